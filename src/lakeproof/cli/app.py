@@ -1,0 +1,45 @@
+"""The command `lakeproof`. Each module of this folder that has `add_to(app)` brings its commands."""
+
+import importlib
+import logging
+import os
+import pkgutil
+import sys
+
+import typer
+
+from lakeproof import cli
+from lakeproof.cli.output import fail
+from lakeproof.errors import LakeproofError
+
+
+def build() -> typer.Typer:
+    """The whole command line. Modules here import heavy libraries inside their commands, not at the top."""
+    app = typer.Typer(
+        name="lakeproof",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        help="A realtime lakehouse that proves it recovers.\n\n"
+        "Exit codes: 0 success, 1 failed, 2 wrong usage, 3 unknown (could not look).",
+    )
+    for module in sorted(pkgutil.iter_modules(cli.__path__), key=lambda entry: entry.name):
+        loaded = importlib.import_module(f"lakeproof.cli.{module.name}")
+        if hasattr(loaded, "add_to"):
+            loaded.add_to(app)
+    return app
+
+
+def main() -> None:
+    """Entry point: errors of ours become one line and their exit code."""
+    level = os.environ.get("LOG_LEVEL", "WARNING").upper()
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    try:
+        build()()
+    except LakeproofError as error:
+        sys.exit(fail(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

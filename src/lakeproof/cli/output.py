@@ -1,0 +1,38 @@
+"""What commands print: data as JSON or as a table, progress on stderr, errors as one line and an exit code."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lakeproof.errors import LakeproofError
+
+stdout = Console(soft_wrap=True, highlight=False)
+stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def print_json(data: Any) -> None:
+    """Data for scripts, on stdout, nothing else there."""
+    print(json.dumps(data, indent=1, default=str, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people, on stdout."""
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    stdout.print(table)
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    stderr.print(text, markup=False)
+
+
+def fail(error: LakeproofError) -> int:
+    """Print the error as what, where, next; give the exit code."""
+    print(f"error: {error.message}", file=sys.stderr)
+    return error.exit_code

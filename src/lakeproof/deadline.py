@@ -1,0 +1,85 @@
+"""Waiting with an end: every wait in Lakeproof takes a Deadline and says what it last saw."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from lakeproof.errors import DeadlineExpired, TransientError
+
+
+class Deadline:
+    """A point in monotonic time, shared by all the steps that must fit before it.
+
+    `seconds` is the whole budget. Monotonic, so a clock set back or forward does not matter.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._start = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the deadline was made."""
+        return time.monotonic() - self._start
+
+    @property
+    def left(self) -> float:
+        """Seconds left, never below zero."""
+        return max(0.0, self.seconds - self.elapsed)
+
+    @property
+    def expired(self) -> bool:
+        """True once no time is left."""
+        return self.left <= 0.0
+
+    def pause(self, seconds: float) -> None:
+        """Sleep for `seconds`, or for what is left when that is less."""
+        time.sleep(min(seconds, self.left))
+
+    def wait_for[T](
+        self,
+        what: str,
+        look: Callable[[], T | None],
+        *,
+        every: float = 0.25,
+        seen: Callable[[], str] | None = None,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> T:
+        """Call `look` until it gives something other than None.
+
+        A TransientError of `look` counts as "not yet" and becomes what was last seen; any other error
+        passes through. `progress(last_seen, elapsed)` is called after each look that gave nothing.
+
+        Raises: DeadlineExpired with the last thing seen.
+        """
+        last = "nothing yet"
+        while True:
+            try:
+                found = look()
+                if found is not None:
+                    return found
+                if seen is not None:
+                    last = seen()
+            except TransientError as error:
+                last = error.message
+            if self.expired:
+                raise DeadlineExpired(f"waited {self.elapsed:.0f} s for {what}", last_seen=last)
+            if progress is not None:
+                progress(last, self.elapsed)
+            self.pause(every)
+
+    async def wait_for_async[T](
+        self, what: str, look: Callable[[], Awaitable[T | None]], *, every: float = 0.25
+    ) -> T:
+        """As `wait_for`, for coroutines."""
+        last = "nothing yet"
+        while True:
+            try:
+                found = await look()
+                if found is not None:
+                    return found
+            except TransientError as error:
+                last = error.message
+            if self.expired:
+                raise DeadlineExpired(f"waited {self.elapsed:.0f} s for {what}", last_seen=last)
+            await asyncio.sleep(min(every, self.left))

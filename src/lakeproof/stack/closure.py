@@ -1,0 +1,32 @@
+"""The closure of a target: what it needs, in start order."""
+
+from collections.abc import Iterable, Mapping
+
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.stack.component import Component
+
+
+def closure(targets: Iterable[str], components: Mapping[str, Component]) -> tuple[str, ...]:
+    """`targets` and everything they need, each after what must be healthy before it starts.
+
+    Raises: InvalidInput for an unknown name, TerminalError for a circle.
+    """
+    ordered: list[str] = []
+    on_the_way: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in ordered:
+            return
+        if name in on_the_way:
+            raise TerminalError(f"needs itself: {' → '.join([*on_the_way, name])}", where="components")
+        if name not in components:
+            raise InvalidInput(f"no component {name!r}", next_action=f"one of {', '.join(components)}")
+        on_the_way.append(name)
+        for need in (*components[name].needs, *components[name].provision_needs):
+            visit(need)
+        on_the_way.pop()
+        ordered.append(name)
+
+    for target in targets:
+        visit(target)
+    return tuple(ordered)

@@ -1,0 +1,76 @@
+"""A component: something that can run, as data. Only processes/ starts anything.
+
+An engine is a third party's (stack/engines/, one file each); a service is ours (stack/services.py). From this one
+list come the local processes, Prometheus' scrape config, `ps`, and the docs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lakeproof.stack.stack import Stack
+
+
+@dataclass(frozen=True)
+class Command:
+    """How one process is started.
+
+    `user`: the OS user to become when Lakeproof runs as root (None: stay). `env` is added to a small clean
+    environment (PATH, HOME, LANG), not to the caller's. Secrets go into `env` or files, never into `argv`.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """One metrics endpoint: Prometheus job = component name, port by its kind, path, pause in seconds."""
+
+    port: str
+    path: str = "/metrics"
+    seconds: float = 1.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something that can run.
+
+    name: the same in processes, compose, logs (`container=`), metrics (`job=`).
+    ports: kind → usual port, all shifted by one setting. "http" is what /health and APIs answer on.
+    needs: healthy before this one is started. Keep it short: JVMs may start in parallel and wait by themselves.
+    provision_needs: healthy before `provision` runs.
+    prepare: before each start, safe to repeat: writes config, makes data folders (runs in a thread, < 60 s).
+    ready: asks a real question within `timeout` seconds; raises NotReady. Also the health question later on.
+    provision: once ready, at every (re)start, safe to repeat: topics, schemas, connectors, the lake's job. Runs as a
+        process of its own; the component is healthy only after it succeeded.
+    takes_down: components that must not outlive this one (a JobManager's TaskManagers).
+    before_stop: a clean goodbye (stop with savepoint), as a process of its own.
+    start_seconds: past it, starting counts as failed. stop_seconds: from stop_signal to SIGKILL.
+    on_demand: not part of `up` without a name.
+    image: what stands for it in compose.
+    """
+
+    name: str
+    kind: Literal["engine", "service"]
+    command: Callable[["Stack"], Command]
+    ready: Callable[["Stack", float], None]
+    ports: Mapping[str, int] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    provision_needs: tuple[str, ...] = ()
+    prepare: Callable[["Stack"], None] | None = None
+    provision: Callable[["Stack"], None] | None = None
+    before_stop: Callable[["Stack"], None] | None = None
+    takes_down: tuple[str, ...] = ()
+    scrapes: tuple[Scrape, ...] = ()
+    start_seconds: float = 120.0
+    stop_signal: str = "SIGTERM"
+    stop_seconds: float = 10.0
+    on_demand: bool = False
+    image: str | None = None
+    summary: str = ""

@@ -1,0 +1,40 @@
+"""The list of components: every `COMPONENTS` tuple in stack/engines/ and stack/services/. No list kept by hand."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.stack import engines, services
+from lakeproof.stack.component import Component
+
+
+@cache
+def all_components() -> Mapping[str, Component]:
+    """Name → component, in the order of the names.
+
+    Raises: TerminalError where two components share a name or a port.
+    """
+    found: dict[str, Component] = {}
+    holders: dict[int, str] = {}
+    for package in (engines, services):
+        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
+            loaded = importlib.import_module(f"{package.__name__}.{module.name}")
+            for component in getattr(loaded, "COMPONENTS", ()):
+                if component.name in found:
+                    raise TerminalError("two components of one name", where=component.name)
+                for port in component.ports.values():
+                    if port in holders:
+                        raise TerminalError(f"port {port} also belongs to {holders[port]}", where=component.name)
+                    holders[port] = component.name
+                found[component.name] = component
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> Component:
+    """The component of that name. Raises: InvalidInput that lists the names."""
+    known = all_components()
+    if name not in known:
+        raise InvalidInput(f"no component {name!r}", next_action=f"one of {', '.join(known)}")
+    return known[name]

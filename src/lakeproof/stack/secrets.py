@@ -1,0 +1,49 @@
+"""Passwords and keys of one stack: made once, kept in one file of mode 600, never printed by accident."""
+
+import json
+import os
+import secrets as random_secrets
+from pathlib import Path
+
+from lakeproof.errors import TerminalError
+
+NAMES = (
+    "mysql-root",
+    "mysql-order-service",
+    "mysql-cdc",
+    "mysql-ticker",
+    "mysql-exporter",
+    "mysql-reader",
+    "s3-access-key",
+    "s3-secret-key",
+    "desk-token",
+)
+
+
+def load_or_make(path: Path) -> dict[str, str]:
+    """The stack's secrets, name → value; missing names are added, existing ones never change.
+
+    Written by an atomic rename, so a crash leaves the old file or the new one.
+    Raises: TerminalError where the file is not valid JSON (it is not replaced: the databases know its values).
+    """
+    found: dict[str, str] = {}
+    if path.exists():
+        try:
+            found = json.loads(path.read_text())
+        except ValueError as error:
+            raise TerminalError(
+                "not valid JSON", where=str(path), next_action="restore it, or remove the whole stack's state"
+            ) from error
+    missing = [name for name in NAMES if name not in found]
+    if missing:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for name in missing:
+            found[name] = random_secrets.token_hex(16)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(found, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+    return found
