@@ -1,0 +1,61 @@
+# Lakeproof. `make help` lists the targets; ARGS goes through to the script or the command.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv/bin
+PYTEST := $(VENV)/python -m pytest
+BOOTSTRAP := sh scripts/bootstrap.sh
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
+
+.PHONY: demo
+demo: ## set up, start real engines, break one thing, watch it found, repaired and proven; then stop all
+	@$(BOOTSTRAP) --for demo
+	@$(VENV)/lakeproof demo $(ARGS)
+
+.PHONY: setup
+setup: ## install all that demo and tests need (asks first; CI=1 or LAKEPROOF_YES=1 does not)
+	@$(BOOTSTRAP) --for test
+
+.PHONY: test
+test: setup ## all tiers: fast, engines, drills (40 minutes with a first set-up)
+	$(MAKE) --no-print-directory lint test-fast test-engines test-drills
+
+.PHONY: test-fast
+test-fast: ## tests without engines, under a minute
+	@test -x $(VENV)/python || $(BOOTSTRAP) --for dev
+	$(PYTEST) -q
+
+.PHONY: test-engines
+test-engines: ## each component starts, answers, dies, comes back
+	$(PYTEST) -q -m engines --no-skips tests/engines
+
+.PHONY: test-drills
+test-drills: ## whole drills on the whole stack
+	$(PYTEST) -q -m drills --no-skips tests
+
+.PHONY: lint
+lint: ## ruff, mypy --strict, import rules
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+
+.PHONY: fmt
+fmt: ## format the code
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+
+.PHONY: bare-check
+bare-check: ## `make demo` and `make test` in a bare Debian root with an empty cache (needs root and debootstrap)
+	@sh scripts/bare_check.sh $(ARGS)
+
+.PHONY: chaos-replication-lag
+chaos-replication-lag: ## pause the connector, write rows, report the binlog delta: ARGS="--connect-url URL --rows N"
+	@$(VENV)/python scripts/chaos/simulate_replication_lag.py $(ARGS)
+
+.PHONY: clean
+clean: ## remove what was built in this clone (not the cache, not any stack's state)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache java/*/target

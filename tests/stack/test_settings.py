@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+from lakeproof.stack.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("LAKEPROOF_NAME", "LAKEPROOF_STATE_DIR", "LAKEPROOF_PORT_SHIFT", "LAKEPROOF_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def write(text: str) -> None:
+    Path("lakeproof.toml").write_text(text)
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('name = "fromfile"\nport_shift = 5\n[lake]\ncheckpoint_seconds = 3\n')
+    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "7")
+    settings = load_settings()
+    assert (settings.name, settings.port_shift, settings.lake.checkpoint_seconds) == ("fromfile", 7, 3.0)
+
+
+def test_an_unknown_key_is_refused_by_name() -> None:
+    write("port_shfit = 5\n")
+    with pytest.raises(InvalidInput, match="port_shfit"):
+        load_settings()
+
+
+def test_broken_toml_names_the_file() -> None:
+    write("port_shift = = 5\n")
+    with pytest.raises(InvalidInput, match=r"lakeproof\.toml: not valid TOML"):
+        load_settings()
+
+
+def test_a_wrong_value_names_its_key() -> None:
+    write('port_shift = "many"\n')
+    with pytest.raises(InvalidInput, match="port_shift"):
+        load_settings()
+
+
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEPROOF_PORTSHIFT", "7")
+    with pytest.raises(InvalidInput, match="LAKEPROOF_PORTSHIFT"):
+        load_settings()
+
+
+def test_a_config_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEPROOF_CONFIG", "nowhere.toml")
+    with pytest.raises(InvalidInput, match="nowhere"):
+        load_settings()
