@@ -1,0 +1,88 @@
+"""A check: one claim about data or service, looked at before the fault (`baseline`) and after the repair (`verify`).
+
+One file per claim in this folder, named as the claim, with one `CHECK = Check(...)` at its end. A check only looks;
+`survives_restart` alone acts, and says so.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from lakeproof import checks
+from lakeproof.checks.verdict import Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.modules import collect, folder_modules, package_modules
+from lakeproof.probes.reading import Value
+from lakeproof.stack.stack import Stack
+
+
+class Arguments(BaseModel):
+    """What a scenario may set for a check. A check without arguments uses this class itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _silent(text: str) -> None:
+    """Progress that nobody reads."""
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What a check may know.
+
+    components: those that the scenario's fault and repair may touch; all others must stay as they were.
+    alerts: the scenario's alerts. evidence: ids of its probes.
+    quiet_seconds: how long a service claim must have held when it is believed.
+    deadline: when looking must end. progress: one line for people.
+    run: the run of the traffic under this drill ("" where there was none).
+    """
+
+    stack: Stack
+    deadline: Deadline
+    components: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    quiet_seconds: float = 0.0
+    run: str = ""
+    scenario_dirs: tuple[Path, ...] = ()
+    progress: Callable[[str], None] = _silent
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The claim before the fault: its verdict, and the values that `verify` compares with."""
+
+    verdict: Verdict
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim.
+
+    id: the module's name. claim: one sentence. arguments: the class of what a scenario may set.
+    baseline(context, arguments): taken on the healthy stack; its verdict must be passed, or no drill starts.
+    verify(context, arguments, baseline): after the repair. "Could not look" is Outcome.UNKNOWN.
+    watched: quick (< 3 s) and worth asking each second while waiting for recovery.
+    Counts go into Verdict.numbers under these names, from which the drill's report is made: acknowledged, lost,
+    duplicated, stale, phantom, oversold, unclear, refused, and `rows.ENGINE` for rows compared per engine. The Nessie
+    hash looked at goes into a Reading with probe "nessie-hash", its checkpoint into one with probe "checkpoint".
+    """
+
+    id: str
+    claim: str
+    baseline: Callable[[CheckContext, Any], Baseline]
+    verify: Callable[[CheckContext, Any, Baseline], Verdict]
+    arguments: type[Arguments] = Arguments
+    watched: bool = False
+
+
+def all_checks(folders: tuple[Path, ...] = ()) -> dict[str, Check]:
+    """Every check of this package and of the given scenario folders, by id."""
+    modules = [*package_modules(checks)]
+    for folder in folders:
+        modules.extend(folder_modules(folder))
+    return collect(modules, "CHECK", Check)
