@@ -1,0 +1,85 @@
+"""Compiles a Go program from a folder's go.mod and go.sum; what comes is checked by go.sum's checksums."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from lakeproof.install import artifacts
+from lakeproof.install.cache import go_dir
+from lakeproof.install.program import ProgramFailed, run
+from lakeproof.install.recipe import GoStep
+from lakeproof.install.workplace import Workplace
+
+
+def compile_program(step: GoStep, place: Workplace) -> None:
+    """Leave the program at the step's place in the artifact.
+
+    Raises: ProgramFailed when the module proxy or the compiler refuses twice.
+    """
+    work = place.folder / ".work"
+    work.mkdir()
+    for name in ("go.mod", "go.sum"):
+        shutil.copy2(place.recipe.folder / name, work / name)
+    target = place.folder / step.into
+    target.parent.mkdir(parents=True, exist_ok=True)
+    log_start = place.log.stat().st_size if place.log.exists() else 0
+
+    def packages_done() -> int:
+        with place.log.open("rb") as stream:
+            stream.seek(log_start)
+            return stream.read().count(b"\n")
+
+    command: list[str | Path] = [find_go(), "build", "-v", "-trimpath", "-ldflags=-s -w", "-o", target, step.package]
+    place.say(f"compiling {step.package}")
+    with place.watched(packages_done, 0, "packages"):
+        try:
+            run(command, log=place.log, stop=place.stop, cwd=work, env=_environment(place))
+        except ProgramFailed as failed:
+            if place.offline:
+                raise
+            place.say(f"go failed ({failed.output[:160]}); its module cache is emptied and it is run once more")
+            run([find_go(), "clean", "-modcache"], log=place.log, stop=place.stop, cwd=work, env=_environment(place))
+            run(command, log=place.log, stop=place.stop, cwd=work, env=_environment(place))
+    if place.relock:
+        for name in ("go.mod", "go.sum"):
+            shutil.copy2(work / name, place.recipe.folder / name)
+    shutil.rmtree(work)
+
+
+def find_go() -> Path:
+    """The go program: the machine's when new enough, else the artifact `go`.
+
+    Raises: MissingArtifact when neither is there.
+    """
+    return system_go() or artifacts.path("go") / "go" / "bin" / "go"
+
+
+def system_go(oldest: tuple[int, int] = (1, 25)) -> Path | None:
+    """The machine's own go when its version is at least `oldest`."""
+    program = shutil.which("go")
+    if program is None:
+        return None
+    done = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, check=False, timeout=30)
+    version = re.match(r"go(\d+)\.(\d+)", done.stdout)
+    fits = version is not None and (int(version.group(1)), int(version.group(2))) >= oldest
+    return Path(program) if fits else None
+
+
+def _environment(place: Workplace) -> dict[str, str]:
+    """Our own caches (removable: -modcacherw), no C compiler, no other toolchain fetched behind our back."""
+    mode = "mod" if place.relock else "readonly"
+    environment = {
+        "GOMODCACHE": str(go_dir() / "mod"),
+        "GOCACHE": str(go_dir() / "build"),
+        "GOFLAGS": f"-mod={mode} -modcacherw -buildvcs=false",
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+        "GOWORK": "off",
+    }
+    if place.offline:
+        environment["GOPROXY"] = "off"
+    if "HOME" not in os.environ:
+        environment["GOPATH"] = str(go_dir())
+    return environment

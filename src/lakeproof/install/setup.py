@@ -1,0 +1,93 @@
+"""Has every artifact of the clone there: several at a time, needs before what needs them."""
+
+import threading
+from collections.abc import Collection
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
+from lakeproof.install.build import Built, Options, build, check_disk
+from lakeproof.install.plan import make_plan, wanted_recipes
+from lakeproof.install.progress import Progress
+from lakeproof.install.recipe import Recipe
+
+AT_A_TIME = 3
+
+
+def set_up(
+    recipes: dict[str, Recipe], options: Options, progress: Progress, *, only: Collection[str] = ()
+) -> list[Built]:
+    """Build what is missing or broken; gives every wanted artifact. `only` limits to names (and what they need).
+
+    One that fails does not stop the others; what depends on it is left out.
+    Raises: InvalidInput for an unknown name; TerminalError that lists what failed. Safe to run again at any time.
+    """
+    chosen = _choose(recipes, only)
+    missing = {recipe.name for recipe in make_plan(recipes).missing}
+    check_disk([recipe for recipe in chosen.values() if recipe.name in missing])
+    stop = threading.Event()
+    done: list[Built] = []
+    failed: dict[str, LakeproofError] = {}
+    waiting = dict(sorted(chosen.items(), key=lambda item: -item[1].seconds))
+    running: dict[Future[Built], str] = {}
+    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="set-up") as pool:
+        try:
+            while waiting or running:
+                finished = {built.name for built in done}
+                for recipe in _ready(waiting, finished, chosen, failed):
+                    del waiting[recipe.name]
+                    running[pool.submit(build, recipe, options, progress, stop)] = recipe.name
+                if not running:
+                    break
+                for future in wait(running, timeout=1.0, return_when=FIRST_COMPLETED).done:
+                    name = running.pop(future)
+                    try:
+                        built = future.result()
+                    except LakeproofError as error:
+                        failed[name] = error
+                        progress.report(name, f"FAILED: {error.message}")
+                    else:
+                        done.append(built)
+                        progress.report(
+                            name, f"{built.outcome} ({built.size_bytes // 1_000_000} MB, {built.seconds} s)"
+                        )
+        except BaseException:
+            stop.set()
+            raise
+    if failed:
+        raise _all_failures(failed, waiting)
+    return sorted(done, key=lambda built: built.name)
+
+
+def _choose(recipes: dict[str, Recipe], only: Collection[str]) -> dict[str, Recipe]:
+    wanted = {recipe.name: recipe for recipe in wanted_recipes(recipes)}
+    if not only:
+        return wanted
+    chosen: dict[str, Recipe] = {}
+    names = list(only)
+    while names:
+        name = names.pop()
+        if name not in recipes:
+            raise InvalidInput(f"no such artifact: {name}", next_action=f"one of {', '.join(recipes)}")
+        chosen[name] = recipes[name]
+        names += [need for need in recipes[name].needs if need in wanted and need not in chosen]
+    return chosen
+
+
+def _ready(
+    waiting: dict[str, Recipe], finished: set[str], chosen: dict[str, Recipe], failed: Collection[str]
+) -> list[Recipe]:
+    """Those whose needs are met; a need that this machine does not have to build counts as met."""
+    return [
+        recipe
+        for recipe in waiting.values()
+        if all(need in finished or (need not in chosen and need not in failed) for need in recipe.needs)
+    ]
+
+
+def _all_failures(failed: dict[str, LakeproofError], left_out: Collection[str]) -> LakeproofError:
+    if len(failed) == 1 and not left_out:
+        return next(iter(failed.values()))
+    text = "; ".join(f"{name}: {error.what}" for name, error in failed.items())
+    if left_out:
+        text += f"; left out, for they need these: {', '.join(left_out)}"
+    return TerminalError(text, where="set-up", next_action="mend the first of these, then run again: lakeproof setup")
