@@ -1,5 +1,6 @@
 -- The order database. Applied by mysql's provision as root, at every start: safe to repeat.
 -- All times are UTC with microseconds, written by the database's own clock (UTC_TIMESTAMP(6)).
+-- The service's user needs SELECT, INSERT, UPDATE, DELETE on orders, order_items, order_events, order_operations.
 -- One statement ends with a semicolon at the end of a line; no semicolon stands anywhere else.
 
 CREATE DATABASE IF NOT EXISTS oltp CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

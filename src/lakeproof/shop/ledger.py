@@ -1,0 +1,214 @@
+"""The ledger: what the shop acknowledged to its shoppers, written by the shopper, outside every database.
+
+One file per run, `<run>.jsonl`, append-only. A line is written before a call is sent (`invoke`) and after its answer
+(`ok`, `refused`, `unclear`, later `settled`); an answer is believed once its line is on the disk (ledger_writer.py).
+This module reads them back: what must be true of every order.
+
+    {"at_us", "run", "key", "op", "attempt", "event", "version", "order", "reason"}
+
+key: the order's client key, its identity. version: that the order has after the call; for `invoke` and `unclear` the
+one it would have; 0 for an order that was never made. order: as the service returned it; for `invoke` as it would be
+(ids and times unknown: null); null once deleted.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lakeproof.errors import InvalidInput
+from lakeproof.shop.order.models import Op, Order
+
+
+class Event(StrEnum):
+    """What a line tells about its call."""
+
+    INVOKE = "invoke"
+    OK = "ok"
+    REFUSED = "refused"
+    UNCLEAR = "unclear"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the ledger; the module's docstring says what the fields mean."""
+
+    at_us: int
+    run: str
+    key: str
+    op: Op
+    attempt: int
+    event: Event
+    version: int
+    order: Order | None = None
+    reason: str = ""
+
+    def to_bytes(self) -> bytes:
+        """One line of JSON with its newline."""
+        return orjson.dumps(self, option=orjson.OPT_APPEND_NEWLINE)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Line":
+        """Raises: KeyError, TypeError, ValueError where it is no line of a ledger."""
+        return cls(
+            at_us=int(data["at_us"]),
+            run=data["run"],
+            key=data["key"],
+            op=Op(data["op"]),
+            attempt=int(data["attempt"]),
+            event=Event(data["event"]),
+            version=int(data["version"]),
+            order=None if data["order"] is None else Order.from_json(data["order"]),
+            reason=data["reason"],
+        )
+
+
+def now_us() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The lines of one ledger, in the order written. A torn last line (its writer was killed) is left out.
+
+    Raises: InvalidInput naming file:line for anything else that is no line of a ledger.
+    """
+    with path.open("rb") as file:
+        numbered = enumerate(file, start=1)
+        pending = next(numbered, None)
+        while pending is not None:
+            number, raw = pending
+            pending = next(numbered, None)
+            if pending is None and not raw.endswith(b"\n"):
+                return
+            try:
+                yield Line.from_json(orjson.loads(raw))
+            except (ValueError, KeyError, TypeError) as error:
+                if pending is None:
+                    return  # the last one: torn by a crash of the machine
+                raise InvalidInput(
+                    f"not a line of a ledger ({type(error).__name__}: {error})",
+                    where=f"{path}:{number}",
+                    next_action="move the file out of the folder if it is not ours",
+                ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state that an order may be in. version 0 and no order: never made; no order: deleted."""
+
+    version: int
+    order: Order | None
+    at_us: int
+
+    def allows(self, found: Order | None) -> bool:
+        """True where `found` (None: no such row) is this state; what is unknown here allows any value."""
+        if self.order is None or found is None:
+            return self.order is None and found is None
+        return self.order.describes(found)
+
+
+@dataclass(slots=True)
+class Expectation:
+    """What must be true of one order.
+
+    acknowledged: every state that the shop acknowledged, oldest first, with the time its line was written.
+    open_call: the state that a call with an unclear outcome would have left; None where every outcome is known.
+    last_version_invoked: no row may have a newer version than this.
+    """
+
+    key: str
+    acknowledged: list[State] = field(default_factory=list)
+    open_call: State | None = None
+    open_since_us: int = 0
+    last_version_invoked: int = 0
+
+    @property
+    def possible(self) -> tuple[State, ...]:
+        """The states the order may be in once nothing is under way."""
+        last = self.acknowledged[-1] if self.acknowledged else State(0, None, 0)
+        return (last,) if self.open_call is None else (last, self.open_call)
+
+    @property
+    def acked_at_us(self) -> int:
+        """When the newest acknowledged state was written; 0: never."""
+        return self.acknowledged[-1].at_us if self.acknowledged else 0
+
+    @property
+    def last_version_acked(self) -> int:
+        """The newest acknowledged version; 0: the order was never acknowledged."""
+        return self.acknowledged[-1].version if self.acknowledged else 0
+
+    @property
+    def deleted(self) -> bool:
+        """True where the shop acknowledged that the order is gone."""
+        return self.last_version_acked > 0 and self.acknowledged[-1].order is None
+
+    def newest_acked_before(self, at_us: int) -> State:
+        """The newest state acknowledged before that time: whoever covers that time must show it or a newer one."""
+        for state in reversed(self.acknowledged):
+            if state.at_us < at_us:
+                return state
+        return State(0, None, 0)
+
+    def acked_at_version(self, version: int) -> State | None:
+        """The acknowledged state of that version, where it is known."""
+        return next((state for state in self.acknowledged if state.version == version), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """All ledgers of a stack. The counts are of calls: an operation that was retried counts once."""
+
+    by_key: Mapping[str, Expectation]
+    acknowledged: int
+    refused: int
+    unclear: int
+    runs: tuple[str, ...]
+
+    @property
+    def orders_acknowledged(self) -> int:
+        """Orders whose creation was acknowledged, also those deleted since."""
+        return sum(1 for each in self.by_key.values() if each.last_version_acked > 0)
+
+
+def read_ledgers(folder: Path) -> Expectations:
+    """Everything that the shoppers of all runs know, key by key. A missing folder: nothing was ever asked.
+
+    May be called while traffic runs: a call without its answer yet is in `open_call`.
+    Raises: InvalidInput naming file:line for rubbish that is not a torn last line.
+    """
+    by_key: dict[str, Expectation] = {}
+    acknowledged = refused = 0
+    paths = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
+    for path in paths:
+        # Keys with an unclear call: a later refusal (of its retry) does not tell what became of the first try.
+        doubtful: set[str] = set()
+        for line in read_lines(path):
+            one = by_key.get(line.key)
+            if one is None:
+                one = by_key[line.key] = Expectation(line.key)
+            match line.event:
+                case Event.INVOKE:
+                    one.last_version_invoked = max(one.last_version_invoked, line.version)
+                    if one.open_call is None:
+                        one.open_call, one.open_since_us = State(line.version, line.order, line.at_us), line.at_us
+                case Event.UNCLEAR:
+                    doubtful.add(line.key)
+                case Event.REFUSED:
+                    refused += 1
+                    if line.key not in doubtful:
+                        one.open_call = None
+                case Event.OK | Event.SETTLED:
+                    acknowledged += 1
+                    doubtful.discard(line.key)
+                    one.open_call = None
+                    one.last_version_invoked = max(one.last_version_invoked, line.version)
+                    one.acknowledged.append(State(line.version, line.order, line.at_us))
+    unclear = sum(1 for one in by_key.values() if one.open_call is not None)
+    return Expectations(by_key, acknowledged, refused, unclear, tuple(path.stem for path in paths))

@@ -1,0 +1,124 @@
+"""An order as everybody in Lakeproof sees it: the service returns it, the shopper writes it into the ledger.
+
+Money is a decimal string at scale 2 ("12.30"), times are ISO 8601 in UTC with microseconds
+("2026-11-24T14:43:53.042722Z"): both compare equal as text wherever they went through.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where an order stands."""
+
+    CREATED = "created"
+    PAID = "paid"
+    CANCELLED = "cancelled"
+
+
+class Op(StrEnum):
+    """What a shopper can do to an order."""
+
+    CREATE = "create"
+    PAY = "pay"
+    CHANGE = "change"
+    CANCEL = "cancel"
+    DELETE = "delete"
+
+    @property
+    def event(self) -> str:
+        """The `type` of the row in order_events."""
+        return _EVENTS[self]
+
+    @property
+    def allowed_from(self) -> frozenset[Status]:
+        """The statuses in which the shop accepts it; for `create` there is none before."""
+        return _ALLOWED_FROM[self]
+
+    def status_after(self, before: Status) -> Status:
+        """The status once it is done (a deleted order keeps its last one)."""
+        return _STATUS_AFTER.get(self, before)
+
+
+_EVENTS = {Op.CREATE: "created", Op.PAY: "paid", Op.CHANGE: "changed", Op.CANCEL: "cancelled", Op.DELETE: "deleted"}
+_ALLOWED_FROM = {
+    Op.CREATE: frozenset[Status](),
+    Op.PAY: frozenset({Status.CREATED}),
+    Op.CHANGE: frozenset({Status.CREATED}),
+    Op.CANCEL: frozenset({Status.CREATED, Status.PAID}),
+    Op.DELETE: frozenset(Status),
+}
+_STATUS_AFTER = {Op.CREATE: Status.CREATED, Op.PAY: Status.PAID, Op.CANCEL: Status.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of an order. `id` is None where only the shop knows it."""
+
+    id: int | None
+    line: int
+    sku: str
+    quantity: int
+    unit_price: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order at one version. `id` and the times are None where only the shop knows them."""
+
+    id: int | None
+    client_key: str
+    customer_id: int
+    status: str
+    total: str
+    item_count: int
+    version: int
+    created_at: str | None
+    updated_at: str | None
+    items: tuple[Item, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the service returns it and the ledger keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Order":
+        """The inverse of `to_json`. Raises: KeyError, TypeError for another shape."""
+        return cls(
+            id=data["id"],
+            client_key=data["client_key"],
+            customer_id=data["customer_id"],
+            status=data["status"],
+            total=data["total"],
+            item_count=data["item_count"],
+            version=data["version"],
+            created_at=data["created_at"],
+            updated_at=data["updated_at"],
+            items=tuple(
+                Item(item["id"], item["line"], item["sku"], item["quantity"], item["unit_price"])
+                for item in data["items"]
+            ),
+        )
+
+    def describes(self, other: "Order") -> bool:
+        """True where `other` has every value that is known here; None here means unknown, not NULL."""
+        return (
+            (self.client_key, self.customer_id, self.status, self.total, self.item_count, self.version)
+            == (other.client_key, other.customer_id, other.status, other.total, other.item_count, other.version)
+            and self.id in (None, other.id)
+            and self.created_at in (None, other.created_at)
+            and self.updated_at in (None, other.updated_at)
+            and len(self.items) == len(other.items)
+            and all(
+                mine.id in (None, theirs.id)
+                and (mine.line, mine.sku, mine.quantity, mine.unit_price)
+                == (theirs.line, theirs.sku, theirs.quantity, theirs.unit_price)
+                for mine, theirs in zip(
+                    sorted(self.items, key=lambda item: item.line),
+                    sorted(other.items, key=lambda item: item.line),
+                    strict=True,
+                )
+            )
+        )
