@@ -1,0 +1,180 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance
+ * with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0. Unless
+ * required by applicable law or agreed to in writing, software distributed under the License is distributed on an
+ * "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ */
+package dev.lakeproof.lake;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.serialization.AbstractDeserializationSchema;
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.connector.kafka.source.KafkaSource;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.table.api.Table;
+import org.apache.flink.table.api.bridge.java.StreamStatementSet;
+import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
+import org.apache.flink.table.catalog.CatalogBaseTable;
+import org.apache.flink.table.catalog.ObjectPath;
+import org.apache.flink.table.catalog.ResolvedCatalogTable;
+import org.apache.flink.table.connector.ChangelogMode;
+import org.apache.flink.table.operations.SourceQueryOperation;
+
+/**
+ * The job: one topic → {@link TransactionAligner} → one changelog view per captured table → the SQL files' INSERTs,
+ * all as sinks of one job, so that they share their checkpoints.
+ *
+ * <p>Arguments: {@code --spec BASE64}, a JSON object (src/lakeproof/lake/job/spec.py writes it): name, brokers, topic,
+ * align, max_transaction_bytes, warehouse, database, table_options, config, files: [{table, statements: [...]}].
+ * It holds no secrets: keys for the object store come from Flink's own configuration.
+ */
+public final class LakeJob {
+    private static final String CATALOG = "lake";
+
+    private LakeJob() {}
+
+    public static void main(String[] args) throws Exception {
+        if (args.length != 2 || !args[0].equals("--spec")) {
+            throw new IllegalArgumentException("usage: LakeJob --spec BASE64_JSON");
+        }
+        JsonNode spec = new ObjectMapper().readTree(new String(Base64.getDecoder().decode(args[1]), StandardCharsets.UTF_8));
+        Configuration config = new Configuration();
+        texts(spec.path("config")).forEach(config::setString);
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(config);
+        StreamTableEnvironment tables = StreamTableEnvironment.create(env);
+        openDatabase(tables, spec);
+
+        List<String> inserts = new ArrayList<>();
+        for (JsonNode file : spec.path("files")) {
+            for (JsonNode statement : file.path("statements")) {
+                String sql = statement.asText();
+                if (sql.stripLeading().regionMatches(true, 0, "INSERT", 0, 6)) {
+                    inserts.add(sql);
+                } else {
+                    tables.executeSql(sql);
+                }
+            }
+            setOptions(tables, spec.path("database").asText(), file.path("table").asText(), texts(spec.path("table_options")));
+        }
+        List<CapturedTable> captured = takeDeclarations(tables);
+        makeViews(tables, align(env, spec, captured), captured);
+
+        StreamStatementSet sinks = tables.createStatementSet();
+        inserts.forEach(sinks::addInsertSql);
+        sinks.attachAsDataStream();
+        env.execute(spec.path("name").asText());
+    }
+
+    private static void openDatabase(StreamTableEnvironment tables, JsonNode spec) {
+        String database = spec.path("database").asText();
+        tables.executeSql("CREATE CATALOG " + CATALOG + " WITH ('type' = 'paimon', 'warehouse' = '"
+                + spec.path("warehouse").asText() + "')");
+        tables.useCatalog(CATALOG);
+        tables.executeSql("CREATE DATABASE IF NOT EXISTS `" + database + "`");
+        tables.useDatabase(database);
+    }
+
+    /** Gives a lake table the options that all of them share; alters it only where one differs. */
+    private static void setOptions(StreamTableEnvironment tables, String database, String table, Map<String, String> wanted)
+            throws Exception {
+        CatalogBaseTable found =
+                tables.getCatalog(CATALOG).orElseThrow().getTable(new ObjectPath(database, table));
+        List<String> different = new ArrayList<>();
+        wanted.forEach((key, value) -> {
+            if (!value.equals(found.getOptions().get(key))) {
+                different.add("'" + key + "' = '" + value + "'");
+            }
+        });
+        if (!different.isEmpty()) {
+            tables.executeSql("ALTER TABLE `" + table + "` SET (" + String.join(", ", different) + ")");
+        }
+    }
+
+    /** Takes away the declared source tables and gives their columns: views of the same names replace them. */
+    private static List<CapturedTable> takeDeclarations(StreamTableEnvironment tables) {
+        List<CapturedTable> captured = new ArrayList<>();
+        for (String name : tables.listTemporaryTables()) {
+            Table declared = tables.from("`" + name + "`");
+            ResolvedCatalogTable table = ((SourceQueryOperation) declared.getQueryOperation())
+                    .getContextResolvedTable()
+                    .getResolvedTable();
+            if (CapturedTable.CONNECTOR.equals(table.getOptions().get("connector"))) {
+                captured.add(new CapturedTable(name, table.getResolvedSchema(), table.getOptions()));
+                tables.dropTemporaryTable("`" + name + "`");
+            }
+        }
+        if (captured.isEmpty()) {
+            throw new IllegalArgumentException("no SQL file declares a table with connector " + CapturedTable.CONNECTOR);
+        }
+        return captured;
+    }
+
+    private static SingleOutputStreamOperator<Void> align(
+            StreamExecutionEnvironment env, JsonNode spec, List<CapturedTable> captured) {
+        String name = spec.path("name").asText();
+        KafkaSource<byte[]> source = KafkaSource.<byte[]>builder()
+                .setBootstrapServers(spec.path("brokers").asText())
+                .setTopics(spec.path("topic").asText())
+                .setGroupId(name)
+                .setClientIdPrefix(name)
+                .setStartingOffsets(new EarliestThenExact())
+                .setValueOnlyDeserializer(new RawBytes())
+                .setProperty("isolation.level", "read_committed")
+                .setProperty("partition.discovery.interval.ms", "-1")
+                .build();
+        return env.fromSource(source, WatermarkStrategy.noWatermarks(), "changes of " + spec.path("topic").asText())
+                .uid("changes")
+                .setParallelism(1)
+                .setMaxParallelism(1)
+                .process(new TransactionAligner(
+                        captured,
+                        spec.path("align").asBoolean(true),
+                        spec.path("max_transaction_bytes").asLong(128L << 20)))
+                .name("transaction aligner")
+                .uid("transaction-aligner")
+                .setParallelism(1)
+                .setMaxParallelism(1);
+    }
+
+    private static void makeViews(
+            StreamTableEnvironment tables, SingleOutputStreamOperator<Void> aligned, List<CapturedTable> captured) {
+        for (CapturedTable table : captured) {
+            ChangelogMode mode = table.appendOnly ? ChangelogMode.insertOnly() : ChangelogMode.all();
+            tables.createTemporaryView(
+                    "`" + table.view + "`",
+                    tables.fromChangelogStream(aligned.getSideOutput(table.tag()), table.schema(), mode));
+        }
+    }
+
+    private static Map<String, String> texts(JsonNode object) {
+        Map<String, String> texts = new HashMap<>();
+        for (Iterator<Map.Entry<String, JsonNode>> fields = object.fields(); fields.hasNext(); ) {
+            Map.Entry<String, JsonNode> field = fields.next();
+            texts.put(field.getKey(), field.getValue().asText());
+        }
+        return texts;
+    }
+
+    /** The value as it is; a tombstone (null) gives nothing. */
+    private static final class RawBytes extends AbstractDeserializationSchema<byte[]> {
+        RawBytes() {
+            super(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
+        }
+
+        @Override
+        public byte[] deserialize(byte[] message) {
+            return message;
+        }
+    }
+}

@@ -1,0 +1,271 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance
+ * with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0. Unless
+ * required by applicable law or agreed to in writing, software distributed under the License is distributed on an
+ * "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ */
+package dev.lakeproof.lake;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
+import org.apache.flink.runtime.state.FunctionInitializationContext;
+import org.apache.flink.runtime.state.FunctionSnapshotContext;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
+import org.apache.flink.streaming.api.functions.ProcessFunction;
+import org.apache.flink.types.Row;
+import org.apache.flink.types.RowKind;
+import org.apache.flink.util.Collector;
+import org.apache.flink.util.OutputTag;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Holds the rows of a source transaction until its END marker, then passes all of them on within one call.
+ *
+ * <p>A checkpoint barrier travels between two calls of {@link #processElement}, never inside one. So no checkpoint
+ * can hold a part of a transaction, and neither can anything that is published by checkpoint. Works at parallelism 1
+ * on a topic of one partition that carries the change events of all tables and the transaction markers, in the
+ * source's order.
+ *
+ * <p>State: the events of the open transaction as they came (bytes), so that a changed SQL file can read them anew,
+ * and the id of the last transaction passed on.
+ */
+final class TransactionAligner extends ProcessFunction<byte[], Void> implements CheckpointedFunction {
+    private static final Logger LOG = LoggerFactory.getLogger(TransactionAligner.class);
+
+    private record Change(byte[] raw, CapturedTable table, List<Row> rows) {}
+
+    private final List<CapturedTable> tables;
+    private final boolean align;
+    private final long maxBytes;
+
+    private transient ObjectMapper json;
+    private transient Map<String, CapturedTable> tableBySource;
+    private transient Map<String, RowReader> readers;
+    private transient Map<String, OutputTag<Row>> tags;
+    private transient OpenTransaction<Change> open;
+    private transient ListState<byte[]> openState;
+    private transient ListState<String> lastCompletedState;
+    private transient int unexpectedColumns;
+    private transient Counter transactions;
+    private transient Counter transactionsIncomplete;
+    private transient Counter transactionsReplayed;
+    private transient Counter transactionsWithoutEnd;
+    private transient Counter transactionsTooLarge;
+    private transient Counter rowsPassed;
+    private transient Counter changesRefused;
+
+    /**
+     * @param align false passes every row straight on (parts of transactions may then be seen)
+     * @param maxBytes an open transaction that is larger is passed on in pieces, and counted
+     */
+    TransactionAligner(List<CapturedTable> tables, boolean align, long maxBytes) {
+        this.tables = new ArrayList<>(tables);
+        this.align = align;
+        this.maxBytes = maxBytes;
+    }
+
+    @Override
+    public void open(Configuration ignored) {
+        MetricGroup group = getRuntimeContext().getMetricGroup().addGroup("aligner");
+        transactions = group.counter("transactions");
+        transactionsIncomplete = group.counter("transactionsIncomplete");
+        transactionsReplayed = group.counter("transactionsReplayed");
+        transactionsWithoutEnd = group.counter("transactionsWithoutEnd");
+        transactionsTooLarge = group.counter("transactionsTooLarge");
+        rowsPassed = group.counter("rowsPassed");
+        changesRefused = group.counter("changesRefused");
+        group.gauge("unexpectedColumns", () -> unexpectedColumns);
+        group.gauge("openRows", () -> open.waiting().size());
+    }
+
+    @Override
+    public void initializeState(FunctionInitializationContext context) throws Exception {
+        json = new ObjectMapper();
+        tableBySource = new HashMap<>();
+        readers = new HashMap<>();
+        tags = new HashMap<>();
+        for (CapturedTable table : tables) {
+            tableBySource.put(table.source, table);
+            readers.put(table.source, new RowReader(table));
+            tags.put(table.source, table.tag());
+        }
+        open = new OpenTransaction<>();
+        openState = context.getOperatorStateStore()
+                .getListState(new ListStateDescriptor<>("open-transaction", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
+        lastCompletedState = context.getOperatorStateStore()
+                .getListState(new ListStateDescriptor<>("last-completed", Types.STRING));
+        for (String id : lastCompletedState.get()) {
+            open.restoreLastCompleted(id);
+        }
+        for (byte[] raw : openState.get()) {
+            JsonNode event = json.readTree(raw);
+            open.add(event.path("transaction").path("id").asText(), source(event), change(raw, event), raw.length);
+        }
+    }
+
+    @Override
+    public void snapshotState(FunctionSnapshotContext context) throws Exception {
+        List<byte[]> raw = new ArrayList<>();
+        for (Change change : open.waiting()) {
+            raw.add(change.raw());
+        }
+        openState.update(raw);
+        lastCompletedState.update(open.lastCompleted() == null ? List.of() : List.of(open.lastCompleted()));
+    }
+
+    @Override
+    public void processElement(byte[] raw, Context context, Collector<Void> out) throws Exception {
+        JsonNode event = read(raw);
+        if (event.has("op")) {
+            onChange(raw, event, context);
+        } else if (event.has("status")) {
+            onMarker(event, context);
+        }
+    }
+
+    private void onChange(byte[] raw, JsonNode event, Context context) throws IOException {
+        JsonNode transaction = event.get("transaction");
+        if (!align || transaction == null || !transaction.isObject()) {
+            // Rows of the initial snapshot belong to no transaction.
+            pass(change(raw, event), context);
+            return;
+        }
+        String id = transaction.path("id").asText();
+        if (open.isOtherThan(id)) {
+            transactionsWithoutEnd.inc();
+            LOG.warn("transaction {} began before the END of the one that waited; {} events passed on", id,
+                    open.waiting().size());
+            releaseAll(context);
+        }
+        open.add(id, source(event), change(raw, event), raw.length);
+        if (open.bytes() > maxBytes) {
+            transactionsTooLarge.inc();
+            LOG.error("transaction {} is larger than {} bytes: it is passed on in pieces", id, maxBytes);
+            releaseAll(context);
+        }
+    }
+
+    private void onMarker(JsonNode event, Context context) throws IOException {
+        if (!align || !event.path("status").asText().equals("END")) {
+            return;
+        }
+        String id = event.path("id").asText();
+        if (open.isOtherThan(id)) {
+            transactionsWithoutEnd.inc();
+            LOG.warn("END of {} came while another transaction waited; its {} events are passed on", id,
+                    open.waiting().size());
+            releaseAll(context);
+        }
+        Map<String, Integer> expected = expectedCounts(event);
+        switch (open.endBy(id, expected)) {
+            case INCOMPLETE -> {
+                transactionsIncomplete.inc();
+                LOG.error("events are missing: {}", open.describe(id, expected));
+                throw new IOException("events of a transaction are missing, nothing of it is written: "
+                        + open.describe(id, expected));
+            }
+            case REPLAYED -> transactionsReplayed.inc();
+            case COMPLETE -> transactions.inc();
+        }
+        releaseAll(context);
+        open.complete(id);
+    }
+
+    private Map<String, Integer> expectedCounts(JsonNode end) {
+        Map<String, Integer> counts = new HashMap<>();
+        for (JsonNode collection : end.path("data_collections")) {
+            String name = collection.path("data_collection").asText();
+            if (tableBySource.containsKey(name)) {
+                counts.put(name, collection.path("event_count").asInt());
+            }
+        }
+        return counts;
+    }
+
+    private void releaseAll(Context context) {
+        for (Change change : open.release()) {
+            pass(change, context);
+        }
+    }
+
+    private void pass(Change change, Context context) {
+        if (change.table() == null) {
+            return;
+        }
+        OutputTag<Row> tag = tags.get(change.table().source);
+        for (Row row : change.rows()) {
+            context.output(tag, row);
+            rowsPassed.inc();
+        }
+    }
+
+    private JsonNode read(byte[] raw) throws IOException {
+        try {
+            return json.readTree(raw);
+        } catch (IOException error) {
+            throw new IOException("not JSON: " + new String(raw, 0, Math.min(raw.length, 200), StandardCharsets.UTF_8), error);
+        }
+    }
+
+    private static String source(JsonNode event) {
+        JsonNode source = event.path("source");
+        return source.path("db").asText() + "." + source.path("table").asText();
+    }
+
+    private Change change(byte[] raw, JsonNode event) throws IOException {
+        String source = source(event);
+        CapturedTable table = tableBySource.get(source);
+        if (table == null) {
+            return new Change(raw, null, List.of());
+        }
+        List<Row> rows = new ArrayList<>(2);
+        String op = event.path("op").asText();
+        if (table.appendOnly && !op.equals("c") && !op.equals("r")) {
+            changesRefused.inc();
+            LOG.error("{} only takes new rows; refused: {}", source, op);
+            return new Change(raw, table, rows);
+        }
+        RowReader reader = readers.get(source);
+        switch (op) {
+            case "c", "r" -> rows.add(reader.read(RowKind.INSERT, event.path("after"), event));
+            case "u" -> {
+                rows.add(reader.read(RowKind.UPDATE_BEFORE, event.path("before"), event));
+                rows.add(reader.read(RowKind.UPDATE_AFTER, event.path("after"), event));
+            }
+            case "d" -> rows.add(reader.read(RowKind.DELETE, event.path("before"), event));
+            default -> LOG.debug("{}: op {} carries no row", source, op);
+        }
+        noteUnexpectedColumns();
+        return new Change(raw, table, rows);
+    }
+
+    private void noteUnexpectedColumns() {
+        int count = 0;
+        for (RowReader reader : readers.values()) {
+            count += reader.unexpectedColumns().size();
+        }
+        if (count > unexpectedColumns) {
+            for (Map.Entry<String, RowReader> entry : readers.entrySet()) {
+                if (!entry.getValue().unexpectedColumns().isEmpty()) {
+                    LOG.warn("{}: columns that the SQL does not declare: {}", entry.getKey(),
+                            entry.getValue().unexpectedColumns());
+                }
+            }
+        }
+        unexpectedColumns = count;
+    }
+}
