@@ -103,11 +103,13 @@ class Recipe:
         return self.folder / LOCK
 
     def digest(self) -> str:
-        """First 12 hex digits over every file that decides what the artifact holds (a few small files).
+        """First 12 hex digits over what decides what the artifact holds: steps, lock, poms, go.sum, sources.
+
+        A changed description or size estimate changes nothing.
 
         Raises: InvalidInput when a source folder that the recipe names is not in the clone.
         """
-        seen = hashlib.sha256()
+        seen = hashlib.sha256(repr(self.steps).encode())
         for path in self._inputs():
             seen.update(f"{path.relative_to(self.root)}\0".encode())
             seen.update(path.read_bytes())
@@ -122,7 +124,7 @@ class Recipe:
         return all(any(_files(self.root / source)) for source in self.sources)
 
     def _inputs(self) -> Iterator[Path]:
-        yield from _files(self.folder)
+        yield from (path for path in _files(self.folder) if path.name != RECIPE)
         for source in self.sources:
             files = list(_files(self.root / source))
             if not files:
