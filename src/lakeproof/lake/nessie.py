@@ -1,0 +1,249 @@
+"""A small client of Nessie's REST API v2: references, commits with properties, merges, history.
+
+Every call has a timeout; Nessie being away, too slow or stopped is `NessieUnreachable`, a lost race is
+`NessieConflict`, an unknown reference or hash is `NoSuchReference`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import httpx
+
+from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
+from lakeproof.stack.stack import Stack
+
+
+class NessieUnreachable(TransientError):
+    """Nessie gave no usable answer in time."""
+
+
+class NessieConflict(TransientError):
+    """Somebody else moved the branch or the same tables first."""
+
+
+class NoSuchReference(InvalidInput):
+    """No branch, tag or commit of that name or hash."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A branch or a tag, and the commit it points at."""
+
+    kind: Literal["BRANCH", "TAG", "DETACHED"]
+    name: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class IcebergTable:
+    """Where a table's metadata lies, as Nessie holds it. `content_id` is None for a table that is new to Nessie."""
+
+    metadata_location: str
+    snapshot_id: int
+    schema_id: int
+    spec_id: int
+    sort_order_id: int
+    content_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One entry of a branch's history; `properties` are ours (publish/history.py names them)."""
+
+    hash: str
+    parent: str | None
+    at: datetime
+    message: str
+    properties: Mapping[str, str]
+
+
+class NessieClient:
+    """Talks to one Nessie. Safe to use from several threads."""
+
+    def __init__(self, url: str, timeout_seconds: float = 5.0) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(base_url=f"{self.url}/api/v2", timeout=timeout_seconds)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def reference(self, name: str) -> Reference:
+        """The branch or tag `name`. Raises: NoSuchReference, NessieUnreachable."""
+        return _reference(self._call("GET", f"/trees/{name}")["reference"])
+
+    def references(self) -> list[Reference]:
+        """All branches and tags. Raises: NessieUnreachable."""
+        found = self._call("GET", "/trees", params={"max-records": "1000"})
+        return [_reference(entry) for entry in found["references"]]
+
+    def create_reference(self, kind: Literal["BRANCH", "TAG"], name: str, source: Reference) -> Reference:
+        """A new branch or tag at `source`'s hash. Raises: NessieConflict where the name is taken."""
+        body = {"type": "BRANCH", "name": source.name, "hash": source.hash}
+        made = self._call("POST", "/trees", params={"name": name, "type": kind}, body=body)
+        return _reference(made["reference"])
+
+    def create_namespace(self, branch: Reference, name: str) -> Reference:
+        """A commit that adds the namespace. Raises: NessieConflict."""
+        content = {"type": "NAMESPACE", "elements": [name], "properties": {}}
+        operation = {"type": "PUT", "key": {"elements": [name]}, "content": content}
+        return self._commit(branch, f"create namespace {name}", {}, [operation])
+
+    def content_ids(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
+        """What Nessie holds of these tables at that commit; absent ones are left out."""
+        keys = [{"elements": [namespace, table]} for table in tables]
+        path = f"/trees/{reference.name}@{reference.hash}/contents"
+        found = self._call("POST", path, body={"requestedKeys": keys})
+        tables_found = {}
+        for entry in found["contents"]:
+            content = entry["content"]
+            if content["type"] == "ICEBERG_TABLE":
+                tables_found[entry["key"]["elements"][-1]] = IcebergTable(
+                    metadata_location=content["metadataLocation"],
+                    snapshot_id=content["snapshotId"],
+                    schema_id=content["schemaId"],
+                    spec_id=content["specId"],
+                    sort_order_id=content["sortOrderId"],
+                    content_id=content["id"],
+                )
+        return tables_found
+
+    def commit_tables(
+        self,
+        branch: Reference,
+        namespace: str,
+        tables: Mapping[str, IcebergTable],
+        message: str,
+        properties: Mapping[str, str],
+    ) -> Reference:
+        """One commit that moves all `tables`, from exactly `branch.hash` on.
+
+        Raises: NessieConflict where somebody else moved one of these tables since; NessieUnreachable.
+        """
+        operations = []
+        for name, table in tables.items():
+            content: dict[str, Any] = {
+                "type": "ICEBERG_TABLE",
+                "metadataLocation": table.metadata_location,
+                "snapshotId": table.snapshot_id,
+                "schemaId": table.schema_id,
+                "specId": table.spec_id,
+                "sortOrderId": table.sort_order_id,
+            }
+            if table.content_id is not None:
+                content["id"] = table.content_id
+            operations.append({"type": "PUT", "key": {"elements": [namespace, name]}, "content": content})
+        return self._commit(branch, message, properties, operations)
+
+    def merge(self, source: Reference, target: Reference, message: str, properties: Mapping[str, str]) -> Reference:
+        """Bring `source` into `target` as one commit that carries `properties`.
+
+        Raises: NessieConflict where `target` has moved since or holds other changes; NessieUnreachable.
+        """
+        body = {
+            "fromRefName": source.name,
+            "fromHash": source.hash,
+            "defaultKeyMergeMode": "NORMAL",
+            "commitMeta": _commit_meta(message, properties),
+        }
+        answer = self._call("POST", f"/trees/{target.name}@{target.hash}/history/merge", body=body)
+        if not answer.get("wasApplied", False):
+            raise NessieConflict("the merge was not applied", where=f"{source.name} → {target.name}")
+        return Reference("BRANCH", target.name, answer["resultantTargetHash"])
+
+    def history(self, reference: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
+        """The newest `limit` commits of `reference`, or those from `at_hash` back; newest first.
+
+        Raises: NoSuchReference, NessieUnreachable.
+        """
+        path = f"/trees/{reference}{'@' + at_hash if at_hash else ''}/history"
+        token: str | None = None
+        left = limit
+        while left > 0:
+            params = {"max-records": str(min(left, 250))} | ({"page-token": token} if token else {})
+            page = self._call("GET", path, params=params)
+            for entry in page["logEntries"]:
+                yield _commit(entry)
+                left -= 1
+                if left == 0:
+                    return
+            token = page.get("token")
+            if not page.get("hasMore") or not token:
+                return
+
+    def _commit(
+        self,
+        branch: Reference,
+        message: str,
+        properties: Mapping[str, str],
+        operations: list[dict[str, Any]],
+    ) -> Reference:
+        body = {"commitMeta": _commit_meta(message, properties), "operations": operations}
+        answer = self._call("POST", f"/trees/{branch.name}@{branch.hash}/history/commit", body=body)
+        return _reference(answer["targetBranch"])
+
+    def _call(
+        self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: Any = None
+    ) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, params=params, json=body)
+        except httpx.HTTPError as error:
+            raise NessieUnreachable(
+                f"no answer ({type(error).__name__})", where=f"nessie at {self.url}", next_action="lakeproof ps"
+            ) from error
+        if response.is_success:
+            answer: dict[str, Any] = response.json() if response.content else {}
+            return answer
+        raise _error_of(response, f"{method} {path}")
+
+
+def client_of(stack: Stack, timeout_seconds: float = 5.0) -> NessieClient:
+    """A client of this stack's Nessie."""
+    return NessieClient(stack.url("nessie"), timeout_seconds)
+
+
+def _error_of(response: httpx.Response, call: str) -> LakeproofError:
+    try:
+        told = str(response.json().get("message", ""))[:300]
+    except ValueError:
+        told = response.text[:300]
+    where = f"nessie, {call}"
+    match response.status_code:
+        case 404:
+            return NoSuchReference(
+                told or "not found", where=where, next_action="lakeproof lake log shows the hashes"
+            )
+        case 409:
+            return NessieConflict(told or "conflict", where=where)
+        case 400:
+            return InvalidInput(told or "refused", where=where)
+        case status if status >= 500 or status == 429:
+            return NessieUnreachable(f"answered {status}: {told}", where=where)
+        case status:
+            return TerminalError(f"answered {status}: {told}", where=where)
+
+
+def _commit_meta(message: str, properties: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "message": message,
+        "authors": ["lakeproof"],
+        "allProperties": {key: [value] for key, value in properties.items()},
+    }
+
+
+def _reference(entry: Mapping[str, Any]) -> Reference:
+    return Reference(entry["type"], entry["name"], entry["hash"])
+
+
+def _commit(entry: Mapping[str, Any]) -> Commit:
+    meta = entry["commitMeta"]
+    every = meta.get("allProperties") or {key: [value] for key, value in (meta.get("properties") or {}).items()}
+    return Commit(
+        hash=meta["hash"],
+        parent=entry.get("parentCommitHash") or next(iter(meta.get("parentCommitHashes") or []), None),
+        at=datetime.fromisoformat(meta["commitTime"]),
+        message=meta.get("message", ""),
+        properties={key: values[0] for key, values in every.items() if values},
+    )
