@@ -1,0 +1,53 @@
+"""Questions to our exporters' own /metrics: they need no Prometheus."""
+
+import re
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.http import ANSWERS, get, liveness
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
+from lakeproof.stack.stack import Stack
+
+LAG_METRIC = "kafka_connect_source_task_lag_millis"
+
+
+def sample(text: str, metric: str) -> float | None:
+    """The first sample of a metric in Prometheus' text format; None where there is none."""
+    found = re.search(rf"^{re.escape(metric)}(?:\{{[^}}]*\}})? +(\S+)", text, re.MULTILINE)
+    return float(found.group(1)) if found else None
+
+
+def lag_exporter_answers(stack: Stack, timeout: float) -> Value:
+    """answers, silent or refused."""
+    return liveness(f"{stack.url('lag-exporter')}/metrics", timeout)
+
+
+def source_lag(stack: Stack, timeout: float) -> Value:
+    """Milliseconds between now and the newest heartbeat that came through the capture; None where it says nothing."""
+    url = f"{stack.url('lag-exporter')}/metrics"
+    response = get(url, timeout)
+    if response.status_code != 200:
+        raise CouldNotLook(f"answered {response.status_code}", where=url)
+    value = sample(response.text, LAG_METRIC)
+    return None if value is None else round(value)
+
+
+PROBES = (
+    Probe(
+        "lag-exporter-answers",
+        "lag-exporter",
+        "GET /metrics",
+        "",
+        lag_exporter_answers,
+        Condition(Operator.IS, ANSWERS),
+    ),
+    Probe(
+        "source-lag",
+        "lag-exporter",
+        f"{LAG_METRIC} of GET /metrics",
+        "ms",
+        source_lag,
+        Condition(Operator.BELOW, 10_000),
+    ),
+)

@@ -1,0 +1,52 @@
+"""Asking over HTTP: an answer, or which kind of silence it was."""
+
+from typing import Any
+
+import httpx
+
+from lakeproof.errors import CouldNotLook
+
+ANSWERS = "answers"
+SILENT = "silent"
+REFUSED = "refused"
+
+
+def get(url: str, timeout: float) -> httpx.Response:
+    """GET without proxies from the environment. Raises: CouldNotLook."""
+    try:
+        with httpx.Client(timeout=timeout, trust_env=False) as client:
+            return client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where=url, next_action="is it up?") from error
+
+
+def get_json(url: str, timeout: float) -> Any:
+    """The JSON of a 200 answer; None for 404. Raises: CouldNotLook for everything else."""
+    response = get(url, timeout)
+    if response.status_code == 404:
+        return None
+    if response.status_code != 200:
+        raise CouldNotLook(f"answered {response.status_code}", where=url, next_action="read its log")
+    try:
+        return response.json()
+    except ValueError as error:
+        raise CouldNotLook("answered something that is not JSON", where=url) from error
+
+
+def liveness(url: str, timeout: float) -> str:
+    """ANSWERS (any HTTP status), SILENT (connected, no answer in time: a stopped process does so), or REFUSED.
+
+    A listening socket alone proves nothing: the kernel accepts for a process under SIGSTOP.
+    """
+    try:
+        with httpx.Client(timeout=timeout, trust_env=False) as client:
+            client.get(url)
+    except httpx.ConnectError:
+        return REFUSED
+    except httpx.TimeoutException:
+        return SILENT
+    except httpx.RemoteProtocolError:
+        return SILENT
+    except httpx.HTTPError as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where=url) from error
+    return ANSWERS

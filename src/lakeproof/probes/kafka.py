@@ -1,0 +1,118 @@
+"""Questions to Kafka: does the broker answer, how old is the capture topic's newest record, what topics are there.
+
+A broker that is down is found by its socket first: librdkafka itself only ever says "timed out".
+"""
+
+import socket
+import time
+from typing import Any
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import admin as kafka_admin
+from confluent_kafka.admin import AdminClient
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
+from lakeproof.stack.stack import Stack
+
+TOPIC = "cdc.oltp"
+
+# The library neither exports nor types it.
+OffsetSpec: Any = kafka_admin.OffsetSpec  # type: ignore[attr-defined]
+
+
+def admin(stack: Stack) -> AdminClient:
+    """A client that keeps its complaints to itself; errors come back through its calls."""
+    settings: dict[str, Any] = {
+        "bootstrap.servers": stack.address("kafka", "tcp"),
+        "log_level": 0,
+        "error_cb": _ignore,
+    }
+    return AdminClient(settings)
+
+
+def _ignore(error: object) -> None:
+    """librdkafka reports each failed attempt to connect; our own call says it once."""
+
+
+def _reachable(stack: Stack, timeout: float) -> bool:
+    try:
+        socket.create_connection(stack.host_port("kafka"), timeout=timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+def broker_answers(stack: Stack, timeout: float) -> Value:
+    """answers, silent (accepts, but no metadata in time) or refused."""
+    if not _reachable(stack, timeout):
+        return REFUSED
+    try:
+        admin(stack).list_topics(timeout=timeout)
+    except KafkaException:
+        return SILENT
+    return ANSWERS
+
+
+def _offsets(stack: Stack, spec: Any, timeout: float) -> Any:
+    """The one partition's (offset, timestamp) for a spec. Raises: CouldNotLook."""
+    if not _reachable(stack, timeout):
+        raise CouldNotLook("connection refused", where="kafka", next_action="is it up?")
+    try:
+        asked = admin(stack).list_offsets({TopicPartition(TOPIC, 0): spec}, request_timeout=timeout)
+        found = next(iter(asked.values())).result(timeout=timeout)
+    except (KafkaException, TimeoutError) as error:
+        raise CouldNotLook(f"no offsets of {TOPIC}: {error}", where="kafka") from error
+    return found
+
+
+def topic_silence(stack: Stack, timeout: float) -> Value:
+    """Seconds since the newest record came into the capture topic; None where it holds none.
+
+    A paused capture keeps this growing even while the worker calls itself RUNNING. A client's clock is compared with
+    the broker's records, so two machines must agree on the time to a second.
+    """
+    found = _offsets(stack, OffsetSpec.max_timestamp(), timeout)
+    if found.timestamp <= 0:
+        return None
+    return round(max(0.0, time.time() - float(found.timestamp) / 1000), 3)
+
+
+def topic_start(stack: Stack, timeout: float) -> Value:
+    """The first offset that the capture topic still holds."""
+    return int(_offsets(stack, OffsetSpec.earliest(), timeout).offset)
+
+
+def topic_end(stack: Stack, timeout: float) -> Value:
+    """The offset after the capture topic's newest record."""
+    return int(_offsets(stack, OffsetSpec.latest(), timeout).offset)
+
+
+def topics(stack: Stack, timeout: float) -> Value:
+    """The names of all topics, sorted, joined by spaces."""
+    if not _reachable(stack, timeout):
+        raise CouldNotLook("connection refused", where="kafka", next_action="is it up?")
+    try:
+        names: dict[str, object] = dict(admin(stack).list_topics(timeout=timeout).topics)
+    except KafkaException as error:
+        raise CouldNotLook(f"no metadata: {error}", where="kafka") from error
+    return " ".join(sorted(names))
+
+
+PROBES = (
+    Probe("broker-answers", "kafka", "list topics", "", broker_answers, Condition(Operator.IS, ANSWERS)),
+    Probe(
+        "topic-silence",
+        "kafka",
+        f"list offsets of {TOPIC} by the highest timestamp",
+        "s",
+        topic_silence,
+        Condition(Operator.BELOW, 10),
+    ),
+    Probe("topic-start", "kafka", f"first offset of {TOPIC}", "offset", topic_start),
+    Probe("topic-end", "kafka", f"end offset of {TOPIC}", "offset", topic_end),
+    Probe("topics", "kafka", "list topics", "", topics, inventory=True),
+)

@@ -1,0 +1,61 @@
+"""Asking many probes at once, twice: all in parallel, with a pause between the two readings."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from lakeproof.deadline import Deadline
+from lakeproof.probes.condition import Condition
+from lakeproof.probes.probe import TIMEOUT_SECONDS, Probe
+from lakeproof.probes.reading import Reading
+from lakeproof.stack.stack import Stack
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Two readings of one probe, some seconds apart."""
+
+    probe: Probe
+    first: Reading
+    second: Reading
+
+    def holds(self, condition: Condition) -> bool | None:
+        """As Condition.holds: None means that it could not be looked at."""
+        return condition.holds(self.first, self.second)
+
+    @property
+    def out_of_range(self) -> bool:
+        """True where no reading of the two was healthy, or none had an answer."""
+        if self.probe.healthy is None:
+            return False
+        fine = (self.probe.healthy.holds(reading, reading) for reading in (self.first, self.second))
+        return all(value is not True for value in fine)
+
+
+def look_once(stack: Stack, probes: Iterable[Probe], timeout: float = TIMEOUT_SECONDS) -> dict[str, Reading]:
+    """One reading of each probe, all asked at the same time; ends after `timeout` + 1 seconds at the latest."""
+    asked = list(probes)
+    if not asked:
+        return {}
+    pool = ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="probe")
+    futures: dict[str, Future[Reading]] = {probe.id: pool.submit(probe.look, stack, timeout) for probe in asked}
+    wait(futures.values(), timeout=timeout + 1)
+    # Threads that still wait on a dead socket end by their own timeout; nobody waits for them.
+    pool.shutdown(wait=False, cancel_futures=True)
+    return {
+        probe.id: futures[probe.id].result()
+        if futures[probe.id].done() and not futures[probe.id].cancelled()
+        else probe.reading(None, f"no answer within {timeout:.0f} s")
+        for probe in asked
+    }
+
+
+def observe(
+    stack: Stack, probes: Iterable[Probe], *, timeout: float = TIMEOUT_SECONDS, pause_seconds: float = 2.0
+) -> Mapping[str, Observation]:
+    """Two readings of each probe, by probe id; within 2 × (`timeout` + 1) + `pause_seconds`."""
+    asked = list(probes)
+    first = look_once(stack, asked, timeout)
+    Deadline(pause_seconds).pause(pause_seconds)
+    second = look_once(stack, asked, timeout)
+    return {probe.id: Observation(probe, first[probe.id], second[probe.id]) for probe in asked}

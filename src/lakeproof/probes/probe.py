@@ -1,0 +1,58 @@
+"""A probe: one read-only question with its healthy range. It asks an endpoint, never the supervisor.
+
+One module per kind of server in this folder, each with `PROBES = (...)`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lakeproof import probes
+from lakeproof.errors import LakeproofError
+from lakeproof.modules import collect, folder_modules, package_modules
+from lakeproof.probes.condition import Condition
+from lakeproof.probes.reading import Reading, Value
+from lakeproof.stack.stack import Stack
+
+TIMEOUT_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question.
+
+    id: one word of its own everywhere. source: the component asked. query: what a person could type instead.
+    ask(stack, timeout): the answer; None means "nothing there". Raises LakeproofError or OSError where there is none.
+    healthy: what a healthy stack answers; None: the value alone says nothing.
+    inventory: names what exists (topics, connectors); a drill compares it before and after.
+    """
+
+    id: str
+    source: str
+    query: str
+    unit: str
+    ask: Callable[[Stack, float], Value]
+    healthy: Condition | None = None
+    inventory: bool = False
+
+    def look(self, stack: Stack, timeout: float = TIMEOUT_SECONDS) -> Reading:
+        """Ask once. A question without an answer gives a Reading with `error`, never an exception."""
+        try:
+            return self.reading(self.ask(stack, timeout))
+        except LakeproofError as error:
+            return self.reading(None, error.message)
+        except OSError as error:
+            return self.reading(None, f"{type(error).__name__}: {error}")
+
+    def reading(self, value: Value, error: str | None = None) -> Reading:
+        """A Reading of this probe, now."""
+        return Reading(self.id, value, self.unit, datetime.now(UTC), self.source, self.query, error)
+
+
+def all_probes(folders: tuple[Path, ...] = ()) -> dict[str, Probe]:
+    """Every probe of this package and of the given scenario folders, by id."""
+    modules = [*package_modules(probes)]
+    for folder in folders:
+        modules.extend(folder_modules(folder))
+    return collect(modules, "PROBES", Probe)
