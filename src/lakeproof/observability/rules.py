@@ -1,0 +1,135 @@
+"""Alert rules: found in the scenarios' folders and in ours, checked, and written for one stack's Prometheus.
+
+Every alert must say how bad it is, whose it is, what it belongs to and what to read: the desk and the routes rely on
+it, so a rule without them is refused here, before Prometheus sees it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lakeproof.errors import InvalidInput
+from lakeproof.observability.durations import parse_duration
+from lakeproof.observability.teams import all_teams
+from lakeproof.observability.timing import compress
+
+PACKAGE = Path(__file__).parent.parent
+OWN_RULES = PACKAGE / "observability" / "rules"
+SCENARIOS = PACKAGE / "scenarios"
+TEMPLATE_START = "{{"
+
+
+class AlertLabels(BaseModel):
+    """Labels that every alert carries; more are welcome."""
+
+    model_config = ConfigDict(extra="allow")
+
+    severity: Literal["warning", "high", "critical"]
+    team: str
+    scenario: str
+    component: str
+
+
+class AlertAnnotations(BaseModel):
+    """Annotations that every alert carries. `metric` and `value` tell the desk what was violated."""
+
+    model_config = ConfigDict(extra="allow")
+
+    runbook_url: str
+    summary_vi: str
+    summary_en: str
+    metric: str = ""
+    value: str = ""
+
+
+class AlertRule(BaseModel):
+    """One alerting rule in Prometheus' own format."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    alert: str
+    expr: str
+    for_: str = Field("0s", alias="for")
+    keep_firing_for: str = "0s"
+    labels: AlertLabels
+    annotations: AlertAnnotations
+
+    @property
+    def window_seconds(self) -> float:
+        """Its production window."""
+        return parse_duration(self.for_) / 1000
+
+
+@dataclass(frozen=True)
+class RulesFile:
+    """One file of rules. `name` is its scenario's id or its own stem; `text` its bytes, production windows."""
+
+    name: str
+    path: Path
+    text: str
+    alerts: tuple[AlertRule, ...]
+
+
+def find_rules(further_scenarios: Iterable[Path] = ()) -> tuple[RulesFile, ...]:
+    """Every rules file: ours, the scenarios', and those of further scenario folders.
+
+    Raises: InvalidInput for a file that is not valid, two files of one name, or two alerts of one name.
+    """
+    paths = [(path.stem, path) for path in sorted(OWN_RULES.glob("*.yml")) if not path.name.endswith(".test.yml")]
+    for folder in (SCENARIOS, *further_scenarios):
+        paths += [(path.parent.name, path) for path in sorted(folder.glob("*/alerts.yml"))]
+    found: dict[str, RulesFile] = {}
+    owners: dict[str, Path] = {}
+    for name, path in paths:
+        if name in found:
+            raise InvalidInput(
+                f"{found[name].path} has the same name", where=str(path), next_action="rename a folder"
+            )
+        found[name] = load_rules(name, path)
+        for alert in {rule.alert for rule in found[name].alerts}:
+            if alert in owners:
+                raise InvalidInput(f"{alert} is also defined in {owners[alert]}", where=str(path))
+            owners[alert] = path
+    return tuple(found.values())
+
+
+def load_rules(name: str, path: Path) -> RulesFile:
+    """Read and check one file. Raises: InvalidInput naming the alert and what is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.safe_load(text)
+        groups = data["groups"]
+        alerts = tuple(_check_rule(rule, path) for group in groups for rule in group["rules"] if "record" not in rule)
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise InvalidInput(
+            f"not a rules file: {error!r}", where=str(path), next_action="promtool check rules says more"
+        ) from error
+    return RulesFile(name, path, text, alerts)
+
+
+def _check_rule(rule: Any, path: Path) -> AlertRule:
+    alert = rule.get("alert", "a rule without a name")
+    try:
+        checked = AlertRule.model_validate(rule)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(
+            f"{key}: {first['msg']}", where=f"{path}, {alert}", next_action=f"add or mend {key}"
+        ) from None
+    team = checked.labels.team
+    if TEMPLATE_START not in team and team not in all_teams():
+        raise InvalidInput(
+            f"no team {team!r}", where=f"{path}, {alert}", next_action=f"one of {', '.join(all_teams())}"
+        )
+    parse_duration(checked.for_)
+    return checked
+
+
+def render_rules(rules: Iterable[RulesFile], factor: int) -> dict[str, str]:
+    """File name → text, windows divided by `factor`. Raises: InvalidInput for a window that gets too short."""
+    return {f"{file.name}.yml": compress(file.text, factor, where=str(file.path)) for file in rules}

@@ -1,0 +1,117 @@
+"""Prometheus' configuration, made from the list of components.
+
+Job = component name, target = its endpoint. `/health` of every HTTP component is asked through blackbox-exporter in
+one job, `health`, whose series are `probe_success{component="…"}`. In mode "external" only components that the
+settings give an endpoint for are asked.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lakeproof.errors import TerminalError
+from lakeproof.observability.sources import LIGHT_SECONDS, PROBE_JOB, SUPERVISOR_JOB
+from lakeproof.stack.component import Component, Scrape
+from lakeproof.stack.components import all_components
+from lakeproof.stack.stack import Stack
+
+SUPERVISOR_PORT = 9256
+# Where engines answer a health question over HTTP: component → (kind of its port, path). Our services: http, /health.
+HEALTH_PATHS = {
+    "connect": ("http", "/health"),
+    "minio": ("http", "/minio/health/live"),
+    "flink-jobmanager": ("http", "/overview"),
+    "nessie": ("management", "/q/health"),
+    "trino": ("http", "/v1/info"),
+    "prometheus": ("http", "/-/healthy"),
+    "alertmanager": ("http", "/-/healthy"),
+    "blackbox-exporter": ("http", "/-/healthy"),
+    "mysqld-exporter": ("http", "/"),
+}
+
+
+def is_asked(stack: Stack, component: str, kind: str) -> bool:
+    """True when this endpoint exists for the stack: a local process, or given by the settings."""
+    return stack.settings.mode == "local" or kind in stack.settings.endpoints.get(component, {})
+
+
+def render_prometheus(stack: Stack, rules_dir: Path) -> str:
+    """The text of prometheus.yml. Raises: TerminalError for a scrape that Prometheus 2.42 cannot do."""
+    config: dict[str, Any] = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": [f"{rules_dir}/*.yml"],
+        "alerting": {
+            "alertmanagers": [
+                {"static_configs": [{"targets": [_target(stack, "alertmanager", "http")]}], "timeout": "5s"}
+            ]
+        },
+        "scrape_configs": [*_component_jobs(stack), *_supervisor_job(stack), *_health_job(stack)],
+    }
+    return yaml.safe_dump(config, sort_keys=False, width=200)
+
+
+def _target(stack: Stack, component: str, kind: str) -> str:
+    return stack.address(component, kind).removeprefix("http://").removeprefix("https://").rstrip("/")
+
+
+def _component_jobs(stack: Stack) -> Iterator[dict[str, Any]]:
+    for component in all_components().values():
+        for number, scrape in enumerate(component.scrapes):
+            if is_asked(stack, component.name, scrape.port):
+                yield _component_job(stack, component, scrape, number)
+
+
+def _component_job(stack: Stack, component: Component, scrape: Scrape, number: int) -> dict[str, Any]:
+    # A second endpoint of one component needs a job_name of its own; its series keep job=component.
+    job: dict[str, Any] = {
+        "job_name": component.name if number == 0 else f"{component.name}-{scrape.port}",
+        "metrics_path": scrape.path,
+        "scrape_interval": f"{round(scrape.seconds * 1000)}ms",
+        "scrape_timeout": f"{round(scrape.seconds * 1000)}ms",
+        "static_configs": [
+            {"targets": [_target(stack, component.name, scrape.port)], "labels": {"job": component.name}}
+        ],
+    }
+    for header, value in scrape.headers.items():
+        if header.lower() != "authorization":
+            raise TerminalError(f"Prometheus 2.42 cannot send the header {header}", where=component.name)
+        kind, _, credentials = value.partition(" ")
+        job["authorization"] = {"type": kind, "credentials": credentials}
+    return job
+
+
+def _supervisor_job(stack: Stack) -> Iterator[dict[str, Any]]:
+    if stack.settings.mode == "local":
+        target = f"{stack.settings.host}:{SUPERVISOR_PORT + stack.settings.port_shift}"
+        # Its series speak of other components: their own labels win.
+        yield {"job_name": SUPERVISOR_JOB, "honor_labels": True, "static_configs": [{"targets": [target]}]}
+
+
+def health_urls(stack: Stack) -> dict[str, str]:
+    """Component → the URL that tells whether it is well, for every component that answers over HTTP."""
+    found = {}
+    for component in all_components().values():
+        default = ("http", "/health") if component.kind == "service" and "http" in component.ports else None
+        place = HEALTH_PATHS.get(component.name, default)
+        if place and place[0] in component.ports and is_asked(stack, component.name, place[0]):
+            found[component.name] = stack.url(component.name, place[0]) + place[1]
+    return found
+
+
+def _health_job(stack: Stack) -> Iterator[dict[str, Any]]:
+    yield {
+        "job_name": PROBE_JOB,
+        "metrics_path": "/probe",
+        "params": {"module": ["http"]},
+        "scrape_interval": f"{LIGHT_SECONDS:g}s",
+        "static_configs": [
+            {"targets": [url], "labels": {"component": name}} for name, url in health_urls(stack).items()
+        ],
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "__param_target"},
+            {"source_labels": ["__param_target"], "target_label": "instance"},
+            {"target_label": "__address__", "replacement": _target(stack, "blackbox-exporter", "http")},
+        ],
+    }

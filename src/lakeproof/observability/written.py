@@ -1,0 +1,26 @@
+"""Configuration written so that a reader sees the old file or the new one, never a half."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def write_file(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write by an atomic rename; `mode` holds from the first byte on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    partial.replace(path)
+
+
+def replace_folder(folder: Path, files: Mapping[str, str]) -> None:
+    """Make the folder hold exactly these files (name → text)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        write_file(folder / name, text)
+    for path in folder.iterdir():
+        if path.name not in files:
+            path.unlink()

@@ -1,0 +1,84 @@
+"""Alertmanager 0.25 (Debian's): gives every alert to the desk, and high and critical ones to Slack as well.
+
+Debian's build reads a template at a path fixed in the binary, so it must be installed by apt. Gossip is off: one
+instance, and nothing may listen beyond loopback.
+"""
+
+import logging
+import os
+import shutil
+
+import httpx
+
+from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.observability.receivers import read_receivers
+from lakeproof.observability.routing import SLACK_FILE, TOKEN_FILE, render_alertmanager
+from lakeproof.observability.timing import Timing
+from lakeproof.observability.written import write_file
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+log = logging.getLogger(__name__)
+
+
+def command(stack: Stack) -> Command:
+    """One instance on loopback, without gossip."""
+    program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    if program is None:
+        raise MissingArtifact("alertmanager")
+    return Command(
+        (
+            program,
+            f"--config.file={stack.etc_dir('alertmanager') / 'alertmanager.yml'}",
+            f"--storage.path={stack.data_dir('alertmanager')}",
+            f"--web.listen-address={stack.settings.host}:{stack.port('alertmanager')}",
+            "--cluster.listen-address=",
+            "--log.level=warn",
+        )
+    )
+
+
+def write_config(stack: Stack, timing: Timing) -> None:
+    """Configuration and secret files. What nobody hears of is said as a warning."""
+    receivers = read_receivers(os.environ)
+    etc = stack.etc_dir("alertmanager")
+    text = render_alertmanager(etc, stack.url("desk"), receivers, timing)
+    write_file(etc / TOKEN_FILE, stack.secret("desk-token"), mode=0o600)
+    if receivers.slack_url:
+        write_file(etc / SLACK_FILE, receivers.slack_url, mode=0o600)
+    # The PagerDuty key has no file of its own in 0.25, so the whole file is for the owner only.
+    write_file(etc / "alertmanager.yml", text, mode=0o600)
+    for silence in receivers.unset:
+        log.warning("%s", silence)
+
+
+def prepare(stack: Stack) -> None:
+    """Before each start."""
+    stack.data_dir("alertmanager").mkdir(parents=True, exist_ok=True)
+    write_config(stack, stack.settings.timing)
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It tells its status, with the configuration it runs on."""
+    try:
+        answer = httpx.get(f"{stack.url('alertmanager')}/api/v2/status", timeout=timeout, trust_env=False)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where="alertmanager") from error
+    if answer.status_code != 200 or "receivers" not in answer.json()["config"]["original"]:
+        raise NotReady(f"answered {answer.status_code}", where="alertmanager")
+
+
+COMPONENTS = (
+    Component(
+        name="alertmanager",
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"http": 9093},
+        prepare=prepare,
+        scrapes=(Scrape("http", seconds=5.0),),
+        start_seconds=60.0,
+        image="prom/alertmanager:v0.28.1",
+        summary="sends alerts to the desk and to people",
+    ),
+)

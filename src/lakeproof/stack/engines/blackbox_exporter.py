@@ -1,0 +1,74 @@
+"""blackbox-exporter 0.23 (Debian's): asks every component's /health over HTTP, as a user would.
+
+Only HTTP questions: a process under SIGSTOP still accepts TCP connections, since the kernel does it.
+"""
+
+import shutil
+
+import httpx
+import yaml
+
+from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.observability.written import write_file
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+MODULES = {
+    "modules": {
+        "http": {
+            "prober": "http",
+            "timeout": "1s",
+            "http": {"preferred_ip_protocol": "ip4", "follow_redirects": False, "method": "GET"},
+        }
+    }
+}
+
+
+def command(stack: Stack) -> Command:
+    """Loopback. The scrape ends after 1 s; by default half a second of that would be kept back."""
+    program = shutil.which("prometheus-blackbox-exporter") or shutil.which("blackbox_exporter")
+    if program is None:
+        raise MissingArtifact("blackbox-exporter")
+    return Command(
+        (
+            program,
+            f"--config.file={stack.etc_dir('blackbox-exporter') / 'blackbox.yml'}",
+            f"--web.listen-address={stack.settings.host}:{stack.port('blackbox-exporter')}",
+            "--timeout-offset=0.1",
+            "--log.level=warn",
+        )
+    )
+
+
+def prepare(stack: Stack) -> None:
+    """Before each start: the module."""
+    write_file(stack.etc_dir("blackbox-exporter") / "blackbox.yml", yaml.safe_dump(MODULES))
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It probes itself with success."""
+    url = stack.url("blackbox-exporter")
+    try:
+        answer = httpx.get(
+            f"{url}/probe", params={"module": "http", "target": f"{url}/-/healthy"}, timeout=timeout, trust_env=False
+        )
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where="blackbox-exporter") from error
+    if "probe_success 1" not in answer.text:
+        raise NotReady(f"answered {answer.status_code}, without success", where="blackbox-exporter")
+
+
+COMPONENTS = (
+    Component(
+        name="blackbox-exporter",
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"http": 9115},
+        prepare=prepare,
+        scrapes=(Scrape("http", seconds=5.0),),
+        start_seconds=60.0,
+        image="prom/blackbox-exporter:v0.26.0",
+        summary="asks every /health",
+    ),
+)

@@ -1,0 +1,82 @@
+"""Prometheus 2.42 (Debian's): scrapes every component, evaluates the rules of all scenarios each second.
+
+Debian's build needs a third of the memory of a newer one and brings promtool; rules keep to 2.42's syntax. Trap:
+Debian's package starts a service of its own on :9090, so ours has its own folder and the package's unit is masked.
+"""
+
+import shutil
+
+import httpx
+
+from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.observability.rules import find_rules, render_rules
+from lakeproof.observability.scrape import render_prometheus
+from lakeproof.observability.timing import Timing, factor_of
+from lakeproof.observability.written import replace_folder, write_file
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+RETENTION = "2d"
+
+
+def command(stack: Stack) -> Command:
+    """Loopback, reload over HTTP, short retention."""
+    program = shutil.which("prometheus")
+    if program is None:
+        raise MissingArtifact("prometheus")
+    etc = stack.etc_dir("prometheus")
+    return Command(
+        (
+            program,
+            f"--config.file={etc / 'prometheus.yml'}",
+            f"--storage.tsdb.path={stack.data_dir('prometheus')}",
+            f"--storage.tsdb.retention.time={RETENTION}",
+            f"--web.listen-address={stack.settings.host}:{stack.port('prometheus')}",
+            "--web.enable-lifecycle",
+            "--log.level=warn",
+        )
+    )
+
+
+def write_config(stack: Stack, timing: Timing) -> None:
+    """Configuration and rules in that timing. Raises: InvalidInput; then nothing was changed."""
+    etc = stack.etc_dir("prometheus")
+    rules = render_rules(find_rules(stack.settings.scenario_dirs), factor_of(timing))
+    text = render_prometheus(stack, etc / "rules")
+    replace_folder(etc / "rules", rules)
+    write_file(etc / "prometheus.yml", text)
+
+
+def prepare(stack: Stack) -> None:
+    """Before each start: write the configuration, in the timing of the settings."""
+    stack.data_dir("prometheus").mkdir(parents=True, exist_ok=True)
+    write_config(stack, stack.settings.timing)
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It evaluates a query."""
+    try:
+        answer = httpx.get(
+            f"{stack.url('prometheus')}/api/v1/query", params={"query": "vector(1)"}, timeout=timeout, trust_env=False
+        )
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where="prometheus") from error
+    if answer.status_code != 200 or answer.json()["data"]["result"][0]["value"][1] != "1":
+        raise NotReady(f"answered {answer.status_code}", where="prometheus")
+
+
+COMPONENTS = (
+    Component(
+        name="prometheus",
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"http": 9090},
+        prepare=prepare,
+        scrapes=(Scrape("http", seconds=5.0),),
+        start_seconds=60.0,
+        stop_seconds=15.0,
+        image="prom/prometheus:v2.53.3",
+        summary="metrics and alert rules",
+    ),
+)

@@ -1,0 +1,94 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+from lakeproof.observability.rules import OWN_RULES, SCENARIOS, RulesFile, find_rules, load_rules, render_rules
+from lakeproof.observability.timing import DRILL_FACTOR
+
+RULES = find_rules()
+RULE_TESTS = sorted([*OWN_RULES.glob("*.test.yml"), *SCENARIOS.glob("*/alerts.test.yml")])
+needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+
+VALID = """groups:
+  - name: g
+    rules:
+      - alert: A
+        expr: up == 0
+        for: 5m
+        labels: {severity: high, team: kafka, scenario: none, component: kafka}
+        annotations: {runbook_url: /runbook/a, summary_vi: a, summary_en: b}
+"""
+
+
+@pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
+def test_a_scenarios_alerts_carry_its_id(rules: RulesFile) -> None:
+    if rules.path.parent.parent == SCENARIOS:
+        assert {rule.labels.scenario for rule in rules.alerts} == {rules.name}
+
+
+@pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
+def test_every_alert_says_which_metric_and_value_were_violated(rules: RulesFile) -> None:
+    for rule in rules.alerts:
+        assert rule.annotations.metric in rule.expr
+        assert rule.annotations.value
+
+
+def test_every_file_of_rules_has_a_test_of_each_alert() -> None:
+    tested = "".join(path.read_text() for path in RULE_TESTS)
+    assert [
+        rule.alert for rules in RULES for rule in rules.alerts if f"alertname: {rule.alert}\n" not in tested
+    ] == []
+
+
+@needs_promtool
+@pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_rules_fire_and_clear_as_their_tests_say_in_production_windows(path: Path) -> None:
+    done = subprocess.run(["promtool", "test", "rules", path.name], cwd=path.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+@pytest.mark.parametrize("factor", [1, DRILL_FACTOR])
+def test_promtool_accepts_every_rule_in_each_timing(factor: int, tmp_path: Path) -> None:
+    for name, text in render_rules(RULES, factor).items():
+        (tmp_path / name).write_text(text)
+    files = [str(path) for path in tmp_path.iterdir()]
+    done = subprocess.run(["promtool", "check", "rules", *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("severity: high", "severity: grave", r"A: labels\.severity: Input should be"),
+        ("team: kafka, ", "", r"labels\.team: Field required"),
+        ("team: kafka", "team: nobody", "no team 'nobody'.*one of data-platform"),
+        ("summary_vi: a, ", "", r"annotations\.summary_vi: Field required"),
+        ("for: 5m", "for: five", "not a duration"),
+        ("expr: up == 0", "exprr: up == 0", "expr"),
+        ("groups:", "group:", "not a rules file"),
+        ("  - name: g", " - name: [", "not a rules file"),
+    ],
+)
+def test_a_rule_that_lacks_something_is_refused_by_name(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = tmp_path / "alerts.yml"
+    path.write_text(VALID.replace(old, new))
+    with pytest.raises(InvalidInput, match=message):
+        load_rules("a", path)
+
+
+def test_a_folder_outside_the_package_brings_its_rules(tmp_path: Path) -> None:
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "alerts.yml").write_text(VALID)
+    assert "strange" in {rules.name for rules in find_rules([tmp_path])}
+
+
+def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "alerts.yml").write_text(VALID)
+    with pytest.raises(InvalidInput, match="A is also defined in"):
+        find_rules([tmp_path])
