@@ -1,0 +1,145 @@
+"""Diagnosis: which causes the readings allow. Deterministic, and pure: readings and causes in, findings out.
+
+It never sees the fault, the truth, the journal or an alert's labels, so it works with Alertmanager stopped.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lakeproof.probes.condition import Condition
+from lakeproof.probes.looking import Observation
+from lakeproof.probes.reading import Value
+from lakeproof.scenarios.causes import Cause, Evidence
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One piece of evidence as it was read. `value` is None with `error` where it could not be looked at.
+
+    `condition` is what the cause asks of it, `expected` what a healthy stack shows.
+    """
+
+    probe: str
+    source: str
+    query: str
+    value: Value
+    unit: str
+    condition: str
+    expected: str
+    at: datetime
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of an evidence in the contracts, plus probe, condition and unit."""
+        data: dict[str, Any] = {
+            "source": self.source,
+            "query": self.query,
+            "value": self.value,
+            "expected": self.expected,
+            "at": self.at.isoformat(),
+            "probe": self.probe,
+            "condition": self.condition,
+            "unit": self.unit,
+        }
+        if self.error is not None:
+            data["error"] = self.error
+        return data
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause with the evidence for it, and supporting evidence that was looked for and not found."""
+
+    cause: Cause
+    evidence_for: tuple[Seen, ...]
+    evidence_against: tuple[Seen, ...]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The causes that hold, the best supported first, and readings out of range that none of them accounts for."""
+
+    findings: tuple[Finding, ...]
+    unknown: tuple[Seen, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """True where nothing is wrong: no cause, and nothing out of range."""
+        return not self.findings and not self.unknown
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of `diagnose --json`."""
+        return {
+            "healthy": self.healthy,
+            "causes": [
+                {
+                    "cause": finding.cause.id,
+                    "scenario": finding.cause.scenario,
+                    "for": [seen.as_json() for seen in finding.evidence_for],
+                    "against": [seen.as_json() for seen in finding.evidence_against],
+                }
+                for finding in self.findings
+            ],
+            "unknown": [seen.as_json() for seen in self.unknown],
+        }
+
+
+def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -> Diagnosis:
+    """The causes that the observations allow. `observations` must hold every probe that the causes ask."""
+    holding = [cause for cause in causes if _holds(cause, observations)]
+    named = {cause.id for cause in holding}
+    findings = sorted(
+        (_finding(cause, observations) for cause in holding if not named & set(cause.masked_by)),
+        key=lambda finding: (len(finding.evidence_against) - len(finding.evidence_for), finding.cause.id),
+    )
+    explained = {probe for cause in holding for probe in cause.probes}
+    unknown = tuple(
+        _seen(observation, observation.probe.healthy)
+        for name, observation in sorted(observations.items())
+        if observation.probe.healthy is not None and observation.out_of_range and name not in explained
+    )
+    return Diagnosis(tuple(findings), unknown)
+
+
+def asked_by(causes: Iterable[Cause]) -> set[str]:
+    """Ids of every probe that these causes need."""
+    return {probe for cause in causes for probe in cause.asked}
+
+
+def _holds(cause: Cause, observations: Mapping[str, Observation]) -> bool:
+    return all(_true(item, observations) for item in cause.necessary) and not any(
+        _true(item, observations) for item in cause.contradicting
+    )
+
+
+def _true(evidence: Evidence, observations: Mapping[str, Observation]) -> bool:
+    return observations[evidence.probe].holds(evidence.condition) is True
+
+
+def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
+    supporting = [(item, observations[item.probe].holds(item.condition)) for item in cause.supporting]
+    return Finding(
+        cause,
+        tuple(
+            _seen(observations[item.probe], item.condition)
+            for item in (*cause.necessary, *(item for item, held in supporting if held is True))
+        ),
+        tuple(_seen(observations[item.probe], item.condition) for item, held in supporting if held is False),
+    )
+
+
+def _seen(observation: Observation, condition: Condition) -> Seen:
+    reading = observation.second
+    return Seen(
+        reading.probe,
+        reading.source,
+        reading.query,
+        reading.value,
+        reading.unit,
+        str(condition),
+        str(observation.probe.healthy or condition),
+        reading.at,
+        reading.error,
+    )

@@ -1,0 +1,80 @@
+"""The truth about a scenario, from its truth.yaml. Only a drill's final evaluation may read it, diagnosis never."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakeproof.errors import InvalidInput
+from lakeproof.scenarios.causes import IDENTIFIER, Step, StepModel, Texts
+from lakeproof.scenarios.folder import read_yaml
+
+TRUTH_FILE = "truth.yaml"
+
+
+@dataclass(frozen=True)
+class WrongFix:
+    """Something that looks like a repair and is none. `rejected_by`: checks of which one at least must fail."""
+
+    id: str
+    steps: tuple[Step, ...]
+    says: Mapping[str, str]
+    rejected_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What really happened, what mends it, and what only seems to."""
+
+    root_cause: str
+    trigger: Mapping[str, str]
+    accepted_repairs: tuple[str, ...]
+    wrong_fixes: tuple[WrongFix, ...]
+
+    def wrong_fix(self, name: str) -> WrongFix | None:
+        """The wrong fix of that id."""
+        return next((fix for fix in self.wrong_fixes if fix.id == name), None)
+
+
+class WrongFixModel(BaseModel):
+    """One entry of wrong_fixes."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str = Field(pattern=IDENTIFIER)
+    steps: list[StepModel] = Field(min_length=1)
+    says: Texts
+    rejected_by: list[str] = Field(min_length=1)
+
+
+class TruthModel(BaseModel):
+    """The file truth.yaml."""
+
+    model_config = ConfigDict(extra="forbid")
+    root_cause: str = Field(pattern=IDENTIFIER)
+    trigger: Texts
+    accepted_repairs: list[str] = Field(min_length=1)
+    wrong_fixes: list[WrongFixModel] = []
+
+
+def load_truth(folder: Path) -> Truth:
+    """The truth of the scenario in that folder. Raises: InvalidInput."""
+    path = folder / TRUTH_FILE
+    model = read_yaml(path, TruthModel)
+    names = [fix.id for fix in model.wrong_fixes]
+    if len(names) != len(set(names)):
+        raise InvalidInput("two wrong fixes of one id", where=str(path), next_action="rename one")
+    return Truth(
+        root_cause=model.root_cause,
+        trigger={"vi": model.trigger.vi, "en": model.trigger.en},
+        accepted_repairs=tuple(model.accepted_repairs),
+        wrong_fixes=tuple(
+            WrongFix(
+                fix.id,
+                tuple(step.step() for step in fix.steps),
+                {"vi": fix.says.vi, "en": fix.says.en},
+                tuple(fix.rejected_by),
+            )
+            for fix in model.wrong_fixes
+        ),
+    )
