@@ -9,20 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from lakeproof import checks
+from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.modules import collect, folder_modules, package_modules
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
-
-
-class Arguments(BaseModel):
-    """What a scenario may set for a check. A check without arguments uses this class itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _silent(text: str) -> None:

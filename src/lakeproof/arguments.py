@@ -1,0 +1,27 @@
+"""What a scenario or a person may set for a fault, a mitigation or a check, checked before anything starts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lakeproof.errors import InvalidInput
+
+
+class Arguments(BaseModel):
+    """Base of every module's arguments; used itself where there are none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def parse_arguments(model: type[Arguments], given: Mapping[str, Any], where: str) -> Arguments:
+    """The checked arguments. Raises: InvalidInput naming the argument and what is wrong with it."""
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "arguments"
+        known = ", ".join(model.model_fields) or "none"
+        raise InvalidInput(
+            f"argument {key}: {first['msg']}", where=where, next_action=f"its arguments: {known}"
+        ) from error
