@@ -1,0 +1,61 @@
+"""`lakeproof logs`: one component's log, or a search over all of them."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from lakeproof.cli.output import say
+from lakeproof.errors import CouldNotLook, InvalidInput
+
+FOLLOW_PAUSE_SECONDS = 0.25
+
+
+def add_to(app: typer.Typer) -> None:
+    """The command."""
+
+    @app.command()
+    def logs(
+        name: Annotated[str | None, typer.Argument(help="a component, or: supervisor")] = None,
+        follow: Annotated[
+            bool, typer.Option("-f", "--follow", help="go on with what is written from now on")
+        ] = False,
+        lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="so many of the last lines")] = 50,
+        query: Annotated[
+            str | None,
+            typer.Option("--query", help="""e.g. '{container="kafka"} error' or '{container=~"flink-.*"}'"""),
+        ] = None,
+    ) -> None:
+        """Show a component's log, or search the logs of all with --query.
+
+        --query takes a selector on `container` (=, !=, =~, !~; {} for all), then words that must all occur (in any
+        case; "in quotes" with blanks; !word must not occur). It reads the log files themselves, older rotated parts
+        included; a log store (VictoriaLogs, Loki) is not part of this version.
+        """
+        from lakeproof.processes import logfile, logquery
+        from lakeproof.stack.components import find
+        from lakeproof.stack.stack import load_stack
+
+        stack = load_stack()
+        if (name is None) == (query is None):
+            raise InvalidInput("give a NAME or --query", next_action="lakeproof logs kafka -n 20")
+        if query is not None:
+            for hit in logquery.search(stack.state_dir / "log", logquery.parse(query)):
+                print(f"{hit.container} | {hit.line}")
+            return
+        assert name is not None
+        if name != "supervisor":
+            find(name)
+        path = stack.log_path(name)
+        if not path.exists() and not follow:
+            raise CouldNotLook("no log yet", where=name, next_action=f"lakeproof up {name}")
+        start = path.stat().st_size if path.exists() else 0
+        for line in logfile.tail(path, lines):
+            print(line)
+        if follow:
+            say(f"following {path}, Ctrl-C ends it")
+            for new in logfile.follow(path, start):
+                if new is None:
+                    time.sleep(FOLLOW_PAUSE_SECONDS)
+                else:
+                    print(new, flush=True)

@@ -1,0 +1,114 @@
+"""`lakeproof up`, `down`, `start`, `stop`, `kill`: running what a target needs, and ending it without residue."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, say
+from lakeproof.errors import InvalidInput
+
+
+class Progress:
+    """Prints each event as one line: seconds since the command began, component, step, words."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the command began."""
+        return time.monotonic() - self._began
+
+    def __call__(self, event: object) -> None:
+        """One line on stderr."""
+        from lakeproof.processes.events import Event
+
+        assert isinstance(event, Event)
+        if event.what == "progress":
+            say(f"{self.seconds:6.1f} s  … {event.text or 'still at it'}")
+        else:
+            say(f"{self.seconds:6.1f} s  {event.component:<20} {event.what} {event.text}".rstrip())
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands."""
+
+    @app.command()
+    def up(
+        names: Annotated[
+            list[str] | None, typer.Argument(help="components; without: all but those on demand")
+        ] = None,
+        scenario: Annotated[str | None, typer.Option("--for", help="what this scenario needs")] = None,
+        every: Annotated[bool, typer.Option("--all", help="everything, also what is on demand")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="the rows of `ps --json` when all is healthy")] = False,
+    ) -> None:
+        """Start components and what they need, by readiness, in parallel; ends when all are healthy.
+
+        What runs already is left alone. Every port is looked at before anything starts. Exit 0 only when all that
+        was asked for is healthy.
+        """
+        from lakeproof.processes.client import SupervisorClient
+        from lakeproof.processes.targets import components_of_scenario
+        from lakeproof.stack.stack import load_stack
+
+        if sum((bool(names), scenario is not None, every)) > 1:
+            raise InvalidInput("NAME…, --for and --all exclude each other", next_action="give one of them")
+        stack = load_stack()
+        client = SupervisorClient(stack)
+        wanted: list[str] | None = names or None
+        if scenario is not None:
+            wanted = components_of_scenario(scenario, stack)
+        elif every:
+            wanted = list(client.components)
+        progress = Progress()
+        started = client.up(wanted, progress)
+        say(f"{progress.seconds:6.1f} s  healthy: {', '.join(started) if started else 'all, nothing was missing'}")
+        if as_json:
+            print_json([row.to_json() for row in client.ps()])
+
+    @app.command()
+    def down() -> None:
+        """Stop the whole stack in reverse order, and end whatever is left of it; safe to repeat.
+
+        Works also when the supervisor itself was killed.
+        """
+        from lakeproof.processes.client import SupervisorClient
+        from lakeproof.stack.stack import load_stack
+
+        progress = Progress()
+        stopped = SupervisorClient(load_stack()).down(progress)
+        if not stopped:
+            say("nothing was running")
+        for what in stopped:
+            say(f"stopped {what}")
+
+    @app.command()
+    def start(name: Annotated[str, typer.Argument(help="a component")]) -> None:
+        """Start one component (and what it needs) of the running stack; ends when it is healthy."""
+        from lakeproof.processes.client import SupervisorClient
+        from lakeproof.stack.stack import load_stack
+
+        progress = Progress()
+        SupervisorClient(load_stack()).start(name, progress)
+
+    @app.command()
+    def stop(name: Annotated[str, typer.Argument(help="a component")]) -> None:
+        """Stop one component cleanly; it stays stopped until `start` or `up`."""
+        from lakeproof.processes.client import SupervisorClient
+        from lakeproof.stack.stack import load_stack
+
+        if not SupervisorClient(load_stack()).stop(name, Progress()):
+            say(f"{name} was not running")
+
+    @app.command()
+    def kill(
+        name: Annotated[str, typer.Argument(help="a component")],
+        signal: Annotated[str, typer.Option("--signal", help="KILL, STOP (pause), CONT (go on) or TERM")] = "KILL",
+    ) -> None:
+        """Send a signal to all processes of a component. What was killed is started again by the restart policy."""
+        from lakeproof.processes.client import SupervisorClient
+        from lakeproof.stack.stack import load_stack
+
+        sent = SupervisorClient(load_stack()).kill(name, signal)
+        say(f"{signal} sent to {sent} process{'' if sent == 1 else 'es'} of {name}")

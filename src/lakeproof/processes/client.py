@@ -1,0 +1,232 @@
+"""Asking a stack's supervisor, and starting it where there is none. Used by the CLI, faults and tests."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
+from lakeproof.processes import lock, ports, procfs, sweep
+from lakeproof.processes.environment import settings_environment
+from lakeproof.processes.events import Event
+from lakeproof.processes.process import send
+from lakeproof.processes.protocol import HEARTBEAT_SECONDS, encode, error_from_json
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.runtime import Runtime
+from lakeproof.processes.timeline import Step
+from lakeproof.stack.closure import closure
+from lakeproof.stack.component import Component
+from lakeproof.stack.stack import Stack
+
+SILENCE_SECONDS = HEARTBEAT_SECONDS * 4
+END_SECONDS = 20.0
+START_SECONDS = 30.0
+
+type OnEvent = Callable[[Event], None]
+
+
+def _ignore(event: Event) -> None:
+    """For callers that want no progress."""
+
+
+class SupervisorClient:
+    """One stack's supervisor, from outside.
+
+    `components` and `daemon_argv` are for tests with a table of their own; the daemon of that argv must use the
+    same table.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        components: Mapping[str, Component] | None = None,
+        daemon_argv: Sequence[str] = (sys.executable, "-m", "lakeproof.processes.daemon"),
+    ) -> None:
+        self.stack = stack
+        self.runtime = Runtime(stack)
+        self._components = components
+        self._daemon_argv = tuple(daemon_argv)
+
+    @property
+    def components(self) -> Mapping[str, Component]:
+        """The table of components."""
+        if self._components is None:
+            from lakeproof.stack.components import all_components
+
+            self._components = all_components()
+        return self._components
+
+    def running(self) -> bool:
+        """True while the stack's daemon lives."""
+        return lock.living_holder(self.runtime) is not None
+
+    def left_over(self) -> list[str]:
+        """Processes of this stack that run although no daemon does."""
+        return [] if self.running() else [sweep.describe(stat) for stat in sweep.find(self.runtime.owns)]
+
+    def died(self) -> bool:
+        """True when a daemon ended without cleaning up after itself."""
+        return not self.running() and self.runtime.lock.exists()
+
+    def up(self, names: Iterable[str] | None = None, on_event: OnEvent = _ignore) -> list[str]:
+        """Start these components (None: all that are not on demand) and what they need; return when all are healthy.
+
+        Gives the names that were started. `on_event` is called for each step and at least every 4 seconds.
+        Raises: InvalidInput (unknown name, external stack, other settings), PortTaken before anything starts,
+        TerminalError naming the component that did not become healthy, why, and its last log lines.
+        """
+        if self.stack.settings.mode == "external":
+            raise InvalidInput(
+                "nothing is started here, its servers are somebody else's",
+                where=f"stack {self.stack.name} (mode external)",
+                next_action='set mode = "local", or start those servers where they live',
+            )
+        wanted = list(names) if names is not None else self.default_names()
+        order = closure(wanted, self.components)
+        if self.running():
+            self._check_same_settings()
+        else:
+            self._sweep_after_death(on_event)
+            ports.check_free([self.components[name] for name in order], self.stack, supervisor=True)
+            self._start_daemon()
+        started: list[str] = self._ask({"do": "up", "names": wanted}, on_event)
+        return started
+
+    def default_names(self) -> list[str]:
+        """What `up` without a name means."""
+        return [name for name, component in self.components.items() if not component.on_demand]
+
+    def down(self, on_event: OnEvent = _ignore) -> list[str]:
+        """Stop everything and the daemon, and sweep what is left, also when the daemon is dead. Safe to repeat.
+
+        Gives what was stopped: names, and what the sweep ended. Raises: DeadlineExpired when something cannot be
+        killed.
+        """
+        stopped: list[str] = []
+        holder = lock.living_holder(self.runtime)
+        if holder is not None:
+            try:
+                stopped += self._ask({"do": "down"}, on_event)
+            except CouldNotLook as error:
+                on_event(Event("supervisor", "killed", error.what))
+            self._await_end(holder.process)
+        stopped += sweep.sweep(self.runtime.owns)
+        self.runtime.remove()
+        return stopped
+
+    def ps(self) -> list[ProcessRow]:
+        """All components that were ever wanted. Raises: CouldNotLook when no daemon answers."""
+        return [ProcessRow.from_wire(row) for row in self._ask({"do": "ps"})]
+
+    def row(self, name: str) -> ProcessRow:
+        """One component as observed now. Raises: CouldNotLook, also when it was never started."""
+        for row in self.ps():
+            if row.name == name:
+                return row
+        raise CouldNotLook("it was never started", where=name, next_action=f"lakeproof up {name}")
+
+    def chain(self) -> list[Step]:
+        """The chain of steps that the last start-up waited for. Raises: CouldNotLook."""
+        return [Step(**step) for step in self._ask({"do": "chain"})]
+
+    def kill(self, name: str, signal_name: str = "KILL") -> int:
+        """Send KILL, STOP, CONT or TERM to all processes of a component; gives how many.
+
+        What KILL ends is started again by the restart policy. Raises: InvalidInput, CouldNotLook.
+        """
+        return int(self._ask({"do": "kill", "name": name, "signal": signal_name}))
+
+    def stop(self, name: str, on_event: OnEvent = _ignore) -> bool:
+        """Stop one component and keep it stopped. False when it did not run."""
+        return bool(self._ask({"do": "stop", "name": name}, on_event))
+
+    def start(self, name: str, on_event: OnEvent = _ignore) -> list[str]:
+        """Start one component and what it needs under the running daemon; return when healthy."""
+        started: list[str] = self._ask({"do": "start", "name": name}, on_event)
+        return started
+
+    # the daemon itself
+
+    def _start_daemon(self) -> None:
+        """Start it and return when it answers. Raises: TerminalError with what it said."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LAKEPROOF_")}
+        kept = {name: value for name, value in os.environ.items() if name in ("LAKEPROOF_CACHE", "LAKEPROOF_YES")}
+        environment |= kept | settings_environment(self.stack)
+        try:
+            ended = subprocess.run(
+                self._daemon_argv,
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=START_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TerminalError(f"did not answer within {START_SECONDS:.0f} s", where="supervisor") from error
+        if ended.returncode != 0:
+            said = ended.stdout.decode(errors="replace").strip()
+            raise TerminalError(f"did not start: {said}", where=f"stack {self.stack.name}")
+
+    def _check_same_settings(self) -> None:
+        """Raises: InvalidInput when the running daemon was started with other settings."""
+        theirs: dict[str, str] = self._ask({"do": "hello"})["settings"]
+        ours = settings_environment(self.stack)
+        changed = [name for name in sorted(ours) if ours[name] != theirs.get(name)]
+        if changed:
+            shown = ", ".join(name for name in changed)
+            raise InvalidInput(
+                f"it runs with other settings ({shown})",
+                where=f"stack {self.stack.name}",
+                next_action="lakeproof down, then up again",
+            )
+
+    def _sweep_after_death(self, on_event: OnEvent) -> None:
+        """What a dead daemon left is ended before anything is started over it."""
+        for ended in sweep.sweep(self.runtime.owns):
+            on_event(Event("supervisor", "swept", f"left by a supervisor that died: {ended}"))
+
+    def _await_end(self, daemon: procfs.ProcessId) -> None:
+        """Until the daemon is over; past its time it is killed, and its children with it."""
+        deadline = Deadline(END_SECONDS)
+        while procfs.is_alive(daemon) and not deadline.expired:
+            deadline.pause(0.05)
+        send(signal.SIGKILL, [daemon])
+        Deadline(END_SECONDS).wait_for(
+            "the supervisor's end", lambda: True if not procfs.is_alive(daemon) else None, every=0.05
+        )
+
+    # the socket
+
+    def _ask(self, request: Mapping[str, Any], on_event: OnEvent = _ignore) -> Any:
+        """One request, its events, its answer. Raises: the daemon's error; CouldNotLook when it does not answer."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(SILENCE_SECONDS)
+                connection.connect(str(self.runtime.socket))
+                connection.sendall(encode(request))
+                with connection.makefile("rb") as lines:
+                    for line in lines:
+                        message = json.loads(line)
+                        if "event" in message:
+                            on_event(Event(**message["event"]))
+                        elif "error" in message:
+                            raise error_from_json(message["error"])
+                        else:
+                            return message["done"]
+        except TimeoutError as error:
+            raise self._no_answer(f"the supervisor said nothing for {SILENCE_SECONDS:.0f} s") from error
+        except OSError as error:
+            if self.running():
+                raise self._no_answer(f"the supervisor does not answer: {error.strerror}") from error
+            raise self._no_answer("no supervisor runs") from error
+        raise self._no_answer("the supervisor ended in the middle of its answer")
+
+    def _no_answer(self, what: str) -> CouldNotLook:
+        return CouldNotLook(what, where=f"stack {self.stack.name}", next_action="lakeproof up, or lakeproof down")

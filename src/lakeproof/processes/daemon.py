@@ -1,0 +1,261 @@
+"""The supervisor: one daemon per stack, which starts, watches, restarts and stops the stack's components.
+
+`python -m lakeproof.processes.daemon` checks, forks, and ends with 0 once the daemon answers on its socket.
+The daemon's end is the end of all its children (wrapper.py); `down` or the next `up` sweeps what is left.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lakeproof.errors import LakeproofError, PortTaken, TerminalError
+from lakeproof.processes import logfile, metrics, orphans, ports
+from lakeproof.processes.environment import RUN_ID
+from lakeproof.processes.events import Event
+from lakeproof.processes.keeper import Context, Keeper, default_hook_argv
+from lakeproof.processes.lock import Lock
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.runtime import Runtime
+from lakeproof.processes.server import Server
+from lakeproof.processes.shutdown import stop_all
+from lakeproof.processes.states import State
+from lakeproof.processes.usage import UsageTable
+from lakeproof.stack.component import Component
+from lakeproof.stack.stack import Stack, load_stack
+
+LOOK_SECONDS = 2.0
+ROTATE_LOOK_SECONDS = 10.0
+OPEN_FILES = 65536
+LOG_NAME = "supervisor"
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """One stack's supervisor over a table of components (the project's own, unless tests bring theirs).
+
+    `hook_argv` runs a hook when COMPONENT and HOOK are added; it must know the same table.
+    """
+
+    def __init__(
+        self, stack: Stack, components: Mapping[str, Component], hook_argv: Sequence[str] | None = None
+    ) -> None:
+        self.stack = stack
+        self.components = components
+        self.runtime = Runtime(stack)
+        self.run_id = self.runtime.new_run_id()
+        self.closing = False
+        self.keepers: dict[str, Keeper] = {}
+        self.events: list[asyncio.Queue[Event]] = []
+        self.usage = UsageTable()
+        self._hook_argv = hook_argv or default_hook_argv()
+        self._lock = Lock(self.runtime)
+        self._over = asyncio.Event()
+        self._rows: list[ProcessRow] = []
+        self._jobs: list[asyncio.Task[None]] = []
+
+    # starting
+
+    def run(self) -> int:
+        """Fork, detach, serve until told to stop. In the caller: gives 0 once the daemon answers.
+
+        Raises, in the caller: DaemonRuns, PortTaken, TerminalError with what the daemon said.
+        """
+        _check_writable(self.stack)
+        read_end, write_end = os.pipe()
+        child = os.fork()
+        if child:
+            os.close(write_end)
+            with os.fdopen(read_end) as pipe:
+                said = pipe.read()
+            os.waitpid(child, 0)
+            if said != "ready":
+                raise TerminalError(
+                    said or "it ended without a word", where="supervisor", next_action=self._see_log()
+                )
+            return 0
+        os.close(read_end)
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        code = 1
+        try:
+            self._detach()
+            asyncio.run(self._main(write_end))
+            code = 0
+        except LakeproofError as error:
+            _write(write_end, error.message)
+        except BaseException as error:
+            log.exception("the supervisor ends")
+            _write(write_end, f"{type(error).__name__}: {error}")
+        # Threads that still ask a component something must not hold up the end.
+        os._exit(code)
+
+    def _detach(self) -> None:
+        """Leave the caller's folder, terminal, streams and file limits behind."""
+        os.chdir("/")
+        path = self.stack.log_path(LOG_NAME)
+        output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        null = os.open(os.devnull, os.O_RDONLY)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for source, target in ((null, 0), (output, 1), (output, 2)):
+            os.dup2(source, target)
+        logging.basicConfig(
+            level=os.environ.get("LOG_LEVEL", "INFO").upper(),
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+            stream=sys.stderr,
+            force=True,
+        )
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        soft = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        # What a component's `prepare` runs inherits it, so that a sweep finds it too.
+        os.environ[RUN_ID] = self.run_id
+
+    async def _main(self, ready_pipe: int) -> None:
+        self._lock.take(self.run_id)
+        try:
+            orphans.become_subreaper()
+            threads = ThreadPoolExecutor(max_workers=96, thread_name_prefix="ask")
+            context = Context(self.stack, self.run_id, threads, self._hook_argv, self._emit)
+            self.keepers = {name: Keeper(component, context) for name, component in self.components.items()}
+            context.keepers = self.keepers
+            self._serve_metrics()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.end)
+            loop.add_signal_handler(signal.SIGHUP, lambda: None)
+            self._jobs = [asyncio.create_task(self._look()), asyncio.create_task(self._rotate())]
+            async with await Server(self).listen(self.runtime.socket):
+                _write(ready_pipe, "ready")
+                log.info("supervisor of stack %s runs, run id %s", self.stack.name, self.run_id)
+                await self._over.wait()
+                await self.stop()
+                # The client that asked for `down` still reads its last line.
+                await asyncio.sleep(0.1)
+        finally:
+            self._lock.release()
+            log.info("supervisor of stack %s has ended", self.stack.name)
+
+    def _serve_metrics(self) -> None:
+        host, port = self.stack.settings.host, ports.METRICS_PORT + self.stack.settings.port_shift
+        try:
+            metrics.serve(lambda: self._rows, host, port)
+        except OSError as error:
+            raise PortTaken(port, "supervisor", ports.holder_of(port)) from error
+
+    # what it does
+
+    async def stop(self) -> list[str]:
+        """Stop everything; nothing can be started after. Gives the names that were stopped."""
+        self.closing = True
+        return await stop_all(self.keepers)
+
+    def end(self) -> None:
+        """Stop everything and end the daemon, soon."""
+        self.closing = True
+        self._over.set()
+
+    def rows(self) -> list[ProcessRow]:
+        """All components that were ever wanted, with the newest figures."""
+        return [self._row(keeper) for keeper in self.keepers.values() if keeper.known]
+
+    def _row(self, keeper: Keeper) -> ProcessRow:
+        use = self.usage.of(keeper.name)
+        paused = keeper.state == State.RUNNING and keeper.process is not None and keeper.process.paused
+        pid = keeper.pid
+        host = self.stack.settings.host
+        return ProcessRow(
+            name=keeper.name,
+            state=State.PAUSED if paused else keeper.state,
+            health=keeper.health,
+            pid=pid,
+            rss_bytes=use.rss_bytes if pid is not None else 0,
+            cpu_percent=use.cpu_percent if pid is not None else 0.0,
+            restarts=keeper.restarts,
+            ready_seconds=round(keeper.ready_seconds, 2) if keeper.ready_seconds is not None else None,
+            endpoints={kind: f"{host}:{port}" for kind, port in ports.ports_of(keeper.component, self.stack).items()},
+            log=str(self.stack.log_path(keeper.name)),
+            reason=keeper.reason,
+            cpu_seconds=use.cpu_seconds,
+        )
+
+    # what it does by itself
+
+    async def _look(self) -> None:
+        """Every two seconds: what everything uses, and the dead whom nobody waits for."""
+        collector = orphans.OrphanCollector()
+        while True:
+            try:
+                table = self.usage.look({name: keeper.pid for name, keeper in self.keepers.items() if keeper.known})
+                own: set[int] = set().union(*(keeper.own_pids for keeper in self.keepers.values()))
+                collector.look(table, own)
+                self._rows = self.rows()
+            except Exception:
+                log.exception("looking at the processes failed")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _rotate(self) -> None:
+        """Keep every log file small."""
+        while True:
+            await asyncio.sleep(ROTATE_LOOK_SECONDS)
+            for name in (LOG_NAME, *(keeper.name for keeper in self.keepers.values() if keeper.known)):
+                path = self.stack.log_path(name)
+                try:
+                    await asyncio.to_thread(logfile.rotate, path)
+                except OSError as error:
+                    log.warning("cannot rotate %s: %s", path, error)
+
+    def _emit(self, event: Event) -> None:
+        log.info("%s: %s %s", event.component, event.what, event.text)
+        for queue in self.events:
+            queue.put_nowait(event)
+
+    def _see_log(self) -> str:
+        return f"see {self.stack.log_path(LOG_NAME)}"
+
+
+def _write(descriptor: int, text: str) -> None:
+    """Say it to the waiting caller, once; later there is nobody."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, text.encode())
+        os.close(descriptor)
+
+
+def _check_writable(stack: Stack) -> None:
+    """Make the state directory and write a byte. Raises: TerminalError saying what is wrong with it."""
+    probe = stack.state_dir / f".write-probe-{os.getpid()}"
+    try:
+        stack.log_path(LOG_NAME).parent.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as error:
+        Path(probe).unlink(missing_ok=True)
+        raise TerminalError(
+            f"cannot write there: {error.strerror}",
+            where=str(stack.state_dir),
+            next_action="free space, mend its permissions, or set LAKEPROOF_STATE_DIR",
+        ) from error
+
+
+def main() -> int:
+    """The entry point: this machine's settings, the project's components."""
+    from lakeproof.stack.components import all_components
+
+    try:
+        return Daemon(load_stack(), all_components()).run()
+    except LakeproofError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,463 @@
+"""Keeping one component as it is wanted: started, asked, provisioned, started again when it dies, stopped."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import InvalidInput, LakeproofError, PortTaken, TerminalError, TransientError
+from lakeproof.processes import logfile, ports, process, sweep
+from lakeproof.processes.backoff import Backoff
+from lakeproof.processes.environment import child_environment
+from lakeproof.processes.events import Event
+from lakeproof.processes.process import Exit, Process
+from lakeproof.processes.readiness import FAILURES_TO_UNHEALTHY, HEALTH_PAUSE_SECONDS, Readiness
+from lakeproof.processes.states import Health, State, may_follow
+from lakeproof.processes.timeline import Timeline
+from lakeproof.stack.component import Command, Component
+from lakeproof.stack.stack import Stack
+
+PREPARE_SECONDS = 60.0
+READY_PAUSE_SECONDS = 0.25
+BEFORE_STOP_SECONDS = 60.0
+PROVISION_SECONDS_MIN = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class ComponentDied(TransientError):
+    """Its process ended although it is wanted."""
+
+
+class StartTooSlow(TransientError):
+    """It was not ready within its start_seconds."""
+
+
+@dataclass
+class Context:
+    """What all keepers of one daemon share."""
+
+    stack: Stack
+    run_id: str
+    threads: ThreadPoolExecutor
+    hook_argv: Sequence[str]
+    emit: Callable[[Event], None]
+    keepers: Mapping[str, "Keeper"] = field(default_factory=dict)
+
+
+class Keeper:
+    """One component's keeper. All methods run in the daemon's loop.
+
+    `restarts` counts starts that followed an end nobody asked for; `failures` the starts that failed since the
+    component was last wanted or healthy; `reason` says why it is not healthy, in words.
+    """
+
+    def __init__(self, component: Component, context: Context) -> None:
+        self.component = component
+        self.context = context
+        self.state = State.STOPPED
+        self.health = Health.NONE
+        self.reason = ""
+        self.restarts = 0
+        self.failures = 0
+        self.too_slow = False
+        self.ready_seconds: float | None = None
+        self.process: Process | None = None
+        self.timeline: Timeline | None = None
+        self.healthy = asyncio.Event()
+        self._unhealthy_since: float | None = None
+        self._backoff = Backoff()
+        self._life: asyncio.Task[None] | None = None
+        self._hook: Process | None = None
+        self._preparing: asyncio.Future[Command] | None = None
+        self._turn = asyncio.Lock()
+
+    # what others see
+
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return self.component.name
+
+    @property
+    def known(self) -> bool:
+        """True once it was wanted."""
+        return self.timeline is not None
+
+    @property
+    def wanted(self) -> bool:
+        """True while it should run."""
+        return self._life is not None and self.state not in (State.STOPPING, State.STOPPED)
+
+    @property
+    def pid(self) -> int | None:
+        """The leader's pid while it runs."""
+        return self.process.pid if self.process is not None and self.process.running else None
+
+    @property
+    def unhealthy_seconds(self) -> float:
+        """For how long it has been unhealthy; 0 when it is not."""
+        return time.monotonic() - self._unhealthy_since if self._unhealthy_since is not None else 0.0
+
+    @property
+    def own_pids(self) -> set[int]:
+        """Pids that this keeper collects itself."""
+        return {one.pid for one in (self.process, self._hook) if one is not None}
+
+    def log_tail(self, lines: int = 12) -> list[str]:
+        """The last lines of its log."""
+        return logfile.tail(self.context.stack.log_path(self.name), lines)
+
+    # what is asked of it
+
+    async def want(self) -> None:
+        """Have it running; what runs already is left alone, what failed is tried anew."""
+        async with self._turn:
+            self.failures, self.too_slow = 0, False
+            if self._life is None or self._life.done():
+                self._backoff = Backoff()
+                self._turn_to(State.WAITING)
+                self._life = asyncio.create_task(self._live(), name=f"keep {self.name}")
+
+    async def freeze(self) -> None:
+        """Keep it no longer: what runs goes on, what dies stays dead. Before a `stop` of the whole stack."""
+        async with self._turn:
+            await self._end_life()
+
+    async def stop(self, *, goodbye: bool = True) -> bool:
+        """Stop it: before_stop (unless the caller ran it), its stop signal, in the end SIGKILL; nothing is left.
+
+        False when it did not run. A second caller waits for the first.
+        """
+        async with self._turn:
+            if self.state == State.STOPPED:
+                return False
+            was_healthy = self.healthy.is_set()
+            self._turn_to(State.STOPPING)
+            await self._end_life()
+            if goodbye and was_healthy:
+                await self.say_goodbye()
+            self._tell("stopping", f"{self.component.stop_signal} sent" if self.pid else "")
+            await self._end_process()
+            await self._take_down()
+            self._turn_to(State.STOPPED)
+            self.health, self.reason = Health.NONE, ""
+            self.healthy.clear()
+            self._tell("stopped", "")
+            return True
+
+    async def say_goodbye(self) -> None:
+        """Run before_stop, when there is one and the component runs. Its failure is told, and stops nothing."""
+        if self.component.before_stop is not None and self.pid is not None:
+            self._tell("goodbye", "before_stop runs")
+            try:
+                await self._run_hook("before_stop", BEFORE_STOP_SECONDS)
+            except LakeproofError as error:
+                self._tell("goodbye", f"went wrong, stopping all the same: {error.what}")
+
+    def send(self, number: signal.Signals) -> int:
+        """Send a signal to all its processes. Gives how many. Raises: InvalidInput when none runs."""
+        if self.process is None or self.pid is None:
+            raise InvalidInput("it does not run", where=self.name, next_action=f"lakeproof start {self.name}")
+        return self.process.signal_all(number)
+
+    async def kill_for(self, other: str) -> None:
+        """End it at once, stopped processes too, because `other` died; its own life starts it again."""
+        if self.process is not None and self.process.running:
+            self._tell("exited", f"killed, for it must not outlive {other}")
+            await self._kill_everything(self.process)
+
+    # one life
+
+    async def _live(self) -> None:
+        """Start it and start it again, until it is stopped or cannot be started without help."""
+        while True:
+            try:
+                await self._one_life()
+            except asyncio.CancelledError:
+                raise
+            except (PortTaken, TransientError) as error:
+                reason, final = error.what, False
+            except (TerminalError, InvalidInput) as error:
+                reason, final = error.message, True
+            except LakeproofError as error:
+                reason, final = error.message, False
+            except Exception as error:
+                log.exception("component %s", self.name)
+                reason, final = f"{type(error).__name__}: {error}", False
+            else:
+                return
+            await self._after_death(reason)
+            if final:
+                self._turn_to(State.FAILED)
+                self._tell("failed", reason)
+                return
+            pause = self._backoff.next_seconds()
+            self._turn_to(State.EXITED)
+            self._tell("exited", f"{reason}; again in {pause:.0f} s")
+            await asyncio.sleep(pause)
+            if self.process is not None:
+                self.restarts += 1
+
+    async def _one_life(self) -> None:
+        """From waiting to death. Raises: what ended it."""
+        component, stack = self.component, self.context.stack
+        self.health, self.reason = Health.NONE, ""
+        self._unhealthy_since = None
+        self._turn_to(State.WAITING)
+        self.timeline = Timeline(component.name, component.needs, component.provision_needs, time.monotonic())
+        await self._wait_for(component.needs, "")
+        self._mark(needed=time.monotonic())
+        self._turn_to(State.PREPARING)
+        command = await self._prepare()
+        ports.check_free([component], stack, supervisor=False)
+        self._mark(prepared=time.monotonic())
+        environment = child_environment(
+            stack, self.context.run_id, self.name, user=self._user(command), extra=command.env
+        )
+        self.process = process.start(command, environment, stack.log_path(self.name), stack.state_dir)
+        self._turn_to(State.RUNNING)
+        self.health = Health.STARTING
+        self._tell("starting", f"pid {self.process.pid}")
+        await self._until_exit(self._serve(self.process), self.process)
+
+    async def _prepare(self) -> Command:
+        """`prepare` and `command`, in a thread. Raises: theirs; StartTooSlow when they hang."""
+        component, stack = self.component, self.context.stack
+
+        def work() -> Command:
+            if component.prepare is not None:
+                component.prepare(stack)
+            return component.command(stack)
+
+        if component.prepare is not None:
+            self._tell("preparing", "")
+        if self._preparing is not None and not self._preparing.done():
+            await asyncio.wait({self._preparing}, timeout=PREPARE_SECONDS)  # of a start that was called off
+        job = asyncio.get_running_loop().run_in_executor(self.context.threads, work)
+        self._preparing = job
+        try:
+            return await asyncio.wait_for(asyncio.shield(job), PREPARE_SECONDS)
+        except TimeoutError:
+            raise StartTooSlow(f"prepare did not end within {PREPARE_SECONDS:.0f} s") from None
+        except OSError as error:
+            raise TransientError(f"prepare failed: {error.strerror}: {error.filename}") from error
+
+    async def _serve(self, running: Process) -> None:
+        """Ready, provisioned, then watched for ever. Raises: StartTooSlow."""
+        readiness = Readiness(self.component, self.context.stack, self.context.threads)
+        await self._until_ready(readiness, running)
+        self._mark(ready=time.monotonic())
+        if self.component.provision is not None:
+            await self._provision()
+        self._become_healthy(time.monotonic() - running.started_at)
+        while True:
+            await asyncio.sleep(HEALTH_PAUSE_SECONDS)
+            if await readiness.ask():
+                if self.health == Health.UNHEALTHY:
+                    self._become_healthy(None)
+            elif readiness.failures >= FAILURES_TO_UNHEALTHY and self.health == Health.HEALTHY:
+                self._become_unhealthy(readiness.last_answer)
+
+    async def _until_ready(self, readiness: Readiness, running: Process) -> None:
+        """Ask until it is ready. Past its time it is ended, unless a signal has stopped it: that must stay seen."""
+        deadline = Deadline(self.component.start_seconds)
+        while not await readiness.ask():
+            self.reason = readiness.last_answer
+            if deadline.expired:
+                if not running.paused:
+                    self.too_slow = True
+                    raise StartTooSlow(f"not ready within {deadline.seconds:.0f} s: {readiness.last_answer}")
+                if self.health != Health.UNHEALTHY:
+                    self._become_unhealthy("stopped by a signal while it was starting")
+            await asyncio.sleep(READY_PAUSE_SECONDS)
+        self.reason = ""
+
+    async def _provision(self) -> None:
+        """Run provision until it succeeds; between failures the component stays up, unhealthy with the reason."""
+        backoff = Backoff()
+        while True:
+            await self._wait_for(self.component.provision_needs, "before it can be provisioned")
+            self._mark(provision_began=time.monotonic())
+            self._tell("provisioning", "")
+            try:
+                await self._run_hook("provision", max(PROVISION_SECONDS_MIN, self.component.start_seconds))
+                return
+            except TransientError as error:
+                self.failures += 1
+                pause = backoff.next_seconds()
+                self._become_unhealthy(f"{error.what}; again in {pause:.0f} s")
+                await asyncio.sleep(pause)
+
+    async def _wait_for(self, names: Sequence[str], why: str) -> None:
+        """Until all of them are healthy at once."""
+        told = ""
+        while True:
+            missing = [name for name in names if not self.context.keepers[name].healthy.is_set()]
+            if not missing:
+                return
+            text = f"for {', '.join(missing)} {why}".strip()
+            if text != told:
+                self._tell("waiting", text)
+                self.reason = f"waiting {text}"
+                told = text
+            await self.context.keepers[missing[0]].healthy.wait()
+
+    async def _until_exit(self, work: Coroutine[Any, Any, None], running: Process) -> None:
+        """Run `work` until it or the process ends. Raises: ComponentDied, or what `work` raised."""
+        task = asyncio.create_task(work)
+        try:
+            both: set[asyncio.Future[Any]] = {task, running.exited}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if running.exited.done():
+                age = time.monotonic() - running.started_at
+                raise ComponentDied(f"{running.exited.result()} after {age:.1f} s")
+            await task
+        finally:
+            await _cancel(task)
+
+    # ends
+
+    async def _after_death(self, reason: str) -> None:
+        """Nothing of it may be left, nor of what must not outlive it, before it is started anew."""
+        self.failures += 1
+        self.healthy.clear()
+        self.health, self.reason, self._unhealthy_since = Health.NONE, reason, None
+        await self._end_hook()
+        if self.process is not None and self.process.running:
+            await self._end_process()
+        elif self.process is not None:
+            await self._kill_everything(self.process)
+        await self._take_down()
+
+    async def _take_down(self) -> None:
+        await asyncio.gather(
+            *(
+                self.context.keepers[name].kill_for(self.name)
+                for name in self.component.takes_down
+                if name in self.context.keepers
+            )
+        )
+
+    async def _end_life(self) -> None:
+        """Stop keeping; the process goes on for now."""
+        life, self._life = self._life, None
+        if life is not None:
+            await _cancel(life)
+        await self._end_hook()
+
+    async def _end_hook(self) -> None:
+        if self._hook is not None and self._hook.running:
+            await self._kill_everything(self._hook)
+        self._hook = None
+
+    async def _end_process(self) -> None:
+        """Its stop signal (a stopped process is woken to get it), stop_seconds, then SIGKILL for all of it."""
+        running = self.process
+        if running is None:
+            return
+        if running.running:
+            running.signal_leader(signal.Signals[self.component.stop_signal])
+            running.signal_all(signal.SIGCONT)
+            await asyncio.wait({running.exited}, timeout=self.component.stop_seconds)
+            if running.running:
+                self._tell("stopping", f"did not end within {self.component.stop_seconds:.0f} s, SIGKILL")
+        await self._kill_everything(running)
+
+    async def _kill_everything(self, running: Process) -> None:
+        """SIGKILL for the leader, its session, its descendants, and what carries its name, until none is left."""
+        deadline = Deadline(20.0)
+        while not deadline.expired:
+            sent = running.signal_all(signal.SIGKILL)
+            if running is self.process:
+                strays = sweep.find(lambda run_id: run_id == self.context.run_id, self.name)
+                sent += process.send(signal.SIGKILL, [stat.id for stat in strays])
+            if not sent and not running.running:
+                return
+            await asyncio.wait({running.exited}, timeout=0.05)
+            if not running.running:
+                await asyncio.sleep(0.02)
+        log.error("component %s: something of it does not die", self.name)
+
+    # hooks
+
+    async def _run_hook(self, hook: str, seconds: float) -> None:
+        """Run a hook as a process, its output in the component's log. Raises: TransientError with its reason."""
+        stack = self.context.stack
+        path = stack.log_path(self.name)
+        environment = child_environment(stack, self.context.run_id, self.name)
+        running = process.start(
+            Command(argv=(*self.context.hook_argv, self.name, hook)), environment, path, stack.state_dir
+        )
+        self._hook = running
+        try:
+            done, _ = await asyncio.wait({running.exited}, timeout=seconds)
+        finally:
+            await self._kill_everything(running)
+        if not done:
+            raise TransientError(f"{hook} did not end within {seconds:.0f} s")
+        ended: Exit = running.exited.result()
+        if ended.code != 0:
+            raise TransientError(self._hook_reason(hook, ended))
+
+    def _hook_reason(self, hook: str, ended: Exit) -> str:
+        """The reason that the hook wrote as its last line, else how it ended."""
+        from lakeproof.processes.hook import REASON
+
+        for line in reversed(self.log_tail(40)):
+            if line.startswith(f"{REASON}{hook} of "):
+                return line.removeprefix(REASON)
+        return f"{hook} {ended}"
+
+    # records
+
+    def _become_healthy(self, ready_seconds: float | None) -> None:
+        self.health, self.reason, self._unhealthy_since = Health.HEALTHY, "", None
+        self.failures, self.too_slow = 0, False
+        if ready_seconds is not None:
+            self.ready_seconds = ready_seconds
+            self._mark(healthy=time.monotonic())
+            self._tell("ready", f"after {ready_seconds:.1f} s")
+        else:
+            self._tell("healthy", "answers again")
+        self.healthy.set()
+
+    def _become_unhealthy(self, reason: str) -> None:
+        self.healthy.clear()
+        if self.health != Health.UNHEALTHY:
+            self._unhealthy_since = time.monotonic()
+        self.health, self.reason = Health.UNHEALTHY, reason
+        self._tell("unhealthy", reason)
+
+    def _turn_to(self, state: State) -> None:
+        if not may_follow(self.state, state):
+            log.error("component %s: %s after %s is not in the table", self.name, state, self.state)
+        self.state = state
+
+    def _mark(self, **times: float) -> None:
+        if self.timeline is not None:
+            self.timeline = replace(self.timeline, **times)  # type: ignore[arg-type]
+
+    def _tell(self, what: str, text: str) -> None:
+        self.context.emit(Event(self.name, what, text))
+
+    def _user(self, command: Command) -> str | None:
+        return command.user if os.geteuid() == 0 else None
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    """Cancel a task and wait until it is over, whatever it raised."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def default_hook_argv() -> tuple[str, ...]:
+    """How a hook is run, before COMPONENT and HOOK."""
+    return (sys.executable, "-m", "lakeproof.processes.hook")

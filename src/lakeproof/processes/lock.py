@@ -1,0 +1,89 @@
+"""One daemon per stack: a lock file held by flock, with its holder written into it."""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lakeproof.errors import TerminalError
+from lakeproof.processes import procfs
+from lakeproof.processes.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a stack's lock."""
+
+    pid: int
+    start_ticks: int
+    run_id: str
+    state_dir: str
+
+    @property
+    def process(self) -> procfs.ProcessId:
+        """The daemon for certain."""
+        return procfs.ProcessId(self.pid, self.start_ticks)
+
+
+class DaemonRuns(TerminalError):
+    """A daemon of this stack runs already."""
+
+
+def read_holder(path: Path) -> Holder | None:
+    """Who wrote the lock file last, alive or dead; None without a (whole) file."""
+    try:
+        return Holder(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def living_holder(runtime: Runtime) -> Holder | None:
+    """The daemon that runs now, or None."""
+    holder = read_holder(runtime.lock)
+    return holder if holder is not None and procfs.is_alive(holder.process) else None
+
+
+class Lock:
+    """Held from `take` to `release`, or to the end of the process."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._descriptor: int | None = None
+
+    def take(self, run_id: str) -> Holder:
+        """Take it at once or not at all.
+
+        Raises: DaemonRuns naming the holder.
+        """
+        path = self._runtime.lock
+        while True:
+            self._runtime.make()
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                holder = read_holder(path)
+                raise DaemonRuns(
+                    f"a supervisor runs already (pid {holder.pid if holder else 'unknown'})",
+                    where=f"stack {self._runtime.stack.name}",
+                    next_action="use it (lakeproof ps), or stop it: lakeproof down",
+                ) from None
+            # A daemon that ended between our open and our flock has removed the file that we hold now.
+            if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
+                break
+            os.close(descriptor)
+        me = procfs.identify(os.getpid())
+        holder = Holder(os.getpid(), me.start_ticks if me else 0, run_id, str(self._runtime.stack.state_dir))
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+        self._descriptor = descriptor
+        return holder
+
+    def release(self) -> None:
+        """Remove the runtime folder while the lock is still held, then let go."""
+        if self._descriptor is not None:
+            self._runtime.remove()
+            os.close(self._descriptor)
+            self._descriptor = None

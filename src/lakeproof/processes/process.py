@@ -1,0 +1,155 @@
+"""One running OS process of a component: started through the wrapper, known by (pid, start), watched by pidfd."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lakeproof.errors import TerminalError
+from lakeproof.processes import procfs
+from lakeproof.stack.component import Command
+
+WRAPPER = Path(__file__).with_name("wrapper.py")
+# Python ignores these; a child must not inherit that.
+RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended: an exit code, or the signal that ended it."""
+
+    code: int
+
+    def __str__(self) -> str:
+        if self.code >= 0:
+            return f"exited with code {self.code}"
+        try:
+            return f"killed by {signal.Signals(-self.code).name}"
+        except ValueError:
+            return f"killed by signal {-self.code}"
+
+
+@dataclass(eq=False)
+class Process:
+    """A child of the daemon and the session it leads.
+
+    `exited` is done, with its Exit, once the leader has ended and was collected. `started_at` is monotonic.
+    """
+
+    id: procfs.ProcessId
+    exited: asyncio.Future[Exit]
+    started_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def pid(self) -> int:
+        """The leader's pid, also its session's id."""
+        return self.id.pid
+
+    @property
+    def running(self) -> bool:
+        """True until the leader has been collected."""
+        return not self.exited.done()
+
+    @property
+    def paused(self) -> bool:
+        """True while the leader is stopped by a signal."""
+        stat = procfs.read_stat(self.pid) if self.running else None
+        return stat is not None and stat.id == self.id and stat.state in ("T", "t")
+
+    def members(self) -> list[procfs.ProcessStat]:
+        """The leader, its session and their descendants, zombies left out."""
+        table = procfs.read_table()
+        found = procfs.family(self.pid, table)
+        if not self.running:
+            # The pid may belong to somebody else by now, but a session id that lives is not given out again.
+            found = [stat for stat in found if stat.session == self.pid]
+        return [stat for stat in found if stat.alive and stat.id.pid != os.getpid()]
+
+    def signal_leader(self, number: signal.Signals) -> None:
+        """Send a signal to the leader; nothing happens when it is over."""
+        if self.running and procfs.identify(self.pid) == self.id:
+            os.kill(self.pid, number)
+
+    def signal_all(self, number: signal.Signals) -> int:
+        """Send a signal to the leader first and then to all the others. Gives how many were sent."""
+        members = sorted(self.members(), key=lambda stat: stat.id.pid != self.pid)
+        return send(number, [stat.id for stat in members])
+
+
+def send(number: signal.Signals, processes: Sequence[procfs.ProcessId]) -> int:
+    """Send a signal to those that still are who they were. Gives how many were sent."""
+    sent = 0
+    for process in processes:
+        if procfs.identify(process.pid) == process:
+            try:
+                os.kill(process.pid, number)
+                sent += 1
+            except ProcessLookupError:
+                continue
+    return sent
+
+
+def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path) -> Process:
+    """Start a command in a session of its own, its output appended to `log`.
+
+    Must be called in the main thread, inside the event loop: PR_SET_PDEATHSIG fires when the thread that forked
+    ends (prctl(2)). A program that cannot be executed ends with code 127 and one line in the log.
+    Raises: TerminalError where the log cannot be written.
+    """
+    user = command.user if os.geteuid() == 0 and command.user else ""
+    argv = [sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()), user, str(command.cwd or cwd), *command.argv]
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise TerminalError(
+            f"cannot write the log: {error.strerror}", where=str(log), next_action="free space or mend permissions"
+        ) from error
+    try:
+        pid = os.posix_spawn(
+            sys.executable,
+            argv,
+            dict(environment),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=RESET_SIGNALS,
+        )
+    except OSError as error:
+        raise TerminalError(f"cannot start a process: {error.strerror}", where=command.argv[0]) from error
+    finally:
+        os.close(output)
+    return Process(procfs.identify(pid) or procfs.ProcessId(pid, 0), _watch(pid))
+
+
+def _watch(pid: int) -> asyncio.Future[Exit]:
+    """A future that is done when our child `pid` has ended; it is collected then.
+
+    By pidfd and for this pid only, never waitpid(-1): that would steal the exit code of a program which a
+    component's `prepare` runs through subprocess.
+    """
+    loop = asyncio.get_running_loop()
+    exited: asyncio.Future[Exit] = loop.create_future()
+    descriptor = os.pidfd_open(pid)
+
+    def collect() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        try:
+            _, status = os.waitpid(pid, 0)
+            code = os.waitstatus_to_exitcode(status)
+        except ChildProcessError:
+            code = 0
+        if not exited.done():
+            exited.set_result(Exit(code))
+
+    loop.add_reader(descriptor, collect)
+    return exited

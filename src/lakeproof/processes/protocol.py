@@ -1,0 +1,45 @@
+"""What goes over the daemon's socket: one request per connection, JSON lines, events before the one last line.
+
+Request: {"do": "up|down|ps|chain|kill|stop|start|hello", …}.
+Answers: {"event": …}*, then {"done": …} or {"error": …}.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lakeproof import errors
+from lakeproof.errors import LakeproofError, PortTaken
+
+HEARTBEAT_SECONDS = 4.0  # the daemon is never silent for longer while it works on a request
+LINE_BYTES_MAX = 1 << 20
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """One line."""
+    return json.dumps(message, default=str).encode() + b"\n"
+
+
+def error_to_json(error: LakeproofError) -> dict[str, Any]:
+    """An error as it goes over the socket."""
+    data: dict[str, Any] = {
+        "kind": type(error).__name__,
+        "what": error.what,
+        "where": error.where,
+        "next_action": error.next_action,
+    }
+    if isinstance(error, PortTaken):
+        data |= {"port": error.port, "component": error.component, "holder": error.holder}
+    return data
+
+
+def error_from_json(data: Mapping[str, Any]) -> LakeproofError:
+    """The same error again: of its class where it has the common shape, else of the nearest one."""
+    if data["kind"] == PortTaken.__name__:
+        return PortTaken(int(data["port"]), str(data["component"]), str(data["holder"]))
+    plain = {
+        one.__name__: one
+        for one in (errors.InvalidInput, errors.CouldNotLook, errors.TransientError, errors.TerminalError)
+    }
+    kind = plain.get(str(data["kind"]), errors.TerminalError)
+    return kind(str(data["what"]), where=str(data["where"]), next_action=str(data["next_action"]))

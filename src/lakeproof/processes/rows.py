@@ -1,0 +1,43 @@
+"""What `ps` shows of one component."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lakeproof.processes.states import Health, State
+
+
+@dataclass(frozen=True)
+class ProcessRow:
+    """One component as observed now.
+
+    rss_bytes and cpu_percent (of one core, over the last two seconds) cover its whole process family; ready_seconds
+    from its start to healthy; endpoints kind → host:port; log its file; reason why it is not healthy, in words.
+    """
+
+    name: str
+    state: State
+    health: Health
+    pid: int | None
+    rss_bytes: int
+    cpu_percent: float
+    restarts: int
+    ready_seconds: float | None
+    endpoints: dict[str, str]
+    log: str
+    reason: str = ""
+    cpu_seconds: float = 0.0
+
+    def to_wire(self) -> dict[str, Any]:
+        """Everything, for the socket."""
+        return asdict(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape that scripts rely on (`ps --json`)."""
+        found = asdict(self)
+        del found["reason"], found["cpu_seconds"]
+        return found
+
+    @classmethod
+    def from_wire(cls, data: dict[str, Any]) -> "ProcessRow":
+        """The reverse of `to_wire`."""
+        return cls(**data | {"state": State(data["state"]), "health": Health(data["health"])})

@@ -1,0 +1,186 @@
+"""The daemon's side of the socket: each request a coroutine, each error an answer."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
+from lakeproof.processes import ports, timeline
+from lakeproof.processes.environment import settings_environment
+from lakeproof.processes.events import Event
+from lakeproof.processes.keeper import Keeper
+from lakeproof.processes.protocol import HEARTBEAT_SECONDS, LINE_BYTES_MAX, encode, error_to_json
+from lakeproof.processes.states import State
+from lakeproof.stack.closure import closure
+
+if TYPE_CHECKING:
+    from lakeproof.processes.daemon import Daemon
+
+FAILED_STARTS_TO_GIVE_UP = 3
+UNHEALTHY_SECONDS_TO_GIVE_UP = 20.0
+SIGNALS = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP, "CONT": signal.SIGCONT, "TERM": signal.SIGTERM}
+
+type Send = Callable[[dict[str, Any]], None]
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """Answers requests for one daemon."""
+
+    def __init__(self, daemon: "Daemon") -> None:
+        self._daemon = daemon
+
+    async def listen(self, path: Path) -> asyncio.Server:
+        """Listen on the socket, which only its owner may use."""
+        path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._answer, path, limit=LINE_BYTES_MAX)
+        path.chmod(0o600)
+        return server
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        def send(message: dict[str, Any]) -> None:
+            if not writer.is_closing():
+                writer.write(encode(message))
+
+        try:
+            request = json.loads(await reader.readline())
+            answer = await self._do(request, send)
+            send({"done": answer})
+        except LakeproofError as error:
+            send({"error": error_to_json(error)})
+        except (ValueError, KeyError, TypeError) as error:
+            send({"error": error_to_json(InvalidInput(f"not a request: {error!r}", where="supervisor"))})
+        except Exception as error:
+            log.exception("a request failed")
+            send({"error": error_to_json(TerminalError(f"{type(error).__name__}: {error}", where="supervisor"))})
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+            writer.close()
+
+    async def _do(self, request: dict[str, Any], send: Send) -> Any:
+        daemon = self._daemon
+        match request["do"]:
+            case "hello":
+                return {"run_id": daemon.run_id, "settings": settings_environment(daemon.stack)}
+            case "ps":
+                return [row.to_wire() for row in daemon.rows()]
+            case "chain":
+                lines = {name: one.timeline for name, one in daemon.keepers.items() if one.timeline is not None}
+                return [asdict(step) for step in timeline.slow_chain(lines)]
+            case "up":
+                async with self._telling(send, lambda: self._still()):
+                    return await self._up(list(request["names"]))
+            case "down":
+                async with self._telling(send, lambda: self._still_stopping()):
+                    stopped = await daemon.stop()
+                daemon.end()
+                return stopped
+            case "kill":
+                number = SIGNALS.get(str(request["signal"]).upper().removeprefix("SIG"))
+                if number is None:
+                    raise InvalidInput(
+                        f"no such signal: {request['signal']}", next_action=f"one of {', '.join(SIGNALS)}"
+                    )
+                return self._keeper(request["name"]).send(number)
+            case "stop":
+                async with self._telling(send, lambda: self._still_stopping()):
+                    return await self._keeper(request["name"]).stop()
+            case "start":
+                async with self._telling(send, lambda: self._still()):
+                    return await self._up([request["name"]])
+        raise InvalidInput(f"no request {request['do']!r}", where="supervisor")
+
+    def _keeper(self, name: str) -> Keeper:
+        keeper = self._daemon.keepers.get(name)
+        if keeper is None:
+            raise InvalidInput(f"no component {name!r}", next_action=f"one of {', '.join(self._daemon.keepers)}")
+        return keeper
+
+    async def _up(self, names: list[str]) -> list[str]:
+        """Start the closure's missing parts and wait for all of it. Gives the names that were not running before."""
+        daemon = self._daemon
+        if daemon.closing:
+            raise TerminalError("it is being stopped", where=f"stack {daemon.stack.name}", next_action="try again")
+        keepers = [daemon.keepers[name] for name in closure(names, daemon.components)]
+        missing = [keeper for keeper in keepers if not keeper.wanted]
+        ports.check_free([one.component for one in missing if one.pid is None], daemon.stack, supervisor=False)
+        for keeper in keepers:
+            await keeper.want()
+        while not all(keeper.healthy.is_set() for keeper in keepers):
+            if daemon.closing:
+                raise TerminalError("stopped while it was starting", where=f"stack {daemon.stack.name}")
+            for keeper in keepers:
+                if gave_up(keeper):
+                    raise start_failure(keeper)
+            await asyncio.sleep(0.05)
+        return [keeper.name for keeper in missing]
+
+    @asynccontextmanager
+    async def _telling(self, send: Send, still: Callable[[], str]) -> AsyncIterator[None]:
+        """Send every event on, and `still()` when there was none for a few seconds."""
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._daemon.events.append(queue)
+
+        async def pump() -> None:
+            while True:
+                try:
+                    event = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    event = Event("", "progress", still())
+                send({"event": event.to_json()})
+
+        task = asyncio.create_task(pump())
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self._daemon.events.remove(queue)
+            while not queue.empty():
+                send({"event": queue.get_nowait().to_json()})
+
+    def _still(self) -> str:
+        """What is not healthy yet, and for how long it has been wanted."""
+        parts = []
+        for keeper in self._daemon.keepers.values():
+            if keeper.wanted and not keeper.healthy.is_set() and keeper.timeline is not None:
+                reason = f": {keeper.reason}" if keeper.reason else ""
+                parts.append(f"{keeper.name} {time.monotonic() - keeper.timeline.wanted:.0f} s{reason}")
+        return "; ".join(parts)
+
+    def _still_stopping(self) -> str:
+        return ", ".join(one.name for one in self._daemon.keepers.values() if one.state == State.STOPPING)
+
+
+def gave_up(keeper: Keeper) -> bool:
+    """True when waiting for it longer is no use to who asked; the supervisor itself goes on trying."""
+    if keeper.healthy.is_set():
+        return False
+    return (
+        keeper.state in (State.FAILED, State.STOPPING, State.STOPPED)
+        or keeper.too_slow
+        or keeper.failures >= FAILED_STARTS_TO_GIVE_UP
+        or (keeper.failures == 0 and keeper.unhealthy_seconds > UNHEALTHY_SECONDS_TO_GIVE_UP)
+    )
+
+
+def start_failure(keeper: Keeper) -> TerminalError:
+    """Which, why, and the last lines of its log."""
+    path = keeper.context.stack.log_path(keeper.name)
+    lines = [f"  | {line}" for line in keeper.log_tail()]
+    shown = "\n".join([f"\nlast lines of {path}:", *lines, ""]) if lines else ""
+    return TerminalError(
+        f"did not become healthy: {keeper.reason or keeper.state}{shown}",
+        where=keeper.name,
+        next_action=f"lakeproof logs {keeper.name}",
+    )

@@ -1,0 +1,65 @@
+"""The last resort: find what carries a stack's run id in its environment, and end it.
+
+Direct children die with the daemon by themselves; their own children, in sessions of their own, may not. Reading
+all of /proc/*/environ takes a few milliseconds.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+
+from lakeproof.deadline import Deadline
+from lakeproof.processes import procfs
+from lakeproof.processes.environment import COMPONENT, RUN_ID
+from lakeproof.processes.process import send
+
+POLITE_SECONDS = 3.0
+KILL_SECONDS = 10.0
+
+
+def find(owned: Callable[[str], bool], component: str | None = None) -> list[procfs.ProcessStat]:
+    """Living processes whose run id is `owned` (and that belong to the component), without us and our parents.
+
+    Our parents may carry it: a component of the stack may itself call `lakeproof`.
+    """
+    table = procfs.read_table()
+    spared = procfs.ancestors(os.getpid(), table)
+    found: list[procfs.ProcessStat] = []
+    for pid, stat in table.items():
+        if pid in spared or not stat.alive:
+            continue
+        environment = procfs.read_environment(pid)
+        if owned(environment.get(RUN_ID, "")) and component in (None, environment.get(COMPONENT)):
+            found.append(stat)
+    return found
+
+
+def describe(stat: procfs.ProcessStat) -> str:
+    """A process for people: its component, pid and command."""
+    component = procfs.read_environment(stat.id.pid).get(COMPONENT, "?")
+    return f"{component} pid {stat.id.pid} ({procfs.command_line(stat.id.pid)})"
+
+
+def sweep(owned: Callable[[str], bool]) -> list[str]:
+    """End them all: SIGTERM, three seconds, then SIGKILL until none is left. Gives what was ended.
+
+    Blocks; for clients, not for the daemon's loop. Raises: DeadlineExpired when something cannot be killed.
+    """
+    found = find(owned)
+    ended = [describe(stat) for stat in found]
+    if not found:
+        return []
+    ids = [stat.id for stat in found]
+    send(signal.SIGTERM, ids)
+    send(signal.SIGCONT, ids)
+    polite = Deadline(POLITE_SECONDS)
+    while procfs.alive_among(ids) and not polite.expired:
+        polite.pause(0.05)
+
+    def none_left() -> bool | None:
+        left = [stat.id for stat in find(owned)]
+        send(signal.SIGKILL, left)
+        return True if not left else None
+
+    Deadline(KILL_SECONDS).wait_for("the sweep", none_left, every=0.05, seen=lambda: f"still running: {find(owned)}")
+    return ended

@@ -1,0 +1,49 @@
+"""How much memory and processor time each component's whole process family uses."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lakeproof.processes import procfs
+from lakeproof.processes.procfs import ProcessId, ProcessStat
+
+
+@dataclass
+class Usage:
+    """One component's use. `cpu_seconds` only grows, over restarts too; `cpu_percent` is of one core."""
+
+    rss_bytes: int = 0
+    cpu_percent: float = 0.0
+    cpu_seconds: float = 0.0
+    _seen: dict[ProcessId, float] = field(default_factory=dict)
+    _at: float = 0.0
+
+    def take(self, members: list[ProcessStat], now: float) -> None:
+        """Add a look at the family at `now` (monotonic seconds)."""
+        used = sum(max(0.0, stat.cpu_seconds - self._seen.get(stat.id, 0.0)) for stat in members)
+        if self._at and now > self._at:
+            self.cpu_percent = round(100.0 * used / (now - self._at), 1)
+        self.rss_bytes = sum(stat.rss_bytes for stat in members)
+        self.cpu_seconds += used
+        self._seen = {stat.id: stat.cpu_seconds for stat in members}
+        self._at = now
+
+
+class UsageTable:
+    """Uses by component, brought up to date by one look at /proc for all."""
+
+    def __init__(self) -> None:
+        self._uses: dict[str, Usage] = {}
+
+    def look(self, leaders: Mapping[str, int | None]) -> dict[int, ProcessStat]:
+        """Look at the families of these leaders (None: it does not run). Gives the process table that it read."""
+        table = procfs.read_table()
+        now = time.monotonic()
+        for name, leader in leaders.items():
+            members = [] if leader is None else [stat for stat in procfs.family(leader, table) if stat.alive]
+            self._uses.setdefault(name, Usage()).take(members, now)
+        return table
+
+    def of(self, name: str) -> Usage:
+        """A component's use so far."""
+        return self._uses.get(name, Usage())
