@@ -1,0 +1,123 @@
+"""The connectors of change capture, one JSON file each in connectors/: what to capture, from where, into which topic.
+
+A file has Kafka Connect's own keys `name` and `config`; beside them stand `database`, `tables` (the one list of what
+is captured: a new table is one line there), `heartbeat` (the table whose beats measure the delay) and `topic`. Words
+between @ signs are filled in from the stack.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lakeproof.errors import InvalidInput
+from lakeproof.stack.stack import Stack
+
+SECRETS_FILE = "secrets.properties"
+EXACTLY_ONCE = {"exactly.once.support": "required", "transaction.boundary": "poll"}
+_NAME = r"^[a-z][a-z0-9_-]*$"
+_WORD = re.compile(r"@([a-z.]+)@")
+
+
+class Connector(BaseModel):
+    """One connector's file, checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=_NAME)
+    database: str = Field(pattern=_NAME)
+    heartbeat: str = Field(pattern=_NAME)
+    topic: str = Field(min_length=1)
+    tables: tuple[str, ...] = Field(min_length=1)
+    config: Mapping[str, str]
+
+    @model_validator(mode="after")
+    def _tables_fit(self) -> "Connector":
+        if len(set(self.tables)) != len(self.tables):
+            raise ValueError("tables: one is listed twice")
+        if self.heartbeat not in self.tables:
+            raise ValueError("heartbeat: not among the tables")
+        for table in self.tables:
+            if not re.match(r"^[a-z][a-z0-9_]*$", table):
+                raise ValueError(f"tables: {table!r} is not a plain table name")
+        return self
+
+
+@cache
+def connectors() -> Mapping[str, Connector]:
+    """Every connector by its name. Raises: InvalidInput naming the file and what is wrong with it."""
+    found = {}
+    folder = files("lakeproof.lake.capture").joinpath("connectors")
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".json"):
+            connector = parse(entry.read_text(encoding="utf-8"), str(entry))
+            if connector.name != entry.name.removesuffix(".json"):
+                raise InvalidInput(
+                    f"its name is {connector.name!r}",
+                    where=str(entry),
+                    next_action="name the file like the connector",
+                )
+            found[connector.name] = connector
+    return found
+
+
+def parse(text: str, where: str) -> Connector:
+    """One file's text. Raises: InvalidInput."""
+    try:
+        return Connector.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(
+            f"{key}: {first['msg']}".lstrip(": "), where=where, next_action="correct the file"
+        ) from error
+
+
+def find_connector(name: str) -> Connector:
+    """The connector of that name. Raises: InvalidInput that lists the names."""
+    known = connectors()
+    if name not in known:
+        raise InvalidInput(f"no connector {name!r}", next_action=f"one of {', '.join(known)}")
+    return known[name]
+
+
+def captured_tables(database: str = "oltp") -> tuple[str, ...]:
+    """The captured tables of a database, in the files' order, the heartbeat's table with them."""
+    return tuple(
+        table for connector in connectors().values() if connector.database == database for table in connector.tables
+    )
+
+
+def secrets_path(stack: Stack) -> str:
+    """Where Connect itself finds the passwords: for an external one, `secrets_file` under [endpoints.connect]."""
+    given = stack.settings.endpoints.get("connect", {}).get("secrets_file")
+    return given or str(stack.etc_dir("connect") / SECRETS_FILE)
+
+
+def render(stack: Stack, connector: Connector) -> dict[str, str]:
+    """The connector's configuration as Connect takes it; passwords only as references.
+
+    Raises: InvalidInput for a word between @ signs that is not known.
+    """
+    host, port = stack.host_port("mysql", "tcp")
+    words = {
+        "mysql.host": host,
+        "mysql.port": str(port),
+        "kafka": stack.address("kafka", "tcp"),
+        "connect.secrets": secrets_path(stack),
+        "database": connector.database,
+        "topic": connector.topic,
+        "tables": ",".join(f"{connector.database}.{table}" for table in connector.tables),
+    }
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] not in words:
+            raise InvalidInput(
+                f"no word @{match[1]}@", where=f"connector {connector.name}", next_action=f"one of {', '.join(words)}"
+            )
+        return words[match[1]]
+
+    config = {key: _WORD.sub(fill, value) for key, value in connector.config.items()}
+    return config | (EXACTLY_ONCE if stack.settings.capture.exactly_once else {})

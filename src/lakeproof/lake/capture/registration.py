@@ -1,0 +1,98 @@
+"""Registering connectors with Kafka Connect over REST, and provisioning: each made once, none mended in silence."""
+
+import json
+from typing import Any
+
+import httpx
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture.connector import connectors, find_connector, render
+from lakeproof.stack import provisioned
+from lakeproof.stack.stack import Stack
+
+REGISTER_SECONDS = 40.0
+ASK_SECONDS = 15.0
+CONFLICT = 409  # the worker is rebalancing: later
+
+
+def provision(stack: Stack) -> None:
+    """Register every connector that was never made in this Kafka cluster, or whose file has changed since.
+
+    One that was paused stays paused; one that was deleted or changed by plain REST stays so: that is an incident,
+    which diagnosis must find, and `register` is its repair.
+    Raises: NotReady, TerminalError.
+    """
+    with _client(stack) as client:
+        cluster = str(_ask(client, "GET", "/", Deadline(REGISTER_SECONDS))["kafka_cluster_id"])
+        for name, connector in connectors().items():
+            wanted = render(stack, connector)
+            mark = provisioned.digest(cluster, json.dumps(wanted, sort_keys=True))
+            if not provisioned.is_made(stack, "connect", f"connector {name}", mark):
+                _put(client, name, wanted)
+                provisioned.remember(stack, "connect", f"connector {name}", mark)
+
+
+def register(stack: Stack, name: str) -> None:
+    """Register a connector from its file, whatever is there now; it goes on from its old offsets.
+
+    Connect keeps offsets by the connector's name, also after it was deleted, so no row is lost or read twice. A
+    paused connector stays paused. Nothing is sent where Connect has exactly this configuration already.
+    Raises: InvalidInput for an unknown name; NotReady; TerminalError with what Connect refused.
+    """
+    with _client(stack) as client:
+        _put(client, name, render(stack, find_connector(name)))
+
+
+def live_config(stack: Stack, name: str) -> dict[str, str] | None:
+    """What Connect has for that connector; None when it has no such connector. Raises: NotReady."""
+    with _client(stack) as client:
+        return _live_config(client, name, Deadline(ASK_SECONDS))
+
+
+def _client(stack: Stack) -> httpx.Client:
+    return httpx.Client(base_url=stack.url("connect"), timeout=ASK_SECONDS, trust_env=False)
+
+
+def _put(client: httpx.Client, name: str, wanted: dict[str, str]) -> None:
+    deadline = Deadline(REGISTER_SECONDS)
+    live = _live_config(client, name, deadline)
+    if live is not None and {key: value for key, value in live.items() if key != "name"} == wanted:
+        return
+    _ask(client, "PUT", f"/connectors/{name}/config", deadline, wanted)
+
+
+def _live_config(client: httpx.Client, name: str, deadline: Deadline) -> dict[str, str] | None:
+    found = _ask(client, "GET", f"/connectors/{name}/config", deadline)
+    return None if found is None else {key: str(value) for key, value in found.items()}
+
+
+def _ask(client: httpx.Client, method: str, path: str, deadline: Deadline, body: dict[str, str] | None = None) -> Any:
+    """One question, again while Connect rebalances or does not answer. None for 404."""
+
+    def once() -> httpx.Response | None:
+        try:
+            answer = client.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise NotReady(f"{method} {path}: {type(error).__name__}", where="connect") from error
+        if answer.status_code == CONFLICT or answer.status_code >= 500:
+            raise NotReady(f"{method} {path}: {answer.status_code} {_message(answer)}", where="connect")
+        return answer
+
+    answer = deadline.wait_for(f"Connect to answer {method} {path}", once)
+    if answer.status_code == 404:
+        return None
+    if answer.status_code >= 400:
+        raise TerminalError(
+            f"{method} {path}: {answer.status_code} {_message(answer)}",
+            where="connect",
+            next_action="correct the connector's file",
+        )
+    return answer.json() if answer.content else {}
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json().get("message", ""))[:400]
+    except (ValueError, AttributeError):
+        return answer.text[:200]

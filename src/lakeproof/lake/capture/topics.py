@@ -1,0 +1,31 @@
+"""The Kafka topics of change capture."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CDC_TOPIC = "cdc.oltp"
+RETENTION_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic and its settings."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+# All tables of one database and its transaction markers, in commit order: a second partition would break that order.
+TOPICS = (
+    Topic(
+        CDC_TOPIC,
+        1,
+        {
+            "cleanup.policy": "delete",
+            "retention.ms": str(RETENTION_DAYS * 86_400_000),
+            "min.insync.replicas": "1",
+            "segment.bytes": str(64 * 1024 * 1024),
+        },
+    ),
+)

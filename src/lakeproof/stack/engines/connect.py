@@ -1,0 +1,129 @@
+"""Kafka Connect 4.3.1, one distributed worker, with Debezium's MariaDB connector; exactly-once unless switched off.
+
+It may start beside Kafka and waits for it. Passwords come from a file by reference, for Connect's REST shows every
+configuration. Trap: RUNNING is no proof of health; the delay is measured by lag-exporter.
+"""
+
+import httpx
+
+from lakeproof.errors import NotReady
+from lakeproof.install import artifacts
+from lakeproof.lake.capture import registration
+from lakeproof.lake.capture.connector import SECRETS_FILE
+from lakeproof.observability.written import write_file
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.engines import kafka_jvm
+from lakeproof.stack.stack import Stack
+
+HEAP = ("-Xms64m", "-Xmx320m")
+PLUGINS = ("debezium-mariadb",)
+LOG_LEVELS = {
+    "org.apache.kafka": "warn",
+    "org.apache.kafka.connect.runtime.Worker": "info",
+    "org.apache.kafka.connect.runtime.WorkerSourceTask": "info",
+    "org.apache.kafka.connect.runtime.distributed": "info",
+    "org.eclipse.jetty": "warn",
+    "org.glassfish": "error",
+    # Debezium's CloudEvents converter does not fit this Connect; it is not used.
+    "org.apache.kafka.connect.runtime.isolation": "off",
+    "io.debezium": "info",
+    "io.debezium.config": "warn",
+}
+
+
+def worker_properties(stack: Stack) -> str:
+    """The worker's configuration."""
+    etc = stack.etc_dir("connect")
+    host, port = stack.settings.host, stack.port("connect")
+    exactly_once = "enabled" if stack.settings.capture.exactly_once else "disabled"
+    return f"""\
+bootstrap.servers={stack.address("kafka", "tcp")}
+group.id=lake-connect
+listeners=http://{host}:{port}
+rest.advertised.host.name={host}
+rest.advertised.port={port}
+key.converter=org.apache.kafka.connect.json.JsonConverter
+value.converter=org.apache.kafka.connect.json.JsonConverter
+config.storage.topic=_connect_configs
+config.storage.replication.factor=1
+offset.storage.topic=_connect_offsets
+offset.storage.replication.factor=1
+offset.storage.partitions=1
+status.storage.topic=_connect_status
+status.storage.replication.factor=1
+status.storage.partitions=1
+offset.flush.interval.ms=5000
+# one worker: a dead one's tasks need not wait for it
+scheduled.rebalance.max.delay.ms=0
+session.timeout.ms=6000
+heartbeat.interval.ms=2000
+task.shutdown.graceful.timeout.ms=3000
+plugin.path={etc / "plugins"}
+plugin.discovery=service_load
+exactly.once.source.support={exactly_once}
+topic.creation.enable=true
+connector.client.config.override.policy=All
+config.providers=file
+config.providers.file.class=org.apache.kafka.common.config.provider.FileConfigProvider
+config.providers.file.param.allowed.paths={etc}
+"""
+
+
+def command(stack: Stack) -> Command:
+    """The worker in the foreground."""
+    properties = stack.etc_dir("connect") / "worker.properties"
+    return Command(
+        kafka_jvm.argv(stack, "connect", HEAP, "org.apache.kafka.connect.cli.ConnectDistributed", str(properties)),
+        cwd=stack.data_dir("connect"),
+    )
+
+
+def prepare(stack: Stack) -> None:
+    """Before each start: configuration, passwords (mode 600), the plugin folder. Raises: MissingArtifact."""
+    etc = stack.etc_dir("connect")
+    stack.data_dir("connect").mkdir(parents=True, exist_ok=True)
+    kafka_jvm.write_agent_and_logs(stack, "connect", LOG_LEVELS)
+    write_file(etc / "worker.properties", worker_properties(stack))
+    write_file(etc / SECRETS_FILE, f"mysql-cdc={stack.secret('mysql-cdc')}\n", mode=0o600)
+    plugins = etc / "plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    for name in PLUGINS:
+        target = artifacts.path(name) / "libs"
+        link = plugins / name
+        if not link.is_symlink() or link.readlink() != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """Its /health says that the worker takes requests (it asks its own work thread)."""
+    try:
+        answer = httpx.get(f"{stack.url('connect')}/health", timeout=timeout, trust_env=False)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where="connect") from error
+    if answer.status_code != 200:
+        raise NotReady(f"/health answered {answer.status_code}: {answer.text[:200]}", where="connect")
+
+
+def provision(stack: Stack) -> None:
+    """Once ready: the connectors, each once (lake/capture/registration.py)."""
+    registration.provision(stack)
+
+
+COMPONENTS = (
+    Component(
+        name="connect",
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"http": 8083, "jmx": 9405},
+        provision_needs=("kafka", "mysql"),
+        prepare=prepare,
+        provision=provision,
+        scrapes=(Scrape("jmx", seconds=2.0),),
+        start_seconds=120.0,
+        stop_seconds=12.0,
+        image="quay.io/debezium/connect:3.5.0.Final",
+        summary="change capture: MariaDB's binlog into Kafka",
+    ),
+)

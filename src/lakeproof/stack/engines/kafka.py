@@ -1,0 +1,223 @@
+"""Kafka 4.3.1, one broker that is its own controller (KRaft): the newest version that Connect is published for too.
+
+Traps: after kill -9 a broker waits for its own old registration to expire, so that session is short; automatic
+topics are off, since a topic made by a typing mistake would hide a fault.
+"""
+
+import base64
+import shutil
+import socket
+import struct
+import subprocess
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.install import artifacts, java
+from lakeproof.lake.capture.topics import TOPICS, Topic
+from lakeproof.observability.written import write_file
+from lakeproof.stack import provisioned
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.engines import kafka_jvm
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+HEAP = ("-Xms64m", "-Xmx256m", "-XX:MaxDirectMemorySize=64m")
+NODE_ID = 1
+FORMAT_SECONDS = 50.0
+API_VERSIONS = 18
+LOG_LEVELS = {
+    "kafka": "warn",
+    "kafka.server.BrokerServer": "info",
+    "kafka.server.KafkaRaftServer": "info",
+    "org.apache.kafka": "warn",
+    "state.change.logger": "error",
+}
+
+
+def server_properties(stack: Stack, log_dir: Path) -> str:
+    """The broker's configuration."""
+    host = stack.settings.host
+    broker, controller = stack.port("kafka", "tcp"), stack.port("kafka", "controller")
+    return f"""\
+process.roles=broker,controller
+node.id={NODE_ID}
+controller.quorum.voters={NODE_ID}@{host}:{controller}
+listeners=PLAINTEXT://{host}:{broker},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{broker}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+log.dirs={log_dir}
+auto.create.topics.enable=false
+# one broker: every internal topic has one copy
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=3
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=3
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+# back within seconds after kill -9 (9000 ms by default: 15 s until the port opens)
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+# small
+log.segment.bytes=16777216
+log.cleaner.dedupe.buffer.size=8388608
+num.network.threads=2
+num.io.threads=2
+"""
+
+
+def command(stack: Stack) -> Command:
+    """The broker in the foreground."""
+    properties = stack.etc_dir("kafka") / "server.properties"
+    return Command(kafka_jvm.argv(stack, "kafka", HEAP, "kafka.Kafka", str(properties)), cwd=stack.data_dir("kafka"))
+
+
+def prepare(stack: Stack) -> None:
+    """Before each start: configuration, and once the storage.
+
+    It is formatted in a folder beside, which takes its place by one rename: a half-done format is never kept.
+    Raises: MissingArtifact; TerminalError when the format fails.
+    """
+    data = stack.data_dir("kafka")
+    data.mkdir(parents=True, exist_ok=True)
+    kafka_jvm.write_agent_and_logs(stack, "kafka", LOG_LEVELS)
+    write_file(stack.etc_dir("kafka") / "server.properties", server_properties(stack, data / "log"))
+    if not (data / "log").exists():
+        _format(stack, data / "log.new", data / "log")
+
+
+def _format(stack: Stack, fresh: Path, log_dir: Path) -> None:
+    shutil.rmtree(fresh, ignore_errors=True)
+    properties = stack.etc_dir("kafka") / "format.properties"
+    write_file(properties, server_properties(stack, fresh))
+    tool = (
+        str(java.find_java(17)),
+        *kafka_jvm.FLAGS,
+        "-Xmx128m",
+        f"-Dlog4j2.configurationFile={stack.etc_dir('kafka') / 'log4j2.properties'}",
+        "-cp",
+        f"{artifacts.path('kafka') / 'libs'}/*",
+        "kafka.tools.StorageTool",
+        "format",
+        "--cluster-id",
+        base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+        "--config",
+        str(properties),
+    )
+    done = subprocess.run(tool, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
+    if done.returncode != 0:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise TerminalError(
+            f"formatting its storage failed: {' | '.join(said[-3:])}",
+            where=str(fresh),
+            next_action="free disk space or mend what it names, then start again",
+        )
+    provisioned.forget(stack, "kafka")
+    fresh.rename(log_dir)
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It answers an ApiVersions request, which a broker does only once it serves clients.
+
+    By a plain socket: a client library keeps threads and retries of its own, and a stopped broker must fail in time.
+    """
+    correlation = 7
+    body = struct.pack(">hhih", API_VERSIONS, 0, correlation, -1)
+    try:
+        with socket.create_connection(stack.host_port("kafka", "tcp"), timeout=timeout) as connection:
+            connection.settimeout(timeout)
+            connection.sendall(struct.pack(">i", len(body)) + body)
+            answer = _read(connection, 10)
+    except (OSError, EOFError) as error:
+        raise NotReady(f"no answer: {type(error).__name__} {error}".strip(), where="kafka") from error
+    _, echoed, problem = struct.unpack(">iih", answer)
+    if echoed != correlation or problem != 0:
+        raise NotReady(f"answered with error {problem}", where="kafka")
+
+
+def _read(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise EOFError("closed in the middle of an answer")
+        data += part
+    return data
+
+
+def provision(stack: Stack) -> None:
+    """Once ready: the topics of change capture, each once. One that was deleted by hand stays deleted.
+
+    Raises: NotReady when the broker does not answer.
+    """
+    wanted = [
+        topic for topic in TOPICS if not provisioned.is_made(stack, "kafka", f"topic {topic.name}", _mark(topic))
+    ]
+    if not wanted:
+        return
+    from confluent_kafka.admin import AdminClient
+
+    client = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp"), "socket.timeout.ms": 10000})
+    for topic in wanted:
+        _make(client, topic)
+        provisioned.remember(stack, "kafka", f"topic {topic.name}", _mark(topic))
+
+
+def _mark(topic: Topic) -> str:
+    return provisioned.digest(
+        topic.name, str(topic.partitions), *(f"{k}={v}" for k, v in sorted(topic.config.items()))
+    )
+
+
+def _make(client: "AdminClient", topic: Topic) -> None:
+    """Create the topic, or set the configuration of one that is there."""
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
+        AlterConfigOpType,
+        ConfigEntry,
+        ConfigResource,
+        NewTopic,
+        ResourceType,
+    )
+
+    new = NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=1, config=dict(topic.config))
+    try:
+        client.create_topics([new], request_timeout=20)[topic.name].result(timeout=30)
+        return
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise NotReady(f"topic {topic.name} was not made: {error.args[0].str()}", where="kafka") from error
+    entries = [
+        ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in topic.config.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=entries)
+    try:
+        client.incremental_alter_configs([resource], request_timeout=20)[resource].result(timeout=30)
+    except KafkaException as error:
+        raise NotReady(f"topic {topic.name} was not configured: {error.args[0].str()}", where="kafka") from error
+
+
+COMPONENTS = (
+    Component(
+        name="kafka",
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"tcp": 9092, "controller": 29093, "jmx": 9404},
+        prepare=prepare,
+        provision=provision,
+        scrapes=(Scrape("jmx", seconds=5.0),),
+        start_seconds=90.0,
+        stop_seconds=15.0,
+        image="apache/kafka:4.1.1",
+        summary="the log that changes pass through",
+    ),
+)

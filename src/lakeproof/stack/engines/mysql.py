@@ -1,0 +1,298 @@
+"""MariaDB 10.11 (Debian's; 11.8 on Debian 13), the shop's order database and the source of change capture.
+
+Row-based binlog with full images and GTIDs, since Debezium reads it; every commit is on disk before it is
+acknowledged. Trap: mariadbd refuses to run as root, so its folder belongs to `mysql`, and every folder above it must
+let that user pass.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeproof.errors import MissingArtifact, NotReady, TerminalError
+from lakeproof.observability.written import write_file
+from lakeproof.stack import provisioned
+from lakeproof.stack.component import Command, Component
+from lakeproof.stack.engines import mysql_accounts
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+    from pymysql.cursors import Cursor
+
+OS_USER = "mysql"
+MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
+INSTALL_SECONDS = 50.0
+BINLOG_KEPT_SECONDS = 2 * 86400
+ACCESS_DENIED = 1045
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of every user
+
+
+def my_cnf(stack: Stack, datadir: Path) -> str:
+    """The server's configuration; every option is valid in 10.11 and in 11.8."""
+    return f"""\
+[mariadbd]
+bind-address={stack.settings.host}
+port={stack.port("mysql", "tcp")}
+datadir={datadir}
+socket={socket_path(stack)}
+pid-file={datadir / "mariadbd.pid"}
+skip-name-resolve
+skip-slave-start
+local-infile=0
+max_connections=200
+thread_cache_size=32
+character-set-server=utf8mb4
+collation-server=utf8mb4_bin
+default-time-zone=+00:00
+# what was acknowledged survives kill -9 and a power cut
+innodb_flush_log_at_trx_commit=1
+sync_binlog=1
+# change capture
+server_id=5401
+log_bin=binlog
+binlog_format=ROW
+binlog_row_image=FULL
+binlog_row_metadata=FULL
+gtid_strict_mode=ON
+log_slave_updates=ON
+max_binlog_size=128M
+binlog_expire_logs_seconds={BINLOG_KEPT_SECONDS}
+# small
+innodb_buffer_pool_size=64M
+innodb_log_file_size=64M
+performance_schema=OFF
+"""
+
+
+def socket_path(stack: Stack) -> Path:
+    """Where the socket lies: beside the data, or under the temporary folder where that path would be too long."""
+    beside = stack.data_dir("mysql") / "run" / "mysql.sock"
+    if len(os.fsencode(beside)) <= MAX_SOCKET_PATH:
+        return beside
+    short = hashlib.sha256(os.fsencode(stack.state_dir)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"lakeproof-mysql-{short}" / "mysql.sock"
+
+
+def command(stack: Stack) -> Command:
+    """The server in the foreground, as `mysql` where Lakeproof runs as root."""
+    return Command(
+        (program("mariadbd"), f"--defaults-file={stack.etc_dir('mysql') / 'my.cnf'}"),
+        cwd=stack.data_dir("mysql"),
+        user=OS_USER,
+    )
+
+
+def program(name: str) -> str:
+    """A program of mariadb-server. Raises: MissingArtifact."""
+    found = shutil.which(name) or shutil.which(name, path=_SBIN)
+    if found is None:
+        raise MissingArtifact(f"mariadb-server ({name})")
+    return found
+
+
+def prepare(stack: Stack) -> None:
+    """Before each start: folders, configuration, and once the system tables.
+
+    The tables are made in a folder beside, which takes its place by one rename: so a half-done install is never
+    taken for a whole one.
+    Raises: TerminalError where a folder on the way does not let the server's user pass, or the install fails.
+    """
+    data = stack.data_dir("mysql")
+    database = data / "db"
+    for folder in (data, data / "run", socket_path(stack).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+        _hand_over(folder)
+    _let_pass(stack.state_dir, data.parent)
+    _write_cnf(stack, stack.etc_dir("mysql") / "my.cnf", database)
+    if not database.exists():
+        _install(stack, data / "db.new", database)
+
+
+def _install(stack: Stack, fresh: Path, database: Path) -> None:
+    program("mariadbd")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    _hand_over(fresh)
+    cnf = stack.etc_dir("mysql") / "install.cnf"
+    _write_cnf(stack, cnf, fresh)
+    as_user = [f"--user={OS_USER}"] if os.geteuid() == 0 else []
+    _run(
+        [
+            program("mariadb-install-db"),
+            f"--defaults-file={cnf}",
+            *as_user,
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-log-bin",
+        ],
+        "",
+    )
+    # Before it ever listens: root gets its password, and every other account goes.
+    password = stack.secret("mysql-root")
+    _run(
+        [program("mariadbd"), f"--defaults-file={cnf}", *as_user, "--bootstrap", "--skip-log-bin"],
+        "FLUSH PRIVILEGES;\n"
+        "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');\n"
+        "FLUSH PRIVILEGES;\n"
+        f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{password}';\n"
+        f"CREATE USER 'root'@'127.0.0.1' IDENTIFIED BY '{password}';\n"
+        "GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;\n",
+    )
+    provisioned.forget(stack, "mysql")
+    fresh.rename(database)
+
+
+def _run(argv: list[str], text: str) -> None:
+    """Run one step of the install; secrets go in by stdin, never by argv. Raises: TerminalError with what it said."""
+    try:
+        done = subprocess.run(
+            argv, input=text, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False, cwd="/"
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TerminalError(f"no end after {INSTALL_SECONDS:.0f} s", where=argv[0]) from error
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    problems = [line for line in said if "ERROR" in line] or said[-5:]
+    if done.returncode != 0:
+        raise TerminalError(
+            f"ended with code {done.returncode}: {' | '.join(problems[-5:])}",
+            where=argv[0],
+            next_action="free disk space or mend what it names, then start again",
+        )
+
+
+def _write_cnf(stack: Stack, path: Path, datadir: Path) -> None:
+    write_file(path, my_cnf(stack, datadir))
+    path.chmod(0o644)
+    _let_pass(stack.state_dir, path.parent)
+
+
+def _hand_over(folder: Path) -> None:
+    """Give the folder to the server's user; `run` may be passed by all. Raises: MissingArtifact without that user."""
+    if os.geteuid() == 0:
+        try:
+            user = pwd.getpwnam(OS_USER)
+        except KeyError:
+            raise MissingArtifact("mariadb-server (the user mysql)") from None
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    folder.chmod(0o700 if folder.name != "run" else 0o755)
+
+
+def _let_pass(state_dir: Path, folder: Path) -> None:
+    """Our own folders down to `folder` let others pass; those above must already.
+
+    Raises: TerminalError naming the folder that does not.
+    """
+    if os.geteuid() != 0:
+        return
+    for own in (state_dir, *(state_dir / part for part in _steps(folder.relative_to(state_dir)))):
+        own.chmod(stat.S_IMODE(own.stat().st_mode) | 0o011)
+    for above in state_dir.resolve().parents:
+        if not above.stat().st_mode & 0o001:
+            raise TerminalError(
+                f"the user {OS_USER} may not pass through it",
+                where=str(above),
+                next_action="set LAKEPROOF_STATE_DIR to a folder below /var/lib or /tmp",
+            )
+
+
+def _steps(relative: Path) -> list[Path]:
+    return [Path(*relative.parts[: count + 1]) for count in range(len(relative.parts))]
+
+
+def connect(
+    stack: Stack, user: str, secret: str, seconds: float, database: str | None = None
+) -> "Connection[Cursor]":
+    """A connection of one of the accounts, autocommit, every step within `seconds`. Raises: pymysql errors."""
+    import pymysql
+
+    host, port = stack.host_port("mysql", "tcp")
+    whole = max(1, round(seconds))
+    return pymysql.connect(
+        host=host,
+        port=port,
+        user=user,
+        password=stack.secret(secret),
+        database=database,
+        connect_timeout=whole,
+        read_timeout=whole,
+        write_timeout=whole,
+        autocommit=True,
+        charset="utf8mb4",
+    )
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It answers SELECT 1. A refused password is an answer too: whose fault that is, provision says."""
+    import pymysql
+
+    try:
+        with connect(stack, "root", "mysql-root", timeout) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except pymysql.MySQLError as error:
+        if error.args and error.args[0] == ACCESS_DENIED:
+            return
+        raise NotReady(f"no answer: {_words(error)}", where="mysql") from error
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__} {' '.join(str(part) for part in error.args)}"
+
+
+def schema_statements() -> list[str]:
+    """The order database's DDL, one statement each."""
+    text = files("lakeproof.shop.order").joinpath("schema.sql").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
+    return [part.strip() for part in "\n".join(lines).split(";\n") if part.strip().rstrip(";")]
+
+
+def provision(stack: Stack) -> None:
+    """Once ready: schema and accounts. What exists stays as it is, a changed password or a lost grant too.
+
+    Raises: TerminalError where root's password is not the one that this database was made with.
+    """
+    import pymysql
+
+    try:
+        with connect(stack, "root", "mysql-root", 30.0) as connection, connection.cursor() as cursor:
+            for statement in schema_statements():
+                cursor.execute(statement)
+            # Not into the binlog: account names and password hashes are no business of its readers.
+            cursor.execute("SET SESSION sql_log_bin = 0")
+            accounts = provisioned.digest(*mysql_accounts.statements(lambda name: name))
+            if not provisioned.is_made(stack, "mysql", "accounts", accounts):
+                for statement in mysql_accounts.statements(stack.secret):
+                    cursor.execute(statement)
+                provisioned.remember(stack, "mysql", "accounts", accounts)
+    except pymysql.err.OperationalError as error:
+        if error.args[0] == ACCESS_DENIED:
+            raise TerminalError(
+                "root's password in secrets.json is not the one that this database was made with",
+                where=str(stack.state_dir / "secrets.json"),
+                next_action="put the old secrets.json back, or remove the whole stack's state",
+            ) from error
+        raise NotReady(f"provision was cut off: {_words(error)}", where="mysql") from error
+
+
+COMPONENTS = (
+    Component(
+        name="mysql",
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"tcp": 3306},
+        prepare=prepare,
+        provision=provision,
+        start_seconds=60.0,
+        stop_seconds=20.0,
+        image="mysql:8.0",
+        summary="the shop's order database (MariaDB)",
+    ),
+)
