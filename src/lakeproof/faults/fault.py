@@ -1,0 +1,38 @@
+"""A fault: a change that breaks the stack, and the change that takes it back; both safe to repeat.
+
+One file per fault in this folder, named adjective_object, with one `FAULT = Fault(...)` at its end. A fault asks the
+endpoints of the stack; only to kill, stop or start a process does it ask the supervisor.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lakeproof import faults
+from lakeproof.arguments import Arguments
+from lakeproof.modules import collect, folder_modules, package_modules
+from lakeproof.stack.stack import Stack
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to break the stack.
+
+    inject(stack, arguments), remove(stack, arguments): return once the change is made; raise LakeproofError.
+    `remove` must work after a crash half-way through `inject`, and when the fault is not there at all.
+    """
+
+    id: str
+    summary: str
+    inject: Callable[[Stack, Any], None]
+    remove: Callable[[Stack, Any], None]
+    arguments: type[Arguments] = Arguments
+
+
+def all_faults(folders: tuple[Path, ...] = ()) -> dict[str, Fault]:
+    """Every fault of this package and of the given scenario folders, by id."""
+    modules = [*package_modules(faults)]
+    for folder in folders:
+        modules.extend(folder_modules(folder))
+    return collect(modules, "FAULT", Fault)

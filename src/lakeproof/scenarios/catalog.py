@@ -1,0 +1,155 @@
+"""Everything that a drill can draw on, loaded and checked as a whole before anything starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from lakeproof.arguments import Arguments, parse_arguments
+from lakeproof.checks.check import Check, all_checks
+from lakeproof.errors import InvalidInput
+from lakeproof.faults.fault import Fault, all_faults
+from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
+from lakeproof.probes.probe import Probe, all_probes
+from lakeproof.scenarios.causes import CAUSES_FILE, Cause, Step, load_causes
+from lakeproof.scenarios.folder import SCENARIO_FILE, scenario_folders
+from lakeproof.scenarios.scenario import Scenario, read_scenario
+from lakeproof.scenarios.truth import TRUTH_FILE, Truth, load_truth
+from lakeproof.stack.components import all_components
+
+ALERTS_FILE = "alerts.yml"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Scenarios and the modules that they name, by id."""
+
+    scenarios: Mapping[str, Scenario]
+    causes: tuple[Cause, ...]
+    probes: Mapping[str, Probe]
+    faults: Mapping[str, Fault]
+    mitigations: Mapping[str, Mitigation]
+    checks: Mapping[str, Check]
+
+    def scenario(self, name: str) -> Scenario:
+        """The scenario of that id. Raises: InvalidInput that lists the ids."""
+        if name not in self.scenarios:
+            raise InvalidInput(f"no scenario {name!r}", next_action=f"one of {', '.join(self.scenarios)}")
+        return self.scenarios[name]
+
+    def cause(self, name: str) -> Cause | None:
+        """The cause of that id."""
+        return next((cause for cause in self.causes if cause.id == name), None)
+
+    def truth(self, scenario: Scenario) -> Truth:
+        """A scenario's truth, checked against the modules. For a drill's final evaluation only.
+
+        Raises: InvalidInput.
+        """
+        truth = load_truth(scenario.folder)
+        where = str(scenario.folder / TRUTH_FILE)
+        if self.cause(truth.root_cause) is None:
+            known = ", ".join(cause.id for cause in self.causes)
+            raise InvalidInput(f"no cause {truth.root_cause!r}", where=where, next_action=f"one of {known}")
+        for name in truth.accepted_repairs:
+            known_step("mitigation", self.mitigations, name, where)
+        named = {check.id for check in scenario.checks}
+        for fix in truth.wrong_fixes:
+            for step in fix.steps:
+                check_step("mitigation", self.mitigations, step, where)
+            for check in fix.rejected_by:
+                if check not in named:
+                    raise InvalidInput(
+                        f"{fix.id}: the scenario has no check {check!r}",
+                        where=where,
+                        next_action=f"one of {', '.join(sorted(named))}",
+                    )
+        return truth
+
+
+def known_step[T](kind: str, modules: Mapping[str, T], name: str, where: str) -> T:
+    """The module of that id. Raises: InvalidInput that lists the ids."""
+    if name not in modules:
+        raise InvalidInput(f"no {kind} {name!r}", where=where, next_action=f"one of {', '.join(modules)}")
+    return modules[name]
+
+
+def check_step[T: Fault | Mitigation | Check](
+    kind: str, modules: Mapping[str, T], step: Step, where: str
+) -> Arguments:
+    """The arguments of a step, checked. Raises: InvalidInput for an unknown id or a wrong argument."""
+    module = known_step(kind, modules, step.id, where)
+    return parse_arguments(module.arguments, step.arguments, f"{where}: {step.id}")
+
+
+def load_catalog(more: tuple[Path, ...] = ()) -> Catalog:
+    """Load every scenario, `more` folders included, and check all of it.
+
+    Raises: InvalidInput for an unknown id, a wrong argument, an alert that no rule defines, a rule that no scenario
+    owns, a missing runbook, a folder whose id is another, or two causes with the same necessary evidence.
+    """
+    homes = scenario_folders(more)
+    folders = tuple(homes.values())
+    probes = all_probes(folders)
+    catalog = Catalog(
+        scenarios={name: read_scenario(folder) for name, folder in homes.items()},
+        causes=load_causes(probes, more),
+        probes=probes,
+        faults=all_faults(folders),
+        mitigations=all_mitigations(folders),
+        checks=all_checks(folders),
+    )
+    for cause in catalog.causes:
+        where = str(homes[cause.scenario] / CAUSES_FILE)
+        for step in cause.repairs:
+            check_step("mitigation", catalog.mitigations, step, where)
+    for scenario in catalog.scenarios.values():
+        _check(scenario, catalog)
+    return catalog
+
+
+def _check(scenario: Scenario, catalog: Catalog) -> None:
+    where = str(scenario.folder / SCENARIO_FILE)
+    check_step("fault", catalog.faults, scenario.fault, where)
+    for name in scenario.evidence:
+        known_step("probe", catalog.probes, name, where)
+    for name in scenario.mitigations:
+        known_step("mitigation", catalog.mitigations, name, where)
+    for step in scenario.checks:
+        check_step("check", catalog.checks, step, where)
+    for name in (*scenario.components, *scenario.target):
+        known_step("component", all_components(), name, where)
+    rules = alert_names(scenario.folder / ALERTS_FILE)
+    for alert in scenario.alerts:
+        if alert not in rules:
+            raise InvalidInput(
+                f"no rule defines the alert {alert!r}", where=where, next_action=f"add it to {ALERTS_FILE}"
+            )
+    for rule in rules:
+        if rule not in scenario.alerts:
+            raise InvalidInput(
+                f"the scenario does not own the rule {rule!r}",
+                where=str(scenario.folder / ALERTS_FILE),
+                next_action=f"add it to alerts in {SCENARIO_FILE}",
+            )
+    scenario.runbook("vi")
+    scenario.runbook("en")
+    catalog.truth(scenario)
+
+
+def alert_names(path: Path) -> tuple[str, ...]:
+    """The names of the alerts that a rules file in Prometheus' format defines, each once.
+
+    Raises: InvalidInput where the file is missing or not of that format.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        names = [str(rule["alert"]) for group in data["groups"] for rule in group["rules"] if "alert" in rule]
+    except FileNotFoundError as error:
+        raise InvalidInput("no such file", where=str(path), next_action="add the scenario's rules") from error
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise InvalidInput(
+            f"not a rules file: {error}", where=str(path), next_action="run promtool check rules"
+        ) from error
+    return tuple(dict.fromkeys(names))
