@@ -64,7 +64,7 @@ class NessieClient:
 
     def __init__(self, url: str, timeout_seconds: float = 5.0) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=f"{self.url}/api/v2", timeout=timeout_seconds)
+        self._http = httpx.Client(base_url=f"{self.url}/api/v2", timeout=timeout_seconds, trust_env=False)
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,0 +1,104 @@
+"""The S3 store, named minio after what stands for it in compose; as a process it is versitygw on a folder.
+
+versitygw 1.8.0: Apache-2, one binary, conditional PUT works. Traps: root and versioning folders must be absolute;
+an object `a` beside `a/1` is refused; a deleted "folder" that is not empty is an error, so Flink and Paimon must
+keep directory markers (`s3.directory.marker.retention=keep`).
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from lakeproof.errors import NotReady
+from lakeproof.stack.component import Command, Component
+from lakeproof.stack.stack import Stack
+
+BUCKETS = ("lake", "flink")
+HEALTH_PATH = "/minio/health/live"
+
+
+def command(stack: Stack) -> Command:
+    """One process over data/minio/objects; keys go through the environment."""
+    from lakeproof.install import artifacts
+
+    return Command(
+        (
+            str(artifacts.path("versitygw") / "bin" / "versitygw"),
+            "--port",
+            f"{stack.settings.host}:{stack.port('minio')}",
+            "--region",
+            "us-east-1",
+            "--health",
+            HEALTH_PATH,
+            "posix",
+            str(stack.data_dir("minio") / "objects"),
+        ),
+        env={
+            "ROOT_ACCESS_KEY": stack.secret("s3-access-key"),
+            "ROOT_SECRET_KEY": stack.secret("s3-secret-key"),
+        },
+    )
+
+
+def prepare(stack: Stack) -> None:
+    """Make the folder of objects."""
+    (stack.data_dir("minio") / "objects").mkdir(parents=True, exist_ok=True)
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It answers a signed request for the list of buckets."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        _client(stack, timeout).list_buckets()
+    except (BotoCoreError, ClientError) as error:
+        raise NotReady(f"no answer to a signed request: {error}", where="minio") from error
+
+
+def provision(stack: Stack) -> None:
+    """Have the buckets there."""
+    client = _client(stack, 10.0)
+    present = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    for bucket in BUCKETS:
+        if bucket not in present:
+            client.create_bucket(Bucket=bucket)
+
+
+@lru_cache(maxsize=4)
+def _cached_client(endpoint: str, access_key: str, secret_key: str, timeout: float) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=Config(
+            connect_timeout=timeout,
+            read_timeout=timeout,
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path"},
+            proxies={},
+        ),
+    )
+
+
+def _client(stack: Stack, timeout: float) -> Any:
+    return _cached_client(stack.url("minio"), stack.secret("s3-access-key"), stack.secret("s3-secret-key"), timeout)
+
+
+COMPONENTS = (
+    Component(
+        name="minio",
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"http": 9000},
+        prepare=prepare,
+        provision=provision,
+        start_seconds=30.0,
+        image="minio/minio:RELEASE.2025-04-22T22-12-26Z",
+        summary="object store (S3)",
+    ),
+)

@@ -1,0 +1,103 @@
+"""Nessie 0.99.0, the catalog whose commits move all tables at once; its store is RocksDB in its data folder.
+
+The newest runner that Maven serves; needs Java 21 or newer (runs on 25). Trap: a merge into an empty `main` fails
+("No common ancestor"), so the namespace is committed on `main` first and `ingest` branches from there.
+"""
+
+import httpx
+
+from lakeproof.errors import NotReady
+from lakeproof.stack.component import Command, Component
+from lakeproof.stack.stack import Stack
+
+NAMESPACE = "oltp"
+
+
+def command(stack: Stack) -> Command:
+    """API and management on loopback, no telemetry, small heap."""
+    from lakeproof.install import artifacts
+    from lakeproof.install.java import find_vector_java
+
+    host = stack.settings.host
+    properties = {
+        "nessie.version.store.type": "ROCKSDB",
+        "nessie.version.store.persist.rocks.database-path": str(stack.data_dir("nessie") / "store"),
+        "nessie.server.send-stacktrace-to-client": "false",
+        "quarkus.http.host": host,
+        "quarkus.http.port": str(stack.port("nessie")),
+        "quarkus.management.host": host,
+        "quarkus.management.port": str(stack.port("nessie", "management")),
+        "quarkus.otel.sdk.disabled": "true",
+        "quarkus.oidc.tenant-enabled": "false",
+        "quarkus.log.level": "WARN",
+        "quarkus.http.access-log.enabled": "false",
+        "quarkus.banner.enabled": "false",
+    }
+    return Command(
+        (
+            str(find_vector_java()),
+            "-Xms64m",
+            "-Xmx384m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+ExitOnOutOfMemoryError",
+            *(f"-D{key}={value}" for key, value in properties.items()),
+            "-jar",
+            str(artifacts.path("nessie") / "nessie-quarkus-runner.jar"),
+        ),
+        cwd=stack.data_dir("nessie"),
+    )
+
+
+def prepare(stack: Stack) -> None:
+    """Make the store's folder."""
+    (stack.data_dir("nessie") / "store").mkdir(parents=True, exist_ok=True)
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It reads the head of `main` from its store."""
+    try:
+        answer = httpx.get(f"{stack.url('nessie')}/api/v2/trees/main", timeout=timeout, trust_env=False)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where="nessie") from error
+    if answer.status_code != 200:
+        raise NotReady(f"answered {answer.status_code}", where="nessie")
+
+
+def provision(stack: Stack) -> None:
+    """Have the namespace on `main`, and the branch `ingest`. Safe to repeat and to race."""
+    from lakeproof.lake.nessie import NessieConflict, NoSuchReference, client_of
+
+    nessie = client_of(stack, timeout_seconds=20.0)
+    try:
+        main = nessie.reference("main")
+        if next(nessie.history("main", 1), None) is None:
+            try:
+                main = nessie.create_namespace(main, NAMESPACE)
+            except NessieConflict:
+                main = nessie.reference("main")
+        try:
+            nessie.reference("ingest")
+        except NoSuchReference:
+            try:
+                nessie.create_reference("BRANCH", "ingest", main)
+            except NessieConflict:
+                nessie.reference("ingest")
+    finally:
+        nessie.close()
+
+
+COMPONENTS = (
+    Component(
+        name="nessie",
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"http": 19120, "management": 19122},
+        prepare=prepare,
+        provision=provision,
+        start_seconds=120.0,
+        image="ghcr.io/projectnessie/nessie:0.99.0",
+        summary="catalog of published data",
+    ),
+)
