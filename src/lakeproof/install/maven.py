@@ -55,6 +55,7 @@ def build_package(step: MavenBuildStep, place: Workplace, properties: Iterable[s
     """Run `mvn package` on a copy of the sources (the clone stays clean), and keep the file that the step takes."""
     work = place.folder / ".work"
     shutil.copytree(place.recipe.root / step.sources, work, ignore=shutil.ignore_patterns("target", ".*"))
+    place.say(f"compiling {step.sources} with Maven")
     command = ["-f", str(work / "pom.xml"), "-DskipTests", *properties, "package"]
     try:
         _maven(command, place)

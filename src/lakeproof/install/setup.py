@@ -5,7 +5,7 @@ from collections.abc import Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
-from lakeproof.install.build import Built, Options, build, check_disk
+from lakeproof.install.build import Built, Options, Outcome, build, check_disk
 from lakeproof.install.plan import make_plan, wanted_recipes
 from lakeproof.install.progress import Progress
 from lakeproof.install.recipe import Recipe
@@ -47,6 +47,8 @@ def set_up(
                         progress.report(name, f"FAILED: {error.message}")
                     else:
                         done.append(built)
+                        if built.outcome is Outcome.PRESENT:
+                            continue
                         progress.report(
                             name, f"{built.outcome} ({built.size_bytes // 1_000_000} MB, {built.seconds} s)"
                         )

@@ -1,0 +1,150 @@
+"""`lakeproof setup` and `lakeproof doctor`: have everything there; say what is missing."""
+
+import os
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.install.build import Options
+from lakeproof.install.plan import Plan, make_plan
+from lakeproof.install.progress import Progress
+from lakeproof.install.recipe import load_recipes
+from lakeproof.install.setup import set_up
+
+_LINE_SECONDS = 8.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Bring the two commands."""
+    app.command("setup")(setup)
+    app.command("doctor")(doctor)
+
+
+def setup(
+    only: Annotated[list[str] | None, typer.Option("--only", help="only this artifact, and what it needs")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="read every byte of what is there")] = False,
+    relock: Annotated[bool, typer.Option("--relock", help="write the lock files anew from what comes")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="download nothing; fail if something is missing")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print what is there as JSON")] = False,
+) -> None:
+    """Fetch and build what the engines need, into the cache; quick when all is there."""
+    recipes = load_recipes()
+    plan = make_plan(recipes)
+    if only:
+        plan = Plan(tuple(recipe for recipe in plan.missing if recipe.name in only))
+    if plan.missing and not offline:
+        _tell(plan)
+        _ask(yes)
+    progress = make_progress()
+    built = set_up(recipes, Options(verify=verify, relock=relock, offline=offline), progress, only=tuple(only or ()))
+    if as_json:
+        print_json([asdict(one) for one in built])
+    else:
+        megabytes = sum(one.size_bytes for one in built) // 1_000_000
+        say(f"set-up: {len(built)} artifacts are there ({megabytes} MB)")
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="print the findings as JSON")] = False,
+) -> None:
+    """Say what this machine has, what is missing, and the command that brings it. Exit 1 when something is."""
+    from lakeproof.install.doctor import State, examine  # psutil is loaded only here
+
+    findings = examine()
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        print_table(["Requirement", "State", "Seen", "How to get it"], [tuple(asdict(f).values()) for f in findings])
+        for finding in findings:
+            if finding.state is State.WARNING:
+                say(f"WARNING: {finding.name}: {finding.seen}")
+    missing = [finding.name for finding in findings if finding.state is State.MISSING]
+    if missing:
+        raise LakeproofError(
+            f"missing: {', '.join(missing)}", where="doctor", next_action="see the last column, or run: make setup"
+        )
+
+
+def _tell(plan: Plan) -> None:
+    say(f"to install: {plan.download_mb} MB to download, {plan.disk_mb} MB on disk")
+    for recipe in plan.missing:
+        say(f"  {recipe.name} {recipe.version}: {recipe.what} ({recipe.source}, {recipe.download_mb} MB)")
+
+
+def _ask(yes: bool) -> None:
+    """Go on only with consent: a flag, the environment, or a person's y."""
+    if yes or os.environ.get("LAKEPROOF_YES") == "1" or os.environ.get("CI"):
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInput("nobody is there to ask", where="set-up", next_action="run: lakeproof setup --yes")
+    if not typer.confirm("Go on?", default=False, err=True):
+        raise InvalidInput("you said no; nothing was changed", where="set-up")
+
+
+def make_progress() -> Progress:
+    """Live lines on a terminal, plain ones elsewhere."""
+    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+
+
+class PlainProgress:
+    """`[ 12 s] trino: 210 MB of 382 MB`: each event at once, amounts at most every eight seconds per artifact."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._said: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def report(self, name: str, text: str) -> None:
+        """See Progress."""
+        with self._lock:
+            self._said[name] = time.monotonic()
+            say(f"[{time.monotonic() - self._start:4.0f} s] {name}: {text}")
+
+    def amount(self, name: str, done: int, total: int, unit: str) -> None:
+        """See Progress."""
+        if time.monotonic() - self._said.get(name, 0.0) >= _LINE_SECONDS:
+            self.report(name, amount_text(done, total, unit))
+
+
+class LiveProgress(PlainProgress):
+    """The same events above a line that shows, live, what is under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now: dict[str, str] = {}
+
+    def report(self, name: str, text: str) -> None:
+        """See Progress."""
+        self._clear()
+        super().report(name, text)
+        self._now.pop(name, None)
+
+    def amount(self, name: str, done: int, total: int, unit: str) -> None:
+        """See Progress."""
+        with self._lock:
+            self._now[name] = amount_text(done, total, unit)
+            line = " · ".join(f"{who}: {text}" for who, text in sorted(self._now.items()))
+            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+            sys.stderr.write(f"\r\x1b[2K[{time.monotonic() - self._start:4.0f} s] {line}"[: width + 5])
+            sys.stderr.flush()
+
+    def _clear(self) -> None:
+        with self._lock:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+
+
+def amount_text(done: int, total: int, unit: str) -> str:
+    """`210 MB of 382 MB`, `120 packages`."""
+    scale = 1_000_000 if unit == "MB" else 1
+    of = f" of {total // scale} {unit}" if total else ""
+    return f"{done // scale} {unit}{of}"

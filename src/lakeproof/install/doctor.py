@@ -1,0 +1,185 @@
+"""Everything that this machine must have: found, or how to get it. Other packages add checks of their own.
+
+A check is a function without arguments that gives Findings; `add_check` puts it on the list that doctor goes
+through (ports and memory of a running stack are looked at by the stack's own).
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+from lakeproof.install import artifacts, golang, java
+from lakeproof.install.cache import cache_dir, tools_dir
+from lakeproof.install.plan import wanted_recipes
+from lakeproof.install.recipe import load_recipes
+from lakeproof.install.store import faults_of
+
+NEEDED_MEMORY_GIB = 8
+NEEDED_FREE_GB = 10
+OLDEST_PYTHON = (3, 12)
+SLACK_VARIABLE = "ALERTMANAGER_SLACK_WEBHOOK_URL"
+
+
+class State(StrEnum):
+    """How a requirement stands. Only `missing` makes doctor fail."""
+
+    OK = "ok"
+    WARNING = "warning"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One requirement: what it is, how it stands, what was seen, and the command that mends it."""
+
+    name: str
+    state: State
+    seen: str
+    get_it: str = ""
+
+
+type Check = Callable[[], Iterator[Finding]]
+
+_checks: list[Check] = []
+
+
+def add_check(check: Check) -> Check:
+    """Have doctor run `check` too; usable as a decorator."""
+    _checks.append(check)
+    return check
+
+
+def examine() -> list[Finding]:
+    """Run every check, in the order in which they were added."""
+    return [finding for check in _checks for finding in check()]
+
+
+# Programs of Debian packages: what the program is called, and which package brings it.
+PROGRAMS = (
+    ("mariadbd", "mariadb-server"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+    ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ("prometheus-mysqld-exporter", "prometheus-mysqld-exporter"),
+    ("prometheus-blackbox-exporter", "prometheus-blackbox-exporter"),
+    ("mvn", "maven"),
+    ("git", "git"),
+    ("setpriv", "util-linux"),
+)
+
+
+@add_check
+def python() -> Iterator[Finding]:
+    """The interpreter that runs this."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    fits = sys.version_info >= OLDEST_PYTHON
+    yield Finding("Python >= 3.12", State.OK if fits else State.MISSING, version, "" if fits else "make setup")
+
+
+@add_check
+def javas() -> Iterator[Finding]:
+    """Java 17 for the older engines, a JDK with the Vector API for Trino and Nessie."""
+    seventeen = java.java_17_or_missing()
+    yield Finding(
+        "Java 17",
+        State.OK if seventeen else State.MISSING,
+        str(seventeen or "none"),
+        "" if seventeen else "lakeproof setup",
+    )
+    try:
+        jdk = java.find_vector_jdk()
+    except java.NoJava as error:
+        yield Finding("JDK >= 24 with the Vector API", State.MISSING, "none", error.next_action)
+    else:
+        state = State.OK if jdk.has_compiler else State.MISSING
+        mend = "" if jdk.has_compiler else "install the JDK, not only its runtime: javac is needed"
+        yield Finding("JDK >= 24 with the Vector API", state, f"{jdk.release} in {jdk.home}", mend)
+
+
+@add_check
+def go() -> Iterator[Finding]:
+    """A Go toolchain, only needed while versitygw is to be compiled."""
+    program = golang.system_go()
+    seen = str(program) if program else "none new enough; PyPI's is used"
+    yield Finding("Go >= 1.25", State.OK, seen)
+
+
+@add_check
+def programs() -> Iterator[Finding]:
+    """Programs that apt brings."""
+    for name, package in PROGRAMS:
+        found = find_program(name)
+        mend = "" if found else f"make setup, or: apt-get install {package}"
+        yield Finding(name, State.OK if found else State.MISSING, str(found or "none"), mend)
+
+
+@add_check
+def fetched() -> Iterator[Finding]:
+    """Artifacts in the cache, by presence and size (`lakeproof setup --verify` reads every byte)."""
+    for recipe in wanted_recipes(load_recipes()):
+        directory = artifacts.directory_of(recipe)
+        faults = faults_of(directory)
+        seen = str(directory) if not faults else faults[0]
+        yield Finding(
+            f"{recipe.name} {recipe.version}",
+            State.MISSING if faults else State.OK,
+            seen,
+            f"lakeproof setup --only {recipe.name}" if faults else "",
+        )
+
+
+@add_check
+def machine() -> Iterator[Finding]:
+    """Memory, and disk where the cache lies."""
+    gib = psutil.virtual_memory().total / 2**30
+    yield Finding(
+        f"memory >= {NEEDED_MEMORY_GIB} GiB",
+        State.OK if gib >= NEEDED_MEMORY_GIB * 0.95 else State.WARNING,
+        f"{gib:.1f} GiB",
+        "" if gib >= NEEDED_MEMORY_GIB * 0.95 else "a larger machine; engines may be killed for memory on this one",
+    )
+    place = nearest_folder(cache_dir())
+    free_gb = shutil.disk_usage(place).free / 1e9
+    enough = free_gb >= NEEDED_FREE_GB
+    yield Finding(
+        f"free disk >= {NEEDED_FREE_GB} GB",
+        State.OK if enough else State.WARNING,
+        f"{free_gb:.0f} GB in {place}",
+        "" if enough else "make room, or set LAKEPROOF_CACHE and LAKEPROOF_STATE_DIR to a larger disk",
+    )
+
+
+@add_check
+def alert_receivers() -> Iterator[Finding]:
+    """Where alerts would go: unset means that nobody outside this machine hears of an incident."""
+    told = bool(os.environ.get(SLACK_VARIABLE))
+    yield Finding(
+        SLACK_VARIABLE,
+        State.OK if told else State.WARNING,
+        "set" if told else "NOT SET: no alert reaches Slack, whatever happens",
+        "" if told else f"export {SLACK_VARIABLE}=…  (alerts still reach the incident desk)",
+    )
+
+
+def find_program(name: str) -> Path | None:
+    """A program on PATH or in the system's folders, which an ordinary user's PATH leaves out."""
+    extra = os.pathsep.join(["/usr/sbin", "/sbin", "/usr/local/sbin"])
+    found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + extra)
+    return Path(found) if found else None
+
+
+def nearest_folder(path: Path) -> Path:
+    """The path itself when it exists, else its nearest parent that does."""
+    return path if path.exists() else nearest_folder(path.parent)
+
+
+def uv_program() -> Path | None:
+    """The uv that bootstrap installed, else one on PATH."""
+    own = tools_dir() / "bin" / "uv"
+    return own if own.exists() else find_program("uv")
