@@ -1,0 +1,59 @@
+"""Is a service healthy? Words: starting (its dependencies never answered yet), healthy, unhealthy.
+
+Each dependency is asked a real question with a time limit of its own, never longer than a second: a database that is
+stopped (not dead) must not make the health question hang. Callers that ask at the same time share one look.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Health(StrEnum):
+    """The words of the stack."""
+
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True)
+class DependencyHealth:
+    """One look at one dependency; `problem` is empty where it is healthy."""
+
+    seconds: float
+    problem: str = ""
+
+
+class HealthQuestion:
+    """`questions`: dependency → coroutine that returns "" or what is wrong with it."""
+
+    def __init__(self, questions: Mapping[str, Callable[[], Awaitable[str]]], *, limit_seconds: float = 1.0) -> None:
+        self._questions, self._limit_seconds = dict(questions), limit_seconds
+        self._look: asyncio.Task[dict[str, DependencyHealth]] | None = None
+        self._was_healthy = False
+
+    async def ask(self) -> tuple[Health, dict[str, DependencyHealth]]:
+        """The service's health and its dependencies', at most `limit_seconds` after the call."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._look_at_all())
+        found = await asyncio.shield(self._look)
+        if all(not one.problem for one in found.values()):
+            self._was_healthy = True
+            return Health.HEALTHY, found
+        return (Health.UNHEALTHY if self._was_healthy else Health.STARTING), found
+
+    async def _look_at_all(self) -> dict[str, DependencyHealth]:
+        looks = await asyncio.gather(*(self._look_at(question) for question in self._questions.values()))
+        return dict(zip(self._questions, looks, strict=True))
+
+    async def _look_at(self, question: Callable[[], Awaitable[str]]) -> DependencyHealth:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                problem = await question()
+        except TimeoutError:
+            problem = f"no answer within {self._limit_seconds:g} s"
+        return DependencyHealth(round(time.perf_counter() - started, 6), problem)

@@ -1,0 +1,62 @@
+"""What callers may ask of the order service: every limit on what comes in stands here."""
+
+from decimal import Decimal
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+
+MAX_ITEMS = 50
+MAX_QUANTITY = 1_000
+MAX_UNIT_PRICE = Decimal("100000.00")
+MAX_TOTAL = Decimal("1000000.00")
+MAX_CUSTOMER_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
+
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+Key = Annotated[str, Field(pattern=KEY_PATTERN, examples=["basket-4711"])]
+
+
+class ItemRequest(BaseModel):
+    """One line of an order. `unit_price` is a decimal string (or number) with at most two decimals."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sku: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", examples=["sku-0042"])]
+    quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY)]
+    unit_price: Annotated[Decimal, Field(gt=0, le=MAX_UNIT_PRICE, decimal_places=2, examples=["6.15"])]
+
+
+class ItemsRequest(BaseModel):
+    """The whole new list of items, which replaces the old one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: Annotated[list[ItemRequest], Field(min_length=1, max_length=MAX_ITEMS)]
+
+    @property
+    def total(self) -> Decimal:
+        """Sum of quantity × unit price, at scale 2."""
+        return sum((item.quantity * item.unit_price for item in self.items), Decimal("0.00")).quantize(
+            Decimal("0.01")
+        )
+
+    @model_validator(mode="after")
+    def total_is_plausible(self) -> Self:
+        """A total beyond the shop's limit is a mistake or an attack."""
+        if self.total > MAX_TOTAL:
+            raise ValueError(f"total {self.total} is above {MAX_TOTAL}")
+        return self
+
+    def canonical(self) -> str:
+        """The items as one text: equal for equal items however they were written."""
+        return ";".join(f"{item.sku},{item.quantity},{item.unit_price:.2f}" for item in self.items)
+
+
+class CreateRequest(ItemsRequest):
+    """A new order. `client_key` may stand in the header Idempotency-Key instead."""
+
+    client_key: Key | None = None
+    customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID)]
+
+    def canonical(self) -> str:
+        """As for items, with the customer."""
+        return f"{self.customer_id}|{super().canonical()}"

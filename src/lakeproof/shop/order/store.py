@@ -1,0 +1,380 @@
+"""Orders in MariaDB. Every change is one transaction: the order, its items, one event, and the caller's key.
+
+Plain SQL and few round trips: one for all the statements of a change, one for COMMIT. COMMIT travels alone, so that
+only a connection lost during it leaves an unclear outcome; whatever is lost before it was rolled back.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.connections import (
+    CommitUnclear,
+    Conflict,
+    Connection,
+    ConnectionPool,
+    DatabaseDown,
+    DatabaseRefused,
+    Duplicate,
+    Row,
+    TooBusy,
+    execute,
+)
+from lakeproof.shop.order.events import SELECT_OPERATION, Operation, record
+from lakeproof.shop.order.metrics import OrderMetrics
+from lakeproof.shop.order.models import Item, Op, Order, Status
+from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
+
+logger = logging.getLogger(__name__)
+
+_COLUMNS = (
+    "o.id, o.client_key, o.customer_id, o.status, o.total, o.item_count, o.version, o.created_at, o.updated_at,"
+    " i.id, i.line, i.sku, i.quantity, i.unit_price"
+)
+# One statement: under READ COMMITTED two would be two points in time.
+_SELECT_ORDER = f"SELECT {_COLUMNS} FROM orders o LEFT JOIN order_items i ON i.order_id = o.id WHERE {{where}} = %s"
+_LOCK_ORDER = (
+    "START TRANSACTION;"
+    # The clock may have been set back: an order's times never go back.
+    "SELECT GREATEST(UTC_TIMESTAMP(6), updated_at) FROM orders WHERE id = %s FOR UPDATE;"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change's answer. `order` is None once deleted. `replayed`: an earlier call of this key had done it."""
+
+    order_id: int
+    version: int
+    order: Order | None
+    replayed: bool = False
+
+
+class OrderRefused(Exception):
+    """The shop's own rules say no."""
+
+    def __init__(
+        self,
+        why: Literal["not_found", "gone", "key_reused", "version_differs", "not_allowed", "client_key_taken"],
+        message: str,
+        version: int | None = None,
+    ) -> None:
+        self.why, self.version = why, version
+        super().__init__(message)
+
+
+class OrderStore:
+    """Orders, by way of a pool of connections."""
+
+    def __init__(self, pool: ConnectionPool, metrics: OrderMetrics) -> None:
+        self._pool, self._metrics = pool, metrics
+
+    async def create(self, request: CreateRequest, operation: Operation, deadline: Deadline) -> Changed:
+        """Make an order under `operation.key`, or give the one that this key made before.
+
+        Raises: OrderRefused (key_reused, gone), and what `_transact` raises.
+        """
+        key, total = operation.key, request.total
+        assert key is not None
+        rows = ", ".join(["(@id, %s, %s, %s, %s)"] * len(request.items))
+        recorded, record_args = record(operation, order_id="@id", version="1", at="@at")
+        statements = (
+            "START TRANSACTION;"
+            "SET @at = UTC_TIMESTAMP(6);"
+            "INSERT INTO orders (client_key, customer_id, status, total, item_count, version, created_at, updated_at)"
+            " VALUES (%s, %s, %s, %s, %s, 1, @at, @at);"
+            "SET @id = LAST_INSERT_ID();"
+            f"INSERT INTO order_items (order_id, line, sku, quantity, unit_price) VALUES {rows};"
+            f"{recorded}"
+            "SELECT id, @id, @at FROM order_items WHERE order_id = @id ORDER BY line"
+        )
+        args: list[object] = [key, request.customer_id, Status.CREATED.value, str(total), len(request.items)]
+        for line, item in enumerate(request.items, start=1):
+            args += [line, item.sku, item.quantity, f"{item.unit_price:.2f}"]
+        args += record_args
+
+        async def work(connection: Connection) -> Changed:
+            (made,) = await execute(connection, statements, args)
+            order_id, at = int(made[0][1]), _iso(datetime.fromisoformat(made[0][2]))
+            items = tuple(
+                Item(int(row[0]), line, item.sku, item.quantity, f"{item.unit_price:.2f}")
+                for line, (row, item) in enumerate(zip(made, request.items, strict=True), start=1)
+            )
+            order = Order(
+                order_id, key, request.customer_id, Status.CREATED, str(total), len(items), 1, at, at, items
+            )
+            return Changed(order_id, 1, order)
+
+        try:
+            return await self._transact(work, operation.op, deadline)
+        except Duplicate:
+            return await self._replay(operation, deadline)
+
+    async def change(
+        self,
+        order_id: int,
+        operation: Operation,
+        deadline: Deadline,
+        *,
+        expected_version: int | None = None,
+        items: ItemsRequest | None = None,
+    ) -> Changed:
+        """Pay, change, cancel or delete an order; a repeated key gives the order as it is and does nothing.
+
+        Raises: OrderRefused (not_found, gone, key_reused, version_differs, not_allowed), and as `_transact`.
+        """
+        op = operation.op
+        look = _LOCK_ORDER + SELECT_OPERATION + _SELECT_ORDER.format(where="o.id")
+
+        async def work(connection: Connection) -> Changed:
+            locked, done, rows = await execute(connection, look, (order_id, operation.key, order_id))
+            order = _order(rows)
+            if done:
+                return _replayed(operation, done[0], order, order_id)
+            if order is None:
+                raise OrderRefused("not_found", f"no order {order_id}")
+            if expected_version is not None and expected_version != order.version:
+                raise OrderRefused(
+                    "version_differs", f"version is {order.version}, not {expected_version}", order.version
+                )
+            if Status(order.status) not in op.allowed_from:
+                raise OrderRefused("not_allowed", f"cannot {op} an order that is {order.status}", order.version)
+            at: datetime = locked[0][0]
+            version = order.version + 1
+            statements, args = _write(order, op, version, at, items)
+            recorded, record_args = record(operation, order_id=str(order_id), version=str(version), at=f"'{at}'")
+            fetch_ids = "SELECT id, line FROM order_items WHERE order_id = %s" if items is not None else "DO 0"
+            results = await execute(
+                connection,
+                statements + recorded + fetch_ids,
+                [*args, *record_args, *([order_id] if items is not None else [])],
+            )
+            if op is Op.DELETE:
+                return Changed(order_id, version, None)
+            after = replace(order, status=op.status_after(Status(order.status)), version=version, updated_at=_iso(at))
+            if items is not None:
+                ids = {line: item_id for item_id, line in results[0]}
+                after = replace(
+                    after,
+                    total=str(items.total),
+                    item_count=len(items.items),
+                    items=tuple(
+                        Item(ids[line], line, item.sku, item.quantity, f"{item.unit_price:.2f}")
+                        for line, item in enumerate(items.items, start=1)
+                    ),
+                )
+            return Changed(order_id, version, after)
+
+        try:
+            return await self._transact(work, op, deadline)
+        except Duplicate:
+            # The key was used meanwhile, on another order: what it did is there now.
+            return await self._replay(operation, deadline)
+
+    async def find(self, order_id: int, deadline: Deadline) -> Order | None:
+        """The order with that id, None where there is none."""
+        return await self._find("o.id", order_id, deadline)
+
+    async def find_by_key(self, client_key: str, deadline: Deadline) -> Order | None:
+        """The order with that client key, None where there is none."""
+        return await self._find("o.client_key", client_key, deadline)
+
+    async def _find(self, where: str, value: object, deadline: Deadline) -> Order | None:
+        async def read(connection: Connection) -> Order | None:
+            (rows,) = await execute(connection, _SELECT_ORDER.format(where=where), (value,))
+            return _order(rows)
+
+        return await self._with_connection(read, deadline)
+
+    async def was_deleted(self, order_id: int, deadline: Deadline) -> bool:
+        """True where an order of that id existed once and was deleted."""
+
+        async def read(connection: Connection) -> bool:
+            (rows,) = await execute(
+                connection,
+                "SELECT 1 FROM order_events WHERE order_id = %s AND type = %s",
+                (order_id, Op.DELETE.event),
+            )
+            return bool(rows)
+
+        return await self._with_connection(read, deadline)
+
+    async def _replay(self, operation: Operation, deadline: Deadline) -> Changed:
+        async def read(connection: Connection) -> Changed:
+            (done,) = await execute(connection, SELECT_OPERATION, (operation.key,))
+            if not done and operation.op is not Op.CREATE:
+                raise DatabaseRefused("the order's next event exists already: it was changed by another way")
+            if not done:
+                raise OrderRefused("client_key_taken", "an order with this client key was made by another way")
+            order_id = int(done[0][0])
+            (rows,) = await execute(connection, _SELECT_ORDER.format(where="o.id"), (order_id,))
+            return _replayed(operation, done[0], _order(rows), order_id)
+
+        changed = await self._with_connection(read, deadline)
+        self._metrics.replays.inc()
+        return changed
+
+    async def _transact(
+        self, work: Callable[[Connection], Awaitable[Changed]], op: Op, deadline: Deadline
+    ) -> Changed:
+        """Run `work` (which starts the transaction) and commit; deadlocks and lost connections are tried again.
+
+        A replay ends in ROLLBACK. Raises: DatabaseDown, TooBusy, DatabaseRefused, Conflict (nothing was done),
+        Duplicate, OrderRefused (likewise), CommitUnclear.
+        """
+
+        async def work_or_roll_back(connection: Connection) -> Changed:
+            try:
+                return await work(connection)
+            except (OrderRefused, Duplicate):
+                await execute(connection, "ROLLBACK")
+                raise
+
+        changed = await self._with_connection(work_or_roll_back, deadline, end=self._end)
+        if not changed.replayed:
+            self._metrics.changes.labels(op.value).inc()
+        return changed
+
+    async def _end(self, connection: Connection, changed: Changed, deadline: Deadline) -> None:
+        if changed.replayed:
+            self._metrics.replays.inc()
+            try:
+                async with asyncio.timeout(deadline.left):
+                    await execute(connection, "ROLLBACK")
+            except TimeoutError as error:
+                raise DatabaseDown(f"no answer within {deadline.seconds:g} s") from error
+            return
+        # An answer to COMMIT other than OK, or none, does not tell what became of the transaction.
+        try:
+            async with asyncio.timeout(deadline.left):
+                await execute(connection, "COMMIT")
+        except (TimeoutError, DatabaseDown, DatabaseRefused, Duplicate) as error:
+            self._metrics.database_errors.labels("commit_unclear").inc()
+            raise CommitUnclear(str(error) or "no answer to COMMIT in time") from error
+
+    async def _with_connection[T](
+        self,
+        work: Callable[[Connection], Awaitable[T]],
+        deadline: Deadline,
+        end: Callable[[Connection, T, Deadline], Awaitable[None]] | None = None,
+    ) -> T:
+        """Run `work`, again after a deadlock or a lost connection, until the deadline; then `end`, with a time limit
+        of its own, so that a COMMIT which ran out of time is never taken for work that did. Nothing is done twice:
+        what was lost before COMMIT is rolled back, and CommitUnclear is not tried again here.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            said_no: OrderRefused | Duplicate
+            try:
+                async with self._pool.connection(deadline) as connection:
+                    try:
+                        done = await _within(deadline, work, connection)
+                        if end is not None:
+                            await end(connection, done, deadline)
+                        return done
+                    except (OrderRefused, Duplicate) as error:
+                        said_no = error  # the connection is in order: raise outside its block, which keeps it
+                raise said_no
+            except Conflict:
+                self._metrics.database_errors.labels("conflict").inc()
+                if deadline.left < 0.2:
+                    raise
+            except DatabaseDown:
+                self._metrics.database_errors.labels("down").inc()
+                self._pool.drop_idle()
+                if attempt >= 3 or deadline.left < 0.2:
+                    raise
+            except TooBusy:
+                self._metrics.database_errors.labels("busy").inc()
+                raise
+            except DatabaseRefused as error:
+                self._metrics.database_errors.labels("refused").inc()
+                logger.error("the database refused a statement", extra={"reason": str(error)})
+                raise
+            await asyncio.sleep(min(0.01 * 2**attempt, 0.2) * random.uniform(0.5, 1.0))
+
+
+async def _within[T](deadline: Deadline, work: Callable[[Connection], Awaitable[T]], connection: Connection) -> T:
+    try:
+        async with asyncio.timeout(deadline.left):
+            return await work(connection)
+    except TimeoutError as error:
+        raise DatabaseDown(f"no answer within {deadline.seconds:g} s") from error
+
+
+def _write(order: Order, op: Op, version: int, at: datetime, items: ItemsRequest | None) -> tuple[str, list[object]]:
+    """The statements that bring the order's own rows to their new state, and their arguments."""
+    if op is Op.DELETE:
+        statements = "DELETE FROM order_items WHERE order_id = %s; DELETE FROM orders WHERE id = %s;"
+        return statements, [order.id, order.id]
+    status = op.status_after(Status(order.status))
+    if items is None:
+        return (
+            "UPDATE orders SET status = %s, version = %s, updated_at = %s WHERE id = %s;",
+            [status.value, version, at, order.id],
+        )
+    # Lines that stay are updated in place, so that their ids stay: an id is an item's identity in the lake.
+    statements = "UPDATE orders SET total = %s, item_count = %s, version = %s, updated_at = %s WHERE id = %s;"
+    args: list[object] = [str(items.total), len(items.items), version, at, order.id]
+    old = {item.line: item for item in order.items}
+    for line, wanted in enumerate(items.items, start=1):
+        values: Sequence[object] = (wanted.sku, wanted.quantity, f"{wanted.unit_price:.2f}")
+        if line not in old:
+            statements += (
+                "INSERT INTO order_items (order_id, line, sku, quantity, unit_price) VALUES (%s, %s, %s, %s, %s);"
+            )
+            args += [order.id, line, *values]
+        elif (old[line].sku, old[line].quantity, old[line].unit_price) != values:
+            statements += "UPDATE order_items SET sku = %s, quantity = %s, unit_price = %s WHERE id = %s;"
+            args += [*values, old[line].id]
+    if len(old) > len(items.items):
+        statements += "DELETE FROM order_items WHERE order_id = %s AND line > %s;"
+        args += [order.id, len(items.items)]
+    return statements, args
+
+
+def _replayed(operation: Operation, done: Row, order: Order | None, order_id: int) -> Changed:
+    """The answer to a key that was used before. Raises: OrderRefused (key_reused, gone)."""
+    done_order_id, version, digest = int(done[0]), int(done[1]), done[2]
+    if digest != operation.digest:
+        raise OrderRefused("key_reused", f"the key {operation.key} was used for another request")
+    if order is None and operation.op is not Op.DELETE:
+        raise OrderRefused("gone", f"done under this key, but order {done_order_id} was deleted since", version)
+    if order is None:
+        return Changed(order_id, version, None, replayed=True)
+    return Changed(order_id, order.version, order, replayed=True)
+
+
+def _order(rows: list[Row]) -> Order | None:
+    """One order from the rows of its join with its items."""
+    if not rows:
+        return None
+    head = rows[0]
+    items = sorted(
+        (Item(int(row[9]), int(row[10]), row[11], int(row[12]), str(row[13])) for row in rows if row[9] is not None),
+        key=lambda item: item.line,
+    )
+    total: Decimal = head[4]
+    return Order(
+        int(head[0]),
+        head[1],
+        int(head[2]),
+        head[3],
+        str(total),
+        int(head[5]),
+        int(head[6]),
+        _iso(head[7]),
+        _iso(head[8]),
+        tuple(items),
+    )
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds") + "Z"
