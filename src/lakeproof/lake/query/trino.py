@@ -1,0 +1,119 @@
+"""Trino's statement API: one statement, page by page, until its end, a deadline or Ctrl-C (then it is cancelled).
+
+Its own client library waits without telling anything; here every page is progress, and values stay as Trino writes
+them (decimals and times as text), which is what digests and rows are compared by.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from lakeproof.deadline import Deadline
+from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
+from lakeproof.lake.query.pin import pinned_catalog
+from lakeproof.lake.query.statement import in_catalog
+from lakeproof.stack.engines.trino import CATALOG, SCHEMA
+from lakeproof.stack.stack import Stack
+
+ENGINE = "trino"
+_SCHEMAS = frozenset({SCHEMA, "information_schema"})
+_PAGE_SECONDS = 10.0
+
+type Progress = Callable[[str], None]
+
+
+def run(
+    stack: Stack, sql: str, deadline: Deadline, *, catalog: str = CATALOG, progress: Progress = lambda text: None
+) -> Answer:
+    """The whole answer to one statement in `catalog`.
+
+    Raises: StatementFailed with Trino's message; EngineUnreachable without an answer before the deadline.
+    """
+    headers = {
+        "X-Trino-User": "lakeproof",
+        "X-Trino-Source": "lakeproof",
+        "X-Trino-Catalog": catalog,
+        "X-Trino-Schema": SCHEMA,
+        "X-Trino-Time-Zone": "UTC",
+        # Without it Trino cuts times to milliseconds, for old clients.
+        "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME",
+    }
+    columns: tuple[Column, ...] = ()
+    rows: list[list[Any]] = []
+    with httpx.Client(headers=headers, timeout=_PAGE_SECONDS, trust_env=False) as client:
+        for page in _pages(client, f"{stack.url('trino')}/v1/statement", sql, deadline):
+            if not columns and "columns" in page:
+                columns = tuple(Column(column["name"], column["type"]) for column in page["columns"])
+            rows.extend(page.get("data", ()))
+            progress(_told(page.get("stats", {})))
+    return Answer(ENGINE, columns, tuple(rows), deadline.elapsed)
+
+
+def _pages(client: httpx.Client, url: str, sql: str, deadline: Deadline) -> Iterator[Mapping[str, Any]]:
+    following: str | None = None
+    try:
+        page = _checked(client.post(url, content=sql.encode()))
+        while True:
+            yield page
+            following = page.get("nextUri")
+            if following is None:
+                return
+            if deadline.expired:
+                raise EngineUnreachable(
+                    f"no end of the statement within {deadline.seconds:.0f} s; it was cancelled",
+                    where="trino",
+                    next_action="lakeproof ps trino",
+                )
+            page = _checked(client.get(following))
+    except (httpx.HTTPError, ValueError) as error:
+        raise EngineUnreachable(
+            f"no answer ({type(error).__name__})", where=f"trino at {url}", next_action="lakeproof up trino"
+        ) from error
+    finally:
+        # Left early (deadline, Ctrl-C, an error): do not leave the statement running.
+        if following is not None:
+            _cancel(client, following)
+
+
+def _cancel(client: httpx.Client, uri: str) -> None:
+    try:
+        client.delete(uri, timeout=2.0)
+    except httpx.HTTPError:
+        return  # it is gone or silent; Trino abandons a statement that nobody reads
+
+
+def _checked(response: httpx.Response) -> Mapping[str, Any]:
+    page: Mapping[str, Any] = response.raise_for_status().json()
+    if "error" in page:
+        error = page["error"]
+        raise StatementFailed(
+            one_line(f"{error.get('errorName', 'ERROR')}: {error.get('message', 'no message')}"), where="trino"
+        )
+    return page
+
+
+def _told(stats: Mapping[str, Any]) -> str:
+    state = str(stats.get("state", "")).lower()
+    return f"trino: {state}, {stats.get('processedRows', 0)} rows read"
+
+
+class PinnedTrino:
+    """Statements that all see the lake at one published hash."""
+
+    def __init__(self, stack: Stack, catalog: str) -> None:
+        self._stack, self._catalog = stack, catalog
+
+    def run(self, sql: str, deadline: Deadline, *, progress: Progress = lambda text: None) -> Answer:
+        """As `run`; `lake.oltp.…` in the statement means the pinned state as well."""
+        pinned = in_catalog(sql, CATALOG, _SCHEMAS, self._catalog)
+        return run(self._stack, pinned, deadline, catalog=self._catalog, progress=progress)
+
+
+@contextmanager
+def pinned_trino(stack: Stack, commit: PublishedCommit, deadline: Deadline) -> Iterator[PinnedTrino]:
+    """Trino at that hash; what was made for it is gone afterwards."""
+    with pinned_catalog(stack, commit, lambda sql: run(stack, sql, deadline, catalog="system")) as catalog:
+        yield PinnedTrino(stack, catalog)
