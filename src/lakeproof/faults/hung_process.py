@@ -1,0 +1,27 @@
+"""A component's processes are stopped by SIGSTOP: its port still accepts, and nothing answers."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults.fault import Fault
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+
+class HungProcess(Arguments):
+    """`component`: whose processes."""
+
+    component: str = "connect"
+
+
+def inject(stack: Stack, arguments: HungProcess) -> None:
+    """Send SIGSTOP."""
+    SupervisorClient(stack).kill(arguments.component, "STOP")
+
+
+def remove(stack: Stack, arguments: HungProcess) -> None:
+    """Send SIGCONT; fine where nothing hangs, or nothing runs."""
+    client = SupervisorClient(stack)
+    if client.running():
+        client.kill(arguments.component, "CONT")
+
+
+FAULT = Fault("hung_process", "stop a component's processes by SIGSTOP", inject, remove, HungProcess)

@@ -1,0 +1,33 @@
+"""The capture's account loses a privilege; its connections end, so that the loss counts at once."""
+
+from typing import Literal
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults.fault import Fault
+from lakeproof.lake.capture import account
+from lakeproof.lake.capture.commands import restart
+from lakeproof.stack.stack import Stack
+
+
+class RevokedGrant(Arguments):
+    """`privilege`: a global one, as SHOW GRANTS spells it."""
+
+    user: str = "cdc"
+    connector: str = "orders"
+    privilege: Literal["REPLICATION SLAVE", "BINLOG MONITOR", "SELECT", "RELOAD"] = "REPLICATION SLAVE"
+
+
+def inject(stack: Stack, arguments: RevokedGrant) -> None:
+    """Revoke it, end the account's connections, restart the connector's task."""
+    account.revoke(stack, arguments.user, arguments.privilege)
+    account.end_connections(stack, arguments.user)
+    restart(stack, arguments.connector, only_failed=False)
+
+
+def remove(stack: Stack, arguments: RevokedGrant) -> None:
+    """Grant everything that the account is meant to have, and restart what failed."""
+    account.grant(stack, arguments.user)
+    restart(stack, arguments.connector, only_failed=True)
+
+
+FAULT = Fault("revoked_grant", "take a privilege from the capture's account", inject, remove, RevokedGrant)

@@ -1,0 +1,40 @@
+"""The capture's password is changed in the database only, and its connections end.
+
+Debezium alone would stay RUNNING and retry for a minute and more; the restart of all tasks makes the failure show at
+once (facts/capture.md, 7).
+"""
+
+import secrets
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults.fault import Fault
+from lakeproof.lake.capture import account
+from lakeproof.lake.capture.commands import restart
+from lakeproof.stack.stack import Stack
+
+
+class RotatedPassword(Arguments):
+    """`user`: the database account. `restart`: also restart the connector's task, so that it fails at once."""
+
+    user: str = "cdc"
+    connector: str = "orders"
+    restart: bool = True
+
+
+def inject(stack: Stack, arguments: RotatedPassword) -> None:
+    """Change the password to one that nobody knows."""
+    account.set_password(stack, arguments.user, secrets.token_hex(16))
+    account.end_connections(stack, arguments.user)
+    if arguments.restart:
+        restart(stack, arguments.connector, only_failed=False)
+
+
+def remove(stack: Stack, arguments: RotatedPassword) -> None:
+    """Set the stack's own password again and restart what failed."""
+    account.set_password(stack, arguments.user, stack.secret(f"mysql-{arguments.user}"))
+    restart(stack, arguments.connector, only_failed=True)
+
+
+FAULT = Fault(
+    "rotated_password", "change the capture's password in the database only", inject, remove, RotatedPassword
+)

@@ -1,0 +1,27 @@
+"""A component is stopped and stays stopped until somebody starts it."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults.fault import Fault
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+
+class StoppedProcess(Arguments):
+    """`component`: which."""
+
+    component: str
+
+
+def inject(stack: Stack, arguments: StoppedProcess) -> None:
+    """Stop it."""
+    SupervisorClient(stack).stop(arguments.component)
+
+
+def remove(stack: Stack, arguments: StoppedProcess) -> None:
+    """Start it; fine where it runs."""
+    client = SupervisorClient(stack)
+    if client.running():
+        client.start(arguments.component)
+
+
+FAULT = Fault("stopped_process", "stop a component until somebody starts it", inject, remove, StoppedProcess)

@@ -1,0 +1,74 @@
+"""What a person tells a connector over Kafka Connect's REST API: pause, resume, stop, restart, delete."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.stack.stack import Stack
+
+PATIENCE_SECONDS = 20.0
+ASK_SECONDS = 5.0
+CONFLICT = 409  # the worker is rebalancing: again a moment later
+
+
+def send(
+    stack: Stack,
+    method: str,
+    path: str,
+    *,
+    body: Mapping[str, Any] | None = None,
+    absent_is_fine: bool = False,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Any:
+    """One request, again while the worker rebalances or does not answer; gives the JSON of its answer, or None.
+
+    Raises: TerminalError where it is refused (404 too, unless `absent_is_fine`), DeadlineExpired without an answer.
+    """
+    url = f"{stack.url('connect')}{path}"
+
+    def once() -> httpx.Response:
+        try:
+            with httpx.Client(timeout=ASK_SECONDS, trust_env=False) as client:
+                answer = client.request(method, url, json=body)
+        except httpx.HTTPError as error:
+            raise NotReady(f"no answer: {type(error).__name__}", where=url) from error
+        if answer.status_code == CONFLICT or answer.status_code >= 500:
+            raise NotReady(f"answered {answer.status_code}", where=url)
+        return answer
+
+    answer = Deadline(patience_seconds).wait_for(f"{method} {path}", once)
+    if answer.status_code == 404 and absent_is_fine:
+        return None
+    if answer.status_code >= 400:
+        raise TerminalError(
+            f"{method} {path} answered {answer.status_code}: {answer.text[:300]}",
+            where="connect",
+            next_action="GET /connectors shows what is there",
+        )
+    return answer.json() if answer.content else None
+
+
+def await_state(stack: Stack, connector: str, wanted: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Until the connector, and its task if it has one, says `wanted`. Raises: DeadlineExpired with what it said."""
+    seen = "nothing yet"
+
+    def look() -> bool | None:
+        nonlocal seen
+        status = send(stack, "GET", f"/connectors/{connector}/status", absent_is_fine=True, patience_seconds=2)
+        if status is None:
+            seen = "no such connector"
+            return None
+        states = {status["connector"]["state"], *(task["state"] for task in status["tasks"])}
+        seen = " ".join(sorted(states))
+        return True if states == {wanted} and (status["tasks"] or wanted == "STOPPED") else None
+
+    Deadline(seconds).wait_for(f"connector {connector} to be {wanted}", look, seen=lambda: seen)
+
+
+def restart(stack: Stack, connector: str, *, only_failed: bool) -> None:
+    """Restart the connector and its task, or only what has failed."""
+    query = f"includeTasks=true&onlyFailed={str(only_failed).lower()}"
+    send(stack, "POST", f"/connectors/{connector}/restart?{query}")
