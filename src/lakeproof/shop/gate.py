@@ -38,20 +38,29 @@ class Gate:
         trace = accept_trace_id(given.decode("latin-1"))
         token = trace_id.set(trace)
         status = 0
+        limit = _BodyLimit(receive, scope["headers"], self._max_body_bytes, self._body_seconds)
 
         async def send_traced(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                if limit.refusal is not None and status == 0:
+                    # A framework turns what `receive` raises into an answer of its own.
+                    status = limit.refusal.status
+                    await limit.refusal.to_response()(scope, receive, send_refused)
+                    return
                 status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace.encode())]
+            if limit.refusal is None:
+                await send(message)
+
+        async def send_refused(message: Message) -> None:
+            if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace.encode())]
             await send(message)
 
         self._metrics.under_way.inc()
         try:
-            await self._app(scope, self._limited(scope, receive), send_traced)
-        except Refusal as refusal:  # from the limits below, before the app had answered
-            if status == 0:
-                await refusal.to_response()(scope, receive, send_traced)
+            await self._app(scope, limit.receive, send_traced)
         except Exception:
             # What we did not foresee may have happened after a change: so it is unclear, not "not done".
             logger.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
@@ -71,34 +80,34 @@ class Gate:
                 )
             trace_id.reset(token)
 
-    def _limited(self, scope: MutableMapping[str, Any], receive: Receive) -> Receive:
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        seen = 0
-        ended = False
 
-        async def receive_limited() -> Message:
-            nonlocal seen, ended
-            if ended:  # the app waits for the caller to hang up: no limit on that
-                return await receive()
-            if declared.isdigit() and int(declared) > self._max_body_bytes:
-                raise self._too_large()
+class _BodyLimit:
+    """Counts a body as it arrives. `refusal`: why it was not taken, once that is so."""
+
+    def __init__(self, receive: Receive, headers: list[tuple[bytes, bytes]], max_bytes: int, seconds: float) -> None:
+        self._receive, self._max_bytes, self._seconds = receive, max_bytes, seconds
+        declared = next((value for name, value in headers if name == b"content-length"), b"")
+        self._seen = int(declared) if declared.isdigit() and int(declared) > max_bytes else 0
+        self._ended = False
+        self.refusal: Refusal | None = None
+
+    async def receive(self) -> Message:
+        """The next message. Raises: Refusal."""
+        if self._ended:  # the app waits for the caller to hang up: no limit on that
+            return await self._receive()
+        message: Message = {}
+        if self._seen <= self._max_bytes:
             try:
-                async with asyncio.timeout(self._body_seconds):
-                    message = await receive()
-            except TimeoutError as error:
-                raise Refusal(408, "body_timeout", f"no whole body within {self._body_seconds:g} s") from error
-            seen += len(message.get("body", b""))
-            if seen > self._max_body_bytes:
-                raise self._too_large()
-            ended = not message.get("more_body", False)
-            return message
-
-        return receive_limited
-
-    def _too_large(self) -> Refusal:
-        return Refusal(
-            413,
-            "body_too_large",
-            f"a body may have at most {self._max_body_bytes} bytes",
-            headers={"connection": "close"},
-        )
+                async with asyncio.timeout(self._seconds):
+                    message = await self._receive()
+            except TimeoutError:
+                text = f"no whole body within {self._seconds:g} s"
+                self.refusal = Refusal(408, "body_timeout", text, headers={"connection": "close"})
+                raise self.refusal from None
+            self._seen += len(message.get("body", b""))
+        if self._seen > self._max_bytes:
+            text = f"a body may have at most {self._max_bytes} bytes"
+            self.refusal = Refusal(413, "body_too_large", text, headers={"connection": "close"})
+            raise self.refusal
+        self._ended = not message.get("more_body", False)
+        return message

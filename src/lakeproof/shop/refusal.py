@@ -2,9 +2,10 @@
 
 Every answer that is not a success has the same shape:
 
-    {"error": {"code", "message", "fields": [{"field", "message"}]}, "outcome": "not_done"|"unclear", "trace_id"}
+    {"error": {"code", "message", "fields": [{"field", "message"}]}, "outcome", "trace_id"}
 
-"not_done": nothing was changed, for certain. "unclear": it may or may not have been done; the same call with the same
+outcome "not_done": nothing was changed, for certain. "done": an earlier call of the same key did it, and the thing is gone
+since. "unclear": it may or may not have been done; the same call with the same
 key finds out and does not act twice.
 """
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel
 
 from lakeproof.shop.traces import trace_id
 
-Outcome = Literal["not_done", "unclear"]
+Outcome = Literal["not_done", "done", "unclear"]
 
 
 class Refusal(Exception):

@@ -14,7 +14,7 @@ from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import KEY_PATTERN, CreateRequest, ItemsRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
-from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+from lakeproof.shop.refusal import Outcome, Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["orders"])
 
@@ -32,7 +32,7 @@ IfMatch = Annotated[
 
 _STATUS_OF = {
     "not_found": 404,
-    "gone": 410,
+    "done_and_gone": 410,
     "key_reused": 422,
     "version_differs": 412,
     "not_allowed": 409,
@@ -108,7 +108,8 @@ class OrderApi:
             return await call(Deadline(self.request_seconds))
         except OrderRefused as error:
             headers = {"etag": f'"{error.version}"'} if error.version is not None else None
-            raise Refusal(_STATUS_OF[error.why], error.why, str(error), headers=headers) from error
+            outcome: Outcome = "done" if error.why == "done_and_gone" else "not_done"
+            raise Refusal(_STATUS_OF[error.why], error.why, str(error), outcome=outcome, headers=headers) from error
         except CommitUnclear as error:
             raise Refusal(
                 503,

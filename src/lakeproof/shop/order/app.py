@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import generate_latest
+from prometheus_client import disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -164,6 +164,7 @@ async def _ask_database(pool: ConnectionPool) -> str:
 def main() -> None:
     """Serve until SIGTERM; requests under way end first, then the pool closes."""
     log_as_json(os.environ.get("LOG_LEVEL", "INFO"))
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     stack = load_stack()
     host, port = stack.settings.host, stack.port("order-service")
     uvicorn.run(

@@ -56,12 +56,17 @@ class Changed:
     replayed: bool = False
 
 
+Why = Literal["not_found", "done_and_gone", "key_reused", "version_differs", "not_allowed", "client_key_taken"]
+
+
 class OrderRefused(Exception):
     """The shop's own rules say no."""
 
     def __init__(
         self,
-        why: Literal["not_found", "gone", "key_reused", "version_differs", "not_allowed", "client_key_taken"],
+        why: Literal[
+            "not_found", "done_and_gone", "key_reused", "version_differs", "not_allowed", "client_key_taken"
+        ],
         message: str,
         version: int | None = None,
     ) -> None:
@@ -78,7 +83,7 @@ class OrderStore:
     async def create(self, request: CreateRequest, operation: Operation, deadline: Deadline) -> Changed:
         """Make an order under `operation.key`, or give the one that this key made before.
 
-        Raises: OrderRefused (key_reused, gone), and what `_transact` raises.
+        Raises: OrderRefused (key_reused, done_and_gone), and what `_transact` raises.
         """
         key, total = operation.key, request.total
         assert key is not None
@@ -127,7 +132,7 @@ class OrderStore:
     ) -> Changed:
         """Pay, change, cancel or delete an order; a repeated key gives the order as it is and does nothing.
 
-        Raises: OrderRefused (not_found, gone, key_reused, version_differs, not_allowed), and as `_transact`.
+        Raises: OrderRefused (not_found, done_and_gone, key_reused, version_differs, not_allowed), and as `_transact`.
         """
         op = operation.op
         look = _LOCK_ORDER + SELECT_OPERATION + _SELECT_ORDER.format(where="o.id")
@@ -341,12 +346,12 @@ def _write(order: Order, op: Op, version: int, at: datetime, items: ItemsRequest
 
 
 def _replayed(operation: Operation, done: Row, order: Order | None, order_id: int) -> Changed:
-    """The answer to a key that was used before. Raises: OrderRefused (key_reused, gone)."""
+    """The answer to a key that was used before. Raises: OrderRefused (key_reused, done_and_gone)."""
     done_order_id, version, digest = int(done[0]), int(done[1]), done[2]
     if digest != operation.digest:
         raise OrderRefused("key_reused", f"the key {operation.key} was used for another request")
     if order is None and operation.op is not Op.DELETE:
-        raise OrderRefused("gone", f"done under this key, but order {done_order_id} was deleted since", version)
+        raise OrderRefused("done_and_gone", f"done before, but order {done_order_id} was deleted since", version)
     if order is None:
         return Changed(order_id, version, None, replayed=True)
     return Changed(order_id, order.version, order, replayed=True)
