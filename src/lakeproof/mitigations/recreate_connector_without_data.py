@@ -1,0 +1,62 @@
+"""A wrong fix: a new connector under another name that starts at the binlog's end. What was not delivered is lost."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.capture.registration import register
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.stack.stack import Stack
+
+SERVER_ID_STEP = 1000
+
+
+class RecreateConnectorWithoutData(Arguments):
+    """`connector`: the one that goes; the new one is called `connector`-new."""
+
+    connector: str = "orders"
+
+    @property
+    def successor(self) -> str:
+        """The new one's name."""
+        return f"{self.connector}-new"
+
+
+def typed(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
+    """Two calls."""
+    connect = stack.url("connect")
+    return (
+        f"curl -X DELETE {connect}/connectors/{arguments.connector}; "
+        f'curl -X PUT {connect}/connectors/{arguments.successor}/config -d \'{{… "snapshot.mode": "no_data"}}\''
+    )
+
+
+def run(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
+    """Delete the old one, register the new one, return once it runs."""
+    config = render(stack, find_connector(arguments.connector))
+    history = "schema.history.internal.kafka.topic"
+    config |= {
+        "snapshot.mode": "no_data",
+        history: f"{config[history]}_new",
+        "database.server.id": str(int(config["database.server.id"]) + SERVER_ID_STEP),
+    }
+    send(stack, "DELETE", f"/connectors/{arguments.connector}", absent_is_fine=True)
+    send(stack, "PUT", f"/connectors/{arguments.successor}/config", body=config)
+    await_state(stack, arguments.successor, "RUNNING", seconds=40)
+    return f"connector {arguments.successor} runs instead of {arguments.connector}, from now on only"
+
+
+def undo(stack: Stack, arguments: RecreateConnectorWithoutData) -> None:
+    """The old one again, from its old offsets; what both delivered is then in the topic twice."""
+    send(stack, "DELETE", f"/connectors/{arguments.successor}", absent_is_fine=True)
+    register(stack, arguments.connector)
+    send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
+
+
+MITIGATION = Mitigation(
+    "recreate_connector_without_data",
+    "a new connector that starts without the old data (loses data)",
+    typed,
+    run,
+    RecreateConnectorWithoutData,
+    undo,
+)

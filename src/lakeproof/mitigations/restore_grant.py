@@ -1,0 +1,33 @@
+"""Give the capture's database account every privilege that it is meant to have."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.lake.capture import account
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.stack.engines import mysql_accounts
+from lakeproof.stack.stack import Stack
+
+
+class RestoreGrant(Arguments):
+    """`user`: the database account."""
+
+    user: str = "cdc"
+
+
+def typed(stack: Stack, arguments: RestoreGrant) -> str:
+    """The GRANT statements."""
+    return "; ".join(
+        f"GRANT {privileges} ON {scope} TO '{arguments.user}'@'%'"
+        for known in mysql_accounts.ACCOUNTS
+        if known.user == arguments.user
+        for privileges, scope in known.grants
+    )
+
+
+def run(stack: Stack, arguments: RestoreGrant) -> str:
+    """Grant, and end the account's connections, which still go by the old privileges."""
+    account.grant(stack, arguments.user)
+    ended = account.end_connections(stack, arguments.user)
+    return f"account {arguments.user} has all its privileges; {ended} of its connections ended"
+
+
+MITIGATION = Mitigation("restore_grant", "grant the capture's account what it needs", typed, run, RestoreGrant)

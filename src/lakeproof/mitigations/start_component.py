@@ -1,0 +1,26 @@
+"""Start a component that does not run, with what it needs."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+
+class StartComponent(Arguments):
+    """`component`: which."""
+
+    component: str
+
+
+def typed(stack: Stack, arguments: StartComponent) -> str:
+    """The same by hand."""
+    return f"lakeproof up {arguments.component}"
+
+
+def run(stack: Stack, arguments: StartComponent) -> str:
+    """Start it and return once it is healthy; fine where it runs."""
+    started = SupervisorClient(stack).start(arguments.component)
+    return f"started: {', '.join(started) or 'nothing, it runs'}"
+
+
+MITIGATION = Mitigation("start_component", "start a component that does not run", typed, run, StartComponent)

@@ -1,0 +1,33 @@
+"""A wrong fix: stop the ticker that feeds the lag metric. No metric, no alert; and no rows either."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+
+class StopTicker(Arguments):
+    """`component`: the one that writes the heartbeat and serves the metric."""
+
+    component: str = "lag-exporter"
+
+
+def typed(stack: Stack, arguments: StopTicker) -> str:
+    """By its pid."""
+    return f"lakeproof fault inject stopped_process --arg component={arguments.component}"
+
+
+def run(stack: Stack, arguments: StopTicker) -> str:
+    """Stop it for good."""
+    stopped = SupervisorClient(stack).stop(arguments.component)
+    return f"{arguments.component} {'stopped' if stopped else 'did not run'}"
+
+
+def undo(stack: Stack, arguments: StopTicker) -> None:
+    """Start it again."""
+    SupervisorClient(stack).start(arguments.component)
+
+
+MITIGATION = Mitigation(
+    "stop_ticker", "stop the ticker behind the lag metric (mends nothing)", typed, run, StopTicker, undo
+)
