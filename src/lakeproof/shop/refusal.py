@@ -4,8 +4,8 @@ Every answer that is not a success has the same shape:
 
     {"error": {"code", "message", "fields": [{"field", "message"}]}, "outcome", "trace_id"}
 
-outcome "not_done": nothing was changed, for certain. "done": an earlier call of the same key did it, and the thing is gone
-since. "unclear": it may or may not have been done; the same call with the same
+outcome "not_done": nothing was changed, for certain. "done": an earlier call of the same key did it, and the thing is
+gone since. "unclear": it may or may not have been done; the same call with the same
 key finds out and does not act twice.
 """
 
