@@ -21,7 +21,9 @@ class ComponentMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """The metrics now."""
         up = GaugeMetricFamily("lakeproof_component_up", "1 while its process exists", labels=LABEL)
-        healthy = GaugeMetricFamily("lakeproof_component_healthy", "1 while it answers its question", labels=LABEL)
+        healthy = GaugeMetricFamily(
+            "lakeproof_component_healthy", "1 while it answers its question; absent until it first did", labels=LABEL
+        )
         restarts = CounterMetricFamily(
             "lakeproof_component_restarts", "Starts that followed an end nobody asked for", labels=LABEL
         )
@@ -32,7 +34,9 @@ class ComponentMetrics(Collector):
         for row in self._rows():
             label = (row.name,)
             up.add_metric(label, 1.0 if row.pid is not None else 0.0)
-            healthy.add_metric(label, 1.0 if row.health == Health.HEALTHY else 0.0)
+            if row.ready_seconds is not None:
+                # Absent before: alerts must tell "not there yet" from "gone".
+                healthy.add_metric(label, 1.0 if row.health == Health.HEALTHY else 0.0)
             restarts.add_metric(label, row.restarts)
             rss.add_metric(label, row.rss_bytes)
             cpu.add_metric(label, row.cpu_seconds)
