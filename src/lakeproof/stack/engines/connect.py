@@ -120,7 +120,8 @@ COMPONENTS = (
         provision_needs=("kafka", "mysql"),
         prepare=prepare,
         provision=provision,
-        scrapes=(Scrape("jmx", seconds=2.0),),
+        # Its alerts wait 1 m, in drills 5 s: that must be at least four scrapes.
+        scrapes=(Scrape("jmx", seconds=1.0),),
         start_seconds=120.0,
         stop_seconds=12.0,
         image="quay.io/debezium/connect:3.5.0.Final",
