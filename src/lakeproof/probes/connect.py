@@ -70,6 +70,15 @@ def task_failure(stack: Stack, timeout: float) -> Value:
     return next((kind for pattern, kind in FAILURES if pattern.search(trace)), "other")
 
 
+def capture_position(stack: Stack, timeout: float) -> Value:
+    """Where in the binlog the connector stands, `file:position` by its committed offsets; None where it has none."""
+    found = get_json(f"{stack.url('connect')}/connectors/{CONNECTOR}/offsets", timeout)
+    if found is None or not found.get("offsets"):
+        return None
+    offset = found["offsets"][0]["offset"]
+    return f"{offset.get('file')}:{offset.get('pos')}"
+
+
 def connectors(stack: Stack, timeout: float) -> Value:
     """The names of all connectors, sorted, joined by spaces."""
     names = get_json(f"{stack.url('connect')}/connectors", timeout)
@@ -104,5 +113,6 @@ PROBES = (
         task_failure,
         Condition(Operator.IS, "none"),
     ),
+    Probe("capture-position", "connect", f"GET /connectors/{CONNECTOR}/offsets", "", capture_position),
     Probe("connectors", "connect", "GET /connectors", "", connectors, inventory=True),
 )

@@ -1,0 +1,51 @@
+"""The scenario's alerts do not fire, and have not for the quiet time; read in Prometheus, where no silence counts."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.prometheus import firing, reading
+
+CLAIM = "the alert is cleared in Prometheus and stayed so"
+
+
+def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
+    """They must not fire before the fault; how long they have been quiet is not asked."""
+    return Baseline(_judge(context, quiet_seconds=0))
+
+
+def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
+    """They do not fire now, and did not within the quiet time."""
+    return _judge(context, context.quiet_seconds)
+
+
+def _judge(context: CheckContext, quiet_seconds: float) -> Verdict:
+    readings = tuple(
+        reading(
+            context.stack,
+            "alert-firing",
+            f'max_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}[{max(1, round(quiet_seconds))}s])',
+        )
+        for alert in context.alerts
+    )
+    try:
+        now = [alert for alert in context.alerts if firing(context.stack, alert)]
+    except CouldNotLook as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, error.message, readings=readings)
+    if any(not seen.answered for seen in readings):
+        return Verdict(CLAIM, Outcome.UNKNOWN, "Prometheus gave no answer", readings=readings)
+    lately = [
+        alert
+        for alert, seen in zip(context.alerts, readings, strict=True)
+        if quiet_seconds > 0 and seen.value is not None
+    ]
+    numbers = {"firing": float(len(now)), "fired_within_quiet": float(len(lately))}
+    if now:
+        return Verdict(CLAIM, Outcome.FAILED, f"firing in Prometheus: {', '.join(now)}", numbers, readings=readings)
+    if lately:
+        summary = f"fired within the last {quiet_seconds:.0f} s: {', '.join(lately)}"
+        return Verdict(CLAIM, Outcome.FAILED, summary, numbers, readings=readings)
+    return Verdict(CLAIM, Outcome.PASSED, f"not firing: {', '.join(context.alerts)}", numbers, readings=readings)
+
+
+CHECK = Check("alert_cleared", CLAIM, baseline, verify, watched=True)

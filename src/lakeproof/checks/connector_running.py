@@ -1,0 +1,70 @@
+"""The same connector as before runs on the same data: its name, its position, and its topic were not begun anew."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.probes import connect, kafka
+from lakeproof.probes.looking import look_once
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Reading, Value
+
+CLAIM = "the same connector runs and goes on from where it stood"
+STATES = ("connector-state", "task-state")
+ASKED = (*STATES, "connectors", "capture-position", "topic-start", "topic-end")
+
+
+def _look(context: CheckContext) -> dict[str, Reading]:
+    known: dict[str, Probe] = {probe.id: probe for probe in (*connect.PROBES, *kafka.PROBES)}
+    return look_once(context.stack, [known[name] for name in ASKED])
+
+
+def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
+    """It runs, and what it stands on can be read."""
+    found = _look(context)
+    values = {name: seen.value for name, seen in found.items()}
+    return Baseline(_judge(found, {}), values)
+
+
+def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
+    """It runs; same connectors; position and end of the topic not behind, start of the topic not moved."""
+    return _judge(_look(context), dict(before.values))
+
+
+def _judge(found: dict[str, Reading], before: dict[str, Value]) -> Verdict:
+    readings = tuple(found.values())
+    unanswered = [seen.probe for seen in readings if not seen.answered]
+    if unanswered:
+        return Verdict(CLAIM, Outcome.UNKNOWN, f"no answer to {', '.join(unanswered)}", readings=readings)
+    problems = [f"{name} is {found[name].value}" for name in STATES if found[name].value != "RUNNING"]
+    if before:
+        problems += changes({name: seen.value for name, seen in found.items()}, before)
+    if problems:
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), readings=readings)
+    return Verdict(CLAIM, Outcome.PASSED, f"RUNNING at {found['capture-position'].value}", readings=readings)
+
+
+def changes(now: dict[str, Value], before: dict[str, Value]) -> list[str]:
+    """What shows that another connector runs, or that it was begun anew, in words."""
+    problems = []
+    if now["connectors"] != before["connectors"]:
+        problems.append(f"connectors were [{before['connectors']}], are [{now['connectors']}]")
+    if now["topic-start"] != before["topic-start"]:
+        problems.append(f"the topic began at offset {before['topic-start']}, begins at {now['topic-start']}")
+    if _count(now["topic-end"]) < _count(before["topic-end"]):
+        problems.append(f"the topic ended at offset {before['topic-end']}, ends at {now['topic-end']}")
+    if _place(now["capture-position"]) < _place(before["capture-position"]):
+        problems.append(f"the position was {before['capture-position']}, is {now['capture-position']}")
+    return problems
+
+
+def _count(value: Value) -> int:
+    return int(value) if isinstance(value, int | float) else -1
+
+
+def _place(value: Value) -> tuple[str, int]:
+    """`binlog.000003:12345` in its order; nothing is before everything."""
+    file, _, position = str(value or "").rpartition(":")
+    return file, int(position) if position.isdigit() else -1
+
+
+CHECK = Check("connector_running", CLAIM, baseline, verify, watched=True)

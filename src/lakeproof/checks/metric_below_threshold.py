@@ -1,0 +1,67 @@
+"""A metric is below its threshold and was so for the quiet time. A metric that is not there does not pass."""
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.probes.prometheus import reading
+from lakeproof.probes.reading import Reading
+
+CLAIM = "the metric is below its threshold and stayed so"
+# Of the samples that a quiet time should hold at one a second: a few scrapes may be late.
+ENOUGH = 0.6
+
+
+class MetricBelowThreshold(Arguments):
+    """`metric`: an instant vector in PromQL. `threshold`: in its unit. `per_second`: samples in a second."""
+
+    metric: str = Field(min_length=1)
+    threshold: float
+    unit: str = ""
+    per_second: float = Field(1.0, gt=0)
+
+
+def baseline(context: CheckContext, arguments: MetricBelowThreshold) -> Baseline:
+    """It must be there and below before the fault."""
+    return Baseline(_judge(context, arguments, quiet_seconds=0))
+
+
+def verify(context: CheckContext, arguments: MetricBelowThreshold, before: Baseline) -> Verdict:
+    """It is there, all through the quiet time, and below."""
+    return _judge(context, arguments, context.quiet_seconds)
+
+
+def _judge(context: CheckContext, arguments: MetricBelowThreshold, quiet_seconds: float) -> Verdict:
+    now = reading(context.stack, "metric", arguments.metric, arguments.unit)
+    readings: tuple[Reading, ...] = (now,)
+    highest = now
+    if quiet_seconds > 0:
+        window = f"({arguments.metric})[{round(quiet_seconds)}s:1s]"
+        highest = reading(context.stack, "metric-highest", f"max_over_time({window})", arguments.unit)
+        count = reading(context.stack, "metric-samples", f"count_over_time({window})")
+        readings = (now, highest, count)
+    if any(not seen.answered for seen in readings):
+        return Verdict(CLAIM, Outcome.UNKNOWN, f"no answer: {arguments.metric}", readings=readings)
+    if not isinstance(now.value, int | float) or not isinstance(highest.value, int | float):
+        return Verdict(CLAIM, Outcome.FAILED, f"there is no such metric: {arguments.metric}", readings=readings)
+    numbers = {"now": float(now.value), "highest": float(highest.value), "threshold": arguments.threshold}
+    if quiet_seconds > 0:
+        wanted = quiet_seconds * ENOUGH * arguments.per_second
+        samples = readings[2].value
+        if not isinstance(samples, int | float) or samples < wanted:
+            summary = f"only {samples or 0} samples of {arguments.metric} in {quiet_seconds:.0f} s"
+            return Verdict(CLAIM, Outcome.FAILED, summary, numbers, readings=readings)
+    if not highest.value < arguments.threshold:
+        summary = f"{arguments.metric} was {highest.value:g}, not below {arguments.threshold:g}"
+        return Verdict(CLAIM, Outcome.FAILED, summary, numbers, readings=readings)
+    return Verdict(
+        CLAIM,
+        Outcome.PASSED,
+        f"{arguments.metric} is {now.value:g}, at most {highest.value:g}, below {arguments.threshold:g}",
+        numbers,
+        readings=readings,
+    )
+
+
+CHECK = Check("metric_below_threshold", CLAIM, baseline, verify, MetricBelowThreshold, watched=True)

@@ -1,0 +1,83 @@
+"""Components outside the scenario were not restarted, and the shoppers were served all the while."""
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.reading import Value
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.shop.ledger import read_ledgers
+
+CLAIM = "nothing else was disturbed"
+
+
+class NothingElseDisturbed(Arguments):
+    """`error_budget`: the share of the shoppers' calls that may be refused or stay unclear."""
+
+    error_budget: float = Field(0.01, ge=0, le=1)
+
+
+def processes(context: CheckContext) -> dict[str, Value]:
+    """Component → pid and restarts, of those outside the scenario. Raises: CouldNotLook."""
+    return {
+        f"process:{row.name}": f"pid {row.pid}, {row.restarts} restarts"
+        for row in SupervisorClient(context.stack).ps()
+        if row.name not in context.components
+    }
+
+
+def calls(context: CheckContext) -> dict[str, Value]:
+    """How many of the shoppers' calls were acknowledged, refused, and are unclear, over all runs."""
+    known = read_ledgers(context.stack.ledger_dir)
+    return {"acknowledged": known.acknowledged, "refused": known.refused, "unclear": known.unclear}
+
+
+def baseline(context: CheckContext, arguments: NothingElseDisturbed) -> Baseline:
+    """Who runs, and what the shoppers know."""
+    try:
+        values = processes(context) | calls(context)
+    except CouldNotLook as error:
+        return Baseline(Verdict(CLAIM, Outcome.UNKNOWN, error.message))
+    return Baseline(Verdict(CLAIM, Outcome.PASSED, f"{len(values) - 3} components outside the scenario"), values)
+
+
+def verify(context: CheckContext, arguments: NothingElseDisturbed, before: Baseline) -> Verdict:
+    """The same processes, and few calls without an acknowledgement."""
+    try:
+        now = processes(context)
+        counted = calls(context)
+    except CouldNotLook as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
+    return judge(now, counted, dict(before.values), arguments.error_budget)
+
+
+def judge(now: dict[str, Value], counted: dict[str, Value], before: dict[str, Value], error_budget: float) -> Verdict:
+    """The verdict over processes now, calls now, and both before."""
+    touched = [
+        f"{name.removeprefix('process:')} ({value} → {now.get(name, 'gone')})"
+        for name, value in before.items()
+        if name.startswith("process:") and now.get(name) != value
+    ]
+    grown = {
+        name: _count(counted[name]) - _count(before.get(name)) for name in ("acknowledged", "refused", "unclear")
+    }
+    asked = sum(grown.values())
+    bad = grown["refused"] + max(0, grown["unclear"])
+    numbers = {name: float(count) for name, count in grown.items()} | {"restarted_outside": float(len(touched))}
+    problems = []
+    if touched:
+        problems.append(f"restarted outside the scenario: {', '.join(touched)}")
+    if asked > 0 and bad > asked * error_budget:
+        problems.append(f"{bad} of {asked} calls refused or unclear, more than {error_budget:.0%}")
+    if problems:
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers)
+    return Verdict(CLAIM, Outcome.PASSED, f"nothing restarted outside; {bad} of {asked} calls not served", numbers)
+
+
+def _count(value: Value) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+CHECK = Check("nothing_else_disturbed", CLAIM, baseline, verify, NothingElseDisturbed)
