@@ -4,20 +4,29 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
 
+import rich.progress
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.output import print_json, say, stderr, stdout
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.install.build import Options
 from lakeproof.install.plan import Plan, make_plan
-from lakeproof.install.progress import Progress
 from lakeproof.install.recipe import load_recipes
 from lakeproof.install.setup import set_up
 
+if TYPE_CHECKING:
+    from lakeproof.install.doctor import Finding
+
 _LINE_SECONDS = 8.0
+_NOT_ASKED_MB = 50
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,7 +52,7 @@ def setup(
         plan = Plan(tuple(recipe for recipe in plan.missing if recipe.name in only))
     if plan.missing and not offline:
         _tell(plan)
-        _ask(yes)
+        _ask(yes, plan.download_mb)
     progress = make_progress()
     built = set_up(recipes, Options(verify=verify, relock=relock, offline=offline), progress, only=tuple(only or ()))
     if as_json:
@@ -63,7 +72,7 @@ def doctor(
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        print_table(["Requirement", "State", "Seen", "How to get it"], [tuple(asdict(f).values()) for f in findings])
+        stdout.print(findings_table(findings))
         for finding in findings:
             if finding.state is State.WARNING:
                 say(f"WARNING: {finding.name}: {finding.seen}")
@@ -74,15 +83,26 @@ def doctor(
         )
 
 
+def findings_table(findings: "Iterable[Finding]") -> Table:
+    """One row per requirement; long paths and commands are folded, never cut."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("Requirement", "State", "Seen", "How to get it"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        seen = finding.seen.replace(str(Path.home()), "~")
+        table.add_row(finding.name, finding.state.value, escape(seen), escape(finding.get_it))
+    return table
+
+
 def _tell(plan: Plan) -> None:
     say(f"to install: {plan.download_mb} MB to download, {plan.disk_mb} MB on disk")
     for recipe in plan.missing:
         say(f"  {recipe.name} {recipe.version}: {recipe.what} ({recipe.source}, {recipe.download_mb} MB)")
 
 
-def _ask(yes: bool) -> None:
+def _ask(yes: bool, megabytes: int) -> None:
     """Go on only with consent: a flag, the environment, or a person's y."""
-    if yes or os.environ.get("LAKEPROOF_YES") == "1" or os.environ.get("CI"):
+    if yes or megabytes <= _NOT_ASKED_MB or os.environ.get("LAKEPROOF_YES") == "1" or os.environ.get("CI"):
         return
     if not sys.stdin.isatty():
         raise InvalidInput("nobody is there to ask", where="set-up", next_action="run: lakeproof setup --yes")
@@ -90,9 +110,9 @@ def _ask(yes: bool) -> None:
         raise InvalidInput("you said no; nothing was changed", where="set-up")
 
 
-def make_progress() -> Progress:
+def make_progress() -> "LiveProgress | PlainProgress":
     """Live lines on a terminal, plain ones elsewhere."""
-    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+    return LiveProgress(stderr) if stderr.is_terminal else PlainProgress()
 
 
 class PlainProgress:
@@ -102,6 +122,12 @@ class PlainProgress:
         self._start = time.monotonic()
         self._said: dict[str, float] = {}
         self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
 
     def report(self, name: str, text: str) -> None:
         """See Progress."""
@@ -115,32 +141,44 @@ class PlainProgress:
             self.report(name, amount_text(done, total, unit))
 
 
-class LiveProgress(PlainProgress):
-    """The same events above a line that shows, live, what is under way."""
+class LiveProgress:
+    """On a terminal: events scroll by above one live line per artifact that is under way."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._now: dict[str, str] = {}
+    def __init__(self, console: Console) -> None:
+        self._bars = rich.progress.Progress(
+            rich.progress.SpinnerColumn(),
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.TextColumn("{task.fields[amount]}"),
+            rich.progress.TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._tasks: dict[str, rich.progress.TaskID] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
 
     def report(self, name: str, text: str) -> None:
         """See Progress."""
-        self._clear()
-        super().report(name, text)
-        self._now.pop(name, None)
+        self._bars.console.print(f"{name}: {text}", markup=False, highlight=False)
+        self._show(name, "")
+        if text.startswith(("built", "repaired", "FAILED")):
+            self._bars.update(self._tasks[name], visible=False)
 
     def amount(self, name: str, done: int, total: int, unit: str) -> None:
         """See Progress."""
-        with self._lock:
-            self._now[name] = amount_text(done, total, unit)
-            line = " · ".join(f"{who}: {text}" for who, text in sorted(self._now.items()))
-            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
-            sys.stderr.write(f"\r\x1b[2K[{time.monotonic() - self._start:4.0f} s] {line}"[: width + 5])
-            sys.stderr.flush()
+        self._show(name, amount_text(done, total, unit))
 
-    def _clear(self) -> None:
+    def _show(self, name: str, amount: str) -> None:
         with self._lock:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
+            if name not in self._tasks:
+                self._tasks[name] = self._bars.add_task(name, amount=amount)
+        self._bars.update(self._tasks[name], amount=amount)
 
 
 def amount_text(done: int, total: int, unit: str) -> str:

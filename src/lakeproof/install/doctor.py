@@ -14,10 +14,11 @@ from pathlib import Path
 
 import psutil
 
+from lakeproof.errors import InvalidInput
 from lakeproof.install import artifacts, golang, java
 from lakeproof.install.cache import cache_dir, tools_dir
 from lakeproof.install.plan import wanted_recipes
-from lakeproof.install.recipe import load_recipes
+from lakeproof.install.recipe import clone_dir, load_recipes
 from lakeproof.install.store import faults_of
 
 NEEDED_MEMORY_GIB = 8
@@ -60,20 +61,6 @@ def examine() -> list[Finding]:
     return [finding for check in _checks for finding in check()]
 
 
-# Programs of Debian packages: what the program is called, and which package brings it.
-PROGRAMS = (
-    ("mariadbd", "mariadb-server"),
-    ("prometheus", "prometheus"),
-    ("promtool", "prometheus"),
-    ("prometheus-alertmanager", "prometheus-alertmanager"),
-    ("prometheus-mysqld-exporter", "prometheus-mysqld-exporter"),
-    ("prometheus-blackbox-exporter", "prometheus-blackbox-exporter"),
-    ("mvn", "maven"),
-    ("git", "git"),
-    ("setpriv", "util-linux"),
-)
-
-
 @add_check
 def python() -> Iterator[Finding]:
     """The interpreter that runs this."""
@@ -112,8 +99,8 @@ def go() -> Iterator[Finding]:
 
 @add_check
 def programs() -> Iterator[Finding]:
-    """Programs that apt brings."""
-    for name, package in PROGRAMS:
+    """Programs that apt brings: the table that bootstrap.sh installs from."""
+    for name, package in packaged_programs(clone_dir() / "third_party" / "apt.tsv"):
         found = find_program(name)
         mend = "" if found else f"make setup, or: apt-get install {package}"
         yield Finding(name, State.OK if found else State.MISSING, str(found or "none"), mend)
@@ -125,7 +112,7 @@ def fetched() -> Iterator[Finding]:
     for recipe in wanted_recipes(load_recipes()):
         directory = artifacts.directory_of(recipe)
         faults = faults_of(directory)
-        seen = str(directory) if not faults else faults[0]
+        seen = f"whole: {directory.name}" if not faults else faults[0]
         yield Finding(
             f"{recipe.name} {recipe.version}",
             State.MISSING if faults else State.OK,
@@ -165,6 +152,22 @@ def alert_receivers() -> Iterator[Finding]:
         "set" if told else "NOT SET: no alert reaches Slack, whatever happens",
         "" if told else f"export {SLACK_VARIABLE}=…  (alerts still reach the incident desk)",
     )
+
+
+def packaged_programs(table: Path) -> list[tuple[str, str]]:
+    """Program and package of each line of apt.tsv.
+
+    Raises: InvalidInput for a line without four fields.
+    """
+    found = []
+    for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line or line.startswith("#"):
+            continue
+        fields = line.split("\t")
+        if len(fields) != 4:
+            raise InvalidInput(f"line {number} is not program, package, MB, reason", where=str(table))
+        found.append((fields[0], fields[1]))
+    return found
 
 
 def find_program(name: str) -> Path | None:
