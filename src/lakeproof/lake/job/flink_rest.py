@@ -1,0 +1,112 @@
+"""The few calls of Flink's REST API that running the lake's job needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from lakeproof.errors import TerminalError, TransientError
+from lakeproof.stack.stack import Stack
+
+# Neither ended nor about to end.
+ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "RECONCILING", "SUSPENDED"})
+ENDING = frozenset({"FAILING", "CANCELLING"})
+
+
+class FlinkUnreachable(TransientError):
+    """The JobManager gave no usable answer in time."""
+
+
+class FlinkRefused(TerminalError):
+    """The JobManager refused the call; the message holds the root cause it gave."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as the JobManager tells it."""
+
+    id: str
+    name: str
+    state: str
+
+
+class FlinkRest:
+    """Talks to one JobManager."""
+
+    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
+        self.url = url
+        self._http = httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False)
+
+    def jobs(self) -> list[Job]:
+        """All jobs that the JobManager remembers. Raises: FlinkUnreachable."""
+        found = self._call("GET", "/jobs/overview")["jobs"]
+        return [Job(entry["jid"], entry["name"], entry["state"]) for entry in found]
+
+    def upload(self, jar: Path) -> str:
+        """Upload a jar; gives its id. Raises: FlinkUnreachable, FlinkRefused."""
+        with jar.open("rb") as file:
+            part = {"jarfile": (jar.name, file, "application/x-java-archive")}
+            answer = self._call("POST", "/jars/upload", files=part, seconds=60.0)
+        return str(answer["filename"]).rpartition("/")[2]
+
+    def run(self, jar_id: str, body: dict[str, Any]) -> str:
+        """Run an uploaded jar's main method in the JobManager; gives the job's id once it is accepted.
+
+        Raises: FlinkRefused with the root cause, FlinkUnreachable.
+        """
+        return str(self._call("POST", f"/jars/{jar_id}/run", json=body, seconds=120.0)["jobid"])
+
+    def delete_jar(self, jar_id: str) -> None:
+        """Forget an uploaded jar."""
+        self._call("DELETE", f"/jars/{jar_id}")
+
+    def stop_with_savepoint(self, job_id: str, directory: str) -> str:
+        """Ask for a savepoint and the job's end after it; gives the request's id."""
+        body = {"targetDirectory": directory, "drain": False, "formatType": "NATIVE"}
+        return str(self._call("POST", f"/jobs/{job_id}/stop", json=body)["request-id"])
+
+    def savepoint(self, job_id: str, request_id: str) -> str | None:
+        """Where the savepoint lies; None while it is being made. Raises: FlinkRefused where it failed."""
+        answer = self._call("GET", f"/jobs/{job_id}/savepoints/{request_id}")
+        if answer["status"]["id"] != "COMPLETED":
+            return None
+        operation = answer["operation"]
+        if "failure-cause" in operation:
+            raise FlinkRefused(f"no savepoint: {_root_cause(operation['failure-cause'].get('stack-trace', ''))}")
+        return str(operation["location"])
+
+    def cancel(self, job_id: str) -> None:
+        """End the job without a savepoint; its checkpoints stay."""
+        self._call("PATCH", f"/jobs/{job_id}", params={"mode": "cancel"})
+
+    def _call(self, method: str, path: str, *, seconds: float | None = None, **arguments: Any) -> dict[str, Any]:
+        if seconds is not None:
+            arguments["timeout"] = seconds
+        try:
+            response = self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise FlinkUnreachable(
+                f"no answer to {method} {path} ({type(error).__name__})", where=f"flink-jobmanager at {self.url}"
+            ) from error
+        if response.is_success:
+            answer: dict[str, Any] = response.json() if response.content else {}
+            return answer
+        try:
+            told = "\n".join(response.json().get("errors", ()))
+        except ValueError:
+            told = response.text
+        kind = FlinkUnreachable if response.status_code == 503 else FlinkRefused
+        raise kind(f"{method} {path} → {response.status_code}: {_root_cause(told)}", where="flink-jobmanager")
+
+
+def rest_of(stack: Stack) -> FlinkRest:
+    """A client of this stack's JobManager."""
+    return FlinkRest(stack.url("flink-jobmanager"))
+
+
+def _root_cause(trace: str) -> str:
+    """The innermost "Caused by" of a Java stack trace, else its first line."""
+    causes = [line for line in trace.splitlines() if line.startswith("Caused by:")]
+    lines = causes or [line for line in trace.splitlines() if line.strip()]
+    return (lines[-1] if causes else lines[0] if lines else "no reason given").strip()[:500]

@@ -1,0 +1,77 @@
+"""What the job is told, as one JSON text without secrets (java/transaction_aligner reads it)."""
+
+import base64
+import json
+import math
+from typing import Any
+
+from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
+from lakeproof.lake.object_store import WAREHOUSE
+from lakeproof.stack.stack import Stack
+
+JOB_NAME = "lake-oltp"
+DATABASE = "oltp"
+TOPIC = "cdc.oltp"
+
+# A hash is published some seconds after its snapshots were made, and a reader may be in the middle of a query.
+RETENTION_MARGIN_SECONDS = 300
+# Two per checkpoint: APPEND and COMPACT.
+SNAPSHOTS_PER_CHECKPOINT = 2
+# Iceberg metadata files that Paimon keeps: the publisher reads each within seconds, so one minute is plenty.
+METADATA_KEPT_SECONDS = 60
+
+
+def retained_seconds(stack: Stack) -> int:
+    """How long Paimon keeps a snapshot and its files."""
+    return stack.settings.lake.readable_seconds + RETENTION_MARGIN_SECONDS
+
+
+def table_options(stack: Stack) -> dict[str, str]:
+    """The options that all lake tables share; the job gives them to the tables at each start.
+
+    Size: a table's metadata file holds about 290 bytes per retained snapshot and is written anew for each, so both
+    the snapshots and the kept files are bounded (docs/lake.md has the figures).
+    """
+    per_second = SNAPSHOTS_PER_CHECKPOINT / stack.settings.lake.checkpoint_seconds
+    return {
+        "file.format": "parquet",
+        "metadata.iceberg.storage": "hadoop-catalog",
+        "metadata.iceberg.format-version": "3",
+        "metadata.iceberg.previous-versions-max": str(max(20, math.ceil(METADATA_KEPT_SECONDS * per_second))),
+        "snapshot.time-retained": f"{retained_seconds(stack)} s",
+        "snapshot.num-retained.min": "20",
+        "snapshot.num-retained.max": str(math.ceil(retained_seconds(stack) * per_second) + 100),
+        "commit.force-create-snapshot": "true",
+        "sink.committer-operator-chaining": "false",
+        "sink.operator-uid.suffix": "lake",
+    }
+
+
+def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None) -> dict[str, Any]:
+    """The whole spec. Raises: InvalidInput where an SQL file is wrong."""
+    lake = stack.settings.lake
+    host, port = stack.host_port("kafka")
+    return {
+        "name": JOB_NAME,
+        "brokers": f"{host}:{port}",
+        "topic": TOPIC,
+        "align": lake.align_transactions,
+        "warehouse": WAREHOUSE,
+        "database": DATABASE,
+        "table_options": table_options(stack),
+        "config": {
+            "execution.checkpointing.interval": f"{int(lake.checkpoint_seconds * 1000)} ms",
+            "execution.checkpointing.mode": "EXACTLY_ONCE",
+            "table.exec.sink.upsert-materialize": "NONE",
+            "table.local-time-zone": "UTC",
+            "parallelism.default": "1",
+        },
+        "files": [
+            {"table": file.table, "statements": list(file.statements)} for file in sql_files or load_sql_files()
+        ],
+    }
+
+
+def encode(spec: dict[str, Any]) -> str:
+    """The spec as one argument."""
+    return base64.b64encode(json.dumps(spec).encode()).decode()

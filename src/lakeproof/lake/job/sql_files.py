@@ -1,0 +1,94 @@
+"""The SQL files of the job, one per lake table: lake/jobs/oltp/<table>.sql. A new table is one more file."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from lakeproof.errors import InvalidInput
+
+_PRECISION = re.compile(r"\bTIMESTAMP(?:_LTZ)?\s*\(\s*([0-37-9])\s*\)", re.IGNORECASE)
+_CREATE = re.compile(r"^CREATE\s+TABLE\s+IF\s+NOT\s+EXISTS\s+`?(\w+)`?", re.IGNORECASE)
+_DECLARE = re.compile(r"^CREATE\s+TEMPORARY\s+TABLE\b", re.IGNORECASE)
+_INSERT = re.compile(r"^INSERT\s+INTO\s+`?(\w+)`?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """One lake table's statements: declare the source, create the table, insert."""
+
+    table: str
+    statements: tuple[str, ...]
+
+
+def load_sql_files(folder: Traversable | None = None) -> tuple[SqlFile, ...]:
+    """All files of `folder` (default: lake/jobs/oltp), sorted by table.
+
+    Raises: InvalidInput naming the file and what is wrong, before anything is submitted.
+    """
+    place = folder or files("lakeproof.lake.jobs") / "oltp"
+    found = [entry for entry in place.iterdir() if entry.name.endswith(".sql")]
+    if not found:
+        raise InvalidInput("no SQL file", where=str(place))
+    return tuple(read_sql_file(entry) for entry in sorted(found, key=lambda entry: entry.name))
+
+
+def read_sql_file(entry: Traversable) -> SqlFile:
+    """One file, checked. Raises: InvalidInput."""
+    table = entry.name.removesuffix(".sql")
+    statements = tuple(split_statements(entry.read_text(encoding="utf-8")))
+    if problem := _problem(table, statements):
+        raise InvalidInput(problem, where=entry.name, next_action="correct the file; docs/lake.md says how it looks")
+    return SqlFile(table, statements)
+
+
+def _problem(table: str, statements: Iterable[str]) -> str | None:
+    created, inserted, declared = [], [], 0
+    for statement in statements:
+        if precision := _PRECISION.search(statement):
+            # Paimon would take the table, and then fail at every commit.
+            return f"TIMESTAMP({precision[1]}): Iceberg readers need a precision of 6"
+        if match := _CREATE.match(statement):
+            created.append(match[1])
+        elif match := _INSERT.match(statement):
+            inserted.append(match[1])
+        elif _DECLARE.match(statement):
+            declared += 1
+        else:
+            return f"only CREATE TEMPORARY TABLE, CREATE TABLE IF NOT EXISTS and INSERT INTO, not: {statement[:60]}"
+    if created != [table] or inserted != [table] or declared != 1:
+        return f"must declare one source, create {table}, and insert into {table}, each once"
+    return None
+
+
+def split_statements(text: str) -> list[str]:
+    """The statements of a file, without comments and without their semicolons; quotes are respected."""
+    statements: list[str] = []
+    current: list[str] = []
+    position = 0
+    while position < len(text):
+        letter = text[position]
+        if text.startswith("--", position):
+            end = text.find("\n", position)
+            position = len(text) if end < 0 else end
+            continue
+        if letter in "'`\"":
+            end = text.find(letter, position + 1)
+            end = len(text) - 1 if end < 0 else end
+            current.append(text[position : end + 1])
+            position = end + 1
+            continue
+        if letter == ";":
+            statements.append("".join(current).strip())
+            current = []
+        else:
+            current.append(letter)
+        position += 1
+    statements.append("".join(current).strip())
+    return [statement for statement in statements if statement]
+
+
+def table_names() -> tuple[str, ...]:
+    """The lake's tables, sorted."""
+    return tuple(file.table for file in load_sql_files())

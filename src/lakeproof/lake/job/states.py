@@ -1,0 +1,97 @@
+"""The job's states in the object store, from which it can go on: retained checkpoints and savepoints.
+
+A state is complete when its `_metadata` is there (written last). Its first bytes hold the checkpoint's id, which goes
+on counting over restarts: the highest id is the newest state, whatever the machine's clock says.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lakeproof.lake.job.spec import JOB_NAME
+from lakeproof.lake.object_store import FLINK_BUCKET
+
+CHECKPOINTS_PREFIX = f"checkpoints/{JOB_NAME}/"
+SAVEPOINTS_PREFIX = f"savepoints/{JOB_NAME}/"
+CHECKPOINTS_URI = f"s3://{FLINK_BUCKET}/{CHECKPOINTS_PREFIX.rstrip('/')}"
+SAVEPOINTS_URI = f"s3://{FLINK_BUCKET}/{SAVEPOINTS_PREFIX.rstrip('/')}"
+METADATA = "/_metadata"
+KEEP = 4
+
+_HEADER = struct.Struct(">iiq")
+_MAGIC = 0x4960672D
+
+
+@dataclass(frozen=True)
+class State:
+    """One complete checkpoint or savepoint: `uri` is what Flink is given to restore it."""
+
+    checkpoint: int
+    written_at: datetime
+    uri: str
+
+    @property
+    def is_savepoint(self) -> bool:
+        """True for a savepoint."""
+        return f"/{SAVEPOINTS_PREFIX}" in self.uri
+
+
+def parse_checkpoint_id(head: bytes) -> int | None:
+    """The checkpoint id in the first 16 bytes of a `_metadata` file; None where they are not Flink's."""
+    if len(head) < _HEADER.size:
+        return None
+    magic, _version, checkpoint = _HEADER.unpack(head[: _HEADER.size])
+    return int(checkpoint) if magic == _MAGIC else None
+
+
+def complete_states(s3: Any) -> list[State]:
+    """All complete states, newest first. Raises botocore's errors."""
+    found = []
+    for prefix in (CHECKPOINTS_PREFIX, SAVEPOINTS_PREFIX):
+        for key, written_at in _metadata_keys(s3, prefix):
+            head = s3.get_object(Bucket=FLINK_BUCKET, Key=key, Range=f"bytes=0-{_HEADER.size - 1}")["Body"].read()
+            checkpoint = parse_checkpoint_id(head)
+            if checkpoint is not None:
+                found.append(State(checkpoint, written_at, f"s3://{FLINK_BUCKET}/{key.removesuffix(METADATA)}"))
+    return sorted(found, key=lambda state: (state.checkpoint, state.written_at), reverse=True)
+
+
+def remove_old_states(s3: Any, *, keep: int = KEEP, but: str | None = None) -> int:
+    """Remove all but the newest `keep` complete states, and what lies beside them unfinished; gives how many objects.
+
+    `but`: a folder of checkpoints (a running job's) that is left alone. Call it while no job is being restored.
+    """
+    kept = [state.uri.removeprefix(f"s3://{FLINK_BUCKET}/") + "/" for state in complete_states(s3)[:keep]]
+    if not kept:
+        return 0
+    # What a kept checkpoint shares with others of its job lies beside it, in shared/ and taskowned/.
+    folders = {
+        f"{key.rstrip('/').rpartition('/')[0]}/{beside}/" for key in kept for beside in ("shared", "taskowned")
+    }
+    spared = (*kept, *folders, *((but,) if but else ()))
+    removed = 0
+    for prefix in (CHECKPOINTS_PREFIX, SAVEPOINTS_PREFIX):
+        keys = [key for key, _ in _keys(s3, prefix) if not key.startswith(spared) and not _is_above(key, spared)]
+        # children before their folder markers: the store refuses to delete a folder that is not empty
+        for key in sorted(keys, key=len, reverse=True):
+            s3.delete_object(Bucket=FLINK_BUCKET, Key=key)
+            removed += 1
+    return removed
+
+
+def _is_above(key: str, spared: tuple[str, ...]) -> bool:
+    return key.endswith("/") and any(place.startswith(key) for place in spared)
+
+
+def _metadata_keys(s3: Any, prefix: str) -> Iterator[tuple[str, datetime]]:
+    for key, written_at in _keys(s3, prefix):
+        if key.endswith(METADATA):
+            yield key, written_at
+
+
+def _keys(s3: Any, prefix: str) -> Iterator[tuple[str, datetime]]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=FLINK_BUCKET, Prefix=prefix):
+        for entry in page.get("Contents", ()):
+            yield entry["Key"], entry["LastModified"]

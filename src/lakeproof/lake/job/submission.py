@@ -1,0 +1,130 @@
+"""Submits the lake's job from its newest state, stops it with a savepoint, takes over changed SQL."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import DeadlineExpired, TransientError
+from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRefused, FlinkRest, FlinkUnreachable, Job, rest_of
+from lakeproof.lake.job.spec import JOB_NAME, encode, make_spec
+from lakeproof.lake.job.states import (
+    CHECKPOINTS_PREFIX,
+    CHECKPOINTS_URI,
+    SAVEPOINTS_URI,
+    complete_states,
+    remove_old_states,
+)
+from lakeproof.lake.object_store import s3_client
+from lakeproof.stack.stack import Stack
+
+log = logging.getLogger(__name__)
+
+MAIN_CLASS = "dev.lakeproof.lake.LakeJob"
+
+
+class ObjectStoreUnreachable(TransientError):
+    """The job's states could not be listed, so it must not be submitted: it might start from nothing."""
+
+
+def ensure_submitted(stack: Stack) -> str:
+    """Have one job of that name there; gives its id. Submits it from its newest complete state where it is not.
+
+    "There" means accepted: it may still wait for a TaskManager. Safe to repeat.
+    Raises: FlinkUnreachable, FlinkRefused with the root cause, ObjectStoreUnreachable, InvalidInput (a wrong file).
+    """
+    flink = rest_of(stack)
+    alive = find_job(flink)
+    return alive.id if alive is not None else _submit(stack, flink, allow_non_restored=False)
+
+
+def find_job(flink: FlinkRest) -> Job | None:
+    """The lake's job, where it is there and not about to end; one that is ending is waited for."""
+
+    def look() -> list[Job] | None:
+        mine = [job for job in flink.jobs() if job.name == JOB_NAME]
+        return None if any(job.state in ENDING for job in mine) else mine
+
+    mine = Deadline(60.0).wait_for(f"the old {JOB_NAME} to end", look)
+    return next((job for job in mine if job.state in ALIVE), None)
+
+
+def stop_with_savepoint(stack: Stack, seconds: float) -> str | None:
+    """Stop the job with a savepoint within `seconds`; gives where it lies, None where there was no job.
+
+    Raises: FlinkUnreachable, FlinkRefused, DeadlineExpired; the job's checkpoints are kept in any case.
+    """
+    flink = rest_of(stack)
+    deadline = Deadline(seconds)
+    job = next((job for job in flink.jobs() if job.name == JOB_NAME and job.state in ALIVE), None)
+    if job is None:
+        return None
+    request = flink.stop_with_savepoint(job.id, SAVEPOINTS_URI)
+    location = deadline.wait_for(f"the savepoint of {JOB_NAME}", lambda: flink.savepoint(job.id, request))
+    log.info("stopped %s with savepoint %s", JOB_NAME, location)
+    return location
+
+
+def redeploy(stack: Stack, *, allow_non_restored: bool = False, seconds: float = 60.0) -> str:
+    """Take over changed SQL: stop with savepoint, submit anew from it; gives the new job's id.
+
+    Wrong SQL files are refused before the job is stopped. Where the new job is refused, the next `ensure_submitted`
+    starts from the same savepoint. `allow_non_restored`: needed when a table was taken away.
+    Raises: as `ensure_submitted` and `stop_with_savepoint`.
+    """
+    spec = make_spec(stack)
+    flink = rest_of(stack)
+    alive = find_job(flink)
+    if alive is not None:
+        try:
+            stop_with_savepoint(stack, seconds)
+        except (FlinkRefused, DeadlineExpired):
+            # A job that cannot make a savepoint (restarting, S3 away) goes on from its newest checkpoint.
+            flink.cancel(alive.id)
+        find_job(flink)
+    return _submit(stack, flink, allow_non_restored=allow_non_restored, spec=spec)
+
+
+def _submit(stack: Stack, flink: FlinkRest, *, allow_non_restored: bool, spec: dict[str, Any] | None = None) -> str:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from lakeproof.install import artifacts
+
+    spec = spec or make_spec(stack)
+    spec["config"]["execution.checkpointing.dir"] = CHECKPOINTS_URI
+    s3 = s3_client(stack)
+    try:
+        states = complete_states(s3)
+    except (BotoCoreError, ClientError) as error:
+        raise ObjectStoreUnreachable(f"cannot list the job's states: {error}", where="minio") from error
+    body: dict[str, Any] = {
+        "entryClass": MAIN_CLASS,
+        "programArgsList": ["--spec", encode(spec)],
+        "allowNonRestoredState": allow_non_restored,
+    }
+    if states:
+        body["savepointPath"] = states[0].uri
+        log.info("submitting %s from %s (checkpoint %d)", JOB_NAME, states[0].uri, states[0].checkpoint)
+    job_id = _run(flink, artifacts.path("lake-job") / "lake-job.jar", body)
+    try:
+        remove_old_states(s3, but=f"{CHECKPOINTS_PREFIX}{job_id}/")
+    except (BotoCoreError, ClientError) as error:
+        log.warning("old states of %s stay for now: %s", JOB_NAME, error)
+    return job_id
+
+
+def _run(flink: FlinkRest, jar: Path, body: dict[str, Any]) -> str:
+    jar_id = flink.upload(jar)
+    try:
+        return flink.run(jar_id, body)
+    except FlinkUnreachable:
+        # The answer was lost, not necessarily the call: a second submission would be a second writer.
+        alive = find_job(flink)
+        if alive is None:
+            raise
+        return alive.id
+    finally:
+        try:
+            flink.delete_jar(jar_id)
+        except (FlinkUnreachable, FlinkRefused) as error:
+            log.warning("uploaded jar %s stays: %s", jar_id, error)

@@ -1,0 +1,238 @@
+"""Flink 1.20.3: JobManager, TaskManager, and the SQL gateway that only `query --engine flink` needs.
+
+1.20 is the newest line that Paimon's served connector is made for. Traps: there is no HA store, so a JobManager that
+was killed has forgotten the lake's job, and `provision` submits it anew from its newest checkpoint; a TaskManager
+that outlives its JobManager could go on writing, so it is taken down first. Flink's jar upload runs code for whoever
+reaches its REST port: it listens on loopback only.
+"""
+
+import shutil
+from importlib.resources import files
+
+import httpx
+
+from lakeproof.errors import NotReady
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.engines import flink_config
+from lakeproof.stack.stack import Stack
+
+_OPENED = (
+    "java.lang",
+    "java.net",
+    "java.io",
+    "java.nio",
+    "sun.nio.ch",
+    "java.lang.reflect",
+    "java.text",
+    "java.time",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "java.util.concurrent.locks",
+)
+_FLAGS = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:MaxMetaspaceSize=256m",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
+    "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
+)
+
+
+def jobmanager_command(stack: Stack) -> Command:
+    """A session cluster's JobManager."""
+    return _command(
+        stack,
+        "flink-jobmanager",
+        ("-Xms160m", "-Xmx448m"),
+        "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+    )
+
+
+def taskmanager_command(stack: Stack) -> Command:
+    """One TaskManager; its heap and direct memory are what its configuration divides."""
+    heap = flink_config.FRAMEWORK_HEAP_MB + flink_config.TASK_HEAP_MB
+    return _command(
+        stack,
+        "flink-taskmanager",
+        ("-Xms256m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={flink_config.DIRECT_MB}m"),
+        "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
+    )
+
+
+def gateway_command(stack: Stack) -> Command:
+    """The SQL gateway, a client of the JobManager."""
+    return _command(
+        stack,
+        "flink-sql-gateway",
+        ("-Xms64m", "-Xmx320m"),
+        "org.apache.flink.table.gateway.SqlGateway",
+        extra_jars="opt",
+        agent=False,
+    )
+
+
+def _command(
+    stack: Stack,
+    component: str,
+    heap: tuple[str, ...],
+    main: str,
+    *,
+    extra_jars: str = "",
+    agent: bool = True,
+) -> Command:
+    from lakeproof.install import artifacts
+    from lakeproof.install.java import find_java
+
+    flink = artifacts.path("flink")
+    etc = stack.etc_dir(component)
+    class_path = f"{flink / 'lib'}/*" + (f":{flink / extra_jars}/*" if extra_jars else "")
+    watched: tuple[str, ...] = ()
+    if agent:
+        jar = artifacts.path("jmx-agent") / "jmx_prometheus_javaagent.jar"
+        address = f"{stack.settings.host}:{stack.port(component, 'jmx')}"
+        watched = (f"-javaagent:{jar}={address}:{etc / 'jmx.yml'}",)
+    arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc))
+    return Command(
+        (
+            str(find_java(17)),
+            *heap,
+            *_FLAGS,
+            *watched,
+            f"-Dlog4j2.configurationFile={etc / 'log4j2.properties'}",
+            "-cp",
+            class_path,
+            main,
+            *arguments,
+        ),
+        env={
+            "FLINK_CONF_DIR": str(etc),
+            "FLINK_PLUGINS_DIR": str(flink / "plugins"),
+            "FLINK_LIB_DIR": str(flink / "lib"),
+        },
+        cwd=stack.data_dir(component),
+    )
+
+
+def _prepare(stack: Stack, component: str) -> None:
+    from lakeproof.observability.written import write_file
+
+    etc = stack.etc_dir(component)
+    data = stack.data_dir(component)
+    shutil.rmtree(data, ignore_errors=True)
+    for folder in ("tmp", "blobs", "upload"):
+        (data / folder).mkdir(parents=True)
+    write_file(etc / "config.yaml", flink_config.config_yaml(stack, component), mode=0o600)
+    write_file(etc / "log4j2.properties", flink_config.log4j2())
+    rules = files("lakeproof.stack.engines").joinpath("jmx", f"{component}.yml")
+    if rules.is_file():
+        write_file(etc / "jmx.yml", rules.read_text(encoding="utf-8"))
+
+
+def prepare_jobmanager(stack: Stack) -> None:
+    """Write its configuration; what it kept on disk is of no use to a new one."""
+    _prepare(stack, "flink-jobmanager")
+
+
+def prepare_taskmanager(stack: Stack) -> None:
+    """As `prepare_jobmanager`."""
+    _prepare(stack, "flink-taskmanager")
+
+
+def prepare_gateway(stack: Stack) -> None:
+    """As `prepare_jobmanager`."""
+    _prepare(stack, "flink-sql-gateway")
+
+
+def jobmanager_ready(stack: Stack, timeout: float) -> None:
+    """Its dispatcher tells its jobs."""
+    _ask(f"{stack.url('flink-jobmanager')}/jobs/overview", timeout, "flink-jobmanager")
+
+
+def taskmanager_ready(stack: Stack, timeout: float) -> None:
+    """It tells its own metrics itself, and the JobManager knows it (a silent one is known for 10 s more).
+
+    While the JobManager is away its own answer is enough: restarting it would not help.
+    """
+    _ask(f"http://{stack.address('flink-taskmanager', 'jmx')}/metrics", timeout, "flink-taskmanager")
+    try:
+        known = _ask(f"{stack.url('flink-jobmanager')}/taskmanagers", timeout, "flink-jobmanager")
+    except NotReady:
+        return
+    if not known.json()["taskmanagers"]:
+        raise NotReady("not registered with the JobManager", where="flink-taskmanager")
+
+
+def gateway_ready(stack: Stack, timeout: float) -> None:
+    """It tells its version."""
+    _ask(f"{stack.url('flink-sql-gateway')}/v1/info", timeout, "flink-sql-gateway")
+
+
+def _ask(url: str, timeout: float, component: str) -> httpx.Response:
+    try:
+        answer = httpx.get(url, timeout=timeout, trust_env=False)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where=component) from error
+    if answer.status_code != 200:
+        raise NotReady(f"answered {answer.status_code}", where=component)
+    return answer
+
+
+def provision_jobmanager(stack: Stack) -> None:
+    """Have the lake's job there: where it is not, submit it from its newest complete state."""
+    from lakeproof.lake.job import ensure_submitted
+
+    ensure_submitted(stack)
+
+
+def before_jobmanager_stops(stack: Stack) -> None:
+    """Stop the lake's job with a savepoint; where that fails, its checkpoints are kept anyhow."""
+    from lakeproof.lake.job import stop_with_savepoint
+
+    stop_with_savepoint(stack, seconds=30.0)
+
+
+COMPONENTS = (
+    Component(
+        name="flink-jobmanager",
+        kind="engine",
+        command=jobmanager_command,
+        ready=jobmanager_ready,
+        ports={"http": 8081, "rpc": 6123, "blob": 6124, "jmx": 9406},
+        provision_needs=("minio", "kafka"),
+        prepare=prepare_jobmanager,
+        provision=provision_jobmanager,
+        before_stop=before_jobmanager_stops,
+        takes_down=("flink-taskmanager",),
+        scrapes=(Scrape("jmx"),),
+        image="flink:1.20.3-java17",
+        summary="plans and restarts the lake's job",
+    ),
+    Component(
+        name="flink-taskmanager",
+        kind="engine",
+        command=taskmanager_command,
+        ready=taskmanager_ready,
+        ports={"rpc": 6125, "data": 6126, "jmx": 9407},
+        prepare=prepare_taskmanager,
+        scrapes=(Scrape("jmx"),),
+        image="flink:1.20.3-java17",
+        summary="runs the lake's job",
+    ),
+    Component(
+        name="flink-sql-gateway",
+        kind="engine",
+        command=gateway_command,
+        ready=gateway_ready,
+        ports={"http": 8084},
+        needs=("flink-jobmanager",),
+        prepare=prepare_gateway,
+        on_demand=True,
+        image="flink:1.20.3-java17",
+        summary="SQL for `query --engine flink`",
+    ),
+)

@@ -1,0 +1,132 @@
+"""Flink's configuration file and log settings, as text. Values in, text out.
+
+Everything listens on the stack's host only. There are no start scripts here, so the TaskManager is told each part of
+its memory. Checkpoints are kept when the job ends, for a JobManager that was killed has no other memory of the job.
+"""
+
+from lakeproof.lake.object_store import FLINK_BUCKET
+from lakeproof.stack.stack import Stack
+
+CHECKPOINTS = f"s3://{FLINK_BUCKET}/checkpoints"
+SAVEPOINTS = f"s3://{FLINK_BUCKET}/savepoints"
+
+# The lake's job takes one slot, a rescaled one two; one is left for a query.
+SLOTS = 3
+
+# heap = framework.heap + task.heap; direct = framework.off-heap + task.off-heap + network
+TASK_HEAP_MB = 512
+FRAMEWORK_HEAP_MB = 96
+DIRECT_MB = 256
+TASKMANAGER_MEMORY = {
+    "taskmanager.cpu.cores": "1.0",
+    "taskmanager.memory.task.heap.size": f"{TASK_HEAP_MB}m",
+    "taskmanager.memory.framework.heap.size": f"{FRAMEWORK_HEAP_MB}m",
+    "taskmanager.memory.task.off-heap.size": "64m",
+    "taskmanager.memory.framework.off-heap.size": "96m",
+    "taskmanager.memory.network.min": "96m",
+    "taskmanager.memory.network.max": "96m",
+    "taskmanager.memory.managed.size": "192m",
+    "taskmanager.memory.jvm-metaspace.size": "256m",
+    "taskmanager.memory.jvm-overhead.min": "128m",
+    "taskmanager.memory.jvm-overhead.max": "128m",
+}
+
+
+def config_yaml(stack: Stack, component: str) -> str:
+    """config.yaml of one Flink process. Holds the store's keys: write it with mode 600."""
+    values = _network(stack) | _object_store(stack) | _recovery() | TASKMANAGER_MEMORY
+    values |= {
+        "taskmanager.numberOfTaskSlots": str(SLOTS),
+        "parallelism.default": "1",
+        "io.tmp.dirs": str(stack.data_dir(component) / "tmp"),
+        "blob.storage.directory": str(stack.data_dir(component) / "blobs"),
+        "web.upload.dir": str(stack.data_dir(component) / "upload"),
+        "web.cancel.enable": "true",
+        "metrics.reporters": "jmx",
+        "metrics.reporter.jmx.factory.class": "org.apache.flink.metrics.jmx.JMXReporterFactory",
+        "classloader.check-leaked-classloader": "false",
+        "env.java.opts.all": "",
+    }
+    return "".join(f'{key}: "{value}"\n' for key, value in values.items() if value)
+
+
+def _network(stack: Stack) -> dict[str, str]:
+    host = stack.settings.host
+    return {
+        "jobmanager.rpc.address": host,
+        "jobmanager.rpc.port": str(stack.port("flink-jobmanager", "rpc")),
+        "jobmanager.bind-host": host,
+        "blob.server.port": str(stack.port("flink-jobmanager", "blob")),
+        "rest.address": host,
+        "rest.bind-address": host,
+        "rest.port": str(stack.port("flink-jobmanager")),
+        "taskmanager.host": host,
+        "taskmanager.bind-host": host,
+        "taskmanager.rpc.port": str(stack.port("flink-taskmanager", "rpc")),
+        "taskmanager.data.port": str(stack.port("flink-taskmanager", "data")),
+        "sql-gateway.endpoint.rest.address": host,
+        "sql-gateway.endpoint.rest.bind-address": host,
+        "sql-gateway.endpoint.rest.port": str(stack.port("flink-sql-gateway")),
+    }
+
+
+def _object_store(stack: Stack) -> dict[str, str]:
+    return {
+        "s3.endpoint": stack.url("minio"),
+        "s3.endpoint.region": "us-east-1",
+        "s3.path.style.access": "true",
+        "s3.access-key": stack.secret("s3-access-key"),
+        "s3.secret-key": stack.secret("s3-secret-key"),
+        "s3.directory.marker.retention": "keep",
+        "s3.connection.timeout": "10000",
+        "s3.connection.establish.timeout": "3000",
+        "s3.attempts.maximum": "5",
+    }
+
+
+def _recovery() -> dict[str, str]:
+    return {
+        "jobmanager.scheduler": "adaptive",
+        # 5 minutes by default, after which the job would fail for good while its TaskManager is away
+        "jobmanager.adaptive-scheduler.resource-wait-timeout": "1 h",
+        "jobmanager.adaptive-scheduler.resource-stabilization-timeout": "1 s",
+        "heartbeat.interval": "2000",
+        "heartbeat.timeout": "10000",
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "500 ms",
+        "restart-strategy.exponential-delay.max-backoff": "10 s",
+        "restart-strategy.exponential-delay.backoff-multiplier": "1.5",
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "1 min",
+        "state.backend.type": "hashmap",
+        "execution.checkpointing.storage": "filesystem",
+        "execution.checkpointing.dir": CHECKPOINTS,
+        "execution.checkpointing.savepoint-dir": SAVEPOINTS,
+        "execution.checkpointing.num-retained": "3",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "execution.checkpointing.tolerable-failed-checkpoints": "100000",
+        "execution.checkpointing.timeout": "2 min",
+    }
+
+
+def log4j2() -> str:
+    """Everything to standard output, which the supervisor keeps; no line per checkpoint."""
+    quiet = {
+        "org.apache.flink.runtime.checkpoint": "warn",
+        "org.apache.flink.kafka.shaded": "warn",
+        "org.apache.paimon": "warn",
+        "org.apache.hadoop": "warn",
+        "org.apache.pekko": "warn",
+        "org.apache.flink.fs.s3": "warn",
+    }
+    lines = [
+        "status = error",
+        "appender.out.type = Console",
+        "appender.out.name = out",
+        "appender.out.layout.type = PatternLayout",
+        "appender.out.layout.pattern = %d{ISO8601} %p %m (%c{1})%n%throwable",
+        "rootLogger.level = info",
+        "rootLogger.appenderRef.out.ref = out",
+    ]
+    for number, (name, level) in enumerate(quiet.items()):
+        lines += [f"logger.l{number}.name = {name}", f"logger.l{number}.level = {level}"]
+    return "\n".join(lines) + "\n"
