@@ -1,0 +1,67 @@
+"""mysqld-exporter 0.14 (Debian's; 0.17 on Debian 13): the order database's own figures, connections above all.
+
+Its password lies in a file of mode 600, since arguments and environment can be read by others.
+"""
+
+import shutil
+
+import httpx
+
+from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.observability.written import write_file
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+
+def command(stack: Stack) -> Command:
+    """Loopback; without the collector of replication, which this server does not do."""
+    program = shutil.which("prometheus-mysqld-exporter") or shutil.which("mysqld_exporter")
+    if program is None:
+        raise MissingArtifact("mysqld-exporter")
+    return Command(
+        (
+            program,
+            f"--config.my-cnf={stack.etc_dir('mysqld-exporter') / 'my.cnf'}",
+            f"--web.listen-address={stack.settings.host}:{stack.port('mysqld-exporter')}",
+            "--no-collect.slave_status",
+            "--no-collect.info_schema.query_response_time",
+            "--log.level=warn",
+        )
+    )
+
+
+def prepare(stack: Stack) -> None:
+    """Before each start: where the database is and the password, mode 600."""
+    host, port = stack.host_port("mysql", "tcp")
+    write_file(
+        stack.etc_dir("mysqld-exporter") / "my.cnf",
+        f"[client]\nuser=exporter\npassword={stack.secret('mysql-exporter')}\nhost={host}\nport={port}\n",
+        mode=0o600,
+    )
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It serves its own page; whether the database answers is a metric (mysql_up), not its health."""
+    try:
+        answer = httpx.get(f"{stack.url('mysqld-exporter')}/", timeout=timeout, trust_env=False)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where="mysqld-exporter") from error
+    if answer.status_code != 200:
+        raise NotReady(f"answered {answer.status_code}", where="mysqld-exporter")
+
+
+COMPONENTS = (
+    Component(
+        name="mysqld-exporter",
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"http": 9104},
+        provision_needs=("mysql",),
+        prepare=prepare,
+        scrapes=(Scrape("http", seconds=5.0),),
+        start_seconds=60.0,
+        image="prom/mysqld-exporter:v0.17.2",
+        summary="figures of the order database",
+    ),
+)

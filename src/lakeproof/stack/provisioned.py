@@ -1,0 +1,51 @@
+"""What a component's provision has already made, so that it makes each thing once and mends nothing in silence.
+
+A connector deleted by hand or a grant taken away is an incident that diagnosis must find; a restart must not hide
+it (docs/decisions/0002-provision-does-not-repair.md). So provision asks here before it makes something, and makes
+it again only where its definition changed.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from lakeproof.errors import TerminalError
+from lakeproof.observability.written import write_file
+from lakeproof.stack.stack import Stack
+
+
+def digest(*parts: str) -> str:
+    """One short word for a definition; another one as soon as any part differs."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def is_made(stack: Stack, component: str, thing: str, definition: str) -> bool:
+    """True when provision of the component has made `thing` by exactly this definition (a digest)."""
+    return _read(_path(stack, component)).get(thing) == definition
+
+
+def remember(stack: Stack, component: str, thing: str, definition: str) -> None:
+    """Note that `thing` is made. Call it last: a crash before it only makes provision run again."""
+    path = _path(stack, component)
+    made = _read(path) | {thing: definition}
+    write_file(path, json.dumps(made, indent=1, sort_keys=True) + "\n")
+
+
+def forget(stack: Stack, component: str) -> None:
+    """The component's data were made anew: nothing is made any more."""
+    _path(stack, component).unlink(missing_ok=True)
+
+
+def _path(stack: Stack, component: str) -> Path:
+    return stack.data_dir(component) / "provisioned.json"
+
+
+def _read(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise TerminalError(
+            "not valid JSON", where=str(path), next_action="remove it: provision then checks everything again"
+        ) from error
