@@ -170,7 +170,7 @@ class Daemon:
 
     def _row(self, keeper: Keeper) -> ProcessRow:
         use = self.usage.of(keeper.name)
-        paused = keeper.state == State.RUNNING and keeper.process is not None and keeper.process.paused
+        paused = keeper.state == State.RUNNING and keeper.paused
         pid = keeper.pid
         host = self.stack.settings.host
         return ProcessRow(

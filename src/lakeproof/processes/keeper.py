@@ -13,21 +13,29 @@ from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError, PortTaken, TerminalError, TransientError
-from lakeproof.processes import logfile, ports, process, sweep
+from lakeproof.processes import logfile, ports, process
 from lakeproof.processes.backoff import Backoff
+from lakeproof.processes.ending import ask_to_end, kill_component
 from lakeproof.processes.environment import child_environment
 from lakeproof.processes.events import Event
-from lakeproof.processes.process import Exit, Process
-from lakeproof.processes.readiness import FAILURES_TO_UNHEALTHY, HEALTH_PAUSE_SECONDS, Readiness
+from lakeproof.processes.hooks import Hooks
+from lakeproof.processes.preparation import Preparation
+from lakeproof.processes.process import Process
+from lakeproof.processes.readiness import (
+    FAILURES_TO_UNHEALTHY,
+    HEALTH_PAUSE_SECONDS,
+    SUSPECT_PAUSE_SECONDS,
+    Readiness,
+)
 from lakeproof.processes.states import Health, State, may_follow
 from lakeproof.processes.timeline import Timeline
-from lakeproof.stack.component import Command, Component
+from lakeproof.stack.component import Component
 from lakeproof.stack.stack import Stack
 
-PREPARE_SECONDS = 60.0
 READY_PAUSE_SECONDS = 0.25
 BEFORE_STOP_SECONDS = 60.0
 PROVISION_SECONDS_MIN = 60.0
+PAUSED = "its process is stopped by a signal (SIGSTOP); lakeproof kill NAME --signal CONT wakes it"
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +83,8 @@ class Keeper:
         self._unhealthy_since: float | None = None
         self._backoff = Backoff()
         self._life: asyncio.Task[None] | None = None
-        self._hook: Process | None = None
-        self._preparing: asyncio.Future[Command] | None = None
+        self._hooks = Hooks(component.name, context.stack, context.run_id, context.hook_argv)
+        self._preparation = Preparation(component, context.stack, context.threads)
         self._turn = asyncio.Lock()
 
     # what others see
@@ -102,6 +110,11 @@ class Keeper:
         return self.process.pid if self.process is not None and self.process.running else None
 
     @property
+    def paused(self) -> bool:
+        """True while its leader is stopped by a signal."""
+        return self.process is not None and self.process.paused
+
+    @property
     def unhealthy_seconds(self) -> float:
         """For how long it has been unhealthy; 0 when it is not."""
         return time.monotonic() - self._unhealthy_since if self._unhealthy_since is not None else 0.0
@@ -109,7 +122,8 @@ class Keeper:
     @property
     def own_pids(self) -> set[int]:
         """Pids that this keeper collects itself."""
-        return {one.pid for one in (self.process, self._hook) if one is not None}
+        leader = self.process.pid if self.process is not None else None
+        return {pid for pid in (leader, self._hooks.pid) if pid is not None}
 
     def log_tail(self, lines: int = 12) -> list[str]:
         """The last lines of its log."""
@@ -158,7 +172,7 @@ class Keeper:
         if self.component.before_stop is not None and self.pid is not None:
             self._tell("goodbye", "before_stop runs")
             try:
-                await self._run_hook("before_stop", BEFORE_STOP_SECONDS)
+                await self._hooks.run("before_stop", BEFORE_STOP_SECONDS)
             except LakeproofError as error:
                 self._tell("goodbye", f"went wrong, stopping all the same: {error.what}")
 
@@ -172,7 +186,7 @@ class Keeper:
         """End it at once, stopped processes too, because `other` died; its own life starts it again."""
         if self.process is not None and self.process.running:
             self._tell("exited", f"killed, for it must not outlive {other}")
-            await self._kill_everything(self.process)
+            await self._kill_everything()
 
     # one life
 
@@ -186,7 +200,8 @@ class Keeper:
             except (PortTaken, TransientError) as error:
                 reason, final = error.what, False
             except (TerminalError, InvalidInput) as error:
-                reason, final = error.message, True
+                # One that was healthy before comes back by itself once the reason is gone (a full disk).
+                reason, final = error.message, self.ready_seconds is None
             except LakeproofError as error:
                 reason, final = error.message, False
             except Exception as error:
@@ -216,7 +231,9 @@ class Keeper:
         await self._wait_for(component.needs, "")
         self._mark(needed=time.monotonic())
         self._turn_to(State.PREPARING)
-        command = await self._prepare()
+        if component.prepare is not None:
+            self._tell("preparing", "")
+        command = await self._preparation.run()
         ports.check_free([component], stack, supervisor=False)
         self._mark(prepared=time.monotonic())
         environment = child_environment(
@@ -228,28 +245,6 @@ class Keeper:
         self._tell("starting", f"pid {self.process.pid}")
         await self._until_exit(self._serve(self.process), self.process)
 
-    async def _prepare(self) -> Command:
-        """`prepare` and `command`, in a thread. Raises: theirs; StartTooSlow when they hang."""
-        component, stack = self.component, self.context.stack
-
-        def work() -> Command:
-            if component.prepare is not None:
-                component.prepare(stack)
-            return component.command(stack)
-
-        if component.prepare is not None:
-            self._tell("preparing", "")
-        if self._preparing is not None and not self._preparing.done():
-            await asyncio.wait({self._preparing}, timeout=PREPARE_SECONDS)  # of a start that was called off
-        job = asyncio.get_running_loop().run_in_executor(self.context.threads, work)
-        self._preparing = job
-        try:
-            return await asyncio.wait_for(asyncio.shield(job), PREPARE_SECONDS)
-        except TimeoutError:
-            raise StartTooSlow(f"prepare did not end within {PREPARE_SECONDS:.0f} s") from None
-        except OSError as error:
-            raise TransientError(f"prepare failed: {error.strerror}: {error.filename}") from error
-
     async def _serve(self, running: Process) -> None:
         """Ready, provisioned, then watched for ever. Raises: StartTooSlow."""
         readiness = Readiness(self.component, self.context.stack, self.context.threads)
@@ -259,11 +254,16 @@ class Keeper:
             await self._provision()
         self._become_healthy(time.monotonic() - running.started_at)
         while True:
-            await asyncio.sleep(HEALTH_PAUSE_SECONDS)
-            if await readiness.ask():
+            await asyncio.sleep(SUSPECT_PAUSE_SECONDS if readiness.failures else HEALTH_PAUSE_SECONDS)
+            if running.paused:
+                readiness.count_failure(PAUSED)
+            elif await readiness.ask():
+                self.reason = ""
                 if self.health == Health.UNHEALTHY:
                     self._become_healthy(None)
-            elif readiness.failures >= FAILURES_TO_UNHEALTHY and self.health == Health.HEALTHY:
+                continue
+            self.reason = readiness.last_answer
+            if readiness.failures >= FAILURES_TO_UNHEALTHY and self.health == Health.HEALTHY:
                 self._become_unhealthy(readiness.last_answer)
 
     async def _until_ready(self, readiness: Readiness, running: Process) -> None:
@@ -276,7 +276,7 @@ class Keeper:
                     self.too_slow = True
                     raise StartTooSlow(f"not ready within {deadline.seconds:.0f} s: {readiness.last_answer}")
                 if self.health != Health.UNHEALTHY:
-                    self._become_unhealthy("stopped by a signal while it was starting")
+                    self._become_unhealthy(PAUSED)
             await asyncio.sleep(READY_PAUSE_SECONDS)
         self.reason = ""
 
@@ -288,7 +288,7 @@ class Keeper:
             self._mark(provision_began=time.monotonic())
             self._tell("provisioning", "")
             try:
-                await self._run_hook("provision", max(PROVISION_SECONDS_MIN, self.component.start_seconds))
+                await self._hooks.run("provision", max(PROVISION_SECONDS_MIN, self.component.start_seconds))
                 return
             except TransientError as error:
                 self.failures += 1
@@ -330,11 +330,11 @@ class Keeper:
         self.failures += 1
         self.healthy.clear()
         self.health, self.reason, self._unhealthy_since = Health.NONE, reason, None
-        await self._end_hook()
+        await self._hooks.end()
         if self.process is not None and self.process.running:
             await self._end_process()
         elif self.process is not None:
-            await self._kill_everything(self.process)
+            await self._kill_everything()
         await self._take_down()
 
     async def _take_down(self) -> None:
@@ -351,70 +351,20 @@ class Keeper:
         life, self._life = self._life, None
         if life is not None:
             await _cancel(life)
-        await self._end_hook()
-
-    async def _end_hook(self) -> None:
-        if self._hook is not None and self._hook.running:
-            await self._kill_everything(self._hook)
-        self._hook = None
+        await self._hooks.end()
 
     async def _end_process(self) -> None:
-        """Its stop signal (a stopped process is woken to get it), stop_seconds, then SIGKILL for all of it."""
+        """Its stop signal, stop_seconds, then SIGKILL for all of it."""
         running = self.process
         if running is None:
             return
-        if running.running:
-            running.signal_leader(signal.Signals[self.component.stop_signal])
-            running.signal_all(signal.SIGCONT)
-            await asyncio.wait({running.exited}, timeout=self.component.stop_seconds)
-            if running.running:
-                self._tell("stopping", f"did not end within {self.component.stop_seconds:.0f} s, SIGKILL")
-        await self._kill_everything(running)
+        if not await ask_to_end(running, self.component.stop_signal, self.component.stop_seconds):
+            self._tell("stopping", f"did not end within {self.component.stop_seconds:.0f} s, SIGKILL")
+        await self._kill_everything()
 
-    async def _kill_everything(self, running: Process) -> None:
-        """SIGKILL for the leader, its session, its descendants, and what carries its name, until none is left."""
-        deadline = Deadline(20.0)
-        while not deadline.expired:
-            sent = running.signal_all(signal.SIGKILL)
-            if running is self.process:
-                strays = sweep.find(lambda run_id: run_id == self.context.run_id, self.name)
-                sent += process.send(signal.SIGKILL, [stat.id for stat in strays])
-            if not sent and not running.running:
-                return
-            await asyncio.wait({running.exited}, timeout=0.05)
-            if not running.running:
-                await asyncio.sleep(0.02)
-        log.error("component %s: something of it does not die", self.name)
-
-    # hooks
-
-    async def _run_hook(self, hook: str, seconds: float) -> None:
-        """Run a hook as a process, its output in the component's log. Raises: TransientError with its reason."""
-        stack = self.context.stack
-        path = stack.log_path(self.name)
-        environment = child_environment(stack, self.context.run_id, self.name)
-        running = process.start(
-            Command(argv=(*self.context.hook_argv, self.name, hook)), environment, path, stack.state_dir
-        )
-        self._hook = running
-        try:
-            done, _ = await asyncio.wait({running.exited}, timeout=seconds)
-        finally:
-            await self._kill_everything(running)
-        if not done:
-            raise TransientError(f"{hook} did not end within {seconds:.0f} s")
-        ended: Exit = running.exited.result()
-        if ended.code != 0:
-            raise TransientError(self._hook_reason(hook, ended))
-
-    def _hook_reason(self, hook: str, ended: Exit) -> str:
-        """The reason that the hook wrote as its last line, else how it ended."""
-        from lakeproof.processes.hook import REASON
-
-        for line in reversed(self.log_tail(40)):
-            if line.startswith(f"{REASON}{hook} of "):
-                return line.removeprefix(REASON)
-        return f"{hook} {ended}"
+    async def _kill_everything(self) -> None:
+        if self.process is not None:
+            await kill_component(self.process, self.context.run_id, self.name)
 
     # records
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lakeproof.errors import TerminalError
+from lakeproof.errors import TransientError
 from lakeproof.processes import procfs
 from lakeproof.stack.component import Command
 
@@ -98,7 +98,7 @@ def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path
 
     Must be called in the main thread, inside the event loop: PR_SET_PDEATHSIG fires when the thread that forked
     ends (prctl(2)). A program that cannot be executed ends with code 127 and one line in the log.
-    Raises: TerminalError where the log cannot be written.
+    Raises: TransientError where the log cannot be written.
     """
     user = command.user if os.geteuid() == 0 and command.user else ""
     argv = [sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()), user, str(command.cwd or cwd), *command.argv]
@@ -106,7 +106,7 @@ def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path
         log.parent.mkdir(parents=True, exist_ok=True)
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     except OSError as error:
-        raise TerminalError(
+        raise TransientError(
             f"cannot write the log: {error.strerror}", where=str(log), next_action="free space or mend permissions"
         ) from error
     try:
@@ -124,7 +124,7 @@ def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path
             setsigdef=RESET_SIGNALS,
         )
     except OSError as error:
-        raise TerminalError(f"cannot start a process: {error.strerror}", where=command.argv[0]) from error
+        raise TransientError(f"cannot start a process: {error.strerror}", where=command.argv[0]) from error
     finally:
         os.close(output)
     return Process(procfs.identify(pid) or procfs.ProcessId(pid, 0), _watch(pid))

@@ -10,6 +10,7 @@ from typing import Any
 
 from lakeproof import errors
 from lakeproof.errors import LakeproofError, PortTaken
+from lakeproof.processes.start_failure import StartFailed
 
 HEARTBEAT_SECONDS = 4.0  # the daemon is never silent for longer while it works on a request
 LINE_BYTES_MAX = 1 << 20
@@ -28,6 +29,13 @@ def error_to_json(error: LakeproofError) -> dict[str, Any]:
         "where": error.where,
         "next_action": error.next_action,
     }
+    if isinstance(error, StartFailed):
+        data |= {
+            "component": error.component,
+            "reason": error.reason,
+            "log_path": error.log_path,
+            "log_lines": error.log_lines,
+        }
     if isinstance(error, PortTaken):
         data |= {"port": error.port, "component": error.component, "holder": error.holder}
     return data
@@ -37,6 +45,10 @@ def error_from_json(data: Mapping[str, Any]) -> LakeproofError:
     """The same error again: of its class where it has the common shape, else of the nearest one."""
     if data["kind"] == PortTaken.__name__:
         return PortTaken(int(data["port"]), str(data["component"]), str(data["holder"]))
+    if data["kind"] == StartFailed.__name__:
+        return StartFailed(
+            str(data["component"]), str(data["reason"]), str(data["log_path"]), list(data["log_lines"])
+        )
     plain = {
         one.__name__: one
         for one in (errors.InvalidInput, errors.CouldNotLook, errors.TransientError, errors.TerminalError)

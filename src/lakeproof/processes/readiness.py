@@ -11,6 +11,7 @@ from lakeproof.stack.stack import Stack
 ASK_SECONDS = 2.0  # what `ready` is given
 GRACE_SECONDS = 3.0  # beyond it, the answer counts as missing
 HEALTH_PAUSE_SECONDS = 2.0
+SUSPECT_PAUSE_SECONDS = 1.0  # after a failure, and until it answers again
 FAILURES_TO_UNHEALTHY = 3
 
 
@@ -34,24 +35,25 @@ class Readiness:
         A question that hangs beyond its time is left to its thread and counts as failed until it returns.
         """
         if self._open is not None and not self._open.done():
-            return self._no(self.last_answer)
+            return self.count_failure(self.last_answer)
         loop = asyncio.get_running_loop()
         self._open = loop.run_in_executor(self.threads, self.component.ready, self.stack, ASK_SECONDS)
         try:
             await asyncio.wait_for(asyncio.shield(self._open), ASK_SECONDS + GRACE_SECONDS)
         except TimeoutError:
             if self._open.done():
-                return self._no("the question timed out")
+                return self.count_failure("the question timed out")
             self._open.add_done_callback(_forget)
-            return self._no(f"no answer within {ASK_SECONDS + GRACE_SECONDS:.0f} s")
+            return self.count_failure(f"no answer within {ASK_SECONDS + GRACE_SECONDS:.0f} s")
         except LakeproofError as error:
-            return self._no(error.what)
+            return self.count_failure(error.what)
         except Exception as error:  # noqa: BLE001 - a component's question must not end the daemon
-            return self._no(f"{type(error).__name__}: {error}")
+            return self.count_failure(f"{type(error).__name__}: {error}")
         self.failures, self.last_answer = 0, ""
         return True
 
-    def _no(self, answer: str) -> bool:
+    def count_failure(self, answer: str) -> bool:
+        """One more failure in a row, and what was seen. Always False."""
         self.failures += 1
         self.last_answer = " ".join(answer.split())[:300]
         return False

@@ -18,14 +18,13 @@ from lakeproof.processes.environment import settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.keeper import Keeper
 from lakeproof.processes.protocol import HEARTBEAT_SECONDS, LINE_BYTES_MAX, encode, error_to_json
+from lakeproof.processes.start_failure import describe_failure, gave_up
 from lakeproof.processes.states import State
 from lakeproof.stack.closure import closure
 
 if TYPE_CHECKING:
     from lakeproof.processes.daemon import Daemon
 
-FAILED_STARTS_TO_GIVE_UP = 3
-UNHEALTHY_SECONDS_TO_GIVE_UP = 20.0
 SIGNALS = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP, "CONT": signal.SIGCONT, "TERM": signal.SIGTERM}
 
 type Send = Callable[[dict[str, Any]], None]
@@ -120,7 +119,7 @@ class Server:
                 raise TerminalError("stopped while it was starting", where=f"stack {daemon.stack.name}")
             for keeper in keepers:
                 if gave_up(keeper):
-                    raise start_failure(keeper)
+                    raise describe_failure(keeper)
             await asyncio.sleep(0.05)
         return [keeper.name for keeper in missing]
 
@@ -160,27 +159,3 @@ class Server:
 
     def _still_stopping(self) -> str:
         return ", ".join(one.name for one in self._daemon.keepers.values() if one.state == State.STOPPING)
-
-
-def gave_up(keeper: Keeper) -> bool:
-    """True when waiting for it longer is no use to who asked; the supervisor itself goes on trying."""
-    if keeper.healthy.is_set():
-        return False
-    return (
-        keeper.state in (State.FAILED, State.STOPPING, State.STOPPED)
-        or keeper.too_slow
-        or keeper.failures >= FAILED_STARTS_TO_GIVE_UP
-        or (keeper.failures == 0 and keeper.unhealthy_seconds > UNHEALTHY_SECONDS_TO_GIVE_UP)
-    )
-
-
-def start_failure(keeper: Keeper) -> TerminalError:
-    """Which, why, and the last lines of its log."""
-    path = keeper.context.stack.log_path(keeper.name)
-    lines = [f"  | {line}" for line in keeper.log_tail()]
-    shown = "\n".join([f"\nlast lines of {path}:", *lines, ""]) if lines else ""
-    return TerminalError(
-        f"did not become healthy: {keeper.reason or keeper.state}{shown}",
-        where=keeper.name,
-        next_action=f"lakeproof logs {keeper.name}",
-    )

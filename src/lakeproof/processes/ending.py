@@ -1,0 +1,50 @@
+"""Ending a process and everything that belongs to it."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+from lakeproof.deadline import Deadline
+from lakeproof.processes import sweep
+from lakeproof.processes.process import Process, send
+
+DIE_SECONDS = 20.0
+
+log = logging.getLogger(__name__)
+
+
+async def ask_to_end(running: Process, stop_signal: str, seconds: float) -> bool:
+    """Send the stop signal to the leader (a stopped one is woken to get it) and wait. True when it ended in time."""
+    if running.running:
+        running.signal_leader(signal.Signals[stop_signal])
+        running.signal_all(signal.SIGCONT)
+        await asyncio.wait({running.exited}, timeout=seconds)
+    return not running.running
+
+
+async def kill_family(running: Process) -> None:
+    """SIGKILL for the leader, its session and their descendants, until none is left."""
+    await _kill_until_none(running, lambda: running.signal_all(signal.SIGKILL))
+
+
+async def kill_component(running: Process, run_id: str, component: str) -> None:
+    """As `kill_family`, and for everything else that carries the component's name in this run."""
+
+    def kill() -> int:
+        sent = running.signal_all(signal.SIGKILL)
+        strays = sweep.find(lambda found: found == run_id, component)
+        return sent + send(signal.SIGKILL, [stat.id for stat in strays])
+
+    await _kill_until_none(running, kill)
+
+
+async def _kill_until_none(running: Process, kill: Callable[[], int]) -> None:
+    deadline = Deadline(DIE_SECONDS)
+    while not deadline.expired:
+        if not kill() and not running.running:
+            return
+        await asyncio.wait({running.exited}, timeout=0.05)
+        if not running.running:
+            await asyncio.sleep(0.02)
+    log.error("pid %s: something of it does not die", running.pid)

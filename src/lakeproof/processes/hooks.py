@@ -1,0 +1,58 @@
+"""Running a component's hooks (provision, before_stop) as processes, one at a time."""
+
+import asyncio
+from collections.abc import Sequence
+
+from lakeproof.errors import TransientError
+from lakeproof.processes import logfile, process
+from lakeproof.processes.ending import kill_family
+from lakeproof.processes.environment import child_environment
+from lakeproof.processes.hook import REASON
+from lakeproof.processes.process import Process
+from lakeproof.stack.component import Command
+from lakeproof.stack.stack import Stack
+
+
+class HookFailed(TransientError):
+    """A hook ended with an error or not in time."""
+
+
+class Hooks:
+    """One component's hooks. `argv` runs one when COMPONENT and HOOK are added."""
+
+    def __init__(self, component: str, stack: Stack, run_id: str, argv: Sequence[str]) -> None:
+        self._component, self._stack, self._run_id, self._argv = component, stack, run_id, argv
+        self._running: Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The hook that runs now, or that ran last."""
+        return self._running.pid if self._running is not None else None
+
+    async def run(self, hook: str, seconds: float) -> None:
+        """Run it, output into the component's log; whatever it started is ended with it. Raises: HookFailed."""
+        environment = child_environment(self._stack, self._run_id, self._component)
+        command = Command(argv=(*self._argv, self._component, hook))
+        log = self._stack.log_path(self._component)
+        self._running = running = process.start(command, environment, log, self._stack.state_dir)
+        try:
+            done, _ = await asyncio.wait({running.exited}, timeout=seconds)
+        finally:
+            await kill_family(running)
+        if not done:
+            raise HookFailed(f"{hook} did not end within {seconds:.0f} s")
+        ended = running.exited.result()
+        if ended.code != 0:
+            raise HookFailed(self._reason(hook) or f"{hook} {ended}")
+
+    async def end(self) -> None:
+        """End the one that runs, if any."""
+        if self._running is not None and self._running.running:
+            await kill_family(self._running)
+
+    def _reason(self, hook: str) -> str:
+        """What the hook wrote as its last line, for people."""
+        for line in reversed(logfile.tail(self._stack.log_path(self._component), 40)):
+            if line.startswith(f"{REASON}{hook} of "):
+                return line.removeprefix(REASON)
+        return ""

@@ -1,0 +1,42 @@
+"""Running a component's `prepare` and `command` in a thread, one at a time, so that they cannot hold up the daemon."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from lakeproof.errors import TransientError
+from lakeproof.stack.component import Command, Component
+from lakeproof.stack.stack import Stack
+
+PREPARE_SECONDS = 60.0
+
+
+class PrepareFailed(TransientError):
+    """`prepare` hung, or the operating system refused it something."""
+
+
+class Preparation:
+    """One component's."""
+
+    def __init__(self, component: Component, stack: Stack, threads: ThreadPoolExecutor) -> None:
+        self._component, self._stack, self._threads = component, stack, threads
+        self._job: asyncio.Future[Command] | None = None
+
+    async def run(self) -> Command:
+        """Prepare, and give the command to start. A run that was called off is waited for first.
+
+        Raises: PrepareFailed, and what the component itself raises.
+        """
+        if self._job is not None and not self._job.done():
+            await asyncio.wait({self._job}, timeout=PREPARE_SECONDS)
+        self._job = job = asyncio.get_running_loop().run_in_executor(self._threads, self._work)
+        try:
+            return await asyncio.wait_for(asyncio.shield(job), PREPARE_SECONDS)
+        except TimeoutError:
+            raise PrepareFailed(f"prepare did not end within {PREPARE_SECONDS:.0f} s") from None
+        except OSError as error:
+            raise PrepareFailed(f"prepare failed: {error}") from error
+
+    def _work(self) -> Command:
+        if self._component.prepare is not None:
+            self._component.prepare(self._stack)
+        return self._component.command(self._stack)

@@ -1,0 +1,45 @@
+"""When waiting for a component is no use any more, and what to say then."""
+
+from lakeproof.errors import TerminalError
+from lakeproof.processes.keeper import Keeper
+from lakeproof.processes.states import Health, State
+
+FAILED_STARTS_TO_GIVE_UP = 3
+UNHEALTHY_SECONDS_TO_GIVE_UP = 20.0
+
+
+class StartFailed(TerminalError):
+    """A component did not become healthy; `log_lines` are the last ones of its log."""
+
+    def __init__(self, component: str, reason: str, log_path: str, log_lines: list[str]) -> None:
+        self.component, self.reason, self.log_path, self.log_lines = component, reason, log_path, log_lines
+        super().__init__(
+            f"did not become healthy: {reason}", where=component, next_action=f"lakeproof logs {component}"
+        )
+
+    @property
+    def message(self) -> str:
+        """What, where, next, and then the last lines of the log."""
+        if not self.log_lines:
+            return super().message
+        shown = "\n".join(f"  | {line}" for line in self.log_lines)
+        return f"{super().message}\nlast lines of {self.log_path}:\n{shown}"
+
+
+def gave_up(keeper: Keeper) -> bool:
+    """True when waiting for it longer is no use to who asked; the supervisor itself goes on trying."""
+    if keeper.healthy.is_set():
+        return False
+    return (
+        keeper.state in (State.FAILED, State.STOPPING, State.STOPPED)
+        or keeper.too_slow
+        or keeper.failures >= FAILED_STARTS_TO_GIVE_UP
+        or (keeper.health == Health.UNHEALTHY and keeper.paused)
+        or (keeper.failures == 0 and keeper.unhealthy_seconds > UNHEALTHY_SECONDS_TO_GIVE_UP)
+    )
+
+
+def describe_failure(keeper: Keeper) -> StartFailed:
+    """Which, why, and the last lines of its log."""
+    path = str(keeper.context.stack.log_path(keeper.name))
+    return StartFailed(keeper.name, keeper.reason or str(keeper.state), path, keeper.log_tail())
