@@ -50,7 +50,7 @@ def setup(
     plan = make_plan(recipes)
     if only:
         plan = Plan(tuple(recipe for recipe in plan.missing if recipe.name in only))
-    if plan.missing and not offline:
+    if plan.missing and not offline and not yes:  # bootstrap.sh has told, and asked
         _tell(plan)
         _ask(yes, plan.download_mb)
     progress = make_progress()

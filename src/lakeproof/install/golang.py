@@ -10,7 +10,7 @@ from lakeproof.install import artifacts
 from lakeproof.install.cache import go_dir
 from lakeproof.install.program import ProgramFailed, run
 from lakeproof.install.recipe import GoStep
-from lakeproof.install.workplace import Workplace
+from lakeproof.install.workplace import Amount, Workplace
 
 
 def compile_program(step: GoStep, place: Workplace) -> None:
@@ -26,14 +26,14 @@ def compile_program(step: GoStep, place: Workplace) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     log_start = place.log.stat().st_size if place.log.exists() else 0
 
-    def packages_done() -> int:
+    def packages_done() -> Amount:
         with place.log.open("rb") as stream:
             stream.seek(log_start)
-            return stream.read().count(b"\n")
+            return Amount(stream.read().count(b"\n"), 0, "modules and packages")
 
     command: list[str | Path] = [find_go(), "build", "-v", "-trimpath", "-ldflags=-s -w", "-o", target, step.package]
     place.say(f"compiling {step.package}")
-    with place.watched(packages_done, 0, "packages"):
+    with place.watched(packages_done):
         try:
             run(command, log=place.log, stop=place.stop, cwd=work, env=_environment(place))
         except ProgramFailed as failed:
@@ -53,7 +53,7 @@ def find_go() -> Path:
 
     Raises: MissingArtifact when neither is there.
     """
-    return system_go() or artifacts.path("go") / "go" / "bin" / "go"
+    return system_go() or artifacts.path("go") / "bin" / "go"
 
 
 def system_go(oldest: tuple[int, int] = (1, 25)) -> Path | None:

@@ -7,7 +7,7 @@ held against the lock (or, while the lock is being written, opened as a zip), an
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
@@ -17,7 +17,7 @@ from lakeproof.install.lock import LockedFile, sha256_of
 from lakeproof.install.program import ProgramFailed, run
 from lakeproof.install.recipe import MavenBuildStep, MavenStep
 from lakeproof.install.store import place_file
-from lakeproof.install.workplace import Workplace, bytes_under
+from lakeproof.install.workplace import Amount, Workplace, bytes_under
 
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 OLDEST_MAVEN = (3, 6)
@@ -99,7 +99,7 @@ def _resolve(step: MavenStep, place: Workplace) -> list[Path]:
     prefix = step.into.rstrip("/") + "/" if step.into != "." else ""
     expected = sum(file.size for path, file in place.locked.items() if path.startswith(prefix))
     place.say(f"fetching {step.pom} with Maven")
-    with place.watched(lambda: bytes_under(repository, (".jar",)), expected, "MB"):
+    with place.watched(_amount_under(repository, expected)):
         _maven(
             ["-f", str(place.recipe.folder / step.pom), f"{PLUGIN}:list", "-DincludeScope=runtime",
              f"-DoutputFile={listing}", "-DoutputAbsoluteArtifactFilename=true", "-Dmdep.outputScope=false"],
@@ -113,6 +113,21 @@ def _resolve(step: MavenStep, place: Workplace) -> list[Path]:
     if not jars:
         raise TerminalError("Maven listed no jar", where=f"third_party/{place.recipe.name}/{step.pom}")
     return sorted(jar for jar in jars if ":".join(coordinates_of(jar, repository).split(":")[:2]) not in step.minus)
+
+
+def _amount_under(repository: Path, expected: int) -> Callable[[], Amount]:
+    """Bytes of jars that came; while none come, how many poms Maven has read (for Trino it reads 600)."""
+    last = 0
+
+    def look() -> Amount:
+        nonlocal last
+        came = bytes_under(repository, (".jar",))
+        moved, last = came != last, came
+        if moved or (expected and came >= expected):
+            return Amount(min(came, expected or came), expected, "MB")
+        return Amount(sum(1 for _ in repository.rglob("*.pom")), 0, "poms read")
+
+    return look
 
 
 def _maven(arguments: list[str], place: Workplace) -> None:

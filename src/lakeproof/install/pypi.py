@@ -14,7 +14,7 @@ from lakeproof.install.cache import downloads_dir, logs_dir, tools_dir
 from lakeproof.install.lock import LockedFile, sha256_of
 from lakeproof.install.program import run
 from lakeproof.install.recipe import PypiStep
-from lakeproof.install.workplace import Workplace, bytes_under
+from lakeproof.install.workplace import Amount, Workplace, bytes_under
 
 
 def fetch_archive(step: PypiStep, place: Workplace) -> None:
@@ -82,7 +82,8 @@ def _download(step: PypiStep, place: Workplace, locked: LockedFile | None) -> Pa
     wanted.write_text(f"{step.requirement}{pinned}\n", encoding="utf-8")
     kind = "--no-binary" if step.archive == "sdist" else "--only-binary"
     place.say(f"fetching {step.requirement} from PyPI")
-    with place.watched(lambda: bytes_under(incoming), locked.size if locked else 0, "MB"):
+    size = locked.size if locked else 0
+    with place.watched(lambda: Amount(min(bytes_under(incoming), size or sys.maxsize), size, "MB")):
         run(
             [*pip_command(place), "download", "--no-deps", "--no-cache-dir", "--disable-pip-version-check",
              "--progress-bar=off", f"{kind}={step.requirement.split('==')[0]}", "-d", incoming, "-r", wanted],

@@ -1,7 +1,7 @@
 """Has every artifact of the clone there: several at a time, needs before what needs them."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
@@ -27,13 +27,13 @@ def set_up(
     stop = threading.Event()
     done: list[Built] = []
     failed: dict[str, LakeproofError] = {}
-    waiting = dict(sorted(chosen.items(), key=lambda item: -item[1].seconds))
+    waiting = {recipe.name: recipe for recipe in sorted(chosen.values(), key=_rank(chosen))}
     running: dict[Future[Built], str] = {}
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="set-up") as pool:
         try:
             while waiting or running:
                 finished = {built.name for built in done}
-                for recipe in _ready(waiting, finished, chosen, failed):
+                for recipe in _ready(waiting, finished, chosen, failed)[: AT_A_TIME - len(running)]:
                     del waiting[recipe.name]
                     running[pool.submit(build, recipe, options, progress, stop)] = recipe.name
                 if not running:
@@ -84,6 +84,16 @@ def _ready(
         for recipe in waiting.values()
         if all(need in finished or (need not in chosen and need not in failed) for need in recipe.needs)
     ]
+
+
+def _rank(chosen: dict[str, Recipe]) -> Callable[[Recipe], int]:
+    """Sorts the longest way to the end first: a recipe's own seconds and those of what waits for it."""
+
+    def seconds_to_end(recipe: Recipe) -> int:
+        after = [seconds_to_end(other) for other in chosen.values() if recipe.name in other.needs]
+        return recipe.seconds + max(after, default=0)
+
+    return lambda recipe: -seconds_to_end(recipe)
 
 
 def _all_failures(failed: dict[str, LakeproofError], left_out: Collection[str]) -> LakeproofError:

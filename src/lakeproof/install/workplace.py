@@ -15,6 +15,15 @@ from lakeproof.install.recipe import Recipe
 _LOOK_SECONDS = 1.0
 
 
+@dataclass(frozen=True)
+class Amount:
+    """How far something is: `done` of `total` (0 when unknown); bytes where the unit is "MB"."""
+
+    done: int
+    total: int
+    unit: str
+
+
 @dataclass
 class Workplace:
     """Handed to every step. `came` collects what was fetched, to be compared with the lock."""
@@ -42,13 +51,14 @@ class Workplace:
         self.came[file.path] = file
 
     @contextmanager
-    def watched(self, look: Callable[[], int], total: int, unit: str) -> Iterator[None]:
-        """While the block runs, report `look()` out of `total` about once a second."""
+    def watched(self, look: Callable[[], Amount]) -> Iterator[None]:
+        """While the block runs, report what `look` gives about once a second."""
         over = threading.Event()
 
         def watch() -> None:
             while not over.wait(_LOOK_SECONDS):
-                self.progress.amount(self.recipe.name, min(look(), total) if total else look(), total, unit)
+                amount = look()
+                self.progress.amount(self.recipe.name, amount.done, amount.total, amount.unit)
 
         watcher = threading.Thread(target=watch, name=f"watch-{self.recipe.name}", daemon=True)
         watcher.start()
