@@ -1,0 +1,237 @@
+"""The heartbeat: a beat written each second into a captured table, and the newest beat read from the topic.
+
+Beats travel the whole path of a captured row (commit, binlog, connector, topic), so now minus the newest beat that
+arrived is the delay of capture. Debezium's own figure is not: it stays low while the connector is paused.
+"""
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from lakeproof.errors import NotReady
+from lakeproof.lake.capture.connector import Connector
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer
+    from pymysql.connections import Connection
+    from pymysql.cursors import Cursor
+
+BEAT_SECONDS = 1.0
+DATABASE_SECONDS = 3.0
+TAIL_MESSAGES = 2_000
+TAIL_GROWTH = 10
+POLL_SECONDS = 0.5
+BATCH = 500
+
+log = logging.getLogger(__name__)
+
+
+class Condition:
+    """Whether a dependency answers: the reason why not, or empty. A change of it is logged once."""
+
+    def __init__(self, dependency: str, use: str) -> None:
+        self.dependency = dependency
+        self.what = f"{dependency} ({use})"
+        self.reason = "not asked yet"
+        self.errors = 0
+
+    def well(self) -> None:
+        """It answered."""
+        if self.reason:
+            log.info("%s answers", self.what)
+        self.reason = ""
+
+    def failed(self, reason: str) -> None:
+        """It did not answer; counted."""
+        self.errors += 1
+        if not self.reason or self.reason == "not asked yet":
+            log.warning("%s does not answer: %s", self.what, reason)
+        self.reason = reason
+
+
+class Beats(Protocol):
+    """Where beats are written; `write` gives the beat in microseconds since the epoch, by the database's clock."""
+
+    def write(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class HeartbeatTable:
+    """Writes beats into a connector's heartbeat table; connects by itself. `write` raises NotReady."""
+
+    def __init__(self, stack: Stack, connector: Connector) -> None:
+        self._stack = stack
+        self._table = f"{connector.database}.{connector.heartbeat}"
+        self._connection: Connection[Cursor] | None = None
+
+    def write(self) -> int:
+        """One beat; committed when this returns. A broken connection is given up, the next call makes a new one."""
+        import pymysql
+
+        from lakeproof.stack.engines.mysql import connect
+
+        try:
+            if self._connection is None:
+                self._connection = connect(self._stack, "ticker", "mysql-ticker", DATABASE_SECONDS)
+            with self._connection.cursor() as cursor:
+                cursor.execute("SET @beat = CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)")
+                cursor.execute(
+                    f"INSERT INTO {self._table} (id, beat_us) VALUES (1, @beat)"
+                    " ON DUPLICATE KEY UPDATE beat_us = @beat"
+                )
+                cursor.execute("SELECT @beat")
+                row = cursor.fetchone()
+        except (pymysql.MySQLError, OSError) as error:
+            self.close()
+            raise NotReady(
+                " ".join(str(part) for part in error.args) or type(error).__name__, where="mysql"
+            ) from error
+        return int(row[0]) if row else 0
+
+    def close(self) -> None:
+        """Give the connection up, in whatever state it is."""
+        import pymysql
+
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(pymysql.MySQLError, OSError):
+                connection.close()
+
+
+class Ticker(threading.Thread):
+    """Writes a beat each second until `stop` is set, through any outage of the database."""
+
+    def __init__(self, name: str, beats: Beats, stop: threading.Event, *, pause: float = BEAT_SECONDS) -> None:
+        super().__init__(name=f"ticker-{name}", daemon=True)
+        self.condition = Condition("mysql", f"ticker of {name}")
+        self.last_beat_us: int | None = None
+        self._beats, self._stop_asked, self._pause = beats, stop, pause
+
+    def run(self) -> None:
+        """The thread's work. Beats keep to a fixed pace; one that took too long is not made up for."""
+        following = time.monotonic()
+        while not self._stop_asked.is_set():
+            try:
+                self.last_beat_us = self._beats.write()
+                self.condition.well()
+            except NotReady as error:
+                self.condition.failed(error.what)
+            following = max(following + self._pause, time.monotonic())
+            self._stop_asked.wait(following - time.monotonic())
+        self._beats.close()
+
+
+def beat_in(value: bytes | None, connector: Connector) -> int | None:
+    """The beat in one message of the topic, in microseconds; None for any other message.
+
+    Looks for the table's name among the bytes before it parses: at full load only one message in thousands is a beat.
+    """
+    if value is None or f'"{connector.heartbeat}"'.encode() not in value:
+        return None
+    try:
+        event = json.loads(value)
+        source, after = event["source"], event["after"]
+        if source["db"] == connector.database and source["table"] == connector.heartbeat:
+            return int(after["beat_us"])
+    except (ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+class BeatReader(threading.Thread):
+    """Reads a connector's topic and keeps the newest beat in it, until `stop` is set, through any outage of Kafka.
+
+    It begins a little before the topic's end, and farther back where no beat is found there, so that the delay is
+    known at once after a restart. `newest_us` is None until a beat was seen.
+    """
+
+    def __init__(
+        self, connector: Connector, make_consumer: Callable[[Condition], "Consumer"], stop: threading.Event
+    ) -> None:
+        super().__init__(name=f"beats-{connector.name}", daemon=True)
+        self.connector = connector
+        self.condition = Condition("kafka", f"beats of {connector.name}")
+        self.newest_us: int | None = None
+        self._make_consumer, self._stop_asked = make_consumer, stop
+
+    def run(self) -> None:
+        """The thread's work: a new consumer after each error that a consumer does not get over by itself."""
+        while not self._stop_asked.is_set():
+            consumer = self._make_consumer(self.condition)
+            try:
+                self._read(consumer)
+            except NotReady as error:
+                self.condition.failed(error.what)
+                self._stop_asked.wait(1.0)
+            finally:
+                consumer.close()
+
+    def _read(self, consumer: "Consumer") -> None:
+        from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+        topic = self.connector.topic
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=5.0)
+            back, start = TAIL_MESSAGES, max(low, high - TAIL_MESSAGES)
+            consumer.assign([TopicPartition(topic, 0, start)])
+            tail = _Tail()
+            while not self._stop_asked.is_set():
+                for message in consumer.consume(BATCH, timeout=POLL_SECONDS):
+                    error = message.error()
+                    if error is None:
+                        tail.take(beat_in(message.value(), self.connector))
+                    elif error.code() != KafkaError._PARTITION_EOF:
+                        raise NotReady(error.str(), where="kafka")
+                    elif tail.newest_us is None and start > low:
+                        back *= TAIL_GROWTH
+                        start = max(low, high - back)
+                        consumer.seek(TopicPartition(topic, 0, start))
+                        continue
+                    else:
+                        tail.caught_up = True
+                    self.condition.well()
+                if tail.caught_up and tail.newest_us is not None:
+                    self.newest_us = tail.newest_us
+        except KafkaException as error:
+            raise NotReady(error.args[0].str(), where="kafka") from error
+
+
+class _Tail:
+    """What one consumer has read so far; it counts only once the topic's end was reached, or old beats would show."""
+
+    def __init__(self) -> None:
+        self.newest_us: int | None = None
+        self.caught_up = False
+
+    def take(self, beat: int | None) -> None:
+        if beat is not None:
+            self.newest_us = beat
+
+
+def topic_consumer(stack: Stack, condition: Condition) -> "Consumer":
+    """A consumer of committed rows that notices within seconds that the broker does not answer."""
+    from confluent_kafka import Consumer
+
+    return Consumer(
+        {
+            "bootstrap.servers": stack.address("kafka", "tcp"),
+            "group.id": "lakeproof-lag",
+            "client.id": "lakeproof-lag",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            # A topic that was made anew is looked at anew, not read from an arbitrary place.
+            "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 250,
+            "socket.timeout.ms": 4000,
+            "reconnect.backoff.max.ms": 1000,
+            "error_cb": lambda error: condition.failed(error.str()),
+            "log_level": 2,
+        }
+    )

@@ -1,0 +1,158 @@
+"""lag-exporter: the ticker that writes heartbeats, and the delay of change capture as their age on arrival.
+
+`kafka_connect_source_task_lag_millis` is worked out at scrape time, now minus the newest beat that arrived: so it
+rises a second per second whatever holds the beats up: connector paused, stopped, failed, its login lost, Connect hung
+or dead, Kafka down; and the database down or this ticker's own writes failing, which /health and
+`lakeproof_ticker_*` tell apart. It is absent until a beat was seen, never 0 for want of knowledge.
+Run as `python -m lakeproof.observability.lag_exporter`.
+"""
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import FrameType
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from lakeproof.lake.capture.connector import connectors
+from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
+from lakeproof.stack.stack import Stack, load_stack
+
+NAME = "lag-exporter"
+REQUEST_SECONDS = 5.0
+
+type Pair = tuple[Ticker, BeatReader]
+
+
+class LagCollector(Collector):
+    """The metrics of every connector; `now` gives seconds since the epoch."""
+
+    def __init__(self, pairs: dict[str, Pair], now: Callable[[], float] = time.time) -> None:
+        self._pairs, self._now = pairs, now
+
+    def collect(self) -> Iterator[Metric]:
+        """One look, at scrape time."""
+        lag = GaugeMetricFamily(
+            "kafka_connect_source_task_lag_millis",
+            "age of the newest heartbeat that came through change capture",
+            labels=["connector"],
+        )
+        beat = GaugeMetricFamily(
+            "lakeproof_ticker_last_beat_timestamp_seconds",
+            "newest heartbeat written to the database, by its clock",
+            labels=["connector"],
+        )
+        ticker_errors = CounterMetricFamily(
+            "lakeproof_ticker_errors", "heartbeats that could not be written", labels=["connector"]
+        )
+        reader_errors = CounterMetricFamily(
+            "lakeproof_lag_consumer_errors", "errors while reading heartbeats from Kafka", labels=["connector"]
+        )
+        for name, (ticker, reader) in self._pairs.items():
+            if reader.newest_us is not None:
+                lag.add_metric([name], max(0.0, self._now() * 1000 - reader.newest_us / 1000))
+            if ticker.last_beat_us is not None:
+                beat.add_metric([name], ticker.last_beat_us / 1e6)
+            ticker_errors.add_metric([name], ticker.condition.errors)
+            reader_errors.add_metric([name], reader.condition.errors)
+        return iter((lag, beat, ticker_errors, reader_errors))
+
+
+def health(pairs: dict[str, Pair]) -> tuple[int, dict[str, object]]:
+    """(HTTP status, body): 200 when every dependency answers, else 503 with the reason per dependency."""
+    reasons: dict[str, str] = {}
+    for ticker, reader in pairs.values():
+        for condition in (ticker.condition, reader.condition):
+            if reasons.get(condition.dependency, "ok") == "ok":
+                reasons[condition.dependency] = condition.reason or "ok"
+    well = all(reason == "ok" for reason in reasons.values())
+    return (200 if well else 503), {
+        "status": "ok" if well else "degraded",
+        "service": NAME,
+        "dependencies": reasons,
+    }
+
+
+def handler(pairs: dict[str, Pair], registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
+    """The HTTP side: /metrics and /health, nothing else."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = REQUEST_SECONDS
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+            elif path == "/health":
+                status, body = health(pairs)
+                self._answer(status, "application/json", json.dumps(body).encode())
+            else:
+                self._answer(404, "application/json", b'{"detail": "only /metrics and /health"}')
+
+        def _answer(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """A line per scrape tells nothing."""
+
+    return Handler
+
+
+def make_pairs(stack: Stack, stop: threading.Event) -> dict[str, Pair]:
+    """One ticker and one reader for each connector's file."""
+    return {
+        name: (
+            Ticker(name, HeartbeatTable(stack, connector), stop),
+            BeatReader(connector, partial(topic_consumer, stack), stop),
+        )
+        for name, connector in connectors().items()
+    }
+
+
+def run(stack: Stack) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    pairs = make_pairs(stack, stop)
+    registry = CollectorRegistry()
+    registry.register(LagCollector(pairs))
+    ProcessCollector(registry=registry)
+    server = ThreadingHTTPServer(
+        (stack.settings.host, stack.port(NAME)), handler(pairs, registry), bind_and_activate=True
+    )
+    server.daemon_threads = True
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    for pair in pairs.values():
+        for thread in pair:
+            thread.start()
+    stop.wait()
+    server.shutdown()
+    for pair in pairs.values():
+        for thread in pair:
+            thread.join(timeout=2.0)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    run(load_stack())

@@ -1,0 +1,41 @@
+"""lag-exporter: writes the heartbeats and measures the delay of change capture (observability/lag_exporter.py)."""
+
+import sys
+
+import httpx
+
+from lakeproof.errors import NotReady
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+
+def command(stack: Stack) -> Command:
+    """Its passwords come from the stack's secrets, never from argv."""
+    return Command((sys.executable, "-m", "lakeproof.observability.lag_exporter"))
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It tells how its dependencies are; that one of them is down is their trouble, not its own."""
+    try:
+        answer = httpx.get(f"{stack.url('lag-exporter')}/health", timeout=timeout, trust_env=False)
+        told = answer.json().get("service") == "lag-exporter"
+    except (httpx.HTTPError, ValueError, AttributeError) as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where="lag-exporter") from error
+    if not told:
+        raise NotReady("somebody else answers on its port", where="lag-exporter")
+
+
+COMPONENTS = (
+    Component(
+        name="lag-exporter",
+        kind="service",
+        command=command,
+        ready=ready,
+        ports={"http": 9308},
+        provision_needs=("mysql", "kafka", "connect"),
+        scrapes=(Scrape("http"),),
+        start_seconds=60.0,
+        stop_seconds=6.0,
+        summary="heartbeats, and the delay of change capture",
+    ),
+)
