@@ -1,0 +1,70 @@
+"""Reads the Iceberg manifests behind a published state: which files it needs, and statistics of their columns."""
+
+import io
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from lakeproof.lake.object_store import bucket_and_key
+from lakeproof.lake.publish.snapshots import get_object
+
+CACHED_MANIFESTS = 2000
+_DELETED = 2
+_DATA = 0
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A live file of a table. `is_data` is False for deletion vectors. `upper`: field id → upper bound's bytes."""
+
+    path: str
+    is_data: bool
+    records: int
+    upper: dict[int, bytes]
+
+
+class MissingFile(Exception):
+    """A manifest list or a manifest that a state needs is not there."""
+
+
+class ManifestReader:
+    """Reads manifests once each: they never change. One per table (not for several threads at once)."""
+
+    def __init__(self, s3: Any) -> None:
+        self._s3 = s3
+        self._cache: OrderedDict[str, tuple[DataFile, ...]] = OrderedDict()
+
+    def live_files(self, manifest_list: str) -> list[DataFile]:
+        """All live files that the manifest list leads to. Raises: MissingFile; botocore's errors."""
+        live: list[DataFile] = []
+        for entry in self._read(manifest_list):
+            path = entry["manifest_path"]
+            if path in self._cache:
+                self._cache.move_to_end(path)
+            else:
+                self._cache[path] = tuple(
+                    _data_file(line["data_file"]) for line in self._read(path) if line["status"] != _DELETED
+                )
+                while len(self._cache) > CACHED_MANIFESTS:
+                    self._cache.popitem(last=False)
+            live.extend(self._cache[path])
+        return live
+
+    def _read(self, uri: str) -> Iterable[dict[str, Any]]:
+        import fastavro
+
+        content = get_object(self._s3, bucket_and_key(uri)[1])
+        if content is None:
+            raise MissingFile(uri)
+        return list(fastavro.reader(io.BytesIO(content)))  # type: ignore[arg-type]
+
+
+def _data_file(entry: dict[str, Any]) -> DataFile:
+    bounds = entry.get("upper_bounds") or []
+    return DataFile(
+        path=entry["file_path"],
+        is_data=entry["content"] == _DATA,
+        records=entry["record_count"],
+        upper={bound["key"]: bound["value"] for bound in bounds},
+    )

@@ -1,0 +1,42 @@
+"""The publisher's metrics, in a registry of their own."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class PublisherMetrics:
+    """Names are a contract: rules and dashboards use them."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.published = Counter(
+            "lakeproof_publish", "states merged into main", registry=self.registry
+        )  # the client adds _total
+        self.last_at = Gauge(
+            "lakeproof_publish_last_timestamp_seconds", "when main last moved, UNIX time", registry=self.registry
+        )
+        self.checkpoint = Gauge("lakeproof_publish_checkpoint", "checkpoint on main", registry=self.registry)
+        self.beat_at = Gauge(
+            "lakeproof_publish_beat_timestamp_seconds",
+            "newest heartbeat on main, UNIX time by the source database's clock",
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "lakeproof_publish_seconds",
+            "from the choice of a cut to the merge",
+            buckets=(0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12),
+            registry=self.registry,
+        )
+        self.failures = Counter(
+            "lakeproof_publish_failures", "rounds that failed, by stage", ["stage"], registry=self.registry
+        )
+        self.frozen = Gauge(
+            "lakeproof_publish_frozen", "1 while an audit keeps new states off main", registry=self.registry
+        )
+        self.unreadable_rows = Gauge(
+            "lakeproof_publish_unreadable_rows", "rows Paimon counts and readers do not see", registry=self.registry
+        )
+        self.copied_bytes = Gauge(
+            "lakeproof_publish_copied_bytes", "metadata written by the last publish", registry=self.registry
+        )
+        for stage in ("read", "metadata", "audit", "commit", "merge"):
+            self.failures.labels(stage=stage)

@@ -1,0 +1,220 @@
+"""One round of publishing: look, choose a cut, copy metadata, commit on `ingest`, audit, merge into `main`.
+
+All state that matters is in Nessie and the object store: a publisher that is killed anywhere goes on in the next
+one's first round, and of two at once the slower one loses the race for a commit and looks again.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lakeproof.errors import LakeproofError, TransientError
+from lakeproof.lake.job.spec import DATABASE
+from lakeproof.lake.job.sql_files import table_names
+from lakeproof.lake.nessie import IcebergTable, NessieClient, NessieConflict, Reference
+from lakeproof.lake.object_store import LAKE_BUCKET
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
+from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
+from lakeproof.lake.publish.cut import Cut, choose_cut, choose_newest, moves_on
+from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
+from lakeproof.lake.publish.metadata import (
+    current_snapshot,
+    metadata_key,
+    published_copy,
+    published_key,
+    read_metadata,
+)
+from lakeproof.lake.publish.metrics import PublisherMetrics
+from lakeproof.lake.publish.snapshots import FollowedTable, get_object
+
+log = logging.getLogger(__name__)
+
+
+class RoundFailed(TransientError):
+    """A round ended early; `stage` says where. The next round begins anew."""
+
+    def __init__(self, stage: str, error: BaseException) -> None:
+        self.stage = stage
+        text = error.message if isinstance(error, LakeproofError) else f"{type(error).__name__}: {error}"
+        super().__init__(text, where=f"publish, {stage}")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a round put on `main`."""
+
+    hash: str
+    checkpoint: int
+    snapshots: Mapping[str, int]
+    beat: Beat | None
+    seconds: float
+    copied_bytes: int
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What is published so far."""
+
+    main: Reference
+    ingest: Reference
+    checkpoint: int | None
+    snapshots: Mapping[str, int]
+
+
+class Publisher:
+    """Publishes one database's tables. Not for several threads; several processes may run."""
+
+    def __init__(self, s3: Any, nessie: NessieClient, metrics: PublisherMetrics, *, use_cut: bool = True) -> None:
+        self._s3 = s3
+        self._nessie = nessie
+        self._metrics = metrics
+        self._use_cut = use_cut
+        self._executor = ThreadPoolExecutor(6, thread_name_prefix="publish")
+        self._audit = QuickAudit(s3, self._executor)
+        self._tables: dict[str, FollowedTable] = {}
+        self._readers: dict[str, ManifestReader] = {}
+        self._head: _Head | None = None
+
+    def round(self, *, frozen: bool = False) -> Published | None:
+        """Publish what is new; None where nothing is, or `frozen` keeps it off `main`.
+
+        Raises: RoundFailed (look again later), AuditFailed (the newest state must not be published).
+        """
+        with self._stage("read"):
+            head = self._head or self._read_head()
+            tables = self._wanted_tables(head)
+            list(self._executor.map(FollowedTable.refresh, tables.values()))
+            cut = self._choose(tables, head)
+        self._head = head
+        if cut is None or frozen or not moves_on(cut, head.snapshots, head.checkpoint):
+            return None
+        started = time.monotonic()
+        with self._stage("metadata"):
+            states = dict(
+                zip(cut.ids, self._executor.map(lambda table: self._state(table, cut), cut.ids), strict=True)
+            )
+            if any(state is None for state in states.values()):
+                # Paimon writes it a moment after the snapshot.
+                return None
+            whole = {table: state for table, state in states.items() if state is not None}
+            heartbeat = whole.get(HEARTBEAT_TABLE)
+            beat = newest_beat(heartbeat.files, heartbeat.metadata) if heartbeat else None
+        with self._stage("audit"):
+            self._audit.check(cut, whole, same_checkpoint=self._use_cut)
+            self._metrics.unreadable_rows.set(unreadable_rows(cut, whole))
+        locations, copied_bytes = self._write_copies(cut, whole)
+        merged = self._commit(head, cut, whole, locations, beat)
+        seconds = time.monotonic() - started
+        return Published(merged.hash, cut.checkpoint, cut.ids, beat, seconds, copied_bytes)
+
+    def _read_head(self) -> _Head:
+        """What `main` holds, by its newest commit that is ours."""
+        main = self._nessie.reference(history.MAIN)
+        ingest = self._nessie.reference(history.INGEST)
+        for commit in self._nessie.history(history.MAIN, 50, at_hash=main.hash):
+            found = history.read_commit(commit, 0)
+            if found is not None:
+                return _Head(main, ingest, found.checkpoint, found.snapshots)
+        return _Head(main, ingest, None, {})
+
+    def _wanted_tables(self, head: _Head) -> dict[str, FollowedTable]:
+        for table in table_names():
+            if table not in self._tables:
+                self._tables[table] = FollowedTable(self._s3, DATABASE, table)
+                self._readers[table] = ManifestReader(self._s3)
+        return self._tables
+
+    def _choose(self, tables: Mapping[str, FollowedTable], head: _Head) -> Cut | None:
+        # A table that was added to the files is left out until the job writes it; the first state has all tables.
+        seen = {
+            name: table.snapshots
+            for name, table in tables.items()
+            if table.snapshots or not head.snapshots or name in head.snapshots
+        }
+        if not self._use_cut:
+            return choose_newest(seen)
+        if not all(seen.values()):
+            return None
+        keyed = {name: tables[name].has_primary_key(snapshots[-1].schema_id) for name, snapshots in seen.items()}
+        return choose_cut(seen, keyed)
+
+    def _state(self, table: str, cut: Cut) -> TableState | None:
+        text = get_object(self._s3, metadata_key(DATABASE, table, cut.snapshots[table].id))
+        if text is None:
+            return None
+        metadata = read_metadata(text)
+        try:
+            files = self._readers[table].live_files(current_snapshot(metadata)["manifest-list"])
+        except MissingFile as missing:
+            raise AuditFailed(f"{missing} is missing", where=table) from missing
+        return TableState(metadata, tuple(files))
+
+    def _write_copies(self, cut: Cut, states: Mapping[str, TableState]) -> tuple[dict[str, str], int]:
+        at_ms = time.time_ns() // 1_000_000
+        unique = uuid.uuid4().hex
+
+        def write(table: str) -> tuple[str, int]:
+            copy = published_copy(states[table].metadata)
+            key = published_key(DATABASE, table, at_ms, cut.snapshots[table].id, unique)
+            self._s3.put_object(Bucket=LAKE_BUCKET, Key=key, Body=copy, IfNoneMatch="*")
+            return f"s3://{LAKE_BUCKET}/{key}", len(copy)
+
+        with self._stage("metadata"):
+            written = dict(zip(states, self._executor.map(write, states), strict=True))
+        return {table: uri for table, (uri, _) in written.items()}, sum(size for _, size in written.values())
+
+    def _commit(
+        self,
+        head: _Head,
+        cut: Cut,
+        states: Mapping[str, TableState],
+        locations: Mapping[str, str],
+        beat: Beat | None,
+    ) -> Reference:
+        properties = history.properties_of(
+            cut.checkpoint, beat.gtid if beat else None, beat.at_us if beat else None, cut.ids
+        )
+        message = f"checkpoint {cut.checkpoint}"
+        with self._stage("commit"):
+            held = self._nessie.content_ids(head.ingest, DATABASE, list(cut.ids))
+            tables = {
+                table: IcebergTable(
+                    metadata_location=locations[table],
+                    snapshot_id=snapshot.id,
+                    schema_id=states[table].metadata["current-schema-id"],
+                    spec_id=states[table].metadata["default-spec-id"],
+                    sort_order_id=states[table].metadata["default-sort-order-id"],
+                    content_id=held[table].content_id if table in held else None,
+                )
+                for table, snapshot in cut.snapshots.items()
+            }
+            ingest = self._nessie.commit_tables(head.ingest, DATABASE, tables, message, properties)
+        with self._stage("merge"):
+            main = self._nessie.merge(ingest, head.main, message, properties)
+        self._head = _Head(main, ingest, cut.checkpoint, cut.ids)
+        return main
+
+    @contextmanager
+    def _stage(self, stage: str) -> Iterator[None]:
+        """Turns what can go wrong outside into RoundFailed, and forgets the head, which may have moved."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except AuditFailed:
+            self._head = None
+            raise
+        except (LakeproofError, BotoCoreError, ClientError, NessieConflict) as error:
+            self._head = None
+            raise RoundFailed(stage, error) from error
+
+    def close(self) -> None:
+        """End its threads."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._nessie.close()

@@ -1,0 +1,51 @@
+"""Removes published copies of metadata that nobody is promised any more."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lakeproof.lake.job.spec import DATABASE, RETENTION_MARGIN_SECONDS
+from lakeproof.lake.nessie import NessieClient
+from lakeproof.lake.object_store import LAKE_BUCKET, bucket_and_key
+from lakeproof.lake.publish.metadata import published_at_ms, published_prefix
+
+log = logging.getLogger(__name__)
+
+
+def expired_keys(keys: Iterable[str], now_ms: int, kept_seconds: float, referenced: frozenset[str]) -> list[str]:
+    """The copies that are older than `kept_seconds` and that no branch or tag points at."""
+    oldest_ms = now_ms - int(kept_seconds * 1000)
+    return [
+        key
+        for key in keys
+        if (at := published_at_ms(f"/{key}")) is not None and at < oldest_ms and key not in referenced
+    ]
+
+
+def remove_expired_copies(s3: Any, nessie: NessieClient, tables: Iterable[str], readable_seconds: float) -> int:
+    """Remove what has expired; gives how many copies. Raises: NessieUnreachable, botocore's errors."""
+    names = list(tables)
+    referenced = frozenset(_referenced_keys(nessie, names))
+    kept_seconds = readable_seconds + RETENTION_MARGIN_SECONDS
+    now_ms = time.time_ns() // 1_000_000
+    removed = 0
+    for table in names:
+        for key in expired_keys(list(_keys(s3, published_prefix(DATABASE, table))), now_ms, kept_seconds, referenced):
+            s3.delete_object(Bucket=LAKE_BUCKET, Key=key)
+            removed += 1
+    if removed:
+        log.info("removed %d expired copies of metadata", removed)
+    return removed
+
+
+def _referenced_keys(nessie: NessieClient, tables: list[str]) -> Iterator[str]:
+    for reference in nessie.references():
+        for table in nessie.content_ids(reference, DATABASE, tables).values():
+            yield bucket_and_key(table.metadata_location)[1]
+
+
+def _keys(s3: Any, prefix: str) -> Iterator[str]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE_BUCKET, Prefix=prefix):
+        for entry in page.get("Contents", ()):
+            yield entry["Key"]

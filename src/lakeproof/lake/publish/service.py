@@ -1,0 +1,167 @@
+"""The publisher's loop, its state for /health, and the small HTTP server that shows both it and the metrics."""
+
+import json
+import logging
+import threading
+import time
+from dataclasses import asdict, dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.job.sql_files import table_names
+from lakeproof.lake.nessie import client_of
+from lakeproof.lake.object_store import s3_client
+from lakeproof.lake.publish.audit import AuditFailed
+from lakeproof.lake.publish.full_audit import FullAudit
+from lakeproof.lake.publish.metrics import PublisherMetrics
+from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
+from lakeproof.lake.publish.retention import remove_expired_copies
+from lakeproof.stack.stack import Stack
+
+log = logging.getLogger(__name__)
+
+CALL_SECONDS = 3.0
+RETENTION_SECONDS = 30.0
+# A round that takes longer than this hangs: /health then says so.
+STUCK_SECONDS = 60.0
+PAUSE_AFTER_FAILURE_SECONDS = 1.0
+
+
+@dataclass
+class Health:
+    """What /health tells."""
+
+    status: str = "starting"
+    frozen: str | None = None
+    failing: str | None = None
+    checkpoint: int | None = None
+    hash: str | None = None
+    published_at: float | None = None
+    round_at: float = 0.0
+
+
+class Service:
+    """Runs rounds until told to stop."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.metrics = PublisherMetrics()
+        self.health = Health(round_at=time.monotonic())
+        self._stop = threading.Event()
+        self._s3 = s3_client(stack, timeout_seconds=CALL_SECONDS, attempts=1)
+        self._nessie = client_of(stack, CALL_SECONDS)
+        self._publisher = Publisher(self._s3, self._nessie, self.metrics, use_cut=stack.settings.lake.cut)
+        self._full_audit = FullAudit(stack)
+        self._refused: str | None = None
+        self._retention_due = time.monotonic() + RETENTION_SECONDS
+
+    def stop(self) -> None:
+        """End the loop after this round."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Rounds, each after a pause, until stopped."""
+        self._full_audit.start()
+        while not self._stop.is_set():
+            pause = self._round()
+            self._stop.wait(pause)
+        self._full_audit.stop()
+        self._publisher.close()
+
+    def _round(self) -> float:
+        """One round; gives the pause after it, in seconds."""
+        self.health.round_at = time.monotonic()
+        finding = self._full_audit.finding
+        try:
+            published = self._publisher.round(frozen=finding is not None)
+        except AuditFailed as error:
+            self.metrics.failures.labels(stage="audit").inc()
+            self._refused = error.message
+            self._show_frozen(error.message)
+            return PAUSE_AFTER_FAILURE_SECONDS
+        except RoundFailed as error:
+            self.metrics.failures.labels(stage=error.stage).inc()
+            if self.health.failing != error.message:
+                log.warning("%s", error.message)
+            self.health.failing = error.message
+            self.health.status = "degraded"
+            return PAUSE_AFTER_FAILURE_SECONDS
+        self.health.failing = None
+        if published is not None:
+            self._refused = None
+            self._note(published)
+        self._show_frozen(finding or self._refused)
+        self._remove_expired()
+        return self._stack.settings.lake.publish_seconds
+
+    def _show_frozen(self, why: str | None) -> None:
+        if why is not None and self.health.frozen != why:
+            log.error("main is frozen: %s", why)
+        if why is None and self.health.frozen is not None:
+            log.info("main moves again")
+        self.health.frozen = why
+        self.health.status = "healthy" if why is None else "frozen"
+        self.metrics.frozen.set(0 if why is None else 1)
+
+    def _note(self, published: Published) -> None:
+        now = time.time()
+        self.metrics.published.inc()
+        self.metrics.last_at.set(now)
+        self.metrics.checkpoint.set(published.checkpoint)
+        self.metrics.seconds.observe(published.seconds)
+        self.metrics.copied_bytes.set(published.copied_bytes)
+        if published.beat is not None:
+            self.metrics.beat_at.set(published.beat.at_us / 1e6)
+        self.health.checkpoint, self.health.hash = published.checkpoint, published.hash
+        self.health.published_at = now
+        log.info(
+            "published checkpoint %d in %.0f ms: %s", published.checkpoint, published.seconds * 1000, published.hash
+        )
+
+    def _remove_expired(self) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if time.monotonic() < self._retention_due:
+            return
+        self._retention_due = time.monotonic() + RETENTION_SECONDS
+        try:
+            remove_expired_copies(self._s3, self._nessie, table_names(), self._stack.settings.lake.readable_seconds)
+        except (LakeproofError, BotoCoreError, ClientError) as error:
+            log.warning("expired copies stay for now: %s", error)
+
+
+def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:
+    """Start serving /health and /metrics on a thread of its own; shut the result down in the end."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(service.metrics.registry))
+            elif path == "/health":
+                seconds = time.monotonic() - service.health.round_at
+                told = asdict(service.health) | {"round_at": None, "seconds_in_round": round(seconds, 1)}
+                stuck = seconds > STUCK_SECONDS
+                if stuck:
+                    told["status"] = "stuck"
+                self._answer(503 if stuck else 200, "application/json", json.dumps(told).encode())
+            else:
+                self._answer(404, "text/plain", b"not found\n")
+
+        def _answer(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            log.debug(format, *args)
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    return server
