@@ -201,8 +201,8 @@ def read_ledgers(folder: Path) -> Expectations:
                 case Event.UNCLEAR:
                     doubtful.add(line.key)
                 case Event.REFUSED:
-                    refused += 1
                     if line.key not in doubtful:
+                        refused += 1
                         one.open_call = None
                 case Event.OK | Event.SETTLED:
                     acknowledged += 1

@@ -1,0 +1,76 @@
+"""`lakeproof traffic`: shoppers through the shop's HTTP API, written into the ledger."""
+
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, say, stdout
+
+if TYPE_CHECKING:
+    from lakeproof.shop.shoppers import Counts, TrafficReport
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(traffic)
+
+
+def traffic(
+    rate: Annotated[float, typer.Option(help="Calls per second, sent when due, whatever the answers.")] = 50,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to send.")] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same calls in the same order.")] = 1,
+    run: Annotated[str | None, typer.Option(help="Name of the run and its ledger; default: time and seed.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Of an order service; default: the stack's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
+) -> None:
+    """Let shoppers create, pay, change, cancel and delete orders; each call goes into the ledger.
+
+    A call counts as acknowledged only when its line is on the disk. Calls without a clear answer are repeated under
+    their own key until their outcome is known, at most 60 s after the last one was sent.
+
+    Ctrl-C stops sending and settles; a second one does not wait for that. Exit 1 where nothing was acknowledged.
+    """
+    from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop
+    from lakeproof.stack.stack import load_stack
+
+    shoppers = of_stack(load_stack(), rate, seed, run, base_url)
+    before = signal.signal(signal.SIGINT, lambda *_: shoppers.stop())
+    say(f"run {shoppers.run}: {rate:g} calls/s for {seconds:g} s, seed {seed}")
+    try:
+        report = serve_in_new_loop(shoppers, seconds, _show)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _print(report)
+    if report.counts.acknowledged == 0:
+        raise typer.Exit(1)
+
+
+def _show(counts: "Counts", seconds: float) -> None:
+    say(
+        f"{seconds:6.1f} s  asked {counts.asked}  sent {counts.sent}  acknowledged {counts.acknowledged}"
+        f"  refused {counts.refused}  unclear {counts.unclear}  settled {counts.settled}"
+    )
+
+
+def _print(report: "TrafficReport") -> None:
+    counts = report.counts
+    stdout.print(f"run {report.run}, ledger {report.ledger}", markup=False)
+    stdout.print(
+        f"asked {counts.asked}, sent {counts.sent}, acknowledged {counts.acknowledged}"
+        f" ({report.acknowledged_per_second:g}/s), refused {counts.refused}, unclear {counts.unclear},"
+        f" settled {counts.settled}, still open {counts.open_calls}"
+    )
+    stdout.print(
+        f"orders {counts.orders}, updates {counts.updates}, deletes {counts.deletes}, mismatched {counts.mismatched}"
+    )
+    stdout.print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
+    for reason, count in list(report.refusals.items())[:5]:
+        stdout.print(f"refused {count}: {reason}", markup=False)
+
+
+def _spread(percentiles: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:g}" for name, value in percentiles.items()) or "-"

@@ -1,0 +1,10 @@
+"""Shoppers: traffic through the shop's HTTP API, as an open loop, written into the ledger.
+
+run(stack, rate, seconds, seed)  the whole traffic, in this thread
+start(stack, rate, seed)         in a thread of its own, until the handle's stop()
+"""
+
+from lakeproof.shop.shoppers.handle import TrafficHandle, run, start
+from lakeproof.shop.shoppers.report import Counts, TrafficReport
+
+__all__ = ["Counts", "TrafficHandle", "TrafficReport", "run", "start"]

@@ -1,0 +1,102 @@
+"""What a run of traffic did, in numbers that an outage cannot hide in."""
+
+import time
+from array import array
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Calls so far. asked: planned and due. sent: of these, sent (not: no such order, too many under way).
+
+    acknowledged + refused + unclear + under way = sent. settled: unclear ones whose outcome is known since;
+    open_calls: unclear ones that are not.
+    """
+
+    asked: int = 0
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    unclear: int = 0
+    settled: int = 0
+    open_calls: int = 0
+    orders: int = 0
+    updates: int = 0
+    deletes: int = 0
+    mismatched: int = 0
+
+
+@dataclass(frozen=True)
+class TrafficReport:
+    """A whole run. Times of a call: from sending to the answer, first tries only; lateness: of the sender itself."""
+
+    run: str
+    seed: int
+    rate: float
+    seconds: float
+    counts: Counts
+    acknowledged_per_second: float
+    call_ms: dict[str, float]
+    lateness_ms: dict[str, float]
+    refusals: dict[str, int]
+    ledger: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Flat enough for scripts: the counts stand at the top."""
+        data = asdict(self)
+        return {**data.pop("counts"), **data}
+
+
+@dataclass
+class Tally:
+    """Counts while they grow."""
+
+    asked: int = 0
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    unclear: int = 0
+    settled: int = 0
+    open_calls: int = 0
+    orders: int = 0
+    updates: int = 0
+    deletes: int = 0
+    mismatched: int = 0
+    refusals: dict[str, int] = field(default_factory=dict)
+    call_seconds: array[float] = field(default_factory=lambda: array("d"))
+    lateness_seconds: array[float] = field(default_factory=lambda: array("d"))
+    started: float = field(default_factory=time.monotonic)
+
+    def counts(self) -> Counts:
+        """The counts now."""
+        return Counts(**{name: getattr(self, name) for name in Counts.__dataclass_fields__})
+
+    def refuse(self, reason: str) -> None:
+        """Count one refusal under its reason."""
+        self.refused += 1
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+    def report(self, *, run: str, seed: int, rate: float, seconds: float, ledger: str) -> TrafficReport:
+        """The report of a run whose sender worked for `seconds`."""
+        return TrafficReport(
+            run=run,
+            seed=seed,
+            rate=rate,
+            seconds=round(seconds, 3),
+            counts=self.counts(),
+            acknowledged_per_second=round(self.acknowledged / seconds, 1) if seconds > 0 else 0.0,
+            call_ms=percentiles_ms(self.call_seconds),
+            lateness_ms=percentiles_ms(self.lateness_seconds),
+            refusals=dict(sorted(self.refusals.items(), key=lambda item: -item[1])),
+            ledger=ledger,
+        )
+
+
+def percentiles_ms(seconds: "array[float] | list[float]") -> dict[str, float]:
+    """p50, p95, p99 and the largest, in milliseconds; nearest rank; empty where there is nothing."""
+    if not seconds:
+        return {}
+    ordered = sorted(seconds)
+    picked = {f"p{p}": ordered[max(0, -(-len(ordered) * p // 100) - 1)] for p in (50, 95, 99)} | {"max": ordered[-1]}
+    return {name: round(value * 1000, 2) for name, value in picked.items()}

@@ -1,0 +1,175 @@
+"""The shoppers: an open loop over HTTP. Calls are sent when they are due, whatever became of the earlier ones."""
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+
+from lakeproof.errors import InvalidInput
+from lakeproof.shop.ledger_writer import Ledger
+from lakeproof.shop.shoppers.plan import plan
+from lakeproof.shop.shoppers.report import Counts, Tally, TrafficReport
+from lakeproof.shop.shoppers.shopper import Shopper
+from lakeproof.shop.shoppers.storefront import Storefront
+from lakeproof.stack.stack import Stack
+
+MAX_UNDER_WAY = 3_000
+SETTLE_LIMIT_SECONDS = 60.0
+PROGRESS_SECONDS = 2.0
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+
+Progress = Callable[[Counts, float], None]
+
+
+def new_run(seed: int) -> str:
+    """A name for a run: its time and its seed."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{seed}"
+
+
+class Traffic:
+    """One run of shoppers. `serve` is its whole life, in one event loop; `stop` may be called from any thread."""
+
+    def __init__(
+        self, base_url: str, ledger_dir: Path, *, rate: float, seed: int, run: str, call_seconds: float
+    ) -> None:
+        """Raises: InvalidInput for a rate or a run that cannot be."""
+        if not 0 < rate <= 5_000:
+            raise InvalidInput("not between 0 and 5000 calls per second", where=f"rate {rate:g}")
+        if not _RUN.fullmatch(run):
+            raise InvalidInput("letters, digits, - and _, at most 40", where=f"run {run!r}")
+        self.rate, self.seed, self.run = rate, seed, run
+        self._base_url, self._ledger_dir, self._call_seconds = base_url, ledger_dir, call_seconds
+        self.tally = Tally()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._over: asyncio.Event | None = None
+        self._stop_asked = 0
+
+    def stop(self) -> None:
+        """Send nothing new and settle what is unclear; called again: do not wait for that either."""
+        self._stop_asked += 1
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._note_stop)
+
+    def _note_stop(self) -> None:
+        assert self._stop is not None and self._over is not None
+        if self._stop_asked >= 1:
+            self._stop.set()
+        if self._stop_asked >= 2:
+            self._over.set()
+
+    async def serve(self, seconds: float | None, progress: Progress | None = None) -> TrafficReport:
+        """Send for `seconds` (None: until `stop`), settle, and report.
+
+        Raises: LedgerBroken, InvalidInput (the run has a ledger already).
+        """
+        self._loop = asyncio.get_running_loop()
+        self._stop, self._over = asyncio.Event(), asyncio.Event()
+        self._note_stop()
+        async with (
+            Ledger.open(self._ledger_dir, self.run) as ledger,
+            Storefront(self._base_url, call_seconds=self._call_seconds) as storefront,
+        ):
+            self.tally = Tally()
+            reporter = asyncio.create_task(self._show(progress)) if progress else None
+            try:
+                sent_seconds = await self._send(seconds, ledger, storefront)
+            finally:
+                if reporter:
+                    reporter.cancel()
+            return self.tally.report(
+                run=self.run, seed=self.seed, rate=self.rate, seconds=sent_seconds, ledger=str(ledger.path)
+            )
+
+    async def _send(self, seconds: float | None, ledger: Ledger, storefront: Storefront) -> float:
+        """Send each visit when it is due, then wait for the shoppers. Gives the seconds of sending."""
+        assert self._stop is not None and self._over is not None
+        shoppers: dict[int, Shopper] = {}
+        tally, under_way = self.tally, set[asyncio.Task[None]]()
+        failed: list[BaseException] = []
+
+        def ended(task: asyncio.Task[None]) -> None:
+            under_way.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                failed.append(error)
+                self._note_failure()
+
+        started = time.monotonic()
+        for visit in plan(self.rate, self.seed, seconds):
+            wait = started + visit.at_seconds - time.monotonic()
+            if wait > 0.001:
+                # Answers are worked on while this waits; a due visit is sent without giving way.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._stop.wait()
+            elif tally.asked % 50 == 0:
+                await asyncio.sleep(0)
+            if self._stop.is_set():
+                break
+            tally.asked += 1
+            tally.lateness_seconds.append(max(0.0, time.monotonic() - started - visit.at_seconds))
+            if len(under_way) >= MAX_UNDER_WAY:
+                continue
+            shopper = shoppers.get(visit.number)
+            if shopper is None:
+                key = f"{self.run}-{visit.number:07d}"
+                shopper = shoppers[visit.number] = Shopper(key, storefront, ledger, tally, self._over)
+            shopper.visits.append(visit)
+            if not shopper.busy:
+                shopper.busy = True
+                task = asyncio.create_task(_shop(shopper))
+                under_way.add(task)
+                task.add_done_callback(ended)
+        sent_seconds = time.monotonic() - started
+        if under_way and not failed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_LIMIT_SECONDS):
+                    await asyncio.wait(set(under_way))
+        self._over.set()
+        if under_way:
+            await asyncio.wait(set(under_way), timeout=self._call_seconds + 1)
+        if failed:
+            raise failed[0]
+        return sent_seconds
+
+    def _note_failure(self) -> None:
+        assert self._stop is not None and self._over is not None
+        self._stop.set()
+        self._over.set()
+
+    async def _show(self, progress: Progress) -> None:
+        started = time.monotonic()
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            progress(self.tally.counts(), time.monotonic() - started)
+
+
+async def _shop(shopper: Shopper) -> None:
+    try:
+        await shopper.shop()
+    finally:
+        shopper.busy = False
+
+
+def of_stack(stack: Stack, rate: float, seed: int, run: str | None = None, base_url: str | None = None) -> Traffic:
+    """Shoppers of a stack's order service, who write into the stack's ledger."""
+    return Traffic(
+        base_url or stack.url("order-service"),
+        stack.ledger_dir,
+        rate=rate,
+        seed=seed,
+        run=run or new_run(seed),
+        # Longer than the service's own limit: its refusal says more than our silence.
+        call_seconds=stack.settings.shop.request_seconds + 2.0,
+    )
+
+
+def serve_in_new_loop(traffic: Traffic, seconds: float | None, progress: Progress | None = None) -> TrafficReport:
+    """Run the whole traffic in this thread. Raises: as `Traffic.serve`."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(traffic.serve(seconds, progress))
