@@ -39,7 +39,7 @@ def child_environment(
 
     `extra` (Command.env) wins over the rest, but not over the run id: the sweep finds a stack's processes by it.
     """
-    home = pwd.getpwnam(user).pw_dir if user else os.environ.get("HOME", "/")
+    home = pwd.getpwnam(user).pw_dir if user and os.geteuid() == 0 else os.environ.get("HOME", "/")
     inherited = {name: os.environ[name] for name in (*CERTIFICATE_VARIABLES, *HANDED_ON) if name in os.environ}
     return {
         "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import time
@@ -236,9 +235,7 @@ class Keeper:
         command = await self._preparation.run()
         ports.check_free([component], stack, supervisor=False)
         self._mark(prepared=time.monotonic())
-        environment = child_environment(
-            stack, self.context.run_id, self.name, user=self._user(command), extra=command.env
-        )
+        environment = child_environment(stack, self.context.run_id, self.name, user=command.user, extra=command.env)
         self.process = process.start(command, environment, stack.log_path(self.name), stack.state_dir)
         self._turn_to(State.RUNNING)
         self.health = Health.STARTING
@@ -397,9 +394,6 @@ class Keeper:
 
     def _tell(self, what: str, text: str) -> None:
         self.context.emit(Event(self.name, what, text))
-
-    def _user(self, command: Command) -> str | None:
-        return command.user if os.geteuid() == 0 else None
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

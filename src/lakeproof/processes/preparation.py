@@ -1,4 +1,4 @@
-"""Running a component's `prepare` and `command` in a thread, one at a time, so that they cannot hold up the daemon."""
+"""Running a component's `prepare` and `command` in a thread, one at a time: they cannot hold up the daemon."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

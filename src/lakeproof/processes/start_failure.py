@@ -1,8 +1,12 @@
 """When waiting for a component is no use any more, and what to say then."""
 
+from typing import TYPE_CHECKING
+
 from lakeproof.errors import TerminalError
-from lakeproof.processes.keeper import Keeper
 from lakeproof.processes.states import Health, State
+
+if TYPE_CHECKING:
+    from lakeproof.processes.keeper import Keeper
 
 FAILED_STARTS_TO_GIVE_UP = 3
 UNHEALTHY_SECONDS_TO_GIVE_UP = 20.0
@@ -26,7 +30,7 @@ class StartFailed(TerminalError):
         return f"{super().message}\nlast lines of {self.log_path}:\n{shown}"
 
 
-def gave_up(keeper: Keeper) -> bool:
+def gave_up(keeper: "Keeper") -> bool:
     """True when waiting for it longer is no use to who asked; the supervisor itself goes on trying."""
     if keeper.healthy.is_set():
         return False
@@ -39,7 +43,7 @@ def gave_up(keeper: Keeper) -> bool:
     )
 
 
-def describe_failure(keeper: Keeper) -> StartFailed:
+def describe_failure(keeper: "Keeper") -> StartFailed:
     """Which, why, and the last lines of its log."""
     path = str(keeper.context.stack.log_path(keeper.name))
     return StartFailed(keeper.name, keeper.reason or str(keeper.state), path, keeper.log_tail())
