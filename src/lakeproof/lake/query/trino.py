@@ -41,6 +41,7 @@ def run(
         # Without it Trino cuts times to milliseconds, for old clients.
         "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME",
     }
+    started = deadline.elapsed
     columns: tuple[Column, ...] = ()
     rows: list[list[Any]] = []
     with httpx.Client(headers=headers, timeout=_PAGE_SECONDS, trust_env=False) as client:
@@ -49,7 +50,7 @@ def run(
                 columns = tuple(Column(column["name"], column["type"]) for column in page["columns"])
             rows.extend(page.get("data", ()))
             progress(_told(page.get("stats", {})))
-    return Answer(ENGINE, columns, tuple(rows), deadline.elapsed)
+    return Answer(ENGINE, columns, tuple(rows), deadline.elapsed - started)
 
 
 def _pages(client: httpx.Client, url: str, sql: str, deadline: Deadline) -> Iterator[Mapping[str, Any]]:

@@ -1,0 +1,169 @@
+"""Flink's SQL gateway: batch statements on the lake's own Paimon tables, each read at its published snapshot.
+
+A view per table pins it, so the user's `oltp.orders` is the published state here as well. The catalog's SQL carries
+no keys: Paimon falls back on Flink's own file system, which has them from its configuration. Statements run on the
+one slot of the TaskManager that the lake's job leaves free; a MiniCluster inside the gateway would need no
+TaskManager, but each statement leaks its class loaders (out of metaspace after five).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady
+from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
+from lakeproof.stack.engines.flink import gateway_ready, jobmanager_ready
+from lakeproof.stack.engines.trino import CATALOG, SCHEMA, WAREHOUSE
+from lakeproof.stack.stack import Stack
+
+ENGINE = "flink"
+_GATEWAY = "flink-sql-gateway"
+_STORE = "lake_store"
+_PAGE_SECONDS = 15.0
+_PAUSE_SECONDS = 0.05
+_SESSION = {
+    "execution.runtime-mode": "batch",
+    "table.local-time-zone": "UTC",
+    "pipeline.name": "lakeproof-query",
+    # a statement that fails has failed; the cluster would try it again for ever
+    "restart-strategy.type": "none",
+}
+
+type Progress = Callable[[str], None]
+
+
+def start_gateway(stack: Stack, progress: Progress = lambda text: None) -> None:
+    """Have the gateway running; it stays until `down`. A reader starts nothing else.
+
+    Raises: EngineUnreachable where the JobManager does not answer, or the gateway is an external stack's.
+    """
+    try:
+        gateway_ready(stack, 3.0)
+        jobmanager_ready(stack, 3.0)
+        return
+    except NotReady as silent:
+        missing = silent
+    if missing.where == _GATEWAY and stack.settings.mode == "local":
+        try:
+            jobmanager_ready(stack, 3.0)
+        except NotReady as error:
+            missing = error
+        else:
+            from lakeproof.processes.client import SupervisorClient
+
+            progress("flink: starting the SQL gateway")
+            SupervisorClient(stack).start(_GATEWAY)
+            return
+    raise EngineUnreachable(missing.what, where=missing.where, next_action=f"lakeproof up {missing.where}")
+
+
+class PinnedFlink:
+    """Statements of one session that all see the lake at one published hash."""
+
+    def __init__(self, client: httpx.Client, session: str) -> None:
+        self._client, self._path = client, f"/v1/sessions/{session}"
+
+    def run(self, sql: str, deadline: Deadline, *, progress: Progress = lambda text: None) -> Answer:
+        """The whole answer to one statement.
+
+        Raises: StatementFailed with Flink's message; EngineUnreachable without an answer before the deadline.
+        """
+        started = deadline.elapsed
+        made = _json(self._client.post(f"{self._path}/statements", json={"statement": sql}))
+        operation = f"{self._path}/operations/{made['operationHandle']}"
+        columns: tuple[Column, ...] = ()
+        rows: list[list[Any]] = []
+        following: str | None = f"{operation}/result/0?rowFormat=JSON"
+        while following is not None:
+            if deadline.expired:
+                self._client.post(f"{operation}/cancel")
+                raise EngineUnreachable(
+                    f"no end of the statement within {deadline.seconds:.0f} s; it was cancelled",
+                    where="flink",
+                    next_action="lakeproof ps flink-jobmanager flink-taskmanager",
+                )
+            page = _json(self._client.get(following))
+            if page.get("resultType") == "NOT_READY":
+                progress("flink: running")
+                deadline.pause(_PAUSE_SECONDS)
+                continue
+            result = page.get("results") or {}
+            if not columns:
+                columns = tuple(
+                    Column(column["name"], column["logicalType"]["type"]) for column in result.get("columns", ())
+                )
+            rows.extend(_typed(row["fields"], columns) for row in result.get("data", ()))
+            progress(f"flink: {len(rows)} rows")
+            following = page.get("nextResultUri")
+        return Answer(ENGINE, columns, tuple(rows), deadline.elapsed - started)
+
+
+def _typed(fields: list[Any], columns: tuple[Column, ...]) -> list[Any]:
+    """Numbers with a point were kept as text; only true floating ones become numbers."""
+    return [
+        float(value) if isinstance(value, str) and column.type in ("DOUBLE", "FLOAT") else value
+        for value, column in zip(fields, columns, strict=True)
+    ]
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = json.loads(response.text, parse_float=str)
+    except ValueError as error:
+        raise EngineUnreachable(f"answered {response.status_code} without JSON", where="flink") from error
+    if "errors" in body:
+        raise StatementFailed(_cause("\n".join(str(part) for part in body["errors"])), where="flink")
+    return body
+
+
+def _cause(trace: str) -> str:
+    """The deepest cause of a Java stack trace, without its class's package."""
+    causes = re.findall(r"^Caused by: (?:[\w$]+\.)*([\w$]+): (.+)", trace, re.MULTILINE)
+    if causes:
+        kind, message = causes[-1]
+        return one_line(f"{kind}: {message}")
+    return one_line(trace)
+
+
+@contextmanager
+def pinned_flink(
+    stack: Stack, commit: PublishedCommit, deadline: Deadline, progress: Progress = lambda text: None
+) -> Iterator[PinnedFlink]:
+    """Flink at that hash: a session with one view per published table, closed afterwards.
+
+    Raises: EngineUnreachable, StatementFailed.
+    """
+    start_gateway(stack, progress)
+    url = stack.url(_GATEWAY)
+    with httpx.Client(base_url=url, timeout=_PAGE_SECONDS, trust_env=False) as client:
+        try:
+            session = _json(client.post("/v1/sessions", json={"properties": _SESSION}))["sessionHandle"]
+            try:
+                flink = PinnedFlink(client, session)
+                for statement in pin_statements(commit):
+                    flink.run(statement, deadline)
+                yield flink
+            finally:
+                client.delete(f"/v1/sessions/{session}")
+        except httpx.HTTPError as error:
+            raise EngineUnreachable(
+                f"no answer ({type(error).__name__})", where=f"flink at {url}", next_action=f"lakeproof up {_GATEWAY}"
+            ) from error
+
+
+def pin_statements(commit: PublishedCommit) -> Iterator[str]:
+    """What makes `oltp.orders` and `lake.oltp.orders` of a session mean the published snapshot."""
+    yield f"CREATE CATALOG {_STORE} WITH ('type' = 'paimon', 'warehouse' = '{WAREHOUSE}')"
+    yield f"CREATE CATALOG {CATALOG} WITH ('type' = 'generic_in_memory', 'default-database' = '{SCHEMA}')"
+    yield f"USE CATALOG {CATALOG}"
+    for table, snapshot in commit.snapshots.items():
+        yield (
+            f"CREATE TEMPORARY VIEW `{table}` AS SELECT * FROM {_STORE}.{SCHEMA}.`{table}` "
+            f"/*+ OPTIONS('scan.snapshot-id' = '{snapshot}') */"
+        )
