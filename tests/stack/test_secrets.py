@@ -1,4 +1,5 @@
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,10 @@ def test_a_half_written_file_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(TerminalError, match="not valid JSON"):
         load_or_make(path)
     assert path.read_text() == '{"mysql-root": "ab'
+
+
+def test_threads_that_ask_at_once_get_the_same_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    with ThreadPoolExecutor(16) as threads:
+        made = list(threads.map(lambda _: load_or_make(path), range(64)))
+    assert all(each == made[0] for each in made)

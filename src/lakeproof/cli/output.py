@@ -10,7 +10,8 @@ from rich.table import Table
 
 from lakeproof.errors import LakeproofError
 
-stdout = Console(soft_wrap=True, highlight=False)
+# Piped output has no width to fit into: a table must not be folded for a grep that follows.
+stdout = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 240)
 stderr = Console(stderr=True, soft_wrap=True, highlight=False)
 
 

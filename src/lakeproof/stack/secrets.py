@@ -1,5 +1,6 @@
 """Passwords and keys of one stack: made once, kept in one file of mode 600, never printed by accident."""
 
+import fcntl
 import json
 import os
 import secrets as random_secrets
@@ -23,27 +24,41 @@ NAMES = (
 def load_or_make(path: Path) -> dict[str, str]:
     """The stack's secrets, name → value; missing names are added, existing ones never change.
 
-    Written by an atomic rename, so a crash leaves the old file or the new one.
+    Written by an atomic rename, so a crash leaves the old file or the new one; under a lock, since many threads and
+    processes of one stack ask for the first secret at the same moment.
     Raises: TerminalError where the file is not valid JSON (it is not replaced: the databases know its values).
     """
-    found: dict[str, str] = {}
-    if path.exists():
-        try:
-            found = json.loads(path.read_text())
-        except ValueError as error:
-            raise TerminalError(
-                "not valid JSON", where=str(path), next_action="restore it, or remove the whole stack's state"
-            ) from error
-    missing = [name for name in NAMES if name not in found]
-    if missing:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for name in missing:
-            found[name] = random_secrets.token_hex(16)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(found, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
+    found = _read(path)
+    if all(name in found for name in NAMES):
+        return found
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = _read(path)
+        missing = [name for name in NAMES if name not in found]
+        if missing:
+            found |= {name: random_secrets.token_hex(16) for name in missing}
+            _write(path, found)
     return found
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise TerminalError(
+            "not valid JSON", where=str(path), next_action="restore it, or remove the whole stack's state"
+        ) from error
+    return found
+
+
+def _write(path: Path, values: dict[str, str]) -> None:
+    partial = path.with_suffix(".partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(values, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
