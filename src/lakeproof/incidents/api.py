@@ -1,0 +1,212 @@
+"""The incident desk over HTTP: webhook, incidents, pages. `python -m lakeproof.incidents.api` runs it."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from starlette.middleware import Middleware
+
+from lakeproof.errors import InvalidInput
+from lakeproof.incidents import pages
+from lakeproof.incidents.database import database_url, open_database
+from lakeproof.incidents.desk_metrics import DeskMetrics
+from lakeproof.incidents.escalation import Look, Watch
+from lakeproof.incidents.guard import WEBHOOK_PATH, Guard, known_hosts
+from lakeproof.incidents.rca import draft_rca
+from lakeproof.incidents.shapes import (
+    Act,
+    EvidenceIn,
+    IncidentIn,
+    IncidentOut,
+    IncidentRow,
+    Note,
+    RcaIn,
+    ReadingShape,
+)
+from lakeproof.incidents.status import Status
+from lakeproof.incidents.store import NoSuchIncident, Store
+from lakeproof.incidents.use_cases import find_use_cases
+from lakeproof.incidents.webhook import Notification
+from lakeproof.stack.stack import Stack, load_stack
+
+log = logging.getLogger(__name__)
+
+FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "disk I/O error", "unable to open")
+
+
+def look_with(stack: Stack) -> Look:
+    """Looks up the moment of an incident on that stack."""
+
+    def look(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
+        from lakeproof.observability import moment
+
+        found = moment.look(stack, expression, labels, at)
+        return {name: ReadingShape.model_validate(asdict(reading)) for name, reading in found.items()}
+
+    return look
+
+
+def build_desk(stack: Stack, store: Store | None = None, look: Look | None = None) -> FastAPI:
+    """The desk of a stack. `store` and `look` stand in for its database and for its questions to the stack."""
+    store = store or Store(open_database(database_url(stack)))
+    metrics = DeskMetrics(store.count_by_status)
+    watch = Watch(
+        store,
+        look or look_with(stack),
+        lambda scenario: find_use_cases(scenario, stack.settings.scenario_dirs),
+        escalated=lambda incident: metrics.escalated.inc(),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        watch.start()
+        yield
+        watch.stop()
+
+    guard = Middleware(Guard, token=stack.secret("desk-token"), hosts=known_hosts(stack))
+    app = FastAPI(title="Lakeproof incident desk", lifespan=lifespan, middleware=[guard])
+    _add_errors(app, metrics)
+    _add_incidents(app, store, watch)
+    _add_webhook(app, store, watch, metrics)
+    pages.add_pages(app, store)
+
+    @app.get("/health")
+    def health() -> Response:
+        """200 while the database answers; else 503 and why."""
+        try:
+            store.check()
+        except SQLAlchemyError as error:
+            return JSONResponse({"status": "down", "database": str(error).splitlines()[0]}, 503)
+        return JSONResponse({"status": "ok", "database": "ok"})
+
+    @app.get("/metrics")
+    def read_metrics() -> Response:
+        """Prometheus' text format."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def _add_webhook(app: FastAPI, store: Store, watch: Watch, metrics: DeskMetrics) -> None:
+    @app.post(WEBHOOK_PATH)
+    def receive(notification: Notification) -> dict[str, Any]:
+        """Alertmanager's webhook, version 4. 200 only once every alert is on disk."""
+        with metrics.seconds.time():
+            received = store.receive(notification)
+        for outcome in ("opened", "joined", "resolved", "known"):
+            metrics.alerts.labels(outcome).inc(getattr(received, outcome))
+        if notification.truncatedAlerts:
+            log.warning("Alertmanager left out %d alerts of a group", notification.truncatedAlerts)
+        watch.hurry()
+        return asdict(received)
+
+
+def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
+    @app.get("/api/incidents")
+    def newest_first(status: Status | None = None, most: int = 200) -> list[IncidentRow]:
+        """Incidents, newest first."""
+        return store.newest_first(status, most=max(1, min(most, 1000)))
+
+    @app.post("/api/incidents", status_code=201)
+    def open_incident(given: IncidentIn) -> IncidentOut:
+        """Open one by hand."""
+        incident = store.open(given)
+        watch.hurry()
+        return incident
+
+    @app.get("/api/incidents/{name}")
+    def get(name: str) -> IncidentOut:
+        """One, with alerts, timeline and evidence."""
+        return store.get(name)
+
+    def add_move(path: str, status: Status) -> None:
+        def move(name: str, act: Act | None = None) -> IncidentOut:
+            return store.move(name, status, act or Act())
+
+        move.__doc__ = f"It becomes {status.value}."
+        app.post(f"/api/incidents/{{name}}/{path}", name=path)(move)
+
+    add_move("ack", Status.ACKNOWLEDGED)
+    add_move("mitigate", Status.MITIGATING)
+    add_move("resolve", Status.RESOLVED)
+    add_move("review", Status.REVIEWED)
+
+    @app.post("/api/incidents/{name}/note")
+    def note(name: str, given: Note) -> IncidentOut:
+        """A line for the timeline."""
+        return store.note(name, given)
+
+    @app.post("/api/incidents/{name}/evidence")
+    def attach(name: str, given: EvidenceIn) -> IncidentOut:
+        """Attach JSON, at most 1 MiB."""
+        return store.attach(name, given)
+
+    @app.post("/api/incidents/{name}/rca")
+    def write_rca(name: str, given: RcaIn | None = None) -> dict[str, str]:
+        """Draft the RCA and keep it, or keep the text given."""
+        asked = given or RcaIn()
+        markdown = asked.markdown or draft_rca(store.get(name), root_cause=asked.root_cause)
+        store.keep_rca(name, markdown, who=asked.who, root_cause=asked.root_cause)
+        return {"markdown": markdown}
+
+    @app.get("/api/incidents/{name}/rca", response_class=PlainTextResponse)
+    def read_rca(name: str) -> Response:
+        """The kept RCA, else a draft of now that is not kept."""
+        incident = store.get(name)
+        return PlainTextResponse(incident.rca or draft_rca(incident), media_type="text/markdown; charset=utf-8")
+
+
+def _add_errors(app: FastAPI, metrics: DeskMetrics) -> None:
+    def answer(status: int, what: str, next_action: str = "", **more: Any) -> JSONResponse:
+        return JSONResponse({"error": what, "next": next_action, **more}, status)
+
+    @app.exception_handler(NoSuchIncident)
+    def no_such_incident(request: Request, error: NoSuchIncident) -> Response:
+        return answer(404, f"{error.where}: {error.what}", error.next_action)
+
+    @app.exception_handler(InvalidInput)
+    def invalid(request: Request, error: InvalidInput) -> Response:
+        return answer(409, f"{error.where}: {error.what}", error.next_action)
+
+    @app.exception_handler(RequestValidationError)
+    def nonsense(request: Request, error: RequestValidationError) -> Response:
+        if request.url.path == WEBHOOK_PATH:
+            metrics.refused.inc()
+        details = [
+            {"where": ".".join(str(part) for part in one["loc"]), "what": one["msg"]} for one in error.errors()[:20]
+        ]
+        first = details[0]
+        return answer(422, f"{first['where']}: {first['what']}", "correct it and send it again", details=details)
+
+    @app.exception_handler(DBAPIError)
+    def database(request: Request, error: DBAPIError) -> Response:
+        said = str(error.orig)
+        log.error("%s %s was not kept: %s", request.method, request.url.path, said)
+        if any(word in said for word in FULL):
+            return answer(507, f"nothing was written: {said}", "make room on the desk's disk and send it again")
+        if "locked" in said:
+            return answer(503, f"nothing was written: {said}", "send it again")
+        return answer(500, f"nothing was written: {said}", "read the desk's log")
+
+
+def run_desk(stack: Stack, *, log_level: str = "warning", opened: Callable[[str], None] | None = None) -> None:
+    """Serve until a signal ends it. Raises: InvalidInput, TerminalError."""
+    import uvicorn
+
+    app = build_desk(stack)
+    if opened is not None:
+        opened(stack.url("desk"))
+    uvicorn.run(app, host=stack.settings.host, port=stack.port("desk"), log_level=log_level, access_log=False)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    run_desk(load_stack())

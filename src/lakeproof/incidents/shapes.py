@@ -1,0 +1,181 @@
+"""What goes over the desk's API, both ways: checked where bytes enter, the same names where they leave."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+
+from lakeproof.incidents.status import Status
+
+EVIDENCE_BYTES = 1_048_576
+Short = Annotated[str, Field(max_length=128)]
+Long = Annotated[str, Field(max_length=20_000)]
+
+
+class ReadingShape(BaseModel):
+    """A reading (probes/reading.py) as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    probe: Short = ""
+    value: str | int | float | bool | None = None
+    unit: Short = ""
+    at: AwareDatetime
+    source: Short
+    query: Long
+    error: Long | None = None
+
+
+class Act(BaseModel):
+    """Who does it, and what they say about it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    who: Short = "operator"
+    text: Long = ""
+    readings: list[ReadingShape] = Field([], max_length=500)
+
+
+class Note(Act):
+    """A line for the timeline. `kind` groups lines: note, diagnosis, action, verification."""
+
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
+    kind: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")] = "note"
+
+
+class EvidenceIn(Act):
+    """A JSON document up to 1 MiB. `kind`: diagnosis, action, verification, probe, or another word."""
+
+    kind: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")] = "evidence"
+    title: Annotated[str, Field(min_length=1, max_length=500)]
+    body: Any
+
+    @field_validator("body")
+    @classmethod
+    def fits(cls, body: Any) -> Any:
+        """At most 1 MiB as JSON."""
+        size = len(json.dumps(body, ensure_ascii=False).encode())
+        if size > EVIDENCE_BYTES:
+            raise ValueError(f"is {size} bytes of JSON, at most {EVIDENCE_BYTES}")
+        return body
+
+
+class IncidentIn(BaseModel):
+    """An incident opened by a person: what, where, how bad."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Annotated[str, Field(min_length=1, max_length=500)]
+    who: Short = "operator"
+    severity: Literal["warning", "high", "critical"] = "warning"
+    service: Short = ""
+    team: Short = "data-platform"
+    scenario: Short = "none"
+    metric: Annotated[str, Field(max_length=256)] = ""
+    value: float | None = None
+
+
+class RcaIn(BaseModel):
+    """Without `markdown`: draft it from what is known. With it: keep this text instead."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    who: Short = "operator"
+    root_cause: Long = ""
+    markdown: Annotated[str, Field(max_length=EVIDENCE_BYTES)] = ""
+
+
+class AlertOut(BaseModel):
+    """One alert of an incident."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    fingerprint: str
+    name: str
+    status: str
+    starts_at: datetime
+    ends_at: datetime | None
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    generator_url: str
+    received_at: datetime
+
+
+class EntryOut(BaseModel):
+    """One line of a timeline."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    at: datetime
+    who: str
+    kind: str
+    what: str
+    readings: list[ReadingShape]
+
+
+class EvidenceOut(BaseModel):
+    """One attached document."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    at: datetime
+    who: str
+    kind: str
+    title: str
+    body: Any
+    readings: list[ReadingShape]
+
+
+class IncidentRow(BaseModel):
+    """An incident in a list."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    title: str
+    status: Status
+    severity: str
+    team: str
+    scenario: str
+    service: str
+    owner: str
+    metric: str
+    value: float | None
+    use_cases: list[str]
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    mitigating_at: datetime | None
+    resolved_at: datetime | None
+    reviewed_at: datetime | None
+    escalated_at: datetime | None
+    acknowledge_by: datetime
+    root_cause: str
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def as_public(cls, number: Any) -> Any:
+        """1 → INC-000001."""
+        return public_id(number) if isinstance(number, int) else number
+
+
+class IncidentOut(IncidentRow):
+    """An incident with all that belongs to it. `moment`: what was looked up when it opened, as readings."""
+
+    moment: dict[str, ReadingShape] | None
+    rca: str
+    alerts: list[AlertOut]
+    timeline: list[EntryOut] = Field(validation_alias="entries")
+    evidence: list[EvidenceOut]
+
+
+def public_id(number: int) -> str:
+    """As people write it."""
+    return f"INC-{number:06d}"
+
+
+def utc_now() -> datetime:
+    """Now, aware, UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,185 @@
+"""Counts objects of the S3 store by bucket and prefix, and tells the room left on its disk.
+
+`minio_objects{bucket,prefix}` has one series for each first folder of a bucket, and one for each folder that somebody
+alerts on (DEEPER). `minio_cluster_disk_free_bytes` is the room of the file system that the store writes to; for a
+store elsewhere it is MinIO's own metric instead. Listing costs: it is made every 15 s, and less often where it takes
+long, so that it never uses more than a twentieth of a core.
+"""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from lakeproof.stack.stack import Stack, load_stack
+
+log = logging.getLogger(__name__)
+
+LISTING_SECONDS = 15.0
+SHARE_OF_TIME = 20
+# bucket → folders below the first one that are counted by themselves
+DEEPER: Mapping[str, tuple[str, ...]] = {"fulfillment-artifacts": ("chaos/fulfillment-delay/",)}
+
+
+@dataclass
+class Listing:
+    """What the last listing found. `error` is set when it did not answer; then the counts are older."""
+
+    objects: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    size_bytes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    seconds: float = 0.0
+    at: float = 0.0
+    error: str = "not listed yet"
+
+
+def prefixes_of(bucket: str, key: str) -> Iterator[str]:
+    """The counted prefixes that a key belongs to; a key without a folder belongs to ""."""
+    first, slash, _ = key.partition("/")
+    yield first + slash if slash else ""
+    yield from (prefix for prefix in DEEPER.get(bucket, ()) if key.startswith(prefix))
+
+
+def count(listed: Iterable[tuple[str, str, int]]) -> Listing:
+    """Objects and bytes by (bucket, prefix), from (bucket, key, size)."""
+    objects: Counter[tuple[str, str]] = Counter()
+    sizes: Counter[tuple[str, str]] = Counter()
+    for bucket, key, size in listed:
+        for prefix in prefixes_of(bucket, key):
+            objects[bucket, prefix] += 1
+            sizes[bucket, prefix] += size
+    return Listing(objects, sizes, error="")
+
+
+def list_store(client: Any) -> Iterator[tuple[str, str, int]]:
+    """Every object of every bucket, as (bucket, key, size)."""
+    pages = client.get_paginator("list_objects_v2")
+    for bucket in client.list_buckets().get("Buckets", []):
+        for page in pages.paginate(Bucket=bucket["Name"]):
+            for entry in page.get("Contents", []):
+                yield bucket["Name"], entry["Key"], entry["Size"]
+
+
+def connect(stack: Stack) -> Any:
+    """An S3 client with short patience."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=stack.url("minio"),
+        aws_access_key_id=stack.secret("s3-access-key"),
+        aws_secret_access_key=stack.secret("s3-secret-key"),
+        region_name="us-east-1",
+        config=Config(
+            connect_timeout=2, read_timeout=10, retries={"max_attempts": 1}, s3={"addressing_style": "path"}
+        ),
+    )
+
+
+class StoreMetrics(Collector):
+    """The newest listing, and the disk at the time of the scrape."""
+
+    def __init__(self, disk: Path | None) -> None:
+        self.listing = Listing()
+        self._disk = disk
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is asked at registration."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics now."""
+        listing = self.listing
+        objects = GaugeMetricFamily("minio_objects", "Objects by first folder", labels=["bucket", "prefix"])
+        sizes = GaugeMetricFamily("minio_objects_bytes", "Their bytes", labels=["bucket", "prefix"])
+        for (bucket, prefix), number in sorted(listing.objects.items()):
+            objects.add_metric([bucket, prefix], number)
+            sizes.add_metric([bucket, prefix], listing.size_bytes[bucket, prefix])
+        yield objects
+        yield sizes
+        yield GaugeMetricFamily("minio_listing_up", "1 when the last listing was answered", value=not listing.error)
+        yield GaugeMetricFamily("minio_listing_seconds", "How long it took", value=listing.seconds)
+        yield GaugeMetricFamily("minio_listing_timestamp_seconds", "When counts were last taken", value=listing.at)
+        if self._disk is not None and self._disk.exists():
+            room = os.statvfs(self._disk)
+            free, total = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
+            yield GaugeMetricFamily("minio_cluster_disk_free_bytes", "Room left for the store", value=free)
+            yield GaugeMetricFamily("minio_cluster_disk_total_bytes", "Size of its file system", value=total)
+
+
+def keep_listing(client: Any, metrics: StoreMetrics, stopping: threading.Event) -> None:
+    """List again and again until `stopping`. A store that does not answer keeps the old counts and says so."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    pause = 0.0
+    while not stopping.wait(pause):
+        start = time.monotonic()
+        try:
+            listing = count(list_store(client))
+            listing.at = time.time()
+        except (BotoCoreError, ClientError) as error:
+            old = metrics.listing
+            listing = Listing(old.objects, old.size_bytes, at=old.at, error=str(error))
+            log.warning("the store was not listed: %s", error)
+        listing.seconds = time.monotonic() - start
+        metrics.listing = listing
+        pause = 2.0 if listing.error else max(LISTING_SECONDS, SHARE_OF_TIME * listing.seconds)
+
+
+def make_server(host: str, port: int, metrics: StoreMetrics) -> ThreadingHTTPServer:
+    """/metrics and /health: it is well itself while the store is not, whose silence is an alert of its own."""
+    registry = CollectorRegistry()
+    registry.register(metrics)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+            elif self.path == "/health":
+                error = metrics.listing.error
+                body = {"status": "degraded" if error else "ok", "minio": error or "ok"}
+                self._answer(200, json.dumps(body).encode(), "application/json")
+            else:
+                self._answer(404, b"/metrics and /health are here\n", "text/plain")
+
+        def _answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Quiet: a line per scrape would fill the disk."""
+
+    return ThreadingHTTPServer((host, port), Handler)
+
+
+def run_exporter(stack: Stack) -> None:
+    """Serve until a signal ends it."""
+    metrics = StoreMetrics(stack.data_dir("minio") if stack.settings.mode == "local" else None)
+    server = make_server(stack.settings.host, stack.port("object-store-exporter"), metrics)
+    stopping = threading.Event()
+    lister = threading.Thread(target=keep_listing, args=(connect(stack), metrics, stopping), daemon=True)
+    lister.start()
+    try:
+        server.serve_forever()
+    finally:
+        stopping.set()
+        server.server_close()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    run_exporter(load_stack())

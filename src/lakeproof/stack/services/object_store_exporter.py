@@ -1,0 +1,38 @@
+"""object-store-exporter: counts objects by bucket and prefix, and the room left, for any S3 store."""
+
+import sys
+
+import httpx
+
+from lakeproof.errors import NotReady
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+
+def command(stack: Stack) -> Command:
+    """Keys are read from the stack's secrets, never from argv."""
+    return Command((sys.executable, "-m", "lakeproof.observability.object_store_exporter"))
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It serves metrics (whether the store answers is a metric of its own)."""
+    try:
+        answer = httpx.get(f"{stack.url('object-store-exporter')}/metrics", timeout=timeout, trust_env=False)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where="object-store-exporter") from error
+    if answer.status_code != 200:
+        raise NotReady(f"answered {answer.status_code}", where="object-store-exporter")
+
+
+COMPONENTS = (
+    Component(
+        name="object-store-exporter",
+        kind="service",
+        command=command,
+        ready=ready,
+        ports={"http": 9309},
+        scrapes=(Scrape("http"),),
+        start_seconds=60.0,
+        summary="objects and room of the S3 store",
+    ),
+)
