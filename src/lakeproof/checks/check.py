@@ -60,6 +60,7 @@ class Check:
     baseline(context, arguments): taken on the healthy stack; its verdict must be passed, or no drill starts.
     verify(context, arguments, baseline): after the repair. "Could not look" is Outcome.UNKNOWN.
     watched: quick (< 3 s) and worth asking each second while waiting for recovery.
+    acts: changes something; done last, and only where every other claim held.
     Counts go into Verdict.numbers under these names, from which the drill's report is made: acknowledged, lost,
     duplicated, stale, phantom, oversold, unclear, refused, and `rows.ENGINE` for rows compared per engine. The Nessie
     hash looked at goes into a Reading with probe "nessie-hash", its checkpoint into one with probe "checkpoint".
@@ -71,6 +72,7 @@ class Check:
     verify: Callable[[CheckContext, Any, Baseline], Verdict]
     arguments: type[Arguments] = Arguments
     watched: bool = False
+    acts: bool = False
 
 
 def all_checks(folders: tuple[Path, ...] = ()) -> dict[str, Check]:

@@ -79,4 +79,4 @@ def _verdict(unhealthy: tuple[Reading, ...], when: str) -> Verdict:
     return Verdict(CLAIM, Outcome.FAILED, f"{when}: {words}", readings=unhealthy)
 
 
-CHECK = Check("survives_restart", CLAIM, baseline, verify, SurvivesRestart)
+CHECK = Check("survives_restart", CLAIM, baseline, verify, SurvivesRestart, acts=True)

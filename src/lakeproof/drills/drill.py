@@ -1,0 +1,493 @@
+"""One run of a scenario through its phases. It has no word about any scenario: all that it does is data.
+
+It breaks the stack, then plays the operator: waits for the alert and for the desk's incident (which it never opens),
+diagnoses the live stack, runs the repair that the diagnosed cause names, waits for recovery, verifies every claim.
+The truth is read at the end only, to judge the diagnosis. Whatever happens, the fault is taken out again.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from lakeproof.arguments import parse_arguments
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.verdict import Outcome, worst
+from lakeproof.deadline import Deadline
+from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose
+from lakeproof.drills.journal import Journal
+from lakeproof.drills.phases import Phase, PhaseRecord, Stopwatch
+from lakeproof.drills.report import AlertTimes, DrillReport, StepDone
+from lakeproof.drills.verification import bind, take_baselines, verify
+from lakeproof.drills.world import World
+from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
+from lakeproof.faults import records
+from lakeproof.probes.reading import Reading, Value
+from lakeproof.scenarios.causes import Step
+from lakeproof.scenarios.scenario import Scenario
+from lakeproof.scenarios.truth import Truth
+
+log = logging.getLogger(__name__)
+
+# `detect` and `quiet` of the budgets are multiplied by this: production rules have longer windows.
+TIMING_FACTOR = {"drill": 1, "production": 12}
+SETTLE_SECONDS = 90.0
+LOOK_SECONDS = 1.0
+PUBLISHED = ("published-hash", "published-checkpoint")
+
+
+@dataclass(frozen=True)
+class DrillOptions:
+    """How to run it. fix: the steps to run instead of the diagnosed repair. blind: name nothing before the review."""
+
+    seed: int
+    folder: Path
+    run: str
+    fix: tuple[Step, ...] | None = None
+    fix_name: str = ""
+    blind: bool = False
+
+
+class Drill:
+    """One run. `run()` gives the report; `report` is filled meanwhile, and can be read after an interruption."""
+
+    def __init__(
+        self, world: World, scenario: Scenario, options: DrillOptions, progress: Callable[[str], None]
+    ) -> None:
+        self.world, self.scenario, self.options = world, scenario, options
+        self.timing = world.stack.settings.timing
+        self.report = DrillReport(scenario.id, options.seed, self.timing)
+        self.journal = Journal(options.folder, progress)
+        self._factor = TIMING_FACTOR[self.timing]
+        self._fault = world.catalog.faults[scenario.fault.id]
+        self._checks = bind(scenario, world.catalog)
+        self._baselines: Mapping[str, Baseline] = {}
+        self._inventory: Mapping[str, Reading] = {}
+        self._diagnosis = Diagnosis((), ())
+        self._injected: Stopwatch | None = None
+        self._repair: Stopwatch | None = None
+        self._fired: dict[str, float] = {}
+        self._cleared: dict[str, float] = {}
+        self._steps: list[Step] = []
+
+    def run(self) -> DrillReport:
+        """All phases. Raises: KeyboardInterrupt, once the fault is out and the report written."""
+        try:
+            self._phases()
+        except KeyboardInterrupt:
+            self.report.reasons.append("interrupted")
+            self.journal.write("end", "interrupted: taking the fault out")
+            raise
+        finally:
+            self._clean()
+            self._conclude()
+            self.report.write(self.options.folder)
+        return self.report
+
+    def _phases(self) -> None:
+        if self._phase(Phase.BASELINE, self._baseline) is not Outcome.PASSED:
+            return
+        if self._phase(Phase.INJECT, self._inject) is not Outcome.PASSED:
+            return
+        self._phase(Phase.DETECT, self._detect)
+        self._phase(Phase.DIAGNOSE, self._diagnose)
+        self._phase(Phase.MITIGATE, self._mitigate)
+        self._phase(Phase.RECOVER, self._recover)
+        self._phase(Phase.VERIFY, self._verify)
+        self._phase(Phase.REVIEW, self._review)
+
+    def _phase(self, phase: Phase, do: Callable[[], tuple[Outcome, str]]) -> Outcome:
+        watch = Stopwatch()
+        self.journal.write(phase, "begins")
+        outcome, why = Outcome.UNKNOWN, "interrupted"
+        try:
+            outcome, why = do()
+        except CouldNotLook as error:
+            outcome, why = Outcome.UNKNOWN, error.message
+        except LakeproofError as error:
+            outcome, why = Outcome.FAILED, error.message
+        except Exception as error:  # the top of a drill: a bug must not leave the fault in the stack
+            log.exception("drill %s, phase %s", self.scenario.id, phase)
+            outcome, why = Outcome.UNKNOWN, f"{type(error).__name__}: {error}"
+        finally:
+            self.report.phases.append(PhaseRecord(phase, watch.started_at, watch.seconds, outcome, why))
+            if outcome is not Outcome.PASSED:
+                self.report.reasons.append(f"{phase.value}: {why}")
+            self.journal.write(phase, f"{outcome.value}{f': {why}' if why else ''}", seconds=round(watch.seconds, 3))
+        return outcome
+
+    def _tell(self, phase: Phase) -> Callable[[str], None]:
+        return lambda text: self.journal.tell(phase, text)
+
+    def _context(self, seconds: float, phase: Phase) -> CheckContext:
+        return CheckContext(
+            stack=self.world.stack,
+            deadline=Deadline(seconds),
+            components=self.scenario.components,
+            alerts=self.scenario.alerts,
+            evidence=self.scenario.evidence,
+            quiet_seconds=self.scenario.budgets.quiet * self._factor,
+            run=self.options.run,
+            scenario_dirs=(self.scenario.folder,),
+            progress=self._tell(phase),
+        )
+
+    # baseline
+
+    def _baseline(self) -> tuple[Outcome, str]:
+        """Take old faults out, start what is missing, let shoppers buy, see that every claim holds."""
+        self._remove_old_faults()
+        started = self.world.bring_up(self.scenario.target, self._tell(Phase.BASELINE))
+        self.journal.write(Phase.BASELINE, f"up: {len(started)} components started", started=list(started))
+        self._inventory = self._look_inventory()
+        traffic = self.scenario.traffic
+        self.world.traffic.start(traffic.rate, self.options.seed, self.options.run)
+        self.journal.write(Phase.BASELINE, f"shoppers ask {traffic.rate:g} times a second", run=self.options.run)
+        Deadline(traffic.seconds_before).pause(traffic.seconds_before)
+        self._await_calm()
+        context = self._context(self.scenario.budgets.verify, Phase.BASELINE)
+        self._baselines = take_baselines(self._checks, context, self._tell(Phase.BASELINE))
+        self.report.published_before = self._published()
+        verdicts = {name: each.verdict for name, each in self._baselines.items()}
+        failing = [
+            f"{name}: {verdict.summary}"
+            for name, verdict in verdicts.items()
+            if verdict.outcome is not Outcome.PASSED
+        ]
+        return worst(list(verdicts.values())), "; ".join(failing)
+
+    def _remove_old_faults(self) -> None:
+        for record in records.recorded(self.world.stack):
+            fault = self.world.catalog.faults.get(record.fault)
+            if fault is None:
+                raise LakeproofError(
+                    f"an old fault {record.fault!r} is on record, and no module knows it",
+                    where="faults",
+                    next_action="add its scenario folder to scenario_dirs",
+                )
+            self.journal.write(Phase.BASELINE, f"a fault of {record.at} was left behind ({record.by}): removing it")
+            records.remove(self.world.stack, fault)
+
+    def _await_calm(self) -> None:
+        """Until the checks that are quick to ask hold; a stack that has just started needs a moment. Never raises."""
+        context = self._context(SETTLE_SECONDS, Phase.BASELINE)
+        watched = [each for each in self._checks if each.check.watched]
+
+        def look() -> bool | None:
+            taken = take_baselines(watched, context, lambda text: None)
+            return True if worst([each.verdict for each in taken.values()]) is Outcome.PASSED else None
+
+        try:
+            context.deadline.wait_for("the stack to be calm", look, every=LOOK_SECONDS)
+        except DeadlineExpired:
+            self.journal.tell(Phase.BASELINE, "the stack is not calm; the checks will say why")
+
+    # inject
+
+    def _inject(self) -> tuple[Outcome, str]:
+        name = "the fault" if self.options.blind else self._fault.id
+        self._injected = Stopwatch()
+        records.inject(self.world.stack, self._fault, self.scenario.fault.arguments, by=f"drill {self.scenario.id}")
+        self.journal.write(Phase.INJECT, f"{name} is in the stack")
+        return Outcome.PASSED, ""
+
+    # detect
+
+    def _detect(self) -> tuple[Outcome, str]:
+        """An alert of the scenario fires, and the desk has opened an incident for it by itself."""
+        since = self._started().started_at
+        seen = "no alert fires yet"
+
+        def look() -> str | None:
+            nonlocal seen
+            self._watch_alerts()
+            if self._fired:
+                seen = "an alert fires, but the desk has no incident yet"
+            return self._incident(since)
+
+        deadline = Deadline(self.scenario.budgets.detect * self._factor)
+        self.report.incident = deadline.wait_for(
+            "the alert and the incident",
+            look,
+            every=0.5,
+            seen=lambda: seen,
+            progress=self._now_and_then(Phase.DETECT),
+        )
+        self.journal.write(Phase.DETECT, f"the desk opened {self.report.incident}", incident=self.report.incident)
+        self.world.desk.acknowledge(self.report.incident)
+        return Outcome.PASSED, ""
+
+    def _watch_alerts(self) -> None:
+        """Keep when each alert of the scenario first fired, and when it cleared after the repair began."""
+        for alert in self.scenario.alerts:
+            try:
+                fires = self.world.firing(alert)
+            except CouldNotLook:
+                continue
+            if fires and alert not in self._fired:
+                self._fired[alert] = self._started().seconds
+                self.journal.write(Phase.DETECT, f"{alert} fires {self._fired[alert]:.1f} s after the fault")
+            if fires:
+                self._cleared.pop(alert, None)
+            elif alert in self._fired and alert not in self._cleared and self._repair is not None:
+                self._cleared[alert] = self._repair.seconds
+                self.journal.write(
+                    Phase.RECOVER, f"{alert} cleared {self._cleared[alert]:.1f} s after the repair began"
+                )
+
+    def _incident(self, since: datetime) -> str | None:
+        for incident in self.world.desk.opened_since(since):
+            if set(incident.alerts) & set(self.scenario.alerts):
+                return incident.id
+        return None
+
+    def _started(self) -> Stopwatch:
+        if self._injected is None:
+            raise LakeproofError("no fault was injected", where="drill")
+        return self._injected
+
+    # diagnose
+
+    def _diagnose(self) -> tuple[Outcome, str]:
+        """What the live stack shows, without a word about what was done to it."""
+        causes = self.world.catalog.causes
+        asked = asked_by(causes) | set(self.scenario.evidence)
+        observed = self.world.observe(self.world.catalog.probes[name] for name in sorted(asked))
+        self._diagnosis = diagnose(causes, observed)
+        readings = [observation.second for observation in observed.values()]
+        if self.report.incident is not None:
+            self.world.desk.attach(
+                self.report.incident, "diagnosis", "diagnosis", self._diagnosis.as_json(), readings
+            )
+        if not self._diagnosis.findings:
+            unknown = ", ".join(seen.probe for seen in self._diagnosis.unknown) or "nothing out of range"
+            return Outcome.FAILED, f"no cause fits ({unknown})"
+        first = self._diagnosis.findings[0]
+        self.report.root_cause = first.cause.id
+        self.report.evidence = [seen.as_json() for seen in first.evidence_for]
+        others = [finding.cause.id for finding in self._diagnosis.findings[1:]]
+        self.journal.write(
+            Phase.DIAGNOSE,
+            f"{first.cause.id}: {first.cause.says['en']}" + (f" Also: {', '.join(others)}." if others else ""),
+            diagnosis=self._diagnosis.as_json(),
+        )
+        return Outcome.PASSED, ""
+
+    # mitigate
+
+    def _mitigate(self) -> tuple[Outcome, str]:
+        """The steps of the diagnosed cause, or the fix that was asked for instead."""
+        if self.options.fix is not None:
+            self._steps = list(self.options.fix)
+        elif self._diagnosis.findings:
+            self._steps = list(self._diagnosis.findings[0].cause.repairs)
+        else:
+            return Outcome.FAILED, "without a cause there is nothing to repair"
+        self._repair = Stopwatch()
+        for step in self._steps:
+            done = self._run_step(step)
+            self.report.mitigations.append(done)
+            self.journal.write(Phase.MITIGATE, f"{step.id}: {done.text}", outcome=done.outcome.value)
+            self._note("action", f"{step.id}: {done.outcome.value}, {done.text}")
+            if done.outcome is not Outcome.PASSED:
+                return done.outcome, f"{step.id}: {done.text}"
+        return Outcome.PASSED, ""
+
+    def _run_step(self, step: Step) -> StepDone:
+        mitigation = self.world.catalog.mitigations[step.id]
+        arguments = parse_arguments(mitigation.arguments, step.arguments, step.id)
+        self.journal.tell(Phase.MITIGATE, mitigation.typed(self.world.stack, arguments))
+        watch = Stopwatch()
+        try:
+            text = mitigation.run(self.world.stack, arguments)
+        except LakeproofError as error:
+            return StepDone(step.id, watch.seconds, Outcome.FAILED, error.message)
+        return StepDone(step.id, watch.seconds, Outcome.PASSED, text)
+
+    # recover
+
+    def _recover(self) -> tuple[Outcome, str]:
+        """Until every watched claim holds, which includes that it held for the quiet time."""
+        budgets = self.scenario.budgets
+        context = self._context(budgets.recover + budgets.quiet * self._factor, Phase.RECOVER)
+        watched = [each for each in self._checks if each.check.watched]
+        seen = "nothing yet"
+
+        def look() -> bool | None:
+            nonlocal seen
+            self._watch_alerts()
+            judged = verify(watched, context, self._baselines, lambda text: None)
+            open_claims = [each for each in judged if each.verdict.outcome is not Outcome.PASSED]
+            seen = "; ".join(f"{each.check}: {each.verdict.summary}" for each in open_claims)
+            return None if open_claims else True
+
+        context.deadline.wait_for(
+            "recovery", look, every=LOOK_SECONDS, seen=lambda: seen, progress=self._now_and_then(Phase.RECOVER)
+        )
+        self.report.quiet_seconds = context.quiet_seconds
+        return Outcome.PASSED, ""
+
+    # verify
+
+    def _verify(self) -> tuple[Outcome, str]:
+        """Shoppers stop; then every claim, each with its numbers."""
+        self._stop_traffic()
+        context = self._context(self.scenario.budgets.verify, Phase.VERIFY)
+        judged = verify(self._checks, context, self._baselines, self._tell(Phase.VERIFY))
+        self.report.checks = judged
+        self.report.published_after = self._published()
+        for each in judged:
+            self.journal.write(
+                Phase.VERIFY, f"{each.check}: {each.verdict.outcome.value}", numbers=each.verdict.numbers
+            )
+        if self.report.incident is not None:
+            body = {each.check: f"{each.verdict.outcome.value}: {each.verdict.summary}" for each in judged}
+            readings = [reading for each in judged for reading in each.verdict.readings]
+            self.world.desk.attach(self.report.incident, "verification", "verification", body, readings)
+        failing = [
+            f"{each.check}: {each.verdict.summary}" for each in judged if each.verdict.outcome is not Outcome.PASSED
+        ]
+        return worst([each.verdict for each in judged]), "; ".join(failing)
+
+    def _stop_traffic(self) -> None:
+        result = self.world.traffic.stop()
+        if result is not None:
+            self.journal.write(
+                Phase.VERIFY,
+                f"shoppers: {result.asked} calls asked, {result.acknowledged} acknowledged, "
+                f"{result.refused} refused, {result.unclear} unclear",
+                **result.__dict__,
+            )
+
+    # review
+
+    def _review(self) -> tuple[Outcome, str]:
+        """Take everything of the drill out again, close the incident, draft its RCA, look for what is left."""
+        self._clean()
+        self.report.residue = self._residue()
+        outcome, why = Outcome.PASSED, ""
+        if self.report.residue:
+            outcome, why = Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"
+        if self.report.incident is None:
+            return worst_of(outcome, Outcome.UNKNOWN), why or "there was no incident to review"
+        held = all(each.verdict.outcome is Outcome.PASSED for each in self.report.checks)
+        text = (
+            "every claim was verified" if held else "the repair was turned down; the drill took its fault out itself"
+        )
+        self.world.desk.resolve(self.report.incident, text)
+        self.report.rca = self.world.desk.rca(self.report.incident, self.report.root_cause or "not found")
+        return outcome, why
+
+    def _residue(self) -> list[str]:
+        left = [f"fault {record.fault}" for record in records.recorded(self.world.stack)]
+        for name, now in self._look_inventory().items():
+            before = self._inventory.get(name)
+            if not now.answered or before is None or not before.answered:
+                left.append(f"{name}: could not look")
+                continue
+            old, new = set(str(before.value or "").split()), set(str(now.value or "").split())
+            left += [f"{name}: {item}" for item in sorted(new - old)]
+            left += [f"{name}: {item} is gone" for item in sorted(old - new)]
+        for alert in self._fired:
+            try:
+                if self.world.firing(alert):
+                    left.append(f"alert {alert} still fires")
+            except CouldNotLook:
+                left.append(f"alert {alert}: could not look")
+        return left
+
+    # the end
+
+    def _clean(self) -> None:
+        """Stop shoppers, undo what wrong fixes left, take the fault out. Safe to repeat; never raises on purpose."""
+        try:
+            self._stop_traffic()
+        except LakeproofError as error:
+            self.journal.write("end", f"shoppers did not stop: {error.message}")
+        for step in reversed(self._steps):
+            mitigation = self.world.catalog.mitigations[step.id]
+            if mitigation.undo is not None:
+                try:
+                    mitigation.undo(self.world.stack, parse_arguments(mitigation.arguments, step.arguments, step.id))
+                    self.journal.write("end", f"undone: {step.id}")
+                except LakeproofError as error:
+                    self.journal.write("end", f"not undone: {step.id}: {error.message}")
+        self._steps = []
+        if any(record.fault == self._fault.id for record in records.recorded(self.world.stack)):
+            try:
+                records.remove(self.world.stack, self._fault)
+                self.journal.write("end", "the fault is out")
+            except LakeproofError as error:
+                self.journal.write("end", f"the fault is still in: {error.message}")
+            self._await_clear()
+
+    def _await_clear(self) -> None:
+        """Until the scenario's alerts no longer fire, so that a next drill begins on a calm stack. Never raises."""
+        if not self._fired:
+            return
+
+        def look() -> bool | None:
+            return None if any(self.world.firing(alert) for alert in self._fired) else True
+
+        try:
+            Deadline(self.scenario.budgets.recover).wait_for("the alerts to clear", look, every=LOOK_SECONDS)
+        except (DeadlineExpired, CouldNotLook) as error:
+            self.journal.write("end", error.message)
+
+    def _conclude(self) -> None:
+        """The verdict: passed only where every phase was observed, and cause and repair were the true ones."""
+        report = self.report
+        report.alerts = [
+            AlertTimes(name, self._fired.get(name), self._cleared.get(name)) for name in self.scenario.alerts
+        ]
+        outcomes = {record.phase: record.outcome for record in report.phases}
+        all_outcomes = [outcomes.get(phase, Outcome.UNKNOWN) for phase in Phase]
+        truth = self.world.catalog.truth(self.scenario)
+        wrong = self._judge_truth(truth)
+        report.reasons += wrong
+        report.verdict = worst_of(*all_outcomes, *(Outcome.FAILED for _ in wrong))
+        self.journal.write("end", f"verdict: {report.verdict.value}", reasons=report.reasons)
+
+    def _judge_truth(self, truth: Truth) -> list[str]:
+        wrong = []
+        report = self.report
+        if report.root_cause is not None and report.root_cause != truth.root_cause:
+            wrong.append(f"the diagnosis named {report.root_cause}, the root cause was {truth.root_cause}")
+        done = {step.action for step in report.mitigations}
+        if done and not done & set(truth.accepted_repairs):
+            wrong.append(f"{', '.join(sorted(done))} is no accepted repair")
+        return wrong
+
+    def _look_inventory(self) -> Mapping[str, Reading]:
+        return self.world.look(probe for probe in self.world.catalog.probes.values() if probe.inventory)
+
+    def _published(self) -> tuple[Value, Value]:
+        known = self.world.catalog.probes
+        found = self.world.look(known[name] for name in PUBLISHED if name in known)
+        values = [found[name].value if name in found else None for name in PUBLISHED]
+        return values[0], values[1]
+
+    def _note(self, kind: str, text: str) -> None:
+        if self.report.incident is not None:
+            self.world.desk.note(self.report.incident, kind, text)
+
+    def _now_and_then(self, phase: Phase, every: float = 5.0) -> Callable[[str, float], None]:
+        """Progress at most each `every` seconds."""
+        next_at = every
+
+        def tell(last: str, elapsed: float) -> None:
+            nonlocal next_at
+            if elapsed >= next_at:
+                next_at = elapsed + every
+                self.journal.tell(phase, f"waiting {elapsed:.0f} s: {last[:160]}")
+
+        return tell
+
+
+def worst_of(*outcomes: Outcome) -> Outcome:
+    """failed before unknown before passed."""
+    for outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+        if outcome in outcomes:
+            return outcome
+    return Outcome.PASSED

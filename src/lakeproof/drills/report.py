@@ -1,0 +1,186 @@
+"""A drill's report: report.json in the shape of the contracts, and report.md with the RCA."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills.phases import PhaseRecord
+from lakeproof.drills.verification import Judged
+from lakeproof.probes.reading import Value
+
+REPORT_JSON = "report.json"
+REPORT_MARKDOWN = "report.md"
+COUNTS = ("acknowledged", "lost", "duplicated", "stale", "phantom", "oversold", "unclear")
+ROWS = "rows."
+
+
+@dataclass(frozen=True)
+class AlertTimes:
+    """One alert: seconds from the fault to firing, and from the repair's begin to clear (None: not seen)."""
+
+    name: str
+    fired_after_seconds: float | None
+    cleared_after_seconds: float | None
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One mitigation as it was run."""
+
+    action: str
+    seconds: float
+    outcome: Outcome
+    text: str
+
+
+@dataclass
+class DrillReport:
+    """Everything that a drill found out; filled while it runs."""
+
+    scenario: str
+    seed: int
+    timing: str
+    verdict: Outcome = Outcome.UNKNOWN
+    reasons: list[str] = field(default_factory=list)
+    phases: list[PhaseRecord] = field(default_factory=list)
+    alerts: list[AlertTimes] = field(default_factory=list)
+    incident: str | None = None
+    root_cause: str | None = None
+    evidence: list[Mapping[str, Any]] = field(default_factory=list)
+    mitigations: list[StepDone] = field(default_factory=list)
+    checks: list[Judged] = field(default_factory=list)
+    published_before: tuple[Value, Value] = (None, None)
+    published_after: tuple[Value, Value] = (None, None)
+    quiet_seconds: float = 0.0
+    residue: list[str] = field(default_factory=list)
+    rca: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of report.json in the contracts, plus `reasons` and `checks`."""
+        return {
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "verdict": self.verdict.value,
+            "reasons": self.reasons,
+            "timing": self.timing,
+            "phases": [record.as_json() for record in self.phases],
+            "alerts": [
+                {
+                    "name": alert.name,
+                    "fired_after_seconds": _rounded(alert.fired_after_seconds),
+                    "cleared_after_seconds": _rounded(alert.cleared_after_seconds),
+                }
+                for alert in self.alerts
+            ],
+            "incident": self.incident,
+            "root_cause": self.root_cause,
+            "evidence": list(self.evidence),
+            "mitigations": [
+                {
+                    "action": done.action,
+                    "seconds": round(done.seconds, 3),
+                    "outcome": done.outcome.value,
+                    "text": done.text,
+                }
+                for done in self.mitigations
+            ],
+            "data": data_of([judged.verdict for judged in self.checks]),
+            "checks": [
+                {
+                    "check": judged.check,
+                    "claim": judged.verdict.claim,
+                    "outcome": judged.verdict.outcome.value,
+                    "summary": judged.verdict.summary,
+                    "numbers": judged.verdict.numbers,
+                    "keys": list(judged.verdict.keys),
+                }
+                for judged in self.checks
+            ],
+            "nessie": {"before": self.published_before[0], "after": self.published_after[0]},
+            "checkpoint": {"before": self.published_before[1], "after": self.published_after[1]},
+            "quiet_seconds": self.quiet_seconds,
+            "residue": self.residue,
+        }
+
+    def write(self, folder: Path) -> None:
+        """Both files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.as_json(), indent=1, ensure_ascii=False, default=str)
+        (folder / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
+        (folder / REPORT_MARKDOWN).write_text(markdown(self), encoding="utf-8")
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def data_of(verdicts: Iterable[Verdict]) -> dict[str, Any]:
+    """The counts about data that the verdicts rest on; a count that no check gave is null, never 0."""
+    counts: dict[str, int | None] = dict.fromkeys(COUNTS)
+    engines: dict[str, int] = {}
+    for verdict in verdicts:
+        for name, value in verdict.numbers.items():
+            if name in counts:
+                # The worst that any check saw.
+                counts[name] = max(int(value), counts[name] or 0)
+            elif name.startswith(ROWS):
+                engines[name.removeprefix(ROWS)] = int(value)
+    return {**counts, "engines": engines}
+
+
+def markdown(report: DrillReport) -> str:
+    """The report for people: the outcome, the phases, the checks, then the desk's RCA."""
+    lines = [
+        f"# Drill {report.scenario}: {report.verdict.value}",
+        "",
+        f"Seed {report.seed}, timing {report.timing}, incident {report.incident or 'none'}, "
+        f"root cause {report.root_cause or 'not found'}.",
+        "",
+    ]
+    if report.reasons:
+        lines += ["Why:", "", *(f"- {reason}" for reason in report.reasons), ""]
+    lines += _table(
+        ("Phase", "Started (UTC)", "Seconds", "Outcome"),
+        [
+            (each.phase.value, each.started_at.strftime("%H:%M:%S"), f"{each.seconds:.1f}", each.outcome.value)
+            for each in report.phases
+        ],
+    )
+    lines += _table(
+        ("Alert", "Fired after", "Cleared after the repair began"),
+        [
+            (each.name, _seconds(each.fired_after_seconds), _seconds(each.cleared_after_seconds))
+            for each in report.alerts
+        ],
+    )
+    lines += _table(
+        ("Action", "Seconds", "Outcome", "What happened"),
+        [(each.action, f"{each.seconds:.1f}", each.outcome.value, each.text) for each in report.mitigations],
+    )
+    lines += _table(
+        ("Check", "Outcome", "Found"),
+        [(each.check, each.verdict.outcome.value, each.verdict.summary) for each in report.checks],
+    )
+    lines += ["Left behind: " + ("; ".join(report.residue) or "nothing") + ".", ""]
+    if report.rca:
+        lines += ["---", "", report.rca.strip(), ""]
+    return "\n".join(lines)
+
+
+def _seconds(value: float | None) -> str:
+    return "not seen" if value is None else f"{value:.1f} s"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    return [
+        "| " + " | ".join(head) + " |",
+        "|" + " --- |" * len(head),
+        *("| " + " | ".join(row) + " |" for row in cells),
+        "",
+    ]

@@ -1,0 +1,72 @@
+"""The checks of a scenario, run against a context: all baselines, those worth watching, at the end all of them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.errors import LakeproofError
+from lakeproof.scenarios.catalog import Catalog, check_step
+from lakeproof.scenarios.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class BoundCheck:
+    """A check with its arguments."""
+
+    check: Check
+    arguments: Arguments
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A check's id with its verdict."""
+
+    check: str
+    verdict: Verdict
+
+
+def bind(scenario: Scenario, catalog: Catalog) -> tuple[BoundCheck, ...]:
+    """The scenario's checks in their order, those that act at the end."""
+    bound = [
+        BoundCheck(catalog.checks[step.id], check_step("check", catalog.checks, step, scenario.id))
+        for step in scenario.checks
+    ]
+    return tuple(sorted(bound, key=lambda each: each.check.acts))
+
+
+def take_baselines(
+    checks: Iterable[BoundCheck], context: CheckContext, tell: Callable[[str], None]
+) -> Mapping[str, Baseline]:
+    """The baseline of each check, by id. A check that cannot look gives an unknown verdict."""
+    taken = {}
+    for each in checks:
+        try:
+            taken[each.check.id] = each.check.baseline(context, each.arguments)
+        except LakeproofError as error:
+            taken[each.check.id] = Baseline(Verdict(each.check.claim, Outcome.UNKNOWN, error.message))
+        verdict = taken[each.check.id].verdict
+        tell(f"{each.check.id}: {verdict.outcome.value}, {verdict.summary}")
+    return taken
+
+
+def verify(
+    checks: Iterable[BoundCheck],
+    context: CheckContext,
+    baselines: Mapping[str, Baseline],
+    tell: Callable[[str], None],
+) -> list[Judged]:
+    """The verdict of each check. One that acts is only tried where every other claim held."""
+    judged: list[Judged] = []
+    for each in checks:
+        if each.check.acts and any(done.verdict.outcome is not Outcome.PASSED for done in judged):
+            verdict = Verdict(each.check.claim, Outcome.UNKNOWN, "not tried, since another claim did not hold")
+        else:
+            try:
+                verdict = each.check.verify(context, each.arguments, baselines[each.check.id])
+            except LakeproofError as error:
+                verdict = Verdict(each.check.claim, Outcome.UNKNOWN, error.message)
+        judged.append(Judged(each.check.id, verdict))
+        tell(f"{each.check.id}: {verdict.outcome.value}, {verdict.summary}")
+    return judged

@@ -1,0 +1,84 @@
+"""What a drill needs from outside, as small protocols: so its course can be tested without a stack."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from lakeproof.probes.looking import Observation
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Reading
+from lakeproof.scenarios.catalog import Catalog
+from lakeproof.stack.stack import Stack
+
+type Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class IncidentView:
+    """An incident as the desk shows it in a list, with the names of its alerts."""
+
+    id: str
+    status: str
+    opened_at: datetime
+    alerts: tuple[str, ...]
+
+
+class Desk(Protocol):
+    """The incident desk, as an operator's tool sees it. Every call may raise CouldNotLook."""
+
+    def opened_since(self, at: datetime) -> Sequence[IncidentView]:
+        """Incidents opened at or after that time."""
+
+    def acknowledge(self, incident: str) -> None:
+        """Take it."""
+
+    def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
+        """A line for its timeline."""
+
+    def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
+        """A document."""
+
+    def resolve(self, incident: str, text: str) -> None:
+        """Close it."""
+
+    def rca(self, incident: str, root_cause: str) -> str:
+        """The draft of its RCA, in Markdown."""
+
+
+@dataclass(frozen=True)
+class TrafficResult:
+    """What the shoppers saw, in calls."""
+
+    asked: int
+    acknowledged: int
+    refused: int
+    unclear: int
+
+
+class Traffic(Protocol):
+    """Shoppers that buy until they are stopped."""
+
+    def start(self, rate: float, seed: int, run: str) -> None:
+        """Begin to ask `rate` times a second."""
+
+    def stop(self) -> TrafficResult | None:
+        """End and settle; None where nothing ran. Safe to repeat."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The stack and its surroundings.
+
+    bring_up: start what is missing of these components; gives what it started.
+    observe: two readings of each probe. look: one. firing: does the alert fire (may raise CouldNotLook).
+    """
+
+    stack: Stack
+    catalog: Catalog
+    bring_up: Callable[[Sequence[str], Progress], Sequence[str]]
+    desk: Desk
+    traffic: Traffic
+    observe: Callable[[Iterable[Probe]], Mapping[str, Observation]]
+    look: Callable[[Iterable[Probe]], Mapping[str, Reading]]
+    firing: Callable[[str], bool]
