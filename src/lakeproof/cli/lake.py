@@ -1,0 +1,115 @@
+"""`lakeproof lake`: what was published, tags, and taking over changed SQL."""
+
+from typing import Annotated, Any
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on stdout")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Bring the command group `lake`."""
+    group = typer.Typer(no_args_is_help=True, help="Published data: its history on Nessie, tags, the lake's job.")
+    group.command("log")(log)
+    group.command("show")(show)
+    group.command("tag")(tag)
+    group.command("redeploy")(redeploy)
+    app.add_typer(group, name="lake")
+
+
+def log(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="so many, newest first")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """The published states on `main`, newest first: hash, checkpoint, snapshots, until when each stays readable."""
+    from lakeproof.cli.output import print_json, print_table, say
+    from lakeproof.lake.publish import history
+    from lakeproof.stack.stack import load_stack
+
+    found = history.log(load_stack(), limit)
+    if as_json:
+        print_json([commit.as_json() for commit in found])
+        return
+    if not found:
+        say("nothing was published yet")
+        return
+    print_table(
+        ("HASH", "AT (UTC)", "CHECKPOINT", "GTID", "READABLE"),
+        (
+            (
+                commit.hash[:16],
+                f"{commit.at:%Y-%m-%d %H:%M:%S}",
+                commit.checkpoint,
+                commit.gtid,
+                f"until {commit.readable_until:%H:%M:%S}" if commit.is_readable() else "expired",
+            )
+            for commit in found
+        ),
+    )
+
+
+def show(
+    hash: Annotated[str, typer.Argument(metavar="HASH", help="a hash or its first digits: `lakeproof lake log`")],
+    as_json: JsonOption = False,
+) -> None:
+    """One published state: its tables' snapshots, the newest transaction and heartbeat in it, how long it is kept."""
+    from datetime import UTC, datetime
+
+    from lakeproof.cli.output import print_json, stdout
+    from lakeproof.lake.publish import history
+    from lakeproof.stack.stack import load_stack
+
+    commit = history.find(load_stack(), hash)
+    if as_json:
+        print_json(commit.as_json())
+        return
+    beat = datetime.fromtimestamp(commit.beat_us / 1e6, UTC).isoformat() if commit.beat_us is not None else "none yet"
+    lines = {
+        "hash": commit.hash,
+        "published": commit.at.isoformat(),
+        "checkpoint": commit.checkpoint,
+        "transactions up to": commit.gtid or "none yet",
+        "source's clock at least": beat,
+        "readable until": commit.readable_until.isoformat() + ("" if commit.is_readable() else " (expired)"),
+    } | {f"snapshot of {table}": snapshot for table, snapshot in commit.snapshots.items()}
+    for label, value in lines.items():
+        stdout.print(f"{label:<26}{value}", markup=False)
+
+
+def tag(
+    name: Annotated[str, typer.Argument(help="the tag's name: letters, digits, - and _")],
+    hash: Annotated[str | None, typer.Argument(metavar="[HASH]", help="default: the newest published state")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a published state a name in Nessie, so that engines can read it by that name.
+
+    A tag does not prolong how long the data files stay: see `readable until` in `lake show`.
+    """
+    from lakeproof.cli.output import print_json, say
+    from lakeproof.lake.publish.tags import create_tag
+    from lakeproof.stack.stack import load_stack
+
+    commit = create_tag(load_stack(), name, hash)
+    if as_json:
+        told: dict[str, Any] = {"tag": name} | commit.as_json()
+        print_json(told)
+        return
+    say(f"{name} → {commit.hash[:16]}, readable until {commit.readable_until:%H:%M:%S} UTC")
+
+
+def redeploy(
+    allow_non_restored: Annotated[
+        bool, typer.Option("--allow-non-restored", help="needed after a table's SQL file was taken away")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over changed SQL files: stop the lake's job with a savepoint and start it from there. Nothing is lost."""
+    from lakeproof.cli.output import print_json, say
+    from lakeproof.lake.job import redeploy as redeploy_job
+    from lakeproof.stack.stack import load_stack
+
+    job_id = redeploy_job(load_stack(), allow_non_restored=allow_non_restored)
+    if as_json:
+        print_json({"job": job_id})
+        return
+    say(f"the lake's job runs anew as {job_id}")

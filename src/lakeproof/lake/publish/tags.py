@@ -1,0 +1,41 @@
+"""Names for published states, as Nessie tags."""
+
+import re
+
+from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.lake.nessie import NessieConflict, NessieUnreachable, Reference, client_of
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.stack.stack import Stack
+
+_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")
+
+
+def create_tag(stack: Stack, name: str, hash_or_prefix: str | None = None) -> PublishedCommit:
+    """Tag a published state (default: the newest one); the same name for the same state again is fine.
+
+    Raises: InvalidInput for a name that is malformed or taken; NoSuchHash, HashExpired, CouldNotLook.
+    """
+    if not _NAME.match(name):
+        raise InvalidInput(
+            f"{name!r} is no tag name", next_action="use letters, digits, - and _; begin with a letter"
+        )
+    commit = (
+        history.find(stack, hash_or_prefix, readable=True) if hash_or_prefix is not None else history.newest(stack)
+    )
+    nessie = client_of(stack)
+    try:
+        nessie.create_reference("TAG", name, Reference("BRANCH", history.MAIN, commit.hash))
+    except NessieConflict as error:
+        held = nessie.reference(name)
+        if held.hash != commit.hash:
+            raise InvalidInput(
+                f"the name is taken ({held.kind.lower()} at {held.hash[:16]})",
+                where=name,
+                next_action="choose another name",
+            ) from error
+    except NessieUnreachable as error:
+        raise CouldNotLook(error.what, where=error.where) from error
+    finally:
+        nessie.close()
+    return commit
