@@ -58,8 +58,20 @@ class Options:
 def build(recipe: Recipe, options: Options, progress: Progress, stop: threading.Event) -> Built:
     """Have the artifact there, whole: left alone when it is, built when absent, built again when broken.
 
-    Raises: LockMismatch, ProgramFailed, TerminalError; the cache then holds no half of it.
+    Raises: LockMismatch, ProgramFailed, TerminalError (a full or read-only disk too); the cache then holds no
+    half of it.
     """
+    try:
+        return _build(recipe, options, progress, stop)
+    except OSError as error:
+        raise TerminalError(
+            f"{error.strerror or error} ({error.filename or 'no file named'})",
+            where=f"set-up of {recipe.name}",
+            next_action="look at the disk (df -h, mount), or set LAKEPROOF_CACHE; then run again: lakeproof setup",
+        ) from error
+
+
+def _build(recipe: Recipe, options: Options, progress: Progress, stop: threading.Event) -> Built:
     started = time.monotonic()
 
     def waiting(holder: str) -> None:
