@@ -1,6 +1,6 @@
 """What a scenario or a person may set for a fault, a mitigation or a check, checked before anything starts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,3 +25,14 @@ def parse_arguments(model: type[Arguments], given: Mapping[str, Any], where: str
         raise InvalidInput(
             f"argument {key}: {first['msg']}", where=where, next_action=f"its arguments: {known}"
         ) from error
+
+
+def parse_pairs(given: Iterable[str]) -> dict[str, str]:
+    """`NAME=VALUE` texts as a person types them. Raises: InvalidInput."""
+    pairs = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InvalidInput(f"{text!r} is not NAME=VALUE", where="--arg", next_action="e.g. connector=orders")
+        pairs[name] = value
+    return pairs

@@ -124,7 +124,7 @@ class Drill:
         return CheckContext(
             stack=self.world.stack,
             deadline=Deadline(seconds),
-            components=self.scenario.components,
+            components=self.scenario.touches,
             alerts=self.scenario.alerts,
             evidence=self.scenario.evidence,
             quiet_seconds=self.scenario.budgets.quiet * self._factor,
@@ -138,7 +138,7 @@ class Drill:
     def _baseline(self) -> tuple[Outcome, str]:
         """Take old faults out, start what is missing, let shoppers buy, see that every claim holds."""
         self._remove_old_faults()
-        started = self.world.bring_up(self.scenario.target, self._tell(Phase.BASELINE))
+        started = self.world.bring_up(self.scenario.components, self._tell(Phase.BASELINE))
         self.journal.write(Phase.BASELINE, f"up: {len(started)} components started", started=list(started))
         self._inventory = self._look_inventory()
         traffic = self.scenario.traffic
@@ -284,6 +284,8 @@ class Drill:
             self._steps = list(self._diagnosis.findings[0].cause.repairs)
         else:
             return Outcome.FAILED, "without a cause there is nothing to repair"
+        if self.report.incident is not None:
+            self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in self._steps))
         self._repair = Stopwatch()
         for step in self._steps:
             done = self._run_step(step)
@@ -331,7 +333,8 @@ class Drill:
     # verify
 
     def _verify(self) -> tuple[Outcome, str]:
-        """Shoppers stop; then every claim, each with its numbers."""
+        """Shoppers stop once enough orders are acknowledged; then every claim, each with its numbers."""
+        self._await_orders()
         self._stop_traffic()
         context = self._context(self.scenario.budgets.verify, Phase.VERIFY)
         judged = verify(self._checks, context, self._baselines, self._tell(Phase.VERIFY))
@@ -349,6 +352,24 @@ class Drill:
             f"{each.check}: {each.verdict.summary}" for each in judged if each.verdict.outcome is not Outcome.PASSED
         ]
         return worst([each.verdict for each in judged]), "; ".join(failing)
+
+    def _await_orders(self) -> None:
+        """Until the shoppers have as many orders as the scenario wants. Raises: DeadlineExpired."""
+        wanted = self.scenario.traffic.orders
+        have = 0
+
+        def look() -> bool | None:
+            nonlocal have
+            have = self.world.traffic.orders()
+            return True if have >= wanted else None
+
+        Deadline(self.scenario.budgets.verify).wait_for(
+            f"{wanted} acknowledged orders",
+            look,
+            every=LOOK_SECONDS,
+            seen=lambda: f"{have} of {wanted} orders",
+            progress=self._now_and_then(Phase.VERIFY),
+        )
 
     def _stop_traffic(self) -> None:
         result = self.world.traffic.stop()

@@ -33,6 +33,9 @@ class Desk(Protocol):
     def acknowledge(self, incident: str) -> None:
         """Take it."""
 
+    def mitigate(self, incident: str, text: str) -> None:
+        """Say that the repair begins."""
+
     def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
         """A line for its timeline."""
 
@@ -61,6 +64,9 @@ class Traffic(Protocol):
 
     def start(self, rate: float, seed: int, run: str) -> None:
         """Begin to ask `rate` times a second."""
+
+    def orders(self) -> int:
+        """How many orders the shop has acknowledged to these shoppers. Raises: LakeproofError where they stopped."""
 
     def stop(self) -> TrafficResult | None:
         """End and settle; None where nothing ran. Safe to repeat."""

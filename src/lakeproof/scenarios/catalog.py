@@ -118,7 +118,7 @@ def _check(scenario: Scenario, catalog: Catalog) -> None:
         known_step("mitigation", catalog.mitigations, name, where)
     for step in scenario.checks:
         check_step("check", catalog.checks, step, where)
-    for name in (*scenario.components, *scenario.target):
+    for name in (*scenario.components, *scenario.touches):
         known_step("component", all_components(), name, where)
     rules = alert_names(scenario.folder / ALERTS_FILE)
     for alert in scenario.alerts:

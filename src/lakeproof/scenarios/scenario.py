@@ -36,17 +36,22 @@ class Budgets:
 
 @dataclass(frozen=True)
 class Traffic:
-    """The shoppers' load under a drill: orders' operations per second, and seconds before the fault comes."""
+    """The shoppers' load under a drill.
+
+    rate: calls per second. seconds_before: before the fault comes. orders: so many must be acknowledged before the
+    shoppers are stopped; the drill waits for them.
+    """
 
     rate: float
     seconds_before: float
+    orders: int
 
 
 @dataclass(frozen=True)
 class Scenario:
     """One incident that can happen.
 
-    components: what the fault and the repairs may touch. target: what must be up for a drill (with its closure).
+    components: what must be up for it (with its closure). touches: those that the fault and the repairs may touch.
     evidence: probes that show this incident. mitigations: what may be run for it.
     """
 
@@ -57,7 +62,7 @@ class Scenario:
     team: str
     sla_minutes: int
     components: tuple[str, ...]
-    target: tuple[str, ...]
+    touches: tuple[str, ...]
     use_cases: tuple[str, ...]
     fault: Step
     alerts: tuple[str, ...]
@@ -94,6 +99,7 @@ class TrafficModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
     rate: float = Field(gt=0, le=10_000)
     seconds_before: float = Field(5, ge=0, le=600)
+    orders: int = Field(0, ge=0)
 
 
 class ScenarioModel(BaseModel):
@@ -106,7 +112,7 @@ class ScenarioModel(BaseModel):
     team: Literal["data-platform", "kafka", "cassandra", "infrastructure"]
     sla_minutes: int = Field(gt=0, le=1440)
     components: list[str] = Field(min_length=1)
-    target: list[str] = Field(min_length=1)
+    touches: list[str] = Field(min_length=1)
     use_cases: list[Literal[USE_CASES]] = Field(min_length=1)  # type: ignore[valid-type]
     fault: StepModel
     alerts: list[str] = Field(min_length=1)
@@ -138,7 +144,7 @@ def read_scenario(folder: Path) -> Scenario:
         team=model.team,
         sla_minutes=model.sla_minutes,
         components=tuple(model.components),
-        target=tuple(model.target),
+        touches=tuple(model.touches),
         use_cases=tuple(model.use_cases),
         fault=model.fault.step(),
         alerts=tuple(model.alerts),

@@ -1,0 +1,71 @@
+"""`lakeproof diagnose`: what is wrong with the live stack, from read-only questions alone."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, stdout
+
+if TYPE_CHECKING:
+    from lakeproof.drills.diagnosis import Diagnosis, Seen
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(diagnose)
+
+
+def diagnose(
+    as_json: Annotated[bool, typer.Option("--json", help="The diagnosis as JSON on stdout.")] = False,
+) -> None:
+    """Look at the live stack and name root causes, each with the evidence for and against it; changes nothing.
+
+    Every probe is asked twice, a few seconds apart; it takes at most ten seconds. Neither Prometheus nor Alertmanager
+    is needed. Exit 0 where the stack is healthy or a cause is named, 3 where something is out of range and no known
+    cause fits.
+    """
+    from lakeproof.drills.diagnosis import asked_by
+    from lakeproof.drills.diagnosis import diagnose as find_causes
+    from lakeproof.probes.looking import observe
+    from lakeproof.probes.probe import all_probes
+    from lakeproof.scenarios.causes import load_causes
+    from lakeproof.scenarios.folder import scenario_folders
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    more = tuple(stack.settings.scenario_dirs)
+    probes = all_probes(tuple(scenario_folders(more).values()))
+    causes = load_causes(probes, more)
+    found = find_causes(causes, observe(stack, [probes[name] for name in sorted(asked_by(causes))]))
+    if as_json:
+        print_json(found.as_json())
+    else:
+        _print(found)
+    if found.unknown and not found.findings:
+        raise typer.Exit(3)
+
+
+def _print(found: "Diagnosis") -> None:
+    if found.healthy:
+        stdout.print("healthy: nothing is out of range")
+    for finding in found.findings:
+        stdout.print(
+            f"{finding.cause.id} (scenario {finding.cause.scenario}): {finding.cause.says['en']}", markup=False
+        )
+        for seen in finding.evidence_for:
+            stdout.print(f"  for      {_line(seen)}", markup=False)
+        for seen in finding.evidence_against:
+            stdout.print(f"  against  {_line(seen)}, asked: {seen.condition}", markup=False)
+        for step in cause.repairs:
+            stdout.print(f"  repair   {step.id} {_arguments(step.arguments)}".rstrip(), markup=False)
+    for seen in found.unknown:
+        stdout.print(f"fits no cause: {_line(seen)}", markup=False)
+
+
+def _arguments(given: dict[str, object]) -> str:
+    return " ".join(f"{name}={value}" for name, value in given.items())
+
+
+def _line(seen: "Seen") -> str:
+    value = seen.error if seen.error is not None else f"{seen.value} {seen.unit}".strip()
+    return f"{seen.probe}: {value} (healthy: {seen.expected}; {seen.source}: {seen.query})"

@@ -1,0 +1,120 @@
+"""`lakeproof drill`: break the stack on purpose, and have the system show that it recovers."""
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, say
+from lakeproof.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from lakeproof.drills.report import DrillReport
+    from lakeproof.scenarios.catalog import Catalog
+    from lakeproof.scenarios.causes import Step
+    from lakeproof.scenarios.scenario import Scenario
+
+EXIT_CODES = {"passed": 0, "failed": 1, "unknown": 3}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(drill)
+
+
+def drill(
+    name: Annotated[str, typer.Argument(help="a scenario, see `lakeproof runbook list`")],
+    seed: Annotated[int, typer.Option(help="of the shoppers' calls")] = 7,
+    fix: Annotated[
+        str | None, typer.Option("--fix", "--wrong-fix", help="run this instead of the diagnosed repair; see below")
+    ] = None,
+    blind: Annotated[bool, typer.Option(help="do not name scenario and fault before the review")] = False,
+    timing: Annotated[str | None, typer.Option(help="drill or production; default: the stack's setting")] = None,
+    report: Annotated[Path | None, typer.Option(help="folder for report.json, report.md, journal.json")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print report.json on stdout at the end")] = False,
+) -> None:
+    """Run one drill: baseline, inject, detect, diagnose, mitigate, recover, verify, review.
+
+    What the scenario needs is started if it is missing, and left running. Shoppers buy all the while. The alert, the
+    desk's incident, the diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each
+    must end in `failed`) or of a single mitigation.
+
+    Exit 0 only where the verdict is passed, 1 failed, 3 unknown. Ctrl-C takes the fault out first; after a kill -9
+    the next drill, or `lakeproof fault remove --all`, does. Several scenarios in one drill (A+B, all) and `healthy`
+    are not there yet.
+    """
+    import os
+
+    if timing is not None:
+        if timing not in ("drill", "production"):
+            raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
+        os.environ["LAKEPROOF_TIMING"] = timing
+
+    from lakeproof.drills.drill import Drill, DrillOptions
+    from lakeproof.drills.live import live_world
+    from lakeproof.drills.lock import one_drill
+    from lakeproof.scenarios.catalog import load_catalog
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    catalog = load_catalog(tuple(stack.settings.scenario_dirs))
+    scenario = catalog.scenario(name)
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = (report or stack.reports_dir / f"{name}-{now}").absolute()
+    options = DrillOptions(
+        seed=seed,
+        folder=folder,
+        run=f"drill-{name}-{now}",
+        fix=_steps(catalog, scenario, fix) if fix is not None else None,
+        fix_name=fix or "",
+        blind=blind,
+    )
+    with one_drill(stack):
+        # A polite kill is treated as Ctrl-C is: the fault comes out first.
+        signal.signal(signal.SIGTERM, _interrupt)
+        found = Drill(live_world(stack, catalog), scenario, options, say).run()
+    if as_json:
+        print_json(found.as_json())
+    _summary(found, folder)
+    raise typer.Exit(EXIT_CODES[found.verdict.value])
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, ...]":
+    """The steps of a wrong fix of the scenario, or of a mitigation by itself. Raises: InvalidInput."""
+    from lakeproof.scenarios.catalog import check_step
+    from lakeproof.scenarios.causes import Step
+
+    truth = catalog.truth(scenario)
+    identifier = fix.replace("-", "_")
+    wrong = truth.wrong_fix(identifier)
+    if wrong is not None:
+        return wrong.steps
+    if identifier not in catalog.mitigations:
+        known = [each.id for each in truth.wrong_fixes]
+        raise InvalidInput(
+            f"no fix {fix!r}",
+            where="--fix",
+            next_action=f"a wrong fix ({', '.join(known)}) or a mitigation ({', '.join(catalog.mitigations)})",
+        )
+    step = Step(identifier)
+    check_step("mitigation", catalog.mitigations, step, "--fix")
+    return (step,)
+
+
+def _summary(found: "DrillReport", folder: Path) -> None:
+    say("")
+    say(f"{found.scenario}: {found.verdict.value}" + (f", root cause {found.root_cause}" if found.root_cause else ""))
+    for record in found.phases:
+        say(f"  {record.phase.value:<9} {record.seconds:6.1f} s  {record.outcome.value}")
+    for judged in found.checks:
+        say(f"  {judged.check:<22} {judged.verdict.outcome.value}: {judged.verdict.summary}")
+    for reason in found.reasons:
+        say(f"  because: {reason}")
+    say(f"report: {folder / 'report.md'}")

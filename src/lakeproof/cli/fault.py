@@ -1,0 +1,115 @@
+"""`lakeproof fault`: break the stack and mend it by hand."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from lakeproof.faults.fault import Fault
+    from lakeproof.faults.records import FaultRecord
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True, help="Break the stack on purpose, and take it back.")
+    group.command("list")(list_faults)
+    group.command("inject")(inject_fault)
+    group.command("remove")(remove_fault)
+    app.add_typer(group, name="fault")
+
+
+def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
+    """Every fault with its arguments, and whether it is in the stack now."""
+    from lakeproof.faults.fault import all_faults
+    from lakeproof.faults.records import recorded
+    from lakeproof.scenarios.folder import scenario_folders
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values()))
+    present = {record.fault: record for record in recorded(stack)}
+    if as_json:
+        print_json([_row(fault, present.get(fault.id)) for fault in faults.values()])
+        return
+    print_table(
+        ("Fault", "In the stack since", "Arguments", "What it does"),
+        [
+            (
+                fault.id,
+                present[fault.id].at if fault.id in present else "",
+                " ".join(f"{name}={value}" for name, value in _arguments(fault).items()),
+                fault.summary,
+            )
+            for fault in faults.values()
+        ],
+    )
+
+
+def _row(fault: "Fault", record: "FaultRecord | None") -> dict[str, object]:
+    return {
+        "fault": fault.id,
+        "summary": fault.summary,
+        "arguments": _arguments(fault),
+        "injected_at": record.at if record else None,
+        "by": record.by if record else None,
+    }
+
+
+def _arguments(fault: "Fault") -> dict[str, object]:
+    """Its arguments with their defaults."""
+    return {
+        name: "(required)" if field.is_required() else field.default
+        for name, field in fault.arguments.model_fields.items()
+    }
+
+
+def inject_fault(
+    name: Annotated[str, typer.Argument(help="a fault, see `fault list`; - and _ are the same")],
+    arg: Annotated[list[str] | None, typer.Option(help="an argument, NAME=VALUE; may be repeated")] = None,
+) -> None:
+    """Break the stack. The fault is recorded first, so that it can be removed whatever happens."""
+    from lakeproof.arguments import parse_pairs
+    from lakeproof.faults import records
+    from lakeproof.faults.fault import all_faults
+    from lakeproof.scenarios.folder import scenario_folders
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values()))
+    record = records.inject(stack, _find(faults, name), parse_pairs(arg or []), by="hand")
+    say(f"{record.fault} is in the stack; lakeproof fault remove {record.fault} takes it out")
+
+
+def remove_fault(
+    name: Annotated[str | None, typer.Argument(help="a fault")] = None,
+    every: Annotated[bool, typer.Option("--all", help="every fault on record")] = False,
+    arg: Annotated[list[str] | None, typer.Option(help="an argument, NAME=VALUE, for one not on record")] = None,
+) -> None:
+    """Take a fault out again; safe to repeat, also after a drill that was killed."""
+    from lakeproof.arguments import parse_pairs
+    from lakeproof.faults import records
+    from lakeproof.faults.fault import all_faults
+    from lakeproof.scenarios.folder import scenario_folders
+    from lakeproof.stack.stack import load_stack
+
+    if (name is None) != every:
+        raise InvalidInput("give a fault's name, or --all", next_action="lakeproof fault list")
+    stack = load_stack()
+    faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values()))
+    wanted = [name] if name is not None else [record.fault for record in records.recorded(stack)]
+    if not wanted:
+        say("no fault is on record")
+    for each in wanted:
+        fault = _find(faults, each)
+        records.remove(stack, fault, parse_pairs(arg or []))
+        say(f"{fault.id} is out")
+
+
+def _find[T](faults: dict[str, T], name: str) -> T:
+    identifier = name.replace("-", "_")
+    if identifier not in faults:
+        raise InvalidInput(f"no fault {name!r}", next_action=f"one of {', '.join(faults)}")
+    return faults[identifier]

@@ -1,0 +1,103 @@
+"""`lakeproof mitigate`: propose a repair for an incident, and on --yes run it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, say
+from lakeproof.errors import CouldNotLook, InvalidInput
+
+if TYPE_CHECKING:
+    from lakeproof.mitigations.mitigation import Mitigation
+    from lakeproof.probes.reading import Reading
+    from lakeproof.scenarios.causes import Cause, Step
+    from lakeproof.stack.stack import Stack
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(mitigate)
+
+
+def mitigate(
+    incident: Annotated[str, typer.Argument(help="the incident, e.g. INC-000001")],
+    action: Annotated[str | None, typer.Option(help="one mitigation instead of the diagnosed repair")] = None,
+    arg: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for --action; may be repeated")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be typed")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="run it without asking")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="the steps as JSON on stdout")] = False,
+) -> None:
+    """Look at the live stack, propose the repair of the diagnosed cause, and run it.
+
+    Without --yes it asks; without a terminal to ask on, it only proposes. Each step is written into the incident.
+    Exit 0 where every step went well (or with --dry-run was shown), 3 where no cause was found.
+    """
+    import sys
+
+    from lakeproof.arguments import parse_arguments
+    from lakeproof.incidents.client import DeskClient
+    from lakeproof.mitigations.mitigation import all_mitigations
+    from lakeproof.scenarios.folder import scenario_folders
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    desk = DeskClient(stack)
+    row = desk.incident(incident)
+    folders = tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values())
+    known = all_mitigations(folders)
+    cause = None
+    if action is None:
+        cause, _ = _diagnose(stack)
+        steps = cause.repairs
+        say(f"{row['id']}: {cause.id}: {cause.says['en']}")
+    else:
+        steps = (_step(known, action, arg or []),)
+    bound = [
+        (step, known[step.id], parse_arguments(known[step.id].arguments, step.arguments, step.id)) for step in steps
+    ]
+    proposed = [{"action": step.id, "typed": found.typed(stack, given)} for step, found, given in bound]
+    for each in proposed:
+        say(f"  {each['action']}: {each['typed']}")
+    asked = yes or (not dry_run and sys.stdin.isatty() and typer.confirm("run it?", err=True))
+    if dry_run or not asked:
+        if as_json:
+            print_json(proposed)
+        return
+    desk.change(row["id"], "mitigate", who="operator", text=", ".join(step.id for step in steps))
+    done = []
+    for step, found, given in bound:
+        text = found.run(stack, given)
+        desk.change(row["id"], "note", who="operator", kind="action", text=f"{step.id}: {text}")
+        say(f"  {step.id}: {text}")
+        done.append({"action": step.id, "text": text})
+    if as_json:
+        print_json(done)
+
+
+def _diagnose(stack: "Stack") -> "tuple[Cause, list[Reading]]":
+    """The first cause that the live stack shows. Raises: CouldNotLook where there is none."""
+    from lakeproof.drills.diagnosis import asked_by, diagnose
+    from lakeproof.probes.looking import observe
+    from lakeproof.probes.probe import all_probes
+    from lakeproof.scenarios.causes import load_causes
+    from lakeproof.scenarios.folder import scenario_folders
+
+    more = tuple(stack.settings.scenario_dirs)
+    probes = all_probes(tuple(scenario_folders(more).values()))
+    causes = load_causes(probes, more)
+    observed = observe(stack, [probes[name] for name in sorted(asked_by(causes))])
+    found = diagnose(causes, observed)
+    if not found.findings:
+        what = "the stack is healthy" if found.healthy else "something is out of range, and no known cause fits"
+        raise CouldNotLook(f"no repair to propose: {what}", next_action="lakeproof diagnose")
+    return found.findings[0].cause, [seen.second for seen in observed.values()]
+
+
+def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step":
+    from lakeproof.arguments import parse_pairs
+    from lakeproof.scenarios.causes import Step
+
+    identifier = name.replace("-", "_")
+    if identifier not in known:
+        raise InvalidInput(f"no mitigation {name!r}", where="--action", next_action=f"one of {', '.join(known)}")
+    return Step(identifier, tuple(sorted(parse_pairs(given).items())))

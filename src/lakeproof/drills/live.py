@@ -1,0 +1,134 @@
+"""The world of a drill on a real stack: its supervisor, its desk, its shoppers, its probes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from lakeproof.drills.world import IncidentView, Progress, TrafficResult, World
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.incidents.client import DeskClient
+from lakeproof.probes.looking import look_once, observe
+from lakeproof.probes.prometheus import firing
+from lakeproof.probes.reading import Reading
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.events import Event
+from lakeproof.scenarios.catalog import Catalog
+from lakeproof.shop import shoppers
+from lakeproof.stack.stack import Stack
+
+WHO = "drill"
+# The desk takes this many readings with one entry.
+MOST_READINGS = 500
+
+
+def live_world(stack: Stack, catalog: Catalog) -> World:
+    """Everything real."""
+    return World(
+        stack=stack,
+        catalog=catalog,
+        bring_up=lambda names, progress: bring_up(stack, names, progress),
+        desk=LiveDesk(stack),
+        traffic=LiveTraffic(stack),
+        observe=lambda probes: observe(stack, probes),
+        look=lambda probes: look_once(stack, probes),
+        firing=lambda alert: firing(stack, alert),
+    )
+
+
+def bring_up(stack: Stack, names: Sequence[str], progress: Progress) -> Sequence[str]:
+    """Start what is missing; in mode "external" nothing is started here."""
+    if stack.settings.mode == "external":
+        return ()
+
+    def tell(event: Event) -> None:
+        progress(f"{event.component or '…'} {event.what} {event.text}".strip())
+
+    return SupervisorClient(stack).up(names, tell)
+
+
+class LiveDesk:
+    """The desk over HTTP. What it refuses is an error of the drill; an incident is never opened from here."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._client = DeskClient(stack)
+
+    def opened_since(self, at: datetime) -> Sequence[IncidentView]:
+        """Incidents opened at or after that time, with their alerts."""
+        views = []
+        for row in self._client.incidents():
+            opened_at = datetime.fromisoformat(row["opened_at"])
+            if opened_at >= at:
+                alerts = tuple(alert["name"] for alert in self._client.incident(row["id"])["alerts"])
+                views.append(IncidentView(row["id"], row["status"], opened_at, alerts))
+        return views
+
+    def acknowledge(self, incident: str) -> None:
+        """Take it."""
+        self._client.change(incident, "ack", who=WHO, text="taken by a drill")
+
+    def mitigate(self, incident: str, text: str) -> None:
+        """Say that the repair begins."""
+        self._client.change(incident, "mitigate", who=WHO, text=text)
+
+    def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
+        """A line for its timeline."""
+        self._client.change(incident, "note", who=WHO, kind=kind, text=text, readings=shapes(readings))
+
+    def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
+        """A document."""
+        self._client.change(
+            incident, "evidence", who=WHO, kind=kind, title=title, body=body, readings=shapes(readings)
+        )
+
+    def resolve(self, incident: str, text: str) -> None:
+        """Close it; fine where it is closed."""
+        if self._client.incident(incident)["status"] not in ("resolved", "reviewed"):
+            self._client.change(incident, "resolve", who=WHO, text=text)
+
+    def rca(self, incident: str, root_cause: str) -> str:
+        """The draft of its RCA, kept in the desk, in Markdown."""
+        return self._client.write_rca(incident, who=WHO, root_cause=root_cause)
+
+
+def shapes(readings: Sequence[Reading]) -> list[dict[str, Any]]:
+    """Readings as the desk takes them."""
+    return [
+        {
+            "probe": reading.probe,
+            "value": reading.value,
+            "unit": reading.unit,
+            "at": reading.at.isoformat(),
+            "source": reading.source,
+            "query": reading.query,
+            "error": reading.error,
+        }
+        for reading in readings[:MOST_READINGS]
+    ]
+
+
+class LiveTraffic:
+    """The shop's shoppers, in a thread of this process."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._handle: shoppers.TrafficHandle | None = None
+
+    def start(self, rate: float, seed: int, run: str) -> None:
+        """Begin to ask. Raises: InvalidInput where shoppers buy already."""
+        if self._handle is not None:
+            raise InvalidInput("shoppers buy already", where=run, next_action="stop them first")
+        self._handle = shoppers.start(self._stack, rate, seed, run)
+
+    def orders(self) -> int:
+        """How many orders were acknowledged."""
+        if self._handle is None:
+            raise TerminalError("no shoppers buy", where="drill")
+        return self._handle.counts().orders
+
+    def stop(self) -> TrafficResult | None:
+        """Send nothing new, settle what is unclear."""
+        handle, self._handle = self._handle, None
+        if handle is None:
+            return None
+        counts = handle.stop().counts
+        return TrafficResult(counts.asked, counts.acknowledged, counts.refused, counts.open_calls)
