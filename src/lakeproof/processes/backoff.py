@@ -3,18 +3,17 @@
 import time
 from collections.abc import Callable
 
-FIRST_SECONDS = 1.0
-LONGEST_SECONDS = 15.0
-WINDOW_SECONDS = 60.0
+from lakeproof.processes.pace import Pace
 
 
 class Backoff:
     """1, 2, 4, 8, 15, 15 … seconds while deaths come within a minute of each other; then 1 again.
 
-    `clock` is monotonic, in seconds.
+    The figures are the pace's. `clock` is monotonic, in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, pace: Pace, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pace = pace
         self._clock = clock
         self._deaths = 0
         self._last = 0.0
@@ -22,7 +21,8 @@ class Backoff:
     def next_seconds(self) -> float:
         """Count one more death and give the pause that follows it."""
         now = self._clock()
-        self._deaths = self._deaths + 1 if self._deaths and now - self._last <= WINDOW_SECONDS else 1
-        pause = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** (self._deaths - 1))
+        close = self._deaths > 0 and now - self._last <= self._pace.restart_window
+        self._deaths = self._deaths + 1 if close else 1
+        pause = min(self._pace.restart_longest, self._pace.restart_first * 2.0 ** (self._deaths - 1))
         self._last = now + pause
         return pause

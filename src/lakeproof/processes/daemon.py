@@ -17,10 +17,12 @@ from pathlib import Path
 
 from lakeproof.errors import LakeproofError, PortTaken, TerminalError
 from lakeproof.processes import logfile, metrics, orphans, ports
+from lakeproof.processes.context import Context
 from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.events import Event
-from lakeproof.processes.keeper import Context, Keeper, default_hook_argv
+from lakeproof.processes.keeper import Keeper, default_hook_argv
 from lakeproof.processes.lock import Lock
+from lakeproof.processes.pace import Pace
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.runtime import Runtime
 from lakeproof.processes.server import Server
@@ -45,7 +47,11 @@ class Daemon:
     """
 
     def __init__(
-        self, stack: Stack, components: Mapping[str, Component], hook_argv: Sequence[str] | None = None
+        self,
+        stack: Stack,
+        components: Mapping[str, Component],
+        hook_argv: Sequence[str] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.stack = stack
         self.components = components
@@ -56,6 +62,7 @@ class Daemon:
         self.events: list[asyncio.Queue[Event]] = []
         self.usage = UsageTable()
         self._hook_argv = hook_argv or default_hook_argv()
+        self._pace = pace or Pace()
         self._lock = Lock(self.runtime)
         self._over = asyncio.Event()
         self._rows: list[ProcessRow] = []
@@ -125,7 +132,7 @@ class Daemon:
         try:
             orphans.become_subreaper()
             threads = ThreadPoolExecutor(max_workers=96, thread_name_prefix="ask")
-            context = Context(self.stack, self.run_id, threads, self._hook_argv, self._emit)
+            context = Context(self.stack, self.run_id, threads, self._hook_argv, self._pace, self._emit)
             self.keepers = {name: Keeper(component, context) for name, component in self.components.items()}
             context.keepers = self.keepers
             self._serve_metrics()

@@ -5,31 +5,25 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError, PortTaken, TerminalError, TransientError
 from lakeproof.processes import logfile, ports, process
 from lakeproof.processes.backoff import Backoff
+from lakeproof.processes.context import Context
 from lakeproof.processes.ending import ask_to_end, kill_component
 from lakeproof.processes.environment import child_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.hooks import Hooks
 from lakeproof.processes.preparation import Preparation
 from lakeproof.processes.process import Process
-from lakeproof.processes.readiness import (
-    FAILURES_TO_UNHEALTHY,
-    HEALTH_PAUSE_SECONDS,
-    SUSPECT_PAUSE_SECONDS,
-    Readiness,
-)
+from lakeproof.processes.readiness import Readiness
 from lakeproof.processes.states import Health, State, may_follow
 from lakeproof.processes.timeline import Timeline
 from lakeproof.stack.component import Component
-from lakeproof.stack.stack import Stack
 
 READY_PAUSE_SECONDS = 0.25
 BEFORE_STOP_SECONDS = 60.0
@@ -45,18 +39,6 @@ class ComponentDied(TransientError):
 
 class StartTooSlow(TransientError):
     """It was not ready within its start_seconds."""
-
-
-@dataclass
-class Context:
-    """What all keepers of one daemon share."""
-
-    stack: Stack
-    run_id: str
-    threads: ThreadPoolExecutor
-    hook_argv: Sequence[str]
-    emit: Callable[[Event], None]
-    keepers: Mapping[str, "Keeper"] = field(default_factory=dict)
 
 
 class Keeper:
@@ -80,7 +62,7 @@ class Keeper:
         self.timeline: Timeline | None = None
         self.healthy = asyncio.Event()
         self._unhealthy_since: float | None = None
-        self._backoff = Backoff()
+        self._backoff = Backoff(context.pace)
         self._life: asyncio.Task[None] | None = None
         self._hooks = Hooks(component.name, context.stack, context.run_id, context.hook_argv)
         self._preparation = Preparation(component, context.stack, context.threads)
@@ -135,7 +117,7 @@ class Keeper:
         async with self._turn:
             self.failures, self.too_slow = 0, False
             if self._life is None or self._life.done():
-                self._backoff = Backoff()
+                self._backoff = Backoff(self.context.pace)
                 self._turn_to(State.WAITING)
                 self._life = asyncio.create_task(self._live(), name=f"keep {self.name}")
 
@@ -245,13 +227,14 @@ class Keeper:
     async def _serve(self, running: Process) -> None:
         """Ready, provisioned, then watched for ever. Raises: StartTooSlow."""
         readiness = Readiness(self.component, self.context.stack, self.context.threads)
+        pace = self.context.pace
         await self._until_ready(readiness, running)
         self._mark(ready=time.monotonic())
         if self.component.provision is not None:
             await self._provision()
         self._become_healthy(time.monotonic() - running.started_at)
         while True:
-            await asyncio.sleep(SUSPECT_PAUSE_SECONDS if readiness.failures else HEALTH_PAUSE_SECONDS)
+            await asyncio.sleep(pace.suspect if readiness.failures else pace.health)
             if running.paused:
                 readiness.count_failure(PAUSED)
             elif await readiness.ask():
@@ -260,7 +243,7 @@ class Keeper:
                     self._become_healthy(None)
                 continue
             self.reason = readiness.last_answer
-            if readiness.failures >= FAILURES_TO_UNHEALTHY and self.health == Health.HEALTHY:
+            if readiness.failures >= pace.failures_to_unhealthy and self.health == Health.HEALTHY:
                 self._become_unhealthy(readiness.last_answer)
 
     async def _until_ready(self, readiness: Readiness, running: Process) -> None:
@@ -279,7 +262,7 @@ class Keeper:
 
     async def _provision(self) -> None:
         """Run provision until it succeeds; between failures the component stays up, unhealthy with the reason."""
-        backoff = Backoff()
+        backoff = Backoff(self.context.pace)
         while True:
             await self._wait_for(self.component.provision_needs, "before it can be provisioned")
             self._mark(provision_began=time.monotonic())

@@ -10,9 +10,6 @@ from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 2.0  # what `ready` is given
 GRACE_SECONDS = 3.0  # beyond it, the answer counts as missing
-HEALTH_PAUSE_SECONDS = 2.0
-SUSPECT_PAUSE_SECONDS = 1.0  # after a failure, and until it answers again
-FAILURES_TO_UNHEALTHY = 3
 
 
 @dataclass

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from lakeproof.processes.keeper import Keeper
 
 FAILED_STARTS_TO_GIVE_UP = 3
-UNHEALTHY_SECONDS_TO_GIVE_UP = 20.0
 
 
 class StartFailed(TerminalError):
@@ -39,7 +38,7 @@ def gave_up(keeper: "Keeper") -> bool:
         or keeper.too_slow
         or keeper.failures >= FAILED_STARTS_TO_GIVE_UP
         or (keeper.health == Health.UNHEALTHY and keeper.paused)
-        or (keeper.failures == 0 and keeper.unhealthy_seconds > UNHEALTHY_SECONDS_TO_GIVE_UP)
+        or (keeper.failures == 0 and keeper.unhealthy_seconds > keeper.context.pace.give_up_unhealthy)
     )
 
 

@@ -1,0 +1,21 @@
+"""How often and how long: the supervisor's few times, in one place. Tests of the supervisor use a quicker one."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds.
+
+    health: between two health questions; suspect: between them after a failure; unanswered in a row:
+    failures_to_unhealthy. restart_first: before a dead component is started again, doubling up to restart_longest
+    while deaths come within restart_window of each other. give_up_unhealthy: `up` waits so long for an unhealthy one.
+    """
+
+    health: float = 2.0
+    suspect: float = 1.0
+    failures_to_unhealthy: int = 3
+    restart_first: float = 1.0
+    restart_longest: float = 15.0
+    restart_window: float = 60.0
+    give_up_unhealthy: float = 20.0
