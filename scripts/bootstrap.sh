@@ -80,7 +80,7 @@ if ! find_vector_jdk >/dev/null; then
     fi
 fi
 repair=""
-if interrupted_dpkg; then repair=1; fi
+if interrupted_dpkg || [ -e "$cache/services-to-disable" ] || grep -qs "$POLICY_MARK" "$POLICY"; then repair=1; fi
 if [ -n "$packages$repair" ]; then
     have apt-get || lack "these are missing and there is no apt-get to install them: $(echo "$packages" | cut -f1 | tr '\n' ' ')"
     can_be_root || lack "packages are to be installed, and you are neither root nor is there sudo. As root run:
@@ -146,10 +146,12 @@ if [ -n "$packages$repair" ]; then
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     names=$(echo "$packages" | cut -f1 | tr '\n' ' ')
+    echo "$names" >>"$cache/services-to-disable"
     # shellcheck disable=SC2086 # one word per package
     install_packages $names
-    # shellcheck disable=SC2086
-    disable_services $names
+    # shellcheck disable=SC2046
+    disable_services $(cat "$cache/services-to-disable")
+    rm -f "$cache/services-to-disable"
     trap - EXIT INT TERM HUP
     python=${python:-$(find_python)} || die "Python >= 3.12 is still missing after apt" "see $LOG"
     find_vector_jdk >/dev/null || die "a JDK with the Vector API is still missing after apt" "see $LOG"

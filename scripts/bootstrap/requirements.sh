@@ -33,7 +33,7 @@ python_fits() {
 find_python() {
     for candidate in ${UV_PYTHON:+"$UV_PYTHON" "python$UV_PYTHON"} python3 python3.12 python3.13 python3.14 \
         "${PYENV_ROOT:-${HOME:-/root}/.pyenv}"/versions/3.1[2-9]*/bin/python3 \
-        /usr/local/bin/python3.1[2-9] /opt/python*/bin/python3; do
+        "$SYSTEM_ROOT"/usr/local/bin/python3.1[2-9] "$SYSTEM_ROOT"/opt/python*/bin/python3; do
         program=$(command -v "$candidate" 2>/dev/null) || continue
         if python_fits "$program"; then
             "$program" -c 'import os, sys; print(os.path.realpath(sys.executable))'

@@ -1,0 +1,165 @@
+"""scripts/bootstrap.sh on machines that lack something: said before any download, and nothing changed."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import REPOSITORY
+
+# What a bare Debian has; no Python, no Java, no apt-get (a test adds what it needs).
+PLAIN_PROGRAMS = (
+    *("awk", "cat", "cut", "date", "df", "dirname", "dpkg", "env", "find", "flock", "grep", "head", "id", "ls"),
+    *("mkdir", "printf", "readlink", "rm", "sed", "sh", "sha256sum", "sort", "tail", "tr", "uname"),
+)
+
+
+class Machine:
+    """A machine with its own system root and its own PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.system = folder / "system"
+        self.programs = folder / "programs"
+        self.home = folder / "home"
+        self.clone = folder / "the-clone"
+        for path in (self.system / "etc/ssl/certs", self.programs, self.home, self.clone / "src"):
+            path.mkdir(parents=True)
+        (self.system / "etc/ssl/certs/ca-certificates.crt").touch()
+        for name in PLAIN_PROGRAMS:
+            found = shutil.which(name)
+            if found:
+                (self.programs / name).symlink_to(found)
+        shutil.copytree(REPOSITORY / "scripts" / "bootstrap", self.clone / "scripts" / "bootstrap")
+        shutil.copy2(REPOSITORY / "scripts" / "bootstrap.sh", self.clone / "scripts" / "bootstrap.sh")
+        shutil.copytree(REPOSITORY / "third_party", self.clone / "third_party")
+        for name in ("uv.lock", "pyproject.toml"):
+            shutil.copy2(REPOSITORY / name, self.clone / name)
+
+    def is_debian(self, version: str) -> None:
+        (self.system / "etc/os-release").write_text(f'ID=debian\nVERSION_ID="{version}"\n')
+
+    def has_program(self, name: str, script: str = "exit 1") -> None:
+        path = self.programs / name
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def bootstrap(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/sh", str(self.clone / "scripts" / "bootstrap.sh"), *arguments],
+            env={
+                "PATH": str(self.programs),
+                "HOME": str(self.home),
+                "LAKEPROOF_SYSTEM_ROOT": str(self.system),
+                **environment,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def is_untouched(self) -> bool:
+        return not any(self.home.iterdir()) and not (self.clone / ".venv").exists()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_debian_12_without_python_and_jdk_is_told_both_before_any_download(machine: Machine) -> None:
+    machine.is_debian("12")
+    machine.has_program("apt-get")
+    done = machine.bootstrap("--yes")
+    assert done.returncode == 1
+    assert "no Python >= 3.12" in done.stderr
+    assert "Temurin 25" in done.stderr and "JAVA_HOME" in done.stderr
+    assert "Nothing was downloaded or changed." in done.stderr
+    assert machine.is_untouched()
+
+
+def test_debian_13_gets_both_from_apt_and_they_are_listed(machine: Machine) -> None:
+    machine.is_debian("13")
+    machine.has_program("apt-get")
+    machine.has_program("id", "echo 0")
+    done = machine.bootstrap()
+    assert "openjdk-25-jdk-headless" in done.stderr
+    assert "python3-venv" in done.stderr
+    assert "flink 1.20.3" in done.stderr
+    assert "MB to download" in done.stderr and "minutes" in done.stderr
+    assert machine.is_untouched()
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_done(machine: Machine) -> None:
+    machine.is_debian("13")
+    machine.has_program("apt-get")
+    machine.has_program("id", "echo 0")
+    done = machine.bootstrap()
+    assert done.returncode == 1
+    assert "nobody is there to ask" in done.stderr and "--yes" in done.stderr
+    assert machine.is_untouched()
+
+
+def test_without_root_and_sudo_the_command_for_root_is_named(machine: Machine) -> None:
+    machine.is_debian("13")
+    machine.has_program("apt-get")
+    machine.has_program("id", "echo 1000")
+    done = machine.bootstrap("--yes")
+    assert done.returncode == 1
+    assert "neither root nor is there sudo" in done.stderr
+    assert "apt-get install --no-install-recommends" in done.stderr
+
+
+def test_another_processor_is_refused(machine: Machine) -> None:
+    machine.is_debian("13")
+    machine.has_program("apt-get")
+    machine.has_program("uname", "case $1 in -m) echo aarch64 ;; *) echo Linux ;; esac")
+    done = machine.bootstrap("--yes")
+    assert done.returncode == 1
+    assert "Linux on aarch64" in done.stderr
+
+
+def test_a_disk_too_small_is_said_with_both_figures(machine: Machine) -> None:
+    machine.is_debian("13")
+    machine.has_program("apt-get")
+    machine.has_program("id", "echo 0")
+    machine.has_program("df", "echo head; echo /dev/x 100 1 2000 1% /")
+    done = machine.bootstrap("--yes")
+    assert done.returncode == 1
+    assert "2 MB are free" in done.stderr and "LAKEPROOF_CACHE" in done.stderr
+
+
+def test_a_jdk_that_is_there_is_not_asked_for(machine: Machine) -> None:
+    machine.is_debian("12")
+    machine.has_program("apt-get")
+    home = machine.home / "jdk"
+    (home / "bin").mkdir(parents=True)
+    for name in ("java", "javac"):
+        (home / "bin" / name).write_text("#!/bin/sh\n")
+        (home / "bin" / name).chmod(0o755)
+    (home / "release").write_text('JAVA_VERSION="25.0.3"\nMODULES="java.base jdk.incubator.vector"\n')
+    done = machine.bootstrap("--yes", JAVA_HOME=str(home))
+    assert "Temurin" not in done.stderr
+    assert "no Python >= 3.12" in done.stderr
+
+
+def test_wrong_arguments_are_wrong_usage(machine: Machine) -> None:
+    assert machine.bootstrap("--for", "fun").returncode == 2
+    assert machine.bootstrap("--what").returncode == 2
+    assert machine.bootstrap("--for").returncode == 2
+
+
+def test_help_is_the_head_of_the_script(machine: Machine) -> None:
+    done = machine.bootstrap("--help")
+    assert done.returncode == 0
+    assert "--for demo|test|dev" in done.stdout
+
+
+def test_every_script_is_plain_posix_shell() -> None:
+    for script in [REPOSITORY / "scripts" / "bootstrap.sh", REPOSITORY / "scripts" / "bare_check.sh"]:
+        assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+    assert os.access(REPOSITORY / "scripts" / "bootstrap.sh", os.X_OK)
