@@ -14,7 +14,7 @@ import orjson
 # FOR VERSION AS OF finds so many snapshots back; at two per checkpoint of 2 s this is 40 s to 80 s.
 SNAPSHOTS_KEPT = 40
 FOLDER = "published"
-_NAME = re.compile(r"/published/(\d{13})-")
+_NAME = re.compile(r"/published/\d+-(\d{13})-")
 
 
 def metadata_key(database: str, table: str, snapshot_id: int) -> str:
@@ -28,8 +28,8 @@ def published_prefix(database: str, table: str) -> str:
 
 
 def published_key(database: str, table: str, at_ms: int, snapshot_id: int, unique: str) -> str:
-    """A new copy's name: it begins with its time in milliseconds; Trino accepts only NNN-<unique>.metadata.json."""
-    return f"{published_prefix(database, table)}{at_ms:013d}-{snapshot_id}-{unique}.metadata.json"
+    """A new copy's name, with its time in ms. Trino wants a number that fits an int before the first dash."""
+    return f"{published_prefix(database, table)}{snapshot_id:05d}-{at_ms:013d}-{unique}.metadata.json"
 
 
 def published_at_ms(key: str) -> int | None:
