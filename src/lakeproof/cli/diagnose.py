@@ -56,7 +56,7 @@ def _print(found: "Diagnosis") -> None:
             stdout.print(f"  for      {_line(seen)}", markup=False)
         for seen in finding.evidence_against:
             stdout.print(f"  against  {_line(seen)}, asked: {seen.condition}", markup=False)
-        for step in cause.repairs:
+        for step in finding.cause.repairs:
             stdout.print(f"  repair   {step.id} {_arguments(step.arguments)}".rstrip(), markup=False)
     for seen in found.unknown:
         stdout.print(f"fits no cause: {_line(seen)}", markup=False)
