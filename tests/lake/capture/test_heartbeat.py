@@ -1,0 +1,158 @@
+"""Beats: what counts as one, how the ticker and the reader go through outages."""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.heartbeat import TAIL_MESSAGES, BeatReader, Ticker, beat_in
+
+ORDERS = find_connector("orders")
+
+
+def beat(beat_us: int, table: str = "cdc_heartbeat", db: str = "oltp") -> bytes:
+    return json.dumps(
+        {"after": {"id": 1, "beat_us": beat_us}, "source": {"db": db, "table": table}, "op": "u"}
+    ).encode()
+
+
+def test_a_beat_is_found_in_its_message() -> None:
+    assert beat_in(beat(1795538244859780), ORDERS) == 1795538244859780
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b'{"status":"END","id":"0-1-2"}',
+        beat(1, table="orders"),
+        beat(1, db="other"),
+        b'{"source":{"table":"cdc_heartbeat"',
+        b'{"source":{"db":"oltp","table":"cdc_heartbeat"},"after":null,"op":"d"}',
+        b'["cdc_heartbeat"]',
+    ],
+)
+def test_any_other_message_is_no_beat(value: bytes | None) -> None:
+    assert beat_in(value, ORDERS) is None
+
+
+class FlakyTable:
+    """Fails on the given calls, else counts up."""
+
+    def __init__(self, failing: set[int], stop: threading.Event, calls: int) -> None:
+        self.failing, self.stop, self.calls, self.done = failing, stop, calls, 0
+
+    def write(self) -> int:
+        self.done += 1
+        if self.done == self.calls:
+            self.stop.set()
+        if self.done in self.failing:
+            raise NotReady("gone away")
+        return self.done
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_ticker_goes_on_after_an_outage_and_counts_it() -> None:
+    stop = threading.Event()
+    ticker = Ticker("orders", FlakyTable({2, 3}, stop, 5), stop, pause=0.001)
+    ticker.run()
+    assert (ticker.last_beat_us, ticker.condition.errors, ticker.condition.reason) == (5, 2, "")
+
+
+def test_the_ticker_says_why_the_database_does_not_answer() -> None:
+    stop = threading.Event()
+    ticker = Ticker("orders", FlakyTable({1}, stop, 1), stop, pause=0.001)
+    ticker.run()
+    assert ticker.condition.reason == "gone away"
+    assert ticker.last_beat_us is None
+
+
+class Message:
+    def __init__(self, value: bytes | None, code: int | None = None) -> None:
+        self._value, self._code = value, code
+
+    def value(self) -> bytes | None:
+        return self._value
+
+    def error(self) -> "Message | None":
+        return self if self._code is not None else None
+
+    def code(self) -> int | None:
+        return self._code
+
+    def str(self) -> str:
+        return f"error {self._code}"
+
+
+class Log:
+    """A topic's partition as a list, read as a consumer reads it; at its end it says so once per arrival."""
+
+    def __init__(self, values: list[bytes], stop: threading.Event, broken_reads: int = 0) -> None:
+        self.values, self.stop, self.broken_reads, self.at, self.seeks = values, stop, broken_reads, 0, [0]
+        self.ends = 0
+
+    def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
+        return 0, len(self.values)
+
+    def assign(self, partitions: list[Any]) -> None:
+        self.at = partitions[0].offset
+        self.seeks = [self.at]
+
+    def seek(self, partition: Any) -> None:
+        self.at = partition.offset
+        self.seeks.append(self.at)
+
+    def consume(self, count: int, timeout: float) -> list[Message]:
+        if self.broken_reads:
+            self.broken_reads -= 1
+            return [Message(None, -1)]
+        part = self.values[self.at : self.at + count]
+        self.at += len(part)
+        if part:
+            return [Message(value) for value in part]
+        self.ends += 1
+        if self.ends > 5:
+            self.stop.set()
+        return [Message(None, -191)]
+
+    def close(self) -> None:
+        pass
+
+
+def read(log: Log, stop: threading.Event) -> BeatReader:
+    reader = BeatReader(ORDERS, lambda _: log, stop)  # type: ignore[arg-type, return-value]
+    reader.start()
+    reader.join(Deadline(5).left)
+    return reader
+
+
+def test_a_reader_that_starts_late_knows_the_last_beat() -> None:
+    stop = threading.Event()
+    assert read(Log([beat(1), b"row", beat(2), b"row"], stop), stop).newest_us == 2
+
+
+def test_a_last_beat_far_back_is_searched_for() -> None:
+    stop = threading.Event()
+    log = Log([beat(7), *[b"row"] * (TAIL_MESSAGES + 10)], stop)
+    assert read(log, stop).newest_us == 7
+    assert log.seeks == [11, 0]
+
+
+def test_without_any_beat_nothing_is_known() -> None:
+    stop = threading.Event()
+    reader = read(Log([b"row"] * 3, stop), stop)
+    assert reader.newest_us is None
+    assert reader.condition.reason == ""
+
+
+def test_a_reader_begins_anew_after_an_error_and_counts_it() -> None:
+    stop = threading.Event()
+    reader = read(Log([beat(3)], stop, broken_reads=1), stop)
+    assert (reader.newest_us, reader.condition.errors) == (3, 1)

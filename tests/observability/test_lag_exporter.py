@@ -1,0 +1,56 @@
+"""lag-exporter's two pages, from given beats."""
+
+import threading
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.heartbeat import BeatReader, Ticker
+from lakeproof.observability.lag_exporter import LagCollector, Pair, health
+
+
+class NoTable:
+    def write(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
+def pair(newest_us: int | None, beat_us: int | None) -> Pair:
+    stop = threading.Event()
+    ticker = Ticker("orders", NoTable(), stop)
+    reader = BeatReader(find_connector("orders"), lambda _: None, stop)  # type: ignore[arg-type, return-value]
+    ticker.last_beat_us, reader.newest_us = beat_us, newest_us
+    return ticker, reader
+
+
+def page(of: Pair, now: float) -> str:
+    registry = CollectorRegistry()
+    registry.register(LagCollector({"orders": of}, lambda: now))
+    return generate_latest(registry).decode()
+
+
+def test_the_delay_is_worked_out_at_scrape_time() -> None:
+    beats = pair(1_000_000_000_000, 1_000_000_500_000)
+    assert 'kafka_connect_source_task_lag_millis{connector="orders"} 2000.0' in page(beats, 1_000_002.0)
+    assert 'kafka_connect_source_task_lag_millis{connector="orders"} 9000.0' in page(beats, 1_000_009.0)
+    assert 'lakeproof_ticker_last_beat_timestamp_seconds{connector="orders"} 1.0000005e+06' in page(beats, 0)
+
+
+def test_the_delay_is_absent_until_a_beat_was_seen_not_zero() -> None:
+    text = page(pair(None, None), 5.0)
+    assert "task_lag_millis{" not in text
+    assert "last_beat_timestamp_seconds{" not in text
+    assert 'lakeproof_ticker_errors_total{connector="orders"} 0.0' in text
+
+
+def test_health_names_the_dependency_that_is_down() -> None:
+    beats = pair(1, 1)
+    for condition in (beats[0].condition, beats[1].condition):
+        condition.well()
+    assert health({"orders": beats})[0] == 200
+    beats[1].condition.failed("connection refused")
+    status, body = health({"orders": beats})
+    assert status == 503
+    assert body["dependencies"] == {"mysql": "ok", "kafka": "connection refused"}

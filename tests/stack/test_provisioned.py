@@ -1,0 +1,39 @@
+"""The record of what provision made."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeproof.errors import TerminalError
+from lakeproof.stack import provisioned
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(name="t", state_dir=tmp_path))
+
+
+def test_a_thing_is_made_once_per_definition(stack: Stack) -> None:
+    first, second = provisioned.digest("a", "b"), provisioned.digest("ab", "")
+    assert first != second
+    assert not provisioned.is_made(stack, "kafka", "topic x", first)
+    provisioned.remember(stack, "kafka", "topic x", first)
+    assert provisioned.is_made(stack, "kafka", "topic x", first)
+    assert not provisioned.is_made(stack, "kafka", "topic x", second)
+    assert not provisioned.is_made(stack, "connect", "topic x", first)
+
+
+def test_new_data_forget_what_was_made(stack: Stack) -> None:
+    provisioned.remember(stack, "kafka", "topic x", "1")
+    provisioned.forget(stack, "kafka")
+    provisioned.forget(stack, "kafka")
+    assert not provisioned.is_made(stack, "kafka", "topic x", "1")
+
+
+def test_a_broken_record_is_named_not_guessed(stack: Stack) -> None:
+    provisioned.remember(stack, "kafka", "topic x", "1")
+    (stack.data_dir("kafka") / "provisioned.json").write_text("{")
+    with pytest.raises(TerminalError, match=r"provisioned\.json"):
+        provisioned.is_made(stack, "kafka", "topic x", "1")
