@@ -5,7 +5,7 @@ from datetime import datetime
 
 from lakeproof.incidents.shapes import ReadingShape
 
-NUMBER = re.compile(r"(?<![\w^])\w*\d\w*(?:[.:,/+-]\w+)*%?")
+NUMBER = re.compile(r"(?<!\w)(?<!\[\^)\w*\d\w*(?:[.:,/+-]\w+)*%?")
 _DEFINITION = re.compile(r"^\[\^\d+\]: .*$", re.MULTILINE)
 _MARK = re.compile(r"\[\^\d+\]")
 
@@ -17,7 +17,7 @@ def format_time(at: datetime) -> str:
 
 def escape(text: str) -> str:
     """Somebody's text inside a line of Markdown: it cannot start a table cell, a link, a footnote or HTML."""
-    return re.sub(r"([|<>\[\]*`\\])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([|<>\[\]^*`\\])", r"\\\1", " ".join(text.split()))
 
 
 class Footnotes:
@@ -55,9 +55,4 @@ class Footnotes:
 def find_uncited(markdown: str) -> list[str]:
     """Numbers of a document that no footnote follows; empty for a sound RCA."""
     body = _DEFINITION.sub("", markdown)
-    found = []
-    for match in NUMBER.finditer(body):
-        inside_mark = body[max(0, match.start() - 2) : match.start()] == "[^"
-        if not inside_mark and not _MARK.match(body, match.end()):
-            found.append(match[0])
-    return found
+    return [match[0] for match in NUMBER.finditer(body) if not _MARK.match(body, match.end())]

@@ -1,0 +1,122 @@
+"""A desk without engines: its store in a folder of its own, a clock that the test sets, answers made up."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from lakeproof.incidents.api import build_desk
+from lakeproof.incidents.database import open_database
+from lakeproof.incidents.shapes import ReadingShape
+from lakeproof.incidents.store import Store
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+with warnings.catch_warnings():
+    # Starlette asks for another client than the one that the rest of Lakeproof uses.
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
+
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+TOKEN = "a-token"
+
+
+class Clock:
+    """Time that stands still until told."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_database(f"sqlite:///{tmp_path / 'desk.sqlite'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine, clock: Clock) -> Store:
+    return Store(engine, clock)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings.model_validate({"state_dir": tmp_path / "state", "secrets": {"desk-token": TOKEN}}))
+
+
+def look(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
+    """As if Prometheus and Nessie answered and the job did not."""
+    return {
+        "violation": ReadingShape(probe="violation", value=45000.0, at=at, source="prometheus", query=expression),
+        "published": ReadingShape(probe="published_hash", value="ab12cd", at=at, source="nessie", query="main"),
+        "checkpoint": ReadingShape(probe="checkpoint", at=at, source="job", query="GET /jobs", error="refused"),
+    }
+
+
+@pytest.fixture
+def client(stack: Stack, store: Store) -> Iterator[TestClient]:
+    with TestClient(build_desk(stack, store, look), base_url="http://127.0.0.1:8000") as client:
+        client.headers["Authorization"] = f"Bearer {TOKEN}"
+        yield client
+
+
+@pytest.fixture
+def alert() -> Callable[..., dict[str, Any]]:
+    """One alert as Alertmanager writes it."""
+
+    def make(fingerprint: str = "ab01", status: str = "firing", **labels: str) -> dict[str, Any]:
+        return {
+            "status": status,
+            "labels": {
+                "alertname": "CdcReplicationLagHigh",
+                "severity": "high",
+                "team": "data-platform",
+                "scenario": "replication-lag",
+                "component": "connect",
+            }
+            | labels,
+            "annotations": {"summary_en": "45000 ms behind", "metric": "lag_millis", "value": "45000"},
+            "startsAt": "2026-11-24T11:59:58.123456789Z",
+            "endsAt": "2026-11-24T12:01:00Z" if status == "resolved" else "0001-01-01T00:00:00Z",
+            "generatorURL": "http://p:9090/graph?g0.expr=lag_millis+%3E+30000&g0.tab=1",
+            "fingerprint": fingerprint,
+        }
+
+    return make
+
+
+@pytest.fixture
+def webhook() -> Callable[..., dict[str, Any]]:
+    """A notification of these alerts."""
+
+    def make(*alerts: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "version": "4",
+            "groupKey": "{}:{}",
+            "status": "firing",
+            "receiver": "desk",
+            "truncatedAlerts": 0,
+            "groupLabels": {},
+            "commonLabels": {},
+            "commonAnnotations": {},
+            "externalURL": "http://am",
+            "alerts": list(alerts),
+        }
+
+    return make

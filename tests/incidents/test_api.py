@@ -1,0 +1,152 @@
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
+
+from lakeproof.incidents.store import Store
+
+type Make = Callable[..., dict[str, Any]]
+WEBHOOK = "/api/alertmanager"
+
+
+def wait_for_moment(client: TestClient) -> dict[str, Any]:
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        incident = client.get("/api/incidents/1").json()
+        if incident["moment"] is not None:
+            return dict(incident)
+    raise AssertionError("the moment was not looked up")
+
+
+def test_a_webhook_opens_an_incident_and_its_moment_is_looked_up(
+    client: TestClient, alert: Make, webhook: Make
+) -> None:
+    assert client.post(WEBHOOK, json=webhook(alert())).json()["incidents"] == ["INC-000001"]
+    incident = wait_for_moment(client)
+    assert incident["moment"]["published"]["value"] == "ab12cd"
+    assert incident["moment"]["violation"]["query"] == "lag_millis > 30000"
+    assert incident["moment"]["checkpoint"]["error"] == "refused"
+    assert incident["value"] == 45000.0
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b"", "body"),
+        (b"{", "body"),
+        (b"[]", "body"),
+        (b"\xff\xfe", "body"),
+        (b'{"version": "3", "status": "firing", "alerts": []}', "body.version"),
+        (b'{"version": "4", "status": "burning", "alerts": []}', "body.status"),
+        (b'{"version": "4", "status": "firing"}', "body.alerts"),
+        (b'{"version": "4", "status": "firing", "alerts": [{"status": "firing"}]}', "body.alerts.0.labels"),
+    ],
+)
+def test_rubbish_is_refused_with_what_is_wrong(client: TestClient, body: bytes, where: str) -> None:
+    answer = client.post(WEBHOOK, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["details"][0]["where"].startswith(where)
+    assert client.get("/api/incidents").json() == []
+
+
+def test_one_bad_alert_among_good_ones_keeps_none(client: TestClient, alert: Make, webhook: Make) -> None:
+    answer = client.post(WEBHOOK, json=webhook(alert(), alert() | {"fingerprint": "'; DROP TABLE"}))
+    assert (answer.status_code, answer.json()["details"][0]["where"]) == (422, "body.alerts.1.fingerprint")
+    assert client.get("/api/incidents").json() == []
+
+
+@pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", "Basic a-token", "Bearer a-tokenn"])
+def test_no_change_without_the_token(client: TestClient, given: str) -> None:
+    for path in (WEBHOOK, "/api/incidents", "/api/incidents/1/ack", "/nowhere"):
+        answer = client.post(path, json={}, headers={"Authorization": given})
+        assert answer.status_code == 401
+
+
+def test_reading_needs_no_token(client: TestClient) -> None:
+    del client.headers["Authorization"]
+    for path in ("/", "/api/incidents", "/health", "/metrics"):
+        assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8000", "", "localhost.:8000", "[::1"])
+def test_another_host_is_not_answered(client: TestClient, host: str) -> None:
+    assert client.get("/api/incidents", headers={"Host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000"])
+def test_loopback_is_answered_by_each_of_its_names(client: TestClient, host: str) -> None:
+    assert client.get("/api/incidents", headers={"Host": host}).status_code == 200
+
+
+def test_a_body_that_is_too_big_is_refused_by_its_declared_length(client: TestClient) -> None:
+    answer = client.post("/api/incidents", content=b" " * (2 * 1_048_576 + 1))
+    assert answer.status_code == 413
+
+
+def test_a_body_that_is_too_big_is_refused_without_a_declared_length(client: TestClient) -> None:
+    def parts() -> Iterator[bytes]:
+        for _ in range(3):
+            yield b" " * 1_048_576
+
+    assert client.post("/api/incidents", content=parts()).status_code == 413
+
+
+def test_evidence_above_a_mebibyte_is_refused(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    answer = client.post("/api/incidents/1/evidence", json={"title": "big", "body": "x" * 1_048_576})
+    assert answer.status_code == 422
+    assert "at most 1048576" in answer.json()["error"]
+
+
+def test_an_unknown_incident_is_404_and_a_wrong_move_409(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    assert client.get("/api/incidents/INC-000007").status_code == 404
+    answer = client.post("/api/incidents/1/review")
+    assert (answer.status_code, answer.json()["next"]) == (409, "possible: acknowledged, mitigating, resolved")
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [("database or disk is full", 507), ("attempt to write a readonly database", 507), ("database is locked", 503)],
+)
+def test_what_could_not_be_written_is_said_so_that_alertmanager_sends_it_again(
+    client: TestClient,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    alert: Make,
+    webhook: Make,
+    said: str,
+    status: int,
+) -> None:
+    def fail(notification: object) -> None:
+        raise OperationalError("INSERT", {}, Exception(said))
+
+    monkeypatch.setattr(store, "receive", fail)
+    answer = client.post(WEBHOOK, json=webhook(alert()))
+    assert (answer.status_code, answer.json()["error"]) == (status, f"nothing was written: {said}")
+
+
+def test_pages_show_hostile_text_as_text(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "<script>alert(1)</script>"})
+    for path in ("/", "/incidents/INC-000001"):
+        page = client.get(path)
+        assert "&lt;script&gt;alert(1)" in page.text
+        assert "<script" not in page.text
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_the_rca_is_drafted_kept_and_read_back(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    drafted = client.post("/api/incidents/1/rca", json={"root_cause": "paused_connector"}).json()["markdown"]
+    assert "paused_connector" in drafted
+    assert client.get("/api/incidents/1/rca").text == drafted
+    client.post("/api/incidents/1/rca", json={"markdown": "my own"})
+    assert client.get("/api/incidents/1/rca").text == "my own"
+
+
+def test_metrics_count_incidents_by_status(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    assert 'lakeproof_incidents{status="open"} 1.0' in client.get("/metrics").text

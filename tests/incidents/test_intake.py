@@ -1,0 +1,123 @@
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lakeproof.incidents.database import open_database
+from lakeproof.incidents.intake import Received
+from lakeproof.incidents.shapes import Act, IncidentIn
+from lakeproof.incidents.status import Status
+from lakeproof.incidents.store import Store
+from lakeproof.incidents.webhook import Notification
+
+type Make = Callable[..., dict[str, Any]]
+
+
+def receive(store: Store, data: dict[str, Any]) -> Received:
+    return store.receive(Notification.model_validate(data))
+
+
+def test_a_firing_alert_opens_an_incident_with_what_was_violated(store: Store, alert: Make, webhook: Make) -> None:
+    received = receive(store, webhook(alert()))
+    incident = store.get(received.incidents[0])
+    assert (incident.id, incident.status, incident.severity) == ("INC-000001", Status.OPEN, "high")
+    assert (incident.service, incident.scenario) == ("connect", "replication-lag")
+    assert (incident.metric, incident.value) == ("lag_millis", 45000.0)
+    assert incident.timeline[0].readings[0].query == "lag_millis > 30000"
+
+
+def test_the_same_alert_again_changes_nothing(store: Store, alert: Make, webhook: Make) -> None:
+    receive(store, webhook(alert()))
+    before = store.get("1")
+    assert receive(store, webhook(alert())).known == 1
+    assert store.get("1") == before
+
+
+def test_alerts_of_one_scenario_join_one_ongoing_incident(store: Store, alert: Make, webhook: Make) -> None:
+    receive(store, webhook(alert("a1", severity="warning"), alert("a2", alertname="Other", component="kafka")))
+    receive(store, webhook(alert("a3", severity="critical")))
+    assert [len(store.get(one.id).alerts) for one in store.newest_first()] == [3]
+    assert store.get("1").severity == "critical"
+
+
+def test_alerts_of_no_scenario_are_joined_by_their_name_and_component(
+    store: Store, alert: Make, webhook: Make
+) -> None:
+    down = {"alertname": "ServiceUnavailable", "scenario": "none"}
+    receive(store, webhook(alert("a1", **down, component="x"), alert("a2", **down, component="y")))
+    assert receive(store, webhook(alert("a3", **down, component="x", instance="2"))).joined == 1
+    assert len(store.newest_first()) == 2
+
+
+def test_an_incident_that_nobody_took_on_closes_when_its_alerts_clear(
+    store: Store, alert: Make, webhook: Make
+) -> None:
+    receive(store, webhook(alert("a1"), alert("a2")))
+    receive(store, webhook(alert("a1", "resolved")))
+    assert store.get("1").status is Status.OPEN
+    receive(store, webhook(alert("a2", "resolved")))
+    assert store.get("1").status is Status.RESOLVED
+    assert "before anybody took it on" in store.get("1").timeline[-1].what
+
+
+def test_an_incident_that_somebody_took_on_is_closed_by_them(store: Store, alert: Make, webhook: Make) -> None:
+    receive(store, webhook(alert()))
+    store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    receive(store, webhook(alert(status="resolved")))
+    assert store.get("1").status is Status.ACKNOWLEDGED
+    assert store.get("1").alerts[0].ends_at is not None
+
+
+def test_a_late_firing_after_its_own_end_does_not_open_it_again(store: Store, alert: Make, webhook: Make) -> None:
+    receive(store, webhook(alert()))
+    receive(store, webhook(alert(status="resolved")))
+    assert receive(store, webhook(alert())).known == 1
+    assert [one.status for one in store.newest_first()] == [Status.RESOLVED]
+
+
+def test_a_new_firing_after_the_end_is_a_new_incident(store: Store, alert: Make, webhook: Make) -> None:
+    receive(store, webhook(alert()))
+    receive(store, webhook(alert(status="resolved")))
+    receive(store, webhook(alert() | {"startsAt": "2026-11-24T12:30:00Z"}))
+    assert [one.id for one in store.newest_first()] == ["INC-000002", "INC-000001"]
+
+
+def test_an_end_that_nobody_heard_the_beginning_of_opens_nothing(store: Store, alert: Make, webhook: Make) -> None:
+    receive(store, webhook(alert(status="resolved")))
+    assert store.newest_first() == []
+
+
+def test_alerts_join_the_incident_that_a_person_opened_for_their_scenario(
+    store: Store, alert: Make, webhook: Make
+) -> None:
+    store.open(IncidentIn(title="prices are old", scenario="replication-lag"))
+    assert receive(store, webhook(alert())).joined == 1
+
+
+def test_two_webhooks_that_race_make_one_incident(tmp_path: Path, alert: Make, webhook: Make) -> None:
+    # Two stores on two connections, as two desks over a restart would be.
+    url = f"sqlite:///{tmp_path / 'race.sqlite'}"
+    engines = [open_database(url) for _ in range(2)]
+    gate = threading.Barrier(4)
+    data = webhook(*(alert(f"a{number}") for number in range(20)))
+    results: list[Received] = []
+
+    def post(store: Store) -> None:
+        gate.wait()
+        results.append(receive(store, data))
+
+    threads = [threading.Thread(target=post, args=(Store(engines[number % 2]),)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store = Store(engines[0])
+    assert [len(store.get(one.id).alerts) for one in store.newest_first()] == [20]
+    assert sum(result.opened for result in results) == 1
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_thousand_alerts_are_taken_in_at_once(store: Store, alert: Make, webhook: Make) -> None:
+    alerts = [alert(f"{number:x}", scenario="none", component=f"c{number}") for number in range(1000)]
+    assert receive(store, webhook(*alerts)).opened == 1000
