@@ -12,7 +12,7 @@ from typing import Any
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.processes import lock, ports, procfs, sweep
-from lakeproof.processes.environment import settings_environment
+from lakeproof.processes.environment import HANDED_ON, RUN_ID, settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.process import send
 from lakeproof.processes.protocol import HEARTBEAT_SECONDS, encode, error_from_json
@@ -155,8 +155,8 @@ class SupervisorClient:
     def _start_daemon(self) -> None:
         """Start it and return when it answers. Raises: TerminalError with what it said."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LAKEPROOF_")}
-        kept = {name: value for name, value in os.environ.items() if name in ("LAKEPROOF_CACHE", "LAKEPROOF_YES")}
-        environment |= kept | settings_environment(self.stack)
+        kept = {name: value for name, value in os.environ.items() if name in HANDED_ON}
+        environment |= kept | settings_environment(self.stack) | {RUN_ID: self.runtime.new_run_id()}
         try:
             ended = subprocess.run(
                 self._daemon_argv,

@@ -13,7 +13,6 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from lakeproof.errors import LakeproofError, PortTaken, TerminalError
 from lakeproof.processes import logfile, metrics, orphans, ports
@@ -56,7 +55,8 @@ class Daemon:
         self.stack = stack
         self.components = components
         self.runtime = Runtime(stack)
-        self.run_id = self.runtime.new_run_id()
+        given = os.environ.get(RUN_ID, "")
+        self.run_id = given if self.runtime.owns(given) else self.runtime.new_run_id()
         self.closing = False
         self.keepers: dict[str, Keeper] = {}
         self.events: list[asyncio.Queue[Event]] = []
@@ -245,7 +245,8 @@ def _check_writable(stack: Stack) -> None:
         probe.write_bytes(b"x" * 4096)
         probe.unlink()
     except OSError as error:
-        Path(probe).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            probe.unlink()
         raise TerminalError(
             f"cannot write there: {error.strerror}",
             where=str(stack.state_dir),

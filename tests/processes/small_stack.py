@@ -1,0 +1,134 @@
+"""Components of the supervisor's tests, and their daemon: `small_stack.py` starts it, with arguments it is a hook."""
+
+import errno
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from lakeproof.errors import LakeproofError, MissingArtifact, NotReady, TerminalError
+from lakeproof.processes import hook
+from lakeproof.processes.daemon import Daemon
+from lakeproof.processes.pace import Pace
+from lakeproof.stack.component import Command, Component
+from lakeproof.stack.stack import Stack, load_stack
+
+SERVER = Path(__file__).with_name("small_server.py")
+QUICK = Pace(health=0.2, suspect=0.1, restart_first=0.2, restart_longest=1.0, give_up_unhealthy=1.0)
+
+
+def asks(port: int) -> Callable[[Stack, float], None]:
+    def ready(stack: Stack, timeout: float) -> None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port + stack.settings.port_shift}/", timeout=0.5).read()
+        except OSError as error:
+            raise NotReady(f"no answer: {error}") from error
+
+    return ready
+
+
+def runs(port: int, *options: str) -> Callable[[Stack], Command]:
+    def command(stack: Stack) -> Command:
+        filled = [option.replace("STATE", str(stack.state_dir)) for option in options]
+        argv = (sys.executable, "-I", "-S", str(SERVER), str(port + stack.settings.port_shift), *filled)
+        return Command(argv, env={"GIVEN": "yes"})
+
+    return command
+
+
+def leave_mark(name: str) -> Callable[[Stack], None]:
+    def mark(stack: Stack) -> None:
+        (stack.state_dir / name).write_text("done")
+
+    return mark
+
+
+def refuse(stack: Stack) -> None:
+    raise TerminalError("the topic was refused", where=stack.name)
+
+
+def raise_odd(stack: Stack, timeout: float) -> None:
+    raise ZeroDivisionError("a bug in the question")
+
+
+def fill_disk(stack: Stack) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", "config.ini")
+
+
+def miss_artifact(stack: Stack) -> None:
+    raise MissingArtifact("kafka")
+
+
+def _all() -> list[Component]:
+    port = iter(range(1150, 1200))
+
+    def make(
+        name: str,
+        *options: str,
+        needs: tuple[str, ...] = (),
+        provision_needs: tuple[str, ...] = (),
+        takes_down: tuple[str, ...] = (),
+        prepare: Callable[[Stack], None] | None = None,
+        provision: Callable[[Stack], None] | None = None,
+        before_stop: Callable[[Stack], None] | None = None,
+        ready: Callable[[Stack, float], None] | None = None,
+        command: Callable[[Stack], Command] | None = None,
+        start_seconds: float = 20.0,
+        on_demand: bool = True,
+    ) -> Component:
+        own = next(port)
+        return Component(
+            name=name,
+            kind="service",
+            ports={"http": own},
+            command=command or runs(own, *options),
+            ready=ready or asks(own),
+            needs=needs,
+            provision_needs=provision_needs,
+            takes_down=takes_down,
+            prepare=prepare,
+            provision=provision,
+            before_stop=before_stop,
+            start_seconds=start_seconds,
+            stop_seconds=0.4,
+            on_demand=on_demand,
+        )
+
+    return [
+        make("base", on_demand=False),
+        make("middle", needs=("base",), on_demand=False),
+        make("top", needs=("middle",), on_demand=False),
+        make("left", "slow=0.7"),
+        make("right", "slow=0.7"),
+        make("both", needs=("left", "right")),
+        make("late", provision_needs=("left",), provision=leave_mark("late-provisioned")),
+        make("parent", "child=STATE/child.pid"),
+        make("deaf", "deaf"),
+        make("polite", before_stop=leave_mark("said-goodbye")),
+        make("worker", needs=("master",)),
+        make("master", takes_down=("worker",)),
+        make("dying", "die=3"),
+        make("refused", provision=refuse),
+        make("odd", ready=raise_odd, start_seconds=0.5),
+        make("full", prepare=fill_disk),
+        make("uninstalled", prepare=miss_artifact),
+        make("nowhere", command=lambda stack: Command(("/nowhere/program",))),
+    ]
+
+
+TABLE = {component.name: component for component in _all()}
+DAEMON_ARGV = (sys.executable, str(Path(__file__)))
+
+
+def main() -> int:
+    if sys.argv[1:]:
+        return hook.run(sys.argv[1:], TABLE)
+    try:
+        return Daemon(load_stack(), TABLE, hook_argv=DAEMON_ARGV, pace=QUICK).run()
+    except LakeproofError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,359 @@
+"""The supervisor as its users see it: real small processes under a real daemon."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, InvalidInput, PortTaken, TerminalError
+from lakeproof.processes import lock, procfs, sweep
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.events import Event
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.start_failure import StartFailed
+from lakeproof.processes.states import Health, State
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+type MakeClient = Callable[..., SupervisorClient]
+type Await = Callable[[SupervisorClient, str, Callable[[ProcessRow], bool]], ProcessRow]
+
+
+def healthy(row: ProcessRow) -> bool:
+    return row.health == Health.HEALTHY
+
+
+def kill_daemon(client: SupervisorClient) -> None:
+    holder = lock.living_holder(client.runtime)
+    assert holder is not None
+    os.kill(holder.pid, signal.SIGKILL)
+    Deadline(5).wait_for("its end", lambda: None if procfs.is_alive(holder.process) else True, every=0.02)
+
+
+def wait_until_gone(pid: int) -> None:
+    def look() -> bool | None:
+        stat = procfs.read_stat(pid)
+        return True if stat is None or not stat.alive else None
+
+    Deadline(5).wait_for(f"the end of pid {pid}", look, every=0.02)
+
+
+def test_up_starts_each_component_after_what_it_needs_is_ready(client: SupervisorClient) -> None:
+    events: list[Event] = []
+    assert sorted(client.up(["top"], events.append)) == ["base", "middle", "top"]
+    steps = [(event.component, event.what) for event in events if event.what in ("starting", "ready")]
+    assert steps == [(name, what) for name in ("base", "middle", "top") for what in ("starting", "ready")]
+    assert [row.health for row in client.ps()] == [Health.HEALTHY] * 3
+
+
+def test_up_without_names_starts_everything_but_what_is_on_demand(client: SupervisorClient) -> None:
+    assert sorted(client.up()) == ["base", "middle", "top"]
+
+
+def test_what_does_not_need_each_other_starts_at_the_same_time(client: SupervisorClient) -> None:
+    events: list[Event] = []
+    client.up(["both"], events.append)
+    order = [f"{event.component} {event.what}" for event in events if event.what in ("starting", "ready")]
+    assert {order[0], order[1]} == {"left starting", "right starting"}
+    assert order[-2:] == ["both starting", "both ready"]
+
+
+def test_a_component_starts_at_once_and_is_provisioned_when_its_provision_needs_are_healthy(
+    client: SupervisorClient,
+) -> None:
+    events: list[Event] = []
+    client.up(["late"], events.append)
+    order = [f"{event.component} {event.what}" for event in events]
+    assert order.index("late starting") < order.index("left ready") < order.index("late provisioning")
+    assert (client.stack.state_dir / "late-provisioned").exists()
+    assert [step.component for step in client.chain()] == ["left", "late"]
+
+
+def test_up_on_a_running_stack_starts_only_what_is_missing(client: SupervisorClient) -> None:
+    client.up(["base"])
+    before = client.row("base").pid
+    assert client.up(["middle"]) == ["middle"]
+    assert client.row("base").pid == before
+
+
+def test_a_child_gets_a_small_clean_environment(fresh: SupervisorClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_THE_SHELL", "1")
+    fresh.up(["base"])
+    pid = fresh.row("base").pid
+    assert pid is not None
+    environment = procfs.read_environment(pid)
+    assert environment["GIVEN"] == "yes" and environment["TZ"] == "UTC" and environment["LANG"] == "C.UTF-8"
+    assert environment["LAKEPROOF_NAME"] == "small"
+    assert environment["LAKEPROOF_STATE_DIR"] == str(fresh.stack.state_dir)
+    assert fresh.runtime.owns(environment["LAKEPROOF_RUN_ID"])
+    assert "OF_THE_SHELL" not in environment
+
+
+def test_a_stopped_process_becomes_unhealthy_is_left_alone_and_comes_back(
+    client: SupervisorClient, await_row: Await
+) -> None:
+    client.up(["base"])
+    before = client.row("base")
+    client.kill("base", "STOP")
+    row = await_row(client, "base", lambda row: row.health == Health.UNHEALTHY)
+    assert row.state == State.PAUSED and "SIGSTOP" in row.reason
+    client.kill("base", "CONT")
+    row = await_row(client, "base", healthy)
+    assert (row.pid, row.restarts) == (before.pid, before.restarts)
+
+
+def test_up_says_at_once_that_a_component_is_stopped_by_a_signal(client: SupervisorClient, await_row: Await) -> None:
+    client.up(["base"])
+    client.kill("base", "STOP")
+    await_row(client, "base", lambda row: row.health == Health.UNHEALTHY)
+    with pytest.raises(StartFailed, match="stopped by a signal"):
+        client.up(["base"])
+
+
+def test_a_killed_component_is_started_again_and_counted(client: SupervisorClient, await_row: Await) -> None:
+    client.up(["base"])
+    before = client.row("base")
+    assert client.kill("base") == 1
+    row = await_row(client, "base", lambda row: row.restarts == before.restarts + 1 and healthy(row))
+    assert row.pid != before.pid
+
+
+def test_a_grandchild_in_a_session_of_its_own_is_swept_when_its_component_is_killed(
+    client: SupervisorClient, await_row: Await
+) -> None:
+    client.up(["parent"])
+    pid = client.row("parent").pid
+    assert pid is not None
+    grandchild = int((client.stack.state_dir / "child.pid").read_text())
+    os.kill(pid, signal.SIGKILL)
+    await_row(client, "parent", lambda row: row.restarts == 1 and healthy(row))
+    wait_until_gone(grandchild)
+
+
+def test_what_must_not_outlive_a_component_is_killed_with_it_even_when_stopped(
+    client: SupervisorClient, await_row: Await
+) -> None:
+    client.up(["worker"])
+    worker = client.row("worker").pid
+    client.kill("worker", "STOP")
+    client.kill("master")
+    row = await_row(client, "worker", lambda row: row.restarts == 1 and healthy(row))
+    assert row.pid != worker
+    assert client.row("master").restarts == 1
+
+
+def test_a_component_that_ignores_its_stop_signal_is_killed(client: SupervisorClient) -> None:
+    client.up(["deaf"])
+    pid = client.row("deaf").pid
+    assert pid is not None
+    assert client.stop("deaf")
+    wait_until_gone(pid)
+    assert client.row("deaf").state == State.STOPPED
+
+
+def test_a_stopped_component_stays_stopped_until_it_is_started(client: SupervisorClient) -> None:
+    client.up(["polite"])
+    assert client.stop("polite")
+    assert (client.stack.state_dir / "said-goodbye").exists()
+    assert not client.stop("polite")
+    assert client.row("polite").pid is None
+    assert client.start("polite") == ["polite"]
+    assert healthy(client.row("polite"))
+    assert client.row("polite").restarts == 0
+
+
+def test_down_says_goodbye_stops_in_reverse_order_and_leaves_nothing(fresh: SupervisorClient) -> None:
+    fresh.up(["top", "polite"])
+    pids = [row.pid for row in fresh.ps()]
+    stopped = fresh.down()
+    assert [name for name in stopped if name != "polite"] == ["top", "middle", "base"]
+    assert (fresh.stack.state_dir / "said-goodbye").exists()
+    for pid in pids:
+        assert pid is not None and procfs.read_stat(pid) is None
+    assert not fresh.running() and not fresh.runtime.folder.exists()
+
+
+def test_down_may_be_repeated(fresh: SupervisorClient) -> None:
+    fresh.up(["base"])
+    assert fresh.down() == ["base"]
+    assert fresh.down() == []
+
+
+def test_after_kill_9_of_the_daemon_children_die_and_down_sweeps_the_rest(fresh: SupervisorClient) -> None:
+    fresh.up(["parent", "base"])
+    pids = [row.pid for row in fresh.ps()]
+    grandchild = int((fresh.stack.state_dir / "child.pid").read_text())
+    kill_daemon(fresh)
+    for pid in pids:
+        assert pid is not None
+        wait_until_gone(pid)
+    assert fresh.died()
+    assert any(f"pid {grandchild} " in process for process in fresh.left_over())
+    with pytest.raises(CouldNotLook):
+        fresh.ps()
+    assert any(f"pid {grandchild} " in what for what in fresh.down())
+    wait_until_gone(grandchild)
+    assert not fresh.runtime.folder.exists()
+    assert sweep.find(fresh.runtime.owns) == []
+
+
+def test_after_kill_9_of_the_daemon_up_sweeps_and_goes_on(fresh: SupervisorClient) -> None:
+    fresh.up(["parent"])
+    grandchild = int((fresh.stack.state_dir / "child.pid").read_text())
+    kill_daemon(fresh)
+    fresh.up(["parent"])
+    wait_until_gone(grandchild)
+    assert healthy(fresh.row("parent"))
+
+
+def test_a_daemon_that_does_not_answer_is_killed_by_down(
+    fresh: SupervisorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh.up(["base"])
+    holder = lock.living_holder(fresh.runtime)
+    assert holder is not None
+    monkeypatch.setattr("lakeproof.processes.client.SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr("lakeproof.processes.client.END_SECONDS", 0.3)
+    os.kill(holder.pid, signal.SIGSTOP)
+    fresh.down()
+    assert not procfs.is_alive(holder.process) and not fresh.runtime.folder.exists()
+
+
+def test_a_second_daemon_of_the_same_stack_is_refused(client: SupervisorClient) -> None:
+    client.up(["base"])
+    with pytest.raises(TerminalError, match=r"a supervisor runs already \(pid \d+\)"):
+        client._start_daemon()
+    assert healthy(client.row("base"))
+
+
+def test_a_taken_port_names_its_holder_and_nothing_is_started(fresh: SupervisorClient) -> None:
+    with socket.create_server(("127.0.0.1", fresh.components["top"].ports["http"] + fresh.stack.settings.port_shift)):
+        with pytest.raises(PortTaken, match=f"pid {os.getpid()}") as caught:
+            fresh.up(["top"])
+        assert caught.value.component == "top"
+    assert not fresh.running() and not fresh.runtime.folder.exists()
+
+
+def test_a_port_taken_by_another_stack_names_that_stack(client: SupervisorClient, make_client: MakeClient) -> None:
+    client.up(["base"])
+    second = make_client("second", shift=client.stack.settings.port_shift)
+    with pytest.raises(PortTaken, match=f"a Lakeproof stack shared from {client.stack.state_dir}"):
+        second.up(["base"])
+    assert not second.running()
+
+
+def test_two_stacks_on_other_ports_run_side_by_side(client: SupervisorClient, fresh: SupervisorClient) -> None:
+    client.up(["base"])
+    fresh.up(["base"])
+    fresh.down()
+    assert healthy(client.row("base"))
+
+
+def test_a_component_that_dies_at_once_fails_with_its_code_and_log(client: SupervisorClient) -> None:
+    with pytest.raises(StartFailed) as caught:
+        client.up(["dying"])
+    assert caught.value.component == "dying"
+    assert "exited with code 3" in caught.value.message
+    assert "no luck today" in caught.value.message
+
+
+def test_a_provision_that_fails_shows_its_reason_and_leaves_the_component_up(client: SupervisorClient) -> None:
+    with pytest.raises(StartFailed, match="the topic was refused"):
+        client.up(["refused"])
+    row = client.row("refused")
+    assert row.health == Health.UNHEALTHY and row.pid is not None and "the topic was refused" in row.reason
+
+
+def test_a_bug_in_the_readiness_question_is_shown_and_does_not_end_the_daemon(client: SupervisorClient) -> None:
+    with pytest.raises(StartFailed, match="ZeroDivisionError: a bug in the question"):
+        client.up(["odd"])
+    assert client.running()
+
+
+def test_a_full_disk_is_a_clear_reason(client: SupervisorClient) -> None:
+    with pytest.raises(StartFailed, match="No space left on device"):
+        client.up(["full"])
+
+
+def test_a_missing_artifact_is_not_tried_again(client: SupervisorClient) -> None:
+    with pytest.raises(StartFailed, match="lakeproof setup"):
+        client.up(["uninstalled"])
+    assert client.row("uninstalled").state == State.FAILED
+
+
+def test_a_program_that_does_not_exist_is_named(client: SupervisorClient) -> None:
+    with pytest.raises(StartFailed, match="cannot start /nowhere/program"):
+        client.up(["nowhere"])
+
+
+def test_unknown_names_are_refused_before_anything_starts(fresh: SupervisorClient) -> None:
+    with pytest.raises(InvalidInput, match="no component 'kafak'"):
+        fresh.up(["kafak"])
+    assert not fresh.running()
+
+
+def test_an_external_stack_is_not_started(tmp_path: Path) -> None:
+    stack = Stack(Settings(mode="external", state_dir=tmp_path))
+    with pytest.raises(InvalidInput, match="mode external"):
+        SupervisorClient(stack).up(["kafka"])
+
+
+def test_other_settings_than_the_running_ones_are_refused(client: SupervisorClient) -> None:
+    client.up(["base"])
+    changed = client.stack.settings.model_copy(update={"timing": "production"})
+    other = SupervisorClient(Stack(changed), client.components)
+    with pytest.raises(InvalidInput, match="LAKEPROOF_TIMING"):
+        other.up(["base"])
+
+
+def test_a_state_directory_that_cannot_be_written_is_a_clear_error(make_client: MakeClient, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    client = make_client(folder=tmp_path / "file" / "state")
+    with pytest.raises(TerminalError, match="cannot write there: Not a directory"):
+        client.up(["base"])
+
+
+def test_metrics_show_each_component(client: SupervisorClient) -> None:
+    client.up(["base"])
+    port = 9256 + client.stack.settings.port_shift
+
+    def scrape() -> str | None:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        return text if 'lakeproof_component_healthy{component="base"} 1.0' in text else None
+
+    text = Deadline(5).wait_for("the metric", scrape, every=0.1)
+    assert 'lakeproof_component_restarts_total{component="base"} ' in text
+    assert 'lakeproof_component_rss_bytes{component="base"}' in text
+
+
+def test_a_caller_that_goes_away_does_not_stop_the_start(client: SupervisorClient, await_row: Await) -> None:
+    client.up(["base"])
+
+    def leave(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.up(["both"], leave)
+    await_row(client, "both", healthy)
+
+
+def test_a_process_that_carries_our_run_id_by_inheritance_from_us_is_not_swept(fresh: SupervisorClient) -> None:
+    fresh.up(["base"])
+    holder = lock.living_holder(fresh.runtime)
+    assert holder is not None
+    with subprocess.Popen(
+        ["sleep", "60"], env={**os.environ, "LAKEPROOF_RUN_ID": "other-00000000-0000"}
+    ) as bystander:
+        began = time.monotonic()
+        fresh.down()
+        assert time.monotonic() - began < 5
+        assert bystander.poll() is None
+        bystander.kill()
