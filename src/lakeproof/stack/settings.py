@@ -71,7 +71,9 @@ class Settings(BaseSettings):
     endpoints: dict[str, dict[str, str]] = {}
     secrets: dict[str, str] = {}
     scenario_dirs: list[Path] = Field([], description="further folders of scenarios")
-    desk_url: str = Field("", description="SQLAlchemy URL of the desk's database; default: SQLite in its state folder")
+    desk_url: str = Field(
+        "", description="SQLAlchemy URL of the desk's database; default: SQLite in its state folder"
+    )
     lake: LakeSettings = LakeSettings()
     capture: CaptureSettings = CaptureSettings()
     shop: ShopSettings = ShopSettings()

@@ -15,6 +15,7 @@ from lakeproof.observability.receivers import read_receivers
 from lakeproof.observability.routing import SLACK_FILE, TOKEN_FILE, render_alertmanager
 from lakeproof.observability.timing import Timing
 from lakeproof.observability.written import write_file
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -61,7 +62,7 @@ def prepare(stack: Stack) -> None:
 def ready(stack: Stack, timeout: float) -> None:
     """It tells its status, with the configuration it runs on."""
     try:
-        answer = httpx.get(f"{stack.url('alertmanager')}/api/v2/status", timeout=timeout, trust_env=False)
+        answer = loopback.get(f"{stack.url('alertmanager')}/api/v2/status", timeout=timeout)
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where="alertmanager") from error
     if answer.status_code != 200 or "receivers" not in answer.json()["config"]["original"]:

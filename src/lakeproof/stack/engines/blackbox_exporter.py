@@ -10,6 +10,7 @@ import yaml
 
 from lakeproof.errors import MissingArtifact, NotReady
 from lakeproof.observability.written import write_file
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -49,8 +50,8 @@ def ready(stack: Stack, timeout: float) -> None:
     """It probes itself with success."""
     url = stack.url("blackbox-exporter")
     try:
-        answer = httpx.get(
-            f"{url}/probe", params={"module": "http", "target": f"{url}/-/healthy"}, timeout=timeout, trust_env=False
+        answer = loopback.get(
+            f"{url}/probe", params={"module": "http", "target": f"{url}/-/healthy"}, timeout=timeout
         )
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where="blackbox-exporter") from error

@@ -11,6 +11,7 @@ from lakeproof.install import artifacts
 from lakeproof.lake.capture import registration
 from lakeproof.lake.capture.connector import SECRETS_FILE
 from lakeproof.observability.written import write_file
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.stack import Stack
@@ -98,7 +99,7 @@ def prepare(stack: Stack) -> None:
 def ready(stack: Stack, timeout: float) -> None:
     """Its /health says that the worker takes requests (it asks its own work thread)."""
     try:
-        answer = httpx.get(f"{stack.url('connect')}/health", timeout=timeout, trust_env=False)
+        answer = loopback.get(f"{stack.url('connect')}/health", timeout=timeout)
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where="connect") from error
     if answer.status_code != 200:

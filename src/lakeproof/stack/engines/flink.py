@@ -12,6 +12,7 @@ from importlib.resources import files
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import flink_config
 from lakeproof.stack.stack import Stack
@@ -174,7 +175,7 @@ def gateway_ready(stack: Stack, timeout: float) -> None:
 
 def _ask(url: str, timeout: float, component: str) -> httpx.Response:
     try:
-        answer = httpx.get(url, timeout=timeout, trust_env=False)
+        answer = loopback.get(url, timeout=timeout)
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where=component) from error
     if answer.status_code != 200:

@@ -38,11 +38,13 @@ ACCOUNTS = (
 
 
 def statements(secret: Callable[[str], str]) -> Iterator[str]:
-    """The SQL that makes every account with its grants; safe to repeat, an existing password stays as it is.
+    """The SQL that makes every account with exactly its grants; safe to repeat, an existing password stays as it is.
 
     `secret` gives a password by its name; passwords are hex, so they need no quoting.
     """
     for account in ACCOUNTS:
         yield f"CREATE USER IF NOT EXISTS '{account.user}'@'{HOST}' IDENTIFIED BY '{secret(account.secret)}'"
+        # What an older version granted and this one does not.
+        yield f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{account.user}'@'{HOST}'"
         for privileges, scope in account.grants:
             yield f"GRANT {privileges} ON {scope} TO '{account.user}'@'{HOST}'"

@@ -9,6 +9,7 @@ import httpx
 
 from lakeproof.errors import MissingArtifact, NotReady
 from lakeproof.observability.written import write_file
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -43,7 +44,7 @@ def prepare(stack: Stack) -> None:
 def ready(stack: Stack, timeout: float) -> None:
     """It serves its own page; whether the database answers is a metric (mysql_up), not its health."""
     try:
-        answer = httpx.get(f"{stack.url('mysqld-exporter')}/", timeout=timeout, trust_env=False)
+        answer = loopback.get(f"{stack.url('mysqld-exporter')}/", timeout=timeout)
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where="mysqld-exporter") from error
     if answer.status_code != 200:

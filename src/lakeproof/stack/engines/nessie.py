@@ -7,6 +7,7 @@ The newest runner that Maven serves; needs Java 21 or newer (runs on 25). Trap: 
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.stack import Stack
 
@@ -57,7 +58,7 @@ def prepare(stack: Stack) -> None:
 def ready(stack: Stack, timeout: float) -> None:
     """It reads the head of `main` from its store."""
     try:
-        answer = httpx.get(f"{stack.url('nessie')}/api/v2/trees/main", timeout=timeout, trust_env=False)
+        answer = loopback.get(f"{stack.url('nessie')}/api/v2/trees/main", timeout=timeout)
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where="nessie") from error
     if answer.status_code != 200:

@@ -13,6 +13,7 @@ from lakeproof.observability.rules import find_rules, render_rules
 from lakeproof.observability.scrape import render_prometheus
 from lakeproof.observability.timing import Timing, factor_of
 from lakeproof.observability.written import replace_folder, write_file
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -56,8 +57,8 @@ def prepare(stack: Stack) -> None:
 def ready(stack: Stack, timeout: float) -> None:
     """It evaluates a query."""
     try:
-        answer = httpx.get(
-            f"{stack.url('prometheus')}/api/v1/query", params={"query": "vector(1)"}, timeout=timeout, trust_env=False
+        answer = loopback.get(
+            f"{stack.url('prometheus')}/api/v1/query", params={"query": "vector(1)"}, timeout=timeout
         )
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where="prometheus") from error

@@ -5,6 +5,7 @@ import sys
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -17,7 +18,7 @@ def command(stack: Stack) -> Command:
 def ready(stack: Stack, timeout: float) -> None:
     """Its database answers."""
     try:
-        answer = httpx.get(f"{stack.url('desk')}/health", timeout=timeout, trust_env=False)
+        answer = loopback.get(f"{stack.url('desk')}/health", timeout=timeout)
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where="desk") from error
     if answer.status_code != 200:

@@ -8,6 +8,7 @@ import sys
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -22,7 +23,7 @@ def command(_: Stack) -> Command:
 def ready(stack: Stack, timeout: float) -> None:
     """GET /health. Raises: NotReady with what it says."""
     try:
-        answer = httpx.get(f"{stack.url(NAME)}/health", timeout=timeout)
+        answer = loopback.get(f"{stack.url(NAME)}/health", timeout=timeout)
     except httpx.HTTPError as error:
         raise NotReady(f"no answer from /health ({type(error).__name__})", where=NAME) from error
     if answer.status_code != 200:
