@@ -62,7 +62,10 @@ def _offsets(stack: Stack, spec: Any, timeout: float) -> Any:
     if not _reachable(stack, timeout):
         raise CouldNotLook("connection refused", where="kafka", next_action="is it up?")
     try:
-        asked = admin(stack).list_offsets({TopicPartition(TOPIC, 0): spec}, request_timeout=timeout)
+        client = admin(stack)
+        # A fresh client asked for offsets knows no leader yet and waits for its whole timeout.
+        client.list_topics(TOPIC, timeout=timeout)
+        asked = client.list_offsets({TopicPartition(TOPIC, 0): spec}, request_timeout=timeout)
         found = next(iter(asked.values())).result(timeout=timeout)
     except (KafkaException, TimeoutError) as error:
         raise CouldNotLook(f"no offsets of {TOPIC}: {error}", where="kafka") from error
