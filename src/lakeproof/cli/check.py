@@ -1,0 +1,65 @@
+"""`lakeproof check`: every claim about the data, now."""
+
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds `check`."""
+    app.command(name="check")(check)
+
+
+def check(
+    at: Annotated[str | None, typer.Option(help="A published hash, or its beginning; default: the newest.")] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="trino or flink, also both (the default).")] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Take the newest hash as it is; do not wait until one covers now.")
+    ] = False,
+    wait_seconds: Annotated[float, typer.Option(help="How long to wait for a hash that covers now.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare what the shop acknowledged with MariaDB and with the lake, key by key, at one published hash.
+
+    lost: acknowledged and absent. duplicated: two ids for one client key, or a second row of one event. stale: older
+    than acknowledged. phantom: a key, version or content that no shopper asked for. May run under traffic.
+    Exit 0 passed, 1 failed, 3 unknown (something could not be looked at).
+    """
+    from lakeproof.checks.verdict import Outcome
+    from lakeproof.cli.output import print_json, print_table, say
+    from lakeproof.cli.slowly import Slowly
+    from lakeproof.lake.integrity.checking import LAKE_ENGINES
+    from lakeproof.lake.integrity.checking import check as run_check
+    from lakeproof.lake.integrity.report import KEYS_SHOWN
+    from lakeproof.stack.stack import load_stack
+
+    report = run_check(
+        load_stack(),
+        at_hash=at,
+        cover_now=not no_wait,
+        engines=engine or LAKE_ENGINES,
+        cover_seconds=wait_seconds,
+        progress=Slowly(say),
+    )
+    if as_json:
+        print_json(report.as_json())
+    else:
+        columns = ("Table", "Engine", "Rows", "Lost", "Duplicated", "Stale", "Phantom")
+        rows = [list(table.as_json().values())[: len(columns)] for table in report.tables]
+        print_table(columns, rows)
+        for claim in report.across:
+            say(f"{'ok' if claim.violations == 0 else f'{claim.violations} violations'}: {claim.claim}")
+            for key in claim.keys[:KEYS_SHOWN]:
+                say(f"  {key}")
+        for table in report.tables:
+            for finding in table.findings[:KEYS_SHOWN]:
+                say(f"{table.engine}.{table.table} {finding.wrong}: {finding.key}: {finding.detail}")
+        for reason in report.unknown:
+            say(f"could not look: {reason}")
+        hash_ = (report.nessie_hash or "none")[:16]
+        say(
+            f"{report.outcome}: {report.acknowledged} acknowledged calls on {report.orders} orders, {report.unclear} "
+            f"unclear, at hash {hash_}, in {report.seconds:.1f} s"
+        )
+    exit_codes = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.UNKNOWN: 3}
+    raise typer.Exit(exit_codes[report.outcome])

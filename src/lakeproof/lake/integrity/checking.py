@@ -1,0 +1,184 @@
+"""The whole check: wait for a published hash that covers now, read every engine at one instant each, compare."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.lake.integrity.across import broken_of
+from lakeproof.lake.integrity.buckets import from_rows, ranges_of, width_for
+from lakeproof.lake.integrity.comparing import DATABASE, Shown, compare
+from lakeproof.lake.integrity.contents import Contents, contents_of
+from lakeproof.lake.integrity.readers import Reader, lake_reader, mariadb_snapshot
+from lakeproof.lake.integrity.report import CheckReport
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.query.flink import start_gateway
+from lakeproof.shop.ledger import Expectations, now_us, read_ledgers
+from lakeproof.stack.stack import Stack
+
+LAKE_ENGINES = ("trino", "flink")
+COVER_SECONDS = 60.0
+ENGINE_SECONDS = 120.0
+
+type Progress = Callable[[str], None]
+
+
+def check(
+    stack: Stack,
+    *,
+    at_hash: str | None = None,
+    cover_now: bool = True,
+    engines: Sequence[str] = LAKE_ENGINES,
+    cover_seconds: float = COVER_SECONDS,
+    progress: Progress = lambda text: None,
+) -> CheckReport:
+    """Ledger ↔ MariaDB ↔ lake, at one published hash.
+
+    at_hash: that one; None: the newest. cover_now: wait until a hash covers this moment, so that all that was
+    acknowledged until now must be in it; without it, and with `at_hash`, only what that hash says it covers.
+    Raises: InvalidInput for an unknown engine or hash. Whatever else cannot be looked at is in the report's
+    `unknown`, and then its outcome is not passed.
+    """
+    for engine in engines:
+        if engine not in LAKE_ENGINES:
+            raise InvalidInput(
+                f"no engine {engine!r} reads the lake", next_action=f"one of {', '.join(LAKE_ENGINES)}"
+            )
+    return _Check(stack, tuple(dict.fromkeys(engines)), progress).run(at_hash, cover_now, cover_seconds)
+
+
+class _Check:
+    """One run. `unknown` collects what could not be looked at."""
+
+    def __init__(self, stack: Stack, engines: tuple[str, ...], progress: Progress) -> None:
+        self._stack, self._engines, self._progress = stack, engines, progress
+        self._unknown: list[str] = []
+        self._time = Deadline(float("inf"))
+        self._steps: dict[str, float] = {}
+
+    def run(self, at_hash: str | None, cover_now: bool, cover_seconds: float) -> CheckReport:
+        """Never raises for an engine that is away."""
+        with ThreadPoolExecutor(8) as pool, ExitStack() as until_judged:
+            if "flink" in self._engines:
+                # It takes seconds where it does not run yet: meanwhile the lake comes to cover now.
+                gateway = pool.submit(self._try, "flink", lambda: start_gateway(self._stack, self._progress))
+            commit = self._commit(at_hash, cover_now, cover_seconds)
+            if "flink" in self._engines:
+                gateway.result()
+            self._note("covered")
+            readers, cuts = self._open_readers(pool, until_judged, commit)
+            self._note("opened")
+            # Only now: the line of any call that an engine may show was written before the call was sent.
+            ledger = self._try("ledger", lambda: read_ledgers(self._stack.ledger_dir))
+            width = width_for(max(self._largest(readers), _largest_acknowledged(ledger)))
+            self._note("ledger read")
+            shown = self._look(pool, readers, cuts, width)
+            self._note("digests")
+            expectations = ledger or Expectations({}, 0, 0, 0, ())
+
+            def open_buckets(engine: str, buckets: set[int]) -> Contents | None:
+                self._progress(f"{engine}: opening {len(buckets)} buckets that differ")
+                rows = self._try(engine, lambda: readers[engine].rows(ranges_of(buckets, width)))
+                return None if rows is None else contents_of(rows)
+
+            # Without the ledger nothing can be judged; every row would look like a phantom.
+            judged = compare(expectations, shown, width, open_buckets) if ledger is not None else ([], [])
+            self._note("judged")
+        return CheckReport(
+            at=datetime.now(UTC),
+            nessie_hash=commit.hash if commit else None,
+            checkpoint=commit.checkpoint if commit else None,
+            covers_us=commit.beat_us if commit else None,
+            acknowledged=expectations.acknowledged,
+            orders=expectations.orders_acknowledged,
+            unclear=expectations.unclear,
+            refused=expectations.refused,
+            tables=tuple(judged[0]),
+            across=tuple(judged[1]),
+            unknown=tuple(dict.fromkeys(self._unknown)),
+            seconds=self._time.elapsed,
+            steps=self._steps,
+        )
+
+    def _commit(self, at_hash: str | None, cover_now: bool, cover_seconds: float) -> PublishedCommit | None:
+        """The hash to look at; None, with a reason, where there is none."""
+        if at_hash is not None:
+            return history.find(self._stack, at_hash, readable=True)
+        started_us = now_us()
+        latest = self._try("lake", lambda: history.newest(self._stack))
+        if latest is None or not cover_now:
+            return latest
+        wait = Deadline(cover_seconds)
+        while latest.beat_us is None or latest.beat_us < started_us:
+            behind = (
+                "no heartbeat yet" if latest.beat_us is None else f"{(now_us() - latest.beat_us) / 1e6:.1f} s ago"
+            )
+            if wait.expired:
+                self._unknown.append(f"lake: nothing published within {cover_seconds:.0f} s covers now ({behind})")
+                break
+            self._progress(f"waiting for the lake to cover now; the newest hash covers {behind}")
+            wait.pause(0.2)
+            latest = self._try("lake", lambda: history.newest(self._stack)) or latest
+        return latest
+
+    def _open_readers(
+        self, pool: ThreadPoolExecutor, until_judged: ExitStack, commit: PublishedCommit | None
+    ) -> tuple[dict[str, Reader], dict[str, int]]:
+        """Every engine at one instant: the database now, the lake at the hash; in parallel."""
+        contexts: dict[str, AbstractContextManager[Reader]] = {
+            DATABASE: mariadb_snapshot(self._stack, ENGINE_SECONDS)
+        }
+        cuts = {DATABASE: now_us()}
+        if commit is not None:
+            for engine in self._engines:
+                contexts[engine] = lake_reader(self._stack, engine, commit, ENGINE_SECONDS, self._progress)
+                cuts[engine] = commit.beat_us or 0
+        opening = {
+            engine: pool.submit(self._try, engine, lambda each=context: until_judged.enter_context(each))
+            for engine, context in contexts.items()
+        }
+        return {engine: reader for engine, each in opening.items() if (reader := each.result()) is not None}, cuts
+
+    def _largest(self, readers: dict[str, Reader]) -> int:
+        """The database's largest order id; the lake can hold none that it never had."""
+        if DATABASE not in readers:
+            return 0
+        return self._try(DATABASE, readers[DATABASE].largest_order_id) or 0
+
+    def _look(
+        self, pool: ThreadPoolExecutor, readers: dict[str, Reader], cuts: dict[str, int], width: int
+    ) -> dict[str, Shown]:
+        def look(engine: str, reader: Reader) -> Shown:
+            digests = from_rows(reader.digests(width))
+            # Where another engine has the same digests of the same hash, its rows keep the claims as well.
+            asked = engine in (DATABASE, next((each for each in readers if each != DATABASE), ""))
+            return Shown(cuts[engine], digests, tuple(broken_of(reader.broken())) if asked else None)
+
+        self._progress(f"digests in {', '.join(readers)}")
+        looking: dict[str, Future[Shown | None]] = {
+            engine: pool.submit(self._try, engine, lambda name=engine, one=reader: look(name, one))
+            for engine, reader in readers.items()
+        }
+        return {engine: shown for engine, each in looking.items() if (shown := each.result()) is not None}
+
+    def _try[T](self, what: str, look: Callable[[], T]) -> T | None:
+        """What `look` gives; None, with its reason noted, where it could not look."""
+        try:
+            return look()
+        except (LakeproofError, OSError) as error:
+            told = error.message if isinstance(error, LakeproofError) else f"{what}: {error}"
+            self._unknown.append(told if what in told else f"{what}: {told}")
+            return None
+
+    def _note(self, step: str) -> None:
+        self._steps[step] = round(self._time.elapsed, 2)
+
+
+def _largest_acknowledged(ledger: Expectations | None) -> int:
+    if ledger is None:
+        return 0
+    states = (state for one in ledger.by_key.values() for state in one.acknowledged)
+    return max((state.order.id or 0 for state in states if state.order is not None), default=0)

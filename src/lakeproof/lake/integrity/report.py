@@ -1,0 +1,121 @@
+"""The outcome of `check`, and its JSON shape, which scripts rely on."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lakeproof.checks.verdict import Outcome
+from lakeproof.lake.integrity.findings import Finding, Wrong
+
+KEYS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """One table in one engine."""
+
+    table: str
+    engine: str
+    rows: int
+    findings: tuple[Finding, ...] = ()
+
+    def count(self, wrong: Wrong) -> int:
+        """How many rows are wrong in that way."""
+        return sum(1 for finding in self.findings if finding.wrong is wrong)
+
+    def as_json(self) -> dict[str, object]:
+        """One entry of `tables`."""
+        counts = Counter(finding.wrong for finding in self.findings)
+        return {
+            "table": self.table,
+            "engine": self.engine,
+            "rows": self.rows,
+            **{wrong.value: counts[wrong] for wrong in Wrong},
+            "keys": list(dict.fromkeys(finding.key for finding in self.findings))[:KEYS_SHOWN],
+        }
+
+
+@dataclass(frozen=True)
+class Across:
+    """One claim across tables in one engine, or between engines; `keys` name the first orders that break it."""
+
+    claim: str
+    violations: int
+    keys: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """One entry of `across`."""
+        return {"claim": self.claim, "violations": self.violations, "keys": list(self.keys[:KEYS_SHOWN])}
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What was looked at and what was found.
+
+    unknown: reasons why something could not be looked at; with any of them the verdict is never passed.
+    unclear: orders with a call whose outcome nobody knows.
+    """
+
+    at: datetime
+    nessie_hash: str | None
+    checkpoint: int | None
+    covers_us: int | None
+    acknowledged: int
+    orders: int
+    unclear: int
+    refused: int
+    tables: tuple[TableReport, ...] = ()
+    across: tuple[Across, ...] = ()
+    unknown: tuple[str, ...] = ()
+    seconds: float = 0.0
+    steps: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """failed where anything wrong was seen; unknown where something could not be seen; else passed."""
+        if any(table.findings for table in self.tables) or any(claim.violations for claim in self.across):
+            return Outcome.FAILED
+        return Outcome.UNKNOWN if self.unknown else Outcome.PASSED
+
+    def total(self, wrong: Wrong, engine: str | None = None) -> int:
+        """Rows that are wrong in that way, in the worst engine (or in that one), over all tables."""
+        engines = {table.engine for table in self.tables} if engine is None else {engine}
+        return max((sum(t.count(wrong) for t in self.tables if t.engine == each) for each in engines), default=0)
+
+    def orders_with(self, wrong: Wrong) -> int:
+        """Rows of `orders` that are wrong in that way, in the worst engine."""
+        return max((table.count(wrong) for table in self.tables if table.table == "orders"), default=0)
+
+    def keys(self) -> tuple[str, ...]:
+        """Keys concerned, each once, in all engines."""
+        findings: Sequence[Finding] = [finding for table in self.tables for finding in table.findings]
+        return tuple(dict.fromkeys(finding.key for finding in findings))
+
+    def as_json(self) -> dict[str, object]:
+        """The shape of `check --json`."""
+        details: dict[tuple[str, str, str], list[str]] = {}
+        for table in self.tables:
+            for finding in table.findings[:KEYS_SHOWN]:
+                place = (finding.key, finding.wrong.value, finding.detail)
+                details.setdefault(place, []).append(f"{table.engine}.{table.table}")
+        return {
+            "verdict": self.outcome.value,
+            "nessie_hash": self.nessie_hash,
+            "at": self.at.isoformat(),
+            "acknowledged": self.acknowledged,
+            "unclear": self.unclear,
+            "tables": [table.as_json() for table in self.tables],
+            "across": [claim.as_json() for claim in self.across],
+            "oversold": 0,
+            "refused": self.refused,
+            "orders": self.orders,
+            "checkpoint": self.checkpoint,
+            "covers_us": self.covers_us,
+            "unknown": list(self.unknown),
+            "findings": [
+                {"key": key, "wrong": wrong, "detail": detail, "where": where}
+                for (key, wrong, detail), where in details.items()
+            ],
+            "seconds": round(self.seconds, 2),
+        }
