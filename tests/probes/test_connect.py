@@ -1,0 +1,30 @@
+"""What a failed task's trace says."""
+
+import pytest
+
+from lakeproof.probes import connect
+
+
+@pytest.mark.parametrize(
+    ("trace", "kind"),
+    [
+        ("Caused by: java.sql.SQLException: Access denied for user 'cdc'@'localhost'", "login rejected"),
+        (
+            "Access denied; you need (at least one of) the REPLICATION SLAVE privilege(s) for this operation",
+            "no privilege",
+        ),
+        ("Could not find GTID state requested by slave in any binlog files", "position lost"),
+        ("java.net.ConnectException: Connection refused", "no database"),
+        ("java.lang.OutOfMemoryError", "other"),
+    ],
+)
+def test_a_trace_is_sorted_by_what_it_says(trace: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = {"connector": {"state": "RUNNING"}, "tasks": [{"state": "FAILED", "trace": trace}]}
+    monkeypatch.setattr(connect, "_status", lambda stack, timeout: status)
+    assert connect.task_failure(object(), 1) == kind  # type: ignore[arg-type]
+
+
+def test_a_connector_without_tasks_has_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "_status", lambda stack, timeout: {"connector": {"state": "STOPPED"}, "tasks": []})
+    assert connect.task_state(object(), 1) is None  # type: ignore[arg-type]
+    assert connect.task_failure(object(), 1) == "none"  # type: ignore[arg-type]

@@ -1,0 +1,64 @@
+"""Many probes at once: none may hold up or hide another."""
+
+import time
+from typing import Any
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.looking import Observation, look_once, observe
+from lakeproof.probes.probe import Probe, all_probes
+from lakeproof.probes.reading import Value
+
+STACK: Any = None
+
+
+def probe(name: str, answer: Value = 1, error: Exception | None = None, seconds: float = 0.0) -> Probe:
+    def ask(stack: object, timeout: float) -> Value:
+        time.sleep(seconds)
+        if error is not None:
+            raise error
+        return answer
+
+    return Probe(name, "somewhere", "?", "", ask, Condition(Operator.IS, 1))
+
+
+def test_a_failing_probe_gives_a_reading_with_its_error() -> None:
+    for error in (CouldNotLook("gone"), ConnectionRefusedError("refused")):
+        reading = probe("a", error=error).look(STACK)
+        assert reading.value is None
+        assert not reading.answered
+
+
+def test_probes_are_asked_at_the_same_time() -> None:
+    began = time.monotonic()
+    found = look_once(STACK, [probe(f"p{number}", seconds=0.2) for number in range(10)])
+    assert time.monotonic() - began < 1.0
+    assert {reading.value for reading in found.values()} == {1}
+
+
+def test_a_probe_that_does_not_end_is_given_up() -> None:
+    found = look_once(STACK, [probe("slow", seconds=1.5), probe("quick")], timeout=0.05)
+    assert found["quick"].value == 1
+    assert "no answer within" in str(found["slow"].error)
+
+
+def test_an_observation_is_two_readings() -> None:
+    answers = iter([1, 2])
+    counter = Probe("c", "somewhere", "?", "", lambda stack, timeout: next(answers))
+    seen = observe(STACK, [counter], pause_seconds=0)["c"]
+    assert (seen.first.value, seen.second.value) == (1, 2)
+    assert seen.holds(Condition(Operator.GROWS)) is True
+
+
+def test_out_of_range_needs_both_readings() -> None:
+    well, ill = probe("p", 1), probe("p", 2)
+    lost = probe("p", error=CouldNotLook("gone"))
+    assert not Observation(well, well.look(STACK), ill.look(STACK)).out_of_range
+    assert Observation(well, ill.look(STACK), ill.look(STACK)).out_of_range
+    assert Observation(well, lost.look(STACK), lost.look(STACK)).out_of_range
+
+
+def test_every_probe_says_what_a_person_could_type() -> None:
+    for known in all_probes().values():
+        assert known.query
+        assert known.source
