@@ -10,7 +10,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=${LAKEPROOF_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/lakeproof}
 UV_VERSION=0.13.9
-SYNC_MB=260
+SYNC_MB=150
 TAB=$(printf '\t')
 started=$(date +%s)
 yes=${LAKEPROOF_YES:-}
@@ -64,7 +64,7 @@ if ! [ -e "$SYSTEM_ROOT/etc/ssl/certs/ca-certificates.crt" ]; then want ca-certi
 if ! python=$(find_python); then
     python=""
     if os_at_least 13 24.04 && have apt-get; then
-        want python3 10 "Python 3.12 or newer"
+        want python3 6 "Python 3.12 or newer"
         want python3-venv 3 "Python's virtual environments"
     else
         lack "no Python >= 3.12 that can make virtual environments (looked at UV_PYTHON, python3, python3.12 and newer,
@@ -73,7 +73,7 @@ if ! python=$(find_python); then
 fi
 if ! find_vector_jdk >/dev/null; then
     if os_at_least 13 25.10 && have apt-get; then
-        want openjdk-25-jdk-headless 140 "Java for Trino and Nessie"
+        want openjdk-25-jdk-headless 404 "Java for Trino and Nessie"
     else
         lack "no JDK >= 24 with the Vector API module (Trino and Nessie need it; this system's apt has none). Get an
     Eclipse Temurin 25 JDK, unpack it, and: export JAVA_HOME=/where/it/is (or unpack it into /usr/lib/jvm)"
@@ -95,7 +95,7 @@ if ! environment_is_current; then sync=1; fi
 download=$(printf '%s\n%s\n' "$packages" "$artifacts" | awk -F "$TAB" -v sync="${sync:+$SYNC_MB}" '
     NF == 3 { mb += $2 } NF == 7 { mb += $5 } END { print mb + sync }')
 disk=$(printf '%s\n%s\n' "$packages" "$artifacts" | awk -F "$TAB" -v sync="${sync:+$SYNC_MB}" '
-    NF == 3 { mb += 4 * $2 } NF == 7 { mb += $6 } END { print mb + 3 * sync }')
+    NF == 3 { mb += 2.5 * $2 } NF == 7 { mb += $6 } END { print int(mb + 3.4 * sync) }')
 minutes=$(printf '%s\n%s\n' "$packages" "$artifacts" | awk -F "$TAB" -v sync="${sync:+30}" '
     NF == 3 { s += $2 / 4 } NF == 7 { s += $7 / 1.5 } END { print int((s + sync) / 60) + 1 }')
 
