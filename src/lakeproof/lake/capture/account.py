@@ -31,7 +31,8 @@ def _as_root(stack: Stack) -> Iterator[Any]:
 def set_password(stack: Stack, user: str, password: str) -> None:
     """Give the account that password. Raises: NotReady."""
     with _as_root(stack) as cursor:
-        cursor.execute(f"ALTER USER '{user}'@'{mysql_accounts.HOST}' IDENTIFIED BY %s", (password,))
+        # The host is "%": as a parameter, since the text of a statement with parameters is a format.
+        cursor.execute("ALTER USER %s@%s IDENTIFIED BY %s", (user, mysql_accounts.HOST, password))
 
 
 def grant(stack: Stack, user: str) -> None:
