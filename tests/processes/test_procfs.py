@@ -1,0 +1,39 @@
+"""Reading the process table."""
+
+import os
+import subprocess
+
+from lakeproof.processes import procfs
+
+
+def test_a_command_with_brackets_and_blanks_is_read() -> None:
+    fields = "S 10 20 30 0 -1 0 0 0 0 0 150 50 0 0 20 0 1 0 4242 1000 7 0"
+    stat = procfs.parse_stat(f"77 (odd) name (x)) {fields}")
+    assert stat.id == procfs.ProcessId(77, 4242)
+    assert (stat.command, stat.state, stat.parent, stat.session) == ("odd) name (x)", "S", 10, 30)
+    assert stat.cpu_seconds == 200 / procfs.TICKS_PER_SECOND
+    assert stat.rss_bytes == 7 * procfs.PAGE_BYTES
+
+
+def test_a_family_holds_the_session_and_descendants_in_other_sessions() -> None:
+    command = ["sh", "-c", "setsid sleep 60 & sleep 60 & echo ready; wait"]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True) as leader:
+        assert leader.stdout is not None and leader.stdout.readline() == "ready\n"
+        family = procfs.family(leader.pid, procfs.read_table())
+        assert len(family) == 3
+        for stat in family:
+            os.kill(stat.id.pid, 9)
+
+
+def test_a_zombie_is_not_alive() -> None:
+    child = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    process = procfs.identify(child)
+    assert process is not None and not procfs.is_alive(process)
+    os.waitpid(child, 0)
+
+
+def test_another_process_of_the_same_pid_is_not_taken_for_it() -> None:
+    me = procfs.identify(os.getpid())
+    assert me is not None and procfs.is_alive(me)
+    assert not procfs.is_alive(procfs.ProcessId(me.pid, me.start_ticks + 1))
