@@ -3,6 +3,7 @@
 #
 #   scripts/bootstrap.sh [--yes] [--for demo|test|dev]
 #
+# demo and test: all of it (demo without the tests' tools). dev: only what `make test-fast` needs, no engine, no Java.
 # Says first what it lacks that only you can bring, then what it will install, and asks (not with --yes, with
 # LAKEPROOF_YES=1, or with CI set). Safe to run again at any time, also after it was killed; quick when all is there.
 set -eu
@@ -32,7 +33,7 @@ while [ $# -gt 0 ]; do
             ;;
         --for=*) purpose=${1#--for=} ;;
         -h | --help)
-            sed -n '2,8s/^# \{0,1\}//p' "$0"
+            sed -n '2,9s/^# \{0,1\}//p' "$0"
             exit 0
             ;;
         *) echo "error: unknown argument $1; see --help" >&2; exit 2 ;;
@@ -57,6 +58,7 @@ case $(uname -s)-$(uname -m) in
 esac
 
 packages=$(missing_packages "$root/third_party/apt.tsv")
+if [ "$purpose" = dev ]; then packages=$(echo "$packages" | grep "^prometheus$TAB" || true); fi
 want() { packages="$packages${packages:+
 }$1$TAB$2$TAB$3"; }
 
@@ -71,7 +73,7 @@ if ! python=$(find_python); then
     pyenv). Debian 13 and Ubuntu 24.04 have one in apt; elsewhere: pyenv install 3.12, or set UV_PYTHON to one"
     fi
 fi
-if ! find_vector_jdk >/dev/null; then
+if [ "$purpose" != dev ] && ! find_vector_jdk >/dev/null; then
     if os_at_least 13 25.10 && have apt-get; then
         want openjdk-25-jdk-headless 404 "Java for Trino and Nessie"
     else
@@ -88,7 +90,8 @@ if [ -n "$packages$repair" ]; then
 fi
 
 # --- what is to be done ------------------------------------------------------------------------------------------
-artifacts=$(list_missing_artifacts)
+artifacts=""
+if [ "$purpose" != dev ]; then artifacts=$(list_missing_artifacts); fi
 sync=""
 if ! environment_is_current; then sync=1; fi
 
@@ -154,9 +157,9 @@ if [ -n "$packages$repair" ]; then
     rm -f "$cache/services-to-disable"
     trap - EXIT INT TERM HUP
     python=${python:-$(find_python)} || die "Python >= 3.12 is still missing after apt" "see $LOG"
-    find_vector_jdk >/dev/null || die "a JDK with the Vector API is still missing after apt" "see $LOG"
+    [ "$purpose" = dev ] || find_vector_jdk >/dev/null || die "a JDK with the Vector API is still missing after apt" "see $LOG"
 fi
 if [ -n "$sync" ]; then make_environment; fi
 exec 9>&-
-"$root/.venv/bin/lakeproof" setup --yes
+if [ "$purpose" != dev ]; then "$root/.venv/bin/lakeproof" setup --yes; fi
 say "set-up is complete"

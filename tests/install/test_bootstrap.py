@@ -147,6 +147,15 @@ def test_a_jdk_that_is_there_is_not_asked_for(machine: Machine) -> None:
     assert "no Python >= 3.12" in done.stderr
 
 
+def test_the_fast_tests_alone_need_no_jdk_and_no_engine(machine: Machine) -> None:
+    machine.is_debian("13")
+    machine.has_program("apt-get")
+    machine.has_program("id", "echo 0")
+    done = machine.bootstrap("--for", "dev")
+    assert "python3-venv" in done.stderr
+    assert not any(word in done.stderr for word in ("openjdk", "mariadb", "flink", "maven"))
+
+
 def test_wrong_arguments_are_wrong_usage(machine: Machine) -> None:
     assert machine.bootstrap("--for", "fun").returncode == 2
     assert machine.bootstrap("--what").returncode == 2
