@@ -1,0 +1,82 @@
+"""The real broker: ready means that it answers, and kill -9 loses nothing that was acknowledged."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady
+from lakeproof.lake.capture.topics import CDC_TOPIC
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack import provisioned
+from lakeproof.stack.engines import kafka
+from lakeproof.stack.stack import Stack
+
+pytestmark = pytest.mark.engines
+
+type Up = Callable[..., SupervisorClient]
+
+
+def servers(stack: Stack) -> dict[str, str | int | float | bool]:
+    return {"bootstrap.servers": stack.address("kafka", "tcp")}
+
+
+def test_the_topic_of_change_capture_has_one_partition(stack: Stack, up: Up) -> None:
+    up("kafka")
+    found = AdminClient(servers(stack)).list_topics(timeout=10).topics
+    assert len(found[CDC_TOPIC].partitions) == 1
+
+
+def test_a_stopped_broker_is_not_ready_within_the_time(stack: Stack, up: Up) -> None:
+    client = up("kafka")
+    client.kill("kafka", "STOP")
+    try:
+        asked = Deadline(60)
+        with pytest.raises(NotReady, match="timed out"):
+            kafka.ready(stack, 1.0)
+        assert asked.elapsed < 10
+    finally:
+        client.kill("kafka", "CONT")
+
+    def look() -> bool:
+        kafka.ready(stack, 2.0)
+        return True
+
+    Deadline(30).wait_for("the broker", look)
+
+
+def test_an_acknowledged_message_survives_kill_9_and_a_deleted_topic_stays_deleted(stack: Stack, up: Up) -> None:
+    client = up("kafka")
+    restarts = client.row("kafka").restarts
+    topic, lost = f"kept-{uuid.uuid4().hex[:8]}", f"lost-{uuid.uuid4().hex[:8]}"
+    admin = AdminClient(servers(stack))
+    from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+
+    for future in admin.create_topics([NewTopic(topic, 1, 1), NewTopic(lost, 1, 1)]).values():
+        future.result(20)
+    # As if provision had made it, before somebody deleted it.
+    provisioned.remember(stack, "kafka", f"topic {lost}", "any")
+    admin.delete_topics([lost])[lost].result(20)
+    producer = Producer({**servers(stack), "acks": "all"})
+    producer.produce(topic, b"kept")
+    assert producer.flush(20) == 0
+
+    client.kill("kafka")
+
+    def back() -> bool | None:
+        row = client.row("kafka")
+        return True if row.restarts > restarts and row.health == "healthy" else None
+
+    Deadline(90).wait_for("kafka to come back", back)
+    consumer = Consumer({**servers(stack), "group.id": "test", "enable.auto.commit": False})
+    try:
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        message = consumer.poll(20)
+        assert message is not None and message.value() == b"kept"
+    finally:
+        consumer.close()
+    assert lost not in admin.list_topics(timeout=10).topics
+    admin.delete_topics([topic])[topic].result(20)

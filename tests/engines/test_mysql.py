@@ -1,0 +1,124 @@
+"""The real MariaDB: what it acknowledged survives kill -9, and provision mends nothing."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.engines import mysql
+from lakeproof.stack.stack import Stack
+
+pytestmark = pytest.mark.engines
+
+type Up = Callable[..., SupervisorClient]
+
+
+def back_after(client: SupervisorClient, name: str, restarts: int) -> None:
+    def look() -> bool | None:
+        row = client.row(name)
+        return True if row.restarts > restarts and row.health == "healthy" else None
+
+    Deadline(90).wait_for(f"{name} to come back", look)
+
+
+def ask(stack: Stack, sql: str, user: str = "root", secret: str = "mysql-root") -> tuple[tuple[object, ...], ...]:
+    with mysql.connect(stack, user, secret, 10.0) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return tuple(cursor.fetchall())
+
+
+def test_an_acknowledged_row_survives_kill_9(stack: Stack, up: Up) -> None:
+    client = up("mysql")
+    restarts = client.row("mysql").restarts
+    at = "UTC_TIMESTAMP(6)"
+    ask(stack, f"INSERT INTO oltp.order_operations VALUES ('survivor', 1, 1, REPEAT('x', 32), {at})")
+    client.kill("mysql")
+    back_after(client, "mysql", restarts)
+    assert ask(stack, "SELECT order_id FROM oltp.order_operations WHERE operation_key = 'survivor'") == ((1,),)
+    ask(stack, "DELETE FROM oltp.order_operations WHERE operation_key = 'survivor'")
+
+
+def test_a_restart_mends_neither_a_lost_grant_nor_a_rotated_password(stack: Stack, up: Up) -> None:
+    client = up("mysql")
+    restarts = client.row("mysql").restarts
+    ask(stack, "REVOKE BINLOG MONITOR ON *.* FROM 'exporter'@'%'")
+    ask(stack, "ALTER USER 'reader'@'%' IDENTIFIED BY 'rotated'")
+    try:
+        client.kill("mysql")
+        back_after(client, "mysql", restarts)
+        assert "BINLOG MONITOR" not in str(ask(stack, "SHOW GRANTS FOR 'exporter'@'%'"))
+        with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
+            ask(stack, "SELECT 1", "reader", "mysql-reader")
+    finally:
+        ask(stack, "GRANT BINLOG MONITOR ON *.* TO 'exporter'@'%'")
+        ask(stack, f"ALTER USER 'reader'@'%' IDENTIFIED BY '{stack.secret('mysql-reader')}'")
+
+
+def test_each_account_may_do_its_work_and_no_more(stack: Stack, up: Up) -> None:
+    up("mysql")
+    assert ask(stack, "SELECT id FROM oltp.cdc_heartbeat", "ticker", "mysql-ticker") == ((1,),)
+    with pytest.raises(pymysql.err.OperationalError, match="denied"):
+        ask(stack, "SELECT * FROM oltp.orders", "ticker", "mysql-ticker")
+    with pytest.raises(pymysql.err.OperationalError, match="denied"):
+        ask(stack, "DELETE FROM oltp.orders", "cdc", "mysql-cdc")
+    with pytest.raises(pymysql.err.OperationalError, match="denied"):
+        ask(stack, "UPDATE oltp.cdc_heartbeat SET beat_us = 0", "order_service", "mysql-order-service")
+
+
+def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) -> None:
+    up("mysql")
+    other = Stack(stack.settings.model_copy(update={"secrets": {"mysql-root": "another"}}))
+    mysql.ready(other, 5.0)
+    with pytest.raises(TerminalError, match=r"secrets\.json is not the one"):
+        mysql.provision(other)
+
+
+def test_a_stopped_server_is_not_ready_within_the_time(stack: Stack, up: Up) -> None:
+    client = up("mysql")
+    client.kill("mysql", "STOP")
+    try:
+        asked = Deadline(60)
+        with pytest.raises(NotReady):
+            mysql.ready(stack, 1.0)
+        assert asked.elapsed < 10
+    finally:
+        client.kill("mysql", "CONT")
+    mysql.ready(stack, 10.0)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A state folder that the server's own user may enter."""
+    made = Path(tempfile.mkdtemp(prefix="lp-install-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+def test_a_half_done_install_is_done_again(stack: Stack, open_folder: Path) -> None:
+    fresh = Stack(stack.settings.model_copy(update={"state_dir": open_folder}))
+    half = open_folder / "data/mysql/db.new"
+    half.mkdir(parents=True)
+    (half / "ibdata1").write_bytes(b"half")
+    mysql.prepare(fresh)
+    assert not half.exists()
+    assert (open_folder / "data/mysql/db/mysql").is_dir()
+    inode = (open_folder / "data/mysql/db").stat().st_ino
+    mysql.prepare(fresh)
+    assert (open_folder / "data/mysql/db").stat().st_ino == inode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
+def test_a_folder_that_the_server_may_not_pass_is_named(stack: Stack, open_folder: Path) -> None:
+    closed = open_folder / "closed"
+    (closed / "state").mkdir(parents=True)
+    closed.chmod(0o700)
+    with pytest.raises(TerminalError, match="closed: the user mysql may not pass"):
+        mysql.prepare(Stack(stack.settings.model_copy(update={"state_dir": closed / "state"})))
