@@ -1,0 +1,149 @@
+"""Checks over readings made up: what passes, what does not, and what could not be looked at."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks import alert_cleared, connector_running, metric_below_threshold, nothing_else_disturbed
+from lakeproof.checks.check import Baseline, CheckContext, all_checks
+from lakeproof.checks.metric_below_threshold import MetricBelowThreshold
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.reading import Reading, Value
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+NOTHING = Baseline(Verdict("", Outcome.PASSED, ""))
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> CheckContext:
+    return CheckContext(
+        Stack(Settings(state_dir=tmp_path)),
+        Deadline(5),
+        alerts=("TooLate",),
+        quiet_seconds=15,
+        components=("connect",),
+    )
+
+
+def answers(found: dict[str, Value], error: str | None = None) -> Any:
+    """A reading() that finds values by the name of the reading."""
+
+    def reading(stack: Stack, name: str, expression: str, unit: str = "", timeout: float = 3.0) -> Reading:
+        return Reading(name, found.get(name), unit, datetime.now(UTC), "prometheus", expression, error)
+
+    return reading
+
+
+def firing(state: bool | None) -> Any:
+    def ask(stack: Stack, alert: str) -> bool:
+        if state is None:
+            raise CouldNotLook("no answer", where="prometheus")
+        return state
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("state", "lately", "outcome"),
+    [
+        (False, None, Outcome.PASSED),
+        (True, 1, Outcome.FAILED),
+        (False, 1, Outcome.FAILED),
+        (None, None, Outcome.UNKNOWN),
+    ],
+)
+def test_an_alert_is_cleared_when_it_was_quiet(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch, state: bool | None, lately: Value, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(alert_cleared, "firing", firing(state))
+    monkeypatch.setattr(alert_cleared, "reading", answers({"alert-firing": lately}))
+    assert alert_cleared.verify(context, Arguments(), NOTHING).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        ({"metric": 800, "metric-highest": 1200, "metric-samples": 15}, Outcome.PASSED),
+        ({"metric": 800, "metric-highest": 45_000, "metric-samples": 15}, Outcome.FAILED),
+        ({"metric": None, "metric-highest": 1200, "metric-samples": 15}, Outcome.FAILED),
+        ({"metric": 800, "metric-highest": 1200, "metric-samples": 4}, Outcome.FAILED),
+        ({}, Outcome.FAILED),
+    ],
+)
+def test_a_metric_must_be_there_and_below_all_through_the_quiet_time(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch, found: dict[str, Value], outcome: Outcome
+) -> None:
+    monkeypatch.setattr(metric_below_threshold, "reading", answers(found))
+    arguments = MetricBelowThreshold(metric="lag", threshold=30_000)
+    assert metric_below_threshold.verify(context, arguments, NOTHING).outcome is outcome
+
+
+def test_a_metric_that_could_not_be_asked_for_is_unknown(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metric_below_threshold, "reading", answers({}, error="refused"))
+    arguments = MetricBelowThreshold(metric="lag", threshold=30_000)
+    assert metric_below_threshold.verify(context, arguments, NOTHING).outcome is Outcome.UNKNOWN
+
+
+BEFORE: dict[str, Value] = {
+    "connectors": "orders",
+    "topic-start": 0,
+    "topic-end": 500,
+    "capture-position": "binlog.000002:900",
+}
+
+
+def test_the_same_connector_further_on_is_no_change() -> None:
+    now = BEFORE | {"topic-end": 700, "capture-position": "binlog.000003:4"}
+    assert connector_running.changes(now, BEFORE) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"connectors": "orders-new"}, "are \\[orders-new\\]"),
+        ({"topic-start": 500}, "begins at 500"),
+        ({"topic-end": 3}, "ends at 3"),
+        ({"capture-position": "binlog.000001:950"}, "position was"),
+        ({"capture-position": None}, "position was"),
+    ],
+)
+def test_verify_rejects_a_recreated_connector_or_topic(changed: dict[str, Value], words: str) -> None:
+    problems = connector_running.changes(BEFORE | changed, BEFORE)
+    assert len(problems) == 1
+    with pytest.raises(AssertionError, match=words):
+        raise AssertionError(problems[0])
+
+
+def test_a_restart_outside_the_scenario_is_a_disturbance() -> None:
+    before: dict[str, Value] = {"process:kafka": "pid 1, 0 restarts", "acknowledged": 10, "refused": 0, "unclear": 0}
+    counted: dict[str, Value] = {"acknowledged": 110, "refused": 0, "unclear": 0}
+    same = nothing_else_disturbed.judge({"process:kafka": "pid 1, 0 restarts"}, counted, before, 0.01)
+    assert same.outcome is Outcome.PASSED
+    other = nothing_else_disturbed.judge({"process:kafka": "pid 2, 1 restarts"}, counted, before, 0.01)
+    assert other.outcome is Outcome.FAILED
+    assert "kafka" in other.summary
+
+
+def test_shoppers_who_were_turned_away_are_a_disturbance() -> None:
+    before: dict[str, Value] = {"acknowledged": 0, "refused": 0, "unclear": 0}
+    few: dict[str, Value] = {"acknowledged": 990, "refused": 5, "unclear": 5}
+    many: dict[str, Value] = {"acknowledged": 900, "refused": 60, "unclear": 40}
+    assert nothing_else_disturbed.judge({}, few, before, 0.01).outcome is Outcome.PASSED
+    assert nothing_else_disturbed.judge({}, many, before, 0.01).outcome is Outcome.FAILED
+
+
+def test_without_a_supervisor_nobody_knows_what_was_disturbed(context: CheckContext) -> None:
+    taken = nothing_else_disturbed.baseline(context, nothing_else_disturbed.NothingElseDisturbed())
+    assert taken.verdict.outcome is Outcome.UNKNOWN
+
+
+def test_only_the_restart_acts() -> None:
+    assert [check.id for check in all_checks().values() if check.acts] == ["survives_restart"]

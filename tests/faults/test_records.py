@@ -1,0 +1,93 @@
+"""Faults on record: written first, cleared last, found after a crash."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.faults import records
+from lakeproof.faults.fault import Fault, all_faults
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+class Where(Arguments):
+    where: str = "here"
+
+
+class Broken:
+    """A thing that can be broken; keeps what was asked of it."""
+
+    def __init__(self, *, crashes: bool = False) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.crashes = crashes
+
+    def inject(self, stack: Stack, arguments: Where) -> None:
+        self.calls.append(("inject", arguments.where))
+        if self.crashes:
+            raise TerminalError("half-way")
+
+    def remove(self, stack: Stack, arguments: Where) -> None:
+        self.calls.append(("remove", arguments.where))
+
+    def fault(self) -> Fault:
+        return Fault("broken_thing", "break it", self.inject, self.remove, Where)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_a_fault_is_recorded_and_removed_with_its_own_arguments(stack: Stack) -> None:
+    thing = Broken()
+    records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
+    assert [(record.fault, record.by) for record in records.recorded(stack)] == [("broken_thing", "hand")]
+    records.remove(stack, thing.fault())
+    assert thing.calls == [("inject", "there"), ("remove", "there")]
+    assert records.recorded(stack) == ()
+
+
+def test_a_fault_that_crashed_half_way_is_on_record(stack: Stack) -> None:
+    thing = Broken(crashes=True)
+    with pytest.raises(TerminalError):
+        records.inject(stack, thing.fault(), {}, by="hand")
+    assert len(records.recorded(stack)) == 1
+
+
+def test_a_fault_is_not_made_twice(stack: Stack) -> None:
+    thing = Broken()
+    records.inject(stack, thing.fault(), {}, by="hand")
+    with pytest.raises(InvalidInput, match="already"):
+        records.inject(stack, thing.fault(), {}, by="hand")
+    assert thing.calls == [("inject", "here")]
+
+
+def test_removing_what_is_not_there_is_fine(stack: Stack) -> None:
+    thing = Broken()
+    records.remove(stack, thing.fault())
+    assert thing.calls == [("remove", "here")]
+
+
+def test_a_wrong_argument_is_refused_before_anything_is_recorded(stack: Stack) -> None:
+    with pytest.raises(InvalidInput, match="its arguments: where"):
+        records.inject(stack, Broken().fault(), {"were": 1}, by="hand")
+    assert records.recorded(stack) == ()
+
+
+def test_a_record_that_cannot_be_read_is_not_ignored(stack: Stack) -> None:
+    (stack.state_dir / "faults").mkdir()
+    (stack.state_dir / "faults" / "x.json").write_text(json.dumps({"fault": "x"}))
+    with pytest.raises(TerminalError, match="not a record"):
+        records.recorded(stack)
+
+
+def test_every_fault_is_named_as_its_module_and_says_what_it_does() -> None:
+    for name, fault in all_faults().items():
+        module: Any = __import__(f"lakeproof.faults.{name}", fromlist=["FAULT"])
+        assert module.FAULT is fault
+        assert fault.summary
+        assert fault.inject.__doc__ and fault.remove.__doc__
