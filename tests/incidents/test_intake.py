@@ -68,6 +68,36 @@ def test_an_incident_that_somebody_took_on_is_closed_by_them(store: Store, alert
     assert store.get("1").alerts[0].ends_at is not None
 
 
+def test_an_alert_that_comes_back_soon_joins_what_somebody_took_on(
+    store: Store, clock: Any, alert: Make, webhook: Make
+) -> None:
+    receive(store, webhook(alert()))
+    store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    receive(store, webhook(alert(status="resolved")))
+    clock.forward(minutes=5)
+    assert receive(store, webhook(alert() | {"startsAt": "2026-11-24T12:05:00Z"})).joined == 1
+
+
+def test_an_incident_that_somebody_forgot_to_close_does_not_swallow_the_next_one(
+    store: Store, clock: Any, alert: Make, webhook: Make
+) -> None:
+    receive(store, webhook(alert()))
+    store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    receive(store, webhook(alert(status="resolved")))
+    clock.forward(hours=1)
+    received = receive(store, webhook(alert() | {"startsAt": "2026-11-24T13:00:00Z"}))
+    assert (received.opened, received.incidents) == (1, ["INC-000002"])
+    assert "another incident" in store.get("1").timeline[-1].what
+
+
+def test_an_alert_that_fires_and_clears_within_one_notification_is_kept_once(
+    store: Store, alert: Make, webhook: Make
+) -> None:
+    received = receive(store, webhook(alert(), alert(status="resolved"), alert()))
+    assert (received.opened, received.resolved, received.known) == (1, 1, 1)
+    assert store.get("1").status is Status.RESOLVED
+
+
 def test_a_late_firing_after_its_own_end_does_not_open_it_again(store: Store, alert: Make, webhook: Make) -> None:
     receive(store, webhook(alert()))
     receive(store, webhook(alert(status="resolved")))

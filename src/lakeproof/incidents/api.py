@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "disk I/O error", "unable to open")
 
+# A drill begins soon after another one that was cut off and left its incident open.
+REJOIN = {"drill": timedelta(seconds=20), "production": timedelta(minutes=10)}
+
 
 def look_with(stack: Stack) -> Look:
     """Looks up the moment of an incident on that stack."""
@@ -56,7 +59,8 @@ def look_with(stack: Stack) -> Look:
 
 def build_desk(stack: Stack, store: Store | None = None, look: Look | None = None) -> FastAPI:
     """The desk of a stack. `store` and `look` stand in for its database and for its questions to the stack."""
-    store = store or Store(open_database(database_url(stack)))
+    if store is None:
+        store = Store(open_database(database_url(stack)), rejoin=REJOIN[stack.settings.timing])
     metrics = DeskMetrics(store.count_by_status)
     watch = Watch(
         store,

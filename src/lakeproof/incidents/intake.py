@@ -1,17 +1,21 @@
 """A notification of Alertmanager becomes alerts in incidents: opened, joined, updated, each at most once."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.incidents.models import Alert, Incident
 from lakeproof.incidents.shapes import ReadingShape, public_id
 from lakeproof.incidents.status import Status
-from lakeproof.incidents.timeline import ALERTMANAGER, add_entry
+from lakeproof.incidents.timeline import ALERTMANAGER, DESK, add_entry
 from lakeproof.incidents.webhook import SEVERITIES, AlertIn, AlertStatus, Notification
 from lakeproof.observability.teams import DEFAULT_TEAM
+
+# So many values in one question: SQLite's own bound is higher, other databases' are not known.
+CHUNK = 500
 
 
 @dataclass
@@ -25,90 +29,135 @@ class Received:
     incidents: list[str] = field(default_factory=list)
 
 
-def take_in(session: Session, notification: Notification, now: datetime) -> Received:
+def take_in(session: Session, notification: Notification, now: datetime, rejoin: timedelta) -> Received:
     """Put every alert of the notification into its incident, inside the caller's transaction.
 
     A repeated alert changes nothing. A late "firing" after its own "resolved" changes nothing either: Alertmanager
-    sends again what it could not deliver, and a new firing has a new start.
+    sends again what it could not deliver, and a new firing has a new start. An alert joins the ongoing incident of
+    its group, unless all alerts there cleared longer than `rejoin` ago: then somebody forgot to close it, and what
+    fires now is another incident.
     """
-    received = Received()
-    touched: dict[int, Incident] = {}
-    for given in notification.alerts:
-        known = session.scalar(
-            select(Alert).where(Alert.fingerprint == given.fingerprint, Alert.starts_at == given.startsAt)
-        )
-        if known is None:
-            incident = _incident_for(session, given, now, received)
-            if incident is None:
-                received.known += 1  # it ended before we heard of it, and nothing ongoing concerns it
-                continue
-            _add_alert(session, incident, given, now)
-        elif known.status == AlertStatus.FIRING and given.status is AlertStatus.RESOLVED:
-            incident = session.get_one(Incident, known.incident_id)
-            known.status, known.ends_at = AlertStatus.RESOLVED.value, given.ended_at
-            received.resolved += 1
-            add_entry(incident, now, ALERTMANAGER, "alert", f"{given.name} cleared", _reading(given))
+    return _Intake(session, notification, now, rejoin).run()
+
+
+class _Intake:
+    def __init__(self, session: Session, notification: Notification, now: datetime, rejoin: timedelta) -> None:
+        self._session = session
+        self._given = notification.alerts
+        self._now = now
+        self._rejoin = rejoin
+        self._received = Received()
+        self._touched: list[Incident] = []
+        self._known: dict[tuple[str, datetime], Alert] = {}
+        self._ongoing: dict[str, Incident] = {}
+
+    def run(self) -> Received:
+        self._read()
+        for given in self._given:
+            incident = self._take(given)
+            if incident is not None and incident not in self._touched[-1:]:
+                self._touched.append(incident)
+        self._session.flush()
+        for incident in {id(one): one for one in self._touched}.values():
+            _close_if_clear(incident, self._now)
+        self._received.incidents = sorted({public_id(one.id) for one in self._touched})
+        return self._received
+
+    def _read(self) -> None:
+        """What is known of these alerts, in a few questions instead of some for each."""
+        for part in _chunks({given.fingerprint for given in self._given}):
+            for alert in self._session.scalars(select(Alert).where(Alert.fingerprint.in_(part))):
+                self._known[alert.fingerprint, alert.starts_at] = alert
+        wanted = select(Incident).options(selectinload(Incident.alerts))
+        for part in _chunks({given.group for given in self._given}):
+            for incident in self._session.scalars(wanted.where(Incident.open_key.in_(part))):
+                self._ongoing[incident.open_key or ""] = incident
+
+    def _take(self, given: AlertIn) -> Incident | None:
+        """The incident that the alert changed; None where it changed nothing."""
+        known = self._known.get((given.fingerprint, given.startsAt))
+        if known is not None:
+            if known.status != AlertStatus.FIRING or given.status is AlertStatus.FIRING:
+                self._received.known += 1
+                return None
+            incident = self._session.get_one(Incident, known.incident_id) if known.incident_id else None
+            if incident is None:  # both came in this one notification
+                incident = self._ongoing[given.group]
+            known.status, known.ends_at = AlertStatus.RESOLVED.value, given.ended_at or self._now
+            self._received.resolved += 1
+            add_entry(incident, self._now, ALERTMANAGER, "alert", f"{given.name} cleared", _reading(given))
+            return incident
+        incident = self._find_ongoing(given)
+        if incident is not None:
+            self._received.joined += 1
+            add_entry(incident, self._now, ALERTMANAGER, "alert", f"{given.name} {given.status}", _reading(given))
+        elif given.status is AlertStatus.RESOLVED:
+            self._received.known += 1  # it ended before we heard of it, and nothing ongoing concerns it
+            return None
         else:
-            received.known += 1
-            continue
-        touched[incident.id] = incident
-    session.flush()
-    for incident in touched.values():
-        _close_if_clear(incident, now)
-    received.incidents = [public_id(number) for number in sorted(touched)]
-    return received
-
-
-def _incident_for(session: Session, given: AlertIn, now: datetime, received: Received) -> Incident | None:
-    incident = session.scalar(select(Incident).where(Incident.open_key == given.group))
-    if incident is not None:
-        received.joined += 1
+            incident = self._open(given)
+        self._add_alert(incident, given)
         return incident
-    if given.status is AlertStatus.RESOLVED:
+
+    def _find_ongoing(self, given: AlertIn) -> Incident | None:
+        incident = self._ongoing.get(given.group)
+        if incident is None or not incident.alerts:
+            return incident
+        ends = [alert.ends_at for alert in incident.alerts]
+        if None in ends or self._now - max(end for end in ends if end) <= self._rejoin:
+            return incident
+        add_entry(incident, self._now, DESK, "alert", f"{given.name} fires anew: another incident is opened for it")
+        incident.open_key = None
+        self._session.flush()
         return None
-    received.opened += 1
-    incident = Incident(
-        open_key=given.group,
-        title=given.annotations.get("summary_en") or given.annotations.get("summary") or given.name,
-        status=Status.OPEN.value,
-        severity=given.severity,
-        team=given.labels.get("team", DEFAULT_TEAM)[:64],
-        scenario=given.scenario or "none",
-        service=given.service,
-        owner="",
-        metric=given.annotations.get("metric", "")[:256],
-        value=given.value,
-        use_cases=[],
-        root_cause="",
-        rca="",
-        opened_at=now,
-    )
-    session.add(incident)
-    session.flush()
-    add_entry(incident, now, ALERTMANAGER, "opened", f"opened by {given.name}", _reading(given))
-    return incident
 
+    def _open(self, given: AlertIn) -> Incident:
+        self._received.opened += 1
+        incident = Incident(
+            open_key=given.group,
+            title=given.annotations.get("summary_en") or given.annotations.get("summary") or given.name,
+            status=Status.OPEN.value,
+            severity=given.severity,
+            team=given.labels.get("team", DEFAULT_TEAM)[:64],
+            scenario=given.scenario or "none",
+            service=given.service,
+            owner="",
+            metric=given.annotations.get("metric", "")[:256],
+            value=given.value,
+            use_cases=[],
+            root_cause="",
+            rca="",
+            opened_at=self._now,
+            alerts=[],
+            entries=[],
+        )
+        self._session.add(incident)
+        self._ongoing[given.group] = incident
+        add_entry(incident, self._now, ALERTMANAGER, "opened", f"opened by {given.name}", _reading(given))
+        return incident
 
-def _add_alert(session: Session, incident: Incident, given: AlertIn, now: datetime) -> None:
-    first = not incident.alerts
-    incident.alerts.append(
-        Alert(
+    def _add_alert(self, incident: Incident, given: AlertIn) -> None:
+        alert = Alert(
             fingerprint=given.fingerprint,
             starts_at=given.startsAt,
-            ends_at=given.ended_at,
+            ends_at=given.ended_at or (self._now if given.status is AlertStatus.RESOLVED else None),
             status=given.status.value,
             name=given.name,
             labels=given.labels,
             annotations=given.annotations,
             generator_url=given.generatorURL,
-            received_at=now,
+            received_at=self._now,
         )
-    )
-    if SEVERITIES.index(given.severity) > SEVERITIES.index(incident.severity):
-        incident.severity = given.severity
-    if not first:
-        add_entry(incident, now, ALERTMANAGER, "alert", f"{given.name} {given.status}", _reading(given))
-    session.flush()
+        incident.alerts.append(alert)
+        self._known[given.fingerprint, given.startsAt] = alert
+        if SEVERITIES.index(given.severity) > SEVERITIES.index(incident.severity):
+            incident.severity = given.severity
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(values)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
 
 
 def _reading(given: AlertIn) -> list[ReadingShape]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
@@ -45,11 +45,15 @@ class NoSuchIncident(InvalidInput):
 
 
 class Store:
-    """The desk's memory. `now` gives the time, aware."""
+    """The desk's memory. `now` gives the time, aware; `rejoin`: how long after its last alert cleared an incident
+    that is still ongoing takes in new alerts of its group."""
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, engine: Engine, now: Callable[[], datetime] = utc_now, *, rejoin: timedelta = timedelta(minutes=10)
+    ) -> None:
         self._engine = engine
         self._now = now
+        self._rejoin = rejoin
 
     @contextmanager
     def _read(self) -> Iterator[Session]:
@@ -65,10 +69,10 @@ class Store:
         """Take in a webhook. Two that race for one group or one alert end as if they had come one after the other."""
         try:
             with self._write() as session:
-                return take_in(session, notification, self._now())
+                return take_in(session, notification, self._now(), self._rejoin)
         except IntegrityError:  # another writer was first (not on SQLite, where writers queue up): now it is seen
             with self._write() as session:
-                return take_in(session, notification, self._now())
+                return take_in(session, notification, self._now(), self._rejoin)
 
     def open(self, given: IncidentIn) -> IncidentOut:
         """An incident that a person reports; alerts of its scenario join it."""
