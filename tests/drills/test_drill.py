@@ -1,0 +1,181 @@
+"""The course of a drill, over a lamp: what passes, what does not, and what is cleaned up whatever happens."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.drills.drill import Drill
+from lakeproof.drills.lock import one_drill
+from lakeproof.drills.phases import Phase
+from lakeproof.errors import InvalidInput
+from lakeproof.faults import records
+from lakeproof.scenarios.causes import Step
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+@pytest.fixture
+def lamp(toy: Any) -> Any:
+    return toy.Lamp()
+
+
+def recorded(drill: Drill) -> int:
+    return len(records.recorded(drill.world.stack))
+
+
+def test_a_drill_passes_where_every_phase_was_observed(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    drill = toy.drill(lamp, tmp_path)
+    report = drill.run()
+    assert report.reasons == []
+    assert report.verdict == "passed"
+    assert [record.phase for record in report.phases] == list(Phase)
+    assert report.root_cause == "lamp_covered"
+    assert report.incident == "INC-000001"
+    assert lamp.told == [
+        "acknowledged",
+        "attached diagnosis",
+        "mitigating",
+        "note action",
+        "attached verification",
+        "resolved",
+    ]
+    assert recorded(drill) == 0
+
+
+def test_the_report_has_the_shape_of_the_contract(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    toy.drill(lamp, tmp_path).run()
+    data = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert set(data) >= {
+        "scenario",
+        "seed",
+        "verdict",
+        "timing",
+        "phases",
+        "alerts",
+        "incident",
+        "root_cause",
+        "evidence",
+        "mitigations",
+        "data",
+        "nessie",
+        "checkpoint",
+        "quiet_seconds",
+        "residue",
+    }
+    assert data["data"]["lost"] == 0
+    assert data["data"]["oversold"] is None
+    assert data["alerts"][0]["name"] == "LampDark"
+    assert data["alerts"][0]["fired_after_seconds"] >= 0
+    assert data["alerts"][0]["cleared_after_seconds"] >= 0
+    assert data["mitigations"][0]["action"] == "uncover_lamp"
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "Drill dark-lamp: passed" in text
+    assert "Root cause: lamp_covered" in text
+    events = json.loads((tmp_path / "report" / "journal.json").read_text())
+    assert next(event["what"] for event in events if event["phase"] == "inject") == "begins"
+
+
+def test_a_wrong_fix_is_turned_down_and_taken_back(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    drill = toy.drill(lamp, tmp_path, fix="look_away")
+    report = drill.run()
+    assert report.verdict == "failed"
+    assert any("lamp_lit" in reason for reason in report.reasons)
+    assert any("no accepted repair" in reason for reason in report.reasons)
+    assert not lamp.covered
+    assert lamp.rubbish == []
+    assert report.residue == []
+    assert recorded(drill) == 0
+
+
+def test_no_incident_is_a_failed_detection(toy: Any, tmp_path: Path) -> None:
+    report = toy.drill(toy.Lamp(incidents=False), tmp_path).run()
+    assert report.verdict == "failed"
+    assert "no incident yet" in report.reasons[0]
+
+
+def test_a_repair_that_breaks_fails_the_drill_and_the_fault_comes_out(toy: Any, tmp_path: Path) -> None:
+    lamp = toy.Lamp(stuck=True)
+    report = toy.drill(lamp, tmp_path).run()
+    assert report.verdict == "failed"
+    assert "nailed down" in " ".join(report.reasons)
+    assert not lamp.covered
+
+
+def test_lost_data_fails_the_drill_although_the_lamp_is_lit(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    drill = toy.drill(lamp, tmp_path)
+    uncover = lamp.uncover
+
+    def uncover_and_lose(stack: Stack, arguments: object) -> str:
+        lamp.lost = 2
+        return str(uncover(stack, arguments))
+
+    object.__setattr__(drill.world.catalog.mitigations["uncover_lamp"], "run", uncover_and_lose)
+    report = drill.run()
+    assert report.verdict == "failed"
+    assert "lamp_kept: lost 2" in " ".join(report.reasons)
+
+
+def test_a_sick_stack_is_not_broken_further(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakeproof.drills.drill.SETTLE_SECONDS", 0.05)
+    lamp = toy.Lamp(covered=True)
+    drill = toy.drill(lamp, tmp_path)
+    report = drill.run()
+    assert report.verdict == "failed"
+    assert [record.phase for record in report.phases] == [Phase.BASELINE]
+    assert not lamp.shopping
+
+
+def test_ctrl_c_takes_the_fault_out_and_leaves_a_report(toy: Any, tmp_path: Path) -> None:
+    lamp = toy.Lamp(interrupt=True)
+    drill = toy.drill(lamp, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        drill.run()
+    assert not lamp.covered
+    assert not lamp.shopping
+    assert recorded(drill) == 0
+    data = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert data["verdict"] == "unknown"
+    assert "interrupted" in data["reasons"]
+
+
+def test_a_fault_that_a_killed_drill_left_is_removed_first(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    killed = toy.drill(lamp, tmp_path)
+    records.inject(killed.world.stack, killed.world.catalog.faults["covered_lamp"], {"cloth": "blue"}, by="drill")
+    lamp.opened.clear()
+    report = toy.drill(lamp, tmp_path).run()
+    assert report.verdict == "passed"
+    assert "was left behind" in (tmp_path / "report" / "journal.json").read_text()
+
+
+def test_what_is_left_behind_fails_the_review(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    drill = toy.drill(lamp, tmp_path)
+    drill.options = type(drill.options)(1, tmp_path / "report", "run-1", (Step("look_away"), Step("uncover_lamp")))
+    object.__setattr__(drill.world.catalog.mitigations["look_away"], "undo", None)
+    report = drill.run()
+    assert report.residue == ["things: blindfold"]
+    assert report.verdict == "failed"
+
+
+def test_a_wrong_diagnosis_fails_the_drill_although_all_is_well(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    drill = toy.drill(lamp, tmp_path)
+    object.__setattr__(drill.world.catalog.causes[0], "id", "bulb_burnt")
+    object.__setattr__(drill.world.catalog, "truth", lambda scenario: real(tmp_path))
+    report = drill.run()
+    assert report.verdict == "failed"
+    assert any("named bulb_burnt, the root cause was lamp_covered" in reason for reason in report.reasons)
+
+
+def real(home: Path) -> object:
+    from lakeproof.scenarios.truth import load_truth
+
+    return load_truth(home / "dark-lamp")
+
+
+def test_one_drill_at_a_time(tmp_path: Path) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    with one_drill(stack), pytest.raises(InvalidInput, match="is running already"), one_drill(stack):
+        pass
+    with one_drill(stack):
+        pass

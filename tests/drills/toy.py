@@ -1,0 +1,224 @@
+"""A toy stack for drills: one lamp that can be covered, seen by a probe, an alert, a desk and shoppers."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills.drill import Drill, DrillOptions
+from lakeproof.drills.world import IncidentView, TrafficResult, World
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.faults.fault import Fault
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.looking import look_once, observe
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Reading
+from lakeproof.scenarios.catalog import Catalog
+from lakeproof.scenarios.causes import Cause, Evidence, Step
+from lakeproof.scenarios.scenario import read_scenario
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+SCENARIO = {
+    "id": "dark-lamp",
+    "titles": {"vi": "đèn tối", "en": "the lamp is dark"},
+    "severity": "high",
+    "team": "kafka",
+    "sla_minutes": 30,
+    "components": ["connect"],
+    "touches": ["connect"],
+    "use_cases": ["inventory-360"],
+    "fault": {"id": "covered_lamp", "args": {"cloth": "blue"}},
+    "alerts": ["LampDark"],
+    "evidence": ["lamp"],
+    "mitigations": ["uncover_lamp"],
+    "checks": [{"id": "lamp_lit"}, {"id": "lamp_kept"}],
+    "budgets": {"detect": 0.5, "diagnose": 1, "mitigate": 1, "recover": 0.3, "verify": 1, "quiet": 0},
+    "traffic": {"rate": 1, "seconds_before": 0, "orders": 2},
+}
+TRUTH = {
+    "root_cause": "lamp_covered",
+    "trigger": {"vi": "khăn phủ", "en": "a cloth"},
+    "accepted_repairs": ["uncover_lamp"],
+    "wrong_fixes": [
+        {
+            "id": "look_away",
+            "steps": [{"id": "look_away"}],
+            "says": {"vi": "quay đi", "en": "look away"},
+            "rejected_by": ["lamp_lit"],
+        }
+    ],
+}
+
+
+class Cloth(Arguments):
+    cloth: str = "red"
+
+
+@dataclass
+class Lamp:
+    """The stack. `uncoverable`: the repair breaks. `spied`: what else goes wrong."""
+
+    covered: bool = False
+    incidents: bool = True
+    stuck: bool = False
+    interrupt: bool = False
+    shopping: bool = False
+    lost: int = 0
+    rubbish: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    opened: list[IncidentView] = field(default_factory=list)
+
+    # the fault and the repairs
+
+    def cover(self, stack: Stack, arguments: Cloth) -> None:
+        assert arguments.cloth == "blue"
+        self.covered = True
+        if self.incidents:
+            self.opened.append(IncidentView("INC-000001", "open", datetime.now(UTC), ("LampDark",)))
+
+    def remove(self, stack: Stack, arguments: Cloth) -> None:
+        self.covered = False
+
+    def uncover(self, stack: Stack, arguments: Arguments) -> str:
+        if self.interrupt:
+            raise KeyboardInterrupt
+        if self.stuck:
+            raise TerminalError("the cloth is nailed down")
+        self.covered = False
+        return "lit"
+
+    def look_away(self, stack: Stack, arguments: Arguments) -> str:
+        self.rubbish.append("blindfold")
+        return "nothing to be seen"
+
+    def look_back(self, stack: Stack, arguments: Arguments) -> None:
+        self.rubbish.remove("blindfold")
+
+    # the check
+
+    def claim(self, context: CheckContext) -> Verdict:
+        outcome = Outcome.FAILED if self.covered else Outcome.PASSED
+        return Verdict("the lamp is lit", outcome, "dark" if self.covered else "lit", {"lost": float(self.lost)})
+
+    def kept(self) -> Verdict:
+        return Verdict("no lamp was lost", Outcome.FAILED if self.lost else Outcome.PASSED, f"lost {self.lost}")
+
+    # the desk
+
+    def opened_since(self, at: datetime) -> Sequence[IncidentView]:
+        return [incident for incident in self.opened if incident.opened_at >= at]
+
+    def acknowledge(self, incident: str) -> None:
+        self.told.append("acknowledged")
+
+    def mitigate(self, incident: str, text: str) -> None:
+        self.told.append("mitigating")
+
+    def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
+        self.told.append(f"note {kind}")
+
+    def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
+        self.told.append(f"attached {kind}")
+
+    def resolve(self, incident: str, text: str) -> None:
+        self.told.append("resolved")
+
+    def rca(self, incident: str, root_cause: str) -> str:
+        return f"# RCA\n\nRoot cause: {root_cause}"
+
+    # the shoppers
+
+    def start(self, rate: float, seed: int, run: str) -> None:
+        if self.shopping:
+            raise InvalidInput("twice")
+        self.shopping = True
+
+    def orders(self) -> int:
+        return 3
+
+    def stop(self) -> TrafficResult | None:
+        was, self.shopping = self.shopping, False
+        return TrafficResult(10, 10, 0, 0) if was else None
+
+
+def catalog(lamp: Lamp, home: Path) -> Catalog:
+    """The toy's catalog, its scenario and truth read from real files."""
+    folder = home / "dark-lamp"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "scenario.yaml").write_text(yaml.safe_dump(SCENARIO))
+    (folder / "truth.yaml").write_text(yaml.safe_dump(TRUTH))
+    dark = Condition(Operator.IS, True)
+    probes = (
+        Probe("lamp", "lamp", "look at it", "", lambda stack, timeout: lamp.covered, Condition(Operator.IS, False)),
+        Probe("things", "room", "list", "", lambda stack, timeout: " ".join(lamp.rubbish), inventory=True),
+    )
+    cause = Cause(
+        "lamp_covered",
+        "dark-lamp",
+        {"vi": "bị phủ", "en": "it is covered"},
+        (Evidence("lamp", dark),),
+        (),
+        (),
+        (),
+        (),
+        (Step("uncover_lamp"),),
+    )
+    steps = (
+        Mitigation("uncover_lamp", "lift it", lambda stack, arguments: "lift", lamp.uncover),
+        Mitigation("look_away", "do", lambda stack, arguments: "turn", lamp.look_away, undo=lamp.look_back),
+    )
+    checks = (
+        Check(
+            "lamp_lit",
+            "the lamp is lit",
+            lambda context, arguments: Baseline(lamp.claim(context)),
+            lambda context, arguments, before: lamp.claim(context),
+            watched=True,
+        ),
+        Check(
+            "lamp_kept",
+            "no lamp was lost",
+            lambda context, arguments: Baseline(lamp.kept()),
+            lambda context, arguments, before: lamp.kept(),
+        ),
+    )
+    return Catalog(
+        {"dark-lamp": read_scenario(folder)},
+        (cause,),
+        {probe.id: probe for probe in probes},
+        {"covered_lamp": Fault("covered_lamp", "cover it", lamp.cover, lamp.remove, Cloth)},
+        {step.id: step for step in steps},
+        {check.id: check for check in checks},
+    )
+
+
+def world(lamp: Lamp, home: Path) -> World:
+    """The toy's world."""
+    return World(
+        stack=Stack(Settings(state_dir=home / "state")),
+        catalog=catalog(lamp, home),
+        bring_up=lambda names, progress: (),
+        desk=lamp,
+        traffic=lamp,
+        observe=lambda probes: observe(Stack(Settings(state_dir=home / "state")), probes, pause_seconds=0),
+        look=lambda probes: look_once(Stack(Settings(state_dir=home / "state")), probes),
+        firing=lambda alert: lamp.covered,
+    )
+
+
+def drill(lamp: Lamp, home: Path, fix: str | None = None) -> Drill:
+    """A drill of the toy scenario, ready to run."""
+    surroundings = world(lamp, home)
+    scenario = surroundings.catalog.scenarios["dark-lamp"]
+    steps = None if fix is None else (Step(fix),)
+    return Drill(surroundings, scenario, DrillOptions(1, home / "report", "run-1", steps), lambda text: None)
