@@ -20,12 +20,27 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
+_ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
+
 
 class Gate:
-    """Wraps an ASGI app. `body_seconds`: a body that has not arrived whole by then is given up (408)."""
+    """Wraps an ASGI app. `body_seconds`: a body that has not arrived whole by then is given up (408).
 
-    def __init__(self, app: App, *, metrics: RequestMetrics, max_body_bytes: int, body_seconds: float) -> None:
+    `max_under_way`: more requests than that at once are refused (503) before any work: in a longer queue every
+    caller would wait for an answer that comes too late. Health and metrics are always answered.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        metrics: RequestMetrics,
+        max_body_bytes: int,
+        body_seconds: float,
+        max_under_way: int,
+    ) -> None:
         self._app, self._metrics = app, metrics
+        self._max_under_way, self._under_way = max_under_way, 0
         self._max_body_bytes, self._body_seconds = max_body_bytes, body_seconds
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -59,8 +74,14 @@ class Gate:
             await send(message)
 
         self._metrics.under_way.inc()
+        self._under_way += 1
         try:
-            await self._app(scope, limit.receive, send_traced)
+            if self._under_way > self._max_under_way and scope["path"] not in _ALWAYS_ANSWERED:
+                text = f"{self._max_under_way} requests are under way"
+                full = Refusal(503, "busy", text, headers={"retry-after": "1"})
+                await full.to_response()(scope, receive, send_traced)
+            else:
+                await self._app(scope, limit.receive, send_traced)
         except Exception:
             # What we did not foresee may have happened after a change: so it is unclear, not "not done".
             logger.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
@@ -69,6 +90,7 @@ class Gate:
                 await lost.to_response()(scope, receive, send_traced)
         finally:
             self._metrics.under_way.dec()
+            self._under_way -= 1
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.observe(scope["method"], route, status, seconds)

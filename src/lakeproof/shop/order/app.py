@@ -87,7 +87,9 @@ def create_app(settings: ShopSettings, database: Database) -> FastAPI:
         metrics.watch(pool)
         app.state.orders = OrderApi(OrderStore(pool, metrics), settings.request_seconds)
         app.state.health = HealthQuestion({"mysql": lambda: _ask_database(own)})
+        first_look = asyncio.create_task(app.state.health.ask())  # "starting" ends though nobody asks
         yield
+        first_look.cancel()
         await asyncio.gather(pool.close(), own.close())
 
     app = FastAPI(title="Lakeproof order service", version=__version__, lifespan=lifespan)
@@ -97,6 +99,7 @@ def create_app(settings: ShopSettings, database: Database) -> FastAPI:
         metrics=metrics,
         max_body_bytes=settings.max_body_bytes,
         body_seconds=settings.request_seconds,
+        max_under_way=20 * settings.pool_size,
     )
 
     @app.get("/health", response_model=HealthBody, responses={503: {"model": HealthBody}}, tags=["operation"])
