@@ -128,9 +128,8 @@ def _homes() -> Iterator[Path]:
         yield Path(program).resolve().parent.parent
     for pattern in _PLACES:
         place = Path(pattern).expanduser()
-        yield from sorted(place.parent.glob(place.name)) if place.parent.is_dir() else ()
-        if not place.parent.is_dir() and "*" in place.parent.name:
-            continue
+        if place.parent.is_dir():
+            yield from sorted(place.parent.glob(place.name))
 
 
 def _searched() -> str:
