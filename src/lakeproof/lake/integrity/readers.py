@@ -76,24 +76,25 @@ class MariaDbReader:
 
     def largest_order_id(self) -> int:
         """The largest order id in any table."""
-        return int(self._ask(LARGEST_SQL)[0][0])
+        return int(self.ask(LARGEST_SQL)[0][0])
 
     def digests(self, width: int) -> Rows:
         """As Reader."""
-        return self._ask(all_digests_sql(MariaDb(), width))
+        return self.ask(all_digests_sql(MariaDb(), width))
 
     def rows(self, ranges: list[tuple[int, int]]) -> Mapping[str, Rows]:
         """As Reader."""
         return {
-            table.name: self._ask(rows_sql(MariaDb(), table, f"{SCHEMA}.{table.name}", _few(ranges)))
+            table.name: self.ask(rows_sql(MariaDb(), table, f"{SCHEMA}.{table.name}", _few(ranges)))
             for table in TABLES
         }
 
     def broken(self) -> Rows:
         """As Reader."""
-        return self._ask(across_sql(SCHEMA))
+        return self.ask(across_sql(SCHEMA))
 
-    def _ask(self, sql: str) -> Rows:
+    def ask(self, sql: str) -> Rows:
+        """All rows of a statement. Raises: CouldNotLook."""
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(sql)

@@ -30,6 +30,9 @@ _PAUSE_SECONDS = 0.05
 _SESSION = {
     "execution.runtime-mode": "batch",
     "table.local-time-zone": "UTC",
+    # blocking exchanges ask for 512 network buffers each, more than a small TaskManager has beside the lake's job;
+    # the scheduler of batch jobs takes no pipelined ones
+    "execution.batch-shuffle-mode": "ALL_EXCHANGES_HYBRID_FULL",
     "pipeline.name": "lakeproof-query",
     # a statement that fails has failed; the cluster would try it again for ever
     "restart-strategy.type": "none",
