@@ -36,7 +36,7 @@ class FlinkRest:
 
     def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
         self.url = url
-        self._http = httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False)
+        self._timeout_seconds = timeout_seconds
 
     def jobs(self) -> list[Job]:
         """All jobs that the JobManager remembers. Raises: FlinkUnreachable."""
@@ -56,6 +56,13 @@ class FlinkRest:
         Raises: FlinkRefused with the root cause, FlinkUnreachable.
         """
         return str(self._call("POST", f"/jars/{jar_id}/run", json=body, seconds=120.0)["jobid"])
+
+    def plan(self, jar_id: str, body: dict[str, Any]) -> None:
+        """Run its main method only as far as the plan; its CREATE statements take effect.
+
+        Raises: FlinkRefused with the root cause, FlinkUnreachable.
+        """
+        self._call("POST", f"/jars/{jar_id}/plan", json=body, seconds=120.0)
 
     def delete_jar(self, jar_id: str) -> None:
         """Forget an uploaded jar."""
@@ -81,10 +88,10 @@ class FlinkRest:
         self._call("PATCH", f"/jobs/{job_id}", params={"mode": "cancel"})
 
     def _call(self, method: str, path: str, *, seconds: float | None = None, **arguments: Any) -> dict[str, Any]:
-        if seconds is not None:
-            arguments["timeout"] = seconds
         try:
-            response = self._http.request(method, path, **arguments)
+            response = httpx.request(
+                method, f"{self.url}{path}", timeout=seconds or self._timeout_seconds, trust_env=False, **arguments
+            )
         except httpx.HTTPError as error:
             raise FlinkUnreachable(
                 f"no answer to {method} {path} ({type(error).__name__})", where=f"flink-jobmanager at {self.url}"

@@ -1,13 +1,15 @@
 """Submits the lake's job from its newest state, stops it with a savepoint, takes over changed SQL."""
 
 import logging
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
 from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRefused, FlinkRest, FlinkUnreachable, Job, rest_of
 from lakeproof.lake.job.spec import JOB_NAME, encode, make_spec
+from lakeproof.lake.job.sql_files import SqlFile
 from lakeproof.lake.job.states import (
     CHECKPOINTS_PREFIX,
     CHECKPOINTS_URI,
@@ -65,17 +67,26 @@ def stop_with_savepoint(stack: Stack, seconds: float) -> str | None:
     return location
 
 
-def redeploy(stack: Stack, *, allow_non_restored: bool = False, seconds: float = 60.0) -> str:
+def redeploy(
+    stack: Stack,
+    *,
+    allow_non_restored: bool = False,
+    seconds: float = 60.0,
+    sql_files: tuple[SqlFile, ...] | None = None,
+) -> str:
     """Take over changed SQL: stop with savepoint, submit anew from it; gives the new job's id.
 
-    Wrong SQL files are refused before the job is stopped. Where the new job is refused, the next `ensure_submitted`
-    starts from the same savepoint. `allow_non_restored`: needed when a table was taken away.
+    Wrong SQL is refused before the job is stopped: Flink plans the new job first. Where the new job is refused later
+    on, the next `ensure_submitted` starts from the same savepoint. `allow_non_restored`: needed when a table was
+    taken away. `sql_files`: instead of those in lake/jobs.
     Raises: as `ensure_submitted` and `stop_with_savepoint`.
     """
-    spec = make_spec(stack)
+    spec = make_spec(stack, sql_files)
     flink = rest_of(stack)
     alive = find_job(flink)
     if alive is not None:
+        with _uploaded(flink) as jar_id:
+            flink.plan(jar_id, _body(spec))
         try:
             stop_with_savepoint(stack, seconds)
         except (FlinkRefused, DeadlineExpired):
@@ -88,24 +99,17 @@ def redeploy(stack: Stack, *, allow_non_restored: bool = False, seconds: float =
 def _submit(stack: Stack, flink: FlinkRest, *, allow_non_restored: bool, spec: dict[str, Any] | None = None) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from lakeproof.install import artifacts
-
     spec = spec or make_spec(stack)
-    spec["config"]["execution.checkpointing.dir"] = CHECKPOINTS_URI
     s3 = s3_client(stack)
     try:
         states = complete_states(s3)
     except (BotoCoreError, ClientError) as error:
         raise ObjectStoreUnreachable(f"cannot list the job's states: {error}", where="minio") from error
-    body: dict[str, Any] = {
-        "entryClass": MAIN_CLASS,
-        "programArgsList": ["--spec", encode(spec)],
-        "allowNonRestoredState": allow_non_restored,
-    }
+    body = _body(spec) | {"allowNonRestoredState": allow_non_restored}
     if states:
         body["savepointPath"] = states[0].uri
         log.info("submitting %s from %s (checkpoint %d)", JOB_NAME, states[0].uri, states[0].checkpoint)
-    job_id = _run(flink, artifacts.path("lake-job") / "lake-job.jar", body)
+    job_id = _run(flink, body)
     try:
         remove_old_states(s3, but=f"{CHECKPOINTS_PREFIX}{job_id}/")
     except (BotoCoreError, ClientError) as error:
@@ -113,16 +117,30 @@ def _submit(stack: Stack, flink: FlinkRest, *, allow_non_restored: bool, spec: d
     return job_id
 
 
-def _run(flink: FlinkRest, jar: Path, body: dict[str, Any]) -> str:
-    jar_id = flink.upload(jar)
+def _body(spec: dict[str, Any]) -> dict[str, Any]:
+    config = spec["config"] | {"execution.checkpointing.dir": CHECKPOINTS_URI}
+    return {"entryClass": MAIN_CLASS, "programArgsList": ["--spec", encode(spec | {"config": config})]}
+
+
+def _run(flink: FlinkRest, body: dict[str, Any]) -> str:
+    with _uploaded(flink) as jar_id:
+        try:
+            return flink.run(jar_id, body)
+        except FlinkUnreachable:
+            # The answer was lost, not necessarily the call: a second submission would be a second writer.
+            alive = find_job(flink)
+            if alive is None:
+                raise
+            return alive.id
+
+
+@contextmanager
+def _uploaded(flink: FlinkRest) -> Iterator[str]:
+    from lakeproof.install import artifacts
+
+    jar_id = flink.upload(artifacts.path("lake-job") / "lake-job.jar")
     try:
-        return flink.run(jar_id, body)
-    except FlinkUnreachable:
-        # The answer was lost, not necessarily the call: a second submission would be a second writer.
-        alive = find_job(flink)
-        if alive is None:
-            raise
-        return alive.id
+        yield jar_id
     finally:
         try:
             flink.delete_jar(jar_id)

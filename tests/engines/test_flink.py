@@ -1,0 +1,312 @@
+"""The lake's job on real engines: whole transactions arrive, exactly once, whatever is killed."""
+
+import itertools
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from confluent_kafka import Producer
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, LakeproofError, NotReady
+from lakeproof.lake.job import redeploy, stop_with_savepoint
+from lakeproof.lake.job.flink_rest import rest_of
+from lakeproof.lake.job.spec import JOB_NAME, TOPIC
+from lakeproof.lake.job.sql_files import SqlFile, load_sql_files, split_statements
+from lakeproof.lake.job.states import complete_states
+from lakeproof.lake.object_store import s3_client
+from lakeproof.lake.publish import history
+from lakeproof.lake.query.asking import ask
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.components import find
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
+
+type Up = Callable[..., SupervisorClient]
+type Change = tuple[str, str, dict[str, Any] | None, dict[str, Any] | None]
+
+PATH = ("minio", "kafka", "nessie", "flink-jobmanager", "flink-taskmanager", "publisher", "trino")
+
+
+@dataclass
+class Feed:
+    """Writes whole transactions into the topic as the connector would, and remembers what must come of them."""
+
+    producer: Producer
+    first: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    sequence: Iterator[int] = field(init=False)
+    orders: dict[int, int] = field(default_factory=dict)
+    items: dict[int, list[int]] = field(default_factory=dict)
+    events: int = 0
+    choose: random.Random = field(default_factory=lambda: random.Random(7))
+
+    def __post_init__(self) -> None:
+        self.sequence = itertools.count(self.first)
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.producer.produce(TOPIC, json.dumps(message).encode())
+        self.producer.poll(0)
+
+    def transaction(self, changes: list[Change], *, hold_end: bool = False) -> str:
+        number = next(self.sequence)
+        gtid = f"0-1-{number}"
+        at_us = time.time_ns() // 1000
+        self.send({"status": "BEGIN", "id": gtid, "ts_ms": at_us // 1000})
+        counts: dict[str, int] = {}
+        for table, op, before, after in changes:
+            counts[f"oltp.{table}"] = counts.get(f"oltp.{table}", 0) + 1
+            self.send(
+                {
+                    "op": op,
+                    "before": before,
+                    "after": after,
+                    "source": {"db": "oltp", "table": table, "ts_us": at_us},
+                    "transaction": {"id": gtid, "total_order": 1, "data_collection_order": 1},
+                }
+            )
+        if not hold_end:
+            self.end(gtid, counts)
+        return gtid
+
+    def end(self, gtid: str, counts: dict[str, int]) -> None:
+        collections = [{"data_collection": table, "event_count": count} for table, count in counts.items()]
+        self.send({"status": "END", "id": gtid, "event_count": sum(counts.values()), "data_collections": collections})
+
+    def beat(self) -> int:
+        """A heartbeat; gives its µs."""
+        beat_us = time.time_ns() // 1000
+        self.transaction([("cdc_heartbeat", "u", {"id": 1, "beat_us": 0}, {"id": 1, "beat_us": beat_us})])
+        self.producer.flush(30)
+        return beat_us
+
+    def change_something(self) -> None:
+        """Create, pay or delete one order, as one transaction."""
+        dice = self.choose.random()
+        if dice < 0.7 or not self.orders:
+            self._create()
+        elif dice < 0.9:
+            self._pay(self.choose.choice(list(self.orders)))
+        else:
+            self._delete(self.choose.choice(list(self.orders)))
+
+    def _create(self) -> None:
+        order = next(self.sequence)
+        self.orders[order], self.items[order] = 1, [next(self.sequence) for _ in range(self.choose.randint(1, 4))]
+        self.transaction(
+            [("orders", "c", None, self._order(order, 1)), *self._lines(order, "c"), self._event(order, 1, "created")]
+        )
+
+    def _pay(self, order: int) -> None:
+        version = self.orders[order]
+        self.orders[order] = version + 1
+        before, after = self._order(order, version), self._order(order, version + 1)
+        self.transaction([("orders", "u", before, after), self._event(order, version + 1, "paid")])
+
+    def _delete(self, order: int) -> None:
+        version = self.orders[order]
+        before = self._order(order, version)
+        changes = [
+            *self._lines(order, "d"),
+            ("orders", "d", before, None),
+            self._event(order, version + 1, "deleted"),
+        ]
+        del self.orders[order], self.items[order]
+        self.transaction(changes)
+
+    def _order(self, order: int, version: int) -> dict[str, Any]:
+        at = "2026-11-24T14:43:53.042722Z"
+        row: dict[str, Any] = {"id": order, "client_key": f"key-{order}", "customer_id": 7, "status": "created"}
+        return row | {
+            "total": "12.30",
+            "item_count": len(self.items[order]),
+            "version": version,
+            "created_at": at,
+            "updated_at": at,
+        }
+
+    def _lines(self, order: int, op: str) -> list[Change]:
+        rows = [
+            {"id": item, "order_id": order, "line": line, "sku": "tea", "quantity": 1, "unit_price": "1.10"}
+            for line, item in enumerate(self.items[order], 1)
+        ]
+        return [("order_items", op, None if op == "c" else row, row if op == "c" else None) for row in rows]
+
+    def _event(self, order: int, version: int, kind: str) -> Change:
+        self.events += 1
+        row = {"id": next(self.sequence), "order_id": order, "version": version, "type": kind}
+        return ("order_events", "c", None, row | {"at": "2026-11-24T14:43:53.042722Z"})
+
+
+@pytest.fixture(scope="module")
+def client(up: Up) -> SupervisorClient:
+    return up(*PATH)
+
+
+@pytest.fixture(scope="module")
+def feed(client: SupervisorClient, stack: Stack) -> Feed:
+    host, port = stack.host_port("kafka")
+    return Feed(
+        Producer(
+            {"bootstrap.servers": f"{host}:{port}", "linger.ms": 5, "delivery.timeout.ms": 120_000, "log_level": 0}
+        )
+    )
+
+
+def wait_until_covered(stack: Stack, beat_us: int, seconds: float = 180.0) -> None:
+    """Until `main` holds everything up to that heartbeat."""
+
+    def look() -> bool | None:
+        try:
+            found = history.newest(stack)
+        except CouldNotLook:
+            return None
+        return True if found.beat_us is not None and found.beat_us >= beat_us else None
+
+    Deadline(seconds).wait_for("main to cover the last heartbeat", look, every=0.5)
+
+
+def assert_lake_is_exact(stack: Stack, feed: Feed) -> None:
+    """Every order with its version, every item, every event: by key, at one hash."""
+    wait_until_covered(stack, feed.beat())
+    _, orders = ask(stack, f"SELECT id, version FROM orders WHERE id >= {feed.first}")
+    assert {int(row[0]): int(row[1]) for row in orders.rows} == feed.orders
+    assert len(orders.rows) == len(feed.orders)
+    _, items = ask(stack, f"SELECT id, order_id FROM order_items WHERE id >= {feed.first}")
+    assert sorted((int(row[1]), int(row[0])) for row in items.rows) == sorted(
+        (order, item) for order, held in feed.items.items() for item in held
+    )
+    _, events = ask(stack, f"SELECT count(*), count(DISTINCT id) FROM order_events WHERE id >= {feed.first}")
+    assert list(events.rows[0]) == [feed.events, feed.events]
+
+
+def test_whole_transactions_reach_the_lake(stack: Stack, feed: Feed) -> None:
+    for _ in range(300):
+        feed.change_something()
+    assert_lake_is_exact(stack, feed)
+
+
+def test_a_transaction_without_its_end_stays_out_until_the_end_comes(stack: Stack, feed: Feed) -> None:
+    order = next(feed.sequence)
+    feed.items[order] = [next(feed.sequence)]
+    changes: list[Change] = [("orders", "c", None, feed._order(order, 1)), *feed._lines(order, "c")]
+    gtid = feed.transaction(changes, hold_end=True)
+    feed.producer.flush(30)
+    before = history.newest(stack).checkpoint
+    Deadline(60.0).wait_for(
+        "three more checkpoints", lambda: True if history.newest(stack).checkpoint >= before + 3 else None
+    )
+    _, rows = ask(stack, f"SELECT count(*) FROM orders WHERE id = {order}")
+    assert int(rows.rows[0][0]) == 0
+    feed.end(gtid, {"oltp.orders": 1, "oltp.order_items": 1})
+    feed.orders[order] = 1
+    assert_lake_is_exact(stack, feed)
+
+
+@pytest.mark.parametrize("part", ["flink-taskmanager", "flink-jobmanager", "minio", "publisher", "nessie"])
+def test_nothing_is_lost_or_doubled_when_a_part_is_killed(
+    client: SupervisorClient, stack: Stack, feed: Feed, part: str
+) -> None:
+    for number in range(150):
+        feed.change_something()
+        if number == 50:
+            feed.producer.flush(30)
+            client.kill(part)
+    client.up(PATH)
+    assert_lake_is_exact(stack, feed)
+
+
+def test_a_stopped_taskmanager_is_not_ready(client: SupervisorClient, stack: Stack) -> None:
+    client.kill("flink-taskmanager", "STOP")
+    try:
+        with pytest.raises(NotReady):
+            find("flink-taskmanager").ready(stack, 2.0)
+    finally:
+        client.kill("flink-taskmanager", "CONT")
+    client.up(PATH)
+
+
+def test_a_clean_stop_leaves_a_savepoint_that_the_next_start_goes_on_from(
+    client: SupervisorClient, stack: Stack, feed: Feed
+) -> None:
+    feed.change_something()
+    wait_until_covered(stack, feed.beat())
+    client.stop("flink-jobmanager")
+    newest = complete_states(s3_client(stack))[0]
+    assert newest.is_savepoint
+    feed.change_something()
+    client.up(PATH)
+    assert_lake_is_exact(stack, feed)
+    assert history.newest(stack).checkpoint > newest.checkpoint
+
+
+def test_a_new_sql_file_is_taken_over_with_nothing_lost(stack: Stack, feed: Feed) -> None:
+    statements = split_statements(
+        """
+        CREATE TEMPORARY TABLE oltp_refunds (id BIGINT, note STRING, PRIMARY KEY (id) NOT ENFORCED)
+        WITH ('connector' = 'transaction-aligner', 'table' = 'oltp.refunds');
+        CREATE TABLE IF NOT EXISTS a_refunds (id BIGINT, note STRING, PRIMARY KEY (id) NOT ENFORCED)
+        WITH ('bucket' = '2', 'deletion-vectors.enabled' = 'true', 'deletion-vectors.bitmap64' = 'true');
+        INSERT INTO a_refunds SELECT id, note FROM oltp_refunds;
+        """
+    )
+    feed.change_something()
+    redeploy(stack, sql_files=(SqlFile("a_refunds", tuple(statements)), *load_sql_files()))
+    feed.transaction([("refunds", "c", None, {"id": 1, "note": "tea was cold"})])
+    feed.change_something()
+    assert_lake_is_exact(stack, feed)
+    text = s3_client(stack).get_object(Bucket="lake", Key="wh/oltp.db/a_refunds/snapshot/LATEST")["Body"].read()
+    assert int(text) > 0
+    redeploy(stack, allow_non_restored=True)
+    assert_lake_is_exact(stack, feed)
+
+
+def test_a_stop_without_a_job_is_no_error(client: SupervisorClient, stack: Stack) -> None:
+    stop_with_savepoint(stack, 60.0)
+    assert stop_with_savepoint(stack, 5.0) is None
+    redeploy(stack)
+    assert [job.name for job in rest_of(stack).jobs() if job.state == "RUNNING" or job.name == JOB_NAME]
+
+
+def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack) -> None:
+    wanted = {
+        "flink-jobmanager": (
+            *(
+                f'flink_jobmanager_job_{name}{{job_name="lake-oltp"}}'
+                for name in ("numRestarts", "numberOfFailedCheckpoints", "lastCompletedCheckpointId")
+            ),
+        ),
+        "flink-taskmanager": (
+            'kafka_consumer_fetch_manager_metrics_records_lag_max{client_id="lake-oltp-0"}',
+            "flink_taskmanager_job_task_operator_pendingRecords{",
+            "lakeproof_aligner_transactions_total",
+        ),
+    }
+    for part, names in wanted.items():
+        url = f"http://{stack.address(part, 'jmx')}/metrics"
+
+        def look(url: str = url, names: tuple[str, ...] = names) -> bool | None:
+            text = httpx.get(url, trust_env=False, timeout=10.0).text
+            return True if all(name in text for name in names) else None
+
+        Deadline(60.0).wait_for(f"the metrics of {part}", look)
+
+
+def test_keys_of_the_store_are_in_no_argument_and_no_log(client: SupervisorClient, stack: Stack) -> None:
+    secret = stack.secret("s3-secret-key")
+    for part in ("minio", "flink-jobmanager", "flink-taskmanager", "publisher"):
+        assert not any(secret in word for word in find(part).command(stack).argv)
+        assert secret not in stack.log_path(part).read_text(errors="replace")
+
+
+def test_a_wrong_sql_file_is_refused_before_the_job_stops(client: SupervisorClient, stack: Stack) -> None:
+    before = {job.id for job in rest_of(stack).jobs() if job.state == "RUNNING"}
+    with pytest.raises(LakeproofError):
+        redeploy(stack, sql_files=(SqlFile("broken", ("CREATE NONSENSE",)),))
+    after = {job.id for job in rest_of(stack).jobs() if job.state == "RUNNING"}
+    assert before == after

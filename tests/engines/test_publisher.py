@@ -1,0 +1,134 @@
+"""The publisher: goes on after any part was away, two of them do no harm, and a broken state stays off main."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.nessie import client_of
+from lakeproof.lake.object_store import s3_client
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.metrics import PublisherMetrics
+from lakeproof.lake.publish.publisher import Publisher, RoundFailed
+from lakeproof.lake.publish.tags import create_tag
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+
+type Up = Callable[..., SupervisorClient]
+
+PATH = ("minio", "kafka", "nessie", "flink-jobmanager", "flink-taskmanager", "publisher")
+
+
+@pytest.fixture(scope="module")
+def client(up: Up) -> SupervisorClient:
+    return up(*PATH)
+
+
+def wait_for_checkpoint(stack: Stack, above: int, seconds: float = 90.0) -> history.PublishedCommit:
+    """Until a checkpoint above that one is on main."""
+
+    def look() -> history.PublishedCommit | None:
+        try:
+            found = history.newest(stack)
+        except CouldNotLook:
+            return None
+        return found if found.checkpoint > above else None
+
+    return Deadline(seconds).wait_for(f"a checkpoint above {above} on main", look, every=0.5)
+
+
+def health(stack: Stack) -> dict[str, object]:
+    found: dict[str, object] = httpx.get(f"{stack.url('publisher')}/health", trust_env=False).json()
+    return found
+
+
+def test_it_publishes_each_checkpoint_and_names_them_in_order(client: SupervisorClient, stack: Stack) -> None:
+    wait_for_checkpoint(stack, wait_for_checkpoint(stack, 0).checkpoint + 2)
+    checkpoints = [commit.checkpoint for commit in history.log(stack, 50)]
+    assert checkpoints == sorted(set(checkpoints), reverse=True)
+
+
+@pytest.mark.parametrize("part", ["nessie", "minio"])
+def test_it_says_what_is_away_and_goes_on_when_that_is_back(
+    client: SupervisorClient, stack: Stack, part: str
+) -> None:
+    before = wait_for_checkpoint(stack, 0).checkpoint
+    client.kill(part, "STOP")
+    try:
+        Deadline(60.0).wait_for(
+            "the publisher to say that it fails", lambda: True if health(stack)["status"] == "degraded" else None
+        )
+    finally:
+        client.kill(part, "CONT")
+    client.up(PATH)
+    wait_for_checkpoint(stack, before + 1)
+    assert health(stack)["status"] == "healthy"
+
+
+def test_a_killed_publisher_leaves_no_gap_and_no_half(client: SupervisorClient, stack: Stack) -> None:
+    before = wait_for_checkpoint(stack, 0)
+    client.kill("publisher")
+    client.up(PATH)
+    after = wait_for_checkpoint(stack, before.checkpoint)
+    assert after.snapshots.keys() == before.snapshots.keys()
+    assert all(after.snapshots[table] > before.snapshots[table] for table in before.snapshots)
+
+
+@pytest.fixture
+def second_publisher(stack: Stack) -> Iterator[Publisher]:
+    publisher = Publisher(s3_client(stack), client_of(stack), PublisherMetrics())
+    yield publisher
+    publisher.close()
+
+
+def test_two_publishers_never_go_back_and_never_publish_a_checkpoint_twice(
+    client: SupervisorClient, stack: Stack, second_publisher: Publisher
+) -> None:
+    start = wait_for_checkpoint(stack, 0).checkpoint
+    stop = threading.Event()
+
+    def publish() -> None:
+        while not stop.wait(0.05):
+            try:
+                second_publisher.round()
+            except RoundFailed:
+                continue
+
+    other = threading.Thread(target=publish)
+    other.start()
+    try:
+        wait_for_checkpoint(stack, start + 5)
+    finally:
+        stop.set()
+        other.join(30)
+    commits = history.log(stack, 50)
+    checkpoints = [commit.checkpoint for commit in commits]
+    assert checkpoints == sorted(set(checkpoints), reverse=True)
+    for newer, older in itertools.pairwise(commits):
+        assert all(newer.snapshots[table] >= snapshot for table, snapshot in older.snapshots.items())
+
+
+def test_every_file_of_a_published_state_is_there_and_a_tag_names_it(client: SupervisorClient, stack: Stack) -> None:
+    commit = wait_for_checkpoint(stack, 0)
+    assert create_tag(stack, f"t-{commit.hash[:8]}", commit.hash).hash == commit.hash
+    assert history.find(stack, commit.hash[:12], readable=True) == commit
+
+
+def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack) -> None:
+    wait_for_checkpoint(stack, 0)
+    text = httpx.get(f"{stack.url('publisher')}/metrics", trust_env=False).text
+    for name in (
+        "lakeproof_publish_total",
+        "lakeproof_publish_last_timestamp_seconds",
+        "lakeproof_publish_checkpoint",
+        "lakeproof_publish_seconds_bucket",
+        'lakeproof_publish_failures_total{stage="merge"}',
+        "lakeproof_publish_beat_timestamp_seconds",
+    ):
+        assert f"\n{name}" in text
