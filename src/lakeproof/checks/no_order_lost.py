@@ -1,0 +1,78 @@
+"""What the shop acknowledged is in the database and in the lake: nothing lost, doubled, stale or made up."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.lake.integrity.checking import check
+from lakeproof.lake.integrity.findings import Wrong
+from lakeproof.lake.integrity.report import KEYS_SHOWN, CheckReport
+from lakeproof.probes.reading import Reading
+
+CLAIM = "no acknowledged order is lost, duplicated, stale or made up, in the database and in the lake"
+MOST_UNCLEAR = 0.01
+
+
+class Wanted(Arguments):
+    """engines: which must agree after the repair. orders: how many acknowledged orders the claim must rest on."""
+
+    engines: list[Literal["trino", "flink"]] = Field(["trino", "flink"], min_length=1)
+    orders: int = Field(0, ge=0)
+
+
+def baseline(context: CheckContext, arguments: Wanted) -> Baseline:
+    """It holds before the fault; one engine is enough here, the second one costs half a minute of two cores."""
+    return Baseline(_judge(context, arguments.engines[:1], 0))
+
+
+def verify(context: CheckContext, arguments: Wanted, before: Baseline) -> Verdict:
+    """It holds after the repair, in every engine, over enough orders."""
+    return _judge(context, arguments.engines, arguments.orders)
+
+
+def _judge(context: CheckContext, engines: Sequence[str], orders: int) -> Verdict:
+    report = check(context.stack, engines=engines, cover_seconds=context.deadline.left, progress=context.progress)
+    numbers: dict[str, float] = {
+        "acknowledged": report.orders,
+        "calls": report.acknowledged,
+        "unclear": report.unclear,
+        "refused": report.refused,
+        **{wrong.value: report.total(wrong) for wrong in Wrong},
+        **{f"rows.{table.engine}": table.rows for table in report.tables if table.table == "orders"},
+    }
+    outcome, summary = _outcome(report, engines, orders)
+    return Verdict(CLAIM, outcome, summary, numbers, report.keys()[:KEYS_SHOWN], readings_of(report))
+
+
+def _outcome(report: CheckReport, engines: Sequence[str], orders: int) -> tuple[Outcome, str]:
+    wrong = {kind.value: report.total(kind) for kind in Wrong}
+    counts = ", ".join(f"{name} {count}" for name, count in wrong.items())
+    if any(wrong.values()):
+        return Outcome.FAILED, f"{counts} of {report.orders} acknowledged orders"
+    if report.unknown:
+        return Outcome.UNKNOWN, "; ".join(report.unknown)
+    if report.orders < orders:
+        return Outcome.UNKNOWN, f"only {report.orders} acknowledged orders to look at, {orders} wanted"
+    if report.unclear > MOST_UNCLEAR * max(report.acknowledged, 1):
+        return Outcome.UNKNOWN, f"{report.unclear} of {report.acknowledged} calls are unclear, more than 1 %"
+    return (
+        Outcome.PASSED,
+        f"{counts} over {report.orders} acknowledged orders, database and {', '.join(engines)} agree",
+    )
+
+
+def readings_of(report: CheckReport) -> tuple[Reading, ...]:
+    """The hash and the checkpoint that were looked at, and how to ask again."""
+    again = f"lakeproof check --at {report.nessie_hash}"
+    values = (("nessie-hash", report.nessie_hash), ("checkpoint", report.checkpoint), ("orders", report.orders))
+    return tuple(
+        Reading(probe, value, "", report.at, "nessie" if probe != "orders" else "ledger", again)
+        for probe, value in values
+    )
+
+
+CHECK = Check("no_order_lost", CLAIM, baseline, verify, arguments=Wanted)
