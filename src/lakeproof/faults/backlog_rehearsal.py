@@ -1,0 +1,69 @@
+"""The rehearsal behind `make chaos-replication-lag`: pause the connector, let shoppers order, measure, resume.
+
+The pause is recorded like every fault, so `lakeproof fault remove paused_connector` takes it out after a crash.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import DeadlineExpired
+from lakeproof.faults import paused_connector, records
+from lakeproof.lake.capture.backlog import binlog_delta, end_offset, orders_delivered
+from lakeproof.shop import shoppers
+from lakeproof.stack.stack import Stack
+
+RATE = 50.0
+SLOWEST_RATE = 5.0
+CATCH_UP_SECONDS = 60.0
+
+
+def rehearse(
+    stack: Stack, connector: str, rows: int, *, keep_paused: bool, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """What the script prints. Raises: LakeproofError; the pause is then still on record."""
+    run = f"chaos-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
+    start = end_offset(stack, connector)
+    records.inject(stack, paused_connector.FAULT, {"connector": connector}, by="chaos-replication-lag")
+    progress(f"connector {connector} is paused; shoppers order until {rows} orders are acknowledged")
+    before = binlog_delta(stack, connector) or 0
+    written = _order(stack, run, rows)
+
+    def measure() -> dict[str, Any]:
+        delivered = orders_delivered(stack, connector, start, run)
+        return {"binlogPositionDelta": binlog_delta(stack, connector), "rowCountDelta": written - delivered}
+
+    outcome: dict[str, Any] = {"connector": connector, "run": run, "rowsWritten": written}
+    outcome |= {"binlogPositionDeltaBefore": before} | measure() | {"paused": keep_paused}
+    if keep_paused:
+        return outcome
+    records.remove(stack, paused_connector.FAULT)
+    progress(f"connector {connector} is resumed")
+    deadline = Deadline(CATCH_UP_SECONDS)
+    after = measure()
+
+    def caught_up() -> bool | None:
+        nonlocal after
+        after = measure()
+        return True if after["rowCountDelta"] == 0 else None
+
+    try:
+        deadline.wait_for("every row to arrive", caught_up, every=1.0, seen=lambda: str(after))
+    except DeadlineExpired as error:
+        progress(error.message)
+    return outcome | {"afterResume": after | {"seconds": round(deadline.elapsed, 1)}}
+
+
+def _order(stack: Stack, run: str, rows: int) -> int:
+    """Let shoppers order until `rows` orders are acknowledged; gives how many were."""
+    handle = shoppers.start(stack, RATE, 1, run)
+    try:
+        Deadline(30 + rows / SLOWEST_RATE).wait_for(
+            f"{rows} orders",
+            lambda: True if handle.counts().orders >= rows else None,
+            seen=lambda: f"{handle.counts().orders} orders",
+        )
+    finally:
+        report = handle.stop()
+    return report.counts.orders

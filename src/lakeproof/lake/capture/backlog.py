@@ -1,0 +1,122 @@
+"""How far the capture is behind the database: in bytes of binlog, and in rows of one run of shoppers."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pymysql
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture.commands import send
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.stack.engines.mysql import connect
+from lakeproof.stack.stack import Stack
+
+ASK_SECONDS = 5.0
+READ_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class BinlogPlace:
+    """A place in the binlog: its file's number and the offset in it."""
+
+    file: int
+    position: int
+
+
+def database_place(stack: Stack) -> BinlogPlace:
+    """Where the database writes now (SHOW MASTER STATUS). Raises: CouldNotLook."""
+    try:
+        with connect(stack, "reader", "mysql-reader", ASK_SECONDS) as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW MASTER STATUS")
+            row = cursor.fetchone()
+    except pymysql.MySQLError as error:
+        raise CouldNotLook(f"no answer: {error.args}", where="mysql") from error
+    if row is None:
+        raise CouldNotLook("it writes no binlog", where="mysql")
+    return BinlogPlace(_number(str(row[0])), int(row[1]))
+
+
+def connector_place(stack: Stack, connector: str) -> BinlogPlace | None:
+    """Where the connector stands by its committed offsets; None where it has none yet."""
+    found = send(stack, "GET", f"/connectors/{connector}/offsets")
+    if not found.get("offsets"):
+        return None
+    offset: dict[str, Any] = found["offsets"][0]["offset"]
+    return BinlogPlace(_number(str(offset["file"])), int(offset["pos"]))
+
+
+def _number(file: str) -> int:
+    return int(file.rpartition(".")[2])
+
+
+def binlog_delta(stack: Stack, connector: str) -> int | None:
+    """Bytes of binlog that the connector has not committed yet; None where the two are in different files."""
+    ours, theirs = database_place(stack), connector_place(stack, connector)
+    if theirs is None or theirs.file != ours.file:
+        return None
+    return max(0, ours.position - theirs.position)
+
+
+def end_offset(stack: Stack, connector: str) -> int:
+    """The end of the connector's topic now. Raises: CouldNotLook."""
+    consumer = _consumer(stack)
+    try:
+        return int(consumer.get_watermark_offsets(_partition(connector), timeout=ASK_SECONDS)[1])
+    except KafkaException as error:
+        raise CouldNotLook(f"no offsets: {error}", where="kafka") from error
+    finally:
+        consumer.close()
+
+
+def orders_delivered(stack: Stack, connector: str, since: int, prefix: str) -> int:
+    """Orders whose client key begins with `prefix` and whose first row came into the topic at `since` or later."""
+    consumer = _consumer(stack)
+    partition = _partition(connector)
+    seen: set[str] = set()
+    try:
+        end = int(consumer.get_watermark_offsets(partition, timeout=ASK_SECONDS)[1])
+        partition.offset = since
+        consumer.assign([partition])
+        deadline = Deadline(READ_SECONDS)
+        while not deadline.expired:
+            message = consumer.poll(0.5)
+            if message is None or message.error() is not None:
+                # Only control records may be left before the end.
+                if (consumer.position([partition])[0].offset or 0) >= end or message is None:
+                    break
+                continue
+            key = _client_key(message.value())
+            if key is not None and key.startswith(prefix):
+                seen.add(key)
+            if (message.offset() or 0) >= end - 1:
+                break
+    except KafkaException as error:
+        raise CouldNotLook(f"cannot read {partition.topic}: {error}", where="kafka") from error
+    finally:
+        consumer.close()
+    return len(seen)
+
+
+def _client_key(value: bytes | None) -> str | None:
+    if value is None or b'"client_key"' not in value:
+        return None
+    row = json.loads(value).get("after")
+    return None if row is None else str(row.get("client_key"))
+
+
+def _consumer(stack: Stack) -> Consumer:
+    settings: dict[str, Any] = {
+        "bootstrap.servers": stack.address("kafka", "tcp"),
+        "group.id": "lakeproof-backlog",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "log_level": 0,
+    }
+    return Consumer(settings)
+
+
+def _partition(connector: str) -> TopicPartition:
+    return TopicPartition(find_connector(connector).topic, 0)
