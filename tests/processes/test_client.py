@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -357,3 +358,24 @@ def test_a_process_that_carries_our_run_id_by_inheritance_from_us_is_not_swept(f
         assert time.monotonic() - began < 5
         assert bystander.poll() is None
         bystander.kill()
+
+
+def test_two_ups_at_once_share_one_daemon(fresh: SupervisorClient) -> None:
+    other = SupervisorClient(fresh.stack, fresh.components, fresh._daemon_argv)
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(one.up, [name]) for one, name in ((fresh, "base"), (other, "middle"))]
+        for started in both:
+            started.result()
+    assert {row.name for row in fresh.ps() if healthy(row)} == {"base", "middle"}
+
+
+def test_up_during_a_down_waits_for_its_end(fresh: SupervisorClient) -> None:
+    fresh.up(["deaf"])
+    with ThreadPoolExecutor(1) as threads:
+        down = threads.submit(fresh.down)
+        Deadline(5).wait_for(
+            "the stopping", lambda: True if fresh.row("deaf").state == State.STOPPING else None, every=0.01
+        )
+        SupervisorClient(fresh.stack, fresh.components, fresh._daemon_argv).up(["base"])
+        down.result()
+    assert fresh.running() and [row.name for row in fresh.ps()] == ["base"]

@@ -1,5 +1,6 @@
 """Asking a stack's supervisor, and starting it where there is none. Used by the CLI, faults and tests."""
 
+import contextlib
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ from lakeproof.stack.stack import Stack
 SILENCE_SECONDS = HEARTBEAT_SECONDS * 4
 END_SECONDS = 20.0
 START_SECONDS = 30.0
+LISTEN_SECONDS = 5.0
+DOWN_SECONDS = 180.0
 
 type OnEvent = Callable[[Event], None]
 
@@ -88,12 +91,15 @@ class SupervisorClient:
             )
         wanted = list(names) if names is not None else self.default_names()
         order = closure(wanted, self.components)
-        if self.running():
-            self._check_same_settings()
-        else:
+        if not self._join_running(on_event):
             self._sweep_after_death(on_event)
-            ports.check_free([self.components[name] for name in order], self.stack, supervisor=True)
-            self._start_daemon()
+            try:
+                ports.check_free([self.components[name] for name in order], self.stack, supervisor=True)
+                self._start_daemon()
+            except TerminalError:
+                # Somebody else's `up` of this very stack may have been quicker; then theirs is ours.
+                if not self._join_running(on_event):
+                    raise
         started: list[str] = self._ask({"do": "up", "names": wanted}, on_event)
         return started
 
@@ -115,8 +121,10 @@ class SupervisorClient:
             except CouldNotLook as error:
                 on_event(Event("supervisor", "killed", error.what))
             self._await_end(holder.process)
-        stopped += sweep.sweep(self.runtime.owns)
-        self.runtime.remove()
+        # Only what was there: an `up` may start the stack anew while this still looks for the rest.
+        stopped += sweep.sweep(self.runtime.owns if holder is None else lambda found: found == holder.run_id)
+        with contextlib.suppress(lock.DaemonRuns):
+            lock.clear(self.runtime)
         return stopped
 
     def ps(self) -> list[ProcessRow]:
@@ -174,9 +182,22 @@ class SupervisorClient:
             said = ended.stdout.decode(errors="replace").strip()
             raise TerminalError(f"did not start: {said}", where=f"stack {self.stack.name}")
 
-    def _check_same_settings(self) -> None:
-        """Raises: InvalidInput when the running daemon was started with other settings."""
-        theirs: dict[str, str] = self._ask({"do": "hello"})["settings"]
+    def _join_running(self, on_event: OnEvent) -> bool:
+        """True when a daemon runs that can be asked; one that is ending is waited for.
+
+        Raises: InvalidInput when it was started with other settings.
+        """
+        holder = lock.living_holder(self.runtime)
+        if holder is None:
+            return False
+        hello = self._ask({"do": "hello"})
+        if hello["closing"]:
+            on_event(Event("supervisor", "waiting", "for a `down` that is under way"))
+            Deadline(DOWN_SECONDS).wait_for(
+                "the end of a `down`", lambda: None if procfs.is_alive(holder.process) else True, every=0.1
+            )
+            return False
+        theirs: dict[str, str] = hello["settings"]
         ours = settings_environment(self.stack)
         changed = [name for name in sorted(ours) if ours[name] != theirs.get(name)]
         if changed:
@@ -186,6 +207,7 @@ class SupervisorClient:
                 where=f"stack {self.stack.name}",
                 next_action="lakeproof down, then up again",
             )
+        return True
 
     def _sweep_after_death(self, on_event: OnEvent) -> None:
         """What a dead daemon left is ended before anything is started over it."""
@@ -209,7 +231,7 @@ class SupervisorClient:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(SILENCE_SECONDS)
-                connection.connect(str(self.runtime.socket))
+                self._connect(connection)
                 connection.sendall(encode(request))
                 with connection.makefile("rb") as lines:
                     for line in lines:
@@ -227,6 +249,18 @@ class SupervisorClient:
                 raise self._no_answer(f"the supervisor does not answer: {error.strerror}") from error
             raise self._no_answer("no supervisor runs") from error
         raise self._no_answer("the supervisor ended in the middle of its answer")
+
+    def _connect(self, connection: socket.socket) -> None:
+        """Connect; a daemon that holds its lock may need a moment more to listen. Raises: OSError."""
+        deadline = Deadline(LISTEN_SECONDS)
+        while True:
+            try:
+                connection.connect(str(self.runtime.socket))
+                return
+            except (FileNotFoundError, ConnectionRefusedError):
+                if deadline.expired or not self.running():
+                    raise
+            deadline.pause(0.05)
 
     def _no_answer(self, what: str) -> CouldNotLook:
         return CouldNotLook(what, where=f"stack {self.stack.name}", next_action="lakeproof up, or lakeproof down")

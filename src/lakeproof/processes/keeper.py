@@ -57,6 +57,7 @@ class Keeper:
         self.restarts = 0
         self.failures = 0
         self.too_slow = False
+        self._taken_down = False
         self.ready_seconds: float | None = None
         self.process: Process | None = None
         self.timeline: Timeline | None = None
@@ -167,6 +168,7 @@ class Keeper:
         """End it at once, stopped processes too, because `other` died; its own life starts it again."""
         if self.process is not None and self.process.running:
             self._tell("exited", f"killed, for it must not outlive {other}")
+            self._taken_down = True  # not its own fault, so its next start is not held back
             await self._kill_everything()
 
     # one life
@@ -195,7 +197,8 @@ class Keeper:
                 self._turn_to(State.FAILED)
                 self._tell("failed", reason)
                 return
-            pause = self._backoff.next_seconds()
+            pause = self.context.pace.restart_first if self._taken_down else self._backoff.next_seconds()
+            self._taken_down = False
             self._turn_to(State.EXITED)
             self._tell("exited", f"{reason}; again in {pause:.0f} s")
             await asyncio.sleep(pause)

@@ -44,6 +44,14 @@ def living_holder(runtime: Runtime) -> Holder | None:
     return holder if holder is not None and procfs.is_alive(holder.process) else None
 
 
+def clear(runtime: Runtime) -> None:
+    """Remove what a dead daemon left of the runtime folder. Raises: DaemonRuns when one lives."""
+    if runtime.folder.exists():
+        lock = Lock(runtime)
+        lock.take("")
+        lock.release()
+
+
 class Lock:
     """Held from `take` to `release`, or to the end of the process."""
 

@@ -69,7 +69,11 @@ class Server:
         daemon = self._daemon
         match request["do"]:
             case "hello":
-                return {"run_id": daemon.run_id, "settings": settings_environment(daemon.stack)}
+                return {
+                    "run_id": daemon.run_id,
+                    "settings": settings_environment(daemon.stack),
+                    "closing": daemon.closing,
+                }
             case "ps":
                 return [row.to_wire() for row in daemon.rows()]
             case "chain":
