@@ -1,0 +1,34 @@
+"""What the job is told."""
+
+import json
+from base64 import b64decode
+from pathlib import Path
+
+from lakeproof.lake.job.spec import encode, make_spec, table_options
+from lakeproof.stack.settings import LakeSettings, Settings
+from lakeproof.stack.stack import Stack
+
+
+def stack(tmp_path: Path, **lake: float) -> Stack:
+    return Stack(Settings(name="none", state_dir=tmp_path, lake=LakeSettings.model_validate(lake)))
+
+
+def test_snapshots_outlive_the_promised_time(tmp_path: Path) -> None:
+    options = table_options(stack(tmp_path, readable_seconds=900, checkpoint_seconds=2.0))
+    assert options["snapshot.time-retained"] == "1200 s"
+    assert int(options["snapshot.num-retained.max"]) >= 1200
+    assert int(options["metadata.iceberg.previous-versions-max"]) <= 100
+
+
+def test_the_spec_survives_its_encoding_and_holds_no_secret(tmp_path: Path) -> None:
+    made = stack(tmp_path)
+    spec = make_spec(made)
+    text = b64decode(encode(spec)).decode()
+    assert json.loads(text) == spec
+    assert made.secret("s3-secret-key") not in text and made.secret("s3-access-key") not in text
+
+
+def test_switches_reach_the_job(tmp_path: Path) -> None:
+    spec = make_spec(stack(tmp_path, align_transactions=False, checkpoint_seconds=1.5))
+    assert spec["align"] is False
+    assert spec["config"]["execution.checkpointing.interval"] == "1500 ms"

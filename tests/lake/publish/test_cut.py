@@ -1,0 +1,86 @@
+"""The choice of one checkpoint over all tables."""
+
+from lakeproof.lake.publish.cut import choose_cut, choose_newest, moves_on
+from lakeproof.lake.publish.snapshots import BATCH_IDENTIFIER, Kind, Snapshot
+
+
+def snapshot(
+    number: int, checkpoint: int, kind: Kind = Kind.COMPACT, *, delta: int = 5, writer: str = "job"
+) -> Snapshot:
+    return Snapshot(number, checkpoint, kind, 0, delta, 100, writer)
+
+
+KEYED = {"orders": True, "events": False}
+
+
+def test_the_cut_is_the_newest_checkpoint_that_every_table_has() -> None:
+    cut = choose_cut({"orders": [snapshot(1, 1), snapshot(2, 2)], "events": [snapshot(1, 1)]}, KEYED)
+    assert cut is not None
+    assert (cut.checkpoint, cut.ids) == (1, {"orders": 1, "events": 1})
+
+
+def test_rows_that_are_not_compacted_yet_are_left_for_the_next_look() -> None:
+    cut = choose_cut(
+        {"orders": [snapshot(1, 1), snapshot(2, 2, Kind.APPEND)], "events": [snapshot(1, 1), snapshot(2, 2)]}, KEYED
+    )
+    assert cut is not None
+    assert cut.ids == {"orders": 1, "events": 1}
+
+
+def test_an_empty_append_is_readable_at_once() -> None:
+    cut = choose_cut({"orders": [snapshot(1, 1), snapshot(2, 2, Kind.APPEND, delta=0)]}, KEYED)
+    assert cut is not None
+    assert cut.ids == {"orders": 2}
+
+
+def test_a_table_without_a_key_is_readable_before_its_compaction() -> None:
+    cut = choose_cut({"events": [snapshot(1, 1, Kind.APPEND)]}, KEYED)
+    assert cut is not None
+    assert cut.ids == {"events": 1}
+
+
+def test_a_table_without_snapshots_means_no_cut() -> None:
+    assert choose_cut({"orders": [snapshot(1, 1)], "events": []}, KEYED) is None
+
+
+def test_a_batch_statement_belongs_to_no_checkpoint_and_comes_with_the_next_one() -> None:
+    seen = [snapshot(1, 1), snapshot(2, BATCH_IDENTIFIER, writer="somebody")]
+    cut = choose_cut({"orders": seen}, KEYED)
+    assert cut is not None
+    assert cut.ids == {"orders": 1}
+    cut = choose_cut({"orders": [*seen, snapshot(3, 2)]}, KEYED)
+    assert cut is not None
+    assert cut.ids == {"orders": 3}
+
+
+def test_a_job_started_without_state_counts_from_one_and_is_followed() -> None:
+    cut = choose_cut({"orders": [snapshot(8, 500, writer="old"), snapshot(9, 1, writer="new")]}, KEYED)
+    assert cut is not None
+    assert (cut.checkpoint, cut.ids) == (1, {"orders": 9})
+    assert moves_on(cut, {"orders": 8}, 500)
+
+
+def test_nothing_moves_on_when_a_table_would_go_back() -> None:
+    cut = choose_cut({"orders": [snapshot(4, 4)], "events": [snapshot(4, 4)]}, KEYED)
+    assert cut is not None
+    assert not moves_on(cut, {"orders": 3, "events": 5}, 3)
+    assert not moves_on(cut, {"orders": 4, "events": 4}, 4)
+    assert moves_on(cut, {"orders": 3, "events": 3}, 3)
+
+
+def test_the_same_checkpoint_is_not_published_twice_only_because_a_compaction_came() -> None:
+    cut = choose_cut({"events": [snapshot(1, 1, Kind.APPEND), snapshot(2, 1)]}, KEYED)
+    assert cut is not None
+    assert not moves_on(cut, {"events": 1}, 1)
+
+
+def test_a_table_that_is_new_moves_on_at_the_same_checkpoint() -> None:
+    cut = choose_cut({"events": [snapshot(1, 1)], "orders": [snapshot(1, 1)]}, KEYED)
+    assert cut is not None
+    assert moves_on(cut, {"events": 1}, 1)
+
+
+def test_without_the_cut_tables_may_stand_at_different_checkpoints() -> None:
+    cut = choose_newest({"orders": [snapshot(9, 9)], "events": [snapshot(7, 7)]})
+    assert cut is not None
+    assert {table: chosen.checkpoint for table, chosen in cut.snapshots.items()} == {"orders": 9, "events": 7}

@@ -1,0 +1,40 @@
+"""What a published commit tells."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lakeproof.lake.nessie import Commit
+from lakeproof.lake.publish.history import NoSuchHash, find, properties_of, read_commit
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def test_properties_are_read_back_as_they_were_written() -> None:
+    properties = properties_of(42, "0-1-7", 1_795_000_000_000_000, {"orders": 9, "order_items": 8})
+    found = read_commit(Commit("ab" * 32, None, AT, "checkpoint 42", properties), 900)
+    assert found is not None
+    assert (found.checkpoint, found.gtid, found.beat_us) == (42, "0-1-7", 1_795_000_000_000_000)
+    assert found.snapshots == {"order_items": 8, "orders": 9}
+    assert found.readable_until == AT + timedelta(seconds=900)
+    assert found.is_readable(AT + timedelta(seconds=899)) and not found.is_readable(AT + timedelta(seconds=901))
+
+
+def test_a_commit_that_is_not_ours_is_no_published_state() -> None:
+    assert read_commit(Commit("ab" * 32, None, AT, "create namespace", {}), 900) is None
+
+
+def test_the_json_shape_is_that_of_the_contract() -> None:
+    found = read_commit(Commit("ab" * 32, None, AT, "", properties_of(1, None, None, {"orders": 3})), 900)
+    assert found is not None
+    told = found.as_json()
+    assert {"hash", "at", "checkpoint", "tables"} <= told.keys()
+    assert told["tables"] == {"orders": 3}
+
+
+@pytest.mark.parametrize("text", ["", "abc", "not-a-hash!", "main"])
+def test_what_is_not_a_hash_is_refused_without_asking(text: str) -> None:
+    with pytest.raises(NoSuchHash, match="is not a hash"):
+        find(Stack(Settings(name="none")), text)
