@@ -1,0 +1,219 @@
+"""The order service without its database: what it says when that is missing, hangs, or is lost in mid-commit."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from asyncmy.errors import OperationalError
+from fastapi import FastAPI
+
+from lakeproof.shop.connections import Connection, DatabaseDown
+from lakeproof.shop.order.app import Database, create_app
+from lakeproof.stack.settings import ShopSettings
+
+BODY = {"client_key": "k1", "customer_id": 5, "items": [{"sku": "s", "quantity": 1, "unit_price": "1.00"}]}
+MADE = [(1, 7, "2026-11-24 14:43:53.042722")]
+
+
+class FakeCursor:
+    """Answers by the first word of a statement; an exception is raised, "hang" never answers."""
+
+    def __init__(self, answers: dict[str, Any], log: list[str]) -> None:
+        self._answers, self._log = answers, log
+        self.description: object = None
+        self._rows: list[Any] = []
+
+    async def execute(self, statement: str, args: object = None) -> None:
+        word = statement.split()[0]
+        self._log.append(word)
+        answer = self._answers.get(word)
+        if answer == "hang":
+            await asyncio.sleep(60)
+        if isinstance(answer, Exception):
+            raise answer
+        self._rows = answer or []
+        self.description = object() if answer is not None else None
+
+    async def fetchall(self) -> list[Any]:
+        return self._rows
+
+    async def nextset(self) -> bool:
+        return False
+
+
+class FakeConnection:
+    def __init__(self, answers: dict[str, Any], log: list[str]) -> None:
+        self._answers, self._log = answers, log
+
+    def cursor(self) -> FakeCursor:
+        return FakeCursor(self._answers, self._log)
+
+    def close(self) -> None:
+        self._log.append("closed")
+
+
+def connects(answers: dict[str, Any], log: list[str]) -> Callable[[], Awaitable[Connection]]:
+    async def connect() -> Connection:
+        return FakeConnection(answers, log)
+
+    return connect
+
+
+async def refuses() -> Connection:
+    raise OperationalError(2003, "Can't connect")
+
+
+async def never_ends() -> Connection:
+    await asyncio.sleep(60)
+    raise DatabaseDown("unreachable")
+
+
+@asynccontextmanager
+async def serving(connect: Callable[[], Awaitable[Connection]], **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    app: FastAPI = create_app(ShopSettings(**({"request_seconds": 0.5} | settings)), Database(connect))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop", timeout=5) as client,
+    ):
+        yield client
+
+
+async def test_a_commit_without_an_answer_is_unclear_and_not_tried_again() -> None:
+    log: list[str] = []
+    answers = {"START": MADE, "COMMIT": OperationalError(2013, "Lost connection to MySQL server during query")}
+    async with serving(connects(answers, log)) as shop:
+        answer = await shop.post("/orders", json=BODY)
+    assert (answer.status_code, answer.json()["outcome"]) == (503, "unclear")
+    assert (log.count("COMMIT"), log.count("START")) == (1, 1)
+
+
+async def test_a_commit_that_hangs_until_the_deadline_is_unclear() -> None:
+    async with serving(connects({"START": MADE, "COMMIT": "hang"}, [])) as shop:
+        answer = await shop.post("/orders", json=BODY)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unclear")
+
+
+async def test_a_connection_lost_before_the_commit_is_tried_again_and_then_not_done() -> None:
+    log: list[str] = []
+    async with serving(connects({"START": OperationalError(2013, "Lost")}, log)) as shop:
+        answer = await shop.post("/orders", json=BODY)
+    assert (answer.status_code, answer.json()["outcome"]) == (503, "not_done")
+    assert (log.count("START"), log.count("COMMIT")) == (3, 0)
+
+
+async def test_a_deadlock_is_tried_again_within_the_request() -> None:
+    log: list[str] = []
+    answers: dict[str, Any] = {"START": OperationalError(1213, "Deadlock found")}
+
+    async def connect() -> Connection:
+        if log.count("START") >= 2:
+            answers["START"] = MADE
+        return FakeConnection(answers, log)
+
+    async with serving(connect) as shop:
+        answer = await shop.post("/orders", json=BODY)
+    assert (answer.status_code, log.count("START")) == (201, 3)
+
+
+async def test_a_statement_that_hangs_is_given_up_in_time_and_its_connection_is_thrown_away() -> None:
+    log: list[str] = []
+    async with serving(connects({"START": "hang"}, log)) as shop:
+        started = time.monotonic()
+        answer = await shop.post("/orders", json=BODY)
+        assert time.monotonic() - started < 2.0
+    assert (answer.status_code, answer.json()["outcome"]) == (503, "not_done")
+    assert "closed" in log
+
+
+async def test_a_database_that_is_not_there_shows_in_health() -> None:
+    async with serving(refuses) as shop:
+        answer = await shop.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "starting")
+    assert answer.json()["dependencies"]["mysql"]["status"] == "unhealthy"
+
+
+async def test_health_of_a_hanging_database_takes_a_second_for_all_who_ask() -> None:
+    async with serving(never_ends) as shop:
+        started = time.monotonic()
+        answers = await asyncio.gather(*(shop.get("/health") for _ in range(20)))
+        assert time.monotonic() - started < 2.0
+    assert {answer.status_code for answer in answers} == {503}
+
+
+async def test_a_service_that_was_healthy_becomes_unhealthy() -> None:
+    answers: dict[str, Any] = {"SELECT": OperationalError(2013, "Lost")}
+
+    class TwoResults(FakeConnection):
+        def cursor(self) -> FakeCursor:
+            cursor = FakeCursor(self._answers, self._log)
+            left = [True]
+
+            async def nextset() -> bool:
+                return left.pop() if left else False
+
+            cursor.nextset = nextset  # type: ignore[method-assign]
+            return cursor
+
+    async def connect() -> Connection:
+        return TwoResults(answers, [])
+
+    async with serving(connect) as shop:
+        answers["SELECT"] = [(0,)]
+        assert (await shop.get("/health")).json()["status"] == "healthy"
+        answers["SELECT"] = OperationalError(2013, "Lost")
+        assert (await shop.get("/health")).json()["status"] == "unhealthy"
+
+
+async def test_a_full_pool_refuses_in_time() -> None:
+    async with serving(connects({"START": "hang"}, []), pool_size=1, request_seconds=0.4) as shop:
+        answers = await asyncio.gather(*(shop.post("/orders", json=BODY) for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.json()["error"]["code"] for answer in answers} == {"busy", "database_unavailable"}
+
+
+async def test_more_requests_than_can_be_served_are_refused_before_any_work() -> None:
+    async with serving(connects({"START": "hang"}, []), pool_size=1) as shop:
+        answers = await asyncio.gather(*(shop.post("/orders", json=BODY) for _ in range(30)))
+        health = await shop.get("/metrics")
+    at_the_door = [a for a in answers if a.json()["error"]["message"] == "20 requests are under way"]
+    assert (len(at_the_door), health.status_code) == (10, 200)
+
+
+async def test_a_body_that_never_ends_is_given_up() -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        yield b'{"client_key"'
+        await asyncio.sleep(3)
+        yield b"}"
+
+    async with serving(refuses, request_seconds=0.2) as shop:
+        answer = await shop.post("/orders", content=drip(), headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (408, "body_timeout")
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"{", 400), (b"[]", 422), (b"\xff\xfe", 400), (b"null", 422), (b"", 422)]
+)
+async def test_rubbish_is_refused_in_our_shape(content: bytes, status: int) -> None:
+    async with serving(refuses) as shop:
+        answer = await shop.post("/orders", content=content, headers={"content-type": "application/json"})
+    assert (answer.status_code, set(answer.json())) == (status, {"error", "outcome", "trace_id"})
+
+
+async def test_openapi_tells_of_every_answer() -> None:
+    async with serving(refuses) as shop:
+        paths = (await shop.get("/openapi.json")).json()["paths"]
+    assert set(paths) == {
+        "/orders",
+        "/orders/{order_id}",
+        "/orders/{order_id}/pay",
+        "/orders/{order_id}/cancel",
+        "/health",
+        "/metrics",
+    }
+    assert {"200", "404", "409", "410", "412", "413", "422", "428", "503"} <= set(
+        paths["/orders/{order_id}/pay"]["post"]["responses"]
+    )
