@@ -25,7 +25,6 @@ from lakeproof.processes.states import Health, State, may_follow
 from lakeproof.processes.timeline import Timeline
 from lakeproof.stack.component import Component
 
-READY_PAUSE_SECONDS = 0.25
 BEFORE_STOP_SECONDS = 60.0
 PROVISION_SECONDS_MIN = 60.0
 PAUSED = "its process is stopped by a signal (SIGSTOP); lakeproof kill NAME --signal CONT wakes it"
@@ -260,7 +259,7 @@ class Keeper:
                     raise StartTooSlow(f"not ready within {deadline.seconds:.0f} s: {readiness.last_answer}")
                 if self.health != Health.UNHEALTHY:
                     self._become_unhealthy(PAUSED)
-            await asyncio.sleep(READY_PAUSE_SECONDS)
+            await asyncio.sleep(self.context.pace.ready)
         self.reason = ""
 
     async def _provision(self) -> None:

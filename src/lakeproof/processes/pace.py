@@ -7,11 +7,13 @@ from dataclasses import dataclass
 class Pace:
     """Seconds.
 
-    health: between two health questions; suspect: between them after a failure; unanswered in a row:
-    failures_to_unhealthy. restart_first: before a dead component is started again, doubling up to restart_longest
-    while deaths come within restart_window of each other. give_up_unhealthy: `up` waits so long for an unhealthy one.
+    ready: between two questions while it starts; health: between two afterwards; suspect: after a failure;
+    failures_to_unhealthy: so many in a row. restart_first: before a dead component is started again, doubling up to
+    restart_longest while deaths come within restart_window of each other. give_up_unhealthy: `up` waits so long for
+    an unhealthy one.
     """
 
+    ready: float = 0.25
     health: float = 2.0
     suspect: float = 1.0
     failures_to_unhealthy: int = 3
