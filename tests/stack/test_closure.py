@@ -5,7 +5,12 @@ from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Command, Component
 
 
-def component(name: str, needs: tuple[str, ...] = (), provision_needs: tuple[str, ...] = ()) -> Component:
+def component(
+    name: str,
+    needs: tuple[str, ...] = (),
+    provision_needs: tuple[str, ...] = (),
+    uses: tuple[str, ...] = (),
+) -> Component:
     return Component(
         name=name,
         kind="engine",
@@ -13,6 +18,7 @@ def component(name: str, needs: tuple[str, ...] = (), provision_needs: tuple[str
         ready=lambda stack, timeout: None,
         needs=needs,
         provision_needs=provision_needs,
+        uses=uses,
     )
 
 
@@ -41,3 +47,8 @@ def test_a_circle_is_refused_with_its_path() -> None:
 def test_an_unknown_target_lists_the_names_there_are() -> None:
     with pytest.raises(InvalidInput, match=r"kafak.*one of kafka"):
         closure(["kafak"], table(component("kafka")))
+
+
+def test_what_is_used_comes_too_and_may_use_its_user() -> None:
+    known = table(component("a", uses=("b",)), component("b", needs=("c",), uses=("a",)), component("c"))
+    assert closure(["a"], known) == ("a", "c", "b")

@@ -7,7 +7,7 @@ from lakeproof.stack.component import Component
 
 
 def closure(targets: Iterable[str], components: Mapping[str, Component]) -> tuple[str, ...]:
-    """`targets` and everything they need, each after what must be healthy before it starts.
+    """`targets` and everything they need or use, each after what must be healthy before it starts.
 
     Raises: InvalidInput for an unknown name, TerminalError for a circle.
     """
@@ -27,6 +27,10 @@ def closure(targets: Iterable[str], components: Mapping[str, Component]) -> tupl
         on_the_way.pop()
         ordered.append(name)
 
-    for target in targets:
-        visit(target)
+    waiting = list(targets)
+    while waiting:
+        known = len(ordered)
+        visit(waiting.pop(0))
+        # What is only used may use its user in turn, and says nothing about the order: it comes afterwards.
+        waiting += [used for name in ordered[known:] for used in components[name].uses]
     return tuple(ordered)

@@ -45,6 +45,7 @@ class Component:
     ports: kind → usual port, all shifted by one setting. "http" is what /health and APIs answer on.
     needs: healthy before this one is started. Keep it short: JVMs may start in parallel and wait by themselves.
     provision_needs: healthy before `provision` runs.
+    uses: must run as well for this one to do its work, in any order; part of the closure, circles allowed.
     prepare: before each start, safe to repeat: writes config, makes data folders (runs in a thread, < 60 s).
     ready: asks a real question within `timeout` seconds; raises NotReady. Also the health question later on.
     provision: once ready, at every (re)start, safe to repeat: topics, schemas, connectors, the lake's job. Runs as a
@@ -63,6 +64,7 @@ class Component:
     ports: Mapping[str, int] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     provision_needs: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     prepare: Callable[["Stack"], None] | None = None
     provision: Callable[["Stack"], None] | None = None
     before_stop: Callable[["Stack"], None] | None = None

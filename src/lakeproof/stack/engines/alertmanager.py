@@ -75,6 +75,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
+        uses=("prometheus", "desk"),
         ports={"http": 9093},
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0),),

@@ -117,6 +117,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
+        uses=("lag-exporter",),
         ports={"http": 8083, "jmx": 9405},
         provision_needs=("kafka", "mysql"),
         prepare=prepare,

@@ -203,6 +203,7 @@ COMPONENTS = (
         kind="engine",
         command=jobmanager_command,
         ready=jobmanager_ready,
+        uses=("flink-taskmanager", "connect"),
         ports={"http": 8081, "rpc": 6123, "blob": 6124, "jmx": 9406},
         provision_needs=("minio", "kafka"),
         prepare=prepare_jobmanager,

@@ -189,6 +189,7 @@ COMPONENTS = (
         command=command,
         prepare=prepare,
         ready=ready,
+        uses=("nessie", "minio"),
         ports={"http": 8080, "jmx": 9408},
         scrapes=(Scrape("jmx"),),
         start_seconds=150,

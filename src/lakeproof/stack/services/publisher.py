@@ -31,6 +31,7 @@ COMPONENTS = (
         kind="service",
         command=command,
         ready=ready,
+        uses=("nessie", "minio", "flink-jobmanager"),
         ports={"http": 8011},
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
