@@ -379,3 +379,13 @@ def test_up_during_a_down_waits_for_its_end(fresh: SupervisorClient) -> None:
         SupervisorClient(fresh.stack, fresh.components, fresh._daemon_argv).up(["base"])
         down.result()
     assert fresh.running() and [row.name for row in fresh.ps()] == ["base"]
+
+
+def test_a_daemon_that_is_told_to_end_stops_everything_cleanly(fresh: SupervisorClient) -> None:
+    fresh.up(["polite"])
+    holder = lock.living_holder(fresh.runtime)
+    assert holder is not None
+    os.kill(holder.pid, signal.SIGTERM)
+    Deadline(5).wait_for("its end", lambda: None if procfs.is_alive(holder.process) else True, every=0.02)
+    assert (fresh.stack.state_dir / "said-goodbye").exists()
+    assert not fresh.died() and fresh.left_over() == []

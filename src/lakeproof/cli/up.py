@@ -62,7 +62,11 @@ def add_to(app: typer.Typer) -> None:
         elif every:
             wanted = list(client.components)
         progress = Progress()
-        started = client.up(wanted, progress)
+        try:
+            started = client.up(wanted, progress)
+        except KeyboardInterrupt:
+            say("no longer waiting; what was started goes on (lakeproof ps), lakeproof down ends it")
+            raise
         say(f"{progress.seconds:6.1f} s  healthy: {', '.join(started) if started else 'all, nothing was missing'}")
         if as_json:
             print_json([row.to_json() for row in client.ps()])

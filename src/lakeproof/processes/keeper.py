@@ -27,7 +27,6 @@ from lakeproof.stack.component import Component
 
 BEFORE_STOP_SECONDS = 60.0
 PROVISION_SECONDS_MIN = 60.0
-PAUSED = "its process is stopped by a signal (SIGSTOP); lakeproof kill NAME --signal CONT wakes it"
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +93,10 @@ class Keeper:
     def paused(self) -> bool:
         """True while its leader is stopped by a signal."""
         return self.process is not None and self.process.paused
+
+    @property
+    def _paused_reason(self) -> str:
+        return f"stopped by a signal (SIGSTOP); lakeproof kill {self.name} --signal CONT wakes it"
 
     @property
     def unhealthy_seconds(self) -> float:
@@ -238,7 +241,7 @@ class Keeper:
         while True:
             await asyncio.sleep(pace.suspect if readiness.failures else pace.health)
             if running.paused:
-                readiness.count_failure(PAUSED)
+                readiness.count_failure(self._paused_reason)
             elif await readiness.ask():
                 self.reason = ""
                 if self.health == Health.UNHEALTHY:
@@ -258,7 +261,7 @@ class Keeper:
                     self.too_slow = True
                     raise StartTooSlow(f"not ready within {deadline.seconds:.0f} s: {readiness.last_answer}")
                 if self.health != Health.UNHEALTHY:
-                    self._become_unhealthy(PAUSED)
+                    self._become_unhealthy(self._paused_reason)
             await asyncio.sleep(self.context.pace.ready)
         self.reason = ""
 

@@ -1,0 +1,79 @@
+"""The commands around the supervisor, without engines."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from lakeproof.cli.app import build
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
+from lakeproof.processes.runtime import Runtime
+from lakeproof.stack.stack import Stack, load_stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A stack that does not run; the commands find it by the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAKEPROOF_NAME", "quiet")
+    monkeypatch.setenv("LAKEPROOF_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "700")
+    monkeypatch.setenv("LAKEPROOF_MODE", "local")
+    return load_stack()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(build(), arguments)
+
+
+def error_of(*arguments: str) -> LakeproofError:
+    """The error that `lakeproof` would print, with its exit code."""
+    error = run(*arguments).exception
+    assert isinstance(error, LakeproofError)
+    return error
+
+
+def test_ps_of_a_stack_that_does_not_run_is_an_empty_list(stack: Stack) -> None:
+    result = run("ps", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == []
+
+
+def test_ps_says_unknown_when_the_supervisor_died(stack: Stack) -> None:
+    runtime = Runtime(stack)
+    runtime.make()
+    runtime.lock.write_text('{"pid": 1, "start_ticks": 1, "run_id": "x", "state_dir": "/x"}')
+    try:
+        error = error_of("ps")
+    finally:
+        runtime.remove()
+    assert isinstance(error, CouldNotLook) and error.exit_code == 3 and "supervisor is dead" in error.message
+
+
+def test_down_of_a_stack_that_does_not_run_succeeds(stack: Stack) -> None:
+    assert run("down").exit_code == 0
+
+
+def test_up_refuses_two_kinds_of_target_at_once(stack: Stack) -> None:
+    error = error_of("up", "kafka", "--all")
+    assert isinstance(error, InvalidInput) and error.exit_code == 2
+
+
+def test_kill_without_a_supervisor_says_what_to_do(stack: Stack) -> None:
+    error = error_of("kill", "kafka")
+    assert error.exit_code == 3 and "lakeproof up" in error.message
+
+
+def test_logs_shows_the_last_lines(stack: Stack) -> None:
+    path = stack.log_path("kafka")
+    path.parent.mkdir(parents=True)
+    path.write_text("one\ntwo\nthree\n")
+    assert run("logs", "kafka", "-n", "2").stdout == "two\nthree\n"
+    assert run("logs", "--query", '{container="kafka"} tw').stdout == "kafka | two\n"
+
+
+def test_env_prints_endpoints_and_secrets_that_a_shell_can_read(stack: Stack) -> None:
+    lines = run("env").stdout.splitlines()
+    assert "export CONNECT_HTTP=127.0.0.1:8783" in lines
+    assert f"export SECRET_MYSQL_READER={stack.secret('mysql-reader')}" in lines
