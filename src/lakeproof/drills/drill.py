@@ -15,10 +15,12 @@ from lakeproof.arguments import parse_arguments
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, worst
 from lakeproof.deadline import Deadline
+from lakeproof.drills.alert_watch import AlertWatch
+from lakeproof.drills.cleaning import look_inventory, remove_old_faults, residue, take_out, undo_steps
 from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.phases import Phase, PhaseRecord, Stopwatch
-from lakeproof.drills.report import AlertTimes, DrillReport, StepDone
+from lakeproof.drills.report import DrillReport, StepDone
 from lakeproof.drills.verification import bind, take_baselines, verify
 from lakeproof.drills.world import World
 from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
@@ -67,8 +69,7 @@ class Drill:
         self._diagnosis = Diagnosis((), ())
         self._injected: Stopwatch | None = None
         self._repair: Stopwatch | None = None
-        self._fired: dict[str, float] = {}
-        self._cleared: dict[str, float] = {}
+        self._alerts = AlertWatch(scenario.alerts, world.firing)
         self._steps: list[Step] = []
 
     def run(self) -> DrillReport:
@@ -137,10 +138,10 @@ class Drill:
 
     def _baseline(self) -> tuple[Outcome, str]:
         """Take old faults out, start what is missing, let shoppers buy, see that every claim holds."""
-        self._remove_old_faults()
+        remove_old_faults(self.world, self.journal)
         started = self.world.bring_up(self.scenario.components, self._tell(Phase.BASELINE))
         self.journal.write(Phase.BASELINE, f"up: {len(started)} components started", started=list(started))
-        self._inventory = self._look_inventory()
+        self._inventory = look_inventory(self.world)
         traffic = self.scenario.traffic
         self.world.traffic.start(traffic.rate, self.options.seed, self.options.run)
         self.journal.write(Phase.BASELINE, f"shoppers ask {traffic.rate:g} times a second", run=self.options.run)
@@ -156,18 +157,6 @@ class Drill:
             if verdict.outcome is not Outcome.PASSED
         ]
         return worst(list(verdicts.values())), "; ".join(failing)
-
-    def _remove_old_faults(self) -> None:
-        for record in records.recorded(self.world.stack):
-            fault = self.world.catalog.faults.get(record.fault)
-            if fault is None:
-                raise LakeproofError(
-                    f"an old fault {record.fault!r} is on record, and no module knows it",
-                    where="faults",
-                    next_action="add its scenario folder to scenario_dirs",
-                )
-            self.journal.write(Phase.BASELINE, f"a fault of {record.at} was left behind ({record.by}): removing it")
-            records.remove(self.world.stack, fault)
 
     def _await_calm(self) -> None:
         """Until the checks that are quick to ask hold; a stack that has just started needs a moment. Never raises."""
@@ -201,8 +190,8 @@ class Drill:
 
         def look() -> str | None:
             nonlocal seen
-            self._watch_alerts()
-            if self._fired:
+            self._watch_alerts(Phase.DETECT)
+            if self._alerts.fired:
                 seen = "an alert fires, but the desk has no incident yet"
             return self._incident(since)
 
@@ -218,23 +207,9 @@ class Drill:
         self.world.desk.acknowledge(self.report.incident)
         return Outcome.PASSED, ""
 
-    def _watch_alerts(self) -> None:
-        """Keep when each alert of the scenario first fired, and when it cleared after the repair began."""
-        for alert in self.scenario.alerts:
-            try:
-                fires = self.world.firing(alert)
-            except CouldNotLook:
-                continue
-            if fires and alert not in self._fired:
-                self._fired[alert] = self._started().seconds
-                self.journal.write(Phase.DETECT, f"{alert} fires {self._fired[alert]:.1f} s after the fault")
-            if fires:
-                self._cleared.pop(alert, None)
-            elif alert in self._fired and alert not in self._cleared and self._repair is not None:
-                self._cleared[alert] = self._repair.seconds
-                self.journal.write(
-                    Phase.RECOVER, f"{alert} cleared {self._cleared[alert]:.1f} s after the repair began"
-                )
+    def _watch_alerts(self, phase: Phase) -> None:
+        for news in self._alerts.look(self._started(), self._repair):
+            self.journal.write(phase, news)
 
     def _incident(self, since: datetime) -> str | None:
         for incident in self.world.desk.opened_since(since):
@@ -318,7 +293,7 @@ class Drill:
 
         def look() -> bool | None:
             nonlocal seen
-            self._watch_alerts()
+            self._watch_alerts(Phase.RECOVER)
             judged = verify(watched, context, self._baselines, lambda text: None)
             open_claims = [each for each in judged if each.verdict.outcome is not Outcome.PASSED]
             seen = "; ".join(f"{each.check}: {each.verdict.summary}" for each in open_claims)
@@ -386,7 +361,7 @@ class Drill:
     def _review(self) -> tuple[Outcome, str]:
         """Take everything of the drill out again, close the incident, draft its RCA, look for what is left."""
         self._clean()
-        self.report.residue = self._residue()
+        self.report.residue = residue(self.world, self._inventory, self._alerts)
         outcome, why = Outcome.PASSED, ""
         if self.report.residue:
             outcome, why = Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"
@@ -400,24 +375,6 @@ class Drill:
         self.report.rca = self.world.desk.rca(self.report.incident, self.report.root_cause or "not found")
         return outcome, why
 
-    def _residue(self) -> list[str]:
-        left = [f"fault {record.fault}" for record in records.recorded(self.world.stack)]
-        for name, now in self._look_inventory().items():
-            before = self._inventory.get(name)
-            if not now.answered or before is None or not before.answered:
-                left.append(f"{name}: could not look")
-                continue
-            old, new = set(str(before.value or "").split()), set(str(now.value or "").split())
-            left += [f"{name}: {item}" for item in sorted(new - old)]
-            left += [f"{name}: {item} is gone" for item in sorted(old - new)]
-        for alert in self._fired:
-            try:
-                if self.world.firing(alert):
-                    left.append(f"alert {alert} still fires")
-            except CouldNotLook:
-                left.append(f"alert {alert}: could not look")
-        return left
-
     # the end
 
     def _clean(self) -> None:
@@ -426,42 +383,14 @@ class Drill:
             self._stop_traffic()
         except LakeproofError as error:
             self.journal.write("end", f"shoppers did not stop: {error.message}")
-        for step in reversed(self._steps):
-            mitigation = self.world.catalog.mitigations[step.id]
-            if mitigation.undo is not None:
-                try:
-                    mitigation.undo(self.world.stack, parse_arguments(mitigation.arguments, step.arguments, step.id))
-                    self.journal.write("end", f"undone: {step.id}")
-                except LakeproofError as error:
-                    self.journal.write("end", f"not undone: {step.id}: {error.message}")
-        self._steps = []
-        if any(record.fault == self._fault.id for record in records.recorded(self.world.stack)):
-            try:
-                records.remove(self.world.stack, self._fault)
-                self.journal.write("end", "the fault is out")
-            except LakeproofError as error:
-                self.journal.write("end", f"the fault is still in: {error.message}")
-            self._await_clear()
-
-    def _await_clear(self) -> None:
-        """Until the scenario's alerts no longer fire, so that a next drill begins on a calm stack. Never raises."""
-        if not self._fired:
-            return
-
-        def look() -> bool | None:
-            return None if any(self.world.firing(alert) for alert in self._fired) else True
-
-        try:
-            Deadline(self.scenario.budgets.recover).wait_for("the alerts to clear", look, every=LOOK_SECONDS)
-        except (DeadlineExpired, CouldNotLook) as error:
-            self.journal.write("end", error.message)
+        steps, self._steps = self._steps, []
+        undo_steps(self.world, steps, self.journal)
+        take_out(self.world, self._fault, self._alerts, self.scenario.budgets.recover, self.journal)
 
     def _conclude(self) -> None:
         """The verdict: passed only where every phase was observed, and cause and repair were the true ones."""
         report = self.report
-        report.alerts = [
-            AlertTimes(name, self._fired.get(name), self._cleared.get(name)) for name in self.scenario.alerts
-        ]
+        report.alerts = self._alerts.times()
         outcomes = {record.phase: record.outcome for record in report.phases}
         all_outcomes = [outcomes.get(phase, Outcome.UNKNOWN) for phase in Phase]
         truth = self.world.catalog.truth(self.scenario)
@@ -479,9 +408,6 @@ class Drill:
         if done and not done & set(truth.accepted_repairs):
             wrong.append(f"{', '.join(sorted(done))} is no accepted repair")
         return wrong
-
-    def _look_inventory(self) -> Mapping[str, Reading]:
-        return self.world.look(probe for probe in self.world.catalog.probes.values() if probe.inventory)
 
     def _published(self) -> tuple[Value, Value]:
         known = self.world.catalog.probes

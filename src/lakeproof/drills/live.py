@@ -41,7 +41,7 @@ def bring_up(stack: Stack, names: Sequence[str], progress: Progress) -> Sequence
         return ()
 
     def tell(event: Event) -> None:
-        progress(f"{event.component or '…'} {event.what} {event.text}".strip())
+        progress(f"{event.component} {event.what} {event.text}" if event.component else f"… {event.text}")
 
     return SupervisorClient(stack).up(names, tell)
 
