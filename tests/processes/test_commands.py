@@ -60,6 +60,11 @@ def test_up_refuses_two_kinds_of_target_at_once(stack: Stack) -> None:
     assert isinstance(error, InvalidInput) and error.exit_code == 2
 
 
+def test_up_for_an_unknown_scenario_lists_the_known_ones(stack: Stack) -> None:
+    error = error_of("up", "--for", "replication-leg")
+    assert error.exit_code == 2 and "replication-lag" in error.message
+
+
 def test_kill_without_a_supervisor_says_what_to_do(stack: Stack) -> None:
     error = error_of("kill", "kafka")
     assert error.exit_code == 3 and "lakeproof up" in error.message
