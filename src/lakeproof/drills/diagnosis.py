@@ -120,12 +120,12 @@ def _true(evidence: Evidence, observations: Mapping[str, Observation]) -> bool:
 
 def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
     supporting = [(item, observations[item.probe].holds(item.condition)) for item in cause.supporting]
+    holding = (*cause.necessary, *(item for item, held in supporting if held is True))
+    # One reading may satisfy two conditions (above, and growing); it is one piece of evidence.
+    once = {item.probe: item for item in reversed(holding)}
     return Finding(
         cause,
-        tuple(
-            _seen(observations[item.probe], item.condition)
-            for item in (*cause.necessary, *(item for item, held in supporting if held is True))
-        ),
+        tuple(_seen(observations[item.probe], item.condition) for item in holding if once[item.probe] is item),
         tuple(_seen(observations[item.probe], item.condition) for item, held in supporting if held is False),
     )
 
