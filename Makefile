@@ -25,7 +25,7 @@ test: setup ## all tiers: fast, engines, drills (40 minutes with a first set-up)
 
 .PHONY: test-fast
 test-fast: ## tests without engines, under a minute
-	@test -x $(VENV)/python || $(BOOTSTRAP) --for dev
+	@$(BOOTSTRAP) --for dev
 	$(PYTEST) -q
 
 .PHONY: test-engines
