@@ -1,14 +1,19 @@
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.incidents.escalation import Watch
 from lakeproof.incidents.shapes import Act, IncidentIn, IncidentOut, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
+from lakeproof.incidents.webhook import Notification
+from lakeproof.observability.active import ActiveAlerts
 from lakeproof.observability.teams import all_teams
+
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 def look(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
@@ -40,6 +45,52 @@ def test_an_acknowledged_incident_does_not_escalate(store: Store, clock: Any) ->
 def test_an_unknown_team_has_the_time_of_the_default_one(store: Store) -> None:
     incident = store.open(IncidentIn(title="x", team="strangers"))
     assert incident.acknowledge_by - incident.opened_at == timedelta(minutes=15)
+
+
+def test_an_alert_that_alertmanager_forgot_ends_after_a_while(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    store.receive(Notification.model_validate(webhook(alert("a1"), alert("a2"))))
+    known = {"a1", "a2"}
+    watch = Watch(
+        store,
+        look,
+        lambda scenario: [],
+        read_active=lambda: ActiveAlerts("http://am", frozenset(known), START - timedelta(days=1)),
+        lost_after=timedelta(seconds=30),
+    )
+    watch.end_lost_alerts(START)
+    known.remove("a1")
+    watch.end_lost_alerts(START + timedelta(seconds=10))
+    watch.end_lost_alerts(START + timedelta(seconds=39))
+    assert [one.fingerprint for one in store.firing()] == ["a1", "a2"]
+    watch.end_lost_alerts(START + timedelta(seconds=45))
+    assert [one.fingerprint for one in store.firing()] == ["a2"]
+    known.clear()
+    for seconds in (60, 100):
+        watch.end_lost_alerts(START + timedelta(seconds=seconds))
+    assert store.get("1").status is Status.RESOLVED
+
+
+def test_no_alert_ends_while_alertmanager_is_silent_fresh_or_another_one(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+
+    def silent() -> ActiveAlerts:
+        raise CouldNotLook("no answer")
+
+    late = START + timedelta(hours=1)
+    answers: list[Callable[[], ActiveAlerts]] = [
+        silent,
+        lambda: ActiveAlerts("http://am", frozenset(), late),
+        lambda: ActiveAlerts("http://another", frozenset(), START),
+    ]
+    for answer in answers:
+        watch = Watch(store, look, lambda scenario: [], read_active=answer, lost_after=timedelta(seconds=30))
+        for seconds in (0, 10, 20, 29):
+            watch.end_lost_alerts(late + timedelta(seconds=seconds))
+    assert [one.fingerprint for one in store.firing()] == ["a1"]
 
 
 def test_a_moment_that_a_restart_cut_off_is_looked_up_by_the_next_desk(store: Store) -> None:

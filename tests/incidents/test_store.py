@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import pytest
+from alembic.command import upgrade
+from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.incidents.database import open_database
+from lakeproof.incidents.database import MIGRATIONS, open_database
 from lakeproof.incidents.models import Base
 from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, Note
 from lakeproof.incidents.status import FOLLOWS, Status
@@ -109,6 +111,28 @@ def test_a_migration_that_dies_half_way_leaves_the_old_schema_and_is_made_again(
     engine = open_database(url)
     assert "open_key" in {column["name"] for column in inspect(engine).get_columns("incidents")}
     engine.dispose()
+
+
+def test_an_older_database_keeps_its_incidents_and_gets_the_new_columns(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'desk.sqlite'}"
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO incidents (title, status, severity, team, scenario, service, owner, metric, use_cases,"
+                " root_cause, rca, opened_at) VALUES ('old', 'open', 'high', 'kafka', 'none', '', '', '', '[]', '',"
+                " '', '2026-01-01 00:00:00')"
+            )
+        )
+    engine.dispose()
+    newer = open_database(url)
+    assert Store(newer).get("1").title == "old"
+    assert "source" in {column["name"] for column in inspect(newer).get_columns("alerts")}
+    newer.dispose()
 
 
 def test_a_database_of_a_newer_program_is_not_touched(tmp_path: Path) -> None:

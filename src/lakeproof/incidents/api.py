@@ -18,7 +18,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.incidents import pages
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.desk_metrics import DeskMetrics
-from lakeproof.incidents.escalation import Look, Watch
+from lakeproof.incidents.escalation import Look, ReadActive, Watch
 from lakeproof.incidents.guard import WEBHOOK_PATH, Guard, known_hosts
 from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.shapes import (
@@ -35,12 +35,16 @@ from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import NoSuchIncident, Store
 from lakeproof.incidents.use_cases import find_use_cases
 from lakeproof.incidents.webhook import Notification
+from lakeproof.observability import active
+from lakeproof.observability.active import ActiveAlerts
 from lakeproof.stack.stack import Stack, load_stack
 
 log = logging.getLogger(__name__)
 
 FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "disk I/O error", "unable to open")
 
+# Longer than Prometheus takes to tell Alertmanager again what fires (prometheus.py: 10 s; elsewhere 1 m is usual).
+LOST_AFTER = {"drill": timedelta(seconds=30), "production": timedelta(seconds=150)}
 # A drill begins soon after another one that was cut off and left its incident open.
 REJOIN = {"drill": timedelta(seconds=20), "production": timedelta(minutes=10)}
 
@@ -57,8 +61,19 @@ def look_with(stack: Stack) -> Look:
     return look
 
 
-def build_desk(stack: Stack, store: Store | None = None, look: Look | None = None) -> FastAPI:
-    """The desk of a stack. `store` and `look` stand in for its database and for its questions to the stack."""
+def read_active_of(stack: Stack) -> ReadActive:
+    """Asks that stack's Alertmanager what it knows."""
+
+    def read() -> ActiveAlerts:
+        return active.read_active(stack)
+
+    return read
+
+
+def build_desk(
+    stack: Stack, store: Store | None = None, look: Look | None = None, read_active: ReadActive | None = None
+) -> FastAPI:
+    """The desk of a stack. `store`, `look`, `read_active` stand in for its database and what it asks the stack."""
     if store is None:
         store = Store(open_database(database_url(stack)), rejoin=REJOIN[stack.settings.timing])
     metrics = DeskMetrics(store.count_by_status)
@@ -67,6 +82,8 @@ def build_desk(stack: Stack, store: Store | None = None, look: Look | None = Non
         look or look_with(stack),
         lambda scenario: find_use_cases(scenario, stack.settings.scenario_dirs),
         escalated=lambda incident: metrics.escalated.inc(),
+        read_active=read_active,
+        lost_after=LOST_AFTER[stack.settings.timing],
     )
 
     @asynccontextmanager
@@ -205,7 +222,7 @@ def run_desk(stack: Stack, *, log_level: str = "warning", opened: Callable[[str]
     """Serve until a signal ends it. Raises: InvalidInput, TerminalError."""
     import uvicorn
 
-    app = build_desk(stack)
+    app = build_desk(stack, read_active=read_active_of(stack))
     if opened is not None:
         opened(stack.url("desk"))
     uvicorn.run(app, host=stack.settings.host, port=stack.port("desk"), log_level=log_level, access_log=False)

@@ -1,20 +1,24 @@
-"""What the desk does by itself, in the background: look up the moment of a new incident, escalate a forgotten one."""
+"""What the desk does by itself: look up the moment of a new incident, escalate a forgotten one, end lost alerts."""
 
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from lakeproof.errors import LakeproofError
-from lakeproof.incidents.shapes import IncidentOut, ReadingShape
+from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.incidents.shapes import IncidentOut, ReadingShape, utc_now
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import expression_of
+from lakeproof.observability.active import ActiveAlerts
 
 log = logging.getLogger(__name__)
 
+LOOK_AT_ALERTS_EVERY = timedelta(seconds=5)
+
 type Look = Callable[[str, Mapping[str, str], datetime], Mapping[str, ReadingShape]]
+type ReadActive = Callable[[], ActiveAlerts]
 type FindUseCases = Callable[[str], list[str]]
 
 
@@ -27,11 +31,17 @@ class Watch:
         look: Look,
         find_use_cases: FindUseCases,
         escalated: Callable[[IncidentOut], None] = lambda incident: None,
+        read_active: ReadActive | None = None,
+        lost_after: timedelta = timedelta(seconds=150),
     ) -> None:
         self._store = store
         self._look = look
         self._find_use_cases = find_use_cases
         self._escalated = escalated
+        self._read_active = read_active
+        self._lost_after = lost_after
+        self._missing_since: dict[int, datetime] = {}
+        self._looked_at: datetime | None = None
         self._stopping = threading.Event()
         self._wanted = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -73,6 +83,33 @@ class Watch:
                 incident.acknowledge_by.isoformat(timespec="seconds"),
             )
             self._escalated(incident)
+        self.end_lost_alerts(utc_now())
+
+    def end_lost_alerts(self, now: datetime) -> None:
+        """End alerts that their Alertmanager has not known for `lost_after`.
+
+        Over a restart it forgets what fired, so it can never report their end. Prometheus tells it again of what
+        still fires, within a minute at most; `lost_after` must be longer. Nothing ends while it does not answer.
+        """
+        if self._read_active is None or (self._looked_at and now - self._looked_at < LOOK_AT_ALERTS_EVERY):
+            return
+        self._looked_at = now
+        firing = self._store.firing()
+        if not firing:
+            self._missing_since.clear()
+            return
+        try:
+            active = self._read_active()
+        except CouldNotLook as error:
+            log.info("whether alerts still fire is not known: %s", error.message)
+            self._missing_since.clear()
+            return
+        missing = [
+            one for one in firing if one.source == active.source and one.fingerprint not in active.fingerprints
+        ]
+        self._missing_since = {one.id: self._missing_since.get(one.id, now) for one in missing}
+        if now - active.since >= self._lost_after:
+            self._store.forget(one for one in missing if now - self._missing_since[one.id] >= self._lost_after)
 
     def _look_up(self, incident: IncidentOut) -> None:
         first = incident.alerts[0] if incident.alerts else None

@@ -44,6 +44,7 @@ class _Intake:
     def __init__(self, session: Session, notification: Notification, now: datetime, rejoin: timedelta) -> None:
         self._session = session
         self._given = notification.alerts
+        self._source = notification.externalURL.rstrip("/")
         self._now = now
         self._rejoin = rejoin
         self._received = Received()
@@ -59,7 +60,7 @@ class _Intake:
                 self._touched.append(incident)
         self._session.flush()
         for incident in {id(one): one for one in self._touched}.values():
-            _close_if_clear(incident, self._now)
+            close_if_clear(incident, self._now)
         self._received.incidents = sorted({public_id(one.id) for one in self._touched})
         return self._received
 
@@ -146,6 +147,7 @@ class _Intake:
             labels=given.labels,
             annotations=given.annotations,
             generator_url=given.generatorURL,
+            source=self._source,
             received_at=self._now,
         )
         incident.alerts.append(alert)
@@ -173,7 +175,7 @@ def _reading(given: AlertIn) -> list[ReadingShape]:
     ]
 
 
-def _close_if_clear(incident: Incident, now: datetime) -> None:
+def close_if_clear(incident: Incident, now: datetime) -> None:
     """Nobody took it on and its alerts are gone: it closes by itself. Once somebody did, they close it."""
     if any(alert.status == AlertStatus.FIRING for alert in incident.alerts):
         return

@@ -84,6 +84,7 @@ class Alert(Base):
     labels: Mapped[dict[str, str]] = mapped_column(JSON)
     annotations: Mapped[dict[str, str]] = mapped_column(JSON)
     generator_url: Mapped[str] = mapped_column(Text, default="")
+    source: Mapped[str] = mapped_column(String(512), default="", server_default="")
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

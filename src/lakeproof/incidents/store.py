@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
@@ -10,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.intake import Received, take_in
-from lakeproof.incidents.models import Evidence, Incident
+from lakeproof.incidents.intake import Received, close_if_clear, take_in
+from lakeproof.incidents.models import Alert, Evidence, Incident
 from lakeproof.incidents.shapes import (
     Act,
     EvidenceIn,
@@ -25,7 +26,7 @@ from lakeproof.incidents.shapes import (
 )
 from lakeproof.incidents.status import ONGOING, Status, check_move
 from lakeproof.incidents.timeline import DESK, add_entry
-from lakeproof.incidents.webhook import Notification
+from lakeproof.incidents.webhook import AlertStatus, Notification
 from lakeproof.observability.teams import acknowledge_seconds
 
 _WHEN = {
@@ -35,6 +36,16 @@ _WHEN = {
     Status.REVIEWED: "reviewed_at",
 }
 _ID = re.compile(r"(?:INC-)?0*(\d{1,9})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class FiringAlert:
+    """An alert that fires as far as the desk has heard. `source`: its Alertmanager's URL."""
+
+    id: int
+    fingerprint: str
+    source: str
+    received_at: datetime
 
 
 class NoSuchIncident(InvalidInput):
@@ -193,6 +204,28 @@ class Store:
             if unknown:
                 what += "; could not look: " + "; ".join(unknown)
             add_entry(incident, self._now(), DESK, "moment", what, moment.values())
+
+    def firing(self) -> list[FiringAlert]:
+        """Every alert that fires as far as the desk has heard."""
+        asked = select(Alert).where(Alert.status == AlertStatus.FIRING.value).order_by(Alert.id)
+        with self._read() as session:
+            return [
+                FiringAlert(one.id, one.fingerprint, one.source, one.received_at) for one in session.scalars(asked)
+            ]
+
+    def forget(self, alerts: Iterable[FiringAlert]) -> None:
+        """These ended without a word: Alertmanager does not know them any more."""
+        now = self._now()
+        for given in alerts:
+            with self._write() as session:
+                alert = session.get_one(Alert, given.id)
+                if alert.status != AlertStatus.FIRING:
+                    continue
+                incident = session.get_one(Incident, alert.incident_id)
+                alert.status, alert.ends_at = AlertStatus.RESOLVED.value, now
+                text = f"{alert.name} counts as cleared: Alertmanager does not know it any more"
+                add_entry(incident, now, DESK, "alert", text)
+                close_if_clear(incident, now)
 
     def escalate_due(self) -> list[IncidentOut]:
         """Mark every incident that nobody acknowledged in its team's time, each once. Gives those."""

@@ -100,5 +100,6 @@ class Notification(BaseModel):
     status: AlertStatus
     groupKey: str = ""
     receiver: str = ""
+    externalURL: Annotated[str, Field(max_length=512)] = ""
     truncatedAlerts: int = 0
     alerts: list[AlertIn] = Field(max_length=MOST_ALERTS)

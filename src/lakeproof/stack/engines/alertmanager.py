@@ -33,6 +33,8 @@ def command(stack: Stack) -> Command:
             f"--config.file={stack.etc_dir('alertmanager') / 'alertmanager.yml'}",
             f"--storage.path={stack.data_dir('alertmanager')}",
             f"--web.listen-address={stack.settings.host}:{stack.port('alertmanager')}",
+            # Stands in its webhooks: the desk knows by it whose alert it is.
+            f"--web.external-url={stack.url('alertmanager')}",
             "--cluster.listen-address=",
             "--log.level=warn",
         )

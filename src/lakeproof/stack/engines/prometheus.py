@@ -33,7 +33,10 @@ def command(stack: Stack) -> Command:
             f"--storage.tsdb.path={stack.data_dir('prometheus')}",
             f"--storage.tsdb.retention.time={RETENTION}",
             f"--web.listen-address={stack.settings.host}:{stack.port('prometheus')}",
+            f"--web.external-url={stack.url('prometheus')}",
             "--web.enable-lifecycle",
+            # What fires is told again so often: an Alertmanager that lost it over a restart soon knows it again.
+            "--rules.alert.resend-delay=10s",
             "--log.level=warn",
         )
     )
