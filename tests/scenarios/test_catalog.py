@@ -1,0 +1,183 @@
+"""Scenario folders as a whole: ours load, a folder outside joins them, and each mistake is named."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lakeproof.errors import InvalidInput
+from lakeproof.mitigations.mitigation import all_mitigations
+from lakeproof.scenarios.catalog import load_catalog
+
+FAULT_MODULE = """
+from lakeproof.faults.fault import Fault
+
+FAULT = Fault("flooded_cellar", "flood it", lambda stack, arguments: None, lambda stack, arguments: None)
+"""
+PROBE_MODULE = """
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.probe import Probe
+
+PROBES = (Probe("water", "cellar", "look", "cm", lambda stack, timeout: 0, Condition(Operator.BELOW, 1)),)
+"""
+SCENARIO: dict[str, Any] = {
+    "id": "wet-cellar",
+    "titles": {"vi": "hầm ngập", "en": "a wet cellar"},
+    "severity": "warning",
+    "team": "infrastructure",
+    "sla_minutes": 60,
+    "components": ["mysql"],
+    "touches": ["mysql"],
+    "use_cases": ["inventory-360"],
+    "fault": {"id": "flooded_cellar"},
+    "alerts": ["CellarWet"],
+    "evidence": ["water"],
+    "mitigations": ["start_component"],
+    "checks": [{"id": "alert_cleared"}],
+    "budgets": {"detect": 1, "diagnose": 1, "mitigate": 1, "recover": 1, "verify": 1},
+    "traffic": {"rate": 1},
+}
+CAUSES: dict[str, Any] = {
+    "causes": [
+        {
+            "id": "pump_stopped",
+            "says": {"vi": "máy bơm dừng", "en": "the pump stopped"},
+            "necessary": [{"probe": "water", "op": ">", "value": 10}],
+            "repairs": [{"id": "start_component", "args": {"component": "mysql"}}],
+        }
+    ]
+}
+TRUTH: dict[str, Any] = {
+    "root_cause": "pump_stopped",
+    "trigger": {"vi": "mất điện", "en": "no current"},
+    "accepted_repairs": ["start_component"],
+    "wrong_fixes": [],
+}
+ALERTS: dict[str, Any] = {"groups": [{"name": "cellar", "rules": [{"alert": "CellarWet", "expr": "water > 10"}]}]}
+
+type Write = Callable[..., tuple[Path, ...]]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def made(
+        name: str = "wet-cellar",
+        *,
+        scenario: dict[str, Any] | None = None,
+        causes: dict[str, Any] | None = None,
+        truth: dict[str, Any] | None = None,
+        alerts: dict[str, Any] | None = None,
+        without: str = "",
+    ) -> tuple[Path, ...]:
+        home = tmp_path / "more" / name
+        home.mkdir(parents=True)
+        files = {
+            "scenario.yaml": yaml.safe_dump(SCENARIO | (scenario or {})),
+            "causes.yaml": yaml.safe_dump(causes or CAUSES),
+            "truth.yaml": yaml.safe_dump(TRUTH | (truth or {})),
+            "alerts.yml": yaml.safe_dump(alerts or ALERTS),
+            "runbook.vi.md": "# Hầm ngập\n",
+            "runbook.en.md": "# A wet cellar\n",
+            "fault.py": FAULT_MODULE,
+            "probe.py": PROBE_MODULE,
+        }
+        for file, text in files.items():
+            if file != without:
+                (home / file).write_text(text)
+        return (tmp_path / "more",)
+
+    return made
+
+
+def test_our_scenarios_load() -> None:
+    catalog = load_catalog()
+    assert {"replication-lag", "connector-failure"} <= set(catalog.scenarios)
+    for scenario in catalog.scenarios.values():
+        assert catalog.truth(scenario).root_cause in {cause.id for cause in catalog.causes}
+
+
+def test_a_folder_outside_the_package_joins_with_its_own_modules(write: Write) -> None:
+    catalog = load_catalog(write())
+    assert "wet-cellar" in catalog.scenarios
+    assert "flooded_cellar" in catalog.faults
+    assert "water" in catalog.probes
+    assert catalog.scenarios["wet-cellar"].runbook("vi").startswith("# Hầm ngập")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"scenario": {"id": "dry-cellar"}}, "is not the folder's name"),
+        ({"scenario": {"fault": {"id": "no_such"}}}, "no fault 'no_such'"),
+        ({"scenario": {"fault": {"id": "paused_connector", "args": {"conector": "orders"}}}}, "argument conector"),
+        ({"scenario": {"checks": [{"id": "all_well"}]}}, "no check 'all_well'"),
+        ({"scenario": {"checks": [{"id": "metric_below_threshold"}]}}, "argument metric"),
+        ({"scenario": {"mitigations": ["pray"]}}, "no mitigation 'pray'"),
+        ({"scenario": {"evidence": ["fire"]}}, "no probe 'fire'"),
+        ({"scenario": {"components": ["oracle"]}}, "no component 'oracle'"),
+        ({"scenario": {"alerts": ["CellarWet", "CellarDry"]}}, "no rule defines the alert 'CellarDry'"),
+        ({"scenario": {"severity": "awful"}}, "severity"),
+        ({"scenario": {"colour": "blue"}}, "colour"),
+        ({"scenario": {"budgets": {"detect": -1}}}, "budgets"),
+        ({"truth": {"root_cause": "rain"}}, "no cause 'rain'"),
+        ({"truth": {"accepted_repairs": ["pray"]}}, "no mitigation 'pray'"),
+        ({"causes": {"causes": [CAUSES["causes"][0] | {"repairs": [{"id": "pray"}]}]}}, "no mitigation 'pray'"),
+        ({"without": "runbook.vi.md"}, "no runbook in that language"),
+        ({"without": "truth.yaml"}, "no such file"),
+        ({"without": "alerts.yml"}, "no such file"),
+    ],
+)
+def test_a_mistake_is_refused_by_file_and_key_before_anything_starts(
+    write: Write, changed: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load_catalog(write(**changed))
+    assert words in refused.value.message
+    assert "wet-cellar" in refused.value.message
+
+
+def test_a_rule_that_no_scenario_owns_is_refused(write: Write) -> None:
+    rules = [{"alert": "CellarWet", "expr": "1"}, {"alert": "Stray", "expr": "1"}]
+    with pytest.raises(InvalidInput, match="does not own the rule 'Stray'"):
+        load_catalog(write(alerts={"groups": [{"name": "x", "rules": rules}]}))
+
+
+def test_a_wrong_fix_must_be_turned_down_by_a_check_of_the_scenario(write: Write) -> None:
+    fix = {
+        "id": "look_away",
+        "steps": [{"id": "stop_ticker"}],
+        "says": {"vi": "quay đi", "en": "look away"},
+        "rejected_by": ["no_order_lost"],
+    }
+    with pytest.raises(InvalidInput, match="has no check 'no_order_lost'"):
+        load_catalog(write(truth={"wrong_fixes": [fix]}))
+
+
+def test_two_folders_of_one_name_are_refused(write: Write) -> None:
+    with pytest.raises(InvalidInput, match="is also in"):
+        load_catalog(write("replication-lag", scenario={"id": "replication-lag"}))
+
+
+def test_a_module_that_does_not_load_is_named(write: Write) -> None:
+    more = write()
+    (more[0] / "wet-cellar" / "broken.py").write_text("import nothing_of_that_name\n")
+    with pytest.raises(InvalidInput, match=r"broken\.py.*does not load"):
+        load_catalog(more)
+
+
+def test_no_such_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="no such folder"):
+        load_catalog((tmp_path / "nowhere",))
+
+
+def test_a_scenario_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(InvalidInput, match="replication-lag"):
+        load_catalog().scenario("replication_lagg")
+
+
+def test_every_mitigation_is_named_as_its_module() -> None:
+    for name in all_mitigations():
+        module: Any = __import__(f"lakeproof.mitigations.{name}", fromlist=["MITIGATION"])
+        assert name == module.MITIGATION.id
