@@ -138,6 +138,12 @@ def test_pages_show_hostile_text_as_text(client: TestClient) -> None:
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
+def test_a_runbook_is_shown_and_a_path_is_no_name(client: TestClient) -> None:
+    assert "lakeproof ps" in client.get("/runbook/service-unavailable?lang=vi").text
+    for name in ("nothing", "..%2F..%2F..%2Fetc%2Fpasswd", "service-unavailable.vi"):
+        assert client.get(f"/runbook/{name}").status_code == 404
+
+
 def test_the_rca_is_drafted_kept_and_read_back(client: TestClient) -> None:
     client.post("/api/incidents", json={"title": "x"})
     drafted = client.post("/api/incidents/1/rca", json={"root_cause": "paused_connector"}).json()["markdown"]

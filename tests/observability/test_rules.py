@@ -6,6 +6,7 @@ import pytest
 
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.rules import OWN_RULES, SCENARIOS, RulesFile, find_rules, load_rules, render_rules
+from lakeproof.observability.runbook import PREFIX, Language, find_runbook
 from lakeproof.observability.timing import DRILL_FACTOR
 
 RULES = find_rules()
@@ -34,6 +35,12 @@ def test_every_alert_says_which_metric_and_value_were_violated(rules: RulesFile)
     for rule in rules.alerts:
         assert rule.annotations.metric in rule.expr
         assert rule.annotations.value
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_every_runbook_url_leads_to_a_text(language: Language) -> None:
+    names = {rule.annotations.runbook_url.removeprefix(PREFIX) for rules in RULES for rule in rules.alerts}
+    assert [name for name in sorted(names) if not find_runbook(name, language)] == []
 
 
 def test_every_file_of_rules_has_a_test_of_each_alert() -> None:

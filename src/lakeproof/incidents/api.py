@@ -97,7 +97,7 @@ def build_desk(
     _add_errors(app, metrics)
     _add_incidents(app, store, watch)
     _add_webhook(app, store, watch, metrics)
-    pages.add_pages(app, store)
+    pages.add_pages(app, store, stack.settings.scenario_dirs)
 
     @app.get("/health")
     def health() -> Response:

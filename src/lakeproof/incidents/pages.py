@@ -1,4 +1,7 @@
-"""The desk's pages: a list and one incident, rendered here, without scripts and without files from elsewhere."""
+"""The desk's pages: the list, an incident, a runbook, rendered here, without scripts and files from elsewhere."""
+
+from collections.abc import Iterable
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
@@ -7,21 +10,22 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lakeproof.incidents.footnotes import format_time
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
+from lakeproof.observability.runbook import PREFIX, Language, find_runbook
 
 # Nothing may be loaded or run: an alert's text that slips through would still be dead text.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'"
 
 
-def add_pages(app: FastAPI, store: Store) -> None:
-    """Add `/` and `/incidents/ID`."""
+def add_pages(app: FastAPI, store: Store, further_scenarios: Iterable[Path] = ()) -> None:
+    """Add `/`, `/incidents/ID` and `/runbook/NAME`."""
     templates = Environment(
         loader=PackageLoader("lakeproof.incidents"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     templates.filters["time"] = lambda at: format_time(at) if at else ""
 
-    def page(name: str, **values: object) -> HTMLResponse:
+    def page(template: str, **values: object) -> HTMLResponse:
         return HTMLResponse(
-            templates.get_template(name).render(**values), headers={"Content-Security-Policy": POLICY}
+            templates.get_template(template).render(**values), headers={"Content-Security-Policy": POLICY}
         )
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
@@ -32,4 +36,12 @@ def add_pages(app: FastAPI, store: Store) -> None:
     @app.get("/incidents/{name}", response_class=HTMLResponse, include_in_schema=False)
     def show_incident(name: str) -> HTMLResponse:
         """One incident."""
-        return page("incident.html", incident=store.get(name))
+        return page("incident.html", incident=store.get(name), prefix=PREFIX)
+
+    @app.get(PREFIX + "{name}", response_class=HTMLResponse, include_in_schema=False)
+    def show_runbook(name: str, lang: Language = "en") -> HTMLResponse:
+        """What an alert's runbook_url points to."""
+        text = find_runbook(name, lang, further_scenarios)
+        answer = page("runbook.html", name=name, language=lang, text=text or "There is no runbook of that name.")
+        answer.status_code = 404 if text is None else 200
+        return answer
