@@ -53,7 +53,9 @@ async def test_a_refused_connection_was_not_sent_and_a_lost_one_is_unclear() -> 
 def test_the_loop_goes_on_asking_a_shop_that_does_not_answer(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as silent_shop:  # the kernel takes calls, nobody reads
         url = f"http://127.0.0.1:{silent_shop.getsockname()[1]}"
-        handle = TrafficHandle(Traffic(url, tmp_path, rate=300, seed=1, run="r", call_seconds=0.4))
+        handle = TrafficHandle(
+            Traffic(lambda: Storefront(url, call_seconds=0.4), tmp_path, rate=300, seed=1, run="r", call_seconds=0.4)
+        )
         try:
             Deadline(10).wait_for(
                 "80 calls sent, none answered", lambda: True if handle.counts().sent >= 80 else None, every=0.05
@@ -69,4 +71,11 @@ def test_the_loop_goes_on_asking_a_shop_that_does_not_answer(tmp_path: Path) -> 
 @pytest.mark.parametrize(("rate", "run"), [(0.0, "r"), (1e9, "r"), (10.0, "a/b"), (10.0, "x" * 50)])
 def test_a_rate_or_a_run_that_cannot_be_is_refused(tmp_path: Path, rate: float, run: str) -> None:
     with pytest.raises(InvalidInput):
-        Traffic("http://127.0.0.1:1", tmp_path, rate=rate, seed=1, run=run, call_seconds=1)
+        Traffic(
+            lambda: Storefront("http://127.0.0.1:1", call_seconds=1),
+            tmp_path,
+            rate=rate,
+            seed=1,
+            run=run,
+            call_seconds=1,
+        )

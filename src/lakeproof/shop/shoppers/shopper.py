@@ -11,7 +11,7 @@ from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.order.models import Item, Op, Order, Status
 from lakeproof.shop.shoppers.plan import Basket, Visit
 from lakeproof.shop.shoppers.report import Tally
-from lakeproof.shop.shoppers.storefront import Answer, Storefront, Word
+from lakeproof.shop.shoppers.storefront import Answer, Shop, Word
 
 SETTLE_SECONDS = (0.5, 1.0, 2.0, 3.0)  # pauses between tries to learn an unclear outcome; the last one repeats
 
@@ -19,9 +19,9 @@ SETTLE_SECONDS = (0.5, 1.0, 2.0, 3.0)  # pauses between tries to learn an unclea
 class Shopper:
     """Owns the order `key`. Visits given to it are done one after the other, by `shop`."""
 
-    def __init__(self, key: str, storefront: Storefront, ledger: Ledger, tally: Tally, over: asyncio.Event) -> None:
+    def __init__(self, key: str, shop: Shop, ledger: Ledger, tally: Tally, over: asyncio.Event) -> None:
         self.key = key
-        self._storefront, self._ledger, self._tally, self._over = storefront, ledger, tally, over
+        self._shop, self._ledger, self._tally, self._over = shop, ledger, tally, over
         self._order: Order | None = None
         self._version = 0
         self.visits: deque[Visit] = deque()
@@ -76,7 +76,7 @@ class Shopper:
             if answer.word is Word.REFUSED:
                 # The shop says no for good, so the first try did nothing, or something else happened: look.
                 reason = answer.reason
-                answer = await self._storefront.read(self.key)
+                answer = await self._shop.read(self.key)
                 if answer.word is Word.OK:
                     answer = replace(answer, version=self._read_version(op, version, answer), reason=reason)
             elif answer.word is Word.OK:
@@ -101,10 +101,10 @@ class Shopper:
         if visit.op is Op.CREATE:
             assert visit.basket is not None
             basket = visit.basket
-            return lambda: self._storefront.create(self.key, visit.customer_id, basket)
+            return lambda: self._shop.create(self.key, visit.customer_id, basket)
         assert self._order is not None
         order, operation_key = self._order, f"{self.key}.v{self._version + 1}"
-        return lambda: self._storefront.change(visit.op, order, operation_key, visit.basket)
+        return lambda: self._shop.change(visit.op, order, operation_key, visit.basket)
 
     def _wanted(self, visit: Visit) -> Order | None:
         """The order as it must be after the visit; what only the shop decides is None."""

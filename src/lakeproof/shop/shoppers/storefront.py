@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 import orjson
@@ -31,6 +31,19 @@ class Answer:
     reason: str = ""
     order: Order | None = None
     version: int = 0
+
+
+class Shop(Protocol):
+    """Where a shopper buys: over HTTP, or (for benchmarks) straight at the database."""
+
+    async def create(self, key: str, customer_id: int, basket: Basket) -> Answer:
+        """Make the order of `key`."""
+
+    async def change(self, op: Op, order: Order, operation_key: str, basket: Basket | None) -> Answer:
+        """Pay, change, cancel or delete `order`, which must still have the version that the caller knows."""
+
+    async def read(self, key: str) -> Answer:
+        """The order of `key`; OK without an order where there is none."""
 
 
 class Storefront:

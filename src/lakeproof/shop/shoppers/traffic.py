@@ -5,6 +5,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.shoppers.plan import plan
 from lakeproof.shop.shoppers.report import Counts, Tally, TrafficReport
 from lakeproof.shop.shoppers.shopper import Shopper
-from lakeproof.shop.shoppers.storefront import Storefront
+from lakeproof.shop.shoppers.storefront import Shop, Storefront
 from lakeproof.stack.stack import Stack
 
 MAX_UNDER_WAY = 3_000
@@ -35,15 +36,25 @@ class Traffic:
     """One run of shoppers. `serve` is its whole life, in one event loop; `stop` may be called from any thread."""
 
     def __init__(
-        self, base_url: str, ledger_dir: Path, *, rate: float, seed: int, run: str, call_seconds: float
+        self,
+        enter_shop: Callable[[], AbstractAsyncContextManager[Shop]],
+        ledger_dir: Path,
+        *,
+        rate: float,
+        seed: int,
+        run: str,
+        call_seconds: float,
     ) -> None:
-        """Raises: InvalidInput for a rate or a run that cannot be."""
+        """`enter_shop`: opens the shop, once, inside the traffic's event loop. `call_seconds`: its longest call.
+
+        Raises: InvalidInput for a rate or a run that cannot be.
+        """
         if not 0 < rate <= 5_000:
             raise InvalidInput("not between 0 and 5000 calls per second", where=f"rate {rate:g}")
         if not _RUN.fullmatch(run):
             raise InvalidInput("letters, digits, - and _, at most 40", where=f"run {run!r}")
         self.rate, self.seed, self.run = rate, seed, run
-        self._base_url, self._ledger_dir, self._call_seconds = base_url, ledger_dir, call_seconds
+        self._enter_shop, self._ledger_dir, self._call_seconds = enter_shop, ledger_dir, call_seconds
         self.tally = Tally()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -73,12 +84,12 @@ class Traffic:
         self._note_stop()
         async with (
             Ledger.open(self._ledger_dir, self.run) as ledger,
-            Storefront(self._base_url, call_seconds=self._call_seconds) as storefront,
+            self._enter_shop() as shop,
         ):
             self.tally = Tally()
             reporter = asyncio.create_task(self._show(progress)) if progress else None
             try:
-                sent_seconds = await self._send(seconds, ledger, storefront)
+                sent_seconds = await self._send(seconds, ledger, shop)
             finally:
                 if reporter:
                     reporter.cancel()
@@ -86,7 +97,7 @@ class Traffic:
                 run=self.run, seed=self.seed, rate=self.rate, seconds=sent_seconds, ledger=str(ledger.path)
             )
 
-    async def _send(self, seconds: float | None, ledger: Ledger, storefront: Storefront) -> float:
+    async def _send(self, seconds: float | None, ledger: Ledger, shop: Shop) -> float:
         """Send each visit when it is due, then wait for the shoppers. Gives the seconds of sending."""
         assert self._stop is not None and self._over is not None
         shoppers: dict[int, Shopper] = {}
@@ -118,7 +129,7 @@ class Traffic:
             shopper = shoppers.get(visit.number)
             if shopper is None:
                 key = f"{self.run}-{visit.number:07d}"
-                shopper = shoppers[visit.number] = Shopper(key, storefront, ledger, tally, self._over)
+                shopper = shoppers[visit.number] = Shopper(key, shop, ledger, tally, self._over)
             shopper.visits.append(visit)
             if not shopper.busy:
                 shopper.busy = True
@@ -158,14 +169,16 @@ async def _shop(shopper: Shopper) -> None:
 
 def of_stack(stack: Stack, rate: float, seed: int, run: str | None = None, base_url: str | None = None) -> Traffic:
     """Shoppers of a stack's order service, who write into the stack's ledger."""
+    url = base_url or stack.url("order-service")
+    # Longer than the service's own limit: its refusal says more than our silence.
+    call_seconds = stack.settings.shop.request_seconds + 2.0
     return Traffic(
-        base_url or stack.url("order-service"),
+        lambda: Storefront(url, call_seconds=call_seconds),
         stack.ledger_dir,
         rate=rate,
         seed=seed,
         run=run or new_run(seed),
-        # Longer than the service's own limit: its refusal says more than our silence.
-        call_seconds=stack.settings.shop.request_seconds + 2.0,
+        call_seconds=call_seconds,
     )
 
 

@@ -1,0 +1,84 @@
+"""What a benchmark is, what it gives, and which there are: every module of this folder with a `BENCHMARK`."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from lakeproof import bench
+from lakeproof.bench.machine import Machine, look_at_machine
+from lakeproof.errors import InvalidInput
+from lakeproof.stack.stack import Stack
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be set for every benchmark; 0 and () mean the benchmark's own choice."""
+
+    seconds: float = 0.0
+    rates: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """`value` of what is measured to a peer or a limit; `aim` is what we want of it, in words."""
+
+    what: str
+    value: float
+    aim: str = ""
+    met: bool | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run. `tables`: title → rows, each column → value; the unit stands in the column's name."""
+
+    name: str
+    options: Options
+    tables: Mapping[str, list[dict[str, Any]]]
+    ratios: list[Ratio]
+    notes: list[str] = field(default_factory=list)
+    machine: Machine = field(default_factory=look_at_machine)
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def command(self) -> str:
+        """The command that does it again."""
+        given = [f"--seconds {self.options.seconds:g}"] if self.options.seconds else []
+        return " ".join(["lakeproof bench", self.name, *given, *(f"--rate {rate:g}" for rate in self.options.rates)])
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for scripts."""
+        return {"command": self.command, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One measurement. `needs`: components that must be healthy in the stack; () where it brings its own."""
+
+    name: str
+    summary: str
+    needs: tuple[str, ...]
+    run: Callable[[Stack, Options, Progress], Result]
+
+
+def all_benchmarks() -> Mapping[str, Benchmark]:
+    """Name → benchmark."""
+    found: dict[str, Benchmark] = {}
+    for module in sorted(pkgutil.iter_modules(bench.__path__), key=lambda entry: entry.name):
+        loaded = importlib.import_module(f"{bench.__name__}.{module.name}")
+        if isinstance(one := getattr(loaded, "BENCHMARK", None), Benchmark):
+            found[one.name] = one
+    return found
+
+
+def find(name: str) -> Benchmark:
+    """The benchmark of that name. Raises: InvalidInput that lists the names."""
+    known = all_benchmarks()
+    if name not in known:
+        raise InvalidInput(f"no benchmark {name!r}", next_action=f"one of {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,39 @@
+"""A database of a benchmark's own in the stack's MariaDB: the shop's tables, not captured, not checked."""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+
+from lakeproof.shop.connections import Connection, connector
+from lakeproof.stack.engines import mysql
+from lakeproof.stack.stack import Stack
+
+NAME = "lakeproof_bench"
+
+
+@contextlib.contextmanager
+def scratch_database(stack: Stack) -> Iterator[str]:
+    """Fresh and empty; dropped afterwards, also one that a killed run left behind."""
+    with mysql.connect(stack, "root", "mysql-root", 30.0) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
+        try:
+            for statement in mysql.schema_statements():
+                here = statement.replace(" oltp.", f" {NAME}.").replace("EXISTS oltp ", f"EXISTS {NAME} ")
+                cursor.execute(here)
+            yield NAME
+        finally:
+            connection.ping(reconnect=True)
+            cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
+
+
+def connect_to(stack: Stack, database: str) -> Callable[[], Awaitable[Connection]]:
+    """Opens connections as the order service does, but as root: its own user has no rights here."""
+    host, port = stack.host_port("mysql", "tcp")
+    return connector(
+        host,
+        port,
+        "root",
+        stack.secret("mysql-root"),
+        database,
+        connect_seconds=5.0,
+        statement_seconds=stack.settings.shop.request_seconds,
+    )

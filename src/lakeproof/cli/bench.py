@@ -1,0 +1,84 @@
+"""`lakeproof bench`: the benchmarks, each with a ratio against a peer or a limit of the same run."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, print_table, say, stdout
+
+if TYPE_CHECKING:
+    from lakeproof.bench.benchmark import Result
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(bench)
+
+
+def bench(
+    name: Annotated[str | None, typer.Argument(help="Which one; without it they are listed.")] = None,
+    seconds: Annotated[float, typer.Option(min=0, help="Length of one round; 0: the benchmark's own.")] = 0,
+    rate: Annotated[list[float] | None, typer.Option(help="Orders per second, may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
+) -> None:
+    """Run one benchmark on this machine: figures, ratios, the machine, and the command that does it again.
+
+    What it needs must be up (`lakeproof up …` is named when it is not). No benchmark fails for being slow.
+    """
+    from lakeproof.bench.benchmark import Options, all_benchmarks, find
+    from lakeproof.stack.stack import load_stack
+
+    if name is None:
+        known = all_benchmarks().values()
+        if as_json:
+            print_json([{"name": one.name, "summary": one.summary, "needs": one.needs} for one in known])
+            return
+        print_table(
+            ("Name", "Measures", "Needs"), [(one.name, one.summary, ", ".join(one.needs) or "-") for one in known]
+        )
+        return
+    benchmark = find(name)
+    stack = load_stack()
+    _require(stack, benchmark.needs)
+    result = benchmark.run(stack, Options(seconds, tuple(rate or ())), say)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        _print(result)
+
+
+def _require(stack: object, needs: tuple[str, ...]) -> None:
+    """Ask each needed component its own readiness question. Raises: InvalidInput naming what to start."""
+    from lakeproof.errors import InvalidInput, NotReady
+    from lakeproof.stack.components import find
+    from lakeproof.stack.stack import Stack
+
+    assert isinstance(stack, Stack)
+    for need in needs:
+        try:
+            find(need).ready(stack, 3.0)
+        except NotReady as error:
+            raise InvalidInput(
+                f"it is not healthy: {error.what}", where=need, next_action=f"lakeproof up {' '.join(needs)}"
+            ) from error
+
+
+def _print(result: "Result") -> None:
+    machine = result.machine
+    stdout.print(f"{result.command}   ({result.at}, commit {machine.commit})", markup=False)
+    stdout.print(
+        f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:g} GiB, {machine.system},"
+        f" load after it {machine.load_before:g}",
+        markup=False,
+    )
+    for title, rows in result.tables.items():
+        stdout.print(f"\n{title}", markup=False)
+        if rows:
+            print_table(list(rows[0]), [[row.get(column) for column in rows[0]] for row in rows])
+    stdout.print()
+    for ratio in result.ratios:
+        verdict = "" if ratio.met is None else (" (met)" if ratio.met else " (NOT met)")
+        aim = f", aim {ratio.aim}{verdict}" if ratio.aim else ""
+        stdout.print(f"ratio {ratio.value:g}: {ratio.what}{aim}", markup=False)
+    for note in result.notes:
+        stdout.print(note, markup=False)
