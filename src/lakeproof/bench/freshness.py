@@ -1,0 +1,147 @@
+"""freshness: from an order's commit in MariaDB to `main` and to a reader in Trino, at fixed rates by SQL.
+
+Needs the whole path. Shoppers create the given orders per second, and pay, change, cancel and delete beside (0.6 more
+calls for each order). The clock is one: all run on this machine.
+"""
+
+import time
+from typing import Any
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.sightings import Watch
+from lakeproof.bench.sql_shop import SqlShop
+from lakeproof.bench.usage import Usage
+from lakeproof.deadline import Deadline
+from lakeproof.shop.order.models import Op
+from lakeproof.shop.shoppers.handle import TrafficHandle
+from lakeproof.shop.shoppers.plan import MIX, Basket
+from lakeproof.shop.shoppers.report import percentiles_ms
+from lakeproof.shop.shoppers.storefront import Answer, Word
+from lakeproof.shop.shoppers.traffic import Traffic, new_run
+from lakeproof.stack.stack import Stack
+
+RATES = (50.0, 200.0)
+SECONDS = 60.0
+WARM_SECONDS = 15.0
+DRAIN_SECONDS = 30.0
+AIM_P99_SECONDS = 5.0
+
+
+class TimedShop(SqlShop):
+    """Notes when each order's creation was committed: UNIX seconds, as its caller sees it."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack)
+        self.committed: dict[int, float] = {}
+
+    async def create(self, key: str, customer_id: int, basket: Basket) -> Answer:
+        """As the shop."""
+        answer = await super().create(key, customer_id, basket)
+        if answer.word is Word.OK and answer.order is not None and answer.order.id is not None:
+            self.committed[answer.order.id] = time.time()
+        return answer
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: CouldNotLook where the path does not answer."""
+    rows, usage_tables, ratios, notes = [], {}, [], []
+    for rate in options.rates or RATES:
+        progress(f"{rate:g} orders/s: {WARM_SECONDS:g} s of warming, then {options.seconds or SECONDS:g} s")
+        row, usage, problems = _at_rate(stack, rate, options.seconds or SECONDS, progress)
+        rows.append(row)
+        usage_tables[f"by process at {rate:g} orders/s (percent of one core)"] = usage
+        notes += problems
+        if (p99 := row.get("trino_p99_s")) is not None:
+            ratios.append(
+                Ratio(
+                    f"commit → Trino p99 at {rate:g} orders/s to 5 s",
+                    round(p99 / AIM_P99_SECONDS, 2),
+                    "at most 1",
+                    p99 <= AIM_P99_SECONDS,
+                )
+            )
+            ratios.append(
+                Ratio(
+                    f"commit → main p50 at {rate:g} orders/s to the checkpoint interval"
+                    f" ({stack.settings.lake.checkpoint_seconds:g} s)",
+                    round(row["main_p50_s"] / stack.settings.lake.checkpoint_seconds, 2),
+                )
+            )
+    return Result(
+        "freshness",
+        options,
+        {"seconds from commit, by SQL": rows, **usage_tables},
+        ratios,
+        notes,
+    )
+
+
+def _at_rate(
+    stack: Stack, rate: float, seconds: float, progress: Progress
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+    shops: list[TimedShop] = []
+
+    def enter() -> TimedShop:
+        shops.append(TimedShop(stack))
+        return shops[-1]
+
+    traffic = Traffic(
+        enter,
+        stack.ledger_dir,
+        rate=rate / MIX[Op.CREATE],
+        seed=int(rate),
+        run=f"{new_run(int(rate))}-fresh",
+        call_seconds=stack.settings.shop.request_seconds + 2.0,
+    )
+    watch = Watch(stack)
+    handle = TrafficHandle(traffic)
+    try:
+        _wait(WARM_SECONDS)
+        usage, started = Usage(stack), time.time()
+        _wait(seconds)
+        ended, used = time.time(), usage.table()
+        report = handle.stop()
+        progress(f"{rate:g} orders/s: waiting for the last ones")
+        mine = {order: at for order, at in shops[0].committed.items() if started <= at < ended}
+        drained = Deadline(DRAIN_SECONDS)
+        while not drained.expired and not all(order in watch.sightings for order in mine):
+            drained.pause(0.5)
+    finally:
+        handle.stop()
+        watch.stop()
+    seen = {order: watch.sightings[order] for order in mine if order in watch.sightings}
+    main = [one.main_at - mine[order] for order, one in seen.items()]
+    reader = [one.trino_at - mine[order] for order, one in seen.items()]
+    row: dict[str, Any] = {
+        "asked_per_s": rate,
+        "orders_per_s": round(len(mine) / (ended - started), 1),
+        "orders": len(mine),
+        # Deleted before the first look, or not published in time.
+        "not_seen": len(mine) - len(seen),
+        **_spread("main", main),
+        **_spread("trino", reader),
+        "commits": watch.commits,
+        "passed_over": watch.passed_over,
+        "refused": report.counts.refused,
+        "unclear": report.counts.unclear,
+    }
+    failed = watch.problems
+    return row, used, [f"{rate:g} orders/s: {len(failed)} looks failed, last: {failed[-1]}"] if failed else []
+
+
+def _spread(what: str, seconds: list[float]) -> dict[str, float]:
+    return {f"{what}_{name}_s": round(ms / 1000, 2) for name, ms in percentiles_ms(seconds).items() if name != "max"}
+
+
+def _wait(seconds: float) -> None:
+    deadline = Deadline(seconds)
+    while not deadline.expired:
+        deadline.pause(1.0)
+
+
+BENCHMARK = Benchmark(
+    "freshness",
+    "commit → main → Trino p50/p95/p99 at 50 and 200 orders/s by SQL, CPU and memory by process",
+    ("mysql", "kafka", "connect", "flink-jobmanager", "flink-taskmanager", "nessie", "publisher", "trino"),
+    run,
+)

@@ -1,0 +1,75 @@
+"""When each new order was first seen published on `main`, and first seen by Trino."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.publish import history
+from lakeproof.lake.query import trino
+from lakeproof.stack.stack import Stack
+
+POLL_SECONDS = 0.1
+QUERY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """UNIX seconds: the merge of the first commit that shows the order; the end of the first query that shows it."""
+
+    main_at: float
+    trino_at: float
+
+
+class Watch:
+    """Asks Trino, at each newly published snapshot of `orders`, for the ids that were not there before.
+
+    A query costs the machine something, as a reader does; where a commit is passed over because a query took longer
+    than the next publish, its orders count with the commit that follows: never fresher than they were.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._over = threading.Event()
+        self._floor = self._newest_id()
+        self.sightings: dict[int, Sighting] = {}
+        self.commits = self.passed_over = 0
+        self.problems: list[str] = []
+        self._thread = threading.Thread(target=self._look, name="freshness", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more. Safe to repeat."""
+        self._over.set()
+        self._thread.join(QUERY_SECONDS + 5)
+
+    def _newest_id(self) -> int:
+        answer = trino.run(self._stack, "SELECT COALESCE(MAX(id), 0) FROM orders", Deadline(QUERY_SECONDS))
+        return int(answer.rows[0][0])
+
+    def _look(self) -> None:
+        last = ""
+        while not self._over.wait(POLL_SECONDS):
+            try:
+                commits = history.log(self._stack, 10)
+                if not commits or commits[0].hash == last:
+                    continue
+                hashes = [commit.hash for commit in commits]
+                self.passed_over += hashes.index(last) - 1 if last in hashes else 0
+                last = hashes[0]
+                self._see(commits[0])
+            except LakeproofError as error:
+                self.problems.append(error.message)
+
+    def _see(self, commit: history.PublishedCommit) -> None:
+        snapshot = commit.snapshots["orders"]
+        answer = trino.run(
+            self._stack,
+            f"SELECT id FROM orders FOR VERSION AS OF {snapshot} WHERE id > {self._floor}",
+            Deadline(QUERY_SECONDS),
+        )
+        sighting = Sighting(commit.at.timestamp(), time.time())
+        self.commits += 1
+        for (order_id,) in answer.rows:
+            self.sightings.setdefault(int(order_id), sighting)

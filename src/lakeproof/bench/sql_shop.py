@@ -1,0 +1,86 @@
+"""A shop without HTTP: shoppers call the order service's own store, in their own process.
+
+The same statements, transactions and ledger as by HTTP, so `check` knows these orders.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.connections import (
+    CommitUnclear,
+    Conflict,
+    ConnectionPool,
+    DatabaseDown,
+    DatabaseRefused,
+    TooBusy,
+)
+from lakeproof.shop.order.app import database_of
+from lakeproof.shop.order.events import operation
+from lakeproof.shop.order.metrics import OrderMetrics
+from lakeproof.shop.order.models import Op, Order
+from lakeproof.shop.order.requests import CreateRequest, ItemRequest, ItemsRequest
+from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
+from lakeproof.shop.shoppers.plan import Basket
+from lakeproof.shop.shoppers.storefront import Answer, Word
+from lakeproof.stack.stack import Stack
+
+
+class SqlShop:
+    """A `Shop` of the stack's order database."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._seconds = stack.settings.shop.request_seconds
+        self._pool = ConnectionPool(database_of(stack).connect, stack.settings.shop.pool_size)
+        self._store = OrderStore(self._pool, OrderMetrics())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._pool.close()
+
+    async def create(self, key: str, customer_id: int, basket: Basket) -> Answer:
+        """Make the order of `key`."""
+        request = CreateRequest(customer_id=customer_id, items=_items(basket))
+        asked = operation(Op.CREATE, key, None, request.canonical())
+        return await self._answer(lambda deadline: self._store.create(request, asked, deadline))
+
+    async def change(self, op: Op, order: Order, operation_key: str, basket: Basket | None) -> Answer:
+        """Pay, change, cancel or delete `order` at the version that the caller knows."""
+        assert order.id is not None
+        items = ItemsRequest(items=_items(basket)) if basket is not None else None
+        asked = operation(op, operation_key, order.id, items.canonical() if items is not None else "")
+        change = functools.partial(self._store.change, order.id, asked, expected_version=order.version, items=items)
+        return await self._answer(lambda deadline: change(deadline=deadline))
+
+    async def read(self, key: str) -> Answer:
+        """The order of `key`; OK without an order where there is none."""
+
+        async def find(deadline: Deadline) -> Changed:
+            order = await self._store.find_by_key(key, deadline)
+            return Changed(order.id or 0 if order else 0, order.version if order else 0, order)
+
+        return await self._answer(find)
+
+    async def _answer(self, call: Callable[[Deadline], Awaitable[Changed]]) -> Answer:
+        try:
+            changed = await call(Deadline(self._seconds))
+        except OrderRefused as error:
+            return Answer(Word.REFUSED, error.why)
+        except CommitUnclear:
+            return Answer(Word.UNCLEAR, "commit without an answer")
+        except (DatabaseDown, DatabaseRefused, TooBusy, Conflict) as error:
+            return Answer(Word.UNAVAILABLE, type(error).__name__)
+        return Answer(Word.OK, order=changed.order, version=changed.version)
+
+
+def _items(basket: Basket) -> list[ItemRequest]:
+    return [
+        ItemRequest(sku=sku, quantity=quantity, unit_price=Decimal(price)) for sku, quantity, price in basket.items
+    ]
