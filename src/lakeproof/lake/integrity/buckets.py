@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lakeproof.lake.integrity.canonical import (
     ORDER_EVENTS,
@@ -41,12 +40,11 @@ def width_for(largest_order_id: int) -> int:
     return max(SMALLEST_WIDTH, -(-(largest_order_id + 1) // BUCKETS))
 
 
-def from_rows(rows: Iterable[Sequence[Any]]) -> Digests:
+def from_rows(rows: Iterable[tuple[str, int, int, int, int]]) -> Digests:
     """Rows (table, bucket, count, sum, identity sum) of an engine as digests."""
     found: dict[str, dict[int, Digest]] = {table.name: {} for table in TABLES}
     for table, bucket, count, full, identity in rows:
-        # Sums come as text, as decimals, or (MariaDB) as decimals with a zero scale.
-        found[str(table)][int(bucket)] = Digest(int(count), int(full), int(identity))
+        found[table][bucket] = Digest(count, full, identity)
     return found
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.lake.integrity.across import broken_of
-from lakeproof.lake.integrity.buckets import from_rows, ranges_of, width_for
+from lakeproof.lake.integrity.buckets import ranges_of, width_for
 from lakeproof.lake.integrity.comparing import DATABASE, Shown, compare
 from lakeproof.lake.integrity.contents import Contents, contents_of
 from lakeproof.lake.integrity.readers import Reader, lake_reader, mariadb_snapshot
@@ -152,7 +152,8 @@ class _Check:
         self, pool: ThreadPoolExecutor, readers: dict[str, Reader], cuts: dict[str, int], width: int
     ) -> dict[str, Shown]:
         def look(engine: str, reader: Reader) -> Shown:
-            digests = from_rows(reader.digests(width))
+            digests = reader.digests(width)
+            self._note(f"{engine} digests")
             # Where another engine has the same digests of the same hash, its rows keep the claims as well.
             asked = engine in (DATABASE, next((each for each in readers if each != DATABASE), ""))
             return Shown(cuts[engine], digests, tuple(broken_of(reader.broken())) if asked else None)

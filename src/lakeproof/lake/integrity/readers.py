@@ -11,6 +11,7 @@ import pymysql
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.integrity.across import across_sql
+from lakeproof.lake.integrity.buckets import Digests, from_rows
 from lakeproof.lake.integrity.canonical import TABLES
 from lakeproof.lake.integrity.dialects import Dialect, Flink, MariaDb, Trino, digests_sql, rows_sql
 from lakeproof.lake.publish.history import PublishedCommit
@@ -43,8 +44,8 @@ class Reader(Protocol):
     def largest_order_id(self) -> int:
         """The largest order id in any table."""
 
-    def digests(self, width: int) -> Rows:
-        """Rows (table, bucket, count, sum, identity sum)."""
+    def digests(self, width: int) -> Digests:
+        """Of every table, by bucket."""
 
     def rows(self, ranges: list[tuple[int, int]]) -> Mapping[str, Rows]:
         """Canonical values per table of the orders with ids in these ranges."""
@@ -60,6 +61,14 @@ def all_digests_sql(dialect: Dialect, width: int) -> str:
         inner = digests_sql(dialect, table, f"{SCHEMA}.{table.name}", width)
         parts.append(f"SELECT '{table.name}' AS table_name, d.* FROM ({inner}) AS d")
     return " UNION ALL ".join(parts)
+
+
+def _digests(dialect: Dialect, rows: Rows) -> Digests:
+    """What an engine answered to `all_digests_sql`."""
+    return from_rows(
+        (str(table), int(bucket), int(count), dialect.sum_of(full), dialect.sum_of(identity))
+        for table, bucket, count, full, identity in rows
+    )
 
 
 def _few(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -78,9 +87,9 @@ class MariaDbReader:
         """The largest order id in any table."""
         return int(self.ask(LARGEST_SQL)[0][0])
 
-    def digests(self, width: int) -> Rows:
+    def digests(self, width: int) -> Digests:
         """As Reader."""
-        return self.ask(all_digests_sql(MariaDb(), width))
+        return _digests(MariaDb(), self.ask(all_digests_sql(MariaDb(), width)))
 
     def rows(self, ranges: list[tuple[int, int]]) -> Mapping[str, Rows]:
         """As Reader."""
@@ -141,9 +150,9 @@ class LakeReader:
         """As Reader."""
         return int(self.run(LARGEST_SQL, self.deadline).rows[0][0])
 
-    def digests(self, width: int) -> Rows:
+    def digests(self, width: int) -> Digests:
         """As Reader."""
-        return self.run(all_digests_sql(self.dialect, width), self.deadline).rows
+        return _digests(self.dialect, self.run(all_digests_sql(self.dialect, width), self.deadline).rows)
 
     def rows(self, ranges: list[tuple[int, int]]) -> Mapping[str, Rows]:
         """As Reader."""

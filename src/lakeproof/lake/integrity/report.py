@@ -54,7 +54,7 @@ class CheckReport:
     """What was looked at and what was found.
 
     unknown: reasons why something could not be looked at; with any of them the verdict is never passed.
-    unclear: orders with a call whose outcome nobody knows.
+    unclear: orders with a call whose outcome nobody knows. steps: seconds at which each step had ended.
     """
 
     at: datetime
@@ -118,4 +118,5 @@ class CheckReport:
                 for (key, wrong, detail), where in details.items()
             ],
             "seconds": round(self.seconds, 2),
+            "steps": self.steps,
         }

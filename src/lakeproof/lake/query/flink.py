@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -98,21 +99,32 @@ class PinnedFlink:
                 continue
             result = page.get("results") or {}
             if not columns:
-                columns = tuple(
-                    Column(column["name"], column["logicalType"]["type"]) for column in result.get("columns", ())
-                )
+                columns = tuple(_column(column) for column in result.get("columns", ()))
             rows.extend(_typed(row["fields"], columns) for row in result.get("data", ()))
             progress(f"flink: {len(rows)} rows")
             following = page.get("nextResultUri")
         return Answer(ENGINE, columns, tuple(rows), deadline.elapsed - started)
 
 
+def _column(described: dict[str, Any]) -> Column:
+    """Name and type; a decimal with its precision and scale."""
+    logical = described["logicalType"]
+    kind = str(logical["type"])
+    if kind == "DECIMAL":
+        kind = f"DECIMAL({logical['precision']}, {logical['scale']})"
+    return Column(described["name"], kind)
+
+
 def _typed(fields: list[Any], columns: tuple[Column, ...]) -> list[Any]:
-    """Numbers with a point were kept as text; only true floating ones become numbers."""
-    return [
-        float(value) if isinstance(value, str) and column.type in ("DOUBLE", "FLOAT") else value
-        for value, column in zip(fields, columns, strict=True)
-    ]
+    """Decimals as text at their scale (the gateway writes 1.2 and 7.2E+18), floating ones as numbers."""
+    return [_value(value, column.type) for value, column in zip(fields, columns, strict=True)]
+
+
+def _value(value: Any, kind: str) -> Any:
+    if value is not None and kind.startswith("DECIMAL"):
+        scale = int(kind.rstrip(")").rpartition(",")[2])
+        return f"{Decimal(value):.{scale}f}"
+    return float(value) if isinstance(value, str) and kind in ("DOUBLE", "FLOAT") else value
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:
