@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 from lakeproof.incidents.store import Store
@@ -127,6 +128,25 @@ def test_what_could_not_be_written_is_said_so_that_alertmanager_sends_it_again(
     monkeypatch.setattr(store, "receive", fail)
     answer = client.post(WEBHOOK, json=webhook(alert()))
     assert (answer.status_code, answer.json()["error"]) == (status, f"nothing was written: {said}")
+
+
+def test_a_full_disk_is_507_and_nothing_of_the_webhook_is_kept(
+    client: TestClient, engine: Engine, alert: Make, webhook: Make
+) -> None:
+    client.post("/api/incidents", json={"title": "before"})
+    full = True
+
+    @event.listens_for(engine, "begin")
+    def bound(connection: Connection) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages if full else 1_000_000}")
+
+    many = webhook(*(alert(f"{number:x}", scenario="none", component=f"c{number}") for number in range(200)))
+    answer = client.post(WEBHOOK, json=many)
+    assert (answer.status_code, answer.json()["next"]) == (507, "make room on the desk's disk and send it again")
+    assert [one["title"] for one in client.get("/api/incidents").json()] == ["before"]
+    full = False
+    assert client.post(WEBHOOK, json=many).json()["opened"] == 200
 
 
 def test_pages_show_hostile_text_as_text(client: TestClient) -> None:
