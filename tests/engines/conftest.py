@@ -19,9 +19,9 @@ type Up = Callable[..., SupervisorClient]
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A stack of its own: port shift 20000, a fresh state folder that mysql's user may enter."""
+    """A stack of its own: port shift 3000 (usual ports + 3000 stay below the range of outgoing connections), a fresh state folder that mysql's user may enter."""
     os.environ.setdefault("LAKEPROOF_NAME", "test")
-    os.environ.setdefault("LAKEPROOF_PORT_SHIFT", "20000")
+    os.environ.setdefault("LAKEPROOF_PORT_SHIFT", "3000")
     fresh = "LAKEPROOF_STATE_DIR" not in os.environ
     if fresh:
         os.environ["LAKEPROOF_STATE_DIR"] = f"/tmp/lakeproof-test-{os.getpid()}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import InvalidInput
-from lakeproof.shop.ledger import Event, Line, read_ledgers
+from lakeproof.shop.ledger import Event, Line, now_us, read_ledgers
 from lakeproof.shop.ledger_writer import Ledger, LedgerBroken
 from lakeproof.shop.order.models import Item, Op, Order
 
@@ -163,3 +163,10 @@ def test_an_order_differs_by_one_microsecond() -> None:
     other = Order.from_json(an_order().to_json() | {"updated_at": "2026-11-24T14:43:53.042723Z"})
     assert not an_order().describes(other)
     assert an_order(known=False).describes(other)
+
+
+def test_a_call_that_was_sent_a_moment_ago_is_under_way_not_unclear(tmp_path: Path) -> None:
+    sent = [a_line(Event.INVOKE, key=f"k{age}", at_us=now_us() - age * 1_000_000) for age in (1, 60)]
+    write(tmp_path, "run-a", sent)
+    found = read_ledgers(tmp_path)
+    assert (found.unclear, found.by_key["k1"].open_call is not None) == (1, True)

@@ -68,6 +68,10 @@ class Line:
         )
 
 
+# A call is given up after at most half of this; then its line says so, unless the shopper died.
+OVERDUE_SECONDS = 15
+
+
 def now_us() -> int:
     """Microseconds since the epoch."""
     return time.time_ns() // 1000
@@ -163,7 +167,11 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """All ledgers of a stack. The counts are of calls: an operation that was retried counts once."""
+    """All ledgers of a stack. The counts are of calls: an operation that was retried counts once.
+
+    unclear: calls that were given up without an answer and are not settled, or whose answer is long overdue (the
+    shopper died). A call that was sent a moment ago is merely under way.
+    """
 
     by_key: Mapping[str, Expectation]
     acknowledged: int
@@ -184,6 +192,7 @@ def read_ledgers(folder: Path) -> Expectations:
     Raises: InvalidInput naming file:line for rubbish that is not a torn last line.
     """
     by_key: dict[str, Expectation] = {}
+    given_up: set[str] = set()
     acknowledged = refused = 0
     paths = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
     for path in paths:
@@ -210,5 +219,11 @@ def read_ledgers(folder: Path) -> Expectations:
                     one.open_call = None
                     one.last_version_invoked = max(one.last_version_invoked, line.version)
                     one.acknowledged.append(State(line.version, line.order, line.at_us))
-    unclear = sum(1 for one in by_key.values() if one.open_call is not None)
+        given_up |= doubtful
+    overdue_us = now_us() - OVERDUE_SECONDS * 1_000_000
+    unclear = sum(
+        1
+        for one in by_key.values()
+        if one.open_call is not None and (one.key in given_up or one.open_since_us < overdue_us)
+    )
     return Expectations(by_key, acknowledged, refused, unclear, tuple(path.stem for path in paths))

@@ -211,7 +211,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"tcp": 9092, "controller": 29093, "jmx": 9404},
+        ports={"tcp": 9092, "controller": 19093, "jmx": 9404},
         prepare=prepare,
         provision=provision,
         scrapes=(Scrape("jmx", seconds=5.0),),
