@@ -43,6 +43,15 @@ class FlinkRest:
         found = self._call("GET", "/jobs/overview")["jobs"]
         return [Job(entry["jid"], entry["name"], entry["state"]) for entry in found]
 
+    def state(self, job_id: str) -> str:
+        """The job's state. Raises: FlinkUnreachable, FlinkRefused where it is unknown."""
+        return str(self._call("GET", f"/jobs/{job_id}")["state"])
+
+    def failure(self, job_id: str) -> str:
+        """The root cause of a job's failure. Raises: FlinkUnreachable, FlinkRefused."""
+        history = self._call("GET", f"/jobs/{job_id}/exceptions").get("exceptionHistory", {}).get("entries", [])
+        return _root_cause(history[0].get("stacktrace", "")) if history else "no reason given"
+
     def upload(self, jar: Path) -> str:
         """Upload a jar; gives its id. Raises: FlinkUnreachable, FlinkRefused."""
         with jar.open("rb") as file:

@@ -110,11 +110,27 @@ def _submit(stack: Stack, flink: FlinkRest, *, allow_non_restored: bool, spec: d
         body["savepointPath"] = states[0].uri
         log.info("submitting %s from %s (checkpoint %d)", JOB_NAME, states[0].uri, states[0].checkpoint)
     job_id = _run(flink, body)
+    _require_begun(flink, job_id)
     try:
         remove_old_states(s3, but=f"{CHECKPOINTS_PREFIX}{job_id}/")
     except (BotoCoreError, ClientError) as error:
         log.warning("old states of %s stay for now: %s", JOB_NAME, error)
     return job_id
+
+
+def _require_begun(flink: FlinkRest, job_id: str) -> None:
+    """Flink accepts a job before it looks at the state to restore: wait for that. Raises: FlinkRefused."""
+
+    def look() -> str | None:
+        state = flink.state(job_id)
+        return None if state == "INITIALIZING" else state
+
+    if Deadline(30.0).wait_for(f"{JOB_NAME} to begin", look) in ("FAILING", "FAILED"):
+        raise FlinkRefused(
+            flink.failure(job_id),
+            where=JOB_NAME,
+            next_action="where a table's SQL file was taken away: lakeproof lake redeploy --allow-non-restored",
+        )
 
 
 def _body(spec: dict[str, Any]) -> dict[str, Any]:

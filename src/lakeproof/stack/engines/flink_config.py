@@ -115,6 +115,8 @@ def log4j2() -> str:
         "org.apache.flink.kafka.shaded": "warn",
         "org.apache.paimon": "warn",
         "org.apache.hadoop": "warn",
+        # a page of statistics for each stream that a failed write leaves
+        "org.apache.hadoop.fs.s3a.S3AInstrumentation": "error",
         "org.apache.pekko": "warn",
         "org.apache.flink.fs.s3": "warn",
     }

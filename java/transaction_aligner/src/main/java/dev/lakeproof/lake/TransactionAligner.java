@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import org.apache.flink.api.common.state.ListState;
@@ -40,8 +41,8 @@ import org.slf4j.LoggerFactory;
  * on a topic of one partition that carries the change events of all tables and the transaction markers, in the
  * source's order.
  *
- * <p>State: the events of the open transaction as they came (bytes), so that a changed SQL file can read them anew,
- * and the id of the last transaction passed on.
+ * <p>State: the events of the open transactions as they came (bytes), so that a changed SQL file can read them anew,
+ * the id of the newest transaction passed on, and the ids of those that were too large to be kept whole.
  */
 final class TransactionAligner extends ProcessFunction<byte[], Void> implements CheckpointedFunction {
     private static final Logger LOG = LoggerFactory.getLogger(TransactionAligner.class);
@@ -56,9 +57,10 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
     private transient Map<String, CapturedTable> tableBySource;
     private transient Map<String, RowReader> readers;
     private transient Map<String, OutputTag<Row>> tags;
-    private transient OpenTransaction<Change> open;
+    private transient OpenTransactions<Change> open;
     private transient ListState<byte[]> openState;
     private transient ListState<String> lastCompletedState;
+    private transient ListState<String> splitState;
     private transient int unexpectedColumns;
     private transient Counter transactions;
     private transient Counter transactionsIncomplete;
@@ -89,7 +91,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         rowsPassed = group.counter("rowsPassed");
         changesRefused = group.counter("changesRefused");
         group.gauge("unexpectedColumns", () -> unexpectedColumns);
-        group.gauge("openRows", () -> open.waiting().size());
+        group.gauge("openRows", () -> open.waitingRows());
     }
 
     @Override
@@ -103,14 +105,14 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             readers.put(table.source, new RowReader(table));
             tags.put(table.source, table.tag());
         }
-        open = new OpenTransaction<>();
+        open = new OpenTransactions<>();
         openState = context.getOperatorStateStore()
                 .getListState(new ListStateDescriptor<>("open-transaction", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
         lastCompletedState = context.getOperatorStateStore()
                 .getListState(new ListStateDescriptor<>("last-completed", Types.STRING));
-        for (String id : lastCompletedState.get()) {
-            open.restoreLastCompleted(id);
-        }
+        splitState = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("split", Types.STRING));
+        Iterator<String> completed = lastCompletedState.get().iterator();
+        open.restore(completed.hasNext() ? completed.next() : null, splitState.get().iterator());
         for (byte[] raw : openState.get()) {
             JsonNode event = json.readTree(raw);
             open.add(event.path("transaction").path("id").asText(), source(event), change(raw, event), raw.length);
@@ -124,6 +126,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             raw.add(change.raw());
         }
         openState.update(raw);
+        splitState.update(open.splitIds());
         lastCompletedState.update(open.lastCompleted() == null ? List.of() : List.of(open.lastCompleted()));
     }
 
@@ -145,17 +148,10 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             return;
         }
         String id = transaction.path("id").asText();
-        if (open.isOtherThan(id)) {
-            transactionsWithoutEnd.inc();
-            LOG.warn("transaction {} began before the END of the one that waited; {} events passed on", id,
-                    open.waiting().size());
-            releaseAll(context);
-        }
-        open.add(id, source(event), change(raw, event), raw.length);
-        if (open.bytes() > maxBytes) {
+        if (open.add(id, source(event), change(raw, event), raw.length) > maxBytes) {
             transactionsTooLarge.inc();
             LOG.error("transaction {} is larger than {} bytes: it is passed on in pieces", id, maxBytes);
-            releaseAll(context);
+            passAll(open.releasePart(id), context);
         }
     }
 
@@ -164,25 +160,22 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             return;
         }
         String id = event.path("id").asText();
-        if (open.isOtherThan(id)) {
-            transactionsWithoutEnd.inc();
-            LOG.warn("END of {} came while another transaction waited; its {} events are passed on", id,
-                    open.waiting().size());
-            releaseAll(context);
-        }
         Map<String, Integer> expected = expectedCounts(event);
         switch (open.endBy(id, expected)) {
             case INCOMPLETE -> {
                 transactionsIncomplete.inc();
-                LOG.error("events are missing: {}", open.describe(id, expected));
                 throw new IOException("events of a transaction are missing, nothing of it is written: "
                         + open.describe(id, expected));
             }
             case REPLAYED -> transactionsReplayed.inc();
             case COMPLETE -> transactions.inc();
         }
-        releaseAll(context);
-        open.complete(id);
+        passAll(open.release(id), context);
+        for (String abandoned : open.abandoned()) {
+            transactionsWithoutEnd.inc();
+            LOG.warn("the END of transaction {} never came: what came of it is passed on", abandoned);
+            passAll(open.release(abandoned), context);
+        }
     }
 
     private Map<String, Integer> expectedCounts(JsonNode end) {
@@ -196,8 +189,8 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         return counts;
     }
 
-    private void releaseAll(Context context) {
-        for (Change change : open.release()) {
+    private void passAll(List<Change> changes, Context context) {
+        for (Change change : changes) {
             pass(change, context);
         }
     }
