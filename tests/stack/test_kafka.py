@@ -73,7 +73,7 @@ def test_a_broker_that_only_accepts_is_not_ready_in_time(tmp_path: Path) -> None
 def test_every_listener_is_on_loopback_and_topics_are_not_made_by_typing_mistakes(tmp_path: Path) -> None:
     text = kafka.server_properties(Stack(Settings(name="t", state_dir=tmp_path, port_shift=7)), tmp_path)
     properties = dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert properties["listeners"] == "PLAINTEXT://127.0.0.1:9099,CONTROLLER://127.0.0.1:29100"
+    assert properties["listeners"] == "PLAINTEXT://127.0.0.1:9099,CONTROLLER://127.0.0.1:19100"
     assert properties["auto.create.topics.enable"] == "false"
 
 
