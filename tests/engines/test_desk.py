@@ -51,7 +51,8 @@ def post(stack: Stack, data: dict[str, Any]) -> httpx.Response:
 
 
 def test_a_thousand_alerts_in_one_webhook_are_answered(stack: Stack, desk: DeskClient) -> None:
-    assert post(stack, notification(0x1000, 1000)).json()["opened"] == 1000
+    answer = post(stack, notification(0x1000, 1000)).json()
+    assert answer["opened"] + answer["known"] == 1000
 
 
 def test_what_was_answered_outlives_kill_9_and_what_was_not_is_whole_or_absent(

@@ -37,6 +37,7 @@ from lakeproof.incidents.use_cases import find_use_cases
 from lakeproof.incidents.webhook import Notification
 from lakeproof.observability import active
 from lakeproof.observability.active import ActiveAlerts
+from lakeproof.observability.moment import Looker
 from lakeproof.stack.stack import Stack, load_stack
 
 log = logging.getLogger(__name__)
@@ -51,11 +52,10 @@ REJOIN = {"drill": timedelta(seconds=20), "production": timedelta(minutes=10)}
 
 def look_with(stack: Stack) -> Look:
     """Looks up the moment of an incident on that stack."""
+    looker = Looker(stack)
 
     def look(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
-        from lakeproof.observability import moment
-
-        found = moment.look(stack, expression, labels, at)
+        found = looker.look(expression, labels, at)
         return {name: ReadingShape.model_validate(asdict(reading)) for name, reading in found.items()}
 
     return look

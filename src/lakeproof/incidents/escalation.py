@@ -71,10 +71,13 @@ class Watch:
 
     def make_round(self) -> None:
         """One round: every incident without a moment gets it, every forgotten one is escalated once."""
-        for name in self._store.without_moment():
+        names = self._store.without_moment()
+        for name in names:
             if self._stopping.is_set():
                 return
             self._look_up(self._store.get(name))
+        if names:
+            self.hurry()
         for incident in self._store.escalate_due():
             log.warning(
                 "%s is escalated: %s had promised to acknowledge it by %s",

@@ -48,6 +48,10 @@ class FiringAlert:
     received_at: datetime
 
 
+# A round of lookups ends after so many, so that what opened meanwhile comes first in the next one.
+MOST_LOOKS = 20
+
+
 class NoSuchIncident(InvalidInput):
     """There is no incident of that id."""
 
@@ -185,8 +189,8 @@ class Store:
             return _out(incident)
 
     def without_moment(self) -> list[str]:
-        """Ids of incidents whose moment was not looked up yet (also those from before a restart)."""
-        asked = select(Incident.id).where(Incident.moment.is_(None)).order_by(Incident.id)
+        """Ids of incidents whose moment was not looked up yet, newest first (also those from before a restart)."""
+        asked = select(Incident.id).where(Incident.moment.is_(None)).order_by(Incident.id.desc()).limit(MOST_LOOKS)
         with self._read() as session:
             return [public_id(number) for number in session.scalars(asked)]
 

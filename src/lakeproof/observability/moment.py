@@ -3,6 +3,7 @@
 Each is a reading; where a question has no answer the reading says why, and nothing is guessed.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,21 +15,67 @@ from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.stack import Stack
 
 TIMEOUT_SECONDS = 3.0
+# In a storm of alerts the lake is asked once for all that opened within so long.
+SHARED_SECONDS = 2.0
 
 
-def look(stack: Stack, expression: str, labels: Mapping[str, str], at: datetime) -> dict[str, Reading]:
-    """Readings `violation` (only with an expression; the value at `at`), `published` and `checkpoint` (now)."""
-    found = {}
-    if expression:
-        query = f"{expression} @ {at.isoformat(timespec='milliseconds')}"
-        found["violation"] = _read(
-            "violation", "prometheus", query, lambda: _violation(stack, expression, labels, at), when=at
-        )
-    found["published"] = _read("published_hash", "nessie", "newest commit of main", lambda: _published(stack))
-    found["checkpoint"] = _read(
-        "completed_checkpoint", "flink-jobmanager", "GET /jobs/ID/checkpoints", lambda: _checkpoint(stack)
-    )
-    return found
+class Looker:
+    """Looks at one stack, again and again, from one thread."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._shared: dict[str, Reading] = {}
+        self._shared_at = float("-inf")
+
+    def look(self, expression: str, labels: Mapping[str, str], at: datetime) -> dict[str, Reading]:
+        """Readings `violation` (only with an expression; the value at `at`), `published` and `checkpoint` (now)."""
+        found = {}
+        if expression:
+            query = f"{expression} @ {at.isoformat(timespec='milliseconds')}"
+            found["violation"] = _read(
+                "violation", "prometheus", query, lambda: self._violation(expression, labels, at), when=at
+            )
+        if time.monotonic() - self._shared_at > SHARED_SECONDS:
+            self._shared = {
+                "published": _read("published_hash", "nessie", "newest commit of main", self._published),
+                "checkpoint": _read(
+                    "completed_checkpoint", "flink-jobmanager", "GET /jobs/ID/checkpoints", self._checkpoint
+                ),
+            }
+            self._shared_at = time.monotonic()
+        return found | self._shared
+
+    def _get(self, url: str, **params: str) -> Any:
+        return self._client.get(url, params=params).raise_for_status().json()
+
+    def _violation(self, expression: str, labels: Mapping[str, str], at: datetime) -> Value:
+        url = f"{self._stack.url('prometheus')}/api/v1/query"
+        data = self._get(url, query=expression, time=f"{at.timestamp():.3f}")
+        result = data["data"]["result"]
+        if data["data"]["resultType"] != "vector" or not result:
+            raise LookupError("no series violated it at that time")
+        # The alert carries its series' labels and more: the series whose labels all agree is the one.
+        matching = [
+            one for one in result if all(labels.get(k) == v for k, v in one["metric"].items() if k != "__name__")
+        ]
+        return float((matching or result)[0]["value"][1])
+
+    def _published(self) -> Value:
+        from lakeproof.lake.publish import history
+
+        return history.newest(self._stack).hash
+
+    def _checkpoint(self) -> Value:
+        url = self._stack.url("flink-jobmanager")
+        jobs = self._get(f"{url}/jobs/overview")["jobs"]
+        if not jobs:
+            raise LookupError("no job is known there")
+        newest = max(jobs, key=lambda job: (job["state"] == "RUNNING", job["start-time"]))
+        completed = self._get(f"{url}/jobs/{newest['jid']}/checkpoints")["latest"]["completed"]
+        if completed is None:
+            raise LookupError(f"job {newest['name']} has completed none")
+        return int(completed["id"])
 
 
 def _read(probe: str, source: str, query: str, ask: Callable[[], Value], when: datetime | None = None) -> Reading:
@@ -38,37 +85,3 @@ def _read(probe: str, source: str, query: str, ask: Callable[[], Value], when: d
     except (LakeproofError, httpx.HTTPError, ImportError, LookupError, ValueError, TypeError) as error:
         reason = error.message if isinstance(error, LakeproofError) else f"{type(error).__name__}: {error}"
         return Reading(probe, None, "", at, source, query, reason)
-
-
-def _get(url: str, **params: str) -> Any:
-    answer = httpx.get(url, params=params, timeout=TIMEOUT_SECONDS, trust_env=False)
-    answer.raise_for_status()
-    return answer.json()
-
-
-def _violation(stack: Stack, expression: str, labels: Mapping[str, str], at: datetime) -> Value:
-    data = _get(f"{stack.url('prometheus')}/api/v1/query", query=expression, time=f"{at.timestamp():.3f}")
-    result = data["data"]["result"]
-    if data["data"]["resultType"] != "vector" or not result:
-        raise LookupError("no series violated it at that time")
-    # The alert carries its series' labels and more: the series whose labels all agree is the one.
-    matching = [one for one in result if all(labels.get(k) == v for k, v in one["metric"].items() if k != "__name__")]
-    return float((matching or result)[0]["value"][1])
-
-
-def _published(stack: Stack) -> Value:
-    from lakeproof.lake.publish import history
-
-    return history.newest(stack).hash
-
-
-def _checkpoint(stack: Stack) -> Value:
-    url = stack.url("flink-jobmanager")
-    jobs = _get(f"{url}/jobs/overview")["jobs"]
-    if not jobs:
-        raise LookupError("no job is known there")
-    newest = max(jobs, key=lambda job: (job["state"] == "RUNNING", job["start-time"]))
-    completed = _get(f"{url}/jobs/{newest['jid']}/checkpoints")["latest"]["completed"]
-    if completed is None:
-        raise LookupError(f"job {newest['name']} has completed none")
-    return int(completed["id"])
