@@ -11,11 +11,14 @@ import httpx
 import pymysql
 import pytest
 
+from lakeproof.bench import order_api, scratch_database
+from lakeproof.bench.benchmark import Options
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop import shoppers
 from lakeproof.shop.ledger import read_ledgers
 from lakeproof.shop.order.models import Item, Order
+from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
@@ -310,3 +313,10 @@ def test_a_stopped_database_is_seen_and_no_request_hangs(
     report = traffic_through(stack, stop_and_continue)
     assert report.counts.open_calls == 0
     assert wrong_keys(stack, report.run) == []
+
+
+def test_the_benchmark_of_the_service_leaves_nothing_behind(stack: Stack, shop: httpx.Client) -> None:
+    result = order_api.run(stack, Options(seconds=0.3), lambda _: None)
+    assert all(row["orders_per_second"] > 0 for table in result.tables.values() for row in table)
+    with mysql.connect(stack, "root", "mysql-root", 5.0) as connection, connection.cursor() as cursor:
+        assert cursor.execute("SHOW DATABASES LIKE %s", (scratch_database.NAME,)) == 0

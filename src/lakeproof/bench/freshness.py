@@ -12,6 +12,7 @@ from lakeproof.bench.sightings import Watch
 from lakeproof.bench.sql_shop import SqlShop
 from lakeproof.bench.usage import Usage
 from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
 from lakeproof.shop.order.models import Op
 from lakeproof.shop.shoppers.handle import TrafficHandle
 from lakeproof.shop.shoppers.plan import MIX, Basket
@@ -109,6 +110,9 @@ def _at_rate(
     finally:
         handle.stop()
         watch.stop()
+    if not watch.commits:
+        why = watch.problems[-1] if watch.problems else "nothing was published meanwhile"
+        raise CouldNotLook(f"no commit was seen in Trino: {why}", where="freshness", next_action="lakeproof ps")
     seen = {order: watch.sightings[order] for order in mine if order in watch.sightings}
     main = [one.main_at - mine[order] for order, one in seen.items()]
     reader = [one.trino_at - mine[order] for order, one in seen.items()]

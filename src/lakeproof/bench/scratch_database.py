@@ -1,6 +1,7 @@
 """A database of a benchmark's own in the stack's MariaDB: the shop's tables, not captured, not checked."""
 
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Iterator
 
 from lakeproof.shop.connections import Connection, connector
@@ -17,12 +18,16 @@ def scratch_database(stack: Stack) -> Iterator[str]:
         cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
         try:
             for statement in mysql.schema_statements():
-                here = statement.replace(" oltp.", f" {NAME}.").replace("EXISTS oltp ", f"EXISTS {NAME} ")
-                cursor.execute(here)
+                cursor.execute(moved(statement))
             yield NAME
         finally:
             connection.ping(reconnect=True)
             cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
+
+
+def moved(statement: str) -> str:
+    """A statement of the shop's schema, for the benchmark's database instead of `oltp`."""
+    return re.sub(r"\boltp\b", NAME, statement)
 
 
 def connect_to(stack: Stack, database: str) -> Callable[[], Awaitable[Connection]]:

@@ -66,7 +66,7 @@ class Watch:
         snapshot = commit.snapshots["orders"]
         answer = trino.run(
             self._stack,
-            f"SELECT id FROM orders FOR VERSION AS OF {snapshot} WHERE id > {self._floor}",
+            f"SELECT id FROM orders FOR VERSION AS OF BIGINT '{snapshot}' WHERE id > {self._floor}",
             Deadline(QUERY_SECONDS),
         )
         sighting = Sighting(commit.at.timestamp(), time.time())
