@@ -21,7 +21,7 @@ from lakeproof.stack.stack import Stack
 
 LAKE_ENGINES = ("trino", "flink")
 COVER_SECONDS = 60.0
-ENGINE_SECONDS = 120.0
+ENGINE_SECONDS = 90.0
 
 type Progress = Callable[[str], None]
 

@@ -83,6 +83,10 @@ class MariaDbReader:
     def __init__(self, connection: "pymysql.connections.Connection[Any]") -> None:
         self._connection = connection
 
+    def begin(self) -> None:
+        """Take the snapshot. Raises: CouldNotLook."""
+        self.ask("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
     def largest_order_id(self) -> int:
         """The largest order id in any table."""
         return int(self.ask(LARGEST_SQL)[0][0])
@@ -130,9 +134,9 @@ def mariadb_snapshot(stack: Stack, seconds: float) -> Iterator[MariaDbReader]:
     except pymysql.Error as error:
         raise CouldNotLook(f"no connection: {error.args[-1]}", where="mysql", next_action="lakeproof ps") from error
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        yield MariaDbReader(connection)
+        reader = MariaDbReader(connection)
+        reader.begin()
+        yield reader
     finally:
         connection.close()
 

@@ -28,6 +28,7 @@ _GATEWAY = "flink-sql-gateway"
 _STORE = "lake_store"
 _PAGE_SECONDS = 15.0
 _PAUSE_SECONDS = 0.05
+_LOOK_SECONDS = 3.0
 _SESSION = {
     "execution.runtime-mode": "batch",
     "table.local-time-zone": "UTC",
@@ -45,26 +46,36 @@ type Progress = Callable[[str], None]
 def start_gateway(stack: Stack, progress: Progress = lambda text: None) -> None:
     """Have the gateway running; it stays until `down`. A reader starts nothing else.
 
-    Raises: EngineUnreachable where the JobManager does not answer, or the gateway is an external stack's.
+    Raises: EngineUnreachable where the JobManager does not answer or has no TaskManager, or where the gateway of an
+    external stack does not answer.
     """
     try:
-        gateway_ready(stack, 3.0)
-        jobmanager_ready(stack, 3.0)
-        return
-    except NotReady as silent:
-        missing = silent
-    if missing.where == _GATEWAY and stack.settings.mode == "local":
+        jobmanager_ready(stack, _LOOK_SECONDS)
+        _require_taskmanager(stack)
         try:
-            jobmanager_ready(stack, 3.0)
-        except NotReady as error:
-            missing = error
-        else:
+            gateway_ready(stack, _LOOK_SECONDS)
+        except NotReady:
+            if stack.settings.mode == "external":
+                raise
             from lakeproof.processes.client import SupervisorClient
 
             progress("flink: starting the SQL gateway")
             SupervisorClient(stack).start(_GATEWAY)
-            return
-    raise EngineUnreachable(missing.what, where=missing.where, next_action=f"lakeproof up {missing.where}")
+    except NotReady as missing:
+        raise EngineUnreachable(
+            missing.what, where=missing.where, next_action=f"lakeproof up {missing.where}"
+        ) from missing
+
+
+def _require_taskmanager(stack: Stack) -> None:
+    """Without one a statement would wait for a slot until its deadline."""
+    try:
+        overview = httpx.get(f"{stack.url('flink-jobmanager')}/overview", timeout=_LOOK_SECONDS, trust_env=False)
+        known = int(overview.json()["taskmanagers"])
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where="flink-jobmanager") from error
+    if known == 0:
+        raise NotReady("none is registered", where="flink-taskmanager")
 
 
 class PinnedFlink:

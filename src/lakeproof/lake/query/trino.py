@@ -90,9 +90,10 @@ def _checked(response: httpx.Response) -> Mapping[str, Any]:
     page: Mapping[str, Any] = response.raise_for_status().json()
     if "error" in page:
         error = page["error"]
-        raise StatementFailed(
-            one_line(f"{error.get('errorName', 'ERROR')}: {error.get('message', 'no message')}"), where="trino"
-        )
+        told = one_line(f"{error.get('errorName', 'ERROR')}: {error.get('message', 'no message')}")
+        if error.get("errorName") == "SERVER_STARTING_UP":
+            raise EngineUnreachable(told, where="trino", next_action="lakeproof ps trino")
+        raise StatementFailed(told, where="trino")
     return page
 
 

@@ -1,0 +1,107 @@
+"""The check on the whole path: passes under traffic, and finds what was done behind the shoppers' back, by key."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from lakeproof.checks.verdict import Outcome
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.integrity.audit import audit_published
+from lakeproof.lake.integrity.checking import check
+from lakeproof.lake.integrity.findings import Wrong
+from lakeproof.lake.integrity.report import CheckReport
+from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.lake.query.asking import ask
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.shop.shoppers import run as shop
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+
+ORDERS = 100
+
+
+@pytest.fixture(scope="module")
+def traded(stack: Stack, up: Callable[..., SupervisorClient]) -> SupervisorClient:
+    """The whole path, with some orders that went through it."""
+    client = up("publisher", "trino", "flink-taskmanager", "connect", "lag-exporter", "order-service")
+    shop(stack, rate=20.0, seconds=10.0, seed=1, run="integrity")
+    return client
+
+
+def sql(stack: Stack, statement: str) -> list[tuple[object, ...]]:
+    """One statement as the order service's database user, as somebody behind its back would."""
+    host, port = stack.host_port("mysql")
+    password = stack.secret("mysql-order-service")
+    connection = pymysql.connect(host=host, port=port, user="order_service", password=password, autocommit=True)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+    finally:
+        connection.close()
+
+
+def keys(report: CheckReport, engine: str, wrong: Wrong) -> set[str]:
+    """Keys of `orders` that are wrong in that way in that engine."""
+    return {
+        finding.key
+        for table in report.tables
+        if (table.table, table.engine) == ("orders", engine)
+        for finding in table.findings
+        if finding.wrong is wrong
+    }
+
+
+def test_ledger_database_and_both_engines_agree(stack: Stack, traded: SupervisorClient) -> None:
+    report = check(stack)
+    assert (report.outcome, report.unknown) == (Outcome.PASSED, ())
+    assert report.orders > ORDERS
+    assert {table.engine for table in report.tables} == {"mysql", "trino", "flink"}
+    assert [claim.violations for claim in report.across] == [0] * len(report.across)
+
+
+def test_both_engines_answer_the_same_at_one_hash(stack: Stack, traded: SupervisorClient) -> None:
+    statement = "SELECT status, count(*), sum(total) FROM lake.oltp.orders GROUP BY status"
+    commit, by_trino = ask(stack, statement)
+    _, by_flink = ask(stack, statement, engine="flink", at=commit.hash)
+    assert sorted(map(list, by_trino.rows)) == sorted(map(list, by_flink.rows))
+
+
+def test_a_hash_that_does_not_exist_is_wrong_input(stack: Stack, traded: SupervisorClient) -> None:
+    with pytest.raises(InvalidInput):
+        ask(stack, "SELECT 1", at="abcdef0123")
+    with pytest.raises(StatementFailed):
+        ask(stack, "SELECT nope FROM orders")
+
+
+def test_an_engine_that_is_away_makes_the_check_unknown(stack: Stack, traded: SupervisorClient) -> None:
+    traded.stop("trino")
+    report = check(stack, engines=("trino",))
+    traded.start("trino")
+    assert report.outcome is Outcome.UNKNOWN
+    assert any("trino" in reason for reason in report.unknown)
+
+
+def test_a_ledger_that_cannot_be_read_makes_the_check_unknown(stack: Stack, traded: SupervisorClient) -> None:
+    rubbish = Path(stack.ledger_dir) / "rubbish.jsonl"
+    rubbish.write_text("not a ledger\nat all\n")
+    report = check(stack, engines=("trino",))
+    rubbish.unlink()
+    assert report.outcome is Outcome.UNKNOWN
+
+
+def test_orders_deleted_and_changed_by_sql_are_found_with_their_keys(stack: Stack, traded: SupervisorClient) -> None:
+    rows = sql(stack, "SELECT id, client_key FROM oltp.orders ORDER BY id LIMIT 11")
+    gone, changed = rows[:10], rows[10]
+    sql(stack, f"DELETE FROM oltp.orders WHERE id IN ({', '.join(str(id_) for id_, _ in gone)})")
+    sql(stack, f"UPDATE oltp.orders SET total = total + 1 WHERE id = {changed[0]}")
+    report = check(stack, engines=("trino",))
+    assert report.outcome is Outcome.FAILED
+    for engine in ("mysql", "trino"):
+        assert keys(report, engine, Wrong.LOST) == {str(key) for _, key in gone}
+        assert keys(report, engine, Wrong.PHANTOM) == {str(changed[1])}
+    # The source itself is broken and the lake tells the truth: no reason to freeze what is published.
+    assert audit_published(stack) is None

@@ -1,0 +1,71 @@
+"""Trino starts, answers at a pinned hash, refuses writes, dies and comes back; it never shows a key."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady
+from lakeproof.lake.query import trino
+from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.lake.query.pin import create_catalog_sql
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.engines.trino import catalog_properties, ready
+from lakeproof.stack.stack import Stack
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture
+def running(up: Callable[..., SupervisorClient]) -> SupervisorClient:
+    """Trino and what a catalog of it asks."""
+    return up("trino", "nessie", "minio")
+
+
+def answers(stack: Stack) -> bool:
+    """True once it is ready. Raises: NotReady."""
+    ready(stack, 3.0)
+    return True
+
+
+def test_it_answers_a_real_question(stack: Stack, running: SupervisorClient) -> None:
+    ready(stack, 5.0)
+    answer = trino.run(stack, "SELECT DECIMAL '1.20', TIMESTAMP '2026-11-24 10:00:00.000001'", Deadline(20))
+    assert [list(row) for row in answer.rows] == [["1.20", "2026-11-24 10:00:00.000001"]]
+
+
+def test_a_failing_statement_is_one_line_in_trino_s_own_words(stack: Stack, running: SupervisorClient) -> None:
+    with pytest.raises(StatementFailed, match="COLUMN_NOT_FOUND") as failed:
+        trino.run(stack, "SELECT nope FROM (VALUES 1) AS t (x)", Deadline(20), catalog="system")
+    assert "\n" not in failed.value.message
+
+
+def test_its_catalog_refuses_to_write(stack: Stack, running: SupervisorClient) -> None:
+    with pytest.raises(StatementFailed, match="Access Denied"):
+        trino.run(stack, "CREATE TABLE lake.oltp.mine (id bigint)", Deadline(20))
+
+
+def test_it_exports_the_length_of_its_queue(stack: Stack, running: SupervisorClient) -> None:
+    text = httpx.get(f"http://{stack.address('trino', 'jmx')}/metrics", timeout=5.0, trust_env=False).text
+    assert "trino_execution_queuedqueries 0.0" in text
+
+
+def test_no_key_is_in_its_files_its_log_or_its_list_of_queries(stack: Stack, running: SupervisorClient) -> None:
+    name = "lake_at_000000000000_00000000_0000"
+    trino.run(stack, create_catalog_sql(name, catalog_properties(stack, "main")), Deadline(20), catalog="system")
+    shown = trino.run(stack, "SELECT query FROM system.runtime.queries", Deadline(20), catalog="system")
+    trino.run(stack, f"DROP CATALOG {name}", Deadline(20), catalog="system")
+    files = [path for path in Path(stack.etc_dir("trino")).rglob("*") if path.is_file()]
+    texts = [path.read_bytes().decode(errors="replace") for path in [*files, stack.log_path("trino")]]
+    for key in (stack.secret("s3-access-key"), stack.secret("s3-secret-key")):
+        assert not [text for text in [*texts, str(shown.rows)] if key in text]
+
+
+def test_a_stopped_process_is_not_ready_and_a_killed_one_comes_back(stack: Stack, running: SupervisorClient) -> None:
+    running.kill("trino", "STOP")
+    with pytest.raises(NotReady):
+        ready(stack, 2.0)
+    running.kill("trino", "KILL")
+    Deadline(120).wait_for("trino", lambda: answers(stack), every=0.5)
