@@ -120,7 +120,7 @@ class _Check:
                 self._unknown.append(f"lake: nothing published within {cover_seconds:.0f} s covers now ({behind})")
                 break
             self._progress(f"waiting for the lake to cover now; the newest hash covers {behind}")
-            wait.pause(0.2)
+            wait.pause(0.3)
             latest = self._try("lake", lambda: history.newest(self._stack)) or latest
         return latest
 
