@@ -19,7 +19,10 @@ type Up = Callable[..., SupervisorClient]
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A stack of its own: port shift 3000 (usual ports + 3000 stay below the range of outgoing connections), a fresh state folder that mysql's user may enter."""
+    """A stack of its own, in a fresh state folder that mysql's user may enter.
+
+    Usual ports + 3000 stay below the range of outgoing connections.
+    """
     os.environ.setdefault("LAKEPROOF_NAME", "test")
     os.environ.setdefault("LAKEPROOF_PORT_SHIFT", "3000")
     fresh = "LAKEPROOF_STATE_DIR" not in os.environ
