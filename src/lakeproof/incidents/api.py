@@ -230,4 +230,5 @@ def run_desk(stack: Stack, *, log_level: str = "warning", opened: Callable[[str]
 
 if __name__ == "__main__":
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel("WARNING")  # it would log every question the desk asks
     run_desk(load_stack())
