@@ -72,7 +72,7 @@ def test_the_report_has_the_shape_of_the_contract(toy: Any, lamp: Any, tmp_path:
     assert data["mitigations"][0]["action"] == "uncover_lamp"
     text = (tmp_path / "report" / "report.md").read_text()
     assert "Drill dark-lamp: passed" in text
-    assert "Root cause: lamp_covered" in text
+    assert "Root cause: lamp_covered: it is covered" in text
     events = json.loads((tmp_path / "report" / "journal.json").read_text())
     assert next(event["what"] for event in events if event["phase"] == "inject") == "begins"
 

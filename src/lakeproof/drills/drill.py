@@ -21,7 +21,7 @@ from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.phases import Phase, PhaseRecord, Stopwatch
 from lakeproof.drills.report import DrillReport, StepDone
-from lakeproof.drills.verification import bind, take_baselines, verify
+from lakeproof.drills.verification import bind, counted, take_baselines, verify
 from lakeproof.drills.world import World
 from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
 from lakeproof.faults import records
@@ -324,7 +324,7 @@ class Drill:
             )
         if self.report.incident is not None:
             body = {each.check: f"{each.verdict.outcome.value}: {each.verdict.summary}" for each in judged}
-            readings = [reading for each in judged for reading in each.verdict.readings]
+            readings = [reading for each in judged for reading in (*counted(each), *each.verdict.readings)]
             self.world.desk.attach(self.report.incident, "verification", "verification", body, readings)
         failing = [
             f"{each.check}: {each.verdict.summary}" for each in judged if each.verdict.outcome is not Outcome.PASSED
@@ -375,8 +375,14 @@ class Drill:
             "every claim was verified" if held else "the repair was turned down; the drill took its fault out itself"
         )
         self.world.desk.resolve(self.report.incident, text)
-        self.report.rca = self.world.desk.rca(self.report.incident, self.report.root_cause or "not found")
+        self.report.rca = self.world.desk.rca(self.report.incident, self._cause_in_words())
         return outcome, why
+
+    def _cause_in_words(self) -> str:
+        if not self._diagnosis.findings:
+            return "not found"
+        cause = self._diagnosis.findings[0].cause
+        return f"{cause.id}: {cause.says['en']}"
 
     # the end
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.errors import LakeproofError
+from lakeproof.probes.reading import Reading
 from lakeproof.scenarios.catalog import Catalog, check_step
 from lakeproof.scenarios.scenario import Scenario
 
@@ -25,6 +27,15 @@ class Judged:
 
     check: str
     verdict: Verdict
+
+
+def counted(judged: Judged) -> tuple[Reading, ...]:
+    """The numbers of a verdict as readings, so that an RCA can point at each of them."""
+    now = datetime.now(UTC)
+    return tuple(
+        Reading(f"{judged.check}.{name}", value, "", now, "check", judged.verdict.claim)
+        for name, value in judged.verdict.numbers.items()
+    )
 
 
 def bind(scenario: Scenario, catalog: Catalog) -> tuple[BoundCheck, ...]:
