@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from lakeproof.arguments import parse_arguments
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, worst
 from lakeproof.deadline import Deadline
@@ -19,8 +18,10 @@ from lakeproof.drills.alert_watch import AlertWatch
 from lakeproof.drills.cleaning import look_inventory, remove_old_faults, residue, take_out, undo_steps
 from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose
 from lakeproof.drills.journal import Journal
+from lakeproof.drills.judging import against_truth, worst_of
 from lakeproof.drills.phases import Phase, PhaseRecord, Stopwatch
-from lakeproof.drills.report import DrillReport, StepDone
+from lakeproof.drills.report import DrillReport
+from lakeproof.drills.steps import run_step
 from lakeproof.drills.verification import bind, counted, take_baselines, verify
 from lakeproof.drills.world import World
 from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
@@ -28,7 +29,6 @@ from lakeproof.faults import records
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.scenarios.causes import Step
 from lakeproof.scenarios.scenario import Scenario
-from lakeproof.scenarios.truth import Truth
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Drill:
             quiet_seconds=self.scenario.budgets.quiet * self._factor,
             run=self.options.run,
             scenario_dirs=(self.scenario.folder,),
-            progress=self._seldom(phase),
+            progress=self.journal.seldom(phase),
         )
 
     # baseline
@@ -204,7 +204,7 @@ class Drill:
             look,
             every=0.5,
             seen=lambda: seen,
-            progress=self._now_and_then(Phase.DETECT),
+            progress=self.journal.waiting(Phase.DETECT),
         )
         self.journal.write(Phase.DETECT, f"the desk opened {self.report.incident}", incident=self.report.incident)
         self.world.desk.acknowledge(self.report.incident)
@@ -266,24 +266,13 @@ class Drill:
             self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in self._steps))
         self._repair = Stopwatch()
         for step in self._steps:
-            done = self._run_step(step)
+            done = run_step(self.world, step, self._tell(Phase.MITIGATE))
             self.report.mitigations.append(done)
             self.journal.write(Phase.MITIGATE, f"{step.id}: {done.text}", outcome=done.outcome.value)
             self._note("action", f"{step.id}: {done.outcome.value}, {done.text}")
             if done.outcome is not Outcome.PASSED:
                 return done.outcome, f"{step.id}: {done.text}"
         return Outcome.PASSED, ""
-
-    def _run_step(self, step: Step) -> StepDone:
-        mitigation = self.world.catalog.mitigations[step.id]
-        arguments = parse_arguments(mitigation.arguments, step.arguments, step.id)
-        self.journal.tell(Phase.MITIGATE, mitigation.typed(self.world.stack, arguments))
-        watch = Stopwatch()
-        try:
-            text = mitigation.run(self.world.stack, arguments)
-        except LakeproofError as error:
-            return StepDone(step.id, watch.seconds, Outcome.FAILED, error.message)
-        return StepDone(step.id, watch.seconds, Outcome.PASSED, text)
 
     # recover
 
@@ -303,7 +292,7 @@ class Drill:
             return None if open_claims else True
 
         context.deadline.wait_for(
-            "recovery", look, every=LOOK_SECONDS, seen=lambda: seen, progress=self._now_and_then(Phase.RECOVER)
+            "recovery", look, every=LOOK_SECONDS, seen=lambda: seen, progress=self.journal.waiting(Phase.RECOVER)
         )
         self.report.quiet_seconds = context.quiet_seconds
         return Outcome.PASSED, ""
@@ -346,7 +335,7 @@ class Drill:
             look,
             every=LOOK_SECONDS,
             seen=lambda: f"{have} of {wanted} orders",
-            progress=self._now_and_then(Phase.VERIFY),
+            progress=self.journal.waiting(Phase.VERIFY),
         )
 
     def _stop_traffic(self) -> None:
@@ -402,21 +391,10 @@ class Drill:
         report.alerts = self._alerts.times()
         outcomes = {record.phase: record.outcome for record in report.phases}
         all_outcomes = [outcomes.get(phase, Outcome.UNKNOWN) for phase in Phase]
-        truth = self.world.catalog.truth(self.scenario)
-        wrong = self._judge_truth(truth)
+        wrong = against_truth(report, self.world.catalog.truth(self.scenario))
         report.reasons += wrong
         report.verdict = worst_of(*all_outcomes, *(Outcome.FAILED for _ in wrong))
         self.journal.write("end", f"verdict: {report.verdict.value}", reasons=report.reasons)
-
-    def _judge_truth(self, truth: Truth) -> list[str]:
-        wrong = []
-        report = self.report
-        if report.root_cause is not None and report.root_cause != truth.root_cause:
-            wrong.append(f"the diagnosis named {report.root_cause}, the root cause was {truth.root_cause}")
-        done = {step.action for step in report.mitigations}
-        if done and not done & set(truth.accepted_repairs):
-            wrong.append(f"{', '.join(sorted(done))} is no accepted repair")
-        return wrong
 
     def _published(self) -> tuple[Value, Value]:
         known = self.world.catalog.probes
@@ -427,35 +405,3 @@ class Drill:
     def _note(self, kind: str, text: str) -> None:
         if self.report.incident is not None:
             self.world.desk.note(self.report.incident, kind, text)
-
-    def _seldom(self, phase: Phase, every: float = 3.0) -> Callable[[str], None]:
-        """Progress of a check, which may come many times a second."""
-        watch, next_at = Stopwatch(), 0.0
-
-        def tell(text: str) -> None:
-            nonlocal next_at
-            if watch.seconds >= next_at:
-                next_at = watch.seconds + every
-                self.journal.tell(phase, text)
-
-        return tell
-
-    def _now_and_then(self, phase: Phase, every: float = 5.0) -> Callable[[str, float], None]:
-        """Progress at most each `every` seconds."""
-        next_at = every
-
-        def tell(last: str, elapsed: float) -> None:
-            nonlocal next_at
-            if elapsed >= next_at:
-                next_at = elapsed + every
-                self.journal.tell(phase, f"waiting {elapsed:.0f} s: {last[:160]}")
-
-        return tell
-
-
-def worst_of(*outcomes: Outcome) -> Outcome:
-    """failed before unknown before passed."""
-    for outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-        if outcome in outcomes:
-            return outcome
-    return Outcome.PASSED

@@ -37,3 +37,27 @@ class Journal:
     def tell(self, phase: str, what: str) -> None:
         """A line for people that is not worth keeping."""
         self._progress(f"{self._watch.seconds:7.1f} s  {phase:<8}  {what}")
+
+    def seldom(self, phase: str, every: float = 3.0) -> Callable[[str], None]:
+        """A teller for what may come many times a second: at most one line each `every` seconds."""
+        watch, next_at = Stopwatch(), 0.0
+
+        def tell(text: str) -> None:
+            nonlocal next_at
+            if watch.seconds >= next_at:
+                next_at = watch.seconds + every
+                self.tell(phase, text)
+
+        return tell
+
+    def waiting(self, phase: str, every: float = 5.0) -> Callable[[str, float], None]:
+        """A teller for Deadline.wait_for: what was last seen, each `every` seconds."""
+        next_at = every
+
+        def tell(last: str, elapsed: float) -> None:
+            nonlocal next_at
+            if elapsed >= next_at:
+                next_at = elapsed + every
+                self.tell(phase, f"waiting {elapsed:.0f} s: {last[:160]}")
+
+        return tell
