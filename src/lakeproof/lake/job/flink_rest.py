@@ -49,8 +49,9 @@ class FlinkRest:
 
     def failure(self, job_id: str) -> str:
         """The root cause of a job's failure. Raises: FlinkUnreachable, FlinkRefused."""
-        history = self._call("GET", f"/jobs/{job_id}/exceptions").get("exceptionHistory", {}).get("entries", [])
-        return _root_cause(history[0].get("stacktrace", "")) if history else "no reason given"
+        told = self._call("GET", f"/jobs/{job_id}/exceptions")
+        entries = told.get("exceptionHistory", {}).get("entries", [])
+        return _root_cause(entries[0].get("stacktrace", "") if entries else told.get("root-exception") or "")
 
     def upload(self, jar: Path) -> str:
         """Upload a jar; gives its id. Raises: FlinkUnreachable, FlinkRefused."""

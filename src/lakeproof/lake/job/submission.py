@@ -23,6 +23,7 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 MAIN_CLASS = "dev.lakeproof.lake.LakeJob"
+BEGIN_SECONDS = 10.0
 
 
 class ObjectStoreUnreachable(TransientError):
@@ -119,13 +120,20 @@ def _submit(stack: Stack, flink: FlinkRest, *, allow_non_restored: bool, spec: d
 
 
 def _require_begun(flink: FlinkRest, job_id: str) -> None:
-    """Flink accepts a job before it looks at the state to restore: wait for that. Raises: FlinkRefused."""
+    """Flink accepts a job before it restores its state, which may fail: wait for that where a TaskManager is there.
+
+    A job that still waits for one after BEGIN_SECONDS is left waiting. Raises: FlinkRefused with the root cause.
+    """
 
     def look() -> str | None:
         state = flink.state(job_id)
-        return None if state == "INITIALIZING" else state
+        return None if state in ("INITIALIZING", "CREATED") else state
 
-    if Deadline(30.0).wait_for(f"{JOB_NAME} to begin", look) in ("FAILING", "FAILED"):
+    try:
+        state = Deadline(BEGIN_SECONDS).wait_for(f"{JOB_NAME} to begin", look)
+    except DeadlineExpired:
+        return
+    if state in ("FAILING", "FAILED"):
         raise FlinkRefused(
             flink.failure(job_id),
             where=JOB_NAME,
