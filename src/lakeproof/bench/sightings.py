@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.nessie import client_of
 from lakeproof.lake.publish import history
 from lakeproof.lake.query import trino
 from lakeproof.stack.stack import Stack
@@ -50,9 +51,14 @@ class Watch:
 
     def _look(self) -> None:
         last = ""
+        nessie = client_of(self._stack)  # kept: a new client costs 15 ms of a core
         while not self._over.wait(POLL_SECONDS):
             try:
-                commits = history.log(self._stack, 10)
+                found = (
+                    history.read_commit(commit, self._stack.settings.lake.readable_seconds)
+                    for commit in nessie.history(history.MAIN, 10)
+                )
+                commits = [commit for commit in found if commit is not None]
                 if not commits or commits[0].hash == last:
                     continue
                 hashes = [commit.hash for commit in commits]
@@ -61,6 +67,7 @@ class Watch:
                 self._see(commits[0])
             except LakeproofError as error:
                 self.problems.append(error.message)
+        nessie.close()
 
     def _see(self, commit: history.PublishedCommit) -> None:
         snapshot = commit.snapshots["orders"]
