@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture import account, commands, registration
+from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.topics import CDC_TOPIC
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import connect, mysql
@@ -199,6 +200,63 @@ def test_a_deleted_connector_stays_deleted_until_it_is_registered_and_then_misse
     commands.await_state(stack, "orders", "RUNNING", 60)
     events = topic.read_until(ends_after(is_event_of(made, 1)))
     assert [event["op"] for event in rows_of(events, "orders")] == ["c"]
+
+
+class Notes(threading.Thread):
+    """Writes, changes and deletes rows of oltp.notes until `stop` is set."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(daemon=True)
+        self.stack, self.stop, self.written = stack, threading.Event(), 0
+
+    def run(self) -> None:
+        with mysql.connect(self.stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
+            while not self.stop.wait(0.01):
+                connection.begin()
+                cursor.execute("INSERT INTO oltp.notes VALUES (NULL, %s)", (uuid.uuid4().hex,))
+                made = int(cursor.lastrowid)
+                cursor.execute("UPDATE oltp.notes SET body = CONCAT(body, '+') WHERE id = %s", (made - 7,))
+                cursor.execute("DELETE FROM oltp.notes WHERE id = %s AND id %% 5 = 0", (made - 20,))
+                connection.commit()
+                self.written += 1
+
+
+def test_one_more_line_captures_a_table_under_load_with_the_rows_it_had_before(
+    stack: Stack, topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = find_connector("orders")
+    more = orders.model_copy(update={"tables": (*orders.tables, "notes")})
+    with mysql.connect(stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE oltp.notes (id BIGINT AUTO_INCREMENT PRIMARY KEY, body VARCHAR(64))")
+        notes = Notes(stack)
+        notes.start()
+        try:
+            Deadline(30).wait_for("earlier rows", lambda: True if notes.written > 100 else None)
+            monkeypatch.setattr(registration, "find_connector", lambda name: more)
+            registration.register(stack, "orders")
+            so_far = notes.written
+            Deadline(30).wait_for("later rows", lambda: True if notes.written > so_far + 100 else None)
+            notes.stop.set()
+            notes.join()
+            cursor.execute("SELECT id, body FROM oltp.notes")
+            wanted = dict(cursor.fetchall())
+            connection.begin()
+            last = order(cursor, f"last-{uuid.uuid4().hex}")
+            connection.commit()
+            found: dict[int, str] = {}
+            events = topic.read_until(ends_after(is_event_of(last, 1)), 120)
+            for event in rows_of(events, "notes"):
+                if event["op"] == "d":
+                    found.pop(event["before"]["id"], None)
+                else:
+                    found[event["after"]["id"]] = event["after"]["body"]
+            assert found == wanted
+        finally:
+            notes.stop.set()
+            notes.join()
+            monkeypatch.undo()
+            registration.register(stack, "orders")
+            cursor.execute("DROP TABLE oltp.notes")
 
 
 def failed_tasks(stack: Stack) -> float | None:

@@ -7,13 +7,15 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
-from lakeproof.lake.capture.connector import connectors, find_connector, render
+from lakeproof.lake.capture.backfill import read_existing_rows
+from lakeproof.lake.capture.connector import Connector, connectors, find_connector, render
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
 REGISTER_SECONDS = 40.0
 ASK_SECONDS = 15.0
 CONFLICT = 409  # the worker is rebalancing: later
+TABLES_KEY = "table.include.list"
 
 
 def provision(stack: Stack) -> None:
@@ -26,10 +28,9 @@ def provision(stack: Stack) -> None:
     with _client(stack) as client:
         cluster = str(_ask(client, "GET", "/", Deadline(REGISTER_SECONDS))["kafka_cluster_id"])
         for name, connector in connectors().items():
-            wanted = render(stack, connector)
-            mark = provisioned.digest(cluster, json.dumps(wanted, sort_keys=True))
+            mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
             if not provisioned.is_made(stack, "connect", f"connector {name}", mark):
-                _put(client, name, wanted)
+                _put(stack, client, connector)
                 provisioned.remember(stack, "connect", f"connector {name}", mark)
 
 
@@ -37,11 +38,12 @@ def register(stack: Stack, name: str) -> None:
     """Register a connector from its file, whatever is there now; it goes on from its old offsets.
 
     Connect keeps offsets by the connector's name, also after it was deleted, so no row is lost or read twice. A
-    paused connector stays paused. Nothing is sent where Connect has exactly this configuration already.
+    paused connector stays paused. Nothing is sent where Connect has exactly this configuration already. Of a table
+    that is new in the file, the rows that it has already are read too.
     Raises: InvalidInput for an unknown name; NotReady; TerminalError with what Connect refused.
     """
     with _client(stack) as client:
-        _put(client, name, render(stack, find_connector(name)))
+        _put(stack, client, find_connector(name))
 
 
 def live_config(stack: Stack, name: str) -> dict[str, str] | None:
@@ -54,12 +56,18 @@ def _client(stack: Stack) -> httpx.Client:
     return httpx.Client(base_url=stack.url("connect"), timeout=ASK_SECONDS, trust_env=False)
 
 
-def _put(client: httpx.Client, name: str, wanted: dict[str, str]) -> None:
+def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
     deadline = Deadline(REGISTER_SECONDS)
-    live = _live_config(client, name, deadline)
+    wanted = render(stack, connector)
+    live = _live_config(client, connector.name, deadline)
     if live is not None and {key: value for key, value in live.items() if key != "name"} == wanted:
         return
-    _ask(client, "PUT", f"/connectors/{name}/config", deadline, wanted)
+    _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
+    if live is not None:
+        known = set(live.get(TABLES_KEY, "").split(","))
+        new = [table for table in wanted[TABLES_KEY].split(",") if table not in known]
+        if new:
+            read_existing_rows(stack, connector, new)
 
 
 def _live_config(client: httpx.Client, name: str, deadline: Deadline) -> dict[str, str] | None:

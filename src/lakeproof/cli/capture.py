@@ -1,0 +1,46 @@
+"""`lakeproof capture`: the connectors of change capture and their tables."""
+
+from typing import Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, print_table, say
+
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on stdout")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Bring the command group `capture`."""
+    group = typer.Typer(no_args_is_help=True, help="What is captured from the databases, and by which connector.")
+    group.command("tables")(tables)
+    group.command("register")(register)
+    app.add_typer(group, name="capture")
+
+
+def tables(as_json: JsonOption = False) -> None:
+    """The captured tables, as the connectors' files list them."""
+    from lakeproof.lake.capture.connector import connectors
+
+    rows = [
+        {"connector": name, "database": connector.database, "table": table, "topic": connector.topic}
+        for name, connector in connectors().items()
+        for table in connector.tables
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(("Connector", "Database", "Table", "Topic"), [tuple(row.values()) for row in rows])
+
+
+def register(
+    name: Annotated[str, typer.Argument(help="connector; its file is lake/capture/connectors/NAME.json")] = "orders",
+) -> None:
+    """Hand a connector's file to Kafka Connect: a changed one (a new table), or one that was deleted there.
+
+    It goes on from its old position: no row is lost or read twice. A new table's earlier rows are read as well.
+    """
+    from lakeproof.lake.capture.registration import register as hand_over
+    from lakeproof.stack.stack import load_stack
+
+    hand_over(load_stack(), name)
+    say(f"connector {name} is registered as its file says")
