@@ -6,6 +6,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.errors import CouldNotLook
+from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.ledger import read_ledgers
@@ -20,12 +21,20 @@ class NothingElseDisturbed(Arguments):
 
 
 def processes(context: CheckContext) -> dict[str, Value]:
-    """Component → pid and restarts, of those outside the scenario. Raises: CouldNotLook."""
-    return {
-        f"process:{row.name}": f"pid {row.pid}, {row.restarts} restarts"
-        for row in SupervisorClient(context.stack).ps()
-        if row.name not in context.components
-    }
+    """Component → what tells one process from the next, of those outside the scenario. Raises: CouldNotLook.
+
+    Of somebody else's stack no supervisor can be asked: there the start times that Prometheus scrapes must do.
+    """
+    if context.stack.settings.mode == "external":
+        found = instant(context.stack, "max by (job) (process_start_time_seconds)")
+        if not found:
+            raise CouldNotLook("Prometheus has no start times of processes", where="process_start_time_seconds")
+        started = {labels.get("job", ""): f"started at {at:.0f}" for labels, at in found}
+    else:
+        started = {
+            row.name: f"pid {row.pid}, {row.restarts} restarts" for row in SupervisorClient(context.stack).ps()
+        }
+    return {f"process:{name}": text for name, text in started.items() if name not in context.components}
 
 
 def calls(context: CheckContext) -> dict[str, Value]:

@@ -7,6 +7,7 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
+from lakeproof.lake.capture.commands import restart
 from lakeproof.probes.looking import look_once
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Reading
@@ -16,9 +17,13 @@ CLAIM = "the repaired part survives a restart"
 
 
 class SurvivesRestart(Arguments):
-    """`component`: the repaired part. `seconds`: until all evidence must be healthy again after the restart."""
+    """component: the repaired part. seconds: until all evidence must be healthy again after the restart.
+
+    connector: restarted instead in a stack that somebody else runs, whose processes are not ours; none: unknown.
+    """
 
     component: str
+    connector: str = ""
     seconds: float = Field(60.0, gt=0)
 
 
@@ -30,10 +35,8 @@ def baseline(context: CheckContext, arguments: SurvivesRestart) -> Baseline:
 
 def verify(context: CheckContext, arguments: SurvivesRestart, before: Baseline) -> Verdict:
     """Restart the component; all evidence must become healthy again in time."""
-    client = SupervisorClient(context.stack)
     try:
-        client.stop(arguments.component)
-        client.start(arguments.component)
+        what = _restart(context, arguments)
     except CouldNotLook as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
     except LakeproofError as error:
@@ -50,8 +53,21 @@ def verify(context: CheckContext, arguments: SurvivesRestart, before: Baseline) 
             "the evidence to be healthy again", healthy, every=1.0, progress=lambda _, took: _tell(context, took)
         )
     except DeadlineExpired:
-        return _verdict(unhealthy, f"after {arguments.component} was restarted")
-    return _verdict((), f"after {arguments.component} was restarted")
+        return _verdict(unhealthy, f"after {what} was restarted")
+    return _verdict((), f"after {what} was restarted")
+
+
+def _restart(context: CheckContext, arguments: SurvivesRestart) -> str:
+    """Restart it; gives what was restarted. Raises: CouldNotLook where that is not ours to do, LakeproofError."""
+    if context.stack.settings.mode == "external":
+        if not arguments.connector:
+            raise CouldNotLook("its processes are not ours to restart", where=arguments.component)
+        restart(context.stack, arguments.connector, only_failed=False)
+        return f"connector {arguments.connector}"
+    client = SupervisorClient(context.stack)
+    client.stop(arguments.component)
+    client.start(arguments.component)
+    return arguments.component
 
 
 def _tell(context: CheckContext, took: float) -> None:

@@ -1,11 +1,12 @@
 """The end of a drill, however it ended: wrong fixes undone, the fault out, and what is left behind all the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
 from lakeproof.drills.alert_watch import AlertWatch
 from lakeproof.drills.journal import Journal
+from lakeproof.drills.verification import Judged
 from lakeproof.drills.world import World
 from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
 from lakeproof.faults import records
@@ -14,6 +15,8 @@ from lakeproof.probes.reading import Reading
 from lakeproof.scenarios.causes import Step
 
 END = "end"
+# Counts of rows that a repair of the service does not bring back.
+WRONG = ("lost", "duplicated", "stale", "phantom")
 
 
 def remove_old_faults(world: World, journal: Journal) -> None:
@@ -63,9 +66,16 @@ def look_inventory(world: World) -> Mapping[str, Reading]:
     return world.look(probe for probe in world.catalog.probes.values() if probe.inventory)
 
 
-def residue(world: World, before: Mapping[str, Reading], alerts: AlertWatch) -> list[str]:
-    """What a drill left behind: faults, things that were not there before or are gone, alerts that still fire."""
+def residue(
+    world: World, before: Mapping[str, Reading], alerts: AlertWatch, judged: Iterable[Judged] = ()
+) -> list[str]:
+    """What a drill left behind: faults, things that are new or gone, alerts that still fire, data that is wrong."""
     left = [f"fault {record.fault}" for record in records.recorded(world.stack)]
+    for each in judged:
+        wrong = {name: int(each.verdict.numbers.get(name, 0)) for name in WRONG if each.verdict.numbers.get(name)}
+        if wrong:
+            counts = ", ".join(f"{count} {name}" for name, count in wrong.items())
+            left.append(f"data: {counts}; the stack must be made anew (lakeproof down, then remove its state folder)")
     for name, now in look_inventory(world).items():
         old = before.get(name)
         if not now.answered or old is None or not old.answered:

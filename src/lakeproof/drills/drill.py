@@ -353,7 +353,7 @@ class Drill:
     def _review(self) -> tuple[Outcome, str]:
         """Take everything of the drill out again, close the incident, draft its RCA, look for what is left."""
         self._clean()
-        self.report.residue = residue(self.world, self._inventory, self._alerts)
+        self.report.residue = residue(self.world, self._inventory, self._alerts, self.report.checks)
         outcome, why = Outcome.PASSED, ""
         if self.report.residue:
             outcome, why = Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"
