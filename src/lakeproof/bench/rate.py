@@ -1,0 +1,124 @@
+"""rate: the highest rate of calls that holds for a minute over the whole path, by SQL and by HTTP.
+
+A rate holds when the shop acknowledges at least 98 % of what was due in time, refuses nothing, and the lake keeps up:
+the newest published heartbeat is at most 10 s old at the end. Rates rise until one does not hold.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.sql_shop import SqlShop
+from lakeproof.bench.usage import Usage
+from lakeproof.deadline import Deadline
+from lakeproof.lake.publish import history
+from lakeproof.shop.shoppers.storefront import Shop, Storefront
+from lakeproof.shop.shoppers.traffic import Traffic, new_run, serve_in_new_loop
+from lakeproof.stack.stack import Stack
+
+RATES = (50.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1_000.0)
+SECONDS = 60.0
+LEAST_ACKNOWLEDGED = 0.98
+MOST_BEHIND_SECONDS = 10.0
+CATCH_UP_SECONDS = 60.0
+
+type EnterShop = Callable[[], AbstractAsyncContextManager[Shop]]
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: CouldNotLook where Nessie or the supervisor does not answer."""
+    call_seconds = stack.settings.shop.request_seconds + 2.0
+    shops: dict[str, EnterShop] = {
+        "sql": lambda: SqlShop(stack),
+        "http": lambda: Storefront(stack.url("order-service"), call_seconds=call_seconds),
+    }
+    rows: list[dict[str, Any]] = []
+    highest = dict.fromkeys(shops, 0.0)
+    usage: dict[str, list[dict[str, Any]]] = {}
+    for how, enter_shop in shops.items():
+        for rate in sorted(options.rates or RATES):
+            _catch_up(stack)
+            looking = Usage(stack)
+            row = _try(stack, how, enter_shop, rate, options.seconds or SECONDS)
+            rows.append(row)
+            progress(
+                f"{how} {rate:g} calls/s: {row['acknowledged_per_s']:g} acknowledged,"
+                f" the lake {row['behind_s']:g} s behind: {'holds' if row['holds'] else 'does not hold'}"
+            )
+            if not row["holds"]:
+                break
+            highest[how] = rate
+            usage[f"by process at {rate:g} calls/s by {how}, the highest that held (percent of one core)"] = (
+                looking.table()
+            )
+            for title in [title for title in usage if f"by {how}," in title][:-1]:
+                del usage[title]
+    return Result(
+        "rate",
+        options,
+        {"calls per second over the whole path (62 % of them new orders)": rows, **usage},
+        [Ratio("highest rate by HTTP to highest by SQL", round(highest["http"] / highest["sql"], 2))]
+        if highest["sql"]
+        else [],
+        [f"highest that held: {highest['sql']:g} calls/s by SQL, {highest['http']:g} by HTTP"],
+    )
+
+
+def _behind_seconds(stack: Stack) -> float:
+    """The age of the newest published heartbeat."""
+    return time.time() - (history.newest(stack).beat_us or 0) / 1e6
+
+
+def _catch_up(stack: Stack) -> None:
+    """Do not begin with what an earlier rate left behind; after a minute begin all the same, and show it."""
+    deadline = Deadline(CATCH_UP_SECONDS)
+    while _behind_seconds(stack) > MOST_BEHIND_SECONDS / 2 and not deadline.expired:
+        deadline.pause(0.5)
+
+
+def _try(stack: Stack, how: str, enter_shop: EnterShop, rate: float, seconds: float) -> dict[str, Any]:
+    traffic = Traffic(
+        enter_shop,
+        stack.ledger_dir,
+        rate=rate,
+        seed=int(rate),
+        run=f"{new_run(int(rate))}-{how}",
+        call_seconds=stack.settings.shop.request_seconds + 2.0,
+    )
+    at_end: dict[str, float] = {}
+
+    def note(counts: Any, elapsed: float) -> None:
+        # Calls answered only after the last was sent do not count as in time; two seconds' grain is enough here.
+        if elapsed <= seconds:
+            at_end["share"] = counts.acknowledged / max(1, counts.asked)
+
+    report = serve_in_new_loop(traffic, seconds, note)
+    behind = _behind_seconds(stack)
+    holds = (
+        at_end.get("share", 0.0) >= LEAST_ACKNOWLEDGED
+        and report.counts.refused == 0
+        and behind <= MOST_BEHIND_SECONDS
+    )
+    return {
+        "by": how,
+        "asked_per_s": rate,
+        "acknowledged_per_s": report.acknowledged_per_second,
+        "orders_per_s": round(report.counts.orders / report.seconds, 1),
+        "in_time_percent": round(at_end.get("share", 0.0) * 100, 1),
+        "refused": report.counts.refused,
+        "unclear": report.counts.unclear,
+        "p50_ms": report.call_ms.get("p50"),
+        "p99_ms": report.call_ms.get("p99"),
+        "behind_s": round(behind, 1),
+        "holds": holds,
+    }
+
+
+BENCHMARK = Benchmark(
+    "rate",
+    "the highest rate that holds for a minute over the whole path, by SQL and by HTTP",
+    ("order-service", "kafka", "connect", "flink-jobmanager", "flink-taskmanager", "nessie", "publisher"),
+    run,
+)
