@@ -9,6 +9,7 @@ from lakeproof.lake.integrity.canonical import (
     ORDER_ITEMS,
     ORDERS,
     TABLES,
+    Table,
     Value,
     digest_of,
     microseconds,
@@ -40,9 +41,9 @@ def width_for(largest_order_id: int) -> int:
     return max(SMALLEST_WIDTH, -(-(largest_order_id + 1) // BUCKETS))
 
 
-def from_rows(rows: Iterable[tuple[str, int, int, int, int]]) -> Digests:
-    """Rows (table, bucket, count, sum, identity sum) of an engine as digests."""
-    found: dict[str, dict[int, Digest]] = {table.name: {} for table in TABLES}
+def from_rows(rows: Iterable[tuple[str, int, int, int, int]], tables: Sequence[Table]) -> Digests:
+    """Rows (table, bucket, count, sum, identity sum) of an engine as digests of these tables."""
+    found: dict[str, dict[int, Digest]] = {table.name: {} for table in tables}
     for table, bucket, count, full, identity in rows:
         found[table][bucket] = Digest(count, full, identity)
     return found

@@ -9,9 +9,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.lake.integrity.across import broken_of
 from lakeproof.lake.integrity.buckets import ranges_of, width_for
-from lakeproof.lake.integrity.comparing import DATABASE, Shown, compare
+from lakeproof.lake.integrity.comparing import Shown, compare
 from lakeproof.lake.integrity.contents import Contents, contents_of
-from lakeproof.lake.integrity.readers import Reader, lake_reader, mariadb_snapshot
+from lakeproof.lake.integrity.readers import DATABASE, Reader, lake_reader, mariadb_snapshot
 from lakeproof.lake.integrity.report import CheckReport
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.history import PublishedCommit
@@ -146,7 +146,7 @@ class _Check:
         """The database's largest order id; the lake can hold none that it never had."""
         if DATABASE not in readers:
             return 0
-        return self._try(DATABASE, readers[DATABASE].largest_order_id) or 0
+        return self._try(DATABASE, readers[DATABASE].largest) or 0
 
     def _look(
         self, pool: ThreadPoolExecutor, readers: dict[str, Reader], cuts: dict[str, int], width: int

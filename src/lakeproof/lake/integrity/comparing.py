@@ -10,10 +10,10 @@ from lakeproof.lake.integrity.contents import Contents
 from lakeproof.lake.integrity.differences import differences
 from lakeproof.lake.integrity.findings import Finding
 from lakeproof.lake.integrity.judging import Judge
+from lakeproof.lake.integrity.readers import DATABASE
 from lakeproof.lake.integrity.report import Across, TableReport
 from lakeproof.shop.ledger import Expectations
 
-DATABASE = "mysql"
 AGREE = "engines agree on every row"
 
 # The rows of some buckets in some engine; None where they could not be read.
