@@ -6,13 +6,15 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
+from lakeproof.lake.integrity import other_tables
 from lakeproof.lake.integrity.across import broken_of
 from lakeproof.lake.integrity.buckets import ranges_of, width_for
+from lakeproof.lake.integrity.canonical import Table
 from lakeproof.lake.integrity.comparing import Shown, compare
 from lakeproof.lake.integrity.contents import Contents, contents_of
 from lakeproof.lake.integrity.readers import DATABASE, Reader, lake_reader, mariadb_snapshot
-from lakeproof.lake.integrity.report import CheckReport
+from lakeproof.lake.integrity.report import CheckReport, TableReport
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query.flink import start_gateway
@@ -87,6 +89,7 @@ class _Check:
             # Without the ledger nothing can be judged; every row would look like a phantom.
             judged = compare(expectations, shown, width, open_buckets) if ledger is not None else ([], [])
             self._note("judged")
+            others = self._other_tables(until_judged, commit, readers, cuts[DATABASE], cover_seconds)
         return CheckReport(
             at=datetime.now(UTC),
             nessie_hash=commit.hash if commit else None,
@@ -96,7 +99,7 @@ class _Check:
             orders=expectations.orders_acknowledged,
             unclear=expectations.unclear,
             refused=expectations.refused,
-            tables=tuple(judged[0]),
+            tables=(*judged[0], *others),
             across=tuple(judged[1]),
             unknown=tuple(dict.fromkeys(self._unknown)),
             seconds=self._time.elapsed,
@@ -107,15 +110,17 @@ class _Check:
         """The hash to look at; None, with a reason, where there is none."""
         if at_hash is not None:
             return history.find(self._stack, at_hash, readable=True)
-        started_us = now_us()
+        if not cover_now:
+            return self._try("lake", lambda: history.newest(self._stack))
+        return self._covering(now_us(), cover_seconds)
+
+    def _covering(self, instant_us: int, cover_seconds: float) -> PublishedCommit | None:
+        """The first published hash that covers the instant; past its time the newest one, with a reason."""
         latest = self._try("lake", lambda: history.newest(self._stack))
-        if latest is None or not cover_now:
-            return latest
         wait = Deadline(cover_seconds)
-        while latest.beat_us is None or latest.beat_us < started_us:
-            behind = (
-                "no heartbeat yet" if latest.beat_us is None else f"{(now_us() - latest.beat_us) / 1e6:.1f} s ago"
-            )
+        while latest is not None and (latest.beat_us is None or latest.beat_us < instant_us):
+            age_us = None if latest.beat_us is None else now_us() - latest.beat_us
+            behind = "no heartbeat yet" if age_us is None else f"{age_us / 1e6:.1f} s ago"
             if wait.expired:
                 self._unknown.append(f"lake: nothing published within {cover_seconds:.0f} s covers now ({behind})")
                 break
@@ -123,6 +128,45 @@ class _Check:
             wait.pause(0.3)
             latest = self._try("lake", lambda: history.newest(self._stack)) or latest
         return latest
+
+    def _other_tables(
+        self,
+        until_judged: ExitStack,
+        commit: PublishedCommit | None,
+        readers: dict[str, Reader],
+        database_us: int,
+        cover_seconds: float,
+    ) -> list[TableReport]:
+        """Published tables that no ledger knows, database against lake."""
+        lake = next((reader for engine, reader in readers.items() if engine != DATABASE), None)
+        names = [] if commit is None else sorted(set(commit.snapshots) - other_tables.KNOWN)
+        if not names or lake is None or DATABASE not in readers:
+            return []
+        tables = [table for name in names if (table := self._described(readers[DATABASE], name)) is not None]
+
+        def look_again() -> tuple[Reader, Reader]:
+            covering = self._covering(database_us, cover_seconds)
+            if covering is None:
+                raise CouldNotLook("no published hash to look at again", where="lake")
+            enter = until_judged.enter_context
+            return (
+                enter(mariadb_snapshot(self._stack, ENGINE_SECONDS)),
+                enter(lake_reader(self._stack, lake.engine, covering, ENGINE_SECONDS, self._progress)),
+            )
+
+        def compared() -> list[TableReport]:
+            return other_tables.compare_others(tables, readers[DATABASE], lake, look_again) if tables else []
+
+        reports = self._try("other tables", compared) or []
+        self._note("other tables")
+        return reports
+
+    def _described(self, database: Reader, name: str) -> Table | None:
+        try:
+            return self._try(DATABASE, lambda: other_tables.described(database, name))
+        except other_tables.NotComparable as reason:
+            self._unknown.append(str(reason))
+            return None
 
     def _open_readers(
         self, pool: ThreadPoolExecutor, until_judged: ExitStack, commit: PublishedCommit | None

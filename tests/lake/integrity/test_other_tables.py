@@ -1,0 +1,65 @@
+"""A table that no ledger knows: what traffic may do settles itself, what is wrong stays and has its key."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from lakeproof.lake.integrity.canonical import Kind
+from lakeproof.lake.integrity.dialects import Trino
+from lakeproof.lake.integrity.other_tables import ByKey, NotComparable, by_key, described, settled
+from lakeproof.lake.integrity.readers import Reader
+
+OLD, NEW = (("=1", "=old"),), (("=1", "=new"),)
+
+
+def look(database: ByKey, lake: ByKey) -> tuple[ByKey, ByKey]:
+    """One look at both."""
+    return database, lake
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wrong"),
+    [
+        (look({"1": NEW}, {"1": OLD}), look({"1": NEW}, {"1": NEW}), None),
+        (look({"1": NEW}, {}), look({"1": NEW}, {"1": NEW}), None),
+        (look({"1": OLD}, {}), look({"1": NEW}, {"1": OLD}), None),
+        (look({}, {"1": OLD}), look({}, {}), None),
+        (look({"1": NEW}, {}), look({"1": NEW}, {}), "lost"),
+        (look({}, {"1": OLD}), look({}, {"1": OLD}), "phantom"),
+        (look({"1": NEW}, {"1": OLD}), look({"1": NEW}, {"1": OLD}), "stale"),
+        (look({"1": NEW}, {"1": NEW * 2}), look({"1": NEW}, {"1": NEW * 2}), "duplicated"),
+    ],
+)
+def test_only_what_the_database_left_alone_is_a_finding(
+    first: tuple[ByKey, ByKey], second: tuple[ByKey, ByKey], wrong: str | None
+) -> None:
+    found = [(finding.wrong.value, finding.key) for finding in settled("payments", first, second)]
+    assert found == ([] if wrong is None else [(wrong, "1")])
+
+
+def database(rows: Sequence[tuple[str, str, str]]) -> Reader:
+    """One that describes its table by these columns."""
+    ask: Callable[[str], Any] = lambda sql: rows  # noqa: E731
+    return Reader("mysql", Trino(), ask)
+
+
+def test_a_table_is_described_by_the_database() -> None:
+    columns = [("id", "bigint", "PRI"), ("note", "varchar", ""), ("amount", "decimal", ""), ("at", "datetime", "")]
+    table = described(database(columns), "payments")
+    assert [column.kind for column in table.columns] == [Kind.INTEGER, Kind.TEXT, Kind.DECIMAL, Kind.TIME]
+    assert by_key(table, [(7, None, "1.00", 5)]) == {"7": (("=7", "NULL", "=1.00", "=5"),)}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [],
+        [("id", "bigint", "PRI"), ("body", "json", "")],
+        [("id", "varchar", "PRI")],
+        [("a", "int", "PRI"), ("b", "int", "PRI")],
+    ],
+)
+def test_what_cannot_be_compared_says_so(columns: list[tuple[str, str, str]]) -> None:
+    with pytest.raises(NotComparable, match="payments"):
+        described(database(columns), "payments")
