@@ -94,6 +94,7 @@ class Storefront:
         headers: dict[str, str] = {}
         if key is not None:
             headers["Idempotency-Key"] = key
+            headers["X-Trace-Id"] = key  # a line of the ledger and the service's log lines find each other
         if version is not None:
             headers["If-Match"] = f'"{version}"'
         if body is not None:
