@@ -15,9 +15,11 @@ def test_a_finding_stays_until_an_audit_passes_and_not_looking_changes_nothing()
             raise answer
         return answer
 
-    audit = FullAudit(Stack(Settings(name="none")), hook)
+    outcomes: list[str] = []
+    audit = FullAudit(Stack(Settings(name="none")), hook, outcomes.append)
     found = []
     for _ in range(3):
         audit.look()
         found.append(audit.finding)
     assert found == ["an order without items", "an order without items", None]
+    assert outcomes == ["failed", "unknown", "passed"]

@@ -21,8 +21,15 @@ HOOK = ("lakeproof.lake.integrity", "audit_published")
 class FullAudit:
     """Runs the hook on a thread of its own; `finding` is the newest result, None while all is well or unknown."""
 
-    def __init__(self, stack: Stack, hook: Callable[[Stack], str | None] | None = None) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        hook: Callable[[Stack], str | None] | None = None,
+        note: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
+        """`note` is told the outcome of each audit: passed, failed or unknown."""
         self._stack = stack
+        self._note = note
         self._hook = hook or _find_hook()
         self._stop = threading.Event()
         self.finding: str | None = None
@@ -48,6 +55,9 @@ class FullAudit:
             self.finding = self._hook(self._stack)
         except LakeproofError as error:
             log.warning("the full audit could not look: %s", error.message)
+            self._note("unknown")
+        else:
+            self._note("passed" if self.finding is None else "failed")
 
 
 def _find_hook() -> Callable[[Stack], str | None] | None:

@@ -38,5 +38,10 @@ class PublisherMetrics:
         self.copied_bytes = Gauge(
             "lakeproof_publish_copied_bytes", "metadata written by the last publish", registry=self.registry
         )
+        self.full_audits = Counter(
+            "lakeproof_publish_full_audits", "full audits by Trino, by outcome", ["outcome"], registry=self.registry
+        )
+        for outcome in ("passed", "failed", "unknown"):
+            self.full_audits.labels(outcome=outcome)
         for stage in ("read", "metadata", "audit", "commit", "merge"):
             self.failures.labels(stage=stage)

@@ -54,7 +54,9 @@ class Service:
         self._s3 = s3_client(stack, timeout_seconds=CALL_SECONDS, attempts=1)
         self._nessie = client_of(stack, CALL_SECONDS)
         self._publisher = Publisher(self._s3, self._nessie, self.metrics, use_cut=stack.settings.lake.cut)
-        self._full_audit = FullAudit(stack)
+        self._full_audit = FullAudit(
+            stack, note=lambda outcome: self.metrics.full_audits.labels(outcome=outcome).inc()
+        )
         self._refused: str | None = None
         self._retention_due = time.monotonic() + RETENTION_SECONDS
 
