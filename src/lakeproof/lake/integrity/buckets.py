@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from lakeproof.lake.integrity.canonical import (
     ORDER_EVENTS,
@@ -99,7 +100,7 @@ class LedgerDigests:
         sums[1] += 0 if values is None else digest_of(values)
         sums[2] += digest_of(identity)
 
-    @property
+    @cached_property
     def digests(self) -> Digests:
         """By table and bucket."""
         return {

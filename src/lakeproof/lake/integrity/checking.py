@@ -74,11 +74,12 @@ class _Check:
             readers, cuts = self._open_readers(pool, until_judged, commit)
             self._note("opened")
             # Only now: the line of any call that an engine may show was written before the call was sent.
-            ledger = self._try("ledger", lambda: read_ledgers(self._stack.ledger_dir))
-            width = width_for(max(self._largest(readers), _largest_acknowledged(ledger)))
-            self._note("ledger read")
+            reading = pool.submit(self._try, "ledger", lambda: read_ledgers(self._stack.ledger_dir))
+            width = width_for(self._largest(readers))
             shown = self._look(pool, readers, cuts, width)
             self._note("digests")
+            ledger = reading.result()
+            self._note("ledger read")
             expectations = ledger or Expectations({}, 0, 0, 0, ())
 
             def open_buckets(engine: str, buckets: set[int]) -> Contents | None:
@@ -187,10 +188,12 @@ class _Check:
         return {engine: reader for engine, each in opening.items() if (reader := each.result()) is not None}, cuts
 
     def _largest(self, readers: dict[str, Reader]) -> int:
-        """The database's largest order id; the lake can hold none that it never had."""
-        if DATABASE not in readers:
-            return 0
-        return self._try(DATABASE, readers[DATABASE].largest) or 0
+        """The largest order id: the database's, or where it is away the lake's. It only sets the buckets' width."""
+        for reader in readers.values():
+            largest = self._try(reader.engine, reader.largest)
+            if largest is not None:
+                return largest
+        return 0
 
     def _look(
         self, pool: ThreadPoolExecutor, readers: dict[str, Reader], cuts: dict[str, int], width: int
@@ -220,10 +223,3 @@ class _Check:
 
     def _note(self, step: str) -> None:
         self._steps[step] = round(self._time.elapsed, 2)
-
-
-def _largest_acknowledged(ledger: Expectations | None) -> int:
-    if ledger is None:
-        return 0
-    states = (state for one in ledger.by_key.values() for state in one.acknowledged)
-    return max((state.order.id or 0 for state in states if state.order is not None), default=0)
