@@ -309,10 +309,9 @@ class Drill:
         judged = verify(self._checks, context, self._baselines, self._tell(Phase.VERIFY))
         self.report.checks = judged
         self.report.published_after = self._published()
-        for each in judged:
-            self.journal.write(
-                Phase.VERIFY, f"{each.check}: {each.verdict.outcome.value}", numbers=each.verdict.numbers
-            )
+        outcomes = {each.check: each.verdict.outcome.value for each in judged}
+        numbers = {each.check: each.verdict.numbers for each in judged}
+        self.journal.write(Phase.VERIFY, f"{len(judged)} claims judged", outcomes=outcomes, numbers=numbers)
         if self.report.incident is not None:
             body = {each.check: f"{each.verdict.outcome.value}: {each.verdict.summary}" for each in judged}
             readings = [reading for each in judged for reading in (*counted(each), *each.verdict.readings)]

@@ -1,0 +1,79 @@
+"""`drill`, `fault`, `diagnose`, `mitigate`, `runbook` as they are typed: what is refused, and by which words."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lakeproof.cli.app import build
+from lakeproof.drills.lock import one_drill
+from lakeproof.errors import InvalidInput
+from lakeproof.faults.fault import all_faults
+from lakeproof.stack.stack import load_stack
+
+
+@pytest.fixture(autouse=True)
+def own_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command here may meet somebody's running stack: another folder, ports where nothing listens."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAKEPROOF_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "31000")
+
+
+def typed(*arguments: str) -> str:
+    """What the command prints. Raises: the error that `main` would turn into one line."""
+    done = CliRunner().invoke(build(), list(arguments), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("drill", "replication-lagg"), "no scenario 'replication-lagg'"),
+        (("drill", "replication-lag", "--fix", "pray"), "no fix 'pray'"),
+        (("drill", "replication-lag", "--fix", "start_component"), "argument component"),
+        (("drill", "replication-lag", "--timing", "slow"), "no timing 'slow'"),
+        (("fault", "inject", "no-such"), "no fault 'no-such'"),
+        (("fault", "inject", "paused-connector", "--arg", "orders"), "is not NAME=VALUE"),
+        (("fault", "inject", "paused-connector", "--arg", "conector=orders"), "argument conector"),
+        (("fault", "inject", "killed-process"), "argument component"),
+        (("fault", "remove"), "give a fault's name"),
+        (("runbook", "show", "no-such"), "no scenario 'no-such'"),
+        (("runbook", "show", "replication-lag", "--lang", "fr"), "no language 'fr'"),
+    ],
+)
+def test_a_wrong_word_is_refused_before_anything_starts(arguments: tuple[str, ...], words: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        typed(*arguments)
+    assert words in refused.value.message
+    assert not list(Path("state").glob("faults/*"))
+
+
+def test_every_fault_is_listed_with_its_arguments() -> None:
+    rows = json.loads(typed("fault", "list", "--json"))
+    assert [row["fault"] for row in rows] == sorted(all_faults())
+    assert {row["injected_at"] for row in rows} == {None}
+    paused = next(row for row in rows if row["fault"] == "paused_connector")
+    assert paused["arguments"] == {"connector": "orders"}
+
+
+def test_nothing_on_record_is_nothing_to_remove() -> None:
+    typed("fault", "remove", "--all")
+
+
+def test_the_runbook_speaks_both_languages() -> None:
+    assert typed("runbook", "show", "replication-lag", "--lang", "vi").startswith("# Độ trễ sao chép")
+    assert typed("runbook", "show", "connector-failure").startswith("# A Kafka Connect connector fails")
+    assert {row["scenario"] for row in json.loads(typed("runbook", "list", "--json"))} >= {"replication-lag"}
+
+
+def test_a_second_drill_is_refused() -> None:
+    with one_drill(load_stack()), pytest.raises(InvalidInput, match="a drill is running already"):
+        typed("drill", "replication-lag")
+
+
+def test_a_stack_that_is_down_is_diagnosed_without_any_server() -> None:
+    causes = {cause["cause"] for cause in json.loads(typed("diagnose", "--json"))["causes"]}
+    assert causes == {"connect_down", "database_down", "kafka_down"}
