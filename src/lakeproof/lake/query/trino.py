@@ -21,6 +21,7 @@ from lakeproof.stack.stack import Stack
 ENGINE = "trino"
 _SCHEMAS = frozenset({SCHEMA, "information_schema"})
 _PAGE_SECONDS = 10.0
+_CATALOG_SECONDS = 10.0
 
 type Progress = Callable[[str], None]
 
@@ -116,6 +117,10 @@ class PinnedTrino:
 
 @contextmanager
 def pinned_trino(stack: Stack, commit: PublishedCommit, deadline: Deadline) -> Iterator[PinnedTrino]:
-    """Trino at that hash; what was made for it is gone afterwards."""
-    with pinned_catalog(stack, commit, lambda sql: run(stack, sql, deadline, catalog="system")) as catalog:
+    """Trino at that hash; what was made for it is gone afterwards, also when the deadline is over by then."""
+
+    def manage(sql: str) -> Answer:
+        return run(stack, sql, Deadline(max(_CATALOG_SECONDS, deadline.left)), catalog="system")
+
+    with pinned_catalog(stack, commit, manage) as catalog:
         yield PinnedTrino(stack, catalog)
