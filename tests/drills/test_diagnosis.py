@@ -27,6 +27,7 @@ HEALTHY: dict[str, Value] = {
     "topic-silence": 0.4,
     "lag-exporter-answers": "answers",
     "source-lag": 700,
+    "publish-age": 2.0,
 }
 BEHIND: dict[str, Value] = {"topic-silence": 40.0, "source-lag": 40_000}
 CONNECT_GONE: dict[str, Value] = {
@@ -61,7 +62,7 @@ def observation(name: str, value: Value) -> Observation:
 
 
 def test_the_readings_here_are_all_that_the_causes_ask() -> None:
-    assert asked_by(CAUSES) == set(HEALTHY)
+    assert {probe.id for probe in asked_by(CAUSES, PROBES)} == set(HEALTHY)
 
 
 def test_a_healthy_stack_has_no_cause() -> None:
@@ -125,6 +126,12 @@ def test_each_state_is_called_by_its_own_name_and_no_other(cause: str, changed: 
 def test_two_causes_at_once_are_both_named() -> None:
     found = look({"connector-state": "PAUSED", "task-state": "PAUSED", "heartbeat-age": 40.0, **BEHIND})
     assert {finding.cause.id for finding in found.findings} == {"paused_connector", "ticker_stopped"}
+
+
+def test_a_lake_that_stands_still_is_not_called_healthy() -> None:
+    found = look({"publish-age": 90.0})
+    assert [seen.probe for seen in found.unknown] == ["publish-age"]
+    assert not found.healthy
 
 
 def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:

@@ -36,7 +36,7 @@ def diagnose(
     more = tuple(stack.settings.scenario_dirs)
     probes = all_probes(tuple(scenario_folders(more).values()))
     causes = load_causes(probes, more)
-    found = find_causes(causes, observe(stack, [probes[name] for name in sorted(asked_by(causes))]))
+    found = find_causes(causes, observe(stack, asked_by(causes, probes)))
     if as_json:
         print_json(found.as_json())
     else:

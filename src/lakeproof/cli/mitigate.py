@@ -85,7 +85,7 @@ def _diagnose(stack: "Stack") -> "tuple[Cause, list[Reading]]":
     more = tuple(stack.settings.scenario_dirs)
     probes = all_probes(tuple(scenario_folders(more).values()))
     causes = load_causes(probes, more)
-    observed = observe(stack, [probes[name] for name in sorted(asked_by(causes))])
+    observed = observe(stack, asked_by(causes, probes))
     found = diagnose(causes, observed)
     if not found.findings:
         what = "the stack is healthy" if found.healthy else "something is out of range, and no known cause fits"

@@ -10,6 +10,7 @@ from typing import Any
 
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.looking import Observation
+from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.scenarios.causes import Cause, Evidence
 
@@ -103,9 +104,10 @@ def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -
     return Diagnosis(tuple(findings), unknown)
 
 
-def asked_by(causes: Iterable[Cause]) -> set[str]:
-    """Ids of every probe that these causes need."""
-    return {probe for cause in causes for probe in cause.asked}
+def asked_by(causes: Iterable[Cause], probes: Mapping[str, Probe]) -> list[Probe]:
+    """Every probe that these causes need, and those that are always asked."""
+    wanted = {name for cause in causes for name in cause.asked}
+    return [probe for name, probe in sorted(probes.items()) if name in wanted or probe.always]
 
 
 def _holds(cause: Cause, observations: Mapping[str, Observation]) -> bool:

@@ -232,8 +232,7 @@ class Drill:
     def _diagnose(self) -> tuple[Outcome, str]:
         """What the live stack shows, without a word about what was done to it."""
         causes = self.world.catalog.causes
-        asked = asked_by(causes) | set(self.scenario.evidence)
-        observed = self.world.observe(self.world.catalog.probes[name] for name in sorted(asked))
+        observed = self.world.observe(asked_by(causes, self.world.catalog.probes))
         self._diagnosis = diagnose(causes, observed)
         readings = [observation.second for observation in observed.values()]
         if self.report.incident is not None:

@@ -54,5 +54,6 @@ PROBES = (
         "s",
         publish_age,
         Condition(Operator.BELOW, 60),
+        always=True,
     ),
 )

@@ -26,6 +26,7 @@ class Probe:
     ask(stack, timeout): the answer; None means "nothing there". Raises LakeproofError or OSError where there is none.
     healthy: what a healthy stack answers; None: the value alone says nothing.
     inventory: names what exists (topics, connectors); a drill compares it before and after.
+    always: asked by every diagnosis, though no cause knows it: out of range, it is at least reported as unknown.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Probe:
     ask: Callable[[Stack, float], Value]
     healthy: Condition | None = None
     inventory: bool = False
+    always: bool = False
 
     def look(self, stack: Stack, timeout: float = TIMEOUT_SECONDS) -> Reading:
         """Ask once. A question without an answer gives a Reading with `error`, never an exception."""
