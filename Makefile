@@ -30,11 +30,15 @@ test-fast: ## tests without engines, under a minute
 
 .PHONY: test-engines
 test-engines: ## each component starts, answers, dies, comes back
-	$(PYTEST) -q -m engines --no-skips tests/engines
+	$(PYTEST) -q -m "engines and not proof" --no-skips --durations=15 tests/engines
+
+.PHONY: proof
+proof: setup ## the long tier: tests that are not in CI (Flink's operator, the publisher, the check on real engines)
+	$(PYTEST) -q -m "engines and proof" --no-skips tests/engines
 
 .PHONY: test-drills
 test-drills: ## whole drills on the whole stack
-	$(PYTEST) -q -m drills --no-skips tests
+	$(PYTEST) -q -m "drills and not proof" --no-skips --durations=15 tests
 
 .PHONY: lint
 lint: ## ruff, mypy --strict, import rules

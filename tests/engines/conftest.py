@@ -1,9 +1,10 @@
-"""One stack for all tests on real engines: started piece by piece, ended once, nothing left behind.
+"""A fresh stack for each module of tests on real engines: started piece by piece, ended with the module, no residue.
 
 `up("kafka", "connect")` gives a healthy closure; a component that is already up costs nothing. The environment
 (LAKEPROOF_NAME, LAKEPROOF_STATE_DIR, LAKEPROOF_PORT_SHIFT) may name another stack, for work side by side.
 """
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,10 +15,12 @@ import pytest
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack, load_stack
 
+NUMBERS = itertools.count(1)
+
 type Up = Callable[..., SupervisorClient]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """A stack of its own, in a fresh state folder that mysql's user may enter.
 
@@ -27,17 +30,19 @@ def stack() -> Iterator[Stack]:
     os.environ.setdefault("LAKEPROOF_PORT_SHIFT", "3000")
     fresh = "LAKEPROOF_STATE_DIR" not in os.environ
     if fresh:
-        os.environ["LAKEPROOF_STATE_DIR"] = f"/tmp/lakeproof-test-{os.getpid()}"
+        os.environ["LAKEPROOF_STATE_DIR"] = f"/tmp/lakeproof-test-{os.getpid()}-{next(NUMBERS)}"
     state_dir = Path(os.environ["LAKEPROOF_STATE_DIR"])
     state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
     made = load_stack()
     yield made
     SupervisorClient(made).down()
-    if fresh and not os.environ.get("LAKEPROOF_KEEP_TEST_STATE"):
-        shutil.rmtree(state_dir, ignore_errors=True)
+    if fresh:
+        del os.environ["LAKEPROOF_STATE_DIR"]
+        if not os.environ.get("LAKEPROOF_KEEP_TEST_STATE"):
+            shutil.rmtree(state_dir, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def up(stack: Stack) -> Up:
     """`up(*names)` starts the closure of the names, waits until it is healthy, gives the supervisor's client."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.nessie import IcebergTable, NessieConflict, client_of
 from lakeproof.lake.publish import history
@@ -16,6 +17,16 @@ from lakeproof.stack.stack import Stack
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
 
 type Up = Callable[..., SupervisorClient]
+
+
+def wait_until_ready(stack: Stack) -> None:
+    """`up` may look before the supervisor has seen the end: ask the component itself."""
+
+    def look() -> bool:
+        find("nessie").ready(stack, 2.0)
+        return True
+
+    Deadline(90.0).wait_for("nessie to answer again", look)
 
 
 def test_provisioning_again_changes_nothing(up: Up, stack: Stack) -> None:
@@ -38,7 +49,7 @@ def test_a_commit_survives_kill_9_with_its_properties(up: Up, stack: Stack) -> N
         table = IcebergTable("s3://lake/nowhere.json", 1, 0, 0, 0)
         made = nessie.commit_tables(branch, NAMESPACE, {"kept": table}, "kept", {"checkpoint": "7"})
         client.kill("nessie")
-        up("nessie")
+        wait_until_ready(stack)
         found = next(nessie.history(name, 1))
         assert (found.hash, found.properties) == (made.hash, {"checkpoint": "7"})
     finally:
@@ -72,4 +83,4 @@ def test_a_stopped_nessie_is_not_ready(up: Up, stack: Stack) -> None:
             find("nessie").ready(stack, 1.0)
     finally:
         client.kill("nessie", "CONT")
-    up("nessie")
+    wait_until_ready(stack)
