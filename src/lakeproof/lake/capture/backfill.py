@@ -1,14 +1,15 @@
 """Reading the rows that a newly captured table had before: Debezium's incremental snapshot, asked for by a signal.
 
 The connector goes on streaming meanwhile; rows come in chunks, each set right by the changes that passed meanwhile
-(read-only, by GTIDs: it writes nothing into the database). A row may come both as a change and as a read, so the
-lake's table needs a primary key.
-Trap: a connector that was never sent a signal begins at the end of the signals' topic with its first look, so a
-signal sent right after a restart is lost: it is sent until the first row of the table is seen.
+(read-only, by GTIDs). A row may come both as a change and as a read, so the lake's table needs a primary key.
+The signal is a row in a table of the database, so it reaches the connector through the binlog, in order and once. By
+Kafka it would not do: a signal sent right after a restart is lost, and Debezium takes one in a thread of its own that
+gets in the way of the stream's when a snapshot runs already (the task then fails).
 """
 
 import json
 import logging
+import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,48 +21,47 @@ from lakeproof.stack.stack import Stack
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
-BACKFILL_SECONDS = 60.0
-RESEND_SECONDS = 6.0
+BACKFILL_SECONDS = 90.0
+# A task that still runs by the old table list takes a signal for a table that it does not know, and drops it.
+RESEND_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
 
 
-def signal_for(tables: Sequence[str]) -> str:
-    """The signal that makes the connector read these tables (`database.table`)."""
-    return json.dumps({"type": "execute-snapshot", "data": {"data-collections": list(tables), "type": "INCREMENTAL"}})
-
-
 def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
-    """Have the running connector read all rows of these tables; returns once it has begun with each.
+    """Have the connector read all rows of these tables (`database.table`); returns once it has begun with each.
 
-    It survives restarts of the connector from then on. Tables without rows need nothing.
-    Raises: DeadlineExpired when no row was seen (a paused connector, or one that fails).
+    From then on it goes on by itself, over restarts too. Tables without rows need nothing.
+    Raises: DeadlineExpired when no row was seen (a paused connector, or one that fails); NotReady.
     """
-    filled = [table for table in tables if _has_rows(stack, table)]
+    filled = [table for table in tables if _ask(stack, f"SELECT 1 FROM {table} LIMIT 1")]
     if not filled:
         return
-    from confluent_kafka import Producer
-
     consumer = _from_now(stack, connector)
-    producer = Producer({"bootstrap.servers": stack.address("kafka", "tcp"), "acks": "all"})
     try:
         missing = set(filled)
         deadline = Deadline(BACKFILL_SECONDS)
         while missing:
-            producer.produce(f"{connector.topic}.signals", key=connector.database, value=signal_for(sorted(missing)))
-            if producer.flush(10.0):
-                raise NotReady("the signal was not taken", where="kafka")
+            _send(stack, connector, sorted(missing))
             _await_reads(consumer, missing, Deadline(min(RESEND_SECONDS, deadline.left)))
             if missing and deadline.expired:
                 raise DeadlineExpired(
                     f"the connector did not begin to read what {', '.join(sorted(missing))} had before",
                     last_seen="no row of it",
                     where=f"connector {connector.name}",
-                    next_action="resume or restart it, then register it again",
+                    next_action="resume or restart it: it then reads them by itself",
                 )
         log.info("the rows of %s are being read", ", ".join(filled))
     finally:
         consumer.close()
+
+
+def _send(stack: Stack, connector: Connector, tables: list[str]) -> None:
+    _ask(
+        stack,
+        f"INSERT INTO {connector.database}.cdc_signal (id, type, data) VALUES (%s, 'execute-snapshot', %s)",
+        (uuid.uuid4().hex, json.dumps({"data-collections": tables, "type": "INCREMENTAL"})),
+    )
 
 
 def _await_reads(consumer: "Consumer", missing: set[str], deadline: Deadline) -> None:
@@ -94,14 +94,15 @@ def _from_now(stack: Stack, connector: Connector) -> "Consumer":
     return consumer
 
 
-def _has_rows(stack: Stack, table: str) -> bool:
+def _ask(stack: Stack, sql: str, values: tuple[str, ...] | None = None) -> object:
+    """One statement as root; its first row or None."""
     import pymysql
 
     from lakeproof.stack.engines.mysql import connect
 
     try:
-        with connect(stack, "cdc", "mysql-cdc", 10.0) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")
-            return cursor.fetchone() is not None
+        with connect(stack, "root", "mysql-root", 10.0) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return cursor.fetchone()
     except pymysql.MySQLError as error:
-        raise NotReady(f"{table}: {' '.join(str(part) for part in error.args)}", where="mysql") from error
+        raise NotReady(" ".join(str(part) for part in error.args), where="mysql") from error

@@ -107,6 +107,7 @@ def render(stack: Stack, connector: Connector) -> dict[str, str]:
         "mysql.port": str(port),
         "kafka": stack.address("kafka", "tcp"),
         "connect.secrets": secrets_path(stack),
+        "name": connector.name,
         "database": connector.database,
         "topic": connector.topic,
         "tables": ",".join(f"{connector.database}.{table}" for table in connector.tables),

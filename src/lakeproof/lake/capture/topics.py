@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 CDC_TOPIC = "cdc.oltp"
-SIGNALS_TOPIC = f"{CDC_TOPIC}.signals"
 RETENTION_DAYS = 7
 
 
@@ -29,6 +28,4 @@ TOPICS = (
             "segment.bytes": str(64 * 1024 * 1024),
         },
     ),
-    # What a running connector is asked to do: read the rows of a new table that were there before (backfill.py).
-    Topic(SIGNALS_TOPIC, 1, {"cleanup.policy": "delete", "retention.ms": "86400000"}),
 )

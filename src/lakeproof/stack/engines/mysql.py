@@ -246,6 +246,12 @@ def _words(error: Exception) -> str:
     return f"{type(error).__name__} {' '.join(str(part) for part in error.args)}"
 
 
+# What a running connector is asked to do (lake/capture/backfill.py); Debezium's own three columns.
+SIGNAL_TABLE = """CREATE TABLE IF NOT EXISTS oltp.cdc_signal (
+    id VARCHAR(64) NOT NULL PRIMARY KEY, type VARCHAR(32) NOT NULL, data VARCHAR(2048) NULL
+) ENGINE=InnoDB"""
+
+
 def schema_statements() -> list[str]:
     """The order database's DDL, one statement each."""
     text = files("lakeproof.shop.order").joinpath("schema.sql").read_text(encoding="utf-8")
@@ -262,7 +268,7 @@ def provision(stack: Stack) -> None:
 
     try:
         with connect(stack, "root", "mysql-root", 30.0) as connection, connection.cursor() as cursor:
-            for statement in schema_statements():
+            for statement in (*schema_statements(), SIGNAL_TABLE):
                 cursor.execute(statement)
             # Not into the binlog: account names and password hashes are no business of its readers.
             cursor.execute("SET SESSION sql_log_bin = 0")
