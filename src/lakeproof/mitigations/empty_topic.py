@@ -29,7 +29,10 @@ def run(stack: Stack, arguments: EmptyTopic) -> str:
     """Delete every record up to the end."""
     partition = TopicPartition(arguments.topic, 0, END)
     try:
-        future = admin(stack).delete_records([partition], request_timeout=ASK_SECONDS)[partition]
+        client = admin(stack)
+        # A fresh client knows no leader yet, and would wait for its whole timeout.
+        client.list_topics(arguments.topic, timeout=ASK_SECONDS)
+        future = client.delete_records([partition], request_timeout=ASK_SECONDS)[partition]
         low = future.result(timeout=ASK_SECONDS).low_watermark
     except (KafkaException, TimeoutError) as error:
         raise TerminalError(f"could not delete records: {error}", where=arguments.topic) from error
