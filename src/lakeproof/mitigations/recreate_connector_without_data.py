@@ -1,13 +1,19 @@
 """A wrong fix: a new connector under another name that starts at the binlog's end. What was not delivered is lost."""
 
+from confluent_kafka import KafkaError, KafkaException
+
 from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.registration import register
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.kafka import admin
 from lakeproof.stack.stack import Stack
 
 SERVER_ID_STEP = 1000
+HISTORY = "schema.history.internal.kafka.topic"
+ASK_SECONDS = 10.0
 
 
 class RecreateConnectorWithoutData(Arguments):
@@ -33,10 +39,9 @@ def typed(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
 def run(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
     """Delete the old one, register the new one, return once it runs."""
     config = render(stack, find_connector(arguments.connector))
-    history = "schema.history.internal.kafka.topic"
     config |= {
         "snapshot.mode": "no_data",
-        history: f"{config[history]}_new",
+        HISTORY: f"{config[HISTORY]}_new",
         "database.server.id": str(int(config["database.server.id"]) + SERVER_ID_STEP),
     }
     send(stack, "DELETE", f"/connectors/{arguments.connector}", absent_is_fine=True)
@@ -50,6 +55,12 @@ def undo(stack: Stack, arguments: RecreateConnectorWithoutData) -> None:
     send(stack, "DELETE", f"/connectors/{arguments.successor}", absent_is_fine=True)
     register(stack, arguments.connector)
     send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
+    topic = f"{render(stack, find_connector(arguments.connector))[HISTORY]}_new"
+    try:
+        admin(stack).delete_topics([topic], operation_timeout=ASK_SECONDS)[topic].result(timeout=ASK_SECONDS)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise TerminalError(f"not deleted: {error}", where=topic) from error
 
 
 MITIGATION = Mitigation(
