@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakeproof.bench import scratch_database
+from lakeproof.bench import scratch_database, start
 from lakeproof.bench.benchmark import Options, Ratio, Result, all_benchmarks, find
 from lakeproof.errors import InvalidInput
 from lakeproof.stack.components import all_components
@@ -30,3 +30,9 @@ def test_a_result_carries_its_machine_and_the_command_that_does_it_again() -> No
 def test_the_scratch_database_never_names_the_captured_one() -> None:
     for statement in mysql.schema_statements():
         assert "oltp" not in scratch_database.moved(statement)
+
+
+def test_the_stack_that_is_started_beside_takes_no_port_of_the_usual_one() -> None:
+    ports = {port for component in all_components().values() for port in component.ports.values()}
+    assert not ports & {port + start.PORTS_BESIDE for port in ports}
+    assert max(ports) + start.PORTS_BESIDE < 32_768
