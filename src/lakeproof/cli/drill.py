@@ -73,8 +73,10 @@ def drill(
         blind=blind,
     )
     with one_drill(stack):
-        # A polite kill is treated as Ctrl-C is: the fault comes out first.
-        signal.signal(signal.SIGTERM, _interrupt)
+        # A polite kill is treated as Ctrl-C is: the fault comes out first. And a drill that a script started behind it
+        # (bash makes such a job ignore SIGINT) can still be interrupted.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         found = Drill(live_world(stack, catalog), scenario, options, say).run()
     if as_json:
         print_json(found.as_json())
