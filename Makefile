@@ -12,12 +12,12 @@ help: ## this list
 
 .PHONY: demo
 demo: ## set up, start real engines, break one thing, watch it found, repaired and proven; then stop all
-	@$(BOOTSTRAP) --for demo
-	@$(VENV)/lakeproof demo $(ARGS)
+	@$(BOOTSTRAP) --for demo $(filter --yes,$(ARGS))
+	@$(VENV)/lakeproof demo $(filter-out --yes,$(ARGS))
 
 .PHONY: setup
 setup: ## install all that demo and tests need (asks first; CI=1 or LAKEPROOF_YES=1 does not)
-	@$(BOOTSTRAP) --for test
+	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test
 test: setup ## all tiers: fast, engines, drills (40 minutes with a first set-up)

@@ -221,6 +221,7 @@ class Notes(threading.Thread):
                 self.written += 1
 
 
+@pytest.mark.proof  # red once on a busy machine
 def test_one_more_line_captures_a_table_under_load_with_the_rows_it_had_before(
     stack: Stack, topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

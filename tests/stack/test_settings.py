@@ -52,3 +52,21 @@ def test_a_config_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("LAKEPROOF_CONFIG", "nowhere.toml")
     with pytest.raises(InvalidInput, match="nowhere"):
         load_settings()
+
+
+def test_a_list_that_is_no_json_says_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEPROOF_SCENARIO_DIRS", "/some/folder")
+    with pytest.raises(InvalidInput, match=r"LAKEPROOF_\*.*JSON"):
+        load_settings()
+
+
+def test_servers_listen_on_loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEPROOF_HOST", "0.0.0.0")
+    with pytest.raises(InvalidInput, match="host"):
+        load_settings()
+
+
+def test_an_endpoint_without_a_port_is_refused_by_its_name() -> None:
+    write('[endpoints.mysql]\ntcp = "foo"\n')
+    with pytest.raises(InvalidInput, match=r"mysql\.tcp is 'foo'; wanted host:port"):
+        load_settings()

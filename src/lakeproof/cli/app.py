@@ -10,7 +10,7 @@ import typer
 
 from lakeproof import cli
 from lakeproof.cli.output import fail
-from lakeproof.errors import LakeproofError
+from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
 
 
 def build() -> typer.Typer:
@@ -31,10 +31,14 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point: errors of ours become one line and their exit code."""
+    """Entry point: errors of ours, and of the disk, become one line and their exit code."""
     level = os.environ.get("LOG_LEVEL", "WARNING").upper()
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    known = logging.getLevelNamesMapping()
     try:
+        if level not in known:
+            raise InvalidInput(f"no level {level!r}", where="LOG_LEVEL", next_action=f"one of {', '.join(known)}")
+        logging.basicConfig(level=level, format=form, stream=sys.stderr)
         build()()
     except LakeproofError as error:
         sys.exit(fail(error))
@@ -43,3 +47,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        where = str(error.filename or "this machine")
+        what = error.strerror or str(error)
+        sys.exit(fail(TerminalError(what, where=where, next_action="free or mend that place, then try again")))

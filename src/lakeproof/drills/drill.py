@@ -24,7 +24,7 @@ from lakeproof.drills.report import DrillReport
 from lakeproof.drills.steps import run_step
 from lakeproof.drills.verification import bind, counted, take_baselines, verify
 from lakeproof.drills.world import World
-from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
+from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError, TransientError
 from lakeproof.faults import records
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.scenarios.causes import Step
@@ -106,6 +106,10 @@ class Drill:
             outcome, why = do()
         except CouldNotLook as error:
             outcome, why = Outcome.UNKNOWN, error.message
+        except TransientError as error:
+            # Before the fault is in, "no answer" says nothing about recovery; later it is the matter.
+            early = phase in (Phase.BASELINE, Phase.INJECT)
+            outcome, why = Outcome.UNKNOWN if early else Outcome.FAILED, error.message
         except LakeproofError as error:
             outcome, why = Outcome.FAILED, error.message
         except Exception as error:  # the top of a drill: a bug must not leave the fault in the stack
@@ -138,8 +142,13 @@ class Drill:
 
     def _baseline(self) -> tuple[Outcome, str]:
         """Take old faults out, start what is missing, see that every claim holds, let shoppers buy."""
-        remove_old_faults(self.world, self.journal)
+        try:
+            # First, since a component that an old fault stopped would not become healthy.
+            remove_old_faults(self.world, self.journal)
+        except LakeproofError as error:
+            self.journal.write(Phase.BASELINE, f"tried again once the stack is up: {error.message}")
         started = self.world.bring_up(self.scenario.components, self._tell(Phase.BASELINE))
+        remove_old_faults(self.world, self.journal)
         self.journal.write(Phase.BASELINE, f"up: {len(started)} components started", started=list(started))
         self._await_calm()
         context = self._context(self.scenario.budgets.verify, Phase.BASELINE)

@@ -4,15 +4,17 @@ The environment wins over the file. Nested values use two underscores: `LAKEPROO
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -65,7 +67,11 @@ class Settings(BaseSettings):
     name: str = Field("default", pattern=r"^[a-z][a-z0-9-]{0,30}$")
     mode: Literal["local", "external"] = "local"
     state_dir: Path | None = Field(None, description="default: per-user state folder / name")
-    host: str = Field("127.0.0.1", description="the address that servers listen on")
+    host: str = Field(
+        "127.0.0.1",
+        pattern=r"^127(\.\d{1,3}){3}$",
+        description="the loopback address that servers listen on; few have a login of their own",
+    )
     port_shift: int = Field(0, ge=0, le=50000, description="added to every port")
     timing: Literal["drill", "production"] = "drill"
     endpoints: dict[str, dict[str, str]] = {}
@@ -77,6 +83,16 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     capture: CaptureSettings = CaptureSettings()
     shop: ShopSettings = ShopSettings()
+
+    @field_validator("endpoints")
+    @classmethod
+    def _addresses(cls, given: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        for component, kinds in given.items():
+            for kind, address in kinds.items():
+                # Some entries are no address: a folder that an external server sees, for one.
+                if kind in ("http", "tcp", "jmx") and not re.fullmatch(r"(https?://)?[^/\s:]+:\d{1,5}/?", address):
+                    raise ValueError(f"{component}.{kind} is {address!r}; wanted host:port")
+        return given
 
     @classmethod
     def settings_customise_sources(
@@ -123,6 +139,12 @@ def load_settings() -> Settings:
         key = ".".join(str(part) for part in first["loc"])
         raise InvalidInput(
             f"{key}: {first['msg']}", where=f"{path} or LAKEPROOF_*", next_action=f"correct {key}"
+        ) from error
+    except SettingsError as error:
+        raise InvalidInput(
+            f"not valid JSON for a setting of many values: {error}",
+            where="LAKEPROOF_*",
+            next_action="""lists and tables are JSON, e.g. LAKEPROOF_SCENARIO_DIRS='["folder"]'""",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"not valid TOML: {error}", where=str(path), next_action="correct that line") from error
