@@ -281,7 +281,8 @@ def test_a_stop_without_a_job_is_no_error(client: SupervisorClient, stack: Stack
     assert [job.name for job in rest_of(stack).jobs() if job.state == "RUNNING" or job.name == JOB_NAME]
 
 
-def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack) -> None:
+def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack, feed: Feed) -> None:
+    feed.beat()  # Flink adds pendingRecords when the first record has come
     wanted = {
         "flink-jobmanager": (
             *(
@@ -296,13 +297,19 @@ def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack) 
         ),
     }
     for part, names in wanted.items():
-        url = f"http://{stack.address(part, 'jmx')}/metrics"
+        wait_for_metrics(f"http://{stack.address(part, 'jmx')}/metrics", names)
 
-        def look(url: str = url, names: tuple[str, ...] = names) -> bool | None:
-            text = httpx.get(url, trust_env=False, timeout=10.0).text
-            return True if all(name in text for name in names) else None
 
-        Deadline(60.0).wait_for(f"the metrics of {part}", look)
+def wait_for_metrics(url: str, names: tuple[str, ...]) -> None:
+    """Until all these series are there."""
+
+    def missing() -> list[str]:
+        text = httpx.get(url, trust_env=False, timeout=10.0).text
+        return [name for name in names if name not in text]
+
+    Deadline(60.0).wait_for(
+        f"the metrics at {url}", lambda: None if missing() else True, seen=lambda: f"without {missing()}"
+    )
 
 
 def test_keys_of_the_store_are_in_no_argument_and_no_log(client: SupervisorClient, stack: Stack) -> None:
