@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from lakeproof.checks.check import Baseline
+from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.lock import one_drill
 from lakeproof.drills.phases import Phase
@@ -125,6 +127,19 @@ def test_a_sick_stack_is_not_broken_further(toy: Any, tmp_path: Path, monkeypatc
     assert report.verdict == "failed"
     assert [record.phase for record in report.phases] == [Phase.BASELINE]
     assert not lamp.shopping
+
+
+def test_a_claim_that_cannot_be_looked_at_yet_is_asked_again(
+    toy: Any, lamp: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeproof.drills.drill.AGAIN_SECONDS", 0.01)
+    drill = toy.drill(lamp, tmp_path)
+    answers = iter([Outcome.UNKNOWN, Outcome.UNKNOWN, Outcome.PASSED])
+    check = drill.world.catalog.checks["lamp_kept"]
+    object.__setattr__(
+        check, "baseline", lambda context, arguments: Baseline(Verdict("no lamp was lost", next(answers), "new lamp"))
+    )
+    assert drill.run().verdict == "passed"
 
 
 def test_ctrl_c_takes_the_fault_out_and_leaves_a_report(toy: Any, tmp_path: Path) -> None:

@@ -73,8 +73,8 @@ def drill(
         blind=blind,
     )
     with one_drill(stack):
-        # A polite kill is treated as Ctrl-C is: the fault comes out first. And a drill that a script started behind it
-        # (bash makes such a job ignore SIGINT) can still be interrupted.
+        # A polite kill is treated as Ctrl-C is: the fault comes out first. SIGINT is set as well, since bash makes
+        # what a script starts in the background ignore it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
         found = Drill(live_world(stack, catalog), scenario, options, say).run()

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 TIMING_FACTOR = {"drill": 1, "production": 12}
 SETTLE_SECONDS = 90.0
 LOOK_SECONDS = 1.0
+AGAIN_SECONDS = 3.0
 PUBLISHED = ("published-hash", "published-checkpoint")
 
 
@@ -153,7 +154,7 @@ class Drill:
         self._await_calm()
         context = self._context(self.scenario.budgets.verify, Phase.BASELINE)
         # Before the shoppers come: then the engines stand still, and digests that agree need no second look.
-        self._baselines = take_baselines(self._checks, context, self._tell(Phase.BASELINE))
+        self._baselines = self._take_baselines(context)
         self.report.published_before = self._published()
         # Not sooner: a stack that has just started still makes things of its own (a topic with its first use).
         self._inventory = look_inventory(self.world)
@@ -170,6 +171,19 @@ class Drill:
         self.journal.write(Phase.BASELINE, f"shoppers ask {traffic.rate:g} times a second", run=self.options.run)
         Deadline(traffic.seconds_before).pause(traffic.seconds_before)
         return Outcome.PASSED, ""
+
+    def _take_baselines(self, context: CheckContext) -> Mapping[str, Baseline]:
+        """Every check's baseline. What cannot be looked at yet is asked again: a new lake has nothing published."""
+        tell = self._tell(Phase.BASELINE)
+        taken = dict(take_baselines(self._checks, context, tell))
+        patience = Deadline(SETTLE_SECONDS)
+        while not patience.expired:
+            unknown = [each for each in self._checks if taken[each.check.id].verdict.outcome is Outcome.UNKNOWN]
+            if not unknown:
+                break
+            patience.pause(AGAIN_SECONDS)
+            taken |= take_baselines(unknown, self._context(self.scenario.budgets.verify, Phase.BASELINE), tell)
+        return taken
 
     def _await_calm(self) -> None:
         """Until the checks that are quick to ask hold; a stack that has just started needs a moment. Never raises."""
