@@ -149,6 +149,7 @@ def test_ctrl_c_takes_the_fault_out_and_leaves_a_report(toy: Any, tmp_path: Path
         drill.run()
     assert not lamp.covered
     assert not lamp.shopping
+    assert lamp.told[-1] == "resolved"
     assert recorded(drill) == 0
     data = json.loads((tmp_path / "report" / "report.json").read_text())
     assert data["verdict"] == "unknown"

@@ -83,6 +83,7 @@ class Drill:
             raise
         finally:
             self._clean()
+            self._close_incident()
             self._conclude()
             self.report.write(self.options.folder)
         return self.report
@@ -407,6 +408,16 @@ class Drill:
         steps, self._steps = self._steps, []
         undo_steps(self.world, steps, self.journal)
         take_out(self.world, self._fault, self._alerts, self.scenario.budgets.recover, self.journal)
+
+    def _close_incident(self) -> None:
+        """Where no review closed it: say that the drill ended before its time. Never raises on purpose."""
+        reviewed = any(record.phase is Phase.REVIEW for record in self.report.phases)
+        if self.report.incident is None or reviewed:
+            return
+        try:
+            self.world.desk.resolve(self.report.incident, "the drill ended early, and took its fault out")
+        except LakeproofError as error:
+            self.journal.write("end", f"{self.report.incident} is still open: {error.message}")
 
     def _conclude(self) -> None:
         """The verdict: passed only where every phase was observed, and cause and repair were the true ones."""
