@@ -14,15 +14,18 @@ NAME = "lakeproof_bench"
 @contextlib.contextmanager
 def scratch_database(stack: Stack) -> Iterator[str]:
     """Fresh and empty; dropped afterwards, also one that a killed run left behind."""
+    _execute(stack, f"DROP DATABASE IF EXISTS {NAME}", *(moved(one) for one in mysql.schema_statements()))
+    try:
+        yield NAME
+    finally:
+        _execute(stack, f"DROP DATABASE IF EXISTS {NAME}")
+
+
+def _execute(stack: Stack, *statements: str) -> None:
+    # A connection each time: one that idles through a long run may be gone at its end.
     with mysql.connect(stack, "root", "mysql-root", 30.0) as connection, connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
-        try:
-            for statement in mysql.schema_statements():
-                cursor.execute(moved(statement))
-            yield NAME
-        finally:
-            connection.ping(reconnect=True)
-            cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def moved(statement: str) -> str:
