@@ -21,10 +21,12 @@ from lakeproof.drills.journal import Journal
 from lakeproof.drills.judging import against_truth, worst_of
 from lakeproof.drills.phases import Phase, PhaseRecord, Stopwatch
 from lakeproof.drills.report import DrillReport
+from lakeproof.drills.settling import SETTLE_SECONDS, await_calm, take_known_baselines
+from lakeproof.drills.shopping import await_orders, stop_shoppers
 from lakeproof.drills.steps import run_step
-from lakeproof.drills.verification import bind, counted, take_baselines, verify
+from lakeproof.drills.verification import bind, counted, verify
 from lakeproof.drills.world import World
-from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError, TransientError
+from lakeproof.errors import CouldNotLook, LakeproofError, TransientError
 from lakeproof.faults import records
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.scenarios.causes import Step
@@ -34,9 +36,7 @@ log = logging.getLogger(__name__)
 
 # `detect` and `quiet` of the budgets are multiplied by this: production rules have longer windows.
 TIMING_FACTOR = {"drill": 1, "production": 12}
-SETTLE_SECONDS = 90.0
 LOOK_SECONDS = 1.0
-AGAIN_SECONDS = 3.0
 PUBLISHED = ("published-hash", "published-checkpoint")
 
 
@@ -152,10 +152,15 @@ class Drill:
         started = self.world.bring_up(self.scenario.components, self._tell(Phase.BASELINE))
         remove_old_faults(self.world, self.journal)
         self.journal.write(Phase.BASELINE, f"up: {len(started)} components started", started=list(started))
-        self._await_calm()
-        context = self._context(self.scenario.budgets.verify, Phase.BASELINE)
+        if not await_calm(self._checks, self._context(SETTLE_SECONDS, Phase.BASELINE)):
+            self.journal.tell(Phase.BASELINE, "the stack is not calm; the checks will say why")
         # Before the shoppers come: then the engines stand still, and digests that agree need no second look.
-        self._baselines = self._take_baselines(context)
+        self._baselines = take_known_baselines(
+            self._checks,
+            lambda: self._context(self.scenario.budgets.verify, Phase.BASELINE),
+            self._tell(Phase.BASELINE),
+            SETTLE_SECONDS,
+        )
         self.report.published_before = self._published()
         # Not sooner: a stack that has just started still makes things of its own (a topic with its first use).
         self._inventory = look_inventory(self.world)
@@ -172,33 +177,6 @@ class Drill:
         self.journal.write(Phase.BASELINE, f"shoppers ask {traffic.rate:g} times a second", run=self.options.run)
         Deadline(traffic.seconds_before).pause(traffic.seconds_before)
         return Outcome.PASSED, ""
-
-    def _take_baselines(self, context: CheckContext) -> Mapping[str, Baseline]:
-        """Every check's baseline. What cannot be looked at yet is asked again: a new lake has nothing published."""
-        tell = self._tell(Phase.BASELINE)
-        taken = dict(take_baselines(self._checks, context, tell))
-        patience = Deadline(SETTLE_SECONDS)
-        while not patience.expired:
-            unknown = [each for each in self._checks if taken[each.check.id].verdict.outcome is Outcome.UNKNOWN]
-            if not unknown:
-                break
-            patience.pause(AGAIN_SECONDS)
-            taken |= take_baselines(unknown, self._context(self.scenario.budgets.verify, Phase.BASELINE), tell)
-        return taken
-
-    def _await_calm(self) -> None:
-        """Until the checks that are quick to ask hold; a stack that has just started needs a moment. Never raises."""
-        context = self._context(SETTLE_SECONDS, Phase.BASELINE)
-        watched = [each for each in self._checks if each.check.watched]
-
-        def look() -> bool | None:
-            taken = take_baselines(watched, context, lambda text: None)
-            return True if worst([each.verdict for each in taken.values()]) is Outcome.PASSED else None
-
-        try:
-            context.deadline.wait_for("the stack to be calm", look, every=LOOK_SECONDS)
-        except DeadlineExpired:
-            self.journal.tell(Phase.BASELINE, "the stack is not calm; the checks will say why")
 
     # inject
 
@@ -326,8 +304,8 @@ class Drill:
 
     def _verify(self) -> tuple[Outcome, str]:
         """Shoppers stop once enough orders are acknowledged; then every claim, each with its numbers."""
-        self._await_orders()
-        self._stop_traffic()
+        await_orders(self.world.traffic, self.scenario.traffic.orders, self.scenario.budgets.verify, self.journal)
+        stop_shoppers(self.world.traffic, self.journal)
         context = self._context(self.scenario.budgets.verify, Phase.VERIFY)
         judged = verify(self._checks, context, self._baselines, self._tell(Phase.VERIFY))
         self.report.checks = judged
@@ -343,34 +321,6 @@ class Drill:
             f"{each.check}: {each.verdict.summary}" for each in judged if each.verdict.outcome is not Outcome.PASSED
         ]
         return worst([each.verdict for each in judged]), "; ".join(failing)
-
-    def _await_orders(self) -> None:
-        """Until the shoppers have as many orders as the scenario wants. Raises: DeadlineExpired."""
-        wanted = self.scenario.traffic.orders
-        have = 0
-
-        def look() -> bool | None:
-            nonlocal have
-            have = self.world.traffic.orders()
-            return True if have >= wanted else None
-
-        Deadline(self.scenario.budgets.verify).wait_for(
-            f"{wanted} acknowledged orders",
-            look,
-            every=LOOK_SECONDS,
-            seen=lambda: f"{have} of {wanted} orders",
-            progress=self.journal.waiting(Phase.VERIFY),
-        )
-
-    def _stop_traffic(self) -> None:
-        result = self.world.traffic.stop()
-        if result is not None:
-            self.journal.write(
-                Phase.VERIFY,
-                f"shoppers: {result.asked} calls asked, {result.acknowledged} acknowledged, "
-                f"{result.refused} refused, {result.unclear} unclear",
-                **result.__dict__,
-            )
 
     # review
 
@@ -402,7 +352,7 @@ class Drill:
     def _clean(self) -> None:
         """Stop shoppers, undo what wrong fixes left, take the fault out. Safe to repeat; never raises on purpose."""
         try:
-            self._stop_traffic()
+            stop_shoppers(self.world.traffic, self.journal)
         except LakeproofError as error:
             self.journal.write("end", f"shoppers did not stop: {error.message}")
         steps, self._steps = self._steps, []
