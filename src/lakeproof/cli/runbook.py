@@ -1,11 +1,15 @@
 """`lakeproof runbook`: what to do in an incident, in words."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, print_table
+from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from lakeproof.scenarios.causes import Cause
 
 
 def add_to(app: typer.Typer) -> None:
@@ -13,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The runbook: prose in both languages, one page per scenario.")
     group.command("show")(show)
     group.command("list")(list_pages)
+    group.command("write")(write)
     app.add_typer(group, name="runbook")
 
 
@@ -20,17 +25,37 @@ def show(
     name: Annotated[str, typer.Argument(help="a scenario, see `runbook list`")],
     lang: Annotated[str, typer.Option(help="vi or en")] = "en",
 ) -> None:
-    """Print a scenario's page of the runbook, in Markdown."""
-    from lakeproof.scenarios.folder import scenario_folders
+    """Print a scenario's page of the runbook, in Markdown: the prose, then what its data says."""
+    from lakeproof.scenarios.pages import page
     from lakeproof.scenarios.scenario import read_scenario
-    from lakeproof.stack.stack import load_stack
 
     if lang not in ("vi", "en"):
         raise InvalidInput(f"no language {lang!r}", where="--lang", next_action="vi or en")
-    homes = scenario_folders(tuple(load_stack().settings.scenario_dirs))
+    homes, causes = _load()
     if name not in homes:
         raise InvalidInput(f"no scenario {name!r}", next_action=f"one of {', '.join(homes)}")
-    print(read_scenario(homes[name]).runbook("vi" if lang == "vi" else "en").rstrip())
+    print(page(read_scenario(homes[name]), causes, "vi" if lang == "vi" else "en").rstrip())
+
+
+def write(to: Annotated[Path, typer.Option(help="the folder for ID.LANGUAGE.md")] = Path("docs/runbook")) -> None:
+    """Write every page in both languages, as the repository keeps them."""
+    from lakeproof.scenarios.pages import write_pages
+    from lakeproof.scenarios.scenario import read_scenario
+
+    homes, causes = _load()
+    for path in write_pages([read_scenario(folder) for folder in homes.values()], causes, to):
+        say(str(path))
+
+
+def _load() -> "tuple[dict[str, Path], tuple[Cause, ...]]":
+    from lakeproof.probes.probe import all_probes
+    from lakeproof.scenarios.causes import load_causes
+    from lakeproof.scenarios.folder import scenario_folders
+    from lakeproof.stack.stack import load_stack
+
+    more = tuple(load_stack().settings.scenario_dirs)
+    homes = scenario_folders(more)
+    return homes, load_causes(all_probes(tuple(homes.values())), more)
 
 
 def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:

@@ -1,0 +1,102 @@
+"""Pages of the runbook: a scenario's prose, with tables made from its data, so that the two cannot drift apart."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lakeproof.scenarios.causes import Cause, Step
+from lakeproof.scenarios.scenario import Language, Scenario
+
+LANGUAGES: tuple[Language, ...] = ("vi", "en")
+NOTE = "<!-- Made by `lakeproof runbook write` from scenarios/{name}/. Edit there. -->"
+WORDS = {
+    "en": {
+        "facts": "At a glance",
+        "severity": "Severity",
+        "team": "Team",
+        "acknowledge": "To be acknowledged within",
+        "minutes": "{} minutes",
+        "alerts": "Alerts",
+        "use_cases": "Use cases concerned",
+        "causes": "Known causes",
+        "cause": "Cause",
+        "means": "Meaning",
+        "seen": "Must be seen",
+        "repair": "Repair",
+    },
+    "vi": {
+        "facts": "Tóm tắt",
+        "severity": "Mức độ",
+        "team": "Nhóm",
+        "acknowledge": "Phải xác nhận trong",
+        "minutes": "{} phút",
+        "alerts": "Cảnh báo",
+        "use_cases": "Nghiệp vụ bị ảnh hưởng",
+        "causes": "Các nguyên nhân đã biết",
+        "cause": "Nguyên nhân",
+        "means": "Ý nghĩa",
+        "seen": "Phải thấy",
+        "repair": "Khắc phục",
+    },
+}
+
+
+def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str:
+    """The whole page in Markdown: prose, then what the data says. Raises: InvalidInput without prose."""
+    words = WORDS[language]
+    facts = [
+        (words["severity"], scenario.severity),
+        (words["team"], scenario.team),
+        (words["acknowledge"], words["minutes"].format(scenario.sla_minutes)),
+        (words["alerts"], ", ".join(f"`{alert}`" for alert in scenario.alerts)),
+        (words["use_cases"], ", ".join(scenario.use_cases)),
+    ]
+    known = [
+        (
+            f"`{cause.id}`",
+            cause.says[language],
+            ", ".join(f"`{item.probe} {item.condition}`" for item in cause.necessary),
+            ", ".join(f"`{_typed(step)}`" for step in cause.repairs),
+        )
+        for cause in causes
+        if cause.scenario == scenario.id
+    ]
+    lines = [
+        scenario.runbook(language).rstrip(),
+        "",
+        f"## {words['facts']}",
+        "",
+        *_table(("", ""), facts),
+        "",
+        f"## {words['causes']}",
+        "",
+        *_table((words["cause"], words["means"], words["seen"], words["repair"]), known),
+        "",
+        NOTE.format(name=scenario.id),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _typed(step: Step) -> str:
+    arguments = " ".join(f"{name}={value}" for name, value in step.args)
+    return f"{step.id} {arguments}".rstrip()
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(head) + " |",
+        "|" + " --- |" * len(head),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def write_pages(scenarios: Iterable[Scenario], causes: Sequence[Cause], folder: Path) -> list[Path]:
+    """Every page in every language, as ID.LANGUAGE.md; gives the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for scenario in scenarios:
+        for language in LANGUAGES:
+            path = folder / f"{scenario.id}.{language}.md"
+            path.write_text(page(scenario, causes, language), encoding="utf-8")
+            written.append(path)
+    return written
