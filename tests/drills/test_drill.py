@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lakeproof import drills as drill_package
 from lakeproof.checks.check import Baseline
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.drill import Drill
@@ -14,6 +15,7 @@ from lakeproof.drills.phases import Phase
 from lakeproof.errors import InvalidInput
 from lakeproof.faults import records
 from lakeproof.scenarios.causes import Step
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -195,3 +197,11 @@ def test_one_drill_at_a_time(tmp_path: Path) -> None:
         pass
     with one_drill(stack):
         pass
+
+
+def test_the_course_of_a_drill_names_no_engine_and_no_scenario() -> None:
+    folder = Path(drill_package.__file__ or "").parent
+    words = {"kafka", "debezium", "mariadb", "flink", "trino", *(name for name in scenario_folders())}
+    for path in folder.glob("*.py"):
+        text = path.read_text().lower()
+        assert not [word for word in words if word in text], path.name
