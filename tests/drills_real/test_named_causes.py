@@ -11,7 +11,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.drills, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(600)]
 
 type Run = Callable[..., Any]
 
