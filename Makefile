@@ -33,8 +33,8 @@ test-engines: ## each component starts, answers, dies, comes back
 	$(PYTEST) -q -m "engines and not proof" --no-skips --durations=15 tests/engines
 
 .PHONY: proof
-proof: setup ## the long tier: tests that are not in CI (Flink's operator, the publisher, the check on real engines)
-	$(PYTEST) -q -m "engines and proof" --no-skips tests/engines
+proof: setup ## the long tier: tests that are not in CI (operator, publisher, check on real engines, named causes)
+	$(PYTEST) -q -m proof --no-skips tests
 
 .PHONY: test-drills
 test-drills: ## whole drills on the whole stack
