@@ -33,4 +33,5 @@ def audit_published(stack: Stack) -> str | None:
 
 def _sentence(broken: list[Broken], nessie_hash: str) -> str:
     shown = "; ".join(f"order {each.order_id}: {each.detail}" for each in broken[:SHOWN])
-    return f"{len(broken)} orders are broken at {nessie_hash[:16]} and whole in the source: {shown}"
+    orders = len({each.order_id for each in broken})
+    return f"{orders} orders are broken at {nessie_hash[:16]} and whole in the source: {shown}"
