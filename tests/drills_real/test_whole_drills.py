@@ -39,12 +39,14 @@ def test_a_paused_capture_is_detected_diagnosed_repaired_and_verified(drill: Run
     assert report["residue"] == []
 
 
+@pytest.mark.proof  # green twice so far
 def test_a_failed_connector_is_detected_diagnosed_repaired_and_verified(drill: Run) -> None:
     done = drill("connector-failure")
     assert (done.code, done.report["verdict"]) == (0, "passed"), done.err[-4000:]
     assert done.report["root_cause"] == "connector_login_rejected"
 
 
+@pytest.mark.proof  # needs a third run, and five minutes
 def test_silencing_the_alert_is_turned_down(drill: Run) -> None:
     done = drill("replication-lag", "--fix", "silence_alert")
     assert (done.code, done.report["verdict"]) == (1, "failed"), done.err[-4000:]
@@ -56,6 +58,7 @@ def test_the_stack_is_healthy_after_its_drills(lakeproof: Run) -> None:
     assert diagnosed(lakeproof)["healthy"] is True
 
 
+@pytest.mark.proof  # seen by hand; not yet three times in a row here
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_drill_that_is_cut_short_leaves_no_fault(
     lakeproof: Run, whole_stack: Stack, tmp_path: Path, how: signal.Signals
