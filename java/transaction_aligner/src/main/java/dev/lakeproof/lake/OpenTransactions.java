@@ -8,6 +8,7 @@ package dev.lakeproof.lake;
 
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -39,6 +40,7 @@ final class OpenTransactions<C> {
     private static final class Open<C> {
         private final List<C> changes = new ArrayList<>();
         private final Map<String, Integer> counts = new HashMap<>();
+        private final Set<String> places = new HashSet<>();
         private long bytes;
         private long openedAtEnd;
     }
@@ -47,10 +49,24 @@ final class OpenTransactions<C> {
     private final Set<String> split = new LinkedHashSet<>();
     private String lastCompleted;
     private long ends;
+    private long repeated;
 
-    /** Takes one change; gives how many bytes of its transaction wait now. */
-    long add(String id, String sourceTable, C change, int size) {
+    /**
+     * Takes one change; gives how many bytes of its transaction wait now.
+     *
+     * <p>A source whose reader stopped in the middle of a transaction (a pause under load fills its queue) begins that
+     * transaction anew: BEGIN and the rows that came already come once more, before the one END. Such a row stands at
+     * the same place of the source's log, and is taken once. {@code total_order} does not tell: after a restart it
+     * may count other rows from 1 again.
+     *
+     * @param place where the row stands in the source's log; null where the source does not say
+     */
+    long add(String id, String sourceTable, String place, C change, int size) {
         Open<C> transaction = open.computeIfAbsent(id, ignored -> new Open<>());
+        if (place != null && !transaction.places.add(place)) {
+            repeated++;
+            return transaction.bytes;
+        }
         if (transaction.changes.isEmpty()) {
             transaction.openedAtEnd = ends;
         }
@@ -132,6 +148,11 @@ final class OpenTransactions<C> {
     /** The ids of transactions of which a part was passed on, for the checkpoint. */
     List<String> splitIds() {
         return new ArrayList<>(split);
+    }
+
+    /** How many rows came a second time within their transaction, and were left out. */
+    long repeated() {
+        return repeated;
     }
 
     String lastCompleted() {

@@ -92,6 +92,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         changesRefused = group.counter("changesRefused");
         group.gauge("unexpectedColumns", () -> unexpectedColumns);
         group.gauge("openRows", () -> open.waitingRows());
+        group.gauge("rowsRepeated", () -> open.repeated());
     }
 
     @Override
@@ -115,7 +116,8 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         open.restore(completed.hasNext() ? completed.next() : null, splitState.get().iterator());
         for (byte[] raw : openState.get()) {
             JsonNode event = json.readTree(raw);
-            open.add(event.path("transaction").path("id").asText(), source(event), change(raw, event), raw.length);
+            String id = event.path("transaction").path("id").asText();
+            open.add(id, source(event), place(event), change(raw, event), raw.length);
         }
     }
 
@@ -148,7 +150,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             return;
         }
         String id = transaction.path("id").asText();
-        if (open.add(id, source(event), change(raw, event), raw.length) > maxBytes) {
+        if (open.add(id, source(event), place(event), change(raw, event), raw.length) > maxBytes) {
             transactionsTooLarge.inc();
             LOG.error("transaction {} is larger than {} bytes: it is passed on in pieces", id, maxBytes);
             passAll(open.releasePart(id), context);
@@ -217,6 +219,15 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
     private static String source(JsonNode event) {
         JsonNode source = event.path("source");
         return source.path("db").asText() + "." + source.path("table").asText();
+    }
+
+    /** File, position and row in the source's log, where it says all three. */
+    private static String place(JsonNode event) {
+        JsonNode source = event.path("source");
+        if (!source.hasNonNull("file") || !source.hasNonNull("pos") || !source.hasNonNull("row")) {
+            return null;
+        }
+        return source.get("file").asText() + ":" + source.get("pos").asText() + ":" + source.get("row").asText();
     }
 
     private Change change(byte[] raw, JsonNode event) throws IOException {
