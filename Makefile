@@ -20,7 +20,7 @@ setup: ## install all that demo and tests need (asks first; CI=1 or LAKEPROOF_YE
 	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test
-test: setup ## all tiers: fast, engines, drills (40 minutes with a first set-up)
+test: setup ## lint, fast, engines and one whole drill (about 15 minutes once set up)
 	$(MAKE) --no-print-directory lint test-fast test-engines test-drills
 
 .PHONY: test-fast
