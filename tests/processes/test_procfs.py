@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import sys
 
+from lakeproof.deadline import Deadline
 from lakeproof.processes import procfs
 
 
@@ -31,6 +33,31 @@ def test_a_zombie_is_not_alive() -> None:
     process = procfs.identify(child)
     assert process is not None and not procfs.is_alive(process)
     os.waitpid(child, 0)
+
+
+FIRST_THREAD_ENDS = """
+import ctypes, threading, time
+threading.Thread(target=lambda: (print("ready", flush=True), time.sleep(60))).start()
+libc = ctypes.CDLL(None)
+libc.syscall(60 if __import__("platform").machine() == "x86_64" else 93, 0)
+"""
+
+
+def test_a_process_runs_as_long_as_one_of_its_threads_does() -> None:
+    # A killed daemon looks like this for a moment: its first thread is a zombie, and its lock is still held.
+    with subprocess.Popen([sys.executable, "-c", FIRST_THREAD_ENDS], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None and child.stdout.readline() == "ready\n"
+        process = procfs.identify(child.pid)
+        assert process is not None
+
+        def first_thread() -> str | None:
+            stat = procfs.read_stat(child.pid)
+            return "zombie" if stat is not None and not stat.alive else None
+
+        Deadline(5).wait_for("its first thread's end", first_thread, every=0.02)
+        assert procfs.is_alive(process)
+        child.kill()
+    assert not procfs.is_alive(process)
 
 
 def test_another_process_of_the_same_pid_is_not_taken_for_it() -> None:

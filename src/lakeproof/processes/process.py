@@ -67,7 +67,7 @@ class Process:
         if not self.running:
             # The pid may belong to somebody else by now, but a session id that lives is not given out again.
             found = [stat for stat in found if stat.session == self.pid]
-        return [stat for stat in found if stat.alive and stat.id.pid != os.getpid()]
+        return [stat for stat in found if procfs.runs(stat) and stat.id.pid != os.getpid()]
 
     def signal_leader(self, number: signal.Signals) -> None:
         """Send a signal to the leader; nothing happens when it is over."""

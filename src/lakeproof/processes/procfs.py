@@ -36,7 +36,7 @@ class ProcessStat:
 
     @property
     def alive(self) -> bool:
-        """False for a zombie: it is over, only not collected yet."""
+        """False when the first thread is a zombie; `runs` looks at the others too."""
         return self.state not in ZOMBIE_STATES
 
 
@@ -70,10 +70,24 @@ def identify(pid: int) -> ProcessId | None:
     return stat.id if stat else None
 
 
+def runs(stat: ProcessStat) -> bool:
+    """True unless the process is over in all its threads.
+
+    A killed process of several threads may show its first one as a zombie while others still hold its files, locks
+    and ports: it is over only when they are.
+    """
+    if stat.alive:
+        return True
+    try:
+        return any(entry != str(stat.id.pid) for entry in os.listdir(f"/proc/{stat.id.pid}/task"))
+    except OSError:
+        return False
+
+
 def is_alive(process: ProcessId) -> bool:
-    """True while that very process runs (a zombie does not)."""
+    """True while that very process runs in any of its threads (a zombie does not)."""
     stat = read_stat(process.pid)
-    return stat is not None and stat.id == process and stat.alive
+    return stat is not None and stat.id == process and runs(stat)
 
 
 def read_table() -> dict[int, ProcessStat]:
