@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import InvalidInput, LakeproofError, NotReady, TerminalError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault, all_faults
 from lakeproof.stack.settings import Settings
@@ -21,17 +21,19 @@ class Where(Arguments):
 class Broken:
     """A thing that can be broken; keeps what was asked of it."""
 
-    def __init__(self, *, crashes: bool = False) -> None:
+    def __init__(self, *, fails: LakeproofError | None = None, stuck: LakeproofError | None = None) -> None:
         self.calls: list[tuple[str, str]] = []
-        self.crashes = crashes
+        self.fails, self.stuck = fails, stuck
 
     def inject(self, stack: Stack, arguments: Where) -> None:
         self.calls.append(("inject", arguments.where))
-        if self.crashes:
-            raise TerminalError("half-way")
+        if self.fails is not None:
+            raise self.fails
 
     def remove(self, stack: Stack, arguments: Where) -> None:
         self.calls.append(("remove", arguments.where))
+        if self.stuck is not None:
+            raise self.stuck
 
     def fault(self) -> Fault:
         return Fault("broken_thing", "break it", self.inject, self.remove, Where)
@@ -51,11 +53,43 @@ def test_a_fault_is_recorded_and_removed_with_its_own_arguments(stack: Stack) ->
     assert records.recorded(stack) == ()
 
 
-def test_a_fault_that_crashed_half_way_is_on_record(stack: Stack) -> None:
-    thing = Broken(crashes=True)
-    with pytest.raises(TerminalError):
+def test_a_fault_that_failed_half_way_is_taken_back_and_not_on_record(stack: Stack) -> None:
+    thing = Broken(fails=TerminalError("half-way"))
+    with pytest.raises(TerminalError, match="half-way"):
+        records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
+    assert thing.calls == [("inject", "there"), ("remove", "there")]
+    assert records.recorded(stack) == ()
+
+
+def test_a_fault_that_was_refused_is_not_on_record_and_nothing_is_taken_back(stack: Stack) -> None:
+    thing = Broken(fails=InvalidInput("no such component"))
+    with pytest.raises(InvalidInput):
         records.inject(stack, thing.fault(), {}, by="hand")
-    assert len(records.recorded(stack)) == 1
+    assert thing.calls == [("inject", "here")]
+    assert records.recorded(stack) == ()
+
+
+def test_a_fault_that_could_not_be_taken_back_stays_on_record_as_one_that_may_be_in(stack: Stack) -> None:
+    thing = Broken(fails=NotReady("no answer"), stuck=NotReady("no answer"))
+    with pytest.raises(NotReady):
+        records.inject(stack, thing.fault(), {}, by="hand")
+    assert [record.made for record in records.recorded(stack)] == [False]
+    with pytest.raises(InvalidInput, match="may be in the stack"):
+        records.inject(stack, thing.fault(), {}, by="hand")
+    thing.stuck = None
+    records.remove(stack, thing.fault())
+    assert records.recorded(stack) == ()
+
+
+def test_a_fault_that_was_interrupted_half_way_is_on_record(stack: Stack) -> None:
+    fault = Fault("broken_thing", "break it", interrupted, Broken().remove, Where)
+    with pytest.raises(KeyboardInterrupt):
+        records.inject(stack, fault, {}, by="hand")
+    assert [(record.fault, record.made) for record in records.recorded(stack)] == [("broken_thing", False)]
+
+
+def interrupted(stack: Stack, arguments: Where) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_fault_is_not_made_twice(stack: Stack) -> None:
