@@ -7,12 +7,19 @@ from typing import Any
 import pytest
 
 from lakeproof.arguments import Arguments
-from lakeproof.checks import alert_cleared, connector_running, metric_below_threshold, nothing_else_disturbed
+from lakeproof.checks import (
+    alert_cleared,
+    connector_running,
+    metric_below_threshold,
+    nothing_else_disturbed,
+    survives_restart,
+)
 from lakeproof.checks.check import Baseline, CheckContext, all_checks
 from lakeproof.checks.metric_below_threshold import MetricBelowThreshold
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
+from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -147,3 +154,33 @@ def test_without_a_supervisor_nobody_knows_what_was_disturbed(context: CheckCont
 
 def test_only_the_restart_acts() -> None:
     assert [check.id for check in all_checks().values() if check.acts] == ["survives_restart"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "words"),
+    [
+        ({"lamp": True, "door": True}, Outcome.PASSED, "all evidence is healthy"),
+        ({"lamp": False, "door": None}, Outcome.FAILED, "lamp is 7"),
+        ({"lamp": True, "door": None}, Outcome.UNKNOWN, "door has no answer (silent)"),
+        ({}, Outcome.UNKNOWN, "no evidence"),
+    ],
+)
+def test_evidence_without_an_answer_is_unknown_and_never_failed(
+    seen: dict[str, bool | None], outcome: Outcome, words: str
+) -> None:
+    now = datetime.now(UTC)
+    read = {
+        name: (
+            Reading(name, None if fine is None else 7, "", now, "x", "look", "silent" if fine is None else None),
+            fine,
+        )
+        for name, fine in seen.items()
+    }
+    verdict = survives_restart.judge(read, "after a restart")
+    assert (verdict.outcome, words in verdict.summary) == (outcome, True), verdict.summary
+
+
+def test_evidence_without_a_healthy_range_has_to_answer_all_the_same() -> None:
+    probe = Probe("position", "x", "look", "", lambda stack, timeout: 1)
+    assert survives_restart.fine(probe, probe.reading(1)) is True
+    assert survives_restart.fine(probe, probe.reading(None, "silent")) is None

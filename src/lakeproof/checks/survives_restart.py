@@ -1,5 +1,8 @@
 """The repaired part keeps its health through a restart. The one check that acts: it restarts that component."""
 
+import contextlib
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
@@ -9,7 +12,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
 from lakeproof.lake.capture.commands import restart
 from lakeproof.probes.looking import look_once
-from lakeproof.probes.probe import all_probes
+from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.probes.reading import Reading
 from lakeproof.processes.client import SupervisorClient
 
@@ -29,8 +32,7 @@ class SurvivesRestart(Arguments):
 
 def baseline(context: CheckContext, arguments: SurvivesRestart) -> Baseline:
     """The scenario's evidence is healthy before the fault; nothing is restarted."""
-    unhealthy = [seen for seen in look(context).values() if seen[1] is not True]
-    return Baseline(_verdict(tuple(seen for seen, _ in unhealthy), "before the fault"))
+    return Baseline(judge(look(context), "before the fault"))
 
 
 def verify(context: CheckContext, arguments: SurvivesRestart, before: Baseline) -> Verdict:
@@ -41,20 +43,19 @@ def verify(context: CheckContext, arguments: SurvivesRestart, before: Baseline) 
         return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
     except LakeproofError as error:
         return Verdict(CLAIM, Outcome.FAILED, f"{arguments.component} does not start again: {error.message}")
-    unhealthy: tuple[Reading, ...] = ()
+    when = f"after {what} was restarted"
+    verdict = Verdict(CLAIM, Outcome.UNKNOWN, f"not looked at {when}")
 
     def healthy() -> bool | None:
-        nonlocal unhealthy
-        unhealthy = tuple(seen for seen, fine in look(context).values() if fine is not True)
-        return None if unhealthy else True
+        nonlocal verdict
+        verdict = judge(look(context), when)
+        return True if verdict.outcome is Outcome.PASSED else None
 
-    try:
+    with contextlib.suppress(DeadlineExpired):
         Deadline(min(arguments.seconds, context.deadline.left)).wait_for(
             "the evidence to be healthy again", healthy, every=1.0, progress=lambda _, took: _tell(context, took)
         )
-    except DeadlineExpired:
-        return _verdict(unhealthy, f"after {what} was restarted")
-    return _verdict((), f"after {what} was restarted")
+    return verdict
 
 
 def _restart(context: CheckContext, arguments: SurvivesRestart) -> str:
@@ -82,17 +83,30 @@ def look(context: CheckContext) -> dict[str, tuple[Reading, bool | None]]:
     return {
         probe.id: (
             found[probe.id],
-            True if probe.healthy is None else probe.healthy.holds(found[probe.id], found[probe.id]),
+            fine(probe, found[probe.id]),
         )
         for probe in asked
     }
 
 
-def _verdict(unhealthy: tuple[Reading, ...], when: str) -> Verdict:
-    if not unhealthy:
-        return Verdict(CLAIM, Outcome.PASSED, f"all evidence is healthy {when}")
-    words = ", ".join(f"{seen.probe} is {seen.value if seen.answered else 'without an answer'}" for seen in unhealthy)
-    return Verdict(CLAIM, Outcome.FAILED, f"{when}: {words}", readings=unhealthy)
+def fine(probe: Probe, reading: Reading) -> bool | None:
+    """Whether it is healthy; None where it has no answer. A probe without a healthy range only has to answer."""
+    if probe.healthy is None:
+        return True if reading.answered else None
+    return probe.healthy.holds(reading, reading)
+
+
+def judge(seen: Mapping[str, tuple[Reading, bool | None]], when: str) -> Verdict:
+    """Failed where evidence is out of range; unknown where some has no answer; passed where all is healthy."""
+    wrong = tuple(reading for reading, fine in seen.values() if fine is False)
+    unseen = tuple(reading for reading, fine in seen.values() if fine is None)
+    if wrong:
+        words = ", ".join(f"{reading.probe} is {reading.value}" for reading in wrong)
+        return Verdict(CLAIM, Outcome.FAILED, f"{when}: {words}", readings=(*wrong, *unseen))
+    if unseen or not seen:
+        words = ", ".join(f"{reading.probe} has no answer ({reading.error})" for reading in unseen)
+        return Verdict(CLAIM, Outcome.UNKNOWN, f"{when}: {words or 'no evidence to look at'}", readings=unseen)
+    return Verdict(CLAIM, Outcome.PASSED, f"all evidence is healthy {when}")
 
 
 CHECK = Check("survives_restart", CLAIM, baseline, verify, SurvivesRestart, acts=True)
