@@ -93,9 +93,15 @@ def test_a_folder_outside_the_package_brings_its_rules(tmp_path: Path) -> None:
     assert "strange" in {rules.name for rules in find_rules([tmp_path])}
 
 
+def test_a_folder_that_is_a_scenario_itself_brings_its_rules(tmp_path: Path) -> None:
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "alerts.yml").write_text(VALID)
+    assert "strange" in {rules.name for rules in find_rules([tmp_path / "strange"])}
+
+
 def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "alerts.yml").write_text(VALID)
-    with pytest.raises(InvalidInput, match="A is also defined in"):
+    with pytest.raises(InvalidInput, match=r"A is also defined in .*one.* Next: rename one"):
         find_rules([tmp_path])

@@ -81,7 +81,10 @@ def find_rules(further_scenarios: Iterable[Path] = ()) -> tuple[RulesFile, ...]:
     """
     paths = [(path.stem, path) for path in sorted(OWN_RULES.glob("*.yml")) if not path.name.endswith(".test.yml")]
     for folder in (SCENARIOS, *further_scenarios):
-        paths += [(path.parent.name, path) for path in sorted(folder.glob("*/alerts.yml"))]
+        # A further folder may also be a scenario itself.
+        paths += [
+            (path.parent.name, path) for path in sorted((*folder.glob("alerts.yml"), *folder.glob("*/alerts.yml")))
+        ]
     found: dict[str, RulesFile] = {}
     owners: dict[str, Path] = {}
     for name, path in paths:
@@ -92,7 +95,11 @@ def find_rules(further_scenarios: Iterable[Path] = ()) -> tuple[RulesFile, ...]:
         found[name] = load_rules(name, path)
         for alert in {rule.alert for rule in found[name].alerts}:
             if alert in owners:
-                raise InvalidInput(f"{alert} is also defined in {owners[alert]}", where=str(path))
+                raise InvalidInput(
+                    f"{alert} is also defined in {owners[alert]}",
+                    where=str(path),
+                    next_action="rename one of the two alerts, and its name in that folder's scenario.yaml",
+                )
             owners[alert] = path
     return tuple(found.values())
 
