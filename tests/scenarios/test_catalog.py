@@ -167,6 +167,32 @@ def test_a_module_that_does_not_load_is_named(write: Write) -> None:
         load_catalog(more)
 
 
+def test_a_folder_without_its_scenario_file_is_refused_and_not_skipped(write: Write) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"more/wet-cellar: no scenario\.yaml .* Next: add scenario\.yaml"
+    ) as refused:
+        load_catalog(write(without="scenario.yaml"))
+    assert "id: wet-cellar" in refused.value.message
+
+
+def test_a_scenario_given_by_its_own_folder_is_refused_without_its_file(write: Write) -> None:
+    with pytest.raises(InvalidInput, match=r"wet-cellar: no scenario\.yaml"):
+        load_catalog((write(without="scenario.yaml")[0] / "wet-cellar",))
+
+
+def test_a_scenario_may_be_given_by_its_own_folder(write: Write) -> None:
+    more = write()[0] / "wet-cellar"
+    (more / "samples").mkdir()
+    assert "wet-cellar" in load_catalog((more,)).scenarios
+
+
+def test_hidden_folders_beside_scenarios_are_none(write: Write) -> None:
+    more = write()
+    for name in (".git", "__pycache__"):
+        (more[0] / name).mkdir()
+    assert "wet-cellar" in load_catalog(more).scenarios
+
+
 def test_no_such_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no such folder"):
         load_catalog((tmp_path / "nowhere",))
