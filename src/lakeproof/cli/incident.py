@@ -1,6 +1,5 @@
 """`lakeproof incident`: the desk from the command line."""
 
-import getpass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,9 +25,17 @@ class State(StrEnum):
     REVIEWED = "reviewed"
 
 
+def _person() -> str:
+    from lakeproof.incidents.person import person
+
+    return person()
+
+
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts")]
 Name = Annotated[str, typer.Argument(metavar="INCIDENT", help="INC-000012, or 12")]
-Who = Annotated[str, typer.Option(help="who does it; default: your login", default_factory=getpass.getuser)]
+Who = Annotated[
+    str, typer.Option(help="who does it; default: $LAKEPROOF_USER or your login", default_factory=_person)
+]
 Text = Annotated[str, typer.Option("--text", "-m", help="what to say about it in the timeline")]
 
 

@@ -29,13 +29,17 @@ def mitigate(
 ) -> None:
     """Look at the live stack, propose the repair of the diagnosed cause, and run it.
 
-    Without --yes it asks; without a terminal to ask on, it only proposes. Each step is written into the incident.
-    Exit 0 where every step went well (or with --dry-run was shown), 3 where no cause was found.
+    Without --yes it asks; without a terminal to ask on, it only proposes. Each step is written into the incident, one
+    that failed too, in the name of $LAKEPROOF_USER or the login.
+    Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found.
     """
     import sys
 
     from lakeproof.arguments import parse_arguments
+    from lakeproof.checks.verdict import Outcome
+    from lakeproof.drills.repairing import repair
     from lakeproof.incidents.client import DeskClient
+    from lakeproof.incidents.person import person
     from lakeproof.mitigations.mitigation import all_mitigations
     from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
@@ -63,15 +67,11 @@ def mitigate(
         if as_json:
             print_json(proposed)
         return
-    desk.change(row["id"], "mitigate", who="operator", text=", ".join(step.id for step in steps))
-    done = []
-    for step, found, given in bound:
-        text = found.run(stack, given)
-        desk.change(row["id"], "note", who="operator", kind="action", text=f"{step.id}: {text}")
-        say(f"  {step.id}: {text}")
-        done.append({"action": step.id, "text": text})
+    done = repair(stack, desk, row["id"], steps, known, who=person(), tell=lambda text: say(f"  {text}"))
     if as_json:
-        print_json(done)
+        print_json([{"action": each.action, "outcome": each.outcome.value, "text": each.text} for each in done])
+    if any(each.outcome is not Outcome.PASSED for each in done):
+        raise typer.Exit(1)
 
 
 def _diagnose(stack: "Stack") -> "tuple[Cause, list[Reading]]":

@@ -269,7 +269,7 @@ class Drill:
             self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in self._steps))
         self._repair = Stopwatch()
         for step in self._steps:
-            done = run_step(self.world, step, self._tell(Phase.MITIGATE))
+            done = run_step(self.world.stack, self.world.catalog.mitigations, step, self._tell(Phase.MITIGATE))
             self.report.mitigations.append(done)
             self.journal.write(Phase.MITIGATE, f"{step.id}: {done.text}", outcome=done.outcome.value)
             self._note("action", f"{step.id}: {done.outcome.value}, {done.text}")

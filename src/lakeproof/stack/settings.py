@@ -110,7 +110,14 @@ class Settings(BaseSettings):
 
 # Read by other parts of Lakeproof, so they are not settings of the stack.
 NOT_SETTINGS = frozenset(
-    {"LAKEPROOF_KEEP_TEST_STATE", "LAKEPROOF_CONFIG", "LAKEPROOF_CACHE", "LAKEPROOF_YES", "LAKEPROOF_RUN_ID"}
+    {
+        "LAKEPROOF_KEEP_TEST_STATE",
+        "LAKEPROOF_CONFIG",
+        "LAKEPROOF_CACHE",
+        "LAKEPROOF_YES",
+        "LAKEPROOF_RUN_ID",
+        "LAKEPROOF_USER",
+    }
 )
 
 
