@@ -94,7 +94,7 @@ def test_a_wrong_fix_is_turned_down_and_taken_back(toy: Any, lamp: Any, tmp_path
 
 
 def test_no_incident_is_a_failed_detection(toy: Any, tmp_path: Path) -> None:
-    report = toy.drill(toy.Lamp(incidents=False), tmp_path).run()
+    report = toy.drill(toy.Lamp(heard=False), tmp_path).run()
     assert report.verdict == "failed"
     assert "no incident yet" in report.reasons[0]
 

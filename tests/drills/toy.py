@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.drill import Drill, DrillOptions
-from lakeproof.drills.world import IncidentView, TrafficResult, World
+from lakeproof.drills.world import FiringView, IncidentView, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault
 from lakeproof.mitigations.mitigation import Mitigation
@@ -68,11 +67,12 @@ class Lamp:
     """The stack. `uncoverable`: the repair breaks. `spied`: what else goes wrong."""
 
     covered: bool = False
-    incidents: bool = True
+    heard: bool = True
     stuck: bool = False
     interrupt: bool = False
     shopping: bool = False
     lost: int = 0
+    firings: int = 0
     rubbish: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     opened: list[IncidentView] = field(default_factory=list)
@@ -82,8 +82,9 @@ class Lamp:
     def cover(self, stack: Stack, arguments: Cloth) -> None:
         assert arguments.cloth == "blue"
         self.covered = True
-        if self.incidents:
-            self.opened.append(IncidentView("INC-000001", "open", datetime.now(UTC), ("LampDark",)))
+        if self.heard:
+            self.firings += 1
+            self.opened.append(IncidentView("INC-000001", (FiringView("LampDark", f"firing {self.firings}"),)))
 
     def remove(self, stack: Stack, arguments: Cloth) -> None:
         self.covered = False
@@ -114,8 +115,11 @@ class Lamp:
 
     # the desk
 
-    def opened_since(self, at: datetime) -> Sequence[IncidentView]:
-        return [incident for incident in self.opened if incident.opened_at >= at]
+    def ids(self) -> frozenset[str]:
+        return frozenset(incident.id for incident in self.opened)
+
+    def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
+        return self.opened
 
     def acknowledge(self, incident: str) -> None:
         self.told.append("acknowledged")

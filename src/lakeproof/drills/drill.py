@@ -8,7 +8,6 @@ The truth is read at the end only, to judge the diagnosis. Whatever happens, the
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from lakeproof.checks.check import Baseline, CheckContext
@@ -19,6 +18,7 @@ from lakeproof.drills.cleaning import look_inventory, remove_old_faults, residue
 from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.judging import against_truth, worst_of
+from lakeproof.drills.new_incident import NewIncident
 from lakeproof.drills.phases import Phase, PhaseRecord, Stopwatch
 from lakeproof.drills.report import DrillReport
 from lakeproof.drills.settling import SETTLE_SECONDS, await_calm, take_known_baselines
@@ -71,6 +71,7 @@ class Drill:
         self._injected: Stopwatch | None = None
         self._repair: Stopwatch | None = None
         self._alerts = AlertWatch(scenario.alerts, world.firing)
+        self._incident = NewIncident(world.desk, scenario.alerts)
         self._steps: list[Step] = []
 
     def run(self) -> DrillReport:
@@ -182,6 +183,7 @@ class Drill:
 
     def _inject(self) -> tuple[Outcome, str]:
         name = "the fault" if self.options.blind else self._fault.id
+        self._incident.remember()
         self._injected = Stopwatch()
         records.inject(self.world.stack, self._fault, self.scenario.fault.arguments, by=f"drill {self.scenario.id}")
         self.journal.write(Phase.INJECT, f"{name} is in the stack")
@@ -191,7 +193,6 @@ class Drill:
 
     def _detect(self) -> tuple[Outcome, str]:
         """An alert of the scenario fires, and the desk has opened an incident for it by itself."""
-        since = self._started().started_at
         seen = "no alert fires yet"
 
         def look() -> str | None:
@@ -199,7 +200,7 @@ class Drill:
             self._watch_alerts(Phase.DETECT)
             if self._alerts.fired:
                 seen = "an alert fires, but the desk has no incident yet"
-            incident = self._incident(since)
+            incident = self._incident.find()
             return incident if self._alerts.fired else None
 
         deadline = Deadline(self.scenario.budgets.detect * self._factor)
@@ -217,12 +218,6 @@ class Drill:
     def _watch_alerts(self, phase: Phase) -> None:
         for news in self._alerts.look(self._started(), self._repair):
             self.journal.write(phase, news)
-
-    def _incident(self, since: datetime) -> str | None:
-        for incident in self.world.desk.opened_since(since):
-            if set(incident.alerts) & set(self.scenario.alerts):
-                return incident.id
-        return None
 
     def _started(self) -> Stopwatch:
         if self._injected is None:

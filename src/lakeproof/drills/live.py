@@ -1,12 +1,12 @@
 """The world of a drill on a real stack: its supervisor, its desk, its shoppers, its probes."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from lakeproof.drills.world import IncidentView, Progress, TrafficResult, World
+from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.client import DeskClient
+from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.probes.looking import look_once, observe
 from lakeproof.probes.prometheus import firing
 from lakeproof.probes.reading import Reading
@@ -52,19 +52,29 @@ class LiveDesk:
     def __init__(self, stack: Stack) -> None:
         self._client = DeskClient(stack)
 
-    def opened_since(self, at: datetime) -> Sequence[IncidentView]:
-        """Incidents opened at or after that time, with their alerts."""
-        views = []
-        for row in self._client.incidents():
-            opened_at = datetime.fromisoformat(row["opened_at"])
-            if opened_at >= at:
-                alerts = tuple(alert["name"] for alert in self._client.incident(row["id"])["alerts"])
-                views.append(IncidentView(row["id"], row["status"], opened_at, alerts))
-        return views
+    def ids(self) -> frozenset[str]:
+        """Every incident that it lists (its newest 200)."""
+        return frozenset(row["id"] for row in self._client.incidents())
+
+    def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
+        """Those that are ongoing, and those that are not among `known`, with their alerts."""
+        rows = self._client.incidents()
+        wanted = [row["id"] for row in rows if row["id"] not in known or row["status"] in ONGOING]
+        return [
+            IncidentView(
+                name,
+                tuple(
+                    FiringView(alert["name"], f"{alert['fingerprint']} since {alert['starts_at']}")
+                    for alert in self._client.incident(name)["alerts"]
+                ),
+            )
+            for name in wanted
+        ]
 
     def acknowledge(self, incident: str) -> None:
-        """Take it."""
-        self._client.change(incident, "ack", who=WHO, text="taken by a drill")
+        """Take it; fine where somebody has."""
+        if self._client.incident(incident)["status"] == Status.OPEN:
+            self._client.change(incident, "ack", who=WHO, text="taken by a drill")
 
     def mitigate(self, incident: str, text: str) -> None:
         """Say that the repair begins."""

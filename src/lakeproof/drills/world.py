@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from lakeproof.probes.looking import Observation
@@ -15,23 +14,32 @@ type Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class FiringView:
+    """One alert of an incident. `firing`: one word for this time that it fires, another one for each other time."""
+
+    name: str
+    firing: str
+
+
+@dataclass(frozen=True)
 class IncidentView:
-    """An incident as the desk shows it in a list, with the names of its alerts."""
+    """An incident as the desk shows it, with its alerts."""
 
     id: str
-    status: str
-    opened_at: datetime
-    alerts: tuple[str, ...]
+    alerts: tuple[FiringView, ...]
 
 
 class Desk(Protocol):
     """The incident desk, as an operator's tool sees it. Every call may raise CouldNotLook."""
 
-    def opened_since(self, at: datetime) -> Sequence[IncidentView]:
-        """Incidents opened at or after that time."""
+    def ids(self) -> frozenset[str]:
+        """Every incident that it lists."""
+
+    def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
+        """Those that are ongoing, and those that are not among `known`."""
 
     def acknowledge(self, incident: str) -> None:
-        """Take it."""
+        """Take it; fine where somebody has."""
 
     def mitigate(self, incident: str, text: str) -> None:
         """Say that the repair begins."""
