@@ -1,0 +1,27 @@
+"""The shape of a fault that is one order to Kafka Connect (pause, stop), and `resume` to take it back."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults.fault import Fault
+from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.stack.stack import Stack
+
+
+class OrderedConnector(Arguments):
+    """`connector`: its name in Kafka Connect."""
+
+    connector: str = "orders"
+
+
+def ordered_connector(name: str, summary: str, order: str, state: str) -> Fault:
+    """A fault that gives `order` by REST and returns once the connector says `state`."""
+
+    def inject(stack: Stack, arguments: OrderedConnector) -> None:
+        """Give the order and return once the connector says so."""
+        send(stack, "PUT", f"/connectors/{arguments.connector}/{order}")
+        await_state(stack, arguments.connector, state)
+
+    def remove(stack: Stack, arguments: OrderedConnector) -> None:
+        """Resume it; fine where it runs, or where it is gone."""
+        send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
+
+    return Fault(name, summary, inject, remove, OrderedConnector)
