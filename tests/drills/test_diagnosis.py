@@ -1,21 +1,24 @@
 """Diagnosis over the real causes, with made-up readings: every state told apart, none called by another's name."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose
+from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose, part_of
+from lakeproof.probes.components import answers_probe, ready_probe
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.scenarios.causes import load_causes
+from lakeproof.scenarios.component_causes import NO_SCENARIO, component_causes
+from lakeproof.stack.component import Command, Component
 
 PROBES = all_probes()
 CAUSES = load_causes(PROBES)
 NO_ANSWER = "no answer"
 
 HEALTHY: dict[str, Value] = {
-    "connect-answers": "answers",
     "connector-state": "RUNNING",
     "task-state": "RUNNING",
     "task-failure": "none",
@@ -25,9 +28,15 @@ HEALTHY: dict[str, Value] = {
     "heartbeat-age": 0.6,
     "broker-answers": "answers",
     "topic-silence": 0.4,
-    "lag-exporter-answers": "answers",
     "source-lag": 700,
+    "job-state": "running",
+    "job-restarts": 1,
+    "checkpoint-age": 0.8,
+    "checkpoints-failed": 2,
+    "publisher-status": "healthy",
     "publish-age": 2.0,
+    **{name: "answers" for name in PROBES if name.endswith("-answers")},
+    **{name: "yes" for name in PROBES if name.endswith("-ready")},
 }
 BEHIND: dict[str, Value] = {"topic-silence": 40.0, "source-lag": 40_000}
 CONNECT_GONE: dict[str, Value] = {
@@ -40,7 +49,33 @@ DATABASE_GONE: dict[str, Value] = {
     "capture-login": NO_ANSWER,
     "missing-privileges": NO_ANSWER,
 }
-GROWING = {"topic-silence", "source-lag", "heartbeat-age"}
+JOB_GONE: dict[str, Value] = {
+    name: NO_ANSWER for name in ("job-state", "job-restarts", "checkpoint-age", "checkpoints-failed")
+}
+NOT_PUBLISHED: dict[str, Value] = {"publish-age": 90.0}
+JOB_FAILS: dict[str, Value] = {
+    "job-state": "restarting",
+    "job-restarts": 9,
+    "checkpoint-age": 70.0,
+    "checkpoints-failed": 5,
+    **NOT_PUBLISHED,
+}
+GROWING = {
+    "topic-silence",
+    "source-lag",
+    "heartbeat-age",
+    "job-restarts",
+    "checkpoint-age",
+    "checkpoints-failed",
+    "publish-age",
+}
+LIVENESS = {probe.source: probe.id for probe in PROBES.values() if probe.liveness}
+
+
+def gone(name: str, how: str) -> dict[str, Value]:
+    """What the component's own two probes read while it is down (refused) or hangs (silent)."""
+    ready = {f"{name}-ready": "no answer: ConnectError"} if f"{name}-ready" in PROBES else {}
+    return {LIVENESS[name]: how, **ready}
 
 
 def look(changed: dict[str, Value]) -> Diagnosis:
@@ -91,27 +126,74 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {"task-state": "FAILED", "task-failure": "no privilege", "missing-privileges": 1, **BEHIND},
     ),
     ("failed_task", {"task-state": "FAILED", "task-failure": "login rejected", **BEHIND}),
-    ("connect_hung", {"connect-answers": "silent", **CONNECT_GONE, **BEHIND}),
-    ("connect_down", {"connect-answers": "refused", **CONNECT_GONE, **BEHIND}),
-    ("database_down", {"database-answers": "refused", **DATABASE_GONE, **BEHIND}),
-    ("database_down", {"database-answers": "silent", **DATABASE_GONE, **BEHIND}),
+    ("connect_hung", {**gone("connect", "silent"), **CONNECT_GONE, **BEHIND}),
+    ("connect_down", {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND}),
+    ("mysql_down", {"database-answers": "refused", **DATABASE_GONE, **BEHIND}),
     (
-        "database_down",
+        "mysql_hung",
         {
-            "database-answers": "refused",
+            "database-answers": "silent",
+            "order-service-ready": "/health says 503: mysql",
             "task-state": "FAILED",
             "task-failure": "no database",
             **DATABASE_GONE,
             **BEHIND,
         },
     ),
-    ("kafka_down", {"broker-answers": "refused", "topic-silence": NO_ANSWER, "source-lag": 40_000}),
+    ("mysql_unhealthy", {"database-answers": "error 1040", **DATABASE_GONE}),
     (
         "kafka_down",
-        {"broker-answers": "silent", "topic-silence": NO_ANSWER, "connect-answers": "silent", **CONNECT_GONE},
+        {
+            "broker-answers": "refused",
+            "topic-silence": NO_ANSWER,
+            "source-lag": 40_000,
+            "connect-ready": "/health answered 503",
+            "task-state": "FAILED",
+            "task-failure": "other",
+            **JOB_FAILS,
+        },
     ),
+    ("kafka_hung", {"broker-answers": "silent", "topic-silence": NO_ANSWER, **CONNECT_GONE, **JOB_FAILS}),
     ("ticker_stopped", {"heartbeat-age": 40.0, **BEHIND}),
-    ("ticker_stopped", {"heartbeat-age": 40.0, "lag-exporter-answers": "refused", "source-lag": NO_ANSWER}),
+    ("lag_exporter_down", {"heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "source-lag": NO_ANSWER}),
+    ("minio_down", {**gone("minio", "refused"), **JOB_FAILS, "publisher-status": "degraded"}),
+    ("minio_hung", {**gone("minio", "silent"), **JOB_FAILS, "publisher-status": "stuck", "publisher-ready": "503"}),
+    (
+        "flink_jobmanager_down",
+        {
+            **gone("flink-jobmanager", "refused"),
+            **gone("flink-taskmanager", "refused"),
+            **JOB_GONE,
+            **NOT_PUBLISHED,
+        },
+    ),
+    ("flink_jobmanager_hung", {**gone("flink-jobmanager", "silent"), **JOB_GONE, **NOT_PUBLISHED}),
+    ("flink_taskmanager_hung", {**gone("flink-taskmanager", "silent"), **JOB_FAILS}),
+    ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS}),
+    (
+        "nessie_down",
+        {**gone("nessie", "refused"), "publisher-status": "degraded", "publish-age": NO_ANSWER},
+    ),
+    ("publisher_hung", {**gone("publisher", "silent"), "publisher-status": NO_ANSWER, **NOT_PUBLISHED}),
+    ("job_missing", {"job-state": None, "job-restarts": None, "checkpoint-age": None, **NOT_PUBLISHED}),
+    ("job_ended", {"job-state": "ended", "checkpoint-age": 70.0, **NOT_PUBLISHED}),
+    ("job_restarting", JOB_FAILS),
+    ("checkpoints_failing", {"checkpoint-age": 70.0, "checkpoints-failed": 9, **NOT_PUBLISHED}),
+    ("publishing_frozen", {"publisher-status": "frozen", **NOT_PUBLISHED}),
+    ("publishing_failing", {"publisher-status": "degraded", **NOT_PUBLISHED}),
+    (
+        "nothing_runs",
+        {
+            **{key: value for name in LIVENESS for key, value in gone(name, "refused").items()},
+            **CONNECT_GONE,
+            **DATABASE_GONE,
+            **JOB_GONE,
+            "topic-silence": NO_ANSWER,
+            "source-lag": NO_ANSWER,
+            "publisher-status": NO_ANSWER,
+            "publish-age": NO_ANSWER,
+        },
+    ),
 ]
 
 
@@ -121,6 +203,59 @@ def test_each_state_is_called_by_its_own_name_and_no_other(cause: str, changed: 
     assert [finding.cause.id for finding in found.findings] == [cause]
     assert found.unknown == ()
     assert found.findings[0].evidence_for
+
+
+@pytest.mark.parametrize("name", sorted(LIVENESS))
+@pytest.mark.parametrize(("how", "state"), [("refused", "down"), ("silent", "hung")])
+def test_a_component_that_is_gone_is_named_whatever_else_it_is(name: str, how: str, state: str) -> None:
+    found = look(gone(name, how))
+    assert [finding.cause.id for finding in found.findings] == [f"{name.replace('-', '_')}_{state}"]
+    assert found.unknown == ()
+
+
+@pytest.mark.parametrize("name", sorted(name for name in LIVENESS if f"{name}-ready" in PROBES))
+def test_a_component_that_answers_and_is_not_well_is_named(name: str) -> None:
+    found = look({f"{name}-ready": "answered 503"})
+    assert [finding.cause.id for finding in found.findings] == [f"{name.replace('-', '_')}_unhealthy"]
+
+
+def test_two_components_that_are_gone_are_both_named_although_one_needs_the_other() -> None:
+    found = look({**gone("minio", "refused"), **gone("trino", "silent"), **gone("connect", "silent"), **CONNECT_GONE})
+    assert {finding.cause.id for finding in found.findings} == {"minio_down", "trino_hung", "connect_hung"}
+
+
+def test_causes_that_hide_each_other_are_both_named_rather_than_none() -> None:
+    pair = [replace(cause, masked_by=("ticker_stopped", "paused_connector")) for cause in CAUSES]
+    changed: dict[str, Value] = {"connector-state": "PAUSED", "heartbeat-age": 40.0}
+    observed = {name: observation(name, value) for name, value in (HEALTHY | changed).items()}
+    named = {finding.cause.id for finding in diagnose(pair, observed).findings}
+    assert named == {"paused_connector", "ticker_stopped"}
+
+
+def test_what_is_not_part_of_the_stack_is_neither_asked_nor_missed() -> None:
+    absent = frozenset({"trino", "mysqld-exporter", "desk"})
+    asked = asked_by(CAUSES, PROBES, absent)
+    assert not {probe.source for probe in asked} & absent
+    observed = {probe.id: observation(probe.id, HEALTHY[probe.id]) for probe in asked}
+    assert diagnose(part_of(CAUSES, asked), observed).healthy
+    down: dict[str, Observation] = {}
+    for probe in asked:
+        down[probe.id] = observation(probe.id, "refused" if probe.liveness else NO_ANSWER)
+    named = [finding.cause.id for finding in diagnose(part_of(CAUSES, asked), down).findings]
+    assert named == ["nothing_runs"]
+
+
+def test_a_look_without_an_answer_is_unknown_neither_healthy_nor_a_cause() -> None:
+    found = look({"trino-ready": NO_ANSWER})
+    assert found.findings == ()
+    assert [seen.probe for seen in found.unknown] == ["trino-ready"]
+    assert not found.healthy
+
+
+def test_what_would_rule_a_cause_out_and_could_not_be_looked_at_speaks_against_it() -> None:
+    found = look({"task-state": "FAILED", "missing-privileges": NO_ANSWER})
+    assert [finding.cause.id for finding in found.findings] == ["failed_task"]
+    assert "missing-privileges" in {seen.probe for seen in found.findings[0].evidence_against}
 
 
 def test_two_causes_at_once_are_both_named() -> None:
@@ -154,5 +289,14 @@ def test_evidence_names_its_source_query_value_and_what_is_expected() -> None:
     assert first["expected"] == "== RUNNING"
 
 
-def test_every_cause_has_a_state_here() -> None:
-    assert {cause.id for cause in CAUSES} == {name for name, _ in STATES}
+def test_every_cause_of_a_file_has_a_state_here() -> None:
+    assert {cause.id for cause in CAUSES if cause.scenario != NO_SCENARIO} <= {name for name, _ in STATES}
+
+
+def test_a_new_component_has_its_causes_with_no_other_edit() -> None:
+    strange = Component(
+        "kettle", "engine", lambda stack: Command(("kettle",)), lambda stack, timeout: None, {"http": 1}
+    )
+    probes = {"kettle-answers": answers_probe(strange, "http"), "kettle-ready": ready_probe(strange)}
+    found = {cause.id for cause in component_causes({"kettle": strange}, probes)}
+    assert found == {"kettle_down", "kettle_hung", "kettle_unhealthy", "nothing_runs"}

@@ -20,27 +20,21 @@ def diagnose(
 ) -> None:
     """Look at the live stack and name root causes, each with the evidence for and against it; changes nothing.
 
-    Every probe is asked twice, a few seconds apart; it takes at most ten seconds. Neither Prometheus nor Alertmanager
-    is needed. Exit 0 where the stack is healthy or a cause is named, 3 where something is out of range and no known
-    cause fits.
+    Every component is asked, and every probe twice, a few seconds apart; it takes three seconds, at most ten where
+    something does not answer. Neither Prometheus nor Alertmanager is needed. Exit 0 where the stack is healthy or a
+    cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits.
     """
-    from lakeproof.drills.diagnosis import asked_by
-    from lakeproof.drills.diagnosis import diagnose as find_causes
-    from lakeproof.probes.looking import observe
-    from lakeproof.probes.probe import all_probes
-    from lakeproof.scenarios.causes import load_causes
-    from lakeproof.scenarios.folder import scenario_folders
+    from lakeproof.drills.examination import examine
     from lakeproof.stack.stack import load_stack
 
-    stack = load_stack()
-    more = tuple(stack.settings.scenario_dirs)
-    probes = all_probes(tuple(scenario_folders(more).values()))
-    causes = load_causes(probes, more)
-    found = find_causes(causes, observe(stack, asked_by(causes, probes)))
+    seen = examine(load_stack())
+    found = seen.diagnosis
     if as_json:
         print_json(found.as_json())
     else:
         _print(found)
+        if seen.absent:
+            stdout.print(f"not part of this stack, and not asked: {', '.join(sorted(seen.absent))}", markup=False)
     if found.unknown and not found.findings:
         raise typer.Exit(3)
 

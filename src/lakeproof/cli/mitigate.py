@@ -9,7 +9,6 @@ from lakeproof.errors import CouldNotLook, InvalidInput
 
 if TYPE_CHECKING:
     from lakeproof.mitigations.mitigation import Mitigation
-    from lakeproof.probes.reading import Reading
     from lakeproof.scenarios.causes import Cause, Step
     from lakeproof.stack.stack import Stack
 
@@ -49,9 +48,8 @@ def mitigate(
     row = desk.incident(incident)
     folders = tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values())
     known = all_mitigations(folders)
-    cause = None
     if action is None:
-        cause, _ = _diagnose(stack)
+        cause = _diagnose(stack)
         steps = cause.repairs
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
     else:
@@ -74,23 +72,20 @@ def mitigate(
         raise typer.Exit(1)
 
 
-def _diagnose(stack: "Stack") -> "tuple[Cause, list[Reading]]":
-    """The first cause that the live stack shows. Raises: CouldNotLook where there is none."""
-    from lakeproof.drills.diagnosis import asked_by, diagnose
-    from lakeproof.probes.looking import observe
-    from lakeproof.probes.probe import all_probes
-    from lakeproof.scenarios.causes import load_causes
-    from lakeproof.scenarios.folder import scenario_folders
+def _diagnose(stack: "Stack") -> "Cause":
+    """The first cause that the live stack shows. Raises: CouldNotLook where there is none, or no repair for it."""
+    from lakeproof.drills.examination import examine
 
-    more = tuple(stack.settings.scenario_dirs)
-    probes = all_probes(tuple(scenario_folders(more).values()))
-    causes = load_causes(probes, more)
-    observed = observe(stack, asked_by(causes, probes))
-    found = diagnose(causes, observed)
+    found = examine(stack).diagnosis
     if not found.findings:
         what = "the stack is healthy" if found.healthy else "something is out of range, and no known cause fits"
         raise CouldNotLook(f"no repair to propose: {what}", next_action="lakeproof diagnose")
-    return found.findings[0].cause, [seen.second for seen in observed.values()]
+    cause = found.findings[0].cause
+    if not cause.repairs:
+        raise CouldNotLook(
+            f"a person has to look: {cause.says['en']}", where=cause.id, next_action="lakeproof diagnose"
+        )
+    return cause
 
 
 def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step":

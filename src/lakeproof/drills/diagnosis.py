@@ -3,8 +3,8 @@
 It never sees the fault, the truth, the journal or an alert's labels, so it works with Alertmanager stopped.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,7 +51,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Finding:
-    """A cause with the evidence for it, and supporting evidence that was looked for and not found."""
+    """A cause with the evidence for it; against it, what would support it and is not there, and what would rule it
+    out and could not be looked at."""
 
     cause: Cause
     evidence_for: tuple[Seen, ...]
@@ -89,13 +90,12 @@ class Diagnosis:
 
 def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -> Diagnosis:
     """The causes that the observations allow. `observations` must hold every probe that the causes ask."""
-    holding = [cause for cause in causes if _holds(cause, observations)]
-    named = {cause.id for cause in holding}
+    holding = {cause.id: cause for cause in causes if _holds(cause, observations)}
     findings = sorted(
-        (_finding(cause, observations) for cause in holding if not named & set(cause.masked_by)),
+        (_finding(cause, observations) for cause in holding.values() if not _accounted_for(cause, holding)),
         key=lambda finding: (len(finding.evidence_against) - len(finding.evidence_for), finding.cause.id),
     )
-    explained = {probe for cause in holding for probe in cause.probes}
+    explained = {probe for cause in holding.values() for probe in cause.probes}
     unknown = tuple(
         _seen(observation, observation.probe.healthy)
         for name, observation in sorted(observations.items())
@@ -104,10 +104,49 @@ def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -
     return Diagnosis(tuple(findings), unknown)
 
 
-def asked_by(causes: Iterable[Cause], probes: Mapping[str, Probe]) -> list[Probe]:
-    """Every probe that these causes need, and those that are always asked."""
+def _accounted_for(cause: Cause, holding: Mapping[str, Cause]) -> bool:
+    """True where another cause that holds hides this one. Two that hide each other are both named."""
+    return any(cause.id not in _hidden_by(holding[other], holding) for other in _hidden_by(cause, holding))
+
+
+def _hidden_by(cause: Cause, holding: Mapping[str, Cause]) -> set[str]:
+    """All that hide it, near and far, among those that hold."""
+    found: set[str] = set()
+    waiting = list(cause.masked_by)
+    while waiting:
+        other = waiting.pop()
+        if other in holding and other not in found:
+            found.add(other)
+            waiting += holding[other].masked_by
+    return found
+
+
+def part_of(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
+    """The causes as far as these probes can tell them: without the evidence of what is not part of the stack."""
+    known = {probe.id for probe in asked}
+
+    def within(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        return tuple(item for item in evidence if item.probe in known)
+
+    found = []
+    for cause in causes:
+        necessary = within(cause.necessary)
+        if necessary == cause.necessary or (cause.of_all and len(necessary) > 1):
+            supporting, contradicting = within(cause.supporting), within(cause.contradicting)
+            found.append(replace(cause, necessary=necessary, supporting=supporting, contradicting=contradicting))
+    return found
+
+
+def asked_by(
+    causes: Iterable[Cause], probes: Mapping[str, Probe], absent: Container[str] = frozenset()
+) -> list[Probe]:
+    """Every probe that these causes need, and those that are always asked; none of an `absent` component."""
     wanted = {name for cause in causes for name in cause.asked}
-    return [probe for name, probe in sorted(probes.items()) if name in wanted or probe.always]
+    return [
+        probe
+        for name, probe in sorted(probes.items())
+        if (name in wanted or probe.always) and probe.source not in absent
+    ]
 
 
 def _holds(cause: Cause, observations: Mapping[str, Observation]) -> bool:
@@ -125,10 +164,12 @@ def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
     holding = (*cause.necessary, *(item for item, held in supporting if held is True))
     # One reading may satisfy two conditions (above, and growing); it is one piece of evidence.
     once = {item.probe: item for item in reversed(holding)}
+    unseen = [item for item in cause.contradicting if observations[item.probe].holds(item.condition) is None]
+    against = (*(item for item, held in supporting if held is False), *unseen)
     return Finding(
         cause,
         tuple(_seen(observations[item.probe], item.condition) for item in holding if once[item.probe] is item),
-        tuple(_seen(observations[item.probe], item.condition) for item, held in supporting if held is False),
+        tuple(_seen(observations[item.probe], item.condition) for item in against),
     )
 
 

@@ -15,7 +15,8 @@ from lakeproof.checks.verdict import Outcome, worst
 from lakeproof.deadline import Deadline
 from lakeproof.drills.alert_watch import AlertWatch
 from lakeproof.drills.cleaning import look_inventory, remove_old_faults, residue, take_out, undo_steps
-from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose
+from lakeproof.drills.diagnosis import Diagnosis
+from lakeproof.drills.examination import examined
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.judging import against_truth, worst_of
 from lakeproof.drills.new_incident import NewIncident
@@ -228,10 +229,10 @@ class Drill:
 
     def _diagnose(self) -> tuple[Outcome, str]:
         """What the live stack shows, without a word about what was done to it."""
-        causes = self.world.catalog.causes
-        observed = self.world.observe(asked_by(causes, self.world.catalog.probes))
-        self._diagnosis = diagnose(causes, observed)
-        readings = [observation.second for observation in observed.values()]
+        catalog = self.world.catalog
+        seen = examined(catalog.causes, catalog.probes, self.world.observe, self.world.absent)
+        self._diagnosis = seen.diagnosis
+        readings = [observation.second for observation in seen.observations.values()]
         if self.report.incident is not None:
             self.world.desk.attach(
                 self.report.incident, "diagnosis", "diagnosis", self._diagnosis.as_json(), readings

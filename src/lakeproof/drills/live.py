@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lakeproof.drills.membership import absent_components
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.client import DeskClient
@@ -32,6 +33,7 @@ def live_world(stack: Stack, catalog: Catalog) -> World:
         observe=lambda probes: observe(stack, probes),
         look=lambda probes: look_once(stack, probes),
         firing=lambda alert: firing(stack, alert),
+        absent=lambda: absent_components(stack),
     )
 
 

@@ -86,6 +86,7 @@ class World:
 
     bring_up: start what is missing of these components; gives what it started.
     observe: two readings of each probe. look: one. firing: does the alert fire (may raise CouldNotLook).
+    absent: components that are not part of the stack.
     """
 
     stack: Stack
@@ -96,3 +97,4 @@ class World:
     observe: Callable[[Iterable[Probe]], Mapping[str, Observation]]
     look: Callable[[Iterable[Probe]], Mapping[str, Reading]]
     firing: Callable[[str], bool]
+    absent: Callable[[], frozenset[str]] = frozenset

@@ -1,7 +1,7 @@
 """Questions to Kafka Connect's REST API about the connector that captures the shop's database.
 
-Kafka Connect 4.3: `/` needs no group membership, so it tells a dead or stopped worker from a busy one. A status of
-RUNNING is no proof that rows flow (facts: a rotated password leaves it RUNNING for a minute and more).
+Kafka Connect 4.3: a status of RUNNING is no proof that rows flow (a rotated password leaves it RUNNING for a minute
+and more).
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.http import ANSWERS, get_json, liveness
+from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
@@ -42,11 +42,6 @@ def _task(stack: Stack, timeout: float) -> Any:
         return None
     tasks = status.get("tasks") or []
     return tasks[0] if tasks else None
-
-
-def worker_answers(stack: Stack, timeout: float) -> Value:
-    """answers, silent or refused."""
-    return liveness(f"{stack.url('connect')}/", timeout)
 
 
 def connector_state(stack: Stack, timeout: float) -> Value:
@@ -88,7 +83,6 @@ def connectors(stack: Stack, timeout: float) -> Value:
 
 
 PROBES = (
-    Probe("connect-answers", "connect", "GET /", "", worker_answers, Condition(Operator.IS, ANSWERS)),
     Probe(
         "connector-state",
         "connect",

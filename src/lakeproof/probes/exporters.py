@@ -4,7 +4,7 @@ import re
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.http import ANSWERS, get, liveness
+from lakeproof.probes.http import get
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
@@ -16,11 +16,6 @@ def sample(text: str, metric: str) -> float | None:
     """The first sample of a metric in Prometheus' text format; None where there is none."""
     found = re.search(rf"^{re.escape(metric)}(?:\{{[^}}]*\}})? +(\S+)", text, re.MULTILINE)
     return float(found.group(1)) if found else None
-
-
-def lag_exporter_answers(stack: Stack, timeout: float) -> Value:
-    """answers, silent or refused."""
-    return liveness(f"{stack.url('lag-exporter')}/metrics", timeout)
 
 
 def source_lag(stack: Stack, timeout: float) -> Value:
@@ -35,19 +30,12 @@ def source_lag(stack: Stack, timeout: float) -> Value:
 
 PROBES = (
     Probe(
-        "lag-exporter-answers",
-        "lag-exporter",
-        "GET /metrics",
-        "",
-        lag_exporter_answers,
-        Condition(Operator.IS, ANSWERS),
-    ),
-    Probe(
         "source-lag",
         "lag-exporter",
         f"{LAG_METRIC} of GET /metrics",
         "ms",
         source_lag,
         Condition(Operator.BELOW, 10_000),
+        about=("connect",),
     ),
 )

@@ -106,7 +106,16 @@ def topics(stack: Stack, timeout: float) -> Value:
 
 
 PROBES = (
-    Probe("broker-answers", "kafka", "list topics", "", broker_answers, Condition(Operator.IS, ANSWERS)),
+    Probe(
+        "broker-answers",
+        "kafka",
+        "list topics",
+        "",
+        broker_answers,
+        Condition(Operator.IS, ANSWERS),
+        always=True,
+        liveness=True,
+    ),
     Probe(
         "topic-silence",
         "kafka",
@@ -114,6 +123,7 @@ PROBES = (
         "s",
         topic_silence,
         Condition(Operator.BELOW, 10),
+        about=("connect", "lag-exporter"),
     ),
     Probe("topic-start", "kafka", f"first offset of {TOPIC}", "offset", topic_start),
     Probe("topic-end", "kafka", f"end offset of {TOPIC}", "offset", topic_end),

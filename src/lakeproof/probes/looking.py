@@ -10,6 +10,9 @@ from lakeproof.probes.probe import TIMEOUT_SECONDS, Probe
 from lakeproof.probes.reading import Reading
 from lakeproof.stack.stack import Stack
 
+# Between the two readings of a probe.
+PAUSE_SECONDS = 2.0
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -51,11 +54,12 @@ def look_once(stack: Stack, probes: Iterable[Probe], timeout: float = TIMEOUT_SE
 
 
 def observe(
-    stack: Stack, probes: Iterable[Probe], *, timeout: float = TIMEOUT_SECONDS, pause_seconds: float = 2.0
+    stack: Stack, probes: Iterable[Probe], *, timeout: float = TIMEOUT_SECONDS, pause_seconds: float | None = None
 ) -> Mapping[str, Observation]:
-    """Two readings of each probe, by probe id; within 2 × (`timeout` + 1) + `pause_seconds`."""
+    """Two readings of each probe, by probe id; within 2 × (`timeout` + 1) + the pause between them."""
     asked = list(probes)
     first = look_once(stack, asked, timeout)
-    Deadline(pause_seconds).pause(pause_seconds)
+    pause = PAUSE_SECONDS if pause_seconds is None else pause_seconds
+    Deadline(pause).pause(pause)
     second = look_once(stack, asked, timeout)
     return {probe.id: Observation(probe, first[probe.id], second[probe.id]) for probe in asked}

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish.history import NothingPublished, PublishedCommit, newest
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.http import ANSWERS, liveness
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
@@ -16,11 +15,6 @@ def _newest(stack: Stack) -> PublishedCommit | None:
         return newest(stack)
     except NothingPublished:
         return None
-
-
-def catalog_answers(stack: Stack, timeout: float) -> Value:
-    """answers, silent or refused."""
-    return liveness(f"{stack.url('nessie')}/api/v2/config", timeout)
 
 
 def published_hash(stack: Stack, timeout: float) -> Value:
@@ -44,7 +38,6 @@ def publish_age(stack: Stack, timeout: float) -> Value:
 
 
 PROBES = (
-    Probe("catalog-answers", "nessie", "GET /api/v2/config", "", catalog_answers, Condition(Operator.IS, ANSWERS)),
     Probe("published-hash", "nessie", "lakeproof lake log: newest hash", "", published_hash),
     Probe("published-checkpoint", "nessie", "lakeproof lake log: newest checkpoint", "", published_checkpoint),
     Probe(
@@ -55,5 +48,6 @@ PROBES = (
         publish_age,
         Condition(Operator.BELOW, 60),
         always=True,
+        about=("publisher",),
     ),
 )

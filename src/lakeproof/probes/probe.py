@@ -16,6 +16,8 @@ from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.stack import Stack
 
 TIMEOUT_SECONDS = 3.0
+# What reading an answer of another shape than the expected one raises.
+RUBBISH = (ValueError, KeyError, IndexError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Probe:
     healthy: what a healthy stack answers; None: the value alone says nothing.
     inventory: names what exists (topics, connectors); a drill compares it before and after.
     always: asked by every diagnosis, though no cause knows it: out of range, it is at least reported as unknown.
+    about: further components whose work it shows, so that trouble of theirs accounts for what it reads.
+    liveness: it tells whether the process of `source` answers at all (probes/http.py has the words).
     """
 
     id: str
@@ -37,6 +41,8 @@ class Probe:
     healthy: Condition | None = None
     inventory: bool = False
     always: bool = False
+    about: tuple[str, ...] = ()
+    liveness: bool = False
 
     def look(self, stack: Stack, timeout: float = TIMEOUT_SECONDS) -> Reading:
         """Ask once. A question without an answer gives a Reading with `error`, never an exception."""
@@ -46,6 +52,8 @@ class Probe:
             return self.reading(None, error.message)
         except OSError as error:
             return self.reading(None, f"{type(error).__name__}: {error}")
+        except RUBBISH as error:
+            return self.reading(None, f"answered something else: {type(error).__name__}: {error}")
 
     def reading(self, value: Value, error: str | None = None) -> Reading:
         """A Reading of this probe, now."""

@@ -20,6 +20,8 @@ READER = "reader"
 CAPTURE_PRIVILEGES = ("SELECT", "RELOAD", "SHOW DATABASES", "REPLICATION SLAVE", "BINLOG MONITOR", "LOCK TABLES")
 ACCESS_DENIED = 1045
 CANNOT_CONNECT = 2003
+# From here on the numbers are the client library's: no answer came.
+CLIENT_ERRORS = 2000
 
 
 def select(stack: Stack, user: str, statement: str, timeout: float) -> tuple[tuple[Any, ...], ...]:
@@ -43,10 +45,15 @@ def select(stack: Stack, user: str, statement: str, timeout: float) -> tuple[tup
 
 
 def _kind(error: pymysql.Error) -> str:
-    """REFUSED or SILENT for an error without an answer, "rejected" for a login that was turned down."""
+    """REFUSED or SILENT for an error without an answer, "rejected" for a login that was turned down.
+
+    The server's own errors (too many connections is 1040) are answers: `error CODE`.
+    """
     code = error.args[0] if error.args else 0
     if code == ACCESS_DENIED:
         return "rejected"
+    if isinstance(code, int) and 1000 <= code < CLIENT_ERRORS:
+        return f"error {code}"
     text = str(error)
     if code == CANNOT_CONNECT and ("refused" in text.lower() or "[Errno 111]" in text):
         return REFUSED
@@ -54,7 +61,7 @@ def _kind(error: pymysql.Error) -> str:
 
 
 def database_answers(stack: Stack, timeout: float) -> Value:
-    """answers, silent, refused, or rejected (it knows no reader of that password)."""
+    """answers, silent, refused, rejected (it knows no reader of that password), or its error."""
     try:
         select(stack, READER, "SELECT 1", timeout)
     except pymysql.Error as error:
@@ -105,7 +112,16 @@ def heartbeat_age(stack: Stack, timeout: float) -> Value:
 
 
 PROBES = (
-    Probe("database-answers", "mysql", "SELECT 1", "", database_answers, Condition(Operator.IS, ANSWERS)),
+    Probe(
+        "database-answers",
+        "mysql",
+        "SELECT 1",
+        "",
+        database_answers,
+        Condition(Operator.IS, ANSWERS),
+        always=True,
+        liveness=True,
+    ),
     Probe(
         "capture-login",
         "mysql",
@@ -129,5 +145,6 @@ PROBES = (
         "s",
         heartbeat_age,
         Condition(Operator.BELOW, 5),
+        about=("lag-exporter",),
     ),
 )

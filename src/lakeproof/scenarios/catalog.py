@@ -101,7 +101,8 @@ def load_catalog(more: tuple[Path, ...] = ()) -> Catalog:
         checks=all_checks(folders),
     )
     for cause in catalog.causes:
-        where = str(homes[cause.scenario] / CAUSES_FILE)
+        # Those of the components, and those whose scenario is not there yet, have no folder.
+        where = str(homes[cause.scenario] / CAUSES_FILE) if cause.scenario in homes else cause.id
         for step in cause.repairs:
             check_step("mitigation", catalog.mitigations, step, where)
     for scenario in catalog.scenarios.values():

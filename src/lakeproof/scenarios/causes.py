@@ -5,7 +5,7 @@ diagnosis may load (import-linter keeps it so).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from lakeproof.errors import InvalidInput
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.scenarios.folder import read_yaml, scenario_folders
+from lakeproof.stack.components import all_components
 
 CAUSES_FILE = "causes.yaml"
+COMMON_FILE = Path(__file__).with_name("common_causes.yaml")
 IDENTIFIER = r"^[a-z][a-z0-9_]{1,60}$"
 
 
@@ -45,8 +47,9 @@ class Step:
 class Cause:
     """One root cause.
 
-    It is named where all of `necessary` holds, nothing of `contradicting` does, and no cause in `masked_by` is named.
-    `explains`: probes that may be out of range, or unanswered, because of it. `repairs`: in this order.
+    It is named where all of `necessary` holds, nothing of `contradicting` does, and no cause in `masked_by` accounts
+    for it. `explains`: probes that may be out of range, or unanswered, because of it. `repairs`: in this order; none:
+    a person has to look. of_all: necessary is only what concerns the components that are part of the stack.
     """
 
     id: str
@@ -58,6 +61,7 @@ class Cause:
     masked_by: tuple[str, ...]
     explains: tuple[str, ...]
     repairs: tuple[Step, ...]
+    of_all: bool = False
 
     @property
     def probes(self) -> set[str]:
@@ -115,7 +119,11 @@ class Texts(BaseModel):
 
 
 class CauseModel(BaseModel):
-    """One entry of causes.yaml."""
+    """One entry of causes.yaml.
+
+    masked_by_components: their causes (down, hung, unhealthy) account for this one.
+    scenario: in common_causes.yaml only.
+    """
 
     model_config = ConfigDict(extra="forbid")
     id: str = Field(pattern=IDENTIFIER)
@@ -124,9 +132,11 @@ class CauseModel(BaseModel):
     supporting: list[EvidenceModel] = []
     contradicting: list[EvidenceModel] = []
     masked_by: list[str] = []
+    masked_by_components: list[str] = []
     masks: list[str] = []
     explains: list[str] = []
-    repairs: list[StepModel] = Field(min_length=1)
+    repairs: list[StepModel]
+    scenario: str | None = None
 
 
 class CausesModel(BaseModel):
@@ -137,25 +147,57 @@ class CausesModel(BaseModel):
 
 
 def load_causes(probes: Mapping[str, Probe], folders: tuple[Path, ...] = ()) -> tuple[Cause, ...]:
-    """The causes of all scenarios, checked against each other and against the probes.
+    """The causes of all scenarios and of all components, checked against each other and against the probes.
 
-    Raises: InvalidInput for an unknown probe or cause, one id twice, or two causes with the same necessary evidence.
+    Raises: InvalidInput for an unknown probe, cause or component, one id twice, or two causes with the same necessary
+    evidence.
     """
-    models: list[tuple[str, Path, CauseModel]] = []
-    for scenario, folder in scenario_folders(folders).items():
-        path = folder / CAUSES_FILE
-        if path.is_file():
-            models.extend((scenario, path, model) for model in read_yaml(path, CausesModel).causes)
+    # Not above: it makes causes of the classes of this module.
+    from lakeproof.scenarios import component_causes as made
+
+    components = {name: one for name, one in all_components().items() if not one.on_demand}
+    models = list(_models(folders))
+    generated = made.component_causes(components, probes)
     masked_by: dict[str, set[str]] = {model.id: set(model.masked_by) for _, _, model in models}
+    masked_by |= {cause.id: set(cause.masked_by) for cause in generated}
     for _, path, model in models:
         for other in (*model.masks, *model.masked_by):
             if other not in masked_by:
                 raise InvalidInput(f"{model.id}: no cause {other!r}", where=str(path), next_action="correct the id")
+        for name in model.masked_by_components:
+            if name not in components:
+                known = ", ".join(components)
+                raise InvalidInput(
+                    f"{model.id}: no component {name!r}", where=str(path), next_action=f"one of {known}"
+                )
+            masked_by[model.id].update(made.cause_ids(name))
         for other in model.masks:
             masked_by[other].add(model.id)
-    causes = tuple(_cause(scenario, model, masked_by[model.id]) for scenario, _, model in models)
-    _check(causes, [path for _, path, _ in models], probes)
+    for name, others in masked_by.items():
+        others.update({made.NOTHING_RUNS} - {name})
+    causes = (
+        *(_cause(scenario, model, masked_by[model.id]) for scenario, _, model in models),
+        *(replace(cause, masked_by=tuple(sorted(masked_by[cause.id]))) for cause in generated),
+    )
+    _check(causes, [*(path for _, path, _ in models), *(COMMON_FILE for _ in generated)], probes)
     return causes
+
+
+def _models(folders: tuple[Path, ...]) -> Iterable[tuple[str, Path, CauseModel]]:
+    """Every entry with its scenario and its file."""
+    for model in read_yaml(COMMON_FILE, CausesModel).causes:
+        if model.scenario is None:
+            raise InvalidInput(f"{model.id}: scenario is missing", where=str(COMMON_FILE), next_action="add it")
+        yield model.scenario, COMMON_FILE, model
+    for scenario, folder in scenario_folders(folders).items():
+        path = folder / CAUSES_FILE
+        if path.is_file():
+            for model in read_yaml(path, CausesModel).causes:
+                if model.scenario is not None:
+                    raise InvalidInput(
+                        f"{model.id}: its scenario is its folder's", where=str(path), next_action="remove scenario"
+                    )
+                yield scenario, path, model
 
 
 def _cause(scenario: str, model: CauseModel, masked_by: Iterable[str]) -> Cause:

@@ -22,6 +22,8 @@ WORDS = {
         "means": "Meaning",
         "seen": "Must be seen",
         "repair": "Repair",
+        "components": "Any component that is down, hangs or is unwell is named by itself: `NAME_down`, `NAME_hung`, "
+        "`NAME_unhealthy`.",
     },
     "vi": {
         "facts": "Tóm tắt",
@@ -36,6 +38,8 @@ WORDS = {
         "means": "Ý nghĩa",
         "seen": "Phải thấy",
         "repair": "Khắc phục",
+        "components": "Thành phần nào ngừng chạy, bị treo hoặc không khoẻ thì có tên riêng: `NAME_down`, "
+        "`NAME_hung`, `NAME_unhealthy`.",
     },
 }
 
@@ -70,6 +74,8 @@ def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str
         f"## {words['causes']}",
         "",
         *_table((words["cause"], words["means"], words["seen"], words["repair"]), known),
+        "",
+        words["components"],
         "",
         NOTE.format(name=scenario.id),
         "",

@@ -1,0 +1,44 @@
+"""A look at a live stack and what it comes to: every probe of its components asked, every cause judged."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose, part_of
+from lakeproof.drills.membership import absent_components
+from lakeproof.probes.looking import Observation, observe
+from lakeproof.probes.probe import Probe, all_probes
+from lakeproof.scenarios.causes import Cause, load_causes
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack.stack import Stack
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The diagnosis and what it rests on. `absent`: components that are not part of the stack, and were not asked."""
+
+    diagnosis: Diagnosis
+    observations: Mapping[str, Observation]
+    absent: frozenset[str]
+
+
+def examine(stack: Stack) -> Examination:
+    """With the causes and probes that the settings name. Raises: InvalidInput for a scenario folder that is wrong."""
+    more = tuple(stack.settings.scenario_dirs)
+    probes = all_probes(tuple(scenario_folders(more).values()))
+    return examined(
+        load_causes(probes, more), probes, lambda asked: observe(stack, asked), lambda: absent_components(stack)
+    )
+
+
+def examined(
+    causes: Iterable[Cause],
+    probes: Mapping[str, Probe],
+    look: Callable[[Iterable[Probe]], Mapping[str, Observation]],
+    absent: Callable[[], frozenset[str]],
+) -> Examination:
+    """With these causes and probes."""
+    away = absent()
+    known = tuple(causes)
+    asked = asked_by(known, probes, away)
+    observations = look(asked)
+    return Examination(diagnose(part_of(known, asked), observations), observations, away)

@@ -1,0 +1,28 @@
+"""Stop a component and start it again: for one that answers, is not well, and whose needs are."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+
+class RestartComponent(Arguments):
+    """`component`: which."""
+
+    component: str
+
+
+def typed(stack: Stack, arguments: RestartComponent) -> str:
+    """The same by hand."""
+    return f"lakeproof stop {arguments.component}; lakeproof start {arguments.component}"
+
+
+def run(stack: Stack, arguments: RestartComponent) -> str:
+    """Stop it, start it with what it needs, and return once it is healthy."""
+    client = SupervisorClient(stack)
+    client.stop(arguments.component)
+    client.start(arguments.component)
+    return f"restarted: {arguments.component}"
+
+
+MITIGATION = Mitigation("restart_component", "stop a component and start it again", typed, run, RestartComponent)

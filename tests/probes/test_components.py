@@ -1,0 +1,164 @@
+"""Questions to components, the lake's job and the publisher, over a server that answers what the test sets."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import CouldNotLook, InvalidInput, NotReady
+from lakeproof.probes import flink, publisher, sql
+from lakeproof.probes.components import answers_probe, ready_probe
+from lakeproof.probes.http import ANSWERS, REFUSED
+from lakeproof.probes.probe import Probe, all_probes
+from lakeproof.stack.component import Command, Component
+from lakeproof.stack.components import all_components
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+type Answer = dict[str, tuple[int, Any]]
+
+
+class Handler(BaseHTTPRequestHandler):
+    answers: Answer = {}  # noqa: RUF012  the handler's class is how the test reaches it
+
+    def do_GET(self) -> None:
+        status, answer = self.answers.get(self.path, (404, {}))
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """JobManager, publisher and trino are one little server; nobody is where nessie should be."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.chdir(tmp_path)
+    here = {"http": f"127.0.0.1:{server.server_port}"}
+    endpoints = {"flink-jobmanager": here, "publisher": here, "trino": here, "nessie": {"http": "127.0.0.1:9"}}
+    yield Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints))
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
+    """Path → (status, JSON)."""
+    answers: Answer = {}
+    monkeypatch.setattr(Handler, "answers", answers)
+    return answers
+
+
+def job(state: str, *, jid: str = "j1", name: str = "lake-oltp", start: float = 1000.0) -> dict[str, Any]:
+    return {"jid": jid, "name": name, "state": state, "start-time": int(start * 1000)}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "state"),
+    [
+        ([job("RUNNING")], "running"),
+        ([job("CREATED")], "restarting"),
+        ([job("RESTARTING")], "restarting"),
+        ([job("FAILED")], "ended"),
+        ([job("FAILED", jid="j0", start=1), job("RUNNING", start=2)], "running"),
+        ([job("RUNNING", name="another")], None),
+        ([], None),
+    ],
+)
+def test_the_newest_job_of_the_lake_tells_its_state(
+    stack: Stack, answer: Answer, jobs: list[dict[str, Any]], state: str | None
+) -> None:
+    answer["/jobs/overview"] = (200, {"jobs": jobs})
+    assert flink.job_state(stack, 1) == state
+
+
+def test_a_checkpoint_is_as_old_as_its_newest_complete_one_beyond_the_pause(stack: Stack, answer: Answer) -> None:
+    now = time.time()
+    answer["/jobs/overview"] = (200, {"jobs": [job("RUNNING", start=now - 500)]})
+    answer["/jobs/j1/checkpoints"] = (
+        200,
+        {"counts": {"failed": 3}, "latest": {"completed": {"latest_ack_timestamp": int((now - 100) * 1000)}}},
+    )
+    assert 97 < float(str(flink.checkpoint_age(stack, 1))) < 100
+    assert flink.checkpoints_failed(stack, 1) == 3
+    answer["/jobs/j1/checkpoints"] = (200, {"counts": {"failed": 0}, "latest": {"completed": None}})
+    assert 497 < float(str(flink.checkpoint_age(stack, 1))) < 500
+
+
+def test_restarts_are_flinks_own_count(stack: Stack, answer: Answer) -> None:
+    answer["/jobs/overview"] = (200, {"jobs": [job("RUNNING")]})
+    answer["/jobs/j1/metrics?get=numRestarts"] = (200, [{"id": "numRestarts", "value": "4"}])
+    assert flink.job_restarts(stack, 1) == 4
+
+
+def test_the_publisher_says_that_it_is_stuck_by_503(stack: Stack, answer: Answer) -> None:
+    answer["/health"] = (503, {"status": "stuck"})
+    assert publisher.publisher_status(stack, 1) == "stuck"
+    answer["/health"] = (200, ["something else"])
+    with pytest.raises(CouldNotLook):
+        publisher.publisher_status(stack, 1)
+
+
+def test_any_status_shows_a_living_process_and_a_closed_port_a_dead_one(stack: Stack, answer: Answer) -> None:
+    known = all_components()
+    assert answers_probe(known["trino"], "http").look(stack, 1).value == ANSWERS
+    assert answers_probe(known["nessie"], "http").look(stack, 1).value == REFUSED
+
+
+def kettle(error: Exception | None) -> Component:
+    def ready(stack: Stack, timeout: float) -> None:
+        """It boils."""
+        if error is not None:
+            raise error
+
+    return Component("kettle", "engine", lambda stack: Command(("kettle",)), ready, {"http": 1})
+
+
+@pytest.mark.parametrize(
+    ("error", "value", "answered"),
+    [
+        (None, "yes", True),
+        (NotReady("answered 503", where="kettle"), "answered 503", True),
+        (KeyError("data"), "answered something else: KeyError: 'data'", True),
+        (InvalidInput("no such secret", where="s3-access-key"), None, False),
+    ],
+)
+def test_the_health_question_gives_words_and_what_we_lack_is_no_answer(
+    stack: Stack, error: Exception | None, value: str | None, answered: bool
+) -> None:
+    reading = ready_probe(kettle(error)).look(stack, 1)
+    assert (reading.value, reading.answered) == (value, answered)
+
+
+def test_rubbish_is_no_answer_and_never_an_error_of_the_diagnosis(stack: Stack) -> None:
+    def ask(stack: Stack, timeout: float) -> None:
+        raise KeyError("logEntries")
+
+    reading = Probe("x", "x", "look", "", ask).look(stack, 1)
+    assert not reading.answered and "logEntries" in str(reading.error)
+
+
+def test_every_component_that_up_starts_is_asked_whether_it_answers() -> None:
+    asked = {probe.source for probe in all_probes().values() if probe.liveness and probe.always}
+    assert asked == {name for name, one in all_components().items() if not one.on_demand}
+
+
+def test_too_many_connections_is_an_answer_and_no_hang() -> None:
+    import pymysql
+
+    assert sql._kind(pymysql.err.OperationalError(1040, "Too many connections")) == "error 1040"
+    assert sql._kind(pymysql.err.OperationalError(2013, "Lost connection")) == "silent"
+    assert sql._kind(pymysql.err.OperationalError(2003, "[Errno 111] Connection refused")) == "refused"
