@@ -10,6 +10,7 @@ import os
 import pwd
 import signal
 import sys
+import warnings  # noqa: F401  os.execvp imports it, too late for a user who may not read this interpreter's folder
 
 PR_SET_PDEATHSIG = 1
 EXIT_COULD_NOT_EXEC = 127
