@@ -1,6 +1,7 @@
 """Many probes at once: none may hold up or hide another."""
 
-import time
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
@@ -12,9 +13,11 @@ from lakeproof.probes.reading import Value
 STACK: Any = None
 
 
-def probe(name: str, answer: Value = 1, error: Exception | None = None, seconds: float = 0.0) -> Probe:
+def probe(name: str, answer: Value = 1, error: Exception | None = None, waits: Callable[[], object] = bool) -> Probe:
+    """A probe that first waits, then answers or fails."""
+
     def ask(stack: object, timeout: float) -> Value:
-        time.sleep(seconds)
+        waits()
         if error is not None:
             raise error
         return answer
@@ -30,14 +33,16 @@ def test_a_failing_probe_gives_a_reading_with_its_error() -> None:
 
 
 def test_probes_are_asked_at_the_same_time() -> None:
-    began = time.monotonic()
-    found = look_once(STACK, [probe(f"p{number}", seconds=0.2) for number in range(10)])
-    assert time.monotonic() - began < 1.0
+    all_have_begun = threading.Barrier(10)  # no probe goes on before the tenth is asked
+    asked = [probe(f"p{number}", waits=lambda: all_have_begun.wait(60)) for number in range(10)]
+    found = look_once(STACK, asked, timeout=60)
     assert {reading.value for reading in found.values()} == {1}
 
 
 def test_a_probe_that_does_not_end_is_given_up() -> None:
-    found = look_once(STACK, [probe("slow", seconds=1.5), probe("quick")], timeout=0.05)
+    over = threading.Event()
+    found = look_once(STACK, [probe("slow", waits=over.wait), probe("quick")], timeout=0.05)
+    over.set()
     assert found["quick"].value == 1
     assert "no answer within" in str(found["slow"].error)
 
