@@ -29,6 +29,7 @@ _STORE = "lake_store"
 _PAGE_SECONDS = 15.0
 _PAUSE_SECONDS = 0.05
 _LOOK_SECONDS = 3.0
+_TASKMANAGER_SECONDS = 15.0
 _SESSION = {
     "execution.runtime-mode": "batch",
     "table.local-time-zone": "UTC",
@@ -51,7 +52,7 @@ def start_gateway(stack: Stack, progress: Progress = lambda text: None) -> None:
     """
     try:
         jobmanager_ready(stack, _LOOK_SECONDS)
-        _require_taskmanager(stack)
+        _await_taskmanager(stack, progress)
         try:
             gateway_ready(stack, _LOOK_SECONDS)
         except NotReady:
@@ -67,15 +68,22 @@ def start_gateway(stack: Stack, progress: Progress = lambda text: None) -> None:
         ) from missing
 
 
-def _require_taskmanager(stack: Stack) -> None:
-    """Without one a statement would wait for a slot until its deadline."""
+def _await_taskmanager(stack: Stack, progress: Progress) -> None:
+    """Without one a statement would wait for a slot until its deadline; one that was killed is back in seconds."""
+    deadline = Deadline(_TASKMANAGER_SECONDS)
+    while _taskmanagers(stack) == 0:
+        if deadline.expired:
+            raise NotReady("none is registered", where="flink-taskmanager")
+        progress("flink: no TaskManager is registered; waiting for one")
+        deadline.pause(0.5)
+
+
+def _taskmanagers(stack: Stack) -> int:
     try:
         overview = httpx.get(f"{stack.url('flink-jobmanager')}/overview", timeout=_LOOK_SECONDS, trust_env=False)
-        known = int(overview.json()["taskmanagers"])
+        return int(overview.json()["taskmanagers"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
         raise NotReady(f"no answer: {type(error).__name__}", where="flink-jobmanager") from error
-    if known == 0:
-        raise NotReady("none is registered", where="flink-taskmanager")
 
 
 class PinnedFlink:

@@ -7,7 +7,9 @@ reaches its REST port: it listens on loopback only.
 """
 
 import shutil
+import uuid
 from importlib.resources import files
+from pathlib import Path
 
 import httpx
 
@@ -62,6 +64,7 @@ def taskmanager_command(stack: Stack) -> Command:
         "flink-taskmanager",
         ("-Xms256m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={flink_config.DIRECT_MB}m"),
         "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
+        settings=(f"-Dtaskmanager.resource-id={_resource_id_file(stack).read_text()}",),
     )
 
 
@@ -83,6 +86,7 @@ def _command(
     heap: tuple[str, ...],
     main: str,
     *,
+    settings: tuple[str, ...] = (),
     extra_jars: str = "",
     agent: bool = True,
 ) -> Command:
@@ -97,7 +101,7 @@ def _command(
         jar = artifacts.path("jmx-agent") / "jmx_prometheus_javaagent.jar"
         address = f"{stack.settings.host}:{stack.port(component, 'jmx')}"
         watched = (f"-javaagent:{jar}={address}:{etc / 'jmx.yml'}",)
-    arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc))
+    arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc), *settings)
     return Command(
         (
             str(find_java(17)),
@@ -140,8 +144,13 @@ def prepare_jobmanager(stack: Stack) -> None:
 
 
 def prepare_taskmanager(stack: Stack) -> None:
-    """As `prepare_jobmanager`."""
+    """As `prepare_jobmanager`, and a name of its own for each start, by which the JobManager will know it."""
     _prepare(stack, "flink-taskmanager")
+    _resource_id_file(stack).write_text(uuid.uuid4().hex)
+
+
+def _resource_id_file(stack: Stack) -> Path:
+    return stack.data_dir("flink-taskmanager") / "resource-id"
 
 
 def prepare_gateway(stack: Stack) -> None:
@@ -155,7 +164,7 @@ def jobmanager_ready(stack: Stack, timeout: float) -> None:
 
 
 def taskmanager_ready(stack: Stack, timeout: float) -> None:
-    """It tells its own metrics itself, and the JobManager knows it (a silent one is known for 10 s more).
+    """It tells its own metrics itself, and the JobManager knows it: this one, not a killed one that it still counts.
 
     While the JobManager is away its own answer is enough: restarting it would not help.
     """
@@ -164,7 +173,9 @@ def taskmanager_ready(stack: Stack, timeout: float) -> None:
         known = _ask(f"{stack.url('flink-jobmanager')}/taskmanagers", timeout, "flink-jobmanager")
     except NotReady:
         return
-    if not known.json()["taskmanagers"]:
+    ids = {entry["id"] for entry in known.json()["taskmanagers"]}
+    started_here = _resource_id_file(stack)
+    if not ids or (started_here.is_file() and started_here.read_text() not in ids):
         raise NotReady("not registered with the JobManager", where="flink-taskmanager")
 
 
