@@ -1,0 +1,137 @@
+"""A table is added to a running stack, under load, by one SQL file and one line of capture: nothing is lost.
+
+Done as a person does it: the files of a source tree are edited, here of a copy of this one.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lakeproof as package
+from lakeproof.deadline import Deadline
+from lakeproof.stack.engines import mysql
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
+
+type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+SQL_FILE = """
+CREATE TEMPORARY TABLE oltp_coupons (id BIGINT, code STRING, percent INT, PRIMARY KEY (id) NOT ENFORCED)
+WITH ('connector' = 'transaction-aligner', 'table' = 'oltp.coupons');
+
+CREATE TABLE IF NOT EXISTS coupons (id BIGINT, code STRING, percent INT, PRIMARY KEY (id) NOT ENFORCED)
+WITH ('bucket' = '2', 'deletion-vectors.enabled' = 'true', 'deletion-vectors.bitmap64' = 'true');
+
+INSERT INTO coupons SELECT id, code, percent FROM oltp_coupons;
+"""
+
+
+class Writer(threading.Thread):
+    """Writes, changes and deletes coupons until told to stop."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(daemon=True)
+        self._stack = stack
+        self.stop = threading.Event()
+        self.written = 0
+
+    def run(self) -> None:
+        with mysql.connect(self._stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
+            while not self.stop.wait(0.02):
+                number = self.written
+                cursor.execute(
+                    "INSERT INTO oltp.coupons (code, percent) VALUES (%s, %s)", (f"C{number}", number % 50)
+                )
+                made = cursor.lastrowid
+                cursor.execute("UPDATE oltp.coupons SET percent = percent + 1 WHERE id = %s", (made - 7,))
+                cursor.execute("DELETE FROM oltp.coupons WHERE id = %s AND id %% 5 = 0", (made - 20,))
+                connection.commit()
+                self.written += 1
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources, to be edited."""
+    copy = tmp_path_factory.mktemp("tree") / "lakeproof"
+    shutil.copytree(Path(package.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def of_the_copy(whole_stack: Stack, tree: Path) -> Iterator[Run]:
+    """`lakeproof` run from the copy, on the stack of the drills, started anew from it and stopped at the end."""
+
+    def run(*arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", "from lakeproof.cli.app import main; main()", *arguments],
+            env=os.environ | {"PYTHONPATH": str(tree.parent)},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    assert run("down").returncode == 0
+    started = run("up")
+    assert started.returncode == 0, started.stderr
+    yield run
+    run("down")
+
+
+def rows_in_lake(run: Run) -> dict[int, tuple[str, int]] | None:
+    done = run("query", "SELECT id, code, percent FROM coupons", "--json", seconds=60)
+    return {row[0]: (row[1], row[2]) for row in json.loads(done.stdout)["rows"]} if done.returncode == 0 else None
+
+
+def test_one_file_and_one_line_add_a_table_under_load(whole_stack: Stack, tree: Path, of_the_copy: Run) -> None:
+    with mysql.connect(whole_stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE oltp.coupons (id BIGINT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(32), percent INT)"
+        )
+        writer = Writer(whole_stack)
+        writer.start()
+        traffic = threading.Thread(target=of_the_copy, args=("traffic", "--rate", "20", "--seconds", "45"))
+        traffic.start()
+        Deadline(30).wait_for("rows from before", lambda: True if writer.written > 100 else None)
+
+        (tree / "lake/jobs/oltp/coupons.sql").write_text(SQL_FILE)
+        connector = tree / "lake/capture/connectors/orders.json"
+        connector.write_text(
+            connector.read_text().replace('"cdc_heartbeat"\n', '"cdc_heartbeat",\n    "coupons"\n', 1)
+        )
+        registered = of_the_copy("capture", "register")
+        assert registered.returncode == 0, registered.stderr
+        redeployed = of_the_copy("lake", "redeploy")
+        assert redeployed.returncode == 0, redeployed.stderr
+
+        so_far = writer.written
+        Deadline(30).wait_for("later rows", lambda: True if writer.written > so_far + 100 else None)
+        traffic.join(120)
+        writer.stop.set()
+        writer.join()
+        cursor.execute("SELECT id, code, percent FROM oltp.coupons")
+        wanted = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+
+    seen: dict[int, tuple[str, int]] = {}
+
+    def all_there() -> bool | None:
+        found = rows_in_lake(of_the_copy)
+        seen.clear()
+        seen.update(found or {})
+        return True if found == wanted else None
+
+    Deadline(120).wait_for("the lake to hold every coupon", all_there, seen=lambda: f"{len(seen)} of {len(wanted)}")
+    checked = of_the_copy("check", "--json", "--wait-seconds", "120")
+    report: dict[str, Any] = json.loads(checked.stdout)
+    assert (checked.returncode, report["verdict"]) == (0, "passed"), checked.stderr + checked.stdout[-3000:]
+    assert "coupons" in {table["table"] for table in report["tables"]}
+    print(f"a third table under load: {writer.written} written, {len(wanted)} left, all in the lake")
