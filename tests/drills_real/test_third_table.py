@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-import lakeproof as package
 from lakeproof.deadline import Deadline
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -60,10 +61,11 @@ class Writer(threading.Thread):
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources, to be edited."""
-    copy = tmp_path_factory.mktemp("tree") / "lakeproof"
-    shutil.copytree(Path(package.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    return copy
+    """A copy of this source tree's package, with what it finds beside itself, to be edited."""
+    copy = tmp_path_factory.mktemp("tree")
+    for part in ("src", "third_party", "java"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "target"))
+    return copy / "src" / "lakeproof"
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +83,12 @@ def of_the_copy(whole_stack: Stack, tree: Path) -> Iterator[Run]:
         )
 
     assert run("down").returncode == 0
-    started = run("up")
-    assert started.returncode == 0, started.stderr
-    yield run
-    run("down")
+    try:
+        started = run("up")
+        assert started.returncode == 0, started.stderr
+        yield run
+    finally:
+        run("down")
 
 
 def rows_in_lake(run: Run) -> dict[int, tuple[str, int]] | None:
