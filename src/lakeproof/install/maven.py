@@ -15,7 +15,7 @@ from lakeproof.install.cache import maven_dir
 from lakeproof.install.java import find_vector_jdk
 from lakeproof.install.lock import LockedFile, sha256_of
 from lakeproof.install.program import ProgramFailed, run
-from lakeproof.install.recipe import MavenBuildStep, MavenStep
+from lakeproof.install.recipe import MavenBuildStep, MavenStep, source_files
 from lakeproof.install.store import place_file
 from lakeproof.install.workplace import Amount, Workplace, bytes_under
 
@@ -54,7 +54,11 @@ def fetch_jars(step: MavenStep, place: Workplace) -> None:
 def build_package(step: MavenBuildStep, place: Workplace, properties: Iterable[str]) -> None:
     """Run `mvn package` on a copy of the sources (the clone stays clean), and keep the file that the step takes."""
     work = place.folder / ".work"
-    shutil.copytree(place.recipe.root / step.sources, work, ignore=shutil.ignore_patterns("target", ".*"))
+    sources = place.recipe.root / step.sources
+    for source in source_files(sources):
+        copy = work / source.relative_to(sources)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, copy)
     place.say(f"compiling {step.sources} with Maven")
     command = ["-f", str(work / "pom.xml"), "-DskipTests", *properties, "package"]
     try:

@@ -121,12 +121,12 @@ class Recipe:
 
     def sources_present(self) -> bool:
         """True when every source folder that the recipe names has files in this clone."""
-        return all(any(_files(self.root / source)) for source in self.sources)
+        return all(any(source_files(self.root / source)) for source in self.sources)
 
     def _inputs(self) -> Iterator[Path]:
-        yield from (path for path in _files(self.folder) if path.name != RECIPE)
+        yield from (path for path in source_files(self.folder) if path.name != RECIPE)
         for source in self.sources:
-            files = list(_files(self.root / source))
+            files = source_files(self.root / source)
             if not files:
                 raise InvalidInput(
                     f"the source folder {source} is missing or empty",
@@ -217,11 +217,15 @@ def _step(table: dict[str, Any]) -> Step:
     return _STEPS[kind](table)
 
 
-def _files(folder: Path) -> list[Path]:
-    """Files of a source folder without what builds and editors leave there, in a fixed order."""
+def source_files(folder: Path) -> list[Path]:
+    """Files of a source folder that an artifact is made from, in a fixed order.
+
+    Without what builds and editors leave there, and without src/test: an edited test must not build the jar anew.
+    """
     found = []
     for path in folder.rglob("*"):
         inner = path.relative_to(folder).parts
-        if path.is_file() and not any(part.startswith(".") or part == "target" for part in inner):
+        left_out = inner[:2] == ("src", "test") or any(part.startswith(".") or part == "target" for part in inner)
+        if path.is_file() and not left_out:
             found.append(path)
     return sorted(found)

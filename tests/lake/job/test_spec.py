@@ -5,7 +5,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from lakeproof.lake.job.spec import encode, make_spec, table_options
-from lakeproof.stack.settings import LakeSettings, Settings
+from lakeproof.stack.settings import CaptureSettings, LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -31,4 +31,10 @@ def test_the_spec_survives_its_encoding_and_holds_no_secret(tmp_path: Path) -> N
 def test_switches_reach_the_job(tmp_path: Path) -> None:
     spec = make_spec(stack(tmp_path, align_transactions=False, checkpoint_seconds=1.5))
     assert spec["align"] is False
+    assert spec["drop_repeats"] is True
     assert spec["config"]["execution.checkpointing.interval"] == "1500 ms"
+
+
+def test_exactly_once_off_is_off_for_the_job_too(tmp_path: Path) -> None:
+    settings = Settings(name="none", state_dir=tmp_path, capture=CaptureSettings(exactly_once=False))
+    assert make_spec(Stack(settings))["drop_repeats"] is False

@@ -56,6 +56,8 @@ def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None) -> dic
         "brokers": f"{host}:{port}",
         "topic": TOPIC,
         "align": lake.align_transactions,
+        # One promise in two places: Connect's transactions, and the job for what the connector sends again anyway.
+        "drop_repeats": stack.settings.capture.exactly_once,
         "warehouse": WAREHOUSE,
         "database": DATABASE,
         "table_options": table_options(stack),

@@ -36,8 +36,8 @@ import org.apache.flink.table.operations.SourceQueryOperation;
  * all as sinks of one job, so that they share their checkpoints.
  *
  * <p>Arguments: {@code --spec BASE64}, a JSON object (src/lakeproof/lake/job/spec.py writes it): name, brokers, topic,
- * align, max_transaction_bytes, warehouse, database, table_options, config, files: [{table, statements: [...]}].
- * It holds no secrets: keys for the object store come from Flink's own configuration.
+ * align, drop_repeats, max_transaction_bytes, warehouse, database, table_options, config,
+ * files: [{table, statements: [...]}]. It holds no secrets: keys for the object store come from Flink's own configuration.
  */
 public final class LakeJob {
     private static final String CATALOG = "lake";
@@ -140,6 +140,7 @@ public final class LakeJob {
                 .process(new TransactionAligner(
                         captured,
                         spec.path("align").asBoolean(true),
+                        spec.path("drop_repeats").asBoolean(true),
                         spec.path("max_transaction_bytes").asLong(128L << 20)))
                 .name("transaction aligner")
                 .uid("transaction-aligner")

@@ -9,7 +9,6 @@ package dev.lakeproof.lake;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -22,6 +21,12 @@ import java.util.Set;
  * <p>A source writes its transactions one after another, so that as a rule one is open. More are while two connectors
  * write into the topic; each is kept apart by its id. Plain Java, so that the rules can be read without Flink.
  * {@code C} is a change that can be passed on.
+ *
+ * <p>A source may send rows again, in three ways. Its reader stopped in the middle of a transaction (a pause under load
+ * fills its queue): BEGIN and the rows that came already come once more, before the one END. It was killed in the
+ * middle: BEGIN comes once more, then only the rows that are missing, and END counts only those. It was killed twice in
+ * a moment: the whole transaction comes once more, after its END. A row that came already is told by its place in the
+ * source's log; {@code total_order} does not tell, for it counts other rows from 1 again.
  */
 final class OpenTransactions<C> {
     /** An END that has not come while so many others did will never come. */
@@ -31,7 +36,9 @@ final class OpenTransactions<C> {
     enum Ending {
         /** As many events of every table as the marker counts, or more (a restarted connector repeats some). */
         COMPLETE,
-        /** Events are missing, but the transaction was passed on before: a restarted connector sends parts again. */
+        /** Its END came before, and no row that was not passed on then: there is nothing to do. */
+        REPEATED,
+        /** Events are missing, but some were passed on before: a restarted connector sends parts again. */
         REPLAYED,
         /** Events are missing for sure. */
         INCOMPLETE
@@ -40,36 +47,60 @@ final class OpenTransactions<C> {
     private static final class Open<C> {
         private final List<C> changes = new ArrayList<>();
         private final Map<String, Integer> counts = new HashMap<>();
-        private final Set<String> places = new HashSet<>();
+        private final Set<Place> places = new HashSet<>();
+        private Place last;
+        private Long writtenAt;
         private long bytes;
         private long openedAtEnd;
     }
 
     private final Map<String, Open<C>> open = new LinkedHashMap<>();
     private final Set<String> split = new LinkedHashSet<>();
+    private final boolean dropRepeats;
+    private final PassedTransactions passed = new PassedTransactions();
+    private final Set<String> told = new LinkedHashSet<>();
     private String lastCompleted;
     private long ends;
-    private long repeated;
+
+    /** @param dropRepeats false takes every row as often as it comes */
+    OpenTransactions(boolean dropRepeats) {
+        this.dropRepeats = dropRepeats;
+    }
 
     /**
-     * Takes one change; gives how many bytes of its transaction wait now.
-     *
-     * <p>A source whose reader stopped in the middle of a transaction (a pause under load fills its queue) begins that
-     * transaction anew: BEGIN and the rows that came already come once more, before the one END. Such a row stands at
-     * the same place of the source's log, and is taken once. {@code total_order} does not tell: after a restart it
-     * may count other rows from 1 again.
+     * True when this row came already, in a transaction that is open or was passed on; it must not be added.
      *
      * @param place where the row stands in the source's log; null where the source does not say
+     * @param writtenAt when the source wrote it, in µs; null where it does not say
      */
-    long add(String id, String sourceTable, String place, C change, int size) {
-        Open<C> transaction = open.computeIfAbsent(id, ignored -> new Open<>());
-        if (place != null && !transaction.places.add(place)) {
-            repeated++;
-            return transaction.bytes;
+    boolean isRepeat(String id, String sourceTable, Place place, Long writtenAt) {
+        if (!dropRepeats) {
+            return false;
         }
+        Open<C> transaction = open.get(id);
+        return passed.hasRow(id, sourceTable, place, writtenAt)
+                || (transaction != null && place != null && transaction.places.contains(place));
+    }
+
+    /** True at the first call for this transaction: so each is told of once. */
+    boolean isToldFirst(String id) {
+        if (told.size() == PassedTransactions.REMEMBERED) {
+            told.remove(told.iterator().next());
+        }
+        return told.add(id);
+    }
+
+    /** Takes one change; gives how many bytes of its transaction wait now. The parameters are {@link #isRepeat}'s. */
+    long add(String id, String sourceTable, Place place, Long writtenAt, C change, int size) {
+        Open<C> transaction = open.computeIfAbsent(id, ignored -> new Open<>());
         if (transaction.changes.isEmpty()) {
             transaction.openedAtEnd = ends;
         }
+        if (dropRepeats && place != null) {
+            transaction.places.add(place);
+        }
+        transaction.last = PassedTransactions.further(transaction.last, place);
+        transaction.writtenAt = PassedTransactions.later(transaction.writtenAt, writtenAt);
         transaction.changes.add(change);
         transaction.counts.merge(sourceTable, 1, Integer::sum);
         transaction.bytes += size;
@@ -82,6 +113,9 @@ final class OpenTransactions<C> {
      * @param expected table → number of events, as the marker says
      */
     Ending endBy(String id, Map<String, Integer> expected) {
+        if (passed.hasEnded(id) && !open.containsKey(id)) {
+            return Ending.REPEATED;
+        }
         ends++;
         if (split.contains(id)) {
             return Ending.COMPLETE;
@@ -89,7 +123,7 @@ final class OpenTransactions<C> {
         Map<String, Integer> counts = counts(id);
         for (Map.Entry<String, Integer> table : expected.entrySet()) {
             if (counts.getOrDefault(table.getKey(), 0) < table.getValue()) {
-                return isNoNewerThan(id, lastCompleted) ? Ending.REPLAYED : Ending.INCOMPLETE;
+                return passed.has(id) || isNoNewerThan(id, lastCompleted) ? Ending.REPLAYED : Ending.INCOMPLETE;
             }
         }
         return Ending.COMPLETE;
@@ -102,19 +136,36 @@ final class OpenTransactions<C> {
 
     /** Ends a transaction: its changes, in order, to be passed on now; it counts as completed. */
     List<C> release(String id) {
-        Open<C> transaction = open.remove(id);
         split.remove(id);
-        if (!isNoNewerThan(id, lastCompleted)) {
-            lastCompleted = id;
-        }
-        return transaction == null ? List.of() : transaction.changes;
+        markCompleted(id);
+        return take(id, true);
+    }
+
+    /** Gives up waiting for an END: what came, to be passed on now. More of it may come, and is taken then. */
+    List<C> releaseAbandoned(String id) {
+        markCompleted(id);
+        return take(id, false);
     }
 
     /** Gives up keeping a transaction whole: what came of it so far, to be passed on now; more of it may come. */
     List<C> releasePart(String id) {
-        Open<C> transaction = open.remove(id);
         split.add(id);
-        return transaction == null ? List.of() : transaction.changes;
+        return take(id, false);
+    }
+
+    private void markCompleted(String id) {
+        if (!isNoNewerThan(id, lastCompleted)) {
+            lastCompleted = id;
+        }
+    }
+
+    private List<C> take(String id, boolean ended) {
+        Open<C> waiting = open.remove(id);
+        Open<C> transaction = waiting == null ? new Open<>() : waiting;
+        if (dropRepeats) {
+            passed.note(id, ended, transaction.counts.keySet(), transaction.last, transaction.writtenAt);
+        }
+        return transaction.changes;
     }
 
     /** The ids of transactions whose END will not come any more, oldest first. */
@@ -150,18 +201,27 @@ final class OpenTransactions<C> {
         return new ArrayList<>(split);
     }
 
-    /** How many rows came a second time within their transaction, and were left out. */
-    long repeated() {
-        return repeated;
+    /** What is remembered of the transactions passed on, for the checkpoint. */
+    List<String> passedLines() {
+        return passed.lines();
     }
 
     String lastCompleted() {
         return lastCompleted;
     }
 
-    void restore(String lastCompletedId, Iterator<String> splitIds) {
+    /**
+     * Takes back what a checkpoint holds; the changes that waited are added after it, each as it came.
+     *
+     * @param lastCompletedId null where none was
+     * @param passedLines empty in a checkpoint of before there were any
+     */
+    void restore(String lastCompletedId, Iterable<String> splitIds, Iterable<String> passedLines) {
         lastCompleted = lastCompletedId;
-        splitIds.forEachRemaining(split::add);
+        splitIds.forEach(split::add);
+        if (dropRepeats) {
+            passed.restore(passedLines);
+        }
     }
 
     private Map<String, Integer> counts(String id) {

@@ -66,7 +66,8 @@ final class RowReader {
         return row;
     }
 
-    private static Long writtenAt(JsonNode event) {
+    /** When the source wrote the row, in µs since 1970; null where it does not say. */
+    static Long writtenAt(JsonNode event) {
         JsonNode micros = event.path("source").path("ts_us");
         if (micros.isNumber()) {
             return micros.longValue();

@@ -41,8 +41,10 @@ import org.slf4j.LoggerFactory;
  * on a topic of one partition that carries the change events of all tables and the transaction markers, in the
  * source's order.
  *
- * <p>State: the events of the open transactions as they came (bytes), so that a changed SQL file can read them anew,
- * the id of the newest transaction passed on, and the ids of those that were too large to be kept whole.
+ * <p>State: the events of the open transactions as they came (bytes), so that a changed SQL file can read them anew
+ * and their places in the source's log are known again; the id of the newest transaction passed on; the ids of those
+ * that were too large to be kept whole; and of the newest passed on how far their rows went, so that what the source
+ * sends again is dropped. A state of before there was the last one restores; it then knows of none.
  */
 final class TransactionAligner extends ProcessFunction<byte[], Void> implements CheckpointedFunction {
     private static final Logger LOG = LoggerFactory.getLogger(TransactionAligner.class);
@@ -51,6 +53,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
 
     private final List<CapturedTable> tables;
     private final boolean align;
+    private final boolean dropRepeats;
     private final long maxBytes;
 
     private transient ObjectMapper json;
@@ -61,6 +64,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
     private transient ListState<byte[]> openState;
     private transient ListState<String> lastCompletedState;
     private transient ListState<String> splitState;
+    private transient ListState<String> passedState;
     private transient int unexpectedColumns;
     private transient Counter transactions;
     private transient Counter transactionsIncomplete;
@@ -68,15 +72,18 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
     private transient Counter transactionsWithoutEnd;
     private transient Counter transactionsTooLarge;
     private transient Counter rowsPassed;
+    private transient Counter rowsRepeated;
     private transient Counter changesRefused;
 
     /**
      * @param align false passes every row straight on (parts of transactions may then be seen)
+     * @param dropRepeats false takes a row as often as the source sends it; without {@code align} none is dropped
      * @param maxBytes an open transaction that is larger is passed on in pieces, and counted
      */
-    TransactionAligner(List<CapturedTable> tables, boolean align, long maxBytes) {
+    TransactionAligner(List<CapturedTable> tables, boolean align, boolean dropRepeats, long maxBytes) {
         this.tables = new ArrayList<>(tables);
         this.align = align;
+        this.dropRepeats = dropRepeats;
         this.maxBytes = maxBytes;
     }
 
@@ -89,10 +96,10 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         transactionsWithoutEnd = group.counter("transactionsWithoutEnd");
         transactionsTooLarge = group.counter("transactionsTooLarge");
         rowsPassed = group.counter("rowsPassed");
+        rowsRepeated = group.counter("rowsRepeated");
         changesRefused = group.counter("changesRefused");
         group.gauge("unexpectedColumns", () -> unexpectedColumns);
         group.gauge("openRows", () -> open.waitingRows());
-        group.gauge("rowsRepeated", () -> open.repeated());
     }
 
     @Override
@@ -106,18 +113,19 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             readers.put(table.source, new RowReader(table));
             tags.put(table.source, table.tag());
         }
-        open = new OpenTransactions<>();
+        open = new OpenTransactions<>(dropRepeats);
         openState = context.getOperatorStateStore()
                 .getListState(new ListStateDescriptor<>("open-transaction", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
         lastCompletedState = context.getOperatorStateStore()
                 .getListState(new ListStateDescriptor<>("last-completed", Types.STRING));
         splitState = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("split", Types.STRING));
+        passedState = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("passed", Types.STRING));
         Iterator<String> completed = lastCompletedState.get().iterator();
-        open.restore(completed.hasNext() ? completed.next() : null, splitState.get().iterator());
+        open.restore(completed.hasNext() ? completed.next() : null, splitState.get(), passedState.get());
         for (byte[] raw : openState.get()) {
             JsonNode event = json.readTree(raw);
             String id = event.path("transaction").path("id").asText();
-            open.add(id, source(event), place(event), change(raw, event), raw.length);
+            open.add(id, source(event), Place.of(event), RowReader.writtenAt(event), change(raw, event), raw.length);
         }
     }
 
@@ -129,6 +137,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         }
         openState.update(raw);
         splitState.update(open.splitIds());
+        passedState.update(open.passedLines());
         lastCompletedState.update(open.lastCompleted() == null ? List.of() : List.of(open.lastCompleted()));
     }
 
@@ -149,8 +158,16 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             pass(change(raw, event), context);
             return;
         }
-        String id = transaction.path("id").asText();
-        if (open.add(id, source(event), place(event), change(raw, event), raw.length) > maxBytes) {
+        String id = idOf(transaction, event);
+        Place place = Place.of(event);
+        Long writtenAt = RowReader.writtenAt(event);
+        String source = source(event);
+        if (open.isRepeat(id, source, place, writtenAt)) {
+            rowsRepeated.inc();
+            warnOfRepeat(id);
+            return;
+        }
+        if (open.add(id, source, place, writtenAt, change(raw, event), raw.length) > maxBytes) {
             transactionsTooLarge.inc();
             LOG.error("transaction {} is larger than {} bytes: it is passed on in pieces", id, maxBytes);
             passAll(open.releasePart(id), context);
@@ -161,9 +178,13 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         if (!align || !event.path("status").asText().equals("END")) {
             return;
         }
-        String id = event.path("id").asText();
+        String id = idOf(event, event);
         Map<String, Integer> expected = expectedCounts(event);
         switch (open.endBy(id, expected)) {
+            case REPEATED -> {
+                warnOfRepeat(id);
+                return;
+            }
             case INCOMPLETE -> {
                 transactionsIncomplete.inc();
                 throw new IOException("events of a transaction are missing, nothing of it is written: "
@@ -176,8 +197,23 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         for (String abandoned : open.abandoned()) {
             transactionsWithoutEnd.inc();
             LOG.warn("the END of transaction {} never came: what came of it is passed on", abandoned);
-            passAll(open.release(abandoned), context);
+            passAll(open.releaseAbandoned(abandoned), context);
         }
+    }
+
+    private void warnOfRepeat(String id) {
+        if (open.isToldFirst(id)) {
+            LOG.warn("transaction {} comes again (the connector was killed, or began it anew): what came is dropped", id);
+        }
+    }
+
+    /** Without an id, events of all transactions would be taken for one. */
+    private static String idOf(JsonNode holder, JsonNode event) throws IOException {
+        String id = holder.path("id").asText();
+        if (id.isEmpty()) {
+            throw new IOException("an event of a transaction without the transaction's id: " + event);
+        }
+        return id;
     }
 
     private Map<String, Integer> expectedCounts(JsonNode end) {
@@ -219,15 +255,6 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
     private static String source(JsonNode event) {
         JsonNode source = event.path("source");
         return source.path("db").asText() + "." + source.path("table").asText();
-    }
-
-    /** File, position and row in the source's log, where it says all three. */
-    private static String place(JsonNode event) {
-        JsonNode source = event.path("source");
-        if (!source.hasNonNull("file") || !source.hasNonNull("pos") || !source.hasNonNull("row")) {
-            return null;
-        }
-        return source.get("file").asText() + ":" + source.get("pos").asText() + ":" + source.get("row").asText();
     }
 
     private Change change(byte[] raw, JsonNode event) throws IOException {
