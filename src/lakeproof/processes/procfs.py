@@ -79,7 +79,7 @@ def runs(stat: ProcessStat) -> bool:
     if stat.alive:
         return True
     try:
-        return any(entry != str(stat.id.pid) for entry in os.listdir(f"/proc/{stat.id.pid}/task"))
+        return any(thread.name != str(stat.id.pid) for thread in Path(f"/proc/{stat.id.pid}/task").iterdir())
     except OSError:
         return False
 
