@@ -9,8 +9,8 @@ from typing import Any
 
 from lakeproof import bench
 from lakeproof.bench.machine import Machine, look_at_machine
-from lakeproof.errors import InvalidInput
 from lakeproof.stack.stack import Stack
+from lakeproof.unknown_name import unknown_name
 
 Progress = Callable[[str], None]
 
@@ -80,5 +80,5 @@ def find(name: str) -> Benchmark:
     """The benchmark of that name. Raises: InvalidInput that lists the names."""
     known = all_benchmarks()
     if name not in known:
-        raise InvalidInput(f"no benchmark {name!r}", next_action=f"one of {', '.join(known)}")
+        raise unknown_name("benchmark", name, known)
     return known[name]

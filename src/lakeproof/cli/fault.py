@@ -6,6 +6,7 @@ import typer
 
 from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.errors import InvalidInput
+from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
     from lakeproof.faults.fault import Fault
@@ -111,5 +112,5 @@ def remove_fault(
 def _find[T](faults: dict[str, T], name: str) -> T:
     identifier = name.replace("-", "_")
     if identifier not in faults:
-        raise InvalidInput(f"no fault {name!r}", next_action=f"one of {', '.join(faults)}")
+        raise unknown_name("fault", name, faults)
     return faults[identifier]

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from lakeproof.cli.incident_name import IncidentName
+
 
 class Severity(StrEnum):
     """How bad it is."""
@@ -32,7 +34,6 @@ def _person() -> str:
 
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts")]
-Name = Annotated[str, typer.Argument(metavar="INCIDENT", help="INC-000012, or 12")]
 Who = Annotated[
     str, typer.Option(help="who does it; default: $LAKEPROOF_USER or your login", default_factory=_person)
 ]
@@ -81,7 +82,7 @@ def _add_looks(incident: typer.Typer) -> None:
         )
 
     @incident.command("show")
-    def show(name: Name, as_json: Json = False) -> None:
+    def show(name: IncidentName, as_json: Json = False) -> None:
         """One incident with its timeline."""
         from lakeproof.cli.output import print_json, print_table
 
@@ -101,7 +102,9 @@ def _add_looks(incident: typer.Typer) -> None:
         )
 
     @incident.command("export")
-    def export(name: Name, to: Annotated[Path | None, typer.Option(help="a file; default: stdout")] = None) -> None:
+    def export(
+        name: IncidentName, to: Annotated[Path | None, typer.Option(help="a file; default: stdout")] = None
+    ) -> None:
         """Everything about one incident as JSON, the RCA too."""
         import json
 
@@ -136,30 +139,30 @@ def _add_changes(incident: typer.Typer) -> None:
         _told(made, as_json)
 
     @incident.command("ack")
-    def ack(name: Name, who: Who, text: Text = "", as_json: Json = False) -> None:
+    def ack(name: IncidentName, who: Who, text: Text = "", as_json: Json = False) -> None:
         """Take it on; whoever is first owns it."""
         _told(_client().change(name, "ack", who=who, text=text), as_json)
 
     @incident.command("note")
     def note(
-        name: Name, text: Annotated[str, typer.Argument(help="the line")], who: Who, as_json: Json = False
+        name: IncidentName, text: Annotated[str, typer.Argument(help="the line")], who: Who, as_json: Json = False
     ) -> None:
         """Add a line to the timeline."""
         _told(_client().change(name, "note", who=who, text=text), as_json)
 
     @incident.command("resolve")
-    def resolve(name: Name, who: Who, text: Text = "", as_json: Json = False) -> None:
+    def resolve(name: IncidentName, who: Who, text: Text = "", as_json: Json = False) -> None:
         """It is over: repaired and checked."""
         _told(_client().change(name, "resolve", who=who, text=text), as_json)
 
     @incident.command("review")
-    def review(name: Name, who: Who, text: Text = "", as_json: Json = False) -> None:
+    def review(name: IncidentName, who: Who, text: Text = "", as_json: Json = False) -> None:
         """Its RCA was read and agreed."""
         _told(_client().change(name, "review", who=who, text=text), as_json)
 
     @incident.command("rca")
     def rca(
-        name: Name,
+        name: IncidentName,
         who: Who,
         root_cause: Annotated[str, typer.Option(help="the cause, in a sentence")] = "",
         from_file: Annotated[Path | None, typer.Option(help="keep this Markdown instead of a draft")] = None,

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lakeproof.cli.incident_name import IncidentName
 from lakeproof.cli.output import print_json, say
 from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
     from lakeproof.mitigations.mitigation import Mitigation
@@ -19,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def mitigate(
-    incident: Annotated[str, typer.Argument(help="the incident, e.g. INC-000001")],
+    incident: IncidentName,
     action: Annotated[str | None, typer.Option(help="one mitigation instead of the diagnosed repair")] = None,
     arg: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for --action; may be repeated")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be typed")] = False,
@@ -44,10 +46,15 @@ def mitigate(
     from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
-    desk = DeskClient(stack)
-    row = desk.incident(incident)
     folders = tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values())
     known = all_mitigations(folders)
+    if action is None and arg:
+        raise InvalidInput("it goes with --action", where="--arg", next_action="name the mitigation, or leave it out")
+    if action is not None:  # what was typed is looked at before anybody is asked
+        typed = _step(known, action, arg or [])
+        parse_arguments(known[typed.id].arguments, typed.arguments, typed.id)
+    desk = DeskClient(stack)
+    row = desk.incident(incident)
     if action is None:
         cause = _diagnose(stack)
         steps = cause.repairs
@@ -94,5 +101,5 @@ def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step"
 
     identifier = name.replace("-", "_")
     if identifier not in known:
-        raise InvalidInput(f"no mitigation {name!r}", where="--action", next_action=f"one of {', '.join(known)}")
+        raise unknown_name("mitigation", name, known, where="--action")
     return Step(identifier, tuple(sorted(parse_pairs(given).items())))

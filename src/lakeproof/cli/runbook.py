@@ -9,7 +9,7 @@ from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from lakeproof.scenarios.causes import Cause
+    from lakeproof.scenarios.catalog import Catalog
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,45 +27,33 @@ def show(
 ) -> None:
     """Print a scenario's page of the runbook, in Markdown: the prose, then what its data says."""
     from lakeproof.scenarios.pages import page
-    from lakeproof.scenarios.scenario import read_scenario
 
     if lang not in ("vi", "en"):
         raise InvalidInput(f"no language {lang!r}", where="--lang", next_action="vi or en")
-    homes, causes = _load()
-    if name not in homes:
-        raise InvalidInput(f"no scenario {name!r}", next_action=f"one of {', '.join(homes)}")
-    print(page(read_scenario(homes[name]), causes, "vi" if lang == "vi" else "en").rstrip())
+    catalog = _load()
+    print(page(catalog.scenario(name), catalog.causes, "vi" if lang == "vi" else "en").rstrip())
 
 
 def write(to: Annotated[Path, typer.Option(help="the folder for ID.LANGUAGE.md")] = Path("docs/runbook")) -> None:
     """Write every page in both languages, as the repository keeps them."""
     from lakeproof.scenarios.pages import write_pages
-    from lakeproof.scenarios.scenario import read_scenario
 
-    homes, causes = _load()
-    for path in write_pages([read_scenario(folder) for folder in homes.values()], causes, to):
+    catalog = _load()
+    for path in write_pages(list(catalog.scenarios.values()), catalog.causes, to):
         say(str(path))
 
 
-def _load() -> "tuple[dict[str, Path], tuple[Cause, ...]]":
-    from lakeproof.probes.probe import all_probes
-    from lakeproof.scenarios.causes import load_causes
-    from lakeproof.scenarios.folder import scenario_folders
+def _load() -> "Catalog":
+    """All scenarios, checked as `drill` checks them: what a drill refuses has no page either."""
+    from lakeproof.scenarios.catalog import load_catalog
     from lakeproof.stack.stack import load_stack
 
-    more = tuple(load_stack().settings.scenario_dirs)
-    homes = scenario_folders(more)
-    return homes, load_causes(all_probes(tuple(homes.values())), more)
+    return load_catalog(tuple(load_stack().settings.scenario_dirs))
 
 
 def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
     """Every scenario with its titles, severity, team and alerts."""
-    from lakeproof.scenarios.folder import scenario_folders
-    from lakeproof.scenarios.scenario import read_scenario
-    from lakeproof.stack.stack import load_stack
-
-    homes = scenario_folders(tuple(load_stack().settings.scenario_dirs))
-    scenarios = [read_scenario(folder) for folder in homes.values()]
+    scenarios = _load().scenarios.values()
     if as_json:
         print_json(
             [

@@ -49,8 +49,7 @@ def add_to(app: typer.Typer) -> None:
         was asked for is healthy.
         """
         from lakeproof.processes.client import SupervisorClient
-        from lakeproof.scenarios.folder import scenario_folders
-        from lakeproof.scenarios.scenario import read_scenario
+        from lakeproof.scenarios.catalog import load_catalog
         from lakeproof.stack.stack import load_stack
 
         if sum((bool(names), scenario is not None, every)) > 1:
@@ -59,10 +58,7 @@ def add_to(app: typer.Typer) -> None:
         client = SupervisorClient(stack)
         wanted: list[str] | None = names or None
         if scenario is not None:
-            folders = scenario_folders(tuple(stack.settings.scenario_dirs))
-            if scenario not in folders:
-                raise InvalidInput(f"no scenario {scenario!r}", next_action=f"one of {', '.join(folders)}")
-            wanted = list(read_scenario(folders[scenario]).components)
+            wanted = list(load_catalog(tuple(stack.settings.scenario_dirs)).scenario(scenario).components)
         elif every:
             wanted = list(client.components)
         progress = Progress()

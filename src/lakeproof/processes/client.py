@@ -16,13 +16,14 @@ from lakeproof.processes import lock, ports, procfs, sweep
 from lakeproof.processes.environment import HANDED_ON, RUN_ID, settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.process import send
-from lakeproof.processes.protocol import HEARTBEAT_SECONDS, encode, error_from_json
+from lakeproof.processes.protocol import HEARTBEAT_SECONDS, SIGNALS, encode, error_from_json
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.runtime import Runtime
 from lakeproof.processes.timeline import Step
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
 from lakeproof.stack.stack import Stack
+from lakeproof.unknown_name import unknown_name
 
 SILENCE_SECONDS = HEARTBEAT_SECONDS * 4
 END_SECONDS = 20.0
@@ -145,18 +146,28 @@ class SupervisorClient:
     def kill(self, name: str, signal_name: str = "KILL") -> int:
         """Send KILL, STOP, CONT or TERM to all processes of a component; gives how many.
 
-        What KILL ends is started again by the restart policy. Raises: InvalidInput, CouldNotLook.
+        What KILL ends is started again by the restart policy. Raises: InvalidInput (also where nothing runs),
+        CouldNotLook.
         """
+        self._require_known(name)
+        if signal_name.upper().removeprefix("SIG") not in SIGNALS:
+            raise unknown_name("signal", signal_name, SIGNALS)
         return int(self._ask({"do": "kill", "name": name, "signal": signal_name}))
 
     def stop(self, name: str, on_event: OnEvent = _ignore) -> bool:
-        """Stop one component and keep it stopped. False when it did not run."""
+        """Stop one component and keep it stopped. False when it did not run. Raises: as `kill`."""
+        self._require_known(name)
         return bool(self._ask({"do": "stop", "name": name}, on_event))
 
     def start(self, name: str, on_event: OnEvent = _ignore) -> list[str]:
-        """Start one component and what it needs under the running daemon; return when healthy."""
+        """Start one component and what it needs under the running daemon; return when healthy. Raises: as `kill`."""
+        self._require_known(name)
         started: list[str] = self._ask({"do": "start", "name": name}, on_event)
         return started
+
+    def _require_known(self, name: str) -> None:
+        if name not in self.components:
+            raise unknown_name("component", name, self.components)
 
     # the daemon itself
 

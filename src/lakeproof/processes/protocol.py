@@ -5,6 +5,7 @@ Answers: {"event": …}*, then {"done": …} or {"error": …}.
 """
 
 import json
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from lakeproof.processes.start_failure import StartFailed
 
 HEARTBEAT_SECONDS = 4.0  # the daemon is never silent for longer while it works on a request
 LINE_BYTES_MAX = 1 << 20
+SIGNALS = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP, "CONT": signal.SIGCONT, "TERM": signal.SIGTERM}
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

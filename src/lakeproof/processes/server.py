@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,15 +16,14 @@ from lakeproof.processes import ports, timeline
 from lakeproof.processes.environment import settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.keeper import Keeper
-from lakeproof.processes.protocol import HEARTBEAT_SECONDS, LINE_BYTES_MAX, encode, error_to_json
+from lakeproof.processes.protocol import HEARTBEAT_SECONDS, LINE_BYTES_MAX, SIGNALS, encode, error_to_json
 from lakeproof.processes.start_failure import describe_failure, gave_up
 from lakeproof.processes.states import State
 from lakeproof.stack.closure import closure
+from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
     from lakeproof.processes.daemon import Daemon
-
-SIGNALS = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP, "CONT": signal.SIGCONT, "TERM": signal.SIGTERM}
 
 type Send = Callable[[dict[str, Any]], None]
 
@@ -90,9 +88,7 @@ class Server:
             case "kill":
                 number = SIGNALS.get(str(request["signal"]).upper().removeprefix("SIG"))
                 if number is None:
-                    raise InvalidInput(
-                        f"no such signal: {request['signal']}", next_action=f"one of {', '.join(SIGNALS)}"
-                    )
+                    raise unknown_name("signal", str(request["signal"]), SIGNALS)
                 return self._keeper(request["name"]).send(number)
             case "stop":
                 async with self._telling(send, lambda: self._still_stopping()):
@@ -105,7 +101,7 @@ class Server:
     def _keeper(self, name: str) -> Keeper:
         keeper = self._daemon.keepers.get(name)
         if keeper is None:
-            raise InvalidInput(f"no component {name!r}", next_action=f"one of {', '.join(self._daemon.keepers)}")
+            raise unknown_name("component", name, self._daemon.keepers)
         return keeper
 
     async def _up(self, names: list[str]) -> list[str]:

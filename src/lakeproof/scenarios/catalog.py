@@ -17,6 +17,7 @@ from lakeproof.scenarios.folder import SCENARIO_FILE, scenario_folders
 from lakeproof.scenarios.scenario import Scenario, read_scenario
 from lakeproof.scenarios.truth import TRUTH_FILE, Truth, load_truth
 from lakeproof.stack.components import all_components
+from lakeproof.unknown_name import unknown_name
 
 ALERTS_FILE = "alerts.yml"
 
@@ -35,7 +36,7 @@ class Catalog:
     def scenario(self, name: str) -> Scenario:
         """The scenario of that id. Raises: InvalidInput that lists the ids."""
         if name not in self.scenarios:
-            raise InvalidInput(f"no scenario {name!r}", next_action=f"one of {', '.join(self.scenarios)}")
+            raise unknown_name("scenario", name, self.scenarios)
         return self.scenarios[name]
 
     def cause(self, name: str) -> Cause | None:

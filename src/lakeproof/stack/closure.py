@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import TerminalError
 from lakeproof.stack.component import Component
+from lakeproof.unknown_name import unknown_name
 
 
 def closure(targets: Iterable[str], components: Mapping[str, Component]) -> tuple[str, ...]:
@@ -20,7 +21,7 @@ def closure(targets: Iterable[str], components: Mapping[str, Component]) -> tupl
         if name in on_the_way:
             raise TerminalError(f"needs itself: {' → '.join([*on_the_way, name])}", where="components")
         if name not in components:
-            raise InvalidInput(f"no component {name!r}", next_action=f"one of {', '.join(components)}")
+            raise unknown_name("component", name, components)
         on_the_way.append(name)
         for need in (*components[name].needs, *components[name].provision_needs):
             visit(need)

@@ -5,9 +5,10 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import TerminalError
 from lakeproof.stack import engines, services
 from lakeproof.stack.component import Component
+from lakeproof.unknown_name import unknown_name
 
 
 @cache
@@ -36,5 +37,5 @@ def find(name: str) -> Component:
     """The component of that name. Raises: InvalidInput that lists the names."""
     known = all_components()
     if name not in known:
-        raise InvalidInput(f"no component {name!r}", next_action=f"one of {', '.join(known)}")
+        raise unknown_name("component", name, known)
     return known[name]

@@ -1,0 +1,32 @@
+"""Commands as they are typed, on a stack of the test's own that does not run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lakeproof.cli.app import build
+
+type Typed = Callable[..., str]
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No command may meet somebody's running stack: another folder, ports where nothing listens. Gives the folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAKEPROOF_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "31000")
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def typed(own_stack: Path) -> Typed:
+    """`typed(*arguments)`: what the command prints. Raises: the error that `main` would turn into one line."""
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(build(), list(arguments), catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return run

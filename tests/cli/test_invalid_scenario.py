@@ -1,0 +1,36 @@
+"""A scenario folder that `drill` refuses is refused by every command that draws on scenarios."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+from lakeproof.scenarios.folder import HERE
+
+type Typed = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("drill", "replication-lag"),
+        ("up", "--for", "replication-lag"),
+        ("runbook", "list"),
+        ("runbook", "show", "replication-lag"),
+        ("runbook", "write", "--to", "pages"),
+    ],
+)
+def test_an_alert_that_no_rule_defines_is_refused(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    copy = tmp_path / "more" / "second-lag"
+    shutil.copytree(HERE / "connector-failure", copy)
+    text = (copy / "scenario.yaml").read_text().replace("KafkaConnectTaskFailed", "NoSuchAlert")
+    (copy / "scenario.yaml").write_text(text.replace("id: connector-failure", "id: second-lag"))
+    monkeypatch.setenv("LAKEPROOF_SCENARIO_DIRS", json.dumps([str(tmp_path / "more")]))
+    with pytest.raises(InvalidInput, match="second-lag"):
+        typed(*arguments)
+    assert not (tmp_path / "state" / "log").exists()

@@ -1,0 +1,42 @@
+"""A wrong name is wrong usage (exit 2) with the closest known one, whether or not anything runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+
+type Typed = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("start", "kafak"), "no component 'kafak', did you mean 'kafka'"),
+        (("stop", "kafak"), "no component 'kafak', did you mean 'kafka'"),
+        (("kill", "kafak"), "no component 'kafak', did you mean 'kafka'"),
+        (("kill", "kafka", "--signal", "STOPP"), "no signal 'STOPP', did you mean 'STOP'"),
+        (("up", "kafak"), "no component 'kafak', did you mean 'kafka'"),
+        (("up", "--for", "replication-lagg"), "no scenario 'replication-lagg', did you mean 'replication-lag'"),
+        (("logs", "kafak"), "no component 'kafak', did you mean 'kafka'"),
+        (("fault", "inject", "pause-connector"), "no fault 'pause-connector', did you mean 'paused_connector'"),
+        (("fault", "remove", "pause-connector"), "no fault 'pause-connector', did you mean 'paused_connector'"),
+        (("mitigate", "foo"), "no incident is called 'foo'"),
+        (("mitigate", "INC-000001", "--action", "resume"), "no mitigation 'resume', did you mean 'resume_connector'"),
+        (("mitigate", "INC-000001", "--arg", "a=b"), "it goes with --action"),
+        (("mitigate", "1", "--action", "resume-connector", "--arg", "conector=x"), "argument conector"),
+        (("incident", "show", "foo"), "no incident is called 'foo'"),
+        (("incident", "ack", "foo"), "no incident is called 'foo'"),
+        (("runbook", "show", "replication-lagg"), "no scenario 'replication-lagg', did you mean 'replication-lag'"),
+        (("bench", "rat"), "no benchmark 'rat', did you mean 'rate'"),
+    ],
+)
+def test_a_wrong_name_is_wrong_usage_although_nothing_runs(
+    typed: Typed, own_stack: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        typed(*arguments)
+    assert words in refused.value.message
+    assert "Next: " in refused.value.message
+    assert not own_stack.exists()
