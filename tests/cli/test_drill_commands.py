@@ -32,6 +32,10 @@ def typed(*arguments: str) -> str:
     ("arguments", "words"),
     [
         (("drill", "replication-lagg"), "no scenario 'replication-lagg'"),
+        (("drill", "replication-lag+no-such"), "no scenario 'no-such'"),
+        (("drill", "replication-lag+replication-lag"), "paused_connector would be made twice"),
+        (("drill", "all", "--fix", "silence_alert"), "it mends one scenario"),
+        (("drill", "replication-lag+connector-failure", "--fix", "silence_alert"), "it mends one scenario"),
         (("drill", "replication-lag", "--fix", "pray"), "no fix 'pray'"),
         (("drill", "replication-lag", "--fix", "start_component"), "argument component"),
         (("drill", "replication-lag", "--timing", "slow"), "no timing 'slow'"),

@@ -122,7 +122,7 @@ def test_lost_data_fails_the_drill_although_the_lamp_is_lit(toy: Any, lamp: Any,
 
 
 def test_a_sick_stack_is_not_broken_further(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lakeproof.drills.drill.SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr("lakeproof.drills.stage.SETTLE_SECONDS", 0.05)
     lamp = toy.Lamp(covered=True)
     drill = toy.drill(lamp, tmp_path)
     report = drill.run()

@@ -11,7 +11,9 @@ import yaml
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.drills.drill import Drill, DrillOptions
+from lakeproof.drills.drill import Drill
+from lakeproof.drills.plan import make_plan
+from lakeproof.drills.stage import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault
@@ -223,6 +225,6 @@ def world(lamp: Lamp, home: Path) -> World:
 def drill(lamp: Lamp, home: Path, fix: str | None = None) -> Drill:
     """A drill of the toy scenario, ready to run."""
     surroundings = world(lamp, home)
-    scenario = surroundings.catalog.scenarios["dark-lamp"]
+    plan = make_plan([surroundings.catalog.scenarios["dark-lamp"]])
     steps = None if fix is None else (Step(fix),)
-    return Drill(surroundings, scenario, DrillOptions(1, home / "report", "run-1", steps), lambda text: None)
+    return Drill(surroundings, plan, DrillOptions(1, home / "report", "run-1", steps), lambda text: None)

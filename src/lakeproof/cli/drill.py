@@ -12,7 +12,9 @@ from lakeproof.cli.output import print_json, say
 from lakeproof.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from lakeproof.drills.plan import DrillPlan
     from lakeproof.drills.report import DrillReport
+    from lakeproof.drills.series import SeriesReport
     from lakeproof.scenarios.catalog import Catalog
     from lakeproof.scenarios.causes import Step
     from lakeproof.scenarios.scenario import Scenario
@@ -26,11 +28,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def drill(
-    name: Annotated[str, typer.Argument(help="a scenario, see `lakeproof runbook list`")],
+    name: Annotated[str, typer.Argument(help="a scenario (`lakeproof runbook list`), A+B, all, or healthy")],
     seed: Annotated[int, typer.Option(help="of the shoppers' calls")] = 7,
     fix: Annotated[
         str | None, typer.Option("--fix", "--wrong-fix", help="run this instead of the diagnosed repair; see below")
     ] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="how long `healthy` looks on")] = 5.0,
     blind: Annotated[bool, typer.Option(help="do not name scenario and fault before the review")] = False,
     timing: Annotated[str | None, typer.Option(help="drill or production; default: the stack's setting")] = None,
     report: Annotated[Path | None, typer.Option(help="folder for report.json, report.md, journal.json")] = None,
@@ -42,9 +45,11 @@ def drill(
     desk's incident, the diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each
     must end in `failed`) or of a single mitigation.
 
-    Exit 0 only where the verdict is passed, 1 failed, 3 unknown. Ctrl-C takes the fault out first; after a kill -9
-    the next drill, or `lakeproof fault remove --all`, does. Several scenarios in one drill (A+B, all) and `healthy`
-    are not there yet.
+    A+B: both faults at once; both causes must be named. all: every scenario, one after another, with a summary.
+    healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named.
+
+    Exit 0 only where the verdict is passed (of all: where each is), 1 failed, 3 unknown. Ctrl-C takes the fault out
+    first; after a kill -9 the next drill, or `lakeproof fault remove --all`, does.
     """
     import os
 
@@ -53,35 +58,59 @@ def drill(
             raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
         os.environ["LAKEPROOF_TIMING"] = timing
 
-    from lakeproof.drills.drill import Drill, DrillOptions
+    from lakeproof.drills.healthy import HEALTHY
     from lakeproof.drills.live import live_world
     from lakeproof.drills.lock import one_drill
+    from lakeproof.drills.series import ALL, run_series
     from lakeproof.scenarios.catalog import load_catalog
     from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     catalog = load_catalog(tuple(stack.settings.scenario_dirs))
-    scenario = catalog.scenario(name)
-    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = (report or stack.reports_dir / f"{name}-{now}").absolute()
-    options = DrillOptions(
-        seed=seed,
-        folder=folder,
-        run=f"drill-{name}-{now}",
-        fix=_steps(catalog, scenario, fix) if fix is not None else None,
-        fix_name=fix or "",
-        blind=blind,
-    )
+    wanted = list(catalog.scenarios) if name == ALL else [name]
+    for each in wanted:
+        if each != HEALTHY:
+            _plan(catalog, each)  # a wrong name is refused before anything starts
+    if fix is not None and name not in catalog.scenarios:
+        raise InvalidInput("it mends one scenario", where="--fix", next_action="name that scenario alone")
+    steps = _steps(catalog, catalog.scenario(name), fix) if fix is not None else None
+    folder = (report or stack.reports_dir / f"{name}-{_now()}").absolute()
+
+    def run(scenario: str, to: Path) -> "DrillReport":
+        from lakeproof.drills.drill import Drill
+        from lakeproof.drills.healthy import HealthyDrill
+        from lakeproof.drills.stage import DrillOptions
+
+        options = DrillOptions(seed, to, f"drill-{scenario.replace('+', '-')}-{_now()}", steps, fix or "", blind)
+        world = live_world(stack, catalog)
+        if scenario == HEALTHY:
+            return HealthyDrill(world, _plan(catalog, ALL), options, minutes * 60, say).run()
+        return Drill(world, _plan(catalog, scenario), options, say).run()
+
     with one_drill(stack):
         # A polite kill is treated as Ctrl-C is: the fault comes out first. SIGINT is set as well, since bash makes
         # what a script starts in the background ignore it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
-        found = Drill(live_world(stack, catalog), scenario, options, say).run()
+        found = run_series(wanted, folder, run) if name == ALL else run(name, folder)
     if as_json:
         print_json(found.as_json())
     _summary(found, folder)
     raise typer.Exit(EXIT_CODES[found.verdict.value])
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+
+
+def _plan(catalog: "Catalog", name: str) -> "DrillPlan":
+    """The scenario of that name, several joined by +, or `all` of them at once. Raises: InvalidInput."""
+    from lakeproof.drills.plan import DrillPlan, make_plan
+    from lakeproof.drills.series import ALL
+
+    if name == ALL:
+        return DrillPlan(tuple(catalog.scenarios.values()))
+    return make_plan([catalog.scenario(part.strip()) for part in name.split("+")])
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -110,8 +139,19 @@ def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, .
     return (step,)
 
 
-def _summary(found: "DrillReport", folder: Path) -> None:
+def _summary(found: "DrillReport | SeriesReport", folder: Path) -> None:
+    from lakeproof.drills.series import SeriesReport
+
     say("")
+    if isinstance(found, SeriesReport):
+        for line in found.lines():
+            say(line)
+    else:
+        _one_summary(found)
+    say(f"report: {folder / 'report.md'}")
+
+
+def _one_summary(found: "DrillReport") -> None:
     say(f"{found.scenario}: {found.verdict.value}" + (f", root cause {found.root_cause}" if found.root_cause else ""))
     for record in found.phases:
         say(f"  {record.phase.value:<9} {record.seconds:6.1f} s  {record.outcome.value}")
@@ -119,4 +159,3 @@ def _summary(found: "DrillReport", folder: Path) -> None:
         say(f"  {judged.check:<22} {judged.verdict.outcome.value}: {judged.verdict.summary}")
     for reason in found.reasons:
         say(f"  because: {reason}")
-    say(f"report: {folder / 'report.md'}")

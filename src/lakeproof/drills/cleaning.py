@@ -46,15 +46,19 @@ def undo_steps(world: World, steps: Sequence[Step], journal: Journal) -> None:
             journal.write(END, f"not undone: {step.id}: {error.message}")
 
 
-def take_out(world: World, fault: Fault, alerts: AlertWatch, seconds: float, journal: Journal) -> None:
-    """Remove the fault where it is on record, and wait for its alerts to clear. Never raises on purpose."""
-    if not any(record.fault == fault.id for record in records.recorded(world.stack)):
+def take_out(world: World, faults: Sequence[Fault], alerts: AlertWatch, seconds: float, journal: Journal) -> None:
+    """Remove those on record, the last one first, and wait for the alerts to clear. Never raises on purpose."""
+    on_record = {record.fault for record in records.recorded(world.stack)}
+    if not on_record & {fault.id for fault in faults}:
         return
-    try:
-        records.remove(world.stack, fault)
-        journal.write(END, "the fault is out")
-    except LakeproofError as error:
-        journal.write(END, f"the fault is still in: {error.message}")
+    for fault in reversed(faults):
+        if fault.id not in on_record:
+            continue
+        try:
+            records.remove(world.stack, fault)
+            journal.write(END, "the fault is out")
+        except LakeproofError as error:
+            journal.write(END, f"the fault is still in: {error.message}")
     try:
         Deadline(seconds).wait_for("the alerts to clear", lambda: None if alerts.still_firing() else True, every=1.0)
     except (DeadlineExpired, CouldNotLook) as error:

@@ -1,5 +1,7 @@
 """The verdict on a drill: what its phases came to, and whether cause and repair were the true ones."""
 
+from collections.abc import Sequence
+
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.report import DrillReport
 from lakeproof.scenarios.truth import Truth
@@ -13,12 +15,15 @@ def worst_of(*outcomes: Outcome) -> Outcome:
     return Outcome.PASSED
 
 
-def against_truth(report: DrillReport, truth: Truth) -> list[str]:
-    """What the drill found or did that the truth does not bear out, in words."""
+def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
+    """What the drill found or did that the truth of its parts does not bear out, in words."""
     wrong = []
-    if report.root_cause is not None and report.root_cause != truth.root_cause:
-        wrong.append(f"the diagnosis named {report.root_cause}, the root cause was {truth.root_cause}")
+    named = set(report.root_cause.split("+")) if report.root_cause is not None else set()
+    true = {truth.root_cause for truth in truths}
+    if named and named != true:
+        wrong.append(f"the diagnosis named {', '.join(sorted(named))}, the root cause was {', '.join(sorted(true))}")
     done = {step.action for step in report.mitigations}
-    if done and not done & set(truth.accepted_repairs):
-        wrong.append(f"{', '.join(sorted(done))} is no accepted repair")
+    for truth in truths:
+        if done and not done & set(truth.accepted_repairs):
+            wrong.append(f"{', '.join(sorted(done))} is no accepted repair of {truth.root_cause}")
     return wrong

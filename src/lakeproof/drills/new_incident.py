@@ -5,15 +5,15 @@ A clock that is set back would hide it, and an alert that fires again soon after
 
 from collections.abc import Iterable
 
-from lakeproof.drills.world import Desk
+from lakeproof.drills.world import Desk, FiringView
 
 
 class NewIncident:
-    """The incident of one fault. `alerts`: names of those that may tell of it."""
+    """The incident of one fault. `alerts`: names of those that may tell of it; None: any alert."""
 
-    def __init__(self, desk: Desk, alerts: Iterable[str]) -> None:
+    def __init__(self, desk: Desk, alerts: Iterable[str] | None = None) -> None:
         self._desk = desk
-        self._alerts = frozenset(alerts)
+        self._alerts = None if alerts is None else frozenset(alerts)
         self._ids: frozenset[str] = frozenset()
         self._firings: frozenset[str] = frozenset()
 
@@ -25,8 +25,15 @@ class NewIncident:
 
     def find(self) -> str | None:
         """The id of an incident with a firing of these alerts that is new; None as yet. Raises: CouldNotLook."""
-        for incident in self._desk.incidents(self._ids):
-            for alert in incident.alerts:
-                if alert.name in self._alerts and alert.firing not in self._firings:
-                    return incident.id
-        return None
+        return next(iter(self.find_all()), None)
+
+    def find_all(self) -> list[str]:
+        """All of them: faults of several scenarios open several. Raises: CouldNotLook."""
+        return [
+            incident.id
+            for incident in self._desk.incidents(self._ids)
+            if any(self._tells(alert) for alert in incident.alerts)
+        ]
+
+    def _tells(self, alert: FiringView) -> bool:
+        return alert.firing not in self._firings and (self._alerts is None or alert.name in self._alerts)

@@ -43,7 +43,7 @@ def take_known_baselines(
     taken = dict(take_baselines(checks, context(), tell))
     patience = Deadline(seconds)
     while not patience.expired:
-        unknown = [each for each in checks if taken[each.check.id].verdict.outcome is Outcome.UNKNOWN]
+        unknown = [each for each in checks if taken[each.name].verdict.outcome is Outcome.UNKNOWN]
         if not unknown:
             break
         patience.pause(AGAIN_SECONDS)

@@ -7,23 +7,24 @@ from datetime import UTC, datetime
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills.plan import DrillPlan
 from lakeproof.errors import LakeproofError
 from lakeproof.probes.reading import Reading
 from lakeproof.scenarios.catalog import Catalog, check_step
-from lakeproof.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True)
 class BoundCheck:
-    """A check with its arguments."""
+    """A check with its arguments. `name`: its id, with a number where one drill makes the claim more than once."""
 
     check: Check
     arguments: Arguments
+    name: str
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A check's id with its verdict."""
+    """A bound check's name with its verdict."""
 
     check: str
     verdict: Verdict
@@ -38,27 +39,29 @@ def counted(judged: Judged) -> tuple[Reading, ...]:
     )
 
 
-def bind(scenario: Scenario, catalog: Catalog) -> tuple[BoundCheck, ...]:
-    """The scenario's checks in their order, those that act at the end."""
-    bound = [
-        BoundCheck(catalog.checks[step.id], check_step("check", catalog.checks, step, scenario.id))
-        for step in scenario.checks
-    ]
+def bind(plan: DrillPlan, catalog: Catalog) -> tuple[BoundCheck, ...]:
+    """The plan's checks in their order, those that act at the end."""
+    bound: list[BoundCheck] = []
+    for step in plan.checks:
+        again = sum(1 for each in bound if each.check.id == step.id)
+        name = step.id if not again else f"{step.id} ({again + 1})"
+        arguments = check_step("check", catalog.checks, step, plan.id)
+        bound.append(BoundCheck(catalog.checks[step.id], arguments, name))
     return tuple(sorted(bound, key=lambda each: each.check.acts))
 
 
 def take_baselines(
     checks: Iterable[BoundCheck], context: CheckContext, tell: Callable[[str], None]
 ) -> Mapping[str, Baseline]:
-    """The baseline of each check, by id. A check that cannot look gives an unknown verdict."""
+    """The baseline of each check, by its name. A check that cannot look gives an unknown verdict."""
     taken = {}
     for each in checks:
         try:
-            taken[each.check.id] = each.check.baseline(context, each.arguments)
+            taken[each.name] = each.check.baseline(context, each.arguments)
         except LakeproofError as error:
-            taken[each.check.id] = Baseline(Verdict(each.check.claim, Outcome.UNKNOWN, error.message))
-        verdict = taken[each.check.id].verdict
-        tell(f"{each.check.id}: {verdict.outcome.value}, {verdict.summary}")
+            taken[each.name] = Baseline(Verdict(each.check.claim, Outcome.UNKNOWN, error.message))
+        verdict = taken[each.name].verdict
+        tell(f"{each.name}: {verdict.outcome.value}, {verdict.summary}")
     return taken
 
 
@@ -75,9 +78,9 @@ def verify(
             verdict = Verdict(each.check.claim, Outcome.UNKNOWN, "not tried, since another claim did not hold")
         else:
             try:
-                verdict = each.check.verify(context, each.arguments, baselines[each.check.id])
+                verdict = each.check.verify(context, each.arguments, baselines[each.name])
             except LakeproofError as error:
                 verdict = Verdict(each.check.claim, Outcome.UNKNOWN, error.message)
-        judged.append(Judged(each.check.id, verdict))
-        tell(f"{each.check.id}: {verdict.outcome.value}, {verdict.summary}")
+        judged.append(Judged(each.name, verdict))
+        tell(f"{each.name}: {verdict.outcome.value}, {verdict.summary}")
     return judged

@@ -1,0 +1,124 @@
+"""The drill in which nothing is broken: all the while nothing may fire, no incident be opened, no cause be named.
+
+A system that finds causes in a healthy stack is worth as little as one that finds none in a broken one.
+"""
+
+from collections.abc import Callable
+
+from lakeproof.checks.verdict import Outcome
+from lakeproof.deadline import Deadline
+from lakeproof.drills.alert_watch import AlertWatch
+from lakeproof.drills.cleaning import residue
+from lakeproof.drills.examination import examined
+from lakeproof.drills.journal import Journal
+from lakeproof.drills.judging import worst_of
+from lakeproof.drills.new_incident import NewIncident
+from lakeproof.drills.phase_runner import PhaseRunner
+from lakeproof.drills.phases import Phase, Stopwatch
+from lakeproof.drills.plan import DrillPlan
+from lakeproof.drills.report import DrillReport
+from lakeproof.drills.shopping import stop_shoppers
+from lakeproof.drills.stage import DrillOptions, Stage
+from lakeproof.drills.verification import bind
+from lakeproof.drills.world import World
+from lakeproof.errors import LakeproofError
+
+HEALTHY = "healthy"
+LOOK_SECONDS = 1.0
+DIAGNOSE_SECONDS = 15.0
+# Nothing is injected, diagnosed or repaired here.
+PHASES = (Phase.BASELINE, Phase.DETECT, Phase.VERIFY, Phase.REVIEW)
+
+
+class HealthyDrill:
+    """One run. `plan`: all scenarios, whose alerts must stay quiet and whose claims must hold."""
+
+    def __init__(
+        self, world: World, plan: DrillPlan, options: DrillOptions, seconds: float, progress: Callable[[str], None]
+    ) -> None:
+        self.report = DrillReport(HEALTHY, options.seed, world.stack.settings.timing)
+        self.journal = Journal(options.folder, progress)
+        self._world, self._options, self._seconds = world, options, seconds
+        # A claim that acts restarts something, and then nothing would be as it was.
+        checks = tuple(each for each in bind(plan, world.catalog) if not each.check.acts)
+        self._stage = Stage(world, plan, options, self.report, self.journal, checks, (), {}, {})
+        self._alerts = AlertWatch(plan.alerts, world.firing)
+        # Any alert, also one that no scenario owns.
+        self._incident = NewIncident(world.desk)
+
+    def run(self) -> DrillReport:
+        """All phases. Raises: KeyboardInterrupt, once shoppers are stopped and the report is written."""
+        runner = PhaseRunner(self.report, self.journal)
+        try:
+            if runner.run(Phase.BASELINE, self._stage.prepare) is Outcome.PASSED:
+                runner.run(Phase.DETECT, self._watch)
+                runner.run(Phase.VERIFY, self._stage.judge)
+                runner.run(Phase.REVIEW, self._review)
+        except KeyboardInterrupt:
+            self.report.reasons.append("interrupted")
+            raise
+        finally:
+            self._stop()
+            self._conclude()
+            self.report.write(self._options.folder)
+        return self.report
+
+    def _watch(self) -> tuple[Outcome, str]:
+        """Look at alerts and incidents each second, diagnose again and again; end at the first thing found."""
+        self._incident.remember()
+        watch, looks = Stopwatch(), 0
+        next_diagnosis = 0.0
+        deadline = Deadline(self._seconds)
+        # Once more after the time: what began within it may show a moment later.
+        while True:
+            last = deadline.expired
+            found = self._seen(watch)
+            if not found and (last or watch.seconds >= next_diagnosis):
+                found, looks = self._diagnosed(), looks + 1
+                next_diagnosis = watch.seconds + DIAGNOSE_SECONDS
+            if found:
+                return Outcome.FAILED, f"after {watch.seconds:.0f} s: {found}"
+            if last:
+                break
+            deadline.pause(LOOK_SECONDS)
+        self.report.quiet_seconds = watch.seconds
+        self.journal.write(Phase.DETECT, f"nothing in {watch.seconds:.0f} s; {looks} diagnoses found nothing")
+        return Outcome.PASSED, ""
+
+    def _seen(self, watch: Stopwatch) -> str:
+        """An alert that fires, or an incident; "" where there is none. Raises: CouldNotLook."""
+        news = self._alerts.look(watch, None)
+        incident = self._incident.find()
+        if incident is not None:
+            self.report.incident = incident
+            news.append(f"the desk opened {incident}")
+        return "; ".join(news)
+
+    def _diagnosed(self) -> str:
+        catalog = self._world.catalog
+        found = examined(catalog.causes, catalog.probes, self._world.observe, self._world.absent).diagnosis
+        if found.healthy:
+            return ""
+        self.journal.write(Phase.DETECT, "a diagnosis found something", diagnosis=found.as_json())
+        self.report.root_cause = "+".join(finding.cause.id for finding in found.findings) or None
+        self.report.evidence = [seen.as_json() for finding in found.findings for seen in finding.evidence_for]
+        unknown = [f"{seen.probe} is {seen.error or seen.value}" for seen in found.unknown]
+        return "diagnosed " + ", ".join([*(finding.cause.id for finding in found.findings), *unknown])
+
+    def _review(self) -> tuple[Outcome, str]:
+        self.report.residue = residue(self._world, self._stage.inventory, self._alerts, self.report.checks)
+        if self.report.residue:
+            return Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"
+        return Outcome.PASSED, ""
+
+    def _stop(self) -> None:
+        try:
+            stop_shoppers(self._world.traffic, self.journal)
+        except LakeproofError as error:
+            self.journal.write("end", f"shoppers did not stop: {error.message}")
+
+    def _conclude(self) -> None:
+        self.report.alerts = self._alerts.times()
+        outcomes = {record.phase: record.outcome for record in self.report.phases}
+        self.report.verdict = worst_of(*(outcomes.get(phase, Outcome.UNKNOWN) for phase in PHASES))
+        self.journal.write("end", f"verdict: {self.report.verdict.value}", reasons=self.report.reasons)

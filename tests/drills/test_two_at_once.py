@@ -1,0 +1,165 @@
+"""Two scenarios in one drill: both faults in, both causes named, both repaired, by one course."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.drill import Drill
+from lakeproof.drills.judging import against_truth
+from lakeproof.drills.mending import mend
+from lakeproof.drills.plan import make_plan
+from lakeproof.drills.report import DrillReport, StepDone
+from lakeproof.drills.stage import DrillOptions
+from lakeproof.drills.verification import bind
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.faults.fault import Fault
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.probe import Probe
+from lakeproof.scenarios.catalog import Catalog, load_catalog
+from lakeproof.scenarios.causes import Cause, Evidence, Step
+from lakeproof.scenarios.scenario import read_scenario
+from lakeproof.scenarios.truth import Truth
+from lakeproof.stack.stack import Stack
+
+
+class Bell:
+    """A second thing that can break: muffled, it also keeps the lamp's cloth in place."""
+
+    muffled = False
+
+    def muffle(self, stack: Stack, arguments: Arguments) -> None:
+        self.muffled = True
+
+    def free(self, stack: Stack, arguments: Arguments) -> None:
+        self.muffled = False
+
+    def ring(self, stack: Stack, arguments: Arguments) -> str:
+        self.muffled = False
+        return "rings"
+
+
+def both(toy: Any, lamp: Any, bell: Bell, home: Path) -> Drill:
+    """A drill of the toy's scenario and of another one for the bell."""
+    world = toy.world(lamp, home)
+    old: Catalog = world.catalog
+    folder = home / "mute-bell"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}, "mitigations": ["ring_bell"]}
+    truth = toy.TRUTH | {"root_cause": "bell_muffled", "accepted_repairs": ["ring_bell"], "wrong_fixes": []}
+    (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
+    (folder / "truth.yaml").write_text(yaml.safe_dump(truth))
+    probe = Probe("bell", "bell", "listen", "", lambda stack, timeout: bell.muffled, Condition(Operator.IS, False))
+    evidence = (Evidence("bell", Condition(Operator.IS, True)),)
+    cause = Cause(
+        "bell_muffled", "mute-bell", {"en": "muffled", "vi": "bịt"}, evidence, (), (), (), (), (Step("ring_bell"),)
+    )
+    catalog = dataclasses.replace(
+        old,
+        scenarios={**old.scenarios, "mute-bell": read_scenario(folder)},
+        causes=(*old.causes, cause),
+        probes={**old.probes, "bell": probe},
+        faults={**old.faults, "muffled_bell": Fault("muffled_bell", "muffle it", bell.muffle, bell.free)},
+        mitigations={
+            **old.mitigations,
+            "ring_bell": Mitigation("ring_bell", "ring", lambda stack, arguments: "ring", bell.ring),
+        },
+    )
+    plan = make_plan([catalog.scenarios["dark-lamp"], catalog.scenarios["mute-bell"]])
+    return Drill(
+        dataclasses.replace(world, catalog=catalog),
+        plan,
+        DrillOptions(1, home / "report", "run-1"),
+        lambda text: None,
+    )
+
+
+@pytest.fixture
+def lamp(toy: Any) -> Any:
+    return toy.Lamp()
+
+
+def test_two_faults_at_once_are_both_named_and_both_repaired(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    bell = Bell()
+    report = both(toy, lamp, bell, tmp_path).run()
+    assert report.reasons == []
+    assert report.verdict == "passed"
+    assert report.scenario == "dark-lamp+mute-bell"
+    assert set(str(report.root_cause).split("+")) == {"lamp_covered", "bell_muffled"}
+    assert {done.action for done in report.mitigations} == {"uncover_lamp", "ring_bell"}
+    assert not bell.muffled and not lamp.covered
+
+
+def test_one_of_two_that_is_not_named_fails_the_drill_and_both_faults_come_out(
+    toy: Any, lamp: Any, tmp_path: Path
+) -> None:
+    bell = Bell()
+    drill = both(toy, lamp, bell, tmp_path)
+    never = (Evidence("bell", Condition(Operator.IS, "a third thing")),)
+    object.__setattr__(drill.world.catalog.causes[1], "necessary", never)
+    report = drill.run()
+    assert report.verdict == "failed"
+    assert any("bell_muffled" in reason for reason in report.reasons)
+    assert not bell.muffled and not lamp.covered
+
+
+def test_a_repair_that_needs_the_other_one_first_is_tried_once_more(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    bell = Bell()
+    drill = both(toy, lamp, bell, tmp_path)
+    uncover = drill.world.catalog.mitigations["uncover_lamp"].run
+
+    def only_when_it_rings(stack: Stack, arguments: Arguments) -> str:
+        if bell.muffled:
+            raise TerminalError("the bell's muffler holds the cloth")
+        return uncover(stack, arguments)
+
+    object.__setattr__(drill.world.catalog.mitigations["uncover_lamp"], "run", only_when_it_rings)
+    bell.muffled = lamp.covered = True
+    told: list[StepDone] = []
+    repairs = [[Step("uncover_lamp")], [Step("ring_bell")]]
+    assert mend(drill.world, repairs, lambda text: None, told.append) == (Outcome.PASSED, "")
+    assert [(done.action, done.outcome.value) for done in told] == [
+        ("uncover_lamp", "failed"),
+        ("ring_bell", "passed"),
+        ("uncover_lamp", "passed"),
+    ]
+
+
+def test_a_single_repair_is_not_tried_twice(toy: Any, tmp_path: Path) -> None:
+    drill = both(toy, toy.Lamp(stuck=True), Bell(), tmp_path)
+    told: list[StepDone] = []
+    outcome, why = mend(drill.world, [[Step("uncover_lamp")]], lambda text: None, told.append)
+    assert (outcome, len(told)) == (Outcome.FAILED, 1)
+    assert "nailed down" in why
+
+
+def test_one_fault_cannot_be_made_twice(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    scenario = toy.catalog(lamp, tmp_path).scenarios["dark-lamp"]
+    with pytest.raises(InvalidInput, match="covered_lamp would be made twice"):
+        make_plan([scenario, scenario])
+
+
+def test_our_two_scenarios_go_together_and_the_same_claim_with_other_arguments_is_made_twice() -> None:
+    catalog = load_catalog()
+    plan = make_plan([catalog.scenario("replication-lag"), catalog.scenario("connector-failure")])
+    names = [each.name for each in bind(plan, catalog)]
+    assert len(names) == len(set(names))
+    assert {"metric_below_threshold", "metric_below_threshold (2)", "no_order_lost"} <= set(names)
+    assert names[-1] == "survives_restart"
+    assert plan.alerts == ("CdcReplicationLagHigh", "KafkaConnectTaskFailed", "KafkaConnectConnectorMissing")
+
+
+def test_the_truth_of_each_part_must_be_met() -> None:
+    truths = [Truth(name, {}, (f"mend_{name}",), ()) for name in ("a", "b")]
+    report = DrillReport("x+y", 1, "drill", root_cause="b+a")
+    report.mitigations = [StepDone("mend_a", 1, Outcome.PASSED, "")]
+    assert against_truth(report, truths) == ["mend_a is no accepted repair of b"]
+    report.root_cause = "a"
+    assert "named a, the root cause was a, b" in against_truth(report, truths)[0]
