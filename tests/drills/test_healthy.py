@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.alert_watch import AlertWatch
 from lakeproof.drills.healthy import HealthyDrill
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
@@ -46,7 +47,7 @@ def test_a_healthy_stack_passes_and_every_look_is_told(toy: Any, lamp: Any, tmp_
 def test_a_cause_that_shows_meanwhile_fails_it(toy: Any, tmp_path: Path) -> None:
     lamp = toy.Lamp()
     drill = healthy(toy, lamp, tmp_path, seconds=30)
-    object.__setattr__(drill._world, "firing", lambda alert: False)
+    drill._alerts = AlertWatch((), lambda alert: False)
     remember = drill._incident.remember
 
     def cover() -> None:
