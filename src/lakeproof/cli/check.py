@@ -1,8 +1,16 @@
 """`lakeproof check`: every claim about the data, now."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+
+class LakeEngine(StrEnum):
+    """As `--engine` takes it."""
+
+    TRINO = "trino"
+    FLINK = "flink"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -12,18 +20,23 @@ def add_to(app: typer.Typer) -> None:
 
 def check(
     at: Annotated[str | None, typer.Option(help="A published hash, or its beginning; default: the newest.")] = None,
-    engine: Annotated[list[str] | None, typer.Option(help="trino or flink, also both (the default).")] = None,
+    engine: Annotated[list[LakeEngine] | None, typer.Option(help="May be repeated; default: both.")] = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Take the newest hash as it is; do not wait until one covers now.")
     ] = False,
-    wait_seconds: Annotated[float, typer.Option(help="How long to wait for a hash that covers now.")] = 60.0,
+    wait_seconds: Annotated[
+        float, typer.Option(min=0, max=3600, help="How long to wait for a hash that covers now.")
+    ] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare what the shop acknowledged with MariaDB and with the lake, key by key, at one published hash.
 
     lost: acknowledged and absent. duplicated: two ids for one client key, or a second row of one event. stale: older
     than acknowledged. phantom: a key, version or content that no shopper asked for. May run under traffic.
+
     Exit 0 passed, 1 failed, 3 unknown (something could not be looked at).
+
+    Examples: `lakeproof check`, `lakeproof check --engine trino --at 3f2a --json`
     """
     from lakeproof.checks.verdict import Outcome
     from lakeproof.cli.output import print_json, print_table, say
@@ -37,7 +50,7 @@ def check(
         load_stack(),
         at_hash=at,
         cover_now=not no_wait,
-        engines=engine or LAKE_ENGINES,
+        engines=[each.value for each in engine] if engine else LAKE_ENGINES,
         cover_seconds=wait_seconds,
         progress=Slowly(say),
     )
@@ -54,6 +67,11 @@ def check(
         for table in report.tables:
             for finding in table.findings[:KEYS_SHOWN]:
                 say(f"{table.engine}.{table.table} {finding.wrong}: {finding.key}: {finding.detail}")
+        if report.not_ours:
+            say(
+                f"not judged: {report.not_ours} orders that this stack's ledger never saw, so they are not ours "
+                "(shop.ledger_covers = all would call them phantom)"
+            )
         for reason in report.unknown:
             say(f"could not look: {reason}")
         hash_ = (report.nessie_hash or "none")[:16]

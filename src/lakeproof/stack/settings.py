@@ -52,6 +52,11 @@ class ShopSettings(BaseModel):
     pool_size: int = Field(10, ge=1, le=500, description="database connections of a service")
     request_seconds: float = Field(5.0, gt=0, description="a request is given up after so long")
     max_body_bytes: int = Field(65536, ge=1024)
+    ledger_covers: Literal["auto", "all", "own"] = Field(
+        "auto",
+        description="all: every order came from our shoppers, another one is phantom; own: another one is somebody "
+        "else's, counted and not judged; auto: all in mode local, own in mode external",
+    )
 
 
 class Settings(BaseSettings):
@@ -83,6 +88,12 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     capture: CaptureSettings = CaptureSettings()
     shop: ShopSettings = ShopSettings()
+
+    @property
+    def ledger_is_whole(self) -> bool:
+        """True where an order that our ledger never saw must not be there."""
+        covers = self.shop.ledger_covers
+        return covers == "all" or (covers == "auto" and self.mode == "local")
 
     @field_validator("endpoints")
     @classmethod

@@ -289,3 +289,38 @@ def test_engines_with_equal_digests_are_opened_once_and_judged_alike() -> None:
 
 def test_an_empty_ledger_makes_every_row_a_phantom() -> None:
     assert {found[1] for found in wrong(ledger(), engine(order(1)))} == {"phantom"}
+
+
+def others(number: int) -> Order:
+    """An order of somebody else's shopper."""
+    return replace(order(number), client_key=f"theirs-{number}")
+
+
+def test_an_order_that_the_ledger_never_saw_is_phantom_where_the_ledger_is_whole() -> None:
+    found = wrong(ledger(expected(1)), engine(order(1), others(2)))
+    assert ("orders", "phantom", "theirs-2") in found
+
+
+def test_an_order_of_somebody_else_is_counted_and_not_judged_where_the_ledger_is_not_whole() -> None:
+    everything = engine(order(1), others(2), others(40), events={77: 2})  # 77: theirs, deleted
+    shown = {name: Shown(NOW_US, digests(everything), ()) for name in ("mysql", "trino", "flink")}
+    tables, _ = compare(ledger(expected(1)), shown, WIDTH, lambda name, buckets: everything, whole=False)
+    assert [table.findings for table in tables if table.findings] == []
+    assert {(table.engine, table.table): table.not_ours for table in tables} == {
+        (name, table): count
+        for name in shown
+        for table, count in (("orders", 2), ("order_items", 4), ("order_events", 4))
+    }
+
+
+def test_our_own_orders_are_judged_all_the_same_beside_somebody_elses() -> None:
+    changed = replace(order(1), total="99.00")
+    found = engine(changed, others(3), events={2: 1})
+    shown = {"trino": Shown(NOW_US, digests(found), ())}
+    tables, _ = compare(ledger(expected(1), expected(2)), shown, WIDTH, lambda name, buckets: found, whole=False)
+    assert {(one.table, one.wrong.value, one.key) for table in tables for one in table.findings} == {
+        ("orders", "phantom", "k1"),
+        ("orders", "lost", "k2"),
+        ("order_items", "lost", "k2 line 1"),
+        ("order_items", "lost", "k2 line 2"),
+    }

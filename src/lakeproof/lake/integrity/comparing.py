@@ -33,29 +33,36 @@ class Shown:
 
 
 def compare(
-    expectations: Expectations, shown: Mapping[str, Shown], width: int, open_buckets: Open
+    expectations: Expectations,
+    shown: Mapping[str, Shown],
+    width: int,
+    open_buckets: Open,
+    *,
+    whole: bool = True,
 ) -> tuple[list[TableReport], list[Across]]:
     """Every table in every engine, and the claims across tables and engines.
 
     Where a lake's engine has the same digests as another at the same hash, its rows are the same: they are judged
-    once. `open_buckets` is asked at most once per engine.
+    once. `open_buckets` is asked at most once per engine. whole: as Judge takes it.
     """
     lake = [engine for engine in shown if engine != DATABASE]
     to_open = _to_open(expectations, shown, width)
     disagreeing = _disagreeing(shown, lake)
     judged: dict[str, list[Finding]] = {}
     contents: dict[str, Contents | None] = {}
+    not_ours: dict[str, Mapping[str, int]] = {}
     for engine in ([DATABASE] if DATABASE in shown else []) + lake:
         if engine in lake[1:] and not disagreeing:
-            judged[engine] = judged[lake[0]]
+            judged[engine], not_ours[engine] = judged[lake[0]], not_ours[lake[0]]
             continue
         found = open_buckets(engine, to_open) if to_open else Contents()
         contents[engine] = found
         if found is None:
-            judged[engine] = []
+            judged[engine], not_ours[engine] = [], {}
             continue
-        judge = Judge(expectations, shown[engine].cut_us)
+        judge = Judge(expectations, shown[engine].cut_us, whole=whole)
         wrong = judge.findings(found, to_open, width)
+        not_ours[engine] = judge.not_ours
         database = contents.get(DATABASE)
         if engine != DATABASE and database is not None:
             told = {(finding.table, finding.key) for finding in wrong}
@@ -68,6 +75,7 @@ def compare(
             engine,
             rows_in(shown[engine].digests, table.name),
             tuple(finding for finding in judged[engine] if finding.table == table.name),
+            not_ours[engine].get(table.name, 0),
         )
         for table in TABLES
         for engine in judged

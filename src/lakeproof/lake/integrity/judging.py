@@ -18,12 +18,15 @@ from lakeproof.shop.order.models import Item, Order
 class Judge:
     """What the ledger says about the orders of some buckets.
 
-    cut_us: whatever was acknowledged before it must be there.
+    cut_us: whatever was acknowledged before it must be there. whole: no order but the ledger's may be there; without
+    it, rows of other orders are somebody else's: `not_ours` counts them by table, and they are not judged.
     """
 
-    def __init__(self, expectations: Expectations, cut_us: int) -> None:
+    def __init__(self, expectations: Expectations, cut_us: int, *, whole: bool = True) -> None:
         self._expected = expectations.by_key
         self._cut_us = cut_us
+        self._whole = whole
+        self.not_ours: Counter[str] = Counter()
         self.id_of_key = {key: id_ for key, one in self._expected.items() if (id_ := _known_id(one)) is not None}
         self._key_of_id = {id_: key for key, id_ in self.id_of_key.items()}
 
@@ -43,6 +46,8 @@ class Judge:
             by_key[order.client_key].append(order)
         key_of_id = self._key_of_id | {order.id: order.client_key for order in found.orders if order.id is not None}
         asked = {key for key, id_ in self.id_of_key.items() if id_ // width in opened}
+        if not self._whole:
+            found, by_key = self._without_others(found, by_key, key_of_id)
         wrong: list[Finding] = []
         for key in asked | by_key.keys():
             wrong.extend(self._order(key, by_key.get(key, []), found.items))
@@ -51,6 +56,21 @@ class Judge:
         for order_id in {self.id_of_key[key] for key in asked} | found.events.keys():
             wrong.extend(self._events(order_id, key_of_id.get(order_id), found.events.get(order_id, [])))
         return sorted(wrong, key=lambda one: (one.table, one.wrong, one.key))
+
+    def _without_others(
+        self, found: Contents, by_key: Mapping[str, list[Order]], key_of_id: Mapping[int, str]
+    ) -> tuple[Contents, dict[str, list[Order]]]:
+        """Only what belongs to orders that the ledger knows; the rest is counted."""
+        ours = {order_id for order_id, key in key_of_id.items() if key in self._expected}
+        self.not_ours[ORDERS.name] = sum(order.client_key not in self._expected for order in found.orders)
+        self.not_ours[ORDER_ITEMS.name] = sum(len(rows) for id_, rows in found.items.items() if id_ not in ours)
+        self.not_ours[ORDER_EVENTS.name] = sum(len(rows) for id_, rows in found.events.items() if id_ not in ours)
+        kept = Contents(
+            [order for order in found.orders if order.client_key in self._expected],
+            {id_: rows for id_, rows in found.items.items() if id_ in ours},
+            {id_: rows for id_, rows in found.events.items() if id_ in ours},
+        )
+        return kept, {key: rows for key, rows in by_key.items() if key in self._expected}
 
     def _order(self, key: str, rows: list[Order], items: Mapping[int, list[Item]]) -> Iterator[Finding]:
         one = self._expected.get(key)

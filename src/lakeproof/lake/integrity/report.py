@@ -13,12 +13,13 @@ KEYS_SHOWN = 20
 
 @dataclass(frozen=True)
 class TableReport:
-    """One table in one engine."""
+    """One table in one engine. not_ours: rows of orders that the ledger never saw, and does not judge."""
 
     table: str
     engine: str
     rows: int
     findings: tuple[Finding, ...] = ()
+    not_ours: int = 0
 
     def count(self, wrong: Wrong) -> int:
         """How many rows are wrong in that way."""
@@ -87,6 +88,11 @@ class CheckReport:
         """Rows of `orders` that are wrong in that way, in the worst engine."""
         return max((table.count(wrong) for table in self.tables if table.table == "orders"), default=0)
 
+    @property
+    def not_ours(self) -> int:
+        """Orders of somebody else, in the engine that shows the most of them."""
+        return max((table.not_ours for table in self.tables if table.table == "orders"), default=0)
+
     def keys(self) -> tuple[str, ...]:
         """Keys concerned, each once, in all engines."""
         findings: Sequence[Finding] = [finding for table in self.tables for finding in table.findings]
@@ -107,9 +113,11 @@ class CheckReport:
             "unclear": self.unclear,
             "tables": [table.as_json() for table in self.tables],
             "across": [claim.as_json() for claim in self.across],
-            "oversold": 0,
+            # There is no inventory yet, so nothing was looked at: never 0.
+            "oversold": None,
             "refused": self.refused,
             "orders": self.orders,
+            "not_ours": self.not_ours,
             "checkpoint": self.checkpoint,
             "covers_us": self.covers_us,
             "unknown": list(self.unknown),
