@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     scenario: Annotated[str, typer.Argument(help="which incident to show")] = SCENARIO,
-    seed: Annotated[int, typer.Option(help="of the shoppers' calls")] = 7,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="of the shoppers' calls")] = 7,
     report: Annotated[Path | None, typer.Option(help="folder for report.json, report.md, journal.json")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="leave the stack running afterwards")] = False,
 ) -> None:

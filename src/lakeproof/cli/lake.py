@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+REDEPLOY_NEEDS = ("flink-jobmanager", "minio")
 JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on stdout")]
 
 
@@ -103,12 +104,22 @@ def redeploy(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take over changed SQL files: stop the lake's job with a savepoint and start it from there. Nothing is lost."""
+    """Take over changed SQL files: stop the lake's job with a savepoint and start it from there. Nothing is lost.
+
+    Wrong SQL is refused before the job is stopped. Usually within a minute.
+
+    Exit 1 where Flink or the object store does not run, or refuses. Example: `lakeproof lake redeploy`
+    """
     from lakeproof.cli.output import print_json, say
+    from lakeproof.cli.requiring import require_healthy
+    from lakeproof.cli.telling import Telling
     from lakeproof.lake.job import redeploy as redeploy_job
     from lakeproof.stack.stack import load_stack
 
-    job_id = redeploy_job(load_stack(), allow_non_restored=allow_non_restored)
+    stack = load_stack()
+    require_healthy(stack, REDEPLOY_NEEDS)
+    with Telling("lakeproof.lake.job", say, "planning the new job, then a savepoint of the old one"):
+        job_id = redeploy_job(stack, allow_non_restored=allow_non_restored)
     if as_json:
         print_json({"job": job_id})
         return

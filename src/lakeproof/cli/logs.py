@@ -20,7 +20,9 @@ def add_to(app: typer.Typer) -> None:
         follow: Annotated[
             bool, typer.Option("-f", "--follow", help="go on with what is written from now on")
         ] = False,
-        lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="so many of the last lines")] = 50,
+        lines: Annotated[
+            int, typer.Option("-n", "--lines", min=0, max=100_000, help="so many of the last lines")
+        ] = 50,
         query: Annotated[
             str | None,
             typer.Option("--query", help="""e.g. '{container="kafka"} error' or '{container=~"flink-.*"}'"""),

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from lakeproof.cli.check import LakeEngine
+
 
 def add_to(app: typer.Typer) -> None:
     """Adds `query`."""
@@ -12,26 +14,32 @@ def add_to(app: typer.Typer) -> None:
 
 def query(
     sql: Annotated[str, typer.Argument(help='One reading statement, as in "SELECT count(*) FROM orders".')],
-    engine: Annotated[str, typer.Option(help="trino or flink.")] = "trino",
+    engine: Annotated[LakeEngine, typer.Option(help="Who answers.")] = LakeEngine.TRINO,
     at: Annotated[str | None, typer.Option(help="A published hash, or its beginning; default: the newest.")] = None,
-    seconds: Annotated[float, typer.Option(help="Give up, and cancel the statement, after so long.")] = 300.0,
+    seconds: Annotated[
+        float, typer.Option(min=1, max=86_400, help="Give up, and cancel the statement, after so long.")
+    ] = 300.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Ask the lake: every table of the statement is read at one published hash.
 
     Tables are oltp.orders, oltp.order_items, oltp.order_events, oltp.cdc_heartbeat. Only reading statements are
     taken. `lakeproof lake log` lists the hashes and until when each can be read.
+
+    Exit 0 answered, 1 refused by the engine, 2 not a reading statement, 3 no engine or no published hash to ask.
+
+    Example: `lakeproof query "SELECT status, count(*) FROM oltp.orders GROUP BY 1"`
     """
     from lakeproof.cli.output import print_json, print_table, say
     from lakeproof.cli.slowly import Slowly
     from lakeproof.lake.query.asking import ask
     from lakeproof.stack.stack import load_stack
 
-    commit, answer = ask(load_stack(), sql, engine=engine, at=at, seconds=seconds, progress=Slowly(say))
+    commit, answer = ask(load_stack(), sql, engine=engine.value, at=at, seconds=seconds, progress=Slowly(say))
     if as_json:
         print_json(answer.as_json(commit))
         return
     shown = [["NULL" if value is None else value for value in row] for row in answer.rows]
     print_table([column.name for column in answer.columns], shown)
     hash_and_time = f"{commit.hash[:16]} of {commit.at:%H:%M:%S} UTC"
-    say(f"{len(answer.rows)} rows in {answer.seconds:.2f} s from {engine} at {hash_and_time}")
+    say(f"{len(answer.rows)} rows in {answer.seconds:.2f} s from {engine.value} at {hash_and_time}")

@@ -17,9 +17,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def traffic(
-    rate: Annotated[float, typer.Option(help="Calls per second, sent when due, whatever the answers.")] = 50,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long to send.")] = 60,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same calls in the same order.")] = 1,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=5000, help="Calls per second, sent when due, whatever the answers.")
+    ] = 50,
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="How long to send.")] = 60,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same calls in the same order.")
+    ] = 1,
     run: Annotated[str | None, typer.Option(help="Name of the run and its ledger; default: time and seed.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Of an order service; default: the stack's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
@@ -29,12 +33,20 @@ def traffic(
     A call counts as acknowledged only when its line is on the disk. Calls without a clear answer are repeated under
     their own key until their outcome is known, at most 60 s after the last one was sent.
 
-    Ctrl-C stops sending and settles; a second one does not wait for that. Exit 1 where nothing was acknowledged.
+    Ctrl-C stops sending and settles; a second one does not wait for that.
+
+    Exit 0 where a call was acknowledged; 1 where none was, or where no healthy shop answers at the start: then
+    nothing is sent or written.
+
+    Example: `lakeproof traffic --rate 20 --seconds 30`
     """
+    from lakeproof.shop.shoppers.door import require_open
     from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop
     from lakeproof.stack.stack import load_stack
 
-    shoppers = of_stack(load_stack(), rate, seed, run, base_url)
+    stack = load_stack()
+    shoppers = of_stack(stack, rate, seed, run, base_url)
+    require_open(base_url if base_url is not None else stack.url("order-service"))
     before = signal.signal(signal.SIGINT, lambda *_: shoppers.stop())
     say(f"run {shoppers.run}: {rate:g} calls/s for {seconds:g} s, seed {seed}")
     try:

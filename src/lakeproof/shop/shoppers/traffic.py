@@ -169,7 +169,7 @@ async def _shop(shopper: Shopper) -> None:
 
 def of_stack(stack: Stack, rate: float, seed: int, run: str | None = None, base_url: str | None = None) -> Traffic:
     """Shoppers of a stack's order service, who write into the stack's ledger."""
-    url = base_url or stack.url("order-service")
+    url = base_url if base_url is not None else stack.url("order-service")
     # Longer than the service's own limit: its refusal says more than our silence.
     call_seconds = stack.settings.shop.request_seconds + 2.0
     return Traffic(

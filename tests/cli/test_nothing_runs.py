@@ -1,0 +1,74 @@
+"""Commands that need a running part say at once which one is missing, and change nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lakeproof.cli.app import build
+from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
+
+type Typed = Callable[..., str]
+
+
+def test_redeploy_without_flink_says_so_at_once(typed: Typed) -> None:
+    with pytest.raises(TerminalError) as refused:
+        typed("lake", "redeploy")
+    assert "flink-jobmanager: it is not healthy" in refused.value.message
+    assert "Next: lakeproof up flink-jobmanager minio" in refused.value.message
+
+
+def test_traffic_without_a_shop_writes_no_ledger(typed: Typed, own_stack: Path) -> None:
+    with pytest.raises(TerminalError, match="no shop answers"):
+        typed("traffic", "--rate", "5", "--seconds", "1")
+    assert not list(own_stack.glob("ledger/*"))
+
+
+def test_traffic_to_no_address_is_wrong_usage(typed: Typed, own_stack: Path) -> None:
+    with pytest.raises(InvalidInput, match="'nope' is no address of a shop"):
+        typed("traffic", "--base-url", "nope")
+    assert not list(own_stack.glob("ledger/*"))
+
+
+@pytest.mark.parametrize("name", ["rate", "freshness"])
+def test_a_benchmark_names_what_must_run(typed: Typed, name: str) -> None:
+    with pytest.raises(LakeproofError, match=r"it is not healthy.*Next: lakeproof up"):
+        typed("bench", name)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("traffic", "--rate", "0"),
+        ("traffic", "--rate", "-5"),
+        ("traffic", "--rate", "nan"),
+        ("traffic", "--rate", "1e9"),
+        ("traffic", "--seconds", "0"),
+        ("traffic", "--seconds", "1e9"),
+        ("traffic", "--seed", "-1"),
+        ("bench", "rate", "--seconds", "-1"),
+        ("bench", "rate", "--seconds", "1e9"),
+        ("bench", "rate", "--rate", "-1"),
+        ("bench", "rate", "--rate", "0"),
+        ("check", "--wait-seconds", "-1"),
+        ("check", "--wait-seconds", "1e9"),
+        ("check", "--engine", "sparkk"),
+        ("query", "SELECT 1", "--seconds", "0"),
+        ("query", "SELECT 1", "--seconds", "-1"),
+        ("query", "SELECT 1", "--engine", "sparkk"),
+        ("logs", "kafka", "--lines", "-1"),
+        ("logs", "kafka", "--lines", "999999999"),
+        ("lake", "log", "--limit", "0"),
+        ("drill", "replication-lag", "--seed", "-1"),
+        ("demo", "--seed", "-1"),
+    ],
+)
+def test_a_value_out_of_bounds_is_wrong_usage(
+    own_stack: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("LAKEPROOF_MODE", "external")  # nothing can be started, whatever the command makes of it
+    done = CliRunner().invoke(build(), list(arguments))
+    code = done.exception.exit_code if isinstance(done.exception, LakeproofError) else done.exit_code
+    assert code == 2, done.output
+    assert not own_stack.exists()

@@ -1,0 +1,36 @@
+"""A long command is never silent: it says what it begins, what it did, and that it is still at it."""
+
+import logging
+import threading
+
+import pytest
+
+from lakeproof.cli.telling import Telling
+
+NAME = "lakeproof.test.telling"
+
+
+def test_it_says_the_first_step_and_each_logged_one_and_leaves_the_logger_as_it_was() -> None:
+    said: list[str] = []
+    with Telling(NAME, said.append, "planning", silent_seconds=60):
+        logging.getLogger(f"{NAME}.part").info("stopped %s", "the job")
+    logging.getLogger(NAME).info("nobody hears this")
+    assert said == ["[  0 s] planning", "[  0 s] stopped the job"]
+    assert logging.getLogger(NAME).level == logging.NOTSET and logging.getLogger(NAME).propagate
+
+
+def test_it_says_that_it_is_still_at_it() -> None:
+    heard = threading.Event()
+
+    def say(text: str) -> None:
+        if "still at it, after: planning" in text:
+            heard.set()
+
+    with Telling(NAME, say, "planning", silent_seconds=0.01):
+        assert heard.wait(60)
+
+
+def test_an_error_passes_through() -> None:
+    with pytest.raises(ZeroDivisionError), Telling(NAME, lambda text: None, "planning"):
+        raise ZeroDivisionError
+    assert not logging.getLogger(NAME).handlers
