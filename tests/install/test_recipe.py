@@ -46,6 +46,18 @@ def test_what_a_build_leaves_beside_the_sources_changes_nothing(make_recipe: Mak
     assert recipe.digest() == before
 
 
+def test_an_edited_test_does_not_build_the_jar_anew(make_recipe: MakeRecipe, clone: Path) -> None:
+    for kind in ("main", "test"):
+        (clone / "java" / "src" / kind / "java").mkdir(parents=True)
+        (clone / "java" / "src" / kind / "java" / "A.java").write_text("class A {}")
+    recipe = make_recipe(sources='["java"]')
+    before = recipe.digest()
+    (clone / "java" / "src" / "test" / "java" / "A.java").write_text("class A { int b; }")
+    assert recipe.digest() == before
+    (clone / "java" / "src" / "main" / "java" / "A.java").write_text("class A { int b; }")
+    assert recipe.digest() != before
+
+
 def test_an_unknown_step_is_refused_with_the_file_and_the_known_ones(make_recipe: MakeRecipe) -> None:
     with pytest.raises(InvalidInput, match=r"thing/artifact\.toml.*'magic' is none of .*maven"):
         make_recipe(steps='[[step]]\nuses = "magic"\n')
