@@ -3,6 +3,7 @@
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
@@ -14,7 +15,7 @@ class HungProcess(Arguments):
 
 def inject(stack: Stack, arguments: HungProcess) -> None:
     """Send SIGSTOP."""
-    SupervisorClient(stack).kill(arguments.component, "STOP")
+    our_processes(stack, f"stop {arguments.component}").kill(arguments.component, "STOP")
 
 
 def remove(stack: Stack, arguments: HungProcess) -> None:

@@ -3,6 +3,7 @@
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
@@ -14,7 +15,7 @@ class KilledProcess(Arguments):
 
 def inject(stack: Stack, arguments: KilledProcess) -> None:
     """Send SIGKILL."""
-    SupervisorClient(stack).kill(arguments.component, "KILL")
+    our_processes(stack, f"kill {arguments.component}").kill(arguments.component, "KILL")
 
 
 def remove(stack: Stack, arguments: KilledProcess) -> None:

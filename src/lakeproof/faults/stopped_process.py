@@ -3,6 +3,7 @@
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
@@ -14,7 +15,7 @@ class StoppedProcess(Arguments):
 
 def inject(stack: Stack, arguments: StoppedProcess) -> None:
     """Stop it."""
-    SupervisorClient(stack).stop(arguments.component)
+    our_processes(stack, f"stop {arguments.component}").stop(arguments.component)
 
 
 def remove(stack: Stack, arguments: StoppedProcess) -> None:

@@ -2,7 +2,7 @@
 
 from lakeproof.arguments import Arguments
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
@@ -19,7 +19,7 @@ def typed(stack: Stack, arguments: ContinueProcess) -> str:
 
 def run(stack: Stack, arguments: ContinueProcess) -> str:
     """Send SIGCONT; fine where nothing hangs."""
-    sent = SupervisorClient(stack).kill(arguments.component, "CONT")
+    sent = our_processes(stack, f"continue {arguments.component}").kill(arguments.component, "CONT")
     return f"SIGCONT sent to {sent} processes of {arguments.component}"
 
 

@@ -2,7 +2,7 @@
 
 from lakeproof.arguments import Arguments
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
@@ -19,7 +19,7 @@ def typed(stack: Stack, arguments: RestartComponent) -> str:
 
 def run(stack: Stack, arguments: RestartComponent) -> str:
     """Stop it, start it with what it needs, and return once it is healthy."""
-    client = SupervisorClient(stack)
+    client = our_processes(stack, f"restart {arguments.component}")
     client.stop(arguments.component)
     client.start(arguments.component)
     return f"restarted: {arguments.component}"

@@ -2,7 +2,7 @@
 
 from lakeproof.arguments import Arguments
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
 from lakeproof.processes.states import State
 from lakeproof.stack.stack import Stack
 
@@ -14,7 +14,7 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 def run(stack: Stack, arguments: Arguments) -> str:
     """Stop every component that runs, the supervisor's daemon excepted, and start all of them again."""
-    client = SupervisorClient(stack)
+    client = our_processes(stack, "restart every component")
     names = [row.name for row in client.ps() if row.state in (State.RUNNING, State.PAUSED)]
     for name in names:
         client.stop(name)

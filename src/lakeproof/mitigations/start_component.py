@@ -2,7 +2,7 @@
 
 from lakeproof.arguments import Arguments
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
@@ -19,7 +19,7 @@ def typed(stack: Stack, arguments: StartComponent) -> str:
 
 def run(stack: Stack, arguments: StartComponent) -> str:
     """Start it and return once it is healthy; fine where it runs."""
-    started = SupervisorClient(stack).start(arguments.component)
+    started = our_processes(stack, f"start {arguments.component}").start(arguments.component)
     return f"started: {', '.join(started) or 'nothing, it runs'}"
 
 

@@ -3,6 +3,7 @@
 from lakeproof.arguments import Arguments
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
@@ -19,7 +20,7 @@ def typed(stack: Stack, arguments: StopTicker) -> str:
 
 def run(stack: Stack, arguments: StopTicker) -> str:
     """Stop it for good."""
-    stopped = SupervisorClient(stack).stop(arguments.component)
+    stopped = our_processes(stack, f"stop {arguments.component}").stop(arguments.component)
     return f"{arguments.component} {'stopped' if stopped else 'did not run'}"
 
 
