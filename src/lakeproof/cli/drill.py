@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 
 def drill(
     name: Annotated[str, typer.Argument(help="a scenario (`lakeproof runbook list`), A+B, all, or healthy")],
-    seed: Annotated[int, typer.Option(help="of the shoppers' calls")] = 7,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="of the shoppers' calls")] = 7,
     fix: Annotated[
         str | None, typer.Option("--fix", "--wrong-fix", help="run this instead of the diagnosed repair; see below")
     ] = None,
