@@ -10,6 +10,8 @@ import os
 import sys
 from urllib.parse import urlsplit
 
+ROWS_MAX = 1_000_000
+
 
 def main() -> int:
     """Exit 0 where everything arrived after the resume (or --keep-paused was given), else 1."""
@@ -21,8 +23,8 @@ def main() -> int:
     parser.add_argument("--connector", default="orders")
     parser.add_argument("--keep-paused", action="store_true", help="do not resume; `lakeproof fault remove` does")
     given = parser.parse_args()
-    if given.rows < 1:
-        parser.error("--rows must be at least 1")
+    if not 1 <= given.rows <= ROWS_MAX:
+        parser.error(f"--rows must be between 1 and {ROWS_MAX}")
     if urlsplit(given.connect_url).hostname != "connect":
         os.environ["LAKEPROOF_ENDPOINTS"] = json.dumps({"connect": {"http": given.connect_url}})
 

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import InvalidInput
-from lakeproof.stack.settings import load_settings
+from lakeproof.processes.ports import METRICS_PORT
+from lakeproof.stack.components import all_components
+from lakeproof.stack.settings import PORT_SHIFT_MAX, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,56 @@ def test_an_unknown_key_is_refused_by_name() -> None:
 
 def test_broken_toml_names_the_file() -> None:
     write("port_shift = = 5\n")
-    with pytest.raises(InvalidInput, match=r"lakeproof\.toml: not valid TOML"):
+    with pytest.raises(InvalidInput, match=r"lakeproof\.toml: not valid TOML: .*line 1, column 14"):
+        load_settings()
+
+
+def test_a_file_of_another_encoding_names_the_place() -> None:
+    Path("lakeproof.toml").write_bytes(b'name = "x"\n# caf\xe9\n')
+    with pytest.raises(InvalidInput, match=r"not UTF-8 \(at line 2, column 6\)"):
+        load_settings()
+
+
+def test_a_folder_in_the_file_s_place_is_refused() -> None:
+    Path("lakeproof.toml").mkdir()
+    with pytest.raises(InvalidInput, match=r"lakeproof\.toml: cannot be read: Is a directory"):
+        load_settings()
+
+
+def test_a_file_that_cannot_be_read_is_refused() -> None:
+    Path("lakeproof.toml").symlink_to("lakeproof.toml")  # a circle: unreadable for root too
+    with pytest.raises(InvalidInput, match=r"lakeproof\.toml: cannot be read: Too many levels"):
+        load_settings()
+
+
+def test_an_endpoint_of_an_unknown_component_is_refused_with_the_closest_one() -> None:
+    write('[endpoints.conect]\nhttp = "10.0.0.5:8083"\n')
+    with pytest.raises(InvalidInput, match=r"\[endpoints\.conect\]: no component 'conect', did you mean 'connect'"):
+        load_settings()
+
+
+def test_no_shifted_port_leaves_the_range() -> None:
+    ports = [METRICS_PORT, *(port for one in all_components().values() for port in one.ports.values())]
+    assert max(ports) + PORT_SHIFT_MAX <= 65535
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "port_shift = 70000",
+        "port_shift = -1",
+        "[shop]\nrequest_seconds = -1",
+        "[shop]\nrequest_seconds = nan",
+        "[shop]\nmax_body_bytes = 10_000_000_000",
+        "[lake]\naudit_seconds = inf",
+        "[lake]\nreadable_seconds = 1_000_000_000",
+        '[endpoints.mysql]\ntcp = "host:70000"',
+        '[endpoints.mysql]\ntcp = "host:0"',
+    ],
+)
+def test_a_number_out_of_bounds_is_refused(text: str) -> None:
+    write(text + "\n")
+    with pytest.raises(InvalidInput, match=r"lakeproof\.toml"):
         load_settings()
 
 

@@ -19,8 +19,10 @@ from pydantic_settings import (
 )
 
 from lakeproof.errors import InvalidInput
+from lakeproof.unknown_name import unknown_name
 
 CONFIG_FILE = "lakeproof.toml"
+PORT_SHIFT_MAX = 46_000  # the highest port of a component stays a port; a test holds them together
 
 
 class LakeSettings(BaseModel):
@@ -30,8 +32,10 @@ class LakeSettings(BaseModel):
 
     checkpoint_seconds: float = Field(2.0, ge=0.5, le=600)
     publish_seconds: float = Field(0.3, ge=0.05, le=600, description="pause between two looks of the publisher")
-    readable_seconds: int = Field(900, ge=60, description="a published hash stays readable for so long")
-    audit_seconds: float = Field(60.0, ge=5, description="pause between two full audits by Trino")
+    readable_seconds: int = Field(
+        900, ge=60, le=30 * 86_400, description="a published hash stays readable for so long"
+    )
+    audit_seconds: float = Field(60.0, ge=5, le=86_400, description="pause between two full audits by Trino")
     align_transactions: bool = Field(True, description="off: parts of transactions may be seen (for proofs)")
     cut: bool = Field(True, description="off: publish each table's newest snapshot (for proofs)")
 
@@ -50,8 +54,8 @@ class ShopSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     pool_size: int = Field(10, ge=1, le=500, description="database connections of a service")
-    request_seconds: float = Field(5.0, gt=0, description="a request is given up after so long")
-    max_body_bytes: int = Field(65536, ge=1024)
+    request_seconds: float = Field(5.0, ge=0.1, le=600, description="a request is given up after so long")
+    max_body_bytes: int = Field(65536, ge=1024, le=1 << 24)
     ledger_covers: Literal["auto", "all", "own"] = Field(
         "auto",
         description="all: every order came from our shoppers, another one is phantom; own: another one is somebody "
@@ -77,7 +81,7 @@ class Settings(BaseSettings):
         pattern=r"^127(\.\d{1,3}){3}$",
         description="the loopback address that servers listen on; few have a login of their own",
     )
-    port_shift: int = Field(0, ge=0, le=50000, description="added to every port")
+    port_shift: int = Field(0, ge=0, le=PORT_SHIFT_MAX, description="added to every port")
     timing: Literal["drill", "production"] = "drill"
     endpoints: dict[str, dict[str, str]] = {}
     secrets: dict[str, str] = {}
@@ -101,7 +105,7 @@ class Settings(BaseSettings):
         for component, kinds in given.items():
             for kind, address in kinds.items():
                 # Some entries are no address: a folder that an external server sees, for one.
-                if kind in ("http", "tcp", "jmx") and not re.fullmatch(r"(https?://)?[^/\s:]+:\d{1,5}/?", address):
+                if kind in ("http", "tcp", "jmx") and not _is_address(address):
                     raise ValueError(f"{component}.{kind} is {address!r}; wanted host:port")
         return given
 
@@ -138,8 +142,7 @@ def load_settings() -> Settings:
     Raises: InvalidInput naming the file, the key and what is wrong with it.
     """
     path = Path(os.environ.get("LAKEPROOF_CONFIG", CONFIG_FILE))
-    if "LAKEPROOF_CONFIG" in os.environ and not path.is_file():
-        raise InvalidInput("no such file", where=str(path), next_action="mend LAKEPROOF_CONFIG or unset it")
+    _require_readable(path)
     known = {name.upper() for name in Settings.model_fields}
     for variable in os.environ:
         if variable.startswith("LAKEPROOF_") and variable not in NOT_SETTINGS:
@@ -151,7 +154,7 @@ def load_settings() -> Settings:
                     next_action=f"one of {', '.join(sorted(known))}",
                 )
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -164,5 +167,47 @@ def load_settings() -> Settings:
             where="LAKEPROOF_*",
             next_action="""lists and tables are JSON, e.g. LAKEPROOF_SCENARIO_DIRS='["folder"]'""",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:  # its text ends with "(at line 3, column 14)"
         raise InvalidInput(f"not valid TOML: {error}", where=str(path), next_action="correct that line") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        column = error.start - error.object.rfind(b"\n", 0, error.start)
+        raise InvalidInput(
+            f"not valid TOML: not UTF-8 (at line {line}, column {column})",
+            where=str(path),
+            next_action="save it as UTF-8",
+        ) from error
+    _require_known_components(settings, path)
+    return settings
+
+
+def _is_address(text: str) -> bool:
+    """host:port, with or without http(s):// before it; a port is 1 to 65535."""
+    found = re.fullmatch(r"(?:https?://)?[^/\s:]+:(\d{1,5})/?", text)
+    return found is not None and 1 <= int(found[1]) <= 65535
+
+
+def _require_readable(path: Path) -> None:
+    """A file that is there, or was named, must be read: to pass over it would be to run with other settings."""
+    named = "LAKEPROOF_CONFIG" in os.environ
+    mend = "mend LAKEPROOF_CONFIG or unset it" if named else "make it a readable file, or take it away"
+    try:
+        path.read_bytes()
+    except FileNotFoundError as error:
+        if named:
+            raise InvalidInput("no such file", where=str(path), next_action=mend) from error
+    except OSError as error:
+        raise InvalidInput(f"cannot be read: {error.strerror}", where=str(path), next_action=mend) from error
+
+
+def _require_known_components(settings: Settings, path: Path) -> None:
+    """Endpoints are for components: a misspelt one would silently leave the local server in use."""
+    if settings.endpoints:
+        from lakeproof.stack.components import all_components
+
+        known = all_components()
+        for name in settings.endpoints:
+            if name not in known:
+                raise unknown_name(
+                    "component", name, known, where=f"{path} or LAKEPROOF_ENDPOINTS, [endpoints.{name}]"
+                )
