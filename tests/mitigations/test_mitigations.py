@@ -23,6 +23,7 @@ from lakeproof.stack.stack import Stack
 NEEDED: dict[str, dict[str, str]] = {
     "continue_process": {"component": "connect"},
     "start_component": {"component": "connect"},
+    "restart_component": {"component": "connect"},
     "silence_alert": {"alert": "CdcReplicationLagHigh"},
 }
 
