@@ -23,7 +23,7 @@ FAULTS = (
     ("connector_grant_lost", ("revoked-grant",)),
     ("connect_hung", ("hung-process", "--arg", "component=connect")),
     ("connect_down", ("stopped-process", "--arg", "component=connect")),
-    ("ticker_stopped", ("stopped-process", "--arg", "component=lag-exporter")),
+    ("lag_exporter_down", ("stopped-process", "--arg", "component=lag-exporter")),
 )
 
 
