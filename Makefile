@@ -20,13 +20,17 @@ setup: ## install all that demo and tests need (asks first; CI=1 or LAKEPROOF_YE
 	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test
-test: setup ## lint, fast, engines and one whole drill (about 15 minutes once set up)
-	$(MAKE) --no-print-directory lint test-fast test-engines test-drills
+test: setup ## lint, fast, Java, engines and one whole drill (about 15 minutes once set up)
+	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills
 
 .PHONY: test-fast
 test-fast: ## tests without engines, under a minute
 	@$(BOOTSTRAP) --for dev
 	$(PYTEST) -q
+
+.PHONY: test-java
+test-java: ## the Flink operator's own tests, by Maven and JUnit (half a minute; needs set-up)
+	@$(VENV)/python -m lakeproof.install.java_tests
 
 .PHONY: test-engines
 test-engines: ## each component starts, answers, dies, comes back
