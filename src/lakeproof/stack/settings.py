@@ -45,7 +45,11 @@ class CaptureSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    exactly_once: bool = Field(True, description="off: rows may come twice after a crash (for proofs)")
+    exactly_once: bool = Field(
+        True,
+        description="Connect's transactions, and the lake job's dropping of what comes again all the same; "
+        "off: rows may come twice after a crash (for proofs)",
+    )
 
 
 class ShopSettings(BaseModel):
