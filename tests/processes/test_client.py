@@ -389,3 +389,14 @@ def test_a_daemon_that_is_told_to_end_stops_everything_cleanly(fresh: Supervisor
     Deadline(5).wait_for("its end", lambda: None if procfs.is_alive(holder.process) else True, every=0.02)
     assert (fresh.stack.state_dir / "said-goodbye").exists()
     assert not fresh.died() and fresh.left_over() == []
+
+
+def test_a_caller_that_never_asks_does_not_hold_up_the_end(
+    fresh: SupervisorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh.up(["base"])
+    monkeypatch.setattr("lakeproof.processes.client.END_SECONDS", 60.0)  # a daemon that hung would be seen as such
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.connect(str(fresh.runtime.socket))
+        assert fresh.down() == ["base"]
+    assert not fresh.running()

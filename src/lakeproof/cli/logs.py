@@ -1,11 +1,11 @@
 """`lakeproof logs`: one component's log, or a search over all of them."""
 
-import time
 from typing import Annotated
 
 import typer
 
 from lakeproof.cli.output import say
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
 
 FOLLOW_PAUSE_SECONDS = 0.25
@@ -56,8 +56,9 @@ def add_to(app: typer.Typer) -> None:
             print(line)
         if follow:
             say(f"following {path}, Ctrl-C ends it")
+            until_interrupted = Deadline(float("inf"))
             for new in logfile.follow(path, start):
                 if new is None:
-                    time.sleep(FOLLOW_PAUSE_SECONDS)
+                    until_interrupted.pause(FOLLOW_PAUSE_SECONDS)
                 else:
                     print(new, flush=True)

@@ -33,6 +33,7 @@ from lakeproof.stack.stack import Stack, load_stack
 
 LOOK_SECONDS = 2.0
 ROTATE_LOOK_SECONDS = 10.0
+LAST_WORDS_SECONDS = 2.0
 OPEN_FILES = 65536
 LOG_NAME = "supervisor"
 
@@ -141,13 +142,13 @@ class Daemon:
                 loop.add_signal_handler(number, self.end)
             loop.add_signal_handler(signal.SIGHUP, lambda: None)
             self._jobs = [asyncio.create_task(self._look()), asyncio.create_task(self._rotate())]
-            async with await Server(self).listen(self.runtime.socket):
+            server = Server(self)
+            async with await server.listen(self.runtime.socket):
                 _write(ready_pipe, "ready")
                 log.info("supervisor of stack %s runs, run id %s", self.stack.name, self.run_id)
                 await self._over.wait()
                 await self.stop()
-                # The client that asked for `down` still reads its last line.
-                await asyncio.sleep(0.1)
+                await server.finish(LAST_WORDS_SECONDS)
         finally:
             self._lock.release()
             log.info("supervisor of stack %s has ended", self.stack.name)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 
 from lakeproof.deadline import Deadline
+from lakeproof.errors import DeadlineExpired
 from lakeproof.processes import sweep
 from lakeproof.processes.process import Process, send
 
@@ -40,11 +41,10 @@ async def kill_component(running: Process, run_id: str, component: str) -> None:
 
 
 async def _kill_until_none(running: Process, kill: Callable[[], int]) -> None:
-    deadline = Deadline(DIE_SECONDS)
-    while not deadline.expired:
-        if not kill() and not running.running:
-            return
-        await asyncio.wait({running.exited}, timeout=0.05)
-        if not running.running:
-            await asyncio.sleep(0.02)
-    log.error("pid %s: something of it does not die", running.pid)
+    async def look() -> bool | None:
+        return True if not kill() and not running.running else None
+
+    try:
+        await Deadline(DIE_SECONDS).wait_for_async("all of it to die", look, every=0.02)
+    except DeadlineExpired:
+        log.error("pid %s: something of it does not die", running.pid)

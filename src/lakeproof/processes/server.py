@@ -5,8 +5,8 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ from lakeproof.unknown_name import unknown_name
 if TYPE_CHECKING:
     from lakeproof.processes.daemon import Daemon
 
+LOOK_SECONDS = 0.25
+
 type Send = Callable[[dict[str, Any]], None]
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,8 @@ class Server:
 
     def __init__(self, daemon: "Daemon") -> None:
         self._daemon = daemon
+        self._callers: set[asyncio.Task[Any]] = set()
+        self._asked: set[asyncio.Task[Any]] = set()
 
     async def listen(self, path: Path) -> asyncio.Server:
         """Listen on the socket, which only its owner may use."""
@@ -43,13 +47,38 @@ class Server:
         path.chmod(0o600)
         return server
 
+    async def finish(self, seconds: float) -> None:
+        """Let the requests under way (the `down` that ends us, above all) get their last line; then hang up."""
+        if self._asked:
+            await asyncio.wait(self._asked, timeout=seconds)
+        for task in self._callers:
+            task.cancel()
+        await asyncio.gather(*self._callers, return_exceptions=True)
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._callers.add(task)
+        try:
+            line = await reader.readline()
+            self._asked.add(task)
+            await self._converse(line, writer)
+        except asyncio.CancelledError:
+            log.info("hung up on a caller, for the supervisor ends")
+        except (ValueError, ConnectionError) as error:
+            log.warning("a caller's request could not be read: %s", error)
+        finally:
+            self._callers.discard(task)
+            self._asked.discard(task)
+            writer.close()
+
+    async def _converse(self, line: bytes, writer: asyncio.StreamWriter) -> None:
         def send(message: dict[str, Any]) -> None:
             if not writer.is_closing():
                 writer.write(encode(message))
 
         try:
-            request = json.loads(await reader.readline())
+            request = json.loads(line)
             answer = await self._do(request, send)
             send({"done": answer})
         except LakeproofError as error:
@@ -61,7 +90,6 @@ class Server:
             send({"error": error_to_json(TerminalError(f"{type(error).__name__}: {error}", where="supervisor"))})
         with contextlib.suppress(ConnectionError):
             await writer.drain()
-            writer.close()
 
     async def _do(self, request: dict[str, Any], send: Send) -> Any:
         daemon = self._daemon
@@ -112,41 +140,52 @@ class Server:
         keepers = [daemon.keepers[name] for name in closure(names, daemon.components)]
         missing = [keeper for keeper in keepers if not keeper.wanted]
         ports.check_free([one.component for one in missing if one.pid is None], daemon.stack, supervisor=False)
-        for keeper in keepers:
-            await keeper.want()
-        while not all(keeper.healthy.is_set() for keeper in keepers):
-            if daemon.closing:
-                raise TerminalError("stopped while it was starting", where=f"stack {daemon.stack.name}")
+        with self._events() as news:
             for keeper in keepers:
-                if gave_up(keeper):
-                    raise describe_failure(keeper)
-            await asyncio.sleep(0.05)
+                await keeper.want()
+            while not all(keeper.healthy.is_set() for keeper in keepers):
+                if daemon.closing:
+                    raise TerminalError("stopped while it was starting", where=f"stack {daemon.stack.name}")
+                for keeper in keepers:
+                    if gave_up(keeper):
+                        raise describe_failure(keeper)
+                # Every change is told; that one has been unhealthy for too long is not.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.get(), LOOK_SECONDS)
         return [keeper.name for keeper in missing]
+
+    @contextmanager
+    def _events(self) -> Iterator[asyncio.Queue[Event]]:
+        """Every event of the daemon while the block runs."""
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._daemon.events.append(queue)
+        try:
+            yield queue
+        finally:
+            self._daemon.events.remove(queue)
 
     @asynccontextmanager
     async def _telling(self, send: Send, still: Callable[[], str]) -> AsyncIterator[None]:
         """Send every event on, and `still()` when there was none for a few seconds."""
-        queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._daemon.events.append(queue)
+        with self._events() as queue:
 
-        async def pump() -> None:
-            while True:
-                try:
-                    event = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
-                except TimeoutError:
-                    event = Event("", "progress", still())
-                send({"event": event.to_json()})
+            async def pump() -> None:
+                while True:
+                    try:
+                        event = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                    except TimeoutError:
+                        event = Event("", "progress", still())
+                    send({"event": event.to_json()})
 
-        task = asyncio.create_task(pump())
-        try:
-            yield
-        finally:
-            await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            self._daemon.events.remove(queue)
-            while not queue.empty():
-                send({"event": queue.get_nowait().to_json()})
+            task = asyncio.create_task(pump())
+            try:
+                yield
+            finally:
+                await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                while not queue.empty():
+                    send({"event": queue.get_nowait().to_json()})
 
     def _still(self) -> str:
         """What is not healthy yet, and for how long it has been wanted."""
