@@ -61,4 +61,4 @@ def test_the_capture_account_cannot_write() -> None:
 
 def test_a_server_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
     with pytest.raises(NotReady):
-        mysql.ready(make_stack(tmp_path, port_shift=49_999), 1.0)
+        mysql.ready(make_stack(tmp_path, port_shift=45_999), 1.0)

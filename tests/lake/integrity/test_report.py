@@ -70,7 +70,7 @@ def test_the_json_has_the_shape_of_the_contract() -> None:
 def nothing_answers(tmp_path: Path) -> Stack:
     """A stack whose every endpoint refuses."""
     secrets = {"mysql-reader": "x", "s3-access-key": "x", "s3-secret-key": "x"}
-    return Stack(Settings(mode="external", state_dir=tmp_path, port_shift=50000, secrets=secrets))
+    return Stack(Settings(mode="external", state_dir=tmp_path, port_shift=45000, secrets=secrets))
 
 
 def test_a_check_of_a_stack_that_is_down_is_unknown_and_says_why(tmp_path: Path) -> None:
