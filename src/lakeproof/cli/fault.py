@@ -40,13 +40,19 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
         [
             (
                 fault.id,
-                present[fault.id].at if fault.id in present else "",
+                _since(present.get(fault.id)),
                 " ".join(f"{name}={value}" for name, value in _arguments(fault).items()),
                 fault.summary,
             )
             for fault in faults.values()
         ],
     )
+
+
+def _since(record: "FaultRecord | None") -> str:
+    if record is None:
+        return ""
+    return record.at if record.made else f"{record.at} (may be: it could not be made, nor taken back)"
 
 
 def _row(fault: "Fault", record: "FaultRecord | None") -> dict[str, object]:
@@ -56,6 +62,7 @@ def _row(fault: "Fault", record: "FaultRecord | None") -> dict[str, object]:
         "arguments": _arguments(fault),
         "injected_at": record.at if record else None,
         "by": record.by if record else None,
+        "made": record.made if record else None,
     }
 
 
