@@ -202,8 +202,13 @@ final class OpenTransactions<C> {
     }
 
     /** What is remembered of the transactions passed on, for the checkpoint. */
-    List<String> passedLines() {
-        return passed.lines();
+    byte[] passedBytes() {
+        return passed.toBytes();
+    }
+
+    /** How many transactions passed on are remembered. */
+    int remembered() {
+        return passed.size();
     }
 
     String lastCompleted() {
@@ -214,13 +219,13 @@ final class OpenTransactions<C> {
      * Takes back what a checkpoint holds; the changes that waited are added after it, each as it came.
      *
      * @param lastCompletedId null where none was
-     * @param passedLines empty in a checkpoint of before there were any
+     * @param passedBytes empty in a checkpoint of before there were any, else one
      */
-    void restore(String lastCompletedId, Iterable<String> splitIds, Iterable<String> passedLines) {
+    void restore(String lastCompletedId, Iterable<String> splitIds, Iterable<byte[]> passedBytes) {
         lastCompleted = lastCompletedId;
         splitIds.forEach(split::add);
         if (dropRepeats) {
-            passed.restore(passedLines);
+            passedBytes.forEach(passed::restore);
         }
     }
 

@@ -6,12 +6,15 @@
  */
 package dev.lakeproof.lake;
 
-import java.util.ArrayList;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.StringJoiner;
 import java.util.TreeSet;
 
 /**
@@ -21,11 +24,8 @@ import java.util.TreeSet;
  * another one is never taken for a repeat. Bounded: an older transaction is forgotten, and would pass again.
  */
 final class PassedTransactions {
-    /** A killed connector repeats its last transaction. At 800 a second this is 12 s of them; 1 MB in a checkpoint. */
+    /** A killed connector repeats its last transaction. At 800 a second this is 12 s of them; 0.5 MB in a checkpoint. */
     static final int REMEMBERED = 10_000;
-
-    /** The one character that no id, file or table has in its name. */
-    private static final String SEPARATOR = "\0";
 
     /**
      * @param ended its END came, so all of its rows did
@@ -85,33 +85,78 @@ final class PassedTransactions {
         return passed != null && passed.ended();
     }
 
-    /** One line per transaction, oldest first, for the checkpoint. */
-    List<String> lines() {
-        List<String> lines = new ArrayList<>(newest.size());
-        newest.forEach((id, passed) -> {
-            Place last = passed.last() == null ? new Place("", 0, 0) : passed.last();
-            StringJoiner words = new StringJoiner(SEPARATOR)
-                    .add(id)
-                    .add(passed.ended() ? "ended" : "")
-                    .add(passed.writtenAt() == null ? "" : passed.writtenAt().toString())
-                    .add(last.file())
-                    .add(Long.toString(last.position()))
-                    .add(Long.toString(last.row()));
-            passed.tables().forEach(words::add);
-            lines.add(words.toString());
-        });
-        return lines;
+    /**
+     * All of it, oldest first, for the checkpoint: the names of tables and files once, then each transaction, about 50
+     * bytes. One value, because Flink takes three times as long (15 ms) for 10,000 texts.
+     */
+    byte[] toBytes() {
+        Map<String, Integer> names = new LinkedHashMap<>();
+        for (Passed passed : newest.values()) {
+            passed.tables().forEach(table -> names.putIfAbsent(table, names.size()));
+            if (passed.last() != null) {
+                names.putIfAbsent(passed.last().file(), names.size());
+            }
+        }
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream(64 * newest.size() + 1024);
+        try (DataOutputStream out = new DataOutputStream(bytes)) {
+            out.writeInt(names.size());
+            for (String name : names.keySet()) {
+                out.writeUTF(name);
+            }
+            out.writeInt(newest.size());
+            for (Map.Entry<String, Passed> entry : newest.entrySet()) {
+                out.writeUTF(entry.getKey());
+                write(entry.getValue(), names, out);
+            }
+        } catch (IOException error) {
+            throw new UncheckedIOException(error);
+        }
+        return bytes.toByteArray();
     }
 
-    /** Takes back what {@link #lines} gave. */
-    void restore(Iterable<String> lines) {
-        for (String line : lines) {
-            List<String> words = List.of(line.split(SEPARATOR, -1));
-            Long writtenAt = words.get(2).isEmpty() ? null : Long.valueOf(words.get(2));
-            Place last = new Place(words.get(3), Long.parseLong(words.get(4)), Long.parseLong(words.get(5)));
-            Set<String> tables = Set.copyOf(words.subList(6, words.size()));
-            note(words.get(0), words.get(1).equals("ended"), tables, last.file().isEmpty() ? null : last, writtenAt);
+    private static void write(Passed passed, Map<String, Integer> names, DataOutputStream out) throws IOException {
+        out.writeBoolean(passed.ended());
+        out.writeShort(passed.tables().size());
+        for (String table : passed.tables()) {
+            out.writeInt(names.get(table));
         }
+        out.writeBoolean(passed.writtenAt() != null);
+        if (passed.writtenAt() != null) {
+            out.writeLong(passed.writtenAt());
+        }
+        out.writeBoolean(passed.last() != null);
+        if (passed.last() != null) {
+            out.writeInt(names.get(passed.last().file()));
+            out.writeLong(passed.last().position());
+            out.writeLong(passed.last().row());
+        }
+    }
+
+    /** Takes back what {@link #toBytes} gave. */
+    void restore(byte[] bytes) {
+        try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
+            String[] names = new String[in.readInt()];
+            for (int i = 0; i < names.length; i++) {
+                names[i] = in.readUTF();
+            }
+            for (int left = in.readInt(); left > 0; left--) {
+                String id = in.readUTF();
+                boolean ended = in.readBoolean();
+                Set<String> tables = new TreeSet<>();
+                for (int tablesLeft = in.readShort(); tablesLeft > 0; tablesLeft--) {
+                    tables.add(names[in.readInt()]);
+                }
+                Long writtenAt = in.readBoolean() ? in.readLong() : null;
+                Place last = in.readBoolean() ? new Place(names[in.readInt()], in.readLong(), in.readLong()) : null;
+                note(id, ended, tables, last, writtenAt);
+            }
+        } catch (IOException error) {
+            throw new UncheckedIOException("the state of transactions passed on cannot be read", error);
+        }
+    }
+
+    int size() {
+        return newest.size();
     }
 
     /** The further of two places; of two files, the one that came later. Either may be null. */

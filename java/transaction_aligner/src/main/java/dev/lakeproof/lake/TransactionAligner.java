@@ -64,7 +64,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
     private transient ListState<byte[]> openState;
     private transient ListState<String> lastCompletedState;
     private transient ListState<String> splitState;
-    private transient ListState<String> passedState;
+    private transient ListState<byte[]> passedState;
     private transient int unexpectedColumns;
     private transient Counter transactions;
     private transient Counter transactionsIncomplete;
@@ -119,7 +119,9 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         lastCompletedState = context.getOperatorStateStore()
                 .getListState(new ListStateDescriptor<>("last-completed", Types.STRING));
         splitState = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("split", Types.STRING));
-        passedState = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("passed", Types.STRING));
+        passedState = context.getOperatorStateStore()
+                .getListState(new ListStateDescriptor<>(
+                        "passed-transactions", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
         Iterator<String> completed = lastCompletedState.get().iterator();
         open.restore(completed.hasNext() ? completed.next() : null, splitState.get(), passedState.get());
         for (byte[] raw : openState.get()) {
@@ -137,7 +139,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         }
         openState.update(raw);
         splitState.update(open.splitIds());
-        passedState.update(open.passedLines());
+        passedState.update(List.of(open.passedBytes()));
         lastCompletedState.update(open.lastCompleted() == null ? List.of() : List.of(open.lastCompleted()));
     }
 

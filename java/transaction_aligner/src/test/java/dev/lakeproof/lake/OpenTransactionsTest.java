@@ -47,9 +47,9 @@ class OpenTransactionsTest {
     }
 
     /** A job that starts from a checkpoint of this one, with that much of its state. */
-    private void restores(List<String> passedLines) {
+    private void restores(List<byte[]> passedBytes) {
         OpenTransactions<String> restored = new OpenTransactions<>(true);
-        restored.restore(open.lastCompleted(), open.splitIds(), passedLines);
+        restored.restore(open.lastCompleted(), open.splitIds(), passedBytes);
         open = restored;
     }
 
@@ -242,7 +242,7 @@ class OpenTransactionsTest {
         comes("771:24", ORDERS, null, null);
         ends("771:24", 1);
         ends("0-1-3", 0);
-        restores(open.passedLines());
+        restores(List.of(open.passedBytes()));
         assertFalse(comes("0-1-1", 10));
         assertEquals(Ending.REPEATED, ends("0-1-1", 1));
         assertFalse(comes("0-1-2", 20));
@@ -268,7 +268,7 @@ class OpenTransactionsTest {
             comes("0-1-" + number, 10L * number);
             ends("0-1-" + number, 1);
         }
-        assertEquals(PassedTransactions.REMEMBERED, open.passedLines().size());
+        assertEquals(PassedTransactions.REMEMBERED, open.remembered());
         assertFalse(comes("0-1-2", 20));
         assertTrue(comes("0-1-1", 10));
     }
@@ -284,7 +284,7 @@ class OpenTransactionsTest {
         assertTrue(comes("0-1-1", 10));
         assertEquals(Ending.REPLAYED, ends("0-1-1", 2));
         assertEquals(4, passed.size());
-        assertEquals(List.of(), open.passedLines());
+        assertEquals(0, open.remembered());
     }
 
     @Test
