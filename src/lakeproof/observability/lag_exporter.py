@@ -7,7 +7,6 @@ or dead, Kafka down; and the database down or this ticker's own writes failing, 
 Run as `python -m lakeproof.observability.lag_exporter`.
 """
 
-import json
 import logging
 import os
 import signal
@@ -15,20 +14,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from lakeproof.lake.capture.connector import connectors
 from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
+from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.stack import Stack, load_stack
 
 NAME = "lag-exporter"
-REQUEST_SECONDS = 5.0
 
 type Pair = tuple[Ticker, BeatReader]
 
@@ -82,36 +79,6 @@ def health(pairs: dict[str, Pair]) -> tuple[int, dict[str, object]]:
     }
 
 
-def handler(pairs: dict[str, Pair], registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
-    """The HTTP side: /metrics and /health, nothing else."""
-
-    class Handler(BaseHTTPRequestHandler):
-        timeout = REQUEST_SECONDS
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path == "/metrics":
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-            elif path == "/health":
-                status, body = health(pairs)
-                self._answer(status, "application/json", json.dumps(body).encode())
-            else:
-                self._answer(404, "application/json", b'{"detail": "only /metrics and /health"}')
-
-        def _answer(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """A line per scrape tells nothing."""
-
-    return Handler
-
-
 def make_pairs(stack: Stack, stop: threading.Event) -> dict[str, Pair]:
     """One ticker and one reader for each connector's file."""
     return {
@@ -130,10 +97,7 @@ def run(stack: Stack) -> None:
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
     ProcessCollector(registry=registry)
-    server = ThreadingHTTPServer(
-        (stack.settings.host, stack.port(NAME)), handler(pairs, registry), bind_and_activate=True
-    )
-    server.daemon_threads = True
+    server = make_metrics_server(stack.settings.host, stack.port(NAME), registry, lambda: health(pairs))
 
     def end(_number: int, _frame: FrameType | None) -> None:
         stop.set()

@@ -6,7 +6,6 @@ store elsewhere it is MinIO's own metric instead. Listing costs: it is made ever
 long, so that it never uses more than a twentieth of a core.
 """
 
-import json
 import logging
 import os
 import threading
@@ -14,14 +13,15 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.stack import Stack, load_stack
 
 log = logging.getLogger(__name__)
@@ -142,28 +142,11 @@ def make_server(host: str, port: int, metrics: StoreMetrics) -> ThreadingHTTPSer
     registry = CollectorRegistry()
     registry.register(metrics)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/metrics":
-                self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
-            elif self.path == "/health":
-                error = metrics.listing.error
-                body = {"status": "degraded" if error else "ok", "minio": error or "ok"}
-                self._answer(200, json.dumps(body).encode(), "application/json")
-            else:
-                self._answer(404, b"/metrics and /health are here\n", "text/plain")
+    def health() -> tuple[int, dict[str, object]]:
+        error = metrics.listing.error
+        return 200, {"status": "degraded" if error else "ok", "minio": error or "ok"}
 
-        def _answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Quiet: a line per scrape would fill the disk."""
-
-    return ThreadingHTTPServer((host, port), Handler)
+    return make_metrics_server(host, port, registry, health)
 
 
 def run_exporter(stack: Stack) -> None:

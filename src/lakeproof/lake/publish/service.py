@@ -1,14 +1,10 @@
 """The publisher's loop, its state for /health, and the small HTTP server that shows both it and the metrics."""
 
-import json
 import logging
 import threading
 import time
 from dataclasses import asdict, dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from http.server import ThreadingHTTPServer
 
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.job.sql_files import table_names
@@ -19,6 +15,7 @@ from lakeproof.lake.publish.full_audit import FullAudit
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
 from lakeproof.lake.publish.retention import remove_expired_copies
+from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -137,33 +134,14 @@ class Service:
 
 def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:
     """Start serving /health and /metrics on a thread of its own; shut the result down in the end."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path == "/metrics":
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(service.metrics.registry))
-            elif path == "/health":
-                seconds = time.monotonic() - service.health.round_at
-                told = asdict(service.health) | {"round_at": None, "seconds_in_round": round(seconds, 1)}
-                stuck = seconds > STUCK_SECONDS
-                if stuck:
-                    told["status"] = "stuck"
-                self._answer(503 if stuck else 200, "application/json", json.dumps(told).encode())
-            else:
-                self._answer(404, "text/plain", b"not found\n")
-
-        def _answer(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            log.debug(format, *args)
-
-    server = ThreadingHTTPServer((host, port), Handler)
-    server.daemon_threads = True
+    server = make_metrics_server(host, port, service.metrics.registry, lambda: health_page(service.health))
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     return server
+
+
+def health_page(health: Health) -> tuple[int, dict[str, object]]:
+    """(HTTP status, body): 503 where a round hangs."""
+    seconds = time.monotonic() - health.round_at
+    told = asdict(health) | {"round_at": None, "seconds_in_round": round(seconds, 1)}
+    stuck = seconds > STUCK_SECONDS
+    return (503, told | {"status": "stuck"}) if stuck else (200, told)
