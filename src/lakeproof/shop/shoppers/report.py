@@ -2,11 +2,11 @@
 
 import time
 from array import array
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass
 class Counts:
     """Calls so far. asked: planned and due. sent: of these, sent (not: no such order, too many under way).
 
@@ -49,28 +49,17 @@ class TrafficReport:
 
 
 @dataclass
-class Tally:
-    """Counts while they grow."""
+class Tally(Counts):
+    """Counts while they grow, and what the report is made of beside them."""
 
-    asked: int = 0
-    sent: int = 0
-    acknowledged: int = 0
-    refused: int = 0
-    unclear: int = 0
-    settled: int = 0
-    open_calls: int = 0
-    orders: int = 0
-    updates: int = 0
-    deletes: int = 0
-    mismatched: int = 0
     refusals: dict[str, int] = field(default_factory=dict)
     call_seconds: array[float] = field(default_factory=lambda: array("d"))
     lateness_seconds: array[float] = field(default_factory=lambda: array("d"))
     started: float = field(default_factory=time.monotonic)
 
     def counts(self) -> Counts:
-        """The counts now."""
-        return Counts(**{name: getattr(self, name) for name in Counts.__dataclass_fields__})
+        """The counts now; they do not grow."""
+        return Counts(**{field.name: getattr(self, field.name) for field in fields(Counts)})
 
     def refuse(self, reason: str) -> None:
         """Count one refusal under its reason."""
