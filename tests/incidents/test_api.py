@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,6 +6,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
+from lakeproof.deadline import Deadline
 from lakeproof.incidents.store import Store
 
 type Make = Callable[..., dict[str, Any]]
@@ -14,12 +14,11 @@ WEBHOOK = "/api/alertmanager"
 
 
 def wait_for_moment(client: TestClient) -> dict[str, Any]:
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        incident = client.get("/api/incidents/1").json()
-        if incident["moment"] is not None:
-            return dict(incident)
-    raise AssertionError("the moment was not looked up")
+    def look() -> dict[str, Any] | None:
+        incident = dict(client.get("/api/incidents/1").json())
+        return incident if incident["moment"] is not None else None
+
+    return Deadline(60).wait_for("the moment to be looked up", look, every=0.01)
 
 
 def test_a_webhook_opens_an_incident_and_its_moment_is_looked_up(

@@ -101,6 +101,6 @@ def await_row() -> Await:
             seen[:] = [client.row(name)]
             return seen[0] if holds(seen[0]) else None
 
-        return Deadline(20).wait_for(f"{name} as wanted", look, every=0.05, seen=lambda: str(seen))
+        return Deadline(60).wait_for(f"{name} as wanted", look, every=0.05, seen=lambda: str(seen))
 
     return wait

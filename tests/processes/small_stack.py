@@ -20,7 +20,7 @@ QUICK = Pace(ready=0.05, health=0.2, suspect=0.1, restart_first=0.2, restart_lon
 def asks(port: int) -> Callable[[Stack, float], None]:
     def ready(stack: Stack, timeout: float) -> None:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port + stack.settings.port_shift}/", timeout=0.5).read()
+            urllib.request.urlopen(f"http://127.0.0.1:{port + stack.settings.port_shift}/", timeout=timeout).read()
         except OSError as error:
             raise NotReady(f"no answer: {error}") from error
 

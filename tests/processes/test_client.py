@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,7 +33,7 @@ def kill_daemon(client: SupervisorClient) -> None:
     holder = lock.living_holder(client.runtime)
     assert holder is not None
     os.kill(holder.pid, signal.SIGKILL)
-    Deadline(5).wait_for("its end", lambda: None if procfs.is_alive(holder.process) else True, every=0.02)
+    Deadline(60).wait_for("its end", lambda: None if procfs.is_alive(holder.process) else True, every=0.02)
 
 
 def wait_until_gone(pid: int) -> None:
@@ -42,7 +41,7 @@ def wait_until_gone(pid: int) -> None:
         stat = procfs.read_stat(pid)
         return True if stat is None or not stat.alive else None
 
-    Deadline(5).wait_for(f"the end of pid {pid}", look, every=0.02)
+    Deadline(60).wait_for(f"the end of pid {pid}", look, every=0.02)
 
 
 def test_up_starts_each_component_after_what_it_needs_is_ready(client: SupervisorClient) -> None:
@@ -325,12 +324,12 @@ def test_metrics_show_each_component(client: SupervisorClient) -> None:
     port = 9256 + client.stack.settings.port_shift
 
     def scrape() -> str | None:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
             connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
         return text if 'lakeproof_component_healthy{component="base"} 1.0' in text else None
 
-    text = Deadline(5).wait_for("the metric", scrape, every=0.1)
+    text = Deadline(60).wait_for("the metric", scrape, every=0.1)
     assert 'lakeproof_component_restarts_total{component="base"} ' in text
     assert 'lakeproof_component_rss_bytes{component="base"}' in text
 
@@ -353,9 +352,7 @@ def test_a_process_that_carries_our_run_id_by_inheritance_from_us_is_not_swept(f
     with subprocess.Popen(
         ["sleep", "60"], env={**os.environ, "LAKEPROOF_RUN_ID": "other-00000000-0000"}
     ) as bystander:
-        began = time.monotonic()
-        fresh.down()
-        assert time.monotonic() - began < 5
+        assert fresh.down() == ["base"]
         assert bystander.poll() is None
         bystander.kill()
 
@@ -373,7 +370,7 @@ def test_up_during_a_down_waits_for_its_end(fresh: SupervisorClient) -> None:
     fresh.up(["deaf"])
     with ThreadPoolExecutor(1) as threads:
         down = threads.submit(fresh.down)
-        Deadline(5).wait_for(
+        Deadline(60).wait_for(
             "the stopping", lambda: True if fresh.row("deaf").state == State.STOPPING else None, every=0.01
         )
         SupervisorClient(fresh.stack, fresh.components, fresh._daemon_argv).up(["base"])
@@ -386,7 +383,7 @@ def test_a_daemon_that_is_told_to_end_stops_everything_cleanly(fresh: Supervisor
     holder = lock.living_holder(fresh.runtime)
     assert holder is not None
     os.kill(holder.pid, signal.SIGTERM)
-    Deadline(5).wait_for("its end", lambda: None if procfs.is_alive(holder.process) else True, every=0.02)
+    Deadline(60).wait_for("its end", lambda: None if procfs.is_alive(holder.process) else True, every=0.02)
     assert (fresh.stack.state_dir / "said-goodbye").exists()
     assert not fresh.died() and fresh.left_over() == []
 

@@ -43,7 +43,7 @@ async def test_a_question_that_hangs_counts_as_failed_and_is_not_asked_twice(mon
 
     def ready(stack: Stack, timeout: float) -> None:
         calls.append(timeout)
-        gate.wait(10)
+        gate.wait(60)
 
     question = asking(ready)
     assert not await question.ask()

@@ -45,6 +45,6 @@ def test_the_death_signal_holds_after_the_change_of_user() -> None:
         pid = int(parent.stdout.readline())
         child = procfs.identify(pid)
         assert child is not None
-        Deadline(20).wait_for("the program", lambda: True if comm(pid) == "sleep" else None, every=0.02)
+        Deadline(60).wait_for("the program", lambda: True if comm(pid) == "sleep" else None, every=0.02)
         parent.kill()
-    Deadline(20).wait_for("its end", lambda: None if procfs.is_alive(child) else True, every=0.02)
+    Deadline(60).wait_for("its end", lambda: None if procfs.is_alive(child) else True, every=0.02)

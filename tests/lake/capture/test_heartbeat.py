@@ -129,7 +129,7 @@ class Log:
 def read(log: Log, stop: threading.Event) -> BeatReader:
     reader = BeatReader(ORDERS, lambda _: log, stop)  # type: ignore[arg-type, return-value]
     reader.start()
-    reader.join(Deadline(5).left)
+    reader.join(Deadline(60).left)
     return reader
 
 
