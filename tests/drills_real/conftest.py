@@ -1,22 +1,21 @@
 """One whole stack for all drills, in a folder and on ports of its own, and nothing left behind at the end."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.stack import Stack, load_stack
+from lakeproof.stack.stack import Stack
 
 DRILL_SECONDS = 600
 
+type RealStack = Callable[[str], AbstractContextManager[Stack]]
 type RunDrill = Callable[..., "Done"]
 type Ask = Callable[..., "Done"]
 
@@ -32,23 +31,10 @@ class Done:
 
 
 @pytest.fixture(scope="session")
-def whole_stack() -> Iterator[Stack]:
-    """A stack that drills may start and break: port shift 3000, a fresh state folder that mysql's user may enter.
-
-    The shift keeps every port below the range from which the kernel takes ports for outgoing connections.
-    """
-    os.environ.setdefault("LAKEPROOF_NAME", "drills")
-    os.environ.setdefault("LAKEPROOF_PORT_SHIFT", "3000")
-    fresh = "LAKEPROOF_STATE_DIR" not in os.environ
-    if fresh:
-        os.environ["LAKEPROOF_STATE_DIR"] = f"/tmp/lakeproof-drills-{os.getpid()}"
-    state_dir = Path(os.environ["LAKEPROOF_STATE_DIR"])
-    state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-    made = load_stack()
-    yield made
-    SupervisorClient(made).down()
-    if fresh and not os.environ.get("LAKEPROOF_KEEP_TEST_STATE"):
-        shutil.rmtree(state_dir, ignore_errors=True)
+def whole_stack(real_stack: RealStack) -> Iterator[Stack]:
+    """A stack that drills may start and break."""
+    with real_stack("drills") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

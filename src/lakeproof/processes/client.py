@@ -28,7 +28,7 @@ from lakeproof.unknown_name import unknown_name
 SILENCE_SECONDS = HEARTBEAT_SECONDS * 4
 END_SECONDS = 20.0
 START_SECONDS = 30.0
-LISTEN_SECONDS = 5.0
+LISTEN_SECONDS = 15.0
 DOWN_SECONDS = 180.0
 
 type OnEvent = Callable[[Event], None]
