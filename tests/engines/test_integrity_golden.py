@@ -9,7 +9,7 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.lake.integrity.buckets import Digest, width_for
 from lakeproof.lake.integrity.canonical import Column, Kind, Table, digest_of, microseconds, text_of
-from lakeproof.lake.integrity.dialects import Dialect, Flink, MariaDb, Trino, canonical_text, digests_sql
+from lakeproof.lake.integrity.dialects import FLINK, MARIADB, TRINO, Dialect, canonical_text, digests_sql
 from lakeproof.lake.integrity.readers import mariadb_snapshot
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query import flink, trino
@@ -56,7 +56,7 @@ def source(dialect: Dialect, types: tuple[str, str, str, str]) -> str:
         if value is None:
             return f"CAST(NULL AS {kind})"
         text = str(value).replace("'", "''")
-        if isinstance(dialect, MariaDb):
+        if dialect is MARIADB:
             text = text.replace("\\", "\\\\")
         return f"CAST({value if isinstance(value, int) else f"'{text}'"} AS {kind})"
 
@@ -102,7 +102,7 @@ def test_mariadb_writes_the_same_canonical_text_and_digest(stack: Stack, up: Cal
     up("mysql")
     with mariadb_snapshot(stack, 30.0) as reader:
         types = ("SIGNED", "CHAR CHARACTER SET utf8mb4", "DECIMAL(12, 2)", "DATETIME(6)")
-        assert_equal(MariaDb(), types, reader.ask)
+        assert_equal(MARIADB, types, reader.ask)
 
 
 @pytest.mark.proof
@@ -110,7 +110,7 @@ def test_mariadb_writes_the_same_canonical_text_and_digest(stack: Stack, up: Cal
 def test_trino_writes_the_same_canonical_text_and_digest(stack: Stack, up: Callable[..., Any]) -> None:
     up("trino")
     types = ("bigint", "varchar", "decimal(12, 2)", "timestamp(6)")
-    assert_equal(Trino(), types, lambda sql: trino.run(stack, sql, Deadline(30), catalog="system").rows)
+    assert_equal(TRINO, types, lambda sql: trino.run(stack, sql, Deadline(30), catalog="system").rows)
 
 
 @pytest.mark.proof
@@ -121,7 +121,7 @@ def test_flink_writes_the_same_canonical_text_and_digest(stack: Stack, up: Calla
     nothing = PublishedCommit("0" * 64, now, 1, None, None, {}, now)
     types = ("BIGINT", "STRING", "DECIMAL(12, 2)", "TIMESTAMP(6)")
     with flink.pinned_flink(stack, nothing, Deadline(60)) as session:
-        assert_equal(Flink(), types, lambda sql: session.run(sql, Deadline(60)).rows)
+        assert_equal(FLINK, types, lambda sql: session.run(sql, Deadline(60)).rows)
 
 
 def test_a_bucket_spans_enough_ids_for_a_thousand_buckets() -> None:

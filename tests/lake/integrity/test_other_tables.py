@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lakeproof.lake.integrity.canonical import Kind
-from lakeproof.lake.integrity.dialects import Trino
+from lakeproof.lake.integrity.dialects import TRINO
 from lakeproof.lake.integrity.other_tables import ByKey, NotComparable, by_key, described, settled
 from lakeproof.lake.integrity.readers import Reader
 
@@ -41,7 +41,7 @@ def test_only_what_the_database_left_alone_is_a_finding(
 def database(rows: Sequence[tuple[str, str, str]]) -> Reader:
     """One that describes its table by these columns."""
     ask: Callable[[str], Any] = lambda sql: rows  # noqa: E731
-    return Reader("mysql", Trino(), ask)
+    return Reader("mysql", TRINO, ask)
 
 
 def test_a_table_is_described_by_the_database() -> None:

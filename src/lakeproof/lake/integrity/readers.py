@@ -13,7 +13,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.integrity.across import across_sql
 from lakeproof.lake.integrity.buckets import Digests, from_rows
 from lakeproof.lake.integrity.canonical import TABLES, Table
-from lakeproof.lake.integrity.dialects import Dialect, Flink, MariaDb, Trino, digests_sql, rows_sql
+from lakeproof.lake.integrity.dialects import FLINK, MARIADB, TRINO, Dialect, digests_sql, rows_sql
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.trino import pinned_trino
@@ -105,7 +105,7 @@ def mariadb_snapshot(stack: Stack, seconds: float) -> Iterator[Reader]:
 
     try:
         ask("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        yield Reader(DATABASE, MariaDb(), ask)
+        yield Reader(DATABASE, MARIADB, ask)
     finally:
         connection.close()
 
@@ -118,7 +118,7 @@ def lake_reader(
     deadline = Deadline(seconds)
     if engine == "trino":
         with pinned_trino(stack, commit, deadline) as trino:
-            yield Reader(engine, Trino(), lambda sql: trino.run(sql, deadline).rows, at_once=3)
+            yield Reader(engine, TRINO, lambda sql: trino.run(sql, deadline).rows, at_once=3)
     else:
         with pinned_flink(stack, commit, deadline, progress) as flink:
-            yield Reader(engine, Flink(), lambda sql: flink.run(sql, deadline).rows)
+            yield Reader(engine, FLINK, lambda sql: flink.run(sql, deadline).rows)
