@@ -98,6 +98,17 @@ def test_a_checkpoint_is_as_old_as_its_newest_complete_one_beyond_the_pause(stac
     assert 497 < float(str(flink.checkpoint_age(stack, 1))) < 500
 
 
+def test_a_job_that_was_restored_a_moment_ago_is_not_behind(stack: Stack, answer: Answer) -> None:
+    now = time.time()
+    answer["/jobs/overview"] = (200, {"jobs": [job("RUNNING", start=now - 500)]})
+    restored = {"restore_timestamp": int((now - 10) * 1000)}
+    answer["/jobs/j1/checkpoints"] = (
+        200,
+        {"counts": {"failed": 0}, "latest": {"completed": None, "restored": restored}},
+    )
+    assert float(str(flink.checkpoint_age(stack, 1))) < 10
+
+
 def test_restarts_are_flinks_own_count(stack: Stack, answer: Answer) -> None:
     answer["/jobs/overview"] = (200, {"jobs": [job("RUNNING")]})
     answer["/jobs/j1/metrics?get=numRestarts"] = (200, [{"id": "numRestarts", "value": "4"}])

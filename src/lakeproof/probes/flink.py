@@ -62,14 +62,16 @@ def job_restarts(stack: Stack, timeout: float) -> Value:
 def checkpoint_age(stack: Stack, timeout: float) -> Value:
     """Seconds since its last complete checkpoint beyond the wanted pause between two; None where there is no job.
 
-    Before the first one, since the job was started.
+    Before the first one, since the job was started or restored: a restart forgets the checkpoints before it.
     """
     job = _job(stack, timeout)
     if job is None:
         return None
     told = _ask(stack, f"/jobs/{job['jid']}/checkpoints", timeout)
-    newest = (told.get("latest") or {}).get("completed") or {}
-    at_ms = max(int(newest.get("latest_ack_timestamp") or 0), int(job["start-time"]))
+    latest = told.get("latest") or {}
+    completed = (latest.get("completed") or {}).get("latest_ack_timestamp") or 0
+    restored = (latest.get("restored") or {}).get("restore_timestamp") or 0
+    at_ms = max(int(completed), int(restored), int(job["start-time"]))
     return round(max(0.0, time.time() - at_ms / 1000 - stack.settings.lake.checkpoint_seconds), 3)
 
 
