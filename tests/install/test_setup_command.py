@@ -15,6 +15,7 @@ from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.install import doctor
 from lakeproof.install.doctor import Finding, State
 from lakeproof.install.recipe import clone_dir, load_recipes
+from lakeproof.observability.receivers import SLACK_URL
 
 from .conftest import MakeRecipe
 
@@ -121,10 +122,10 @@ def test_doctor_as_json_has_the_command_that_mends(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unset_slack_webhook_is_said_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(doctor.SLACK_VARIABLE, raising=False)
+    monkeypatch.delenv(SLACK_URL, raising=False)
     (finding,) = doctor.alert_receivers()
     assert finding.state is State.WARNING and "NOT SET" in finding.seen
-    monkeypatch.setenv(doctor.SLACK_VARIABLE, "somewhere")
+    monkeypatch.setenv(SLACK_URL, "somewhere")
     (finding,) = doctor.alert_receivers()
     assert finding.state is State.OK
 

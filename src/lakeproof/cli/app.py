@@ -9,6 +9,7 @@ import sys
 import typer
 
 from lakeproof import cli
+from lakeproof.cli.examples import add_examples
 from lakeproof.cli.output import fail
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
 
@@ -27,6 +28,7 @@ def build() -> typer.Typer:
         loaded = importlib.import_module(f"lakeproof.cli.{module.name}")
         if hasattr(loaded, "add_to"):
             loaded.add_to(app)
+    add_examples(app)
     return app
 
 

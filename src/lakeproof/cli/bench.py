@@ -29,8 +29,6 @@ def bench(
     What it needs must be up (`lakeproof up …` is named when it is not). No benchmark fails for being slow.
 
     Exit 0 measured, 1 where something that it needs does not run, 2 for a wrong name or value.
-
-    Examples: `lakeproof bench` lists them, `lakeproof bench rate --seconds 20 --rate 50 --rate 100`
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.stack.stack import load_stack

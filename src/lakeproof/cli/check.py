@@ -35,8 +35,6 @@ def check(
     than acknowledged. phantom: a key, version or content that no shopper asked for. May run under traffic.
 
     Exit 0 passed, 1 failed, 3 unknown (something could not be looked at).
-
-    Examples: `lakeproof check`, `lakeproof check --engine trino --at 3f2a --json`
     """
     from lakeproof.checks.verdict import Outcome
     from lakeproof.cli.output import print_json, print_table, say

@@ -108,7 +108,7 @@ def redeploy(
 
     Wrong SQL is refused before the job is stopped. Usually within a minute.
 
-    Exit 1 where Flink or the object store does not run, or refuses. Example: `lakeproof lake redeploy`
+    Exit 1 where Flink or the object store does not run, or refuses.
     """
     from lakeproof.cli.output import print_json, say
     from lakeproof.cli.requiring import require_healthy

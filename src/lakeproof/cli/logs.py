@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lakeproof.cli.output import say
+from lakeproof.cli.output import print_json, say
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
 
@@ -27,6 +27,9 @@ def add_to(app: typer.Typer) -> None:
             str | None,
             typer.Option("--query", help="""e.g. '{container="kafka"} error' or '{container=~"flink-.*"}'"""),
         ] = None,
+        as_json: Annotated[
+            bool, typer.Option("--json", help="the lines as JSON on stdout; not with --follow")
+        ] = False,
     ) -> None:
         """Show a component's log, or search the logs of all with --query.
 
@@ -41,8 +44,14 @@ def add_to(app: typer.Typer) -> None:
         stack = load_stack()
         if (name is None) == (query is None):
             raise InvalidInput("give a NAME or --query", next_action="lakeproof logs kafka -n 20")
+        if follow and (as_json or query is not None):
+            raise InvalidInput("goes with NAME alone", where="--follow", next_action="leave out --json or --query")
         if query is not None:
-            for hit in logquery.search(stack.state_dir / "log", logquery.parse(query)):
+            hits = logquery.search(stack.state_dir / "log", logquery.parse(query))
+            if as_json:
+                print_json([{"container": hit.container, "line": hit.line} for hit in hits])
+                return
+            for hit in hits:
                 print(f"{hit.container} | {hit.line}")
             return
         assert name is not None
@@ -52,7 +61,11 @@ def add_to(app: typer.Typer) -> None:
         if not path.exists() and not follow:
             raise CouldNotLook("no log yet", where=name, next_action=f"lakeproof up {name}")
         start = path.stat().st_size if path.exists() else 0
-        for line in logfile.tail(path, lines):
+        last = logfile.tail(path, lines)
+        if as_json:
+            print_json([{"container": name, "line": line} for line in last])
+            return
+        for line in last:
             print(line)
         if follow:
             say(f"following {path}, Ctrl-C ends it")

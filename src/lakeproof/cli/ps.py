@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Name, state, health, pid, memory, CPU, restarts of every component that was started.
 
-        Exit 3 when the supervisor died: what still runs is shown then.
+        Exit 0 also where the stack does not run; 3 when its supervisor died: what still runs is shown then.
         """
         from lakeproof.processes.client import SupervisorClient
         from lakeproof.stack.stack import load_stack

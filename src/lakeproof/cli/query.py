@@ -27,8 +27,6 @@ def query(
     taken. `lakeproof lake log` lists the hashes and until when each can be read.
 
     Exit 0 answered, 1 refused by the engine, 2 not a reading statement, 3 no engine or no published hash to ask.
-
-    Example: `lakeproof query "SELECT status, count(*) FROM oltp.orders GROUP BY 1"`
     """
     from lakeproof.cli.output import print_json, print_table, say
     from lakeproof.cli.slowly import Slowly

@@ -24,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="a scenario, see `runbook list`")],
     lang: Annotated[str, typer.Option(help="vi or en")] = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
     """Print a scenario's page of the runbook, in Markdown: the prose, then what its data says."""
     from lakeproof.scenarios.pages import page
@@ -31,7 +32,11 @@ def show(
     if lang not in ("vi", "en"):
         raise InvalidInput(f"no language {lang!r}", where="--lang", next_action="vi or en")
     catalog = _load()
-    print(page(catalog.scenario(name), catalog.causes, "vi" if lang == "vi" else "en").rstrip())
+    text = page(catalog.scenario(name), catalog.causes, "vi" if lang == "vi" else "en").rstrip()
+    if as_json:
+        print_json({"scenario": name, "lang": lang, "markdown": text})
+    else:
+        print(text)
 
 
 def write(to: Annotated[Path, typer.Option(help="the folder for ID.LANGUAGE.md")] = Path("docs/runbook")) -> None:

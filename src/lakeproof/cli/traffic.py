@@ -37,8 +37,6 @@ def traffic(
 
     Exit 0 where a call was acknowledged; 1 where none was, or where no healthy shop answers at the start: then
     nothing is sent or written.
-
-    Example: `lakeproof traffic --rate 20 --seconds 30`
     """
     from lakeproof.shop.shoppers.door import require_open
     from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop

@@ -1,12 +1,17 @@
 """`lakeproof up`, `down`, `start`, `stop`, `kill`: running what a target needs, and ending it without residue."""
 
+import os
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lakeproof.cli.output import print_json, say
 from lakeproof.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from lakeproof.observability.receivers import Receivers
 
 
 class Progress:
@@ -31,6 +36,13 @@ class Progress:
             say(f"{self.seconds:6.1f} s  {event.component:<20} {event.what} {event.text}".rstrip())
 
 
+def unheard(started: Sequence[str], receivers: "Receivers") -> list[str]:
+    """What to say, once, where Alertmanager was started and has nobody outside to tell."""
+    if "alertmanager" not in started or receivers.slack_url:
+        return []
+    return [f"WARNING: {receivers.unset[0]}; they do reach the incident desk (lakeproof incident list)"]
+
+
 def add_to(app: typer.Typer) -> None:
     """The commands."""
 
@@ -48,6 +60,7 @@ def add_to(app: typer.Typer) -> None:
         What runs already is left alone. Every port is looked at before anything starts. Exit 0 only when all that
         was asked for is healthy.
         """
+        from lakeproof.observability.receivers import read_receivers
         from lakeproof.processes.client import SupervisorClient
         from lakeproof.scenarios.catalog import load_catalog
         from lakeproof.stack.stack import load_stack
@@ -61,6 +74,7 @@ def add_to(app: typer.Typer) -> None:
             wanted = list(load_catalog(tuple(stack.settings.scenario_dirs)).scenario(scenario).components)
         elif every:
             wanted = list(client.components)
+        receivers = read_receivers(os.environ)
         progress = Progress()
         try:
             started = client.up(wanted, progress)
@@ -68,6 +82,8 @@ def add_to(app: typer.Typer) -> None:
             say("no longer waiting; what was started goes on (lakeproof ps), lakeproof down ends it")
             raise
         say(f"{progress.seconds:6.1f} s  healthy: {', '.join(started) if started else 'all, nothing was missing'}")
+        for line in unheard(started, receivers):
+            say(line)
         if as_json:
             print_json([row.to_json() for row in client.ps()])
 

@@ -20,11 +20,11 @@ from lakeproof.install.cache import cache_dir, tools_dir
 from lakeproof.install.plan import wanted_recipes
 from lakeproof.install.recipe import clone_dir, load_recipes
 from lakeproof.install.store import faults_of
+from lakeproof.observability.receivers import SLACK_URL
 
 NEEDED_MEMORY_GIB = 8
 NEEDED_FREE_GB = 10
 OLDEST_PYTHON = (3, 12)
-SLACK_VARIABLE = "ALERTMANAGER_SLACK_WEBHOOK_URL"
 
 
 class State(StrEnum):
@@ -145,12 +145,12 @@ def machine() -> Iterator[Finding]:
 @add_check
 def alert_receivers() -> Iterator[Finding]:
     """Where alerts would go: unset means that nobody outside this machine hears of an incident."""
-    told = bool(os.environ.get(SLACK_VARIABLE))
+    told = bool(os.environ.get(SLACK_URL))
     yield Finding(
-        SLACK_VARIABLE,
+        SLACK_URL,
         State.OK if told else State.WARNING,
         "set" if told else "NOT SET: no alert reaches Slack, whatever happens",
-        "" if told else f"export {SLACK_VARIABLE}=…  (alerts still reach the incident desk)",
+        "" if told else f"export {SLACK_URL}=…  (alerts still reach the incident desk)",
     )
 
 

@@ -1,0 +1,68 @@
+"""What stands under each command's --help: examples, which a test parses, and what its exit codes mean."""
+
+from collections.abc import Mapping
+
+import typer
+
+EXIT_CODES = "Exit 0 done, 1 failed, 2 wrong usage, 3 could not look."
+
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "bench": ("bench", "bench rate --seconds 20 --rate 50 --rate 100"),
+    "capture register": ("capture register orders",),
+    "capture tables": ("capture tables --json",),
+    "check": ("check", "check --engine trino --at 3f2a --json"),
+    "demo": ("demo", "demo connector-failure --keep"),
+    "diagnose": ("diagnose", "diagnose --json"),
+    "doctor": ("doctor", "doctor --json"),
+    "down": ("down",),
+    "drill": ("drill replication-lag", "drill connector-failure --fix silence_alert --report report"),
+    "env": ('eval "$(lakeproof env)"',),
+    "fault inject": ("fault inject paused_connector", "fault inject killed_process --arg component=trino"),
+    "fault list": ("fault list",),
+    "fault remove": ("fault remove paused_connector", "fault remove --all"),
+    "incident ack": ('incident ack 12 -m "I look at it"',),
+    "incident export": ("incident export INC-000012 --to inc-12.json",),
+    "incident list": ("incident list --status open",),
+    "incident note": ('incident note 12 "the connector was paused by hand"',),
+    "incident open": ('incident open "orders are late" --severity high --service connect',),
+    "incident rca": ('incident rca 12 --root-cause "paused by hand" > rca.md',),
+    "incident resolve": ("incident resolve 12",),
+    "incident review": ("incident review 12",),
+    "incident show": ("incident show 12", "incident show INC-000012 --json"),
+    "kill": ("kill kafka", "kill connect --signal STOP", "kill connect --signal CONT"),
+    "lake log": ("lake log -n 5",),
+    "lake redeploy": ("lake redeploy",),
+    "lake show": ("lake show 3f2a",),
+    "lake tag": ("lake tag before-the-sale", "lake tag audit 3f2a"),
+    "logs": ("logs kafka -n 20", "logs connect -f", """logs --query '{container=~"flink-.*"} error'"""),
+    "mitigate": ("mitigate 12 --dry-run", "mitigate 12 --action resume_connector --yes"),
+    "ps": ("ps", "ps --slow", "ps --json"),
+    "query": ('query "SELECT status, count(*) FROM oltp.orders GROUP BY 1"', 'query --at 3f2a "SELECT 1"'),
+    "render alertmanager": ("render alertmanager --timing production",),
+    "render prometheus": ("render prometheus --rules",),
+    "runbook list": ("runbook list",),
+    "runbook show": ("runbook show replication-lag --lang vi",),
+    "runbook write": ("runbook write --to docs/runbook",),
+    "serve": ("serve",),
+    "setup": ("setup --yes", "setup --only trino --verify"),
+    "start": ("start trino",),
+    "stop": ("stop trino",),
+    "traffic": ("traffic --rate 20 --seconds 30", "traffic --base-url http://127.0.0.1:8001 --seed 7 --json"),
+    "up": ("up", "up connect trino", "up --for replication-lag"),
+}
+
+
+def add_examples(app: typer.Typer, folder: str = "") -> None:
+    """Give every command of the application, those of its groups too, its lines under --help."""
+    for command in app.registered_commands:
+        assert command.callback is not None
+        name = f"{folder} {command.name or command.callback.__name__}".strip()
+        lines = [line if line.startswith("eval ") else f"lakeproof {line}" for line in EXAMPLES.get(name, ())]
+        codes = () if "Exit " in (command.callback.__doc__ or "") else (EXIT_CODES,)
+        # Typer shows a paragraph as one line.
+        command.epilog = (
+            "\n\n".join([*codes, "Examples:" if len(lines) > 1 else "Example:", *lines]) if lines else None
+        )
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        add_examples(group.typer_instance, str(group.name))

@@ -1,0 +1,51 @@
+"""What `logs`, `runbook show` and `up` print."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lakeproof.cli.up import unheard
+from lakeproof.errors import InvalidInput
+from lakeproof.observability.receivers import SLACK_URL, read_receivers
+
+type Typed = Callable[..., str]
+
+
+@pytest.fixture
+def log(own_stack: Path) -> None:
+    folder = own_stack / "log"
+    folder.mkdir(parents=True)
+    (folder / "kafka.log").write_text("one\ntwo error\nthree\n")
+
+
+@pytest.mark.usefixtures("log")
+def test_logs_are_data_too(typed: Typed) -> None:
+    assert json.loads(typed("logs", "kafka", "-n", "2", "--json")) == [
+        {"container": "kafka", "line": "two error"},
+        {"container": "kafka", "line": "three"},
+    ]
+    found = json.loads(typed("logs", "--query", '{container="kafka"} error', "--json"))
+    assert found == [{"container": "kafka", "line": "two error"}]
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("more", [("kafka", "--json"), ("--query", "{} error")])
+def test_following_goes_with_a_name_alone(typed: Typed, more: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidInput, match="goes with NAME alone"):
+        typed("logs", "--follow", *more)
+
+
+def test_a_page_of_the_runbook_is_data_too(typed: Typed) -> None:
+    page = json.loads(typed("runbook", "show", "replication-lag", "--lang", "vi", "--json"))
+    assert (page["scenario"], page["lang"]) == ("replication-lag", "vi")
+    assert page["markdown"].startswith("# ")
+
+
+def test_up_warns_once_that_no_alert_reaches_slack() -> None:
+    silent = read_receivers({})
+    (line,) = unheard(["kafka", "alertmanager"], silent)
+    assert line.startswith("WARNING: ") and SLACK_URL in line and "desk" in line
+    assert unheard(["kafka"], silent) == []
+    assert unheard(["alertmanager"], read_receivers({SLACK_URL: "https://hooks.slack.com/x"})) == []
