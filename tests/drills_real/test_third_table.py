@@ -26,13 +26,13 @@ ROOT = Path(__file__).parents[2]
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
 SQL_FILE = """
-CREATE TEMPORARY TABLE oltp_coupons (id BIGINT, code STRING, percent INT, PRIMARY KEY (id) NOT ENFORCED)
+CREATE TEMPORARY TABLE oltp_coupons (id BIGINT, code STRING, discount INT, PRIMARY KEY (id) NOT ENFORCED)
 WITH ('connector' = 'transaction-aligner', 'table' = 'oltp.coupons');
 
-CREATE TABLE IF NOT EXISTS coupons (id BIGINT, code STRING, percent INT, PRIMARY KEY (id) NOT ENFORCED)
+CREATE TABLE IF NOT EXISTS coupons (id BIGINT, code STRING, discount INT, PRIMARY KEY (id) NOT ENFORCED)
 WITH ('bucket' = '2', 'deletion-vectors.enabled' = 'true', 'deletion-vectors.bitmap64' = 'true');
 
-INSERT INTO coupons SELECT id, code, percent FROM oltp_coupons;
+INSERT INTO coupons SELECT id, code, discount FROM oltp_coupons;
 """
 
 
@@ -50,10 +50,10 @@ class Writer(threading.Thread):
             while not self.stop.wait(0.02):
                 number = self.written
                 cursor.execute(
-                    "INSERT INTO oltp.coupons (code, percent) VALUES (%s, %s)", (f"C{number}", number % 50)
+                    "INSERT INTO oltp.coupons (code, discount) VALUES (%s, %s)", (f"C{number}", number % 50)
                 )
                 made = cursor.lastrowid
-                cursor.execute("UPDATE oltp.coupons SET percent = percent + 1 WHERE id = %s", (made - 7,))
+                cursor.execute("UPDATE oltp.coupons SET discount = discount + 1 WHERE id = %s", (made - 7,))
                 cursor.execute("DELETE FROM oltp.coupons WHERE id = %s AND id %% 5 = 0", (made - 20,))
                 connection.commit()
                 self.written += 1
@@ -92,14 +92,14 @@ def of_the_copy(whole_stack: Stack, tree: Path) -> Iterator[Run]:
 
 
 def rows_in_lake(run: Run) -> dict[int, tuple[str, int]] | None:
-    done = run("query", "SELECT id, code, percent FROM coupons", "--json", seconds=60)
+    done = run("query", "SELECT id, code, discount FROM coupons", "--json", seconds=60)
     return {row[0]: (row[1], row[2]) for row in json.loads(done.stdout)["rows"]} if done.returncode == 0 else None
 
 
 def test_one_file_and_one_line_add_a_table_under_load(whole_stack: Stack, tree: Path, of_the_copy: Run) -> None:
     with mysql.connect(whole_stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "CREATE TABLE oltp.coupons (id BIGINT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(32), percent INT)"
+            "CREATE TABLE oltp.coupons (id BIGINT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(32), discount INT)"
         )
         writer = Writer(whole_stack)
         writer.start()
@@ -122,7 +122,7 @@ def test_one_file_and_one_line_add_a_table_under_load(whole_stack: Stack, tree: 
         traffic.join(120)
         writer.stop.set()
         writer.join()
-        cursor.execute("SELECT id, code, percent FROM oltp.coupons")
+        cursor.execute("SELECT id, code, discount FROM oltp.coupons")
         wanted = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
 
     seen: dict[int, tuple[str, int]] = {}

@@ -102,6 +102,27 @@ def read_lines(path: Path) -> Iterator[Line]:
                 ) from error
 
 
+def open_calls(path: Path) -> dict[str, Line]:
+    """Of one ledger: by key, the newest try of the call of which nobody knows what became of it.
+
+    Raises: InvalidInput as `read_lines`.
+    """
+    tries: dict[str, Line] = {}
+    doubtful: set[str] = set()
+    for line in read_lines(path):
+        match line.event:
+            case Event.INVOKE:
+                tries[line.key] = line
+            case Event.UNCLEAR:
+                doubtful.add(line.key)
+            case Event.REFUSED if line.key in doubtful:
+                pass  # a refused retry does not tell what became of the first try
+            case _:
+                tries.pop(line.key, None)
+                doubtful.discard(line.key)
+    return tries
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """One state that an order may be in. version 0 and no order: never made; no order: deleted."""

@@ -1,6 +1,7 @@
 """Writing the ledger: lines become durable in groups, and only then is an answer believed."""
 
 import asyncio
+import fcntl
 import os
 from pathlib import Path
 from typing import Self
@@ -29,6 +30,8 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            # For as long as the run lives: what it leaves open is settled by others only after that.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)

@@ -13,6 +13,7 @@ import uvloop
 
 from lakeproof.errors import InvalidInput
 from lakeproof.shop.ledger_writer import Ledger
+from lakeproof.shop.shoppers.leftovers import settle_leftovers
 from lakeproof.shop.shoppers.plan import plan
 from lakeproof.shop.shoppers.report import Counts, Tally, TrafficReport
 from lakeproof.shop.shoppers.shopper import Shopper
@@ -75,7 +76,7 @@ class Traffic:
             self._over.set()
 
     async def serve(self, seconds: float | None, progress: Progress | None = None) -> TrafficReport:
-        """Send for `seconds` (None: until `stop`), settle, and report.
+        """Settle what killed shoppers left open, send for `seconds` (None: until `stop`), settle, and report.
 
         Raises: LedgerBroken, InvalidInput (the run has a ledger already).
         """
@@ -86,6 +87,7 @@ class Traffic:
             Ledger.open(self._ledger_dir, self.run) as ledger,
             self._enter_shop() as shop,
         ):
+            await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
             self.tally = Tally()
             reporter = asyncio.create_task(self._show(progress)) if progress else None
             try:
