@@ -58,7 +58,7 @@ def test_a_file_that_cannot_be_read_is_refused() -> None:
 
 def test_an_endpoint_of_an_unknown_component_is_refused_with_the_closest_one() -> None:
     write('[endpoints.conect]\nhttp = "10.0.0.5:8083"\n')
-    with pytest.raises(InvalidInput, match=r"\[endpoints\.conect\]: no component 'conect', did you mean 'connect'"):
+    with pytest.raises(InvalidInput, match=r"\[endpoints\.conect\]: no component 'conect', closest: 'connect'"):
         load_settings()
 
 
