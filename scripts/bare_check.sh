@@ -48,6 +48,7 @@ mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*
 [ -n "$mirror" ] || die "no Debian mirror in /etc/apt" "add one, then run this again"
 
 bare=$(mktemp -d "${TMPDIR:-/tmp}/lakeproof-bare.XXXXXX")
+chmod 755 "$bare" # it becomes /, which every user may pass through
 clean() {
     if [ -n "$keep" ]; then
         say "kept: $bare"
