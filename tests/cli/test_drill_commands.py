@@ -1,6 +1,7 @@
 """`drill`, `fault`, `diagnose`, `mitigate`, `runbook` as they are typed: what is refused, and by which words."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,11 @@ def test_a_second_drill_is_refused() -> None:
 def test_a_stack_that_is_down_is_diagnosed_without_any_server() -> None:
     causes = {cause["cause"] for cause in json.loads(typed("diagnose", "--json"))["causes"]}
     assert causes == {"nothing_runs"}
+
+
+def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:
+    from lakeproof.cli.drill import _run_name
+
+    for scenario in ("replication-lag+connector-failure", "healthy", "lake-commit-failure", "a+b"):
+        name = _run_name(scenario)
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name), name

@@ -70,7 +70,7 @@ def check(
                 f"not judged: {report.not_ours} orders that this stack's ledger never saw, so they are not ours "
                 "(shop.ledger_covers = all would call them phantom)"
             )
-        for reason in report.unknown:
+        for reason in report.reasons:
             say(f"could not look: {reason}")
         hash_ = (report.nessie_hash or "none")[:16]
         say(

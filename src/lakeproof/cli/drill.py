@@ -81,7 +81,7 @@ def drill(
         from lakeproof.drills.healthy import HealthyDrill
         from lakeproof.drills.stage import DrillOptions
 
-        options = DrillOptions(seed, to, f"drill-{scenario.replace('+', '-')}-{_now()}", steps, fix or "", blind)
+        options = DrillOptions(seed, to, _run_name(scenario), steps, fix or "", blind)
         world = live_world(stack, catalog)
         if scenario == HEALTHY:
             return HealthyDrill(world, _plan(catalog, ALL), options, minutes * 60, say).run()
@@ -101,6 +101,11 @@ def drill(
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+
+
+def _run_name(scenario: str) -> str:
+    """Of the shoppers' run: a ledger's file name, at most 40 letters."""
+    return f"drill-{scenario.replace('+', '-')[:18].rstrip('-')}-{_now()}"
 
 
 def _plan(catalog: "Catalog", name: str) -> "DrillPlan":

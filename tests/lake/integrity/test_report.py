@@ -1,5 +1,6 @@
 """The outcome never passes what could not be looked at, and the JSON has the contract's shape."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,3 +85,10 @@ def test_a_check_of_a_stack_that_is_down_is_unknown_and_says_why(tmp_path: Path)
 def test_an_unknown_engine_is_wrong_input(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="duck"):
         check(nothing_answers(tmp_path), engines=("duck",))
+
+
+def test_a_ledger_without_orders_beside_somebody_elses_compared_nothing() -> None:
+    theirs = replace(report(), orders=0, tables=(TableReport("orders", "trino", 5, (), 5),))
+    assert theirs.outcome is Outcome.UNKNOWN
+    assert theirs.unknown == ()
+    assert "knows no order" in str(theirs.as_json()["unknown"])

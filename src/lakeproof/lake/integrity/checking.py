@@ -92,8 +92,6 @@ class _Check:
             judged = (
                 compare(expectations, shown, width, open_buckets, whole=whole) if ledger is not None else ([], [])
             )
-            if not expectations.by_key and any(table.not_ours for table in judged[0]):
-                self._unknown.append("ledger: it knows no order, so that no row could be compared with it")
             self._note("judged")
             others = self._other_tables(until_judged, commit, readers, cuts[DATABASE], cover_seconds)
         return CheckReport(

@@ -77,7 +77,14 @@ class CheckReport:
         """failed where anything wrong was seen; unknown where something could not be seen; else passed."""
         if any(table.findings for table in self.tables) or any(claim.violations for claim in self.across):
             return Outcome.FAILED
-        return Outcome.UNKNOWN if self.unknown else Outcome.PASSED
+        return Outcome.UNKNOWN if self.reasons else Outcome.PASSED
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the whole is unknown: what could not be looked at, and a ledger that had nothing to compare with."""
+        if self.orders == 0 and self.not_ours:
+            return (*self.unknown, "ledger: it knows no order, so that no row was compared with it")
+        return self.unknown
 
     def total(self, wrong: Wrong, engine: str | None = None) -> int:
         """Rows that are wrong in that way, in the worst engine (or in that one), over all tables."""
@@ -120,7 +127,7 @@ class CheckReport:
             "not_ours": self.not_ours,
             "checkpoint": self.checkpoint,
             "covers_us": self.covers_us,
-            "unknown": list(self.unknown),
+            "unknown": list(self.reasons),
             "findings": [
                 {"key": key, "wrong": wrong, "detail": detail, "where": where}
                 for (key, wrong, detail), where in details.items()
