@@ -190,7 +190,9 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             case INCOMPLETE -> {
                 transactionsIncomplete.inc();
                 throw new IOException("events of a transaction are missing, nothing of it is written: "
-                        + open.describe(id, expected));
+                        + open.describe(id, expected)
+                        + ". If the source is MariaDB >= 11.4, does it run with binlog_legacy_event_pos=ON? Without it,"
+                        + " rows of one transaction share a place in the log and are taken for repeats");
             }
             case REPLAYED -> transactionsReplayed.inc();
             case COMPLETE -> transactions.inc();
