@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady
+from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import mysql
-from lakeproof.stack.stack import Stack
+from lakeproof.stack.stack import Stack, load_stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 
@@ -70,38 +72,50 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def of_the_copy(whole_stack: Stack, tree: Path) -> Iterator[Run]:
-    """`lakeproof` run from the copy, on the stack of the drills, started anew from it and stopped at the end."""
+    """`lakeproof` run from the copy, on a stack of its own that takes the ports of the drills' one."""
+    state_dir = Path(f"{whole_stack.state_dir}-third")
+    own = {"LAKEPROOF_NAME": "third", "LAKEPROOF_STATE_DIR": str(state_dir)}
 
     def run(*arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", "from lakeproof.cli.app import main; main()", *arguments],
-            env=os.environ | {"PYTHONPATH": str(tree.parent)},
+            env=os.environ | own | {"PYTHONPATH": str(tree.parent)},
             capture_output=True,
             text=True,
             timeout=seconds,
             check=False,
         )
 
-    assert run("down").returncode == 0
+    SupervisorClient(whole_stack).down()
+    state_dir.mkdir(mode=0o755)
     try:
         started = run("up")
         assert started.returncode == 0, started.stderr
         yield run
     finally:
         run("down")
+        shutil.rmtree(state_dir, ignore_errors=True)
 
 
-def rows_in_lake(run: Run) -> dict[int, tuple[str, int]] | None:
+def rows_in_lake(run: Run) -> dict[int, tuple[str, int]]:
+    """Raises: NotReady with what the command said."""
     done = run("query", "SELECT id, code, discount FROM coupons", "--json", seconds=60)
-    return {row[0]: (row[1], row[2]) for row in json.loads(done.stdout)["rows"]} if done.returncode == 0 else None
+    if done.returncode != 0:
+        raise NotReady(done.stderr, where="query")
+    return {row[0]: (row[1], row[2]) for row in json.loads(done.stdout)["rows"]}
 
 
-def test_one_file_and_one_line_add_a_table_under_load(whole_stack: Stack, tree: Path, of_the_copy: Run) -> None:
-    with mysql.connect(whole_stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
+def test_one_file_and_one_line_add_a_table_under_load(
+    whole_stack: Stack, tree: Path, of_the_copy: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEPROOF_NAME", "third")
+    monkeypatch.setenv("LAKEPROOF_STATE_DIR", f"{whole_stack.state_dir}-third")
+    stack = load_stack()
+    with mysql.connect(stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE oltp.coupons (id BIGINT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(32), discount INT)"
         )
-        writer = Writer(whole_stack)
+        writer = Writer(stack)
         writer.start()
         traffic = threading.Thread(target=of_the_copy, args=("traffic", "--rate", "20", "--seconds", "45"))
         traffic.start()
@@ -125,15 +139,13 @@ def test_one_file_and_one_line_add_a_table_under_load(whole_stack: Stack, tree: 
         cursor.execute("SELECT id, code, discount FROM oltp.coupons")
         wanted = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
 
-    seen: dict[int, tuple[str, int]] = {}
-
     def all_there() -> bool | None:
         found = rows_in_lake(of_the_copy)
-        seen.clear()
-        seen.update(found or {})
-        return True if found == wanted else None
+        if found != wanted:
+            raise NotReady(f"{len(found)} of {len(wanted)} rows", where="coupons")
+        return True
 
-    Deadline(120).wait_for("the lake to hold every coupon", all_there, seen=lambda: f"{len(seen)} of {len(wanted)}")
+    Deadline(120).wait_for("the lake to hold every coupon", all_there)
     checked = of_the_copy("check", "--json", "--wait-seconds", "120")
     report: dict[str, Any] = json.loads(checked.stdout)
     assert (checked.returncode, report["verdict"]) == (0, "passed"), checked.stderr + checked.stdout[-3000:]
