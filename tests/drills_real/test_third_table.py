@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import subprocess
-import sys
+import sysconfig
 import threading
+import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,15 +72,25 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def of_the_copy(whole_stack: Stack, tree: Path) -> Iterator[Run]:
+def python(tree: Path) -> Path:
+    """A Python that imports the copy, with the packages that this one has; components are started by it."""
+    home = tree.parent.parent / "venv"
+    venv.create(home, symlinks=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
+    (packages / "tree.pth").write_text(f"{tree.parent}\n{sysconfig.get_path('purelib')}\n")
+    return home / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def of_the_copy(whole_stack: Stack, python: Path) -> Iterator[Run]:
     """`lakeproof` run from the copy, on a stack of its own that takes the ports of the drills' one."""
     state_dir = Path(f"{whole_stack.state_dir}-third")
     own = {"LAKEPROOF_NAME": "third", "LAKEPROOF_STATE_DIR": str(state_dir)}
 
     def run(*arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", "from lakeproof.cli.app import main; main()", *arguments],
-            env=os.environ | own | {"PYTHONPATH": str(tree.parent)},
+            [str(python), "-c", "from lakeproof.cli.app import main; main()", *arguments],
+            env=os.environ | own,
             capture_output=True,
             text=True,
             timeout=seconds,
