@@ -148,6 +148,9 @@ class Lamp:
             raise InvalidInput("twice")
         self.shopping = True
 
+    def settle_leftovers(self) -> int:
+        return 0
+
     def orders(self) -> int:
         return 3
 

@@ -125,6 +125,10 @@ class LiveTraffic:
         self._stack = stack
         self._handle: shoppers.TrafficHandle | None = None
 
+    def settle_leftovers(self) -> int:
+        """By a look at each order. Raises: InvalidInput, LedgerBroken."""
+        return shoppers.settle_leftovers(self._stack)
+
     def start(self, rate: float, seed: int, run: str) -> None:
         """Begin to ask. Raises: InvalidInput where shoppers buy already."""
         if self._handle is not None:

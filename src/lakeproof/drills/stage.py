@@ -85,6 +85,9 @@ class Stage:
         started = self.world.bring_up(self.plan.components, self.tell(Phase.BASELINE))
         remove_old_faults(self.world, journal)
         journal.write(Phase.BASELINE, f"up: {len(started)} components started", started=list(started))
+        settled = self.world.traffic.settle_leftovers()
+        if settled:
+            journal.write(Phase.BASELINE, f"{settled} calls of shoppers who were killed are settled")
         if not await_calm(self.checks, self.context(SETTLE_SECONDS, Phase.BASELINE)):
             journal.tell(Phase.BASELINE, "the stack is not calm; the checks will say why")
         # Before the shoppers come: then the engines stand still, and digests that agree need no second look.

@@ -70,6 +70,9 @@ class TrafficResult:
 class Traffic(Protocol):
     """Shoppers that buy until they are stopped."""
 
+    def settle_leftovers(self) -> int:
+        """Find out what became of the calls that killed shoppers left open; gives how many of them."""
+
     def start(self, rate: float, seed: int, run: str) -> None:
         """Begin to ask `rate` times a second."""
 

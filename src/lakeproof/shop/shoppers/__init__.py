@@ -2,9 +2,10 @@
 
 run(stack, rate, seconds, seed)  the whole traffic, in this thread
 start(stack, rate, seed)         in a thread of its own, until the handle's stop()
+settle_leftovers(stack)          what became of the calls that killed shoppers left open
 """
 
-from lakeproof.shop.shoppers.handle import TrafficHandle, run, start
+from lakeproof.shop.shoppers.handle import TrafficHandle, run, settle_leftovers, start
 from lakeproof.shop.shoppers.report import Counts, TrafficReport
 
-__all__ = ["Counts", "TrafficHandle", "TrafficReport", "run", "start"]
+__all__ = ["Counts", "TrafficHandle", "TrafficReport", "run", "settle_leftovers", "start"]

@@ -5,7 +5,14 @@ import threading
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired
 from lakeproof.shop.shoppers.report import Counts, TrafficReport
-from lakeproof.shop.shoppers.traffic import SETTLE_LIMIT_SECONDS, Progress, Traffic, of_stack, serve_in_new_loop
+from lakeproof.shop.shoppers.traffic import (
+    SETTLE_LIMIT_SECONDS,
+    Progress,
+    Traffic,
+    in_new_loop,
+    of_stack,
+    serve_in_new_loop,
+)
 from lakeproof.stack.stack import Stack
 
 
@@ -69,3 +76,11 @@ def run(
     Raises: InvalidInput, LedgerBroken.
     """
     return serve_in_new_loop(of_stack(stack, rate, seed, run, base_url), seconds, progress)
+
+
+def settle_leftovers(stack: Stack) -> int:
+    """Settle what shoppers who were killed left open (shoppers/leftovers.py); gives how many calls.
+
+    Raises: InvalidInput, LedgerBroken.
+    """
+    return in_new_loop(of_stack(stack, rate=1.0, seed=0).settle_leftovers())

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -99,6 +100,11 @@ class Traffic:
                 run=self.run, seed=self.seed, rate=self.rate, seconds=sent_seconds, ledger=str(ledger.path)
             )
 
+    async def settle_leftovers(self) -> int:
+        """Settle what earlier runs left open, and send nothing. Raises: InvalidInput, LedgerBroken."""
+        async with self._enter_shop() as shop:
+            return await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
+
     async def _send(self, seconds: float | None, ledger: Ledger, shop: Shop) -> float:
         """Send each visit when it is due, then wait for the shoppers. Gives the seconds of sending."""
         assert self._stop is not None and self._over is not None
@@ -184,7 +190,12 @@ def of_stack(stack: Stack, rate: float, seed: int, run: str | None = None, base_
     )
 
 
+def in_new_loop[T](work: Coroutine[Any, Any, T]) -> T:
+    """Do it in this thread, in an event loop of its own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
 def serve_in_new_loop(traffic: Traffic, seconds: float | None, progress: Progress | None = None) -> TrafficReport:
     """Run the whole traffic in this thread. Raises: as `Traffic.serve`."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(traffic.serve(seconds, progress))
+    return in_new_loop(traffic.serve(seconds, progress))
