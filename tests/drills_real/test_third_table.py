@@ -132,15 +132,17 @@ def test_one_file_and_one_line_add_a_table_under_load(
         traffic.start()
         Deadline(30).wait_for("rows from before", lambda: True if writer.written > 100 else None)
 
-        (tree / "lake/jobs/oltp/coupons.sql").write_text(SQL_FILE)
         connector = tree / "lake/capture/connectors/orders.json"
-        connector.write_text(
-            connector.read_text().replace('"cdc_heartbeat"\n', '"cdc_heartbeat",\n    "coupons"\n', 1)
-        )
-        registered = of_the_copy("capture", "register")
-        assert registered.returncode == 0, registered.stderr
+        text = connector.read_text()
+        connector.write_text(text.replace('    "cdc_heartbeat"\n', '    "cdc_heartbeat",\n    "coupons"\n', 1))
+        too_early = of_the_copy("capture", "register")
+        assert (too_early.returncode, "oltp.coupons" in too_early.stderr) == (2, True), too_early.stderr
+
+        (tree / "lake/jobs/oltp/coupons.sql").write_text(SQL_FILE)
         redeployed = of_the_copy("lake", "redeploy")
         assert redeployed.returncode == 0, redeployed.stderr
+        registered = of_the_copy("capture", "register")
+        assert registered.returncode == 0, registered.stderr
 
         so_far = writer.written
         Deadline(30).wait_for("later rows", lambda: True if writer.written > so_far + 100 else None)

@@ -37,10 +37,14 @@ def register(
 ) -> None:
     """Hand a connector's file to Kafka Connect: a changed one (a new table), or one that was deleted there.
 
-    It goes on from its old position: no row is lost or read twice. A new table's earlier rows are read as well.
+    It goes on from its old position: no row is lost or read twice. A new table's earlier rows are read as well; it
+    must have its reader first (an SQL file, then `lakeproof lake redeploy`), and is refused without.
     """
+    from lakeproof.lake.capture.new_tables import require_readers
     from lakeproof.lake.capture.registration import register as hand_over
     from lakeproof.stack.stack import load_stack
 
-    hand_over(load_stack(), name)
+    stack = load_stack()
+    require_readers(stack, name)
+    hand_over(stack, name)
     say(f"connector {name} is registered as its file says")

@@ -47,6 +47,10 @@ class FlinkRest:
         """The job's state. Raises: FlinkUnreachable, FlinkRefused where it is unknown."""
         return str(self._call("GET", f"/jobs/{job_id}")["state"])
 
+    def operators(self, job_id: str) -> str:
+        """The names of all of the job's operators, in one text. Raises: FlinkUnreachable, FlinkRefused."""
+        return "\n".join(str(vertex["name"]) for vertex in self._call("GET", f"/jobs/{job_id}")["vertices"])
+
     def failure(self, job_id: str) -> str:
         """The root cause of a job's failure. Raises: FlinkUnreachable, FlinkRefused."""
         told = self._call("GET", f"/jobs/{job_id}/exceptions")

@@ -11,6 +11,7 @@ from lakeproof.errors import InvalidInput
 _PRECISION = re.compile(r"\bTIMESTAMP(?:_LTZ)?\s*\(\s*([0-37-9])\s*\)", re.IGNORECASE)
 _CREATE = re.compile(r"^CREATE\s+TABLE\s+IF\s+NOT\s+EXISTS\s+`?(\w+)`?", re.IGNORECASE)
 _DECLARE = re.compile(r"^CREATE\s+TEMPORARY\s+TABLE\b", re.IGNORECASE)
+_SOURCE = re.compile(r"'table'\s*=\s*'([^']+)'")
 _INSERT = re.compile(r"^INSERT\s+INTO\s+`?(\w+)`?", re.IGNORECASE)
 
 
@@ -20,6 +21,12 @@ class SqlFile:
 
     table: str
     statements: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """The table at the source that it reads, as database.table; empty where it names none."""
+        named = [match[1] for each in self.statements if _DECLARE.match(each) and (match := _SOURCE.search(each))]
+        return named[0] if named else ""
 
 
 def load_sql_files(folder: Traversable | None = None) -> tuple[SqlFile, ...]:

@@ -1,0 +1,47 @@
+"""A table that begins to be captured must have its reader first.
+
+The lake's job passes over rows of tables that it does not know, and they do not come again.
+"""
+
+import re
+from collections.abc import Iterable
+
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.capture.registration import TABLES_KEY, live_config
+from lakeproof.lake.job.flink_rest import rest_of
+from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
+from lakeproof.lake.job.submission import find_job
+from lakeproof.stack.stack import Stack
+
+_WRITER = re.compile(r"Writer : (\w+)")
+
+
+def require_readers(stack: Stack, connector: str) -> None:
+    """Refuse to capture tables, new in the connector's file, that the running job does not read.
+
+    Raises: InvalidInput that names them and what to do first; NotReady, FlinkUnreachable where it could not look.
+    """
+    live = live_config(stack, connector)
+    if live is None:
+        return
+    known = live.get(TABLES_KEY, "").split(",")
+    new = [table for table in render(stack, find_connector(connector))[TABLES_KEY].split(",") if table not in known]
+    if not new:
+        return
+    flink = rest_of(stack)
+    job = find_job(flink)
+    unread = without_reader(new, load_sql_files(), flink.operators(job.id) if job is not None else "")
+    if unread:
+        raise InvalidInput(
+            "the lake's running job does not read it, and would pass over what is captured until it does",
+            where=", ".join(unread),
+            next_action="one SQL file for each in lake/jobs/oltp, then `lakeproof lake redeploy`, then this again",
+        )
+
+
+def without_reader(tables: Iterable[str], sql_files: Iterable[SqlFile], operators: str) -> list[str]:
+    """Those source tables (database.table) of which no lake table is written by a job with these operators."""
+    written = set(_WRITER.findall(operators))
+    read = {file.source for file in sql_files if file.table in written}
+    return [table for table in tables if table not in read]
