@@ -27,7 +27,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.components import find
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.proof, pytest.mark.engines, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
 type Up = Callable[..., SupervisorClient]
 type Change = tuple[str, str, dict[str, Any] | None, dict[str, Any] | None]

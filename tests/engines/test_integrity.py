@@ -18,7 +18,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.shoppers import run as shop
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.proof, pytest.mark.engines, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 ORDERS = 100
 

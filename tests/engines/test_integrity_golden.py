@@ -96,7 +96,6 @@ def assert_equal(dialect: Dialect, types: tuple[str, str, str, str], ask: Callab
     assert {int(row[0]): digest(dialect, row) for row in digests} == expected_digests()
 
 
-@pytest.mark.proof
 @pytest.mark.engines
 def test_mariadb_writes_the_same_canonical_text_and_digest(stack: Stack, up: Callable[..., Any]) -> None:
     up("mysql")
@@ -105,7 +104,6 @@ def test_mariadb_writes_the_same_canonical_text_and_digest(stack: Stack, up: Cal
         assert_equal(MARIADB, types, reader.ask)
 
 
-@pytest.mark.proof
 @pytest.mark.engines
 def test_trino_writes_the_same_canonical_text_and_digest(stack: Stack, up: Callable[..., Any]) -> None:
     up("trino")
@@ -113,7 +111,6 @@ def test_trino_writes_the_same_canonical_text_and_digest(stack: Stack, up: Calla
     assert_equal(TRINO, types, lambda sql: trino.run(stack, sql, Deadline(30), catalog="system").rows)
 
 
-@pytest.mark.proof
 @pytest.mark.engines
 def test_flink_writes_the_same_canonical_text_and_digest(stack: Stack, up: Callable[..., Any]) -> None:
     up("flink-sql-gateway", "flink-taskmanager", "minio")

@@ -315,7 +315,6 @@ def test_a_stopped_database_is_seen_and_no_request_hangs(
     assert wrong_keys(stack, report.run) == []
 
 
-@pytest.mark.proof  # the driver warns of its reconnect argument
 def test_the_benchmark_of_the_service_leaves_nothing_behind(stack: Stack, shop: httpx.Client) -> None:
     result = order_api.run(stack, Options(seconds=0.3), lambda _: None)
     assert all(row["orders_per_second"] > 0 for table in result.tables.values() for row in table)

@@ -18,7 +18,7 @@ from lakeproof.lake.publish.tags import create_tag
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.proof, pytest.mark.engines, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 type Up = Callable[..., SupervisorClient]
 
