@@ -11,6 +11,7 @@ import sysconfig
 import threading
 import venv
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,8 @@ def test_one_file_and_one_line_add_a_table_under_load(
         )
         writer = Writer(stack)
         writer.start()
-        traffic = threading.Thread(target=of_the_copy, args=("traffic", "--rate", "20", "--seconds", "45"))
-        traffic.start()
+        background = ThreadPoolExecutor()
+        traffic = background.submit(of_the_copy, "traffic", "--rate", "20", "--seconds", "45", "--json")
         Deadline(30).wait_for("rows from before", lambda: True if writer.written > 100 else None)
 
         connector = tree / "lake/capture/connectors/orders.json"
@@ -146,7 +147,8 @@ def test_one_file_and_one_line_add_a_table_under_load(
 
         so_far = writer.written
         Deadline(30).wait_for("later rows", lambda: True if writer.written > so_far + 100 else None)
-        traffic.join(120)
+        shopped = traffic.result(timeout=120)
+        assert (shopped.returncode, json.loads(shopped.stdout)["acknowledged"] > 500) == (0, True), shopped.stderr
         writer.stop.set()
         writer.join()
         cursor.execute("SELECT id, code, discount FROM oltp.coupons")

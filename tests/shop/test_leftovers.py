@@ -1,5 +1,6 @@
 """What killed shoppers left open is settled by a look, once, and never while they live."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lakeproof.shop.order.models import Item, Op, Order
 from lakeproof.shop.shoppers.leftovers import settle_leftovers
 from lakeproof.shop.shoppers.plan import Basket
 from lakeproof.shop.shoppers.storefront import Answer, Word
+from lakeproof.shop.shoppers.traffic import Traffic, serve_in_new_loop
 
 AT = "2026-11-24T14:43:53.042722Z"
 
@@ -88,6 +90,56 @@ async def test_a_run_whose_shoppers_live_is_left_alone(tmp_path: Path) -> None:
         await ledger.append(Line(now_us() - 60_000_000, "alive", "k", Op.CREATE, 1, Event.INVOKE, 1, an_order("k")))
         assert await settle_leftovers(tmp_path, Shelf(), 7.0) == 0
     assert await settle_leftovers(tmp_path, Shelf(), 7.0) == 1
+
+
+def changed_twice(folder: Path, op: Op, torn: bytes = b"") -> None:
+    """Version 2 was acknowledged; a call that leads to version 3 is open."""
+    after = None if op is Op.DELETE else an_order("k", 3)
+    lines = [
+        line("k", Op.CREATE, Event.INVOKE, 1, an_order("k")),
+        line("k", Op.CREATE, Event.OK, 1, an_order("k")),
+        line("k", Op.CHANGE, Event.INVOKE, 2, an_order("k", 2)),
+        line("k", Op.CHANGE, Event.OK, 2, an_order("k", 2)),
+        line("k", op, Event.INVOKE, 3, after),
+    ]
+    (folder / "dead.jsonl").write_bytes(b"".join(each.to_bytes() for each in lines) + torn)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+async def test_an_order_before_or_after_its_open_call_settles_it(tmp_path: Path, version: int) -> None:
+    changed_twice(tmp_path, Op.CHANGE)
+    assert await settle_leftovers(tmp_path, Shelf(an_order("k", version)), 7.0) == 1
+    assert read_ledgers(tmp_path).by_key["k"].last_version_acked == version
+
+
+@pytest.mark.parametrize("shelf", [Shelf(an_order("k", 1)), Shelf(an_order("k", 4)), Shelf()])
+async def test_a_loss_is_never_settled_away(tmp_path: Path, shelf: Shelf) -> None:
+    changed_twice(tmp_path, Op.PAY)
+    before = read_ledgers(tmp_path)
+    assert await settle_leftovers(tmp_path, shelf, 7.0) == 0
+    assert read_ledgers(tmp_path) == before
+
+
+async def test_a_last_line_that_a_crash_spoilt_does_not_end_up_in_the_middle(tmp_path: Path) -> None:
+    changed_twice(tmp_path, Op.DELETE, torn=b"\0\0\0rubbish\n")
+    assert await settle_leftovers(tmp_path, Shelf(), 7.0) == 1
+    assert read_ledgers(tmp_path).by_key["k"].deleted
+
+
+def test_another_shop_says_nothing_about_the_orders_of_this_one(tmp_path: Path) -> None:
+    changed_twice(tmp_path, Op.PAY)
+    traffic = Traffic(
+        lambda: contextlib.nullcontext(Shelf()),
+        tmp_path,
+        rate=1.0,
+        seed=1,
+        run="other",
+        call_seconds=7.0,
+        settles_leftovers=False,
+    )
+    traffic.stop()
+    serve_in_new_loop(traffic, 1.0)
+    assert read_ledgers(tmp_path).by_key["k"].last_version_acked == 2
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "."])

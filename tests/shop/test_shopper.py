@@ -119,6 +119,20 @@ async def test_a_create_that_never_happened_leaves_an_order_that_never_was(ledge
     assert (one.deleted, one.last_version_acked, one.possible[0].allows(None)) == (False, 0, True)
 
 
+async def test_an_order_that_vanished_is_no_outcome_of_a_payment(ledger: Ledger, enter: Shop) -> None:
+    front = ScriptedStorefront([ok(an_order()), Answer(Word.UNCLEAR), Answer(Word.REFUSED, "404")], [])
+    shopper, tally, over = enter(front, CREATE, PAY)
+
+    async def read(key: str) -> Answer:
+        over.set()
+        return Answer(Word.OK)
+
+    front.read = read  # type: ignore[method-assign]
+    await shopper.shop()
+    one = written(ledger).by_key["r-1"]
+    assert (tally.settled, tally.open_calls, one.deleted, one.last_version_acked) == (0, 1, False, 1)
+
+
 async def test_what_is_unclear_at_the_end_stays_unclear(ledger: Ledger, enter: Shop) -> None:
     shopper, tally, over = enter(ScriptedStorefront([ok(an_order()), Answer(Word.UNCLEAR)]), CREATE, PAY, DELETE)
     over.set()

@@ -77,6 +77,15 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def is_line(raw: bytes) -> bool:
+    """True where these bytes are one line of a ledger."""
+    try:
+        Line.from_json(orjson.loads(raw))
+    except (ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
 def read_lines(path: Path) -> Iterator[Line]:
     """The lines of one ledger, in the order written. A torn last line (its writer was killed) is left out.
 
@@ -102,27 +111,6 @@ def read_lines(path: Path) -> Iterator[Line]:
                 ) from error
 
 
-def open_calls(path: Path) -> dict[str, Line]:
-    """Of one ledger: by key, the newest try of the call of which nobody knows what became of it.
-
-    Raises: InvalidInput as `read_lines`.
-    """
-    tries: dict[str, Line] = {}
-    doubtful: set[str] = set()
-    for line in read_lines(path):
-        match line.event:
-            case Event.INVOKE:
-                tries[line.key] = line
-            case Event.UNCLEAR:
-                doubtful.add(line.key)
-            case Event.REFUSED if line.key in doubtful:
-                pass  # a refused retry does not tell what became of the first try
-            case _:
-                tries.pop(line.key, None)
-                doubtful.discard(line.key)
-    return tries
-
-
 @dataclass(frozen=True, slots=True)
 class State:
     """One state that an order may be in. version 0 and no order: never made; no order: deleted."""
@@ -136,6 +124,41 @@ class State:
         if self.order is None or found is None:
             return self.order is None and found is None
         return self.order.describes(found)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call of which nobody knows what became of it: its newest try, and the state that its order had before."""
+
+    line: Line
+    before: State
+
+    def state_of(self, found: Order | None) -> State | None:
+        """Which of the two states that the order may be in is `found`; None where it is neither."""
+        after = State(self.line.version, self.line.order, self.line.at_us)
+        return next((state for state in (self.before, after) if state.allows(found)), None)
+
+
+def open_calls(path: Path) -> dict[str, OpenCall]:
+    """The open calls of one ledger, by key. Raises: InvalidInput as `read_lines`."""
+    tries: dict[str, Line] = {}
+    before: dict[str, State] = {}
+    doubtful: set[str] = set()
+    for line in read_lines(path):
+        match line.event:
+            case Event.INVOKE:
+                tries[line.key] = line
+            case Event.UNCLEAR:
+                doubtful.add(line.key)
+            case Event.REFUSED if line.key in doubtful:
+                pass  # a refused retry does not tell what became of the first try
+            case Event.REFUSED:
+                tries.pop(line.key, None)
+            case Event.OK | Event.SETTLED:
+                tries.pop(line.key, None)
+                doubtful.discard(line.key)
+                before[line.key] = State(line.version, line.order, line.at_us)
+    return {key: OpenCall(line, before.get(key, State(0, None, 0))) for key, line in tries.items()}
 
 
 @dataclass(slots=True)

@@ -30,8 +30,9 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-            # For as long as the run lives: what it leaves open is settled by others only after that.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # For as long as the run lives: what it leaves open is settled by others only after that. Somebody who
+            # looks for such runs may hold it for a moment, and lets an empty one go at once.
+            fcntl.flock(self._file, fcntl.LOCK_EX)
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)

@@ -10,17 +10,18 @@ import fcntl
 import os
 from pathlib import Path
 
-from lakeproof.shop.ledger import Event, Line, now_us, open_calls
+from lakeproof.shop.ledger import Event, Line, is_line, now_us, open_calls
 from lakeproof.shop.ledger_writer import LedgerBroken
-from lakeproof.shop.order.models import Op
-from lakeproof.shop.shoppers.storefront import Answer, Shop, Word
+from lakeproof.shop.shoppers.storefront import Shop, Word
 
 REASON = "read after its shopper had ended"
+LONGEST_LINE = 1 << 20
 
 
 async def settle_leftovers(folder: Path, shop: Shop, call_seconds: float) -> int:
     """Settle what ended runs of `folder` left open; gives how many calls. A shop without an answer ends it early.
 
+    A call stays open where its order is in neither of the two states that it may be in: `check` shall find that.
     call_seconds: the longest that a shopper waits for an answer; younger calls are waited for.
     Raises: InvalidInput for rubbish in a ledger, LedgerBroken where one cannot be written.
     """
@@ -35,6 +36,8 @@ async def settle_leftovers(folder: Path, shop: Shop, call_seconds: float) -> int
             settled += await _settle_run(path, file, shop, call_seconds)
         except BlockingIOError:
             continue  # its shoppers live, and settle their calls themselves
+        except _NoAnswer:
+            break
         except OSError as error:
             raise LedgerBroken(f"it cannot be written: {error.strerror}", where=str(path)) from error
         finally:
@@ -42,40 +45,46 @@ async def settle_leftovers(folder: Path, shop: Shop, call_seconds: float) -> int
     return settled
 
 
+class _NoAnswer(Exception):
+    """The shop does not answer now."""
+
+
 async def _settle_run(path: Path, file: int, shop: Shop, call_seconds: float) -> int:
-    """One run's open calls, its ledger locked in `file`. Raises: OSError, InvalidInput."""
+    """One run's open calls, its ledger locked in `file`. Raises: OSError, InvalidInput, _NoAnswer."""
     left = open_calls(path)
     if not left:
         return 0
-    newest = max(line.at_us for line in left.values())
+    newest = max(call.line.at_us for call in left.values())
     await asyncio.sleep(max(0.0, min(call_seconds, call_seconds - (now_us() - newest) / 1e6)))
-    _cut_torn_line(file)
+    _cut_broken_line(file)
     settled = 0
-    for key, line in left.items():
+    for key, call in left.items():
         answer = await shop.read(key)
         if answer.word is not Word.OK:
-            break
-        _write(file, _settlement(line, answer))
-        settled += 1
+            raise _NoAnswer
+        state = call.state_of(answer.order)
+        if state is not None:
+            line = call.line
+            told = Line(
+                now_us(), line.run, key, line.op, line.attempt + 1, Event.SETTLED, state.version, answer.order, REASON
+            )
+            _write(file, told)
+            settled += 1
     os.fdatasync(file)
     return settled
 
 
-def _settlement(line: Line, answer: Answer) -> Line:
-    """The line that says what became of the call of `line`."""
-    # Without such an order: it was never made, or this is the call that deleted it.
-    gone = 0 if line.op is Op.CREATE else line.version
-    version = gone if answer.order is None else answer.order.version
-    return Line(now_us(), line.run, line.key, line.op, line.attempt + 1, Event.SETTLED, version, answer.order, REASON)
+def _cut_broken_line(file: int) -> None:
+    """Take away a last line that was not finished or that a crash spoilt, as `read_lines` forgives one.
 
-
-def _cut_torn_line(file: int) -> None:
-    """Take away a last line that its writer did not finish, or the next one would stand behind it."""
+    The next line would stand behind it, where nothing is forgiven.
+    """
     size = os.fstat(file).st_size
-    tail = os.pread(file, min(size, 1 << 20), max(0, size - (1 << 20)))
-    torn = len(tail) - (tail.rfind(b"\n") + 1)
-    if torn:
-        os.ftruncate(file, size - torn)
+    tail = os.pread(file, min(size, LONGEST_LINE), max(0, size - LONGEST_LINE))
+    whole = tail.endswith(b"\n")
+    last = tail[tail.rfind(b"\n", 0, len(tail) - 1 if whole else len(tail)) + 1 :]
+    if not whole or not is_line(last):
+        os.ftruncate(file, size - len(last))
 
 
 def _write(file: int, line: Line) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from lakeproof.shop.ledger import Event, Line, now_us
+from lakeproof.shop.ledger import Event, Line, State, now_us
 from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.order.models import Item, Op, Order, Status
 from lakeproof.shop.shoppers.plan import Basket, Visit
@@ -78,7 +78,7 @@ class Shopper:
                 reason = answer.reason
                 answer = await self._shop.read(self.key)
                 if answer.word is Word.OK:
-                    answer = replace(answer, version=self._read_version(op, version, answer), reason=reason)
+                    answer = self._read(State(version, wanted, 0), answer, reason)
             elif answer.word is Word.OK:
                 self._count(op)
             if answer.word is Word.OK:
@@ -91,11 +91,13 @@ class Shopper:
             await self._write(op, attempt, event, version, wanted, answer.reason)
         self._order = None  # its state is not known: no further visit may build on it
 
-    def _read_version(self, op: Op, version: int, answer: Answer) -> int:
-        """The version that a read shows: where there is no order, that of its deletion, or 0 (never made)."""
-        if answer.order is not None:
-            return answer.order.version
-        return 0 if op is Op.CREATE else version
+    def _read(self, after: State, answer: Answer, reason: str) -> Answer:
+        """What a read tells of a call that would have led to `after`; nothing clear where it shows a third state."""
+        before = State(self._version, self._order, 0)
+        shown = next((state for state in (before, after) if state.allows(answer.order)), None)
+        if shown is None:
+            return replace(answer, word=Word.UNCLEAR, reason=f"{reason}; the shop shows neither state")
+        return replace(answer, version=shown.version, reason=reason)
 
     def _call(self, visit: Visit) -> Callable[[], Awaitable[Answer]]:
         if visit.op is Op.CREATE:

@@ -46,9 +46,11 @@ class Traffic:
         seed: int,
         run: str,
         call_seconds: float,
+        settles_leftovers: bool = True,
     ) -> None:
         """`enter_shop`: opens the shop, once, inside the traffic's event loop. `call_seconds`: its longest call.
 
+        settles_leftovers: False where it is not the shop that the earlier runs of `ledger_dir` bought in.
         Raises: InvalidInput for a rate or a run that cannot be.
         """
         if not 0 < rate <= 5_000:
@@ -57,6 +59,7 @@ class Traffic:
             raise InvalidInput("letters, digits, - and _, at most 40", where=f"run {run!r}")
         self.rate, self.seed, self.run = rate, seed, run
         self._enter_shop, self._ledger_dir, self._call_seconds = enter_shop, ledger_dir, call_seconds
+        self._settles_leftovers = settles_leftovers
         self.tally = Tally()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -88,7 +91,8 @@ class Traffic:
             Ledger.open(self._ledger_dir, self.run) as ledger,
             self._enter_shop() as shop,
         ):
-            await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
+            if self._settles_leftovers:
+                await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
             self.tally = Tally()
             reporter = asyncio.create_task(self._show(progress)) if progress else None
             try:
@@ -187,6 +191,7 @@ def of_stack(stack: Stack, rate: float, seed: int, run: str | None = None, base_
         seed=seed,
         run=run or new_run(seed),
         call_seconds=call_seconds,
+        settles_leftovers=url == stack.url("order-service"),
     )
 
 
