@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from lakeproof.cli.app import build
 from lakeproof.drills.lock import one_drill
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults.fault import all_faults
 from lakeproof.stack.stack import load_stack
 
@@ -82,6 +82,22 @@ def test_a_second_drill_is_refused() -> None:
 def test_a_stack_that_is_down_is_diagnosed_without_any_server() -> None:
     causes = {cause["cause"] for cause in json.loads(typed("diagnose", "--json"))["causes"]}
     assert causes == {"nothing_runs"}
+
+
+def test_a_stack_of_which_nothing_was_asked_is_unknown_and_never_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEPROOF_MODE", "external")
+    with pytest.raises(CouldNotLook, match=r"nothing was asked.* Next: ") as refused:
+        typed("diagnose", "--json")
+    assert refused.value.exit_code == 3
+
+
+def test_a_diagnosis_says_which_components_it_did_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEPROOF_MODE", "external")
+    monkeypatch.setenv("LAKEPROOF_ENDPOINTS", '{"trino": {"http": "127.0.0.1:9"}}')
+    done = CliRunner().invoke(build(), ["diagnose", "--json"], catch_exceptions=False)
+    found = json.loads(done.stdout)
+    assert not found["healthy"]
+    assert "mysql" in found["not_asked"] and "trino" not in found["not_asked"]
 
 
 def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:

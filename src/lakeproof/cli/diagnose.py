@@ -22,7 +22,8 @@ def diagnose(
 
     Every component is asked, and every probe twice, a few seconds apart; it takes three seconds, at most ten where
     something does not answer. Neither Prometheus nor Alertmanager is needed. Exit 0 where the stack is healthy or a
-    cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits.
+    cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits, or where
+    there was nothing to ask.
     """
     from lakeproof.drills.examination import examine
     from lakeproof.stack.stack import load_stack
@@ -30,7 +31,7 @@ def diagnose(
     seen = examine(load_stack())
     found = seen.diagnosis
     if as_json:
-        print_json(found.as_json())
+        print_json(found.as_json() | {"not_asked": sorted(seen.absent)})
     else:
         _print(found)
         if seen.absent:

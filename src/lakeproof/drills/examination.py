@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose, part_of
 from lakeproof.drills.membership import absent_components
+from lakeproof.errors import CouldNotLook
 from lakeproof.probes.looking import Observation, observe
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.scenarios.causes import Cause, load_causes
@@ -22,7 +23,10 @@ class Examination:
 
 
 def examine(stack: Stack) -> Examination:
-    """With the causes and probes that the settings name. Raises: InvalidInput for a scenario folder that is wrong."""
+    """With the causes and probes that the settings name.
+
+    Raises: InvalidInput for a scenario folder that is wrong; CouldNotLook as `examined`.
+    """
     more = tuple(stack.settings.scenario_dirs)
     probes = all_probes(tuple(scenario_folders(more).values()))
     return examined(
@@ -36,9 +40,15 @@ def examined(
     look: Callable[[Iterable[Probe]], Mapping[str, Observation]],
     absent: Callable[[], frozenset[str]],
 ) -> Examination:
-    """With these causes and probes."""
+    """With these causes and probes. Raises: CouldNotLook where nothing could be asked: that is not healthy."""
     away = absent()
     known = tuple(causes)
     asked = asked_by(known, probes, away)
+    if not asked:
+        raise CouldNotLook(
+            "nothing was asked, no component is part of the stack",
+            where="diagnosis",
+            next_action="lakeproof up; in mode external, name its servers under endpoints (docs/external.md)",
+        )
     observations = look(asked)
     return Examination(diagnose(part_of(known, asked), observations), observations, away)
