@@ -13,6 +13,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack, load_stack
 
 NUMBERS = itertools.count(1)
+NAMES = ("LAKEPROOF_NAME", "LAKEPROOF_STATE_DIR", "LAKEPROOF_PORT_SHIFT")
 
 type RealStack = Callable[[str], AbstractContextManager[Stack]]
 
@@ -23,26 +24,35 @@ def real_stack() -> RealStack:
 
     Port shift 3000 (which keeps every port below the range from which the kernel takes ports for outgoing
     connections) and a fresh state folder that mysql's user may enter. The environment (LAKEPROOF_NAME,
-    LAKEPROOF_STATE_DIR, LAKEPROOF_PORT_SHIFT) may name another stack, for work side by side.
+    LAKEPROOF_STATE_DIR, LAKEPROOF_PORT_SHIFT) may name another stack, for work side by side; within the `with` it
+    names this one. One within another is a stack of its own; the outer one is taken down first, for they want the
+    same ports, and its tests start it again.
     """
+    opened: list[Stack] = []
+    given: dict[str, str] = {}
 
     @contextmanager
     def make(name: str) -> Iterator[Stack]:
-        os.environ.setdefault("LAKEPROOF_NAME", name)
-        os.environ.setdefault("LAKEPROOF_PORT_SHIFT", "3000")
-        fresh = "LAKEPROOF_STATE_DIR" not in os.environ
-        if fresh:
-            os.environ["LAKEPROOF_STATE_DIR"] = f"/tmp/lakeproof-{name}-{os.getpid()}-{next(NUMBERS)}"
-        state_dir = Path(os.environ["LAKEPROOF_STATE_DIR"])
-        state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        made = load_stack()
-        try:
-            yield made
-        finally:
-            SupervisorClient(made).down()
-            if fresh:
-                del os.environ["LAKEPROOF_STATE_DIR"]
-                if not os.environ.get("LAKEPROOF_KEEP_TEST_STATE"):
+        if opened:
+            SupervisorClient(opened[-1]).down()
+        else:  # within another, the environment holds the outer one's, which nobody gave
+            given.clear()
+            given.update({each: os.environ[each] for each in NAMES if each in os.environ})
+        folder = f"/tmp/lakeproof-{name}-{os.getpid()}-{next(NUMBERS)}"
+        own = dict(zip(NAMES, (name, folder, "3000"), strict=True)) | given
+        state_dir = Path(own["LAKEPROOF_STATE_DIR"])
+        with pytest.MonkeyPatch.context() as environment:
+            for variable, value in own.items():
+                environment.setenv(variable, value)
+            state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+            made = load_stack()
+            opened.append(made)
+            try:
+                yield made
+            finally:
+                opened.remove(made)
+                SupervisorClient(made).down()
+                if "LAKEPROOF_STATE_DIR" not in given and not os.environ.get("LAKEPROOF_KEEP_TEST_STATE"):
                     shutil.rmtree(state_dir, ignore_errors=True)
 
     return make
