@@ -78,10 +78,7 @@ def runs(stat: ProcessStat) -> bool:
     """
     if stat.alive:
         return True
-    try:
-        return any(thread.name != str(stat.id.pid) for thread in Path(f"/proc/{stat.id.pid}/task").iterdir())
-    except OSError:
-        return False
+    return any(thread.name != str(stat.id.pid) for thread in _threads(stat.id.pid))
 
 
 def is_alive(process: ProcessId) -> bool:
@@ -126,13 +123,29 @@ def ancestors(pid: int, table: Mapping[int, ProcessStat]) -> set[int]:
 
 
 def read_environment(pid: int) -> dict[str, str]:
-    """The environment a process was started with; empty where it is gone or not ours to read."""
-    try:
-        raw = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return {}
+    """The environment a process was started with; empty where it is gone or not ours to read.
+
+    Where its first thread is a zombie the kernel shows it through the others only.
+    """
+    raw = _environ(Path(f"/proc/{pid}"))
+    if not raw:
+        raw = next(filter(None, map(_environ, _threads(pid))), b"")
     pairs = (entry.partition(b"=") for entry in raw.split(b"\0") if b"=" in entry)
     return {key.decode(errors="replace"): value.decode(errors="replace") for key, _, value in pairs}
+
+
+def _environ(process: Path) -> bytes:
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
 
 
 def command_line(pid: int) -> str:

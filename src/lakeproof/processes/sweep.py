@@ -26,7 +26,7 @@ def find(owned: Callable[[str], bool], component: str | None = None) -> list[pro
     spared = procfs.ancestors(os.getpid(), table)
     found: list[procfs.ProcessStat] = []
     for pid, stat in table.items():
-        if pid in spared or not stat.alive:
+        if pid in spared or not procfs.runs(stat):
             continue
         environment = procfs.read_environment(pid)
         if owned(environment.get(RUN_ID, "")) and component in (None, environment.get(COMPONENT)):

@@ -40,7 +40,7 @@ class UsageTable:
         table = procfs.read_table()
         now = time.monotonic()
         for name, leader in leaders.items():
-            members = [] if leader is None else [stat for stat in procfs.family(leader, table) if stat.alive]
+            members = [] if leader is None else [stat for stat in procfs.family(leader, table) if procfs.runs(stat)]
             self._uses.setdefault(name, Usage()).take(members, now)
         return table
 
