@@ -40,3 +40,16 @@ def test_a_wrong_name_is_wrong_usage_although_nothing_runs(
     assert words in refused.value.message
     assert "Next: " in refused.value.message
     assert not own_stack.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("start", "mysql"), ("stop", "mysql"), ("kill", "mysql"), ("kill", "mysql", "--signal", "TERM")]
+)
+def test_processes_of_somebody_else_are_refused_as_such(
+    typed: Typed, own_stack: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("LAKEPROOF_MODE", "external")
+    with pytest.raises(InvalidInput, match=r"mode external.*will not .*mysql: .*somebody else's\. Next: ") as refused:
+        typed(*arguments)
+    assert refused.value.exit_code == 2
+    assert not own_stack.exists()

@@ -106,19 +106,18 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def start(name: Annotated[str, typer.Argument(help="a component")]) -> None:
         """Start one component (and what it needs) of the running stack; ends when it is healthy."""
-        from lakeproof.processes.client import SupervisorClient
+        from lakeproof.processes.ours import our_processes
         from lakeproof.stack.stack import load_stack
 
-        progress = Progress()
-        SupervisorClient(load_stack()).start(name, progress)
+        our_processes(load_stack(), f"start {name}").start(name, Progress())
 
     @app.command()
     def stop(name: Annotated[str, typer.Argument(help="a component")]) -> None:
         """Stop one component cleanly; it stays stopped until `start` or `up`."""
-        from lakeproof.processes.client import SupervisorClient
+        from lakeproof.processes.ours import our_processes
         from lakeproof.stack.stack import load_stack
 
-        if not SupervisorClient(load_stack()).stop(name, Progress()):
+        if not our_processes(load_stack(), f"stop {name}").stop(name, Progress()):
             say(f"{name} was not running")
 
     @app.command()
@@ -127,8 +126,8 @@ def add_to(app: typer.Typer) -> None:
         signal: Annotated[str, typer.Option("--signal", help="KILL, STOP (pause), CONT (go on) or TERM")] = "KILL",
     ) -> None:
         """Send a signal to all processes of a component. What was killed is started again by the restart policy."""
-        from lakeproof.processes.client import SupervisorClient
+        from lakeproof.processes.ours import our_processes
         from lakeproof.stack.stack import load_stack
 
-        sent = SupervisorClient(load_stack()).kill(name, signal)
+        sent = our_processes(load_stack(), f"send {signal} to {name}").kill(name, signal)
         say(f"{signal} sent to {sent} process{'' if sent == 1 else 'es'} of {name}")
