@@ -33,6 +33,10 @@ def typed(*arguments: str) -> str:
     ("arguments", "words"),
     [
         (("drill", "replication-lagg"), "no scenario 'replication-lagg'"),
+        (("drill", "nope"), ", all, healthy"),
+        (("drill", "heathy"), "no scenario 'heathy', closest: 'healthy'"),
+        (("drill", "replication-lag", "--minutes", "1"), "--minutes: a scenario takes as long as it takes"),
+        (("drill", "all", "--minutes", "1"), "it goes with healthy alone"),
         (("drill", "replication-lag+no-such"), "no scenario 'no-such'"),
         (("drill", "replication-lag+replication-lag"), "paused_connector would be made twice"),
         (("drill", "all", "--fix", "silence_alert"), "it mends one scenario"),

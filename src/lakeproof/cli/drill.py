@@ -10,6 +10,7 @@ import typer
 
 from lakeproof.cli.output import print_json, say
 from lakeproof.errors import InvalidInput
+from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
     from lakeproof.drills.plan import DrillPlan
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lakeproof.scenarios.causes import Step
     from lakeproof.scenarios.scenario import Scenario
 
+HEALTHY_MINUTES = 5.0
 EXIT_CODES = {"passed": 0, "failed": 1, "unknown": 3}
 
 
@@ -33,7 +35,9 @@ def drill(
     fix: Annotated[
         str | None, typer.Option("--fix", "--wrong-fix", help="run this instead of the diagnosed repair; see below")
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="how long `healthy` looks on")] = 5.0,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, max=1440, help="how long `healthy` looks on; default: 5")
+    ] = None,
     blind: Annotated[bool, typer.Option(help="do not name scenario and fault before the review")] = False,
     timing: Annotated[str | None, typer.Option(help="drill or production; default: the stack's setting")] = None,
     report: Annotated[Path | None, typer.Option(help="folder for report.json, report.md, journal.json")] = None,
@@ -71,9 +75,14 @@ def drill(
     for each in wanted:
         if each != HEALTHY:
             _plan(catalog, each)  # a wrong name is refused before anything starts
+    if minutes is not None and name != HEALTHY:
+        raise InvalidInput(
+            "a scenario takes as long as it takes", where="--minutes", next_action=f"it goes with {HEALTHY} alone"
+        )
     if fix is not None and name not in catalog.scenarios:
         raise InvalidInput("it mends one scenario", where="--fix", next_action="name that scenario alone")
     steps = _steps(catalog, catalog.scenario(name), fix) if fix is not None else None
+    looks_on = HEALTHY_MINUTES if minutes is None else minutes
     folder = (report or stack.reports_dir / f"{name}-{_now()}").absolute()
 
     def run(scenario: str, to: Path) -> "DrillReport":
@@ -84,7 +93,7 @@ def drill(
         options = DrillOptions(seed, to, _run_name(scenario), steps, fix or "", blind)
         world = live_world(stack, catalog)
         if scenario == HEALTHY:
-            return HealthyDrill(world, _plan(catalog, ALL), options, minutes * 60, say).run()
+            return HealthyDrill(world, _plan(catalog, ALL), options, looks_on * 60, say).run()
         return Drill(world, _plan(catalog, scenario), options, say).run()
 
     with one_drill(stack):
@@ -110,11 +119,14 @@ def _run_name(scenario: str) -> str:
 
 def _plan(catalog: "Catalog", name: str) -> "DrillPlan":
     """The scenario of that name, several joined by +, or `all` of them at once. Raises: InvalidInput."""
+    from lakeproof.drills.healthy import HEALTHY
     from lakeproof.drills.plan import DrillPlan, make_plan
     from lakeproof.drills.series import ALL
 
     if name == ALL:
         return DrillPlan(tuple(catalog.scenarios.values()))
+    if "+" not in name and name not in catalog.scenarios:
+        raise unknown_name("scenario", name, (*catalog.scenarios, ALL, HEALTHY))
     return make_plan([catalog.scenario(part.strip()) for part in name.split("+")])
 
 
