@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lakeproof.cli.app import build
-from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
 
 type Typed = Callable[..., str]
 
@@ -29,6 +29,13 @@ def test_traffic_to_no_address_is_wrong_usage(typed: Typed, own_stack: Path) -> 
     with pytest.raises(InvalidInput, match="'nope' is no address of a shop"):
         typed("traffic", "--base-url", "nope")
     assert not list(own_stack.glob("ledger/*"))
+
+
+@pytest.mark.parametrize(("name", "command"), [("supervisor", "lakeproof up"), ("kafka", "lakeproof up kafka")])
+def test_a_log_that_is_not_there_yet_is_had_by_a_command_that_exists(typed: Typed, name: str, command: str) -> None:
+    with pytest.raises(CouldNotLook) as refused:
+        typed("logs", name)
+    assert refused.value.next_action == command
 
 
 @pytest.mark.parametrize("name", ["rate", "freshness"])

@@ -9,6 +9,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
 
 FOLLOW_PAUSE_SECONDS = 0.25
+SUPERVISOR = "supervisor"  # has a log and is no component
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,11 +56,12 @@ def add_to(app: typer.Typer) -> None:
                 print(f"{hit.container} | {hit.line}")
             return
         assert name is not None
-        if name != "supervisor":
+        if name != SUPERVISOR:
             find(name)
         path = stack.log_path(name)
         if not path.exists() and not follow:
-            raise CouldNotLook("no log yet", where=name, next_action=f"lakeproof up {name}")
+            up = "lakeproof up" if name == SUPERVISOR else f"lakeproof up {name}"
+            raise CouldNotLook("no log yet", where=name, next_action=up)
         start = path.stat().st_size if path.exists() else 0
         last = logfile.tail(path, lines)
         if as_json:
