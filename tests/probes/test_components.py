@@ -2,10 +2,10 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,28 +85,36 @@ def test_the_newest_job_of_the_lake_tells_its_state(
     assert flink.job_state(stack, 1) == state
 
 
-def test_a_checkpoint_is_as_old_as_its_newest_complete_one_beyond_the_pause(stack: Stack, answer: Answer) -> None:
-    now = time.time()
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The probes' clock stands still at it, epoch seconds."""
+    at = 1_700_000_000.0
+    monkeypatch.setattr(flink, "time", SimpleNamespace(time=lambda: at))
+    return at
+
+
+def test_a_checkpoint_is_as_old_as_its_newest_complete_one_beyond_the_pause(
+    stack: Stack, answer: Answer, now: float
+) -> None:
     answer["/jobs/overview"] = (200, {"jobs": [job("RUNNING", start=now - 500)]})
     answer["/jobs/j1/checkpoints"] = (
         200,
         {"counts": {"failed": 3}, "latest": {"completed": {"latest_ack_timestamp": int((now - 100) * 1000)}}},
     )
-    assert 97 < float(str(flink.checkpoint_age(stack, 1))) < 100
+    assert flink.checkpoint_age(stack, 1) == 100 - stack.settings.lake.checkpoint_seconds
     assert flink.checkpoints_failed(stack, 1) == 3
     answer["/jobs/j1/checkpoints"] = (200, {"counts": {"failed": 0}, "latest": {"completed": None}})
-    assert 497 < float(str(flink.checkpoint_age(stack, 1))) < 500
+    assert flink.checkpoint_age(stack, 1) == 500 - stack.settings.lake.checkpoint_seconds
 
 
-def test_a_job_that_was_restored_a_moment_ago_is_not_behind(stack: Stack, answer: Answer) -> None:
-    now = time.time()
+def test_a_job_that_was_restored_a_moment_ago_is_not_behind(stack: Stack, answer: Answer, now: float) -> None:
     answer["/jobs/overview"] = (200, {"jobs": [job("RUNNING", start=now - 500)]})
     restored = {"restore_timestamp": int((now - 10) * 1000)}
     answer["/jobs/j1/checkpoints"] = (
         200,
         {"counts": {"failed": 0}, "latest": {"completed": None, "restored": restored}},
     )
-    assert float(str(flink.checkpoint_age(stack, 1))) < 10
+    assert flink.checkpoint_age(stack, 1) == 10 - stack.settings.lake.checkpoint_seconds
 
 
 def test_restarts_are_flinks_own_count(stack: Stack, answer: Answer) -> None:
