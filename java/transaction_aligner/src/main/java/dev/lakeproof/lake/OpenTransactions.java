@@ -56,6 +56,8 @@ final class OpenTransactions<C> {
 
     private final Map<String, Open<C>> open = new LinkedHashMap<>();
     private final Set<String> split = new LinkedHashSet<>();
+    /** Per split id and table how many events were passed on; without an id of which that is not known. */
+    private final Map<String, Map<String, Integer>> splitCounts = new HashMap<>();
     private final boolean dropRepeats;
     private final PassedTransactions passed = new PassedTransactions();
     private final Set<String> told = new LinkedHashSet<>();
@@ -117,13 +119,15 @@ final class OpenTransactions<C> {
             return Ending.REPEATED;
         }
         ends++;
-        if (split.contains(id)) {
+        boolean isSplit = split.contains(id);
+        if (isSplit && !splitCounts.containsKey(id)) {
             return Ending.COMPLETE;
         }
         Map<String, Integer> counts = counts(id);
         for (Map.Entry<String, Integer> table : expected.entrySet()) {
             if (counts.getOrDefault(table.getKey(), 0) < table.getValue()) {
-                return passed.has(id) || isNoNewerThan(id, lastCompleted) ? Ending.REPLAYED : Ending.INCOMPLETE;
+                boolean isSentAgain = (passed.has(id) && !isSplit) || isNoNewerThan(id, lastCompleted);
+                return isSentAgain ? Ending.REPLAYED : Ending.INCOMPLETE;
             }
         }
         return Ending.COMPLETE;
@@ -137,6 +141,7 @@ final class OpenTransactions<C> {
     /** Ends a transaction: its changes, in order, to be passed on now; it counts as completed. */
     List<C> release(String id) {
         split.remove(id);
+        splitCounts.remove(id);
         markCompleted(id);
         return take(id, true);
     }
@@ -149,8 +154,15 @@ final class OpenTransactions<C> {
 
     /** Gives up keeping a transaction whole: what came of it so far, to be passed on now; more of it may come. */
     List<C> releasePart(String id) {
-        split.add(id);
+        if (split.add(id) && !passed.has(id)) {
+            splitCounts.put(id, new HashMap<>());
+        }
         return take(id, false);
+    }
+
+    /** True when a part of this transaction was passed on because it is too large. */
+    boolean isSplit(String id) {
+        return split.contains(id);
     }
 
     private void markCompleted(String id) {
@@ -165,6 +177,7 @@ final class OpenTransactions<C> {
         if (dropRepeats) {
             passed.note(id, ended, transaction.counts.keySet(), transaction.last, transaction.writtenAt);
         }
+        splitCounts.computeIfPresent(id, (ignored, before) -> sum(before, transaction.counts));
         return transaction.changes;
     }
 
@@ -201,6 +214,11 @@ final class OpenTransactions<C> {
         return new ArrayList<>(split);
     }
 
+    /** Per such id and table how many events were passed on, where that is known, for the checkpoint. */
+    Map<String, Map<String, Integer>> splitCounts() {
+        return new HashMap<>(splitCounts);
+    }
+
     /** What is remembered of the transactions passed on, for the checkpoint. */
     byte[] passedBytes() {
         return passed.toBytes();
@@ -219,11 +237,17 @@ final class OpenTransactions<C> {
      * Takes back what a checkpoint holds; the changes that waited are added after it, each as it came.
      *
      * @param lastCompletedId null where none was
+     * @param counts {@link #splitCounts}; empty in a checkpoint of before there were any, else one
      * @param passedBytes empty in a checkpoint of before there were any, else one
      */
-    void restore(String lastCompletedId, Iterable<String> splitIds, Iterable<byte[]> passedBytes) {
+    void restore(
+            String lastCompletedId,
+            Iterable<String> splitIds,
+            Iterable<Map<String, Map<String, Integer>>> counts,
+            Iterable<byte[]> passedBytes) {
         lastCompleted = lastCompletedId;
         splitIds.forEach(split::add);
+        counts.forEach(splitCounts::putAll);
         if (dropRepeats) {
             passedBytes.forEach(passed::restore);
         }
@@ -231,7 +255,14 @@ final class OpenTransactions<C> {
 
     private Map<String, Integer> counts(String id) {
         Open<C> transaction = open.get(id);
-        return transaction == null ? Map.of() : transaction.counts;
+        Map<String, Integer> waiting = transaction == null ? Map.of() : transaction.counts;
+        return sum(splitCounts.getOrDefault(id, Map.of()), waiting);
+    }
+
+    private static Map<String, Integer> sum(Map<String, Integer> some, Map<String, Integer> more) {
+        Map<String, Integer> all = new HashMap<>(some);
+        more.forEach((table, count) -> all.merge(table, count, Integer::sum));
+        return all;
     }
 
     /**

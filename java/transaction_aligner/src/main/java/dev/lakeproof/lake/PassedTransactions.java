@@ -27,6 +27,9 @@ final class PassedTransactions {
     /** A killed connector repeats its last transaction. At 800 a second this is 12 s of them; 0.5 MB in a checkpoint. */
     static final int REMEMBERED = 10_000;
 
+    /** Marks the format with steps: the one before it begins with a number of names, which is never negative. */
+    private static final int WITH_STEPS = -2;
+
     /**
      * @param ended its END came, so all of its rows did
      * @param tables of the rows that were passed on
@@ -99,6 +102,7 @@ final class PassedTransactions {
         }
         ByteArrayOutputStream bytes = new ByteArrayOutputStream(64 * newest.size() + 1024);
         try (DataOutputStream out = new DataOutputStream(bytes)) {
+            out.writeInt(WITH_STEPS);
             out.writeInt(names.size());
             for (String name : names.keySet()) {
                 out.writeUTF(name);
@@ -129,13 +133,19 @@ final class PassedTransactions {
             out.writeInt(names.get(passed.last().file()));
             out.writeLong(passed.last().position());
             out.writeLong(passed.last().row());
+            out.writeByte(passed.last().step());
         }
     }
 
-    /** Takes back what {@link #toBytes} gave. */
+    /** Takes back what {@link #toBytes} gave, also that of before there were steps: all of the last row came then. */
     void restore(byte[] bytes) {
         try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
-            String[] names = new String[in.readInt()];
+            int first = in.readInt();
+            if (first < 0 && first != WITH_STEPS) {
+                throw new IOException("unknown format " + first + ", written by a newer operator");
+            }
+            boolean withSteps = first == WITH_STEPS;
+            String[] names = new String[withSteps ? in.readInt() : first];
             for (int i = 0; i < names.length; i++) {
                 names[i] = in.readUTF();
             }
@@ -147,12 +157,17 @@ final class PassedTransactions {
                     tables.add(names[in.readInt()]);
                 }
                 Long writtenAt = in.readBoolean() ? in.readLong() : null;
-                Place last = in.readBoolean() ? new Place(names[in.readInt()], in.readLong(), in.readLong()) : null;
+                Place last = in.readBoolean() ? readPlace(in, names, withSteps) : null;
                 note(id, ended, tables, last, writtenAt);
             }
         } catch (IOException error) {
             throw new UncheckedIOException("the state of transactions passed on cannot be read", error);
         }
+    }
+
+    private static Place readPlace(DataInputStream in, String[] names, boolean withSteps) throws IOException {
+        return new Place(
+                names[in.readInt()], in.readLong(), in.readLong(), withSteps ? in.readByte() : Place.LAST_STEP);
     }
 
     int size() {

@@ -14,8 +14,11 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
  * @param file of the log; a transaction lies in one file
  * @param position of the log's event in the file
  * @param row in that event, from 0
+ * @param step 0 for a delete, else 1: Debezium sends a change of a primary key as a delete and an insert of one row
  */
-record Place(String file, long position, long row) {
+record Place(String file, long position, long row, int step) {
+    /** The step of all but deletes; nothing of a row comes after it. */
+    static final int LAST_STEP = 1;
 
     /** The place that a change event names; null where it does not say all three. */
     static Place of(JsonNode event) {
@@ -23,7 +26,8 @@ record Place(String file, long position, long row) {
         if (!source.hasNonNull("file") || !source.hasNonNull("pos") || !source.hasNonNull("row")) {
             return null;
         }
-        return new Place(source.get("file").asText(), source.get("pos").asLong(), source.get("row").asLong());
+        int step = event.path("op").asText().equals("d") ? 0 : LAST_STEP;
+        return new Place(source.get("file").asText(), source.get("pos").asLong(), source.get("row").asLong(), step);
     }
 
     boolean isInFileOf(Place other) {
@@ -32,6 +36,9 @@ record Place(String file, long position, long row) {
 
     /** True when this row is {@code other} or was written before it; asked within one file only. */
     boolean isAtOrBefore(Place other) {
-        return position < other.position || (position == other.position && row <= other.row);
+        if (position != other.position) {
+            return position < other.position;
+        }
+        return row < other.row || (row == other.row && step <= other.step);
     }
 }

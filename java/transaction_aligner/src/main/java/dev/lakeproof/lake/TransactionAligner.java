@@ -43,8 +43,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>State: the events of the open transactions as they came (bytes), so that a changed SQL file can read them anew
  * and their places in the source's log are known again; the id of the newest transaction passed on; the ids of those
- * that were too large to be kept whole; and of the newest passed on how far their rows went, so that what the source
- * sends again is dropped. A state of before there was the last one restores; it then knows of none.
+ * that were too large to be kept whole, and how many events of them were passed on; and of the newest passed on how far
+ * their rows went, so that what the source sends again is dropped. A state of before there were the counts or the last
+ * one restores; it then knows of none.
  */
 final class TransactionAligner extends ProcessFunction<byte[], Void> implements CheckpointedFunction {
     private static final Logger LOG = LoggerFactory.getLogger(TransactionAligner.class);
@@ -64,6 +65,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
     private transient ListState<byte[]> openState;
     private transient ListState<String> lastCompletedState;
     private transient ListState<String> splitState;
+    private transient ListState<Map<String, Map<String, Integer>>> splitCountsState;
     private transient ListState<byte[]> passedState;
     private transient int unexpectedColumns;
     private transient Counter transactions;
@@ -119,11 +121,18 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         lastCompletedState = context.getOperatorStateStore()
                 .getListState(new ListStateDescriptor<>("last-completed", Types.STRING));
         splitState = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("split", Types.STRING));
+        splitCountsState = context.getOperatorStateStore()
+                .getListState(new ListStateDescriptor<>(
+                        "split-counts", Types.MAP(Types.STRING, Types.MAP(Types.STRING, Types.INT))));
         passedState = context.getOperatorStateStore()
                 .getListState(new ListStateDescriptor<>(
                         "passed-transactions", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
         Iterator<String> completed = lastCompletedState.get().iterator();
-        open.restore(completed.hasNext() ? completed.next() : null, splitState.get(), passedState.get());
+        open.restore(
+                completed.hasNext() ? completed.next() : null,
+                splitState.get(),
+                splitCountsState.get(),
+                passedState.get());
         for (byte[] raw : openState.get()) {
             JsonNode event = json.readTree(raw);
             String id = event.path("transaction").path("id").asText();
@@ -139,6 +148,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         }
         openState.update(raw);
         splitState.update(open.splitIds());
+        splitCountsState.update(List.of(open.splitCounts()));
         passedState.update(List.of(open.passedBytes()));
         lastCompletedState.update(open.lastCompleted() == null ? List.of() : List.of(open.lastCompleted()));
     }
@@ -189,7 +199,8 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             }
             case INCOMPLETE -> {
                 transactionsIncomplete.inc();
-                throw new IOException("events of a transaction are missing, nothing of it is written: "
+                throw new IOException("events of a transaction are missing, "
+                        + (open.isSplit(id) ? "pieces of it were passed on already: " : "nothing of it is written: ")
                         + open.describe(id, expected)
                         + ". If the source is MariaDB >= 11.4, does it run with binlog_legacy_event_pos=ON? Without it,"
                         + " rows of one transaction share a place in the log and are taken for repeats");

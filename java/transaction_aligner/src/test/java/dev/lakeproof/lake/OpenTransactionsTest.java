@@ -8,9 +8,14 @@ package dev.lakeproof.lake;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lakeproof.lake.OpenTransactions.Ending;
+import java.io.ByteArrayOutputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -26,7 +31,7 @@ class OpenTransactionsTest {
 
     /** Row {@code position} of the transaction comes; true when it was taken. */
     private boolean comes(String id, long position) {
-        return comes(id, ORDERS, new Place(FILE, position, 0), 1_000L);
+        return comes(id, ORDERS, new Place(FILE, position, 0, Place.LAST_STEP), 1_000L);
     }
 
     private boolean comes(String id, String table, Place place, Long writtenAt) {
@@ -46,11 +51,42 @@ class OpenTransactionsTest {
         return ending;
     }
 
+    /** The delete and the insert of one row at {@code position}, as Debezium sends a change of its primary key. */
+    private boolean keyChanges(String id, long position) {
+        return comes(id, ORDERS, new Place(FILE, position, 0, 0), 1_000L) & comes(id, position);
+    }
+
     /** A job that starts from a checkpoint of this one, with that much of its state. */
-    private void restores(List<byte[]> passedBytes) {
+    private void restores(List<byte[]> passedBytes, List<Map<String, Map<String, Integer>>> splitCounts) {
         OpenTransactions<String> restored = new OpenTransactions<>(true);
-        restored.restore(open.lastCompleted(), open.splitIds(), passedBytes);
+        restored.restore(open.lastCompleted(), open.splitIds(), splitCounts, passedBytes);
         open = restored;
+    }
+
+    /** A job that starts from a checkpoint of this one. */
+    private void restores() {
+        restores(List.of(open.passedBytes()), List.of(open.splitCounts()));
+    }
+
+    /** What was written before a place had a step: transaction 0-1-1 ended, with a last row at position 10. */
+    private static byte[] passedBytesWithoutSteps() throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        DataOutputStream out = new DataOutputStream(bytes);
+        out.writeInt(2);
+        out.writeUTF(ORDERS);
+        out.writeUTF(FILE);
+        out.writeInt(1);
+        out.writeUTF("0-1-1");
+        out.writeBoolean(true);
+        out.writeShort(1);
+        out.writeInt(0);
+        out.writeBoolean(true);
+        out.writeLong(1_000);
+        out.writeBoolean(true);
+        out.writeInt(1);
+        out.writeLong(10);
+        out.writeLong(0);
+        return bytes.toByteArray();
     }
 
     @Test
@@ -152,21 +188,21 @@ class OpenTransactionsTest {
     void aTableThatTheTransactionHadNoRowOfIsNotLost() {
         comes("0-1-1", 20);
         ends("0-1-1", 1);
-        assertTrue(comes("0-1-1", "oltp.refunds", new Place(FILE, 10, 0), 1_000L));
+        assertTrue(comes("0-1-1", "oltp.refunds", new Place(FILE, 10, 0, Place.LAST_STEP), 1_000L));
     }
 
     @Test
     void aSourceThatWasSetUpAnewAndCountsFromOneAgainLosesNothing() {
         comes("0-1-1", 20);
         ends("0-1-1", 1);
-        assertTrue(comes("0-1-1", ORDERS, new Place(FILE, 10, 0), 2_000L));
+        assertTrue(comes("0-1-1", ORDERS, new Place(FILE, 10, 0, Place.LAST_STEP), 2_000L));
     }
 
     @Test
     void theSameTransactionFromAnotherServersLogIsARepeat() {
         comes("0-1-1", 10);
         ends("0-1-1", 1);
-        assertFalse(comes("0-1-1", ORDERS, new Place("replica-bin.000007", 99, 0), 1_000L));
+        assertFalse(comes("0-1-1", ORDERS, new Place("replica-bin.000007", 99, 0, Place.LAST_STEP), 1_000L));
     }
 
     @Test
@@ -203,10 +239,92 @@ class OpenTransactionsTest {
 
     @Test
     void rowsOfOneEventOfTheLogAreToldApart() {
-        assertTrue(comes("0-1-1", ORDERS, new Place(FILE, 10, 0), 1_000L));
+        assertTrue(comes("0-1-1", ORDERS, new Place(FILE, 10, 0, Place.LAST_STEP), 1_000L));
         passed.addAll(open.releasePart("0-1-1"));
-        assertFalse(comes("0-1-1", ORDERS, new Place(FILE, 10, 0), 1_000L));
-        assertTrue(comes("0-1-1", ORDERS, new Place(FILE, 10, 1), 1_000L));
+        assertFalse(comes("0-1-1", ORDERS, new Place(FILE, 10, 0, Place.LAST_STEP), 1_000L));
+        assertTrue(comes("0-1-1", ORDERS, new Place(FILE, 10, 1, Place.LAST_STEP), 1_000L));
+    }
+
+    @Test
+    void bothEventsOfAKeysChangeAreTakenOnce() {
+        assertTrue(keyChanges("0-1-1", 10));
+        assertFalse(comes("0-1-1", ORDERS, new Place(FILE, 10, 0, 0), 1_000L));
+        assertFalse(comes("0-1-1", 10));
+        assertEquals(Ending.COMPLETE, ends("0-1-1", 2));
+        assertFalse(comes("0-1-1", ORDERS, new Place(FILE, 10, 0, 0), 1_000L));
+        assertFalse(comes("0-1-1", 10));
+    }
+
+    @Test
+    void aKeysChangeMayLieInTwoPiecesAlsoOverARestore() {
+        comes("0-1-1", ORDERS, new Place(FILE, 10, 0, 0), 1_000L);
+        open.releasePart("0-1-1");
+        restores();
+        assertFalse(comes("0-1-1", ORDERS, new Place(FILE, 10, 0, 0), 1_000L));
+        assertTrue(comes("0-1-1", 10));
+        open.releasePart("0-1-1");
+        assertFalse(comes("0-1-1", 10));
+        assertTrue(keyChanges("0-1-1", 20));
+        assertEquals(Ending.COMPLETE, ends("0-1-1", 4));
+    }
+
+    @Test
+    void ofAStateWithoutStepsAllOfTheLastRowCame() throws IOException {
+        restores(List.of(passedBytesWithoutSteps()), List.of());
+        assertFalse(comes("0-1-1", ORDERS, new Place(FILE, 10, 0, 0), 1_000L));
+        assertFalse(comes("0-1-1", 10));
+        assertTrue(comes("0-1-1", 11));
+        assertEquals(1, open.remembered());
+    }
+
+    @Test
+    void aStateOfANewerOperatorIsRefused() {
+        List<byte[]> newer = List.of(new byte[] {-1, -1, -1, -3});
+        assertThrows(UncheckedIOException.class, () -> restores(newer, List.of()));
+    }
+
+    @Test
+    void piecesOfWhichARowIsMissingAreSeenAtTheEndAlsoOverARestore() {
+        comes("0-1-1", 10);
+        open.releasePart("0-1-1");
+        assertFalse(comes("0-1-1", 10), "without places of their own, two rows look like one");
+        restores();
+        comes("0-1-1", 20);
+        open.releasePart("0-1-1");
+        comes("0-1-1", 30);
+        assertEquals(Ending.INCOMPLETE, ends("0-1-1", 4));
+        assertEquals("transaction 0-1-1: END counts {oltp.orders=4}, came {oltp.orders=3}",
+                open.describe("0-1-1", Map.of(ORDERS, 4)));
+    }
+
+    @Test
+    void anEndThatCountsOnlyTheLaterRowsOfPiecesIsEnough() {
+        comes("0-1-1", 10);
+        comes("0-1-1", 20);
+        open.releasePart("0-1-1");
+        comes("0-1-1", 30);
+        assertEquals(Ending.COMPLETE, ends("0-1-1", 1));
+        assertEquals(Map.of(), open.splitCounts());
+    }
+
+    @Test
+    void piecesFromBeforeTheyWereCountedAreTakenAsTheyAre() {
+        comes("0-1-1", 10);
+        open.releasePart("0-1-1");
+        restores(List.of(open.passedBytes()), List.of());
+        comes("0-1-1", 20);
+        open.releasePart("0-1-1");
+        assertEquals(Ending.COMPLETE, ends("0-1-1", 3));
+    }
+
+    @Test
+    void piecesOfATransactionThatWasGivenUpBeforeAreTakenAsTheyAre() {
+        comes("b", 10);
+        open.releaseAbandoned("b");
+        ends("a", 0);
+        comes("b", 20);
+        open.releasePart("b");
+        assertEquals(Ending.COMPLETE, ends("b", 2));
     }
 
     @Test
@@ -242,7 +360,7 @@ class OpenTransactionsTest {
         comes("771:24", ORDERS, null, null);
         ends("771:24", 1);
         ends("0-1-3", 0);
-        restores(List.of(open.passedBytes()));
+        restores();
         assertFalse(comes("0-1-1", 10));
         assertEquals(Ending.REPEATED, ends("0-1-1", 1));
         assertFalse(comes("0-1-2", 20));
@@ -256,7 +374,7 @@ class OpenTransactionsTest {
     void aCheckpointOfBeforeThereWasThatStateIsGoneOnFrom() {
         comes("0-1-1", 10);
         ends("0-1-1", 1);
-        restores(List.of());
+        restores(List.of(), List.of());
         assertTrue(comes("0-1-1", 10), "what is not remembered passes, as before");
         assertEquals(Ending.COMPLETE, ends("0-1-1", 1));
         assertFalse(comes("0-1-1", 10));

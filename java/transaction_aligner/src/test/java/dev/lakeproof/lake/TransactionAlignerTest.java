@@ -227,6 +227,27 @@ class TransactionAlignerTest {
     }
 
     @Test
+    void aChangeOfAPrimaryKeyIsADeleteAndAnInsertOfOnePlace() throws Exception {
+        start();
+        send(begin("0-1-1"), change("0-1-1", "orders", 10, "d", "{\"id\": 1, \"status\": \"new\"}", NULL),
+                order("0-1-1", 10, 2), end("0-1-1", 2, 0));
+        assertEquals(List.of("-D[1, new, 0-1-1, 1000]", "+I[2, new, 0-1-1, 1000]"), rows(ORDERS));
+        assertEquals(0, count("rowsRepeated"));
+    }
+
+    @Test
+    void piecesOfWhichARowIsMissingStopTheJobAlsoAfterARestore() throws Exception {
+        start(true, true, 100, null);
+        send(begin("0-1-1"), order("0-1-1", 10, 1), order("0-1-1", 10, 2));
+        assertEquals(1, rows(ORDERS).size());
+        restart();
+        IOException error = assertThrows(IOException.class, () -> send(end("0-1-1", 2, 0)));
+        assertTrue(error.getMessage().contains("pieces of it were passed on already"), error.getMessage());
+        assertTrue(error.getMessage().contains("binlog_legacy_event_pos=ON"), error.getMessage());
+        assertEquals(1, count("transactionsIncomplete"));
+    }
+
+    @Test
     void whatCameOfATransactionWithoutEndIsPassedOnAfterManyOthers() throws Exception {
         start();
         send(order("0-1-1", 10, 1));
