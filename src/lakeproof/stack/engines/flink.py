@@ -145,12 +145,24 @@ def prepare_jobmanager(stack: Stack) -> None:
 
 def prepare_taskmanager(stack: Stack) -> None:
     """As `prepare_jobmanager`, and a name of its own for each start, by which the JobManager will know it."""
+    from lakeproof.observability.written import write_file
+
     _prepare(stack, "flink-taskmanager")
-    _resource_id_file(stack).write_text(uuid.uuid4().hex)
+    write_file(_resource_id_file(stack), uuid.uuid4().hex)
 
 
 def _resource_id_file(stack: Stack) -> Path:
     return stack.data_dir("flink-taskmanager") / "resource-id"
+
+
+def _started_here(stack: Stack) -> str | None:
+    """The resource id of the TaskManager that this stack started last; None where somebody else starts it."""
+    if stack.settings.mode == "external":
+        return None
+    try:
+        return _resource_id_file(stack).read_text()
+    except FileNotFoundError:
+        return None
 
 
 def prepare_gateway(stack: Stack) -> None:
@@ -174,8 +186,8 @@ def taskmanager_ready(stack: Stack, timeout: float) -> None:
     except NotReady:
         return
     ids = {entry["id"] for entry in known.json()["taskmanagers"]}
-    started_here = _resource_id_file(stack)
-    if not ids or (started_here.is_file() and started_here.read_text() not in ids):
+    started_here = _started_here(stack)
+    if not ids or (started_here is not None and started_here not in ids):
         raise NotReady("not registered with the JobManager", where="flink-taskmanager")
 
 
