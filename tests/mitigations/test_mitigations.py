@@ -37,6 +37,12 @@ def test_every_step_says_what_to_type_and_no_secret(step: Mitigation, tmp_path: 
     assert not any(secret in typed for secret in secrets.values())
 
 
+def test_a_job_that_is_there_is_not_redeployed_by_hand(tmp_path: Path) -> None:
+    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints={"flink-jobmanager": {"http": "far:8081"}}))
+    typed = all_mitigations()["resubmit_job"].typed(stack, Arguments())
+    assert typed.startswith("curl -s http://far:8081/jobs/overview; only where no lake-oltp is alive there: ")
+
+
 def test_no_cause_is_repaired_by_a_step_that_only_looks_like_a_repair() -> None:
     causes: tuple[Cause, ...] = load_causes(all_probes())
     repairs = {step.id for cause in causes for step in cause.repairs}
