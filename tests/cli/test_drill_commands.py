@@ -65,7 +65,10 @@ def test_every_fault_is_listed_with_its_arguments() -> None:
     assert [row["fault"] for row in rows] == sorted(all_faults())
     assert {row["injected_at"] for row in rows} == {None}
     paused = next(row for row in rows if row["fault"] == "paused_connector")
-    assert paused["arguments"] == {"connector": "orders"}
+    assert (paused["arguments"], paused["required"]) == ({"connector": "orders"}, [])
+    killed = next(row for row in rows if row["fault"] == "killed_process")
+    assert (killed["arguments"], killed["required"]) == ({"component": None}, ["component"])
+    assert "component=(required)" in "".join(typed("fault", "list").split())
 
 
 def test_nothing_on_record_is_nothing_to_remove() -> None:

@@ -41,7 +41,7 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
             (
                 fault.id,
                 _since(present.get(fault.id)),
-                " ".join(f"{name}={value}" for name, value in _arguments(fault).items()),
+                " ".join(f"{name}={value}" for name, value in _arguments(fault, required="(required)").items()),
                 fault.summary,
             )
             for fault in faults.values()
@@ -59,17 +59,18 @@ def _row(fault: "Fault", record: "FaultRecord | None") -> dict[str, object]:
     return {
         "fault": fault.id,
         "summary": fault.summary,
-        "arguments": _arguments(fault),
+        "arguments": _arguments(fault, required=None),
+        "required": [name for name, field in fault.arguments.model_fields.items() if field.is_required()],
         "injected_at": record.at if record else None,
         "by": record.by if record else None,
         "made": record.made if record else None,
     }
 
 
-def _arguments(fault: "Fault") -> dict[str, object]:
-    """Its arguments with their defaults."""
+def _arguments(fault: "Fault", *, required: str | None) -> dict[str, object]:
+    """Its arguments with their defaults; `required` for those that have none."""
     return {
-        name: "(required)" if field.is_required() else field.default
+        name: required if field.is_required() else field.default
         for name, field in fault.arguments.model_fields.items()
     }
 
