@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -129,22 +130,32 @@ def test_what_could_not_be_written_is_said_so_that_alertmanager_sends_it_again(
     assert (answer.status_code, answer.json()["error"]) == (status, f"nothing was written: {said}")
 
 
-def test_a_full_disk_is_507_and_nothing_of_the_webhook_is_kept(
-    client: TestClient, engine: Engine, alert: Make, webhook: Make
-) -> None:
-    client.post("/api/incidents", json={"title": "before"})
-    full = True
+@pytest.fixture
+def full_disk(engine: Engine) -> threading.Event:
+    """While it is set, the database cannot grow. Ask for it before `client`, whose thread must not run yet:
+
+    a listener that is added while another thread goes through the listeners ends that thread.
+    """
+    full = threading.Event()
 
     @event.listens_for(engine, "begin")
     def bound(connection: Connection) -> None:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        connection.exec_driver_sql(f"PRAGMA max_page_count={pages if full else 1_000_000}")
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages if full.is_set() else 1_000_000}")
 
+    return full
+
+
+def test_a_full_disk_is_507_and_nothing_of_the_webhook_is_kept(
+    full_disk: threading.Event, client: TestClient, alert: Make, webhook: Make
+) -> None:
+    client.post("/api/incidents", json={"title": "before"})
+    full_disk.set()
     many = webhook(*(alert(f"{number:x}", scenario="none", component=f"c{number}") for number in range(200)))
     answer = client.post(WEBHOOK, json=many)
     assert (answer.status_code, answer.json()["next"]) == (507, "make room on the desk's disk and send it again")
     assert [one["title"] for one in client.get("/api/incidents").json()] == ["before"]
-    full = False
+    full_disk.clear()
     assert client.post(WEBHOOK, json=many).json()["opened"] == 200
 
 
