@@ -13,6 +13,7 @@ from lakeproof.bench.sql_shop import SqlShop
 from lakeproof.bench.usage import Usage
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.publish import history
 from lakeproof.shop.order.models import Op
 from lakeproof.shop.shoppers.handle import TrafficHandle
 from lakeproof.shop.shoppers.plan import MIX, Basket
@@ -25,7 +26,15 @@ RATES = (50.0, 200.0)
 SECONDS = 60.0
 WARM_SECONDS = 15.0
 DRAIN_SECONDS = 30.0
+FIRST_SECONDS = 60.0
 AIM_P99_SECONDS = 5.0
+
+
+def _newest(stack: Stack) -> history.PublishedCommit | None:
+    try:
+        return history.newest(stack)
+    except history.NothingPublished:
+        return None
 
 
 class TimedShop(SqlShop):
@@ -44,7 +53,8 @@ class TimedShop(SqlShop):
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
-    """Raises: CouldNotLook where the path does not answer."""
+    """Raises: CouldNotLook where the path does not answer, DeadlineExpired where it publishes nothing."""
+    Deadline(FIRST_SECONDS).wait_for("a first published state", lambda: _newest(stack))
     rows, usage_tables, ratios, notes = [], {}, [], []
     for rate in options.rates or RATES:
         progress(f"{rate:g} orders/s: {WARM_SECONDS:g} s of warming, then {options.seconds or SECONDS:g} s")
