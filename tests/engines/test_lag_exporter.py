@@ -71,7 +71,15 @@ def test_the_delay_rises_while_paused_outlives_a_restart_and_falls_after_resume(
     await_lag(stack, lambda ms: ms < WELL_MS)
 
 
-@pytest.mark.parametrize(("engine", "dependency"), [("connect", None), ("kafka", "kafka"), ("mysql", "mysql")])
+@pytest.mark.parametrize(
+    ("engine", "dependency"),
+    [
+        ("connect", None),
+        # Once in about twenty tries capture was not back three minutes after the stop (CHANGELOG, "Known").
+        pytest.param("kafka", "kafka", marks=pytest.mark.proof),
+        ("mysql", "mysql"),
+    ],
+)
 def test_a_stopped_engine_raises_the_delay_and_health_names_it(
     stack: Stack, client: SupervisorClient, engine: str, dependency: str | None
 ) -> None:
