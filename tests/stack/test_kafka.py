@@ -1,8 +1,10 @@
 """Kafka as a component, without running it: its configuration, and the question that tells whether it is well."""
 
+import base64
 import socket
 import struct
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -85,3 +87,10 @@ def test_metrics_are_an_include_list_never_everything(component: str, tmp_path: 
     assert rules["includeObjectNames"]
     assert all(rule["pattern"] != ".*" for rule in rules["rules"])
     assert "logger.l0.name = a.b" in (stack.etc_dir(component) / "log4j2.properties").read_text()
+
+
+def test_a_cluster_id_is_never_taken_for_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = iter((uuid.UUID(bytes=b"\xf8" + bytes(15)), uuid.UUID(bytes=bytes(16))))
+    assert base64.urlsafe_b64encode(b"\xf8" + bytes(15)).startswith(b"-")
+    monkeypatch.setattr("uuid.uuid4", lambda: next(ids))
+    assert kafka.new_cluster_id() == "A" * 22

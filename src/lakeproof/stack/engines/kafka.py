@@ -94,6 +94,14 @@ def prepare(stack: Stack) -> None:
         _format(stack, data / "log.new", data / "log")
 
 
+def new_cluster_id() -> str:
+    """A random one that does not begin with "-": Kafka's tool would take it for an option, once in 64 times."""
+    while True:
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not made.startswith("-"):
+            return made
+
+
 def _format(stack: Stack, fresh: Path, log_dir: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     properties = stack.etc_dir("kafka") / "format.properties"
@@ -108,7 +116,7 @@ def _format(stack: Stack, fresh: Path, log_dir: Path) -> None:
         "kafka.tools.StorageTool",
         "format",
         "--cluster-id",
-        base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+        new_cluster_id(),
         "--config",
         str(properties),
     )
