@@ -20,7 +20,7 @@ setup: ## install all that demo and tests need (asks first; CI=1 or LAKEPROOF_YE
 	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test
-test: setup ## lint, fast, Java, engines and two whole drills (about 25 minutes once set up)
+test: setup ## lint, fast, Java, engines and two whole drills (about 20 minutes once set up)
 	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills
 
 .PHONY: test-fast
@@ -37,7 +37,7 @@ test-engines: ## each component starts, answers, dies, comes back
 	$(PYTEST) -q -m "engines and not proof" --no-skips --durations=15 tests/engines
 
 .PHONY: proof
-proof: setup ## the long tier, not in CI: kill -9 of everything, wrong fixes, residue, named causes (docs/proofs.md; about an hour)
+proof: setup ## the long tier, not in CI: kill -9 of everything, wrong fixes, residue, named causes (docs/proofs.md)
 	$(PYTEST) -q -m proof --no-skips tests
 
 .PHONY: test-drills

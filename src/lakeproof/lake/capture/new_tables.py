@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture.connector import find_connector, render
-from lakeproof.lake.capture.registration import TABLES_KEY, live_config
+from lakeproof.lake.capture.registration import live_config, new_tables
 from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.job.submission import find_job
@@ -25,8 +25,7 @@ def require_readers(stack: Stack, connector: str) -> None:
     live = live_config(stack, connector)
     if live is None:
         return
-    known = live.get(TABLES_KEY, "").split(",")
-    new = [table for table in render(stack, find_connector(connector))[TABLES_KEY].split(",") if table not in known]
+    new = new_tables(live, render(stack, find_connector(connector)))
     if not new:
         return
     flink = rest_of(stack)

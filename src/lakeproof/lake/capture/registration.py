@@ -64,10 +64,15 @@ def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
         return
     _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
     if live is not None:
-        known = set(live.get(TABLES_KEY, "").split(","))
-        new = [table for table in wanted[TABLES_KEY].split(",") if table not in known]
+        new = new_tables(live, wanted)
         if new:
             read_existing_rows(stack, connector, new)
+
+
+def new_tables(live: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    """Tables (database.table) that the second configuration captures and the first does not."""
+    known = live.get(TABLES_KEY, "").split(",")
+    return [table for table in wanted[TABLES_KEY].split(",") if table not in known]
 
 
 def _live_config(client: httpx.Client, name: str, deadline: Deadline) -> dict[str, str] | None:
