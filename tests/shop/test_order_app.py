@@ -13,7 +13,8 @@ import pytest
 from asyncmy.errors import OperationalError
 from fastapi import FastAPI
 
-from lakeproof.shop.connections import Connection, DatabaseDown
+from lakeproof.shop.database.errors import DatabaseDown
+from lakeproof.shop.database.mysql import Connection
 from lakeproof.shop.order.app import Database, create_app
 from lakeproof.stack.settings import ShopSettings
 
@@ -75,7 +76,7 @@ def connects(answers: dict[str, Any], log: list[str]) -> Callable[[], Awaitable[
 
 
 async def refuses() -> Connection:
-    raise OperationalError(2003, "Can't connect")
+    raise DatabaseDown("cannot connect (2003)")
 
 
 async def never_ends() -> Connection:

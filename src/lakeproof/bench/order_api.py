@@ -28,7 +28,7 @@ from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Resul
 from lakeproof.bench.scratch_database import connect_to, scratch_database
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
-from lakeproof.shop.connections import execute
+from lakeproof.shop.database.mysql import execute
 from lakeproof.shop.shoppers.report import percentiles_ms
 from lakeproof.stack.stack import Stack
 

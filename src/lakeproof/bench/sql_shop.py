@@ -10,14 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.connections import (
-    CommitUnclear,
-    Conflict,
-    ConnectionPool,
-    DatabaseDown,
-    DatabaseRefused,
-    TooBusy,
-)
+from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble
+from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.order.app import database_of
 from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.metrics import OrderMetrics
@@ -75,7 +69,7 @@ class SqlShop:
             return Answer(Word.REFUSED, error.why)
         except CommitUnclear:
             return Answer(Word.UNCLEAR, "commit without an answer")
-        except (DatabaseDown, DatabaseRefused, TooBusy, Conflict) as error:
+        except DatabaseTrouble as error:
             return Answer(Word.UNAVAILABLE, type(error).__name__)
         return Answer(Word.OK, order=changed.order, version=changed.version)
 

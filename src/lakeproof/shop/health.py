@@ -28,10 +28,19 @@ class DependencyHealth:
 
 
 class HealthQuestion:
-    """`questions`: dependency → coroutine that returns "" or what is wrong with it."""
+    """`questions`: dependency → coroutine that returns "" or what is wrong with it.
 
-    def __init__(self, questions: Mapping[str, Callable[[], Awaitable[str]]], *, limit_seconds: float = 1.0) -> None:
-        self._questions, self._limit_seconds = dict(questions), limit_seconds
+    `works_without`: names whose trouble is told, and leaves the service healthy.
+    """
+
+    def __init__(
+        self,
+        questions: Mapping[str, Callable[[], Awaitable[str]]],
+        *,
+        limit_seconds: float = 1.0,
+        works_without: frozenset[str] = frozenset(),
+    ) -> None:
+        self._questions, self._limit_seconds, self._works_without = dict(questions), limit_seconds, works_without
         self._look: asyncio.Task[dict[str, DependencyHealth]] | None = None
         self._was_healthy = False
 
@@ -40,7 +49,7 @@ class HealthQuestion:
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._look_at_all())
         found = await asyncio.shield(self._look)
-        if all(not one.problem for one in found.values()):
+        if all(not one.problem or name in self._works_without for name, one in found.items()):
             self._was_healthy = True
             return Health.HEALTHY, found
         return (Health.UNHEALTHY if self._was_healthy else Health.STARTING), found

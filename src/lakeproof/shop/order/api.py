@@ -9,23 +9,16 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.connections import CommitUnclear, Conflict, DatabaseDown, DatabaseRefused, TooBusy
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, KEY_PATTERN, IdempotencyKey, answer_within
 from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op, Order
-from lakeproof.shop.order.requests import KEY_PATTERN, CreateRequest, ItemsRequest
+from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
 from lakeproof.shop.refusal import Outcome, Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["orders"])
 
 OrderId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        pattern=KEY_PATTERN,
-        description="The same key with the same request gives the same order and acts once; with another: 422.",
-    ),
-]
 IfMatch = Annotated[
     str | None, Header(description='The version that the caller knows, as in the answer\'s ETag: "3". Else 412.')
 ]
@@ -38,16 +31,8 @@ _STATUS_OF = {
     "not_allowed": 409,
     "client_key_taken": 409,
 }
-_SAYS: dict[int | str, dict[str, Any]] = {
-    400: {"model": RefusalBody, "description": "Not JSON."},
-    408: {"model": RefusalBody, "description": "The body did not arrive in time."},
-    413: {"model": RefusalBody, "description": "The body is too large."},
-    422: {"model": RefusalBody, "description": "A field is wrong, or the key was used for another request."},
-    500: {"model": RefusalBody, "description": "An error of the service; the outcome is unclear."},
-    503: {"model": RefusalBody, "description": "The database is not there; `outcome` says whether it may be done."},
-}
 _CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
-    **_SAYS,
+    **EVERY_ROUTE_SAYS,
     404: {"model": RefusalBody, "description": "No such order."},
     409: {"model": RefusalBody, "description": "The order's status does not allow it."},
     410: {"model": RefusalBody, "description": "The order was deleted."},
@@ -105,25 +90,11 @@ class OrderApi:
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
         """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
         try:
-            return await call(Deadline(self.request_seconds))
+            return await answer_within(self.request_seconds, call)
         except OrderRefused as error:
             headers = {"etag": f'"{error.version}"'} if error.version is not None else None
             outcome: Outcome = "done" if error.why == "done_and_gone" else "not_done"
             raise Refusal(_STATUS_OF[error.why], error.why, str(error), outcome=outcome, headers=headers) from error
-        except CommitUnclear as error:
-            raise Refusal(
-                503,
-                "unclear",
-                f"unclear whether it was done: {error}. Repeat it with the same key to find out",
-                outcome="unclear",
-                headers={"retry-after": "1"},
-            ) from error
-        except TooBusy as error:
-            raise Refusal(503, "busy", str(error), headers={"retry-after": "1"}) from error
-        except (DatabaseDown, DatabaseRefused, Conflict) as error:
-            raise Refusal(
-                503, "database_unavailable", f"the database: {error}", headers={"retry-after": "1"}
-            ) from error
 
 
 def _api(request: Request) -> OrderApi:
@@ -159,7 +130,7 @@ def _changed_response(changed: Changed) -> Response:
     status_code=201,
     response_model=OrderBody,
     responses={
-        **_SAYS,
+        **EVERY_ROUTE_SAYS,
         200: {"model": OrderBody, "description": "This key made the order before; here it is as it is now."},
         409: {"model": RefusalBody, "description": "The client key is taken."},
         410: {"model": RefusalBody, "description": "This key made an order that was deleted since."},
@@ -180,7 +151,7 @@ async def create_order(request: Request, body: CreateRequest, idempotency_key: I
     return _order_response(changed.order, 200 if changed.replayed else 201, replayed=changed.replayed)
 
 
-@router.get("/orders", response_model=OrdersBody, responses=_SAYS)
+@router.get("/orders", response_model=OrdersBody, responses=EVERY_ROUTE_SAYS)
 async def find_orders(request: Request, client_key: Annotated[str, Query(pattern=KEY_PATTERN)]) -> Response:
     """The order of a client key, in a list that is empty where there is none."""
     order = await _api(request).answer(lambda deadline: _api(request).store.find_by_key(client_key, deadline))
@@ -190,7 +161,7 @@ async def find_orders(request: Request, client_key: Annotated[str, Query(pattern
 @router.get(
     "/orders/{order_id}",
     response_model=OrderBody,
-    responses={**_SAYS, 404: _CHANGE_SAYS[404], 410: _CHANGE_SAYS[410]},
+    responses={**EVERY_ROUTE_SAYS, 404: _CHANGE_SAYS[404], 410: _CHANGE_SAYS[410]},
 )
 async def get_order(request: Request, order_id: OrderId) -> Response:
     """One order with its items."""

@@ -5,13 +5,14 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
+from lakeproof.shop.answering import KEY_PATTERN
+
 MAX_ITEMS = 50
 MAX_QUANTITY = 1_000
 MAX_UNIT_PRICE = Decimal("100000.00")
 MAX_TOTAL = Decimal("1000000.00")
 MAX_CUSTOMER_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 
-KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 Key = Annotated[str, Field(pattern=KEY_PATTERN, examples=["basket-4711"])]
 
 

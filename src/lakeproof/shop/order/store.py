@@ -4,9 +4,6 @@ Plain SQL and few round trips: one for all the statements of a change, one for C
 only a connection lost during it leaves an unclear outcome; whatever is lost before it was rolled back.
 """
 
-import asyncio
-import logging
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,24 +11,14 @@ from decimal import Decimal
 from typing import Literal
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.connections import (
-    CommitUnclear,
-    Conflict,
-    Connection,
-    ConnectionPool,
-    DatabaseDown,
-    DatabaseRefused,
-    Duplicate,
-    Row,
-    TooBusy,
-    execute,
-)
+from lakeproof.shop.database.attempts import Attempts
+from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.shop.database.mysql import Connection, Row, execute
+from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.order.events import SELECT_OPERATION, Operation, record
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.models import Item, Op, Order, Status
 from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
-
-logger = logging.getLogger(__name__)
 
 _COLUMNS = (
     "o.id, o.client_key, o.customer_id, o.status, o.total, o.item_count, o.version, o.created_at, o.updated_at,"
@@ -59,7 +46,7 @@ class Changed:
 Why = Literal["not_found", "done_and_gone", "key_reused", "version_differs", "not_allowed", "client_key_taken"]
 
 
-class OrderRefused(Exception):
+class OrderRefused(SaidNo):
     """The shop's own rules say no."""
 
     def __init__(
@@ -77,8 +64,9 @@ class OrderRefused(Exception):
 class OrderStore:
     """Orders, by way of a pool of connections."""
 
-    def __init__(self, pool: ConnectionPool, metrics: OrderMetrics) -> None:
-        self._pool, self._metrics = pool, metrics
+    def __init__(self, pool: ConnectionPool[Connection], metrics: OrderMetrics) -> None:
+        self._metrics = metrics
+        self._attempts = Attempts(pool, metrics.database, execute)
 
     async def create(self, request: CreateRequest, operation: Operation, deadline: Deadline) -> Changed:
         """Make an order under `operation.key`, or give the one that this key made before.
@@ -195,7 +183,7 @@ class OrderStore:
             (rows,) = await execute(connection, _SELECT_ORDER.format(where=where), (value,))
             return _order(rows)
 
-        return await self._with_connection(read, deadline)
+        return await self._attempts.run(read, deadline)
 
     async def was_deleted(self, order_id: int, deadline: Deadline) -> bool:
         """True where an order of that id existed once and was deleted."""
@@ -208,7 +196,7 @@ class OrderStore:
             )
             return bool(rows)
 
-        return await self._with_connection(read, deadline)
+        return await self._attempts.run(read, deadline)
 
     async def _replay(self, operation: Operation, deadline: Deadline) -> Changed:
         async def read(connection: Connection) -> Changed:
@@ -221,97 +209,20 @@ class OrderStore:
             (rows,) = await execute(connection, _SELECT_ORDER.format(where="o.id"), (order_id,))
             return _replayed(operation, done[0], _order(rows), order_id)
 
-        changed = await self._with_connection(read, deadline)
+        changed = await self._attempts.run(read, deadline)
         self._metrics.replays.inc()
         return changed
 
     async def _transact(
         self, work: Callable[[Connection], Awaitable[Changed]], op: Op, deadline: Deadline
     ) -> Changed:
-        """Run `work` (which starts the transaction) and commit; deadlocks and lost connections are tried again.
-
-        A replay ends in ROLLBACK. Raises: DatabaseDown, TooBusy, DatabaseRefused, Conflict (nothing was done),
-        Duplicate, OrderRefused (likewise), CommitUnclear.
-        """
-
-        async def work_or_roll_back(connection: Connection) -> Changed:
-            try:
-                return await work(connection)
-            except (OrderRefused, Duplicate):
-                await execute(connection, "ROLLBACK")
-                raise
-
-        changed = await self._with_connection(work_or_roll_back, deadline, end=self._end)
-        if not changed.replayed:
-            self._metrics.changes.labels(op.value).inc()
-        return changed
-
-    async def _end(self, connection: Connection, changed: Changed, deadline: Deadline) -> None:
+        """`work` starts the transaction; a replay ends in ROLLBACK. Raises: as `Attempts.transact`."""
+        changed = await self._attempts.transact(work, deadline, changed=lambda done: not done.replayed)
         if changed.replayed:
             self._metrics.replays.inc()
-            try:
-                async with asyncio.timeout(deadline.left):
-                    await execute(connection, "ROLLBACK")
-            except TimeoutError as error:
-                raise DatabaseDown(f"no answer within {deadline.seconds:g} s") from error
-            return
-        # An answer to COMMIT other than OK, or none, does not tell what became of the transaction.
-        try:
-            async with asyncio.timeout(deadline.left):
-                await execute(connection, "COMMIT")
-        except (TimeoutError, DatabaseDown, DatabaseRefused, Duplicate) as error:
-            self._metrics.database_errors.labels("commit_unclear").inc()
-            raise CommitUnclear(str(error) or "no answer to COMMIT in time") from error
-
-    async def _with_connection[T](
-        self,
-        work: Callable[[Connection], Awaitable[T]],
-        deadline: Deadline,
-        end: Callable[[Connection, T, Deadline], Awaitable[None]] | None = None,
-    ) -> T:
-        """Run `work`, again after a deadlock or a lost connection, until the deadline; then `end`, with a time limit
-        of its own, so that a COMMIT which ran out of time is never taken for work that did. Nothing is done twice:
-        what was lost before COMMIT is rolled back, and CommitUnclear is not tried again here.
-        """
-        attempt = 0
-        while True:
-            attempt += 1
-            said_no: OrderRefused | Duplicate
-            try:
-                async with self._pool.connection(deadline) as connection:
-                    try:
-                        done = await _within(deadline, work, connection)
-                        if end is not None:
-                            await end(connection, done, deadline)
-                        return done
-                    except (OrderRefused, Duplicate) as error:
-                        said_no = error  # the connection is in order: raise outside its block, which keeps it
-                raise said_no
-            except Conflict:
-                self._metrics.database_errors.labels("conflict").inc()
-                if deadline.left < 0.2:
-                    raise
-            except DatabaseDown:
-                self._metrics.database_errors.labels("down").inc()
-                self._pool.drop_idle()
-                if attempt >= 3 or deadline.left < 0.2:
-                    raise
-            except TooBusy:
-                self._metrics.database_errors.labels("busy").inc()
-                raise
-            except DatabaseRefused as error:
-                self._metrics.database_errors.labels("refused").inc()
-                logger.error("the database refused a statement", extra={"reason": str(error)})
-                raise
-            await asyncio.sleep(min(0.01 * 2**attempt, 0.2) * random.uniform(0.5, 1.0))
-
-
-async def _within[T](deadline: Deadline, work: Callable[[Connection], Awaitable[T]], connection: Connection) -> T:
-    try:
-        async with asyncio.timeout(deadline.left):
-            return await work(connection)
-    except TimeoutError as error:
-        raise DatabaseDown(f"no answer within {deadline.seconds:g} s") from error
+        else:
+            self._metrics.changes.labels(op.value).inc()
+        return changed
 
 
 def _write(order: Order, op: Op, version: int, at: datetime, items: ItemsRequest | None) -> tuple[str, list[object]]:

@@ -1,0 +1,45 @@
+"""One request's work within its time, and the database's troubles as answers: alike in every service."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Header
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble, TooBusy
+from lakeproof.shop.refusal import Refusal, RefusalBody
+
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=KEY_PATTERN,
+        description="The same key with the same request gives the same answer and acts once; with another: 422.",
+    ),
+]
+EVERY_ROUTE_SAYS: dict[int | str, dict[str, Any]] = {
+    400: {"model": RefusalBody, "description": "Not JSON."},
+    408: {"model": RefusalBody, "description": "The body did not arrive in time."},
+    413: {"model": RefusalBody, "description": "The body is too large."},
+    422: {"model": RefusalBody, "description": "A field is wrong, or the key was used for another request."},
+    500: {"model": RefusalBody, "description": "An error of the service; the outcome is unclear."},
+    503: {"model": RefusalBody, "description": "The database is not there; `outcome` says whether it may be done."},
+}
+
+
+async def answer_within[T](seconds: float, call: Callable[[Deadline], Awaitable[T]]) -> T:
+    """What `call` gives. Raises: Refusal 503 for every trouble with the database; what `call` raises else."""
+    try:
+        return await call(Deadline(seconds))
+    except CommitUnclear as error:
+        raise Refusal(
+            503,
+            "unclear",
+            f"unclear whether it was done: {error}. Repeat it with the same key to find out",
+            outcome="unclear",
+            headers={"retry-after": "1"},
+        ) from error
+    except TooBusy as error:
+        raise Refusal(503, "busy", str(error), headers={"retry-after": "1"}) from error
+    except DatabaseTrouble as error:
+        raise Refusal(503, "database_unavailable", f"the database: {error}", headers={"retry-after": "1"}) from error

@@ -1,0 +1,43 @@
+"""What went wrong with a database, by what it means to the caller; the same for every kind of database.
+
+DatabaseTrouble
+├── DatabaseDown      before any COMMIT: nothing was done
+├── TooBusy           no connection became free: nothing was done
+├── Conflict          rolled back: nothing was done, a retry helps
+├── DatabaseRefused   nothing was done, a retry does not help at once
+└── CommitUnclear     it may or may not have been done
+SaidNo                the connection is in order: the answer is no
+└── Duplicate         a unique key exists already
+"""
+
+
+class DatabaseTrouble(Exception):
+    """Something is wrong with the database or the way to it."""
+
+
+class DatabaseDown(DatabaseTrouble):
+    """The database did not answer in time, refused, or went away: before any COMMIT was sent."""
+
+
+class TooBusy(DatabaseTrouble):
+    """No connection became free in time."""
+
+
+class Conflict(DatabaseTrouble):
+    """A deadlock or a lock held by somebody else; the transaction is rolled back, a retry helps."""
+
+
+class DatabaseRefused(DatabaseTrouble):
+    """The database refused the statement: rights, read-only, a constraint. A retry does not help at once."""
+
+
+class CommitUnclear(DatabaseTrouble):
+    """The connection was lost, or no answer came, while COMMIT was under way."""
+
+
+class SaidNo(Exception):
+    """Base of what a service's own rules refuse: the transaction ends in ROLLBACK, the connection is kept."""
+
+
+class Duplicate(SaidNo):
+    """A unique key exists already."""

@@ -1,0 +1,44 @@
+"""A service of the shop as a component: `python -m lakeproof.shop.<folder>.app`, ready when its /health says so."""
+
+import sys
+
+import httpx
+
+from lakeproof.errors import NotReady
+from lakeproof.stack import loopback
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+
+def shop_service(
+    name: str, port: int, *, summary: str, needs: tuple[str, ...], uses: tuple[str, ...] = ()
+) -> Component:
+    """`name` is FOLDER-service. `needs`: what it is unhealthy without; `uses`: what it can be without for a while."""
+    module = f"lakeproof.shop.{name.removesuffix('-service')}.app"
+
+    def command(_: Stack) -> Command:
+        # Its settings come to it as LAKEPROOF_* from whoever starts it.
+        return Command((sys.executable, "-m", module))
+
+    def ready(stack: Stack, timeout: float) -> None:
+        """GET /health. Raises: NotReady with what it says."""
+        try:
+            answer = loopback.get(f"{stack.url(name)}/health", timeout=timeout)
+        except httpx.HTTPError as error:
+            raise NotReady(f"no answer from /health ({type(error).__name__})", where=name) from error
+        if answer.status_code != 200:
+            raise NotReady(f"/health says {answer.status_code}: {answer.text[:300]}", where=name)
+
+    return Component(
+        name=name,
+        kind="service",
+        command=command,
+        ready=ready,
+        ports={"http": port},
+        needs=needs,
+        uses=uses,
+        scrapes=(Scrape("http"),),
+        start_seconds=30.0,
+        stop_seconds=12.0,
+        summary=summary,
+    )
