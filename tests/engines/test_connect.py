@@ -185,10 +185,25 @@ def test_a_paused_connector_stays_paused_over_a_restart(stack: Stack, up: Up, to
     commands.await_state(stack, "orders", "RUNNING", 30)
 
 
+def await_offsets(stack: Stack) -> None:
+    """Write an order, and wait until Connect keeps a place of the connector in the binlog."""
+    with mysql.connect(stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
+        order(cursor, f"place-{uuid.uuid4().hex}")
+
+    def look() -> bool:
+        kept = commands.send(stack, "GET", "/connectors/orders/offsets")["offsets"]
+        if not any("snapshot" not in one["offset"] for one in kept):
+            raise NotReady(f"offsets: {kept}", where="connect")
+        return True
+
+    Deadline(60).wait_for("the connector's place", look)
+
+
 def test_a_deleted_connector_stays_deleted_until_it_is_registered_and_then_misses_nothing(
     stack: Stack, up: Up, topic: Topic
 ) -> None:
     client = up("connect")
+    await_offsets(stack)  # without a place to go on from, a new registration is a first one and takes a snapshot
     commands.send(stack, "DELETE", "/connectors/orders")
     with mysql.connect(stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
         connection.begin()

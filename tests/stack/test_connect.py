@@ -112,6 +112,17 @@ def test_provision_registers_again_when_the_file_says_something_else(make_stack:
     assert "exactly.once.support" not in worker.connectors["orders"]
 
 
+def test_provision_leaves_a_file_with_new_tables_to_the_command_that_looks_for_their_reader(
+    make_stack: MakeStack, worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    registration.provision(make_stack())
+    live = worker.connectors["orders"]
+    live["table.include.list"] = "oltp.orders,oltp.order_items,oltp.cdc_heartbeat"
+    registration.provision(make_stack(exactly_once=False))
+    assert worker.puts == 1
+    assert "(oltp.order_events). Next: lakeproof capture register orders" in caplog.text
+
+
 def test_provision_registers_again_in_a_new_cluster(make_stack: MakeStack, worker: Worker) -> None:
     registration.provision(make_stack())
     worker.cluster, worker.connectors = "cluster-2", {}

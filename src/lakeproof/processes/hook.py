@@ -22,6 +22,7 @@ def run(arguments: list[str], components: Mapping[str, Component]) -> int:
     logging.basicConfig(
         level="INFO", format=f"%(asctime)s %(levelname)s {hook} %(name)s %(message)s", stream=sys.stderr
     )
+    logging.getLogger("httpx").setLevel("WARNING")  # else a line for every look of every wait
     try:
         component = components[name]
         step = {"provision": component.provision, "before_stop": component.before_stop}[hook]

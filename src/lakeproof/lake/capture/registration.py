@@ -1,6 +1,7 @@
 """Registering connectors with Kafka Connect over REST, and provisioning: each made once, none mended in silence."""
 
 import json
+import logging
 from typing import Any
 
 import httpx
@@ -12,6 +13,8 @@ from lakeproof.lake.capture.connector import Connector, connectors, find_connect
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
+log = logging.getLogger(__name__)
+
 REGISTER_SECONDS = 40.0
 ASK_SECONDS = 15.0
 CONFLICT = 409  # the worker is rebalancing: later
@@ -22,16 +25,26 @@ def provision(stack: Stack) -> None:
     """Register every connector that was never made in this Kafka cluster, or whose file has changed since.
 
     One that was paused stays paused; one that was deleted or changed by plain REST stays so: that is an incident,
-    which diagnosis must find, and `register` is its repair.
+    which diagnosis must find, and `register` is its repair. A file with new tables is left to `lakeproof capture
+    register`, which looks whether the lake's job reads them: rows captured before are passed over, and lost to it.
     Raises: NotReady, TerminalError.
     """
     with _client(stack) as client:
         cluster = str(_ask(client, "GET", "/", Deadline(REGISTER_SECONDS))["kafka_cluster_id"])
         for name, connector in connectors().items():
             mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
-            if not provisioned.is_made(stack, "connect", f"connector {name}", mark):
-                _put(stack, client, connector)
-                provisioned.remember(stack, "connect", f"connector {name}", mark)
+            if provisioned.is_made(stack, "connect", f"connector {name}", mark):
+                continue
+            live = _live_config(client, name, Deadline(ASK_SECONDS))
+            new = new_tables(live, render(stack, connector)) if live is not None else []
+            if new:
+                log.warning(
+                    "connector %s stays as it is: its file has new tables (%s). Next: lakeproof capture register %s",
+                    *(name, ", ".join(new), name),
+                )
+                continue
+            _put(stack, client, connector)
+            provisioned.remember(stack, "connect", f"connector {name}", mark)
 
 
 def register(stack: Stack, name: str) -> None:
