@@ -43,6 +43,15 @@ def open_database(url: str) -> Engine:
             Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         _tune_sqlite(engine)
     try:
+        _migrate_or_say_why(engine)
+    except BaseException:
+        engine.dispose()  # else its connection, and with it a lock, stays until it is collected
+        raise
+    return engine
+
+
+def _migrate_or_say_why(engine: Engine) -> None:
+    try:
         migrate(engine)
     except OperationalError as error:
         raise TerminalError(f"{error.orig}", where=url_for_people(engine), next_action="look at its disk") from error
@@ -50,7 +59,6 @@ def open_database(url: str) -> Engine:
         raise TerminalError(
             f"{error.orig}", where=url_for_people(engine), next_action="restore it, or move it away to start afresh"
         ) from error
-    return engine
 
 
 def url_for_people(engine: Engine) -> str:
