@@ -17,6 +17,7 @@ from lakeproof.errors import NotReady, TerminalError
 from lakeproof.install import artifacts, java
 from lakeproof.lake.capture.topics import TOPICS, Topic
 from lakeproof.observability.written import write_file
+from lakeproof.shop.topics import EVENT_TOPICS
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import kafka_jvm
@@ -162,12 +163,14 @@ def _read(connection: socket.socket, size: int) -> bytes:
 
 
 def provision(stack: Stack) -> None:
-    """Once ready: the topics of change capture, each once. One that was deleted by hand stays deleted.
+    """Once ready: the topics of change capture and of the shop's events, each once. A deleted one stays deleted.
 
     Raises: NotReady when the broker does not answer.
     """
     wanted = [
-        topic for topic in TOPICS if not provisioned.is_made(stack, "kafka", f"topic {topic.name}", _mark(topic))
+        topic
+        for topic in (*TOPICS, *EVENT_TOPICS)
+        if not provisioned.is_made(stack, "kafka", f"topic {topic.name}", _mark(topic))
     ]
     if not wanted:
         return

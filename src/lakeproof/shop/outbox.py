@@ -1,0 +1,291 @@
+"""The outbox: events that a service writes with its change, in one transaction, and that reach Kafka at least once.
+
+What a service uses:
+
+    await add_event(connection, Event("payment", "17", "payment.captured", {…}))   # within its transaction
+    async with relaying(connector_of(stack, "payment", statement_seconds=RELAY_SECONDS),
+                        stack.address("kafka", "tcp"), "payment", metrics.registry) as relay:
+        relay.wake()              # after a commit; else the relay looks every LOOK_SECONDS
+        relay.problem             # "" or why events do not get away, for /health (works_without={"kafka"})
+
+The table is made by postgres' provision (outbox.sql) in every database of the shop. A message on topic
+`events.<service>`: key = aggregate_id, value = JSON {event_id, type, aggregate, aggregate_id, at, trace_id, data}.
+
+A row is marked only after Kafka acknowledged it (acks=all); a crash in between sends it again, so consumers drop an
+`event_id` that they had. The events of one aggregate keep their order, but for those of a batch that Kafka took in
+part before it went away: they come once more. While Kafka is away rows stay and nothing else stops: sending runs in a
+thread. Rows that were sent are deleted after a day.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from confluent_kafka import KafkaError, Message, Producer
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, Row
+from lakeproof.shop.topics import event_topic
+from lakeproof.shop.traces import trace_id
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+LOOK_SECONDS = 0.5
+LINGER_SECONDS = 0.05  # from a wake-up to the look: what comes together goes together
+COUNT_SECONDS = 1.0
+DELIVERY_SECONDS = 8.0  # after it an event counts as not delivered, and stays
+RELAY_SECONDS = 30.0  # the relay's own limit for a statement: its transaction lasts as long as a delivery
+KEPT = "1 day"
+SWEEP_SECONDS = 60.0
+SWEPT_AT_ONCE = 5_000
+FAILED_PAUSE_SECONDS = 2.0
+# One relay at a time, or two would mix up the order of one aggregate's events.
+_TURN = 5_401_117
+
+INSERT = (
+    "INSERT INTO outbox (event_id, aggregate, aggregate_id, type, payload, trace_id)"
+    " VALUES ($1, $2, $3, $4, $5::jsonb, $6)"
+)
+_TAKE = (
+    "SELECT id, event_id, aggregate, aggregate_id, type, payload, trace_id, created_at FROM outbox"
+    " WHERE sent_at IS NULL AND (SELECT pg_try_advisory_xact_lock($1)) ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED"
+)
+_MARK = "UPDATE outbox SET sent_at = clock_timestamp() WHERE id = ANY($1::bigint[])"
+_COUNT = "SELECT count(*), min(created_at) FROM outbox WHERE sent_at IS NULL"
+_SWEEP = (
+    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox"
+    " WHERE sent_at < clock_timestamp() - $1::text::interval ORDER BY sent_at LIMIT $2) RETURNING id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to `aggregate` number `aggregate_id`; `data` is what orjson can write."""
+
+    aggregate: str
+    aggregate_id: str
+    type: str
+    data: Mapping[str, Any]
+    event_id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+    def args(self) -> tuple[object, ...]:
+        """The arguments of INSERT, with the trace id of the request under way."""
+        payload = orjson.dumps(self.data).decode()
+        return self.event_id, self.aggregate, self.aggregate_id, self.type, payload, trace_id.get()
+
+
+async def add_event(connection: Connection, event: Event) -> None:
+    """Write the event; call it within the transaction of the change. Raises: as `Connection.fetch`."""
+    await connection.fetch(INSERT, *event.args())
+
+
+class OutboxMetrics:
+    """What waits, and what was sent."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.unsent = Gauge("shop_outbox_unsent", "Events that Kafka does not have yet.", registry=registry)
+        self.oldest = Gauge(
+            "shop_outbox_oldest_unsent_seconds",
+            "Age of the oldest event that Kafka does not have.",
+            registry=registry,
+        )
+        self.sent = Counter("shop_outbox_sent_total", "Events that Kafka acknowledged.", registry=registry)
+        self.failures = Counter(
+            "shop_outbox_failures_total",
+            "Batches that did not get away, by what failed.",
+            ["stage"],
+            registry=registry,
+        )
+        for stage in ("database", "kafka"):
+            self.failures.labels(stage)
+
+
+class OutboxRelay:
+    """Sends what is in the outbox of one service. `run` until cancelled; one per process."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        bootstrap_servers: str,
+        service: str,
+        metrics: OutboxMetrics,
+    ) -> None:
+        self._pool = ConnectionPool(connect, 2)  # one to send, one to count meanwhile
+        self._topic, self._metrics = event_topic(service), metrics
+        self._bootstrap_servers = bootstrap_servers
+        self._producer: Producer | None = None
+        self._woken = asyncio.Event()
+        self._stopped = threading.Event()
+        self._oldest: datetime | None = None
+        self.problem = ""
+        metrics.oldest.set_function(self._oldest_seconds)
+
+    def wake(self) -> None:
+        """There is something new: look at once."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Look, send and count until cancelled; trouble is counted, told in `problem`, and tried again."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._send_forever())
+            tasks.create_task(self._count_forever())
+
+    async def _send_forever(self) -> None:
+        while True:
+            taken = 0
+            try:
+                async with asyncio.timeout(RELAY_SECONDS):
+                    taken = await self._send_batch()
+            except TimeoutError:
+                self._fail("database", f"the database: no answer within {RELAY_SECONDS:g} s")
+            except (DatabaseTrouble, SaidNo) as error:
+                self._fail("database", f"the database: {error}")
+            if self.problem:
+                await asyncio.sleep(FAILED_PAUSE_SECONDS)
+            elif taken < BATCH:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._woken.wait()
+                        await asyncio.sleep(LINGER_SECONDS)
+            self._woken.clear()
+
+    async def _count_forever(self) -> None:
+        """What waits, and away with what is old; a failure here is one of `_send_forever` too, and told there."""
+        swept_at = float("-inf")
+        while True:
+            with contextlib.suppress(DatabaseTrouble, SaidNo, TimeoutError):
+                async with (
+                    asyncio.timeout(RELAY_SECONDS),
+                    self._pool.connection(Deadline(RELAY_SECONDS)) as connection,
+                ):
+                    ((unsent, self._oldest),) = await connection.fetch(_COUNT)
+                    self._metrics.unsent.set(unsent)
+                    if time.monotonic() - swept_at >= SWEEP_SECONDS:
+                        swept = await connection.fetch(_SWEEP, KEPT, SWEPT_AT_ONCE)
+                        swept_at = swept_at if len(swept) == SWEPT_AT_ONCE else time.monotonic()
+            await asyncio.sleep(COUNT_SECONDS)
+
+    async def close(self) -> None:
+        """What is under way is given up; its rows stay unmarked."""
+        self._stopped.set()
+        await self._pool.close(1.0)
+
+    async def _send_batch(self) -> int:
+        """Take, send, mark; the number of rows that were taken."""
+        async with self._pool.connection(Deadline(RELAY_SECONDS)) as connection:
+            # A mark that a crash loses only lets the event be sent again: no need to wait for the disk.
+            await connection.execute("BEGIN; SET LOCAL synchronous_commit = off")
+            rows = await connection.fetch(_TAKE, _TURN, BATCH)
+            if not rows:
+                await connection.execute("ROLLBACK")
+                self.problem = ""
+                return 0
+            delivered, failure = await asyncio.to_thread(self._deliver, rows)
+            if delivered:
+                await connection.fetch(_MARK, delivered)
+                await connection.execute("COMMIT")
+                self._metrics.sent.inc(len(delivered))
+            else:
+                await connection.execute("ROLLBACK")
+        if failure:
+            self._fail("kafka", failure)
+        else:
+            self.problem = ""
+        return len(rows)
+
+    def _deliver(self, rows: Sequence[Row]) -> tuple[list[int], str]:
+        """The ids that Kafka acknowledged, and what went wrong with the others. Runs in a thread."""
+        producer = self._open_producer()
+        delivered: list[int] = []
+        failures: list[KafkaError] = []
+
+        def note(row_id: int) -> Callable[[KafkaError | None, Message], None]:
+            def on_delivery(error: KafkaError | None, _: Message) -> None:
+                if error is None:
+                    delivered.append(row_id)
+                else:
+                    failures.append(error)
+
+            return on_delivery
+
+        for row in rows:
+            producer.produce(self._topic, message_of(row), row["aggregate_id"].encode(), on_delivery=note(row["id"]))
+        deadline = Deadline(DELIVERY_SECONDS + 2.0)
+        while len(delivered) + len(failures) < len(rows) and not deadline.expired and not self._stopped.is_set():
+            producer.poll(0.05)
+        missing = len(rows) - len(delivered)
+        if not missing:
+            return delivered, ""
+        if not failures or any(error.fatal() for error in failures):
+            self._producer = None  # it sends nothing any more, or holds what nobody waits for
+        said = failures[0].str() if failures else "no answer"
+        return delivered, f"kafka: {missing} of {len(rows)} events were not taken ({said})"
+
+    def _open_producer(self) -> Producer:
+        if self._producer is None:
+            self._producer = Producer(
+                {
+                    "bootstrap.servers": self._bootstrap_servers,
+                    "enable.idempotence": True,
+                    "acks": "all",
+                    "linger.ms": 2,
+                    "delivery.timeout.ms": round(DELIVERY_SECONDS * 1000),
+                    "reconnect.backoff.max.ms": 2000,
+                    "log.connection.close": False,
+                },
+                logger=logging.getLogger("lakeproof.shop.outbox.kafka"),
+            )
+        return self._producer
+
+    def _oldest_seconds(self) -> float:
+        return max(0.0, (datetime.now(UTC) - self._oldest).total_seconds()) if self._oldest else 0.0
+
+    def _fail(self, stage: str, problem: str) -> None:
+        if problem != self.problem:
+            logger.warning("events wait", extra={"stage": stage, "reason": problem})
+        self.problem = problem
+        self._metrics.failures.labels(stage).inc()
+
+
+def message_of(row: Mapping[str, Any] | Row) -> bytes:
+    """The message of one row of the outbox."""
+    at: datetime = row["created_at"]
+    return orjson.dumps(
+        {
+            "event_id": str(row["event_id"]),
+            "type": row["type"],
+            "aggregate": row["aggregate"],
+            "aggregate_id": row["aggregate_id"],
+            "at": at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
+            "trace_id": row["trace_id"],
+            "data": orjson.Fragment(row["payload"]),
+        }
+    )
+
+
+@contextlib.asynccontextmanager
+async def relaying(
+    connect: Callable[[], Awaitable[Connection]], bootstrap_servers: str, service: str, registry: CollectorRegistry
+) -> AsyncIterator[OutboxRelay]:
+    """A relay that runs for the block."""
+    relay = OutboxRelay(connect, bootstrap_servers, service, OutboxMetrics(registry))
+    task = asyncio.create_task(relay.run(), name=f"outbox of {service}")
+    try:
+        yield relay
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await relay.close()
