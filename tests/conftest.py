@@ -1,10 +1,13 @@
 """Rules for every tier, and the stack that the engines and drills tiers start."""
 
 import itertools
+import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,9 @@ NUMBERS = itertools.count(1)
 NAMES = ("LAKEPROOF_NAME", "LAKEPROOF_STATE_DIR", "LAKEPROOF_PORT_SHIFT")
 
 type RealStack = Callable[[str], AbstractContextManager[Stack]]
+# method, path, body → status, and the answer's body: bytes as they are, else as JSON
+type Answers = Callable[[str, str, bytes], tuple[int, object]]
+type Answering = Callable[[Answers], str]
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +62,41 @@ def real_stack() -> RealStack:
                     shutil.rmtree(state_dir, ignore_errors=True)
 
     return make
+
+
+@contextmanager
+def _serving(answers: Answers) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, answer = answers(self.command, self.path, asked)
+            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_PUT = do_POST = do_DELETE = do_GET
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def answering() -> Iterator[Answering]:
+    """`answering(answers)` starts a small HTTP server that answers so, and gives its host:port."""
+    with ExitStack() as servers:
+        yield lambda answers: servers.enter_context(_serving(answers))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

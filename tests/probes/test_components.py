@@ -1,9 +1,6 @@
 """Questions to components, the lake's job and the publisher, over a server that answers what the test sets."""
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,45 +18,22 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 type Answer = dict[str, tuple[int, Any]]
-
-
-class Handler(BaseHTTPRequestHandler):
-    answers: Answer = {}  # noqa: RUF012  the handler's class is how the test reaches it
-
-    def do_GET(self) -> None:
-        status, answer = self.answers.get(self.path, (404, {}))
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 @pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """JobManager, publisher and trino are one little server; nobody is where nessie should be."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.chdir(tmp_path)
-    here = {"http": f"127.0.0.1:{server.server_port}"}
-    endpoints = {"flink-jobmanager": here, "publisher": here, "trino": here, "nessie": {"http": "127.0.0.1:9"}}
-    yield Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints))
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
+def answer() -> Answer:
     """Path → (status, JSON)."""
-    answers: Answer = {}
-    monkeypatch.setattr(Handler, "answers", answers)
-    return answers
+    return {}
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answering: Answering, answer: Answer) -> Stack:
+    """JobManager, publisher and trino are one little server; nobody is where nessie should be."""
+    here = {"http": answering(lambda _method, path, _body: answer.get(path, (404, {})))}
+    monkeypatch.chdir(tmp_path)
+    endpoints = {"flink-jobmanager": here, "publisher": here, "trino": here, "nessie": {"http": "127.0.0.1:9"}}
+    return Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints))
 
 
 def job(state: str, *, jid: str = "j1", name: str = "lake-oltp", start: float = 1000.0) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """The kinds of silence: refused, accepted without an answer, answered."""
 
 import socket
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 
 import pytest
 
@@ -11,28 +9,13 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT, get_json, liveness
 
 
-class Answering(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        status = {"/missing": 404, "/broken": 500}.get(self.path, 200)
-        body = b"not json" if self.path == "/text" else b'{"state": "RUNNING"}'
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
-def server() -> Iterator[str]:
-    answering = HTTPServer(("127.0.0.1", 0), Answering)
-    thread = threading.Thread(target=answering.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{answering.server_port}"
-    answering.shutdown()
-    thread.join()
-    answering.server_close()
+def server(answering: Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]) -> str:
+    def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
+        status = {"/missing": 404, "/broken": 500}.get(path, 200)
+        return status, b"not json" if path == "/text" else {"state": "RUNNING"}
+
+    return f"http://{answering(answer)}"
 
 
 def test_any_status_is_an_answer(server: str) -> None:

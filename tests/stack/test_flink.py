@@ -1,9 +1,6 @@
 """Which TaskManager counts as registered, over a JobManager that knows those which the test names."""
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -17,30 +14,26 @@ from lakeproof.stack.stack import Stack
 RESOURCE_ID = Path("data", "flink-taskmanager", "resource-id")
 
 
-class Handler(BaseHTTPRequestHandler):
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
+
+
+class JobManager:
+    """JobManager and TaskManager's metrics in one."""
+
     known: tuple[str, ...] = ()
 
-    def do_GET(self) -> None:
-        body = json.dumps({"taskmanagers": [{"id": each} for each in self.known]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+    def answer(self, _method: str, _path: str, _body: bytes) -> tuple[int, object]:
+        return 200, {"taskmanagers": [{"id": each} for each in self.known]}
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
-    """JobManager and TaskManager's metrics in one."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def job_manager() -> JobManager:
+    return JobManager()
+
+
+@pytest.fixture
+def address(job_manager: JobManager, answering: Answering) -> str:
+    return answering(job_manager.answer)
 
 
 def stack_at(address: str, state_dir: Path, mode: Literal["local", "external"]) -> Stack:
@@ -49,26 +42,26 @@ def stack_at(address: str, state_dir: Path, mode: Literal["local", "external"]) 
 
 
 def test_only_the_task_manager_that_was_started_last_counts(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job_manager: JobManager, address: str, tmp_path: Path
 ) -> None:
     stack = stack_at(address, tmp_path, "local")
-    monkeypatch.setattr(Handler, "known", ("killed",))
+    job_manager.known = ("killed",)
     flink.prepare_taskmanager(stack)
     with pytest.raises(NotReady, match="not registered"):
         flink.taskmanager_ready(stack, 5)
-    monkeypatch.setattr(Handler, "known", ("killed", (tmp_path / RESOURCE_ID).read_text()))
+    job_manager.known = ("killed", (tmp_path / RESOURCE_ID).read_text())
     flink.taskmanager_ready(stack, 5)
 
 
 def test_of_somebody_elses_any_task_manager_counts_whatever_was_once_started_here(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job_manager: JobManager, address: str, tmp_path: Path
 ) -> None:
     stack = stack_at(address, tmp_path, "external")
     (tmp_path / RESOURCE_ID).parent.mkdir(parents=True)
     (tmp_path / RESOURCE_ID).write_text("started-here-once")
-    monkeypatch.setattr(Handler, "known", ("theirs",))
+    job_manager.known = ("theirs",)
     flink.taskmanager_ready(stack, 5)
-    monkeypatch.setattr(Handler, "known", ())
+    job_manager.known = ()
     with pytest.raises(NotReady, match="not registered"):
         flink.taskmanager_ready(stack, 5)
 
