@@ -118,7 +118,7 @@ disable_services() {
     for package in "$@"; do
         case $package in
             mariadb-server) unit=mariadb ;;
-            prometheus*) unit=$package ;;
+            prometheus* | redis-server) unit=$package ;;
             *) continue ;;
         esac
         as_root systemctl disable --now "$unit.service" >>"$LOG" 2>&1 || true

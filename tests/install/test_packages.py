@@ -153,10 +153,11 @@ def test_where_systemd_runs_new_services_do_not_start_at_the_next_boot(system: P
     run(system, "disable_services mariadb-server maven")
     assert calls(system) == []
     (system / "run/systemd/system").mkdir(parents=True)
-    run(system, "disable_services mariadb-server maven prometheus-alertmanager")
+    run(system, "disable_services mariadb-server maven prometheus-alertmanager redis-server")
     assert calls(system) == [
         "systemctl disable --now mariadb.service",
         "systemctl disable --now prometheus-alertmanager.service",
+        "systemctl disable --now redis-server.service",
     ]
 
 

@@ -15,6 +15,7 @@ NAMES = (
     "mysql-ticker",
     "mysql-exporter",
     "mysql-reader",
+    "redis",
     "s3-access-key",
     "s3-secret-key",
     "desk-token",

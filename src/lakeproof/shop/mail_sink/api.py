@@ -1,0 +1,116 @@
+"""The sink over HTTP: what it has taken, to read and to clear, and the webhooks' receiving end."""
+
+import uuid
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakeproof.shop.mail_sink.log import MessageLog, SinkFull
+from lakeproof.shop.mail_sink.messages import MAX_BODY, MAX_SUBJECT, Channel, Message, now
+from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+
+router = APIRouter(tags=["sink"])
+
+Text = Annotated[str, Query(max_length=998)]
+_NOT_TAKEN = {503: {"model": RefusalBody, "description": "The disk does not take it, or too many wait."}}
+
+
+class MessageBody(BaseModel):
+    """An accepted message; `repeats`: how often the same one came again."""
+
+    seq: int
+    at: str
+    channel: Channel
+    message_id: str
+    sender: str
+    to: list[str]
+    subject: str
+    body: str
+    repeats: int
+
+
+class MessagesBody(BaseModel):
+    """A page of messages, oldest first; `next` is the `after` of the next page."""
+
+    messages: list[MessageBody]
+    next: int | None
+
+
+class CountBody(BaseModel):
+    """Messages kept, and how often any of them came again."""
+
+    messages: int
+    repeats: int
+
+
+class ClearedBody(BaseModel):
+    """How many messages were forgotten."""
+
+    deleted: int
+
+
+class WebhookRequest(BaseModel):
+    """A notification by webhook."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    to: Annotated[str, Field(max_length=2048)] = ""
+    subject: Annotated[str, Field(max_length=MAX_SUBJECT)] = ""
+    body: Annotated[str, Field(max_length=MAX_BODY)] = ""
+
+
+class WebhookBody(BaseModel):
+    """`repeated`: the same key had come before, and nothing was kept a second time."""
+
+    accepted: bool
+    repeated: bool
+
+
+def _log(request: Request) -> MessageLog:
+    log: MessageLog = request.app.state.messages
+    return log
+
+
+@router.get("/messages", response_model=MessagesBody)
+async def read_messages(
+    request: Request,
+    to: Text | None = None,
+    message_id: Text | None = None,
+    channel: Channel | None = None,
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """The accepted messages, by recipient, by id, or all of them page by page."""
+    chosen = _log(request).messages(to=to, channel=channel, message_id=message_id, after=after)
+    found: list[Message] = list(islice(chosen, limit))
+    return json_response({"messages": found, "next": found[-1].seq if len(found) == limit else None})
+
+
+@router.get("/messages/count", response_model=CountBody)
+async def count_messages(request: Request) -> Response:
+    """How many there are."""
+    messages, repeats = _log(request).count()
+    return json_response({"messages": messages, "repeats": repeats})
+
+
+@router.delete("/messages", response_model=ClearedBody)
+async def clear_messages(request: Request) -> Response:
+    """Forget them all."""
+    return json_response({"deleted": await _log(request).clear()})
+
+
+@router.post("/webhook", response_model=WebhookBody, responses={503: _NOT_TAKEN[503]})
+async def receive_webhook(
+    request: Request,
+    body: WebhookRequest,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """Take a webhook; it is on the disk before 200 is said."""
+    message = Message("webhook", idempotency_key or uuid.uuid4().hex, "", (body.to,), body.subject, body.body, now())
+    try:
+        is_new = await _log(request).accept(message)
+    except (OSError, SinkFull) as error:
+        raise Refusal(503, "not_taken", str(error), headers={"retry-after": "1"}) from error
+    return json_response({"accepted": True, "repeated": not is_new})

@@ -1,0 +1,90 @@
+"""The mail sink as a process: `python -m lakeproof.shop.mail_sink.app`; SMTP and HTTP in one event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from lakeproof.shop.mail_sink.api import router
+from lakeproof.shop.mail_sink.log import MessageLog
+from lakeproof.shop.mail_sink.smtp import make_smtp
+from lakeproof.shop.metrics import RequestMetrics
+from lakeproof.shop.service import create_service, serve
+from lakeproof.stack.settings import ShopSettings
+from lakeproof.stack.stack import Stack
+
+NAME = "mail-sink"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the sink listens for mail, and where it keeps it."""
+
+    host: str
+    smtp_port: int
+    folder: Path
+
+
+def place_of(stack: Stack) -> Place:
+    """The stack's own sink."""
+    return Place(stack.settings.host, stack.port(NAME, "smtp"), stack.data_dir(NAME))
+
+
+def create_app(settings: ShopSettings, place: Place) -> FastAPI:
+    """HTTP, and beside it SMTP for as long as HTTP is served. Raises at start: OSError where the port is taken."""
+    metrics = RequestMetrics()
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+        messages = MessageLog(place.folder)
+        messages.open()
+        metrics.registry.register(_SinkCollector(messages))
+        app.state.messages = messages
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: make_smtp(messages, place.host), place.host, place.smtp_port)
+        yield {"disk": messages.disk_problem, "smtp": lambda: _greeting_problem(place)}
+        server.close()
+        await messages.close()
+
+    return create_service("mail sink", settings, metrics, router, opened)
+
+
+async def _greeting_problem(place: Place) -> str:
+    """A mail server greets with 220; "" where it does."""
+    try:
+        reader, writer = await asyncio.open_connection(place.host, place.smtp_port)
+        try:
+            greeting = await reader.readline()
+            writer.write(b"QUIT\r\n")
+        finally:
+            writer.close()
+    except OSError as error:
+        return f"no answer: {error.strerror}"
+    return "" if greeting.startswith(b"220") else f"greets with {greeting[:50]!r}"
+
+
+class _SinkCollector(Collector):
+    def __init__(self, messages: MessageLog) -> None:
+        self._messages = messages
+
+    def collect(self) -> Iterable[Metric]:
+        """What was taken since the start, and what is kept."""
+        counts = self._messages.counts
+        accepted = CounterMetricFamily("mail_sink_accepted", "Messages taken and kept.", labels=["channel"])
+        repeats = CounterMetricFamily("mail_sink_repeats", "Messages that had come before.", labels=["channel"])
+        for family, by_channel in ((accepted, counts.accepted), (repeats, counts.repeats)):
+            for channel, value in by_channel.items():
+                family.add_metric([channel], value)
+            yield family
+        yield CounterMetricFamily("mail_sink_forgotten", "Messages let go for want of room.", counts.forgotten)
+        yield GaugeMetricFamily("mail_sink_messages", "Messages kept.", self._messages.count()[0])
+        yield GaugeMetricFamily("mail_sink_bytes", "Bytes of the log on the disk.", self._messages.bytes)
+
+
+if __name__ == "__main__":
+    serve(NAME, lambda stack: create_app(stack.settings.shop, place_of(stack)))

@@ -1,0 +1,76 @@
+"""SMTP: takes mail, keeps it, and says 250 only once it is on the disk."""
+
+import email
+import email.policy
+import logging
+import uuid
+from contextlib import suppress
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from lakeproof.shop.mail_sink.log import MessageLog, SinkFull
+from lakeproof.shop.mail_sink.messages import MAX_RECIPIENTS, Message, now
+
+MAX_MAIL_BYTES = 256 * 1024
+IDLE_SECONDS = 60
+
+log = logging.getLogger(__name__)
+
+
+class MailHandler:
+    """What aiosmtpd calls. A mail without a Message-ID is one of its own each time."""
+
+    def __init__(self, messages: MessageLog) -> None:
+        self._messages = messages
+
+    async def handle_RCPT(
+        self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """At most 100 recipients."""
+        if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
+            return f"452 at most {MAX_RECIPIENTS} recipients"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
+        """The whole mail has arrived."""
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        try:
+            is_new = await self._messages.accept(read_mail(content, envelope.mail_from or "", envelope.rcpt_tos))
+        except (OSError, SinkFull) as error:
+            log.error("mail not taken", extra={"reason": str(error)})
+            return f"451 not taken: {error}"
+        return "250 OK" if is_new else "250 OK, it was here before"
+
+
+def read_mail(content: bytes, sender: str, to: list[str]) -> Message:
+    """The parts of a mail that are kept. Headers that cannot be read are empty; never an error."""
+    mail = email.message_from_bytes(content, policy=email.policy.default)
+    assert isinstance(mail, EmailMessage)
+    message_id = _header(mail, "Message-ID") or f"<{uuid.uuid4().hex}@mail-sink>"
+    body = ""
+    with suppress(Exception):  # a broken part is the sender's; the mail is kept all the same
+        part = mail.get_body(("plain", "html"))
+        body = str(part.get_content()).replace("\r\n", "\n").rstrip("\n") if part is not None else ""
+    return Message("email", message_id[:998], sender, tuple(to), _header(mail, "Subject"), body, now())
+
+
+def _header(mail: EmailMessage, name: str) -> str:
+    try:
+        return str(mail.get(name, "")).strip()
+    except (ValueError, IndexError, AttributeError, TypeError):  # what the parser raises for malformed headers
+        return ""
+
+
+def make_smtp(messages: MessageLog, hostname: str) -> SMTP:
+    """One connection's protocol."""
+    return SMTP(
+        MailHandler(messages),
+        hostname=hostname,
+        data_size_limit=MAX_MAIL_BYTES,
+        enable_SMTPUTF8=True,
+        timeout=IDLE_SECONDS,
+        ident="Lakeproof mail sink",
+    )

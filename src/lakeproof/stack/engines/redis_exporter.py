@@ -1,0 +1,54 @@
+"""redis-exporter 1.45 (Debian's; a newer 1.x on Debian 13): Redis' own figures. Password by its environment."""
+
+import shutil
+
+import httpx
+
+from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.stack import loopback
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+NAME = "redis-exporter"
+
+
+def command(stack: Stack) -> Command:
+    """Loopback; gives up on a silent Redis before Prometheus gives up on it. Raises: MissingArtifact."""
+    program = shutil.which("prometheus-redis-exporter") or shutil.which("redis_exporter")
+    if program is None:
+        raise MissingArtifact("prometheus-redis-exporter")
+    return Command(
+        (
+            program,
+            f"-web.listen-address={stack.settings.host}:{stack.port(NAME)}",
+            f"-redis.addr=redis://{stack.address('redis', 'tcp')}",
+            "-connection-timeout=2s",
+        ),
+        env={"REDIS_PASSWORD": stack.secret("redis")},
+    )
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It serves its own page; whether Redis answers is a metric (redis_up), not its health."""
+    try:
+        answer = loopback.get(f"{stack.url(NAME)}/", timeout=timeout)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where=NAME) from error
+    if answer.status_code != 200:
+        raise NotReady(f"answered {answer.status_code}", where=NAME)
+
+
+COMPONENTS = (
+    Component(
+        name=NAME,
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"http": 9121},
+        provision_needs=("redis",),
+        scrapes=(Scrape("http", seconds=5.0),),
+        start_seconds=30.0,
+        image="oliver006/redis_exporter:v1.45.0",
+        summary="figures of Redis",
+    ),
+)

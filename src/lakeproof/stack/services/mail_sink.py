@@ -1,0 +1,42 @@
+"""mail-sink: the providers' receiving end on this machine, mail by SMTP and webhooks by HTTP."""
+
+import sys
+
+import httpx
+
+from lakeproof.errors import NotReady
+from lakeproof.stack import loopback
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+NAME = "mail-sink"
+
+
+def command(_: Stack) -> Command:
+    """Its settings come to it as LAKEPROOF_* from whoever starts it."""
+    return Command((sys.executable, "-m", "lakeproof.shop.mail_sink.app"))
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """GET /health: it greets by SMTP, and its disk takes what is sent. Raises: NotReady with what it says."""
+    try:
+        answer = loopback.get(f"{stack.url(NAME)}/health", timeout=timeout)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer from /health ({type(error).__name__})", where=NAME) from error
+    if answer.status_code != 200:
+        raise NotReady(f"/health says {answer.status_code}: {answer.text[:300]}", where=NAME)
+
+
+COMPONENTS = (
+    Component(
+        name=NAME,
+        kind="service",
+        command=command,
+        ready=ready,
+        ports={"smtp": 1025, "http": 8025},
+        scrapes=(Scrape("http"),),
+        start_seconds=30.0,
+        stop_seconds=12.0,
+        summary="takes mail and webhooks, delivers nothing",
+    ),
+)
