@@ -44,15 +44,17 @@ _SESSION = {
 type Progress = Callable[[str], None]
 
 
-def start_gateway(stack: Stack, progress: Progress = lambda text: None) -> None:
-    """Have the gateway running; it stays until `down`. A reader starts nothing else.
+def start_gateway(
+    stack: Stack, progress: Progress = lambda text: None, *, taskmanager_seconds: float = _TASKMANAGER_SECONDS
+) -> None:
+    """Have the gateway running; it stays until `down`. A reader starts nothing else; it waits for a TaskManager.
 
     Raises: EngineUnreachable where the JobManager does not answer or has no TaskManager, or where the gateway of an
     external stack does not answer.
     """
     try:
         jobmanager_ready(stack, _LOOK_SECONDS)
-        _await_taskmanager(stack, progress)
+        _await_taskmanager(stack, progress, taskmanager_seconds)
         try:
             gateway_ready(stack, _LOOK_SECONDS)
         except NotReady:
@@ -68,9 +70,9 @@ def start_gateway(stack: Stack, progress: Progress = lambda text: None) -> None:
         ) from missing
 
 
-def _await_taskmanager(stack: Stack, progress: Progress) -> None:
+def _await_taskmanager(stack: Stack, progress: Progress, seconds: float) -> None:
     """Without one a statement would wait for a slot until its deadline; one that was killed is back in seconds."""
-    deadline = Deadline(_TASKMANAGER_SECONDS)
+    deadline = Deadline(seconds)
     while _taskmanagers(stack) == 0:
         if deadline.expired:
             raise NotReady("none is registered", where="flink-taskmanager")
@@ -173,7 +175,7 @@ def pinned_flink(
 
     Raises: EngineUnreachable, StatementFailed.
     """
-    start_gateway(stack, progress)
+    start_gateway(stack, progress, taskmanager_seconds=min(_TASKMANAGER_SECONDS, deadline.left))
     url = stack.url(_GATEWAY)
     with httpx.Client(base_url=url, timeout=_PAGE_SECONDS, trust_env=False) as client:
         try:
