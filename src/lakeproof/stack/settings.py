@@ -67,6 +67,29 @@ class ShopSettings(BaseModel):
     )
 
 
+class FulfillmentSettings(BaseModel):
+    """The fulfillment service's worker."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    look_seconds: float = Field(0.5, ge=0.05, le=60, description="between two looks for work that nobody announced")
+    lease_seconds: float = Field(
+        20.0, ge=1, le=3600, description="a killed worker's parcels wait so long; longer than a step's store calls"
+    )
+    store_seconds: float = Field(3.0, ge=0.1, le=60, description="a call to the object store is given up after it")
+    crash_after: Literal[
+        "",
+        "claimed",
+        "label_written",
+        "pending_recorded",
+        "label_copied",
+        "ready_recorded",
+        "pending_deleted",
+        "shipped_recorded",
+        "labels_cleared",
+    ] = Field("", description="the worker's process is killed after this step (for tests)")
+
+
 class Settings(BaseSettings):
     """One stack's settings.
 
@@ -96,6 +119,7 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     capture: CaptureSettings = CaptureSettings()
     shop: ShopSettings = ShopSettings()
+    fulfillment: FulfillmentSettings = FulfillmentSettings()
 
     @property
     def ledger_is_whole(self) -> bool:

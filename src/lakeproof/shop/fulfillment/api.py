@@ -1,0 +1,193 @@
+"""The fulfillment service's HTTP API. Every change needs Idempotency-Key and is safe to repeat."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.fulfillment.events import operation
+from lakeproof.shop.fulfillment.models import Fulfillment, Op
+from lakeproof.shop.fulfillment.requests import MAX_ID, CreateRequest, HoldRequest
+from lakeproof.shop.fulfillment.store import Changed, FulfillmentRefused, FulfillmentStore
+from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+
+router = APIRouter(tags=["fulfillments"])
+
+FulfillmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
+
+_STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such fulfillment."}}
+_NO_KEY: dict[int | str, dict[str, Any]] = {
+    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."}
+}
+_CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
+    **EVERY_ROUTE_SAYS,
+    **_NOT_FOUND,
+    **_NO_KEY,
+    409: {"model": RefusalBody, "description": "The fulfillment's status does not allow it."},
+}
+
+
+class EventBody(BaseModel):
+    """One change."""
+
+    version: int
+    type: str
+    at: str
+
+
+class AddressBody(BaseModel):
+    """Where it goes."""
+
+    name: str
+    street: str
+    city: str
+    postal_code: str
+    country: str
+
+
+class ItemBody(BaseModel):
+    """One line."""
+
+    sku: str
+    quantity: int
+
+
+class FulfillmentBody(BaseModel):
+    """A fulfillment with its changes, oldest first. Times: ISO 8601, UTC, microseconds."""
+
+    id: int
+    order_id: int
+    status: Literal["requested", "label_pending", "label_ready", "shipped", "returned", "cancelled"]
+    version: int
+    tracking: str
+    address: AddressBody
+    items: list[ItemBody]
+    hold_until: str | None
+    requested_at: str
+    updated_at: str
+    shipped_at: str | None
+    events: list[EventBody]
+
+
+class FulfillmentsBody(BaseModel):
+    """The fulfillments of an order, oldest first."""
+
+    fulfillments: list[FulfillmentBody]
+
+
+@dataclass(frozen=True)
+class FulfillmentApi:
+    """What the routes need. `wake`: tell the worker that there is something to do."""
+
+    store: FulfillmentStore
+    request_seconds: float
+    wake: Callable[[], None]
+
+    async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
+        """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
+        try:
+            return await answer_within(self.request_seconds, call)
+        except FulfillmentRefused as error:
+            raise Refusal(_STATUS_OF[error.why], error.why, str(error)) from error
+
+
+def _api(request: Request) -> FulfillmentApi:
+    api: FulfillmentApi = request.app.state.fulfillments
+    return api
+
+
+def _key(given: str | None) -> str:
+    if given is None:
+        raise Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
+    return given
+
+
+def _response(fulfillment: Fulfillment, status: int, *, replayed: bool = False) -> Response:
+    headers = {"etag": f'"{fulfillment.version}"'}
+    if replayed:
+        headers["idempotent-replayed"] = "true"
+    return json_response(fulfillment, status, headers)
+
+
+@router.post(
+    "/fulfillments",
+    status_code=201,
+    response_model=FulfillmentBody,
+    responses={
+        **EVERY_ROUTE_SAYS,
+        **_NO_KEY,
+        200: {"model": FulfillmentBody, "description": "This key made it before; here it is as it is now."},
+    },
+)
+async def create_fulfillment(
+    request: Request, body: CreateRequest, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Ask for a parcel to be sent. The worker does the rest; `hold_until` keeps its label where it is till then."""
+    api, asked = _api(request), operation(Op.CREATE, _key(idempotency_key), None, body.canonical())
+    changed = await api.answer(lambda deadline: api.store.create(body, asked, deadline))
+    api.wake()
+    return _response(changed.fulfillment, 200 if changed.replayed else 201, replayed=changed.replayed)
+
+
+@router.get("/fulfillments", response_model=FulfillmentsBody, responses=EVERY_ROUTE_SAYS)
+async def find_fulfillments(request: Request, order_id: Annotated[int, Query(ge=1, le=MAX_ID)]) -> Response:
+    """The fulfillments of an order, in a list that is empty where there is none."""
+    api = _api(request)
+    found = await api.answer(lambda deadline: api.store.find_by_order(order_id, deadline))
+    return json_response({"fulfillments": found})
+
+
+@router.get(
+    "/fulfillments/{fulfillment_id}", response_model=FulfillmentBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
+)
+async def get_fulfillment(request: Request, fulfillment_id: FulfillmentId) -> Response:
+    """One fulfillment with its changes."""
+    api = _api(request)
+    found = await api.answer(lambda deadline: api.store.find(fulfillment_id, deadline))
+    if found is None:
+        raise Refusal(404, "not_found", f"no fulfillment {fulfillment_id}")
+    return _response(found, 200)
+
+
+@router.post("/fulfillments/{fulfillment_id}/hold", response_model=FulfillmentBody, responses=_CHANGE_SAYS)
+async def hold_fulfillment(
+    request: Request, fulfillment_id: FulfillmentId, body: HoldRequest, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Keep the label under pending/ until then (null: let it go). Not once it is ready."""
+    asked = operation(Op.HOLD, _key(idempotency_key), fulfillment_id, body.canonical())
+    api = _api(request)
+    changed = await api.answer(
+        lambda deadline: api.store.change(fulfillment_id, asked, deadline, hold_until=body.hold_until)
+    )
+    return _changed(api, changed)
+
+
+@router.post("/fulfillments/{fulfillment_id}/cancel", response_model=FulfillmentBody, responses=_CHANGE_SAYS)
+async def cancel_fulfillment(
+    request: Request, fulfillment_id: FulfillmentId, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Stop a parcel that is not shipped yet; its labels are taken away."""
+    return await _simple(request, Op.CANCEL, fulfillment_id, idempotency_key)
+
+
+@router.post("/fulfillments/{fulfillment_id}/return", response_model=FulfillmentBody, responses=_CHANGE_SAYS)
+async def return_fulfillment(
+    request: Request, fulfillment_id: FulfillmentId, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """A shipped parcel came back."""
+    return await _simple(request, Op.RETURN, fulfillment_id, idempotency_key)
+
+
+async def _simple(request: Request, op: Op, fulfillment_id: int, key: str | None) -> Response:
+    api, asked = _api(request), operation(op, _key(key), fulfillment_id)
+    return _changed(api, await api.answer(lambda deadline: api.store.change(fulfillment_id, asked, deadline)))
+
+
+def _changed(api: FulfillmentApi, changed: Changed) -> Response:
+    api.wake()
+    return _response(changed.fulfillment, 200, replayed=changed.replayed)

@@ -1,0 +1,109 @@
+"""The fulfillment service as a process: `python -m lakeproof.shop.fulfillment.app`."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+
+from lakeproof.lake.object_store import s3_client
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, ask, connector_of
+from lakeproof.shop.fulfillment.api import FulfillmentApi, router
+from lakeproof.shop.fulfillment.backlog import Backlog
+from lakeproof.shop.fulfillment.claims import Claims
+from lakeproof.shop.fulfillment.label_store import LabelStore
+from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
+from lakeproof.shop.fulfillment.store import FulfillmentStore
+from lakeproof.shop.fulfillment.worker import LabelWorker, Step
+from lakeproof.shop.outbox import RELAY_SECONDS, relaying
+from lakeproof.shop.service import create_service, serve
+from lakeproof.stack.settings import FulfillmentSettings, ShopSettings
+from lakeproof.stack.stack import Stack
+
+NAME = "fulfillment-service"
+STOP_SECONDS = 4.0  # for the worker's steps under way, within the component's stop_seconds
+WORKER_POOL = 3  # the worker, the backlog; callers have a pool of their own
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the service stands on: its database (also with the relay's patience), the object store, Kafka."""
+
+    connect: Callable[[], Awaitable[Connection]]
+    connect_relay: Callable[[], Awaitable[Connection]]
+    object_store: Any
+    kafka: str
+
+
+def surroundings_of(stack: Stack) -> Surroundings:
+    """Those of the stack."""
+    return Surroundings(
+        connector_of(stack, "fulfillment"),
+        connector_of(stack, "fulfillment", statement_seconds=RELAY_SECONDS),
+        s3_client(stack, timeout_seconds=stack.settings.fulfillment.store_seconds, attempts=1),
+        stack.address("kafka", "tcp"),
+    )
+
+
+def create_app(shop: ShopSettings, own: FulfillmentSettings, around: Surroundings) -> FastAPI:
+    """The service with its worker; it starts also where what it stands on is away, and says so."""
+    metrics = FulfillmentMetrics()
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+        pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
+        working = ConnectionPool(around.connect, WORKER_POOL)
+        asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
+        metrics.database.watch(pool)
+        labels = LabelStore(around.object_store, own.store_seconds)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        claims = Claims(working, metrics, owner, own.lease_seconds, shop.request_seconds)
+        crash_after = Step(own.crash_after) if own.crash_after else None
+        worker = LabelWorker(claims, labels, metrics, look_seconds=own.look_seconds, crash_after=crash_after)
+        app.state.fulfillments = FulfillmentApi(FulfillmentStore(pool, metrics), shop.request_seconds, worker.wake)
+        working_task = asyncio.create_task(worker.run(), name="label worker")
+        counting_task = asyncio.create_task(Backlog(working, labels, claims, metrics).run(), name="backlog")
+
+        async def ask_worker() -> str:
+            ended = [task.get_name() for task in (working_task, counting_task) if task.done()]
+            return f"ended: {', '.join(ended)}" if ended else ""
+
+        async def ask_kafka() -> str:
+            return relay.problem
+
+        try:
+            async with relaying(around.connect_relay, around.kafka, "fulfillment", metrics.registry) as relay:
+                yield {
+                    "postgres": lambda: ask(asking, "fulfillments"),
+                    "minio": labels.ask,
+                    "kafka": ask_kafka,
+                    "worker": ask_worker,
+                }
+        finally:
+            worker.stop()
+            counting_task.cancel()
+            await asyncio.wait({working_task, counting_task}, timeout=STOP_SECONDS)
+            working_task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working_task
+            labels.close()
+            await asyncio.gather(pool.close(1.0), working.close(1.0), asking.close(1.0))
+
+    works_without = frozenset({"minio", "kafka"})
+    return create_service("fulfillment service", shop, metrics, router, opened, works_without=works_without)
+
+
+def main(stack: Stack) -> FastAPI:
+    """The stack's own service."""
+    return create_app(stack.settings.shop, stack.settings.fulfillment, surroundings_of(stack))
+
+
+if __name__ == "__main__":
+    serve(NAME, main)

@@ -1,0 +1,140 @@
+"""What waits: labels that are not ready, how many, how large, and how late the latest of them is.
+
+The database tells of every fulfillment whose label is not ready, written or not (so the backlog grows also while the
+object store is away). The store tells of the labels that the database does not know as waiting: a rehearsal's
+(chaos/fulfillment-delay/), somebody's by hand, and what a late worker left, which is tidied.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.attempts import Attempts
+from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, execute
+from lakeproof.shop.fulfillment.claims import Claims
+from lakeproof.shop.fulfillment.label import PENDING
+from lakeproof.shop.fulfillment.label_store import LabelStore, ListedLabel, StoreDown, StoreRefused
+from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
+
+logger = logging.getLogger(__name__)
+
+READ_SECONDS = 1.0
+SHARE_OF_TIME = 10  # listing takes at most so small a part of the time
+MAX_HEADS = 500  # metadata of so many objects of others are read per round; the rest count without their hold
+
+_WAITING = """
+SELECT count(*) FILTER (WHERE status <> 'label_ready') AS objects,
+       COALESCE(sum(label_bytes) FILTER (WHERE status <> 'label_ready'), 0)::bigint AS bytes,
+       COALESCE(max(extract(epoch FROM GREATEST(now(), hold_until) - requested_at)), 0)::float8 AS late_seconds,
+       now() AS now
+FROM fulfillments WHERE status IN ('requested', 'label_pending', 'label_ready')
+"""
+_STATES = "SELECT id, status, has_work FROM fulfillments WHERE id = ANY($1::bigint[])"
+_OPEN = frozenset({"requested", "label_pending", "label_ready"})
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One side's count. `late_seconds`: of the latest one."""
+
+    objects: int = 0
+    bytes: int = 0
+    late_seconds: float = 0.0
+
+
+def waiting_in_store(
+    listed: list[ListedLabel], counted: frozenset[str], holds: Mapping[str, datetime | None], now: datetime
+) -> Waiting:
+    """The listed labels but those that the database counts (`counted`: their keys)."""
+    others = [label for label in listed if label.key not in counted]
+    late = [max(now, holds.get(label.key) or now) - label.modified_at for label in others]
+    return Waiting(
+        len(others),
+        sum(label.size for label in others),
+        max((delay.total_seconds() for delay in late), default=0.0),
+    )
+
+
+def fulfillment_of(key: str) -> int | None:
+    """The fulfillment whose label lies under this key; None: it is no key of ours."""
+    name = key.removeprefix(PENDING)
+    return int(name) if key.startswith(PENDING) and name.isascii() and name.isdigit() and len(name) < 19 else None
+
+
+class Backlog:
+    """Reads both sides again and again into the metrics. A side that does not answer keeps its last count."""
+
+    def __init__(
+        self, pool: ConnectionPool[Connection], labels: LabelStore, claims: Claims, metrics: FulfillmentMetrics
+    ) -> None:
+        self._attempts = Attempts(pool, metrics.database, execute)
+        self._labels, self._claims, self._metrics = labels, claims, metrics
+        self._known, self._others = Waiting(), Waiting()
+        self._holds: dict[tuple[str, str], datetime | None] = {}  # by key and etag
+        self._leftovers: frozenset[int] = frozenset()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            started = time.monotonic()
+            with contextlib.suppress(DatabaseTrouble, SaidNo, StoreDown, StoreRefused):  # counted where it happens
+                await self._read()
+            self._show()
+            await asyncio.sleep(max(READ_SECONDS, SHARE_OF_TIME * (time.monotonic() - started)))
+
+    def _show(self) -> None:
+        both = (self._known, self._others)
+        self._metrics.backlog_objects.set(sum(one.objects for one in both))
+        self._metrics.backlog_bytes.set(sum(one.bytes for one in both))
+        self._metrics.lag_minutes.set(round(max(one.late_seconds for one in both) / 60, 3))
+
+    async def _read(self) -> None:
+        """Raises: what either side raises; what was read before stays read."""
+
+        async def read(connection: Connection) -> tuple[Waiting, datetime]:
+            (row,) = await connection.fetch(_WAITING)
+            return Waiting(row["objects"], row["bytes"], row["late_seconds"]), row["now"]
+
+        self._known, now = await self._attempts.run(read, Deadline(2.0))
+        self._metrics.backlog_read_at.labels("database").set_to_current_time()
+        listed = await self._labels.list_waiting()
+        states = await self._states([found for label in listed if (found := fulfillment_of(label.key)) is not None])
+        counted = frozenset(f"{PENDING}{found}" for found, (status, _) in states.items() if status in _OPEN)
+        holds = await self._holds_of([label for label in listed if label.key not in counted])
+        self._others = waiting_in_store(listed, counted, holds, now)
+        self._metrics.backlog_read_at.labels("store").set_to_current_time()
+        await self._tidy(states)
+
+    async def _states(self, ids: list[int]) -> dict[int, tuple[str, bool]]:
+        async def read(connection: Connection) -> dict[int, tuple[str, bool]]:
+            return {row["id"]: (row["status"], row["has_work"]) for row in await connection.fetch(_STATES, ids)}
+
+        return await self._attempts.run(read, Deadline(2.0)) if ids else {}
+
+    async def _holds_of(self, others: list[ListedLabel]) -> dict[str, datetime | None]:
+        known = {(label.key, label.etag): None for label in others}
+        self._holds = {name: hold for name, hold in self._holds.items() if name in known}
+        for label in [each for each in others if (each.key, each.etag) not in self._holds][:MAX_HEADS]:
+            try:
+                self._holds[label.key, label.etag] = await self._labels.hold_of(label.key)
+            except StoreRefused as error:
+                logger.warning("a label's hold cannot be read", extra={"key": label.key, "reason": str(error)})
+                self._holds[label.key, label.etag] = None
+        return {key: hold for (key, _), hold in self._holds.items()}
+
+    async def _tidy(self, states: Mapping[int, tuple[str, bool]]) -> None:
+        """Have the worker look again at rows that are done with a label under pending/: seen in two rounds, for in
+        one of them it may just have been deleted."""
+        done = frozenset(
+            found for found, (status, has_work) in states.items() if status not in _OPEN and not has_work
+        )
+        if done & self._leftovers:
+            await self._claims.look_again(sorted(done & self._leftovers))
+        self._leftovers = done

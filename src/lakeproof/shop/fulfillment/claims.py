@@ -1,0 +1,183 @@
+"""The worker's side of the database: who does what until when, and each step's outcome.
+
+A claim is a lease: rows are taken by FOR UPDATE SKIP LOCKED, so several instances share the work, and a worker
+that was killed gives its rows back by their lease's end. Every outcome is written only where the lease still holds
+and the row is as it was claimed; else it gives None, and the row is looked at afresh.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.attempts import Attempts
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.shop.fulfillment.events import RECORD_CHANGE
+from lakeproof.shop.fulfillment.label import Label, make_label
+from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
+from lakeproof.shop.fulfillment.models import State
+
+_CLAIM = """
+WITH due AS (
+    SELECT id FROM fulfillments
+    WHERE has_work AND due_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY due_at
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE fulfillments f
+SET lease_owner = $1, lease_until = now() + make_interval(secs => $2::float8), attempts = attempts + 1
+FROM due WHERE f.id = due.id
+RETURNING f.*, now() AS claimed_at
+"""
+_HELD = "id = $1 AND version = $2 AND lease_owner = $3 AND lease_until > now()"
+_ADVANCE = (
+    f"""
+WITH changed AS (
+    UPDATE fulfillments SET
+        status = $4::text,
+        version = version + 1,
+        updated_at = GREATEST(now(), updated_at),
+        shipped_at = CASE WHEN $4::text = 'shipped' THEN GREATEST(now(), updated_at) ELSE shipped_at END,
+        has_work = $4::text <> 'shipped',
+        due_at = now(),
+        attempts = 0,
+        problem = NULL,
+        lease_owner = CASE WHEN $4::text = 'shipped' THEN NULL ELSE lease_owner END,
+        lease_until = CASE WHEN $4::text = 'shipped' THEN NULL ELSE now() + make_interval(secs => $5::float8) END
+    WHERE {_HELD} AND ($4::text <> 'label_ready' OR hold_until IS NULL OR hold_until <= now())
+    RETURNING *
+)"""
+    + RECORD_CHANGE.format(type="$4::text", trace="trace_id")
+    + " SELECT *, now() AS claimed_at FROM changed"
+)
+_HOLD_AS_FOUND = (
+    f"""
+WITH changed AS (
+    UPDATE fulfillments SET
+        version = version + 1, updated_at = GREATEST(now(), updated_at), hold_until = $4, due_at = $4,
+        attempts = 0, problem = NULL, lease_owner = NULL, lease_until = NULL
+    WHERE {_HELD}
+    RETURNING *
+)"""
+    + RECORD_CHANGE.format(type="'held'", trace="trace_id")
+    + " SELECT id FROM changed"
+)
+# What a caller set meanwhile (another version) stays.
+_RELEASE = """
+UPDATE fulfillments SET
+    lease_owner = NULL,
+    lease_until = NULL,
+    problem = CASE WHEN version = $2 THEN $4::text ELSE problem END,
+    due_at = CASE WHEN version = $2 THEN COALESCE($5::timestamptz, due_at) ELSE due_at END
+WHERE id = $1 AND lease_owner = $3
+RETURNING id
+"""
+_LOOK_AGAIN = """
+UPDATE fulfillments SET has_work = true, due_at = now()
+WHERE id = ANY($1::bigint[]) AND status IN ('shipped', 'returned', 'cancelled') AND NOT has_work
+"""
+_CLEARED = f"""
+UPDATE fulfillments SET has_work = false, attempts = 0, problem = NULL, lease_owner = NULL, lease_until = NULL
+WHERE {_HELD}
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One row under this worker's lease. `now` is the database's clock at that moment."""
+
+    id: int
+    version: int
+    state: State
+    label: Label
+    hold_until: datetime | None
+    hold_version: int
+    attempts: int
+    has_work: bool
+    now: datetime
+
+    @property
+    def is_held(self) -> bool:
+        """By what the database says."""
+        return self.hold_until is not None and self.hold_until > self.now
+
+
+class Claims:
+    """`owner`: this worker's name, unlike any other's. `seconds` bound each call."""
+
+    def __init__(
+        self,
+        pool: ConnectionPool[Connection],
+        metrics: FulfillmentMetrics,
+        owner: str,
+        lease_seconds: float,
+        seconds: float,
+    ) -> None:
+        self._attempts = Attempts(pool, metrics.database, execute)
+        self._metrics, self._owner, self._lease_seconds, self._seconds = metrics, owner, lease_seconds, seconds
+
+    async def take(self, limit: int) -> list[Claim]:
+        """At most `limit` rows that are due and nobody's. Raises: DatabaseTrouble."""
+        return [_claim(row) for row in await self._change(_CLAIM, (self._owner, self._lease_seconds, limit))]
+
+    async def advance(self, claim: Claim, state: State) -> Claim | None:
+        """The row's next state, with its event and message; the lease goes on, and ends with `shipped`.
+
+        None: another worker or a caller was there first, or a hold came meanwhile.
+        Raises: DatabaseTrouble.
+        """
+        args = (*self._held(claim), state.value, self._lease_seconds)
+        rows = await self._change(_ADVANCE, args)
+        if not rows:
+            return None
+        self._metrics.changes.labels(state.value).inc()
+        return _claim(rows[0])
+
+    async def hold_as_found(self, claim: Claim, until: datetime) -> bool:
+        """Take over a hold that somebody wrote on the label itself; False: overtaken. Raises: DatabaseTrouble."""
+        return bool(await self._change(_HOLD_AS_FOUND, (*self._held(claim), until)))
+
+    async def release(self, claim: Claim, due_at: datetime | None = None, problem: str | None = None) -> bool:
+        """Give the row back, to be taken again from `due_at` on (None: at once); False: it was not ours any more.
+
+        Raises: DatabaseTrouble.
+        """
+        return bool(await self._change(_RELEASE, (*self._held(claim), problem, due_at)))
+
+    async def look_again(self, ids: Sequence[int]) -> None:
+        """Rows that are done, but whose objects may not be as they should. Raises: DatabaseTrouble."""
+        await self._change(_LOOK_AGAIN, (list(ids),))
+
+    async def cleared(self, claim: Claim) -> bool:
+        """Nothing is left to do for this row; False: overtaken. Raises: DatabaseTrouble."""
+        return bool(await self._change(_CLEARED, self._held(claim)))
+
+    def _held(self, claim: Claim) -> tuple[object, ...]:
+        return (claim.id, claim.version, self._owner)
+
+    async def _change(self, statement: str, args: tuple[object, ...]) -> list[Row]:
+        async def work(connection: Connection) -> list[Row]:
+            await connection.execute("BEGIN")
+            return await connection.fetch(statement, *args)
+
+        return await self._attempts.transact(work, Deadline(self._seconds))
+
+
+def _claim(row: Row) -> Claim:
+    label = make_label(row["id"], row["order_id"], orjson.loads(row["address"]), orjson.loads(row["items"]))
+    return Claim(
+        row["id"],
+        row["version"],
+        State(row["status"]),
+        label,
+        row["hold_until"],
+        row["hold_version"],
+        row["attempts"],
+        row["has_work"],
+        row["claimed_at"],
+    )

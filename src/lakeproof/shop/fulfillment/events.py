@@ -1,0 +1,45 @@
+"""The rows that every change leaves beside the fulfillment: its event, its message for others, the caller's key.
+
+All of them are part of one statement (`WITH changed AS (UPDATE or INSERT … RETURNING *) …`), so none can be left out.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from lakeproof.shop.fulfillment.models import Op
+
+# Parts of a statement whose CTE `changed` holds the fulfillment after the change. {type}: the event's type, an SQL
+# expression; {trace}: the trace id's parameter.
+RECORD_CHANGE = """,
+event AS (
+    INSERT INTO fulfillment_events (fulfillment_id, version, type, at)
+    SELECT id, version, {type}, updated_at FROM changed
+),
+message AS (
+    INSERT INTO outbox (event_id, aggregate, aggregate_id, type, payload, trace_id, created_at)
+    SELECT gen_random_uuid(), 'fulfillment', id::text, 'status.' || {type},
+           jsonb_build_object('fulfillment_id', id, 'order_id', order_id, 'status', status, 'version', version,
+                              'hold_until', hold_until, 'shipped_at', shipped_at),
+           {trace}, updated_at
+    FROM changed
+)"""
+RECORD_OPERATION = """,
+operation AS (
+    INSERT INTO fulfillment_operations (operation_key, fulfillment_id, version, digest, at)
+    SELECT {key}, id, version, {digest}, updated_at FROM changed
+)"""
+SELECT_OPERATION = "SELECT fulfillment_id, version, digest FROM fulfillment_operations WHERE operation_key = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that a caller asks for under a key. `digest` is the SHA-256 of all that it asks."""
+
+    op: Op
+    key: str
+    digest: bytes
+
+
+def operation(op: Op, key: str, fulfillment_id: int | None, body: str = "") -> Operation:
+    """The operation `op` on a fulfillment (None: a new one) with its body in canonical text."""
+    return Operation(op, key, hashlib.sha256(f"{op}|{fulfillment_id or 'new'}|{body}".encode()).digest())

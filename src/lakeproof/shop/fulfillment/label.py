@@ -1,0 +1,51 @@
+"""The text of a shipping label: a pure function of what never changes, so it can be written again."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lakeproof.shop.fulfillment.models import tracking_number
+
+BUCKET = "fulfillment-artifacts"
+PENDING = "pending/"
+READY = "ready/"
+CHAOS = "chaos/fulfillment-delay/"  # rehearsal's labels; they count as backlog
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label. `sha256` (hex) is what a copy is compared with."""
+
+    fulfillment_id: int
+    body: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the body."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    @property
+    def pending_key(self) -> str:
+        """Where it waits."""
+        return f"{PENDING}{self.fulfillment_id}"
+
+    @property
+    def ready_key(self) -> str:
+        """Where it is picked up."""
+        return f"{READY}{self.fulfillment_id}"
+
+
+def make_label(
+    fulfillment_id: int, order_id: int, address: Mapping[str, Any], items: Sequence[Mapping[str, Any]]
+) -> Label:
+    """The label of a fulfillment; its size does not depend on the id."""
+    lines = [
+        "LAKEPROOF PARCEL",
+        f"tracking {tracking_number(fulfillment_id)}",
+        f"order {order_id}",
+        *(str(address[part]) for part in ("name", "street")),
+        f"{address['postal_code']} {address['city']}, {address['country']}",
+        *(f"{item['quantity']} x {item['sku']}" for item in items),
+    ]
+    return Label(fulfillment_id, ("\n".join(lines) + "\n").encode())

@@ -1,0 +1,244 @@
+"""Brings labels from a request to the carrier: pending/ → ready/ → shipped.
+
+Every step may be done twice, by two workers, and be cut off anywhere: what it does in the object store gives the same
+objects again, and what it did counts only once the database has written it down, under the lease of the claim.
+
+    requested      write the label under pending/                     → label_pending
+    label_pending  hold over? copy to ready/, read it back            → label_ready
+    label_ready    read it back, delete the one under pending/        → shipped, with the event status.shipped
+    cancelled      delete both
+
+A held label is never under ready/: a hold that comes while it is copied is found at the next claim, which takes the
+copy away. A label that lies under ready/ and is gone from pending/ was moved by hand: taken as it is, if it is right.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.shop.fulfillment.claims import Claim, Claims
+from lakeproof.shop.fulfillment.label_store import LabelLook, LabelStore, StoreDown, StoreRefused
+from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
+from lakeproof.shop.fulfillment.models import State
+
+logger = logging.getLogger(__name__)
+
+BATCH = 8
+REFUSED_PAUSE_SECONDS = 30.0  # at most, before a label that the store refused is tried again
+DOWN_PAUSE_SECONDS = 3.0  # at most, before a store or database that does not answer is tried again
+
+
+class Step(StrEnum):
+    """Where a test can have the worker killed: right after this."""
+
+    CLAIMED = "claimed"
+    LABEL_WRITTEN = "label_written"
+    PENDING_RECORDED = "pending_recorded"
+    LABEL_COPIED = "label_copied"
+    READY_RECORDED = "ready_recorded"
+    PENDING_DELETED = "pending_deleted"
+    SHIPPED_RECORDED = "shipped_recorded"
+    LABELS_CLEARED = "labels_cleared"
+
+
+class _Overtaken(Exception):
+    """The row is not as it was claimed: a caller changed it, or the lease ran out."""
+
+
+class LabelWorker:
+    """`run` until `stop`. `look_seconds`: between two looks for work where nobody wakes it."""
+
+    def __init__(
+        self,
+        claims: Claims,
+        labels: LabelStore,
+        metrics: FulfillmentMetrics,
+        *,
+        look_seconds: float,
+        crash_after: Step | None = None,
+    ) -> None:
+        self._claims, self._labels, self._metrics = claims, labels, metrics
+        self._look_seconds, self._crash_after = look_seconds, crash_after
+        self._woken, self._stopping = asyncio.Event(), False
+        self._down_in_a_row = 0
+        self.problem = ""
+
+    def wake(self) -> None:
+        """There is something new: look at once."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End after the steps that are under way."""
+        self._stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until stopped; trouble is counted, told in `problem`, and tried again."""
+        while not self._stopping:
+            taken = await self._round()
+            if self._down_in_a_row:
+                await self._pause(min(DOWN_PAUSE_SECONDS, 0.25 * 2 ** min(self._down_in_a_row, 6)))
+            elif not taken:
+                await self._pause(self._look_seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        self._woken.clear()
+
+    async def _round(self) -> int:
+        """One look for work, and the work; the number of rows taken."""
+        try:
+            claimed = await self._claims.take(BATCH)
+        except (DatabaseTrouble, SaidNo) as error:
+            self._down("database", f"the database: {error}")
+            return 0
+        if not claimed:
+            self._down_in_a_row, self.problem = 0, ""
+            return 0
+        self._crash(Step.CLAIMED)
+        downs = await asyncio.gather(*(self._do(claim) for claim in claimed))
+        troubles = [down for down in downs if down]
+        if troubles:
+            self._down(*troubles[0])
+        else:
+            self._down_in_a_row, self.problem = 0, ""
+        return len(claimed)
+
+    def _down(self, kind: str, problem: str) -> None:
+        self._metrics.worker_troubles.labels(kind).inc()
+        self._down_in_a_row += 1
+        if problem != self.problem:
+            logger.warning("labels wait", extra={"kind": kind, "reason": problem})
+        self.problem = problem
+
+    async def _do(self, claim: Claim) -> tuple[str, str] | None:
+        """All the steps that one row can take now; what is down, where something is."""
+        try:
+            try:
+                await self._steps(claim)
+            except _Overtaken:
+                self._metrics.worker_troubles.labels("overtaken").inc()
+                await self._claims.release(claim)
+                await self._claims.look_again([claim.id])  # what we did last may have come too late
+            except StoreDown as error:
+                await self._claims.release(claim, problem=str(error))
+                return "store_down", f"the object store: {error}"
+            except StoreRefused as error:
+                self._metrics.worker_troubles.labels("store_refused").inc()
+                pause = timedelta(seconds=min(REFUSED_PAUSE_SECONDS, 2.0 ** min(claim.attempts, 10)))
+                logger.warning("a label waits", extra={"fulfillment": claim.id, "reason": str(error)})
+                await self._claims.release(claim, claim.now + pause, str(error))
+        except (DatabaseTrouble, SaidNo) as error:  # the lease ends by itself
+            return "database", f"the database: {error}"
+        return None
+
+    async def _steps(self, claim: Claim) -> None:
+        while claim.state in (State.REQUESTED, State.LABEL_PENDING, State.LABEL_READY):
+            after = await self._next(claim)
+            if after is None:
+                return
+            claim = after
+        if claim.state is State.CANCELLED:
+            await self._clear(claim)
+        elif claim.state in (State.SHIPPED, State.RETURNED) and claim.has_work:
+            await self._tidy(claim)
+
+    async def _next(self, claim: Claim) -> Claim | None:
+        """One step on; None: held, and given back until then."""
+        if claim.state is State.REQUESTED:
+            return await self._write(claim)
+        if claim.state is State.LABEL_PENDING:
+            return await self._move(claim)
+        return await self._ship(claim)
+
+    async def _write(self, claim: Claim) -> Claim:
+        await self._labels.put_pending(claim.label, claim.hold_until, claim.hold_version)
+        self._crash(Step.LABEL_WRITTEN)
+        after = await self._advance(claim, State.LABEL_PENDING)
+        self._crash(Step.PENDING_RECORDED)
+        return after
+
+    async def _move(self, claim: Claim) -> Claim | None:
+        look = await self._labels.look_pending(claim.label)
+        if look is None and not claim.is_held and await self._labels.is_ready(claim.label):
+            return await self._advance(claim, State.LABEL_READY)
+        if look is None or not _is_of(claim, look):
+            await self._labels.put_pending(claim.label, claim.hold_until, claim.hold_version)
+            look = None
+        held_until = claim.hold_until
+        if look is not None and look.hold_until is not None and look.hold_until > (held_until or claim.now):
+            held_until = look.hold_until
+        if held_until is not None and held_until > claim.now:
+            await self._hold(claim, held_until)
+            return None
+        await self._labels.copy_to_ready(claim.label)
+        self._crash(Step.LABEL_COPIED)
+        if not await self._labels.is_ready(claim.label):
+            raise StoreRefused("the copy under ready/ is not the label that was written")
+        after = await self._advance(claim, State.LABEL_READY)
+        self._crash(Step.READY_RECORDED)
+        return after
+
+    async def _hold(self, claim: Claim, until: datetime) -> None:
+        await self._labels.delete_ready(claim.label)  # a copy that a hold overtook
+        kept = await (
+            self._claims.release(claim, until)
+            if until == claim.hold_until
+            else self._claims.hold_as_found(claim, until)
+        )
+        if not kept:
+            raise _Overtaken
+
+    async def _ship(self, claim: Claim) -> Claim:
+        await self._make_ready(claim)
+        self._crash(Step.PENDING_DELETED)
+        after = await self._advance(claim, State.SHIPPED)
+        self._crash(Step.SHIPPED_RECORDED)
+        return after
+
+    async def _tidy(self, claim: Claim) -> None:
+        """A worker that was late left something under pending/."""
+        await self._make_ready(claim)
+        if not await self._claims.cleared(claim):
+            raise _Overtaken
+
+    async def _make_ready(self, claim: Claim) -> None:
+        """The label is under ready/, whole, and nothing is under pending/."""
+        if not await self._labels.is_ready(claim.label):
+            await self._labels.put_ready(claim.label)
+            if not await self._labels.is_ready(claim.label):
+                raise StoreRefused("what is under ready/ is not the label that was written")
+        await self._labels.delete_pending(claim.label)
+
+    async def _clear(self, claim: Claim) -> None:
+        await self._labels.delete_ready(claim.label)
+        await self._labels.delete_pending(claim.label)
+        self._crash(Step.LABELS_CLEARED)
+        if not await self._claims.cleared(claim):
+            raise _Overtaken
+
+    async def _advance(self, claim: Claim, state: State) -> Claim:
+        after = await self._claims.advance(claim, state)
+        if after is None:
+            raise _Overtaken
+        return after
+
+    def _crash(self, step: Step) -> None:
+        if step is self._crash_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_of(claim: Claim, look: LabelLook) -> bool:
+    """True where the object is this label, with the hold that the database last decided."""
+    if look.size != len(claim.label.body):
+        return False
+    if look.hold_version is None:  # somebody else wrote it again, with a hold of theirs
+        return True
+    return look.sha256 == claim.label.sha256 and look.hold_version >= claim.hold_version
