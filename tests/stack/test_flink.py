@@ -1,5 +1,6 @@
 """Which TaskManager counts as registered, over a JobManager that knows those which the test names."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -64,6 +65,19 @@ def test_of_somebody_elses_any_task_manager_counts_whatever_was_once_started_her
     job_manager.known = ()
     with pytest.raises(NotReady, match="not registered"):
         flink.taskmanager_ready(stack, 5)
+
+
+def test_a_task_manager_that_starts_waits_for_the_job_manager_and_an_old_one_does_not(
+    job_manager: JobManager, address: str, tmp_path: Path
+) -> None:
+    stack = stack_at(address, tmp_path, "local")
+    stack.settings.endpoints["flink-jobmanager"] = {"http": "127.0.0.1:9"}
+    flink.prepare_taskmanager(stack)
+    with pytest.raises(NotReady, match="waits for the JobManager"):
+        flink.taskmanager_ready(stack, 5)
+    an_hour_ago = (tmp_path / RESOURCE_ID).stat().st_mtime - 3600
+    os.utime(tmp_path / RESOURCE_ID, (an_hour_ago, an_hour_ago))
+    flink.taskmanager_ready(stack, 5)
 
 
 def test_a_task_managers_name_is_new_for_each_start_and_whole(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ reaches its REST port: it listens on loopback only.
 """
 
 import shutil
+import time
 import uuid
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,8 @@ from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import flink_config
 from lakeproof.stack.stack import Stack
 
+# Less than the component's start_seconds, at whose end a start counts as failed.
+_REGISTRATION_SECONDS = 100.0
 _OPENED = (
     "java.lang",
     "java.net",
@@ -165,6 +168,17 @@ def _started_here(stack: Stack) -> str | None:
         return None
 
 
+def _is_young(stack: Stack) -> bool:
+    """Whether the TaskManager was started here, less than its registration may take ago."""
+    if stack.settings.mode == "external":
+        return False
+    try:
+        age_seconds = time.time() - _resource_id_file(stack).stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return 0 <= age_seconds < _REGISTRATION_SECONDS
+
+
 def prepare_gateway(stack: Stack) -> None:
     """As `prepare_jobmanager`."""
     _prepare(stack, "flink-sql-gateway")
@@ -178,12 +192,16 @@ def jobmanager_ready(stack: Stack, timeout: float) -> None:
 def taskmanager_ready(stack: Stack, timeout: float) -> None:
     """It tells its own metrics itself, and the JobManager knows it: this one, not a killed one that it still counts.
 
-    While the JobManager is away its own answer is enough: restarting it would not help.
+    While the JobManager is away its own answer is enough: restarting it would not help. But one that was started just
+    now waits for it: called healthy already, it would be ill from the JobManager's first answer to its registration,
+    which at each cold start was an incident.
     """
     _ask(f"http://{stack.address('flink-taskmanager', 'jmx')}/metrics", timeout, "flink-taskmanager")
     try:
         known = _ask(f"{stack.url('flink-jobmanager')}/taskmanagers", timeout, "flink-jobmanager")
     except NotReady:
+        if _is_young(stack):
+            raise NotReady("waits for the JobManager", where="flink-taskmanager") from None
         return
     ids = {entry["id"] for entry in known.json()["taskmanagers"]}
     started_here = _started_here(stack)
