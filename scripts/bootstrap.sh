@@ -82,7 +82,7 @@ if [ "$purpose" != dev ] && ! find_vector_jdk >/dev/null; then
     fi
 fi
 repair=""
-if interrupted_dpkg || [ -e "$cache/services-to-disable" ] || grep -qs "$POLICY_MARK" "$POLICY"; then repair=1; fi
+if interrupted_dpkg || [ -e "$cache/services-to-disable" ] || grep -qs "$POLICY_MARK" "$POLICY" || [ -e "$CLUSTERS" ]; then repair=1; fi
 if [ -n "$packages$repair" ]; then
     have apt-get || lack "these are missing and there is no apt-get to install them: $(echo "$packages" | cut -f1 | tr '\n' ' ')"
     can_be_root || lack "packages are to be installed, and you are neither root nor is there sudo. As root run:

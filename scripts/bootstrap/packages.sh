@@ -3,6 +3,7 @@
 
 POLICY="$SYSTEM_ROOT/usr/sbin/policy-rc.d"
 POLICY_MARK="put here by lakeproof's bootstrap.sh"
+CLUSTERS="$SYSTEM_ROOT/etc/postgresql-common/createcluster.d/lakeproof.conf"
 APT_LOCK_WAIT_SECONDS=${APT_LOCK_WAIT_SECONDS:-600}
 
 as_root() {
@@ -28,9 +29,12 @@ lists_are_fresh() {
 }
 
 # forbid_service_starts: until allow_service_starts, packages do not start their services. What the file says ends
-# by itself when this process is gone, so that a kill -9 leaves nothing behind that matters.
+# by itself when this process is gone, so that a kill -9 leaves nothing behind that matters. PostgreSQL's package would
+# also make a database of its own: forbidden by another file (the next run removes one that a kill left).
 forbid_service_starts() {
     allow_service_starts
+    as_root mkdir -p "${CLUSTERS%/*}"
+    printf '# %s\ncreate_main_cluster = false\n' "$POLICY_MARK" | as_root tee "$CLUSTERS" >/dev/null
     if [ -x "$POLICY" ]; then
         refusal=0
         "$POLICY" mariadb start >/dev/null 2>&1 || refusal=$?
@@ -49,6 +53,12 @@ POLICY_END
 
 # allow_service_starts: take our policy away (one left by a killed run too), and put back what was there before.
 allow_service_starts() {
+    if [ -e "$CLUSTERS" ]; then
+        as_root rm -f "$CLUSTERS"
+        for folder in "${CLUSTERS%/*}" "$SYSTEM_ROOT/etc/postgresql-common"; do
+            as_root rmdir "$folder" 2>/dev/null || true # only where nothing else is in it
+        done
+    fi
     if grep -qs "$POLICY_MARK" "$POLICY"; then as_root rm -f "$POLICY"; fi
     if [ -e "$POLICY.lakeproof-saved" ]; then as_root mv "$POLICY.lakeproof-saved" "$POLICY"; fi
 }
@@ -118,6 +128,7 @@ disable_services() {
     for package in "$@"; do
         case $package in
             mariadb-server) unit=mariadb ;;
+            postgresql) unit=postgresql ;;
             prometheus* | redis-server) unit=$package ;;
             *) continue ;;
         esac

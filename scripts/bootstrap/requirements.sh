@@ -3,9 +3,13 @@
 
 SYSTEM_ROOT=${LAKEPROOF_SYSTEM_ROOT:-}
 
-# have PROGRAM: it can be run (an ordinary user's PATH leaves out sbin).
+# have PROGRAM: it can be run (an ordinary user's PATH leaves out sbin, and PostgreSQL's programs are on nobody's).
 have() {
-    (PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"; command -v "$1" >/dev/null 2>&1)
+    (
+        PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+        for folder in "$SYSTEM_ROOT"/usr/lib/postgresql/*/bin; do PATH="$PATH:$folder"; done
+        command -v "$1" >/dev/null 2>&1
+    )
 }
 
 # os_field KEY: a field of os-release, without quotes.

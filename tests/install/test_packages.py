@@ -83,6 +83,39 @@ def test_services_are_not_started_and_no_policy_is_left(system: Path) -> None:
     assert list((system / "usr/sbin").iterdir()) == []
 
 
+def test_postgresql_makes_no_cluster_while_apt_works_and_may_afterwards(
+    system: Path, make_program: MakeProgram
+) -> None:
+    folder = system / "etc/postgresql-common"
+    made = folder / "createcluster.d/lakeproof.conf"
+    make_program("apt-get", f"cat {made} >>{system}/calls")
+    done = run(system, "install_packages postgresql")
+    assert done.returncode == 0, done.stderr
+    assert "create_main_cluster = false" in calls(system)
+    assert not folder.exists()
+
+
+def test_what_a_killed_run_forbade_postgresql_is_allowed_again_by_the_next(system: Path) -> None:
+    (system / "etc/postgresql-common").mkdir()
+    own = system / "etc/postgresql-common/createcluster.conf"
+    own.touch()
+    run(system, "forbid_service_starts; kill -9 $$")
+    assert (system / "etc/postgresql-common/createcluster.d/lakeproof.conf").exists()
+    run(system, "install_packages")
+    assert list((system / "etc/postgresql-common").iterdir()) == [own]
+
+
+def test_a_program_of_postgresql_is_found_whatever_its_version(system: Path, tmp_path: Path) -> None:
+    table = tmp_path / "apt.tsv"
+    table.write_text("postgres-of-a-test\tpostgresql\t45\ta database\n")
+    assert run(system, f"missing_packages {table}").stdout == "postgresql\t45\ta database\n"
+    program = system / "usr/lib/postgresql/17/bin/postgres-of-a-test"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert run(system, f"missing_packages {table}").stdout == ""
+
+
 def test_a_policy_that_was_there_before_is_put_back(system: Path) -> None:
     policy = system / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 104\n")
@@ -153,11 +186,12 @@ def test_where_systemd_runs_new_services_do_not_start_at_the_next_boot(system: P
     run(system, "disable_services mariadb-server maven")
     assert calls(system) == []
     (system / "run/systemd/system").mkdir(parents=True)
-    run(system, "disable_services mariadb-server maven prometheus-alertmanager redis-server")
+    run(system, "disable_services mariadb-server maven prometheus-alertmanager redis-server postgresql")
     assert calls(system) == [
         "systemctl disable --now mariadb.service",
         "systemctl disable --now prometheus-alertmanager.service",
         "systemctl disable --now redis-server.service",
+        "systemctl disable --now postgresql.service",
     ]
 
 

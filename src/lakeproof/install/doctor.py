@@ -172,7 +172,8 @@ def packaged_programs(table: Path) -> list[tuple[str, str]]:
 
 def find_program(name: str) -> Path | None:
     """A program on PATH or in the system's folders, which an ordinary user's PATH leaves out."""
-    extra = os.pathsep.join(["/usr/sbin", "/sbin", "/usr/local/sbin"])
+    postgresql = (str(folder) for folder in Path("/usr/lib/postgresql").glob("*/bin"))  # one for each version
+    extra = os.pathsep.join(["/usr/sbin", "/sbin", "/usr/local/sbin", *postgresql])
     found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + extra)
     return Path(found) if found else None
 

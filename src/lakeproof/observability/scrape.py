@@ -29,6 +29,7 @@ HEALTH_PATHS = {
     "alertmanager": ("http", "/-/healthy"),
     "blackbox-exporter": ("http", "/-/healthy"),
     "mysqld-exporter": ("http", "/"),
+    "postgres-exporter": ("http", "/"),
 }
 
 

@@ -1,0 +1,68 @@
+"""postgres-exporter 0.11 (Debian's; 0.17 on Debian 13): PostgreSQL's own figures, connections above all.
+
+Its password lies in a file of mode 600, since arguments and environment can be read by others.
+"""
+
+import shutil
+
+import httpx
+
+from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.observability.written import write_file
+from lakeproof.stack import loopback
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+NAME = "postgres-exporter"
+
+
+def command(stack: Stack) -> Command:
+    """Loopback; one look at the server, which tells of all its databases."""
+    program = shutil.which("prometheus-postgres-exporter") or shutil.which("postgres_exporter")
+    if program is None:
+        raise MissingArtifact(NAME)
+    host, port = stack.host_port("postgres", "tcp")
+    return Command(
+        (
+            program,
+            f"--web.listen-address={stack.settings.host}:{stack.port(NAME)}",
+            "--log.level=warn",
+        ),
+        env={
+            "DATA_SOURCE_URI": f"{host}:{port}/postgres?sslmode=disable&connect_timeout=2",
+            "DATA_SOURCE_USER": "exporter",
+            "DATA_SOURCE_PASS_FILE": str(stack.etc_dir(NAME) / "password"),
+        },
+    )
+
+
+def prepare(stack: Stack) -> None:
+    """Before each start: the password, mode 600."""
+    write_file(stack.etc_dir(NAME) / "password", stack.secret("postgres-exporter"), mode=0o600)
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It serves its own page; whether the database answers is a metric (pg_up), not its health."""
+    try:
+        answer = loopback.get(f"{stack.url(NAME)}/", timeout=timeout)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where=NAME) from error
+    if answer.status_code != 200:
+        raise NotReady(f"answered {answer.status_code}", where=NAME)
+
+
+COMPONENTS = (
+    Component(
+        name=NAME,
+        kind="engine",
+        command=command,
+        ready=ready,
+        ports={"http": 9187},
+        provision_needs=("postgres",),
+        prepare=prepare,
+        scrapes=(Scrape("http", seconds=5.0),),
+        start_seconds=60.0,
+        image="quay.io/prometheuscommunity/postgres-exporter:v0.17.1",
+        summary="figures of PostgreSQL",
+    ),
+)

@@ -1,0 +1,259 @@
+"""The real PostgreSQL: what it acknowledged survives kill -9, it asks for passwords, and provision mends nothing."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady, PortTaken, TerminalError
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.engines import postgres, postgres_accounts
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.proof]
+
+type Up = Callable[..., SupervisorClient]
+
+
+def back_after(client: SupervisorClient, name: str, restarts: int) -> None:
+    def look() -> bool | None:
+        row = client.row(name)
+        return True if row.restarts > restarts and row.health == "healthy" else None
+
+    Deadline(90).wait_for(f"{name} to come back", look)
+
+
+def ask(stack: Stack, sql: str, *args: object, database: str = "postgres") -> list[tuple[object, ...]]:
+    return postgres.select(stack, "postgres", "postgres-root", sql, *args, database=database)
+
+
+def test_it_comes_up_durable_and_ready_for_capture(stack: Stack, up: Up) -> None:
+    up("postgres")
+    wanted = {
+        "fsync": "on",
+        "synchronous_commit": "on",
+        "wal_level": "logical",
+        "max_slot_wal_keep_size": "512MB",
+        "password_encryption": "scram-sha-256",
+        "data_checksums": "on",
+        "TimeZone": "UTC",
+        "listen_addresses": "127.0.0.1",
+    }
+    assert {name: ask(stack, f"SHOW {name}")[0][0] for name in wanted} == wanted
+
+
+async def write_until_lost(stack: Stack, acknowledged: list[int]) -> None:
+    """Rows into a table of their own, one commit each; those that were acknowledged are noted."""
+    async with postgres.connection(stack, "postgres", "postgres-root", 60.0) as connection:
+        number = 0
+        while True:
+            number += 1
+            await connection.execute(f"INSERT INTO survivors VALUES ({number})")
+            acknowledged.append(number)
+
+
+def test_what_was_acknowledged_survives_kill_9_under_writes(stack: Stack, up: Up) -> None:
+    client = up("postgres")
+    ask(stack, "DROP TABLE IF EXISTS survivors")
+    ask(stack, "CREATE TABLE survivors (number integer PRIMARY KEY)")
+    acknowledged: list[int] = []
+
+    async def write_and_kill() -> None:
+        writer = asyncio.create_task(write_until_lost(stack, acknowledged))
+        async with asyncio.timeout(30):
+            while len(acknowledged) < 50:
+                await asyncio.sleep(0.01)
+        client.kill("postgres")
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await writer
+
+    restarts = client.row("postgres").restarts
+    asyncio.run(write_and_kill())
+    back_after(client, "postgres", restarts)
+    found = {row[0] for row in ask(stack, "SELECT number FROM survivors")}
+    assert set(acknowledged) - found == set()
+    # One more may have been committed whose answer was lost, and none beyond it.
+    assert len(found - set(acknowledged)) <= 1
+    ask(stack, "DROP TABLE survivors")
+
+
+def test_it_comes_back_when_only_its_first_process_is_killed(stack: Stack, up: Up) -> None:
+    client = up("postgres")
+    row = client.row("postgres")
+    assert row.pid is not None
+    os.kill(row.pid, signal.SIGKILL)
+    back_after(client, "postgres", row.restarts)
+    assert ask(stack, "SELECT 1") == [(1,)]
+
+
+def test_a_stopped_server_is_not_ready_within_the_time_and_seen_as_unhealthy(stack: Stack, up: Up) -> None:
+    client = up("postgres")
+    client.kill("postgres", "STOP")
+    try:
+        asked = Deadline(60)
+        with pytest.raises(NotReady):
+            postgres.ready(stack, 1.0)
+        assert asked.elapsed < 5
+        Deadline(30).wait_for("it to be unhealthy", lambda: client.row("postgres").health == "unhealthy" or None)
+    finally:
+        client.kill("postgres", "CONT")
+    Deadline(30).wait_for("it to be healthy again", lambda: client.row("postgres").health == "healthy" or None)
+
+
+def test_a_second_start_keeps_data_and_ends_fast(stack: Stack, up: Up) -> None:
+    client = up("postgres")
+    ask(stack, "CREATE TABLE IF NOT EXISTS kept (id integer)")
+
+    async def stop_under_a_client() -> float:
+        async with postgres.connection(stack, "postgres", "postgres-root", 60.0) as open_one:
+            await open_one.execute("BEGIN; INSERT INTO kept VALUES (1)")
+            started = Deadline(60)
+            await asyncio.to_thread(client.stop, "postgres")
+            return started.elapsed
+
+    # Fast: a client in the middle of a transaction is not waited for.
+    assert asyncio.run(stop_under_a_client()) < 10
+    client.start("postgres")
+    Deadline(60).wait_for("postgres", lambda: client.row("postgres").health == "healthy" or None)
+    assert ask(stack, "SELECT count(*) FROM kept") == [(0,)]
+    ask(stack, "DROP TABLE kept")
+
+
+def test_a_restart_mends_neither_a_lost_grant_nor_a_rotated_password(stack: Stack, up: Up) -> None:
+    client = up("postgres")
+    restarts = client.row("postgres").restarts
+    ask(stack, "REVOKE pg_monitor FROM exporter")
+    ask(stack, "ALTER ROLE reader PASSWORD 'rotated'")
+    try:
+        client.kill("postgres")
+        back_after(client, "postgres", restarts)
+        held = ask(stack, "SELECT pg_has_role('exporter', 'pg_monitor', 'member')")
+        assert held == [(False,)]
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            postgres.select(stack, "reader", "postgres-reader", "SELECT 1")
+    finally:
+        ask(stack, "GRANT pg_monitor TO exporter")
+        ask(stack, f"ALTER ROLE reader PASSWORD '{stack.secret('postgres-reader')}'")
+
+
+def test_each_account_may_do_its_work_and_no_more(stack: Stack, up: Up) -> None:
+    up("postgres")
+    for database in postgres_accounts.DATABASES:
+        owner = postgres_accounts.owner_of(database)
+        assert postgres.select(stack, owner.user, owner.secret, "SELECT count(*) FROM outbox", database=database)
+        for user in ("reader", "cdc"):
+            postgres.select(stack, user, f"postgres-{user}", "SELECT count(*) FROM outbox", database=database)
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                postgres.select(stack, user, f"postgres-{user}", "DELETE FROM outbox", database=database)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        postgres.select(stack, "payment_service", "postgres-payment-service", "SELECT 1", database="support")
+    assert ask(stack, "SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = 'cdc'") == [(True, False)]
+
+
+def test_a_table_that_is_captured_gives_whole_old_rows(stack: Stack, up: Up) -> None:
+    up("postgres")
+    for database in postgres_accounts.DATABASES:
+        rows = ask(
+            stack,
+            "SELECT relname, relreplident = 'f' FROM pg_class WHERE relkind = 'r'"
+            " AND relnamespace = 'public'::regnamespace",
+            database=database,
+        )
+        assert {name: whole for name, whole in rows if name == "outbox"} == {"outbox": False}
+        captured = [name for name, _ in rows if name != "outbox" and not str(name).endswith("_operations")]
+        assert [name for name, whole in rows if name in captured and not whole] == []
+
+
+def test_nobody_comes_in_without_a_password(stack: Stack, up: Up) -> None:
+    up("postgres")
+    host, port = stack.host_port("postgres")
+
+    async def without() -> None:
+        for where in (host, str(postgres.socket_folder(stack))):
+            with pytest.raises(asyncpg.InvalidPasswordError):
+                await asyncpg.connect(host=where, port=port, user="postgres", password="", timeout=5.0)
+
+    asyncio.run(without())
+
+
+def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) -> None:
+    up("postgres")
+    other = Stack(stack.settings.model_copy(update={"secrets": {"postgres-root": "another"}}))
+    postgres.ready(other, 5.0)
+    with pytest.raises(TerminalError, match=r"secrets\.json is not the one"):
+        postgres.provision(other)
+
+
+def test_no_password_is_in_its_log_or_its_command_line(stack: Stack, up: Up) -> None:
+    client = up("postgres")
+    with pytest.raises(asyncpg.DuplicateObjectError):
+        ask(stack, f"CREATE ROLE reader PASSWORD '{stack.secret('postgres-reader')}'")
+    pid = client.row("postgres").pid
+    said = stack.log_path("postgres").read_text() + Path(f"/proc/{pid}/cmdline").read_text()
+    assert [name for name in ("postgres-root", "postgres-reader") if stack.secret(name) in said] == []
+
+
+def test_the_exporter_tells_the_connections_of_each_database(stack: Stack, up: Up) -> None:
+    up("postgres", "postgres-exporter")
+
+    def look() -> str | None:
+        text = httpx.get(f"{stack.url('postgres-exporter')}/metrics", timeout=5.0, trust_env=False).text
+        return text if "pg_up 1" in text and 'pg_stat_database_numbackends{datid="' in text else None
+
+    text = Deadline(30).wait_for("the exporter to see the server", look)
+    assert 'datname="payment"' in text
+    assert "pg_settings_max_connections" in text
+
+
+def test_a_taken_port_is_said_with_its_holder(stack: Stack, up: Up) -> None:
+    client = up("postgres")
+    client.down()
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((stack.settings.host, stack.port("postgres", "tcp")))
+        holder.listen()
+        with pytest.raises(PortTaken, match=f"port {stack.port('postgres', 'tcp')} is taken"):
+            up("postgres")
+    up("postgres")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A state folder that the server's own user may enter."""
+    made = Path(tempfile.mkdtemp(prefix="lp-install-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+def test_a_half_done_initdb_is_done_again(stack: Stack, open_folder: Path) -> None:
+    fresh = Stack(stack.settings.model_copy(update={"state_dir": open_folder}))
+    half = open_folder / "data/postgres/db.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("1")
+    postgres.prepare(fresh)
+    assert not half.exists()
+    database = open_folder / "data/postgres/db"
+    assert (database / "global/pg_control").is_file()
+    assert not (open_folder / "data/postgres/initdb.password").exists()
+    inode = database.stat().st_ino
+    postgres.prepare(fresh)
+    assert database.stat().st_ino == inode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
+def test_a_folder_that_the_server_may_not_pass_is_named(stack: Stack, open_folder: Path) -> None:
+    closed = open_folder / "closed"
+    (closed / "state").mkdir(parents=True)
+    closed.chmod(0o700)
+    with pytest.raises(TerminalError, match="closed: the user postgres may not pass"):
+        postgres.prepare(Stack(stack.settings.model_copy(update={"state_dir": closed / "state"})))

@@ -1,0 +1,55 @@
+"""PostgreSQL's liveness by what a socket says."""
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lakeproof.probes.postgres import postgres_answers
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+def stack_at(port: int, state_dir: Path) -> Stack:
+    return Stack(Settings(state_dir=state_dir, endpoints={"postgres": {"tcp": f"127.0.0.1:{port}"}}))
+
+
+def error_message(code: str) -> bytes:
+    """An ErrorResponse of the wire protocol."""
+    fields = b"".join(
+        kind + value + b"\0" for kind, value in ((b"S", b"FATAL"), (b"C", code.encode()), (b"M", b"no"))
+    )
+    return b"E" + struct.pack("!i", 4 + len(fields) + 1) + fields + b"\0"
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+def test_a_closed_port_is_refused_and_one_that_says_nothing_silent(listener: socket.socket, tmp_path: Path) -> None:
+    port: int = listener.getsockname()[1]
+    assert postgres_answers(stack_at(port, tmp_path), 0.3) == "silent"
+    listener.close()
+    assert postgres_answers(stack_at(port, tmp_path), 0.3) == "refused"
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [("28P01", "rejected"), ("28000", "rejected"), ("57P03", "error 57P03"), ("53300", "error 53300")],
+)
+def test_an_answer_that_lets_nobody_in_is_told(listener: socket.socket, tmp_path: Path, code: str, word: str) -> None:
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(error_message(code))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    assert postgres_answers(stack_at(listener.getsockname()[1], tmp_path), 2.0) == word
+    thread.join(5)
