@@ -64,6 +64,10 @@ bare-check: ## `make demo` and `make test` in a bare Debian root with an empty c
 chaos-replication-lag: ## pause the connector, write rows, report the binlog delta: ARGS="--connect-url URL --rows N"
 	@$(VENV)/python scripts/chaos/simulate_replication_lag.py $(ARGS)
 
+.PHONY: chaos-fulfillment-delay
+chaos-fulfillment-delay: ## hold labels back: ARGS="--count N --hold-minutes M --support-ticket-id ID", or --revert
+	@$(VENV)/python scripts/chaos/simulate_fulfillment_delay.py $(ARGS)
+
 .PHONY: clean
 clean: ## remove what was built in this clone (not the cache, not any stack's state)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache java/*/target

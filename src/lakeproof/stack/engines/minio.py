@@ -12,7 +12,7 @@ from lakeproof.errors import NotReady
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.stack import Stack
 
-BUCKETS = ("lake", "flink")
+BUCKETS = ("lake", "flink", "fulfillment-artifacts", "support-attachments")
 HEALTH_PATH = "/minio/health/live"
 
 

@@ -1,0 +1,54 @@
+"""The rehearsal behind `make chaos-fulfillment-delay`: hold labels back, or let them go, and look at a ticket.
+
+The hold is recorded like every fault, so `lakeproof fault remove held_labels` takes it out after a crash.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from lakeproof.faults import held_labels, records
+from lakeproof.shop.fulfillment.label import BUCKET, CHAOS
+from lakeproof.stack.stack import Stack
+
+SUPPORT_SECONDS = 15.0
+
+
+def hold(stack: Stack, count: int, hold_minutes: float) -> dict[str, Any]:
+    """Hold labels back; what the script prints. Raises: LakeproofError."""
+    given = {"count": count, "hold_minutes": hold_minutes}
+    record = records.inject(stack, held_labels.FAULT, given, by="chaos-fulfillment-delay")
+    return {"action": "hold", "at": record.at, "holdMinutes": hold_minutes} | _seen(stack)
+
+
+def revert(stack: Stack) -> dict[str, Any]:
+    """Let them go; what the script prints. Raises: LakeproofError."""
+    before = held_labels.held_labels(stack)
+    records.remove(stack, held_labels.FAULT)
+    freed = {"removedObjects": len(before.keys), "releasedBytes": before.bytes}
+    return {"action": "revert", "at": datetime.now(UTC).isoformat()} | freed | _seen(stack)
+
+
+def ticket(stack: Stack, ticket_id: int) -> dict[str, Any]:
+    """How the ticket's timeline stands: its newest shipment entry. A service that is away is told, not raised."""
+    url = f"{stack.url('support-service')}/support/cases/{ticket_id}"
+    try:
+        answer = httpx.get(url, params={"includeTimeline": "true"}, timeout=SUPPORT_SECONDS, trust_env=False)
+        answer.raise_for_status()
+        timeline = answer.json()["timeline"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return {"id": ticket_id, "reached": False, "problem": f"{type(error).__name__}: {error}"}
+    shipments = [entry for entry in timeline["entries"] if entry["source"] == "fulfillment"]
+    return {
+        "id": ticket_id,
+        "reached": True,
+        "complete": timeline["complete"],
+        "entries": len(timeline["entries"]),
+        "newestShipment": shipments[-1] if shipments else None,
+    }
+
+
+def _seen(stack: Stack) -> dict[str, Any]:
+    seen = held_labels.held_labels(stack)
+    return {"bucket": BUCKET, "prefix": CHAOS, "objects": len(seen.keys), "bytes": seen.bytes}

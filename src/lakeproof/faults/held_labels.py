@@ -1,0 +1,106 @@
+"""Labels that are held: under the rehearsal's prefix of the labels' bucket, with `hold-until` in the future.
+
+They count as backlog, and as late as their hold is long, for every fulfillment service that looks at the bucket; no
+parcel of a customer is touched.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError, TransientError
+from lakeproof.faults.fault import Fault
+from lakeproof.lake.object_store import s3_client
+from lakeproof.shop.fulfillment.label import BUCKET, CHAOS, make_label
+from lakeproof.shop.fulfillment.label_store import HOLD_UNTIL
+from lakeproof.shop.fulfillment.models import iso
+from lakeproof.stack.stack import Stack
+
+AT_ONCE = 8
+_ADDRESS = {"name": "Rehearsal", "street": "1 Hold Road", "city": "Lake", "postal_code": "0", "country": "XX"}
+_ITEMS = [{"sku": "rehearsal", "quantity": 1}]
+
+
+class HeldLabelsArguments(Arguments):
+    """`count` labels, held for `hold_minutes` from now on."""
+
+    count: int = Field(25, ge=1, le=10_000)
+    hold_minutes: float = Field(30.0, ge=0.1, le=7 * 24 * 60)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLabels:
+    """What lies under the prefix."""
+
+    keys: tuple[str, ...]
+    bytes: int
+
+
+def held_labels(stack: Stack) -> HeldLabels:
+    """Look. Raises: TransientError where the store does not answer, TerminalError where it refuses."""
+    with _told():
+        return _listed(s3_client(stack))
+
+
+def inject(stack: Stack, arguments: HeldLabelsArguments) -> None:
+    """Write the labels; the same keys again where some are there. Raises: TransientError, TerminalError."""
+    client = s3_client(stack)
+    held_until = iso(datetime.now(UTC) + timedelta(minutes=arguments.hold_minutes))
+
+    def put(number: int) -> None:
+        client.put_object(
+            Bucket=BUCKET,
+            Key=f"{CHAOS}{number:05d}",
+            Body=make_label(number, number, _ADDRESS, _ITEMS).body,
+            ContentType="text/plain; charset=utf-8",
+            Metadata={HOLD_UNTIL: held_until},
+        )
+
+    with _told(), ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(put, range(1, arguments.count + 1)))
+
+
+def remove(stack: Stack, _: HeldLabelsArguments) -> None:
+    """Delete everything under the prefix. Raises: TransientError, TerminalError."""
+    client = s3_client(stack)
+
+    def delete(key: str) -> None:
+        client.delete_object(Bucket=BUCKET, Key=key)
+
+    with _told(), ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(delete, _listed(client).keys))
+
+
+def _listed(client: Any) -> HeldLabels:
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=CHAOS)
+    found = [entry for page in pages for entry in page.get("Contents", []) if not entry["Key"].endswith("/")]
+    return HeldLabels(tuple(entry["Key"] for entry in found), sum(entry["Size"] for entry in found))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise TerminalError(
+            f"the object store refused: {error}",
+            where=BUCKET,
+            next_action="see that the bucket and the keys are right",
+        ) from error
+    except BotoCoreError as error:
+        raise TransientError(
+            f"no answer from the object store ({type(error).__name__})", where="minio", next_action="lakeproof ps"
+        ) from error
+
+
+FAULT = Fault(
+    "held_labels", "hold labels back in the labels' bucket (a rehearsal's own)", inject, remove, HeldLabelsArguments
+)
