@@ -5,8 +5,10 @@ Pure ASGI: it costs microseconds, and it sees the body's bytes as they arrive, s
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from lakeproof.shop.metrics import RequestMetrics
@@ -21,6 +23,15 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 _ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
+
+
+@dataclass(frozen=True)
+class RouteLimit:
+    """Another limit on the body of one route; `path` is compared with the whole path."""
+
+    method: str
+    path: re.Pattern[str]
+    max_body_bytes: int
 
 
 class Gate:
@@ -38,10 +49,18 @@ class Gate:
         max_body_bytes: int,
         body_seconds: float,
         max_under_way: int,
+        route_limits: tuple[RouteLimit, ...] = (),
     ) -> None:
         self._app, self._metrics = app, metrics
         self._max_under_way, self._under_way = max_under_way, 0
         self._max_body_bytes, self._body_seconds = max_body_bytes, body_seconds
+        self._route_limits = route_limits
+
+    def _max_bytes(self, method: str, path: str) -> int:
+        for limit in self._route_limits:
+            if limit.method == method and limit.path.fullmatch(path):
+                return limit.max_body_bytes
+        return self._max_body_bytes
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One request."""
@@ -53,7 +72,8 @@ class Gate:
         trace = accept_trace_id(given.decode("latin-1"))
         token = trace_id.set(trace)
         status = 0
-        limit = _BodyLimit(receive, scope["headers"], self._max_body_bytes, self._body_seconds)
+        max_bytes = self._max_bytes(scope["method"], scope["path"])
+        limit = _BodyLimit(receive, scope["headers"], max_bytes, self._body_seconds)
 
         async def send_traced(message: Message) -> None:
             nonlocal status

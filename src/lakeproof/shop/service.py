@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from lakeproof import __version__
-from lakeproof.shop.gate import Gate
+from lakeproof.shop.gate import Gate, RouteLimit
 from lakeproof.shop.health import Health, HealthQuestion
 from lakeproof.shop.metrics import RequestMetrics
 from lakeproof.shop.refusal import Refusal, json_response
@@ -52,11 +52,13 @@ def create_service(
     opened: Callable[[FastAPI], Opened],
     *,
     works_without: frozenset[str] = frozenset(),
+    route_limits: tuple[RouteLimit, ...] = (),
 ) -> FastAPI:
     """The service's app. It starts also where a dependency is away, and says so.
 
     `opened` puts what the routes need into `app.state`. `works_without`: dependencies whose trouble is told by
-    /health and does not make the service unhealthy.
+    /health and does not make the service unhealthy. `route_limits`: routes whose bodies may be larger or smaller than
+    the settings say.
     """
 
     @asynccontextmanager
@@ -75,6 +77,7 @@ def create_service(
         max_body_bytes=settings.max_body_bytes,
         body_seconds=settings.request_seconds,
         max_under_way=20 * settings.pool_size,
+        route_limits=route_limits,
     )
     app.include_router(_operation(metrics))
     _refuse_alike(app)
