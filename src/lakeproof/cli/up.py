@@ -49,7 +49,7 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def up(
         names: Annotated[
-            list[str] | None, typer.Argument(help="components; without: all but those on demand")
+            list[str] | None, typer.Argument(help="components; without: the path of an order and what watches it")
         ] = None,
         scenario: Annotated[str | None, typer.Option("--for", help="what this scenario needs")] = None,
         every: Annotated[bool, typer.Option("--all", help="everything, also what is on demand")] = False,

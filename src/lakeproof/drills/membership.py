@@ -24,14 +24,15 @@ def absent_components(stack: Stack) -> frozenset[str]:
 def _present(stack: Stack, wanted: frozenset[str]) -> frozenset[str]:
     if stack.settings.mode == "external":
         return frozenset(stack.settings.endpoints)
+    plain = frozenset(name for name in wanted if all_components()[name].in_plain_up)
     client = SupervisorClient(stack)
     if not client.running():
-        return wanted
+        return plain
     pool = ThreadPoolExecutor(1, thread_name_prefix="membership")
     try:
         return frozenset(row.name for row in pool.submit(client.ps).result(timeout=ASK_SECONDS))
     except (LakeproofError, TooSlow):
         # A supervisor that hangs must not hide what else is wrong.
-        return wanted
+        return plain
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

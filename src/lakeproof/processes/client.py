@@ -106,7 +106,7 @@ class SupervisorClient:
 
     def default_names(self) -> list[str]:
         """What `up` without a name means."""
-        return [name for name, component in self.components.items() if not component.on_demand]
+        return [name for name, one in self.components.items() if one.in_plain_up and not one.on_demand]
 
     def down(self, on_event: OnEvent = _ignore) -> list[str]:
         """Stop everything and the daemon, and sweep what is left, also when the daemon is dead. Safe to repeat.

@@ -53,7 +53,8 @@ class Component:
     takes_down: components that must not outlive this one (a JobManager's TaskManagers).
     before_stop: a clean goodbye (stop with savepoint), as a process of its own.
     start_seconds: past it, starting counts as failed. stop_seconds: from stop_signal to SIGKILL.
-    on_demand: not part of `up` without a name.
+    on_demand: started by the command that needs it, watched by nobody.
+    in_plain_up: started by `up` without a name, which is the path of an order; the rest by name or by `up --all`.
     image: what stands for it in compose.
     """
 
@@ -74,5 +75,6 @@ class Component:
     stop_signal: str = "SIGTERM"
     stop_seconds: float = 10.0
     on_demand: bool = False
+    in_plain_up: bool = True
     image: str | None = None
     summary: str = ""

@@ -11,7 +11,13 @@ from lakeproof.stack.stack import Stack
 
 
 def shop_service(
-    name: str, port: int, *, summary: str, needs: tuple[str, ...], uses: tuple[str, ...] = ()
+    name: str,
+    port: int,
+    *,
+    summary: str,
+    needs: tuple[str, ...],
+    uses: tuple[str, ...] = (),
+    in_plain_up: bool = False,
 ) -> Component:
     """`name` is FOLDER-service. `needs`: what it is unhealthy without; `uses`: what it can be without for a while."""
     module = f"lakeproof.shop.{name.removesuffix('-service')}.app"
@@ -40,5 +46,6 @@ def shop_service(
         scrapes=(Scrape("http"),),
         start_seconds=30.0,
         stop_seconds=12.0,
+        in_plain_up=in_plain_up,
         summary=summary,
     )

@@ -339,6 +339,7 @@ COMPONENTS = (
         start_seconds=60.0,
         stop_signal="SIGINT",  # fast: what is under way is rolled back; SIGTERM would wait for every client
         stop_seconds=20.0,
+        in_plain_up=False,
         image="postgres:15",
         summary="the database of payment, fulfillment, support and notification",
     ),

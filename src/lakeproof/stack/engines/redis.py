@@ -115,6 +115,7 @@ COMPONENTS = (
         ports={"tcp": 6379},
         prepare=prepare,
         start_seconds=30.0,
+        in_plain_up=False,
         image="redis:7.0",
         summary="counts of the notification limiter, cache of the support timeline",
     ),

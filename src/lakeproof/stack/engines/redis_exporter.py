@@ -48,6 +48,7 @@ COMPONENTS = (
         provision_needs=("redis",),
         scrapes=(Scrape("http", seconds=5.0),),
         start_seconds=30.0,
+        in_plain_up=False,
         image="oliver006/redis_exporter:v1.45.0",
         summary="figures of Redis",
     ),
