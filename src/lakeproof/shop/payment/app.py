@@ -1,0 +1,65 @@
+"""The payment service as a process: `python -m lakeproof.shop.payment.app`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, ask, connector_of
+from lakeproof.shop.outbox import RELAY_SECONDS, relaying
+from lakeproof.shop.payment.api import PaymentApi, router
+from lakeproof.shop.payment.metrics import PaymentMetrics
+from lakeproof.shop.payment.store import PaymentStore
+from lakeproof.shop.service import create_service, serve
+from lakeproof.stack.settings import ShopSettings
+from lakeproof.stack.stack import Stack
+
+NAME = "payment-service"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the service stands on: its database (also with the relay's patience), and Kafka's address."""
+
+    connect: Callable[[], Awaitable[Connection]]
+    connect_relay: Callable[[], Awaitable[Connection]]
+    kafka: str
+
+
+def surroundings_of(stack: Stack) -> Surroundings:
+    """Those of the stack."""
+    return Surroundings(
+        connector_of(stack, "payment"),
+        connector_of(stack, "payment", statement_seconds=RELAY_SECONDS),
+        stack.address("kafka", "tcp"),
+    )
+
+
+def create_app(settings: ShopSettings, around: Surroundings) -> FastAPI:
+    """The service; it starts also where its database or Kafka is away, and says so."""
+    metrics = PaymentMetrics()
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+        pool = ConnectionPool(around.connect, settings.pool_size, wait_seconds=min(2.0, settings.request_seconds))
+        own = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
+        metrics.database.watch(pool)
+
+        async def ask_kafka() -> str:
+            return relay.problem
+
+        try:
+            async with relaying(around.connect_relay, around.kafka, "payment", metrics.registry) as relay:
+                app.state.payments = PaymentApi(PaymentStore(pool, metrics, relay.wake), settings.request_seconds)
+                yield {"postgres": lambda: ask(own, "payments"), "kafka": ask_kafka}
+        finally:
+            await asyncio.gather(pool.close(), own.close())
+
+    return create_service("payment service", settings, metrics, router, opened, works_without=frozenset({"kafka"}))
+
+
+if __name__ == "__main__":
+    serve(NAME, lambda stack: create_app(stack.settings.shop, surroundings_of(stack)))

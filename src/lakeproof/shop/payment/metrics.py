@@ -1,0 +1,28 @@
+"""What the payment service counts beyond its requests."""
+
+from prometheus_client import Counter
+
+from lakeproof.shop.database.metrics import DatabaseMetrics
+from lakeproof.shop.metrics import RequestMetrics
+from lakeproof.shop.payment.cards import DECLINING
+
+
+class PaymentMetrics(RequestMetrics):
+    """Changes of payments, declines, and what the database did to us."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes = Counter(
+            "shop_payment_changes_total", "Committed changes of payments.", ["type"], registry=self.registry
+        )
+        self.declines = Counter(
+            "shop_payment_declines_total", "Declined authorizations by their code.", ["code"], registry=self.registry
+        )
+        for code in DECLINING.values():
+            self.declines.labels(code)
+        self.replays = Counter(
+            "shop_payment_replays_total",
+            "Calls answered from an earlier call of the same key.",
+            registry=self.registry,
+        )
+        self.database = DatabaseMetrics(self.registry)

@@ -1,0 +1,229 @@
+"""Payments in PostgreSQL. Every change is one transaction of one statement: payment, event, caller's key, message.
+
+COMMIT travels alone, so that only a connection lost during it leaves an unclear outcome. A key that was used is found
+by its row, which only one transaction can make; two authorizations of one order meet at a unique index.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.attempts import Attempts
+from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.shop.payment.cards import decline_code, fingerprint
+from lakeproof.shop.payment.events import RECORD, SELECT_ANSWER, Operation
+from lakeproof.shop.payment.metrics import PaymentMetrics
+from lakeproof.shop.payment.models import (
+    DECLINED_EVENT,
+    Amounts,
+    NotAllowed,
+    Op,
+    Payment,
+    Status,
+    Why,
+    amounts_after,
+)
+from lakeproof.shop.payment.requests import AuthorizeRequest, money
+from lakeproof.shop.traces import trace_id
+
+MAX_FOUND = 200  # payments of one order
+
+_AUTHORIZE = (
+    """
+WITH changed AS (
+    INSERT INTO payments (order_id, customer_id, card_fingerprint, amount, status, authorized, captured, refunded,
+                          decline_code, version, created_at, updated_at)
+    SELECT $7::bigint, $8::bigint, $9::text, $2::numeric, $10::text, $11::numeric, 0, 0, $12::text, 1, at, at
+    FROM clock_timestamp() AS at
+    RETURNING *
+)"""
+    + RECORD
+)
+_LOCK = "SELECT status, authorized, captured, refunded FROM payments WHERE id = $1 FOR UPDATE"
+# The clock may have been set back: a payment's times never go back.
+_CHANGE = (
+    """
+WITH changed AS (
+    UPDATE payments SET status = $8, captured = $9, refunded = $10, version = version + 1,
+                        updated_at = GREATEST(clock_timestamp(), updated_at)
+    WHERE id = $7
+    RETURNING *
+)"""
+    + RECORD
+)
+_ORDER_HAS_PAYMENT = "one_live_payment_per_order"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change's answer. `replayed`: an earlier call of this key had done it, and was answered this."""
+
+    payment: Payment
+    replayed: bool = False
+
+
+class PaymentRefused(SaidNo):
+    """The shop's own rules say no."""
+
+    def __init__(self, why: Why, message: str) -> None:
+        self.why: Why = why
+        super().__init__(message)
+
+
+class PaymentStore:
+    """Payments, by way of a pool of connections. `changed` is called after each commit."""
+
+    def __init__(
+        self, pool: ConnectionPool[Connection], metrics: PaymentMetrics, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._metrics, self._changed = metrics, changed
+        self._attempts = Attempts(pool, metrics.database, execute)
+
+    async def authorize(self, request: AuthorizeRequest, operation: Operation, deadline: Deadline) -> Changed:
+        """Make a payment, authorized or declined, or give the one that this key made before.
+
+        Raises: PaymentRefused (key_reused, order_has_payment), and as `Attempts.transact`.
+        """
+        amount, code = money(request.amount), decline_code(request.card)
+        args = (
+            request.order_id,
+            request.customer_id,
+            fingerprint(request.card),
+            (Status.DECLINED if code else Status.AUTHORIZED).value,
+            Decimal(0) if code else amount,
+            code,
+        )
+        event = DECLINED_EVENT if code else operation.op.event
+
+        async def work(connection: Connection) -> Changed:
+            await connection.execute("BEGIN")
+            (row,) = await connection.fetch(_AUTHORIZE, *_record(operation, event, amount), *args)
+            return Changed(payment_of(row))
+
+        changed = await self._transact(work, operation, deadline)
+        if code and not changed.replayed:
+            self._metrics.declines.labels(code).inc()
+        return changed
+
+    async def change(
+        self, payment_id: int, operation: Operation, amount: Decimal | None, deadline: Deadline
+    ) -> Changed:
+        """Capture, refund or void; a repeated key gives the answer that it had and does nothing.
+
+        Raises: PaymentRefused, and as `Attempts.transact`.
+        """
+
+        async def work(connection: Connection) -> Changed:
+            await connection.execute("BEGIN")
+            locked = await connection.fetch(_LOCK, payment_id)
+            try:
+                after, moved = _amounts_after(payment_id, locked, operation.op, amount)
+            except PaymentRefused:
+                # Refused for what this very key has done, perhaps: then it is no refusal.
+                if (done := await _answer(connection, operation)) is not None:
+                    return done
+                raise
+            record = _record(operation, operation.op.event, moved)
+            (row,) = await connection.fetch(
+                _CHANGE, *record, payment_id, after.status.value, after.captured, after.refunded
+            )
+            return Changed(payment_of(row))
+
+        return await self._transact(work, operation, deadline)
+
+    async def find(self, payment_id: int, deadline: Deadline) -> Payment | None:
+        """The payment with that id, None where there is none."""
+        found = await self._find("id = $1", payment_id, deadline)
+        return found[0] if found else None
+
+    async def find_by_order(self, order_id: int, deadline: Deadline) -> list[Payment]:
+        """The payments of an order, oldest first, the declined ones too; at most the newest MAX_FOUND."""
+        return sorted(await self._find("order_id = $1", order_id, deadline), key=lambda payment: payment.id)
+
+    async def _find(self, where: str, value: int, deadline: Deadline) -> list[Payment]:
+        async def read(connection: Connection) -> list[Payment]:
+            statement = f"SELECT * FROM payments WHERE {where} ORDER BY id DESC LIMIT {MAX_FOUND}"
+            return [payment_of(row) for row in await connection.fetch(statement, value)]
+
+        return await self._attempts.run(read, deadline)
+
+    async def _transact(
+        self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation, deadline: Deadline
+    ) -> Changed:
+        """`work` starts the transaction; a replay ends in ROLLBACK. Raises: as `Attempts.transact`."""
+        try:
+            changed = await self._attempts.transact(work, deadline, changed=lambda done: not done.replayed)
+        except Duplicate as error:
+            changed = await self._replay(operation, str(error), deadline)
+        if changed.replayed:
+            self._metrics.replays.inc()
+        else:
+            self._changed()
+            self._metrics.changes.labels(
+                changed.payment.status if operation.op is Op.AUTHORIZE else operation.op.event
+            ).inc()
+        return changed
+
+    async def _replay(self, operation: Operation, constraint: str, deadline: Deadline) -> Changed:
+        """What the key, or the order's other payment, that was there first comes to."""
+
+        async def read(connection: Connection) -> Changed:
+            if (done := await _answer(connection, operation)) is not None:
+                return done
+            if constraint == _ORDER_HAS_PAYMENT:
+                raise PaymentRefused("order_has_payment", "the order has a payment that is authorized or captured")
+            raise DatabaseRefused(f"{constraint}: a row exists already that is not the caller's")
+
+        return await self._attempts.run(read, deadline)
+
+
+def _record(operation: Operation, event: str, moved: Decimal) -> tuple[object, ...]:
+    """The arguments of RECORD."""
+    return event, moved, operation.key, operation.digest, uuid.uuid4(), trace_id.get()
+
+
+def _amounts_after(payment_id: int, locked: list[Row], op: Op, amount: Decimal | None) -> tuple[Amounts, Decimal]:
+    if not locked:
+        raise PaymentRefused("not_found", f"no payment {payment_id}")
+    status, authorized, captured, refunded = locked[0]
+    try:
+        return amounts_after(op, Amounts(Status(status), authorized, captured, refunded), amount)
+    except NotAllowed as error:
+        raise PaymentRefused(error.why, str(error)) from error
+
+
+async def _answer(connection: Connection, operation: Operation) -> Changed | None:
+    """What was answered to this key before. Raises: PaymentRefused (key_reused)."""
+    done = await connection.fetch(SELECT_ANSWER, operation.key)
+    if not done:
+        return None
+    if bytes(done[0]["digest"]) != operation.digest:
+        raise PaymentRefused("key_reused", f"the key {operation.key} was used for another request")
+    return Changed(payment_of(done[0]), replayed=True)
+
+
+def payment_of(row: Row) -> Payment:
+    """A payment from its row."""
+    return Payment(
+        id=row["id"],
+        order_id=row["order_id"],
+        customer_id=row["customer_id"],
+        status=row["status"],
+        amount=str(row["amount"]),
+        authorized=f"{row['authorized']:.2f}",
+        captured=f"{row['captured']:.2f}",
+        refunded=f"{row['refunded']:.2f}",
+        decline_code=row["decline_code"],
+        version=row["version"],
+        created_at=_iso(row["created_at"]),
+        updated_at=_iso(row["updated_at"]),
+    )
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -1,0 +1,16 @@
+"""payment-service: authorizes, captures, refunds and voids payments over HTTP, and keeps them in PostgreSQL.
+
+Ready means that its database answers. Kafka only gets its events: without it they wait in the outbox.
+"""
+
+from lakeproof.stack.shop_service import shop_service
+
+COMPONENTS = (
+    shop_service(
+        "payment-service",
+        8002,
+        needs=("postgres",),
+        uses=("kafka",),
+        summary="payments over HTTP, kept in PostgreSQL",
+    ),
+)
