@@ -68,6 +68,18 @@ chaos-replication-lag: ## pause the connector, write rows, report the binlog del
 chaos-fulfillment-delay: ## hold labels back: ARGS="--count N --hold-minutes M --support-ticket-id ID", or --revert
 	@$(VENV)/python scripts/chaos/simulate_fulfillment_delay.py $(ARGS)
 
+.PHONY: notification-chaos-provider
+notification-chaos-provider: ## make notifications and fail each: ARGS="--base-url URL --count N"
+	@$(VENV)/python scripts/chaos/notification_provider_failure.py $(ARGS)
+
+.PHONY: notification-chaos-redis
+notification-chaos-redis: ## stop Redis, send, see the limiter's errors counted: ARGS="--base-url URL"
+	@$(VENV)/python scripts/chaos/notification_redis_outage.py $(ARGS)
+
+.PHONY: notification-probe
+notification-probe: ## make and send one notification, see the metrics move: ARGS="--base-url URL"
+	@$(VENV)/python scripts/synthetic/notification_probe.py $(ARGS)
+
 .PHONY: clean
 clean: ## remove what was built in this clone (not the cache, not any stack's state)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache java/*/target

@@ -90,6 +90,77 @@ class FulfillmentSettings(BaseModel):
     ] = Field("", description="the worker's process is killed after this step (for tests)")
 
 
+class InventorySettings(BaseModel):
+    """The inventory service's reservations."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reservation_ttl_seconds: float = Field(
+        900.0, ge=1, le=86_400, description="a reservation ends so long after it was made, unless it is confirmed"
+    )
+    reservation_ttl_floor_seconds: float = Field(
+        300.0, ge=1, le=86_400, description="a reservation that lives shorter is told by /health and in metrics"
+    )
+
+
+class NotificationSettings(BaseModel):
+    """The notification service: its limit, its providers, its worker. Times in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    notification_rate_limit: int = Field(
+        60, ge=1, le=1_000_000, description="messages that a customer gets by one channel within the window"
+    )
+    notification_rate_window_seconds: int = Field(60, ge=1, le=86_400)
+    redis_seconds: float = Field(0.1, ge=0.01, le=5, description="Redis is given up after it, and messages pass")
+    provider_seconds: float = Field(3.0, ge=0.1, le=60, description="a provider is given up after it")
+    lease_seconds: float = Field(
+        20.0, ge=1, le=3600, description="what a killed sender had under way is sent after it; above provider_seconds"
+    )
+    retry_seconds: float = Field(
+        5.0, ge=0.1, le=3600, description="after the first failed try; twice as long after each further one"
+    )
+    attempts: int = Field(8, ge=1, le=100, description="tries until a notification is left failed")
+    look_seconds: float = Field(0.5, ge=0.05, le=60, description="between two looks for what is due")
+
+
+class CheckoutSettings(BaseModel):
+    """Purchases across the services, in the order service."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    call_seconds: float = Field(2.0, ge=0.1, le=60, description="a call of another service is given up after it")
+    hold_seconds: float = Field(
+        10.0, ge=1, le=3600, description="a killed worker's checkout waits so long; longer than a step's calls"
+    )
+    sweep_seconds: float = Field(1.0, ge=0.1, le=600, description="between two looks for checkouts left alone")
+    work_seconds: float = Field(20.0, ge=1, le=600, description="how long one look goes on with a checkout")
+    crash_at: str = Field(
+        "",
+        pattern=r"^([a-z]+:(before|after))?$",
+        description="STEP:before or STEP:after: the process is killed (tests)",
+    )
+
+
+class SupportSettings(BaseModel):
+    """The support service. A source's URL: null is the stack's own service, empty is off."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    timeline_cache_ttl_seconds: float = Field(30.0, ge=0, le=86_400, description="0: no timeline is kept")
+    cache_seconds: float = Field(
+        0.2, ge=0.01, le=5, description="each step of a look into Redis is given up after it"
+    )
+    source_seconds: float = Field(
+        2.5, ge=0.05, le=60, description="a source that has not answered by then is missing"
+    )
+    order_service_url: str | None = None
+    payment_service_url: str | None = None
+    fulfillment_service_url: str | None = None
+    support_attachment_dir: Path | None = Field(None, description="default: in the stack's data folder")
+    attachment_max_bytes: int = Field(10 * 1024 * 1024, ge=1, le=1 << 30)
+
+
 class Settings(BaseSettings):
     """One stack's settings.
 
@@ -119,7 +190,11 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     capture: CaptureSettings = CaptureSettings()
     shop: ShopSettings = ShopSettings()
+    checkout: CheckoutSettings = CheckoutSettings()
+    notification: NotificationSettings = NotificationSettings()
     fulfillment: FulfillmentSettings = FulfillmentSettings()
+    support: SupportSettings = SupportSettings()
+    inventory: InventorySettings = InventorySettings()
 
     @property
     def ledger_is_whole(self) -> bool:

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakSet
 
+from aiosmtpd.smtp import SMTP
 from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -45,10 +47,19 @@ def create_app(settings: ShopSettings, place: Place) -> FastAPI:
         messages.open()
         metrics.registry.register(_SinkCollector(messages))
         app.state.messages = messages
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: make_smtp(messages, place.host), place.host, place.smtp_port)
+        connections: WeakSet[SMTP] = WeakSet()
+
+        def take_connection() -> SMTP:
+            made = make_smtp(messages, place.host)
+            connections.add(made)
+            return made
+
+        server = await asyncio.get_running_loop().create_server(take_connection, place.host, place.smtp_port)
         yield {"disk": messages.disk_problem, "smtp": lambda: _greeting_problem(place)}
         server.close()
+        for connection in connections:  # closing a server leaves those that are open
+            if connection.transport is not None:
+                connection.transport.close()
         await messages.close()
 
     return create_service("mail sink", settings, metrics, router, opened)

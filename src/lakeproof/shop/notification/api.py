@@ -1,0 +1,252 @@
+"""The notification service's HTTP API. Every change is safe to repeat."""
+
+import math
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.notification.events import operation
+from lakeproof.shop.notification.models import Channel, Notification, Preferences, Topic
+from lakeproof.shop.notification.requests import (
+    MAX_CUSTOMER_ID,
+    BatchRequest,
+    CreateRequest,
+    FailRequest,
+    PreferencesRequest,
+)
+from lakeproof.shop.notification.sender import DeliveryFailed, RateLimited, Sender
+from lakeproof.shop.notification.store import NotificationRefused, NotificationStore
+from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+
+router = APIRouter(tags=["notifications"])
+
+NotificationId = Annotated[uuid.UUID, Path()]
+CustomerId = Annotated[int, Path(alias="customerId", ge=1, le=MAX_CUSTOMER_ID)]
+
+_STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409, "being_sent": 409}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "There is none."}}
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": RefusalBody, "description": "Its status does not allow it, or somebody is sending it right now."}
+}
+_SEND_SAYS: dict[int | str, dict[str, Any]] = {
+    **EVERY_ROUTE_SAYS,
+    **_NOT_FOUND,
+    **_CONFLICT,
+    429: {"model": RefusalBody, "description": "Over the limit; Retry-After says when there is room."},
+    502: {"model": RefusalBody, "description": "The provider did not take it; it is tried again by itself."},
+}
+
+
+class NotificationBody(BaseModel):
+    """A notification. `reason`: why it failed or was dropped. Times: ISO 8601, UTC, microseconds."""
+
+    id: uuid.UUID
+    customer_id: int
+    channel: Channel
+    to: str
+    subject: str
+    body: str
+    topic: Topic
+    batch_id: uuid.UUID | None
+    status: Literal["pending", "sent", "failed", "dropped"]
+    reason: str | None
+    attempts: int
+    version: int
+    due_at: str | None
+    created_at: str
+    updated_at: str
+    sent_at: str | None
+
+
+class OptOutBody(BaseModel):
+    """A topic by a channel that the customer does not want; "*" stands for all."""
+
+    topic: str
+    channel: str
+
+
+class PreferencesBody(BaseModel):
+    """A customer's preferences; version 0 where none were ever set."""
+
+    customer_id: int
+    opted_out: list[OptOutBody]
+    version: int
+    updated_at: str | None
+
+
+class BatchBody(BaseModel):
+    """A batch as it stands. `last_due_at`: when the last one is due that is not done yet."""
+
+    batch_id: uuid.UUID
+    count: int
+    by_status: dict[str, int]
+    created_at: str
+    last_due_at: str | None
+
+
+@dataclass(frozen=True)
+class NotificationApi:
+    """What the routes need. `wake`: tell the worker that there is something to send."""
+
+    store: NotificationStore
+    sender: Sender
+    request_seconds: float
+    wake: Callable[[], None]
+
+    async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
+        """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
+        try:
+            return await answer_within(self.request_seconds, call)
+        except NotificationRefused as error:
+            headers = {"retry-after": "1"} if error.why == "being_sent" else None
+            raise Refusal(_STATUS_OF[error.why], error.why, str(error), headers=headers) from error
+        except RateLimited as error:
+            wait = {"retry-after": str(math.ceil(error.retry_seconds))}
+            raise Refusal(429, "rate_limited", str(error), headers=wait) from error
+        except DeliveryFailed as error:
+            again = f"it is tried again at {error.due_at}" if error.due_at else "it is not tried again by itself"
+            raise Refusal(
+                502,
+                "provider_failed",
+                f"the provider did not take it: {error}; {again}",
+                outcome="unclear" if error.unclear else "not_done",
+            ) from error
+
+
+def _api(request: Request) -> NotificationApi:
+    api: NotificationApi = request.app.state.notifications
+    return api
+
+
+def _key(header: str | None, body: str | None) -> str:
+    """The one key of a create. Raises: Refusal where there is none, or two."""
+    if header and body and header != body:
+        raise Refusal(422, "invalid", "two different keys", fields=(("client_key", "differs from Idempotency-Key"),))
+    if not header and not body:
+        missing = ("client_key", "required, here or as Idempotency-Key")
+        raise Refusal(422, "invalid", "a key is missing", fields=(missing,))
+    return header or body or ""
+
+
+def _response(notification: Notification, status: int = 200, *, replayed: bool = False) -> Response:
+    headers = {"etag": f'"{notification.version}"'}
+    if replayed:
+        headers["idempotent-replayed"] = "true"
+    return json_response(notification, status, headers)
+
+
+@router.post(
+    "/notifications",
+    status_code=201,
+    response_model=NotificationBody,
+    responses={
+        **EVERY_ROUTE_SAYS,
+        200: {"model": NotificationBody, "description": "This key made it before; here it is as it is now."},
+    },
+)
+async def create_notification(
+    request: Request, body: CreateRequest, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Make a notification. It is sent by a call of /send."""
+    api, asked = _api(request), operation("create", _key(idempotency_key, body.client_key), None, body.canonical())
+    changed = await api.answer(lambda deadline: api.store.create(body, asked, deadline))
+    return _response(changed.notification, 200 if changed.replayed else 201, replayed=changed.replayed)
+
+
+@router.post(
+    "/notifications/batches",
+    status_code=201,
+    response_model=BatchBody,
+    responses={
+        **EVERY_ROUTE_SAYS,
+        200: {"model": BatchBody, "description": "This key made it before; here it is as it is now."},
+    },
+)
+async def create_batch(request: Request, body: BatchRequest, idempotency_key: IdempotencyKey = None) -> Response:
+    """The same to many, sent one after the other, evenly spread over `spread_seconds`."""
+    api, asked = _api(request), operation("batch", _key(idempotency_key, body.client_key), None, body.canonical())
+    batch_id, replayed = await api.answer(lambda deadline: api.store.create_batch(body, asked, deadline))
+    api.wake()
+    batch = await api.answer(lambda deadline: api.store.batch(batch_id, deadline))
+    headers = {"idempotent-replayed": "true"} if replayed else None
+    return json_response(batch, 200 if replayed else 201, headers)
+
+
+@router.get(
+    "/notifications/batches/{batch_id}", response_model=BatchBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
+)
+async def get_batch(request: Request, batch_id: NotificationId) -> Response:
+    """How far a batch has come."""
+    api = _api(request)
+    batch = await api.answer(lambda deadline: api.store.batch(batch_id, deadline))
+    if batch is None:
+        raise Refusal(404, "not_found", f"no batch {batch_id}")
+    return json_response(batch)
+
+
+@router.get("/notifications/preferences/{customerId}", response_model=PreferencesBody, responses=EVERY_ROUTE_SAYS)
+async def get_preferences(request: Request, customer_id: CustomerId) -> Response:
+    """What a customer does not want."""
+    api = _api(request)
+    return _preferences(await api.answer(lambda deadline: api.store.preferences(customer_id, deadline)))
+
+
+@router.put("/notifications/preferences/{customerId}", response_model=PreferencesBody, responses=EVERY_ROUTE_SAYS)
+async def put_preferences(
+    request: Request, customer_id: CustomerId, body: PreferencesRequest, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Replace what a customer does not want; the same again changes nothing."""
+    api, asked = _api(request), operation("preferences", idempotency_key, customer_id, body.canonical())
+    opted_out = body.opt_outs()
+    return _preferences(
+        await api.answer(lambda deadline: api.store.set_preferences(customer_id, opted_out, asked, deadline))
+    )
+
+
+@router.get(
+    "/notifications/{notification_id}", response_model=NotificationBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
+)
+async def get_notification(request: Request, notification_id: NotificationId) -> Response:
+    """One notification."""
+    api = _api(request)
+    return _response(await api.answer(lambda deadline: api.store.get(notification_id, deadline)))
+
+
+@router.post("/notifications/{notification_id}/send", response_model=NotificationBody, responses=_SEND_SAYS)
+async def send_notification(
+    request: Request, notification_id: NotificationId, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Send it now. One that is sent, or dropped because its customer does not want it, is answered as it is."""
+    api = _api(request)
+    if idempotency_key is not None:
+        asked = operation("send", idempotency_key, notification_id)
+        await api.answer(lambda deadline: api.store.take_key(asked, str(notification_id), deadline))
+    return _response(await api.answer(lambda deadline: api.sender.send(notification_id, deadline)))
+
+
+@router.post(
+    "/notifications/{notification_id}/fail",
+    response_model=NotificationBody,
+    responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND, **_CONFLICT},
+)
+async def fail_notification(
+    request: Request,
+    notification_id: NotificationId,
+    body: FailRequest | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Count it as failed (rehearsals, a provider's later complaint). A call of /send may still send it."""
+    api, reason = _api(request), (body or FailRequest()).reason
+    asked = operation("fail", idempotency_key, notification_id, reason)
+    changed = await api.answer(lambda deadline: api.store.fail(notification_id, reason, asked, deadline))
+    return _response(changed.notification, replayed=changed.replayed)
+
+
+def _preferences(found: Preferences) -> Response:
+    return json_response(asdict(found), headers={"etag": f'"{found.version}"'})

@@ -1,0 +1,129 @@
+"""Who sends a notification: one at a time, under a lease, and what became of it.
+
+Each step is one statement that is safe to repeat: a claim by its token, an end by the claim. A sender that dies
+leaves its claim behind; once the lease is over the worker takes it, and the provider sees the same Message-ID again.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.attempts import Attempts
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.shop.notification.events import RECORD_CHANGE
+from lakeproof.shop.notification.metrics import NotificationMetrics
+from lakeproof.shop.notification.models import ANY, DropReason, Notification, Status
+from lakeproof.shop.notification.store import notification_of
+
+CONSUMED_KEPT = "8 days"  # longer than Kafka keeps an event that could come again
+
+# {n}: the notification's row.
+_OPTED_OUT = (
+    "EXISTS (SELECT FROM preferences p WHERE p.customer_id = {n}.customer_id AND p.opted_out ?| ARRAY["
+    f"{{n}}.topic || '/' || {{n}}.channel, {{n}}.topic || '/{ANY}', '{ANY}/' || {{n}}.channel, '{ANY}/{ANY}'])"
+)
+_LOOK = (
+    f"SELECT n.*, {_OPTED_OUT.format(n='n')} AS is_opted_out,"
+    " n.claim IS NOT NULL AND n.due_at > clock_timestamp() AS is_claimed FROM notifications n WHERE n.id = $1"
+)
+# Repeated with the same token it finds its own claim.
+_CLAIM = f"""
+UPDATE notifications n SET claim = $2, due_at = clock_timestamp() + $3::float8 * interval '1 second',
+    attempts = attempts + CASE WHEN claim IS NOT DISTINCT FROM $2 THEN 0 ELSE 1 END
+WHERE id = $1 AND status IN ('pending', 'failed')
+    AND (claim IS NULL OR due_at <= clock_timestamp() OR claim = $2) AND NOT {_OPTED_OUT.format(n="n")}
+RETURNING *
+"""
+_CLAIM_DUE = f"""
+UPDATE notifications n SET claim = $1, due_at = clock_timestamp() + $2::float8 * interval '1 second',
+    attempts = attempts + 1
+WHERE id IN (SELECT id FROM notifications WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT $3
+             FOR UPDATE SKIP LOCKED)
+RETURNING *, {_OPTED_OUT.format(n="n")} AS is_opted_out
+"""
+_END = (
+    """
+WITH changed AS (
+    UPDATE notifications SET status = $3::text, reason = $4::text, claim = NULL,
+        due_at = clock_timestamp() + $5::float8 * interval '1 second',
+        sent_at = CASE WHEN $3 = 'sent' THEN clock_timestamp() END,
+        version = version + 1, updated_at = GREATEST(clock_timestamp(), updated_at)
+    WHERE id = $1 AND status IN ('pending', 'failed') AND {mine}
+    RETURNING *
+)"""
+    + RECORD_CHANGE.format(type="'notification.' || status")
+    + " SELECT * FROM changed"
+)
+_END_MINE = _END.replace("{mine}", "claim = $2")
+_END_UNCLAIMED = _END.replace("{mine}", "(claim IS NULL OR due_at <= clock_timestamp() OR claim = $2)")
+_SWEEP = (
+    "DELETE FROM consumed_events WHERE event_id IN (SELECT event_id FROM consumed_events"
+    f" WHERE at < clock_timestamp() - interval '{CONSUMED_KEPT}' LIMIT 5000)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A notification as it stands, and what keeps it from being sent."""
+
+    notification: Notification
+    is_opted_out: bool
+    is_claimed: bool = False
+
+
+class Claims:
+    """Claims of one process. `lease_seconds`: a claim ends by itself after it."""
+
+    def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics, lease_seconds: float) -> None:
+        self._attempts, self.lease_seconds = Attempts(pool, metrics.database, execute), lease_seconds
+
+    async def look(self, notification_id: uuid.UUID, deadline: Deadline) -> Look | None:
+        """None where there is no such notification. Raises: as `Attempts.run`, like all here."""
+        rows = await self._fetch(deadline, _LOOK, notification_id)
+        return Look(notification_of(rows[0]), rows[0]["is_opted_out"], rows[0]["is_claimed"]) if rows else None
+
+    async def claim(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:
+        """Take it; None where it is done, somebody else has it, or its customer opted out."""
+        rows = await self._fetch(deadline, _CLAIM, notification_id, token, self.lease_seconds)
+        return notification_of(rows[0]) if rows else None
+
+    async def claim_due(self, token: uuid.UUID, count: int, deadline: Deadline) -> list[Look]:
+        """Take up to `count` that are due, those with an expired lease among them; passes over what others take."""
+        rows = await self._fetch(deadline, _CLAIM_DUE, token, self.lease_seconds, count)
+        return [Look(notification_of(row), row["is_opted_out"]) for row in rows]
+
+    async def sent(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:
+        """A provider took it. None: the claim was somebody else's by then."""
+        return await self._end(deadline, _END_MINE, notification_id, token, Status.SENT, None, None)
+
+    async def failed(
+        self,
+        notification_id: uuid.UUID,
+        token: uuid.UUID,
+        reason: str,
+        retry_seconds: float | None,
+        deadline: Deadline,
+    ) -> Notification | None:
+        """This try failed; it is due again after `retry_seconds`, None: not by itself. None: as `sent`."""
+        return await self._end(deadline, _END_MINE, notification_id, token, Status.FAILED, reason, retry_seconds)
+
+    async def drop(
+        self, notification_id: uuid.UUID, token: uuid.UUID, reason: DropReason, deadline: Deadline
+    ) -> Notification | None:
+        """It will not be sent. None: it is done already, or somebody is sending it."""
+        return await self._end(deadline, _END_UNCLAIMED, notification_id, token, Status.DROPPED, reason, None)
+
+    async def sweep(self, deadline: Deadline) -> None:
+        """Forget consumed events that Kafka no longer has."""
+        await self._fetch(deadline, _SWEEP)
+
+    async def _end(self, deadline: Deadline, statement: str, *args: object) -> Notification | None:
+        rows = await self._fetch(deadline, statement, *args)
+        return notification_of(rows[0]) if rows else None
+
+    async def _fetch(self, deadline: Deadline, statement: str, *args: object) -> list[Row]:
+        async def work(connection: Connection) -> list[Row]:
+            return await connection.fetch(statement, *args)
+
+        return await self._attempts.run(work, deadline)

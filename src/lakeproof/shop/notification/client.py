@@ -1,0 +1,79 @@
+"""The notification service as a caller sees it: rehearsals and the synthetic probe need nothing but its URL."""
+
+import time
+import uuid
+from typing import Any, Self
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from lakeproof.errors import CouldNotLook, TransientError
+
+SECONDS = 15.0
+# Rehearsals speak of customers whom nobody else has.
+FIRST_CUSTOMER = 9_000_000_000
+
+
+class NotificationClient:
+    """Calls of one service at `base_url`; `slowest_seconds` is the slowest of them."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.slowest_seconds = 0.0
+        self._client = httpx.Client(base_url=self.base_url, timeout=SECONDS, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def create(self, customer_id: int, subject: str) -> str:
+        """Make a test notification by e-mail; its id. Raises: TransientError."""
+        body = {
+            "client_key": f"rehearsal-{uuid.uuid4().hex}",
+            "customer_id": customer_id,
+            "channel": "email",
+            "to": f"rehearsal-{customer_id}@shop.example",
+            "subject": subject,
+            "body": "This is a rehearsal.",
+            "topic": "test",
+        }
+        return str(self._change("/notifications", body)["id"])
+
+    def send(self, notification_id: str) -> dict[str, Any]:
+        """Send it; the notification as it is then. Raises: TransientError where it was not sent."""
+        return self._change(f"/notifications/{notification_id}/send", None)
+
+    def fail(self, notification_id: str, reason: str) -> dict[str, Any]:
+        """Count it as failed; the notification as it is then. Raises: TransientError."""
+        return self._change(f"/notifications/{notification_id}/fail", {"reason": reason})
+
+    def counters(self, *names: str) -> dict[str, float]:
+        """Each metric's sum over its labels, as /metrics has it now. Raises: CouldNotLook."""
+        try:
+            answer = self._client.get("/metrics")
+            answer.raise_for_status()
+            families = list(text_string_to_metric_families(answer.text))
+        except (httpx.HTTPError, ValueError) as error:
+            raise CouldNotLook(f"no metrics: {type(error).__name__}", where=f"{self.base_url}/metrics") from error
+        sums = dict.fromkeys(names, 0.0)
+        for sample in (one for family in families for one in family.samples):
+            if sample.name in sums:
+                sums[sample.name] += sample.value
+        return sums
+
+    def _change(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        where, started = f"{self.base_url}{path}", time.monotonic()
+        try:
+            answer = self._client.post(path, json=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TransientError(
+                f"no answer ({type(error).__name__})", where=where, next_action="see that the service runs there"
+            ) from error
+        finally:
+            self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - started)
+        if not answer.is_success:
+            raise TransientError(f"answered {answer.status_code}: {answer.text[:300]}", where=where)
+        found: dict[str, Any] = answer.json()
+        return found

@@ -1,0 +1,75 @@
+"""What events call for, in PostgreSQL: each event acts once, however often Kafka gives it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.attempts import Attempts
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, execute
+from lakeproof.shop.notification.events import RECORD_CHANGE
+from lakeproof.shop.notification.incoming import Wanted, address_of
+from lakeproof.shop.notification.metrics import NotificationMetrics
+from lakeproof.shop.notification.models import Channel
+
+# One statement, safe to repeat: a notification is made only where its event is new.
+_TAKE = (
+    """
+WITH incoming AS (
+    SELECT *
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+        AS one (event_id, source, customer_id, recipient, subject, body, topic, trace_id)
+),
+fresh AS (
+    INSERT INTO consumed_events (event_id, source) SELECT event_id, source FROM incoming
+    ON CONFLICT DO NOTHING RETURNING event_id
+),
+changed AS (
+    INSERT INTO notifications (id, customer_id, channel, recipient, subject, body, topic, status, due_at, trace_id)
+    SELECT event_id, customer_id, $9, recipient, subject, body, topic, 'pending', clock_timestamp(), trace_id
+    FROM incoming JOIN fresh USING (event_id)
+    RETURNING *
+)"""
+    + RECORD_CHANGE.format(type="'notification.created'")
+    + " SELECT id FROM changed"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A message whose customer is known."""
+
+    wanted: Wanted
+    customer_id: int
+
+
+class EventStore:
+    """Takes what events call for."""
+
+    def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
+        self._attempts, self._metrics = Attempts(pool, metrics.database, execute), metrics
+
+    async def take(self, events: Sequence[Addressed], deadline: Deadline) -> int:
+        """Make a notification, due at once, for each event that is new; how many. Raises: as `Attempts.run`."""
+        once: dict[uuid.UUID, Addressed] = {one.wanted.event_id: one for one in events}
+        rows = list(once.values())
+        columns: tuple[list[object], ...] = (
+            [one.wanted.event_id for one in rows],
+            [one.wanted.source for one in rows],
+            [one.customer_id for one in rows],
+            [address_of(one.customer_id) for one in rows],
+            [one.wanted.subject for one in rows],
+            [one.wanted.body for one in rows],
+            [one.wanted.topic.value for one in rows],
+            [one.wanted.trace_id for one in rows],
+        )
+
+        async def work(connection: Connection) -> int:
+            return len(await connection.fetch(_TAKE, *columns, Channel.EMAIL.value))
+
+        made = await self._attempts.run(work, deadline)
+        self._metrics.created.labels("event").inc(made)
+        self._metrics.events.labels("notified").inc(made)
+        self._metrics.events.labels("repeated").inc(len(events) - made)
+        return made

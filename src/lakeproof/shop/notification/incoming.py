@@ -1,0 +1,160 @@
+"""What other services' events call for: which customer is told what. Pure: bytes in, a message or a reason out.
+
+Two shapes come in: an outbox's message (shop/outbox.py), and a row of oltp.order_events as Debezium captured it.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from lakeproof.lake.capture.topics import CDC_TOPIC
+from lakeproof.shop.notification.models import Topic
+from lakeproof.shop.notification.requests import MAX_CUSTOMER_ID
+from lakeproof.shop.topics import event_topic
+from lakeproof.shop.traces import accept_trace_id
+
+TOPICS = (event_topic("payment"), event_topic("fulfillment"), event_topic("support"), CDC_TOPIC)
+_ORDER_EVENTS_MARK = b'"order_events"'
+# An order event has no id beside its number; the same number gives the same id.
+_ORDER_EVENT_IDS = uuid.UUID("6f0d2a52-7c0f-5d6e-9a5c-3d5a1f0f7f31")
+
+
+class Template(NamedTuple):
+    """What a customer is told. {} places are keys of the event's data."""
+
+    topic: Topic
+    subject: str
+    body: str
+
+
+# Event type → what is told; None: known, and no customer is told of it.
+TEMPLATES: Mapping[str, Template | None] = {
+    "payment.captured": Template(Topic.PAYMENT, "Payment received", "We received {moved} for order {order_id}."),
+    "payment.refunded": Template(Topic.PAYMENT, "Refund on its way", "We refunded {moved} of order {order_id}."),
+    "payment.declined": Template(Topic.PAYMENT, "Payment declined", "The payment of order {order_id} was declined."),
+    "payment.authorized": None,
+    "payment.voided": None,
+    "status.shipped": Template(Topic.FULFILLMENT, "Your order is on its way", "Order {order_id} was shipped."),
+    "status.returned": Template(Topic.FULFILLMENT, "Your return arrived", "Order {order_id} came back to us."),
+    "status.requested": None,
+    "status.label_pending": None,
+    "status.label_ready": None,
+    "status.held": None,
+    "status.cancelled": None,
+    "case.opened": Template(Topic.SUPPORT, "We received your request", "Your case {case_id} is open."),
+    "case.answered": Template(Topic.SUPPORT, "We answered your request", "There is an answer in case {case_id}."),
+    "case.resolved": Template(Topic.SUPPORT, "Your request is resolved", "Case {case_id} is resolved."),
+    "order.created": None,
+    "order.changed": None,
+    "order.deleted": None,
+    "order.paid": Template(Topic.ORDER, "Thank you for your order", "Order {order_id} is paid."),
+    "order.cancelled": Template(Topic.ORDER, "Your order is cancelled", "Order {order_id} is cancelled."),
+}
+
+
+class InvalidPayload(Exception):
+    """The event cannot be read, or lacks what is needed."""
+
+
+class UnsupportedTopic(Exception):
+    """An event of a type that nobody here knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A message that an event calls for. `customer_id` None: the customer of `order_id`."""
+
+    event_id: uuid.UUID
+    source: str
+    topic: Topic
+    subject: str
+    body: str
+    trace_id: str
+    customer_id: int | None
+    order_id: int | None
+
+
+def read_event(source: str, value: bytes | None) -> Wanted | None:
+    """What the event calls for; None: nothing. Raises: InvalidPayload, UnsupportedTopic."""
+    if source == CDC_TOPIC:
+        # Most of that topic is other tables' rows, and markers.
+        if value is None or _ORDER_EVENTS_MARK not in value:
+            return None
+        return _of_order(_json(value))
+    if value is None:
+        raise InvalidPayload("no value")
+    event = _json(value)
+    data = event.get("data")
+    if not isinstance(data, dict):
+        raise InvalidPayload("data is no object")
+    trace_id = accept_trace_id(str(event.get("trace_id")))
+    return _wanted(_uuid(event.get("event_id")), source, event.get("type"), data, trace_id)
+
+
+def _of_order(change: dict[str, Any]) -> Wanted | None:
+    """A row of order_events, once, as it was written; rows of a snapshot are old news."""
+    origin, row = change.get("source"), change.get("after")
+    if not isinstance(origin, dict) or origin.get("table") != "order_events" or change.get("op") != "c":
+        return None
+    if not isinstance(row, dict) or not isinstance(row.get("id"), int):
+        raise InvalidPayload("a row of order_events without its id")
+    event_id = uuid.uuid5(_ORDER_EVENT_IDS, str(row["id"]))
+    return _wanted(event_id, CDC_TOPIC, f"order.{row.get('type')}", row, accept_trace_id(None))
+
+
+def _wanted(event_id: uuid.UUID, source: str, type_: object, data: dict[str, Any], trace_id: str) -> Wanted | None:
+    if not isinstance(type_, str):
+        raise InvalidPayload("type is no text")
+    if type_ not in TEMPLATES:
+        raise UnsupportedTopic(f"{type_[:80]!r} of {source}")
+    template = TEMPLATES[type_]
+    if template is None:
+        return None
+    customer_id, order_id = _number(data, "customer_id"), _number(data, "order_id")
+    if customer_id is None and order_id is None:
+        raise InvalidPayload("neither customer_id nor order_id")
+    if customer_id is not None and customer_id > MAX_CUSTOMER_ID:
+        raise InvalidPayload("customer_id is beyond what JSON keeps exactly")
+    try:
+        # Numbers and short plain texts only: what is told to a customer is never a mail of somebody else's making.
+        shown = {key: str(one)[:40] for key, one in data.items() if isinstance(one, str | int)}
+        body = template.body.format_map(shown)
+    except (KeyError, ValueError) as error:
+        raise InvalidPayload(f"it lacks {error}") from error
+    if "\x00" in body:
+        raise InvalidPayload("a NUL character")
+    return Wanted(event_id, source, template.topic, template.subject, body, trace_id, customer_id, order_id)
+
+
+def _json(value: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise InvalidPayload(f"not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidPayload("no object")
+    return found
+
+
+def _uuid(given: object) -> uuid.UUID:
+    try:
+        return uuid.UUID(str(given))
+    except ValueError as error:
+        raise InvalidPayload("event_id is no UUID") from error
+
+
+def _number(data: dict[str, Any], name: str) -> int | None:
+    found = data.get(name)
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found < 2**63:
+        raise InvalidPayload(f"{name} is no number above 0")
+    return found
+
+
+def address_of(customer_id: int) -> str:
+    """Where a customer gets mail: the shop keeps no address book."""
+    return f"customer-{customer_id}@shop.example"

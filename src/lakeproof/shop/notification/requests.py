@@ -1,0 +1,137 @@
+"""What callers may ask of the notification service: every limit on what comes in stands here."""
+
+import re
+from typing import Annotated, Literal, Self
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+
+from lakeproof.shop.answering import KEY_PATTERN
+from lakeproof.shop.notification.models import ANY, Channel, OptOut, Topic
+
+MAX_CUSTOMER_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
+MAX_BATCH = 500
+MAX_SPREAD_SECONDS = 86_400
+MAX_BODY = 10_000
+
+# ASCII without white space, quotes and brackets: what any mail server takes, and nothing that ends a header.
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,183}[A-Za-z0-9])?")
+
+Key = Annotated[str, Field(pattern=KEY_PATTERN, examples=["reminder-4711"])]
+CustomerId = Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID)]
+# No control characters: a subject is one line of a mail's head.
+Subject = Annotated[
+    str,
+    Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", examples=["Your order"]),
+]
+# No NUL, which PostgreSQL does not keep.
+Text = Annotated[str, Field(max_length=MAX_BODY, pattern=r"^[^\x00]*$")]
+To = Annotated[
+    str,
+    Field(
+        min_length=3,
+        max_length=250,
+        pattern=r"^[\x21-\x7e]+$",
+        description="an e-mail address; for a webhook any address that the provider knows",
+        examples=["customer-5@example.org"],
+    ),
+]
+
+
+def _check_to(channel: Channel, to: str) -> None:
+    if channel is Channel.EMAIL and (not _ADDRESS.fullmatch(to) or ".." in to):
+        raise ValueError("to is no e-mail address")
+
+
+class ContentRequest(BaseModel):
+    """What is said, about what, by which channel."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: Channel
+    topic: Topic
+    subject: Subject
+    body: Text
+
+    def canonical(self) -> str:
+        """The request as one text: equal for equal requests however they were written."""
+        return orjson.dumps(
+            self.model_dump(mode="json", exclude={"client_key"}), option=orjson.OPT_SORT_KEYS
+        ).decode()
+
+
+class CreateRequest(ContentRequest):
+    """A notification. `client_key` may stand in the header Idempotency-Key instead."""
+
+    client_key: Key | None = None
+    customer_id: CustomerId
+    to: To
+
+    @model_validator(mode="after")
+    def to_fits_the_channel(self) -> Self:
+        """An e-mail goes to an e-mail address."""
+        _check_to(self.channel, self.to)
+        return self
+
+
+class RecipientRequest(BaseModel):
+    """One recipient of a batch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_id: CustomerId
+    to: To
+
+
+class BatchRequest(ContentRequest):
+    """The same to many, evenly spread over `spread_seconds` from now on."""
+
+    client_key: Key | None = None
+    recipients: Annotated[list[RecipientRequest], Field(min_length=1, max_length=MAX_BATCH)]
+    spread_seconds: Annotated[StrictInt, Field(ge=0, le=MAX_SPREAD_SECONDS)] = 0
+
+    @model_validator(mode="after")
+    def each_to_fits_the_channel(self) -> Self:
+        """As for one."""
+        for recipient in self.recipients:
+            _check_to(self.channel, recipient.to)
+        return self
+
+
+class FailRequest(BaseModel):
+    """Why it counts as failed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] = "failed by request"
+
+
+class OptOutRequest(BaseModel):
+    """A topic by a channel that the customer does not want; "*" stands for all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    topic: Topic | Literal["*"]
+    channel: Channel | Literal["*"]
+
+
+class PreferencesRequest(BaseModel):
+    """All that the customer does not want: it replaces what was there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    opted_out: Annotated[list[OptOutRequest], Field(max_length=(len(Topic) + 1) * (len(Channel) + 1))]
+
+    def opt_outs(self) -> tuple[OptOut, ...]:
+        """Each once, in one order."""
+        found = {OptOut(str(one.topic), str(one.channel)) for one in self.opted_out}
+        return tuple(sorted(found, key=str))
+
+    def canonical(self) -> str:
+        """As for a notification."""
+        return ",".join(str(one) for one in self.opt_outs())
+
+
+def opt_out_texts(topic: str, channel: str) -> list[str]:
+    """Every entry of a customer's list that forbids this topic by this channel."""
+    return [f"{one}/{other}" for one in (topic, ANY) for other in (channel, ANY)]

@@ -1,0 +1,235 @@
+"""Sending one notification: opt-outs, the limit, the claim, the provider, and what became of it.
+
+A notification is delivered once: one claim at a time, and at each try the Message-ID by which a provider knows a
+repeat. What a provider did not take is due again, each time after twice the pause.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.shop.notification.claims import Claims, Look
+from lakeproof.shop.notification.limiter import Limiter
+from lakeproof.shop.notification.metrics import NotificationMetrics
+from lakeproof.shop.notification.models import DropReason, Notification, Status
+from lakeproof.shop.notification.providers import Delivery, Provider, ProviderFailed
+from lakeproof.shop.notification.store import NotificationRefused
+
+logger = logging.getLogger(__name__)
+
+PAUSE_MAX_SECONDS = 600.0
+END_SECONDS = 5.0  # to write down what became of a delivery, whatever was left of the caller's time
+SWEEP_SECONDS = 600.0
+_OPEN = (Status.PENDING, Status.FAILED)
+
+
+class RateLimited(SaidNo):
+    """The limiter turned it down; nothing was done."""
+
+    def __init__(self, retry_seconds: float) -> None:
+        self.retry_seconds = retry_seconds
+        super().__init__("the customer has had as many messages by this channel as the limit allows")
+
+
+class DeliveryFailed(SaidNo):
+    """The provider did not take it. `unclear`: it may have, all the same; a repeat is not delivered twice."""
+
+    def __init__(self, reason: str, *, unclear: bool, due_at: str | None) -> None:
+        self.unclear, self.due_at = unclear, due_at
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Retries:
+    """`attempts`: tries until it is left failed. `pause_seconds`: after the first, then twice as long each time."""
+
+    attempts: int
+    pause_seconds: float
+
+    def pause_after(self, attempts: int) -> float | None:
+        """Seconds until the next try; None: there is none."""
+        if attempts >= self.attempts:
+            return None
+        return float(min(PAUSE_MAX_SECONDS, self.pause_seconds * 2 ** min(attempts - 1, 20)))
+
+
+class Sender:
+    """Sends by the channel's provider."""
+
+    def __init__(
+        self,
+        claims: Claims,
+        limiter: Limiter,
+        providers: Mapping[str, Provider],
+        metrics: NotificationMetrics,
+        retries: Retries,
+    ) -> None:
+        self._claims, self._limiter, self._providers = claims, limiter, providers
+        self._metrics, self._retries = metrics, retries
+        self._under_way: set[asyncio.Task[Notification]] = set()
+
+    async def send(self, notification_id: uuid.UUID, deadline: Deadline) -> Notification:
+        """Send it now, for a caller; one that is sent or dropped is given as it is.
+
+        Raises: NotificationRefused (not_found, being_sent), RateLimited, DeliveryFailed, and as `Attempts.run`.
+        """
+        look = await self._claims.look(notification_id, deadline)
+        if look is None:
+            raise NotificationRefused("not_found", f"no notification {notification_id}")
+        if look.notification.status not in _OPEN:
+            return look.notification
+        if look.is_claimed:
+            raise NotificationRefused("being_sent", "somebody else is sending it at this moment")
+        token = uuid.uuid4()
+        if look.is_opted_out:
+            return await self._dropped(look.notification, token, DropReason.OPTED_OUT, deadline)
+        verdict = await self._limiter.ask(look.notification.customer_id, look.notification.channel, notification_id)
+        if not verdict.allowed:
+            raise RateLimited(verdict.retry_seconds)
+        claimed = await self._claims.claim(notification_id, token, deadline)
+        if claimed is None:  # somebody was quicker, or the customer has just opted out
+            return await self._as_it_is(notification_id, deadline)
+        return await self._deliver(claimed, token)
+
+    async def send_claimed(self, look: Look, token: uuid.UUID, deadline: Deadline) -> None:
+        """Send one that the worker has claimed; over the limit, or not wanted, it is dropped.
+
+        Raises: DeliveryFailed, and as `Attempts.run`.
+        """
+        one = look.notification
+        if look.is_opted_out:
+            await self._dropped(one, token, DropReason.OPTED_OUT, deadline)
+        elif not (await self._limiter.ask(one.customer_id, one.channel, one.id)).allowed:
+            await self._dropped(one, token, DropReason.RATE_LIMITED, deadline)
+        else:
+            await self._deliver(one, token)
+
+    async def _dropped(
+        self, one: Notification, token: uuid.UUID, reason: DropReason, deadline: Deadline
+    ) -> Notification:
+        dropped = await self._claims.drop(one.id, token, reason, deadline)
+        if dropped is None:
+            return await self._as_it_is(one.id, deadline)
+        self._metrics.dropped.labels(reason.value).inc()
+        return dropped
+
+    async def _as_it_is(self, notification_id: uuid.UUID, deadline: Deadline) -> Notification:
+        look = await self._claims.look(notification_id, deadline)
+        if look is not None and look.notification.status not in _OPEN:
+            return look.notification
+        raise NotificationRefused("being_sent", "somebody else is sending it at this moment")
+
+    async def _deliver(self, one: Notification, token: uuid.UUID) -> Notification:
+        """Hand it over and write down what became of it; not cut off by a caller who hangs up in between."""
+        task = asyncio.create_task(self._deliver_whole(one, token))
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Notification]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # where its caller hung up, nobody else asks for it
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for the deliveries under way."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=seconds)
+
+    async def _deliver_whole(self, one: Notification, token: uuid.UUID) -> Notification:
+        started = time.perf_counter()
+        failure: ProviderFailed | None = None
+        try:
+            await self._providers[one.channel].deliver(Delivery(one.id, one.to, one.subject, one.body, one.topic))
+        except ProviderFailed as error:
+            failure = error
+        self._metrics.send_latency.observe(time.perf_counter() - started)
+        if failure is None:
+            ended = await self._claims.sent(one.id, token, Deadline(END_SECONDS))
+            if ended is None:
+                return await self._as_it_is(one.id, Deadline(END_SECONDS))
+            self._metrics.sent.inc()
+            self._metrics.tries.labels(one.channel, "sent").inc()
+            return ended
+        self._metrics.failures.inc()
+        self._metrics.tries.labels(one.channel, "failed").inc()
+        pause = None if failure.permanent else self._retries.pause_after(one.attempts)
+        failed = await self._claims.failed(one.id, token, str(failure), pause, Deadline(END_SECONDS))
+        logger.warning(
+            "not delivered",
+            extra={"notification_id": str(one.id), "channel": one.channel, "reason": str(failure), "again_in": pause},
+        )
+        raise DeliveryFailed(str(failure), unclear=failure.unclear, due_at=failed.due_at if failed else None)
+
+
+class Worker:
+    """Sends what is due: batches, what events called for, failed tries, and what a dead sender left behind."""
+
+    def __init__(self, claims: Claims, sender: Sender, *, look_seconds: float, at_once: int, batch: int) -> None:
+        self._claims, self._sender = claims, sender
+        self._look_seconds, self._batch = look_seconds, batch
+        self._slots = asyncio.Semaphore(at_once)
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self.problem = ""
+
+    def wake(self) -> None:
+        """There is something due."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End after what is under way."""
+        self._stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Look and send until stopped; trouble is told in `problem`, and tried again."""
+        swept = time.monotonic()
+        while not self._stopping:
+            taken = 0
+            try:
+                taken = await self._send_due()
+                self.problem = ""
+                if time.monotonic() - swept > SWEEP_SECONDS:
+                    await self._claims.sweep(Deadline(END_SECONDS))
+                    swept = time.monotonic()
+            except (DatabaseTrouble, SaidNo) as error:
+                if not self.problem:
+                    logger.warning("the worker waits", extra={"reason": str(error)})
+                self.problem = str(error) or type(error).__name__
+            if taken < self._batch and not self._stopping:
+                await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._look_seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+        self._woken.clear()
+
+    async def _send_due(self) -> int:
+        token = uuid.uuid4()
+        lease = Deadline(self._claims.lease_seconds)
+        due = await self._claims.claim_due(token, self._batch, Deadline(END_SECONDS))
+        await asyncio.gather(*(self._send(look, token, lease) for look in due))
+        return len(due)
+
+    async def _send(self, look: Look, token: uuid.UUID, lease: Deadline) -> None:
+        """One; what goes wrong with it is its own, and the claim that stays ends by itself."""
+        async with self._slots:
+            if self._stopping or lease.left < lease.seconds / 2:
+                return  # whoever finds the lease over takes it
+            try:
+                await self._sender.send_claimed(look, token, Deadline(END_SECONDS))
+            except (DeliveryFailed, NotificationRefused):
+                return  # written down by the sender, or somebody else's by now
+            except (DatabaseTrouble, SaidNo) as error:
+                logger.warning(
+                    "its claim stays", extra={"notification_id": str(look.notification.id), "reason": str(error)}
+                )

@@ -1,0 +1,344 @@
+"""Notifications and preferences in PostgreSQL: what callers make, read, fail and prefer.
+
+Every change is one transaction: the row, the message for others, the caller's key. Sending is in claims.py.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import orjson
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.attempts import Attempts
+from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.shop.notification.events import (
+    INSERT_OPERATION,
+    NOTE_OPERATION,
+    RECORD_CHANGE,
+    SELECT_OPERATION,
+    Operation,
+)
+from lakeproof.shop.notification.metrics import NotificationMetrics
+from lakeproof.shop.notification.models import Notification, OptOut, Preferences, iso
+from lakeproof.shop.notification.requests import BatchRequest, CreateRequest
+from lakeproof.shop.outbox import Event, add_event
+from lakeproof.shop.traces import trace_id
+
+_CREATE = (
+    """
+WITH changed AS (
+    INSERT INTO notifications (id, customer_id, channel, recipient, subject, body, topic, status, trace_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8)
+    RETURNING *
+)"""
+    + RECORD_CHANGE.format(type="'notification.created'")
+    + """,
+operation AS (
+    INSERT INTO notification_operations (operation_key, subject_id, digest)
+    SELECT $9::text, id::text, $10::bytea FROM changed
+)
+SELECT * FROM changed"""
+)
+_CREATE_BATCH = """
+INSERT INTO notifications
+    (id, customer_id, channel, recipient, subject, body, topic, batch_id, status, due_at, trace_id)
+SELECT one.id, one.customer_id, $4, one.recipient, $5, $6, $7, $8, 'pending',
+       clock_timestamp() + ((one.place - 1) * $9::float8 / count(*) OVER ()) * interval '1 second', $10
+FROM unnest($1::uuid[], $2::bigint[], $3::text[]) WITH ORDINALITY AS one (id, customer_id, recipient, place)
+"""
+_BATCH = """
+SELECT status, count(*) AS count, min(created_at) AS created_at, max(due_at) AS last_due_at
+FROM notifications WHERE batch_id = $1 GROUP BY status
+"""
+_FIND = "SELECT * FROM notifications WHERE id = $1"
+_LOCK = (
+    "SELECT *, claim IS NOT NULL AND due_at > clock_timestamp() AS is_claimed"
+    " FROM notifications WHERE id = $1 FOR UPDATE"
+)
+_FAIL = (
+    """
+WITH changed AS (
+    UPDATE notifications SET status = 'failed', reason = $2, claim = NULL, due_at = NULL, version = version + 1,
+                             updated_at = GREATEST(clock_timestamp(), updated_at)
+    WHERE id = $1 RETURNING *
+)"""
+    + RECORD_CHANGE.format(type="'notification.failed'")
+    + " SELECT * FROM changed"
+)
+_PREFERENCES = "SELECT opted_out, version, updated_at FROM preferences WHERE customer_id = $1"
+_SET_PREFERENCES = """
+INSERT INTO preferences (customer_id, opted_out, version, updated_at) VALUES ($1, $2::jsonb, 1, clock_timestamp())
+ON CONFLICT (customer_id) DO UPDATE SET opted_out = EXCLUDED.opted_out, version = preferences.version + 1,
+    updated_at = GREATEST(EXCLUDED.updated_at, preferences.updated_at)
+RETURNING opted_out, version, updated_at
+"""
+
+Why = Literal["not_found", "key_reused", "not_allowed", "being_sent"]
+
+
+class NotificationRefused(SaidNo):
+    """The service's own rules say no."""
+
+    def __init__(self, why: Why, message: str) -> None:
+        self.why: Why = why
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change's answer. `replayed`: an earlier call had done it. `acted`: this one changed something."""
+
+    notification: Notification
+    replayed: bool = False
+    acted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch: how many by status, and when the last one is due that is not done yet."""
+
+    batch_id: uuid.UUID
+    count: int
+    by_status: dict[str, int]
+    created_at: str
+    last_due_at: str | None
+
+
+class NotificationStore:
+    """What callers do with notifications and preferences."""
+
+    def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
+        self._metrics = metrics
+        self._attempts = Attempts(pool, metrics.database, execute)
+
+    async def create(self, request: CreateRequest, operation: Operation, deadline: Deadline) -> Changed:
+        """Make a notification, or give the one that this key made before.
+
+        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
+        """
+        args = (
+            uuid.uuid4(),
+            request.customer_id,
+            request.channel.value,
+            request.to,
+            request.subject,
+            request.body,
+            request.topic.value,
+            trace_id.get(),
+            operation.key,
+            operation.digest,
+        )
+
+        async def work(connection: Connection) -> Changed:
+            await connection.execute("BEGIN")
+            (row,) = await connection.fetch(_CREATE, *args)
+            return Changed(notification_of(row))
+
+        try:
+            changed = await self._attempts.transact(work, deadline)
+        except Duplicate:
+            made = await self._made_before(operation, deadline)
+            return Changed(await self.get(made, deadline), replayed=True, acted=False)
+        self._metrics.created.labels("caller").inc()
+        return changed
+
+    async def create_batch(
+        self, request: BatchRequest, operation: Operation, deadline: Deadline
+    ) -> tuple[uuid.UUID, bool]:
+        """Make a batch's notifications, due one after the other; its id, and whether this key made it before.
+
+        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
+        """
+        batch_id, recipients = uuid.uuid4(), request.recipients
+        args = (
+            [uuid.uuid4() for _ in recipients],
+            [one.customer_id for one in recipients],
+            [one.to for one in recipients],
+            request.channel.value,
+            request.subject,
+            request.body,
+            request.topic.value,
+            batch_id,
+            float(request.spread_seconds),
+            trace_id.get(),
+        )
+        data = {"count": len(recipients), "channel": request.channel.value, "topic": request.topic.value}
+
+        async def work(connection: Connection) -> None:
+            await connection.execute("BEGIN")
+            await connection.fetch(INSERT_OPERATION, operation.key, str(batch_id), operation.digest)
+            await connection.fetch(_CREATE_BATCH, *args)
+            await add_event(connection, Event("batch", str(batch_id), "batch.created", data))
+
+        try:
+            await self._attempts.transact(work, deadline)
+        except Duplicate:
+            return await self._made_before(operation, deadline), True
+        self._metrics.created.labels("batch").inc(len(recipients))
+        return batch_id, False
+
+    async def batch(self, batch_id: uuid.UUID, deadline: Deadline) -> Batch | None:
+        """A batch as it stands; None where there is none."""
+
+        async def read(connection: Connection) -> list[Row]:
+            return await connection.fetch(_BATCH, batch_id)
+
+        rows = await self._attempts.run(read, deadline)
+        if not rows:
+            return None
+        due: list[datetime] = [row["last_due_at"] for row in rows if row["last_due_at"] is not None]
+        return Batch(
+            batch_id,
+            sum(row["count"] for row in rows),
+            {row["status"]: row["count"] for row in rows},
+            iso(min(row["created_at"] for row in rows)),
+            iso(max(due)) if due else None,
+        )
+
+    async def get(self, notification_id: uuid.UUID, deadline: Deadline) -> Notification:
+        """The notification with that id. Raises: NotificationRefused (not_found), and as `Attempts.run`."""
+
+        async def read(connection: Connection) -> list[Row]:
+            return await connection.fetch(_FIND, notification_id)
+
+        rows = await self._attempts.run(read, deadline)
+        if not rows:
+            raise NotificationRefused("not_found", f"no notification {notification_id}")
+        return notification_of(rows[0])
+
+    async def fail(
+        self, notification_id: uuid.UUID, reason: str, operation: Operation, deadline: Deadline
+    ) -> Changed:
+        """Count it as failed and do not try it again by ourselves; one that failed already stays as it is.
+
+        Raises: NotificationRefused (not_found, key_reused, not_allowed, being_sent), and as `Attempts.transact`.
+        """
+
+        async def work(connection: Connection) -> Changed:
+            await connection.execute("BEGIN")
+            rows = await connection.fetch(_LOCK, notification_id)
+            if not rows:
+                raise NotificationRefused("not_found", f"no notification {notification_id}")
+            replayed = await self._take_key(connection, operation, str(notification_id))
+            status = rows[0]["status"]
+            if replayed or (status == "failed" and rows[0]["due_at"] is None):
+                return Changed(notification_of(rows[0]), replayed=replayed, acted=False)
+            if rows[0]["is_claimed"]:
+                raise NotificationRefused("being_sent", "it is being sent at this moment")
+            if status not in ("pending", "failed"):
+                raise NotificationRefused("not_allowed", f"cannot fail a notification that is {status}")
+            (row,) = await connection.fetch(_FAIL, notification_id, reason)
+            return Changed(notification_of(row))
+
+        changed = await self._attempts.transact(work, deadline)
+        if changed.acted:
+            self._metrics.failures.inc()
+            self._metrics.tries.labels(changed.notification.channel, "failed_by_request").inc()
+        return changed
+
+    async def take_key(self, operation: Operation, subject: str, deadline: Deadline) -> bool:
+        """Note the caller's key on its own, for what is safe to repeat; True where it was noted before.
+
+        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
+        """
+
+        async def work(connection: Connection) -> bool:
+            await connection.execute("BEGIN")
+            return await self._take_key(connection, operation, subject)
+
+        return await self._attempts.transact(work, deadline)
+
+    async def preferences(self, customer_id: int, deadline: Deadline) -> Preferences:
+        """A customer's preferences; those of one who set none are empty."""
+
+        async def read(connection: Connection) -> Preferences:
+            return _preferences(customer_id, await connection.fetch(_PREFERENCES, customer_id))
+
+        return await self._attempts.run(read, deadline)
+
+    async def set_preferences(
+        self, customer_id: int, opted_out: tuple[OptOut, ...], operation: Operation, deadline: Deadline
+    ) -> Preferences:
+        """Replace a customer's opt-outs; nothing happens where they are the same, or the key was used for it before.
+
+        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
+        """
+
+        async def work(connection: Connection) -> tuple[Preferences, bool, bool]:
+            await connection.execute("BEGIN")
+            before = _preferences(customer_id, await connection.fetch(f"{_PREFERENCES} FOR UPDATE", customer_id))
+            replayed = await self._take_key(connection, operation, str(customer_id))
+            if replayed or (before.opted_out == opted_out and before.version > 0):
+                return before, False, False
+            texts = [str(one) for one in opted_out]
+            rows = await connection.fetch(_SET_PREFERENCES, customer_id, orjson.dumps(texts).decode())
+            data = {"customer_id": customer_id, "opted_out": texts, "version": rows[0]["version"]}
+            await add_event(connection, Event("preferences", str(customer_id), "preferences.changed", data))
+            return _preferences(customer_id, rows), True, bool(set(opted_out) - set(before.opted_out))
+
+        after, changed, opted_out_of_more = await self._attempts.transact(work, deadline)
+        if changed:
+            self._metrics.preference_updates.inc()
+        if opted_out_of_more:
+            self._metrics.opt_outs.inc()
+        return after
+
+    async def _take_key(self, connection: Connection, operation: Operation, subject: str) -> bool:
+        """Note the key within the transaction. True: it was noted before, for the same."""
+        if operation.key is None:
+            return False
+        if await connection.fetch(NOTE_OPERATION, operation.key, subject, operation.digest):
+            return False
+        _require_same(operation, await connection.fetch(SELECT_OPERATION, operation.key))
+        self._metrics.replays.inc()
+        return True
+
+    async def _made_before(self, operation: Operation, deadline: Deadline) -> uuid.UUID:
+        async def read(connection: Connection) -> uuid.UUID:
+            return uuid.UUID(_require_same(operation, await connection.fetch(SELECT_OPERATION, operation.key)))
+
+        made = await self._attempts.run(read, deadline)
+        self._metrics.replays.inc()
+        return made
+
+
+def _require_same(operation: Operation, done: Sequence[Row]) -> str:
+    if not done:
+        raise DatabaseRefused("a unique key exists already that is not the caller's")
+    if bytes(done[0]["digest"]) != operation.digest:
+        raise NotificationRefused("key_reused", f"the key {operation.key} was used for another request")
+    return str(done[0]["subject_id"])
+
+
+def notification_of(row: Row) -> Notification:
+    """One row of the table."""
+    return Notification(
+        id=row["id"],
+        customer_id=row["customer_id"],
+        channel=row["channel"],
+        to=row["recipient"],
+        subject=row["subject"],
+        body=row["body"],
+        topic=row["topic"],
+        batch_id=row["batch_id"],
+        status=row["status"],
+        reason=row["reason"],
+        attempts=row["attempts"],
+        version=row["version"],
+        due_at=None if row["due_at"] is None else iso(row["due_at"]),
+        created_at=iso(row["created_at"]),
+        updated_at=iso(row["updated_at"]),
+        sent_at=None if row["sent_at"] is None else iso(row["sent_at"]),
+    )
+
+
+def _preferences(customer_id: int, rows: Sequence[Row]) -> Preferences:
+    if not rows:
+        return Preferences(customer_id, (), 0, None)
+    opted_out = tuple(OptOut.from_text(text) for text in orjson.loads(rows[0]["opted_out"]))
+    return Preferences(customer_id, opted_out, rows[0]["version"], iso(rows[0]["updated_at"]))

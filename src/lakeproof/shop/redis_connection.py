@@ -1,0 +1,49 @@
+"""A service's connections to Redis, each step of which ends soon: what Redis gives can be missed.
+
+`SERVICE_REDIS_URL` (redis://[[user]:password@]host:port[/n]) names another Redis than the stack's own.
+"""
+
+import os
+from urllib.parse import quote
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from lakeproof.stack.stack import Stack
+
+URL_VARIABLE = "SERVICE_REDIS_URL"
+CONNECTIONS = 32
+
+
+def redis_url(stack: Stack) -> str:
+    """Where Redis is, with its password."""
+    given = os.environ.get(URL_VARIABLE)
+    if given:
+        return given
+    host, port = stack.host_port("redis")
+    return f"redis://:{quote(stack.secret('redis'), safe='')}@{host}:{port}/0"
+
+
+def connect(url: str, seconds: float) -> Redis:
+    """A client that gives up each step after `seconds`, asks once, and connects with the first question."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=CONNECTIONS,
+        timeout=seconds,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
+
+
+async def problem_of(client: Redis) -> str:
+    """For /health: "" or what is wrong with Redis."""
+    try:
+        await client.ping()
+    except (RedisError, OSError, TimeoutError) as error:
+        return f"no answer: {type(error).__name__}"
+    return ""

@@ -1,0 +1,17 @@
+"""notification-service: tells customers, by e-mail or webhook, what callers and other services' events call for.
+
+Without PostgreSQL it is unhealthy; without Redis messages pass unlimited, without a provider they are tried again,
+without Kafka events wait there: /health tells of each.
+"""
+
+from lakeproof.stack.shop_service import shop_service
+
+COMPONENTS = (
+    shop_service(
+        "notification-service",
+        8006,
+        needs=("postgres",),
+        uses=("redis", "mail-sink", "kafka"),
+        summary="notifications by e-mail and webhook, limited by Redis",
+    ),
+)
