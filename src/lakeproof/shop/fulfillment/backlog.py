@@ -6,12 +6,11 @@ object store is away). The store tells of the labels that the database does not 
 """
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.attempts import Attempts
@@ -32,8 +31,7 @@ MAX_HEADS = 500  # metadata of so many objects of others are read per round; the
 _WAITING = """
 SELECT count(*) FILTER (WHERE status <> 'label_ready') AS objects,
        COALESCE(sum(label_bytes) FILTER (WHERE status <> 'label_ready'), 0)::bigint AS bytes,
-       COALESCE(max(extract(epoch FROM GREATEST(now(), hold_until) - requested_at)), 0)::float8 AS late_seconds,
-       now() AS now
+       COALESCE(max(extract(epoch FROM GREATEST(now(), hold_until) - requested_at)), 0)::float8 AS late_seconds
 FROM fulfillments WHERE status IN ('requested', 'label_pending', 'label_ready')
 """
 _STATES = "SELECT id, status, has_work FROM fulfillments WHERE id = ANY($1::bigint[])"
@@ -81,13 +79,19 @@ class Backlog:
         self._leftovers: frozenset[int] = frozenset()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled: each side at its own pace, so that one that hangs does not hold up the other."""
+        await asyncio.gather(self._again(self._read_database), self._again(self._read_store))
+
+    async def _again(self, read: Callable[[], Awaitable[None]]) -> None:
         while True:
-            started = time.monotonic()
-            with contextlib.suppress(DatabaseTrouble, SaidNo, StoreDown, StoreRefused):  # counted where it happens
-                await self._read()
-            self._show()
-            await asyncio.sleep(max(READ_SECONDS, SHARE_OF_TIME * (time.monotonic() - started)))
+            started, pause = time.monotonic(), READ_SECONDS
+            try:
+                await read()
+                self._show()
+                pause = max(READ_SECONDS, SHARE_OF_TIME * (time.monotonic() - started))
+            except (DatabaseTrouble, SaidNo, StoreDown, StoreRefused) as error:
+                logger.info("the backlog was not read", extra={"reason": str(error)})
+            await asyncio.sleep(pause)
 
     def _show(self) -> None:
         both = (self._known, self._others)
@@ -95,20 +99,23 @@ class Backlog:
         self._metrics.backlog_bytes.set(sum(one.bytes for one in both))
         self._metrics.lag_minutes.set(round(max(one.late_seconds for one in both) / 60, 3))
 
-    async def _read(self) -> None:
-        """Raises: what either side raises; what was read before stays read."""
+    async def _read_database(self) -> None:
+        """Raises: DatabaseTrouble."""
 
-        async def read(connection: Connection) -> tuple[Waiting, datetime]:
+        async def read(connection: Connection) -> Waiting:
             (row,) = await connection.fetch(_WAITING)
-            return Waiting(row["objects"], row["bytes"], row["late_seconds"]), row["now"]
+            return Waiting(row["objects"], row["bytes"], row["late_seconds"])
 
-        self._known, now = await self._attempts.run(read, Deadline(2.0))
+        self._known = await self._attempts.run(read, Deadline(2.0))
         self._metrics.backlog_read_at.labels("database").set_to_current_time()
+
+    async def _read_store(self) -> None:
+        """Raises: StoreDown, StoreRefused, DatabaseTrouble."""
         listed = await self._labels.list_waiting()
         states = await self._states([found for label in listed if (found := fulfillment_of(label.key)) is not None])
         counted = frozenset(f"{PENDING}{found}" for found, (status, _) in states.items() if status in _OPEN)
         holds = await self._holds_of([label for label in listed if label.key not in counted])
-        self._others = waiting_in_store(listed, counted, holds, now)
+        self._others = waiting_in_store(listed, counted, holds, datetime.now(UTC))
         self._metrics.backlog_read_at.labels("store").set_to_current_time()
         await self._tidy(states)
 
