@@ -41,7 +41,9 @@ async def service() -> AsyncIterator[httpx.AsyncClient]:
         ("card", ""),
         ("order_id", 0),
         ("order_id", "1"),
-        ("order_id", 2**63),
+        ("order_id", 1.5),
+        ("order_id", True),
+        ("order_id", 2**53),
         ("customer_id", -1),
         ("other", 1),
     ],
@@ -52,6 +54,18 @@ async def test_a_wrong_field_is_named_and_nothing_is_done(field: str, value: obj
     assert answer.status_code == 422
     assert answer.json()["error"]["fields"][0]["field"] == field
     assert answer.json()["outcome"] == "not_done"
+
+
+async def test_a_whole_number_may_be_written_as_a_decimal() -> None:
+    async with service() as shop:
+        answer = await shop.post("/payments", json=BODY | {"order_id": 1.0}, headers=KEY)
+    assert answer.status_code == 503  # taken, and then the database is away
+
+
+async def test_a_path_tells_all_its_methods() -> None:
+    async with service() as shop:
+        answer = await shop.delete("/payments")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
 
 async def test_a_change_without_a_key_is_refused() -> None:

@@ -10,13 +10,15 @@ from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble, TooBu
 from lakeproof.shop.refusal import Refusal, RefusalBody
 
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        pattern=KEY_PATTERN,
-        description="The same key with the same request gives the same answer and acts once; with another: 422.",
-    ),
-]
+_KEY = Header(
+    pattern=KEY_PATTERN,
+    description="The same key with the same request gives the same answer and acts once; with another: 422.",
+)
+IdempotencyKey = Annotated[str | None, _KEY]
+RequiredKey = Annotated[str, _KEY]  # without it: 428 (service.py)
+NO_KEY_SAYS: dict[int | str, dict[str, Any]] = {
+    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."}
+}
 EVERY_ROUTE_SAYS: dict[int | str, dict[str, Any]] = {
     400: {"model": RefusalBody, "description": "Not JSON."},
     408: {"model": RefusalBody, "description": "The body did not arrive in time."},

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import uvicorn
@@ -12,6 +12,7 @@ from prometheus_client import disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 
 from lakeproof import __version__
 from lakeproof.shop.gate import Gate, RouteLimit
@@ -22,6 +23,7 @@ from lakeproof.shop.traces import log_as_json
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack, load_stack
 
+_KEY_HEADER = ("header", "idempotency-key")
 SHUTDOWN_SECONDS = 6  # for requests under way; the pool's close comes after, both within the component's stop_seconds
 
 # What a service opens at its start and closes at its end; it gives the dependencies' health questions by name, each a
@@ -79,8 +81,9 @@ def create_service(
         max_under_way=20 * settings.pool_size,
         route_limits=route_limits,
     )
-    app.include_router(_operation(metrics))
-    _refuse_alike(app)
+    operation = _operation(metrics)
+    app.include_router(operation)
+    _refuse_alike(app, [*router.routes, *operation.routes])
     return app
 
 
@@ -112,7 +115,7 @@ def _operation(metrics: RequestMetrics) -> APIRouter:
     return router
 
 
-def _refuse_alike(app: FastAPI) -> None:
+def _refuse_alike(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     """Every refusal, the framework's own too, gets the shape of refusal.py."""
 
     @app.exception_handler(Refusal)
@@ -126,16 +129,27 @@ def _refuse_alike(app: FastAPI) -> None:
         return _invalid(error).to_response()
 
     @app.exception_handler(HTTPException)
-    async def refuse_otherwise(_: Request, error: Exception) -> Response:
+    async def refuse_otherwise(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = {404: "no_such_path", 405: "method_not_allowed"}.get(error.status_code, "refused")
-        return Refusal(error.status_code, code, str(error.detail), headers=error.headers).to_response()
+        headers = {"allow": _methods_of(request, routes)} if error.status_code == 405 else error.headers
+        return Refusal(error.status_code, code, str(error.detail), headers=headers).to_response()
+
+
+def _methods_of(request: Request, routes: Sequence[BaseRoute]) -> str:
+    """Every method that the request's path has; the framework names those of its first route only."""
+    matching = [
+        route for route in routes if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
+    ]
+    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 
 def _invalid(error: RequestValidationError) -> Refusal:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return Refusal(400, "not_json", f"the body is not JSON: {problems[0]['ctx']['error']}")
+    if any((problem["type"], problem["loc"]) == ("missing", _KEY_HEADER) for problem in problems):
+        return Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
     fields = tuple(
         (".".join(str(part) for part in problem["loc"] if part != "body") or "body", problem["msg"])
         for problem in problems[:20]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within
 from lakeproof.shop.payment.events import operation
 from lakeproof.shop.payment.models import Op
 from lakeproof.shop.payment.requests import MAX_ID, AmountRequest, AuthorizeRequest
@@ -28,13 +28,10 @@ _STATUS_OF = {
     "more_than_captured": 409,
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such payment."}}
-_NO_KEY: dict[int | str, dict[str, Any]] = {
-    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."}
-}
 _CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
     **EVERY_ROUTE_SAYS,
     **_NOT_FOUND,
-    **_NO_KEY,
+    **NO_KEY_SAYS,
     409: {"model": RefusalBody, "description": "The payment's status or amounts do not allow it."},
 }
 
@@ -101,12 +98,6 @@ def _api(request: Request) -> PaymentApi:
     return api
 
 
-def _key(given: str | None) -> str:
-    if given is None:
-        raise Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
-    return given
-
-
 def _headers(changed: Changed) -> dict[str, str]:
     headers = {"etag": f'"{changed.payment.version}"'}
     if changed.replayed:
@@ -120,17 +111,15 @@ def _headers(changed: Changed) -> dict[str, str]:
     response_model=PaymentBody,
     responses={
         **EVERY_ROUTE_SAYS,
-        **_NO_KEY,
+        **NO_KEY_SAYS,
         200: {"model": PaymentBody, "description": "This key authorized it before; here is what was answered."},
         402: {"model": DeclinedBody, "description": "The card was declined. The same key gets the same answer."},
         409: {"model": RefusalBody, "description": "The order has a payment that is authorized or captured."},
     },
 )
-async def authorize_payment(
-    request: Request, body: AuthorizeRequest, idempotency_key: IdempotencyKey = None
-) -> Response:
+async def authorize_payment(request: Request, body: AuthorizeRequest, idempotency_key: RequiredKey) -> Response:
     """Ask the card's bank for the amount. An order has at most one payment that is authorized or captured."""
-    api, asked = _api(request), operation(Op.AUTHORIZE, _key(idempotency_key), None, body.canonical())
+    api, asked = _api(request), operation(Op.AUTHORIZE, idempotency_key, None, body.canonical())
     changed = await api.answer(lambda deadline: api.store.authorize(body, asked, deadline))
     if changed.payment.decline_code is not None:
         raise Declined(changed)
@@ -157,7 +146,7 @@ async def get_payment(request: Request, payment_id: PaymentId) -> Response:
 
 @router.post("/payments/{payment_id}/capture", response_model=PaymentBody, responses=_CHANGE_SAYS)
 async def capture_payment(
-    request: Request, payment_id: PaymentId, body: AmountRequest | None = None, idempotency_key: IdempotencyKey = None
+    request: Request, payment_id: PaymentId, idempotency_key: RequiredKey, body: AmountRequest | None = None
 ) -> Response:
     """Take the money, all of it or less, once; what is not taken is released."""
     return await _change(request, Op.CAPTURE, payment_id, idempotency_key, body)
@@ -165,20 +154,20 @@ async def capture_payment(
 
 @router.post("/payments/{payment_id}/refund", response_model=PaymentBody, responses=_CHANGE_SAYS)
 async def refund_payment(
-    request: Request, payment_id: PaymentId, body: AmountRequest | None = None, idempotency_key: IdempotencyKey = None
+    request: Request, payment_id: PaymentId, idempotency_key: RequiredKey, body: AmountRequest | None = None
 ) -> Response:
     """Give back a part, or all that is left; together never more than was captured."""
     return await _change(request, Op.REFUND, payment_id, idempotency_key, body)
 
 
 @router.post("/payments/{payment_id}/void", response_model=PaymentBody, responses=_CHANGE_SAYS)
-async def void_payment(request: Request, payment_id: PaymentId, idempotency_key: IdempotencyKey = None) -> Response:
+async def void_payment(request: Request, payment_id: PaymentId, idempotency_key: RequiredKey) -> Response:
     """Let go of an authorization that was not captured."""
     return await _change(request, Op.VOID, payment_id, idempotency_key, None)
 
 
-async def _change(request: Request, op: Op, payment_id: int, key: str | None, body: AmountRequest | None) -> Response:
+async def _change(request: Request, op: Op, payment_id: int, key: str, body: AmountRequest | None) -> Response:
     api, how_much = _api(request), body or AmountRequest()
-    asked = operation(op, _key(key), payment_id, how_much.canonical())
+    asked = operation(op, key, payment_id, how_much.canonical())
     changed = await api.answer(lambda deadline: api.store.change(payment_id, asked, how_much.value, deadline))
     return json_response(changed.payment, 200, _headers(changed))

@@ -22,11 +22,15 @@ NAME = "payment-service"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the service stands on: its database (also with the relay's patience), and Kafka's address."""
+    """What the service stands on: its database (also with the relay's patience), and Kafka.
+
+    `events_of`: its events go to the topic `events.<events_of>`.
+    """
 
     connect: Callable[[], Awaitable[Connection]]
     connect_relay: Callable[[], Awaitable[Connection]]
     kafka: str
+    events_of: str = "payment"
 
 
 def surroundings_of(stack: Stack) -> Surroundings:
@@ -52,7 +56,7 @@ def create_app(settings: ShopSettings, around: Surroundings) -> FastAPI:
             return relay.problem
 
         try:
-            async with relaying(around.connect_relay, around.kafka, "payment", metrics.registry) as relay:
+            async with relaying(around.connect_relay, around.kafka, around.events_of, metrics.registry) as relay:
                 app.state.payments = PaymentApi(PaymentStore(pool, metrics, relay.wake), settings.request_seconds)
                 yield {"postgres": lambda: ask(own, "payments"), "kafka": ask_kafka}
         finally:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-MAX_ID = 2**63 - 1
-MAX_CUSTOMER_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
+from lakeproof.shop.whole_number import WHOLE
+
+MAX_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 
 # 0.01 to 99999.99 as a string: a JSON number of many decimals is not what was meant.
 AMOUNT_PATTERN = r"^(0\.(0[1-9]|[1-9][0-9]?)|[1-9][0-9]{0,4}(\.[0-9]{1,2})?)$"
@@ -22,8 +23,8 @@ class AuthorizeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID)]
-    customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID)]
+    order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]
+    customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]
     amount: Amount
     card: Annotated[str, Field(pattern=TOKEN_PATTERN, examples=["tok_visa", "tok_insufficient_funds"])]
 

@@ -89,25 +89,16 @@ class PaymentStore:
 
         Raises: PaymentRefused (key_reused, order_has_payment), and as `Attempts.transact`.
         """
-        amount, code = money(request.amount), decline_code(request.card)
-        args = (
-            request.order_id,
-            request.customer_id,
-            fingerprint(request.card),
-            (Status.DECLINED if code else Status.AUTHORIZED).value,
-            Decimal(0) if code else amount,
-            code,
-        )
-        event = DECLINED_EVENT if code else operation.op.event
+        statement, args = authorization(request, operation)
 
         async def work(connection: Connection) -> Changed:
             await connection.execute("BEGIN")
-            (row,) = await connection.fetch(_AUTHORIZE, *_record(operation, event, amount), *args)
+            (row,) = await connection.fetch(statement, *args)
             return Changed(payment_of(row))
 
         changed = await self._transact(work, operation, deadline)
-        if code and not changed.replayed:
-            self._metrics.declines.labels(code).inc()
+        if changed.payment.decline_code and not changed.replayed:
+            self._metrics.declines.labels(changed.payment.decline_code).inc()
         return changed
 
     async def change(
@@ -180,6 +171,20 @@ class PaymentStore:
             raise DatabaseRefused(f"{constraint}: a row exists already that is not the caller's")
 
         return await self._attempts.run(read, deadline)
+
+
+def authorization(request: AuthorizeRequest, operation: Operation) -> tuple[str, tuple[object, ...]]:
+    """The statement that makes a payment, authorized or declined, and its arguments."""
+    amount, code = money(request.amount), decline_code(request.card)
+    return _AUTHORIZE, (
+        *_record(operation, DECLINED_EVENT if code else operation.op.event, amount),
+        request.order_id,
+        request.customer_id,
+        fingerprint(request.card),
+        (Status.DECLINED if code else Status.AUTHORIZED).value,
+        Decimal(0) if code else amount,
+        code,
+    )
 
 
 def _record(operation: Operation, event: str, moved: Decimal) -> tuple[object, ...]:
