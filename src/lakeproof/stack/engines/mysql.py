@@ -7,9 +7,7 @@ let that user pass.
 
 import hashlib
 import os
-import pwd
 import shutil
-import stat
 import subprocess
 import tempfile
 from importlib.resources import files
@@ -21,6 +19,7 @@ from lakeproof.observability.written import write_file
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.engines import mysql_accounts
+from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def prepare(stack: Stack) -> None:
     for folder in (data, data / "run", socket_path(stack).parent):
         folder.mkdir(parents=True, exist_ok=True)
         _hand_over(folder)
-    _let_pass(stack.state_dir, data.parent)
+    let_pass(stack.state_dir, data.parent, OS_USER)
     _write_cnf(stack, stack.etc_dir("mysql") / "my.cnf", database)
     if not database.exists():
         _install(stack, data / "db.new", database)
@@ -173,40 +172,12 @@ def _run(argv: list[str], text: str) -> None:
 def _write_cnf(stack: Stack, path: Path, datadir: Path) -> None:
     write_file(path, my_cnf(stack, datadir))
     path.chmod(0o644)
-    _let_pass(stack.state_dir, path.parent)
+    let_pass(stack.state_dir, path.parent, OS_USER)
 
 
 def _hand_over(folder: Path) -> None:
-    """Give the folder to the server's user; `run` may be passed by all. Raises: MissingArtifact without that user."""
-    if os.geteuid() == 0:
-        try:
-            user = pwd.getpwnam(OS_USER)
-        except KeyError:
-            raise MissingArtifact("mariadb-server (the user mysql)") from None
-        os.chown(folder, user.pw_uid, user.pw_gid)
-    folder.chmod(0o700 if folder.name != "run" else 0o755)
-
-
-def _let_pass(state_dir: Path, folder: Path) -> None:
-    """Our own folders down to `folder` let others pass; those above must already.
-
-    Raises: TerminalError naming the folder that does not.
-    """
-    if os.geteuid() != 0:
-        return
-    for own in (state_dir, *(state_dir / part for part in _steps(folder.relative_to(state_dir)))):
-        own.chmod(stat.S_IMODE(own.stat().st_mode) | 0o011)
-    for above in state_dir.resolve().parents:
-        if not above.stat().st_mode & 0o001:
-            raise TerminalError(
-                f"the user {OS_USER} may not pass through it",
-                where=str(above),
-                next_action="set LAKEPROOF_STATE_DIR to a folder below /var/lib or /tmp",
-            )
-
-
-def _steps(relative: Path) -> list[Path]:
-    return [Path(*relative.parts[: count + 1]) for count in range(len(relative.parts))]
+    """`run` may be passed by all."""
+    hand_over(folder, OS_USER, "mariadb-server", 0o700 if folder.name != "run" else 0o755)
 
 
 def connect(
