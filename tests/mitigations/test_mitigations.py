@@ -24,6 +24,7 @@ NEEDED: dict[str, dict[str, str]] = {
     "continue_process": {"component": "connect"},
     "start_component": {"component": "connect"},
     "restart_component": {"component": "connect"},
+    "replace_node": {"node": "cassandra-node3"},
     "silence_alert": {"alert": "CdcReplicationLagHigh"},
 }
 

@@ -40,6 +40,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "query": ('query "SELECT status, count(*) FROM oltp.orders GROUP BY 1"', 'query --at 3f2a "SELECT 1"'),
     "render alertmanager": ("render alertmanager --timing production",),
     "render prometheus": ("render prometheus --rules",),
+    "ring replace": ("ring replace cassandra-node3",),
     "runbook list": ("runbook list",),
     "runbook show": ("runbook show replication-lag --lang vi",),
     "runbook write": ("runbook write --to docs/runbook",),

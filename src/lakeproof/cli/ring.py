@@ -1,0 +1,71 @@
+"""`lakeproof ring`: Cassandra's nodes as `nodetool status` shows them, and a new node in a dead one's place."""
+
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on stdout")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Bring the command group `ring`."""
+    group = typer.Typer(help="Cassandra's ring: its nodes, and replacing one.", invoke_without_command=True)
+    group.callback()(show)
+    group.command("replace")(replace)
+    app.add_typer(group, name="ring")
+
+
+def show(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Cassandra's nodes as `nodetool status` shows them: state (UN is up and normal), load, tokens, share, rack.
+
+    Exit 0 where every node is UN, 1 where one is not, 3 where no node answers.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from lakeproof.cli.output import print_json, print_table
+    from lakeproof.probes.ring import ring
+    from lakeproof.stack.stack import load_stack
+
+    nodes = ring(load_stack())
+    if as_json:
+        print_json([node.to_json() for node in nodes])
+    else:
+        print_table(
+            ("Node", "State", "Address", "Load", "Tokens", "Owns", "Host id", "Rack"),
+            (
+                (
+                    node.name,
+                    node.state,
+                    node.address,
+                    node.load,
+                    node.tokens,
+                    "?" if node.owns_percent is None else f"{node.owns_percent:.1f} %",
+                    node.host_id,
+                    node.rack,
+                )
+                for node in nodes
+            ),
+        )
+    if any(node.state != "UN" for node in nodes):
+        raise typer.Exit(1)
+
+
+def replace(
+    name: Annotated[str, typer.Argument(help="the node: cassandra-seed, cassandra-node2 or cassandra-node3")],
+    discard_data: Annotated[
+        bool, typer.Option("--discard-data", help="also where it still has its data: throw them away")
+    ] = False,
+) -> None:
+    """Let an empty node take the place of a dead one whose data are gone, with its tokens; about a minute.
+
+    It copies what it must hold from the others before it answers. A node that still has its data needs no more than
+    `lakeproof start`, and is refused here.
+
+    Exit 0 once it is UN, 1 where it did not join, 2 where it is refused, 3 where no other node answers.
+    """
+    from lakeproof.cli.output import say
+    from lakeproof.mitigations.replace_node import ReplaceNode, run
+    from lakeproof.stack.stack import load_stack
+
+    say("stopping it, waiting until the ring sees it down, then joining: about a minute")
+    say(run(load_stack(), ReplaceNode(node=name, discard_data=discard_data)))

@@ -1,0 +1,93 @@
+"""Let an empty Cassandra node take the place of the dead one that had its name: for a node whose data are gone.
+
+A node that lost its data may not simply come back: the ring would count copies on it that it does not have. So it
+takes over the dead one's tokens and copies them from the others before it answers.
+"""
+
+import shutil
+
+from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.observability.written import write_file
+from lakeproof.probes.ring import RingNode, ring
+from lakeproof.processes.ours import our_processes
+from lakeproof.stack.engines import cassandra
+from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.stack import Stack
+from lakeproof.unknown_name import unknown_name
+
+DOWN_SECONDS = 60.0  # one that was killed is seen down after about 20 s
+
+
+class ReplaceNode(Arguments):
+    """`node`: the component. `discard_data`: also where it still has data, which are thrown away."""
+
+    node: str
+    discard_data: bool = False
+
+
+def typed(stack: Stack, arguments: ReplaceNode) -> str:
+    """The same by hand."""
+    return f"lakeproof ring replace {arguments.node}"
+
+
+def run(stack: Stack, arguments: ReplaceNode) -> str:
+    """Stop it, let it join as the dead one's heir, return once it is healthy (about a minute: it listens first).
+
+    Raises: InvalidInput where it is no node, is alive, still has data, or nobody else is up to copy from.
+    """
+    name = arguments.node
+    if name not in NODES:
+        raise unknown_name("node", name, NODES)
+    client = our_processes(stack, f"replace {name}")
+    # Asked before anything is stopped: who would it copy from?
+    _others_up(stack, name)
+    client.stop(name)
+    Deadline(DOWN_SECONDS).wait_for(
+        f"the ring to see {name} down", lambda: True if all(not node.up for node in _it(stack, name)) else None
+    )
+    storage = cassandra.storage_dir(stack, name)
+    if any((storage / "data").glob("system/local-*/*-Data.db")) and not arguments.discard_data:
+        raise InvalidInput(
+            "it still has its data",
+            where=name,
+            next_action=f"lakeproof start {name}; --discard-data throws them away",
+        )
+    shutil.rmtree(storage, ignore_errors=True)
+    mark = cassandra.replace_mark(stack, name)
+    write_file(mark, "taken away once the node has joined\n")
+    client.start(name)
+    mark.unlink()
+    after = next((node for node in ring(stack) if node.name == name), None)
+    return f"replaced: {name} is {after.state if after else 'unknown to the ring'}"
+
+
+def _others_up(stack: Stack, name: str) -> None:
+    """Raises: InvalidInput where no other node is up."""
+    up = [node.name for node in _seen_by_others(stack, name) if node.up and node.name != name]
+    if not up:
+        raise InvalidInput(
+            "no other node is up to copy from", where=name, next_action="start the others first: lakeproof ps"
+        )
+
+
+def _it(stack: Stack, name: str) -> list[RingNode]:
+    return [node for node in _seen_by_others(stack, name) if node.name == name]
+
+
+def _seen_by_others(stack: Stack, name: str) -> list[RingNode]:
+    """The ring as another node than this one sees it. Raises: CouldNotLook where none of them answers."""
+    said: list[str] = []
+    for other in (each for each in NODES if each != name):
+        try:
+            return ring(stack, ask=other)
+        except CouldNotLook as error:
+            said.append(error.message)
+    raise CouldNotLook("; ".join(said), where="ring", next_action="start the other nodes first: lakeproof ps")
+
+
+MITIGATION = Mitigation(
+    "replace_node", "let an empty Cassandra node take the place of a dead one", typed, run, ReplaceNode
+)

@@ -1,0 +1,72 @@
+"""Questions to Cassandra in CQL: does the ring answer at QUORUM, and how long may a reservation live."""
+
+from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException
+from cassandra.cluster import NoHostAvailable
+from cassandra.query import SimpleStatement
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.http import ANSWERS, REFUSED
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
+from lakeproof.stack.engines import cassandra_session
+from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.stack import Stack
+
+READER = "reader"
+READER_SECRET = "cassandra-reader"
+
+
+def select(stack: Stack, statement: str, timeout: float) -> list[tuple[Value, ...]]:
+    """The rows of one statement at QUORUM, as the reader. Raises: DriverException, NoHostAvailable."""
+    with cassandra_session.session(stack, READER, stack.secret(READER_SECRET), seconds=timeout) as ring:
+        asked = SimpleStatement(statement, consistency_level=ConsistencyLevel.QUORUM)
+        return [tuple(row) for row in ring.execute(asked, timeout=timeout)]
+
+
+def quorum_answers(stack: Stack, timeout: float) -> Value:
+    """answers, refused (no node takes connections), rejected (the reader's password), or the ring's error."""
+    try:
+        select(stack, "SELECT sku FROM inventory.stock LIMIT 1", timeout)
+    except NoHostAvailable as error:
+        if any(isinstance(each, AuthenticationFailed) for each in error.errors.values()):
+            return "rejected"
+        return REFUSED
+    except DriverException as error:
+        return f"error {type(error).__name__}"
+    return ANSWERS
+
+
+def reservation_ttl(stack: Stack, timeout: float) -> Value:
+    """Seconds after which a row of inventory.reservations vanishes; None where there is no such table."""
+    statement = (
+        "SELECT default_time_to_live FROM system_schema.tables"
+        " WHERE keyspace_name = 'inventory' AND table_name = 'reservations'"
+    )
+    try:
+        rows = select(stack, statement, timeout)
+    except (DriverException, NoHostAvailable) as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where=NODES[0]) from error
+    return rows[0][0] if rows else None
+
+
+PROBES = (
+    Probe(
+        "ring-answers",
+        NODES[0],
+        "SELECT sku FROM inventory.stock LIMIT 1 at QUORUM",
+        "",
+        quorum_answers,
+        Condition(Operator.IS, ANSWERS),
+        about=NODES[1:],
+    ),
+    Probe(
+        "reservation-ttl",
+        NODES[0],
+        "SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = 'inventory'"
+        " AND table_name = 'reservations'",
+        "s",
+        reservation_ttl,
+        about=NODES[1:],
+    ),
+)

@@ -1,0 +1,123 @@
+"""Cassandra's ring as `nodetool status` shows it. Read-only; nodetool asks a node over JMX, on loopback."""
+
+import re
+import subprocess
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.install import java
+from lakeproof.stack.engines import cassandra
+from lakeproof.stack.engines.cassandra_config import MODULES, NODES, storage_address
+from lakeproof.stack.engines.cassandra_roles import SUPERUSER
+from lakeproof.stack.stack import Stack
+
+KEYSPACE = "inventory"
+NODETOOL_SECONDS = 15.0
+NODETOOL = "org.apache.cassandra.tools.NodeTool"
+
+_STATES = {"N": "normal", "L": "leaving", "J": "joining", "M": "moving", "R": "replacing", "S": "stopped"}
+_LINE = re.compile(
+    r"^(?P<up>[UD?])(?P<state>[NLJMRS?])\s+(?P<address>\S+)\s+(?P<load>\?|[\d.,]+ \w+)\s+(?P<tokens>\d+)\s+"
+    r"(?P<owns>\?|[\d.,]+%)\s+(?P<host_id>[0-9a-f-]{36})\s+(?P<rack>\S+)\s*$"
+)
+
+
+@dataclass(frozen=True)
+class RingNode:
+    """One line of `nodetool status`. `name` is the component, empty where it is none of ours; `state` as UN, DN, UJ.
+
+    `owns_percent`: of the keyspace inventory, with its copies: 100 where three nodes hold three copies.
+    """
+
+    name: str
+    state: str
+    address: str
+    load: str
+    tokens: int
+    owns_percent: float | None
+    host_id: str
+    rack: str
+
+    @property
+    def up(self) -> bool:
+        """True where the node that was asked sees this one alive."""
+        return self.state.startswith("U")
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return asdict(self) | {"up": self.up, "doing": _STATES.get(self.state[1:], "unknown")}
+
+
+def parse_status(text: str, names: dict[str, str]) -> list[RingNode]:
+    """The nodes in the output of `nodetool -pp status`. `names`: address → component."""
+    nodes: list[RingNode] = []
+    for line in text.splitlines():
+        found = _LINE.match(line)
+        if found is None:
+            continue
+        owns = found["owns"].rstrip("%").replace(",", ".")
+        nodes.append(
+            RingNode(
+                name=names.get(found["address"], ""),
+                state=found["up"] + found["state"],
+                address=found["address"],
+                load=found["load"],
+                tokens=int(found["tokens"]),
+                owns_percent=None if owns == "?" else float(owns),
+                host_id=found["host_id"],
+                rack=found["rack"],
+            )
+        )
+    return sorted(nodes, key=lambda node: (node.rack, node.address))
+
+
+def ring(stack: Stack, *, ask: str | None = None) -> list[RingNode]:
+    """The ring as node `ask` sees it; without it, as the first node that answers does.
+
+    Raises: CouldNotLook where none answers, with what each of them said.
+    """
+    names = {storage_address(stack, name): name for name in NODES}
+    said: list[str] = []
+    for name in (ask,) if ask is not None else NODES:
+        try:
+            nodes = parse_status(nodetool(stack, name, "status", KEYSPACE), names)
+        except CouldNotLook as error:
+            said.append(error.message)
+            continue
+        if nodes:
+            return nodes
+        said.append(f"{name}: told no node")
+    raise CouldNotLook("; ".join(said), where="ring", next_action="lakeproof ps; lakeproof up cassandra-node3")
+
+
+def nodetool(stack: Stack, name: str, *arguments: str, seconds: float = NODETOOL_SECONDS) -> str:
+    """What nodetool prints when it asks that node. The password comes from a file. Raises: CouldNotLook."""
+    host, port = stack.host_port(name, "rmi")
+    etc = stack.etc_dir(name)
+    if not (etc / "jmx.password").exists():
+        raise CouldNotLook("it was never started here", where=name)
+    argv = (
+        str(java.find_java(17)),
+        "-Xmx64m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        *MODULES,
+        f"-Duser.home={etc}",  # it keeps a history of commands there
+        f"-Dlogback.configurationFile={etc / 'logback.xml'}",
+        "-cp",
+        cassandra.class_path(),
+        NODETOOL,
+        *("-h", host, "-p", str(port)),
+        *("-u", SUPERUSER, "-pwf", str(etc / "jmx.password")),
+        "-pp",
+        *arguments,
+    )
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise CouldNotLook(f"nodetool had no answer within {seconds:.0f} s", where=name) from error
+    if done.returncode != 0:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise CouldNotLook(f"nodetool: {lines[-1] if lines else 'said nothing'}", where=name)
+    return done.stdout

@@ -1,0 +1,239 @@
+"""Cassandra 5.0.4, a ring of three on one machine: stock and reservations by conditional writes, and projections.
+
+The newest version that Maven serves with all it needs. The nodes share one address and differ by port (4.0 and later
+know each other by address and port), so one shift moves all, and everything stays on loopback. Traps: nodes must
+join one after another; a node whose data are gone may not simply come back (`lakeproof ring replace`); roles are made
+while only the first node is there, for afterwards a change of roles needs all three.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.install import artifacts, java
+from lakeproof.observability.written import write_file
+from lakeproof.stack import provisioned
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.engines import cassandra_config, cassandra_roles, cassandra_socket
+from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
+from lakeproof.stack.engines.cassandra_session import session
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from cassandra.cluster import NoHostAvailable, Session
+
+SEED = NODES[0]
+MAIN = "org.apache.cassandra.service.CassandraDaemon"
+# Packages that bring tables, each with a schema.cql.
+SCHEMAS = ("lakeproof.shop.inventory",)
+REPLICATION = "{'class': 'NetworkTopologyStrategy', '" + cassandra_config.DATACENTER + "': 3}"
+KEYSPACES = ("inventory", "projections")
+PROVISION_SECONDS = 20.0
+
+
+def replace_mark(stack: Stack, name: str) -> Path:
+    """There while the node is to take the place of the dead one that had its address."""
+    return stack.etc_dir(name) / "replaces-dead-node"
+
+
+def storage_dir(stack: Stack, name: str) -> Path:
+    """A node's data, commit log and hints."""
+    return stack.data_dir(name) / "storage"
+
+
+def command(stack: Stack, name: str) -> Command:
+    """The node in the foreground."""
+    etc = stack.etc_dir(name)
+    agent = artifacts.path("jmx-agent") / "jmx_prometheus_javaagent.jar"
+    watched = f"{stack.settings.host}:{stack.port(name, 'jmx')}"
+    replaces = replace_mark(stack, name).exists()
+    return Command(
+        (
+            str(java.find_java(17)),
+            f"-javaagent:{agent}={watched}:{etc / 'jmx.yml'}",
+            *cassandra_config.jvm_options(stack, name, storage_dir(stack, name), replaces=replaces),
+            "-cp",
+            class_path(),
+            MAIN,
+        ),
+        env={"MALLOC_ARENA_MAX": "4"},
+        cwd=stack.data_dir(name),
+    )
+
+
+def class_path() -> str:
+    """Cassandra's jars. Raises: MissingArtifact."""
+    return f"{artifacts.path('cassandra') / 'libs'}/*"
+
+
+def prepare(stack: Stack, name: str) -> None:
+    """Before each start: folders, configuration, the password of JMX (mode 600)."""
+    etc = stack.etc_dir(name)
+    storage = storage_dir(stack, name)
+    (storage / "tmp").mkdir(parents=True, exist_ok=True)
+    replaces = replace_mark(stack, name).exists()
+    write_file(etc / "cassandra.yaml", cassandra_config.cassandra_yaml(stack, name, replaces=replaces))
+    write_file(etc / "cassandra-rackdc.properties", cassandra_config.rackdc_properties(name))
+    write_file(etc / "logback.xml", cassandra_config.logback())
+    rules = files("lakeproof.stack.engines").joinpath("jmx", "cassandra.yml").read_text(encoding="utf-8")
+    write_file(etc / "jmx.yml", rules)
+    write_file(etc / "jmx.password", f"{SUPERUSER} {stack.secret('cassandra-jmx')}\n", mode=0o600)
+
+
+def ready(stack: Stack, timeout: float, name: str) -> None:
+    """It answers CQL and sees itself as a normal member of the ring (UN).
+
+    A refused password is an answer too: whose fault that is, provision says.
+    """
+    host, port = stack.host_port(name)
+    try:
+        rows = _ask_about_itself(stack, name, timeout)
+    except cassandra_socket.CqlError as error:
+        if error.code == cassandra_socket.BAD_CREDENTIALS and not _is_new(stack):
+            return
+        raise NotReady(str(error), where=name) from error
+    except (OSError, EOFError) as error:
+        raise NotReady(f"no answer at {host}:{port}: {type(error).__name__} {error}".strip(), where=name) from error
+    status = (rows[0][0] or "") if rows else ""
+    if not status.startswith("NORMAL"):
+        raise NotReady(f"it sees itself as {status.split(',')[0] or 'unknown'}, not as NORMAL", where=name)
+
+
+def _is_new(stack: Stack) -> bool:
+    """True before the ring's first provision: it has at most the role that it came with."""
+    return stack.settings.mode == "local" and not provisioned.is_made(stack, SEED, "superuser", SUPERUSER)
+
+
+def _ask_about_itself(stack: Stack, name: str, timeout: float) -> list[tuple[str | None, ...]]:
+    host, port = cassandra_config.storage_address(stack, name).rsplit(":", 1)
+    statement = f"SELECT status FROM system_views.gossip_info WHERE address = '{host}' AND port = {port}"
+    address = stack.host_port(name)
+    user, password = SUPERUSER, stack.secret(SUPERUSER_SECRET)
+    if _is_new(stack):
+        user = password = FACTORY_ROLE
+    return cassandra_socket.ask(address, user, password, statement, timeout)
+
+
+def schema_statements() -> list[str]:
+    """The tables' DDL, one statement each."""
+    found: list[str] = []
+    for package in SCHEMAS:
+        text = files(package).joinpath("schema.cql").read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
+        found += [part.strip() for part in "\n".join(lines).split(";") if part.strip()]
+    return found
+
+
+def provision(stack: Stack) -> None:
+    """Once the first node is ready: our superuser, keyspaces, tables and roles. What exists stays as it is.
+
+    Raises: TerminalError where the superuser's password is not the one that this ring was made with.
+    """
+    from cassandra import DriverException
+    from cassandra.cluster import NoHostAvailable
+
+    try:
+        if _is_new(stack):
+            _take_over(stack)
+            provisioned.remember(stack, SEED, "superuser", SUPERUSER)
+        with session(
+            stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=PROVISION_SECONDS, nodes=(SEED,)
+        ) as ring:
+            _make_tables_and_roles(stack, ring)
+    except NoHostAvailable as error:
+        if is_refused_login(error):
+            raise TerminalError(
+                f"the password of {SUPERUSER} in secrets.json is not the one that this ring was made with",
+                where=str(stack.state_dir / "secrets.json"),
+                next_action="put the old secrets.json back, or remove the whole stack's state",
+            ) from error
+        raise NotReady(f"provision was cut off: {error}", where=SEED) from error
+    except DriverException as error:
+        raise NotReady(f"provision was cut off: {type(error).__name__} {error}", where=SEED) from error
+
+
+def is_refused_login(error: "NoHostAvailable") -> bool:
+    """True where a node answered, and refused role or password."""
+    from cassandra import AuthenticationFailed
+
+    return any(isinstance(each, AuthenticationFailed) for each in error.errors.values())
+
+
+def _take_over(stack: Stack) -> None:
+    """Make our superuser, and shut out the one that every new ring comes with. Safe to repeat."""
+    from cassandra.cluster import NoHostAvailable
+
+    password = stack.secret(SUPERUSER_SECRET)
+    try:
+        with session(stack, FACTORY_ROLE, FACTORY_ROLE, seconds=PROVISION_SECONDS, nodes=(SEED,)) as ring:
+            ring.execute(
+                f"CREATE ROLE IF NOT EXISTS {SUPERUSER}"
+                f" WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = '{password}'"
+            )
+    except NoHostAvailable as error:
+        if not is_refused_login(error):
+            raise
+    with session(stack, SUPERUSER, password, seconds=PROVISION_SECONDS, nodes=(SEED,)) as ring:
+        ring.execute(f"ALTER ROLE {FACTORY_ROLE} WITH SUPERUSER = false AND LOGIN = false")
+
+
+def _make_tables_and_roles(stack: Stack, ring: "Session") -> None:
+    tables = provisioned.digest(REPLICATION, *KEYSPACES, *schema_statements())
+    if not provisioned.is_made(stack, SEED, "tables", tables):
+        for keyspace in KEYSPACES:
+            ring.execute(f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {REPLICATION}")
+        for statement in schema_statements():
+            ring.execute(statement)
+        provisioned.remember(stack, SEED, "tables", tables)
+    roles = provisioned.digest(*cassandra_roles.statements(lambda secret: secret))
+    if not provisioned.is_made(stack, SEED, "roles", roles):
+        for statement in cassandra_roles.statements(stack.secret):
+            ring.execute(statement)
+        # Last: from now on a change of roles needs every node. The two that join take their copies over.
+        ring.execute(f"ALTER KEYSPACE system_auth WITH replication = {REPLICATION}")
+        provisioned.remember(stack, SEED, "roles", roles)
+
+
+def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
+    number = NODES.index(name)
+
+    def node_command(stack: Stack) -> Command:
+        return command(stack, name)
+
+    def node_prepare(stack: Stack) -> None:
+        prepare(stack, name)
+
+    def node_ready(stack: Stack, timeout: float) -> None:
+        """It answers CQL and sees itself as a normal member of the ring (UN)."""
+        ready(stack, timeout, name)
+
+    return Component(
+        name=name,
+        kind="engine",
+        command=node_command,
+        ready=node_ready,
+        ports={
+            "tcp": 9042 + number,
+            "storage": 7000 + 2 * number,
+            "rmi": 7199 + number,
+            "jmx": 9500 + number,
+        },
+        needs=needs,
+        prepare=node_prepare,
+        provision=provision if name == SEED else None,
+        scrapes=(Scrape("jmx", seconds=5.0),),
+        start_seconds=180.0,
+        stop_seconds=20.0,
+        in_plain_up=False,
+        image="cassandra:5.0.4",
+        summary=summary,
+    )
+
+
+COMPONENTS = (
+    _node("cassandra-seed", "stock and reservations: the ring's first node"),
+    _node("cassandra-node2", "the ring's second node", needs=("cassandra-seed",)),
+    _node("cassandra-node3", "the ring's third node", needs=("cassandra-node2",)),
+)

@@ -1,0 +1,180 @@
+"""Cassandra's configuration as text: one node's cassandra.yaml, its log settings, its JVM's options."""
+
+from pathlib import Path
+
+from lakeproof.stack.stack import Stack
+
+DATACENTER = "dc1"
+NODES = ("cassandra-seed", "cassandra-node2", "cassandra-node3")
+
+# Newly joined, a node waits so long for the ring's news (30 s by default): on loopback news travel at once.
+RING_DELAY_MS = 3000
+# Who takes a dead node's place needs the default: with 3 s and 10 s it did not find the seeds.
+REPLACE_RING_DELAY_MS = 30_000
+
+# Small on two shared cores. With 64 MB of direct memory the third node ran out of it while it joined, and hung.
+_MEMORY = (
+    "-Xms256m",
+    "-Xmx320m",
+    "-Xss384k",
+    "-XX:MaxDirectMemorySize=256m",
+    "-XX:ReservedCodeCacheSize=64m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+)
+_EXPORTED = (
+    "java.base/jdk.internal.misc",
+    "java.base/jdk.internal.ref",
+    "java.base/sun.nio.ch",
+    "java.management/com.sun.jmx.remote.security",
+    "java.management.rmi/com.sun.jmx.remote.internal.rmi",
+    "java.rmi/sun.rmi.registry",
+    "java.rmi/sun.rmi.server",
+    "java.rmi/sun.rmi.transport",
+    "java.rmi/sun.rmi.transport.tcp",
+    "java.sql/java.sql",
+)
+_OPENED = (
+    "java.base/java.lang",
+    "java.base/java.lang.module",
+    "java.base/java.lang.reflect",
+    "java.base/java.io",
+    "java.base/java.net",
+    "java.base/java.nio",
+    "java.base/java.util",
+    "java.base/java.util.concurrent",
+    "java.base/java.util.concurrent.atomic",
+    "java.base/jdk.internal.loader",
+    "java.base/jdk.internal.ref",
+    "java.base/jdk.internal.reflect",
+    "java.base/jdk.internal.math",
+    "java.base/jdk.internal.module",
+    "java.base/jdk.internal.util.jar",
+    "java.base/sun.nio.ch",
+    "jdk.management/com.sun.management.internal",
+    "jdk.management.jfr/jdk.management.jfr",
+)
+MODULES = (
+    *(f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTED),
+    *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
+)
+
+
+def storage_address(stack: Stack, name: str) -> str:
+    """By which the ring knows a node: `host:port`, for the three of them share one address."""
+    return f"{stack.settings.host}:{stack.port(name, 'storage')}"
+
+
+def seeds(stack: Stack, name: str, *, replaces: bool) -> tuple[str, ...]:
+    """The nodes that this one asks first. Itself is never among them but for the first node's first start:
+    a node that is its own seed takes no data over from the others.
+    """
+    others = [storage_address(stack, each) for each in NODES if each != name]
+    alone = name == NODES[0] and not replaces
+    return (storage_address(stack, name), *others) if alone else tuple(others)
+
+
+def cassandra_yaml(stack: Stack, name: str, *, replaces: bool = False) -> str:
+    """One node's configuration."""
+    host = stack.settings.host
+    return f"""\
+cluster_name: lakeproof-{stack.name}
+num_tokens: 16
+allocate_tokens_for_local_replication_factor: 3
+partitioner: org.apache.cassandra.dht.Murmur3Partitioner
+endpoint_snitch: GossipingPropertyFileSnitch
+seed_provider:
+  - class_name: org.apache.cassandra.locator.SimpleSeedProvider
+    parameters:
+      - seeds: "{",".join(seeds(stack, name, replaces=replaces))}"
+listen_address: {host}
+storage_port: {stack.port(name, "storage")}
+rpc_address: {host}
+native_transport_port: {stack.port(name, "tcp")}
+native_transport_max_threads: 32
+authenticator: PasswordAuthenticator
+authorizer: CassandraAuthorizer
+role_manager: CassandraRoleManager
+# every node has all the roles: a login must not need the other two
+auth_read_consistency_level: LOCAL_ONE
+roles_validity: 5s
+permissions_validity: 5s
+credentials_validity: 5s
+# with v1 a conditional write that timed out could still be applied beside its retry, and one row took 0.8/s
+paxos_variant: v2
+paxos_state_purging: repaired
+# what a killed process wrote is kept by the kernel; a power cut may lose the last seconds of all three at once
+commitlog_sync: periodic
+commitlog_sync_period: 2s
+commitlog_segment_size: 8MiB
+read_request_timeout: 2s
+range_request_timeout: 5s
+write_request_timeout: 2s
+cas_contention_timeout: 1800ms
+request_timeout: 5s
+internode_tcp_connect_timeout: 2s
+# small
+key_cache_size: 8MiB
+counter_cache_size: 8MiB
+row_cache_size: 0MiB
+file_cache_size: 32MiB
+memtable_heap_space: 48MiB
+memtable_offheap_space: 48MiB
+concurrent_reads: 8
+concurrent_writes: 8
+concurrent_counter_writes: 4
+concurrent_compactors: 1
+auto_snapshot: false
+"""
+
+
+def rackdc_properties(name: str) -> str:
+    """Each node is a rack of its own, so that three copies are three nodes."""
+    return f"dc={DATACENTER}\nrack=rack{NODES.index(name) + 1}\n"
+
+
+def logback() -> str:
+    """Everything to standard output, which the supervisor keeps."""
+    return """\
+<configuration>
+  <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d{ISO8601} %p %m \\(%logger{0}\\)%n</pattern></encoder>
+  </appender>
+  <root level="INFO"><appender-ref ref="OUT"/></root>
+  <logger name="org.apache.cassandra.config.DatabaseDescriptor" level="WARN"/>
+  <logger name="org.apache.cassandra.db.compaction" level="WARN"/>
+  <logger name="org.apache.cassandra.db.ColumnFamilyStore" level="WARN"/>
+  <logger name="org.apache.cassandra.utils.FBUtilities" level="WARN"/>
+</configuration>
+"""
+
+
+def jvm_options(stack: Stack, name: str, data: Path, *, replaces: bool) -> tuple[str, ...]:
+    """Everything between `java` and the class path. JMX asks for a password, and stays on loopback."""
+    etc = stack.etc_dir(name)
+    rmi = stack.port(name, "rmi")
+    properties = {
+        "cassandra-foreground": "yes",
+        "cassandra.config": f"file:{etc / 'cassandra.yaml'}",
+        "cassandra.storagedir": str(data),
+        "cassandra.logdir": str(data / "log"),
+        "cassandra-rackdc.properties": f"file:{etc / 'cassandra-rackdc.properties'}",
+        "logback.configurationFile": str(etc / "logback.xml"),
+        "java.io.tmpdir": str(data / "tmp"),
+        "cassandra.jmx.local.port": str(rmi),
+        "com.sun.management.jmxremote.rmi.port": str(rmi),
+        "com.sun.management.jmxremote.authenticate": "true",
+        "com.sun.management.jmxremote.password.file": str(etc / "jmx.password"),
+        "java.rmi.server.hostname": stack.settings.host,
+        "cassandra.skip_wait_for_gossip_to_settle": "0",
+        "cassandra.ring_delay_ms": str(REPLACE_RING_DELAY_MS if replaces else RING_DELAY_MS),
+        # The passwords are random and long: one slow hash per login would only cost.
+        "cassandra.auth_bcrypt_gensalt_log2_rounds": "4",
+        "cassandra.superuser_setup_delay_ms": "500",
+    }
+    if replaces:
+        properties["cassandra.replace_address_first_boot"] = storage_address(stack, name)
+    return (*_MEMORY, *MODULES, *(f"-D{key}={value}" for key, value in properties.items()))

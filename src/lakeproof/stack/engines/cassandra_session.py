@@ -1,0 +1,94 @@
+"""The ring through the Python driver: a session of one role that finds every node and lets no call hang.
+
+The nodes share one address and differ by port, so contact points carry ports, and the driver learns the others' from
+`system.peers_v2`. `protocol_version` is fixed: a negotiation would ask a node that is starting up in vain.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lakeproof.stack.engines.cassandra_config import DATACENTER, NODES
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from cassandra.cluster import Cluster, Session
+
+PROTOCOL = 4
+CONNECT_SECONDS = 2.0
+RECONNECT_SECONDS = 1.0
+SERVICE_SECONDS = 2.5  # a call's own limit is shorter where its caller says so
+SECOND_NODE_SECONDS = 0.4
+
+
+def cluster(
+    stack: Stack, role: str, password: str, *, seconds: float, nodes: tuple[str, ...] = NODES, **options: Any
+) -> "Cluster":
+    """The driver's view of the ring for one role. Every call ends within `seconds`, a dead node's too.
+
+    It connects lazily: the first call needs one of `nodes`. `options` go to the driver's Cluster.
+    """
+    from cassandra import ConsistencyLevel
+    from cassandra.auth import PlainTextAuthProvider
+    from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+    from cassandra.connection import DefaultEndPoint
+    from cassandra.policies import (
+        ConstantReconnectionPolicy,
+        DCAwareRoundRobinPolicy,
+        FallthroughRetryPolicy,
+    )
+
+    profile = ExecutionProfile(
+        load_balancing_policy=DCAwareRoundRobinPolicy(local_dc=DATACENTER),
+        # A write that timed out may have been done: only who knows what it was may repeat it.
+        retry_policy=FallthroughRetryPolicy(),
+        consistency_level=ConsistencyLevel.QUORUM,
+        serial_consistency_level=ConsistencyLevel.SERIAL,
+        request_timeout=seconds,
+    )
+    return Cluster(
+        contact_points=[DefaultEndPoint(*stack.host_port(name)) for name in nodes],
+        auth_provider=PlainTextAuthProvider(role, password),
+        protocol_version=PROTOCOL,
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        reconnection_policy=ConstantReconnectionPolicy(RECONNECT_SECONDS, max_attempts=None),
+        connect_timeout=min(CONNECT_SECONDS, seconds),
+        control_connection_timeout=min(CONNECT_SECONDS, seconds),
+        idle_heartbeat_interval=4,
+        idle_heartbeat_timeout=2,
+        **options,
+    )
+
+
+def service_cluster(stack: Stack, role: str, password: str) -> "Cluster":
+    """For a service: rows as tuples, and what may be repeated goes to a second node when the first is slow.
+
+    It does not follow the schema: every node has every row, so any one may be asked.
+    """
+    from cassandra.policies import ConstantSpeculativeExecutionPolicy
+    from cassandra.query import tuple_factory
+
+    view = cluster(
+        stack,
+        role,
+        password,
+        seconds=SERVICE_SECONDS,
+        schema_metadata_enabled=False,
+        token_metadata_enabled=False,
+    )
+    profile = view.profile_manager.default
+    profile.row_factory = tuple_factory
+    profile.speculative_execution_policy = ConstantSpeculativeExecutionPolicy(SECOND_NODE_SECONDS, 2)
+    return view
+
+
+@contextmanager
+def session(
+    stack: Stack, role: str, password: str, *, seconds: float, nodes: tuple[str, ...] = NODES
+) -> Iterator["Session"]:
+    """A session for the block. Raises: cassandra's NoHostAvailable and its kin."""
+    view = cluster(stack, role, password, seconds=seconds, nodes=nodes, schema_metadata_enabled=False)
+    try:
+        yield view.connect()
+    finally:
+        view.shutdown()

@@ -1,0 +1,215 @@
+"""The real ring of three: it answers with one node away, takes a node back, and says when it cannot."""
+
+import shutil
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+from cassandra import AuthenticationFailed, ConsistencyLevel, Unauthorized
+from cassandra.cluster import NoHostAvailable
+from cassandra.query import SimpleStatement
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
+from lakeproof.mitigations import replace_node
+from lakeproof.probes import cql
+from lakeproof.probes.ring import RingNode, ring
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.engines import cassandra
+from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
+from lakeproof.stack.engines.cassandra_session import session
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(400)]
+
+type Up = Callable[..., SupervisorClient]
+
+
+def ask(stack: Stack, statement: str, *, role: str = "inventory_service", password: str = "") -> list[Any]:
+    """At QUORUM, as one of the roles."""
+    secret = password or stack.secret(f"cassandra-{role.replace('_', '-')}")
+    with session(stack, role, secret, seconds=10.0) as connected:
+        return list(connected.execute(SimpleStatement(statement, consistency_level=ConsistencyLevel.QUORUM)))
+
+
+def states(stack: Stack, asked: str) -> dict[str, str]:
+    try:
+        return {node.name: node.state for node in ring(stack, ask=asked)}
+    except CouldNotLook as error:
+        return {"": error.message}
+
+
+def await_states(stack: Stack, asked: str, wanted: dict[str, str], seconds: float = 120.0) -> None:
+    """Until that node sees the others so."""
+
+    def look() -> bool | None:
+        seen = states(stack, asked)
+        return True if all(seen.get(name) == state for name, state in wanted.items()) else None
+
+    Deadline(seconds).wait_for(f"{wanted}", look, every=1.0, seen=lambda: str(states(stack, asked)))
+
+
+def back_after(client: SupervisorClient, name: str, restarts: int) -> None:
+    def look() -> bool | None:
+        row = client.row(name)
+        return True if row.restarts > restarts and row.health == "healthy" else None
+
+    Deadline(120).wait_for(f"{name} to come back", look)
+
+
+def host_id(nodes: list[RingNode], name: str) -> str:
+    return next(node.host_id for node in nodes if node.name == name)
+
+
+def test_three_nodes_are_a_ring_in_which_each_has_everything(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    for asked in NODES:
+        nodes = ring(stack, ask=asked)
+        assert [(node.name, node.state, node.owns_percent) for node in nodes] == [
+            (name, "UN", 100.0) for name in NODES
+        ]
+        assert [(node.tokens, node.rack) for node in nodes] == [(16, f"rack{number}") for number in (1, 2, 3)]
+    for name in NODES:
+        row = client.row(name)
+        print(f"{name}: ready in {row.ready_seconds:.1f} s, RSS {row.rss_bytes / 1e6:.0f} MB")
+
+
+def test_everything_listens_on_loopback(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    for name in NODES:
+        process = psutil.Process(client.row(name).pid)
+        listening = {one.laddr for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+        assert {str(address.ip).removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+        assert {address.port for address in listening} == {
+            stack.port(name, kind) for kind in ("tcp", "storage", "rmi", "jmx")
+        }
+
+
+def test_each_role_may_do_its_work_and_no_more(stack: Stack, up: Up) -> None:
+    up("cassandra-node3")
+    row = "INSERT INTO inventory.requests (id, digest) VALUES (uuid(), 'test')"
+    ask(stack, row)
+    with pytest.raises(Unauthorized):
+        ask(stack, row, role="reader")
+    with pytest.raises(Unauthorized):
+        ask(stack, "SELECT * FROM inventory.stock", role="projector")
+    with pytest.raises(Unauthorized):
+        ask(stack, "ALTER TABLE inventory.stock WITH comment = 'mine'")
+    with pytest.raises(Unauthorized):
+        ask(stack, "SELECT salted_hash FROM system_auth.roles")
+
+
+def test_nobody_gets_in_with_a_wrong_password_or_the_factorys(stack: Stack, up: Up) -> None:
+    up("cassandra-node3")
+    for role, password in (("inventory_service", "wrong"), (FACTORY_ROLE, FACTORY_ROLE), (SUPERUSER, "wrong")):
+        with pytest.raises(NoHostAvailable) as refused:
+            ask(stack, "SELECT key FROM system.local", role=role, password=password)
+        assert all(isinstance(error, AuthenticationFailed) for error in refused.value.errors.values())
+    for name in NODES:
+        # JMX rules a node: it must not open to whoever is on this machine.
+        other = Stack(stack.settings.model_copy(update={"secrets": {"cassandra-jmx": "wrong"}}))
+        assert other.secret("cassandra-jmx") == "wrong"
+        mine = stack.etc_dir(name) / "jmx.password"
+        kept = mine.read_text()
+        mine.write_text(f"{SUPERUSER} wrong\n")
+        try:
+            with pytest.raises(CouldNotLook):
+                ring(stack, ask=name)
+        finally:
+            mine.write_text(kept)
+
+
+def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) -> None:
+    up("cassandra-seed")
+    other = Stack(stack.settings.model_copy(update={"secrets": {SUPERUSER_SECRET: "another"}}))
+    cassandra.ready(other, 5.0, "cassandra-seed")
+    with pytest.raises(TerminalError, match=r"secrets\.json is not the one"):
+        cassandra.provision(other)
+
+
+def test_with_one_node_killed_the_ring_answers_and_takes_it_back(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    restarts = client.row("cassandra-node2").restarts
+    client.kill("cassandra-node2")
+    ask(stack, "INSERT INTO inventory.stock (sku, kind, n, id, op) VALUES ('k', 'line', 0, uuid(), uuid())")
+    assert ask(stack, "SELECT sku FROM inventory.stock WHERE sku = 'k' LIMIT 1", role="reader")
+    assert cql.quorum_answers(stack, 5.0) == "answers"
+    back_after(client, "cassandra-node2", restarts)
+    await_states(stack, "cassandra-seed", dict.fromkeys(NODES, "UN"))
+
+
+def test_a_stopped_node_is_not_ready_within_the_time_and_the_ring_answers(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    client.kill("cassandra-node3", "STOP")
+    try:
+        asked = Deadline(60)
+        with pytest.raises(NotReady):
+            cassandra.ready(stack, 1.0, "cassandra-node3")
+        assert asked.elapsed < 5
+        Deadline(30).wait_for(
+            "it to be seen unhealthy", lambda: True if client.row("cassandra-node3").health == "unhealthy" else None
+        )
+        assert ask(stack, "SELECT key FROM system.local") is not None
+    finally:
+        client.kill("cassandra-node3", "CONT")
+    await_states(stack, "cassandra-seed", dict.fromkeys(NODES, "UN"))
+
+
+def test_the_second_start_keeps_everything(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    ask(stack, "INSERT INTO inventory.stock (sku, kind, n, id, op) VALUES ('kept', 'line', 0, uuid(), uuid())")
+    before = ring(stack)
+    client.down()
+    client = up("cassandra-node3")
+    for name in NODES:
+        print(f"{name}: ready again in {client.row(name).ready_seconds:.1f} s")
+    assert {node.host_id for node in ring(stack)} == {node.host_id for node in before}
+    assert ask(stack, "SELECT sku FROM inventory.stock WHERE sku = 'kept' LIMIT 1")
+
+
+def test_a_node_with_its_data_is_not_replaced(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    with pytest.raises(InvalidInput, match="still has its data"):
+        replace_node.run(stack, replace_node.ReplaceNode(node="cassandra-node3"))
+    client.start("cassandra-node3")
+    await_states(stack, "cassandra-seed", dict.fromkeys(NODES, "UN"))
+
+
+@pytest.mark.parametrize("name", ["cassandra-node3", "cassandra-seed"])
+def test_an_empty_node_takes_the_place_of_a_dead_one(stack: Stack, up: Up, name: str) -> None:
+    client = up("cassandra-node3")
+    ask(stack, "INSERT INTO inventory.stock (sku, kind, n, id, op) VALUES ('copied', 'line', 0, uuid(), uuid())")
+    other = next(each for each in NODES if each != name)
+    before = ring(stack, ask=other)
+    client.stop(name)
+    shutil.rmtree(cassandra.storage_dir(stack, name))
+    took = Deadline(300)
+    said = replace_node.run(stack, replace_node.ReplaceNode(node=name))
+    print(f"{said} after {took.elapsed:.0f} s")
+    assert said == f"replaced: {name} is UN"
+    await_states(stack, other, dict.fromkeys(NODES, "UN"))
+    assert len(ring(stack, ask=other)) == len(before) == 3
+    with session(stack, "reader", stack.secret("cassandra-reader"), seconds=10.0, nodes=(name,)) as connected:
+        asked = SimpleStatement("SELECT sku FROM inventory.stock WHERE sku = 'copied' LIMIT 1")
+        asked.consistency_level = ConsistencyLevel.ONE
+        assert list(connected.execute(asked))
+
+
+def test_the_table_of_reservations_has_the_ttl_that_diagnosis_reads(stack: Stack, up: Up) -> None:
+    up("cassandra-node3")
+    assert cql.reservation_ttl(stack, 5.0) == 900
+
+
+def test_with_no_node_there_is_no_answer_and_no_hang(stack: Stack, up: Up) -> None:
+    client = up("cassandra-seed")
+    client.down()
+    asked = Deadline(60)
+    assert cql.quorum_answers(stack, 3.0) == "refused"
+    with pytest.raises(CouldNotLook):
+        ring(stack)
+    assert asked.elapsed < 20
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", stack.port("cassandra-seed", "tcp"))) != 0
