@@ -80,6 +80,14 @@ notification-chaos-redis: ## stop Redis, send, see the limiter's errors counted:
 notification-probe: ## make and send one notification, see the metrics move: ARGS="--base-url URL"
 	@$(VENV)/python scripts/synthetic/notification_probe.py $(ARGS)
 
+.PHONY: support-probe
+support-probe: ## a case, its timeline and its attachments as a user meets them: ARGS="--base-url URL"
+	@$(VENV)/python scripts/synthetic/support_timeline_probe.py $(ARGS)
+
+.PHONY: support-offload
+support-offload: ## move old attachments into the object store, verified: ARGS="--age-days N --dry-run"
+	@$(VENV)/python scripts/maintenance/offload_support_attachments.py $(ARGS)
+
 .PHONY: clean
 clean: ## remove what was built in this clone (not the cache, not any stack's state)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache java/*/target

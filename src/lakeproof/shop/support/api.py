@@ -1,0 +1,193 @@
+"""The support service's HTTP API. Every change needs Idempotency-Key and is safe to repeat."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+from lakeproof.shop.support.attachment_bodies import AttachmentBody
+from lakeproof.shop.support.events import operation
+from lakeproof.shop.support.models import Case, Op
+from lakeproof.shop.support.requests import MAX_ID, MessageRequest, OpenRequest
+from lakeproof.shop.support.store import CaseRefused, CaseStore, Changed
+from lakeproof.shop.support.timelines import Timelines
+
+router = APIRouter(tags=["support"])
+
+CaseId = Annotated[int, Path(ge=1, le=MAX_ID)]
+
+_STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409, "too_many": 409}
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such case."}}
+CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
+    **EVERY_ROUTE_SAYS,
+    **NOT_FOUND,
+    409: {"model": RefusalBody, "description": "The case is closed, or has as many as it may have."},
+    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."},
+}
+
+
+class MessageBody(BaseModel):
+    """What somebody wrote."""
+
+    id: int
+    author: Literal["customer", "agent"]
+    body: str
+    at: str
+
+
+class SourceBody(BaseModel):
+    """One source of a timeline; `why` says what is wrong with it."""
+
+    state: Literal["ok", "missing", "off"]
+    why: str
+
+
+class EntryBody(BaseModel):
+    """One thing that happened."""
+
+    at: str
+    source: Literal["order", "payment", "fulfillment", "support"]
+    type: str
+    ref: int
+    detail: dict[str, Any]
+
+
+class TimelineBody(BaseModel):
+    """What happened, oldest first. `complete`: every source told what it knows."""
+
+    order_id: int | None
+    complete: bool
+    sources: dict[str, SourceBody]
+    came_from: Literal["remote", "cache", "none"]
+    collected_at: str | None
+    entries: list[EntryBody]
+
+
+class CaseBody(BaseModel):
+    """A case with its messages and attachments, oldest first; `timeline` where it was asked for."""
+
+    id: int
+    customer_id: int
+    order_id: int | None
+    subject: str
+    status: Literal["open", "closed"]
+    version: int
+    created_at: str
+    updated_at: str
+    messages: list[MessageBody]
+    attachments: list[AttachmentBody]
+    timeline: TimelineBody | None
+
+
+@dataclass(frozen=True)
+class SupportApi:
+    """What the routes need."""
+
+    store: CaseStore
+    timelines: Timelines
+    request_seconds: float
+
+    async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
+        """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
+        try:
+            return await answer_within(self.request_seconds, call)
+        except CaseRefused as error:
+            raise Refusal(_STATUS_OF[error.why], error.why, str(error)) from error
+
+    async def case(self, case_id: int) -> Case:
+        """Raises: Refusal 404 where there is none."""
+        found = await self.answer(lambda deadline: self.store.find(case_id, deadline))
+        if found is None:
+            raise Refusal(404, "not_found", f"no case {case_id}")
+        return found
+
+
+def api_of(request: Request) -> SupportApi:
+    """What app.py put there."""
+    api: SupportApi = request.app.state.support
+    return api
+
+
+def required(key: str | None) -> str:
+    """The key. Raises: Refusal 428 without one."""
+    if key is None:
+        raise Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
+    return key
+
+
+def _case_response(changed: Changed, status: int) -> Response:
+    headers = {"etag": f'"{changed.case.version}"'}
+    if changed.replayed:
+        headers["idempotent-replayed"] = "true"
+    return json_response(changed.case.to_json(), status, headers)
+
+
+@router.post(
+    "/support/cases",
+    status_code=201,
+    response_model=CaseBody,
+    responses={
+        **EVERY_ROUTE_SAYS,
+        428: CHANGE_SAYS[428],
+        200: {"model": CaseBody, "description": "This key opened the case before; here it is as it is now."},
+    },
+)
+async def open_case(request: Request, body: OpenRequest, idempotency_key: IdempotencyKey = None) -> Response:
+    """Open a case."""
+    api, asked = api_of(request), operation(Op.OPEN, required(idempotency_key), None, body.canonical())
+    changed = await api.answer(lambda deadline: api.store.open(body, asked, deadline))
+    return _case_response(changed, 200 if changed.replayed else 201)
+
+
+@router.get("/support/cases/{case_id}", response_model=CaseBody, responses={**EVERY_ROUTE_SAYS, **NOT_FOUND})
+async def get_case(
+    request: Request,
+    case_id: CaseId,
+    include_timeline: Annotated[bool, Query(alias="includeTimeline")] = False,
+) -> Response:
+    """A case; its timeline says which source is missing, and is answered in time whatever they do."""
+    api = api_of(request)
+    case = await api.case(case_id)
+    body = case.to_json()
+    if include_timeline:
+        body["timeline"] = await api.timelines.of(case)
+    return json_response(body, 200, {"etag": f'"{case.version}"'})
+
+
+@router.post(
+    "/support/cases/{case_id}/timeline/refresh",
+    response_model=TimelineBody,
+    responses={**EVERY_ROUTE_SAYS, **NOT_FOUND},
+)
+async def refresh_timeline(request: Request, case_id: CaseId) -> Response:
+    """Ask every source anew; nothing that was collected before is served afterwards."""
+    api = api_of(request)
+    return json_response(await api.timelines.refresh(await api.case(case_id)))
+
+
+@router.post(
+    "/support/cases/{case_id}/messages",
+    status_code=201,
+    response_model=CaseBody,
+    responses={**CHANGE_SAYS, 200: {"model": CaseBody, "description": "This key added the message before."}},
+)
+async def add_message(
+    request: Request, case_id: CaseId, body: MessageRequest, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Add a message to an open case."""
+    api = api_of(request)
+    asked = operation(Op.MESSAGE, required(idempotency_key), case_id, body.canonical())
+    changed = await api.answer(lambda deadline: api.store.add_message(case_id, body, asked, deadline))
+    return _case_response(changed, 200 if changed.replayed else 201)
+
+
+@router.post("/support/cases/{case_id}/close", response_model=CaseBody, responses=CHANGE_SAYS)
+async def close_case(request: Request, case_id: CaseId, idempotency_key: IdempotencyKey = None) -> Response:
+    """Close an open case."""
+    api, asked = api_of(request), operation(Op.CLOSE, required(idempotency_key), case_id)
+    return _case_response(await api.answer(lambda deadline: api.store.close(case_id, asked, deadline)), 200)

@@ -1,0 +1,140 @@
+"""The support service as a process: `python -m lakeproof.shop.support.app`."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from lakeproof.lake.object_store import s3_client
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, ask, connector_of
+from lakeproof.shop.outbox import RELAY_SECONDS, relaying
+from lakeproof.shop.redis_connection import connect as connect_redis
+from lakeproof.shop.redis_connection import problem_of, redis_url
+from lakeproof.shop.service import create_service, serve
+from lakeproof.shop.support.api import SupportApi, router
+from lakeproof.shop.support.archive import Archive
+from lakeproof.shop.support.attachment_api import AttachmentApi, attachment_router, route_limit
+from lakeproof.shop.support.attachment_store import AttachmentStore
+from lakeproof.shop.support.cache import TimelineCache
+from lakeproof.shop.support.caretaker import Caretaker
+from lakeproof.shop.support.file_store import FileStore, attachment_dir
+from lakeproof.shop.support.listener import Listener, open_consumer, settle_owed
+from lakeproof.shop.support.metrics import SupportMetrics
+from lakeproof.shop.support.sources import Sources, urls_of
+from lakeproof.shop.support.store import CaseStore
+from lakeproof.shop.support.timelines import Timelines
+from lakeproof.stack.settings import ShopSettings, SupportSettings
+from lakeproof.stack.stack import Stack
+
+NAME = "support-service"
+STORE_SECONDS = 4.0  # each step of a call to the archive
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the service stands on."""
+
+    connect: Callable[[], Awaitable[Connection]]
+    connect_relay: Callable[[], Awaitable[Connection]]
+    redis_url: str
+    sources: Mapping[str, str]
+    object_store: Any
+    kafka: str
+    attachment_dir: Path
+
+
+def surroundings_of(stack: Stack) -> Surroundings:
+    """Those of the stack."""
+    return Surroundings(
+        connector_of(stack, "support"),
+        connector_of(stack, "support", statement_seconds=RELAY_SECONDS),
+        redis_url(stack),
+        urls_of(stack),
+        s3_client(stack, timeout_seconds=STORE_SECONDS, attempts=1),
+        stack.address("kafka", "tcp"),
+        attachment_dir(stack),
+    )
+
+
+def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -> FastAPI:
+    """The service; it starts also where what it stands on is away, and says so."""
+    metrics = SupportMetrics()
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+        pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
+        caring = ConnectionPool(around.connect, 1)
+        asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
+        metrics.database.watch(pool)
+        redis = connect_redis(around.redis_url, own.cache_seconds)
+        asked_redis = connect_redis(around.redis_url, 0.8)
+        cache = TimelineCache(
+            redis, metrics, ttl_seconds=own.timeline_cache_ttl_seconds, seconds=2 * own.cache_seconds
+        )
+        files, store = FileStore(around.attachment_dir), CaseStore(pool, metrics)
+        app.state.attachments = AttachmentApi(files, Archive(around.object_store), own.attachment_max_bytes)
+        caretaker = Caretaker(files, AttachmentStore(caring, metrics.database), metrics)
+        listener = Listener(functools.partial(open_consumer, around.kafka), cache)
+        tasks = [
+            asyncio.create_task(caretaker.run(), name="caretaker"),
+            asyncio.create_task(listener.run(), name="listener"),
+            asyncio.create_task(settle_owed(cache), name="owed invalidations"),
+        ]
+
+        async def ask_tasks() -> str:
+            ended = [task.get_name() for task in tasks if task.done()]
+            return f"ended: {', '.join(ended)}" if ended else ""
+
+        async def ask_kafka() -> str:
+            return relay.problem
+
+        try:
+            async with (
+                Sources(around.sources, own.source_seconds, metrics) as sources,
+                relaying(around.connect_relay, around.kafka, "support", metrics.registry) as relay,
+            ):
+                app.state.support = SupportApi(store, Timelines(sources, cache, metrics), shop.request_seconds)
+                yield {
+                    "postgres": lambda: ask(asking, "cases"),
+                    "redis": lambda: problem_of(asked_redis),
+                    "kafka": ask_kafka,
+                    "tasks": ask_tasks,
+                    **{f"{name}-service": functools.partial(sources.ask_health, name) for name in sources.on},
+                }
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await asyncio.gather(redis.aclose(), asked_redis.aclose())
+            await asyncio.gather(pool.close(1.0), caring.close(1.0), asking.close(1.0))
+
+    both = APIRouter()
+    both.include_router(router)
+    both.include_router(attachment_router)
+    return create_service(
+        "support service",
+        shop,
+        metrics,
+        both,
+        opened,
+        works_without=frozenset({"redis", "kafka", "order-service", "payment-service", "fulfillment-service"}),
+        route_limits=(route_limit(own.attachment_max_bytes),),
+    )
+
+
+def main(stack: Stack) -> FastAPI:
+    """The stack's own service."""
+    return create_app(stack.settings.shop, stack.settings.support, surroundings_of(stack))
+
+
+if __name__ == "__main__":
+    serve(NAME, main)

@@ -1,0 +1,56 @@
+"""Attachments in the object store: written, read back byte by byte, given out again."""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+BUCKET = "support-attachments"
+CHUNK_BYTES = 256 * 1024
+
+
+class NotInArchive(Exception):
+    """The object is not there, or the store does not answer."""
+
+
+class Archive:
+    """`client`: a boto3 S3 client with timeouts of its own. Every call blocks: call it in a thread."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def put(self, case_id: int, file: uuid.UUID, path: Path, sha256: str) -> None:
+        """Write the file, over what was there. Raises: NotInArchive, OSError."""
+        with path.open("rb") as opened, _told():
+            self._client.put_object(Bucket=BUCKET, Key=_key(case_id, file), Body=opened, Metadata={"sha256": sha256})
+
+    def sha256(self, case_id: int, file: uuid.UUID) -> str:
+        """Of what the store gives back, read whole. Raises: NotInArchive."""
+        digest = hashlib.sha256()
+        for chunk in self.chunks(case_id, file):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def chunks(self, case_id: int, file: uuid.UUID) -> Iterator[bytes]:
+        """The bytes, piece by piece; the first step asks the store. Raises: NotInArchive."""
+        with _told(), closing(self._client.get_object(Bucket=BUCKET, Key=_key(case_id, file))["Body"]) as body:
+            yield from body.iter_chunks(CHUNK_BYTES)
+
+
+def _key(case_id: int, file: uuid.UUID) -> str:
+    return f"{case_id}/{file}"
+
+
+class _told:
+    """Turns the store's errors into NotInArchive."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+        if isinstance(error, (BotoCoreError, ClientError, HTTPClientError)):
+            raise NotInArchive(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,170 @@
+"""Attachments over HTTP: streamed in and out, never held in memory, never named by what a caller says."""
+
+import asyncio
+import contextlib
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey
+from lakeproof.shop.gate import RouteLimit
+from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+from lakeproof.shop.support.api import CHANGE_SAYS, NOT_FOUND, CaseId, api_of, required
+from lakeproof.shop.support.archive import Archive, NotInArchive
+from lakeproof.shop.support.attachment_bodies import AttachmentBody, AttachmentsBody
+from lakeproof.shop.support.content import ALLOWED
+from lakeproof.shop.support.events import operation
+from lakeproof.shop.support.file_store import FileStore
+from lakeproof.shop.support.models import Attachment, Op, Place
+from lakeproof.shop.support.requests import MAX_ID
+from lakeproof.shop.support.upload import AROUND_BYTES, FIELD, receive
+
+attachment_router = APIRouter(tags=["support"])
+
+AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
+UPLOAD_SECONDS = 60.0
+
+_UPLOAD_SAYS: dict[int | str, dict[str, Any]] = {
+    **CHANGE_SAYS,
+    200: {"model": AttachmentBody, "description": "This key added it before."},
+    415: {
+        "model": RefusalBody,
+        "description": f"No form with a file, or it is none of {', '.join(ALLOWED)}.",
+    },
+    507: {"model": RefusalBody, "description": "No room for attachments."},
+}
+_UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {FIELD: {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class AttachmentApi:
+    """What these routes need beside the cases."""
+
+    files: FileStore
+    archive: Archive
+    max_bytes: int
+
+
+def route_limit(max_bytes: int) -> RouteLimit:
+    """The gate's limit on an upload: the file and what is around it."""
+    return RouteLimit("POST", re.compile(r"/support/cases/\d{1,19}/attachments"), max_bytes + AROUND_BYTES)
+
+
+def _of(request: Request) -> AttachmentApi:
+    api: AttachmentApi = request.app.state.attachments
+    return api
+
+
+@attachment_router.post(
+    "/support/cases/{case_id}/attachments",
+    status_code=201,
+    response_model=AttachmentBody,
+    responses=_UPLOAD_SAYS,
+    openapi_extra=_UPLOAD_BODY,
+)
+async def add_attachment(request: Request, case_id: CaseId, idempotency_key: IdempotencyKey = None) -> Response:
+    """Add a file to an open case: one part `file`. What it is, its bytes say; its name is only shown."""
+    api, attachments, key = api_of(request), _of(request), required(idempotency_key)
+    await api.case(case_id)  # before any byte is taken
+    name, received = await receive(
+        request.stream(),
+        request.headers.get("content-type"),
+        attachments.files,
+        max_bytes=attachments.max_bytes,
+        seconds=UPLOAD_SECONDS,
+    )
+    try:
+        if received.content_type is None:
+            raise Refusal(415, "wrong_type", f"its bytes are none of {', '.join(ALLOWED)}")
+        asked = operation(Op.ATTACH, key, case_id, f"{name}|{received.size}|{received.sha256}")
+        changed = await api.answer(lambda deadline: api.store.attach(case_id, name, received, asked, deadline))
+    except Refusal as refusal:
+        if refusal.outcome == "not_done":  # an unclear one may have its row: the caretaker finds out
+            await asyncio.to_thread(attachments.files.delete, received.file)
+        raise
+    made = next(one for one in changed.case.attachments if one.id == changed.made)
+    if uuid.UUID(made.file) != received.file:
+        await asyncio.to_thread(attachments.files.delete, received.file)
+    headers = {"idempotent-replayed": "true"} if changed.replayed else None
+    return json_response(made.to_json(), 200 if changed.replayed else 201, headers)
+
+
+@attachment_router.get(
+    "/support/cases/{case_id}/attachments",
+    response_model=AttachmentsBody,
+    responses={**EVERY_ROUTE_SAYS, **NOT_FOUND},
+)
+async def list_attachments(request: Request, case_id: CaseId) -> Response:
+    """The attachments of a case, on the disk or in the archive."""
+    case = await api_of(request).case(case_id)
+    return json_response({"attachments": [one.to_json() for one in case.attachments]})
+
+
+@attachment_router.get(
+    "/support/cases/{case_id}/attachments/{attachment_id}",
+    response_class=Response,
+    responses={
+        **EVERY_ROUTE_SAYS,
+        404: {"model": RefusalBody, "description": "No such case, or no such attachment of it."},
+        200: {
+            "description": "The file.",
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ALLOWED},
+        },
+    },
+)
+async def get_attachment(request: Request, case_id: CaseId, attachment_id: AttachmentId) -> Response:
+    """The file's bytes, from the disk or from the archive."""
+    case = await api_of(request).case(case_id)
+    found = next((one for one in case.attachments if one.id == attachment_id), None)
+    if found is None:
+        raise Refusal(404, "not_found", f"case {case_id} has no attachment {attachment_id}")
+    attachments = _of(request)
+    file = uuid.UUID(found.file)
+    if found.place == Place.LOCAL:
+        with contextlib.suppress(FileNotFoundError):  # an offload that ends just now has moved it
+            return await _stream(attachments.files.chunks(file), found)
+    try:
+        return await _stream(attachments.archive.chunks(case_id, file), found)
+    except NotInArchive as error:
+        raise Refusal(503, "file_unavailable", f"the file cannot be read now: {error}") from error
+
+
+async def _stream(chunks: Iterator[bytes], found: Attachment) -> Response:
+    """Raises: what the first piece raises."""
+    first = await asyncio.to_thread(next, chunks, b"")
+    headers = {**_headers(found), "content-length": str(found.size)}
+    return StreamingResponse(_rest(first, chunks), media_type=found.content_type, headers=headers)
+
+
+async def _rest(first: bytes, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    while chunk := await asyncio.to_thread(next, chunks, b""):
+        yield chunk
+
+
+def _headers(found: Attachment) -> dict[str, str]:
+    """A browser saves it and does not run it."""
+    return {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
+        "x-content-type-options": "nosniff",
+        "etag": f'"{found.sha256}"',
+    }

@@ -1,0 +1,60 @@
+"""Looks after the attachments' folder: counts it for the metrics, and puts away what belongs to nothing."""
+
+import asyncio
+import logging
+import time
+
+from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.shop.support.attachment_store import AttachmentStore
+from lakeproof.shop.support.file_store import FileStore
+from lakeproof.shop.support.metrics import SupportMetrics
+
+logger = logging.getLogger(__name__)
+
+COUNT_SECONDS = 2.0
+SHARE_OF_TIME = 20  # counting takes at most so small a part of the time
+TIDY_SECONDS = 60.0
+ABANDONED_SECONDS = 3600.0
+BATCH = 500
+
+
+class Caretaker:
+    """`run` until cancelled."""
+
+    def __init__(self, files: FileStore, rows: AttachmentStore, metrics: SupportMetrics) -> None:
+        self._files, self._rows, self._metrics = files, rows, metrics
+
+    async def run(self) -> None:
+        """Count and tidy; a disk or database that does not answer is tried again."""
+        tidied_at = float("-inf")
+        while True:
+            started = time.monotonic()
+            try:
+                stored = await asyncio.to_thread(self._files.stored)
+                self._metrics.backlog_files.set(stored.files)
+                self._metrics.backlog_bytes.set(stored.bytes)
+                if started - tidied_at > TIDY_SECONDS:
+                    await self.tidy(ABANDONED_SECONDS)
+                    tidied_at = started
+            except (OSError, DatabaseTrouble, SaidNo) as error:
+                logger.warning("the attachments were not looked after", extra={"reason": str(error)})
+            await asyncio.sleep(max(COUNT_SECONDS, SHARE_OF_TIME * (time.monotonic() - started)))
+
+    async def tidy(self, age_seconds: float) -> int:
+        """Delete uploads that were cut off; set whole files aside that have no row (a crash between the two). Aside
+        and not deleted: with a wrong database every file would have none. The number of files set aside.
+
+        Raises: DatabaseTrouble, OSError.
+        """
+        await asyncio.to_thread(self._files.drop_abandoned, age_seconds)
+        old = await asyncio.to_thread(self._files.older_than, age_seconds)
+        aside = 0
+        for start in range(0, len(old), BATCH):
+            batch = old[start : start + BATCH]
+            known = await self._rows.known(batch)
+            for file in [each for each in batch if each not in known]:
+                await asyncio.to_thread(self._files.set_aside, file)
+                aside += 1
+        if aside:
+            logger.warning("files without a row were set aside", extra={"files": aside})
+        return aside

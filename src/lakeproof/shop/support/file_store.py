@@ -1,0 +1,180 @@
+"""Attachments on disk: written to a temporary file, fsynced, then renamed; named by a uuid of our own.
+
+DIR/incoming/UUID      being written
+DIR/files/ab/UUID      whole, on the disk
+DIR/aside/UUID         whole, and of no row (caretaker.py)
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from lakeproof.shop.support.content import ContentLook
+from lakeproof.stack.stack import Stack
+
+BUFFER_BYTES = 256 * 1024
+ROOM_KEPT_BYTES = 64 * 1024 * 1024  # for everything else on this disk
+
+
+def attachment_dir(stack: Stack) -> Path:
+    """Where attachments lie: the setting, or the stack's own folder."""
+    return stack.settings.support.support_attachment_dir or stack.data_dir("support-service") / "attachments"
+
+
+class NoRoom(Exception):
+    """The disk is full, or nearly."""
+
+
+class TooLarge(Exception):
+    """More bytes than an attachment may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A whole file under its final name. `content_type` None: of a kind that is not taken."""
+
+    file: uuid.UUID
+    size: int
+    sha256: str
+    content_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What lies in the folder."""
+
+    files: int
+    bytes: int
+
+
+class FileStore:
+    """One folder; it is made with the first file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, file: uuid.UUID) -> Path:
+        """Where a whole file lies: made of a uuid and nothing else."""
+        name = file.hex
+        return self._folder / "files" / name[:2] / name
+
+    def incoming(self, max_bytes: int) -> "IncomingFile":
+        """A new file to write. Raises: NoRoom."""
+        file = uuid.uuid4()
+        temporary = self._folder / "incoming" / file.hex
+        temporary.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        room = os.statvfs(temporary.parent)
+        if room.f_bavail * room.f_frsize < ROOM_KEPT_BYTES + max_bytes:
+            raise NoRoom(f"less than {ROOM_KEPT_BYTES + max_bytes} bytes are free")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        return IncomingFile(file, temporary, self.path(file), os.fdopen(descriptor, "wb"), max_bytes)
+
+    def chunks(self, file: uuid.UUID) -> Iterator[bytes]:
+        """Its bytes, piece by piece; once begun it goes on though the file is deleted. Raises: FileNotFoundError."""
+        with self.path(file).open("rb") as opened:
+            while piece := opened.read(BUFFER_BYTES):
+                yield piece
+
+    def delete(self, file: uuid.UUID) -> None:
+        """Gone; nothing there before is fine."""
+        self.path(file).unlink(missing_ok=True)
+
+    def set_aside(self, file: uuid.UUID) -> None:
+        """Out of the way, and kept: DIR/aside/UUID."""
+        aside = self._folder / "aside" / file.hex
+        aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path(file).rename(aside)
+
+    def stored(self) -> Stored:
+        """Count the folder, what is being written too."""
+        sizes = [size for _, size, _ in self._entries("files")] + [size for _, size, _ in self._entries("incoming")]
+        return Stored(len(sizes), sum(sizes))
+
+    def older_than(self, seconds: float) -> list[uuid.UUID]:
+        """Whole files that were written longer ago than that."""
+        return [file for file, _, age in self._entries("files") if age > seconds]
+
+    def drop_abandoned(self, seconds: float) -> int:
+        """Delete what was being written when a process died: untouched for longer than that."""
+        old = [file for file, _, age in self._entries("incoming") if age > seconds]
+        for file in old:
+            (self._folder / "incoming" / file.hex).unlink(missing_ok=True)
+        return len(old)
+
+    def _entries(self, part: str) -> Iterator[tuple[uuid.UUID, int, float]]:
+        now = time.time()
+        for folder, _, names in os.walk(self._folder / part):
+            for name in names:
+                with contextlib.suppress(ValueError, FileNotFoundError):  # not ours, or gone meanwhile
+                    about = (Path(folder) / name).stat()
+                    yield uuid.UUID(hex=name), about.st_size, now - about.st_mtime
+
+
+class IncomingFile:
+    """A file as its bytes arrive: at most `max_bytes`, counted, hashed and looked at; never held in memory."""
+
+    def __init__(self, file: uuid.UUID, temporary: Path, final: Path, opened: BinaryIO, max_bytes: int) -> None:
+        self._file, self._temporary, self._final = file, temporary, final
+        self._opened, self._max_bytes = opened, max_bytes
+        self._digest, self._look = hashlib.sha256(), ContentLook()
+        self._size = 0
+        self._buffer = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        """The next bytes. Raises: TooLarge, NoRoom."""
+        self._size += len(data)
+        if self._size > self._max_bytes:
+            raise TooLarge(f"an attachment may have at most {self._max_bytes} bytes")
+        self._buffer += data
+        if len(self._buffer) >= BUFFER_BYTES:
+            await self._flush()
+
+    async def finish(self) -> Received:
+        """On the disk, under its final name. Raises: NoRoom."""
+        await self._flush()
+        try:
+            await asyncio.to_thread(self._settle)
+        except OSError as error:
+            raise NoRoom(str(error)) from error
+        return Received(self._file, self._size, self._digest.hexdigest(), self._look.content_type())
+
+    def abandon(self) -> None:
+        """Nothing of it is left."""
+        self._opened.close()
+        self._temporary.unlink(missing_ok=True)
+
+    async def _flush(self) -> None:
+        piece, self._buffer = bytes(self._buffer), bytearray()
+        try:
+            await asyncio.to_thread(self._take, piece)
+        except OSError as error:
+            raise NoRoom(str(error)) from error
+
+    def _take(self, piece: bytes) -> None:
+        self._digest.update(piece)
+        self._look.feed(piece)
+        self._opened.write(piece)
+
+    def _settle(self) -> None:
+        self._opened.flush()
+        os.fsync(self._opened.fileno())
+        self._opened.close()
+        self._final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._temporary.rename(self._final)
+        _sync_folder(self._final.parent)
+        _sync_folder(self._final.parent.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

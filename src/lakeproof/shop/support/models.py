@@ -1,0 +1,121 @@
+"""A support case as everybody in Lakeproof sees it. Times are ISO 8601 in UTC with microseconds."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where a case stands."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Op(StrEnum):
+    """What a caller can do. Everything but `open` needs a case that is open."""
+
+    OPEN = "open"
+    MESSAGE = "message"
+    ATTACH = "attach"
+    CLOSE = "close"
+
+    @property
+    def event(self) -> str:
+        """The `type` of the row in case_events; `case.` before it is the message's."""
+        return {Op.OPEN: "opened", Op.MESSAGE: "message_added", Op.ATTACH: "attachment_added", Op.CLOSE: "closed"}[
+            self
+        ]
+
+
+class Place(StrEnum):
+    """Where an attachment's bytes lie."""
+
+    LOCAL = "local"
+    ARCHIVE = "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What somebody wrote."""
+
+    id: int
+    author: str
+    body: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of a case. `file`: the name of its bytes, for the service alone."""
+
+    id: int
+    case_id: int
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    place: str
+    created_at: str
+    file: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As callers see it."""
+        return {
+            "id": self.id,
+            "case_id": self.case_id,
+            "name": self.name,
+            "content_type": self.content_type,
+            "size": self.size,
+            "sha256": self.sha256,
+            "place": self.place,
+            "created_at": self.created_at,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """One change of a case."""
+
+    version: int
+    type: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case at one version, with its messages, oldest first."""
+
+    id: int
+    customer_id: int
+    order_id: int | None
+    subject: str
+    status: str
+    version: int
+    created_at: str
+    updated_at: str
+    messages: tuple[Message, ...]
+    attachments: tuple[Attachment, ...]
+    events: tuple[CaseEvent, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As callers see it, without a timeline."""
+        return {
+            "id": self.id,
+            "customer_id": self.customer_id,
+            "order_id": self.order_id,
+            "subject": self.subject,
+            "status": self.status,
+            "version": self.version,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "messages": list(self.messages),
+            "attachments": [attachment.to_json() for attachment in self.attachments],
+            "timeline": None,
+        }
+
+
+def iso(at: datetime) -> str:
+    """A time with a zone as everybody here writes it."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

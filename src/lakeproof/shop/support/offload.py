@@ -1,0 +1,141 @@
+"""Moves old attachments from the folder into the object store: nothing is deleted before it was read back.
+
+For each one: the local bytes are what the row says → written to the archive → read back, compared → the row says so →
+the local file goes. Cut off anywhere, the next run goes on: an archived row's leftover file is verified once more.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from lakeproof.errors import TransientError
+from lakeproof.lake.object_store import s3_client
+from lakeproof.shop.database.errors import DatabaseTrouble
+from lakeproof.shop.database.metrics import DatabaseMetrics
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import connector_of
+from lakeproof.shop.support.archive import Archive, NotInArchive
+from lakeproof.shop.support.attachment_store import AttachmentStore, StoredFile
+from lakeproof.shop.support.file_store import FileStore, attachment_dir
+from lakeproof.shop.support.models import Place
+from lakeproof.stack.stack import Stack
+
+BATCH = 100
+STORE_SECONDS = 30.0
+
+
+@dataclass
+class Offloaded:
+    """What a run found and did."""
+
+    dry_run: bool
+    age_days: float
+    candidates: int = 0
+    candidate_bytes: int = 0
+    moved: int = 0
+    moved_bytes: int = 0
+    leftovers_deleted: int = 0
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """What the script prints."""
+        return {
+            "dryRun": self.dry_run,
+            "ageDays": self.age_days,
+            "candidates": self.candidates,
+            "candidateBytes": self.candidate_bytes,
+            "moved": self.moved,
+            "movedBytes": self.moved_bytes,
+            "leftoversDeleted": self.leftovers_deleted,
+            "failed": self.failed,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class Offload:
+    """`progress` is told of each one that moved or failed."""
+
+    def __init__(
+        self, rows: AttachmentStore, files: FileStore, archive: Archive, progress: Callable[[str], None]
+    ) -> None:
+        self._rows, self._files, self._archive, self._progress = rows, files, archive, progress
+
+    async def run(self, age_days: float, *, dry_run: bool) -> Offloaded:
+        """Raises: DatabaseTrouble; what fails of one attachment is told in `failed`, and it stays where it is."""
+        started = time.monotonic()
+        done = Offloaded(dry_run, age_days)
+        after = 0
+        while batch := await self._rows.due(age_days * 86_400, after, BATCH):
+            for stored in batch:
+                done.candidates += 1
+                done.candidate_bytes += stored.size
+                if not dry_run:
+                    await self._move(stored, done)
+            after = batch[-1].id
+        if not dry_run:
+            await self._delete_leftovers(done)
+        done.seconds = time.monotonic() - started
+        return done
+
+    async def _move(self, stored: StoredFile, done: Offloaded) -> None:
+        path = self._files.path(stored.file)
+        try:
+            if await asyncio.to_thread(_sha256, path) != stored.sha256:
+                raise NotInArchive("the local file is not what was uploaded")
+            await asyncio.to_thread(self._archive.put, stored.case_id, stored.file, path, stored.sha256)
+            await self._verify(stored)
+        except (NotInArchive, OSError) as error:
+            done.failed.append({"attachment": stored.id, "case": stored.case_id, "why": str(error)})
+            self._progress(f"attachment {stored.id} stays: {error}")
+            return
+        await self._rows.archived(stored)
+        self._files.delete(stored.file)
+        done.moved += 1
+        done.moved_bytes += stored.size
+        self._progress(f"attachment {stored.id} moved ({stored.size} bytes)")
+
+    async def _verify(self, stored: StoredFile) -> None:
+        """Raises: NotInArchive."""
+        if await asyncio.to_thread(self._archive.sha256, stored.case_id, stored.file) != stored.sha256:
+            raise NotInArchive("what the archive gives back is not what was written")
+
+    async def _delete_leftovers(self, done: Offloaded) -> None:
+        """Files whose row says archive: a run was cut off before it deleted them."""
+        local = await asyncio.to_thread(self._files.older_than, 0.0)
+        for start in range(0, len(local), BATCH):
+            known = await self._rows.known(local[start : start + BATCH])
+            for stored in [each for each, place in known.values() if place == Place.ARCHIVE]:
+                try:
+                    await self._verify(stored)
+                except NotInArchive as error:
+                    done.failed.append({"attachment": stored.id, "case": stored.case_id, "why": str(error)})
+                    continue
+                self._files.delete(stored.file)
+                done.leftovers_deleted += 1
+
+
+async def offload(stack: Stack, age_days: float, *, dry_run: bool, progress: Callable[[str], None]) -> Offloaded:
+    """One run on a stack's database, folder and object store. Raises: TransientError where the database is away."""
+    pool = ConnectionPool(connector_of(stack, "support"), 1)
+    rows = AttachmentStore(pool, DatabaseMetrics(CollectorRegistry()))
+    archive = Archive(s3_client(stack, timeout_seconds=STORE_SECONDS))
+    try:
+        return await Offload(rows, FileStore(attachment_dir(stack)), archive, progress).run(age_days, dry_run=dry_run)
+    except DatabaseTrouble as error:
+        raise TransientError(
+            f"the database: {error}", where="postgres", next_action="lakeproof ps; what was moved stays moved"
+        ) from error
+    finally:
+        await pool.close(1.0)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,168 @@
+"""Asks the order, payment and fulfillment services for what happened to an order: all at once, each with its time."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from lakeproof.errors import InvalidInput
+from lakeproof.shop.support.metrics import SupportMetrics
+from lakeproof.shop.support.models import iso
+from lakeproof.shop.support.timeline import (
+    Entry,
+    Remote,
+    Source,
+    SourceState,
+    fulfillment_entries,
+    order_entries,
+    payment_entries,
+)
+from lakeproof.shop.traces import trace_id
+from lakeproof.stack.stack import Stack
+
+logger = logging.getLogger(__name__)
+
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+HEALTH_SECONDS = 0.8
+
+_OK = Source(SourceState.OK)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One source: where it is asked about an order, and how its answer reads."""
+
+    name: str
+    path: str
+    read: Callable[[Mapping[str, Any]], list[Entry]]
+
+    @property
+    def component(self) -> str:
+        """Its name in the stack."""
+        return f"{self.name}-service"
+
+    @property
+    def variable(self) -> str:
+        """The variable that names another URL; set and empty, the source is off."""
+        return f"SERVICE_{self.name.upper()}_SERVICE_URL"
+
+
+SERVICES = (
+    Service("order", "/orders/{order_id}", order_entries),
+    Service("payment", "/payments?order_id={order_id}", payment_entries),
+    Service("fulfillment", "/fulfillments?order_id={order_id}", fulfillment_entries),
+)
+VARIABLES = tuple(service.variable for service in SERVICES)
+
+
+def urls_of(stack: Stack) -> dict[str, str]:
+    """Source → URL, "" where it is off: by its variable, by the settings, or as this stack runs it."""
+    settings = stack.settings.support
+    given = {
+        "order": settings.order_service_url,
+        "payment": settings.payment_service_url,
+        "fulfillment": settings.fulfillment_service_url,
+    }
+    found = {}
+    for service in SERVICES:
+        url = os.environ.get(service.variable, given[service.name])
+        if url is None:
+            try:
+                url = stack.url(service.component)
+            except InvalidInput:  # a stack without that service
+                url = ""
+        found[service.name] = url.strip().rstrip("/")
+    return found
+
+
+class _Failed(Exception):
+    """`stage`: http or aggregate."""
+
+    def __init__(self, stage: str, why: str) -> None:
+        self.stage = stage
+        super().__init__(why)
+
+
+class Sources:
+    """`urls`: source → URL, "" where it is off. `seconds`: the limit on each source's answer."""
+
+    def __init__(self, urls: Mapping[str, str], seconds: float, metrics: SupportMetrics) -> None:
+        self._urls, self._seconds, self._metrics = dict(urls), seconds, metrics
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15.0),
+            timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=seconds),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The sources that are asked."""
+        return tuple(service.name for service in SERVICES if self._urls[service.name])
+
+    async def collect(self, order_id: int) -> Remote:
+        """What the sources tell; one that does not is told as missing, with why. It always ends in time."""
+        told = await asyncio.gather(*(self._ask(service, order_id) for service in SERVICES))
+        entries = tuple(entry for found, _ in told for entry in found)
+        sources = {service.name: state for service, (_, state) in zip(SERVICES, told, strict=True)}
+        return Remote(entries, sources, iso(datetime.now(UTC)))
+
+    async def ask_health(self, name: str) -> str:
+        """For /health: "" or what is wrong with a source."""
+        timeout = aiohttp.ClientTimeout(total=HEALTH_SECONDS)
+        try:
+            async with self._session.get(f"{self._urls[name]}/health", timeout=timeout) as answer:
+                return "" if answer.status == 200 else f"its /health says {answer.status}"
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return f"no answer ({type(error).__name__})"
+
+    async def _ask(self, service: Service, order_id: int) -> tuple[list[Entry], Source]:
+        if not self._urls[service.name]:
+            return [], Source(SourceState.OFF, "switched off")
+        try:
+            return await self._entries(service, order_id), _OK
+        except _Failed as error:
+            self._metrics.failures.labels(error.stage).inc()
+            logger.warning("a source is missing", extra={"source": service.name, "reason": str(error)})
+            return [], Source(SourceState.MISSING, str(error))
+
+    async def _entries(self, service: Service, order_id: int) -> list[Entry]:
+        """Raises: _Failed."""
+        url = self._urls[service.name] + service.path.format(order_id=order_id)
+        status, body = await self._get(url)
+        if status in (404, 410):  # it knows no such order, or one that was deleted
+            return []
+        if status != 200:
+            raise _Failed("http", f"answered {status}")
+        try:
+            entries = service.read(orjson.loads(body))
+            if not all(type(entry.at) is str and type(entry.ref) is int for entry in entries):
+                raise TypeError("at or id of another type")
+            return entries
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _Failed("aggregate", f"its answer is not understood ({type(error).__name__})") from error
+
+    async def _get(self, url: str) -> tuple[int, bytes]:
+        """Raises: _Failed."""
+        try:
+            async with self._session.get(url, headers={"X-Trace-Id": trace_id.get() or "support"}) as answer:
+                body = bytearray()
+                async for chunk in answer.content.iter_any():
+                    body += chunk
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise _Failed("http", f"its answer has more than {MAX_ANSWER_BYTES} bytes")
+                return answer.status, bytes(body)
+        except TimeoutError as error:
+            raise _Failed("http", f"no answer within {self._seconds:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _Failed("http", f"no answer ({type(error).__name__})") from error

@@ -1,0 +1,230 @@
+"""Cases in PostgreSQL: every change is one transaction of what changed, its event, its message, the caller's key."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.attempts import Attempts
+from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.shop.support.events import RECORD, SELECT_OPERATION, Operation
+from lakeproof.shop.support.file_store import Received
+from lakeproof.shop.support.metrics import SupportMetrics
+from lakeproof.shop.support.models import Attachment, Case, CaseEvent, Message, Op, Status, iso
+from lakeproof.shop.support.requests import MAX_ATTACHMENTS, MAX_MESSAGES, MessageRequest, OpenRequest
+from lakeproof.shop.traces import trace_id
+
+_TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+_ATTACHMENT = "a.id, a.case_id, a.name, a.content_type, a.size, a.sha256, a.place, " + _TIME.format("a.created_at")
+# One statement: under READ COMMITTED several would be several points in time.
+_CASE = f"""
+SELECT c.*,
+    COALESCE((SELECT jsonb_agg(jsonb_build_array(m.id, m.author, m.body, {_TIME.format("m.at")}) ORDER BY m.id)
+              FROM case_messages m WHERE m.case_id = c.id), '[]') AS messages,
+    COALESCE((SELECT jsonb_agg(jsonb_build_array({_ATTACHMENT}, a.file::text) ORDER BY a.id)
+              FROM case_attachments a WHERE a.case_id = c.id), '[]') AS attachments,
+    COALESCE((SELECT jsonb_agg(jsonb_build_array(e.version, e.type, {_TIME.format("e.at")}) ORDER BY e.version)
+              FROM case_events e WHERE e.case_id = c.id), '[]') AS events
+FROM cases c WHERE c.id = $1
+"""
+_LOCK = """
+SELECT c.status,
+    (SELECT count(*) FROM case_messages m WHERE m.case_id = c.id) AS messages,
+    (SELECT count(*) FROM case_attachments a WHERE a.case_id = c.id) AS attachments
+FROM cases c WHERE c.id = $1 FOR UPDATE
+"""
+_OPEN = (
+    """
+WITH changed AS (
+    INSERT INTO cases (customer_id, order_id, subject, status, version, created_at, updated_at)
+    VALUES ($1, $2, $3, 'open', 1, now(), now())
+    RETURNING *
+),
+first AS (
+    INSERT INTO case_messages (case_id, author, body, at)
+    SELECT id, 'customer', $4::text, created_at FROM changed WHERE $4::text IS NOT NULL
+)"""
+    + RECORD.format(type="'opened'", trace="$5", key="$6", digest="$7", made="NULL::bigint")
+    + " SELECT id FROM changed"
+)
+# The clock may have been set back: a case's times never go back.
+_CHANGED = """
+WITH changed AS (
+    UPDATE cases SET status = COALESCE($2::text, status), version = version + 1,
+        updated_at = GREATEST(now(), updated_at)
+    WHERE id = $1
+    RETURNING *
+)"""
+_RECORD_CHANGE = RECORD.format(type="$3::text", trace="$4", key="$5", digest="$6", made="{made}")
+_CLOSE = _CHANGED + _RECORD_CHANGE.format(made="NULL::bigint") + " SELECT NULL::bigint AS made"
+_MESSAGE = (
+    _CHANGED
+    + """,
+added AS (
+    INSERT INTO case_messages (case_id, author, body, at) SELECT id, $7, $8, updated_at FROM changed RETURNING id
+)"""
+    + _RECORD_CHANGE.format(made="(SELECT id FROM added)")
+    + " SELECT id AS made FROM added"
+)
+_ATTACH = (
+    _CHANGED
+    + """,
+added AS (
+    INSERT INTO case_attachments (case_id, name, content_type, size, sha256, file, place, created_at)
+    SELECT id, $7, $8, $9, $10, $11, 'local', updated_at FROM changed RETURNING id
+)"""
+    + _RECORD_CHANGE.format(made="(SELECT id FROM added)")
+    + " SELECT id AS made FROM added"
+)
+
+Why = Literal["not_found", "key_reused", "not_allowed", "too_many"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change's answer: the case as it is now. `made`: the id of the message or attachment that the call made.
+    `replayed`: an earlier call of this key had done it.
+    """
+
+    case: Case
+    made: int | None = None
+    replayed: bool = False
+
+
+class CaseRefused(SaidNo):
+    """The shop's own rules say no."""
+
+    def __init__(self, why: Why, message: str) -> None:
+        self.why: Why = why
+        super().__init__(message)
+
+
+class CaseStore:
+    """Cases, by way of a pool of connections."""
+
+    def __init__(self, pool: ConnectionPool[Connection], metrics: SupportMetrics) -> None:
+        self._metrics = metrics
+        self._attempts = Attempts(pool, metrics.database, execute)
+
+    async def open(self, request: OpenRequest, operation: Operation, deadline: Deadline) -> Changed:
+        """A new case, or the one that this key made before.
+
+        Raises: CaseRefused (key_reused), and as `Attempts.transact`.
+        """
+        args = (request.customer_id, request.order_id, request.subject, request.message)
+
+        async def work(connection: Connection) -> Changed:
+            await connection.execute("BEGIN")
+            (row,) = await connection.fetch(_OPEN, *args, trace_id.get(), operation.key, operation.digest)
+            return Changed(await _read(connection, row["id"]))
+
+        return await self._transact(work, operation, deadline)
+
+    async def add_message(
+        self, case_id: int, request: MessageRequest, operation: Operation, deadline: Deadline
+    ) -> Changed:
+        """A message on an open case. Raises: CaseRefused, and as `Attempts.transact`."""
+        return await self._change(_MESSAGE, case_id, operation, deadline, request.author, request.body)
+
+    async def attach(
+        self, case_id: int, name: str, received: Received, operation: Operation, deadline: Deadline
+    ) -> Changed:
+        """The row of a file that is whole on the disk. Raises: CaseRefused, and as `Attempts.transact`."""
+        of_file = (name, received.content_type, received.size, received.sha256, received.file)
+        return await self._change(_ATTACH, case_id, operation, deadline, *of_file)
+
+    async def close(self, case_id: int, operation: Operation, deadline: Deadline) -> Changed:
+        """Close an open case. Raises: CaseRefused, and as `Attempts.transact`."""
+        return await self._change(_CLOSE, case_id, operation, deadline)
+
+    async def find(self, case_id: int, deadline: Deadline) -> Case | None:
+        """The case of that id, None where there is none."""
+
+        async def read(connection: Connection) -> Case | None:
+            rows = await connection.fetch(_CASE, case_id)
+            return _case(rows[0]) if rows else None
+
+        return await self._attempts.run(read, deadline)
+
+    async def _change(
+        self, statement: str, case_id: int, operation: Operation, deadline: Deadline, *more: object
+    ) -> Changed:
+        async def work(connection: Connection) -> Changed:
+            await connection.execute("BEGIN")
+            locked = await connection.fetch(_LOCK, case_id)
+            done = await connection.fetch(SELECT_OPERATION, operation.key)
+            if done:
+                return await _replayed(connection, operation, done[0])
+            _require_allowed(operation.op, case_id, locked)
+            after = Status.CLOSED.value if operation.op is Op.CLOSE else None
+            recorded = (operation.op.event, trace_id.get(), operation.key, operation.digest)
+            (row,) = await connection.fetch(statement, case_id, after, *recorded, *more)
+            return Changed(await _read(connection, case_id), row["made"])
+
+        return await self._transact(work, operation, deadline)
+
+    async def _transact(
+        self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation, deadline: Deadline
+    ) -> Changed:
+        try:
+            changed = await self._attempts.transact(work, deadline, changed=lambda one: not one.replayed)
+        except Duplicate:  # the key was used meanwhile
+            changed = await self._replay(operation, deadline)
+        if changed.replayed:
+            self._metrics.replays.inc()
+        else:
+            self._metrics.changes.labels(operation.op.event).inc()
+        return changed
+
+    async def _replay(self, operation: Operation, deadline: Deadline) -> Changed:
+        async def read(connection: Connection) -> Changed:
+            done = await connection.fetch(SELECT_OPERATION, operation.key)
+            if not done:
+                raise DatabaseRefused("a unique key exists already that is not the caller's")
+            return await _replayed(connection, operation, done[0])
+
+        return await self._attempts.run(read, deadline)
+
+
+def _require_allowed(op: Op, case_id: int, locked: list[Row]) -> None:
+    """Raises: CaseRefused (not_found, not_allowed, too_many)."""
+    if not locked:
+        raise CaseRefused("not_found", f"no case {case_id}")
+    if locked[0]["status"] != Status.OPEN:
+        raise CaseRefused("not_allowed", f"case {case_id} is {locked[0]['status']}")
+    if op is Op.MESSAGE and locked[0]["messages"] >= MAX_MESSAGES:
+        raise CaseRefused("too_many", f"a case has at most {MAX_MESSAGES} messages")
+    if op is Op.ATTACH and locked[0]["attachments"] >= MAX_ATTACHMENTS:
+        raise CaseRefused("too_many", f"a case has at most {MAX_ATTACHMENTS} attachments")
+
+
+async def _replayed(connection: Connection, operation: Operation, done: Row) -> Changed:
+    if bytes(done["digest"]) != operation.digest:
+        raise CaseRefused("key_reused", f"the key {operation.key} was used for another request")
+    return Changed(await _read(connection, done["case_id"]), done["made"], replayed=True)
+
+
+async def _read(connection: Connection, case_id: int) -> Case:
+    (row,) = await connection.fetch(_CASE, case_id)
+    return _case(row)
+
+
+def _case(row: Row) -> Case:
+    attachments: list[list[Any]] = orjson.loads(row["attachments"])
+    return Case(
+        row["id"],
+        row["customer_id"],
+        row["order_id"],
+        row["subject"],
+        row["status"],
+        row["version"],
+        iso(row["created_at"]),
+        iso(row["updated_at"]),
+        tuple(Message(*each) for each in orjson.loads(row["messages"])),
+        tuple(Attachment(*each) for each in attachments),
+        tuple(CaseEvent(*each) for each in orjson.loads(row["events"])),
+    )

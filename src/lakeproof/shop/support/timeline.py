@@ -1,0 +1,142 @@
+"""A case's timeline: what happened, from the services and the case itself, in the order of time.
+
+What a service does not tell is said, source by source; an incomplete timeline is never passed off as whole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from lakeproof.shop.support.models import Case
+
+
+class SourceState(StrEnum):
+    """What became of one source."""
+
+    OK = "ok"
+    MISSING = "missing"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`why` is empty where it is ok."""
+
+    state: SourceState
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened. `ref`: the id of the order, payment, fulfillment, message, … that it happened to."""
+
+    at: str
+    source: str
+    type: str
+    ref: int
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What the services told of one order."""
+
+    entries: tuple[Entry, ...]
+    sources: Mapping[str, Source]
+    collected_at: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Every source that is switched on told what it knows: only then it may be kept."""
+        return all(source.state is not SourceState.MISSING for source in self.sources.values())
+
+    def to_bytes(self) -> bytes:
+        """For the cache."""
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Remote":
+        """The inverse of `to_bytes`. Raises: ValueError, KeyError, TypeError for anything else."""
+        read = orjson.loads(data)
+        return cls(
+            tuple(Entry(e["at"], e["source"], e["type"], e["ref"], e["detail"]) for e in read["entries"]),
+            {name: Source(SourceState(one["state"]), one["why"]) for name, one in read["sources"].items()},
+            read["collected_at"],
+        )
+
+
+def timeline_of(case: Case, remote: Remote | None, came_from: str) -> dict[str, Any]:
+    """The timeline as callers see it. `remote` None: the case has no order. `came_from`: remote, cache or none."""
+    entries = [*own_entries(case), *(remote.entries if remote else ())]
+    entries.sort(key=lambda entry: (entry.at, entry.source, entry.ref))
+    sources = remote.sources if remote else {}
+    return {
+        "order_id": case.order_id,
+        "complete": all(source.state is SourceState.OK for source in sources.values()),
+        "sources": sources,
+        "came_from": came_from,
+        "collected_at": remote.collected_at if remote else None,
+        "entries": entries,
+    }
+
+
+def own_entries(case: Case) -> list[Entry]:
+    """What happened to the case itself."""
+    shown = ("opened", "closed")
+    return [
+        *(
+            Entry(event.at, "support", f"case.{event.type}", case.id, {})
+            for event in case.events
+            if event.type in shown
+        ),
+        *(
+            Entry(message.at, "support", "case.message", message.id, {"author": message.author})
+            for message in case.messages
+        ),
+        *(
+            Entry(one.created_at, "support", "case.attachment", one.id, {"name": one.name, "size": one.size})
+            for one in case.attachments
+        ),
+    ]
+
+
+def order_entries(body: Mapping[str, Any]) -> list[Entry]:
+    """From the order service's order, which tells its beginning and its newest change."""
+    detail = {"total": body["total"], "item_count": body["item_count"]}
+    entries = [Entry(body["created_at"], "order", "order.created", body["id"], detail)]
+    if body["version"] > 1:
+        kind = body["status"] if body["status"] != "created" else "changed"
+        newest = {"version": body["version"], **detail}
+        entries.append(Entry(body["updated_at"], "order", f"order.{kind}", body["id"], newest))
+    return entries
+
+
+def payment_entries(body: Mapping[str, Any]) -> list[Entry]:
+    """From the payments of an order, each of which tells its beginning and its newest change."""
+    entries = []
+    for payment in body["payments"]:
+        detail = {"amount": payment["amount"], "captured": payment["captured"], "refunded": payment["refunded"]}
+        first = "declined" if payment["status"] == "declined" else "authorized"
+        entries.append(Entry(payment["created_at"], "payment", f"payment.{first}", payment["id"], detail))
+        if payment["version"] > 1:
+            newest = f"payment.{payment['status']}"
+            entries.append(Entry(payment["updated_at"], "payment", newest, payment["id"], detail))
+    return entries
+
+
+def fulfillment_entries(body: Mapping[str, Any]) -> list[Entry]:
+    """From the fulfillments of an order, each with its changes."""
+    return [
+        Entry(
+            event["at"],
+            "fulfillment",
+            f"fulfillment.{event['type']}",
+            parcel["id"],
+            {"tracking": parcel["tracking"], "hold_until": parcel["hold_until"]},
+        )
+        for parcel in body["fulfillments"]
+        for event in parcel["events"]
+    ]

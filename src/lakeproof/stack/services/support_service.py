@@ -1,0 +1,17 @@
+"""support-service: customers' cases with messages and attachments, and the timeline of their order.
+
+Without PostgreSQL it is unhealthy. Without Redis timelines are collected anew, without a source they lack its part
+and say so, without Kafka they may be as old as the cache keeps them; /health tells of each.
+"""
+
+from lakeproof.stack.shop_service import shop_service
+
+COMPONENTS = (
+    shop_service(
+        "support-service",
+        8005,
+        needs=("postgres",),
+        uses=("redis", "minio", "kafka", "order-service", "payment-service", "fulfillment-service"),
+        summary="cases, attachments, and the timeline of an order",
+    ),
+)

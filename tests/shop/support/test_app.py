@@ -1,0 +1,90 @@
+"""The support service with nothing to stand on: it says so, refuses in the common shape, and hangs nowhere."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lakeproof.shop.database.errors import DatabaseDown
+from lakeproof.shop.database.postgres import Connection
+from lakeproof.shop.support.app import Surroundings, create_app
+from lakeproof.shop.support.sources import VARIABLES, urls_of
+from lakeproof.stack.settings import Settings, ShopSettings, SupportSettings
+from lakeproof.stack.stack import Stack
+
+KEY = {"Idempotency-Key": "test-1"}
+OFF = {"order": "", "payment": "", "fulfillment": ""}
+
+
+async def no_database() -> Connection:
+    raise DatabaseDown("cannot connect (08001)")
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    around = Surroundings(no_database, no_database, "redis://127.0.0.1:1", OFF, None, "127.0.0.1:1", folder)
+    app = create_app(ShopSettings(request_seconds=2.0), SupportSettings(), around)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,
+    ):
+        yield client
+
+
+async def test_health_names_each_dependency_that_is_down(tmp_path: Path) -> None:
+    async with serving(tmp_path) as shop:
+        answer = await shop.get("/health")
+    found = {name: one["status"] for name, one in answer.json()["dependencies"].items()}
+    assert answer.status_code == 503
+    assert (found["postgres"], found["redis"], found["tasks"]) == ("unhealthy", "unhealthy", "healthy")
+
+
+async def test_without_its_database_nothing_is_done_and_that_is_said(tmp_path: Path) -> None:
+    async with serving(tmp_path) as shop:
+        answer = await shop.post("/support/cases", json={"customer_id": 3, "subject": "x"}, headers=KEY)
+        upload = await shop.post("/support/cases/1/attachments", files={"file": ("a.txt", b"x")}, headers=KEY)
+    assert (answer.status_code, answer.json()["outcome"]) == (503, "not_done")
+    assert (upload.status_code, upload.json()["outcome"], list(tmp_path.rglob("*"))) == (503, "not_done", [])
+
+
+@pytest.mark.parametrize("path", ["", "/1/messages", "/1/close", "/1/attachments"])
+async def test_a_change_without_a_key_is_refused(tmp_path: Path, path: str) -> None:
+    body = {"customer_id": 3, "subject": "x"} if path == "" else {"body": "x"}
+    async with serving(tmp_path) as shop:
+        answer = await shop.post(f"/support/cases{path}", json=body)
+    assert answer.status_code == 428
+
+
+async def test_openapi_tells_of_every_answer(tmp_path: Path) -> None:
+    async with serving(tmp_path) as shop:
+        paths = (await shop.get("/openapi.json")).json()["paths"]
+    assert set(paths) == {
+        "/support/cases",
+        "/support/cases/{case_id}",
+        "/support/cases/{case_id}/messages",
+        "/support/cases/{case_id}/close",
+        "/support/cases/{case_id}/timeline/refresh",
+        "/support/cases/{case_id}/attachments",
+        "/support/cases/{case_id}/attachments/{attachment_id}",
+        "/health",
+        "/metrics",
+    }
+    assert {"201", "404", "409", "413", "415", "422", "428", "503", "507"} <= set(
+        paths["/support/cases/{case_id}/attachments"]["post"]["responses"]
+    )
+
+
+def test_a_source_s_variable_goes_above_the_settings_and_empty_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    stack = Stack(Settings(port_shift=100, support=SupportSettings(payment_service_url="http://10.0.0.5:9/")))
+    assert urls_of(stack) == {
+        "order": "http://127.0.0.1:8101",
+        "payment": "http://10.0.0.5:9",
+        "fulfillment": "http://127.0.0.1:8104",
+    }
+    monkeypatch.setenv("SERVICE_ORDER_SERVICE_URL", "http://other:1")
+    monkeypatch.setenv("SERVICE_PAYMENT_SERVICE_URL", "")
+    assert urls_of(stack) == {"order": "http://other:1", "payment": "", "fulfillment": "http://127.0.0.1:8104"}
