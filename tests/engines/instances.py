@@ -17,7 +17,9 @@ from lakeproof.deadline import Deadline
 _SERVE = (
     "import importlib, sys, uvicorn; from lakeproof.shop.traces import log_as_json;"
     "from lakeproof.stack.stack import load_stack; log_as_json();"
-    "app = importlib.import_module(sys.argv[1]).main(load_stack());"
+    "module, stack = importlib.import_module(sys.argv[1]), load_stack();"
+    "app = (module.main(stack) if hasattr(module, 'main')"
+    " else module.create_app(stack.settings.shop, module.surroundings_of(stack)));"
     "uvicorn.run(app, host='127.0.0.1', port=int(sys.argv[2]), log_config=None, access_log=False,"
     " timeout_graceful_shutdown=3)"
 )
@@ -53,7 +55,7 @@ class Instance:
 
 @contextmanager
 def instance(module: str, environment: Mapping[str, str] | None = None) -> Iterator[Instance]:
-    """`module` has `main(stack)`. Killed at the end of the block; the caller's environment names the stack."""
+    """`module` has `main(stack)`, or what that is made of; the environment names the stack. Killed at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within
 from lakeproof.shop.fulfillment.events import operation
 from lakeproof.shop.fulfillment.models import Fulfillment, Op
 from lakeproof.shop.fulfillment.requests import MAX_ID, CreateRequest, HoldRequest
@@ -21,13 +21,10 @@ FulfillmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 _STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409}
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such fulfillment."}}
-_NO_KEY: dict[int | str, dict[str, Any]] = {
-    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."}
-}
 _CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
     **EVERY_ROUTE_SAYS,
     **_NOT_FOUND,
-    **_NO_KEY,
+    **NO_KEY_SAYS,
     409: {"model": RefusalBody, "description": "The fulfillment's status does not allow it."},
 }
 
@@ -101,12 +98,6 @@ def _api(request: Request) -> FulfillmentApi:
     return api
 
 
-def _key(given: str | None) -> str:
-    if given is None:
-        raise Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
-    return given
-
-
 def _response(fulfillment: Fulfillment, status: int, *, replayed: bool = False) -> Response:
     headers = {"etag": f'"{fulfillment.version}"'}
     if replayed:
@@ -120,15 +111,13 @@ def _response(fulfillment: Fulfillment, status: int, *, replayed: bool = False) 
     response_model=FulfillmentBody,
     responses={
         **EVERY_ROUTE_SAYS,
-        **_NO_KEY,
+        **NO_KEY_SAYS,
         200: {"model": FulfillmentBody, "description": "This key made it before; here it is as it is now."},
     },
 )
-async def create_fulfillment(
-    request: Request, body: CreateRequest, idempotency_key: IdempotencyKey = None
-) -> Response:
+async def create_fulfillment(request: Request, body: CreateRequest, idempotency_key: RequiredKey) -> Response:
     """Ask for a parcel to be sent. The worker does the rest; `hold_until` keeps its label where it is till then."""
-    api, asked = _api(request), operation(Op.CREATE, _key(idempotency_key), None, body.canonical())
+    api, asked = _api(request), operation(Op.CREATE, idempotency_key, None, body.canonical())
     changed = await api.answer(lambda deadline: api.store.create(body, asked, deadline))
     api.wake()
     return _response(changed.fulfillment, 200 if changed.replayed else 201, replayed=changed.replayed)
@@ -156,10 +145,10 @@ async def get_fulfillment(request: Request, fulfillment_id: FulfillmentId) -> Re
 
 @router.post("/fulfillments/{fulfillment_id}/hold", response_model=FulfillmentBody, responses=_CHANGE_SAYS)
 async def hold_fulfillment(
-    request: Request, fulfillment_id: FulfillmentId, body: HoldRequest, idempotency_key: IdempotencyKey = None
+    request: Request, fulfillment_id: FulfillmentId, body: HoldRequest, idempotency_key: RequiredKey
 ) -> Response:
     """Keep the label under pending/ until then (null: let it go). Not once it is ready."""
-    asked = operation(Op.HOLD, _key(idempotency_key), fulfillment_id, body.canonical())
+    asked = operation(Op.HOLD, idempotency_key, fulfillment_id, body.canonical())
     api = _api(request)
     changed = await api.answer(
         lambda deadline: api.store.change(fulfillment_id, asked, deadline, hold_until=body.hold_until)
@@ -169,7 +158,7 @@ async def hold_fulfillment(
 
 @router.post("/fulfillments/{fulfillment_id}/cancel", response_model=FulfillmentBody, responses=_CHANGE_SAYS)
 async def cancel_fulfillment(
-    request: Request, fulfillment_id: FulfillmentId, idempotency_key: IdempotencyKey = None
+    request: Request, fulfillment_id: FulfillmentId, idempotency_key: RequiredKey
 ) -> Response:
     """Stop a parcel that is not shipped yet; its labels are taken away."""
     return await _simple(request, Op.CANCEL, fulfillment_id, idempotency_key)
@@ -177,14 +166,14 @@ async def cancel_fulfillment(
 
 @router.post("/fulfillments/{fulfillment_id}/return", response_model=FulfillmentBody, responses=_CHANGE_SAYS)
 async def return_fulfillment(
-    request: Request, fulfillment_id: FulfillmentId, idempotency_key: IdempotencyKey = None
+    request: Request, fulfillment_id: FulfillmentId, idempotency_key: RequiredKey
 ) -> Response:
     """A shipped parcel came back."""
     return await _simple(request, Op.RETURN, fulfillment_id, idempotency_key)
 
 
-async def _simple(request: Request, op: Op, fulfillment_id: int, key: str | None) -> Response:
-    api, asked = _api(request), operation(op, _key(key), fulfillment_id)
+async def _simple(request: Request, op: Op, fulfillment_id: int, key: str) -> Response:
+    api, asked = _api(request), operation(op, key, fulfillment_id)
     return _changed(api, await api.answer(lambda deadline: api.store.change(fulfillment_id, asked, deadline)))
 
 

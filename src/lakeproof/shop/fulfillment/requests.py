@@ -6,6 +6,8 @@ from typing import Annotated
 import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
+from lakeproof.shop.whole_number import WHOLE
+
 MAX_ITEMS = 50
 MAX_QUANTITY = 1_000
 MAX_HOLD_DAYS = 365
@@ -50,7 +52,7 @@ class ItemRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     sku: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", examples=["sku-0042"])]
-    quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY)]
+    quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY), WHOLE]
 
 
 class CreateRequest(BaseModel):
@@ -58,7 +60,7 @@ class CreateRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID)]
+    order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]
     address: AddressRequest
     items: Annotated[list[ItemRequest], Field(min_length=1, max_length=MAX_ITEMS)]
     hold_until: HoldUntil | None = None

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.support.attachment_bodies import AttachmentBody
 from lakeproof.shop.support.events import operation
@@ -27,7 +27,7 @@ CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
     **EVERY_ROUTE_SAYS,
     **NOT_FOUND,
     409: {"model": RefusalBody, "description": "The case is closed, or has as many as it may have."},
-    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."},
+    **NO_KEY_SAYS,
 }
 
 
@@ -113,13 +113,6 @@ def api_of(request: Request) -> SupportApi:
     return api
 
 
-def required(key: str | None) -> str:
-    """The key. Raises: Refusal 428 without one."""
-    if key is None:
-        raise Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
-    return key
-
-
 def _case_response(changed: Changed, status: int) -> Response:
     headers = {"etag": f'"{changed.case.version}"'}
     if changed.replayed:
@@ -133,13 +126,13 @@ def _case_response(changed: Changed, status: int) -> Response:
     response_model=CaseBody,
     responses={
         **EVERY_ROUTE_SAYS,
-        428: CHANGE_SAYS[428],
+        **NO_KEY_SAYS,
         200: {"model": CaseBody, "description": "This key opened the case before; here it is as it is now."},
     },
 )
-async def open_case(request: Request, body: OpenRequest, idempotency_key: IdempotencyKey = None) -> Response:
+async def open_case(request: Request, body: OpenRequest, idempotency_key: RequiredKey) -> Response:
     """Open a case."""
-    api, asked = api_of(request), operation(Op.OPEN, required(idempotency_key), None, body.canonical())
+    api, asked = api_of(request), operation(Op.OPEN, idempotency_key, None, body.canonical())
     changed = await api.answer(lambda deadline: api.store.open(body, asked, deadline))
     return _case_response(changed, 200 if changed.replayed else 201)
 
@@ -177,17 +170,17 @@ async def refresh_timeline(request: Request, case_id: CaseId) -> Response:
     responses={**CHANGE_SAYS, 200: {"model": CaseBody, "description": "This key added the message before."}},
 )
 async def add_message(
-    request: Request, case_id: CaseId, body: MessageRequest, idempotency_key: IdempotencyKey = None
+    request: Request, case_id: CaseId, body: MessageRequest, idempotency_key: RequiredKey
 ) -> Response:
     """Add a message to an open case."""
     api = api_of(request)
-    asked = operation(Op.MESSAGE, required(idempotency_key), case_id, body.canonical())
+    asked = operation(Op.MESSAGE, idempotency_key, case_id, body.canonical())
     changed = await api.answer(lambda deadline: api.store.add_message(case_id, body, asked, deadline))
     return _case_response(changed, 200 if changed.replayed else 201)
 
 
 @router.post("/support/cases/{case_id}/close", response_model=CaseBody, responses=CHANGE_SAYS)
-async def close_case(request: Request, case_id: CaseId, idempotency_key: IdempotencyKey = None) -> Response:
+async def close_case(request: Request, case_id: CaseId, idempotency_key: RequiredKey) -> Response:
     """Close an open case."""
-    api, asked = api_of(request), operation(Op.CLOSE, required(idempotency_key), case_id)
+    api, asked = api_of(request), operation(Op.CLOSE, idempotency_key, case_id)
     return _case_response(await api.answer(lambda deadline: api.store.close(case_id, asked, deadline)), 200)

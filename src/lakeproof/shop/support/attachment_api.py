@@ -12,10 +12,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, RequiredKey
 from lakeproof.shop.gate import RouteLimit
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
-from lakeproof.shop.support.api import CHANGE_SAYS, NOT_FOUND, CaseId, api_of, required
+from lakeproof.shop.support.api import CHANGE_SAYS, NOT_FOUND, CaseId, api_of
 from lakeproof.shop.support.archive import Archive, NotInArchive
 from lakeproof.shop.support.attachment_bodies import AttachmentBody, AttachmentsBody
 from lakeproof.shop.support.content import ALLOWED
@@ -81,9 +81,9 @@ def _of(request: Request) -> AttachmentApi:
     responses=_UPLOAD_SAYS,
     openapi_extra=_UPLOAD_BODY,
 )
-async def add_attachment(request: Request, case_id: CaseId, idempotency_key: IdempotencyKey = None) -> Response:
+async def add_attachment(request: Request, case_id: CaseId, idempotency_key: RequiredKey) -> Response:
     """Add a file to an open case: one part `file`. What it is, its bytes say; its name is only shown."""
-    api, attachments, key = api_of(request), _of(request), required(idempotency_key)
+    api, attachments = api_of(request), _of(request)
     await api.case(case_id)  # before any byte is taken
     name, received = await receive(
         request.stream(),
@@ -95,7 +95,7 @@ async def add_attachment(request: Request, case_id: CaseId, idempotency_key: Ide
     try:
         if received.content_type is None:
             raise Refusal(415, "wrong_type", f"its bytes are none of {', '.join(ALLOWED)}")
-        asked = operation(Op.ATTACH, key, case_id, f"{name}|{received.size}|{received.sha256}")
+        asked = operation(Op.ATTACH, idempotency_key, case_id, f"{name}|{received.size}|{received.sha256}")
         changed = await api.answer(lambda deadline: api.store.attach(case_id, name, received, asked, deadline))
     except Refusal as refusal:
         if refusal.outcome == "not_done":  # an unclear one may have its row: the caretaker finds out

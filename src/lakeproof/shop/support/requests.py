@@ -7,6 +7,8 @@ from urllib.parse import unquote
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from lakeproof.shop.whole_number import WHOLE
+
 MAX_ID = 2**63 - 1
 MAX_CUSTOMER_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 MAX_MESSAGES = 500  # of one case
@@ -36,8 +38,8 @@ class OpenRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID)]
-    order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID)] | None = None
+    customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID), WHOLE]
+    order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE] | None = None
     subject: Annotated[Subject, Field(examples=["Where is my parcel?"])]
     message: Text | None = None
 
