@@ -43,7 +43,7 @@ make_environment() {
 }
 
 # list_missing_artifacts: one line each, seven fields, as lakeproof.install.plan prints them. Without a Python yet,
-# every recipe's own figures, for then nothing can be there.
+# every recipe's own figures, for then nothing can be there (without those that are only built on request).
 list_missing_artifacts() {
     if [ -n "$python" ]; then
         PYTHONPATH="$root/src" PYTHONDONTWRITEBYTECODE=1 "$python" -m lakeproof.install.plan
@@ -52,7 +52,7 @@ list_missing_artifacts() {
     for recipe in "$root"/third_party/*/artifact.toml; do
         awk -F ' = ' -v OFS="$TAB" '
             /^[a-z_]+ = / && !($1 in value) { gsub(/"/, "", $2); value[$1] = $2 }
-            END { print value["name"], value["version"], value["what"], value["from"],
+            END { if (value["on_request"] != "true") print value["name"], value["version"], value["what"], value["from"],
                         value["download_mb"], value["disk_mb"], value["seconds"] }' "$recipe"
     done
 }

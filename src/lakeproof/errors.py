@@ -83,6 +83,7 @@ class PortTaken(TerminalError):
 class MissingArtifact(TerminalError):
     """Something that set-up installs is not there."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, on_request: bool = False) -> None:
         self.artifact = name
-        super().__init__(f"{name} is not installed", where="set-up", next_action="run: lakeproof setup")
+        command = f"lakeproof setup --only {name}" if on_request else "lakeproof setup"
+        super().__init__(f"{name} is not installed", where="set-up", next_action=f"run: {command}")

@@ -1,4 +1,4 @@
-"""The canonical text and its digest are the same in Python, MariaDB, Trino and Flink, on awkward values."""
+"""The canonical text and its digest are the same in Python, MariaDB, Trino, Flink and Spark, on awkward values."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,10 +9,10 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.lake.integrity.buckets import Digest, width_for
 from lakeproof.lake.integrity.canonical import Column, Kind, Table, digest_of, microseconds, text_of
-from lakeproof.lake.integrity.dialects import FLINK, MARIADB, TRINO, Dialect, canonical_text, digests_sql
+from lakeproof.lake.integrity.dialects import FLINK, MARIADB, SPARK, TRINO, Dialect, canonical_text, digests_sql
 from lakeproof.lake.integrity.readers import mariadb_snapshot
 from lakeproof.lake.publish.history import PublishedCommit
-from lakeproof.lake.query import flink, trino
+from lakeproof.lake.query import flink, spark, trino
 from lakeproof.stack.stack import Stack
 
 GOLDEN = Table(
@@ -119,6 +119,15 @@ def test_flink_writes_the_same_canonical_text_and_digest(stack: Stack, up: Calla
     types = ("BIGINT", "STRING", "DECIMAL(12, 2)", "TIMESTAMP(6)")
     with flink.pinned_flink(stack, nothing, Deadline(60)) as session:
         assert_equal(FLINK, types, lambda sql: session.run(sql, Deadline(60)).rows)
+
+
+@pytest.mark.engines
+@pytest.mark.proof
+def test_spark_writes_the_same_canonical_text_and_digest(stack: Stack, up: Callable[..., Any]) -> None:
+    up("spark")
+    types = ("BIGINT", "STRING", "DECIMAL(12, 2)", "TIMESTAMP_NTZ")
+    with spark.pinned_spark(stack, None, Deadline(60)) as session:
+        assert_equal(SPARK, types, lambda sql: session.run(sql, Deadline(60)).rows)
 
 
 def test_a_bucket_spans_enough_ids_for_a_thousand_buckets() -> None:

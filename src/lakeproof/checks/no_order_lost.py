@@ -20,7 +20,7 @@ MOST_UNCLEAR = 0.01
 class Wanted(Arguments):
     """engines: which must agree after the repair. orders: how many acknowledged orders the claim must rest on."""
 
-    engines: list[Literal["trino", "flink"]] = Field(["trino", "flink"], min_length=1)
+    engines: list[Literal["trino", "flink", "spark"]] = Field(["trino", "flink"], min_length=1)
     orders: int = Field(0, ge=0)
 
 

@@ -36,7 +36,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def setup(
-    only: Annotated[list[str] | None, typer.Option("--only", help="only this artifact, and what it needs")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="only this artifact, and what it needs; some are only built so")
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="read every byte of what is there")] = False,
     relock: Annotated[bool, typer.Option("--relock", help="write the lock files anew from what comes")] = False,
     offline: Annotated[
@@ -47,7 +49,7 @@ def setup(
 ) -> None:
     """Fetch and build what the engines need, into the cache; quick when all is there."""
     recipes = load_recipes()
-    plan = make_plan(recipes)
+    plan = make_plan(recipes, only or ())
     if only:
         plan = Plan(tuple(recipe for recipe in plan.missing if recipe.name in only))
     if plan.missing and not offline and not yes:  # bootstrap.sh has told, and asked

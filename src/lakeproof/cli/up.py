@@ -12,6 +12,7 @@ from lakeproof.errors import InvalidInput
 
 if TYPE_CHECKING:
     from lakeproof.observability.receivers import Receivers
+    from lakeproof.stack.component import Component
 
 
 class Progress:
@@ -41,6 +42,13 @@ def unheard(started: Sequence[str], receivers: "Receivers") -> list[str]:
     if "alertmanager" not in started or receivers.slack_url:
         return []
     return [f"WARNING: {receivers.unset[0]}; they do reach the incident desk (lakeproof incident list)"]
+
+
+def is_installed(component: "Component") -> bool:
+    """False only where its artifact is one that nobody has asked for yet."""
+    from lakeproof.install import artifacts
+
+    return component.artifact is None or artifacts.is_there(component.artifact)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,7 +81,9 @@ def add_to(app: typer.Typer) -> None:
         if scenario is not None:
             wanted = list(load_catalog(tuple(stack.settings.scenario_dirs)).scenario(scenario).components)
         elif every:
-            wanted = list(client.components)
+            wanted = [name for name, one in client.components.items() if is_installed(one)]
+            for name in sorted(set(client.components) - set(wanted)):
+                say(f"left out, not installed: {name} (lakeproof setup --only {client.components[name].artifact})")
         receivers = read_receivers(os.environ)
         progress = Progress()
         try:

@@ -15,10 +15,16 @@ def path(name: str) -> Path:
     Cheap: reads the recipe's small files, hashes no artifact.
     Raises: InvalidInput for a name that no recipe has; MissingArtifact when it is not installed.
     """
-    directory = directory_of(_recipe(name))
+    recipe = _recipe(name)
+    directory = directory_of(recipe)
     if not is_complete(directory):
-        raise MissingArtifact(name)
+        raise MissingArtifact(name, on_request=recipe.on_request)
     return directory
+
+
+def is_there(name: str) -> bool:
+    """Whether `path` would give it. Raises: InvalidInput for a name that no recipe has."""
+    return is_complete(directory_of(_recipe(name)))
 
 
 def directory_of(recipe: Recipe) -> Path:

@@ -109,13 +109,16 @@ def programs() -> Iterator[Finding]:
 @add_check
 def fetched() -> Iterator[Finding]:
     """Artifacts in the cache, by presence and size (`lakeproof setup --verify` reads every byte)."""
-    for recipe in wanted_recipes(load_recipes()):
+    recipes = load_recipes()
+    for recipe in wanted_recipes(recipes, [name for name, one in recipes.items() if one.on_request]):
         directory = artifacts.directory_of(recipe)
         faults = faults_of(directory)
         seen = f"whole: {directory.name}" if not faults else faults[0]
+        if faults and recipe.on_request:
+            seen = "not there, and only needed by who asks for it"
         yield Finding(
             f"{recipe.name} {recipe.version}",
-            State.MISSING if faults else State.OK,
+            State.MISSING if faults and not recipe.on_request else State.OK,
             seen,
             f"lakeproof setup --only {recipe.name}" if faults else "",
         )

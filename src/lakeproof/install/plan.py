@@ -5,6 +5,7 @@ name, version, what, from, download MB, disk MB, seconds.
 """
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from lakeproof.errors import LakeproofError
@@ -30,18 +31,24 @@ class Plan:
         return sum(recipe.disk_mb for recipe in self.missing)
 
 
-def wanted_recipes(recipes: dict[str, Recipe]) -> list[Recipe]:
-    """The recipes that this machine needs: without those whose `unless` holds, and those without sources yet."""
+def wanted_recipes(recipes: dict[str, Recipe], asked_for: Collection[str] = ()) -> list[Recipe]:
+    """The recipes that this machine needs.
+
+    Without those whose `unless` holds, those without sources yet, and those built on request that are not in
+    `asked_for`.
+    """
     return [
         recipe
         for recipe in recipes.values()
-        if not (recipe.unless is not None and _holds(recipe.unless)) and recipe.sources_present()
+        if not (recipe.unless is not None and _holds(recipe.unless))
+        and recipe.sources_present()
+        and (not recipe.on_request or recipe.name in asked_for)
     ]
 
 
-def make_plan(recipes: dict[str, Recipe]) -> Plan:
+def make_plan(recipes: dict[str, Recipe], asked_for: Collection[str] = ()) -> Plan:
     """What is absent or broken (by presence and size) among the wanted ones."""
-    missing = [recipe for recipe in wanted_recipes(recipes) if faults_of(artifacts.directory_of(recipe))]
+    missing = [recipe for recipe in wanted_recipes(recipes, asked_for) if faults_of(artifacts.directory_of(recipe))]
     return Plan(tuple(sorted(missing, key=lambda recipe: -recipe.seconds)))
 
 

@@ -81,7 +81,10 @@ type Step = MavenStep | PypiStep | GoStep | ServiceJarStep | JavacStep | MavenBu
 
 @dataclass(frozen=True)
 class Recipe:
-    """One artifact.toml, with the folder it was read from. Sizes in megabytes, for the plan; seconds on 2 cores."""
+    """One artifact.toml, with the folder it was read from. Sizes in megabytes, for the plan; seconds on 2 cores.
+
+    on_request: only built where it is named (`setup --only NAME`).
+    """
 
     name: str
     version: str
@@ -92,6 +95,7 @@ class Recipe:
     seconds: int
     needs: tuple[str, ...]
     unless: str | None
+    on_request: bool
     sources: tuple[str, ...]
     steps: tuple[Step, ...]
     folder: Path
@@ -165,6 +169,7 @@ def load_recipe(folder: Path, root: Path) -> Recipe:
             seconds=int(table["seconds"]),
             needs=tuple(table.get("needs", ())),
             unless=table.get("unless"),
+            on_request=_truth(table, "on_request"),
             sources=tuple(table.get("sources", ())),
             steps=tuple(_step(step) for step in table["step"]),
             folder=folder,
@@ -197,6 +202,13 @@ def _text(table: dict[str, Any], key: str) -> str:
     value = table[key]
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key} must be a text")
+    return value
+
+
+def _truth(table: dict[str, Any], key: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} must be true or false")
     return value
 
 

@@ -22,7 +22,7 @@ def set_up(
     Raises: InvalidInput for an unknown name; TerminalError that lists what failed. Safe to run again at any time.
     """
     chosen = _choose(recipes, only)
-    missing = {recipe.name for recipe in make_plan(recipes).missing}
+    missing = {recipe.name for recipe in make_plan(recipes, only).missing}
     check_disk([recipe for recipe in chosen.values() if recipe.name in missing])
     stop = threading.Event()
     done: list[Built] = []

@@ -55,6 +55,7 @@ class Component:
     start_seconds: past it, starting counts as failed. stop_seconds: from stop_signal to SIGKILL.
     on_demand: started by the command that needs it, watched by nobody.
     in_plain_up: started by `up` without a name, which is the path of an order; the rest by name or by `up --all`.
+    artifact: one that is only built on request; without it `up --all` leaves this component out, and says so.
     image: what stands for it in compose.
     """
 
@@ -76,5 +77,6 @@ class Component:
     stop_seconds: float = 10.0
     on_demand: bool = False
     in_plain_up: bool = True
+    artifact: str | None = None
     image: str | None = None
     summary: str = ""

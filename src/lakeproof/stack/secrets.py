@@ -27,6 +27,7 @@ NAMES = (
     "s3-access-key",
     "s3-secret-key",
     "desk-token",
+    "spark-token",
     "cassandra-root",
     "cassandra-jmx",
     "cassandra-inventory-service",

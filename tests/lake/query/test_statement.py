@@ -3,7 +3,7 @@
 import pytest
 
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.query.statement import in_catalog, require_reading
+from lakeproof.lake.query.statement import in_catalog, require_reading, with_texts
 
 SCHEMAS = frozenset({"oltp", "information_schema"})
 
@@ -21,6 +21,7 @@ SCHEMAS = frozenset({"oltp", "information_schema"})
         "EXPLAIN (TYPE DISTRIBUTED, FORMAT JSON) SELECT 1",
         "EXPLAIN PLAN FOR SELECT 1",
         "EXPLAIN ESTIMATED_COST, CHANGELOG_MODE SELECT 1",
+        "EXPLAIN FORMATTED SELECT 1",
         "SHOW TABLES",
         "describe orders",
         "VALUES (1)",
@@ -37,6 +38,7 @@ def test_a_reading_statement_passes_unchanged(sql: str) -> None:
         "DELETE FROM orders",
         "/* SELECT */ INSERT INTO orders VALUES (1)",
         "EXPLAIN ANALYZE DELETE FROM orders",
+        "EXPLAIN EXTENDED DELETE FROM orders",
         "EXPLAIN (TYPE LOGICAL) INSERT INTO orders SELECT 1",
         "WITH a AS (SELECT 1) INSERT INTO orders SELECT * FROM a",
         "WITH a AS (SELECT (1)) DELETE FROM orders",
@@ -75,3 +77,10 @@ def test_a_semicolon_inside_text_is_no_second_statement() -> None:
 )
 def test_the_lake_s_catalog_is_replaced_only_where_it_names_a_schema(sql: str, pinned: str) -> None:
     assert in_catalog(sql, "lake", SCHEMAS, "p") == pinned
+
+
+def test_each_text_is_written_anew_and_nothing_else() -> None:
+    sql = "SELECT 'it''s', \"it's\" -- it's\n FROM a WHERE b = '' AND c LIKE r'\\d'"
+    assert with_texts(sql, lambda text: f"<{text}>") == (
+        "SELECT <it's>, \"it's\" -- it's\n FROM a WHERE b = <> AND c LIKE r'\\d'"
+    )

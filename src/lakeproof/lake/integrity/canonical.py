@@ -1,4 +1,4 @@
-"""The canonical text of a row, and its digest: the same in Python, MariaDB, Trino and Flink (docs/integrity.md).
+"""The canonical text of a row, and its digest: the same in every engine and in Python (docs/integrity.md).
 
 A field is `LENGTH:TEXT` (length in code points), NULL is `-`; a row is its fields one after another. Integers in
 decimal; decimals at their column's scale; times as microseconds since the epoch, UTC. A row's digest is the first 60

@@ -17,15 +17,19 @@ from lakeproof.lake.integrity.readers import DATABASE, Reader, lake_reader, mari
 from lakeproof.lake.integrity.report import CheckReport, TableReport
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.query import spark
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.shop.ledger import Expectations, now_us, read_ledgers
 from lakeproof.stack.stack import Stack
 
-LAKE_ENGINES = ("trino", "flink")
+LAKE_ENGINES = ("trino", "flink", "spark")
 COVER_SECONDS = 60.0
 ENGINE_SECONDS = 90.0
 
 type Progress = Callable[[str], None]
+
+# Engines that the first who asks starts.
+_STARTS: dict[str, Callable[[Stack, Progress], None]] = {"flink": start_gateway, "spark": spark.start_spark}
 
 
 def check(
@@ -33,7 +37,7 @@ def check(
     *,
     at_hash: str | None = None,
     cover_now: bool = True,
-    engines: Sequence[str] = LAKE_ENGINES,
+    engines: Sequence[str] | None = None,
     cover_seconds: float = COVER_SECONDS,
     progress: Progress = lambda text: None,
 ) -> CheckReport:
@@ -41,15 +45,22 @@ def check(
 
     at_hash: that one; None: the newest. cover_now: wait until a hash covers this moment, so that all that was
     acknowledged until now must be in it; without it, and with `at_hash`, only what that hash says it covers.
+    engines: None: `usual_engines`.
     Raises: InvalidInput for an unknown engine or hash. Whatever else cannot be looked at is in the report's
     `unknown`, and then its outcome is not passed.
     """
-    for engine in engines:
+    chosen = usual_engines(stack) if engines is None else engines
+    for engine in chosen:
         if engine not in LAKE_ENGINES:
             raise InvalidInput(
                 f"no engine {engine!r} reads the lake", next_action=f"one of {', '.join(LAKE_ENGINES)}"
             )
-    return _Check(stack, tuple(dict.fromkeys(engines)), progress).run(at_hash, cover_now, cover_seconds)
+    return _Check(stack, tuple(dict.fromkeys(chosen)), progress).run(at_hash, cover_now, cover_seconds)
+
+
+def usual_engines(stack: Stack) -> tuple[str, ...]:
+    """Trino and Flink; Spark too where it is up already: to start it takes longer than the whole check."""
+    return tuple(engine for engine in LAKE_ENGINES if engine != spark.ENGINE or spark.is_up(stack))
 
 
 class _Check:
@@ -64,12 +75,15 @@ class _Check:
     def run(self, at_hash: str | None, cover_now: bool, cover_seconds: float) -> CheckReport:
         """Never raises for an engine that is away."""
         with ThreadPoolExecutor(8) as pool, ExitStack() as until_judged:
-            if "flink" in self._engines:
-                # It takes seconds where it does not run yet: meanwhile the lake comes to cover now.
-                gateway = pool.submit(self._try, "flink", lambda: start_gateway(self._stack, self._progress))
+            # They take seconds where they do not run yet: meanwhile the lake comes to cover now.
+            starting = [
+                pool.submit(self._try, engine, lambda start=start: start(self._stack, self._progress))
+                for engine, start in _STARTS.items()
+                if engine in self._engines
+            ]
             commit = self._commit(at_hash, cover_now, cover_seconds)
-            if "flink" in self._engines:
-                gateway.result()
+            for each in starting:
+                each.result()
             self._note("covered")
             readers, cuts = self._open_readers(pool, until_judged, commit)
             self._note("opened")

@@ -102,6 +102,22 @@ FLINK = Dialect(
 )
 
 
+# Spark 3.5, in ANSI mode. A timestamp without zone is one of UTC in a session of UTC; conv gives text, of at most 64
+# bits without a sign.
+SPARK = Dialect(
+    quote="`",
+    number="CAST({0} AS STRING)",
+    time="CAST(unix_micros(CAST({0} AS TIMESTAMP)) AS STRING)",
+    field="COALESCE(CONCAT(CAST(char_length({0}) AS STRING), ':', {0}), '-')",
+    between=", ",
+    joined="CONCAT({0})",
+    digest_sum=(
+        f"SUM(CAST(conv(substring(md5(CAST({{0}} AS BINARY)), 1, {DIGEST_HEX_DIGITS}), 16, 10) AS DECIMAL(20, 0)))"
+    ),
+    bucket="{0} DIV {1}",
+)
+
+
 def canonical_text(dialect: Dialect, table: Table, only: tuple[str, ...] | None = None) -> str:
     """The canonical text of a row, or of some of its columns, as an SQL expression."""
     columns = [column for column in table.columns if only is None or column.name in only]

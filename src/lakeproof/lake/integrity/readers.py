@@ -13,9 +13,10 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.integrity.across import across_sql
 from lakeproof.lake.integrity.buckets import Digests, from_rows
 from lakeproof.lake.integrity.canonical import TABLES, Table
-from lakeproof.lake.integrity.dialects import FLINK, MARIADB, TRINO, Dialect, digests_sql, rows_sql
+from lakeproof.lake.integrity.dialects import FLINK, MARIADB, SPARK, TRINO, Dialect, digests_sql, rows_sql
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query.flink import pinned_flink
+from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.stack.stack import Stack
 
@@ -119,6 +120,9 @@ def lake_reader(
     if engine == "trino":
         with pinned_trino(stack, commit, deadline) as trino:
             yield Reader(engine, TRINO, lambda sql: trino.run(sql, deadline).rows, at_once=3)
+    elif engine == "spark":
+        with pinned_spark(stack, commit, deadline, progress) as spark:
+            yield Reader(engine, SPARK, lambda sql: spark.run(sql, deadline).rows, at_once=3)
     else:
         with pinned_flink(stack, commit, deadline, progress) as flink:
             yield Reader(engine, FLINK, lambda sql: flink.run(sql, deadline).rows)

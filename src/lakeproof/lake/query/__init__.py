@@ -1,1 +1,1 @@
-"""Reading the lake by Trino or Flink: one statement, all its tables at one published hash. Nothing here writes."""
+"""Reading the lake by Trino, Flink or Spark: one statement, its tables at one published hash. Nothing here writes."""

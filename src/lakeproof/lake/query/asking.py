@@ -8,11 +8,12 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.query.flink import pinned_flink
+from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.statement import require_reading
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.stack.stack import Stack
 
-ENGINES = ("trino", "flink")
+ENGINES = ("trino", "flink", "spark")
 
 
 def ask(
@@ -37,5 +38,8 @@ def ask(
     if engine == "trino":
         with pinned_trino(stack, commit, deadline) as trino:
             return commit, trino.run(statement, deadline, progress=progress)
+    if engine == "spark":
+        with pinned_spark(stack, commit, deadline, progress) as spark:
+            return commit, spark.run(statement, deadline, progress=progress)
     with pinned_flink(stack, commit, deadline, progress) as flink:
         return commit, flink.run(statement, deadline, progress=progress)

@@ -1,14 +1,18 @@
-"""What a person typed as SQL: split into tokens, held to reading, its catalog replaced by a pinned one."""
+"""What a person typed as SQL: split into tokens, held to reading, put in an engine's words where they differ."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lakeproof.errors import InvalidInput
 
 READING = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"})
 _EXPLAIN_WORDS = frozenset(
-    ("ANALYZE", "VERBOSE", "PLAN", "FOR", "ESTIMATED_COST", "CHANGELOG_MODE", "PLAN_ADVICE", "JSON_EXECUTION_PLAN")
+    (
+        *("ANALYZE", "VERBOSE"),
+        *("PLAN", "FOR", "ESTIMATED_COST", "CHANGELOG_MODE", "PLAN_ADVICE", "JSON_EXECUTION_PLAN"),
+        *("EXTENDED", "CODEGEN", "COST", "FORMATTED"),
+    )
 )
 
 _TOKEN = re.compile(
@@ -121,4 +125,17 @@ def in_catalog(sql: str, catalog: str, schemas: frozenset[str], pinned: str) -> 
             and following[1].name in schemas
         ):
             tokens[index] = Token("word", pinned)
+    return "".join(token.text for token in tokens)
+
+
+def with_texts(sql: str, write: Callable[[str], str]) -> str:
+    """`sql` with each text literal written anew: `write` gets the text itself, as standard SQL means it.
+
+    A literal with a letter before it (r'…', X'…') is the engine's own kind and stays.
+    """
+    tokens = list(_tokens(sql))
+    for place, token in enumerate(tokens):
+        prefixed = place > 0 and tokens[place - 1].kind == "word" and len(tokens[place - 1].text) == 1
+        if token.kind == "text" and not prefixed:
+            tokens[place] = Token("text", write(token.text[1:-1].replace("''", "'")))
     return "".join(token.text for token in tokens)

@@ -1,0 +1,183 @@
+"""Spark 3.5.7: the second engine on the published lake, pinned to a hash; only who asks for it has it.
+
+Its driver is our own small server (java/spark_server): docs/decisions/0004 says why. Iceberg 1.9.2 is the newest that
+is served for it and reads v3 deletion vectors right. Traps: Java 17 only (24 took away what Hadoop's login calls);
+`SET` shows every setting, so the keys of the object store are none: the AWS library finds them in the environment.
+In local mode too Spark opens two ports of its own, which would take anybody's Java objects: both want a secret that
+it makes for itself (`spark.authenticate`).
+"""
+
+import shutil
+
+import httpx
+
+from lakeproof.errors import NotReady
+from lakeproof.stack import loopback
+from lakeproof.stack.component import Command, Component
+from lakeproof.stack.engines.trino import CATALOG, WAREHOUSE
+from lakeproof.stack.stack import Stack
+
+NAME = "spark"
+TOKEN = "spark-token"
+HEAP = "700m"
+CORES = 2
+
+# As Spark's own launcher opens them for Java 17.
+_OPENED = (
+    "java.lang",
+    "java.lang.invoke",
+    "java.lang.reflect",
+    "java.io",
+    "java.net",
+    "java.nio",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "sun.nio.ch",
+    "sun.nio.cs",
+    "sun.security.action",
+    "sun.util.calendar",
+)
+
+_LOG = """\
+status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %p %m (%c{1})%n%throwable
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+logger.native.name = org.apache.hadoop.util.NativeCodeLoader
+logger.native.level = error
+logger.conf.name = org.apache.spark.SparkConf
+logger.conf.level = error
+logger.pools.name = org.apache.spark.scheduler.FairSchedulableBuilder
+logger.pools.level = error
+"""
+
+
+def settings(stack: Stack) -> dict[str, str]:
+    """Spark's settings and those of the pinned catalog, without any key; a hash is added for each statement."""
+    host, scratch = stack.settings.host, stack.data_dir(NAME)
+    catalog = f"spark.sql.catalog.{CATALOG}"
+    return {
+        "spark.app.name": "lakeproof",
+        "spark.master": f"local[{CORES}]",
+        "spark.ui.enabled": "false",
+        "spark.driver.host": host,
+        "spark.driver.bindAddress": host,
+        "spark.driver.port": str(stack.port(NAME, "rpc")),
+        "spark.blockManager.port": str(stack.port(NAME, "blocks")),
+        "spark.port.maxRetries": "0",
+        "spark.authenticate": "true",
+        "spark.local.dir": str(scratch / "scratch"),
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.scheduler.mode": "FAIR",
+        # 200 by default, for a lake that two cores read
+        "spark.sql.shuffle.partitions": str(CORES),
+        "spark.driver.maxResultSize": "128m",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.datetime.java8API.enabled": "true",
+        # a sum that overflows is an error and not NULL; "status" is a column, as in the other engines
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.ansi.doubleQuotedIdentifiers": "true",
+        # no SELECT * FROM text.`/etc/passwd`
+        "spark.sql.runSQLOnFiles": "false",
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalog}.catalog-impl": "org.apache.iceberg.nessie.NessieCatalog",
+        f"{catalog}.uri": f"{stack.url('nessie')}/api/v2",
+        f"{catalog}.client-api-version": "2",
+        f"{catalog}.ref": "main",
+        f"{catalog}.warehouse": WAREHOUSE,
+        f"{catalog}.cache-enabled": "false",
+        f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        f"{catalog}.s3.endpoint": stack.url("minio"),
+        f"{catalog}.s3.path-style-access": "true",
+        f"{catalog}.client.region": "us-east-1",
+    }
+
+
+def command(stack: Stack) -> Command:
+    """One process that is server, driver and executor; keys and token in the environment."""
+    from lakeproof.install import artifacts
+    from lakeproof.install.java import find_java
+
+    home, etc, data = artifacts.path(NAME), stack.etc_dir(NAME), stack.data_dir(NAME)
+    return Command(
+        argv=(
+            str(find_java(17)),
+            "-Xms256m",
+            f"-Xmx{HEAP}",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-XX:MaxMetaspaceSize=320m",
+            "-XX:MaxDirectMemorySize=256m",
+            "-XX:ReservedCodeCacheSize=128m",
+            "-XX:-UsePerfData",
+            "-Djava.awt.headless=true",
+            "-Djdk.reflect.useDirectMethodHandle=false",
+            f"-Djava.io.tmpdir={data / 'tmp'}",
+            f"-Dlog4j2.configurationFile={etc / 'log4j2.properties'}",
+            *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
+            "-cp",
+            f"{home / 'server'}:{home / 'libs'}/*",
+            "SparkServer",
+            f"{stack.settings.host}:{stack.port(NAME)}",
+            str(etc / "spark.properties"),
+        ),
+        env={
+            "LAKEPROOF_SPARK_TOKEN": stack.secret(TOKEN),
+            "AWS_ACCESS_KEY_ID": stack.secret("s3-access-key"),
+            "AWS_SECRET_ACCESS_KEY": stack.secret("s3-secret-key"),
+            "AWS_REGION": "us-east-1",
+            # the library would otherwise ask a cloud's address for keys, where there is none
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # else it looks up the machine's name, and warns of loopback
+            "SPARK_LOCAL_IP": stack.settings.host,
+        },
+        cwd=data,
+    )
+
+
+def prepare(stack: Stack) -> None:
+    """Write its configuration; what a killed one left on the disk is removed."""
+    from lakeproof.observability.written import write_file
+
+    etc, data = stack.etc_dir(NAME), stack.data_dir(NAME)
+    shutil.rmtree(data, ignore_errors=True)
+    for folder in ("tmp", "scratch"):
+        (data / folder).mkdir(parents=True)
+    lines = "".join(f"{name}={value}\n" for name, value in settings(stack).items())
+    write_file(etc / "spark.properties", lines)
+    write_file(etc / "log4j2.properties", _LOG)
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """Spark answers `VALUES 1`. Raises: NotReady."""
+    headers = {"Authorization": f"Bearer {stack.secret(TOKEN)}"}
+    try:
+        answer = loopback.get(f"{stack.url(NAME)}/health", timeout=timeout, headers=headers)
+        told = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where=NAME) from error
+    if answer.status_code != 200 or told.get("rows") != [[1]]:
+        raise NotReady(f"answered {answer.status_code}: {told.get('failed', 'no row')}", where=NAME)
+
+
+COMPONENTS = (
+    Component(
+        name=NAME,
+        kind="engine",
+        command=command,
+        prepare=prepare,
+        ready=ready,
+        uses=("nessie", "minio"),
+        ports={"http": 8085, "rpc": 8086, "blocks": 8087},
+        start_seconds=90,
+        on_demand=True,
+        artifact=NAME,
+        image="apache/spark:3.5.7",
+        summary="SQL on the published lake, for `query` and `check --engine spark`",
+    ),
+)
