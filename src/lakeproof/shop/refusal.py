@@ -11,6 +11,7 @@ key finds out and does not act twice.
 
 from collections.abc import Mapping
 from typing import Any, Literal
+from uuid import UUID
 
 import orjson
 from fastapi import Response
@@ -80,4 +81,11 @@ class RefusalBody(BaseModel):
 
 def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """`body` as JSON; orjson, because the framework's own encoder costs more than the database."""
-    return Response(orjson.dumps(body), status, dict(headers or {}), "application/json")
+    return Response(orjson.dumps(body, default=_plain), status, dict(headers or {}), "application/json")
+
+
+def _plain(value: object) -> str:
+    """What a driver's own kind of UUID is to a caller: the encoder takes the standard one only."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
