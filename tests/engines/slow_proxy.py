@@ -1,19 +1,27 @@
-"""A TCP proxy in a thread that hands on each piece of what a server answers a while later."""
+"""A TCP proxy, as a process of its own, that hands on each piece of what a server answers a while later."""
 
 import asyncio
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
 def slow_proxy(host: str, port: int, seconds: float) -> Iterator[int]:
-    """The proxy's port. `seconds`: before the first byte of each answer goes back."""
-    started = threading.Event()
-    loop = asyncio.new_event_loop()
-    own_port = 0
-    servers: list[asyncio.Server] = []
+    """The proxy's port. `seconds`: before each piece of an answer goes back."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, host, str(port), str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
 
+
+async def _serve(host: str, port: int, seconds: float) -> None:
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         their_reader, their_writer = await asyncio.open_connection(host, port)
 
@@ -24,37 +32,15 @@ def slow_proxy(host: str, port: int, seconds: float) -> Iterator[int]:
             writer.close()
 
         back = asyncio.create_task(answers())
-        try:
-            while data := await reader.read(65536):
-                their_writer.write(data)
-        except OSError:
-            pass
-        finally:
-            their_writer.close()
-            await asyncio.wait([back], timeout=5)
+        while data := await reader.read(65536):
+            their_writer.write(data)
+        their_writer.close()
+        await back
 
-    async def serve() -> None:
-        nonlocal own_port
-        server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
-        servers.append(server)
-        own_port = server.sockets[0].getsockname()[1]
-        started.set()
+    server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
 
-    def run() -> None:
-        loop.run_until_complete(serve())
-        loop.run_forever()
-        for server in servers:
-            server.close()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0.05))  # each closes its sockets
-        loop.close()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        assert started.wait(10)
-        yield own_port
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))

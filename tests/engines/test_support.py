@@ -1,0 +1,388 @@
+"""The support service on real PostgreSQL, Redis, S3 and the other services: degraded as documented, never stale."""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from tests.engines.instances import Instance, instance
+from tests.engines.openapi import assert_it_keeps_its_openapi
+from tests.engines.slow_proxy import slow_proxy
+from tests.engines.support_shop import JSON, PNG, bought, form, key, posted
+from tests.shop.support.names import TRAVERSALS
+
+from lakeproof.deadline import Deadline
+from lakeproof.lake.object_store import s3_client
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.shop.support.archive import BUCKET
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.proof]
+
+type Up = Callable[..., SupervisorClient]
+
+MODULE = "lakeproof.shop.support.app"
+SOURCE_SECONDS = 1.0
+SETTINGS = {"LAKEPROOF_SUPPORT__SOURCE_SECONDS": str(SOURCE_SECONDS)}
+CLOSED = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def supervisor(up: Up) -> SupervisorClient:
+    return up("postgres", "redis", "minio", "order-service")
+
+
+@pytest.fixture(scope="module")
+def urls(stack: Stack, supervisor: SupervisorClient) -> Iterator[dict[str, str]]:
+    """The three sources, each a real service."""
+    with contextlib.ExitStack() as running:
+        own = {
+            name: running.enter_context(instance(f"lakeproof.shop.{name}.app")).wait_until_healthy().url
+            for name in ("payment", "fulfillment")
+        }
+        yield {"order": stack.url("order-service"), **own}
+
+
+def variables(urls: dict[str, str]) -> dict[str, str]:
+    return {f"SERVICE_{name.upper()}_SERVICE_URL": url for name, url in urls.items()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("attachments")
+
+
+@pytest.fixture(scope="module")
+def support(urls: dict[str, str], folder: Path) -> Iterator[Instance]:
+    where = {"LAKEPROOF_SUPPORT__SUPPORT_ATTACHMENT_DIR": str(folder)}
+    with instance(MODULE, SETTINGS | variables(urls) | where) as made:
+        yield made.wait_until_healthy()
+
+
+@pytest.fixture
+def shop(support: Instance) -> Iterator[httpx.Client]:
+    with support.client() as client:
+        yield client
+
+
+def a_case(shop: httpx.Client, order_id: int | None = None) -> int:
+    body = {"customer_id": 5, "subject": "Where is it?", "message": "Not here."} | (
+        {"order_id": order_id} if order_id else {}
+    )
+    answer = shop.post("/support/cases", json=body, headers=key())
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["id"])
+
+
+def timeline(shop: httpx.Client, case: int) -> tuple[JSON, float]:
+    started = time.monotonic()
+    answer = shop.get(f"/support/cases/{case}", params={"includeTimeline": "true"})
+    assert answer.status_code == 200, answer.text
+    found: JSON = answer.json()["timeline"]
+    return found, time.monotonic() - started
+
+
+def settled(shop: httpx.Client, case: int) -> JSON:
+    """The timeline once the parcel is shipped."""
+
+    def look() -> JSON | None:
+        found: JSON = shop.post(f"/support/cases/{case}/timeline/refresh").json()
+        return found if any(entry["type"] == "fulfillment.shipped" for entry in found["entries"]) else None
+
+    return Deadline(30).wait_for("the parcel to be shipped", look)
+
+
+def count(shop: httpx.Client, name: str) -> float:
+    lines = shop.get("/metrics").text.splitlines()
+    return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+
+
+def test_a_case_is_opened_answered_and_closed(shop: httpx.Client) -> None:
+    case = a_case(shop)
+    asked = key()
+    once, again = (
+        shop.post(f"/support/cases/{case}/messages", json={"author": "agent", "body": "Soon.\n"}, headers=asked)
+        for _ in range(2)
+    )
+    assert (once.status_code, again.status_code, again.json()) == (201, 200, once.json())
+    assert [message["author"] for message in again.json()["messages"]] == ["customer", "agent"]
+    assert shop.post(f"/support/cases/{case}/close", headers=key()).json()["status"] == "closed"
+    assert shop.post(f"/support/cases/{case}/messages", json={"body": "x"}, headers=key()).status_code == 409
+
+
+def test_a_timeline_tells_of_order_payment_and_parcel_and_is_kept(shop: httpx.Client, urls: dict[str, str]) -> None:
+    case = a_case(shop, bought(urls))
+    whole = settled(shop, case)
+    assert whole["complete"] is True
+    assert [entry["at"] for entry in whole["entries"]] == sorted(entry["at"] for entry in whole["entries"])
+    assert {entry["type"] for entry in whole["entries"]} >= {
+        "order.created", "order.paid", "payment.authorized", "payment.captured", "fulfillment.shipped", "case.opened",
+    }  # fmt: skip
+    kept, _ = timeline(shop, case)
+    assert (kept["came_from"], kept["entries"]) == ("cache", whole["entries"])
+
+
+def test_a_change_is_not_served_stale_after_a_refresh(shop: httpx.Client, urls: dict[str, str]) -> None:
+    order = bought(urls)
+    case = a_case(shop, order)
+    settled(shop, case)
+    payment = httpx.get(f"{urls['payment']}/payments", params={"order_id": order}).json()["payments"][0]
+    posted(f"{urls['payment']}/payments/{payment['id']}/refund", {}, 200)
+    shop.post(f"/support/cases/{case}/timeline/refresh")
+    kept, _ = timeline(shop, case)
+    assert (kept["came_from"], "payment.refunded" in {entry["type"] for entry in kept["entries"]}) == ("cache", True)
+
+
+@pytest.mark.parametrize("name", ["order", "payment", "fulfillment"])
+@pytest.mark.parametrize("trouble", ["down", "slow"])
+def test_a_source_that_is_away_or_slow_is_named_and_nothing_hangs(
+    urls: dict[str, str], name: str, trouble: str
+) -> None:
+    order = bought(urls)
+    with contextlib.ExitStack() as running:
+        bad = CLOSED
+        if trouble == "slow":
+            host, port = urls[name].removeprefix("http://").split(":")
+            bad = f"http://127.0.0.1:{running.enter_context(slow_proxy(host, int(port), seconds=5.0))}"
+        given = SETTINGS | variables(urls | {name: bad})
+        with running.enter_context(instance(MODULE, given)).wait_until_healthy().client() as shop:
+            case = a_case(shop, order)
+            partial, seconds = timeline(shop, case)
+            again, _ = timeline(shop, case)
+            health = shop.get("/health")
+    assert seconds < SOURCE_SECONDS + 0.7
+    assert (partial["complete"], partial["sources"][name]["state"]) == (False, "missing")
+    assert partial["sources"][name]["why"].startswith("no answer")
+    assert {entry["source"] for entry in partial["entries"]} >= {"order", "payment", "fulfillment", "support"} - {
+        name
+    }
+    assert again["came_from"] == "remote"  # a partial one is never kept
+    dependency = health.json()["dependencies"][f"{name}-service"]
+    assert (health.status_code, dependency["status"]) == (200, "unhealthy")
+
+
+def test_a_source_that_is_switched_off_is_said(urls: dict[str, str]) -> None:
+    given = SETTINGS | variables(urls | {"payment": ""})
+    with instance(MODULE, given) as made, made.wait_until_healthy().client() as shop:
+        found, _ = timeline(shop, a_case(shop, bought(urls)))
+    assert (found["complete"], found["sources"]["payment"]["state"]) == (False, "off")
+
+
+def test_a_frozen_cache_costs_little_and_nothing_stale_comes_out_of_it(
+    shop: httpx.Client, urls: dict[str, str], supervisor: SupervisorClient
+) -> None:
+    order = bought(urls)
+    case = a_case(shop, order)
+    settled(shop, case)
+    errors = count(shop, 'support_timeline_cache_events_total{event="error"}')
+    supervisor.kill("redis", "STOP")
+    try:
+        looks = [timeline(shop, case) for _ in range(5)]
+        payment = httpx.get(f"{urls['payment']}/payments", params={"order_id": order}).json()["payments"][0]
+        posted(f"{urls['payment']}/payments/{payment['id']}/refund", {}, 200)
+        fresh = shop.post(f"/support/cases/{case}/timeline/refresh").json()
+        health = shop.get("/health").json()
+    finally:
+        supervisor.kill("redis", "CONT")
+    assert max(seconds for _, seconds in looks) < 1.0
+    assert {look["came_from"] for look, _ in looks} == {"remote"}
+    assert "payment.refunded" in {entry["type"] for entry in fresh["entries"]}
+    assert (health["status"], health["dependencies"]["redis"]["status"]) == ("healthy", "unhealthy")
+    assert count(shop, 'support_timeline_cache_events_total{event="error"}') > errors
+
+    def kept_again() -> JSON | None:
+        found, _ = timeline(shop, case)
+        assert "payment.refunded" in {entry["type"] for entry in found["entries"]}  # also the first from the cache
+        return found if found["came_from"] == "cache" else None
+
+    Deadline(30).wait_for("the cache to be used again", kept_again)
+
+
+def test_a_file_comes_back_as_it_was(shop: httpx.Client, folder: Path) -> None:
+    case = a_case(shop)
+    body, headers = form("Ảnh (1).png", PNG)
+    once, again = (shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers) for _ in range(2))
+    assert (once.status_code, again.status_code, again.json()) == (201, 200, once.json())
+    assert (once.json()["content_type"], once.json()["sha256"]) == ("image/png", hashlib.sha256(PNG).hexdigest())
+    back = shop.get(f"/support/cases/{case}/attachments/{once.json()['id']}")
+    assert (back.content, back.headers["x-content-type-options"]) == (PNG, "nosniff")
+    assert back.headers["content-disposition"].startswith("attachment;")
+    other, headers_of_other = form("other.png", PNG + b"x")
+    reused = headers_of_other | {"Idempotency-Key": headers["Idempotency-Key"]}
+    assert shop.post(f"/support/cases/{case}/attachments", content=other, headers=reused).status_code == 422
+    listed = shop.get(f"/support/cases/{case}/attachments").json()["attachments"]
+    assert [one["id"] for one in listed] == [once.json()["id"]]
+
+
+def test_no_name_is_a_path(shop: httpx.Client, folder: Path) -> None:
+    case = a_case(shop)
+    before = set(folder.rglob("*"))
+    outside = set(folder.parent.iterdir())
+    for name in TRAVERSALS:
+        body, headers = form(name, b"traversal")
+        answer = shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers)
+        assert answer.status_code in (400, 422), (name, answer.text)
+    assert (set(folder.rglob("*")), set(folder.parent.iterdir())) == (before, outside)
+    for path in ("..%2f..%2fetc%2fpasswd", "../../../../etc/passwd", "%2e%2e/%2e%2e", "1%00", "-1", "1e3"):
+        answer = shop.get(f"/support/cases/{case}/attachments/{path}")
+        assert answer.status_code in (404, 405, 422) and b"root:" not in answer.content
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_two_hundred_mebibytes_are_refused_early_and_never_held(
+    shop: httpx.Client, support: Instance, folder: Path, chunked: bool
+) -> None:
+    case = a_case(shop)
+    sent = 0
+    process = psutil.Process(support.process.pid)
+    before, stored = process.memory_info().rss, set(folder.rglob("*"))
+    head, headers = form("big.png", PNG)
+    head = head.removesuffix(b"\r\n--xx--\r\n")
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal sent
+        yield head
+        for _ in range(3200):
+            sent += 65536
+            yield bytes(65536)
+        yield b"\r\n--xx--\r\n"
+
+    if not chunked:
+        headers["Content-Length"] = str(len(head) + 3200 * 65536 + 10)
+    status = 0
+    with contextlib.suppress(httpx.HTTPError):  # the service may hang up while more is being sent
+        status = shop.post(f"/support/cases/{case}/attachments", content=pieces(), headers=headers).status_code
+    assert status in (413, 0)
+    assert sent < 32 * 1024 * 1024
+    assert process.memory_info().rss - before < 32 * 1024 * 1024
+    assert set(folder.rglob("*")) - stored == {path for path in folder.rglob("*") if path.is_dir()} - stored
+    assert shop.get(f"/support/cases/{case}").status_code == 200
+
+
+def test_what_is_no_picture_document_or_text_is_refused(shop: httpx.Client) -> None:
+    body, headers = form("photo.png", b"\x7fELF" + bytes(100))
+    answer = shop.post(f"/support/cases/{a_case(shop)}/attachments", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "wrong_type")
+
+
+def offload(folder: Path, *flags: str) -> tuple[int, Any]:
+    done = subprocess.run(
+        [sys.executable, "scripts/maintenance/offload_support_attachments.py", "--age-days", "0", *flags],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LAKEPROOF_SUPPORT__SUPPORT_ATTACHMENT_DIR": str(folder)},
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_offload_moves_what_it_has_verified_and_keeps_what_it_has_not(
+    stack: Stack, shop: httpx.Client, folder: Path
+) -> None:
+    case = a_case(shop)
+
+    def attach(content: bytes) -> JSON:
+        body, headers = form("photo.png", content)
+        made: JSON = shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers).json()
+        return made
+
+    good, spoilt = attach(PNG + b"good"), attach(PNG + b"spoilt")
+    files = [path for path in (folder / "files").rglob("*") if path.is_file()]
+    spoilt_file = next(path for path in files if path.read_bytes().endswith(b"spoilt"))
+    spoilt_file.write_bytes(PNG + b"rotten")
+    code, would = offload(folder, "--dry-run")
+    assert (code, would["candidates"], would["moved"]) == (0, len(files), 0)
+    assert all(path.exists() for path in files)
+    code, done = offload(folder)
+    assert (code, done["moved"]) == (1, len(files) - 1)
+    assert [one["attachment"] for one in done["failed"]] == [spoilt["id"]]
+    assert [path for path in (folder / "files").rglob("*") if path.is_file()] == [spoilt_file]
+    back = shop.get(f"/support/cases/{case}/attachments/{good['id']}")
+    assert (back.status_code, back.content) == (200, PNG + b"good")
+    listed = {one["id"]: one["place"] for one in shop.get(f"/support/cases/{case}/attachments").json()["attachments"]}
+    assert listed == {good["id"]: "archive", spoilt["id"]: "local"}
+    spoilt_file.write_bytes(PNG + b"spoilt")
+    assert offload(folder)[1]["moved"] == 1
+    # An offload that was killed between the row and the file: the file goes once the archive was read again.
+    key_of_good = next(
+        entry["Key"]
+        for entry in s3_client(stack).list_objects_v2(Bucket=BUCKET, Prefix=f"{case}/")["Contents"]
+        if s3_client(stack).get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read().endswith(b"good")
+    )
+    name = key_of_good.split("/")[1].replace("-", "")
+    (folder / "files" / name[:2] / name).write_bytes(PNG + b"good")
+    assert offload(folder)[1]["leftoversDeleted"] == 1
+    assert [path for path in (folder / "files").rglob("*") if path.is_file()] == []
+
+
+def test_the_attachments_are_counted(shop: httpx.Client) -> None:
+    case = a_case(shop)
+    body, headers = form("photo.png", PNG)
+    assert shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers).status_code == 201
+
+    def look() -> bool | None:
+        seen = (count(shop, "support_attachment_backlog_files"), count(shop, "support_attachment_backlog_bytes"))
+        return True if seen == (1, len(PNG)) else None
+
+    Deadline(20).wait_for("one file to be counted", look)
+
+
+def test_the_probe_says_what_a_user_meets(support: Instance, urls: dict[str, str]) -> None:
+    order = bought(urls)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "scripts/synthetic/support_timeline_probe.py",
+            *("--base-url", support.url, "--order-id", str(order)),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["ok"], told["missing"]) == (0, True, {}), told
+    assert told["cameFrom"] == ["remote", "cache", "cache", "cache", "cache"]
+
+
+def test_kill_9_in_the_midst_of_uploads_loses_no_acknowledged_file(urls: dict[str, str], tmp_path: Path) -> None:
+    where = SETTINGS | variables(urls) | {"LAKEPROOF_SUPPORT__SUPPORT_ATTACHMENT_DIR": str(tmp_path)}
+    acknowledged: list[tuple[str, bytes]] = []
+    with instance(MODULE, where) as dying, dying.wait_until_healthy().client() as shop:
+        case = a_case(shop)
+        for number in range(8):
+            content = PNG + str(number).encode()
+            body, headers = form("photo.png", content)
+            made = shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers).json()
+            acknowledged.append((f"/support/cases/{case}/attachments/{made['id']}", content))
+        dying.process.kill()
+    with instance(MODULE, where) as next_one, next_one.wait_until_healthy().client() as shop:
+        for path, content in acknowledged:
+            assert shop.get(path).content == content
+
+
+def test_a_stopped_database_ends_every_request(
+    stack: Stack, support: Instance, shop: httpx.Client, supervisor: SupervisorClient
+) -> None:
+    case = a_case(shop)
+    supervisor.kill("postgres", "STOP")
+    try:
+        for path in (f"/support/cases/{case}?includeTimeline=true", f"/support/cases/{case}/attachments"):
+            started = time.monotonic()
+            assert shop.get(path).status_code == 503
+            assert time.monotonic() - started < stack.settings.shop.request_seconds + 2.0
+        assert shop.get("/health").status_code == 503
+    finally:
+        supervisor.kill("postgres", "CONT")
+    support.wait_until_healthy()
+
+
+def test_nothing_that_the_openapi_allows_or_forbids_is_a_server_error(support: Instance) -> None:
+    assert_it_keeps_its_openapi(support.url)
