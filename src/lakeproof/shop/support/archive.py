@@ -9,10 +9,13 @@ from typing import Any
 
 BUCKET = "support-attachments"
 CHUNK_BYTES = 256 * 1024
+_ABSENT = frozenset({"NoSuchKey", "404"})
 
 
 class NotInArchive(Exception):
-    """The object is not there, or the store does not answer."""
+    """The object is not there (`is_absent`), or the store does not answer."""
+
+    is_absent = False
 
 
 class Archive:
@@ -53,4 +56,6 @@ class _told:
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
         if isinstance(error, (BotoCoreError, ClientError, HTTPClientError)):
-            raise NotInArchive(f"{type(error).__name__}: {error}") from error
+            told = NotInArchive(f"{type(error).__name__}: {error}")
+            told.is_absent = isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _ABSENT
+            raise told from error

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +25,8 @@ from lakeproof.shop.support.file_store import FileStore
 from lakeproof.shop.support.models import Attachment, Op, Place
 from lakeproof.shop.support.requests import MAX_ID
 from lakeproof.shop.support.upload import AROUND_BYTES, FIELD, receive
+
+logger = logging.getLogger(__name__)
 
 attachment_router = APIRouter(tags=["support"])
 
@@ -125,6 +128,7 @@ async def list_attachments(request: Request, case_id: CaseId) -> Response:
     responses={
         **EVERY_ROUTE_SAYS,
         404: {"model": RefusalBody, "description": "No such case, or no such attachment of it."},
+        410: {"model": RefusalBody, "description": "The file is lost: neither on the disk nor in the archive."},
         200: {
             "description": "The file.",
             "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ALLOWED},
@@ -145,6 +149,9 @@ async def get_attachment(request: Request, case_id: CaseId, attachment_id: Attac
     try:
         return await _stream(attachments.archive.chunks(case_id, file), found)
     except NotInArchive as error:
+        if error.is_absent:
+            logger.error("an attachment is lost", extra={"case": case_id, "attachment": attachment_id})
+            raise Refusal(410, "file_lost", "the file is neither on the disk nor in the archive") from error
         raise Refusal(503, "file_unavailable", f"the file cannot be read now: {error}") from error
 
 

@@ -21,7 +21,7 @@ from lakeproof.shop.traces import trace_id
 _TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 _ATTACHMENT = "a.id, a.case_id, a.name, a.content_type, a.size, a.sha256, a.place, " + _TIME.format("a.created_at")
 # One statement: under READ COMMITTED several would be several points in time.
-_CASE = f"""
+SELECT_CASE = f"""
 SELECT c.*,
     COALESCE((SELECT jsonb_agg(jsonb_build_array(m.id, m.author, m.body, {_TIME.format("m.at")}) ORDER BY m.id)
               FROM case_messages m WHERE m.case_id = c.id), '[]') AS messages,
@@ -145,7 +145,7 @@ class CaseStore:
         """The case of that id, None where there is none."""
 
         async def read(connection: Connection) -> Case | None:
-            rows = await connection.fetch(_CASE, case_id)
+            rows = await connection.fetch(SELECT_CASE, case_id)
             return _case(rows[0]) if rows else None
 
         return await self._attempts.run(read, deadline)
@@ -209,7 +209,7 @@ async def _replayed(connection: Connection, operation: Operation, done: Row) -> 
 
 
 async def _read(connection: Connection, case_id: int) -> Case:
-    (row,) = await connection.fetch(_CASE, case_id)
+    (row,) = await connection.fetch(SELECT_CASE, case_id)
     return _case(row)
 
 

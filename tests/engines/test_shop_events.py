@@ -1,0 +1,194 @@
+"""Fulfillment and support as the supervisor runs them, with Kafka and change capture: nothing is stale."""
+
+import json
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from confluent_kafka import Consumer
+from tests.engines.support_shop import JSON, bought, posted
+
+from lakeproof.deadline import Deadline
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.proof]
+
+type Up = Callable[..., SupervisorClient]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def supervisor(up: Up) -> SupervisorClient:
+    return up("support-service", "connect")
+
+
+@pytest.fixture(scope="module")
+def urls(stack: Stack) -> dict[str, str]:
+    return {name: stack.url(f"{name}-service") for name in ("order", "payment", "fulfillment", "support")}
+
+
+def a_case(urls: dict[str, str], order: int) -> str:
+    body = {"customer_id": 5, "order_id": order, "subject": "Where is it?"}
+    return f"{urls['support']}/support/cases/{posted(f'{urls["support"]}/support/cases', body)['id']}"
+
+
+def timeline(case: str) -> JSON:
+    answer = httpx.get(case, params={"includeTimeline": "true"}, timeout=20, trust_env=False)
+    answer.raise_for_status()
+    found: JSON = answer.json()["timeline"]
+    return found
+
+
+def shipped(urls: dict[str, str], order: int) -> JSON:
+    def look() -> JSON | None:
+        url = f"{urls['fulfillment']}/fulfillments"
+        parcel: JSON = httpx.get(url, params={"order_id": order}, trust_env=False).json()["fulfillments"][0]
+        return parcel if parcel["status"] == "shipped" else None
+
+    return Deadline(60).wait_for("the parcel to be shipped", look)
+
+
+def kept(case: str) -> None:
+    def look() -> bool | None:
+        return True if timeline(case)["came_from"] == "cache" else None
+
+    Deadline(60).wait_for("the timeline to be kept", look, every=0.5)
+
+
+def await_type(case: str, wanted: str, seconds: float) -> None:
+    seen: list[str] = []
+
+    def look() -> bool | None:
+        seen[:] = [entry["type"] for entry in timeline(case)["entries"]]
+        return True if wanted in seen else None
+
+    Deadline(seconds).wait_for(wanted, look, seen=lambda: str(seen))
+
+
+def messages(stack: Stack, topic: str, of: str) -> list[JSON]:
+    """Those of one aggregate, from the topic's beginning to its end now."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": stack.address("kafka", "tcp"),
+            "group.id": f"test-{uuid.uuid4().hex}",
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+        }
+    )
+    consumer.subscribe([topic])
+    found: list[JSON] = []
+    ended: set[int] = set()
+    deadline = Deadline(30)
+    while len(ended) < 3 and not deadline.expired:
+        message = consumer.poll(1.0)
+        if message is None:
+            continue
+        if message.error() is not None:
+            ended.add(message.partition() or 0)
+        elif (message.key() or b"").decode() == of:
+            found.append(json.loads(message.value() or b"{}"))
+    consumer.close()
+    return found
+
+
+def test_a_shipped_parcel_is_told_to_kafka(stack: Stack, urls: dict[str, str]) -> None:
+    order = bought(urls)
+    number = str(shipped(urls, order)["id"])
+
+    def look() -> list[JSON] | None:
+        found = messages(stack, "events.fulfillment", number)
+        return found if any(one["type"] == "status.shipped" for one in found) else None
+
+    told = [one for one in Deadline(40).wait_for("status.shipped", look) if one["type"] == "status.shipped"]
+    assert len({one["event_id"] for one in told}) == 1
+    assert (told[0]["aggregate"], told[0]["data"]["order_id"], bool(told[0]["trace_id"])) == (
+        "fulfillment",
+        order,
+        True,
+    )
+
+
+def test_a_payment_s_event_is_enough_for_a_fresh_timeline(urls: dict[str, str]) -> None:
+    order = bought(urls)
+    shipped(urls, order)
+    case = a_case(urls, order)
+    kept(case)
+    payment = httpx.get(f"{urls['payment']}/payments", params={"order_id": order}).json()["payments"][0]
+    posted(f"{urls['payment']}/payments/{payment['id']}/refund", {}, 200)
+    await_type(case, "payment.refunded", 15)  # the TTL is 30 s
+
+
+def test_an_order_s_change_comes_by_change_capture(urls: dict[str, str]) -> None:
+    order = bought(urls)
+    shipped(urls, order)
+    case = a_case(urls, order)
+    kept(case)
+    posted(f"{urls['order']}/orders/{order}/cancel", None, 200)
+    await_type(case, "order.cancelled", 20)
+
+
+@pytest.mark.parametrize("name", ["fulfillment-service", "support-service"])
+def test_kill_9_and_it_is_back(supervisor: SupervisorClient, urls: dict[str, str], name: str) -> None:
+    restarts = supervisor.row(name).restarts
+    supervisor.kill(name)
+
+    def look() -> bool | None:
+        row = supervisor.row(name)
+        return True if row.restarts > restarts and row.health == "healthy" else None
+
+    Deadline(60).wait_for(f"{name} to come back", look)
+    order = bought(urls)
+    shipped(urls, order)
+    assert timeline(a_case(urls, order))["complete"] is True
+
+
+@pytest.mark.parametrize("name", ["fulfillment-service", "support-service"])
+def test_a_stopped_service_is_seen(supervisor: SupervisorClient, urls: dict[str, str], name: str) -> None:
+    supervisor.kill(name, "STOP")
+    try:
+        Deadline(60).wait_for("it to be unhealthy", lambda: supervisor.row(name).health != "healthy" or None)
+    finally:
+        supervisor.kill(name, "CONT")
+    Deadline(60).wait_for("it to be healthy", lambda: supervisor.row(name).health == "healthy" or None)
+
+
+def make(target: str, flags: str) -> tuple[int, Any]:
+    done = subprocess.run(["make", "-s", target, f"ARGS={flags}"], capture_output=True, text=True)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_the_make_targets_print_what_the_runbook_keeps(stack: Stack, urls: dict[str, str]) -> None:
+    order = bought(urls)
+    shipped(urls, order)
+    ticket = a_case(urls, order).rpartition("/")[2]
+    code, probed = make("support-probe", f"--base-url {urls['support']} --order-id {order}")
+    assert (code, probed["ok"]) == (0, True), probed
+    code, held = make("chaos-fulfillment-delay", f"--count 5 --hold-minutes 30 --support-ticket-id {ticket}")
+    assert (code, held["objects"], held["supportTicket"]["complete"]) == (0, 5, True), held
+    assert held["supportTicket"]["newestShipment"]["type"] == "fulfillment.shipped"
+    code, gone = make("chaos-fulfillment-delay", f"--revert --support-ticket-id {ticket}")
+    assert (code, gone["removedObjects"], gone["objects"]) == (0, 5, 0), gone
+    code, would = make("support-offload", "--age-days 30 --dry-run")
+    assert (code, would["dryRun"], would["failed"]) == (0, True, []), would
+
+
+def test_kafka_away_is_told_and_nothing_stops(supervisor: SupervisorClient, urls: dict[str, str]) -> None:
+    supervisor.kill("kafka", "STOP")
+    try:
+        order = bought(urls)
+        shipped(urls, order)
+        started = time.monotonic()
+        assert timeline(a_case(urls, order))["complete"] is True
+        assert time.monotonic() - started < 5
+        health = f"{urls['fulfillment']}/health"
+        Deadline(40).wait_for(
+            "kafka to be named",
+            lambda: httpx.get(health, timeout=20).json()["dependencies"]["kafka"]["problem"] or None,
+        )
+    finally:
+        supervisor.kill("kafka", "CONT")
