@@ -110,6 +110,7 @@ def command(stack: Stack) -> Command:
             "-Xms256m",
             f"-Xmx{HEAP}",
             "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
             "-XX:+ExitOnOutOfMemoryError",
             "-XX:MaxMetaspaceSize=320m",
             "-XX:MaxDirectMemorySize=256m",
