@@ -37,7 +37,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "logs": ("logs kafka -n 20", "logs connect -f", """logs --query '{container=~"flink-.*"} error'"""),
     "mitigate": ("mitigate 12 --dry-run", "mitigate 12 --action resume_connector --yes"),
     "ps": ("ps", "ps --slow", "ps --json"),
-    "query": ('query "SELECT status, count(*) FROM oltp.orders GROUP BY 1"', 'query --at 3f2a --engine spark "SELECT 1"'),
+    "query": (
+        'query "SELECT status, count(*) FROM oltp.orders GROUP BY 1"',
+        'query --engine spark --at 3f2a "VALUES 1"',
+    ),
     "render alertmanager": ("render alertmanager --timing production",),
     "render prometheus": ("render prometheus --rules",),
     "ring replace": ("ring replace cassandra-node3",),
