@@ -6,6 +6,8 @@
 import os
 from urllib.parse import quote
 
+import redis
+from redis import retry
 from redis.asyncio import Redis
 from redis.asyncio.connection import BlockingConnectionPool
 from redis.asyncio.retry import Retry
@@ -38,6 +40,13 @@ def connect(url: str, seconds: float) -> Redis:
         retry=Retry(NoBackoff(), 0),
     )
     return Redis.from_pool(pool)
+
+
+def connect_blocking(url: str, seconds: float) -> redis.Redis:
+    """As `connect`, for a thread."""
+    return redis.Redis.from_url(
+        url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=retry.Retry(NoBackoff(), 0)
+    )
 
 
 async def problem_of(client: Redis) -> str:

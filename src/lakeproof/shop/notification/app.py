@@ -71,10 +71,9 @@ def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundin
         working = ConnectionPool(around.connect, WORKER_POOL)
         asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
         metrics.database.watch(pool)
-        redis = redis_connection.connect(around.redis, own.redis_seconds)
         asking_redis = redis_connection.connect(around.redis, ASK_SECONDS)
         limiter = Limiter(
-            redis,
+            around.redis,
             metrics,
             limit=own.notification_rate_limit,
             window_seconds=own.notification_rate_window_seconds,
@@ -125,7 +124,7 @@ def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundin
                 await working_task
             for provider in providers.values():
                 await provider.close()
-            await asyncio.gather(customers.close(), redis.aclose(), asking_redis.aclose())
+            await asyncio.gather(customers.close(), limiter.close(), asking_redis.aclose())
             await asyncio.gather(pool.close(1.0), working.close(1.0), asking.close(1.0))
 
     works_without = frozenset({"redis", "mail-sink", "kafka", "order-service"})

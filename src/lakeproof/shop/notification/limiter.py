@@ -6,18 +6,24 @@ that asks again (a retry) is counted once.
 
 import asyncio
 import logging
+import threading
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import NamedTuple
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from lakeproof.shop import redis_connection
 from lakeproof.shop.breaker import Breaker
 from lakeproof.shop.notification.metrics import NotificationMetrics
 
 logger = logging.getLogger(__name__)
 
 BREAK_SECONDS = 1.0
+TOGETHER = 64
+CLOSE_SECONDS = 2.0
 # KEYS: the set. ARGV: limit, window in microseconds, the message. Gives 0, or the microseconds until there is room.
 SCRIPT = """
 local time = redis.call('TIME')
@@ -42,34 +48,79 @@ class Verdict:
     retry_seconds: float = 0.0
 
 
+class _Question(NamedTuple):
+    """One message that waits for its answer: a verdict, or the operation of the error that lets it pass."""
+
+    key: str
+    message: str
+    answer: "asyncio.Future[Verdict | str]"
+
+
 class Limiter:
-    """`limit` messages per customer and channel within `window_seconds`. `seconds`: how long Redis may take."""
+    """`limit` messages per customer and channel within `window_seconds`. `seconds`: how long Redis may take.
+
+    Redis is asked in a thread: a busy event loop, late to read an answer that is there, must not be taken for a slow
+    Redis. Questions that come meanwhile travel together.
+    """
 
     def __init__(
-        self, redis: Redis, metrics: NotificationMetrics, *, limit: int, window_seconds: float, seconds: float
+        self, url: str, metrics: NotificationMetrics, *, limit: int, window_seconds: float, seconds: float
     ) -> None:
-        self._script = redis.register_script(SCRIPT)
-        self._metrics, self._seconds = metrics, seconds
-        self._limit, self._window_us = limit, round(window_seconds * 1_000_000)
+        self._redis = redis_connection.connect_blocking(url, seconds)
+        self._metrics, self._limit, self._window_us = metrics, limit, round(window_seconds * 1_000_000)
         self._breaker = Breaker(BREAK_SECONDS)
+        self._questions: SimpleQueue[_Question | None] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="limiter", daemon=True)
+        self._thread.start()
 
     async def ask(self, customer_id: int, channel: str, notification_id: uuid.UUID) -> Verdict:
         """Let the message through, or not. Never an error: where Redis fails it passes, and that is counted."""
+        answer: asyncio.Future[Verdict | str] = self._loop.create_future()
+        self._questions.put(_Question(f"notification:limit:{channel}:{customer_id}", str(notification_id), answer))
+        verdict = await answer
+        if isinstance(verdict, str):
+            self._metrics.rate_limit_errors.labels(verdict).inc()
+            return Verdict(True)
+        if not verdict.allowed:
+            self._metrics.rate_limited.inc()
+        return verdict
+
+    async def close(self) -> None:
+        """Answer what was asked, then end."""
+        self._questions.put(None)
+        await asyncio.to_thread(self._thread.join, CLOSE_SECONDS)
+        self._redis.close()
+
+    def _run(self) -> None:
+        while True:
+            taken = [self._questions.get()]
+            while len(taken) < TOGETHER and not self._questions.empty():
+                taken.append(self._questions.get())
+            batch = [one for one in taken if one is not None]
+            if batch:
+                self._loop.call_soon_threadsafe(_give, batch, self._judge(batch))
+            if len(batch) < len(taken):
+                return
+
+    def _judge(self, batch: Sequence[_Question]) -> Sequence[Verdict | str]:
         if not self._breaker.lets_ask():
-            self._metrics.rate_limit_errors.labels("skipped").inc()
-            return Verdict(True)
-        key = f"notification:limit:{channel}:{customer_id}"
+            return ["skipped"] * len(batch)
         try:
-            async with asyncio.timeout(self._seconds):
-                wait_us = int(await self._script([key], [self._limit, self._window_us, str(notification_id)]))
-        except (RedisError, OSError, TimeoutError) as error:
+            pipe = self._redis.pipeline(transaction=False)
+            for one in batch:
+                pipe.eval(SCRIPT, 1, one.key, self._limit, self._window_us, one.message)
+            waits_us = [int(wait) for wait in pipe.execute()]
+        except (RedisError, OSError, ValueError) as error:
             if not self._breaker.is_open:
-                logger.warning("messages pass unlimited", extra={"reason": type(error).__name__})
+                logger.warning("messages pass unlimited", extra={"reason": f"{type(error).__name__}: {error}"})
             self._breaker.failed()
-            self._metrics.rate_limit_errors.labels("check").inc()
-            return Verdict(True)
+            return ["check"] * len(batch)
         self._breaker.succeeded()
-        if wait_us == 0:
-            return Verdict(True)
-        self._metrics.rate_limited.inc()
-        return Verdict(False, wait_us / 1_000_000)
+        return [Verdict(wait == 0, wait / 1_000_000) for wait in waits_us]
+
+
+def _give(batch: Sequence[_Question], answers: Sequence[Verdict | str]) -> None:
+    for one, answer in zip(batch, answers, strict=True):
+        if not one.answer.done():  # its caller may have hung up
+            one.answer.set_result(answer)
