@@ -137,7 +137,7 @@ public final class SparkServer
             reply(exchange, 503, Map.of("failed", "Spark has stopped"));
             return;
         }
-        List<Row> rows = spark.newSession().sql("VALUES 1").collectAsList();
+        List<Row> rows = spark.sql("VALUES 1").collectAsList();
         reply(exchange, 200, Map.of("rows", List.of(List.of(rows.get(0).getInt(0)))));
     }
 

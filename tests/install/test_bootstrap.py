@@ -172,3 +172,14 @@ def test_every_script_is_plain_posix_shell() -> None:
     for script in [REPOSITORY / "scripts" / "bootstrap.sh", REPOSITORY / "scripts" / "bare_check.sh"]:
         assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
     assert os.access(REPOSITORY / "scripts" / "bootstrap.sh", os.X_OK)
+
+
+def test_without_a_python_yet_it_lists_what_it_will_fetch_and_nothing_that_is_only_built_on_request(
+    machine: Machine,
+) -> None:
+    machine.is_debian("13")
+    machine.has_program("apt-get")
+    machine.has_program("id", "echo 0")
+    done = machine.bootstrap("--for", "demo")
+    assert "Trino with the Iceberg connector" in done.stderr
+    assert "Spark" not in done.stderr

@@ -135,3 +135,13 @@ def test_every_line_of_the_package_table_has_four_fields(tmp_path: Path) -> None
     (tmp_path / "apt.tsv").write_text("mvn maven\n")
     with pytest.raises(InvalidInput, match="line 1"):
         doctor.packaged_programs(tmp_path / "apt.tsv")
+
+
+def test_doctor_misses_nothing_where_nobody_has_asked_for_it(
+    make_recipe: MakeRecipe, clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_recipe("heavy", on_request="true")
+    monkeypatch.setattr(doctor, "load_recipes", lambda: load_recipes(clone))
+    (finding,) = doctor.fetched()
+    assert (finding.name, finding.state) == ("heavy 1.0", State.OK)
+    assert finding.get_it == "lakeproof setup --only heavy"
