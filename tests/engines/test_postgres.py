@@ -16,6 +16,7 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.shop.database.postgres import TROUBLES
 from lakeproof.stack.engines import postgres, postgres_accounts
 from lakeproof.stack.stack import Stack
 
@@ -73,7 +74,7 @@ def test_what_was_acknowledged_survives_kill_9_under_writes(stack: Stack, up: Up
             while len(acknowledged) < 50:
                 await asyncio.sleep(0.01)
         client.kill("postgres")
-        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        with pytest.raises(TROUBLES):
             await writer
 
     restarts = client.row("postgres").restarts

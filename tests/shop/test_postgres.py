@@ -20,6 +20,7 @@ from lakeproof.shop.database.postgres import connector, named
         (asyncpg.IdleInTransactionSessionTimeoutError("silent"), DatabaseDown),
         (asyncpg.InterfaceError("closed"), DatabaseDown),
         (asyncpg.InvalidCachedStatementError("changed"), DatabaseDown),
+        (asyncpg.InternalClientError("in the middle of an answer"), DatabaseDown),
         (ConnectionResetError(), DatabaseDown),
         (asyncpg.DeadlockDetectedError("both"), Conflict),
         (asyncpg.LockNotAvailableError("held"), Conflict),

@@ -22,7 +22,7 @@ def postgres_answers(stack: Stack, timeout: float) -> Value:
         return f"error {error.sqlstate}"
     except ConnectionRefusedError:
         return REFUSED
-    except (asyncpg.InterfaceError, OSError, EOFError):
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError):
         return SILENT
     return ANSWERS
 

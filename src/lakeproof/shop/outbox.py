@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lakeproof.deadline import Deadline
@@ -113,7 +113,7 @@ class OutboxMetrics:
 
 
 class OutboxRelay:
-    """Sends what is in the outbox of one service. `run` until cancelled; one per process."""
+    """Sends what is in the outbox of one service, from `start` to `close`; one per process."""
 
     def __init__(
         self,
@@ -129,18 +129,26 @@ class OutboxRelay:
         self._woken = asyncio.Event()
         self._stopped = threading.Event()
         self._oldest: datetime | None = None
-        self.problem = ""
+        self._trouble = ""
+        self._tasks: list[asyncio.Task[None]] = []
         metrics.oldest.set_function(self._oldest_seconds)
 
     def wake(self) -> None:
         """There is something new: look at once."""
         self._woken.set()
 
-    async def run(self) -> None:
-        """Look, send and count until cancelled; trouble is counted, told in `problem`, and tried again."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._send_forever())
-            tasks.create_task(self._count_forever())
+    @property
+    def problem(self) -> str:
+        """Why events do not get away, "" where they do."""
+        ended = [task.get_name() for task in self._tasks if task.done()]
+        return f"ended: {', '.join(ended)}" if ended else self._trouble
+
+    def start(self) -> None:
+        """Begin to look, send and count; trouble is counted, told in `problem`, and tried again."""
+        work = {"outbox relay": self._send_forever(), "outbox count": self._count_forever()}
+        self._tasks = [asyncio.create_task(one, name=name) for name, one in work.items()]
+        for task in self._tasks:
+            task.add_done_callback(_log_end)
 
     async def _send_forever(self) -> None:
         while True:
@@ -152,7 +160,10 @@ class OutboxRelay:
                 self._fail("database", f"the database: no answer within {RELAY_SECONDS:g} s")
             except (DatabaseTrouble, SaidNo) as error:
                 self._fail("database", f"the database: {error}")
-            if self.problem:
+            except KafkaException as error:
+                self._producer = None
+                self._fail("kafka", f"kafka: {error}")
+            if self._trouble:
                 await asyncio.sleep(FAILED_PAUSE_SECONDS)
             elif taken < BATCH:
                 with contextlib.suppress(TimeoutError):
@@ -180,6 +191,9 @@ class OutboxRelay:
     async def close(self) -> None:
         """What is under way is given up; its rows stay unmarked."""
         self._stopped.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pool.close(1.0)
 
     async def _send_batch(self) -> int:
@@ -190,7 +204,7 @@ class OutboxRelay:
             rows = await connection.fetch(_TAKE, _TURN, BATCH)
             if not rows:
                 await connection.execute("ROLLBACK")
-                self.problem = ""
+                self._trouble = ""
                 return 0
             delivered, failure = await asyncio.to_thread(self._deliver, rows)
             if delivered:
@@ -202,7 +216,7 @@ class OutboxRelay:
         if failure:
             self._fail("kafka", failure)
         else:
-            self.problem = ""
+            self._trouble = ""
         return len(rows)
 
     def _deliver(self, rows: Sequence[Row]) -> tuple[list[int], str]:
@@ -253,10 +267,15 @@ class OutboxRelay:
         return max(0.0, (datetime.now(UTC) - self._oldest).total_seconds()) if self._oldest else 0.0
 
     def _fail(self, stage: str, problem: str) -> None:
-        if problem != self.problem:
+        if problem != self._trouble:
             logger.warning("events wait", extra={"stage": stage, "reason": problem})
-        self.problem = problem
+        self._trouble = problem
         self._metrics.failures.labels(stage).inc()
+
+
+def _log_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a part of the outbox ended", exc_info=error, extra={"part": task.get_name()})
 
 
 def message_of(row: Mapping[str, Any] | Row) -> bytes:
@@ -281,11 +300,8 @@ async def relaying(
 ) -> AsyncIterator[OutboxRelay]:
     """A relay that runs for the block."""
     relay = OutboxRelay(connect, bootstrap_servers, service, OutboxMetrics(registry))
-    task = asyncio.create_task(relay.run(), name=f"outbox of {service}")
+    relay.start()
     try:
         yield relay
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         await relay.close()

@@ -23,6 +23,10 @@ from lakeproof.stack.stack import Stack
 
 type Row = asyncpg.Record
 
+# All that the driver and the socket raise. InternalClientError stands beside the driver's other errors: a connection
+# that is lost in the middle of an answer comes to it.
+TROUBLES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
+
 CONNECT_SECONDS = 2.0
 # SQLSTATE: classes and codes that say that the connection or the server is gone, or that time ran out there.
 _LOST_CLASSES = ("08", "58")
@@ -44,7 +48,7 @@ class Connection:
         """
         try:
             return await self._driver.fetch(statement, *args)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError) as error:
+        except TROUBLES as error:
             raise named(error) from error
 
     async def execute(self, statements: str) -> None:
@@ -54,7 +58,7 @@ class Connection:
         """
         try:
             done = await self._driver.execute(statements)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError) as error:
+        except TROUBLES as error:
             raise named(error) from error
         if statements == "COMMIT" and done != "COMMIT":
             raise DatabaseRefused(f"COMMIT was answered {done}")
@@ -99,7 +103,7 @@ def connector(
                 timeout=connect_seconds,
                 server_settings=session,
             )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError) as error:
+        except TROUBLES as error:
             code = getattr(error, "sqlstate", None) or type(error).__name__
             raise DatabaseDown(f"cannot connect ({code})") from error
         return Connection(driver)

@@ -258,7 +258,13 @@ def ready(stack: Stack, timeout: float) -> None:
         select(stack, ROOT_USER, ROOT_SECRET, "SELECT 1", seconds=timeout)
     except asyncpg.InvalidPasswordError:
         return
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        EOFError,
+    ) as error:
         raise NotReady(f"no answer: {type(error).__name__} {error}".rstrip(), where=NAME) from error
 
 
@@ -284,7 +290,13 @@ def provision(stack: Stack) -> None:
             where=str(stack.state_dir / "secrets.json"),
             next_action="put the old secrets.json back, or remove the whole stack's state",
         ) from error
-    except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError, EOFError) as error:
+    except (
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        asyncpg.PostgresConnectionError,
+        OSError,
+        EOFError,
+    ) as error:
         raise NotReady(f"provision was cut off: {type(error).__name__} {error}".rstrip(), where=NAME) from error
 
 
