@@ -38,6 +38,7 @@ test-engines: ## each component starts, answers, dies, comes back
 
 .PHONY: proof
 proof: setup ## the long tier, not in CI: kill -9 of everything, wrong fixes, residue, named causes (docs/proofs.md)
+	@$(VENV)/lakeproof setup --only spark $(filter --yes,$(ARGS))
 	$(PYTEST) -q -m proof --no-skips tests
 
 .PHONY: test-drills
@@ -63,6 +64,10 @@ bare-check: ## `make demo` and `make test` in a bare Debian root with an empty c
 .PHONY: chaos-replication-lag
 chaos-replication-lag: ## pause the connector, write rows, report the binlog delta: ARGS="--connect-url URL --rows N"
 	@$(VENV)/python scripts/chaos/simulate_replication_lag.py $(ARGS)
+
+.PHONY: chaos-ttl-oversell
+chaos-ttl-oversell: ## shorten the reservations' TTL: ARGS="--ttl 5", or --revert [--previous-ttl 900]
+	@$(VENV)/python scripts/chaos/simulate_ttl_oversell.py $(ARGS)
 
 .PHONY: chaos-fulfillment-delay
 chaos-fulfillment-delay: ## hold labels back: ARGS="--count N --hold-minutes M --support-ticket-id ID", or --revert

@@ -3,6 +3,7 @@
 import shutil
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,6 +15,7 @@ from cassandra.query import SimpleStatement
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
 from lakeproof.mitigations import replace_node
+from lakeproof.observability.written import write_file
 from lakeproof.probes import cql
 from lakeproof.probes.ring import RingNode, ring
 from lakeproof.processes.client import SupervisorClient
@@ -108,18 +110,17 @@ def test_nobody_gets_in_with_a_wrong_password_or_the_factorys(stack: Stack, up: 
         with pytest.raises(NoHostAvailable) as refused:
             ask(stack, "SELECT key FROM system.local", role=role, password=password)
         assert all(isinstance(error, AuthenticationFailed) for error in refused.value.errors.values())
+
+
+def test_jmx_asks_for_its_password(stack: Stack, up: Up, tmp_path: Path) -> None:
+    # It rules a node: it must not open to whoever is on this machine.
+    up("cassandra-node3")
+    other = Stack(stack.settings.model_copy(update={"state_dir": tmp_path}))
     for name in NODES:
-        # JMX rules a node: it must not open to whoever is on this machine.
-        other = Stack(stack.settings.model_copy(update={"secrets": {"cassandra-jmx": "wrong"}}))
-        assert other.secret("cassandra-jmx") == "wrong"
-        mine = stack.etc_dir(name) / "jmx.password"
-        kept = mine.read_text()
-        mine.write_text(f"{SUPERUSER} wrong\n")
-        try:
-            with pytest.raises(CouldNotLook):
-                ring(stack, ask=name)
-        finally:
-            mine.write_text(kept)
+        write_file(other.etc_dir(name) / "jmx.password", f"{SUPERUSER} wrong\n", mode=0o600)
+        with pytest.raises(CouldNotLook, match="nodetool"):
+            ring(other, ask=name)
+        assert ring(stack, ask=name)
 
 
 def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) -> None:

@@ -1,0 +1,84 @@
+"""The table of reservations gets a TTL that is far too short: what customers hold vanishes under them."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
+from lakeproof.faults.fault import Fault
+from lakeproof.stack.engines import cassandra_session
+from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
+from lakeproof.stack.stack import Stack
+
+SECONDS = 10.0
+# What the schema gives the table, shop/inventory/schema.cql.
+USUAL_TTL = 900
+TTL_MAX = 20 * 365 * 86_400  # Cassandra's own limit
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+
+
+class ShortenedTtl(Arguments):
+    """`ttl`: the new default_time_to_live in seconds; `previous_ttl`: what `remove` sets again."""
+
+    keyspace: Name = "inventory"
+    table: Name = "reservations"
+    ttl: int = Field(5, ge=1, le=TTL_MAX)
+    previous_ttl: int = Field(USUAL_TTL, ge=0, le=TTL_MAX)
+
+
+def inject(stack: Stack, arguments: ShortenedTtl) -> None:
+    """Shorten it; rows that are there keep their end, new ones get the short one."""
+    change_ttl(stack, arguments.keyspace, arguments.table, arguments.ttl)
+
+
+def remove(stack: Stack, arguments: ShortenedTtl) -> None:
+    """Set the previous TTL again."""
+    change_ttl(stack, arguments.keyspace, arguments.table, arguments.previous_ttl)
+
+
+def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int) -> int:
+    """Set a table's default_time_to_live in seconds; gives what it was before.
+
+    Raises: InvalidInput where there is no such table, CouldNotLook where no node answers, TerminalError where the
+    ring refuses.
+    """
+    from cassandra import DriverException
+    from cassandra.cluster import NoHostAvailable
+
+    try:
+        with cassandra_session.session(stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=SECONDS) as ring:
+            before = _ttl_of(ring, keyspace, table)
+            if before != ttl:
+                # Both names are plain words by then: they are in the ring's own list of tables.
+                ring.execute(f"ALTER TABLE {keyspace}.{table} WITH default_time_to_live = {ttl:d}")
+            return before
+    except NoHostAvailable as error:
+        raise CouldNotLook(
+            "no node of Cassandra takes a request", where="ring", next_action="lakeproof up cassandra-node3"
+        ) from error
+    except DriverException as error:
+        raise TerminalError(
+            f"{type(error).__name__}: {error}", where=f"{keyspace}.{table}", next_action="see lakeproof ring"
+        ) from error
+
+
+def _ttl_of(ring: Any, keyspace: str, table: str) -> int:
+    found = ring.execute(
+        "SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s",
+        (keyspace, table),
+    ).one()
+    if found is None or not re.fullmatch(r"[a-z][a-z0-9_]*", f"{keyspace}{table}"):
+        raise InvalidInput("no such table", where=f"{keyspace}.{table}", next_action="name one of Cassandra's tables")
+    return int(found[0])
+
+
+FAULT = Fault(
+    "shortened_ttl",
+    "let reservations vanish after seconds: ALTER TABLE … default_time_to_live",
+    inject,
+    remove,
+    ShortenedTtl,
+)

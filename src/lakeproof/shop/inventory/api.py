@@ -1,0 +1,165 @@
+"""The inventory service's HTTP API. Every change is safe to repeat: by Idempotency-Key or the reservation's id."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.inventory.requests import SKU_PATTERN, ReceiptRequest, ReservationRequest
+from lakeproof.shop.inventory.store import InventoryRefused, InventoryStore, Reservation, Stock
+from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+
+router = APIRouter(tags=["inventory"])
+
+SkuPath = Annotated[str, Path(pattern=SKU_PATTERN, examples=["sku-0042"])]
+ReservationId = Annotated[UUID, Path()]
+
+_STATUS_OF = {
+    "not_found": 404,
+    "key_reused": 422,
+    "not_allowed": 409,
+    "out_of_stock": 409,
+    "reservation_expired": 409,
+    "expired_before_held": 409,
+}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "It does not exist."}}
+_NO_KEY: dict[int | str, dict[str, Any]] = {
+    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."}
+}
+_END_SAYS: dict[int | str, dict[str, Any]] = {
+    **EVERY_ROUTE_SAYS,
+    **_NOT_FOUND,
+    409: {
+        "model": RefusalBody,
+        "description": "It was released or sold before, or it has expired and the goods are not on hand any more.",
+    },
+}
+
+
+class StockBody(BaseModel):
+    """One SKU's totals, in units: received − sold − reserved = on_hand ≥ 0."""
+
+    sku: str
+    received: int
+    sold: int
+    reserved: int
+    on_hand: int
+    version: int
+
+
+class LineBody(BaseModel):
+    """One SKU of a reservation."""
+
+    sku: str
+    quantity: int
+    state: Literal["held", "confirmed", "released", "expired"]
+
+
+class ReservationBody(BaseModel):
+    """A reservation; held or confirmed only where all of its lines are. Times: ISO 8601, UTC, microseconds."""
+
+    id: UUID
+    order_key: str
+    state: Literal["held", "confirmed", "released", "expired"]
+    expires_at: str
+    created_at: str
+    lines: list[LineBody]
+
+
+@dataclass(frozen=True)
+class InventoryApi:
+    """What the routes need; app.py puts it into `app.state.inventory`."""
+
+    store: InventoryStore
+    request_seconds: float
+
+    async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
+        """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
+        try:
+            return await answer_within(self.request_seconds, call)
+        except InventoryRefused as error:
+            fields = (("lines", f"{error.sku}: {error}"),) if error.sku else ()
+            raise Refusal(_STATUS_OF[error.why], error.why, str(error), fields=fields) from error
+
+
+def _api(request: Request) -> InventoryApi:
+    api: InventoryApi = request.app.state.inventory
+    return api
+
+
+def _key(given: str | None) -> str:
+    if given is None:
+        raise Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
+    return given
+
+
+def _response(body: Reservation | Stock, *, replayed: bool, made: int = 200) -> Response:
+    return json_response(body, 200 if replayed else made, {"idempotent-replayed": "true"} if replayed else None)
+
+
+@router.post("/stock/{sku}/receive", response_model=StockBody, responses={**EVERY_ROUTE_SAYS, **_NO_KEY})
+async def receive_stock(
+    request: Request, sku: SkuPath, body: ReceiptRequest, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Goods came in; the stock after it."""
+    api, key = _api(request), _key(idempotency_key)
+    stock, replayed = await api.answer(lambda deadline: api.store.receive(sku, body.quantity, key, deadline))
+    return _response(stock, replayed=replayed)
+
+
+@router.get("/stock/{sku}", response_model=StockBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND})
+async def get_stock(request: Request, sku: SkuPath) -> Response:
+    """One SKU's totals, with every change that was acknowledged."""
+    api = _api(request)
+    stock = await api.answer(lambda deadline: api.store.stock(sku, deadline))
+    if stock is None:
+        raise Refusal(404, "not_found", f"nothing of {sku} ever came in")
+    return json_response(stock)
+
+
+@router.post(
+    "/reservations",
+    status_code=201,
+    response_model=ReservationBody,
+    responses={
+        **EVERY_ROUTE_SAYS,
+        **_NO_KEY,
+        200: {"model": ReservationBody, "description": "This key made it before; here it is as it is now."},
+        409: {"model": RefusalBody, "description": "A SKU has not so many on hand, or the key's time is over."},
+    },
+)
+async def reserve(request: Request, body: ReservationRequest, idempotency_key: IdempotencyKey = None) -> Response:
+    """Hold everything that an order wants, or nothing. It ends by itself unless it is confirmed in time."""
+    api, key = _api(request), _key(idempotency_key)
+    made, replayed = await api.answer(lambda deadline: api.store.reserve(body, key, deadline))
+    return _response(made, replayed=replayed, made=201)
+
+
+@router.get(
+    "/reservations/{reservation_id}", response_model=ReservationBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
+)
+async def get_reservation(request: Request, reservation_id: ReservationId) -> Response:
+    """A reservation as it is now."""
+    api = _api(request)
+    return json_response(await api.answer(lambda deadline: api.store.find(reservation_id, deadline)))
+
+
+@router.post("/reservations/{reservation_id}/confirm", response_model=ReservationBody, responses=_END_SAYS)
+async def confirm(request: Request, reservation_id: ReservationId) -> Response:
+    """Sell what it holds. One that has expired is sold where the goods are still on hand, else refused."""
+    api = _api(request)
+    sold, replayed = await api.answer(lambda deadline: api.store.confirm(reservation_id, deadline))
+    return _response(sold, replayed=replayed)
+
+
+@router.post("/reservations/{reservation_id}/release", response_model=ReservationBody, responses=_END_SAYS)
+async def release(request: Request, reservation_id: ReservationId) -> Response:
+    """Give back what it holds."""
+    api = _api(request)
+    released, replayed = await api.answer(lambda deadline: api.store.release(reservation_id, deadline))
+    return _response(released, replayed=replayed)

@@ -1,0 +1,114 @@
+"""The inventory service as a process: `python -m lakeproof.shop.inventory.app`."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from cassandra.cluster import Cluster
+from fastapi import FastAPI
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.cassandra import Ring
+from lakeproof.shop.database.errors import DatabaseTrouble
+from lakeproof.shop.inventory import statements
+from lakeproof.shop.inventory.api import InventoryApi, router
+from lakeproof.shop.inventory.metrics import InventoryMetrics
+from lakeproof.shop.inventory.relay import StockRelay
+from lakeproof.shop.inventory.store import InventoryStore
+from lakeproof.shop.inventory.sweeper import Sweeper, Ttl
+from lakeproof.shop.outbox import OutboxMetrics
+from lakeproof.shop.service import create_service, serve
+from lakeproof.stack.engines import cassandra_session
+from lakeproof.stack.settings import InventorySettings, ShopSettings
+from lakeproof.stack.stack import Stack
+
+NAME = "inventory-service"
+HEALTH_SECONDS = 0.9
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the service stands on: the ring and Kafka."""
+
+    open_cluster: Callable[[], Cluster]
+    kafka: str
+
+
+def surroundings_of(stack: Stack) -> Surroundings:
+    """Those of the stack."""
+    return Surroundings(
+        lambda: cassandra_session.service_cluster(
+            stack, "inventory_service", stack.secret("cassandra-inventory-service")
+        ),
+        stack.address("kafka", "tcp"),
+    )
+
+
+def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings) -> FastAPI:
+    """The service with its sweeper and relay; it starts also where the ring is away, and says so."""
+    metrics = InventoryMetrics()
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+        ring = Ring(around.open_cluster, statements.STATEMENTS, metrics.database)
+        store = InventoryStore(ring, metrics, own.reservation_ttl_seconds)
+        ttl = Ttl(own.reservation_ttl_seconds, own.reservation_ttl_floor_seconds)
+        sweeper = Sweeper(ring, store, metrics, ttl)
+        relay = StockRelay(ring, store, around.kafka, OutboxMetrics(metrics.registry))
+        app.state.inventory = InventoryApi(store, shop.request_seconds)
+        ring.start()
+        tasks = (
+            asyncio.create_task(sweeper.run(), name="sweeper"),
+            asyncio.create_task(relay.run(), name="relay"),
+        )
+
+        async def ask_ring() -> str:
+            if ring.problem:
+                return ring.problem
+            try:
+                await ring.read(statements.HEALTH, (), Deadline(HEALTH_SECONDS))
+            except DatabaseTrouble as error:
+                return str(error)
+            return ""
+
+        async def ask_ttl() -> str:
+            try:
+                return await sweeper.look_at_ttl()
+            except DatabaseTrouble as error:
+                return str(error)
+
+        async def ask_kafka() -> str:
+            return relay.problem
+
+        async def ask_sweeper() -> str:
+            ended = [task.get_name() for task in tasks if task.done()]
+            return f"ended: {', '.join(ended)}" if ended else sweeper.problem
+
+        try:
+            yield {
+                "cassandra": ask_ring,
+                "reservation-ttl": ask_ttl,
+                "sweeper": ask_sweeper,
+                "kafka": ask_kafka,
+            }
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await ring.close()
+
+    works_without = frozenset({"reservation-ttl", "sweeper", "kafka"})
+    return create_service("inventory service", shop, metrics, router, opened, works_without=works_without)
+
+
+def main(stack: Stack) -> FastAPI:
+    """The stack's own service."""
+    return create_app(stack.settings.shop, stack.settings.inventory, surroundings_of(stack))
+
+
+if __name__ == "__main__":
+    serve(NAME, main)

@@ -1,0 +1,69 @@
+"""Does stock add up? received − sold − reserved = on hand ≥ 0, in every SKU, also line by line.
+
+For the sweeper at all times, and for the integrity check, which reads with an account of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SkuTotals:
+    """One SKU's totals. `events`: written so far; `sent`: so many of them does Kafka have. Units."""
+
+    sku: str
+    version: int
+    received: int
+    sold: int
+    reserved: int
+    active: int
+    events: int
+    sent: int
+
+    @property
+    def on_hand(self) -> int:
+        """What may still be sold."""
+        return self.received - self.sold - self.reserved
+
+    @property
+    def oversold(self) -> int:
+        """Units that were promised and are not there."""
+        return max(0, -self.on_hand)
+
+
+@dataclass(frozen=True, slots=True)
+class LineSum:
+    """What the lines of one SKU in one state add up to."""
+
+    state: str
+    lines: int
+    units: int
+
+
+def violations(totals: Iterable[SkuTotals]) -> list[SkuTotals]:
+    """The SKUs whose totals cannot be: a negative one, or more sold and reserved than came in."""
+    return [
+        one
+        for one in totals
+        if min(one.received, one.sold, one.reserved, one.active, one.on_hand) < 0 or one.sent > one.events
+    ]
+
+
+def disagreements(totals: SkuTotals, sums: Sequence[LineSum]) -> list[str]:
+    """Where the lines of a SKU do not add up to its totals, in words; empty where they do.
+
+    Valid while no ended line is older than it is kept (statements.KEPT_SECONDS), as in every stack that was made
+    within a week.
+    """
+    by_state = {each.state: each for each in sums}
+    wanted = {"received": totals.received, "sold": totals.sold, "held": totals.reserved}
+    found = {state: by_state[state].units if state in by_state else 0 for state in wanted}
+    wrong = [
+        f"{totals.sku}: {found[state]} units in lines that are {state}, {units} in its totals"
+        for state, units in wanted.items()
+        if found[state] != units
+    ]
+    held = by_state["held"].lines if "held" in by_state else 0
+    if held != totals.active:
+        wrong.append(f"{totals.sku}: {held} lines are held, {totals.active} by its totals")
+    return wrong

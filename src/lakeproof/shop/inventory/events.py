@@ -1,0 +1,43 @@
+"""The events of stock: one for each change, written in the batch that makes it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from lakeproof.shop.inventory.models import Change, Line, Totals
+
+AGGREGATE = "stock"
+
+
+def payload(change: Change, line: Line | None, totals: Totals, at: datetime) -> str:
+    """The row's payload: what `message` needs beside the event's id and SKU, as JSON."""
+    data = {
+        "reservation_id" if change.expires_at is not None or line is None or line.expires_at else "receipt_id": str(
+            change.id
+        ),
+        "order_key": change.order_key,
+        "quantity": change.quantity,
+        "state": line.state.value if line is not None else "undone",
+        "on_hand": totals.on_hand,
+        "version": totals.version,
+    }
+    return orjson.dumps(
+        {"type": change.op.event, "at": at.isoformat(), "trace_id": change.trace_id, "data": data}
+    ).decode()
+
+
+def row_of(sku: str, event_id: UUID, text: str) -> Mapping[str, Any]:
+    """One event in the shape of an outbox's row (shop/outbox.py, `message_of`)."""
+    told = orjson.loads(text)
+    return {
+        "event_id": event_id,
+        "aggregate": AGGREGATE,
+        "aggregate_id": sku,
+        "type": told["type"],
+        "payload": orjson.dumps(told["data"]),
+        "trace_id": told["trace_id"],
+        "created_at": datetime.fromisoformat(told["at"]).astimezone(UTC),
+    }

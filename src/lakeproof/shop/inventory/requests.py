@@ -1,0 +1,56 @@
+"""What callers may ask of the inventory service: every limit on what comes in stands here."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+
+from lakeproof.shop.answering import KEY_PATTERN
+
+MAX_LINES = 50
+MAX_QUANTITY = 1_000
+MAX_RECEIPT = 1_000_000
+
+SKU_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
+Sku = Annotated[str, Field(pattern=SKU_PATTERN, examples=["sku-0042"])]
+
+
+class LineRequest(BaseModel):
+    """So many units of one SKU."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sku: Sku
+    quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY)]
+
+
+class ReservationRequest(BaseModel):
+    """Everything that one order wants, each SKU once: all of it is held, or nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    order_key: Annotated[str, Field(pattern=KEY_PATTERN, examples=["basket-4711"])]
+    lines: Annotated[list[LineRequest], Field(min_length=1, max_length=MAX_LINES)]
+
+    @model_validator(mode="after")
+    def each_sku_once(self) -> Self:
+        """Two lines of one SKU would be one claim written twice."""
+        skus = [line.sku for line in self.lines]
+        if len(set(skus)) < len(skus):
+            raise ValueError("a SKU stands in two lines")
+        return self
+
+    def quantities(self) -> dict[str, int]:
+        """SKU → units, in the order of the SKUs."""
+        return dict(sorted((line.sku, line.quantity) for line in self.lines))
+
+    def canonical(self) -> str:
+        """The request as one text: equal for equal requests however they were written."""
+        return f"{self.order_key}|" + ";".join(f"{sku},{units}" for sku, units in self.quantities().items())
+
+
+class ReceiptRequest(BaseModel):
+    """Goods that came in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    quantity: Annotated[StrictInt, Field(ge=1, le=MAX_RECEIPT)]

@@ -1,0 +1,90 @@
+"""The CQL of the inventory service: each statement once, prepared at the start."""
+
+from lakeproof.shop.database.cassandra import Statement
+
+# An ended reservation, a receipt: longer than its request is known (schema.cql), so that no retry acts twice.
+KEPT_SECONDS = 8 * 86_400
+EVENT_KEPT_SECONDS = 7 * 86_400
+
+TOTALS = Statement(
+    "SELECT version, received, sold, reserved, active, events FROM inventory.stock WHERE sku = ? LIMIT 1", serial=True
+)
+LINES = Statement(
+    "SELECT id, state, quantity, digest, expires_at, created_at, op FROM inventory.stock"
+    " WHERE sku = ? AND kind IN ('line', 'receipt') AND n = 0 AND id IN ?",
+    serial=True,
+)
+# One row for each SKU: static columns only.
+ALL_TOTALS = Statement(
+    "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent FROM inventory.stock"
+)
+DUE = Statement("SELECT n, id FROM inventory.stock WHERE sku = ? AND kind = 'due' AND n > ? AND n <= ?")
+EVENTS = Statement("SELECT n, id, payload FROM inventory.stock WHERE sku = ? AND kind = 'event' AND n > ? LIMIT 500")
+MARK_SENT = Statement("UPDATE inventory.stock SET sent = ? WHERE sku = ?")
+
+SET_TOTALS = Statement(
+    "UPDATE inventory.stock SET version = ?, received = ?, sold = ?, reserved = ?, active = ?, events = ?"
+    " WHERE sku = ? IF version = ?",
+    conditional=True,
+)
+_COLUMNS = "state = ?, quantity = ?, digest = ?, expires_at = ?, created_at = ?, op = ?"
+# By UPDATE, not INSERT: a row without a marker of its own goes with the TTL of its columns.
+SET_LINE = Statement(
+    f"UPDATE inventory.stock SET {_COLUMNS} WHERE sku = ? AND kind = ? AND n = 0 AND id = ? IF state = ?",
+    conditional=True,
+)
+END_LINE = Statement(
+    f"UPDATE inventory.stock USING TTL {KEPT_SECONDS} SET {_COLUMNS} WHERE sku = ? AND kind = ? AND n = 0 AND id = ?"
+    " IF state = ?",
+    conditional=True,
+)
+DELETE_LINE = Statement(
+    "DELETE FROM inventory.stock WHERE sku = ? AND kind = 'line' AND n = 0 AND id = ? IF state = ?", conditional=True
+)
+ADD_DUE = Statement(
+    f"UPDATE inventory.stock USING TTL {KEPT_SECONDS} SET op = ? WHERE sku = ? AND kind = 'due' AND n = ? AND id = ?",
+    conditional=True,
+)
+ADD_EVENT = Statement(
+    f"UPDATE inventory.stock USING TTL {EVENT_KEPT_SECONDS} SET payload = ?, op = ?"
+    " WHERE sku = ? AND kind = 'event' AND n = ? AND id = ?",
+    conditional=True,
+)
+
+FIND_REQUEST = Statement(
+    "SELECT digest, order_key, lines, expires_at, created_at FROM inventory.requests WHERE id = ?"
+)
+ADD_REQUEST = Statement(
+    "INSERT INTO inventory.requests (id, digest, order_key, lines, expires_at, created_at) VALUES (?, ?, ?, ?, ?, ?)"
+)
+# Without USING TTL: it lives for as long as its table says.
+ADD_RESERVATION = Statement(
+    "INSERT INTO inventory.reservations (id, order_key, lines, expires_at, created_at) VALUES (?, ?, ?, ?, ?)"
+)
+WHICH_RESERVATIONS = Statement("SELECT id FROM inventory.reservations WHERE id IN ?")
+TABLE_TTL = Statement(
+    "SELECT default_time_to_live FROM system_schema.tables"
+    " WHERE keyspace_name = 'inventory' AND table_name = 'reservations'"
+)
+HEALTH = Statement("SELECT sku FROM inventory.stock LIMIT 1")
+
+STATEMENTS = (
+    TOTALS,
+    LINES,
+    ALL_TOTALS,
+    DUE,
+    EVENTS,
+    MARK_SENT,
+    SET_TOTALS,
+    SET_LINE,
+    END_LINE,
+    DELETE_LINE,
+    ADD_DUE,
+    ADD_EVENT,
+    FIND_REQUEST,
+    ADD_REQUEST,
+    ADD_RESERVATION,
+    WHICH_RESERVATIONS,
+    TABLE_TTL,
+    HEALTH,
+)

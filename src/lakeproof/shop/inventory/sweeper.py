@@ -1,0 +1,186 @@
+"""Ends what has expired, exactly once, and looks whether all is well: totals, TTLs, reservations that hold stock.
+
+A held line expires by its own time, or because its reservation has vanished from inventory.reservations, whose TTL
+somebody may have altered. Either way it goes back to stock by the same conditional batch as every change; of several
+instances one is first, and only that one counts it. Nothing depends on the memory of a process: after a crash the
+next sweep finds all that is due.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.cassandra import Ring
+from lakeproof.shop.database.errors import DatabaseTrouble
+from lakeproof.shop.inventory import statements
+from lakeproof.shop.inventory.audit import SkuTotals, violations
+from lakeproof.shop.inventory.metrics import InventoryMetrics
+from lakeproof.shop.inventory.models import Change, Line, Op, State
+from lakeproof.shop.inventory.stock import milliseconds, read_lines
+from lakeproof.shop.inventory.store import InventoryStore
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 2.0
+CALL_SECONDS = 5.0
+AT_ONCE = 100  # ids in one question
+SKUS_AT_ONCE = 8
+# Clocks and delays: a line may be written so long after others that are due later.
+LATE_MILLISECONDS = 60_000
+# All that is due is read again so often, for lines that came by another way.
+WHOLE_SECONDS = 30.0
+_LAST = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Ttl:
+    """How long reservations live, in seconds; None: not known yet. A table's 0 means without end."""
+
+    setting: float
+    floor: float
+    table: int | None = None
+
+    @property
+    def problem(self) -> str:
+        """ "" or what is too short."""
+        if self.setting < self.floor:
+            return f"the setting reservation_ttl_seconds is {self.setting:g}, below the floor of {self.floor:g}"
+        if self.table and self.table < self.floor:
+            return (
+                f"default_time_to_live of inventory.reservations is {self.table}, below the floor of {self.floor:g}:"
+                " reservations end early, and confirmations are decided by the stock"
+            )
+        return ""
+
+
+class Sweeper:
+    """`run` until cancelled. `ttl` is as last seen; `totals` of all SKUs, as of the last sweep."""
+
+    def __init__(self, ring: Ring, store: InventoryStore, metrics: InventoryMetrics, ttl: Ttl) -> None:
+        self._ring, self._store, self._metrics = ring, store, metrics
+        self.ttl = ttl
+        self.totals: list[SkuTotals] = []
+        self.problem = ""
+        self._known: dict[str, _Known] = {}
+        self._metrics.ttl.labels("setting").set(ttl.setting)
+
+    async def run(self) -> None:
+        """A sweep every SWEEP_SECONDS; trouble is told in `problem`, and the next sweep finds the same."""
+        while True:
+            started = time.monotonic()
+            try:
+                await self.sweep()
+                self.problem = ""
+            except DatabaseTrouble as error:
+                self.problem = f"no sweep: {error}"
+            await asyncio.sleep(max(0.1, SWEEP_SECONDS - (time.monotonic() - started)))
+
+    async def sweep(self) -> int:
+        """One look at everything; how many lines expired. Raises: DatabaseTrouble."""
+        await self._look_at_ttl()
+        rows = await self._ring.read(statements.ALL_TOTALS, (), Deadline(CALL_SECONDS))
+        self.totals = [SkuTotals(row[0], *(value or 0 for value in row[1:])) for row in rows]
+        wrong = violations(self.totals)
+        if wrong:
+            logger.error("stock does not add up", extra={"skus": [one.sku for one in wrong][:20]})
+        self._metrics.violations.set(len(wrong))
+        self._metrics.active.set(sum(one.active for one in self.totals))
+        limit = asyncio.Semaphore(SKUS_AT_ONCE)
+
+        async def one(sku: str) -> int:
+            async with limit:
+                return await self._expire(sku)
+
+        expired = await asyncio.gather(*(one(each.sku) for each in self.totals if each.active))
+        self._metrics.looked_at.set_to_current_time()
+        return sum(expired)
+
+    async def look_at_ttl(self) -> str:
+        """ "" or what is wrong with the TTLs, asked now. Raises: DatabaseTrouble."""
+        await self._look_at_ttl()
+        return self.ttl.problem
+
+    async def _look_at_ttl(self) -> None:
+        rows = await self._ring.read(statements.TABLE_TTL, (), Deadline(CALL_SECONDS))
+        before = self.ttl.problem
+        self.ttl = Ttl(self.ttl.setting, self.ttl.floor, int(rows[0][0]) if rows else None)
+        if self.ttl.table is not None:
+            self._metrics.ttl.labels("table").set(self.ttl.table)
+        self._metrics.ttl_below_floor.set(1 if self.ttl.problem else 0)
+        self._store.ttl_is_trusted = not self.ttl.problem
+        if self.ttl.problem != before:
+            logger.warning("reservations' TTL", extra={"problem": self.ttl.problem or "as it should be again"})
+
+    async def _expire(self, sku: str) -> int:
+        """End what is over in one SKU; how many lines."""
+        known = self._known.setdefault(sku, _Known())
+        await self._discover(sku, known)
+        now = datetime.now(UTC)
+        gone = await self._vanished(known.held)
+        over = {id_: line for id_, line in known.held.items() if id_ in gone or _is_past(line, now)}
+        changes = [
+            Change(Op.EXPIRE, id_, line.quantity, line.digest, line.created_at, line.expires_at)
+            for id_, line in over.items()
+        ]
+        ended = await asyncio.gather(*(self._store.submit(sku, each, Deadline(CALL_SECONDS)) for each in changes))
+        known.end(over)
+        first = min((milliseconds(line.expires_at) for line in known.held.values() if line.expires_at), default=None)
+        settled = milliseconds(now) - LATE_MILLISECONDS
+        known.floor = max(known.floor, min(settled, first - 1) if first is not None else settled)
+        return sum(not (one.refused or one.replayed) for one in ended)
+
+    async def _discover(self, sku: str, known: "_Known") -> None:
+        """Learn of lines that were held since the last look, and forget those that ended."""
+        known.end(self._store.ended.pop(sku, ()))
+        whole = time.monotonic() - known.whole_at >= WHOLE_SECONDS
+        start = known.floor if whole else max(known.floor, known.read_to - LATE_MILLISECONDS)
+        rows = await self._ring.read(statements.DUE, (sku, start, _LAST), Deadline(CALL_SECONDS))
+        unknown = list(dict.fromkeys(id_ for _, id_ in rows if id_ not in known.held and id_ not in known.ended))
+        for ids in _parts(unknown, AT_ONCE):
+            for id_, line in (await read_lines(self._ring, sku, ids, Deadline(CALL_SECONDS))).items():
+                if line is not None and line.state is State.HELD:
+                    known.held[id_] = line
+                elif line is not None:  # one that was undone may be held again by a retry, an ended one never
+                    known.ended.add(id_)
+        if whole:
+            known.whole_at = time.monotonic()
+            known.ended &= {id_ for _, id_ in rows}
+        known.read_to = max([known.read_to, *(n for n, _ in rows)])
+
+    async def _vanished(self, held: Mapping[UUID, Line]) -> set[UUID]:
+        """Held lines whose reservation is not there any more: it was written before them, so its TTL is over."""
+        there: set[UUID] = set()
+        for ids in _parts(list(held), AT_ONCE):
+            rows = await self._ring.read(statements.WHICH_RESERVATIONS, (ids,), Deadline(CALL_SECONDS))
+            there |= {row[0] for row in rows}
+        return set(held) - there
+
+
+@dataclass
+class _Known:
+    """What the sweeper knows of one SKU. `floor`, `read_to`: milliseconds; no line due before `floor` is held."""
+
+    floor: int = 0
+    read_to: int = 0
+    whole_at: float = float("-inf")
+    held: dict[UUID, Line] = field(default_factory=dict)
+    ended: set[UUID] = field(default_factory=set)
+
+    def end(self, ids: Iterable[UUID]) -> None:
+        """These are not held any more."""
+        for id_ in ids:
+            self.held.pop(id_, None)
+            self.ended.add(id_)
+
+
+def _is_past(line: Line, now: datetime) -> bool:
+    return line.expires_at is not None and line.expires_at <= now
+
+
+def _parts(ids: list[UUID], size: int) -> Iterable[list[UUID]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))

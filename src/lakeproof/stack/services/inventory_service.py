@@ -1,0 +1,23 @@
+"""inventory-service: stock and reservations over HTTP, kept in Cassandra.
+
+Ready means that the ring answers it at QUORUM, so two of the three nodes: with the first alone it is still starting.
+"""
+
+from dataclasses import replace
+
+from lakeproof.stack.shop_service import shop_service
+
+COMPONENTS = (
+    # It may be started while the other nodes are still joining, one after another.
+    replace(
+        shop_service(
+            "inventory-service",
+            8003,
+            needs=("cassandra-seed",),
+            uses=("cassandra-node2", "cassandra-node3", "kafka"),
+            in_plain_up=False,
+            summary="stock and reservations over HTTP, kept in Cassandra",
+        ),
+        start_seconds=240.0,
+    ),
+)

@@ -1,0 +1,92 @@
+"""A ring of one SKU in memory, with what a real one does to its callers: lost batches, answers that never come."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.cassandra import Row, Statement, WriteUnclear
+from lakeproof.shop.database.errors import DatabaseDown
+from lakeproof.shop.inventory import statements
+
+Parts = Sequence[tuple[Statement, Sequence[Any]]]
+
+
+class OneSku:
+    """`plan`: what happens to the next batches, in order: "apply", "lose_answer" (applied, not answered), "drop"
+    (neither), "late" (not answered, tried again by its coordinator after the next read), "later" (at `write_late`),
+    "down". Then "apply".
+    """
+
+    def __init__(self, *plan: str) -> None:
+        self.plan = list(plan)
+        self.totals: list[int | None] = [None] * 6
+        self.lines: dict[UUID, list[Any]] = {}
+        self.events: list[int] = []
+        self.batches = self.reads = 0
+        self.late: list[Parts] = []
+        self.later: list[Parts] = []
+
+    def now(self, *totals: int) -> None:
+        """Have these totals (version, received, sold, reserved, active, events), as another instance left them."""
+        self.totals = list(totals)
+
+    async def read(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> list[Row]:
+        """Lines and totals."""
+        await asyncio.sleep(0)
+        self.reads += 1
+        if statement is statements.LINES:
+            return [(id_, *self.lines[id_]) for id_ in values[1] if id_ in self.lines]
+        found = [] if self.totals[0] is None else [tuple(self.totals)]
+        late, self.late = self.late, []
+        for parts in late:
+            self._apply(parts)
+        return found
+
+    async def decide(self, parts: Parts, deadline: Deadline) -> bool:
+        """One conditional batch."""
+        await asyncio.sleep(0)
+        self.batches += 1
+        fate = self.plan.pop(0) if self.plan else "apply"
+        if fate == "down":
+            raise DatabaseDown("no node of the ring takes a request")
+        if fate == "late":
+            self.late.append(parts)
+        if fate == "later":
+            self.later.append(parts)
+        if fate == "lose_answer":
+            self._apply(parts)
+        if fate != "apply":
+            raise WriteUnclear("no answer")
+        return self._apply(parts)
+
+    def write_late(self) -> None:
+        """The coordinators that are still at it try once more."""
+        for parts in self.later:
+            self._apply(parts)
+
+    def _apply(self, parts: Parts) -> bool:
+        for statement, values in parts:
+            if statement is statements.SET_TOTALS and values[-1] != self.totals[0]:
+                return False
+            if statement in (statements.SET_LINE, statements.END_LINE, statements.DELETE_LINE):
+                id_, state = values[-2], values[-1]
+                if (self.lines[id_][0] if id_ in self.lines else None) != state:
+                    return False
+        for statement, values in parts:
+            if statement is statements.SET_TOTALS:
+                self.totals = list(values[:6])
+            elif statement in (statements.SET_LINE, statements.END_LINE):
+                self.lines[values[-2]] = [_as_read(value) for value in values[:6]]
+            elif statement is statements.DELETE_LINE:
+                del self.lines[values[1]]
+            elif statement is statements.ADD_EVENT:
+                self.events.append(values[3])
+        return True
+
+
+def _as_read(value: object) -> object:
+    """The driver gives times without saying that they are UTC."""
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
