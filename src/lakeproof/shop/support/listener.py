@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from lakeproof.lake.capture.topics import CDC_TOPIC
 from lakeproof.shop.support.cache import TimelineCache
@@ -47,6 +47,14 @@ def _captured(told: dict[str, Any]) -> Any:
 
 def open_consumer(bootstrap_servers: str) -> Consumer:
     """Reads on where the group has committed; without that, from now on."""
+    last_said = ""
+
+    def say_once(error: KafkaError) -> None:
+        nonlocal last_said
+        if error.str() != last_said:
+            last_said = error.str()
+            logger.warning("kafka does not answer", extra={"reason": last_said})
+
     return Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -56,10 +64,12 @@ def open_consumer(bootstrap_servers: str) -> Consumer:
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
             "topic.metadata.refresh.interval.ms": 10_000,
+            "reconnect.backoff.ms": 500,
             "reconnect.backoff.max.ms": 2000,
             "log.connection.close": False,
-        },
-        logger=logging.getLogger("lakeproof.shop.support.kafka"),
+            "log_level": 2,  # it would say twenty times a second that it cannot connect
+            "error_cb": say_once,
+        }
     )
 
 
