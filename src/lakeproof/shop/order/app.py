@@ -2,12 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.checkout.api import CheckoutApi
+from lakeproof.shop.checkout.api import router as checkout_router
+from lakeproof.shop.checkout.metrics import CheckoutMetrics
+from lakeproof.shop.checkout.saga import Saga
+from lakeproof.shop.checkout.services import Services, urls_of
+from lakeproof.shop.checkout.steps import Steps
+from lakeproof.shop.checkout.store import CheckoutStore
+from lakeproof.shop.checkout.sweeper import Sweeper
 from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.database.mysql import Connection, connector, execute
 from lakeproof.shop.database.pool import ConnectionPool
@@ -15,7 +23,7 @@ from lakeproof.shop.order.api import OrderApi, router
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.store import OrderStore
 from lakeproof.shop.service import create_service, serve
-from lakeproof.stack.settings import ShopSettings
+from lakeproof.stack.settings import CheckoutSettings, ShopSettings
 from lakeproof.stack.stack import Stack
 
 NAME = "order-service"
@@ -44,8 +52,19 @@ def database_of(stack: Stack) -> Database:
     )
 
 
-def create_app(settings: ShopSettings, database: Database) -> FastAPI:
-    """The service; its pool opens with the first request, so it starts also without a database (and says so)."""
+@dataclass(frozen=True)
+class Checkouts:
+    """What purchases across the services need: where those answer, and the settings."""
+
+    urls: Mapping[str, str]
+    settings: CheckoutSettings
+
+
+def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts | None = None) -> FastAPI:
+    """The service; its pool opens with the first request, so it starts also without a database (and says so).
+
+    Without `checkouts` it takes orders only.
+    """
     metrics = OrderMetrics()
 
     @asynccontextmanager
@@ -53,11 +72,50 @@ def create_app(settings: ShopSettings, database: Database) -> FastAPI:
         pool = ConnectionPool(database.connect, settings.pool_size, wait_seconds=min(2.0, settings.request_seconds))
         own = ConnectionPool(database.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
         metrics.database.watch(pool)
-        app.state.orders = OrderApi(OrderStore(pool, metrics), settings.request_seconds)
-        yield {"mysql": lambda: _ask_database(own)}
+        orders = OrderStore(pool, metrics)
+        app.state.orders = OrderApi(orders, settings.request_seconds)
+        questions: dict[str, Callable[[], Awaitable[str]]] = {"mysql": lambda: _ask_database(own)}
+        async with AsyncExitStack() as running:
+            if checkouts is not None:
+                sweeper = await running.enter_async_context(
+                    _checkouts(app, checkouts, settings, pool, orders, metrics)
+                )
+                questions["checkout-sweeper"] = lambda: _ask_sweeper(sweeper)
+            yield questions
         await asyncio.gather(pool.close(), own.close())
 
-    return create_service("order service", settings, metrics, router, opened)
+    routes = APIRouter()
+    routes.include_router(router)
+    if checkouts is not None:
+        routes.include_router(checkout_router)
+    return create_service("order service", settings, metrics, routes, opened)
+
+
+@asynccontextmanager
+async def _checkouts(
+    app: FastAPI,
+    checkouts: Checkouts,
+    settings: ShopSettings,
+    pool: ConnectionPool[Connection],
+    orders: OrderStore,
+    metrics: OrderMetrics,
+) -> AsyncIterator["asyncio.Task[None]"]:
+    """Gives the sweeper's task."""
+    own = checkouts.settings
+    counted = CheckoutMetrics(metrics.registry)
+    async with Services(checkouts.urls, call_seconds=own.call_seconds) as services:
+        store = CheckoutStore(pool, metrics.database, hold_seconds=own.hold_seconds)
+        saga = Saga(store, Steps(services, orders, own.call_seconds), counted, crash_at=own.crash_at)
+        app.state.checkouts = CheckoutApi(store, saga, settings.request_seconds)
+        sweeper = Sweeper(store, saga, counted, pause_seconds=own.sweep_seconds, work_seconds=own.work_seconds)
+        task = asyncio.create_task(sweeper.run(), name="checkout sweeper")
+        yield task
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _ask_sweeper(sweeper: "asyncio.Task[None]") -> str:
+    return f"it ended: {sweeper.exception()!r}" if sweeper.done() and not sweeper.cancelled() else ""
 
 
 async def _ask_database(pool: ConnectionPool[Connection]) -> str:
@@ -70,5 +128,11 @@ async def _ask_database(pool: ConnectionPool[Connection]) -> str:
         return str(error)
 
 
+def main(stack: Stack) -> FastAPI:
+    """The order service of a stack."""
+    checkouts = Checkouts(urls_of(stack), stack.settings.checkout)
+    return create_app(stack.settings.shop, database_of(stack), checkouts)
+
+
 if __name__ == "__main__":
-    serve(NAME, lambda stack: create_app(stack.settings.shop, database_of(stack)))
+    serve(NAME, main)

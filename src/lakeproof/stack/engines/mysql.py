@@ -227,7 +227,10 @@ SIGNAL_TABLE = """CREATE TABLE IF NOT EXISTS oltp.cdc_signal (
 
 def schema_statements() -> list[str]:
     """The order database's DDL, one statement each."""
-    text = files("lakeproof.shop.order").joinpath("schema.sql").read_text(encoding="utf-8")
+    text = "\n".join(
+        files(f"lakeproof.shop.{part}").joinpath("schema.sql").read_text(encoding="utf-8")
+        for part in ("order", "checkout")
+    )
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
     return [part.strip() for part in "\n".join(lines).split(";\n") if part.strip().rstrip(";")]
 

@@ -23,7 +23,7 @@ ACCOUNTS = (
         "mysql-order-service",
         tuple(
             ("SELECT, INSERT, UPDATE, DELETE", f"oltp.{table}")
-            for table in ("orders", "order_items", "order_events", "order_operations")
+            for table in ("orders", "order_items", "order_events", "order_operations", "checkouts")
         ),
     ),
     Account(

@@ -1,0 +1,1 @@
+"""A purchase across the services: each step is remembered before the next, so that a crash ends consistent."""

@@ -1,0 +1,130 @@
+"""The checkout's HTTP API, part of the order service's."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from pydantic import BaseModel
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, answer_within
+from lakeproof.shop.checkout.models import Checkout, Step
+from lakeproof.shop.checkout.requests import KEY_PATTERN, CheckoutRequest
+from lakeproof.shop.checkout.saga import Saga
+from lakeproof.shop.checkout.store import CheckoutStore, KeyReused
+from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+from lakeproof.shop.traces import trace_id
+
+router = APIRouter(tags=["checkouts"])
+
+CheckoutKey = Annotated[
+    str | None,
+    Header(
+        alias="idempotency-key",
+        pattern=KEY_PATTERN,
+        description="The checkout's name. The same key with the same request buys once; with another: 422.",
+    ),
+]
+# Left for the answer itself, after the last step that a request waits for.
+_MARGIN_SECONDS = 0.3
+
+
+class CheckoutBody(BaseModel):
+    """A checkout. bought: paid, and the rest follows by itself. failed: nothing is owed, `reason` says why."""
+
+    key: str
+    status: Literal["under_way", "bought", "failed"]
+    next_step: str
+    order_id: int | None
+    payment_id: int | None
+    reservation_id: str | None
+    fulfillment_id: int | None
+    reason: str | None
+    message: str | None
+    created_at: str
+    updated_at: str
+
+
+_SAYS: dict[int | str, dict[str, Any]] = {
+    **EVERY_ROUTE_SAYS,
+    200: {"model": CheckoutBody, "description": "This key bought it before; here it is as it is now."},
+    202: {"model": CheckoutBody, "description": "Under way: a service gives no clear word. Ask again by its key."},
+    402: {"model": CheckoutBody, "description": "The card was declined; nothing is owed."},
+    409: {"model": CheckoutBody, "description": "It cannot be had; nothing is owed."},
+    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."},
+}
+
+
+@dataclass(frozen=True)
+class CheckoutApi:
+    """What the routes need; app.py puts it into `app.state.checkouts`."""
+
+    store: CheckoutStore
+    saga: Saga
+    request_seconds: float
+
+    async def buy(self, key: str, request: CheckoutRequest) -> tuple[Checkout, bool]:
+        """Begin or find the checkout of `key`, and go on with it as long as a request may take; True: begun now."""
+
+        async def call(deadline: Deadline) -> tuple[Checkout, bool]:
+            checkout, owner = await self.store.begin(key, request, trace_id.get(), deadline)
+            if owner is None:
+                return checkout, False
+            return await self.saga.run(checkout, owner, Deadline(deadline.left - _MARGIN_SECONDS)), True
+
+        try:
+            return await answer_within(self.request_seconds, call)
+        except KeyReused as error:
+            raise Refusal(422, "key_reused", str(error)) from error
+
+
+def _body(checkout: Checkout) -> dict[str, Any]:
+    status = "bought" if checkout.step.is_bought else "failed" if checkout.step is Step.FAILED else "under_way"
+    code, message = checkout.refusal or (None, None)
+    return {
+        "key": checkout.key,
+        "status": status,
+        "next_step": checkout.step.value,
+        "order_id": checkout.order_id,
+        "payment_id": checkout.payment_id,
+        "reservation_id": checkout.reservation_id,
+        "fulfillment_id": checkout.fulfillment_id,
+        "reason": code,
+        "message": message,
+        "created_at": f"{checkout.created_at.isoformat(timespec='microseconds')}Z",
+        "updated_at": f"{checkout.updated_at.isoformat(timespec='microseconds')}Z",
+    }
+
+
+def _status(checkout: Checkout, *, begun: bool) -> int:
+    if checkout.step.is_bought:
+        return 201 if begun else 200
+    if checkout.step is not Step.FAILED:
+        return 202
+    at_the_bank = checkout.order_id is not None and checkout.payment_id is None
+    return 402 if at_the_bank and checkout.refusal and checkout.refusal[0] != "order_has_payment" else 409
+
+
+@router.post("/checkouts", status_code=201, response_model=CheckoutBody, responses=_SAYS)
+async def buy(request: Request, body: CheckoutRequest, idempotency_key: CheckoutKey = None) -> Response:
+    """Buy a basket: hold the goods, make the order, authorize and take the money, send the parcel, tell the buyer."""
+    if idempotency_key is None:
+        raise Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
+    api: CheckoutApi = request.app.state.checkouts
+    checkout, begun = await api.buy(idempotency_key, body)
+    headers = {} if begun else {"idempotent-replayed": "true"}
+    return json_response(_body(checkout), _status(checkout, begun=begun), headers)
+
+
+@router.get(
+    "/checkouts/{key}",
+    response_model=CheckoutBody,
+    responses={**EVERY_ROUTE_SAYS, 404: {"model": RefusalBody, "description": "No such checkout."}},
+)
+async def get_checkout(request: Request, key: Annotated[str, Path(pattern=KEY_PATTERN)]) -> Response:
+    """A checkout as it is now."""
+    api: CheckoutApi = request.app.state.checkouts
+    found = await answer_within(api.request_seconds, lambda deadline: api.store.find(key, deadline))
+    if found is None:
+        raise Refusal(404, "not_found", f"no checkout {key}")
+    return json_response(_body(found))

@@ -1,0 +1,68 @@
+"""What a buyer may ask of a checkout: every limit on what comes in stands here."""
+
+import hashlib
+from decimal import Decimal
+from typing import Annotated, Any, Self
+
+import orjson
+from pydantic import ConfigDict, Field, StrictInt, model_validator
+
+from lakeproof.shop.fulfillment.requests import AddressRequest
+from lakeproof.shop.order.requests import MAX_CUSTOMER_ID, ItemRequest, ItemsRequest
+from lakeproof.shop.payment.requests import TOKEN_PATTERN
+
+# Shorter than other keys: the steps' own keys are made of it.
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,47}$"
+MAX_TOTAL = Decimal("99999.99")  # what one payment may be
+
+
+class CheckoutRequest(ItemsRequest):
+    """A basket, a card and an address. `email`: who is told; nobody where it is left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID)]
+    card: Annotated[str, Field(pattern=TOKEN_PATTERN, examples=["tok_visa", "tok_insufficient_funds"])]
+    address: AddressRequest
+    email: (
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$", max_length=160)]
+        | None
+    ) = None
+
+    @model_validator(mode="after")
+    def each_sku_once(self) -> Self:
+        """Stock is held by SKU."""
+        if len({item.sku for item in self.items}) < len(self.items):
+            raise ValueError("a SKU stands in two lines")
+        return self
+
+    @model_validator(mode="after")
+    def one_payment_takes_it(self) -> Self:
+        """More than one payment's limit cannot be charged."""
+        if self.total > MAX_TOTAL:
+            raise ValueError(f"the total is over {MAX_TOTAL}")
+        return self
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON; `of_stored` gives it back."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def of_stored(cls, stored: dict[str, Any]) -> "CheckoutRequest":
+        """What was stored; it was checked then."""
+        items = [
+            ItemRequest.model_construct(
+                sku=item["sku"], quantity=item["quantity"], unit_price=Decimal(item["unit_price"])
+            )
+            for item in stored["items"]
+        ]
+        address = AddressRequest.model_construct(**stored["address"])
+        return cls.model_construct(**(stored | {"items": items, "address": address}))
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that it asks: equal for equal requests however they were written."""
+        text = orjson.dumps(
+            self.stored() | {"items": [(item.sku, item.quantity, f"{item.unit_price:.2f}") for item in self.items]},
+            option=orjson.OPT_SORT_KEYS,
+        )
+        return hashlib.sha256(text).hexdigest()

@@ -1,0 +1,66 @@
+"""Works on one checkout, step by step, until it ends, nobody gives a clear word, or the time is over."""
+
+import logging
+import os
+import signal
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.checkout.metrics import CheckoutMetrics
+from lakeproof.shop.checkout.models import Checkout, Step
+from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused
+from lakeproof.shop.checkout.steps import Steps
+from lakeproof.shop.checkout.store import CheckoutStore, HoldLost
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+# Refused once the money is taken, a step is tried again for ever: a buyer who paid gets the goods, or a person looks.
+_ONLY_FORWARD = frozenset({Step.PAY, Step.LABEL, Step.NOTIFY})
+
+
+class Saga:
+    """`crash_at`: "STEP:before" or "STEP:after", where the process kills itself (for tests)."""
+
+    def __init__(self, store: CheckoutStore, steps: Steps, metrics: CheckoutMetrics, *, crash_at: str = "") -> None:
+        self._store, self._steps, self._metrics, self._crash_at = store, steps, metrics, crash_at
+
+    async def run(self, checkout: Checkout, owner: str, deadline: Deadline) -> Checkout:
+        """Go on with a checkout that `owner` holds. What is left when this returns is the sweeper's.
+
+        Raises: as the store.
+        """
+        while not checkout.step.is_end and not deadline.expired:
+            try:
+                checkout = await self._one_step(checkout, owner, deadline)
+            except NoClearWord as error:
+                self._metrics.steps.labels(checkout.step.value, "unclear").inc()
+                pause = min(FIRST_PAUSE_SECONDS * 2 ** min(checkout.attempts, 10), LONGEST_PAUSE_SECONDS)
+                logger.warning(
+                    "checkout waits", extra={"checkout": checkout.key, "step": checkout.step, "reason": str(error)}
+                )
+                return await self._store.let_go(checkout, owner, pause, deadline)
+            except HoldLost:
+                return checkout
+        return checkout
+
+    async def _one_step(self, checkout: Checkout, owner: str, deadline: Deadline) -> Checkout:
+        step = checkout.step
+        self._crash(step, "before")
+        try:
+            values = await self._steps.do(checkout)
+        except ServiceRefused as error:
+            if step in _ONLY_FORWARD or step.is_turned_back:
+                raise NoClearWord(f"refused where it may not be: {error}") from error
+            self._metrics.steps.labels(step.value, "refused").inc()
+            return await self._store.advance(checkout, owner, Step.VOID, deadline, refusal=(error.code, str(error)))
+        self._crash(step, "after")
+        self._metrics.steps.labels(step.value, "done").inc()
+        moved = await self._store.advance(checkout, owner, step.following, deadline, values=values)
+        if moved.step.is_end:
+            self._metrics.ended.labels(moved.step.value).inc()
+        return moved
+
+    def _crash(self, step: Step, when: str) -> None:
+        if self._crash_at == f"{step.value}:{when}":
+            logger.warning("crash on purpose", extra={"step": step, "when": when})
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,80 @@
+"""Calls of the other services: an answer, a refusal, or no clear word. Every call has a key and may be repeated."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from lakeproof.shop.traces import trace_id
+from lakeproof.stack.stack import Stack
+
+CONNECT_SECONDS = 1.0
+SERVICES = ("inventory-service", "payment-service", "fulfillment-service", "notification-service")
+# 4xx that say nothing about what was asked: too slow a body, too early, too many.
+_LATER = frozenset({408, 425, 429})
+
+
+class NoClearWord(Exception):
+    """It may or may not be done: the same call with the same key finds out."""
+
+
+class ServiceRefused(Exception):
+    """Not done, and a repeat would not help. `code` as the service gives it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class Services:
+    """One session to all of them. `call_seconds`: after it a call is given up as unclear."""
+
+    def __init__(self, urls: Mapping[str, str], *, call_seconds: float) -> None:
+        self._urls = urls
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=200, keepalive_timeout=15.0),
+            timeout=aiohttp.ClientTimeout(total=call_seconds, sock_connect=CONNECT_SECONDS),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def post(self, service: str, path: str, key: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON of a success. Raises: ServiceRefused, NoClearWord."""
+        headers = {"idempotency-key": key, "x-trace-id": trace_id.get(), "content-type": "application/json"}
+        data = orjson.dumps(body) if body is not None else None
+        try:
+            async with self._session.post(self._urls[service] + path, data=data, headers=headers) as answer:
+                text = await answer.read()
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoClearWord(f"{service}: {type(error).__name__}") from error
+        return _read(service, status, text)
+
+
+def _read(service: str, status: int, text: bytes) -> dict[str, Any]:
+    try:
+        told = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        told = None
+    if not isinstance(told, dict):
+        raise NoClearWord(f"{service}: {status} without JSON")
+    if status < 300:
+        return told
+    error = told.get("error", {})
+    words = f"{service}: {error.get('message', status)}"
+    if status >= 500 or status in _LATER:
+        raise NoClearWord(words)
+    raise ServiceRefused(str(error.get("code", status))[:40], words[:300])
+
+
+def urls_of(stack: Stack) -> dict[str, str]:
+    """Where the services of this stack answer."""
+    return {name: stack.url(name) for name in SERVICES}

@@ -1,0 +1,182 @@
+"""What each step of a checkout does. Every one is safe to repeat: its call carries a key made of the checkout's.
+
+A step gives the values that the checkout keeps. Raises: ServiceRefused (a repeat would not help), NoClearWord.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.checkout.models import Checkout, Step
+from lakeproof.shop.checkout.requests import CheckoutRequest
+from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused, Services
+from lakeproof.shop.database.errors import DatabaseTrouble
+from lakeproof.shop.order.events import operation
+from lakeproof.shop.order.models import Op
+from lakeproof.shop.order.requests import CreateRequest, ItemRequest
+from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
+
+type Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps, over the other services and this one's own orders."""
+
+    services: Services
+    orders: OrderStore
+    call_seconds: float
+
+    async def do(self, checkout: Checkout) -> Values:
+        """Do what `checkout.step` says."""
+        doers: dict[Step, Callable[[Checkout], Awaitable[Values]]] = {
+            Step.RESERVE: self._reserve,
+            Step.ORDER: self._order,
+            Step.AUTHORIZE: self._authorize,
+            Step.CONFIRM: self._confirm,
+            Step.CAPTURE: self._capture,
+            Step.PAY: self._pay,
+            Step.LABEL: self._label,
+            Step.NOTIFY: self._notify,
+            Step.VOID: self._void,
+            Step.RELEASE: self._release,
+            Step.CANCEL: self._cancel,
+        }
+        return await doers[checkout.step](checkout)
+
+    async def _reserve(self, checkout: Checkout) -> Values:
+        lines = [{"sku": item.sku, "quantity": item.quantity} for item in _asked(checkout).items]
+        made = await self.services.post(
+            "inventory-service",
+            "/reservations",
+            f"{checkout.key}:reserve",
+            {"order_key": order_key(checkout), "lines": lines},
+        )
+        return {"reservation_id": made["id"]}
+
+    async def _order(self, checkout: Checkout) -> Values:
+        asked = _asked(checkout)
+        items = [ItemRequest.model_construct(**vars(item)) for item in asked.items]
+        request = CreateRequest.model_construct(customer_id=asked.customer_id, items=items)
+        create = operation(Op.CREATE, order_key(checkout), None, request.canonical())
+        made = await self._own(lambda deadline: self.orders.create(request, create, deadline))
+        return {"order_id": made.order_id}
+
+    async def _authorize(self, checkout: Checkout) -> Values:
+        asked = _asked(checkout)
+        body = {
+            "order_id": checkout.order_id,
+            "customer_id": asked.customer_id,
+            "amount": str(asked.total),
+            "card": asked.card,
+        }
+        made = await self.services.post("payment-service", "/payments", f"{checkout.key}:authorize", body)
+        return {"payment_id": made["id"]}
+
+    async def _confirm(self, checkout: Checkout) -> Values:
+        path = f"/reservations/{checkout.reservation_id}/confirm"
+        await self.services.post("inventory-service", path, f"{checkout.key}:confirm")
+        return {"sold": True}
+
+    async def _capture(self, checkout: Checkout) -> Values:
+        path = f"/payments/{checkout.payment_id}/capture"
+        await self.services.post("payment-service", path, f"{checkout.key}:capture")
+        return {}
+
+    async def _pay(self, checkout: Checkout) -> Values:
+        return await self._change_order(checkout, Op.PAY)
+
+    async def _label(self, checkout: Checkout) -> Values:
+        asked = _asked(checkout)
+        body = {
+            "order_id": checkout.order_id,
+            "address": asked.address.model_dump(mode="json"),
+            "items": [{"sku": item.sku, "quantity": item.quantity} for item in asked.items],
+        }
+        made = await self.services.post("fulfillment-service", "/fulfillments", f"{checkout.key}:label", body)
+        return {"fulfillment_id": made["id"]}
+
+    async def _notify(self, checkout: Checkout) -> Values:
+        asked = _asked(checkout)
+        if asked.email is None:
+            return {}
+        body = {
+            "customer_id": asked.customer_id,
+            "channel": "email",
+            "topic": "order",
+            "to": asked.email,
+            "subject": f"Your order {checkout.order_id}",
+            "body": f"Thank you. Order {checkout.order_id}, {asked.total} in all, is paid and will be sent.",
+        }
+        try:
+            made = await self.services.post("notification-service", "/notifications", f"{checkout.key}:notify", body)
+            await self.services.post(
+                "notification-service", f"/notifications/{made['id']}/send", f"{checkout.key}:send"
+            )
+        except ServiceRefused:
+            return {}  # opted out, or no such address: the purchase stands without it
+        return {}
+
+    async def _void(self, checkout: Checkout) -> Values:
+        if checkout.payment_id is not None:
+            await self._undo("payment-service", f"/payments/{checkout.payment_id}/void", f"{checkout.key}:void")
+        return {}
+
+    async def _release(self, checkout: Checkout) -> Values:
+        if checkout.sold:
+            for item in _asked(checkout).items:
+                await self.services.post(
+                    "inventory-service",
+                    f"/stock/{item.sku}/receive",
+                    f"{checkout.key}:back:{_line(checkout, item.sku)}",
+                    {"quantity": item.quantity},
+                )
+        elif checkout.reservation_id is not None:
+            path = f"/reservations/{checkout.reservation_id}/release"
+            await self._undo("inventory-service", path, f"{checkout.key}:release")
+        return {}
+
+    async def _cancel(self, checkout: Checkout) -> Values:
+        if checkout.order_id is None:
+            return {}
+        try:
+            return await self._change_order(checkout, Op.CANCEL)
+        except ServiceRefused:
+            return {}  # deleted or cancelled by hand meanwhile: there is nothing to undo
+
+    async def _undo(self, service: str, path: str, key: str) -> None:
+        """A refusal says that there is nothing to undo any more: expired, voided before."""
+        try:
+            await self.services.post(service, path, key)
+        except ServiceRefused:
+            return
+
+    async def _change_order(self, checkout: Checkout, op: Op) -> Values:
+        order_id = checkout.order_id
+        assert order_id is not None
+        change = operation(op, f"{checkout.key}:{op.value}", order_id, "")
+        await self._own(lambda deadline: self.orders.change(order_id, change, deadline))
+        return {}
+
+    async def _own(self, call: Callable[[Deadline], Awaitable[Changed]]) -> Changed:
+        """A change of this service's own orders, with its outcome in the words of the others'."""
+        try:
+            return await call(Deadline(self.call_seconds))
+        except OrderRefused as error:
+            raise ServiceRefused(error.why, f"order-service: {error}") from error
+        except DatabaseTrouble as error:
+            raise NoClearWord(f"order-service: {error}") from error
+
+
+def order_key(checkout: Checkout) -> str:
+    """The order's key: by it the order of a checkout is found."""
+    return f"checkout:{checkout.key}"
+
+
+def _asked(checkout: Checkout) -> CheckoutRequest:
+    return CheckoutRequest.of_stored(checkout.request)
+
+
+def _line(checkout: Checkout, sku: str) -> int:
+    return [item["sku"] for item in checkout.request["items"]].index(sku)
