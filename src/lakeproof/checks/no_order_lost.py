@@ -42,6 +42,7 @@ def _judge(context: CheckContext, engines: Sequence[str], orders: int) -> Verdic
         "unclear": report.unclear,
         "refused": report.refused,
         **{wrong.value: report.total(wrong) for wrong in Wrong},
+        **({} if report.oversold is None else {"oversold": report.oversold}),
         **{f"rows.{table.engine}": table.rows for table in report.tables if table.table == "orders"},
     }
     outcome, summary = _outcome(report, engines, orders)
@@ -53,6 +54,8 @@ def _outcome(report: CheckReport, engines: Sequence[str], orders: int) -> tuple[
     counts = ", ".join(f"{name} {count}" for name, count in wrong.items())
     if any(wrong.values()):
         return Outcome.FAILED, f"{counts} of {report.orders} acknowledged orders"
+    if report.oversold:
+        return Outcome.FAILED, f"{report.oversold} units are sold or promised beyond what came in"
     if report.unknown:
         return Outcome.UNKNOWN, "; ".join(report.unknown)
     if report.orders < orders:

@@ -14,11 +14,12 @@ from lakeproof.lake.integrity.canonical import Table
 from lakeproof.lake.integrity.comparing import Shown, compare
 from lakeproof.lake.integrity.contents import Contents, contents_of
 from lakeproof.lake.integrity.readers import DATABASE, Reader, lake_reader, mariadb_snapshot
-from lakeproof.lake.integrity.report import CheckReport, TableReport
+from lakeproof.lake.integrity.report import Across, CheckReport, TableReport
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query import spark
 from lakeproof.lake.query.flink import start_gateway
+from lakeproof.shop import claims
 from lakeproof.shop.ledger import Expectations, now_us, read_ledgers
 from lakeproof.stack.stack import Stack
 
@@ -89,6 +90,7 @@ class _Check:
             self._note("opened")
             # Only now: the line of any call that an engine may show was written before the call was sent.
             reading = pool.submit(self._try, "ledger", lambda: read_ledgers(self._stack.ledger_dir))
+            looking = pool.submit(self._try, "shop", lambda: claims.look(self._stack, self._progress))
             width = width_for(self._largest(readers))
             shown = self._look(pool, readers, cuts, width)
             self._note("digests")
@@ -108,6 +110,9 @@ class _Check:
             )
             self._note("judged")
             others = self._other_tables(until_judged, commit, readers, cuts[DATABASE], cover_seconds)
+            shop = looking.result() or claims.Findings({}, None)
+            self._unknown += shop.unknown
+            self._note("shop")
         return CheckReport(
             at=datetime.now(UTC),
             nessie_hash=commit.hash if commit else None,
@@ -118,7 +123,8 @@ class _Check:
             unclear=expectations.unclear,
             refused=expectations.refused,
             tables=(*judged[0], *others),
-            across=tuple(judged[1]),
+            across=(*judged[1], *(Across(name, len(keys), tuple(keys)) for name, keys in shop.broken.items())),
+            oversold=shop.oversold,
             unknown=tuple(dict.fromkeys(self._unknown)),
             seconds=self._time.elapsed,
             steps=self._steps,

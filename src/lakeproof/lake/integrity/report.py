@@ -55,7 +55,8 @@ class CheckReport:
     """What was looked at and what was found.
 
     unknown: reasons why something could not be looked at; with any of them the verdict is never passed.
-    unclear: orders with a call whose outcome nobody knows. steps: seconds at which each step had ended.
+    oversold: units sold or promised beyond what came in. unclear: orders with a call whose outcome nobody knows.
+    steps: seconds at which each step had ended.
     """
 
     at: datetime
@@ -68,6 +69,7 @@ class CheckReport:
     refused: int
     tables: tuple[TableReport, ...] = ()
     across: tuple[Across, ...] = ()
+    oversold: int | None = None
     unknown: tuple[str, ...] = ()
     seconds: float = 0.0
     steps: dict[str, float] = field(default_factory=dict)
@@ -75,7 +77,11 @@ class CheckReport:
     @property
     def outcome(self) -> Outcome:
         """failed where anything wrong was seen; unknown where something could not be seen; else passed."""
-        if any(table.findings for table in self.tables) or any(claim.violations for claim in self.across):
+        if (
+            any(table.findings for table in self.tables)
+            or any(claim.violations for claim in self.across)
+            or self.oversold
+        ):
             return Outcome.FAILED
         return Outcome.UNKNOWN if self.reasons else Outcome.PASSED
 
@@ -120,8 +126,8 @@ class CheckReport:
             "unclear": self.unclear,
             "tables": [table.as_json() for table in self.tables],
             "across": [claim.as_json() for claim in self.across],
-            # There is no inventory yet, so nothing was looked at: never 0.
-            "oversold": None,
+            # None where the stack has no stock to look at: never 0.
+            "oversold": self.oversold,
             "refused": self.refused,
             "orders": self.orders,
             "not_ours": self.not_ours,
