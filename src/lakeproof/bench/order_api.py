@@ -7,26 +7,22 @@ no orders that nobody bought.
 
 import asyncio
 import contextlib
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import httpx
 import orjson
 import psutil
 import uvloop
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.closed_loop import Call, closed_loop
 from lakeproof.bench.scratch_database import connect_to, scratch_database
-from lakeproof.deadline import Deadline
+from lakeproof.bench.service_process import service_process
 from lakeproof.errors import TerminalError
 from lakeproof.shop.database.mysql import execute
 from lakeproof.shop.shoppers.report import percentiles_ms
@@ -60,8 +56,6 @@ _BODY: dict[str, Any] = {
     ],
 }
 
-type Order = Callable[[], Awaitable[None]]
-
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
     """Raises: TerminalError where the service does not start or refuses an order."""
@@ -69,7 +63,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     with (
         scratch_database(stack) as database,
         tempfile.TemporaryDirectory(prefix="lakeproof-bench-") as folder,
-        _service(database, Path(folder) / "service.log") as (url, process),
+        service_process("order_server", database, Path(folder) / "service.log") as (url, process),
     ):
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             service = psutil.Process(process.pid)
@@ -121,39 +115,24 @@ async def _measure(
     async with _by_sql(stack, database) as sql, _by_http(url) as http:
         for how, orders in (("sql", sql), ("http", http)):
             progress(f"warming {how}, {WARM_SECONDS:g} s")
-            await _loop(orders, WARM_SECONDS)
+            await closed_loop(orders, WARM_SECONDS)
         before = service.cpu_times()
         for number in range(1, ROUNDS + 1):
             for how, orders in (("sql", sql), ("http", http)):
-                rate, calls = await _loop(orders, seconds)
+                rate, calls = await closed_loop(orders, seconds)
                 rounds[how].append((rate, calls))
                 progress(f"round {number} of {ROUNDS}: {how} {rate:.0f} orders/s")
         after = service.cpu_times()
     return rounds, after.user + after.system - before.user - before.system
 
 
-async def _loop(orders: list[Order], seconds: float) -> tuple[float, list[float]]:
-    """Every client orders again as soon as it was answered."""
-    calls: list[float] = []
-    started = time.perf_counter()
-
-    async def client(order: Order) -> None:
-        while time.perf_counter() - started < seconds:
-            sent = time.perf_counter()
-            await order()
-            calls.append(time.perf_counter() - sent)
-
-    await asyncio.gather(*(client(order) for order in orders))
-    return len(calls) / (time.perf_counter() - started), calls
-
-
 @contextlib.asynccontextmanager
-async def _by_sql(stack: Stack, database: str) -> AsyncIterator[list[Order]]:
+async def _by_sql(stack: Stack, database: str) -> AsyncIterator[list[Call]]:
     """One connection per client; the same statements and round trips as the service sends."""
     connect = connect_to(stack, database)
     connections = [await connect() for _ in range(CLIENTS)]
 
-    def client(index: int) -> Order:
+    def client(index: int) -> Call:
         async def order() -> None:
             key = uuid.uuid4().hex
             await execute(connections[index], _TRANSACTION, (key, key))
@@ -169,7 +148,7 @@ async def _by_sql(stack: Stack, database: str) -> AsyncIterator[list[Order]]:
 
 
 @contextlib.asynccontextmanager
-async def _by_http(url: str) -> AsyncIterator[list[Order]]:
+async def _by_http(url: str) -> AsyncIterator[list[Call]]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def order() -> None:
@@ -181,45 +160,6 @@ async def _by_http(url: str) -> AsyncIterator[list[Order]]:
                     raise TerminalError(f"{answer.status} {text[:200]!r}", where="POST /orders")
 
         yield [order] * CLIENTS
-
-
-@contextlib.contextmanager
-def _service(database: str, log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The service's process and its address. Raises: TerminalError with its last lines."""
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lakeproof.bench.order_server", database, str(port)],
-            stdout=subprocess.DEVNULL,
-            stderr=output,
-        )
-    try:
-
-        def healthy() -> bool | None:
-            if process.poll() is not None:
-                raise TerminalError(f"ended: {log.read_text()[-500:]}", where="order service of the benchmark")
-            try:
-                return True if httpx.get(f"{url}/health", timeout=2.0).status_code == 200 else None
-            except httpx.HTTPError:
-                return None
-
-        Deadline(30.0).wait_for("the order service of the benchmark", healthy, every=0.1)
-        yield url, process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 BENCHMARK = Benchmark("order-api", "orders/s and p50/p95/p99 by HTTP against bare SQL", ("mysql",), run)

@@ -1,0 +1,65 @@
+"""A database of a benchmark's own in the stack's PostgreSQL, and a topic of its own: not captured, not checked."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
+    AdminClient,
+    NewTopic,
+)
+
+from lakeproof.shop.database.postgres import Connection, connector
+from lakeproof.shop.topics import event_topic
+from lakeproof.stack.engines import postgres
+from lakeproof.stack.stack import Stack
+
+NAME = "lakeproof_bench"
+EVENTS_OF = "bench"
+TOPIC_SECONDS = 30.0
+
+
+@contextlib.contextmanager
+def scratch_postgres(stack: Stack, schema: str, name: str = NAME) -> Iterator[str]:
+    """Fresh, with the tables of the database `schema`; dropped afterwards, also one that a killed run left behind."""
+    asyncio.run(
+        _execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+    )
+    try:
+        asyncio.run(_execute(stack, name, postgres.schema_of(schema)))
+        yield name
+    finally:
+        asyncio.run(_execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+
+async def _execute(stack: Stack, database: str, *statements: str) -> None:
+    async with postgres.connection(stack, postgres.ROOT_USER, postgres.ROOT_SECRET, 30.0, database) as root:
+        for statement in statements:
+            await root.execute(statement)
+
+
+@contextlib.contextmanager
+def scratch_topic(stack: Stack) -> Iterator[None]:
+    """The topic of EVENTS_OF, taken away afterwards."""
+    topic = event_topic(EVENTS_OF)
+    client = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp")})
+    if topic not in client.list_topics(timeout=TOPIC_SECONDS).topics:
+        client.create_topics([NewTopic(topic, num_partitions=3, replication_factor=1)])[topic].result(TOPIC_SECONDS)
+    try:
+        yield
+    finally:
+        client.delete_topics([topic], request_timeout=TOPIC_SECONDS)[topic].result(TOPIC_SECONDS)
+
+
+def connect_to(stack: Stack, database: str, *, statement_seconds: float = 0.0) -> Callable[[], Awaitable[Connection]]:
+    """Opens connections as a service does, but as root: its own account has no rights here."""
+    host, port = stack.host_port("postgres", "tcp")
+    return connector(
+        host,
+        port,
+        postgres.ROOT_USER,
+        stack.secret(postgres.ROOT_SECRET),
+        database,
+        connect_seconds=5.0,
+        statement_seconds=statement_seconds or stack.settings.shop.request_seconds,
+    )
