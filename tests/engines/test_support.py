@@ -193,7 +193,8 @@ def test_a_frozen_cache_costs_little_and_nothing_stale_comes_out_of_it(
         health = shop.get("/health").json()
     finally:
         supervisor.kill("redis", "CONT")
-    assert max(seconds for _, seconds in looks) < 1.0
+    assert max(seconds for _, seconds in looks) < 1.5
+    assert sorted(seconds for _, seconds in looks)[2] < 0.5  # one of them waited
     assert {look["came_from"] for look, _ in looks} == {"remote"}
     assert "payment.refunded" in {entry["type"] for entry in fresh["entries"]}
     assert (health["status"], health["dependencies"]["redis"]["status"]) == ("healthy", "unhealthy")
@@ -278,6 +279,21 @@ def test_two_hundred_mebibytes_are_refused_early_and_never_held(
     assert process.memory_info().rss - before < 32 * 1024 * 1024
     assert set(folder.rglob("*")) - stored == {path for path in folder.rglob("*") if path.is_dir()} - stored
     assert shop.get(f"/support/cases/{case}").status_code == 200
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 201), (1, 413)])
+def test_an_attachment_may_have_ten_mebibytes_and_is_never_held(
+    shop: httpx.Client, support: Instance, more: int, status: int
+) -> None:
+    case = a_case(shop)
+    process = psutil.Process(support.process.pid)
+    before = process.memory_info().rss
+    body, headers = form("log.txt", b"x" * (10 * 1024 * 1024 + more))
+    for _ in range(3):
+        headers |= key()
+        answer = shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers)
+        assert answer.status_code == status, answer.text
+    assert process.memory_info().rss - before < 16 * 1024 * 1024
 
 
 def test_what_is_no_picture_document_or_text_is_refused(shop: httpx.Client) -> None:

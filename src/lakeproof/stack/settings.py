@@ -149,7 +149,7 @@ class SupportSettings(BaseModel):
 
     timeline_cache_ttl_seconds: float = Field(30.0, ge=0, le=86_400, description="0: no timeline is kept")
     cache_seconds: float = Field(
-        0.2, ge=0.01, le=5, description="each step of a look into Redis is given up after it"
+        0.5, ge=0.01, le=5, description="each step of a look into Redis is given up after it"
     )
     source_seconds: float = Field(
         2.5, ge=0.05, le=60, description="a source that has not answered by then is missing"
