@@ -483,7 +483,8 @@ def test_schemathesis_finds_no_server_error_and_no_violation(stack: Stack, shop:
             "run",
             f"{stack.url(NAME)}/openapi.json",
             "--checks=all",
-            "--exclude-checks=unsupported_method,positive_data_acceptance,ignored_auth",
+            # A key that was used for another request, two keys, an address that is none: no schema says that.
+            "--exclude-checks=positive_data_acceptance",
             "--max-examples=40",
             "--seed=7",
             "--request-timeout=15",

@@ -99,9 +99,21 @@ async def test_more_than_may_wait_for_the_disk_are_refused(tmp_path: Path, monke
         assert log.count()[0] == 5
 
 
-def test_a_mail_with_broken_headers_is_still_a_mail() -> None:
-    kept = read_mail(b"Message-ID: <\xff\xfe\nSubject: =?x?q?\n\nbody\n", "s@x", ["r@x"])
-    assert (kept.to, kept.body) == (("r@x",), "body")
+@pytest.mark.parametrize(
+    ("content", "body"),
+    [
+        (b"Message-ID: <\xff\xfe\nSubject: =?x?q?\n\nbody\n", "body"),
+        (b"Subject: =?utf-8?b?!!!?=\nContent-Type: text/plain; charset=nope\n\nbody", "body"),
+        (b"Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n%%%", ""),
+        (b"Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/plain\n\none\n--x--", "one"),
+        (b"Content-Type: multipart/mixed\n\nno boundary", ""),
+        (b"", ""),
+    ],
+)
+def test_a_broken_mail_is_still_a_mail(content: bytes, body: str) -> None:
+    kept = read_mail(content, "s@x", ["r@x"])
+    assert (kept.to, kept.body) == (("r@x",), body)
+    assert kept.message_id
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from lakeproof.shop.mail_sink.app import Place, create_app
+from lakeproof.shop.mail_sink.smtp import read_mail
 from lakeproof.shop.notification.providers import (
     Delivery,
     MailProvider,
@@ -191,6 +192,24 @@ async def test_a_webhooks_status_tells_whether_a_retry_helps(status: int, perman
     async with rude(saying(text.encode())) as port:
         failed = await failure_of(WebhookProvider(f"http://127.0.0.1:{port}/", 1.0), a_delivery())
     assert (failed.permanent, str(failed)) == (permanent, f"answered {status}")
+
+
+@pytest.mark.parametrize(
+    "body", ["", "one", "one\n\nthree", "Grüße\n" * 100, "x" * 5_000, ".\n..\n", "tab\tand \x7f", "a\rb\x0bc\u2028d"]
+)
+@pytest.mark.parametrize("subject", ["Your order", "Grüße " * 30, "=?utf-8?b?x?="])
+def test_a_mail_is_read_as_it_was_written(body: str, subject: str) -> None:
+    written = mail_of(Delivery(uuid.uuid4(), "a@example.org", subject, body, "order"))
+    assert all(len(line) <= 998 for line in written.split(b"\r\n"))
+    read = read_mail(written, "s@x", ["a@example.org"])
+    assert read.subject.strip() == subject.strip()
+    assert read.body.replace("\r", "\n") == body.replace("\r", "\n").rstrip("\n")
+
+
+@pytest.mark.parametrize(("to", "subject"), [("a@b.org\nBcc: c@d.org", "s"), ("a@b.org", "s\r\nBcc: c@d.org")])
+def test_a_line_that_would_break_the_head_is_never_sent(to: str, subject: str) -> None:
+    with pytest.raises(ValueError, match="control character"):
+        mail_of(Delivery(uuid.uuid4(), to, subject, "Text", "order"))
 
 
 def test_nothing_of_a_mails_text_becomes_a_header() -> None:

@@ -179,7 +179,7 @@ async def create_batch(request: Request, body: BatchRequest, idempotency_key: Id
 
 
 @router.get(
-    "/notifications/batches/{batch_id}", response_model=BatchBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
+    "/notifications/batches/{batch_id:uuid}", response_model=BatchBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
 )
 async def get_batch(request: Request, batch_id: NotificationId) -> Response:
     """How far a batch has come."""
@@ -210,7 +210,9 @@ async def put_preferences(
 
 
 @router.get(
-    "/notifications/{notification_id}", response_model=NotificationBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
+    "/notifications/{notification_id:uuid}",
+    response_model=NotificationBody,
+    responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND},
 )
 async def get_notification(request: Request, notification_id: NotificationId) -> Response:
     """One notification."""
@@ -218,7 +220,7 @@ async def get_notification(request: Request, notification_id: NotificationId) ->
     return _response(await api.answer(lambda deadline: api.store.get(notification_id, deadline)))
 
 
-@router.post("/notifications/{notification_id}/send", response_model=NotificationBody, responses=_SEND_SAYS)
+@router.post("/notifications/{notification_id:uuid}/send", response_model=NotificationBody, responses=_SEND_SAYS)
 async def send_notification(
     request: Request, notification_id: NotificationId, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -231,7 +233,7 @@ async def send_notification(
 
 
 @router.post(
-    "/notifications/{notification_id}/fail",
+    "/notifications/{notification_id:uuid}/fail",
     response_model=NotificationBody,
     responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND, **_CONFLICT},
 )

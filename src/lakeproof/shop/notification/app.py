@@ -16,6 +16,7 @@ from lakeproof.shop.notification.claims import Claims
 from lakeproof.shop.notification.consumer import EventConsumer, EventReader
 from lakeproof.shop.notification.customers import Customers
 from lakeproof.shop.notification.event_store import EventStore
+from lakeproof.shop.notification.incoming import TOPICS
 from lakeproof.shop.notification.limiter import Limiter
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import Channel
@@ -34,10 +35,15 @@ DUE_AT_ONCE = 32
 ASK_SECONDS = 0.8
 STOP_SECONDS = 4.0
 
+type Question = Callable[[], Awaitable[str]]
+
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the service stands on. `mail`: host and port of the mail server; the others: URLs, or host:port."""
+    """What the service stands on. `mail`: host and port of the mail server; the others: URLs, or host:port.
+
+    `events_of`: whose topic its own events go to. `reads`: the topics of others' events; () for none.
+    """
 
     connect: Callable[[], Awaitable[Connection]]
     connect_relay: Callable[[], Awaitable[Connection]]
@@ -46,6 +52,8 @@ class Surroundings:
     webhook: str
     kafka: str
     orders: str
+    events_of: str = "notification"
+    reads: tuple[str, ...] = TOPICS
 
 
 def surroundings_of(stack: Stack) -> Surroundings:
@@ -61,71 +69,104 @@ def surroundings_of(stack: Stack) -> Surroundings:
     )
 
 
-def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundings) -> FastAPI:
-    """The service with its worker and its reader of events; it starts also where what it stands on is away."""
-    metrics = NotificationMetrics()
+class Works:
+    """What runs inside the service, from `start` to `stop`: made within the event loop."""
 
-    @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+    def __init__(
+        self, shop: ShopSettings, own: NotificationSettings, around: Surroundings, metrics: NotificationMetrics
+    ) -> None:
+        self._around = around
         pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
         working = ConnectionPool(around.connect, WORKER_POOL)
-        asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
+        self._asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # full is not ill
+        self._pools = (pool, working, self._asking)
         metrics.database.watch(pool)
-        asking_redis = redis_connection.connect(around.redis, ASK_SECONDS)
-        limiter = Limiter(
+        self._asking_redis = redis_connection.connect(around.redis, ASK_SECONDS)
+        self._limiter = Limiter(
             around.redis,
             metrics,
             limit=own.notification_rate_limit,
             window_seconds=own.notification_rate_window_seconds,
             seconds=own.redis_seconds,
         )
-        providers: dict[str, Provider] = {
+        self._providers: dict[str, Provider] = {
             Channel.EMAIL.value: MailProvider(*around.mail, own.provider_seconds),
             Channel.WEBHOOK.value: WebhookProvider(around.webhook, own.provider_seconds),
         }
         retries = Retries(own.attempts, own.retry_seconds)
-        calling = Sender(Claims(pool, metrics, own.lease_seconds), limiter, providers, metrics, retries)
+
+        def sender(claims: Claims) -> Sender:
+            return Sender(claims, self._limiter, self._providers, metrics, retries)
+
         claims = Claims(working, metrics, own.lease_seconds)
-        sender = Sender(claims, limiter, providers, metrics, retries)
-        worker = Worker(claims, sender, look_seconds=own.look_seconds, at_once=AT_ONCE, batch=DUE_AT_ONCE)
-        customers = Customers(around.orders, shop.request_seconds)
-        reader = EventReader(EventStore(working, metrics), customers, metrics, worker.wake)
-        consumer = EventConsumer(around.kafka, reader.take)
-        app.state.notifications = NotificationApi(
-            NotificationStore(pool, metrics), calling, shop.request_seconds, worker.wake
+        self._for_callers = sender(Claims(pool, metrics, own.lease_seconds))
+        self._worker = Worker(
+            claims, sender(claims), look_seconds=own.look_seconds, at_once=AT_ONCE, batch=DUE_AT_ONCE
         )
-        working_task = asyncio.create_task(worker.run(), name="worker")
-        consumer.start()
+        self._customers = Customers(around.orders, shop.request_seconds)
+        reader = EventReader(EventStore(working, metrics), self._customers, metrics, self._worker.wake)
+        self._consumer = EventConsumer(around.kafka, reader.take, topics=around.reads)
+        self._working: asyncio.Task[None] | None = None
+        self.api = NotificationApi(
+            NotificationStore(pool, metrics), self._for_callers, shop.request_seconds, self._worker.wake
+        )
 
-        async def ask_workers() -> str:
-            ended = ["worker"] if working_task.done() else []
-            ended += [] if consumer.is_running else ["reader of events"]
-            return f"ended: {', '.join(ended)}" if ended else ""
+    def start(self) -> None:
+        """Send what is due, and read others' events."""
+        self._working = asyncio.create_task(self._worker.run(), name="worker")
+        if self._around.reads:
+            self._consumer.start()
 
-        async def ask_order_service() -> str:
-            return customers.problem
+    async def stop(self) -> None:
+        """End what is under way, then close everything."""
+        assert self._working is not None
+        self._worker.stop()
+        await asyncio.gather(self._consumer.stop(), asyncio.wait({self._working}, timeout=STOP_SECONDS))
+        await self._for_callers.finish(STOP_SECONDS)
+        self._working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._working
+        for provider in self._providers.values():
+            await provider.close()
+        await asyncio.gather(self._customers.close(), self._limiter.close(), self._asking_redis.aclose())
+        await asyncio.gather(*(pool.close(1.0) for pool in self._pools))
 
+    def questions(self) -> Mapping[str, Question]:
+        """What /health asks."""
+        return {
+            "postgres": lambda: ask(self._asking, "notifications"),
+            "redis": lambda: redis_connection.problem_of(self._asking_redis),
+            "mail-sink": lambda: _ask_mail(self._around.mail),
+            "kafka": self._consumer.problem,
+            "order-service": self._ask_order_service,
+            "workers": self._ask_workers,
+        }
+
+    async def _ask_order_service(self) -> str:
+        """It is asked only where an event does not tell its customer."""
+        return self._customers.problem
+
+    async def _ask_workers(self) -> str:
+        ended = ["worker"] if self._working is None or self._working.done() else []
+        if self._around.reads and not self._consumer.is_running:
+            ended.append("reader of events")
+        return f"ended: {', '.join(ended)}" if ended else ""
+
+
+def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundings) -> FastAPI:
+    """The service with its worker and its reader of events; it starts also where what it stands on is away."""
+    metrics = NotificationMetrics()
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
+        works = Works(shop, own, around, metrics)
+        app.state.notifications = works.api
+        works.start()
         try:
-            async with relaying(around.connect_relay, around.kafka, "notification", metrics.registry):
-                yield {
-                    "postgres": lambda: ask(asking, "notifications"),
-                    "redis": lambda: redis_connection.problem_of(asking_redis),
-                    "mail-sink": lambda: _ask_mail(around.mail),
-                    "kafka": consumer.problem,
-                    "order-service": ask_order_service,
-                    "workers": ask_workers,
-                }
+            async with relaying(around.connect_relay, around.kafka, around.events_of, metrics.registry):
+                yield works.questions()
         finally:
-            worker.stop()
-            await asyncio.gather(consumer.stop(), asyncio.wait({working_task}, timeout=STOP_SECONDS))
-            await calling.finish(STOP_SECONDS)
-            working_task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working_task
-            for provider in providers.values():
-                await provider.close()
-            await asyncio.gather(customers.close(), limiter.close(), asking_redis.aclose())
-            await asyncio.gather(pool.close(1.0), working.close(1.0), asking.close(1.0))
+            await works.stop()
 
     works_without = frozenset({"redis", "mail-sink", "kafka", "order-service"})
     return create_service("notification service", shop, metrics, router, opened, works_without=works_without)

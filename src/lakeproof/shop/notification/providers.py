@@ -6,10 +6,11 @@ The same notification always carries the same Message-ID (or Idempotency-Key), s
 import asyncio
 import smtplib
 import uuid
+from base64 import encodebytes
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
+from email.header import Header
+from email.utils import formatdate
 from typing import Protocol
 
 import httpx
@@ -18,6 +19,8 @@ from lakeproof.deadline import Deadline
 
 SENDER = "shop@lakeproof.example"
 CONNECTIONS = 8
+CRLF = "\r\n"
+MAX_LINE = 990  # a mail's line may have 998 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +148,34 @@ def _named(error: Exception, *, unclear: bool) -> ProviderFailed:
 
 
 def mail_of(delivery: Delivery) -> bytes:
-    """The mail as it travels."""
-    mail = EmailMessage(policy=SMTP_POLICY)
-    mail["From"], mail["To"], mail["Subject"] = SENDER, delivery.to, delivery.subject
-    mail["Message-ID"] = delivery.message_id
-    mail["X-Topic"] = delivery.topic
-    mail.set_content(delivery.body)
-    return mail.as_bytes()
+    """The mail as it travels; written by hand, because the library's own writer costs more than sending it.
+
+    Raises: ValueError where the address or the subject would break out of its line.
+    """
+    if not (delivery.to.isascii() and delivery.to.isprintable() and delivery.subject.isprintable()):
+        raise ValueError("a control character in its head")
+    subject = delivery.subject
+    if not subject.isascii() or "=?" in subject:
+        subject = Header(subject, "utf-8").encode(linesep=CRLF)
+    lines = delivery.body.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if delivery.body.isascii() and all(len(line) <= MAX_LINE for line in lines):
+        encoding, body = "7bit", CRLF.join([*lines, ""]).encode()
+    else:
+        encoding, body = "base64", encodebytes(delivery.body.encode()).replace(b"\n", b"\r\n")
+    head = (
+        f"From: {SENDER}",
+        f"To: {delivery.to}",
+        f"Subject: {subject}",
+        f"Date: {formatdate()}",
+        f"Message-ID: {delivery.message_id}",
+        f"X-Topic: {delivery.topic}",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Transfer-Encoding: {encoding}",
+        "",
+        "",
+    )
+    return CRLF.join(head).encode() + body
 
 
 class WebhookProvider:

@@ -318,14 +318,14 @@ def _require_same(operation: Operation, done: Sequence[Row]) -> str:
 def notification_of(row: Row) -> Notification:
     """One row of the table."""
     return Notification(
-        id=_plain(row["id"]),
+        id=row["id"],
         customer_id=row["customer_id"],
         channel=row["channel"],
         to=row["recipient"],
         subject=row["subject"],
         body=row["body"],
         topic=row["topic"],
-        batch_id=None if row["batch_id"] is None else _plain(row["batch_id"]),
+        batch_id=row["batch_id"],
         status=row["status"],
         reason=row["reason"],
         attempts=row["attempts"],
@@ -335,11 +335,6 @@ def notification_of(row: Row) -> Notification:
         updated_at=iso(row["updated_at"]),
         sent_at=None if row["sent_at"] is None else iso(row["sent_at"]),
     )
-
-
-def _plain(given: uuid.UUID) -> uuid.UUID:
-    """The driver's own kind of UUID, which orjson does not write, as the ordinary one."""
-    return uuid.UUID(int=given.int)
 
 
 def _preferences(customer_id: int, rows: Sequence[Row]) -> Preferences:
