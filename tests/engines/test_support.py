@@ -224,18 +224,6 @@ def test_a_file_comes_back_as_it_was(shop: httpx.Client, folder: Path) -> None:
     assert [one["id"] for one in listed] == [once.json()["id"]]
 
 
-def test_a_file_that_is_nowhere_is_said_to_be_lost(shop: httpx.Client, folder: Path) -> None:
-    case = a_case(shop)
-    before = set((folder / "files").rglob("*"))
-    body, headers = form("photo.png", PNG)
-    made = shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers).json()
-    for path in set((folder / "files").rglob("*")) - before:
-        if path.is_file():
-            path.unlink()
-    answer = shop.get(f"/support/cases/{case}/attachments/{made['id']}")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "file_lost")
-
-
 def test_no_name_is_a_path(shop: httpx.Client, folder: Path) -> None:
     case = a_case(shop)
     before = set(folder.rglob("*"))
@@ -414,3 +402,15 @@ def test_a_stopped_database_ends_every_request(
 
 def test_nothing_that_the_openapi_allows_or_forbids_is_a_server_error(support: Instance) -> None:
     assert_it_keeps_its_openapi(support.url)
+
+
+def test_a_file_that_is_nowhere_is_said_to_be_lost(shop: httpx.Client, folder: Path) -> None:
+    case = a_case(shop)
+    before = set((folder / "files").rglob("*"))
+    body, headers = form("photo.png", PNG)
+    made = shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers).json()
+    for path in set((folder / "files").rglob("*")) - before:
+        if path.is_file():
+            path.unlink()
+    answer = shop.get(f"/support/cases/{case}/attachments/{made['id']}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "file_lost")

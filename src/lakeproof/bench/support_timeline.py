@@ -1,0 +1,191 @@
+"""support-timeline: timelines of 20 entries per second, from the cache and collected, at 16 clients.
+
+Closed loop, in turns (bare, cached, collected, bare …), so that a busy machine hits all. Bare is the peer: one select
+of the case and one look into Redis on as many connections, no HTTP. The services that are asked answer at once
+(timeline_sources.py), each from the same process; the support service is the real one, on a database of its own.
+"""
+
+import asyncio
+import contextlib
+import os
+import statistics
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import httpx
+import psutil
+import uvloop
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.closed_loop import Call, closed_loop
+from lakeproof.bench.scratch_postgres import connect_to, scratch_postgres
+from lakeproof.bench.service_process import service_process
+from lakeproof.errors import TerminalError
+from lakeproof.shop.redis_connection import connect as connect_redis
+from lakeproof.shop.redis_connection import redis_url
+from lakeproof.shop.shoppers.report import percentiles_ms
+from lakeproof.shop.support.sources import SERVICES
+from lakeproof.shop.support.store import SELECT_CASE
+from lakeproof.stack.stack import Stack
+
+CLIENTS = 16
+ENTRIES = 20
+ROUNDS = 4
+WARM_SECONDS = 2.0
+SECONDS = 6.0
+AIM_CACHED, AIM_COLLECTED = 3 * 242, 3 * 33  # three times a comparable public shop on this kind of machine
+TTL_VARIABLE = "LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS"
+
+type Rounds = dict[str, list[tuple[float, list[float]]]]
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: TerminalError where a service does not start or a timeline is not as it should be."""
+    seconds = options.seconds or SECONDS
+    with contextlib.ExitStack() as running:
+        database = running.enter_context(scratch_postgres(stack, "support"))
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="lakeproof-bench-")))
+        sources, _ = running.enter_context(service_process("timeline_sources", "-", folder / "sources.log"))
+        with _environment({service.variable: sources for service in SERVICES}):
+            with _environment({TTL_VARIABLE: "60"}):
+                cached, process = running.enter_context(
+                    service_process("support_server", database, folder / "cached.log")
+                )
+            with _environment({TTL_VARIABLE: "0"}):
+                collected, _ = running.enter_context(
+                    service_process("support_server", database, folder / "collected.log")
+                )
+        case = _open_case(cached)
+        service = psutil.Process(process.pid)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            urls = {"cached": cached, "collected": collected}
+            rounds, kept = runner.run(_measure(stack, database, urls, case, seconds, progress))
+        memory = service.memory_info().rss
+    rates = {how: statistics.median(rate for rate, _ in found) for how, found in rounds.items()}
+    rows = [
+        {
+            "how": how,
+            "timelines_per_second": round(rates[how], 1),
+            "lowest_round": round(min(rate for rate, _ in found), 1),
+            "highest_round": round(max(rate for rate, _ in found), 1),
+            **{
+                f"{name}_ms": value
+                for name, value in percentiles_ms(sorted(call for _, calls in found for call in calls)).items()
+            },
+        }
+        for how, found in rounds.items()
+    ]
+    return Result(
+        "support-timeline",
+        options,
+        {f"timelines of {ENTRIES} entries, {CLIENTS} clients, {ROUNDS} rounds of {seconds:g} s each": rows},
+        [
+            Ratio("cached timelines/s to bare reads/s", round(rates["cached"] / rates["bare"], 3)),
+            Ratio(
+                "cached timelines/s to three times the comparable shop's 242/s",
+                round(rates["cached"] / AIM_CACHED, 2),
+                "at least 1",
+                rates["cached"] >= AIM_CACHED,
+            ),
+            Ratio(
+                "collected timelines/s to three times the comparable shop's 33/s",
+                round(rates["collected"] / AIM_COLLECTED, 2),
+                "at least 1",
+                rates["collected"] >= AIM_COLLECTED,
+            ),
+        ],
+        [
+            f"service: one worker, {memory / 2**20:.0f} MiB after the run; its sources are one process",
+            f"from the cache: {kept['cached']:.1%} of the cached, {kept['collected']:.1%} of the collected",
+        ],
+    )
+
+
+@contextlib.contextmanager
+def _environment(given: dict[str, str]) -> Iterator[None]:
+    """Variables for the processes that are started in the block."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _open_case(url: str) -> str:
+    """The path of a case whose timeline has ENTRIES entries. Raises: TerminalError."""
+    order = int.from_bytes(os.urandom(6))  # nobody's: its cached timeline is the benchmark's own
+    opened = httpx.post(
+        f"{url}/support/cases",
+        json={"customer_id": 42, "order_id": order, "subject": "benchmark"},
+        headers={"Idempotency-Key": uuid.uuid4().hex},
+        timeout=10.0,
+    )
+    path = f"/support/cases/{opened.json()['id']}?includeTimeline=true"
+    timeline = httpx.get(url + path, timeout=10.0).json()["timeline"]
+    if len(timeline["entries"]) != ENTRIES or not timeline["complete"]:
+        raise TerminalError(f"{len(timeline['entries'])} entries, {timeline['sources']}", where=path)
+    return path
+
+
+async def _measure(
+    stack: Stack, database: str, urls: dict[str, str], path: str, seconds: float, progress: Progress
+) -> tuple[Rounds, dict[str, float]]:
+    """By how: per round, timelines per second and the seconds of each call; and what share came from the cache."""
+    case_id = int(path.split("/")[3].partition("?")[0])
+    async with _bare(stack, database, case_id) as bare, aiohttp.ClientSession() as session:
+        kept: dict[str, Counter[bool]] = {how: Counter() for how in urls}
+        ways = {"bare": bare} | {how: [_read(session, url + path, kept[how])] * CLIENTS for how, url in urls.items()}
+        for clients in ways.values():
+            await closed_loop(clients, WARM_SECONDS)
+        rounds: Rounds = {how: [] for how in ways}
+        for number in range(1, ROUNDS + 1):
+            for how, clients in ways.items():
+                rate, calls = await closed_loop(clients, seconds)
+                rounds[how].append((rate, calls))
+                progress(f"round {number} of {ROUNDS}: {how} {rate:.0f} timelines/s")
+    return rounds, {how: seen[True] / seen.total() for how, seen in kept.items()}
+
+
+def _read(session: aiohttp.ClientSession, url: str, kept: Counter[bool]) -> Call:
+    async def read() -> None:
+        async with session.get(url) as answer:
+            text = await answer.read()
+            if answer.status != 200:
+                raise TerminalError(f"{answer.status} {text[:300]!r}", where=url)
+            kept[b'"came_from":"cache"' in text] += 1
+
+    return read
+
+
+@contextlib.asynccontextmanager
+async def _bare(stack: Stack, database: str, case_id: int) -> AsyncIterator[list[Call]]:
+    connect, redis = connect_to(stack, database), connect_redis(redis_url(stack), 5.0)
+    connections = [await connect() for _ in range(CLIENTS)]
+
+    def client(index: int) -> Call:
+        async def read() -> None:
+            await connections[index].fetch(SELECT_CASE, case_id)
+            await redis.mget("support:timeline:0", "support:timeline-generation:0")
+
+        return read
+
+    try:
+        yield [client(index) for index in range(CLIENTS)]
+    finally:
+        for connection in connections:
+            connection.close()
+        await redis.aclose()
+
+
+BENCHMARK = Benchmark(
+    "support-timeline", "timelines/s of 20 entries, cached and collected", ("postgres", "redis", "minio"), run
+)
