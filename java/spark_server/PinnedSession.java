@@ -39,6 +39,8 @@ final class PinnedSession
     static PinnedSession open(SparkSession root, Map<String, String> catalog, String hash)
     {
         SparkSession spark = root.newSession();
+        // The parser and the catalog manager ask the thread's active session for settings, whichever session they are of.
+        SparkSession.setActiveSession(spark);
         for (String name : CALLING_JAVA) {
             spark.sessionState().functionRegistry().dropFunction(new FunctionIdentifier(name));
         }
@@ -62,11 +64,15 @@ final class PinnedSession
     public void close()
             throws Exception
     {
-        if (pinned) {
-            Object catalog = spark.sessionState().catalogManager().catalog(CATALOG);
-            if (catalog instanceof HasIcebergCatalog iceberg && iceberg.icebergCatalog() instanceof AutoCloseable open) {
+        try {
+            if (pinned
+                    && spark.sessionState().catalogManager().catalog(CATALOG) instanceof HasIcebergCatalog iceberg
+                    && iceberg.icebergCatalog() instanceof AutoCloseable open) {
                 open.close();
             }
+        }
+        finally {
+            SparkSession.clearActiveSession();
         }
     }
 }

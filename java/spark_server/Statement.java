@@ -76,8 +76,6 @@ final class Statement
             throws Exception
     {
         try (PinnedSession session = PinnedSession.open(root, catalog, hash)) {
-            // Also the parser of this thread asks the active session for its settings.
-            SparkSession.setActiveSession(session.spark());
             Reading.require(session.spark().sessionState().sqlParser().parsePlan(sql));
             SparkContext context = root.sparkContext();
             context.setJobGroup(group, group, true);
@@ -155,7 +153,6 @@ final class Statement
         runner = null;
         over = true;
         Thread.interrupted();
-        SparkSession.clearActiveSession();
         root.sparkContext().clearJobGroup();
     }
 

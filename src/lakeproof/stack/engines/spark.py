@@ -88,6 +88,8 @@ def settings(stack: Stack) -> dict[str, str]:
         f"{catalog}.catalog-impl": "org.apache.iceberg.nessie.NessieCatalog",
         f"{catalog}.uri": f"{stack.url('nessie')}/api/v2",
         f"{catalog}.client-api-version": "2",
+        # the other one keeps threads and a selector for each session until the heap is swept
+        f"{catalog}.force-url-connection-client": "true",
         f"{catalog}.ref": "main",
         f"{catalog}.warehouse": WAREHOUSE,
         f"{catalog}.cache-enabled": "false",
