@@ -23,6 +23,7 @@ from lakeproof.stack.engines import postgres, redis
 from lakeproof.stack.stack import Stack
 
 from .instances import Instance, instance
+from .slow_proxy import slow_proxy
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
@@ -392,6 +393,23 @@ def test_a_provider_that_is_gone_or_silent_fails_in_time_and_is_tried_again(
         assert len(delivered(stack, one)) == 1
 
 
+def test_a_provider_that_takes_five_seconds_is_given_up_and_another_sender_delivers_once(
+    stack: Stack, shop: httpx.Client
+) -> None:
+    host, port = stack.host_port("mail-sink", "smtp")
+    made = created(shop)
+    with slow_proxy(host, port, 5.0) as slow:
+        settings = {"LAKEPROOF_ENDPOINTS": json.dumps({"mail-sink": {"smtp": f"127.0.0.1:{slow}"}})}
+        with instance(MODULE, settings) as one, one.wait_until_healthy().client() as client:
+            before, started = metric(stack, FAILED, url=one.url), time.monotonic()
+            answer = client.post(f"/notifications/{made}/send")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (502, "provider_failed")
+            assert time.monotonic() - started < 5.0
+            assert metric(stack, FAILED, url=one.url) == before + 1
+    await_status(shop, made, "sent", 60)
+    assert len(delivered(stack, made)) == 1
+
+
 def test_without_its_database_it_is_unhealthy_and_refuses_without_hanging(
     stack: Stack, shop: httpx.Client, supervisor: SupervisorClient
 ) -> None:
@@ -451,6 +469,34 @@ def test_an_event_acts_once_and_poison_is_passed_over_and_named(
         ("events.payment", "unsupported_topic"),
     }
     assert all(isinstance(one["offset"], int) and isinstance(one["partition"], int) for one in passed)
+
+
+def captured(event_id: int, order_id: int, type_: str) -> bytes:
+    row = {"id": event_id, "order_id": order_id, "version": 2, "type": type_, "at": "2026-11-24T14:43:53.042722Z"}
+    return json.dumps({"op": "c", "source": {"table": "order_events"}, "before": None, "after": row}).encode()
+
+
+def test_a_captured_order_event_waits_for_the_order_service_and_is_told_once(
+    stack: Stack, shop: httpx.Client, up: Callable[..., SupervisorClient]
+) -> None:
+    number = uuid.uuid4().int % 2**31
+    supervisor = up("order-service")
+    body = {"customer_id": a_customer(), "items": [{"sku": "sku-1", "quantity": 1, "unit_price": "1.00"}]}
+    key = {"idempotency-key": f"test-{uuid.uuid4().hex}"}
+    order = httpx.post(f"{stack.url('order-service')}/orders", json=body, headers=key, timeout=10).json()
+    supervisor.stop("order-service")
+    try:
+        paid, created_ = captured(number, order["id"], "paid"), captured(number + 1, order["id"], "created")
+        produce(stack, "cdc.oltp", created_, paid, paid)
+        await_dependencies(stack, frozenset({"order-service"}))
+        assert notified(stack, order["customer_id"]) == []
+    finally:
+        supervisor.start("order-service")
+    Deadline(60).wait_for(
+        "the order's customer to be told",
+        lambda: True if notified(stack, order["customer_id"]) == [(order["customer_id"], "sent")] else None,
+        seen=lambda: str(notified(stack, order["customer_id"])),
+    )
 
 
 def test_events_that_came_while_it_was_dead_are_acted_on_once_after_its_kill(

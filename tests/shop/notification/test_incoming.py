@@ -15,6 +15,9 @@ from lakeproof.shop.notification.incoming import (
     read_event,
 )
 from lakeproof.shop.notification.models import Topic
+from lakeproof.shop.order import models as order_models
+from lakeproof.shop.payment import models as payment_models
+from lakeproof.shop.support import models as support_models
 
 EVENT_ID = "0b0f9f5e-6d1c-4a3f-9a6f-1f6f0a5f2f10"
 SHOP = Path(__file__).parents[3] / "src/lakeproof/shop"
@@ -100,7 +103,9 @@ def test_an_event_that_nobody_knows_is_unsupported() -> None:
         read_event("events.support", event("weather.changed", {"customer_id": 5}))
 
 
-def test_every_event_that_parcels_and_payments_send_is_known() -> None:
+def test_every_event_that_the_other_services_send_is_known() -> None:
+    orders = {f"order.{op.event}" for op in order_models.Op}
+    payments = {f"payment.{op.event}" for op in payment_models.Op} | {f"payment.{payment_models.DECLINED_EVENT}"}
     parcels = {f"status.{state.value}" for state in State} | {"status.held"}
-    payments = {f"payment.{name}" for name in ("authorized", "captured", "refunded", "voided", "declined")}
-    assert (parcels | payments) <= TEMPLATES.keys()
+    cases = {f"case.{op.event}" for op in support_models.Op}
+    assert orders | payments | parcels | cases == TEMPLATES.keys()

@@ -69,7 +69,8 @@ class Look:
 
     notification: Notification
     is_opted_out: bool
-    is_claimed: bool = False
+    is_claimed: bool
+    trace_id: str
 
 
 class Claims:
@@ -81,7 +82,7 @@ class Claims:
     async def look(self, notification_id: uuid.UUID, deadline: Deadline) -> Look | None:
         """None where there is no such notification. Raises: as `Attempts.run`, like all here."""
         rows = await self._fetch(deadline, _LOOK, notification_id)
-        return Look(notification_of(rows[0]), rows[0]["is_opted_out"], rows[0]["is_claimed"]) if rows else None
+        return _look(rows[0], is_claimed=rows[0]["is_claimed"]) if rows else None
 
     async def claim(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:
         """Take it; None where it is done, somebody else has it, or its customer opted out."""
@@ -91,7 +92,7 @@ class Claims:
     async def claim_due(self, token: uuid.UUID, count: int, deadline: Deadline) -> list[Look]:
         """Take up to `count` that are due, those with an expired lease among them; passes over what others take."""
         rows = await self._fetch(deadline, _CLAIM_DUE, token, self.lease_seconds, count)
-        return [Look(notification_of(row), row["is_opted_out"]) for row in rows]
+        return [_look(row, is_claimed=True) for row in rows]
 
     async def sent(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:
         """A provider took it. None: the claim was somebody else's by then."""
@@ -127,3 +128,7 @@ class Claims:
             return await connection.fetch(statement, *args)
 
         return await self._attempts.run(work, deadline)
+
+
+def _look(row: Row, *, is_claimed: bool) -> Look:
+    return Look(notification_of(row), row["is_opted_out"], is_claimed, row["trace_id"])

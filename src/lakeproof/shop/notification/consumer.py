@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from lakeproof.deadline import Deadline
+from lakeproof.lake.capture.topics import CDC_TOPIC
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.notification.customers import Customers, NobodyAnswers
 from lakeproof.shop.notification.event_store import Addressed, EventStore
@@ -31,6 +32,7 @@ TAKE_SECONDS = 10.0
 AGAIN_SECONDS = 1.0
 ASK_SECONDS = 0.8
 STOP_SECONDS = 3.0
+PLACE_SECONDS = 5.0
 
 
 class Record(NamedTuple):
@@ -170,7 +172,7 @@ class EventConsumer:
         return ""
 
     def _run(self, consumer: Consumer) -> None:
-        consumer.subscribe(self._topics)
+        consumer.subscribe(self._topics, on_assign=_begin_at_now)
         try:
             while not self._stopped.is_set():
                 messages = consumer.consume(BATCH, timeout=POLL_SECONDS)
@@ -202,6 +204,23 @@ class EventConsumer:
             consumer.commit(asynchronous=False)
         except KafkaException as error:  # the events come again, and act once all the same
             logger.warning("offsets are not committed", extra={"reason": str(error)})
+
+
+def _begin_at_now(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    """A group that never read the capture topic begins at its end: orders of last week are told to nobody today.
+
+    The place is committed, so that it holds after a crash. Where Kafka does not answer, the group's own rule counts.
+    """
+    try:
+        for place in (one for one in partitions if one.topic == CDC_TOPIC):
+            (known,) = consumer.committed([place], timeout=PLACE_SECONDS)
+            if known.offset < 0:
+                _, place.offset = consumer.get_watermark_offsets(place, timeout=PLACE_SECONDS)
+                consumer.commit(offsets=[place], asynchronous=False)
+                logger.info("begins at the end", extra={"topic": place.topic, "offset": place.offset})
+    except KafkaException as error:
+        logger.warning("no place in the capture topic", extra={"reason": str(error)})
+    consumer.assign(partitions)
 
 
 def _ignore(_: KafkaError) -> None:

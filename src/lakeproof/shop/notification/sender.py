@@ -19,6 +19,7 @@ from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import DropReason, Notification, Status
 from lakeproof.shop.notification.providers import Delivery, Provider, ProviderFailed
 from lakeproof.shop.notification.store import NotificationRefused
+from lakeproof.shop.traces import trace_id
 
 logger = logging.getLogger(__name__)
 
@@ -223,6 +224,7 @@ class Worker:
     async def _send(self, look: Look, token: uuid.UUID, lease: Deadline) -> None:
         """One; what goes wrong with it is its own, and the claim that stays ends by itself."""
         async with self._slots:
+            trace_id.set(look.trace_id)  # each runs in a task of its own
             if self._stopping or lease.left < lease.seconds / 2:
                 return  # whoever finds the lease over takes it
             try:

@@ -1,0 +1,65 @@
+"""The limiter without a Redis that answers: messages pass, each is counted, none waits."""
+
+import asyncio
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from lakeproof.shop.notification.limiter import LONGEST_SECONDS, Limiter, Verdict
+from lakeproof.shop.notification.metrics import NotificationMetrics
+
+
+@asynccontextmanager
+async def limiter_at(port: int, metrics: NotificationMetrics) -> AsyncIterator[Limiter]:
+    made = Limiter(f"redis://127.0.0.1:{port}/0", metrics, limit=1, window_seconds=60, seconds=0.1)
+    yield made
+    await made.close()
+
+
+def errors(metrics: NotificationMetrics) -> dict[str, float]:
+    found = next(iter(metrics.rate_limit_errors.collect())).samples
+    return {one.labels["operation"]: one.value for one in found if one.name.endswith("_total")}
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as made:
+        yield made
+
+
+@pytest.mark.parametrize("answers", ["silent", "refused"])
+async def test_thirty_messages_at_once_pass_in_time_and_are_counted(listener: socket.socket, answers: str) -> None:
+    metrics, port = NotificationMetrics(), listener.getsockname()[1]
+    if answers == "refused":
+        listener.close()
+    async with limiter_at(port, metrics) as limiter:
+        started = time.monotonic()
+        verdicts = await asyncio.gather(*(limiter.ask(1, "email", uuid.uuid4()) for _ in range(30)))
+        assert time.monotonic() - started < LONGEST_SECONDS
+        assert verdicts == [Verdict(True)] * 30
+        before = errors(metrics)
+        assert before["check"] >= 1 and sum(before.values()) == 30
+        started = time.monotonic()
+        await limiter.ask(1, "email", uuid.uuid4())
+        assert time.monotonic() - started < 0.1
+        assert errors(metrics)["skipped"] == before["skipped"] + 1
+
+
+async def test_an_answer_that_nobody_expected_lets_messages_pass(listener: socket.socket) -> None:
+    metrics = NotificationMetrics()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while connection.recv(65536):
+                connection.sendall(b"+WHAT\r\n" * 8)
+
+    serving = asyncio.create_task(asyncio.to_thread(serve))
+    async with limiter_at(listener.getsockname()[1], metrics) as limiter:
+        assert await limiter.ask(1, "email", uuid.uuid4()) == Verdict(True)
+    await serving
+    assert sum(errors(metrics).values()) == 1
