@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import aiohttp
 
 RETRY_SECONDS = 90.0
 # One in so many goes away without paying.
@@ -26,48 +26,60 @@ class Outcome:
     slowest: float = 0.0
 
 
-async def _until_answered(
-    client: httpx.AsyncClient, outcome: Outcome, path: str, **asked: Any
-) -> httpx.Response | None:
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def code(self) -> str:
+        """Why not."""
+        return str(self.body["error"]["code"])
+
+
+async def _until_answered(session: aiohttp.ClientSession, outcome: Outcome, path: str, **asked: Any) -> Answer | None:
     """The first answer that is not "try again"; None where there was none in time."""
     started = time.monotonic()
     while time.monotonic() - started < RETRY_SECONDS:
         began = time.monotonic()
         try:
-            answer = await client.post(path, **asked)
-        except httpx.HTTPError as error:
+            async with session.post(path, **asked) as response:
+                answer = Answer(response.status, await response.json())
+        except (aiohttp.ClientError, TimeoutError) as error:
             outcome.told[f"no answer ({type(error).__name__})"] += 1
         else:
-            if answer.status_code != 503:
+            if answer.status != 503:
                 return answer
-            outcome.told[f"503 {answer.json()['error']['code']}"] += 1
+            outcome.told[f"503 {answer.code}"] += 1
         finally:
             outcome.slowest = max(outcome.slowest, time.monotonic() - began)
         await asyncio.sleep(random.uniform(0.1, 0.5))
     return None
 
 
-async def _buy(client: httpx.AsyncClient, outcome: Outcome, sku: str, number: int) -> None:
+async def _buy(client: aiohttp.ClientSession, outcome: Outcome, sku: str, number: int) -> None:
     key = f"{sku}-{number}"
     body = {"order_key": key, "lines": [{"sku": sku, "quantity": 1}]}
     answer = await _until_answered(client, outcome, "/reservations", json=body, headers={"Idempotency-Key": key})
     if answer is None:
         outcome.told["never answered"] += 1
-    elif answer.status_code not in (200, 201):
-        outcome.told[answer.json()["error"]["code"]] += 1
+    elif answer.status not in (200, 201):
+        outcome.told[answer.code] += 1
     elif number % LEAVES == 0:
-        outcome.left.add(answer.json()["id"])
+        outcome.left.add(answer.body["id"])
         outcome.told["left without paying"] += 1
     else:
-        reservation = answer.json()["id"]
+        reservation = answer.body["id"]
         confirmed = await _until_answered(client, outcome, f"/reservations/{reservation}/confirm")
         if confirmed is None:
             outcome.told["confirmation never answered"] += 1
-        elif confirmed.status_code == 200:
+        elif confirmed.status == 200:
             outcome.sold.add(reservation)
             outcome.told["sold"] += 1
         else:
-            outcome.told[f"not confirmed: {confirmed.json()['error']['code']}"] += 1
+            outcome.told[f"not confirmed: {confirmed.code}"] += 1
 
 
 async def _sale(urls: list[str], sku: str, buyers: int, at_once: int, midway: Callable[[], None] | None) -> Outcome:
@@ -77,8 +89,14 @@ async def _sale(urls: list[str], sku: str, buyers: int, at_once: int, midway: Ca
     limit = asyncio.Semaphore(at_once)
     answered = 0
     half = asyncio.Event()
-    limits = httpx.Limits(max_connections=at_once)
-    clients = [httpx.AsyncClient(base_url=url, timeout=15.0, limits=limits, trust_env=False) for url in urls]
+    clients = [
+        aiohttp.ClientSession(
+            base_url=url,
+            timeout=aiohttp.ClientTimeout(total=15.0),
+            connector=aiohttp.TCPConnector(limit=at_once),
+        )
+        for url in urls
+    ]
 
     async def one(number: int) -> None:
         nonlocal answered
@@ -99,7 +117,7 @@ async def _sale(urls: list[str], sku: str, buyers: int, at_once: int, midway: Ca
     await breaking
     outcome.seconds = time.monotonic() - started
     for client in clients:
-        await client.aclose()
+        await client.close()
     return outcome
 
 

@@ -3,7 +3,7 @@
 The driver connects in a thread of its own and again whenever it must: a service starts without the ring, and says so.
 A conditional write that was sent and not answered may have been done: `WriteUnclear`, which its caller must settle.
 Everything else may be repeated: it goes to a second node when the first is slow, so that a frozen one (SIGSTOP) costs
-half a second, and is sent again where a node went away with it.
+three quarters of a second, and is sent again where a node went away with it.
 """
 
 import asyncio

@@ -99,6 +99,7 @@ def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings)
             for task in tasks:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+            await relay.close()
             await ring.close()
 
     works_without = frozenset({"reservation-ttl", "sweeper", "kafka"})

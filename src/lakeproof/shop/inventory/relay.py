@@ -1,11 +1,13 @@
 """Inventory's outbox: the events that lie in the SKUs' partitions, sent to Kafka at least once, in each SKU's order.
 
 The sister of shop/outbox.py for Cassandra. An event's number grows by one in its SKU; `sent` says how far Kafka has
-them, and moves only after Kafka acknowledged. A crash in between sends some again: consumers drop an `event_id` that
-they had. While Kafka is away events wait in their partitions (for a week), and nothing else stops.
+them, and moves only after Kafka acknowledged, once a second. A crash in between sends some again: consumers drop an
+`event_id` that they had. What this process wrote it sends from memory; what it does not know of it reads. While Kafka
+is away events wait in their partitions (for a week), and nothing else stops.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +26,9 @@ from lakeproof.shop.topics import event_topic
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
-WHOLE_SECONDS = 5.0  # what other instances, or a process before this one, left behind
+READ_SECONDS = 5.0
+MARK_SECONDS = 1.0  # a crash sends again what was sent since
+BATCH = 500
 CALL_SECONDS = 5.0
 DELIVERY_SECONDS = 8.0
 FAILED_PAUSE_SECONDS = 2.0
@@ -32,59 +36,99 @@ SKUS_AT_ONCE = 16
 
 
 class StockRelay:
-    """`run` until cancelled. `problem`: "" or why events do not get away."""
+    """`run` until cancelled, then `close`. `problem`: "" or why events do not get away."""
 
     def __init__(self, ring: Ring, store: InventoryStore, bootstrap_servers: str, metrics: OutboxMetrics) -> None:
         self._ring, self._store, self._metrics = ring, store, metrics
         self._bootstrap_servers, self._topic = bootstrap_servers, event_topic("inventory")
         self._producer: Producer | None = None
-        self._sent: dict[str, int] = {}
-        self._whole_at = float("-inf")
+        self._waiting: dict[str, dict[int, Row]] = {}  # by SKU and number, as far as this process knows
+        self._sent: dict[str, int] = {}  # up to this number Kafka has them
+        self._marked: dict[str, int] = {}  # and the SKU's partition says so
+        self._read_at = self._marked_at = float("-inf")
         self.problem = ""
 
     async def run(self) -> None:
-        """Send what is new, and every WHOLE_SECONDS what was left behind; trouble is tried again."""
+        """Send what is new, and every READ_SECONDS what was left behind; trouble is tried again."""
         while True:
-            skus = list(self._store.changed)[:SKUS_AT_ONCE]
             try:
-                if time.monotonic() - self._whole_at >= WHOLE_SECONDS:
-                    skus = await self._behind()
-                if skus:
-                    await self._send(skus)
+                if time.monotonic() - self._read_at >= READ_SECONDS:
+                    await self._read_left_behind()
+                await self._send()
+                if time.monotonic() - self._marked_at >= MARK_SECONDS:
+                    await self._mark()
                 self.problem = ""
             except DatabaseTrouble as error:
                 self._fail("database", f"the database: {error}")
             except KafkaTrouble as error:
                 self._fail("kafka", f"kafka: {error}")
-            await asyncio.sleep(FAILED_PAUSE_SECONDS if self.problem else 0 if self._store.changed else LOOK_SECONDS)
+            await asyncio.sleep(FAILED_PAUSE_SECONDS if self.problem else LOOK_SECONDS)
 
-    async def _behind(self) -> list[str]:
+    async def close(self) -> None:
+        """Note how far it came; what is not noted is sent once more."""
+        with contextlib.suppress(DatabaseTrouble):
+            await self._mark()
+
+    async def _read_left_behind(self) -> None:
+        """What other instances wrote, or a process before this one, or a batch of whose end nobody was told."""
         rows = await self._ring.read(statements.ALL_TOTALS, (), Deadline(CALL_SECONDS))
-        self._sent = {row[0]: row[7] or 0 for row in rows}
-        unsent = {row[0]: (row[6] or 0) - (row[7] or 0) for row in rows}
-        self._metrics.unsent.set(sum(max(0, count) for count in unsent.values()))
-        self._whole_at = time.monotonic()
-        self._store.changed |= {sku for sku, count in unsent.items() if count > 0}
-        return list(self._store.changed)[:SKUS_AT_ONCE]
-
-    async def _send(self, skus: Sequence[str]) -> None:
-        """All new events of these SKUs, each SKU's in order. Raises: DatabaseTrouble, KafkaTrouble."""
-        self._store.changed -= set(skus)  # before the look: what comes after it must be seen again
-        found = await asyncio.gather(*(self._events(sku) for sku in skus))
-        events = {sku: rows for sku, rows in zip(skus, found, strict=True) if rows}
-        delivered, trouble = await asyncio.to_thread(self._deliver, events)
-        for sku, rows in events.items():
-            upto = _unbroken([row[0] for row in rows], delivered.get(sku, set()), self._sent.get(sku, 0))
-            if upto > self._sent.get(sku, 0):
-                await self._ring.write(statements.MARK_SENT, (upto, sku), Deadline(CALL_SECONDS))
-                self._metrics.sent.inc(upto - self._sent.get(sku, 0))
-                self._sent[sku] = upto
-        self._store.changed |= events.keys()  # there may be more of them
-        if trouble:
-            raise KafkaTrouble(trouble)
+        behind: list[str] = []
+        unsent = 0
+        for sku, *_, events, sent in rows:
+            self._marked[sku] = sent or 0
+            self._sent[sku] = max(self._sent.get(sku, 0), sent or 0)
+            left = (events or 0) - self._sent[sku]
+            unsent += max(0, left)
+            if left > len(self._waiting.get(sku, ())) + len(self._store.events.get(sku, ())):
+                behind.append(sku)
+        self._metrics.unsent.set(unsent)
+        for part in (behind[start : start + SKUS_AT_ONCE] for start in range(0, len(behind), SKUS_AT_ONCE)):
+            found = await asyncio.gather(*(self._events(sku) for sku in part))
+            for sku, events in zip(part, found, strict=True):
+                self._waiting.setdefault(sku, {}).update({row[0]: row for row in events})
+        self._read_at = time.monotonic()
 
     async def _events(self, sku: str) -> list[Row]:
         return await self._ring.read(statements.EVENTS, (sku, self._sent.get(sku, 0)), Deadline(CALL_SECONDS))
+
+    async def _send(self) -> None:
+        """What is known and has no gap before it, each SKU's in order. Raises: KafkaTrouble."""
+        for sku, rows in self._store.events.items():
+            self._waiting.setdefault(sku, {}).update({row[0]: row for row in rows})
+        self._store.events.clear()
+        batch = {sku: rows for sku in self._waiting if (rows := self._next(sku))}
+        if not batch:
+            return
+        delivered, trouble = await asyncio.to_thread(self._deliver, batch)
+        for sku, rows in batch.items():
+            upto = _unbroken([row[0] for row in rows], delivered.get(sku, set()), self._sent.get(sku, 0))
+            self._metrics.sent.inc(upto - self._sent.get(sku, 0))
+            self._sent[sku] = upto
+        if trouble:
+            raise KafkaTrouble(trouble)
+
+    def _next(self, sku: str) -> list[Row]:
+        """The SKU's next events. What comes after a gap waits for `_read_left_behind`."""
+        waiting, sent = self._waiting[sku], self._sent.get(sku, 0)
+        rows: list[Row] = []
+        for number in sorted(waiting):
+            if number <= sent:
+                del waiting[number]
+            elif number == sent + len(rows) + 1 and len(rows) < BATCH:
+                rows.append(waiting[number])
+        return rows
+
+    async def _mark(self) -> None:
+        ahead = {sku: sent for sku, sent in self._sent.items() if sent > self._marked.get(sku, 0)}
+        limit = asyncio.Semaphore(SKUS_AT_ONCE)
+
+        async def one(sku: str, sent: int) -> None:
+            async with limit:
+                await self._ring.write(statements.MARK_SENT, (sent, sku), Deadline(CALL_SECONDS))
+                self._marked[sku] = sent
+
+        await asyncio.gather(*(one(sku, sent) for sku, sent in ahead.items()))
+        self._marked_at = time.monotonic()
 
     def _deliver(self, events: dict[str, list[Row]]) -> tuple[dict[str, set[int]], str]:
         """By SKU the numbers that Kafka acknowledged, and what went wrong with the others. Runs in a thread."""

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -66,10 +66,18 @@ class Round:
 
 
 class SkuWriter:
-    """The changes of one SKU, in the order in which they came."""
+    """The changes of one SKU, in the order in which they came. `wrote` is told the events of each batch that is known
+    to be written, as rows (number, id, payload).
+    """
 
-    def __init__(self, sku: str, ring: Ring, metrics: InventoryMetrics) -> None:
-        self.sku = sku
+    def __init__(
+        self,
+        sku: str,
+        ring: Ring,
+        metrics: InventoryMetrics,
+        wrote: Callable[[str, Sequence[Row]], None] = lambda sku, events: None,
+    ) -> None:
+        self.sku, self._wrote = sku, wrote
         self._ring, self._metrics = ring, metrics
         self._queue: deque[Waiting] = deque()
         self._totals: Totals | None = None
@@ -246,7 +254,9 @@ class SkuWriter:
             round_.totals = None
             raise
         self._metrics.writes.labels("applied" if applied else "lost").inc()
-        if not applied:
+        if applied:
+            self._wrote(self.sku, [_event(values) for each, values in parts if each is statements.ADD_EVENT])
+        else:
             round_.totals = None
         return applied
 
@@ -268,6 +278,12 @@ class SkuWriter:
         text = payload(change, after, totals, now)
         rows.append((statements.ADD_EVENT, (text, op, self.sku, totals.events, uuid4())))
         return rows
+
+
+def _event(values: Sequence[object]) -> Row:
+    """What ADD_EVENT wrote, as EVENTS reads it."""
+    text, _, _, number, event_id = values
+    return number, event_id, text
 
 
 async def read_lines(ring: Ring, sku: str, ids: Sequence[UUID], deadline: Deadline) -> dict[UUID, Line | None]:

@@ -9,7 +9,7 @@ had; what a crash leaves half-way expires.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -18,7 +18,7 @@ from uuid import UUID, uuid5
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring, WriteUnclear
+from lakeproof.shop.database.cassandra import Ring, Row, WriteUnclear
 from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble, SaidNo
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.metrics import InventoryMetrics
@@ -104,7 +104,7 @@ class Asked:
 class InventoryStore:
     """Stock and reservations. `ttl_seconds`: how long a new reservation is to hold.
 
-    `changed`: SKUs with new events, for the relay, which empties it; `ended`: by SKU what was held and is not any
+    `events`: by SKU what was written, for the relay, which empties it; `ended`: by SKU what was held and is not any
     more, for the sweeper, likewise. `ttl_is_trusted`: reservations live as long as they should.
     """
 
@@ -112,7 +112,7 @@ class InventoryStore:
         self._ring, self._metrics, self._ttl_seconds = ring, metrics, ttl_seconds
         self._writers: dict[str, SkuWriter] = {}
         self._turns: dict[UUID, asyncio.Lock] = {}
-        self.changed: set[str] = set()
+        self.events: dict[str, list[Row]] = {}
         self.ended: dict[str, set[UUID]] = {}
         self.ttl_is_trusted = True
 
@@ -202,10 +202,8 @@ class InventoryStore:
         if writer is None:
             if len(self._writers) >= WRITERS_KEPT:
                 self._writers = {name: each for name, each in self._writers.items() if not each.idle}
-            writer = self._writers[sku] = SkuWriter(sku, self._ring, self._metrics)
+            writer = self._writers[sku] = SkuWriter(sku, self._ring, self._metrics, self._note)
         decision = await writer.submit(change, deadline)
-        if not (decision.refused or decision.replayed):
-            self.changed.add(sku)
         if decision.line is not None and decision.line.state in ENDED:
             self.ended.setdefault(sku, set()).add(change.id)
         return decision
@@ -288,6 +286,9 @@ class InventoryStore:
             logger.warning("could not take back", extra={"reservation": str(asked.id), "op": op.value})
             if op is Op.UNSELL:
                 raise WriteUnclear(f"a part of it may be sold: {error}") from error
+
+    def _note(self, sku: str, events: Sequence[Row]) -> None:
+        self.events.setdefault(sku, []).extend(events)
 
     def _turn(self, id_: UUID) -> asyncio.Lock:
         """Calls for one reservation go one after another."""

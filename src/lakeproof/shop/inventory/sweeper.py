@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from lakeproof.deadline import Deadline
@@ -34,6 +34,7 @@ SKUS_AT_ONCE = 8
 LATE_MILLISECONDS = 60_000
 # All that is due is read again so often, for lines that came by another way.
 WHOLE_SECONDS = 30.0
+CHECK_SECONDS = 60.0
 _LAST = 1 << 62
 
 
@@ -67,6 +68,8 @@ class Sweeper:
         self.totals: list[SkuTotals] = []
         self.problem = ""
         self._known: dict[str, _Known] = {}
+        self._shortest: int | None = None
+        self._short_until = 0.0
         self._metrics.ttl.labels("setting").set(ttl.setting)
 
     async def run(self) -> None:
@@ -113,15 +116,25 @@ class Sweeper:
             self._metrics.ttl.labels("table").set(self.ttl.table)
         self._metrics.ttl_below_floor.set(1 if self.ttl.problem else 0)
         self._store.ttl_is_trusted = not self.ttl.problem
+        self._note_short_ttl()
         if self.ttl.problem != before:
             logger.warning("reservations' TTL", extra={"problem": self.ttl.problem or "as it should be again"})
+
+    def _note_short_ttl(self) -> None:
+        """Remember a TTL that ends reservations early for as long as one of them may be held."""
+        table, now = self.ttl.table, time.monotonic()
+        if table and table < self.ttl.setting:
+            self._shortest = min(table, self._shortest or table)
+            self._short_until = now + self.ttl.setting
+        elif now > self._short_until:
+            self._shortest = None
 
     async def _expire(self, sku: str) -> int:
         """End what is over in one SKU; how many lines."""
         known = self._known.setdefault(sku, _Known())
         await self._discover(sku, known)
         now = datetime.now(UTC)
-        gone = await self._vanished(known.held)
+        gone = await self._vanished(self._may_have_vanished(known, now))
         over = {id_: line for id_, line in known.held.items() if id_ in gone or _is_past(line, now)}
         changes = [
             Change(Op.EXPIRE, id_, line.quantity, line.digest, line.created_at, line.expires_at)
@@ -152,6 +165,18 @@ class Sweeper:
             known.ended &= {id_ for _, id_ in rows}
         known.read_to = max([known.read_to, *(n for n, _ in rows)])
 
+    def _may_have_vanished(self, known: "_Known", now: datetime) -> dict[UUID, Line]:
+        """Held lines whose reservation may be gone before its time: those for which a short TTL was seen, and once in
+        a while all of them, for a TTL that was short for a moment only, or while nobody looked.
+        """
+        if time.monotonic() - known.checked_at >= CHECK_SECONDS:
+            known.checked_at = time.monotonic()
+            return dict(known.held)
+        if self._shortest is None:
+            return {}
+        youngest = now - timedelta(seconds=self._shortest)
+        return {id_: line for id_, line in known.held.items() if line.created_at <= youngest}
+
     async def _vanished(self, held: Mapping[UUID, Line]) -> set[UUID]:
         """Held lines whose reservation is not there any more: it was written before them, so its TTL is over."""
         there: set[UUID] = set()
@@ -168,6 +193,7 @@ class _Known:
     floor: int = 0
     read_to: int = 0
     whole_at: float = float("-inf")
+    checked_at: float = field(default_factory=time.monotonic)
     held: dict[UUID, Line] = field(default_factory=dict)
     ended: set[UUID] = field(default_factory=set)
 
