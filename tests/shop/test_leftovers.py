@@ -1,6 +1,7 @@
 """What killed shoppers left open is settled by a look, once, and never while they live."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,10 @@ def an_order(key: str, version: int = 1) -> Order:
 class Shelf:
     """A shop that only shows its orders; closed, it gives no answer."""
 
-    def __init__(self, *orders: Order, closed: bool = False) -> None:
+    def __init__(self, *orders: Order, closed: bool = False, looks_until_it_ends: int = 0) -> None:
         self._orders = {order.client_key: order for order in orders}
         self._closed = closed
+        self._looks_until_it_ends = looks_until_it_ends
 
     async def create(self, key: str, customer_id: int, basket: Basket) -> Answer:
         raise AssertionError("nothing is sent for a call of the dead")
@@ -36,7 +38,12 @@ class Shelf:
     async def read(self, key: str) -> Answer:
         if self._closed:
             return Answer(Word.UNAVAILABLE, "closed")
+        assert self._looks_until_it_ends == 0, "read while its checkout was under way"
         return Answer(Word.OK, order=self._orders.get(key))
+
+    async def is_under_way(self, key: str) -> bool:
+        self._looks_until_it_ends = max(0, self._looks_until_it_ends - 1)
+        return self._looks_until_it_ends > 0
 
 
 def line(key: str, op: Op, event: Event, version: int, order: Order | None, attempt: int = 1) -> Line:
@@ -124,6 +131,27 @@ async def test_a_last_line_that_a_crash_spoilt_does_not_end_up_in_the_middle(tmp
     changed_twice(tmp_path, Op.DELETE, torn=b"\0\0\0rubbish\n")
     assert await settle_leftovers(tmp_path, Shelf(), 7.0) == 1
     assert read_ledgers(tmp_path).by_key["k"].deleted
+
+
+@pytest.mark.parametrize("status", ["paid", "cancelled", None])
+async def test_a_checkout_is_settled_once_it_has_ended_by_what_it_came_to(
+    tmp_path: Path, status: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeproof.shop.shoppers.leftovers.asyncio.sleep", no_sleep)
+    key = "checkout:dead-b1"
+    lines = [
+        line(key, Op.CREATE, Event.INVOKE, 1, an_order(key)),
+        line(key, Op.PAY, Event.INVOKE, 2, replace(an_order(key, 2), status="paid")),
+    ]
+    (tmp_path / "dead.jsonl").write_bytes(b"".join(each.to_bytes() for each in lines))
+    shown = [replace(an_order(key, 2), status=status)] if status else []
+    assert await settle_leftovers(tmp_path, Shelf(*shown, looks_until_it_ends=4), 7.0) == 1
+    after = read_ledgers(tmp_path)
+    assert (after.unclear, after.by_key[key].last_version_acked) == (0, 2 if status else 0)
+
+
+async def no_sleep(_: float) -> None:
+    return
 
 
 def test_another_shop_says_nothing_about_the_orders_of_this_one(tmp_path: Path) -> None:

@@ -24,11 +24,18 @@ def traffic(
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same calls in the same order.")
     ] = 1,
+    purchases: Annotated[
+        float,
+        typer.Option(min=0, max=1000, help="Purchases per second at the checkout, beside the calls of --rate."),
+    ] = 0,
     run: Annotated[str | None, typer.Option(help="Name of the run and its ledger; default: time and seed.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Of an order service; default: the stack's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
 ) -> None:
     """Let shoppers create, pay, change, cancel and delete orders; each call goes into the ledger.
+
+    With --purchases, buyers also buy at the checkout, which needs all services (lakeproof up --all): each purchase is
+    one call, and its order is in the ledger as paid, or as cancelled where it was turned back.
 
     A call counts as acknowledged only when its line is on the disk. Calls without a clear answer are repeated under
     their own key until their outcome is known, at most 60 s after the last one was sent.
@@ -43,7 +50,7 @@ def traffic(
     from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
-    shoppers = of_stack(stack, rate, seed, run, base_url)
+    shoppers = of_stack(stack, rate, seed, run, base_url, purchases)
     require_open(base_url if base_url is not None else stack.url("order-service"))
     before = signal.signal(signal.SIGINT, lambda *_: shoppers.stop())
     say(f"run {shoppers.run}: {rate:g} calls/s for {seconds:g} s, seed {seed}")
@@ -75,7 +82,8 @@ def _print(report: "TrafficReport") -> None:
         f" settled {counts.settled}, still open {counts.open_calls}"
     )
     stdout.print(
-        f"orders {counts.orders}, updates {counts.updates}, deletes {counts.deletes}, mismatched {counts.mismatched}"
+        f"orders {counts.orders} (bought at the checkout {counts.bought}), updates {counts.updates},"
+        f" deletes {counts.deletes}, mismatched {counts.mismatched}"
     )
     stdout.print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
     for reason, count in list(report.refusals.items())[:5]:

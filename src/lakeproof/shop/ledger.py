@@ -21,7 +21,8 @@ from typing import Any
 import orjson
 
 from lakeproof.errors import InvalidInput
-from lakeproof.shop.order.models import Op, Order
+from lakeproof.shop.checkout.models import checkout_key_of
+from lakeproof.shop.order.models import Op, Order, Status
 
 
 class Event(StrEnum):
@@ -136,6 +137,8 @@ class OpenCall:
     def state_of(self, found: Order | None) -> State | None:
         """Which of the two states that the order may be in is `found`; None where it is neither."""
         after = State(self.line.version, self.line.order, self.line.at_us)
+        if found is not None and checkout_key_of(self.line.key) and found.status == Status.CANCELLED:
+            return State(found.version, found, self.line.at_us)  # a checkout that was turned back
         return next((state for state in (self.before, after) if state.allows(found)), None)
 
 

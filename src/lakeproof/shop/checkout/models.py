@@ -58,6 +58,19 @@ _BACKWARD = (Step.VOID, Step.RELEASE, Step.CANCEL, Step.FAILED)
 _NEXT = dict((*pairwise(_FORWARD), *pairwise(_BACKWARD)))
 
 
+_ORDER_KEY = "checkout:"
+
+
+def order_key_of(checkout_key: str) -> str:
+    """The client key of the order that a checkout makes: by it the order is found."""
+    return _ORDER_KEY + checkout_key
+
+
+def checkout_key_of(order_key: str) -> str | None:
+    """The checkout that made the order of that client key; None where it came by another way."""
+    return order_key.removeprefix(_ORDER_KEY) if order_key.startswith(_ORDER_KEY) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """One checkout as its row says. `request`: what the buyer asked. Ids are None until their step is done.

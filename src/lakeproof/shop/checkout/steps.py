@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.checkout.models import Checkout, Step
+from lakeproof.shop.checkout.models import Checkout, Step, order_key_of
 from lakeproof.shop.checkout.requests import CheckoutRequest
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused, Services
 from lakeproof.shop.database.errors import DatabaseTrouble
@@ -170,8 +170,8 @@ class Steps:
 
 
 def order_key(checkout: Checkout) -> str:
-    """The order's key: by it the order of a checkout is found."""
-    return f"checkout:{checkout.key}"
+    """The key of a checkout's order."""
+    return order_key_of(checkout.key)
 
 
 def _asked(checkout: Checkout) -> CheckoutRequest:

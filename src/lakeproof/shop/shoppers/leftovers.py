@@ -10,12 +10,14 @@ import fcntl
 import os
 from pathlib import Path
 
+from lakeproof.deadline import Deadline
 from lakeproof.shop.ledger import Event, Line, is_line, now_us, open_calls
 from lakeproof.shop.ledger_writer import LedgerBroken
 from lakeproof.shop.shoppers.storefront import Shop, Word
 
 REASON = "read after its shopper had ended"
 LONGEST_LINE = 1 << 20
+CHECKOUT_SECONDS = 30.0
 
 
 async def settle_leftovers(folder: Path, shop: Shop, call_seconds: float) -> int:
@@ -59,6 +61,8 @@ async def _settle_run(path: Path, file: int, shop: Shop, call_seconds: float) ->
     _cut_broken_line(file)
     settled = 0
     for key, call in left.items():
+        if not await _has_ended(shop, key):
+            continue
         answer = await shop.read(key)
         if answer.word is not Word.OK:
             raise _NoAnswer
@@ -72,6 +76,16 @@ async def _settle_run(path: Path, file: int, shop: Shop, call_seconds: float) ->
             settled += 1
     os.fdatasync(file)
     return settled
+
+
+async def _has_ended(shop: Shop, key: str) -> bool:
+    """Wait a while for a checkout that goes on without its buyer; what is not over then is left to the next run."""
+    deadline = Deadline(CHECKOUT_SECONDS)
+    while await shop.is_under_way(key):
+        if deadline.expired:
+            return False
+        await asyncio.sleep(0.5)
+    return True
 
 
 def _cut_broken_line(file: int) -> None:

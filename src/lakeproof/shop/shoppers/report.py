@@ -11,7 +11,7 @@ class Counts:
     """Calls so far. asked: planned and due. sent: of these, sent (not: no such order, too many under way).
 
     acknowledged + refused + unclear + under way = sent. settled: unclear ones whose outcome is known since;
-    open_calls: unclear ones that are not.
+    open_calls: unclear ones that are not. bought: purchases at the checkout that were paid; each is one call.
     """
 
     asked: int = 0
@@ -25,6 +25,7 @@ class Counts:
     updates: int = 0
     deletes: int = 0
     mismatched: int = 0
+    bought: int = 0
 
 
 @dataclass(frozen=True)

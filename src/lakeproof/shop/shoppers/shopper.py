@@ -69,7 +69,7 @@ class Shopper:
         """
         attempt = 1
         while not self._over.is_set():
-            await _pause(SETTLE_SECONDS[min(attempt, len(SETTLE_SECONDS)) - 1], self._over)
+            await pause(SETTLE_SECONDS[min(attempt, len(SETTLE_SECONDS)) - 1], self._over)
             attempt += 1
             await self._write(op, attempt, Event.INVOKE, version, wanted)
             answer = await call()
@@ -114,19 +114,7 @@ class Shopper:
             return None
         if visit.op is Op.CREATE:
             assert visit.basket is not None
-            items = _items(visit.basket, ())
-            return Order(
-                None,
-                self.key,
-                visit.customer_id,
-                Status.CREATED,
-                visit.basket.total,
-                len(items),
-                1,
-                None,
-                None,
-                items,
-            )
+            return order_wanted(self.key, visit.customer_id, visit.basket)
         assert self._order is not None
         before = self._order
         after = replace(
@@ -165,6 +153,12 @@ class Shopper:
         )
 
 
+def order_wanted(key: str, customer_id: int, basket: Basket) -> Order:
+    """A new order as it must be; what only the shop decides is None."""
+    items = _items(basket, ())
+    return Order(None, key, customer_id, Status.CREATED, basket.total, len(items), 1, None, None, items)
+
+
 def _items(basket: Basket, before: tuple[Item, ...]) -> tuple[Item, ...]:
     """The basket's lines; those that replace a line keep its id."""
     ids = {item.line: item.id for item in before}
@@ -174,7 +168,7 @@ def _items(basket: Basket, before: tuple[Item, ...]) -> tuple[Item, ...]:
     )
 
 
-async def _pause(seconds: float, over: asyncio.Event) -> None:
+async def pause(seconds: float, over: asyncio.Event) -> None:
     """Wait, but not longer than the traffic."""
     try:
         async with asyncio.timeout(seconds):

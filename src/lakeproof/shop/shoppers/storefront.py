@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 import aiohttp
 import orjson
 
+from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.shoppers.plan import Basket
 
@@ -44,6 +45,9 @@ class Shop(Protocol):
 
     async def read(self, key: str) -> Answer:
         """The order of `key`; OK without an order where there is none."""
+
+    async def is_under_way(self, key: str) -> bool:
+        """Whether a checkout may still make or change the order of `key`, behind its buyer's back."""
 
 
 class Storefront:
@@ -87,6 +91,19 @@ class Storefront:
     async def read(self, key: str) -> Answer:
         """The order of `key`; OK without an order where there is none."""
         return await self._call("GET", f"/orders?client_key={key}", None, None, None)
+
+    async def is_under_way(self, key: str) -> bool:
+        """Whether a checkout may still make or change the order of `key`; True where nobody can tell."""
+        checkout = checkout_key_of(key)
+        if checkout is None:
+            return False
+        try:
+            async with self._session.get(f"{self._base_url}/checkouts/{checkout}") as response:
+                body = orjson.loads(await response.read())
+                ended = body.get("next_step") in ("done", "failed")
+                return not (ended or response.status == 404)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, AttributeError):
+            return True
 
     async def _call(
         self, method: str, path: str, key: str | None, version: int | None, body: dict[str, Any] | None

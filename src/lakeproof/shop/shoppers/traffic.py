@@ -2,20 +2,25 @@
 
 import asyncio
 import contextlib
+import heapq
 import re
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import uvloop
 
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.shop.ledger_writer import Ledger
+from lakeproof.shop.shoppers.buyer import Buyer
+from lakeproof.shop.shoppers.counter import Counter
 from lakeproof.shop.shoppers.leftovers import settle_leftovers
-from lakeproof.shop.shoppers.plan import plan
+from lakeproof.shop.shoppers.plan import Visit, plan
+from lakeproof.shop.shoppers.purchases import Purchase, purchases
 from lakeproof.shop.shoppers.report import Counts, Tally, TrafficReport
 from lakeproof.shop.shoppers.shopper import Shopper
 from lakeproof.shop.shoppers.storefront import Shop, Storefront
@@ -47,8 +52,11 @@ class Traffic:
         run: str,
         call_seconds: float,
         settles_leftovers: bool = True,
+        enter_counter: Callable[[], AbstractAsyncContextManager[Counter]] | None = None,
+        purchase_rate: float = 0.0,
     ) -> None:
         """`enter_shop`: opens the shop, once, inside the traffic's event loop. `call_seconds`: its longest call.
+        `enter_counter`: opens the checkout, where `purchase_rate` buy there per second, beside the calls of `rate`.
 
         settles_leftovers: False where it is not the shop that the earlier runs of `ledger_dir` bought in.
         Raises: InvalidInput for a rate or a run that cannot be.
@@ -60,6 +68,8 @@ class Traffic:
         self.rate, self.seed, self.run = rate, seed, run
         self._enter_shop, self._ledger_dir, self._call_seconds = enter_shop, ledger_dir, call_seconds
         self._settles_leftovers = settles_leftovers
+        self._enter_counter, self._purchase_rate = enter_counter, purchase_rate
+        self._counter: Counter | None = None
         self.tally = Tally()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -90,7 +100,11 @@ class Traffic:
         async with (
             Ledger.open(self._ledger_dir, self.run) as ledger,
             self._enter_shop() as shop,
+            AsyncExitStack() as more,
         ):
+            if self._enter_counter is not None and self._purchase_rate > 0:
+                self._counter = await more.enter_async_context(self._enter_counter())
+                await _stock_up(self._counter, self.run)
             if self._settles_leftovers:
                 await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
             self.tally = Tally()
@@ -123,7 +137,7 @@ class Traffic:
                 self._note_failure()
 
         started = time.monotonic()
-        for visit in plan(self.rate, self.seed, seconds):
+        for visit in self._due(seconds):
             wait = started + visit.at_seconds - time.monotonic()
             if wait > 0.001:
                 # Answers are worked on while this waits; a due visit is sent without giving way.
@@ -137,6 +151,14 @@ class Traffic:
             tally.asked += 1
             tally.lateness_seconds.append(max(0.0, time.monotonic() - started - visit.at_seconds))
             if len(under_way) >= MAX_UNDER_WAY:
+                continue
+            if isinstance(visit, Purchase):
+                assert self._counter is not None
+                key = f"{self.run}-b{visit.number:06d}"
+                buyer = Buyer(key, self._counter, shop, ledger, tally, self._over)
+                task = asyncio.create_task(buyer.buy(visit))
+                under_way.add(task)
+                task.add_done_callback(ended)
                 continue
             shopper = shoppers.get(visit.number)
             if shopper is None:
@@ -160,6 +182,11 @@ class Traffic:
             raise failed[0]
         return sent_seconds
 
+    def _due(self, seconds: float | None) -> Iterator[Visit | Purchase]:
+        """Visits and purchases in time order."""
+        bought = purchases(self._purchase_rate, self.seed, seconds)
+        return heapq.merge(plan(self.rate, self.seed, seconds), bought, key=lambda one: one.at_seconds)
+
     def _note_failure(self) -> None:
         assert self._stop is not None and self._over is not None
         self._stop.set()
@@ -172,6 +199,17 @@ class Traffic:
             progress(self.tally.counts(), time.monotonic() - started)
 
 
+async def _stock_up(counter: Counter, run: str) -> None:
+    try:
+        await counter.stock_up(run)
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise TerminalError(
+            f"no goods could be brought in ({type(error).__name__}: {error})",
+            where="inventory-service",
+            next_action="lakeproof up inventory-service; nothing was bought",
+        ) from error
+
+
 async def _shop(shopper: Shopper) -> None:
     try:
         await shopper.shop()
@@ -179,8 +217,15 @@ async def _shop(shopper: Shopper) -> None:
         shopper.busy = False
 
 
-def of_stack(stack: Stack, rate: float, seed: int, run: str | None = None, base_url: str | None = None) -> Traffic:
-    """Shoppers of a stack's order service, who write into the stack's ledger."""
+def of_stack(
+    stack: Stack,
+    rate: float,
+    seed: int,
+    run: str | None = None,
+    base_url: str | None = None,
+    purchase_rate: float = 0.0,
+) -> Traffic:
+    """Shoppers of a stack's order service, who write into the stack's ledger; buyers at its checkout beside them."""
     url = base_url if base_url is not None else stack.url("order-service")
     # Longer than the service's own limit: its refusal says more than our silence.
     call_seconds = stack.settings.shop.request_seconds + 2.0
@@ -192,6 +237,8 @@ def of_stack(stack: Stack, rate: float, seed: int, run: str | None = None, base_
         run=run or new_run(seed),
         call_seconds=call_seconds,
         settles_leftovers=url == stack.url("order-service"),
+        enter_counter=lambda: Counter(url, stack.url("inventory-service"), call_seconds=call_seconds),
+        purchase_rate=purchase_rate,
     )
 
 

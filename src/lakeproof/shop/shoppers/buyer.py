@@ -1,0 +1,103 @@
+"""A buyer: one purchase at the checkout, in the ledger as what becomes of its order.
+
+The order is made (version 1) and then paid or cancelled (version 2) behind the buyer's back, so both are written as
+asked for before the call, and what the shop shows once the checkout has ended is written as acknowledged.
+"""
+
+import asyncio
+import time
+from dataclasses import replace
+
+from lakeproof.shop.checkout.models import order_key_of
+from lakeproof.shop.ledger import Event, Line, now_us
+from lakeproof.shop.ledger_writer import Ledger
+from lakeproof.shop.order.models import Op, Order, Status
+from lakeproof.shop.shoppers.counter import Counter, End, Told
+from lakeproof.shop.shoppers.purchases import Purchase
+from lakeproof.shop.shoppers.report import Tally
+from lakeproof.shop.shoppers.shopper import order_wanted, pause
+from lakeproof.shop.shoppers.storefront import Shop, Word
+
+LOOK_SECONDS = (0.2, 0.5, 1.0, 2.0)  # pauses between looks; the last one repeats
+
+
+class Buyer:
+    """Owns the checkout `key`."""
+
+    def __init__(
+        self, key: str, counter: Counter, shop: Shop, ledger: Ledger, tally: Tally, over: asyncio.Event
+    ) -> None:
+        self.key, self.order_key = key, order_key_of(key)
+        self._counter, self._shop, self._ledger, self._tally, self._over = counter, shop, ledger, tally, over
+        self._in_doubt = False
+
+    async def buy(self, purchase: Purchase) -> None:
+        """From asking to an end that is written. Raises: LedgerBroken."""
+        made = order_wanted(self.order_key, purchase.customer_id, purchase.basket)
+        paid = replace(made, status=Status.PAID.value, version=2)
+        await self._write(Op.CREATE, Event.INVOKE, 1, made)
+        await self._write(Op.PAY, Event.INVOKE, 2, paid)
+        self._tally.sent += 1
+        started = time.perf_counter()
+        told = await self._counter.buy(self.key, purchase)
+        self._tally.call_seconds.append(time.perf_counter() - started)
+        if told.end is End.NEVER_BEGUN:
+            await self._refused(told.reason)
+            return
+        tries = 0
+        while not await self._is_settled(told, paid):
+            if self._over.is_set():
+                return
+            if not self._in_doubt:
+                self._in_doubt = True
+                await self._write(Op.PAY, Event.UNCLEAR, 2, paid, told.reason)
+                self._tally.unclear += 1
+                self._tally.open_calls += 1
+            await pause(LOOK_SECONDS[min(tries, len(LOOK_SECONDS) - 1)], self._over)
+            tries += 1
+            told = await self._counter.look(self.key)
+            if told.end is End.NEVER_BEGUN:  # its first call was lost on the way there: now it may begin
+                told = await self._counter.buy(self.key, purchase)
+
+    async def _is_settled(self, told: Told, paid: Order) -> bool:
+        """Write what became of the order, where that is known for good."""
+        if told.end not in (End.BOUGHT, End.FAILED) or (told.end is End.FAILED and not told.all_done):
+            return False
+        found = await self._shop.read(self.order_key)
+        if found.word is not Word.OK:
+            return False
+        order = found.order
+        if told.end is End.FAILED and order is None:
+            await (self._settled(0, None, told.reason) if self._in_doubt else self._refused(told.reason))
+            return True
+        wanted = paid if told.end is End.BOUGHT else replace(paid, status=Status.CANCELLED.value)
+        if order is None or order.version < wanted.version:
+            return False  # the order is paid right after the money was taken
+        if not wanted.describes(order):
+            self._tally.mismatched += 1
+        if self._in_doubt:
+            await self._settled(order.version, order, told.reason)
+        else:
+            await self._write(Op.PAY, Event.OK, order.version, order, told.reason)
+            self._tally.acknowledged += 1
+        self._tally.orders += 1
+        self._tally.updates += 1
+        if told.end is End.BOUGHT:
+            self._tally.bought += 1
+        else:
+            self._tally.refusals[told.reason] = self._tally.refusals.get(told.reason, 0) + 1
+        return True
+
+    async def _settled(self, version: int, order: Order | None, reason: str) -> None:
+        await self._write(Op.PAY, Event.SETTLED, version, order, reason)
+        self._tally.settled += 1
+        self._tally.open_calls -= 1
+
+    async def _refused(self, reason: str) -> None:
+        await self._write(Op.PAY, Event.REFUSED, 0, None, reason)
+        self._tally.refuse(reason)
+
+    async def _write(self, op: Op, event: Event, version: int, order: Order | None, reason: str = "") -> None:
+        await self._ledger.append(
+            Line(now_us(), self._ledger.run, self.order_key, op, 1, event, version, order, reason)
+        )
