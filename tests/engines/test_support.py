@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,13 @@ from tests.shop.support.names import TRAVERSALS
 from lakeproof.deadline import Deadline
 from lakeproof.lake.object_store import s3_client
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import connector_of
 from lakeproof.shop.support.archive import BUCKET
+from lakeproof.shop.support.attachment_store import AttachmentStore
+from lakeproof.shop.support.caretaker import Caretaker
+from lakeproof.shop.support.file_store import FileStore
+from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
@@ -414,3 +421,22 @@ def test_a_file_that_is_nowhere_is_said_to_be_lost(shop: httpx.Client, folder: P
             path.unlink()
     answer = shop.get(f"/support/cases/{case}/attachments/{made['id']}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (410, "file_lost")
+
+
+async def test_a_whole_file_without_a_row_is_set_aside_and_one_with_a_row_stays(
+    stack: Stack, shop: httpx.Client, folder: Path
+) -> None:
+    body, headers = form("photo.png", PNG + b"with a row")
+    assert shop.post(f"/support/cases/{a_case(shop)}/attachments", content=body, headers=headers).status_code == 201
+    orphan = uuid.uuid4()
+    files = FileStore(folder)
+    files.path(orphan).parent.mkdir(parents=True, exist_ok=True)
+    files.path(orphan).write_bytes(b"without")
+    metrics = SupportMetrics()
+    pool = ConnectionPool(connector_of(stack, "support"), 1)
+    known = set(files.older_than(-1)) - {orphan}
+    assert known
+    assert await Caretaker(files, AttachmentStore(pool, metrics.database), metrics).tidy(-1) == 1
+    await pool.close()
+    assert set(files.older_than(-1)) == known
+    assert (folder / "aside" / orphan.hex).read_bytes() == b"without"
