@@ -1,6 +1,8 @@
 """The inventory service on the real ring: never oversold, nothing stuck, whatever dies in mid-sale."""
 
 import asyncio
+import json
+import shlex
 import subprocess
 import sys
 import time
@@ -28,6 +30,7 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(400)]
 
+ROOT = Path(__file__).parents[2]
 TTL_SECONDS = 20
 FLOOR_SECONDS = 10
 UNITS = 100
@@ -105,6 +108,21 @@ def metric(shop: httpx.Client, name: str) -> float:
         if line.startswith(f"{name} "):
             return float(line.split()[-1])
     raise AssertionError(f"no metric {name}")
+
+
+def chaos(*arguments: str) -> dict[str, Any]:
+    """What `make chaos-ttl-oversell` prints."""
+    done = subprocess.run(
+        ["make", "-s", "chaos-ttl-oversell", f"ARGS={shlex.join(arguments)}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
 
 
 def assert_adds_up(stack: Stack, sku: str) -> SkuTotals:
@@ -292,7 +310,7 @@ def test_an_unconfirmed_reservation_goes_back_once_and_is_counted(stack: Stack, 
 def test_a_ttl_shortened_by_alter_table_is_noticed_and_sells_nothing_twice(stack: Stack, shop: httpx.Client) -> None:
     sku = a_sku()
     receive(shop, sku, 1)
-    rows(stack, "ALTER TABLE inventory.reservations WITH default_time_to_live = 3")
+    assert chaos("--ttl", "3") == {"keyspace": "inventory", "table": "reservations", "previousTtl": 900, "ttl": 3}
     try:
         Deadline(15).wait_for(
             "it to be noticed",
@@ -313,7 +331,7 @@ def test_a_ttl_shortened_by_alter_table_is_noticed_and_sells_nothing_twice(stack
         assert metric(shop, "shop_inventory_rechecked_total") == rechecked + 2
         assert (stock_of(shop, sku)["sold"], stock_of(shop, sku)["on_hand"]) == (1, 0)
     finally:
-        rows(stack, "ALTER TABLE inventory.reservations WITH default_time_to_live = 900")
+        assert chaos("--revert", "--previous-ttl", "900")["ttl"] == 900
     Deadline(15).wait_for(
         "it to be well again",
         lambda: True if metric(shop, "inventory_reservation_ttl_below_floor") == 0 else None,

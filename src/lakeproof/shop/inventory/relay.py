@@ -74,7 +74,7 @@ class StockRelay:
         rows = await self._ring.read(statements.ALL_TOTALS, (), Deadline(CALL_SECONDS))
         behind: list[str] = []
         unsent = 0
-        for sku, *_, events, sent in rows:
+        for sku, *_, events, sent, _ in rows:
             self._marked[sku] = sent or 0
             self._sent[sku] = max(self._sent.get(sku, 0), sent or 0)
             left = (events or 0) - self._sent[sku]

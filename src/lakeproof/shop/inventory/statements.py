@@ -16,10 +16,11 @@ LINES = Statement(
 )
 # One row for each SKU: static columns only.
 ALL_TOTALS = Statement(
-    "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent FROM inventory.stock"
+    "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent, swept FROM inventory.stock"
 )
 DUE = Statement("SELECT n, id FROM inventory.stock WHERE sku = ? AND kind = 'due' AND n > ? AND n <= ?")
 EVENTS = Statement("SELECT n, id, payload FROM inventory.stock WHERE sku = ? AND kind = 'event' AND n > ? LIMIT 500")
+MARK_SWEPT = Statement("UPDATE inventory.stock SET swept = ? WHERE sku = ?")
 MARK_SENT = Statement("UPDATE inventory.stock SET sent = ? WHERE sku = ?")
 
 SET_TOTALS = Statement(
@@ -75,6 +76,7 @@ STATEMENTS = (
     DUE,
     EVENTS,
     MARK_SENT,
+    MARK_SWEPT,
     SET_TOTALS,
     SET_LINE,
     END_LINE,

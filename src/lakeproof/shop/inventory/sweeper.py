@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
 from lakeproof.deadline import Deadline
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 2.0
 CALL_SECONDS = 5.0
 AT_ONCE = 100  # ids in one question
+EXPIRED_AT_ONCE = 500  # of one SKU in one sweep: customers wait in the same queue
 SKUS_AT_ONCE = 8
 # Clocks and delays: a line may be written so long after others that are due later.
 LATE_MILLISECONDS = 60_000
@@ -87,7 +89,9 @@ class Sweeper:
         """One look at everything; how many lines expired. Raises: DatabaseTrouble."""
         await self._look_at_ttl()
         rows = await self._ring.read(statements.ALL_TOTALS, (), Deadline(CALL_SECONDS))
-        self.totals = [SkuTotals(row[0], *(value or 0 for value in row[1:])) for row in rows]
+        self.totals = [SkuTotals(row[0], *(value or 0 for value in row[1:8])) for row in rows]
+        for sku, *_, swept in rows:
+            self._known.setdefault(sku, _Known(floor=swept or 0, noted=swept or 0))
         wrong = violations(self.totals)
         if wrong:
             logger.error("stock does not add up", extra={"skus": [one.sku for one in wrong][:20]})
@@ -100,6 +104,7 @@ class Sweeper:
                 return await self._expire(sku)
 
         expired = await asyncio.gather(*(one(each.sku) for each in self.totals if each.active))
+        self._forget([each.sku for each in self.totals if not each.active])
         self._metrics.looked_at.set_to_current_time()
         return sum(expired)
 
@@ -131,11 +136,12 @@ class Sweeper:
 
     async def _expire(self, sku: str) -> int:
         """End what is over in one SKU; how many lines."""
-        known = self._known.setdefault(sku, _Known())
+        known = self._known[sku]
         await self._discover(sku, known)
         now = datetime.now(UTC)
         gone = await self._vanished(self._may_have_vanished(known, now))
-        over = {id_: line for id_, line in known.held.items() if id_ in gone or _is_past(line, now)}
+        all_over = ((id_, line) for id_, line in known.held.items() if id_ in gone or _is_past(line, now))
+        over = dict(islice(all_over, EXPIRED_AT_ONCE))
         changes = [
             Change(Op.EXPIRE, id_, line.quantity, line.digest, line.created_at, line.expires_at)
             for id_, line in over.items()
@@ -145,7 +151,17 @@ class Sweeper:
         first = min((milliseconds(line.expires_at) for line in known.held.values() if line.expires_at), default=None)
         settled = milliseconds(now) - LATE_MILLISECONDS
         known.floor = max(known.floor, min(settled, first - 1) if first is not None else settled)
+        if known.floor - known.noted >= LATE_MILLISECONDS:
+            await self._ring.write(statements.MARK_SWEPT, (known.floor, sku), Deadline(CALL_SECONDS))
+            known.noted = known.floor
         return sum(not (one.refused or one.replayed) for one in ended)
+
+    def _forget(self, skus: Iterable[str]) -> None:
+        """Nothing is held in these: what ended there need not be known."""
+        for sku in skus:
+            self._store.ended.pop(sku, None)
+            self._known[sku].held.clear()
+            self._known[sku].ended.clear()
 
     async def _discover(self, sku: str, known: "_Known") -> None:
         """Learn of lines that were held since the last look, and forget those that ended."""
@@ -188,9 +204,12 @@ class Sweeper:
 
 @dataclass
 class _Known:
-    """What the sweeper knows of one SKU. `floor`, `read_to`: milliseconds; no line due before `floor` is held."""
+    """What the sweeper knows of one SKU. Milliseconds: no line due before `floor` is held, which its partition knows
+    up to `noted`; lines up to `read_to` were looked at.
+    """
 
     floor: int = 0
+    noted: int = 0
     read_to: int = 0
     whole_at: float = float("-inf")
     checked_at: float = field(default_factory=time.monotonic)
