@@ -15,7 +15,7 @@ from lakeproof.shop.topics import event_topic
 from lakeproof.stack.engines import postgres
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = pytest.mark.engines
 
 TOPIC = event_topic("payment")
 

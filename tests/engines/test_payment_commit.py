@@ -20,7 +20,7 @@ from lakeproof.stack.engines import postgres
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = pytest.mark.engines
 
 COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
 

@@ -13,7 +13,7 @@ from lakeproof.shop.payment.app import Surroundings, create_app
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = pytest.mark.engines
 
 
 async def nowhere() -> Connection:

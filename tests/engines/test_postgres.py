@@ -20,7 +20,7 @@ from lakeproof.shop.database.postgres import TROUBLES
 from lakeproof.stack.engines import postgres, postgres_accounts
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = pytest.mark.engines
 
 type Up = Callable[..., SupervisorClient]
 

@@ -72,7 +72,7 @@ max_slot_wal_keep_size = {SLOT_KEEPS}
 # what a dead client had asked for does not go on holding locks
 client_connection_check_interval = 1s
 # small
-shared_buffers = 64MB
+shared_buffers = 32MB
 min_wal_size = 64MB
 max_wal_size = 512MB
 max_parallel_workers_per_gather = 0
