@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.engines.instances import instance
+from tests.engines.openapi import assert_it_keeps_its_openapi
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
@@ -178,6 +179,10 @@ def test_a_crash_while_it_is_turned_back_is_mended(shop: Shop, step: Step, when:
     assert ended["status"] == "failed"
     shop.require_consistent(ended)
     assert shop.stock(sku) == (0, 0, 10)
+
+
+def test_the_order_service_with_its_checkouts_keeps_its_openapi(stack: Stack, shop: Shop) -> None:
+    assert_it_keeps_its_openapi(stack.url("order-service"))
 
 
 @pytest.mark.parametrize("killed", SERVICES)

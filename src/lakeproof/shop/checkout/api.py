@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, answer_within
 from lakeproof.shop.checkout.models import Checkout, Step
 from lakeproof.shop.checkout.requests import KEY_PATTERN, CheckoutRequest
 from lakeproof.shop.checkout.saga import Saga
@@ -18,9 +18,8 @@ from lakeproof.shop.traces import trace_id
 router = APIRouter(tags=["checkouts"])
 
 CheckoutKey = Annotated[
-    str | None,
+    str,
     Header(
-        alias="idempotency-key",
         pattern=KEY_PATTERN,
         description="The checkout's name. The same key with the same request buys once; with another: 422.",
     ),
@@ -51,7 +50,7 @@ _SAYS: dict[int | str, dict[str, Any]] = {
     202: {"model": CheckoutBody, "description": "Under way: a service gives no clear word. Ask again by its key."},
     402: {"model": CheckoutBody, "description": "The card was declined; nothing is owed."},
     409: {"model": CheckoutBody, "description": "It cannot be had; nothing is owed."},
-    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."},
+    **NO_KEY_SAYS,
 }
 
 
@@ -106,10 +105,8 @@ def _status(checkout: Checkout, *, begun: bool) -> int:
 
 
 @router.post("/checkouts", status_code=201, response_model=CheckoutBody, responses=_SAYS)
-async def buy(request: Request, body: CheckoutRequest, idempotency_key: CheckoutKey = None) -> Response:
+async def buy(request: Request, body: CheckoutRequest, idempotency_key: CheckoutKey) -> Response:
     """Buy a basket: hold the goods, make the order, authorize and take the money, send the parcel, tell the buyer."""
-    if idempotency_key is None:
-        raise Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
     api: CheckoutApi = request.app.state.checkouts
     checkout, begun = await api.buy(idempotency_key, body)
     headers = {} if begun else {"idempotent-replayed": "true"}

@@ -1,0 +1,49 @@
+"""The checkout's HTTP API without a database: what it says of a request that cannot be, and of a database away."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from lakeproof.shop.database.errors import DatabaseDown
+from lakeproof.shop.database.mysql import Connection
+from lakeproof.shop.order.app import Checkouts, Database, create_app
+from lakeproof.stack.settings import CheckoutSettings, ShopSettings
+
+BASKET = {
+    "customer_id": 5,
+    "card": "tok_visa",
+    "address": {"name": "A", "street": "1 Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"},
+    "items": [{"sku": "a", "quantity": 2, "unit_price": "6.15"}],
+}
+KEY = {"idempotency-key": "k"}
+
+
+async def away() -> Connection:
+    raise DatabaseDown("cannot connect")
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(ShopSettings(), Database(away), Checkouts({}, CheckoutSettings()))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,
+    ):
+        yield client
+
+
+async def test_a_purchase_without_a_name_is_refused(shop: httpx.AsyncClient) -> None:
+    answer = await shop.post("/checkouts", json=BASKET)
+    assert (answer.status_code, answer.json()["outcome"]) == (428, "not_done")
+
+
+async def test_a_basket_that_cannot_be_is_refused_with_its_fields(shop: httpx.AsyncClient) -> None:
+    answer = await shop.post("/checkouts", json=BASKET | {"items": []}, headers=KEY)
+    assert (answer.status_code, answer.json()["error"]["fields"][0]["field"]) == (422, "items")
+
+
+async def test_without_its_database_a_purchase_was_not_begun(shop: httpx.AsyncClient) -> None:
+    answer = await shop.post("/checkouts", json=BASKET, headers=KEY)
+    assert (answer.status_code, answer.json()["outcome"]) == (503, "not_done")
+    assert (await shop.get("/checkouts/k")).status_code == 503
