@@ -78,7 +78,7 @@ class SupervisorClient:
         return not self.running() and self.runtime.lock.exists()
 
     def up(self, names: Iterable[str] | None = None, on_event: OnEvent = _ignore) -> list[str]:
-        """Start these components (None: all that are not on demand) and what they need; return when all are healthy.
+        """Start these components (None: `default_names`) and what they need; return when all are healthy.
 
         Gives the names that were started. `on_event` is called for each step and at least every 4 seconds.
         Raises: InvalidInput (unknown name, external stack, other settings), PortTaken before anything starts,

@@ -1,0 +1,79 @@
+"""kill -9 of each store and service of the whole shop while shoppers buy at the checkout: `check` finds all of it."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.states import Health
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
+
+type Run = Callable[..., Any]
+
+PROGRAM = Path(sys.executable).with_name("lakeproof")
+SERVICES = ("order", "payment", "inventory", "fulfillment", "notification", "support")
+VICTIMS = (
+    *(f"{name}-service" for name in SERVICES),
+    *("postgres", "redis", "mail-sink", "cassandra-node2", "cassandra-node3", "cassandra-seed"),
+    *("mysql", "kafka", "minio"),
+)
+PURCHASES_PER_SECOND = 3
+
+
+def assert_clean(lakeproof: Run) -> dict[str, Any]:
+    """The ledger, the lake and the shop's claims hold. Gives the report."""
+    done = lakeproof("check", "--wait-seconds", "120", "--json", seconds=300)
+    report: dict[str, Any] = json.loads(done.out)
+    broken = [one for one in report["across"] if one["violations"]]
+    assert (done.code, report["verdict"], broken) == (0, "passed", []), done.err[-2000:] + done.out[-3000:]
+    assert report["oversold"] == 0
+    assert any(one["claim"].startswith("shop: captured money") for one in report["across"])
+    return report
+
+
+@pytest.fixture(scope="module")
+def buying(whole_stack: Stack) -> Iterator["subprocess.Popen[str]"]:
+    """Shoppers and buyers until the module ends."""
+    client = SupervisorClient(whole_stack)
+    client.up(name for name, one in client.components.items() if not one.on_demand)
+    sent = [str(PROGRAM), "traffic", "--rate", "10", "--purchases", str(PURCHASES_PER_SECOND), "--seconds", "7200"]
+    buyers = subprocess.Popen([*sent, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    yield buyers
+    buyers.kill()
+    buyers.wait()
+
+
+@pytest.mark.parametrize("name", VICTIMS)
+def test_what_is_killed_comes_back_and_nobody_pays_twice_or_for_nothing(
+    whole_stack: Stack, lakeproof: Run, buying: "subprocess.Popen[str]", name: str
+) -> None:
+    client = SupervisorClient(whole_stack)
+    before = client.row(name)
+    assert client.kill(name) > 0
+
+    def back() -> ProcessRow | None:
+        row = client.row(name)
+        return row if row.pid not in (None, before.pid) and row.health is Health.HEALTHY else None
+
+    Deadline(180).wait_for(f"{name} to be back", back, seen=lambda: str(client.row(name)))
+    assert buying.poll() is None
+    assert_clean(lakeproof)
+
+
+def test_all_that_was_bought_meanwhile_is_there(lakeproof: Run, buying: "subprocess.Popen[str]") -> None:
+    buying.send_signal(signal.SIGINT)
+    out, _ = buying.communicate(timeout=150)
+    report = json.loads(out)
+    assert report["bought"] > 200
+    assert_clean(lakeproof)
+    print("whole shop:", json.dumps(report)[:1500])
