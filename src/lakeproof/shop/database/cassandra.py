@@ -58,7 +58,9 @@ class Statement:
 
 
 class Ring:
-    """The ring for one service. `open_cluster` makes the driver's Cluster (it does not connect yet)."""
+    """The ring for one service. `open_cluster` makes the driver's Cluster (cassandra_cluster.py; it does not connect
+    yet).
+    """
 
     def __init__(
         self,
@@ -170,6 +172,8 @@ class Ring:
     def _named(self, error: Exception) -> Exception:
         """The driver's error by what it means to a caller."""
         words = f"{type(error).__name__}: {error}"[:300]
+        if isinstance(error, OperationTimedOut) and error.last_host is not None and self._cluster is not None:
+            self._cluster.profile_manager.default.load_balancing_policy.suspect(error.last_host)
         if isinstance(error, NoHostAvailable):
             self._metrics.errors.labels("down").inc()
             return DatabaseDown("no node of the ring takes a request")

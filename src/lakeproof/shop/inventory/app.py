@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.cassandra import Ring
+from lakeproof.shop.database.cassandra_cluster import service_cluster
 from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.api import InventoryApi, router
@@ -20,7 +21,6 @@ from lakeproof.shop.inventory.store import InventoryStore
 from lakeproof.shop.inventory.sweeper import Sweeper, Ttl
 from lakeproof.shop.outbox import OutboxMetrics
 from lakeproof.shop.service import create_service, serve
-from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.settings import InventorySettings, ShopSettings
 from lakeproof.stack.stack import Stack
 
@@ -39,9 +39,7 @@ class Surroundings:
 def surroundings_of(stack: Stack) -> Surroundings:
     """Those of the stack."""
     return Surroundings(
-        lambda: cassandra_session.service_cluster(
-            stack, "inventory_service", stack.secret("cassandra-inventory-service")
-        ),
+        lambda: service_cluster(stack, "inventory_service", stack.secret("cassandra-inventory-service")),
         stack.address("kafka", "tcp"),
     )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from lakeproof.shop.inventory.models import Change, Line, Totals
+from lakeproof.shop.inventory.models import Change, Line, Op, Totals
 
 AGGREGATE = "stock"
 
@@ -15,9 +15,7 @@ AGGREGATE = "stock"
 def payload(change: Change, line: Line | None, totals: Totals, at: datetime) -> str:
     """The row's payload: what `message` needs beside the event's id and SKU, as JSON."""
     data = {
-        "reservation_id" if change.expires_at is not None or line is None or line.expires_at else "receipt_id": str(
-            change.id
-        ),
+        "receipt_id" if change.op is Op.RECEIVE else "reservation_id": str(change.id),
         "order_key": change.order_key,
         "quantity": change.quantity,
         "state": line.state.value if line is not None else "undone",

@@ -77,9 +77,10 @@ class StockRelay:
         for sku, *_, events, sent, _ in rows:
             self._marked[sku] = sent or 0
             self._sent[sku] = max(self._sent.get(sku, 0), sent or 0)
-            left = (events or 0) - self._sent[sku]
-            unsent += max(0, left)
-            if left > len(self._waiting.get(sku, ())) + len(self._store.events.get(sku, ())):
+            left = max(0, (events or 0) - self._sent[sku])
+            unsent += left
+            known = {*self._waiting.get(sku, ()), *(row[0] for row in self._store.events.get(sku, ()))}
+            if left > sum(number > self._sent[sku] for number in known):
                 behind.append(sku)
         self._metrics.unsent.set(unsent)
         for part in (behind[start : start + SKUS_AT_ONCE] for start in range(0, len(behind), SKUS_AT_ONCE)):

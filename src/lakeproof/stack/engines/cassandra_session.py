@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 PROTOCOL = 4
 CONNECT_SECONDS = 2.0
 RECONNECT_SECONDS = 1.0
-SERVICE_SECONDS = 2.5  # a call's own limit is shorter where its caller says so
-SECOND_NODE_SECONDS = 0.7  # shorter, a busy ring would be asked everything twice
 
 
 def cluster(
@@ -58,28 +56,6 @@ def cluster(
         idle_heartbeat_timeout=2,
         **options,
     )
-
-
-def service_cluster(stack: Stack, role: str, password: str) -> "Cluster":
-    """For a service: rows as tuples, and what may be repeated goes to a second node when the first is slow.
-
-    It does not follow the schema: every node has every row, so any one may be asked.
-    """
-    from cassandra.policies import ConstantSpeculativeExecutionPolicy
-    from cassandra.query import tuple_factory
-
-    view = cluster(
-        stack,
-        role,
-        password,
-        seconds=SERVICE_SECONDS,
-        schema_metadata_enabled=False,
-        token_metadata_enabled=False,
-    )
-    profile = view.profile_manager.default
-    profile.row_factory = tuple_factory
-    profile.speculative_execution_policy = ConstantSpeculativeExecutionPolicy(SECOND_NODE_SECONDS, 1)
-    return view
 
 
 @contextmanager

@@ -1,0 +1,39 @@
+"""Which node of the ring a service asks."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import cast
+
+from cassandra.cluster import Cluster
+from cassandra.connection import DefaultEndPoint
+from cassandra.policies import SimpleConvictionPolicy
+from cassandra.pool import Host
+
+from lakeproof.shop.database.cassandra_cluster import SUSPECT_SECONDS, SuspectsLast
+from lakeproof.stack.engines.cassandra_config import DATACENTER
+
+
+def three(clock: Callable[[], float] = time.monotonic) -> tuple[SuspectsLast, list[Host]]:
+    policy = SuspectsLast(clock)
+    hosts = [Host(DefaultEndPoint("127.0.0.1", port), SimpleConvictionPolicy) for port in (9042, 9043, 9044)]
+    for host in hosts:
+        host.set_location_info(DATACENTER, "rack1")
+    policy.populate(cast(Cluster, None), hosts)
+    return policy, hosts
+
+
+def test_every_node_has_its_turn() -> None:
+    policy, hosts = three()
+    first = Counter(next(iter(policy.make_query_plan())) for _ in range(30))
+    assert first == Counter(dict.fromkeys(hosts, 10))
+
+
+def test_one_that_left_a_call_unanswered_is_asked_last_for_a_while_and_never_forgotten() -> None:
+    now = 100.0
+    policy, hosts = three(lambda: now)
+    policy.suspect(hosts[1])
+    plans = [list(policy.make_query_plan()) for _ in range(9)]
+    assert all(plan[-1] is hosts[1] and len(plan) == 3 for plan in plans)
+    now += SUSPECT_SECONDS + 1
+    assert any(next(iter(policy.make_query_plan())) is hosts[1] for _ in range(3))

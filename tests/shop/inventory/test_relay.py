@@ -1,0 +1,142 @@
+"""Inventory's outbox without Kafka: each SKU's events in order, none lost, however few of them got away."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import uuid4
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.cassandra import Ring, Row, Statement
+from lakeproof.shop.inventory import statements
+from lakeproof.shop.inventory.events import payload, row_of
+from lakeproof.shop.inventory.metrics import InventoryMetrics
+from lakeproof.shop.inventory.models import Change, Line, Op, State, Totals
+from lakeproof.shop.inventory.relay import KafkaTrouble, StockRelay
+from lakeproof.shop.inventory.store import InventoryStore
+from lakeproof.shop.outbox import OutboxMetrics, message_of
+
+SKU = "sku-1"
+
+
+class Partition:
+    """One SKU's events, and how far they are marked as sent."""
+
+    def __init__(self) -> None:
+        self.events: list[Row] = []
+        self.sent: int | None = None
+        self.reads = 0
+
+    def write_event(self) -> Row:
+        row = (len(self.events) + 1, uuid4(), "{}")
+        self.events.append(row)
+        return row
+
+    async def read(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> list[Row]:
+        if statement is statements.ALL_TOTALS:
+            return [(SKU, 1, 0, 0, 0, 0, len(self.events), self.sent, None)]
+        assert statement is statements.EVENTS
+        self.reads += 1
+        return [row for row in self.events if row[0] > values[1]]
+
+    async def write(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> None:
+        assert statement is statements.MARK_SENT
+        self.sent = values[0]
+
+
+class Relay(StockRelay):
+    """`taken`: what Kafka got, in order; `takes`: how many it takes of each delivery, None for all."""
+
+    def __init__(self, partition: Partition) -> None:
+        self.store = InventoryStore(cast(Ring, partition), InventoryMetrics(), 900)
+        super().__init__(cast(Ring, partition), self.store, "nowhere", OutboxMetrics(CollectorRegistry()))
+        self.taken: list[int] = []
+        self.takes: int | None = None
+
+    def wrote(self, *rows: Row) -> None:
+        self.store._note(SKU, rows)
+
+    def _deliver(self, events: dict[str, list[Row]]) -> tuple[dict[str, set[int]], str]:
+        numbers = [row[0] for row in events[SKU]][: self.takes]
+        self.taken += numbers
+        return {SKU: set(numbers)}, "" if len(numbers) == len(events[SKU]) else "it went away"
+
+
+async def test_what_this_process_wrote_goes_without_a_read() -> None:
+    partition = Partition()
+    relay = Relay(partition)
+    relay.wrote(partition.write_event(), partition.write_event())
+    await relay._send()
+    relay.wrote(partition.write_event())
+    await relay._send()
+    assert (relay.taken, partition.reads, partition.sent) == ([1, 2, 3], 0, None)
+    await relay.close()
+    assert partition.sent == 3
+
+
+async def test_what_it_does_not_know_of_is_read_and_nothing_overtakes_it() -> None:
+    partition = Partition()
+    relay = Relay(partition)
+    relay.wrote(partition.write_event())
+    partition.write_event()  # by another instance
+    relay.wrote(partition.write_event())
+    await relay._send()
+    assert relay.taken == [1]
+    await relay._read_left_behind()
+    await relay._send()
+    assert (relay.taken, partition.reads) == ([1, 2, 3], 1)
+
+
+async def test_what_kafka_did_not_take_is_sent_again_in_order() -> None:
+    partition = Partition()
+    relay = Relay(partition)
+    relay.wrote(*(partition.write_event() for _ in range(4)))
+    relay.takes = 2
+    with pytest.raises(KafkaTrouble):
+        await relay._send()
+    await relay._mark()
+    assert partition.sent == 2
+    relay.takes = None
+    await relay._send()
+    assert relay.taken == [1, 2, 3, 4]
+
+
+async def test_a_process_that_starts_anew_goes_on_where_the_marks_end() -> None:
+    partition = Partition()
+    before = Relay(partition)
+    before.wrote(*(partition.write_event() for _ in range(3)))
+    await before._send()
+    await before._mark()
+    partition.write_event()
+    after = Relay(partition)
+    await after._read_left_behind()
+    await after._send()
+    assert after.taken == [4]
+
+
+def test_a_message_has_the_shape_of_every_service() -> None:
+    at = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+    change = Change(Op.HOLD, uuid4(), 2, "digest", at, at, "order-1", "trace-1")
+    line = Line(State.HELD, 2, "digest", at, at)
+    event_id = uuid4()
+    text = payload(change, line, Totals(7, 10, 1, 2, 1, 9), at)
+    told = orjson.loads(message_of(row_of(SKU, event_id, text)))
+    assert told == {
+        "event_id": str(event_id),
+        "type": "reservation.held",
+        "aggregate": "stock",
+        "aggregate_id": SKU,
+        "at": "2026-11-24T12:30:00.000000Z",
+        "trace_id": "trace-1",
+        "data": {
+            "reservation_id": str(change.id),
+            "order_key": "order-1",
+            "quantity": 2,
+            "state": "held",
+            "on_hand": 7,
+            "version": 7,
+        },
+    }
