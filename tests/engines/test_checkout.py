@@ -15,6 +15,7 @@ from tests.engines.openapi import assert_it_keeps_its_openapi
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.checkout.models import Step
+from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
@@ -132,6 +133,32 @@ def test_twenty_at_once_under_one_key_buy_once(shop: Shop) -> None:
     assert {answer.status_code for answer in answers} <= {200, 201, 202}
     shop.require_consistent(shop.ended(key))
     assert shop.stock(sku) == (2, 0, 8)
+
+
+def test_a_checkouts_order_is_not_changed_by_another_way(shop: Shop) -> None:
+    sku, key = shop.stocked(), a_key()
+    orders = shop.at["order-service"]
+    order_id = buy(orders, key, basket(sku)).json()["order_id"]
+    again = {"idempotency-key": a_key()}
+    answers = [
+        orders.post(f"/orders/{order_id}/cancel", headers=again),
+        orders.delete(f"/orders/{order_id}", headers=again),
+        orders.patch(f"/orders/{order_id}", headers=again, json={"items": basket(sku)["items"]}),
+    ]
+    assert [(one.status_code, one.json()["outcome"]) for one in answers] == [(409, "not_done")] * 3
+    taken = {"client_key": f"checkout:{a_key()}", "customer_id": 5, "items": basket(sku)["items"]}
+    assert orders.post("/orders", json=taken).status_code == 422
+    shop.require_consistent(shop.ended(key))
+
+
+def test_the_card_is_not_kept_longer_than_it_is_needed(stack: Stack, shop: Shop) -> None:
+    keys = [a_key(), a_key()]
+    buy(shop.at["order-service"], keys[0], basket(shop.stocked()))
+    buy(shop.at["order-service"], keys[1], basket(shop.stocked(), card="tok_declined"))
+    with mysql.connect(stack, "reader", "mysql-reader", 10) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT request FROM oltp.checkouts WHERE checkout_key IN (%s, %s)", keys)
+        kept = [row[0] for row in cursor.fetchall()]
+    assert len(kept) == 2 and not any("tok_" in one for one in kept)
 
 
 def test_a_declined_card_leaves_nothing_held(shop: Shop) -> None:

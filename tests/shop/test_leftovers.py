@@ -41,7 +41,7 @@ class Shelf:
         assert self._looks_until_it_ends == 0, "read while its checkout was under way"
         return Answer(Word.OK, order=self._orders.get(key))
 
-    async def is_under_way(self, key: str) -> bool:
+    async def is_under_way(self, key: str) -> bool | None:
         self._looks_until_it_ends = max(0, self._looks_until_it_ends - 1)
         return self._looks_until_it_ends > 0
 

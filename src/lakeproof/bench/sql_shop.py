@@ -62,7 +62,7 @@ class SqlShop:
 
         return await self._answer(find)
 
-    async def is_under_way(self, key: str) -> bool:
+    async def is_under_way(self, key: str) -> bool | None:
         """Never: nobody checks out here."""
         return False
 

@@ -137,7 +137,7 @@ class CheckoutSettings(BaseModel):
     work_seconds: float = Field(20.0, ge=1, le=600, description="how long one look goes on with a checkout")
     crash_at: str = Field(
         "",
-        pattern=r"^([a-z]+:(before|after))?$",
+        pattern=r"^((reserve|order|authorize|confirm|capture|pay|label|notify|void|release|cancel):(before|after))?$",
         description="STEP:before or STEP:after: the process is killed (tests)",
     )
 

@@ -65,16 +65,17 @@ class CheckoutApi:
     async def buy(self, key: str, request: CheckoutRequest) -> tuple[Checkout, bool]:
         """Begin or find the checkout of `key`, and go on with it as long as a request may take; True: begun now."""
 
-        async def call(deadline: Deadline) -> tuple[Checkout, bool]:
-            checkout, owner = await self.store.begin(key, request, trace_id.get(), deadline)
-            if owner is None:
-                return checkout, False
-            return await self.saga.run(checkout, owner, Deadline(deadline.left - _MARGIN_SECONDS)), True
-
+        whole = Deadline(self.request_seconds)
         try:
-            return await answer_within(self.request_seconds, call)
+            checkout, owner = await answer_within(
+                self.request_seconds, lambda deadline: self.store.begin(key, request, trace_id.get(), deadline)
+            )
         except KeyReused as error:
             raise Refusal(422, "key_reused", str(error)) from error
+        if owner is None:
+            return checkout, False
+        # From here on it has begun: whatever happens, the answer is the checkout as it was last known.
+        return await self.saga.run(checkout, owner, Deadline(max(0.0, whole.left - _MARGIN_SECONDS))), True
 
 
 def _body(checkout: Checkout) -> dict[str, Any]:

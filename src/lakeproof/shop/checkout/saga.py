@@ -10,10 +10,13 @@ from lakeproof.shop.checkout.models import Checkout, Step
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused
 from lakeproof.shop.checkout.steps import Steps
 from lakeproof.shop.checkout.store import CheckoutStore, HoldLost
+from lakeproof.shop.database.errors import DatabaseTrouble
 
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+# To remember a step has a time of its own: what was done must not be forgotten because the request is nearly over.
+REMEMBER_SECONDS = 2.0
 # Refused once the money is taken, a step is tried again for ever: a buyer who paid gets the goods, or a person looks.
 _ONLY_FORWARD = frozenset({Step.PAY, Step.LABEL, Step.NOTIFY})
 
@@ -25,25 +28,34 @@ class Saga:
         self._store, self._steps, self._metrics, self._crash_at = store, steps, metrics, crash_at
 
     async def run(self, checkout: Checkout, owner: str, deadline: Deadline) -> Checkout:
-        """Go on with a checkout that `owner` holds. What is left when this returns is the sweeper's.
+        """Go on with a checkout that `owner` holds, and give it as it was last known.
 
-        Raises: as the store.
+        What is left when this returns is the sweeper's; it raises for nothing that the database or a service does:
+        the checkout has begun, so nobody may be told that nothing was done.
         """
         while not checkout.step.is_end and not deadline.expired:
             try:
-                checkout = await self._one_step(checkout, owner, deadline)
+                checkout = await self._one_step(checkout, owner)
             except NoClearWord as error:
                 self._metrics.steps.labels(checkout.step.value, "unclear").inc()
-                pause = min(FIRST_PAUSE_SECONDS * 2 ** min(checkout.attempts, 10), LONGEST_PAUSE_SECONDS)
-                logger.warning(
-                    "checkout waits", extra={"checkout": checkout.key, "step": checkout.step, "reason": str(error)}
-                )
-                return await self._store.let_go(checkout, owner, pause, deadline)
+                _say("checkout waits", checkout, error)
+                return await self._let_go(checkout, owner)
             except HoldLost:
+                return checkout
+            except DatabaseTrouble as error:
+                _say("checkout is left to the sweeper", checkout, error)
                 return checkout
         return checkout
 
-    async def _one_step(self, checkout: Checkout, owner: str, deadline: Deadline) -> Checkout:
+    async def _let_go(self, checkout: Checkout, owner: str) -> Checkout:
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** min(checkout.attempts, 10), LONGEST_PAUSE_SECONDS)
+        try:
+            return await self._store.let_go(checkout, owner, pause, Deadline(REMEMBER_SECONDS))
+        except (HoldLost, DatabaseTrouble) as error:
+            _say("checkout is left to the sweeper", checkout, error)
+            return checkout
+
+    async def _one_step(self, checkout: Checkout, owner: str) -> Checkout:
         step = checkout.step
         self._crash(step, "before")
         try:
@@ -52,10 +64,11 @@ class Saga:
             if step in _ONLY_FORWARD or step.is_turned_back:
                 raise NoClearWord(f"refused where it may not be: {error}") from error
             self._metrics.steps.labels(step.value, "refused").inc()
-            return await self._store.advance(checkout, owner, Step.VOID, deadline, refusal=(error.code, str(error)))
+            remember = Deadline(REMEMBER_SECONDS)
+            return await self._store.advance(checkout, owner, Step.VOID, remember, refusal=(error.code, str(error)))
         self._crash(step, "after")
         self._metrics.steps.labels(step.value, "done").inc()
-        moved = await self._store.advance(checkout, owner, step.following, deadline, values=values)
+        moved = await self._store.advance(checkout, owner, step.following, Deadline(REMEMBER_SECONDS), values=values)
         if moved.step.is_end:
             self._metrics.ended.labels(moved.step.value).inc()
         return moved
@@ -64,3 +77,7 @@ class Saga:
         if self._crash_at == f"{step.value}:{when}":
             logger.warning("crash on purpose", extra={"step": step, "when": when})
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _say(what: str, checkout: Checkout, error: Exception) -> None:
+    logger.warning(what, extra={"checkout": checkout.key, "step": checkout.step, "reason": str(error)})

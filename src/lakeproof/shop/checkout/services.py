@@ -68,7 +68,8 @@ def _read(service: str, status: int, text: bytes) -> dict[str, Any]:
         raise NoClearWord(f"{service}: {status} without JSON")
     if status < 300:
         return told
-    error = told.get("error", {})
+    given = told.get("error")
+    error = given if isinstance(given, dict) else {}
     words = f"{service}: {error.get('message', status)}"
     if status >= 500 or status in _LATER:
         raise NoClearWord(words)

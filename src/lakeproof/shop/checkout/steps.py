@@ -3,6 +3,8 @@
 A step gives the values that the checkout keeps. Raises: ServiceRefused (a repeat would not help), NoClearWord.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,8 @@ from lakeproof.shop.order.requests import CreateRequest, ItemRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
 
 type Values = dict[str, Any]
+
+NOTIFY_ATTEMPTS = 8  # about two minutes: then the purchase ends without its receipt
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,10 @@ class Steps:
             Step.RELEASE: self._release,
             Step.CANCEL: self._cancel,
         }
-        return await doers[checkout.step](checkout)
+        try:
+            return await doers[checkout.step](checkout)
+        except (KeyError, TypeError) as error:  # an answer of a success without what a success says
+            raise NoClearWord(f"{checkout.step}: an answer of another shape: {error!r}") from error
 
     async def _reserve(self, checkout: Checkout) -> Values:
         lines = [{"sku": item.sku, "quantity": item.quantity} for item in _asked(checkout).items]
@@ -99,23 +106,29 @@ class Steps:
 
     async def _notify(self, checkout: Checkout) -> Values:
         asked = _asked(checkout)
-        if asked.email is None:
+        if asked.email is None or checkout.attempts >= NOTIFY_ATTEMPTS:
             return {}
         body = {
             "customer_id": asked.customer_id,
             "channel": "email",
             "topic": "order",
             "to": asked.email,
-            "subject": f"Your order {checkout.order_id}",
-            "body": f"Thank you. Order {checkout.order_id}, {asked.total} in all, is paid and will be sent.",
+            "subject": f"Receipt for order {checkout.order_id}",
+            "body": "\n".join(
+                [
+                    *(f"{item.quantity} x {item.sku} at {item.unit_price}" for item in asked.items),
+                    f"in all {asked.total}",
+                ]
+            ),
         }
         try:
             made = await self.services.post("notification-service", "/notifications", f"{checkout.key}:notify", body)
-            await self.services.post(
-                "notification-service", f"/notifications/{made['id']}/send", f"{checkout.key}:send"
-            )
         except ServiceRefused:
             return {}  # opted out, or no such address: the purchase stands without it
+        with contextlib.suppress(ServiceRefused, NoClearWord):
+            # Too many for this customer just now, or the provider is away: it is that service's to send it later.
+            path = f"/notifications/{made['id']}/send"
+            await self.services.post("notification-service", path, f"{checkout.key}:send")
         return {}
 
     async def _void(self, checkout: Checkout) -> Values:
@@ -125,13 +138,18 @@ class Steps:
 
     async def _release(self, checkout: Checkout) -> Values:
         if checkout.sold:
-            for item in _asked(checkout).items:
-                await self.services.post(
-                    "inventory-service",
-                    f"/stock/{item.sku}/receive",
-                    f"{checkout.key}:back:{_line(checkout, item.sku)}",
-                    {"quantity": item.quantity},
+            # At once: one after the other they could take longer than the checkout is held.
+            await asyncio.gather(
+                *(
+                    self.services.post(
+                        "inventory-service",
+                        f"/stock/{item.sku}/receive",
+                        f"{checkout.key}:back:{_line(checkout, item.sku)}",
+                        {"quantity": item.quantity},
+                    )
+                    for item in _asked(checkout).items
                 )
+            )
         elif checkout.reservation_id is not None:
             path = f"/reservations/{checkout.reservation_id}/release"
             await self._undo("inventory-service", path, f"{checkout.key}:release")
@@ -156,7 +174,7 @@ class Steps:
         order_id = checkout.order_id
         assert order_id is not None
         change = operation(op, f"{checkout.key}:{op.value}", order_id, "")
-        await self._own(lambda deadline: self.orders.change(order_id, change, deadline))
+        await self._own(lambda deadline: self.orders.change(order_id, change, deadline, by_checkout=True))
         return {}
 
     async def _own(self, call: Callable[[Deadline], Awaitable[Changed]]) -> Changed:

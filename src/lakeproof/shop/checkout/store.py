@@ -10,7 +10,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.models import Checkout, Step
 from lakeproof.shop.checkout.requests import CheckoutRequest
 from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.errors import Duplicate, SaidNo
+from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble, Duplicate, SaidNo
 from lakeproof.shop.database.metrics import DatabaseMetrics
 from lakeproof.shop.database.mysql import Connection, Row, execute
 from lakeproof.shop.database.pool import ConnectionPool
@@ -22,6 +22,7 @@ _COLUMNS = (
 _SELECT = f"SELECT {_COLUMNS} FROM checkouts WHERE checkout_key = %s;"
 # A hold that never began ends in the past, whatever the clock does afterwards.
 _NEVER = "'2000-01-01'"
+_NEED_THE_CARD = frozenset({Step.RESERVE, Step.ORDER, Step.AUTHORIZE})
 # What a step may leave in the row.
 _MAY_SET = frozenset({"reservation_id", "order_id", "payment_id", "fulfillment_id", "sold"})
 
@@ -65,10 +66,17 @@ class CheckoutStore:
         try:
             return await self._attempts.transact(insert, deadline), owner
         except Duplicate:
-            found = await self.find(key, deadline)
+            found = await self._found(key, deadline)
         if found is None or found.digest != request.digest():
             raise KeyReused("this key was used for another checkout")
         return found, None
+
+    async def _found(self, key: str, deadline: Deadline) -> Checkout | None:
+        """The checkout of a key that is taken. Raises: CommitUnclear where it cannot be read: it has begun."""
+        try:
+            return await self.find(key, deadline)
+        except DatabaseTrouble as error:
+            raise CommitUnclear(f"the checkout was begun before and cannot be read now: {error}") from error
 
     async def find(self, key: str, deadline: Deadline) -> Checkout | None:
         """The checkout of that key, None where there is none."""
@@ -125,6 +133,10 @@ class CheckoutStore:
         """
         changes: dict[str, Any] = {"step": step.value, "attempts": 0, "is_open": not step.is_end}
         changes |= {name: value for name, value in (values or {}).items() if name in _MAY_SET}
+        if "card" in checkout.request and step not in _NEED_THE_CARD:
+            # No longer than it is needed: beside address and e-mail it lay open to whoever reads the table.
+            kept = {name: value for name, value in checkout.request.items() if name != "card"}
+            changes["request"] = orjson.dumps(kept).decode()
         if refusal is not None:
             changes |= {"refusal_code": refusal[0], "refusal_text": refusal[1]}
         return await self._write(checkout.key, owner, changes, self._held_until, deadline)

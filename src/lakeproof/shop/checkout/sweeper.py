@@ -41,7 +41,10 @@ class Sweeper:
         for key, outcome in zip(keys, worked, strict=True):
             if isinstance(outcome, DatabaseTrouble):
                 logger.warning("checkout left for later", extra={"checkout": key, "reason": str(outcome)})
-            elif isinstance(outcome, BaseException):
+            elif isinstance(outcome, Exception):
+                # One that nobody foresaw must not end the others' sweeping.
+                logger.error("checkout left for later", exc_info=outcome, extra={"checkout": key})
+            elif outcome is not None:
                 raise outcome
         self._metrics.show_open(await self._store.open_by_step(Deadline(LOOK_SECONDS)))
         return len(keys)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.answering import EVERY_ROUTE_SAYS, KEY_PATTERN, IdempotencyKey, answer_within
+from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
@@ -145,6 +146,8 @@ async def create_order(request: Request, body: CreateRequest, idempotency_key: I
         raise Refusal(
             422, "invalid", "a key is missing", fields=(("client_key", "required, here or as Idempotency-Key"),)
         )
+    if checkout_key_of(key) is not None:
+        raise Refusal(422, "invalid", "keys of this kind are the checkout's", fields=(("client_key", "reserved"),))
     asked = operation(Op.CREATE, key, None, body.canonical())
     changed = await _api(request).answer(lambda deadline: _api(request).store.create(body, asked, deadline))
     assert changed.order is not None

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.database.attempts import Attempts
 from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
 from lakeproof.shop.database.mysql import Connection, Row, execute
@@ -117,6 +118,7 @@ class OrderStore:
         *,
         expected_version: int | None = None,
         items: ItemsRequest | None = None,
+        by_checkout: bool = False,
     ) -> Changed:
         """Pay, change, cancel or delete an order; a repeated key gives the order as it is and does nothing.
 
@@ -136,6 +138,10 @@ class OrderStore:
                 raise OrderRefused(
                     "version_differs", f"version is {order.version}, not {expected_version}", order.version
                 )
+            checkout = checkout_key_of(order.client_key)
+            if checkout is not None and not by_checkout:
+                # Its money, goods and parcel would be left behind.
+                raise OrderRefused("not_allowed", f"the order belongs to checkout {checkout}", order.version)
             if Status(order.status) not in op.allowed_from:
                 raise OrderRefused("not_allowed", f"cannot {op} an order that is {order.status}", order.version)
             at: datetime = locked[0][0]

@@ -27,7 +27,7 @@ async def settle_leftovers(folder: Path, shop: Shop, call_seconds: float) -> int
     call_seconds: the longest that a shopper waits for an answer; younger calls are waited for.
     Raises: InvalidInput for rubbish in a ledger, LedgerBroken where one cannot be written.
     """
-    settled = 0
+    settled, patience = 0, Deadline(CHECKOUT_SECONDS)
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
         try:
             file = os.open(path, os.O_RDWR | os.O_APPEND)
@@ -35,7 +35,7 @@ async def settle_leftovers(folder: Path, shop: Shop, call_seconds: float) -> int
             raise LedgerBroken(f"it cannot be opened: {error.strerror}", where=str(path)) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            settled += await _settle_run(path, file, shop, call_seconds)
+            settled += await _settle_run(path, file, shop, call_seconds, patience)
         except BlockingIOError:
             continue  # its shoppers live, and settle their calls themselves
         except _NoAnswer:
@@ -51,8 +51,11 @@ class _NoAnswer(Exception):
     """The shop does not answer now."""
 
 
-async def _settle_run(path: Path, file: int, shop: Shop, call_seconds: float) -> int:
-    """One run's open calls, its ledger locked in `file`. Raises: OSError, InvalidInput, _NoAnswer."""
+async def _settle_run(path: Path, file: int, shop: Shop, call_seconds: float, patience: Deadline) -> int:
+    """One run's open calls, its ledger locked in `file`; `patience`: for checkouts under way, of all runs.
+
+    Raises: OSError, InvalidInput, _NoAnswer.
+    """
     left = open_calls(path)
     if not left:
         return 0
@@ -61,7 +64,7 @@ async def _settle_run(path: Path, file: int, shop: Shop, call_seconds: float) ->
     _cut_broken_line(file)
     settled = 0
     for key, call in left.items():
-        if not await _has_ended(shop, key):
+        if not await _has_ended(shop, key, patience):
             continue
         answer = await shop.read(key)
         if answer.word is not Word.OK:
@@ -78,13 +81,17 @@ async def _settle_run(path: Path, file: int, shop: Shop, call_seconds: float) ->
     return settled
 
 
-async def _has_ended(shop: Shop, key: str) -> bool:
-    """Wait a while for a checkout that goes on without its buyer; what is not over then is left to the next run."""
-    deadline = Deadline(CHECKOUT_SECONDS)
-    while await shop.is_under_way(key):
-        if deadline.expired:
+async def _has_ended(shop: Shop, key: str, patience: Deadline) -> bool:
+    """Wait a while for a checkout that goes on without its buyer; what is not over then is left to the next run.
+
+    Raises: _NoAnswer.
+    """
+    while (under_way := await shop.is_under_way(key)) is not False:
+        if under_way is None:
+            raise _NoAnswer
+        if patience.expired:
             return False
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(min(0.5, patience.left))
     return True
 
 

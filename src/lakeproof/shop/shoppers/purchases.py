@@ -35,7 +35,7 @@ def purchases(rate: float, seed: int, seconds: float | None = None) -> Iterator[
             return
         number += 1
         (card,) = dice.choices(list(CARDS), list(CARDS.values()))
-        yield Purchase(at, number, 1 + int(dice.paretovariate(1.2)) % CUSTOMERS, card, _fill(dice))
+        yield Purchase(at, number, 1 + dice.randrange(CUSTOMERS), card, _fill(dice))
 
 
 def _fill(dice: random.Random) -> Basket:

@@ -46,8 +46,8 @@ class Shop(Protocol):
     async def read(self, key: str) -> Answer:
         """The order of `key`; OK without an order where there is none."""
 
-    async def is_under_way(self, key: str) -> bool:
-        """Whether a checkout may still make or change the order of `key`, behind its buyer's back."""
+    async def is_under_way(self, key: str) -> bool | None:
+        """Whether a checkout may still make or change the order of `key` by itself; None: no answer."""
 
 
 class Storefront:
@@ -92,18 +92,19 @@ class Storefront:
         """The order of `key`; OK without an order where there is none."""
         return await self._call("GET", f"/orders?client_key={key}", None, None, None)
 
-    async def is_under_way(self, key: str) -> bool:
-        """Whether a checkout may still make or change the order of `key`; True where nobody can tell."""
+    async def is_under_way(self, key: str) -> bool | None:
+        """Whether a checkout may still make or change the order of `key`; None where nobody can tell."""
         checkout = checkout_key_of(key)
         if checkout is None:
             return False
         try:
             async with self._session.get(f"{self._base_url}/checkouts/{checkout}") as response:
                 body = orjson.loads(await response.read())
-                ended = body.get("next_step") in ("done", "failed")
-                return not (ended or response.status == 404)
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, AttributeError):
-            return True
+                if response.status == 404:
+                    return False
+                return None if response.status != 200 else body["next_step"] not in ("done", "failed")
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError):
+            return None
 
     async def _call(
         self, method: str, path: str, key: str | None, version: int | None, body: dict[str, Any] | None

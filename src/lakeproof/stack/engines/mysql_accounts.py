@@ -21,9 +21,12 @@ ACCOUNTS = (
     Account(
         "order_service",
         "mysql-order-service",
-        tuple(
-            ("SELECT, INSERT, UPDATE, DELETE", f"oltp.{table}")
-            for table in ("orders", "order_items", "order_events", "order_operations", "checkouts")
+        (
+            *(
+                ("SELECT, INSERT, UPDATE, DELETE", f"oltp.{table}")
+                for table in ("orders", "order_items", "order_events", "order_operations")
+            ),
+            ("SELECT, INSERT, UPDATE", "oltp.checkouts"),
         ),
     ),
     Account(
