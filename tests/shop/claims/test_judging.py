@@ -28,8 +28,8 @@ IN_ORDER = ShopFacts(
     checkouts=(BOUGHT, FAILED, OPEN),
     payments=(PAID, PaymentFact(13, 3, "authorized", NOTHING, NOTHING, NOTHING, NOTHING)),
     parcels=(ParcelFact(21, 1, "shipped"),),
-    outboxes=(OutboxFact("payment", 2, 0.5, frozenset()),),
-    consumed=frozenset(),
+    outboxes=(OutboxFact("payment", 2, 0.5),),
+    steady=frozenset({"s"}),
     totals=(SkuTotals("s", 9, 10, 2, 1, 1, 9, 9),),
     sums={"s": (LineSum("received", 1, 10), LineSum("sold", 1, 2), LineSum("held", 1, 1), LineSum("released", 1, 2))},
     lines=(
@@ -75,7 +75,7 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
         replace(IN_ORDER, parcels=(ParcelFact(21, 1, "shipped"), ParcelFact(22, 2, "shipped"))),
         "sent",
     ),
-    ("stuck", replace(IN_ORDER, checkouts=(BOUGHT, replace(OPEN, open_seconds=900.0))), "stuck"),
+    ("stuck", replace(IN_ORDER, checkouts=(BOUGHT, replace(OPEN, age_seconds=900.0))), "stuck"),
     ("oversold", replace(IN_ORDER, totals=(SkuTotals("s", 9, 10, 11, 1, 1, 9, 9),)), "never below zero"),
     ("a line without its totals", replace(IN_ORDER, sums={"s": ()}), "never below zero"),
     (
@@ -90,7 +90,7 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     ),
     (
         "a relay that stands",
-        replace(IN_ORDER, outboxes=(OutboxFact("payment", 3, 90.0, frozenset()),)),
+        replace(IN_ORDER, outboxes=(OutboxFact("payment", 3, 90.0),)),
         "reach Kafka",
     ),
 ]
@@ -100,6 +100,36 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
 def test_a_fault_breaks_the_claim_that_is_for_it(facts: ShopFacts, claim: str) -> None:
     broken = {name for name, judge in CLAIMS.items() if judge(facts)}
     assert any(claim in name for name in broken), broken
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        with_payment(refunded=Decimal("1.00"), refunded_by_events=Decimal("1.00"), status="partially_refunded"),
+        replace(IN_ORDER, sums={"s": ()}, steady=frozenset()),
+        replace(
+            IN_ORDER,
+            checkouts=(replace(BOUGHT, age_seconds=9 * 86_400.0),),
+            sums={"s": ()},
+            lines=(),
+        ),
+    ],
+    ids=["refunded in part", "changed while it was read", "older than lines are kept"],
+)
+def test_what_is_in_order_breaks_nothing(facts: ShopFacts) -> None:
+    assert not any(claim(facts) for claim in CLAIMS.values())
+
+
+def test_inventorys_relay_is_told_where_it_stands_still_and_not_where_it_moves() -> None:
+    def with_sent(sent: int) -> ShopFacts:
+        return replace(IN_ORDER, totals=(SkuTotals("s", 9, 10, 2, 1, 1, 9, sent),))
+
+    still = settled(looks(with_sent(3)), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert still.broken["shop: events reach Kafka"] == ["inventory s after event 3: 6 events unsent"]
+    moves = settled(
+        looks(with_sent(3), with_sent(5), with_sent(6)), lambda text: None, settle_seconds=0.05, pause_seconds=0.01
+    )
+    assert moves.broken["shop: events reach Kafka"] == []
 
 
 def test_a_store_that_is_not_there_is_not_judged() -> None:

@@ -17,11 +17,11 @@ class Store(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckoutFact:
-    """A checkout and the order it made (None: none, or deleted). `open_seconds`: since it began; 0: ended."""
+    """A checkout and the order it made (None: none, or deleted). `age_seconds`: since it began."""
 
     key: str
     step: str
-    open_seconds: float
+    age_seconds: float
     order_id: int | None
     payment_id: int | None
     reservation_id: str | None
@@ -58,12 +58,11 @@ class ParcelFact:
 
 @dataclass(frozen=True, slots=True)
 class OutboxFact:
-    """A service's events: how many wait for Kafka, the oldest of them so many seconds; ids of those sent."""
+    """A service's events: how many wait for Kafka, the oldest of them so many seconds."""
 
     service: str
     unsent: int
     oldest_unsent_seconds: float
-    sent: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +77,16 @@ class ReservedLine:
 
 @dataclass(frozen=True)
 class ShopFacts:
-    """All of it; a store that is not part of the stack left its fields None."""
+    """All of it; a store that is not part of the stack left its fields None.
+
+    steady: SKUs that did not change while their lines were read; only theirs can be compared with their totals.
+    """
 
     checkouts: tuple[CheckoutFact, ...] | None = None
     payments: tuple[PaymentFact, ...] | None = None
     parcels: tuple[ParcelFact, ...] | None = None
     outboxes: tuple[OutboxFact, ...] | None = None
-    consumed: frozenset[str] | None = None
     totals: tuple[SkuTotals, ...] | None = None
     sums: dict[str, tuple[LineSum, ...]] | None = None
+    steady: frozenset[str] = frozenset()
     lines: tuple[ReservedLine, ...] | None = None

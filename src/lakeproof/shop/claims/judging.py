@@ -11,8 +11,11 @@ from decimal import Decimal
 from lakeproof.shop.checkout.models import Step
 from lakeproof.shop.claims.facts import CheckoutFact, ParcelFact, PaymentFact, ShopFacts
 from lakeproof.shop.inventory.audit import disagreements, violations
+from lakeproof.shop.inventory.statements import KEPT_SECONDS
 
 STUCK_SECONDS = 600.0
+# Inventory keeps ended lines for so long (inventory/statements.py), a day less for what is read meanwhile.
+LINES_KEPT_SECONDS = KEPT_SECONDS - 86_400
 UNSENT_SECONDS = 60.0
 
 type Broken = list[str]
@@ -41,10 +44,15 @@ def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
     for one in _ended(facts.checkouts):
         if one.order_id is None:
             continue
+        captured = sum((payment.captured for payment in payments[one.order_id]), Decimal("0.00"))
         kept = sum((payment.kept for payment in payments[one.order_id]), Decimal("0.00"))
-        owed = one.order_total if one.order_status == "paid" and _bought(one) else Decimal("0.00")
-        if kept != owed:
-            broken.append(f"checkout {one.key}: order {one.order_id} {one.order_status}, owed {owed}, kept {kept}")
+        is_owed = one.order_status == "paid" and _bought(one)
+        # A refund gives back of what was owed; of what was not, nothing may be kept.
+        if (captured != one.order_total) if is_owed else (kept != 0):
+            broken.append(
+                f"checkout {one.key}: order {one.order_id} {one.order_status}, total {one.order_total},"
+                f" captured {captured}, kept {kept}"
+            )
     return broken
 
 
@@ -70,19 +78,25 @@ def no_checkout_is_stuck(facts: ShopFacts) -> Broken | None:
     if facts.checkouts is None:
         return None
     return [
-        f"checkout {one.key}: at {one.step} for {one.open_seconds:.0f} s"
+        f"checkout {one.key}: at {one.step} for {one.age_seconds:.0f} s"
         for one in facts.checkouts
-        if one.open_seconds > STUCK_SECONDS
+        if not Step(one.step).is_end and one.age_seconds > STUCK_SECONDS
     ]
 
 
 def stock_adds_up(facts: ShopFacts) -> Broken | None:
-    """received − sold − reserved = on hand ≥ 0, and the lines of each SKU add up to its totals."""
+    """received − sold − reserved = on hand ≥ 0, and the lines of each SKU add up to its totals.
+
+    Lines are only compared in a shop so young that none of them has expired.
+    """
     if facts.totals is None or facts.sums is None:
         return None
     sums = facts.sums
     impossible = [f"{one.sku}: {one.on_hand} on hand" for one in violations(facts.totals)]
-    return impossible + [word for one in facts.totals for word in disagreements(one, sums.get(one.sku, ()))]
+    if max((one.age_seconds for one in facts.checkouts or ()), default=0.0) > LINES_KEPT_SECONDS:
+        return impossible
+    steady = [one for one in facts.totals if one.sku in facts.steady]
+    return impossible + [word for one in steady for word in disagreements(one, sums.get(one.sku, ()))]
 
 
 def bought_is_sold(facts: ShopFacts) -> Broken | None:
@@ -94,7 +108,7 @@ def bought_is_sold(facts: ShopFacts) -> Broken | None:
         states[line.reservation_id].add(line.state)
     broken = []
     for one in _ended(facts.checkouts):
-        if one.reservation_id is None:
+        if one.reservation_id is None or one.age_seconds > LINES_KEPT_SECONDS:
             continue
         found = states[one.reservation_id]
         if (found != {"sold"}) if _bought(one) else ("held" in found):
@@ -105,12 +119,20 @@ def bought_is_sold(facts: ShopFacts) -> Broken | None:
 
 
 def events_are_sent(facts: ShopFacts) -> Broken | None:
-    """No event waits for Kafka for longer than a relay needs."""
-    if facts.outboxes is None:
+    """No event waits for Kafka for longer than a relay needs.
+
+    Inventory's have no age: a SKU is told where its relay stands at one place at every look.
+    """
+    if facts.outboxes is None and facts.totals is None:
         return None
-    return [
+    standing = [
+        f"inventory {one.sku} after event {one.sent}: {one.events - one.sent} events unsent"
+        for one in facts.totals or ()
+        if one.events > one.sent
+    ]
+    return standing + [
         f"{one.service}: {one.unsent} events unsent, the oldest for {one.oldest_unsent_seconds:.0f} s"
-        for one in facts.outboxes
+        for one in facts.outboxes or ()
         if one.unsent and one.oldest_unsent_seconds > UNSENT_SECONDS
     ]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
+from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.claims.facts import ShopFacts, Store
 from lakeproof.shop.claims.judging import CLAIMS, oversold
 from lakeproof.shop.claims.reading import read_facts
@@ -28,20 +29,28 @@ class Findings:
 
 def look(stack: Stack, progress: Callable[[str], None] = lambda text: None) -> Findings:
     """What does not hold in the shop's stores; takes SETTLE_SECONDS at most where something does not hold."""
-    stores = stores_of(stack)
-    if not stores - {Store.ORDERS}:
-        return Findings({}, None)
     try:
+        stores = stores_of(stack)
+        if not stores - {Store.ORDERS}:
+            return Findings({}, None)
         return settled(lambda: read_facts(stack, stores), progress)
     except LakeproofError as error:
         return Findings({}, None, (error.message,))
 
 
 def stores_of(stack: Stack) -> frozenset[Store]:
-    """The stores that are part of the stack: those with data, or of somebody else's stack those with an endpoint."""
+    """The stores that are part of the stack: wanted since its supervisor started, or, of somebody else's, named.
+
+    Not by their data: those of an earlier `up --all` would make every later check unknown.
+    Raises: as the supervisor's client, where it runs and does not answer.
+    """
     if stack.settings.mode == "external":
         return frozenset(store for store in Store if store.value in stack.settings.endpoints)
-    return frozenset(store for store in Store if stack.data_dir(store.value).exists())
+    client = SupervisorClient(stack)
+    if not client.running():
+        return frozenset()
+    wanted = {row.name for row in client.ps()}
+    return frozenset(store for store in Store if store.value in wanted)
 
 
 def settled(

@@ -25,7 +25,7 @@ OUTBOXES = ("payment", "fulfillment", "support", "notification")
 
 _CHECKOUTS = """
 SELECT c.checkout_key, c.step,
-       IF(c.is_open, TIMESTAMPDIFF(MICROSECOND, c.created_at, UTC_TIMESTAMP(6)) / 1000000, 0),
+       TIMESTAMPDIFF(MICROSECOND, c.created_at, UTC_TIMESTAMP(6)) / 1000000,
        c.order_id, c.payment_id, c.reservation_id, o.status, o.total
 FROM oltp.checkouts c LEFT JOIN oltp.orders o ON o.id = c.order_id
 """
@@ -35,11 +35,12 @@ SELECT p.id, p.order_id, p.status, p.captured, p.refunded,
        COALESCE(SUM(e.amount) FILTER (WHERE e.type = 'refunded'), 0.00) AS refunded_by_events
 FROM payments p LEFT JOIN payment_events e ON e.payment_id = p.id GROUP BY p.id
 """
+_TOTALS = "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent FROM inventory.stock"
+_LINES = "SELECT sku, id, kind, state, quantity FROM inventory.stock WHERE kind = '{kind}' ALLOW FILTERING"
 _OUTBOX = """
-SELECT count(*) FILTER (WHERE sent_at IS NULL) AS unsent,
-       COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(created_at) FILTER (WHERE sent_at IS NULL)), 0) AS oldest,
-       array_agg(event_id::text) FILTER (WHERE sent_at IS NOT NULL) AS sent
-FROM outbox
+SELECT count(*) AS unsent,
+       COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(created_at)), 0) AS oldest
+FROM outbox WHERE sent_at IS NULL
 """
 
 
@@ -78,20 +79,18 @@ async def _shop(stack: Stack) -> dict[str, Any]:
         outboxes = [await _outbox(stack, service) for service in OUTBOXES]
         payments = await _rows(stack, "payment", _PAYMENTS)
         parcels = await _rows(stack, "fulfillment", "SELECT id, order_id, status FROM fulfillments")
-        consumed = await _rows(stack, "notification", "SELECT event_id::text FROM consumed_events")
     except (DatabaseTrouble, Duplicate) as error:
         raise CouldNotLook(f"no answer: {error}", where=Store.SHOP.value) from error
     return {
         "outboxes": tuple(outboxes),
         "payments": tuple(PaymentFact(*row) for row in payments),
         "parcels": tuple(ParcelFact(*row) for row in parcels),
-        "consumed": frozenset(str(row[0]) for row in consumed),
     }
 
 
 async def _outbox(stack: Stack, service: str) -> OutboxFact:
-    ((unsent, oldest, sent),) = await _rows(stack, service, _OUTBOX)
-    return OutboxFact(service, int(unsent), float(oldest), frozenset(sent or ()))
+    ((unsent, oldest),) = await _rows(stack, service, _OUTBOX)
+    return OutboxFact(service, int(unsent), float(oldest))
 
 
 async def _rows(stack: Stack, database: str, statement: str) -> list[Any]:
@@ -126,21 +125,19 @@ def _stock(stack: Stack) -> dict[str, Any]:
         with cassandra_session.session(
             stack, "reader", stack.secret("cassandra-reader"), seconds=READ_SECONDS
         ) as ring:
-            skus = rows(
-                ring,
-                "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent FROM inventory.stock",
-            )
-            lines = rows(ring, "SELECT sku, id, kind, state, quantity FROM inventory.stock")
+            skus = rows(ring, _TOTALS)
+            lines = [row for kind in ("line", "receipt") for row in rows(ring, _LINES.format(kind=kind))]
+            again = {row[0]: row[1] for row in rows(ring, "SELECT DISTINCT sku, version FROM inventory.stock")}
     except (DriverException, NoHostAvailable) as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where=Store.STOCK.value) from error
     totals = tuple(SkuTotals(row[0], *(int(value or 0) for value in row[1:])) for row in skus)
     counted: dict[tuple[str, str], tuple[int, int]] = {}
-    for sku, _, kind, state, quantity in lines:
-        if kind in ("line", "receipt"):
-            many, units = counted.get((sku, state), (0, 0))
-            counted[sku, state] = (many + 1, units + int(quantity or 0))
+    for sku, _, _, state, quantity in lines:
+        many, units = counted.get((sku, state), (0, 0))
+        counted[sku, state] = (many + 1, units + int(quantity or 0))
     sums: dict[str, tuple[LineSum, ...]] = {}
     for (sku, state), (many, units) in counted.items():
         sums[sku] = (*sums.get(sku, ()), LineSum(state, many, units))
     held = tuple(ReservedLine(str(row[1]), row[0], row[3], int(row[4] or 0)) for row in lines if row[2] == "line")
-    return {"totals": totals, "sums": sums, "lines": held}
+    steady = frozenset(one.sku for one in totals if int(again.get(one.sku) or 0) == one.version)
+    return {"totals": totals, "sums": sums, "lines": held, "steady": steady}
