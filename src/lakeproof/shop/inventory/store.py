@@ -247,7 +247,7 @@ class InventoryStore:
 
     async def _find(self, id_: UUID, deadline: Deadline) -> Asked:
         found = await self._look_up(id_, deadline)
-        if found is None:
+        if found is None or not found.order_key:  # a receipt of goods has a key too, and no order
             raise InventoryRefused("not_found", f"no reservation {id_}")
         return found
 

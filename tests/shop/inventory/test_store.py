@@ -1,0 +1,136 @@
+"""What the store puts together of several SKUs and tables, on tables in memory."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from tests.shop.inventory.ring_double import OneSku
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.cassandra import Ring, Row, Statement
+from lakeproof.shop.database.errors import CommitUnclear
+from lakeproof.shop.inventory import statements
+from lakeproof.shop.inventory.metrics import InventoryMetrics
+from lakeproof.shop.inventory.requests import ReservationRequest
+from lakeproof.shop.inventory.store import InventoryRefused, InventoryStore
+
+
+class Tables:
+    """Some SKUs and the table of requests."""
+
+    def __init__(self, *skus: str, units: int = 10) -> None:
+        self.skus = {sku: OneSku() for sku in skus}
+        for one in self.skus.values():
+            one.now(1, units, 0, 0, 0, 0)
+        self.requests: dict[UUID, Row] = {}
+
+    def totals(self, sku: str) -> tuple[int | None, ...]:
+        """received, sold, reserved, active"""
+        return tuple(self.skus[sku].totals[1:5])
+
+    async def read(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> list[Row]:
+        if statement is statements.FIND_REQUEST:
+            return [self.requests[values[0]]] if values[0] in self.requests else []
+        if statement is statements.WHICH_RESERVATIONS:
+            return [(id_,) for id_ in values[0]]
+        return await self.skus[values[0]].read(statement, values, deadline)
+
+    async def write(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> None:
+        if statement is statements.ADD_REQUEST:
+            id_, digest, order_key, lines, expires_at, created_at = values
+            # As the driver gives it back.
+            self.requests[id_] = (
+                digest,
+                order_key,
+                lines,
+                expires_at.replace(tzinfo=None),
+                created_at.replace(tzinfo=None),
+            )
+
+    async def decide(self, parts: Any, deadline: Deadline) -> bool:
+        (sku,) = {values[6] for statement, values in parts if statement is statements.SET_TOTALS}
+        return await self.skus[sku].decide(parts, deadline)
+
+
+def store_on(tables: Tables) -> InventoryStore:
+    return InventoryStore(cast(Ring, tables), InventoryMetrics(), 900)
+
+
+def wants(**quantities: int) -> ReservationRequest:
+    lines = [{"sku": sku, "quantity": units} for sku, units in quantities.items()]
+    return ReservationRequest.model_validate({"order_key": "order-1", "lines": lines})
+
+
+async def test_where_one_sku_is_short_nothing_is_held_and_a_retry_may_succeed() -> None:
+    tables = Tables("a", "b")
+    store = store_on(tables)
+    with pytest.raises(InventoryRefused) as refused:
+        await store.reserve(wants(a=2, b=11), "key-1", Deadline(5))
+    assert (refused.value.why, refused.value.sku) == ("out_of_stock", "b")
+    assert tables.totals("a") == tables.totals("b") == (10, 0, 0, 0)
+    await store.receive("b", 1, "more", Deadline(5))
+    made, replayed = await store.reserve(wants(a=2, b=11), "key-1", Deadline(5))
+    assert (made.state, replayed) == ("held", False)
+
+
+async def test_a_confirmation_that_was_cut_off_half_way_is_completed_by_its_retry() -> None:
+    tables = Tables("a", "b")
+    store = store_on(tables)
+    made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
+    tables.skus["b"].plan = ["drop"] * 100
+    with pytest.raises(CommitUnclear):
+        await store.confirm(UUID(made.id), Deadline(0.2))
+    assert (tables.totals("a"), tables.totals("b")) == ((10, 1, 0, 0), (10, 0, 1, 1))
+    tables.skus["b"].plan = []
+    done, _ = await store_on(tables).confirm(UUID(made.id), Deadline(5))
+    assert done.state == "confirmed"
+    assert tables.totals("a") == tables.totals("b") == (10, 1, 0, 0)
+
+
+async def test_a_confirmation_that_was_cut_off_half_way_may_be_released() -> None:
+    tables = Tables("a", "b")
+    store = store_on(tables)
+    made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
+    tables.skus["b"].plan = ["drop"] * 100
+    with pytest.raises(CommitUnclear):
+        await store.confirm(UUID(made.id), Deadline(0.2))
+    tables.skus["b"].plan = []
+    released, _ = await store_on(tables).release(UUID(made.id), Deadline(5))
+    assert released.state == "released"
+    assert tables.totals("a") == tables.totals("b") == (10, 0, 0, 0)
+
+
+async def test_where_one_line_has_expired_and_is_gone_the_others_are_not_sold() -> None:
+    tables = Tables("a", "b", units=1)
+    store = store_on(tables)
+    made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
+    tables.skus["b"].lines[UUID(made.id)][0] = "expired"
+    tables.skus["b"].now(9, 1, 1, 0, 0, 0)  # meanwhile somebody else bought it
+    with pytest.raises(InventoryRefused) as refused:
+        await store.confirm(UUID(made.id), Deadline(5))
+    assert (refused.value.why, refused.value.sku) == ("reservation_expired", "b")
+    assert (tables.totals("a"), tables.totals("b")) == ((1, 0, 0, 0), (1, 1, 0, 0))
+
+
+async def test_a_key_belongs_to_one_request_whatever_sku_it_names() -> None:
+    tables = Tables("a", "b")
+    store = store_on(tables)
+    await store.reserve(wants(a=1), "key-1", Deadline(5))
+    await store.receive("a", 1, "key-1", Deadline(5))  # receipts have keys of their own
+    for again in (store.reserve(wants(b=1), "key-1", Deadline(5)), store.receive("b", 1, "key-1", Deadline(5))):
+        with pytest.raises(InventoryRefused) as refused:
+            await again
+        assert refused.value.why == "key_reused"
+    assert tables.totals("b") == (10, 0, 0, 0)
+
+
+async def test_a_receipt_is_no_reservation() -> None:
+    tables = Tables("a")
+    store = store_on(tables)
+    await store.receive("a", 1, "key-1", Deadline(5))
+    (id_,) = tables.requests
+    for call in (store.find, store.confirm, store.release):
+        with pytest.raises(InventoryRefused) as refused:
+            await call(id_, Deadline(5))
+        assert refused.value.why == "not_found"
