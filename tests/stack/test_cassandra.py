@@ -33,13 +33,17 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         servers.append(server)
 
         def work() -> None:
-            connection, _ = server.accept()
-            with connection:
-                while head := connection.recv(9, socket.MSG_WAITALL):
-                    _, _, _, opcode, size = struct.unpack(">BBhBi", head)
-                    body = connection.recv(size, socket.MSG_WAITALL) if size else b""
-                    told, answered = answer(opcode, body)
-                    connection.sendall(struct.pack(">BBhBi", 0x84, 0, 0, told, len(answered)) + answered)
+            for _ in range(2):  # one for each login
+                try:
+                    connection, _ = server.accept()
+                except OSError:  # the test is over
+                    return
+                with connection:
+                    while head := connection.recv(9, socket.MSG_WAITALL):
+                        _, _, _, opcode, size = struct.unpack(">BBhBi", head)
+                        body = connection.recv(size, socket.MSG_WAITALL) if size else b""
+                        told, answered = answer(opcode, body)
+                        connection.sendall(struct.pack(">BBhBi", 0x84, 0, 0, told, len(answered)) + answered)
 
         threading.Thread(target=work, daemon=True).start()
         address = f"127.0.0.1:{server.getsockname()[1]}"
@@ -83,6 +87,19 @@ def test_before_the_first_provision_a_refused_password_is_not_enough(serve: Serv
     provisioned.forget(stack, "cassandra-seed")
     with pytest.raises(NotReady, match="0x0100"):
         cassandra.ready(stack, 2.0, "cassandra-seed")
+
+
+def test_a_provision_that_was_cut_off_after_the_factorys_role_was_shut_out_can_go_on(serve: Serve) -> None:
+    normal = node_that_says("NORMAL,-123")
+
+    def answer(opcode: int, body: bytes) -> tuple[int, bytes]:
+        if opcode == AUTH_RESPONSE and b"\0cassandra\0cassandra" in body:
+            return ERROR, struct.pack(">iH", 0x0100, 2) + b"no"
+        return normal(opcode, body)
+
+    stack = serve(answer)
+    provisioned.forget(stack, "cassandra-seed")
+    cassandra.ready(stack, 2.0, "cassandra-seed")
 
 
 def test_a_node_that_only_accepts_is_not_ready_in_time(tmp_path: Path) -> None:

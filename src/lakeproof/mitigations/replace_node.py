@@ -36,7 +36,8 @@ def typed(stack: Stack, arguments: ReplaceNode) -> str:
 def run(stack: Stack, arguments: ReplaceNode) -> str:
     """Stop it, let it join as the dead one's heir, return once it is healthy (about a minute: it listens first).
 
-    Raises: InvalidInput where it is no node, is alive, still has data, or nobody else is up to copy from.
+    Raises: InvalidInput, before anything is stopped, where it is no node, still has data, or nobody else is up to
+    copy from.
     """
     name = arguments.node
     if name not in NODES:
@@ -44,17 +45,17 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
     client = our_processes(stack, f"replace {name}")
     # Asked before anything is stopped: who would it copy from?
     _others_up(stack, name)
+    storage = cassandra.storage_dir(stack, name)
+    if any((storage / "data").glob("system/local-*/*-Data.db")) and not arguments.discard_data:
+        raise InvalidInput(
+            "it still has its data, and comes back by itself",
+            where=name,
+            next_action=f"lakeproof start {name}; --discard-data throws them away",
+        )
     client.stop(name)
     Deadline(DOWN_SECONDS).wait_for(
         f"the ring to see {name} down", lambda: True if all(not node.up for node in _it(stack, name)) else None
     )
-    storage = cassandra.storage_dir(stack, name)
-    if any((storage / "data").glob("system/local-*/*-Data.db")) and not arguments.discard_data:
-        raise InvalidInput(
-            "it still has its data",
-            where=name,
-            next_action=f"lakeproof start {name}; --discard-data throws them away",
-        )
     shutil.rmtree(storage, ignore_errors=True)
     mark = cassandra.replace_mark(stack, name)
     write_file(mark, "taken away once the node has joined\n")

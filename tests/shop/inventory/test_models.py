@@ -45,6 +45,13 @@ def test_an_expired_reservation_is_confirmed_only_where_the_goods_are_still_ther
     assert (sold.totals.sold, sold.totals.on_hand) == (5, 0)
 
 
+def test_what_expired_and_was_given_back_is_not_sold_by_a_late_confirm() -> None:
+    expired, totals = Line(State.EXPIRED, 2, "d", LATER, NOW), Totals(1, 5)
+    released = decide(change(Op.RELEASE), expired, totals, NOW)
+    assert (released.refused, released.totals) == (None, totals)
+    assert decide(change(Op.CONFIRM), released.line, released.totals, NOW).refused == "not_allowed"
+
+
 def test_what_is_sold_is_neither_released_nor_expired() -> None:
     sold, totals = Line(State.SOLD, 1, "d", LATER, NOW), Totals(1, 5, 1)
     assert decide(change(Op.RELEASE), sold, totals, NOW).refused == "not_allowed"

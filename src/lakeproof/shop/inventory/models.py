@@ -179,6 +179,9 @@ def _end(change: Change, line: Line | None, totals: Totals) -> Decision:
     if line.state is State.HELD and change.op is not Op.UNSELL:
         freed = replace(totals, reserved=totals.reserved - line.quantity, active=totals.active - 1)
         return Decision(replace(line, state=after), freed)
+    if line.state is State.EXPIRED and change.op is Op.RELEASE:
+        # It holds nothing any more; but who gave it back must not be sold it by a late repeat of a confirm.
+        return Decision(replace(line, state=after), totals)
     if line.state is State.SOLD and change.op is Op.RELEASE:
         return Decision(line, totals, refused="not_allowed")
     return Decision(line, totals, replayed=True)

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.cassandra import Ring, Row
@@ -29,6 +29,7 @@ LOOK_SECONDS = 0.2
 READ_SECONDS = 5.0
 MARK_SECONDS = 1.0  # a crash sends again what was sent since
 BATCH = 500
+AT_ONCE = 5_000  # of all SKUs together: well below the producer's queue
 CALL_SECONDS = 5.0
 DELIVERY_SECONDS = 8.0
 FAILED_PAUSE_SECONDS = 2.0
@@ -60,7 +61,7 @@ class StockRelay:
                 self.problem = ""
             except DatabaseTrouble as error:
                 self._fail("database", f"the database: {error}")
-            except KafkaTrouble as error:
+            except (KafkaTrouble, KafkaException, BufferError) as error:
                 self._fail("kafka", f"kafka: {error}")
             await asyncio.sleep(FAILED_PAUSE_SECONDS if self.problem else LOOK_SECONDS)
 
@@ -97,7 +98,13 @@ class StockRelay:
         for sku, rows in self._store.events.items():
             self._waiting.setdefault(sku, {}).update({row[0]: row for row in rows})
         self._store.events.clear()
-        batch = {sku: rows for sku in self._waiting if (rows := self._next(sku))}
+        batch: dict[str, list[Row]] = {}
+        taken = 0
+        for sku in list(self._waiting):
+            # The producer's queue is not without an end: what many SKUs left behind goes in parts.
+            if taken < AT_ONCE and (rows := self._next(sku)):
+                batch[sku] = rows
+                taken += len(rows)
         if not batch:
             return
         delivered, trouble = await asyncio.to_thread(self._deliver, batch)

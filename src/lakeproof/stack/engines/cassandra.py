@@ -110,10 +110,16 @@ def _ask_about_itself(stack: Stack, name: str, timeout: float) -> list[tuple[str
     host, port = cassandra_config.storage_address(stack, name).rsplit(":", 1)
     statement = f"SELECT status FROM system_views.gossip_info WHERE address = '{host}' AND port = {port}"
     address = stack.host_port(name)
-    user, password = SUPERUSER, stack.secret(SUPERUSER_SECRET)
-    if _is_new(stack):
-        user = password = FACTORY_ROLE
-    return cassandra_socket.ask(address, user, password, statement, timeout)
+    ours = (SUPERUSER, stack.secret(SUPERUSER_SECRET))
+    if not _is_new(stack):
+        return cassandra_socket.ask(address, *ours, statement, timeout)
+    try:
+        return cassandra_socket.ask(address, FACTORY_ROLE, FACTORY_ROLE, statement, timeout)
+    except cassandra_socket.CqlError as error:
+        if error.code != cassandra_socket.BAD_CREDENTIALS:
+            raise
+        # Provision was cut off after it had shut the factory's role out: it goes on from there once this is ready.
+        return cassandra_socket.ask(address, *ours, statement, timeout)
 
 
 def schema_statements() -> list[str]:
