@@ -9,6 +9,8 @@ from functools import cache
 
 import httpx
 
+from lakeproof.errors import NotReady
+
 
 @cache
 def _client(secure: bool) -> httpx.Client:
@@ -21,3 +23,14 @@ def get(
 ) -> httpx.Response:
     """One GET. Raises: httpx.HTTPError."""
     return _client(url.startswith("https:")).get(url, timeout=timeout, params=params, headers=headers)
+
+
+def require_ok(url: str, component: str, timeout: float) -> httpx.Response:
+    """The answer of one GET with status 200. Raises: NotReady with what `component` says instead."""
+    try:
+        answer = get(url, timeout=timeout)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where=component) from error
+    if answer.status_code != 200:
+        raise NotReady(f"answered {answer.status_code}: {answer.text[:300]}".rstrip(": "), where=component)
+    return answer

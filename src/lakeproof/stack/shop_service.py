@@ -2,9 +2,6 @@
 
 import sys
 
-import httpx
-
-from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
@@ -28,12 +25,7 @@ def shop_service(
 
     def ready(stack: Stack, timeout: float) -> None:
         """GET /health. Raises: NotReady with what it says."""
-        try:
-            answer = loopback.get(f"{stack.url(name)}/health", timeout=timeout)
-        except httpx.HTTPError as error:
-            raise NotReady(f"no answer from /health ({type(error).__name__})", where=name) from error
-        if answer.status_code != 200:
-            raise NotReady(f"/health says {answer.status_code}: {answer.text[:300]}", where=name)
+        loopback.require_ok(f"{stack.url(name)}/health", name, timeout)
 
     return Component(
         name=name,

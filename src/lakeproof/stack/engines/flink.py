@@ -12,8 +12,6 @@ import uuid
 from importlib.resources import files
 from pathlib import Path
 
-import httpx
-
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
@@ -186,7 +184,7 @@ def prepare_gateway(stack: Stack) -> None:
 
 def jobmanager_ready(stack: Stack, timeout: float) -> None:
     """Its dispatcher tells its jobs."""
-    _ask(f"{stack.url('flink-jobmanager')}/jobs/overview", timeout, "flink-jobmanager")
+    loopback.require_ok(f"{stack.url('flink-jobmanager')}/jobs/overview", "flink-jobmanager", timeout)
 
 
 def taskmanager_ready(stack: Stack, timeout: float) -> None:
@@ -196,9 +194,9 @@ def taskmanager_ready(stack: Stack, timeout: float) -> None:
     now waits for it: called healthy already, it would be ill from the JobManager's first answer to its registration,
     which at each cold start was an incident.
     """
-    _ask(f"http://{stack.address('flink-taskmanager', 'jmx')}/metrics", timeout, "flink-taskmanager")
+    loopback.require_ok(f"http://{stack.address('flink-taskmanager', 'jmx')}/metrics", "flink-taskmanager", timeout)
     try:
-        known = _ask(f"{stack.url('flink-jobmanager')}/taskmanagers", timeout, "flink-jobmanager")
+        known = loopback.require_ok(f"{stack.url('flink-jobmanager')}/taskmanagers", "flink-jobmanager", timeout)
     except NotReady:
         if _is_young(stack):
             raise NotReady("waits for the JobManager", where="flink-taskmanager") from None
@@ -211,17 +209,7 @@ def taskmanager_ready(stack: Stack, timeout: float) -> None:
 
 def gateway_ready(stack: Stack, timeout: float) -> None:
     """It tells its version."""
-    _ask(f"{stack.url('flink-sql-gateway')}/v1/info", timeout, "flink-sql-gateway")
-
-
-def _ask(url: str, timeout: float, component: str) -> httpx.Response:
-    try:
-        answer = loopback.get(url, timeout=timeout)
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where=component) from error
-    if answer.status_code != 200:
-        raise NotReady(f"answered {answer.status_code}", where=component)
-    return answer
+    loopback.require_ok(f"{stack.url('flink-sql-gateway')}/v1/info", "flink-sql-gateway", timeout)
 
 
 def provision_jobmanager(stack: Stack) -> None:

@@ -5,9 +5,7 @@ Its password lies in a file of mode 600, since arguments and environment can be 
 
 import shutil
 
-import httpx
-
-from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.errors import MissingArtifact
 from lakeproof.observability.written import write_file
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
@@ -43,12 +41,7 @@ def prepare(stack: Stack) -> None:
 
 def ready(stack: Stack, timeout: float) -> None:
     """It serves its own page; whether the database answers is a metric (mysql_up), not its health."""
-    try:
-        answer = loopback.get(f"{stack.url('mysqld-exporter')}/", timeout=timeout)
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where="mysqld-exporter") from error
-    if answer.status_code != 200:
-        raise NotReady(f"answered {answer.status_code}", where="mysqld-exporter")
+    loopback.require_ok(f"{stack.url('mysqld-exporter')}/", "mysqld-exporter", timeout)
 
 
 COMPONENTS = (

@@ -2,9 +2,7 @@
 
 import shutil
 
-import httpx
-
-from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.errors import MissingArtifact
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
@@ -30,12 +28,7 @@ def command(stack: Stack) -> Command:
 
 def ready(stack: Stack, timeout: float) -> None:
     """It serves its own page; whether Redis answers is a metric (redis_up), not its health."""
-    try:
-        answer = loopback.get(f"{stack.url(NAME)}/", timeout=timeout)
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where=NAME) from error
-    if answer.status_code != 200:
-        raise NotReady(f"answered {answer.status_code}", where=NAME)
+    loopback.require_ok(f"{stack.url(NAME)}/", NAME, timeout)
 
 
 COMPONENTS = (

@@ -2,9 +2,6 @@
 
 import sys
 
-import httpx
-
-from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
@@ -19,12 +16,7 @@ def command(_: Stack) -> Command:
 
 def ready(stack: Stack, timeout: float) -> None:
     """GET /health: it greets by SMTP, and its disk takes what is sent. Raises: NotReady with what it says."""
-    try:
-        answer = loopback.get(f"{stack.url(NAME)}/health", timeout=timeout)
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer from /health ({type(error).__name__})", where=NAME) from error
-    if answer.status_code != 200:
-        raise NotReady(f"/health says {answer.status_code}: {answer.text[:300]}", where=NAME)
+    loopback.require_ok(f"{stack.url(NAME)}/health", NAME, timeout)
 
 
 COMPONENTS = (

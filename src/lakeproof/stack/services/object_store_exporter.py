@@ -2,9 +2,6 @@
 
 import sys
 
-import httpx
-
-from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
@@ -17,12 +14,7 @@ def command(stack: Stack) -> Command:
 
 def ready(stack: Stack, timeout: float) -> None:
     """It serves metrics (whether the store answers is a metric of its own)."""
-    try:
-        answer = loopback.get(f"{stack.url('object-store-exporter')}/metrics", timeout=timeout)
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where="object-store-exporter") from error
-    if answer.status_code != 200:
-        raise NotReady(f"answered {answer.status_code}", where="object-store-exporter")
+    loopback.require_ok(f"{stack.url('object-store-exporter')}/metrics", "object-store-exporter", timeout)
 
 
 COMPONENTS = (

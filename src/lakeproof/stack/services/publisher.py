@@ -2,9 +2,6 @@
 
 import sys
 
-import httpx
-
-from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
@@ -17,12 +14,7 @@ def command(stack: Stack) -> Command:
 
 def ready(stack: Stack, timeout: float) -> None:
     """Its loop goes round. That Nessie or the store is away shows in /health and in metrics: it waits for them."""
-    try:
-        answer = loopback.get(f"{stack.url('publisher')}/health", timeout=timeout)
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where="publisher") from error
-    if answer.status_code != 200:
-        raise NotReady(f"answered {answer.status_code}: {answer.text[:200]}", where="publisher")
+    loopback.require_ok(f"{stack.url('publisher')}/health", "publisher", timeout)
 
 
 COMPONENTS = (
