@@ -31,12 +31,20 @@ type Progress = Callable[[str], None]
 
 
 def is_up(stack: Stack) -> bool:
-    """Whether a server takes connections where this stack's Spark would; one that hangs is up, and ill.
+    """Whether this stack's Spark was started and not stopped since; one that hangs is up, and ill.
 
-    An external stack has none where the settings name none.
+    Asked of the supervisor: whatever else listens on its port is not ours. Somebody else's is up where the settings name
+    it and it takes connections.
     """
-    if stack.settings.mode == "external" and NAME not in stack.settings.endpoints:
-        return False
+    if stack.settings.mode == "external" or NAME in stack.settings.endpoints:
+        return NAME in stack.settings.endpoints and _accepts(stack)
+    from lakeproof.processes.client import SupervisorClient
+
+    client = SupervisorClient(stack)
+    return client.running() and any(row.name == NAME and row.pid is not None for row in client.ps())
+
+
+def _accepts(stack: Stack) -> bool:
     try:
         with socket.create_connection(stack.host_port(NAME, "http"), timeout=_CONNECT_SECONDS):
             return True
