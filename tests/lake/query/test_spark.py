@@ -1,7 +1,6 @@
 """What our Spark server says, as the query's answer, its error, or no answer at all."""
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from lakeproof.errors import NotReady
 from lakeproof.lake.integrity.checking import usual_engines
 from lakeproof.lake.query.answer import Column, EngineUnreachable, StatementFailed
 from lakeproof.lake.query.spark import SparkClient, is_up, start_spark
-from lakeproof.stack.components import find
 from lakeproof.stack.engines.spark import ready
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -93,11 +91,11 @@ def test_a_check_asks_spark_only_where_it_is_up(answering: Answering, tmp_path: 
     assert not is_up(stack_at("127.0.0.1:9", tmp_path))
     assert usual_engines(stack_at("127.0.0.1:9", tmp_path)) == ("trino", "flink")
     assert not is_up(Stack(Settings(mode="external", state_dir=tmp_path)))
-    with socket.socket() as somebody_else:
-        somebody_else.bind(("127.0.0.1", 0))
-        somebody_else.listen()
-        shift = somebody_else.getsockname()[1] - find("spark").ports["http"]
-        assert not is_up(Stack(Settings(state_dir=tmp_path, port_shift=shift)))
+
+
+def test_whoever_else_listens_on_sparks_port_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakeproof.lake.query.spark._accepts", lambda stack: True)
+    assert not is_up(Stack(Settings(state_dir=tmp_path)))
 
 
 def test_one_that_is_not_installed_says_by_which_command_it_comes(

@@ -33,8 +33,8 @@ type Progress = Callable[[str], None]
 def is_up(stack: Stack) -> bool:
     """Whether this stack's Spark was started and not stopped since; one that hangs is up, and ill.
 
-    Asked of the supervisor: whatever else listens on its port is not ours. Somebody else's is up where the settings name
-    it and it takes connections.
+    Asked of the supervisor: whatever else listens on its port is not ours. Somebody else's is up where the settings
+    name it and it takes connections.
     """
     if stack.settings.mode == "external" or NAME in stack.settings.endpoints:
         return NAME in stack.settings.endpoints and _accepts(stack)
