@@ -65,6 +65,10 @@ bare-check: ## `make demo` and `make test` in a bare Debian root with an empty c
 chaos-replication-lag: ## pause the connector, write rows, report the binlog delta: ARGS="--connect-url URL --rows N"
 	@$(VENV)/python scripts/chaos/simulate_replication_lag.py $(ARGS)
 
+.PHONY: chaos-schema-drift
+chaos-schema-drift: ## add a column that nobody announced: ARGS="--table orders --column NAME", or --revert
+	@$(VENV)/python scripts/chaos/simulate_schema_drift.py $(ARGS)
+
 .PHONY: chaos-ttl-oversell
 chaos-ttl-oversell: ## shorten the reservations' TTL: ARGS="--ttl 5", or --revert [--previous-ttl 900]
 	@$(VENV)/python scripts/chaos/simulate_ttl_oversell.py $(ARGS)

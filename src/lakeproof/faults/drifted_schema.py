@@ -1,0 +1,98 @@
+"""A table of the order database gets a column that nobody announced: the lake's rows lack it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
+from lakeproof.faults.fault import Fault
+from lakeproof.stack.engines import mysql
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
+
+DATABASE = "oltp"
+SECONDS = 20.0
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+
+
+class DriftedSchema(Arguments):
+    """`column`: a name that the table does not have; it becomes a text without a value."""
+
+    table: Name = "orders"
+    column: Name = "unannounced"
+
+
+def inject(stack: Stack, arguments: DriftedSchema) -> None:
+    """Add the column; one that is there already stays."""
+    drift(stack, arguments.table, arguments.column)
+
+
+def remove(stack: Stack, arguments: DriftedSchema) -> None:
+    """Drop the column, and what was written into it."""
+    drift(stack, arguments.table, arguments.column, revert=True)
+
+
+def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> list[str]:
+    """Add the column, or drop it where it is one that a drift added; gives the table's columns afterwards.
+
+    Raises: InvalidInput where there is no such table, or the column is the table's own; CouldNotLook where the
+    database does not answer; TerminalError where it refuses.
+    """
+    with _root(stack) as cursor:
+        found = _columns(cursor, table)
+        if not found:
+            raise InvalidInput(
+                "no such table", where=f"{DATABASE}.{table}", next_action="name one of the shop's tables"
+            )
+        if found.get(column, True) is not True:
+            raise InvalidInput(
+                f"{column} is a column of its own", where=f"{DATABASE}.{table}", next_action="give another name"
+            )
+        if revert and column in found:
+            cursor.execute(f"ALTER TABLE {DATABASE}.`{table}` DROP COLUMN `{column}`")
+        elif not revert and column not in found:
+            cursor.execute(
+                f"ALTER TABLE {DATABASE}.`{table}` ADD COLUMN `{column}` VARCHAR(64) NULL COMMENT '{_MARK}'"
+            )
+        return list(_columns(cursor, table))
+
+
+_MARK = "schema drift by lakeproof"
+
+
+def _columns(cursor: "Cursor", table: str) -> dict[str, bool]:
+    """Column → whether a drift added it, in the table's order; empty where there is no such table."""
+    cursor.execute(
+        "SELECT column_name, column_comment FROM information_schema.columns"
+        " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+        (DATABASE, table),
+    )
+    return {str(name): comment == _MARK for name, comment in cursor.fetchall()}
+
+
+@contextmanager
+def _root(stack: Stack) -> Iterator["Cursor"]:
+    import pymysql
+
+    try:
+        with mysql.connect(stack, "root", "mysql-root", SECONDS) as connection, connection.cursor() as cursor:
+            yield cursor
+    except pymysql.err.OperationalError as error:
+        raise CouldNotLook(f"no answer: {error.args[0]}", where="mysql", next_action="lakeproof up mysql") from error
+    except pymysql.MySQLError as error:
+        raise TerminalError(f"{type(error).__name__}: {error}", where="mysql", next_action="lakeproof ps") from error
+
+
+FAULT = Fault(
+    "drifted_schema",
+    "add a column that nobody announced to a table of the order database",
+    inject,
+    remove,
+    DriftedSchema,
+)
