@@ -31,7 +31,7 @@ from .notifications import (
     rows,
 )
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = pytest.mark.engines
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +224,7 @@ def test_a_batch_is_made_once_spread_and_sent_but_for_who_opted_out(stack: Stack
     assert 3.0 < rows(stack, lasted, uuid.UUID(batch))[0][0] < 15.0
 
 
+@pytest.mark.proof
 def test_schemathesis_finds_no_server_error_and_no_violation(stack: Stack, shop: httpx.Client) -> None:
     done = subprocess.run(
         [

@@ -18,7 +18,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import redis
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(120)]
 
 type Up = Callable[..., SupervisorClient]
 
