@@ -69,6 +69,8 @@ def host_id(nodes: list[RingNode], name: str) -> str:
 def test_three_nodes_are_a_ring_in_which_each_has_everything(stack: Stack, up: Up) -> None:
     client = up("cassandra-node3")
     for asked in NODES:
+        # The others hear of the last one's end of joining by gossip, a second after it.
+        await_states(stack, asked, dict.fromkeys(NODES, "UN"), 20)
         nodes = ring(stack, ask=asked)
         assert [(node.name, node.state, node.owns_percent) for node in nodes] == [
             (name, "UN", 100.0) for name in NODES
