@@ -24,9 +24,9 @@ test: setup ## lint, fast, Java, engines and two whole drills (about 20 minutes 
 	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills
 
 .PHONY: test-fast
-test-fast: ## tests without engines, under a minute
+test-fast: ## tests without engines, about a minute
 	@$(BOOTSTRAP) --for dev
-	$(PYTEST) -q
+	$(PYTEST) -q --ignore=tests/engines --ignore=tests/drills_real -p no:schemathesis -p no:hypothesispytest
 
 .PHONY: test-java
 test-java: ## the Flink operator's own tests, by Maven and JUnit (half a minute; needs set-up)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.integrity.buckets import Digest, width_for
+from lakeproof.lake.integrity.buckets import Digest
 from lakeproof.lake.integrity.canonical import Column, Kind, Table, digest_of, microseconds, text_of
 from lakeproof.lake.integrity.dialects import FLINK, MARIADB, SPARK, TRINO, Dialect, canonical_text, digests_sql
 from lakeproof.lake.integrity.readers import mariadb_snapshot
@@ -128,7 +128,3 @@ def test_spark_writes_the_same_canonical_text_and_digest(stack: Stack, up: Calla
     types = ("BIGINT", "STRING", "DECIMAL(12, 2)", "TIMESTAMP_NTZ")
     with spark.pinned_spark(stack, None, Deadline(60)) as session:
         assert_equal(SPARK, types, lambda sql: session.run(sql, Deadline(60)).rows)
-
-
-def test_a_bucket_spans_enough_ids_for_a_thousand_buckets() -> None:
-    assert (width_for(0), width_for(16_000), width_for(1_023_999), width_for(1_024_000)) == (16, 16, 1000, 1001)
