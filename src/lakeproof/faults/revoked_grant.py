@@ -25,9 +25,9 @@ def inject(stack: Stack, arguments: RevokedGrant) -> None:
 
 
 def remove(stack: Stack, arguments: RevokedGrant) -> None:
-    """Grant everything that the account is meant to have, and restart what failed."""
+    """Grant everything that the account is meant to have, and restart the task: it may fail only a moment later."""
     account.grant(stack, arguments.user)
-    restart(stack, arguments.connector, only_failed=True)
+    restart(stack, arguments.connector, only_failed=False)
 
 
 FAULT = Fault("revoked_grant", "take a privilege from the capture's account", inject, remove, RevokedGrant)
