@@ -249,18 +249,7 @@ class OutboxRelay:
 
     def _open_producer(self) -> Producer:
         if self._producer is None:
-            self._producer = Producer(
-                {
-                    "bootstrap.servers": self._bootstrap_servers,
-                    "enable.idempotence": True,
-                    "acks": "all",
-                    "linger.ms": 2,
-                    "delivery.timeout.ms": round(DELIVERY_SECONDS * 1000),
-                    "reconnect.backoff.max.ms": 2000,
-                    "log.connection.close": False,
-                },
-                logger=logging.getLogger("lakeproof.shop.outbox.kafka"),
-            )
+            self._producer = event_producer(self._bootstrap_servers, "lakeproof.shop.outbox.kafka")
         return self._producer
 
     def _oldest_seconds(self) -> float:
@@ -276,6 +265,24 @@ class OutboxRelay:
 def _log_end(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error("a part of the outbox ended", exc_info=error, extra={"part": task.get_name()})
+
+
+def event_producer(bootstrap_servers: str, logger_name: str) -> Producer:
+    """For events: each once and in order as long as it lives, given up after DELIVERY_SECONDS; librdkafka's words go
+    into that logger.
+    """
+    return Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 2,
+            "delivery.timeout.ms": round(DELIVERY_SECONDS * 1000),
+            "reconnect.backoff.max.ms": 2000,
+            "log.connection.close": False,
+        },
+        logger=logging.getLogger(logger_name),
+    )
 
 
 def message_of(row: Mapping[str, Any] | Row) -> bytes:

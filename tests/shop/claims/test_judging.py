@@ -1,5 +1,6 @@
 """Each claim holds for a shop in order and is broken by exactly the fault that it is for. No engine."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -130,6 +131,17 @@ def test_inventorys_relay_is_told_where_it_stands_still_and_not_where_it_moves()
         looks(with_sent(3), with_sent(5), with_sent(6)), lambda text: None, settle_seconds=0.05, pause_seconds=0.01
     )
     assert moves.broken["shop: events reach Kafka"] == []
+
+
+def test_another_checkout_at_each_look_is_not_one_that_lasts() -> None:
+    def unsent_parcel_of(key: str) -> ShopFacts:
+        return replace(IN_ORDER, checkouts=(replace(BOUGHT, key=key),), parcels=())
+
+    numbers = itertools.count()
+    found = settled(
+        lambda: unsent_parcel_of(f"run:{next(numbers)}"), lambda text: None, settle_seconds=0.05, pause_seconds=0.01
+    )
+    assert not any(found.broken.values())
 
 
 def test_a_store_that_is_not_there_is_not_judged() -> None:

@@ -64,7 +64,6 @@ class CheckoutApi:
 
     async def buy(self, key: str, request: CheckoutRequest) -> tuple[Checkout, bool]:
         """Begin or find the checkout of `key`, and go on with it as long as a request may take; True: begun now."""
-
         whole = Deadline(self.request_seconds)
         try:
             checkout, owner = await answer_within(

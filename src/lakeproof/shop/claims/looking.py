@@ -82,4 +82,4 @@ def _in_both(before: dict[str, list[str]], now: dict[str, list[str]]) -> dict[st
 
 
 def _subject(word: str) -> str:
-    return word.split(":")[0]
+    return word.split(": ")[0]  # a checkout's key may hold a colon, and never a space

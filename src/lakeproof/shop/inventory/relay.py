@@ -20,7 +20,7 @@ from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.events import row_of
 from lakeproof.shop.inventory.store import InventoryStore
-from lakeproof.shop.outbox import OutboxMetrics, message_of
+from lakeproof.shop.outbox import DELIVERY_SECONDS, OutboxMetrics, event_producer, message_of
 from lakeproof.shop.topics import event_topic
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,6 @@ MARK_SECONDS = 1.0  # a crash sends again what was sent since
 BATCH = 500
 AT_ONCE = 5_000  # of all SKUs together: well below the producer's queue
 CALL_SECONDS = 5.0
-DELIVERY_SECONDS = 8.0
 FAILED_PAUSE_SECONDS = 2.0
 SKUS_AT_ONCE = 16
 
@@ -172,18 +171,7 @@ class StockRelay:
 
     def _open_producer(self) -> Producer:
         if self._producer is None:
-            self._producer = Producer(
-                {
-                    "bootstrap.servers": self._bootstrap_servers,
-                    "enable.idempotence": True,
-                    "acks": "all",
-                    "linger.ms": 2,
-                    "delivery.timeout.ms": round(DELIVERY_SECONDS * 1000),
-                    "reconnect.backoff.max.ms": 2000,
-                    "log.connection.close": False,
-                },
-                logger=logging.getLogger("lakeproof.shop.inventory.kafka"),
-            )
+            self._producer = event_producer(self._bootstrap_servers, "lakeproof.shop.inventory.kafka")
         return self._producer
 
     def _fail(self, stage: str, problem: str) -> None:
