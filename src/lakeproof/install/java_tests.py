@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from lakeproof.errors import LakeproofError, TerminalError
@@ -26,9 +27,10 @@ ARTIFACT = "lake-job"
 SOURCES = "java/transaction_aligner"
 
 
-def run_tests(folder: Path) -> int:
+def run_tests(folder: Path, artifact: str = ARTIFACT, environment: Mapping[str, str] | None = None) -> int:
     """Run the tests of the profile `tests` in `folder`/pom.xml; gives how many passed.
 
+    `artifact`: what set-up makes from that folder. `environment`: what the tests are told besides.
     Raises: TerminalError when one fails (Maven has said which), when none was found, or without Maven or a JDK.
     """
     reports = folder / "target" / "surefire-reports"
@@ -41,14 +43,18 @@ def run_tests(folder: Path) -> int:
     command: list[str | Path] = [
         find_maven(),
         *("-B", "-q", "-ntp", "-C", "-f", str(folder / "pom.xml"), "-Ptests"),
-        f"-Dmaven.repo.local={maven_dir(ARTIFACT)}",
+        f"-Dmaven.repo.local={maven_dir(artifact)}",
         f"-Djvm={find_java(17)}",
         "test",
     ]
-    with held(cache_dir() / "locks" / f"{ARTIFACT}.lock", waiting=_say_waiting, stop=threading.Event()):
-        code = subprocess.call(command, env={**os.environ, **java})
+
+    def waiting(holder: str) -> None:
+        log.info("%s is building %s; waiting", holder, artifact)
+
+    with held(cache_dir() / "locks" / f"{artifact}.lock", waiting=waiting, stop=threading.Event()):
+        code = subprocess.call(command, env={**os.environ, **java, **(environment or {})})
     if code:
-        raise TerminalError(f"mvn test ended with code {code}", where=SOURCES, next_action=f"read {reports}")
+        raise TerminalError(f"mvn test ended with code {code}", where=artifact, next_action=f"read {reports}")
     return count_passed(reports)
 
 
@@ -59,10 +65,6 @@ def count_passed(reports: Path) -> int:
     if not count:
         raise TerminalError("no test was run", where=str(reports))
     return count
-
-
-def _say_waiting(holder: str) -> None:
-    log.info("%s is building %s; waiting", holder, ARTIFACT)
 
 
 def main() -> int:

@@ -17,6 +17,16 @@ TOPIC = "cdc.oltp"
 RETENTION_MARGIN_SECONDS = 300
 # Two per checkpoint: APPEND and COMPACT.
 SNAPSHOTS_PER_CHECKPOINT = 2
+# Every commit reads all manifests of its table, Paimon's and Iceberg's, so few are let stand before they are merged: by
+# default up to 30 and 50, which was most of what the object store was asked. What a writer flushes is read once, by
+# the compaction that follows at once: cheap to write matters more than cheap to read.
+_FEW_FILES_PER_COMMIT = {
+    "manifest.merge-min-count": "5",
+    "metadata.iceberg.compaction.min.file-num": "2",
+    "metadata.iceberg.compaction.max.file-num": "4",
+    "file.format.per.level": "0:avro",
+    "file.compression.per.level": "0:null",
+}
 # Iceberg metadata files that Paimon keeps: the publisher reads each within seconds, so one minute is plenty.
 METADATA_KEPT_SECONDS = 60
 
@@ -42,6 +52,7 @@ def table_options(stack: Stack) -> dict[str, str]:
         "snapshot.num-retained.min": "20",
         "snapshot.num-retained.max": str(math.ceil(retained_seconds(stack) * per_second) + 100),
         "commit.force-create-snapshot": "true",
+        **_FEW_FILES_PER_COMMIT,
         "sink.committer-operator-chaining": "false",
         "sink.operator-uid.suffix": "lake",
     }

@@ -96,7 +96,8 @@ def _command(
 
     flink = artifacts.path("flink")
     etc = stack.etc_dir(component)
-    class_path = f"{flink / 'lib'}/*" + (f":{flink / extra_jars}/*" if extra_jars else "")
+    folders = (flink / "lib", artifacts.path("lake-io") / "lib", *((flink / extra_jars,) if extra_jars else ()))
+    class_path = ":".join(f"{folder}/*" for folder in folders)
     watched: tuple[str, ...] = ()
     if agent:
         jar = artifacts.path("jmx-agent") / "jmx_prometheus_javaagent.jar"

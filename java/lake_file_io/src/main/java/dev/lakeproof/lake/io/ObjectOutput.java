@@ -1,0 +1,104 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance
+ * with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0. Unless
+ * required by applicable law or agreed to in writing, software distributed under the License is distributed on an
+ * "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ */
+package dev.lakeproof.lake.io;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import org.apache.paimon.fs.PositionOutputStream;
+
+/**
+ * Writes an object when it is closed: by one PUT, or in parts where it is larger than one part. Until then nothing of
+ * it can be seen.
+ */
+final class ObjectOutput extends PositionOutputStream {
+    /** A store takes at most 10,000 parts, each but the last one of 5 MB or more. */
+    static final int PART_BYTES = 16 << 20;
+
+    private final ObjectStore store;
+    private final Location location;
+    private final boolean overwrite;
+    private ByteArrayOutputStream held = new ByteArrayOutputStream(4096);
+    private Upload upload;
+    private long position;
+    private boolean isClosed;
+
+    ObjectOutput(ObjectStore store, Location location, boolean overwrite) {
+        this.store = store;
+        this.location = location;
+        this.overwrite = overwrite;
+    }
+
+    @Override
+    public long getPos() {
+        return position;
+    }
+
+    @Override
+    public void write(int value) throws IOException {
+        held.write(value);
+        position++;
+        sendFullPart();
+    }
+
+    @Override
+    public void write(byte[] bytes) throws IOException {
+        write(bytes, 0, bytes.length);
+    }
+
+    @Override
+    public void write(byte[] bytes, int offset, int count) throws IOException {
+        held.write(bytes, offset, count);
+        position += count;
+        sendFullPart();
+    }
+
+    private void sendFullPart() throws IOException {
+        if (held.size() < PART_BYTES) {
+            return;
+        }
+        if (upload == null) {
+            if (!overwrite && store.head(location).isPresent()) {
+                throw new java.nio.file.FileAlreadyExistsException(location.toString());
+            }
+            upload = store.begin(location);
+        }
+        send();
+    }
+
+    private void send() throws IOException {
+        try {
+            upload.add(held.toByteArray());
+        } catch (IOException error) {
+            upload.abort();
+            throw error;
+        }
+        held = new ByteArrayOutputStream(PART_BYTES);
+    }
+
+    @Override
+    public void flush() {}
+
+    @Override
+    public void close() throws IOException {
+        if (isClosed) {
+            return;
+        }
+        isClosed = true;
+        if (upload == null) {
+            if (overwrite) {
+                store.put(location, held.toByteArray());
+            } else {
+                store.putNew(location, held.toByteArray());
+            }
+            return;
+        }
+        if (held.size() > 0) {
+            send();
+        }
+        upload.complete();
+    }
+}

@@ -1,0 +1,49 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance
+ * with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0. Unless
+ * required by applicable law or agreed to in writing, software distributed under the License is distributed on an
+ * "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ */
+package dev.lakeproof.lake.io;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.CompletedPart;
+
+/** An object that is sent in parts; it is not there before {@link #complete}. */
+final class Upload {
+    private final S3Client client;
+    private final Location location;
+    private final String id;
+    private final List<CompletedPart> parts = new ArrayList<>();
+
+    Upload(S3Client client, Location location, String id) {
+        this.client = client;
+        this.location = location;
+        this.id = id;
+    }
+
+    void add(byte[] bytes) throws IOException {
+        int number = parts.size() + 1;
+        String tag = ObjectStore.asking(location, () -> client.uploadPart(
+                        request -> request.bucket(location.bucket).key(location.key).uploadId(id).partNumber(number),
+                        RequestBody.fromBytes(bytes))
+                .eTag());
+        parts.add(CompletedPart.builder().partNumber(number).eTag(tag).build());
+    }
+
+    void complete() throws IOException {
+        ObjectStore.asking(location, () -> client.completeMultipartUpload(request -> request.bucket(location.bucket)
+                .key(location.key)
+                .uploadId(id)
+                .multipartUpload(all -> all.parts(parts))));
+    }
+
+    void abort() throws IOException {
+        ObjectStore.asking(location, () -> client.abortMultipartUpload(
+                request -> request.bucket(location.bucket).key(location.key).uploadId(id)));
+    }
+}

@@ -1,0 +1,236 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance
+ * with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0. Unless
+ * required by applicable law or agreed to in writing, software distributed under the License is distributed on an
+ * "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ */
+package dev.lakeproof.lake.io;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.EOFException;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.FileAlreadyExistsException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeSet;
+import java.util.UUID;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.apache.paimon.fs.FileStatus;
+import org.apache.paimon.fs.Path;
+import org.apache.paimon.fs.PositionOutputStream;
+import org.apache.paimon.fs.SeekableInputStream;
+import org.junit.jupiter.api.Test;
+
+/** Against a real store, which the environment names. */
+class LakeFileIOTest {
+    private final LakeFileIO io = new LakeFileIO(new ObjectStore(ObjectStore.client(
+            URI.create(given("LAKE_FILE_IO_ENDPOINT")),
+            "us-east-1",
+            given("LAKE_FILE_IO_ACCESS_KEY"),
+            given("LAKE_FILE_IO_SECRET_KEY"))));
+    private final Path folder = new Path("s3://lake/file-io-test/" + UUID.randomUUID());
+
+    private static String given(String name) {
+        Map<String, String> environment = System.getenv();
+        assertTrue(environment.containsKey(name), name + " is not set: run tests/engines/test_lake_file_io.py");
+        return environment.get(name);
+    }
+
+    private Path at(String name) {
+        return new Path(folder, name);
+    }
+
+    private void write(Path path, byte[] content, boolean overwrite) throws IOException {
+        try (PositionOutputStream out = io.newOutputStream(path, overwrite)) {
+            out.write(content);
+            assertEquals(content.length, out.getPos());
+        }
+    }
+
+    private byte[] readAll(Path path) throws IOException {
+        try (SeekableInputStream in = io.newInputStream(path)) {
+            return in.readAllBytes();
+        }
+    }
+
+    private static byte[] noise(int length) {
+        byte[] bytes = new byte[length];
+        new Random(length).nextBytes(bytes);
+        return bytes;
+    }
+
+    private TreeSet<String> namesIn(Path path) throws IOException {
+        TreeSet<String> names = new TreeSet<>();
+        for (FileStatus status : io.listStatus(path)) {
+            names.add(status.getPath().getName() + (status.isDir() ? "/" : ""));
+        }
+        return names;
+    }
+
+    @Test
+    void whatIsWrittenIsReadBackWhateverItsSize() throws IOException {
+        for (int length : new int[] {0, 1, ObjectInput.BLOCK_BYTES - 1, ObjectInput.BLOCK_BYTES, ObjectInput.BLOCK_BYTES + 1,
+            ObjectOutput.PART_BYTES, 2 * ObjectOutput.PART_BYTES + 7}) {
+            Path path = at("data-" + length + ".parquet");
+            write(path, noise(length), false);
+            assertEquals(length, io.getFileSize(path));
+            assertArrayEquals(noise(length), readAll(path));
+        }
+    }
+
+    @Test
+    void aReaderMayBeginAtTheEndAndGoBack() throws IOException {
+        byte[] content = noise(3 * ObjectInput.BLOCK_BYTES + 11);
+        write(at("seek.parquet"), content, false);
+        Random dice = new Random(7);
+        try (SeekableInputStream in = io.newInputStream(at("seek.parquet"))) {
+            for (int turn = 0; turn < 40; turn++) {
+                int start = turn == 0 ? content.length - 8 : dice.nextInt(content.length);
+                int count = Math.min(content.length - start, turn % 4 == 0 ? 2 * ObjectInput.BLOCK_BYTES : 100);
+                in.seek(start);
+                assertArrayEquals(Arrays.copyOfRange(content, start, start + count), in.readNBytes(count));
+                assertEquals(start + count, in.getPos());
+            }
+            in.seek(content.length);
+            assertEquals(-1, in.read());
+            assertThrows(EOFException.class, () -> in.seek(content.length + 1L));
+        }
+    }
+
+    @Test
+    void whatIsNotThereIsSaidToBeAbsent() throws IOException {
+        for (String name : List.of("snapshot-7", "absent.avro", "tag", "LATEST")) {
+            assertFalse(io.exists(at(name)));
+            assertThrows(FileNotFoundException.class, () -> io.getFileStatus(at(name)));
+            assertThrows(FileNotFoundException.class, () -> readAll(at(name)));
+            assertEquals(0, io.listStatus(at(name)).length);
+            assertTrue(io.readOverwrittenFileUtf8(at(name)).isEmpty());
+        }
+    }
+
+    @Test
+    void aFileThatIsThereIsNotWrittenAnewUnlessAsked() throws IOException {
+        write(at("one.avro"), noise(10), false);
+        assertThrows(FileAlreadyExistsException.class, () -> write(at("one.avro"), noise(11), false));
+        assertThrows(FileAlreadyExistsException.class, () -> write(at("one.avro"), noise(2 * ObjectOutput.PART_BYTES), false));
+        assertArrayEquals(noise(10), readAll(at("one.avro")));
+        write(at("one.avro"), noise(12), true);
+        assertArrayEquals(noise(12), readAll(at("one.avro")));
+        io.overwriteFileUtf8(at("LATEST"), "41");
+        io.overwriteFileUtf8(at("LATEST"), "42");
+        assertEquals("42", io.readFileUtf8(at("LATEST")));
+    }
+
+    @Test
+    void ofManyWhoWriteOneNameAtOnceExactlyOneDoes() throws Exception {
+        ExecutorService executor = Executors.newFixedThreadPool(8);
+        try {
+            for (int round = 0; round < 10; round++) {
+                Path path = at("snapshot-" + round);
+                List<Callable<Boolean>> writers = new ArrayList<>();
+                for (int writer = 0; writer < 8; writer++) {
+                    String content = "writer " + writer;
+                    writers.add(() -> io.tryToWriteAtomic(path, content));
+                }
+                List<Future<Boolean>> answers = executor.invokeAll(writers);
+                int winner = -1;
+                for (int writer = 0; writer < 8; writer++) {
+                    if (answers.get(writer).get()) {
+                        assertEquals(-1, winner, "two were told that they wrote " + path);
+                        winner = writer;
+                    }
+                }
+                assertEquals("writer " + winner, io.readFileUtf8(path));
+            }
+        } finally {
+            executor.shutdownNow();
+        }
+    }
+
+    @Test
+    void aRepeatOfTheSameWriteIsTheSameWrite() throws IOException {
+        assertTrue(io.tryToWriteAtomic(at("snapshot-1"), "mine"));
+        assertTrue(io.tryToWriteAtomic(at("snapshot-1"), "mine"));
+        assertFalse(io.tryToWriteAtomic(at("snapshot-1"), "mine too"));
+    }
+
+    @Test
+    void aFolderShowsWhatLiesRightInItAndNothingElse() throws IOException {
+        write(at("table/snapshot/snapshot-1"), noise(1), false);
+        write(at("table/bucket-0/a.parquet"), noise(2), false);
+        write(at("table/bucket-0/b.parquet"), noise(3), false);
+        write(at("table-2/c.parquet"), noise(4), false);
+        assertEquals(new TreeSet<>(List.of("snapshot/", "bucket-0/")), namesIn(at("table")));
+        assertEquals(new TreeSet<>(List.of("a.parquet", "b.parquet")), namesIn(at("table/bucket-0")));
+        assertTrue(io.exists(at("table/bucket-0")));
+        assertTrue(io.getFileStatus(at("table")).isDir());
+        assertEquals(3, io.listFiles(at("table"), true).length);
+        assertEquals(2, io.listStatus(at("table/bucket-0"))[0].getLen());
+    }
+
+    @Test
+    void aFolderMayBeEmpty() throws IOException {
+        assertFalse(io.exists(at("oltp.db")));
+        assertTrue(io.mkdirs(at("oltp.db")));
+        assertTrue(io.mkdirs(at("oltp.db")));
+        assertTrue(io.exists(at("oltp.db")));
+        assertTrue(io.getFileStatus(at("oltp.db")).isDir());
+        assertEquals(0, io.listStatus(at("oltp.db")).length);
+    }
+
+    @Test
+    void aFileWithoutAnEndingIsFoundToo() throws IOException {
+        write(at("plain"), noise(5), false);
+        assertFalse(io.getFileStatus(at("plain")).isDir());
+        assertEquals(5, io.getFileSize(at("plain")));
+    }
+
+    @Test
+    void deletingAFolderLeavesItsNeighboursAlone() throws IOException {
+        for (int number = 0; number < 30; number++) {
+            write(at("gone/part/" + number + ".avro"), noise(1), false);
+        }
+        write(at("gone-not/a.avro"), noise(1), false);
+        assertTrue(io.delete(at("gone"), true));
+        assertFalse(io.exists(at("gone")));
+        assertEquals(0, io.listFiles(at("gone"), true).length);
+        assertTrue(io.exists(at("gone-not/a.avro")));
+        assertTrue(io.delete(at("gone-not/a.avro"), false));
+        assertFalse(io.exists(at("gone-not/a.avro")));
+        assertTrue(io.delete(at("gone-not/a.avro"), false));
+    }
+
+    @Test
+    void aRenamedFolderTakesItsFilesAlong() throws IOException {
+        write(at("old/schema/schema-0"), noise(6), false);
+        write(at("old/bucket-0/a.parquet"), noise(7), false);
+        assertTrue(io.rename(at("old"), at("new")));
+        assertFalse(io.exists(at("old")));
+        assertArrayEquals(noise(6), readAll(at("new/schema/schema-0")));
+        assertTrue(io.rename(at("new/bucket-0/a.parquet"), at("b.parquet")));
+        assertArrayEquals(noise(7), readAll(at("b.parquet")));
+        assertFalse(io.rename(at("nothing"), at("something")));
+    }
+
+    @Test
+    void aWrongKeyIsAnErrorAndNotAnAbsence() {
+        LakeFileIO stranger = new LakeFileIO(new ObjectStore(ObjectStore.client(
+                URI.create(given("LAKE_FILE_IO_ENDPOINT")), "us-east-1", given("LAKE_FILE_IO_ACCESS_KEY"), "wrong")));
+        IOException error = assertThrows(IOException.class, () -> stranger.exists(at("snapshot-1")));
+        assertFalse(error instanceof FileNotFoundException);
+        assertThrows(IOException.class, () -> stranger.tryToWriteAtomic(at("snapshot-1"), "no"));
+    }
+}

@@ -1,0 +1,24 @@
+"""The lake's own way to the object store keeps what Paimon relies on: its JUnit tests run against a real store."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lakeproof.install.java_tests import run_tests
+from lakeproof.install.recipe import clone_dir
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
+
+type Up = Callable[..., SupervisorClient]
+
+
+def test_it_keeps_what_paimon_relies_on(up: Up, stack: Stack) -> None:
+    up("minio")
+    environment = {
+        "LAKE_FILE_IO_ENDPOINT": stack.url("minio"),
+        "LAKE_FILE_IO_ACCESS_KEY": stack.secret("s3-access-key"),
+        "LAKE_FILE_IO_SECRET_KEY": stack.secret("s3-secret-key"),
+    }
+    assert run_tests(clone_dir() / "java" / "lake_file_io", "lake-io", environment) >= 12
