@@ -1,22 +1,26 @@
-"""What the job is told, as one JSON text without secrets (java/transaction_aligner reads it)."""
+"""What a job is told, as one JSON text without secrets (java/transaction_aligner reads it)."""
 
 import base64
 import json
 import math
 from typing import Any
 
+from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack
 
-JOB_NAME = "lake-oltp"
-DATABASE = "oltp"
-TOPIC = "cdc.oltp"
+# MariaDB's, which is always there; lake/job/databases.py has all.
+JOB_NAME = OLTP.job_name
+DATABASE = OLTP.name
+TOPIC = OLTP.topic
 
 # A hash is published some seconds after its snapshots were made, and a reader may be in the middle of a query.
 RETENTION_MARGIN_SECONDS = 300
 # Two per checkpoint: APPEND and COMPACT.
 SNAPSHOTS_PER_CHECKPOINT = 2
+# A writer's buffer: the shop's dozen tables take few rows each, and share one heap.
+SHOP_WRITE_BUFFER = "16 mb"
 # Iceberg metadata files that Paimon keeps: the publisher reads each within seconds, so one minute is plenty.
 METADATA_KEPT_SECONDS = 60
 
@@ -26,14 +30,15 @@ def retained_seconds(stack: Stack) -> int:
     return stack.settings.lake.readable_seconds + RETENTION_MARGIN_SECONDS
 
 
-def table_options(stack: Stack) -> dict[str, str]:
-    """The options that all lake tables share; the job gives them to the tables at each start.
+def table_options(stack: Stack, database: LakeDatabase = OLTP) -> dict[str, str]:
+    """The options that all lake tables of a database share; the job gives them to the tables at each start.
 
     Size: a table's metadata file holds about 290 bytes per retained snapshot and is written anew for each, so both
     the snapshots and the kept files are bounded (docs/lake.md has the figures).
     """
-    per_second = SNAPSHOTS_PER_CHECKPOINT / stack.settings.lake.checkpoint_seconds
-    return {
+    per_second = SNAPSHOTS_PER_CHECKPOINT / database.checkpoint_seconds(stack)
+    buffer = {} if database == OLTP else {"write-buffer-size": SHOP_WRITE_BUFFER}
+    return buffer | {
         "file.format": "parquet",
         "metadata.iceberg.storage": "hadoop-catalog",
         "metadata.iceberg.format-version": "3",
@@ -47,29 +52,32 @@ def table_options(stack: Stack) -> dict[str, str]:
     }
 
 
-def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None) -> dict[str, Any]:
+def make_spec(
+    stack: Stack, sql_files: tuple[SqlFile, ...] | None = None, database: LakeDatabase = OLTP
+) -> dict[str, Any]:
     """The whole spec. Raises: InvalidInput where an SQL file is wrong."""
     lake = stack.settings.lake
     host, port = stack.host_port("kafka")
     return {
-        "name": JOB_NAME,
+        "name": database.job_name,
         "brokers": f"{host}:{port}",
-        "topic": TOPIC,
+        "topic": database.topic,
         "align": lake.align_transactions,
         # One promise in two places: Connect's transactions, and the job for what the connector sends again anyway.
         "drop_repeats": stack.settings.capture.exactly_once,
         "warehouse": WAREHOUSE,
-        "database": DATABASE,
-        "table_options": table_options(stack),
+        "database": database.name,
+        "table_options": table_options(stack, database),
         "config": {
-            "execution.checkpointing.interval": f"{int(lake.checkpoint_seconds * 1000)} ms",
+            "execution.checkpointing.interval": f"{int(database.checkpoint_seconds(stack) * 1000)} ms",
             "execution.checkpointing.mode": "EXACTLY_ONCE",
             "table.exec.sink.upsert-materialize": "NONE",
             "table.local-time-zone": "UTC",
             "parallelism.default": "1",
         },
         "files": [
-            {"table": file.table, "statements": list(file.statements)} for file in sql_files or load_sql_files()
+            {"table": file.table, "statements": list(file.statements)}
+            for file in sql_files or load_sql_files(database=database.name)
         ],
     }
 
