@@ -75,7 +75,7 @@ def created(shop: httpx.Client, **more: Any) -> str:
 
 
 def rows(stack: Stack, sql: str, *args: object) -> list[tuple[Any, ...]]:
-    return postgres.select(stack, "reader", "postgres-reader", sql, *args, database="notification")
+    return postgres.select(stack, "reader", "postgres-reader", sql, *args, database="shop", schema="notification")
 
 
 def metric(stack: Stack, name: str, *, url: str = "") -> float:

@@ -74,7 +74,7 @@ def until(shop: httpx.Client, number: int, status: str, seconds: float = 40.0) -
 
 
 def rows(stack: Stack, sql: str, *args: object) -> list[tuple[Any, ...]]:
-    return postgres.select(stack, "postgres", "postgres-root", sql, *args, database="fulfillment")
+    return postgres.select(stack, "postgres", "postgres-root", sql, *args, database="shop", schema="fulfillment")
 
 
 def objects(stack: Stack, prefix: str) -> dict[str, bytes]:

@@ -49,7 +49,12 @@ def pay(shop: httpx.Client, count: int) -> list[int]:
 
 def unsent(stack: Stack) -> int:
     ((count,),) = postgres.select(
-        stack, "reader", "postgres-reader", "SELECT count(*) FROM outbox WHERE sent_at IS NULL", database="payment"
+        stack,
+        "reader",
+        "postgres-reader",
+        "SELECT count(*) FROM outbox WHERE sent_at IS NULL",
+        database="shop",
+        schema="payment",
     )
     return int(count)
 
@@ -175,7 +180,9 @@ def test_rows_that_were_sent_a_day_ago_are_deleted(
     pay(shop, 2)
     await_sent(stack)
     owner = ("payment_service", "postgres-payment-service")
-    postgres.select(stack, *owner, "UPDATE outbox SET sent_at = sent_at - interval '25 hours'", database="payment")
+    postgres.select(
+        stack, *owner, "UPDATE outbox SET sent_at = sent_at - interval '25 hours'", database="shop", schema="payment"
+    )
     restarts = supervisor.row("payment-service").restarts
     supervisor.kill("payment-service")  # a new relay sweeps at once
     Deadline(60).wait_for(
@@ -183,7 +190,7 @@ def test_rows_that_were_sent_a_day_ago_are_deleted(
     )
 
     def left() -> int:
-        ((count,),) = postgres.select(stack, *owner, "SELECT count(*) FROM outbox", database="payment")
+        ((count,),) = postgres.select(stack, *owner, "SELECT count(*) FROM outbox", database="shop", schema="payment")
         return int(count)
 
     Deadline(60).wait_for("the old rows to go", lambda: True if left() == 0 else None, seen=lambda: f"{left()} rows")

@@ -88,7 +88,8 @@ async def versions(stack: Stack, order_id: int) -> list[tuple[Any, ...]]:
         "postgres-reader",
         "SELECT status, version FROM payments WHERE order_id = $1",
         order_id,
-        database="payment",
+        database="shop",
+        schema="payment",
     )
 
 

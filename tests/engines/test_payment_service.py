@@ -70,7 +70,7 @@ def captured(shop: httpx.Client, amount: str = "15.30") -> dict[str, Any]:
 
 
 def rows(stack: Stack, sql: str, *args: object) -> list[tuple[Any, ...]]:
-    return postgres.select(stack, "reader", "postgres-reader", sql, *args, database="payment")
+    return postgres.select(stack, "reader", "postgres-reader", sql, *args, database="shop", schema="payment")
 
 
 def at_once(stack: Stack, calls: list[tuple[str, dict[str, Any] | None, dict[str, str]]]) -> list[httpx.Response]:
@@ -196,7 +196,9 @@ def test_events_can_be_neither_changed_nor_deleted(stack: Stack, shop: httpx.Cli
     payment = authorized(shop)
     for sql in ("UPDATE payment_events SET amount = 0", "DELETE FROM payment_events", "TRUNCATE payment_events"):
         with pytest.raises(Exception, match="append-only"):
-            postgres.select(stack, "payment_service", "postgres-payment-service", sql, database="payment")
+            postgres.select(
+                stack, "payment_service", "postgres-payment-service", sql, database="shop", schema="payment"
+            )
     events = rows(stack, "SELECT type, amount FROM payment_events WHERE payment_id = $1", payment["id"])
     assert [(kind, str(amount)) for kind, amount in events] == [("authorized", "15.30")]
 
@@ -215,7 +217,8 @@ def test_the_tables_themselves_refuse_money_that_is_not_there(stack: Stack, shop
                 "payment_service",
                 "postgres-payment-service",
                 f"UPDATE payments SET {change} WHERE id = {payment['id']}",
-                database="payment",
+                database="shop",
+                schema="payment",
             )
 
 

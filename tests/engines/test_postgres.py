@@ -15,6 +15,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
+from lakeproof.lake.capture.connector import published_tables
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.database.postgres import TROUBLES
 from lakeproof.stack.engines import postgres, postgres_accounts
@@ -23,6 +24,8 @@ from lakeproof.stack.stack import Stack
 pytestmark = pytest.mark.engines
 
 type Up = Callable[..., SupervisorClient]
+
+SHOP = postgres_accounts.DATABASE
 
 
 def back_after(client: SupervisorClient, name: str, restarts: int) -> None:
@@ -148,30 +151,66 @@ def test_a_restart_mends_neither_a_lost_grant_nor_a_rotated_password(stack: Stac
 
 def test_each_account_may_do_its_work_and_no_more(stack: Stack, up: Up) -> None:
     up("postgres")
-    for database in postgres_accounts.DATABASES:
-        owner = postgres_accounts.owner_of(database)
-        assert postgres.select(stack, owner.user, owner.secret, "SELECT count(*) FROM outbox", database=database)
+    for schema in postgres_accounts.SCHEMAS:
+        owner = postgres_accounts.owner_of(schema)
+        assert postgres.select(stack, owner.user, owner.secret, "SELECT count(*) FROM outbox", database=SHOP)
         for user in ("reader", "cdc"):
-            postgres.select(stack, user, f"postgres-{user}", "SELECT count(*) FROM outbox", database=database)
+            account = (stack, user, f"postgres-{user}")
+            postgres.select(*account, f"SELECT count(*) FROM {schema}.outbox", database=SHOP)
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                postgres.select(stack, user, f"postgres-{user}", "DELETE FROM outbox", database=database)
+                postgres.select(*account, f"DELETE FROM {schema}.outbox", database=SHOP)
+        others = (*(other for other in postgres_accounts.SCHEMAS if other != schema), "capture")
+        for sql in (*(f"SELECT 1 FROM {other}.outbox" for other in others), "CREATE TABLE public.mine (id integer)"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                postgres.select(stack, owner.user, owner.secret, sql, database=SHOP)
+    ticker = (stack, "ticker", "postgres-ticker")
+    postgres.select(*ticker, "SELECT count(*) FROM capture.cdc_heartbeat", database=SHOP)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        postgres.select(stack, "payment_service", "postgres-payment-service", "SELECT 1", database="support")
+        postgres.select(*ticker, "SELECT count(*) FROM payment.payments", database=SHOP)
     assert ask(stack, "SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = 'cdc'") == [(True, False)]
 
 
-def test_a_table_that_is_captured_gives_whole_old_rows(stack: Stack, up: Up) -> None:
+def test_a_table_that_is_captured_gives_whole_old_rows_and_is_published(stack: Stack, up: Up) -> None:
     up("postgres")
-    for database in postgres_accounts.DATABASES:
+    published = ask(stack, "SELECT schemaname || '.' || tablename FROM pg_publication_tables", database=SHOP)
+    assert {name for (name,) in published} == set(published_tables(SHOP))
+    for schema in postgres_accounts.SCHEMAS:
         rows = ask(
             stack,
             "SELECT relname, relreplident = 'f' FROM pg_class WHERE relkind = 'r'"
-            " AND relnamespace = 'public'::regnamespace",
-            database=database,
+            " AND relnamespace = $1::text::regnamespace",
+            schema,
+            database=SHOP,
         )
         assert {name: whole for name, whole in rows if name == "outbox"} == {"outbox": False}
         captured = [name for name, _ in rows if name != "outbox" and not str(name).endswith("_operations")]
         assert [name for name, whole in rows if name in captured and not whole] == []
+
+
+def test_a_table_taken_out_of_the_publication_by_hand_stays_out(stack: Stack, up: Up) -> None:
+    up("postgres")
+    ask(stack, "ALTER PUBLICATION lake DROP TABLE support.cases", database=SHOP)
+    try:
+        postgres.provision(stack)
+        left = ask(stack, "SELECT count(*) FROM pg_publication_tables", database=SHOP)
+        assert left == [(len(published_tables(SHOP)) - 1,)]
+    finally:
+        ask(stack, "ALTER PUBLICATION lake ADD TABLE support.cases", database=SHOP)
+
+
+def test_data_of_the_older_layout_are_left_alone_and_said(stack: Stack, up: Up) -> None:
+    up("postgres")
+    made = stack.data_dir("postgres") / "provisioned.json"
+    before = made.read_text()
+    ask(stack, "ALTER DATABASE shop RENAME TO payment")
+    made.unlink()
+    try:
+        with pytest.raises(TerminalError, match="older layout: payment are databases"):
+            postgres.provision(stack)
+        assert ask(stack, "SELECT count(*) FROM pg_database WHERE datname = 'shop'") == [(0,)]
+    finally:
+        ask(stack, "ALTER DATABASE payment RENAME TO shop")
+        made.write_text(before)
 
 
 def test_nobody_comes_in_without_a_password(stack: Stack, up: Up) -> None:
@@ -211,7 +250,7 @@ def test_the_exporter_tells_the_connections_of_each_database(stack: Stack, up: U
         return text if "pg_up 1" in text and 'pg_stat_database_numbackends{datid="' in text else None
 
     text = Deadline(30).wait_for("the exporter to see the server", look)
-    assert 'datname="payment"' in text
+    assert 'datname="shop"' in text
     assert "pg_settings_max_connections" in text
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
+from lakeproof.lake.capture.connector import published_tables
 from lakeproof.stack.engines import postgres, postgres_accounts, postgres_exporter
 from lakeproof.stack.secrets import NAMES
 from lakeproof.stack.settings import Settings
@@ -123,9 +124,16 @@ def test_nobody_but_root_is_a_superuser() -> None:
         assert word not in text
 
 
-@pytest.mark.parametrize("database", postgres_accounts.DATABASES)
-def test_every_database_gets_an_outbox(database: str) -> None:
-    assert "CREATE TABLE IF NOT EXISTS outbox" in postgres.schema_of(database)
+@pytest.mark.parametrize("schema", postgres_accounts.SCHEMAS)
+def test_every_schema_gets_an_outbox(schema: str) -> None:
+    assert "CREATE TABLE IF NOT EXISTS outbox" in postgres.schema_of(schema)
+
+
+def test_every_published_table_is_one_of_the_schemas() -> None:
+    tables = published_tables(postgres_accounts.DATABASE)
+    known = {*postgres_accounts.SCHEMAS, postgres_accounts.CAPTURE_SCHEMA}
+    assert {table.partition(".")[0] for table in tables} == known
+    assert not [table for table in tables if table.endswith(("outbox", "_operations"))]
 
 
 def test_a_server_that_is_not_there_is_not_ready(tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ def show(
         "source's clock at least": beat,
         "readable until": commit.readable_until.isoformat() + ("" if commit.is_readable() else " (expired)"),
     } | {f"snapshot of {table}": snapshot for table, snapshot in commit.snapshots.items()}
+    for name, state in commit.others.items():
+        lines[f"{name}: checkpoint"] = state.checkpoint
+        lines |= {f"snapshot of {name}.{table}": snapshot for table, snapshot in state.snapshots.items()}
     for label, value in lines.items():
         stdout.print(f"{label:<26}{value}", markup=False)
 
@@ -102,6 +105,7 @@ def redeploy(
     allow_non_restored: Annotated[
         bool, typer.Option("--allow-non-restored", help="needed after a table's SQL file was taken away")
     ] = False,
+    database: Annotated[str, typer.Option(help="whose job: oltp (MariaDB), shop (PostgreSQL)")] = "oltp",
     as_json: JsonOption = False,
 ) -> None:
     """Take over changed SQL files: stop the lake's job with a savepoint and start it from there. Nothing is lost.
@@ -114,12 +118,14 @@ def redeploy(
     from lakeproof.cli.requiring import require_healthy
     from lakeproof.cli.telling import Telling
     from lakeproof.lake.job import redeploy as redeploy_job
+    from lakeproof.lake.job.databases import find_database
     from lakeproof.stack.stack import load_stack
 
+    wanted = find_database(database)
     stack = load_stack()
     require_healthy(stack, REDEPLOY_NEEDS)
     with Telling("lakeproof.lake.job", say, "planning the new job, then a savepoint of the old one"):
-        job_id = redeploy_job(stack, allow_non_restored=allow_non_restored)
+        job_id = redeploy_job(stack, wanted, allow_non_restored=allow_non_restored)
     if as_json:
         print_json({"job": job_id})
         return

@@ -91,6 +91,12 @@ class NessieClient:
         operation = {"type": "PUT", "key": {"elements": [name]}, "content": content}
         return self._commit(branch, f"create namespace {name}", {}, [operation])
 
+    def has_namespace(self, reference: Reference, name: str) -> bool:
+        """True where that namespace is there at that commit."""
+        body = {"requestedKeys": [{"elements": [name]}]}
+        found = self._call("POST", f"/trees/{reference.name}@{reference.hash}/contents", body=body)
+        return bool(found["contents"])
+
     def content_ids(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
         """What Nessie holds of these tables at that commit; absent ones are left out."""
         keys = [{"elements": [namespace, table]} for table in tables]

@@ -4,12 +4,14 @@
 rises a second per second whatever holds the beats up: connector paused, stopped, failed, its login lost, Connect hung
 or dead, Kafka down; and the database down or this ticker's own writes failing, which /health and
 `lakeproof_ticker_*` tell apart. It is absent until a beat was seen, never 0 for want of knowledge.
-Run as `python -m lakeproof.observability.lag_exporter`.
+Run as `python -m lakeproof.observability.lag_exporter` for MariaDB's connectors; with `shop-capture postgres` for
+PostgreSQL's, whose replication slot it watches as well.
 """
 
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +23,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from lakeproof.lake.capture.connector import connectors
-from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
+from lakeproof.lake.capture.heartbeat import BeatReader, Ticker, beats_of, topic_consumer
+from lakeproof.lake.capture.slot import SlotWatch
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -64,40 +67,70 @@ class LagCollector(Collector):
         return iter((lag, beat, ticker_errors, reader_errors))
 
 
-def health(pairs: dict[str, Pair]) -> tuple[int, dict[str, object]]:
+class SlotCollector(Collector):
+    """The metrics of the replication slots, by connector."""
+
+    def __init__(self, watches: dict[str, SlotWatch]) -> None:
+        self._watches = watches
+
+    def collect(self) -> Iterator[Metric]:
+        """The newest look of each."""
+        kept = GaugeMetricFamily(
+            "lakeproof_slot_kept_bytes", "WAL that a connector's replication slot keeps", labels=["connector"]
+        )
+        lost = GaugeMetricFamily("lakeproof_slot_lost", "1 while the slot is lost or not there", labels=["connector"])
+        for name, watch in self._watches.items():
+            slot = watch.slot
+            if slot is not None and slot.kept_bytes is not None:
+                kept.add_metric([name], slot.kept_bytes)
+            if slot is not None or watch.condition.reason:
+                lost.add_metric([name], float(slot is None or slot.status == "lost"))
+        return iter((kept, lost))
+
+
+def health(
+    pairs: dict[str, Pair], watches: dict[str, SlotWatch] | None = None, name: str = NAME
+) -> tuple[int, dict[str, object]]:
     """(HTTP status, body): 200 when every dependency answers, else 503 with the reason per dependency."""
     reasons: dict[str, str] = {}
-    for ticker, reader in pairs.values():
-        for condition in (ticker.condition, reader.condition):
-            if reasons.get(condition.dependency, "ok") == "ok":
-                reasons[condition.dependency] = condition.reason or "ok"
+    conditions = [condition for pair in pairs.values() for condition in (pair[0].condition, pair[1].condition)]
+    for condition in (*conditions, *(watch.condition for watch in (watches or {}).values())):
+        if reasons.get(condition.dependency, "ok") == "ok":
+            reasons[condition.dependency] = condition.reason or "ok"
     well = all(reason == "ok" for reason in reasons.values())
     return (200 if well else 503), {
         "status": "ok" if well else "degraded",
-        "service": NAME,
+        "service": name,
         "dependencies": reasons,
     }
 
 
-def make_pairs(stack: Stack, stop: threading.Event) -> dict[str, Pair]:
-    """One ticker and one reader for each connector's file."""
+def make_pairs(stack: Stack, stop: threading.Event, engine: str = "mysql") -> dict[str, Pair]:
+    """One ticker and one reader for each connector's file of that database engine."""
     return {
         name: (
-            Ticker(name, HeartbeatTable(stack, connector), stop),
+            Ticker(name, beats_of(stack, connector), stop, engine=engine),
             BeatReader(connector, partial(topic_consumer, stack), stop),
         )
         for name, connector in connectors().items()
+        if connector.engine == engine
     }
 
 
-def run(stack: Stack) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def run(stack: Stack, name: str = NAME, engine: str = "mysql") -> None:
+    """Serve until SIGTERM or SIGINT, as the component `name`."""
     stop = threading.Event()
-    pairs = make_pairs(stack, stop)
+    pairs = make_pairs(stack, stop, engine)
+    watched = pairs if engine == "postgres" else {}
+    watches = {each: SlotWatch(stack, connectors()[each], stop) for each in watched}
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
+    if watches:
+        registry.register(SlotCollector(watches))
     ProcessCollector(registry=registry)
-    server = make_metrics_server(stack.settings.host, stack.port(NAME), registry, lambda: health(pairs))
+    server = make_metrics_server(
+        stack.settings.host, stack.port(name), registry, lambda: health(pairs, watches, name)
+    )
 
     def end(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -105,18 +138,17 @@ def run(stack: Stack) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    for pair in pairs.values():
-        for thread in pair:
-            thread.start()
+    threads = [*(thread for pair in pairs.values() for thread in pair), *watches.values()]
+    for thread in threads:
+        thread.start()
     stop.wait()
     server.shutdown()
-    for pair in pairs.values():
-        for thread in pair:
-            thread.join(timeout=2.0)
+    for thread in threads:
+        thread.join(timeout=2.0)
 
 
 if __name__ == "__main__":
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    run(load_stack())
+    run(load_stack(), *sys.argv[1:])

@@ -1,4 +1,4 @@
--- The events of a service that still have to be sent to Kafka, and those that were; the same in every database of the
+-- The events of a service that still have to be sent to Kafka, and those that were; the same in every schema of the
 -- shop (shop/outbox.py). Applied before the service's own schema.sql at every start: safe to repeat.
 
 CREATE TABLE IF NOT EXISTS outbox (

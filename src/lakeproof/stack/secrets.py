@@ -23,6 +23,7 @@ NAMES = (
     "postgres-cdc",
     "postgres-exporter",
     "postgres-reader",
+    "postgres-ticker",
     "redis",
     "s3-access-key",
     "s3-secret-key",

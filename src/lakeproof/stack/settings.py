@@ -31,6 +31,9 @@ class LakeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     checkpoint_seconds: float = Field(2.0, ge=0.5, le=600)
+    shop_checkpoint_seconds: float = Field(
+        10.0, ge=0.5, le=600, description="the same for PostgreSQL's tables, where they are captured"
+    )
     publish_seconds: float = Field(0.3, ge=0.05, le=600, description="pause between two looks of the publisher")
     readable_seconds: int = Field(
         900, ge=60, le=30 * 86_400, description="a published hash stays readable for so long"

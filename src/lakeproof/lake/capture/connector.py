@@ -1,14 +1,16 @@
 """The connectors of change capture, one JSON file each in connectors/: what to capture, from where, into which topic.
 
-A file has Kafka Connect's own keys `name` and `config`; beside them stand `database`, `tables` (the one list of what
-is captured: a new table is one line there), `heartbeat` (the table whose beats measure the delay) and `topic`. Words
-between @ signs are filled in from the stack.
+A file has Kafka Connect's own keys `name` and `config`; beside them stand `engine` (the component that holds the
+database), `database`, `tables` (the one list of what is captured: a new table is one line there), `heartbeat` (the
+table whose beats measure the delay) and `topic`. A table of PostgreSQL is named with its schema. Words between @
+signs are filled in from the stack.
 """
 
 import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,6 +21,7 @@ SECRETS_FILE = "secrets.properties"
 EXACTLY_ONCE = {"exactly.once.support": "required", "transaction.boundary": "poll"}
 _NAME = r"^[a-z][a-z0-9_-]*$"
 _WORD = re.compile(r"@([a-z.]+)@")
+_TABLES = {"mysql": re.compile(r"^[a-z][a-z0-9_]*$"), "postgres": re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")}
 
 
 class Connector(BaseModel):
@@ -27,8 +30,9 @@ class Connector(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=_NAME)
+    engine: Literal["mysql", "postgres"] = "mysql"
     database: str = Field(pattern=_NAME)
-    heartbeat: str = Field(pattern=_NAME)
+    heartbeat: str = Field(min_length=1)
     topic: str = Field(min_length=1)
     tables: tuple[str, ...] = Field(min_length=1)
     config: Mapping[str, str]
@@ -40,9 +44,19 @@ class Connector(BaseModel):
         if self.heartbeat not in self.tables:
             raise ValueError("heartbeat: not among the tables")
         for table in self.tables:
-            if not re.match(r"^[a-z][a-z0-9_]*$", table):
+            if not _TABLES[self.engine].match(table):
                 raise ValueError(f"tables: {table!r} is not a plain table name")
         return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The tables as the connector names them, and the lake's SQL files: DATABASE.TABLE, or SCHEMA.TABLE."""
+        return tuple(f"{self.database}.{table}" if self.engine == "mysql" else table for table in self.tables)
+
+    @property
+    def heartbeat_source(self) -> str:
+        """The heartbeat's table among `sources`."""
+        return self.sources[self.tables.index(self.heartbeat)]
 
 
 @cache
@@ -90,6 +104,21 @@ def captured_tables(database: str = "oltp") -> tuple[str, ...]:
     )
 
 
+def published_tables(database: str) -> tuple[str, ...]:
+    """The tables of a PostgreSQL database, with their schemas, that its publication must list."""
+    return tuple(
+        table
+        for connector in connectors().values()
+        if (connector.engine, connector.database) == ("postgres", database)
+        for table in connector.tables
+    )
+
+
+def schemas_of(database: str) -> dict[str, str]:
+    """The schema of each captured table of a PostgreSQL database, by the table's plain name."""
+    return {table: schema for schema, _, table in (name.partition(".") for name in published_tables(database))}
+
+
 def secrets_path(stack: Stack) -> str:
     """Where Connect itself finds the passwords: for an external one, `secrets_file` under [endpoints.connect]."""
     given = stack.settings.endpoints.get("connect", {}).get("secrets_file")
@@ -101,16 +130,16 @@ def render(stack: Stack, connector: Connector) -> dict[str, str]:
 
     Raises: InvalidInput for a word between @ signs that is not known.
     """
-    host, port = stack.host_port("mysql", "tcp")
+    host, port = stack.host_port(connector.engine, "tcp")
     words = {
-        "mysql.host": host,
-        "mysql.port": str(port),
+        f"{connector.engine}.host": host,
+        f"{connector.engine}.port": str(port),
         "kafka": stack.address("kafka", "tcp"),
         "connect.secrets": secrets_path(stack),
         "name": connector.name,
         "database": connector.database,
         "topic": connector.topic,
-        "tables": ",".join(f"{connector.database}.{table}" for table in connector.tables),
+        "tables": ",".join(connector.sources),
     }
 
     def fill(match: re.Match[str]) -> str:

@@ -4,6 +4,7 @@ Beats travel the whole path of a captured row (commit, binlog, connector, topic)
 arrived is the delay of capture. Debezium's own figure is not: it stays low while the connector is paused.
 """
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -17,6 +18,7 @@ from lakeproof.lake.capture.connector import Connector
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
+    import asyncpg
     from confluent_kafka import Consumer
     from pymysql.connections import Connection
     from pymysql.cursors import Cursor
@@ -62,8 +64,13 @@ class Beats(Protocol):
     def close(self) -> None: ...
 
 
+def beats_of(stack: Stack, connector: Connector) -> Beats:
+    """The heartbeat table of a connector, in whichever engine it lies."""
+    return PostgresBeats(stack, connector) if connector.engine == "postgres" else HeartbeatTable(stack, connector)
+
+
 class HeartbeatTable:
-    """Writes beats into a connector's heartbeat table; connects by itself. `write` raises NotReady."""
+    """Writes beats into a connector's heartbeat table in MariaDB; connects by itself. `write` raises NotReady."""
 
     def __init__(self, stack: Stack, connector: Connector) -> None:
         self._stack = stack
@@ -104,12 +111,71 @@ class HeartbeatTable:
                 connection.close()
 
 
+class PostgresBeats:
+    """The same for PostgreSQL: a loop of its own, one connection. `write` raises NotReady."""
+
+    def __init__(self, stack: Stack, connector: Connector) -> None:
+        self._stack, self._connector = stack, connector
+        self._runner = asyncio.Runner()
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+
+    def write(self) -> int:
+        """One beat; committed when this returns. A broken connection is given up, the next call makes a new one."""
+        import asyncpg
+
+        try:
+            return self._runner.run(self._write())
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            OSError,
+            EOFError,
+        ) as error:
+            self._give_up()
+            told = " ".join(str(part) for part in error.args) or type(error).__name__
+            raise NotReady(told, where="postgres") from error
+
+    async def _write(self) -> int:
+        import asyncpg
+
+        async with asyncio.timeout(DATABASE_SECONDS):
+            if self._connection is None:
+                host, port = self._stack.host_port("postgres", "tcp")
+                self._connection = await asyncpg.connect(
+                    host=host,
+                    port=port,
+                    user="ticker",
+                    password=self._stack.secret("postgres-ticker"),
+                    database=self._connector.database,
+                    ssl=False,
+                )
+            beat = await self._connection.fetchval(
+                f"INSERT INTO {self._connector.heartbeat} AS it (id, beat_us)"
+                " VALUES (1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
+                " ON CONFLICT (id) DO UPDATE SET beat_us = excluded.beat_us RETURNING it.beat_us"
+            )
+        return int(beat)
+
+    def _give_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    def close(self) -> None:
+        """Give the connection up, in whatever state it is."""
+        self._give_up()
+        self._runner.close()
+
+
 class Ticker(threading.Thread):
     """Writes a beat each second until `stop` is set, through any outage of the database."""
 
-    def __init__(self, name: str, beats: Beats, stop: threading.Event, *, pause: float = BEAT_SECONDS) -> None:
+    def __init__(
+        self, name: str, beats: Beats, stop: threading.Event, *, pause: float = BEAT_SECONDS, engine: str = "mysql"
+    ) -> None:
         super().__init__(name=f"ticker-{name}", daemon=True)
-        self.condition = Condition("mysql", f"ticker of {name}")
+        self.condition = Condition(engine, f"ticker of {name}")
         self.last_beat_us: int | None = None
         self._beats, self._stop_asked, self._pause = beats, stop, pause
 
@@ -132,12 +198,13 @@ def beat_in(value: bytes | None, connector: Connector) -> int | None:
 
     Looks for the table's name among the bytes before it parses: at full load only one message in thousands is a beat.
     """
-    if value is None or f'"{connector.heartbeat}"'.encode() not in value:
+    above, table = connector.heartbeat_source.split(".")
+    if value is None or f'"{table}"'.encode() not in value:
         return None
     try:
         event = json.loads(value)
         source, after = event["source"], event["after"]
-        if source["db"] == connector.database and source["table"] == connector.heartbeat:
+        if source["table"] == table and (source.get("schema") or source["db"]) == above:
             return int(after["beat_us"])
     except (ValueError, KeyError, TypeError):
         pass

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.registration import live_config, new_tables
+from lakeproof.lake.job.databases import find_database
 from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.job.submission import find_job
@@ -25,22 +26,26 @@ def require_readers(stack: Stack, connector: str) -> None:
     live = live_config(stack, connector)
     if live is None:
         return
-    new = new_tables(live, render(stack, find_connector(connector)))
+    found = find_connector(connector)
+    new = new_tables(live, render(stack, found))
     if not new:
         return
     flink = rest_of(stack)
-    job = find_job(flink)
-    unread = without_reader(new, load_sql_files(), flink.operators(job.id) if job is not None else "")
+    job = find_job(flink, find_database(found.database))
+    unread = without_reader(
+        new, load_sql_files(database=found.database), flink.operators(job.id) if job is not None else ""
+    )
     if unread:
         raise InvalidInput(
             "the lake's running job does not read it, and would pass over what is captured until it does",
             where=", ".join(unread),
-            next_action="one SQL file for each in lake/jobs/oltp, then `lakeproof lake redeploy`, then this again",
+            next_action=f"one SQL file for each in lake/jobs/{found.database}, then `lakeproof lake redeploy`, then "
+            "this again",
         )
 
 
 def without_reader(tables: Iterable[str], sql_files: Iterable[SqlFile], operators: str) -> list[str]:
-    """Those source tables (database.table) of which no lake table is written by a job with these operators."""
+    """Those source tables of which no lake table is written by a job with these operators."""
     written = set(_WRITER.findall(operators))
     read = {file.source for file in sql_files if file.table in written}
     return [table for table in tables if table not in read]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import NotReady, TerminalError
+from lakeproof.errors import InvalidInput, NotReady, TerminalError
 from lakeproof.lake.capture.backfill import read_existing_rows
 from lakeproof.lake.capture.connector import Connector, connectors, find_connector, render
 from lakeproof.stack import provisioned
@@ -21,8 +21,9 @@ CONFLICT = 409  # the worker is rebalancing: later
 TABLES_KEY = "table.include.list"
 
 
-def provision(stack: Stack) -> None:
-    """Register every connector that was never made in this Kafka cluster, or whose file has changed since.
+def provision(stack: Stack, engine: str = "mysql") -> None:
+    """Register every connector of that database engine that was never made in this Kafka cluster, or whose file has
+    changed since.
 
     One that was paused stays paused; one that was deleted or changed by plain REST stays so: that is an incident,
     which diagnosis must find, and `register` is its repair. A file with new tables is left to `lakeproof capture
@@ -32,6 +33,8 @@ def provision(stack: Stack) -> None:
     with _client(stack) as client:
         cluster = str(_ask(client, "GET", "/", Deadline(REGISTER_SECONDS))["kafka_cluster_id"])
         for name, connector in connectors().items():
+            if connector.engine != engine:
+                continue
             mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
             if provisioned.is_made(stack, "connect", f"connector {name}", mark):
                 continue
@@ -53,7 +56,8 @@ def register(stack: Stack, name: str) -> None:
     Connect keeps offsets by the connector's name, also after it was deleted, so no row is lost or read twice. A
     paused connector stays paused. Nothing is sent where Connect has exactly this configuration already. Of a table
     that is new in the file, the rows that it has already are read too.
-    Raises: InvalidInput for an unknown name; NotReady; TerminalError with what Connect refused.
+    Raises: InvalidInput for an unknown name, or new tables of PostgreSQL; NotReady; TerminalError with what Connect
+    refused.
     """
     with _client(stack) as client:
         _put(stack, client, find_connector(name))
@@ -75,6 +79,12 @@ def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
     live = _live_config(client, connector.name, deadline)
     if live is not None and {key: value for key, value in live.items() if key != "name"} == wanted:
         return
+    if live is not None and connector.engine == "postgres" and (new := new_tables(live, wanted)):
+        raise InvalidInput(
+            "rows that a table of PostgreSQL has already are not read by a connector that runs",
+            where=", ".join(new),
+            next_action=f"take them out of connectors/{connector.name}.json again",
+        )
     _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
     if live is not None:
         new = new_tables(live, wanted)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 CDC_TOPIC = "cdc.oltp"
+SHOP_TOPIC = "cdc.shop"
 RETENTION_DAYS = 7
 
 
@@ -17,9 +18,9 @@ class Topic:
 
 
 # All tables of one database and its transaction markers, in commit order: a second partition would break that order.
-TOPICS = (
+TOPICS = tuple(
     Topic(
-        CDC_TOPIC,
+        name,
         1,
         {
             "cleanup.policy": "delete",
@@ -27,5 +28,6 @@ TOPICS = (
             "min.insync.replicas": "1",
             "segment.bytes": str(64 * 1024 * 1024),
         },
-    ),
+    )
+    for name in (CDC_TOPIC, SHOP_TOPIC)
 )

@@ -1,9 +1,9 @@
 """The canonical text of a row, and its digest: the same in every engine and in Python (docs/integrity.md).
 
 A field is `LENGTH:TEXT` (length in code points), NULL is `-`; a row is its fields one after another. Integers in
-decimal; decimals at their column's scale; times as microseconds since the epoch, UTC. A row's digest is the first 60
-bits of the MD5 of that text in UTF-8, so that a sum over rows fits every engine's decimals. The sum does not depend
-on order, and a second copy of a row changes it.
+decimal; decimals at their column's scale; true and false by these words; times as microseconds since the epoch, UTC.
+A row's digest is the first 60 bits of the MD5 of that text in UTF-8, so that a sum over rows fits every engine's
+decimals. The sum does not depend on order, and a second copy of a row changes it.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ class Kind(StrEnum):
     DECIMAL = "decimal"
     TEXT = "text"
     TIME = "time"
+    BOOLEAN = "boolean"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """A captured table. `order_column` holds the id of the order that a row belongs to: buckets are cut along it.
+    Of a table that no ledger knows it is the primary key; where that is text, buckets are cut along its digest.
 
     `identity`: the columns that name a row for the ledger; a digest over them alone tells whether it is there.
     """
@@ -47,6 +49,11 @@ class Table:
     columns: tuple[Column, ...]
     order_column: str
     identity: tuple[str, ...]
+
+    @property
+    def has_text_key(self) -> bool:
+        """True where its buckets are those of a text's digest."""
+        return any(column.name == self.order_column and column.kind is Kind.TEXT for column in self.columns)
 
 
 def _columns(*pairs: tuple[str, Kind]) -> tuple[Column, ...]:

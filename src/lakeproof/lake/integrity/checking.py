@@ -3,18 +3,21 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
+from lakeproof.lake.capture.connector import schemas_of
 from lakeproof.lake.integrity import other_tables
 from lakeproof.lake.integrity.across import broken_of
 from lakeproof.lake.integrity.buckets import ranges_of, width_for
 from lakeproof.lake.integrity.canonical import Table
 from lakeproof.lake.integrity.comparing import Shown, compare
 from lakeproof.lake.integrity.contents import Contents, contents_of
-from lakeproof.lake.integrity.readers import DATABASE, Reader, lake_reader, mariadb_snapshot
+from lakeproof.lake.integrity.readers import DATABASE, Reader, lake_reader, mariadb_snapshot, postgres_snapshot
 from lakeproof.lake.integrity.report import Across, CheckReport, TableReport
+from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase, present
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query import spark
@@ -110,6 +113,7 @@ class _Check:
             )
             self._note("judged")
             others = self._other_tables(until_judged, commit, readers, cuts[DATABASE], cover_seconds)
+            others += self._shop_tables(until_judged, commit, readers, cover_seconds)
             shop = looking.result() or claims.Findings({}, None)
             self._unknown += shop.unknown
             self._note("shop")
@@ -138,15 +142,22 @@ class _Check:
             return self._try("lake", lambda: history.newest(self._stack))
         return self._covering(now_us(), cover_seconds)
 
-    def _covering(self, instant_us: int, cover_seconds: float) -> PublishedCommit | None:
-        """The first published hash that covers the instant; past its time the newest one, with a reason."""
+    def _covering(
+        self, instant_us: int, cover_seconds: float, database: LakeDatabase = OLTP
+    ) -> PublishedCommit | None:
+        """The first published hash that covers the instant of that database; past its time the newest one, with a
+        reason.
+        """
         latest = self._try("lake", lambda: history.newest(self._stack))
         wait = Deadline(cover_seconds)
-        while latest is not None and (latest.beat_us is None or latest.beat_us < instant_us):
-            age_us = None if latest.beat_us is None else now_us() - latest.beat_us
+        while latest is not None and ((beat_us := latest.beat_of(database.name)) is None or beat_us < instant_us):
+            age_us = None if beat_us is None else now_us() - beat_us
             behind = "no heartbeat yet" if age_us is None else f"{age_us / 1e6:.1f} s ago"
             if wait.expired:
-                self._unknown.append(f"lake: nothing published within {cover_seconds:.0f} s covers now ({behind})")
+                of = "" if database == OLTP else f" of {database.name}"
+                self._unknown.append(
+                    f"lake: nothing published{of} within {cover_seconds:.0f} s covers now ({behind})"
+                )
                 break
             self._progress(f"waiting for the lake to cover now; the newest hash covers {behind}")
             wait.pause(0.3)
@@ -185,9 +196,53 @@ class _Check:
         self._note("other tables")
         return reports
 
+    def _shop_tables(
+        self,
+        until_judged: ExitStack,
+        commit: PublishedCommit | None,
+        readers: dict[str, Reader],
+        cover_seconds: float,
+    ) -> list[TableReport]:
+        """PostgreSQL's captured tables against the lake; none where they are not captured in this stack."""
+        lake = next((reader for engine, reader in readers.items() if engine != DATABASE), None)
+        if commit is None or lake is None or SHOP not in present(self._stack):
+            return []
+        names = sorted(set(commit.tables_of(SHOP.name)) - other_tables.KNOWN)
+        if not names:
+            self._unknown.append(f"lake: no table of {SHOP.name} is published yet")
+            return []
+        enter = until_judged.enter_context
+        schemas = schemas_of(SHOP.name)
+        self._progress(f"{SHOP.engine} against {lake.engine}")
+
+        def compared() -> list[TableReport]:
+            database = enter(postgres_snapshot(self._stack, schemas, ENGINE_SECONDS))
+            seen_us = now_us()
+            tables = [table for name in names if (table := self._described(database, name)) is not None]
+
+            def look_again() -> tuple[Reader, Reader]:
+                covering = self._covering(seen_us, cover_seconds, SHOP)
+                if covering is None:
+                    raise CouldNotLook("no published hash to look at again", where="lake")
+                again = enter(lake_reader(self._stack, lake.engine, covering, ENGINE_SECONDS, self._progress))
+                return (
+                    enter(postgres_snapshot(self._stack, schemas, ENGINE_SECONDS)),
+                    replace(again, schema=SHOP.name),
+                )
+
+            if not tables:
+                return []
+            in_lake = replace(lake, schema=SHOP.name)
+            return other_tables.compare_others(tables, database, in_lake, look_again, f"{SHOP.name}.")
+
+        reports = self._try(SHOP.name, compared) or []
+        self._note(f"{SHOP.name} tables")
+        return reports
+
     def _described(self, database: Reader, name: str) -> Table | None:
+        describe = other_tables.described if database.engine == DATABASE else other_tables.described_by_postgres
         try:
-            return self._try(DATABASE, lambda: other_tables.described(database, name))
+            return self._try(database.engine, lambda: describe(database, name))
         except other_tables.NotComparable as reason:
             self._unknown.append(str(reason))
             return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from lakeproof.lake.integrity.buckets import differing, ranges_of, rows_in, width_for
 from lakeproof.lake.integrity.canonical import TABLES, Column, Kind, Table
 from lakeproof.lake.integrity.findings import Finding, Wrong
-from lakeproof.lake.integrity.readers import DATABASE, SCHEMA, Reader, Rows
+from lakeproof.lake.integrity.readers import SCHEMA, Reader, Rows
 from lakeproof.lake.integrity.report import TableReport
 
 # The heartbeat's row has another shape in the lake, and its own use.
@@ -23,6 +23,14 @@ _KINDS = {
     "decimal": Kind.DECIMAL,
 }
 
+_POSTGRES_KINDS = {
+    **dict.fromkeys(("int2", "int4", "int8"), Kind.INTEGER),
+    **dict.fromkeys(("text", "varchar", "uuid", "jsonb"), Kind.TEXT),
+    **dict.fromkeys(("timestamp", "timestamptz"), Kind.TIME),
+    "numeric": Kind.DECIMAL,
+    "bool": Kind.BOOLEAN,
+}
+
 # Primary key → the rows of that key as canonical text; several only where something is wrong.
 type ByKey = Mapping[str, tuple[tuple[str, ...], ...]]
 
@@ -32,21 +40,40 @@ class NotComparable(Exception):
 
 
 def described(database: Reader, name: str) -> Table:
-    """A captured table by the database's own description. Raises: NotComparable, CouldNotLook."""
+    """A captured table of MariaDB by the database's own description. Raises: NotComparable, CouldNotLook."""
     rows = database.ask(
         "SELECT column_name, data_type, column_key FROM information_schema.columns "
         f"WHERE table_schema = '{SCHEMA}' AND table_name = '{name}' ORDER BY ordinal_position"
     )
+    return _table(name, [(column, kind, key == "PRI") for column, kind, key in rows], _KINDS, (Kind.INTEGER,))
+
+
+def described_by_postgres(database: Reader, name: str) -> Table:
+    """A captured table of PostgreSQL by the database's own description. Raises: NotComparable, CouldNotLook."""
+    schema = database.schemas.get(name)
+    if schema is None:
+        raise NotComparable(f"{name}: published, but no connector's file lists it")
+    rows = database.ask(
+        "SELECT a.attname, t.typname, COALESCE(a.attnum = ANY(i.indkey), false) FROM pg_attribute a"
+        " JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary"
+        f" WHERE a.attrelid = to_regclass('{schema}.{name}') AND a.attnum > 0 AND NOT a.attisdropped"
+        " ORDER BY a.attnum"
+    )
+    return _table(name, rows, _POSTGRES_KINDS, (Kind.INTEGER, Kind.TEXT))
+
+
+def _table(name: str, rows: Rows, kinds: Mapping[str, Kind], of_keys: tuple[Kind, ...]) -> Table:
+    """From (column, type, whether it is in the primary key)."""
     if not rows:
         raise NotComparable(f"{name}: published, but not in the database")
-    strange = [f"{column} {kind}" for column, kind, _ in rows if str(kind).lower() not in _KINDS]
+    strange = [f"{column} {kind}" for column, kind, _ in rows if str(kind).lower() not in kinds]
     if strange:
         raise NotComparable(f"{name}: columns of these types are not compared: {', '.join(strange)}")
-    columns = tuple(Column(str(column), _KINDS[str(kind).lower()]) for column, kind, _ in rows)
-    keys = [str(column) for column, _, key in rows if key == "PRI"]
-    whole = {column.name for column in columns if column.kind is Kind.INTEGER}
-    if len(keys) != 1 or keys[0] not in whole:
-        raise NotComparable(f"{name}: its primary key is not one whole number")
+    columns = tuple(Column(str(column), kinds[str(kind).lower()]) for column, kind, _ in rows)
+    keys = [str(column) for column, _, key in rows if key]
+    fit = {column.name for column in columns if column.kind in of_keys}
+    if len(keys) != 1 or keys[0] not in fit:
+        raise NotComparable(f"{name}: its primary key is not one column of {' or '.join(of_keys)}")
     return Table(name, columns, keys[0], (keys[0],))
 
 
@@ -55,25 +82,31 @@ def compare_others(
     database: Reader,
     lake: Reader,
     look_again: Callable[[], tuple[Reader, Reader]],
+    prefix: str = "",
 ) -> list[TableReport]:
     """These tables in the database and in the lake's engine.
 
-    look_again: database and lake once more, the lake at a hash that covers the moment of `database`.
+    look_again: database and lake once more, the lake at a hash that covers the moment of `database`. prefix: of the
+    tables' names in what is told.
     """
     width = width_for(database.largest(tables))
     ours, theirs = database.digests(width, tables), lake.digests(width, tables)
     opened = {table.name: differing(ours[table.name], theirs[table.name]) for table in tables}
-    suspects = {table.name: (table, ranges_of(opened[table.name], width)) for table in tables if opened[table.name]}
+    suspects = {
+        table.name: (table, ranges_of(opened[table.name], 1 if table.has_text_key else width))
+        for table in tables
+        if opened[table.name]
+    }
     findings: dict[str, list[Finding]] = defaultdict(list)
     if suspects:
         first = {name: _both(table, ranges, database, lake) for name, (table, ranges) in suspects.items()}
         again = look_again()
         for name, (table, ranges) in suspects.items():
-            findings[name] = settled(name, first[name], _both(table, ranges, *again))
+            findings[name] = settled(f"{prefix}{name}", first[name], _both(table, ranges, *again))
     return [
-        TableReport(table.name, engine, rows_in(digests, table.name), tuple(found))
+        TableReport(f"{prefix}{table.name}", engine, rows_in(digests, table.name), tuple(found))
         for table in tables
-        for engine, digests, found in ((DATABASE, ours, []), (lake.engine, theirs, findings[table.name]))
+        for engine, digests, found in ((database.engine, ours, []), (lake.engine, theirs, findings[table.name]))
     ]
 
 

@@ -1,9 +1,10 @@
 """Each engine as a source of digests, rows and broken claims; all answers of one reader are of one instant."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pymysql
@@ -11,9 +12,10 @@ import pymysql
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.integrity.across import across_sql
-from lakeproof.lake.integrity.buckets import Digests, from_rows
+from lakeproof.lake.integrity.buckets import Digests, TableDigests, from_rows
 from lakeproof.lake.integrity.canonical import TABLES, Table
-from lakeproof.lake.integrity.dialects import FLINK, MARIADB, SPARK, TRINO, Dialect, digests_sql, rows_sql
+from lakeproof.lake.integrity.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql
+from lakeproof.lake.job.databases import SHOP
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark
@@ -34,6 +36,7 @@ class Reader:
     """One engine at one instant.
 
     ask: all rows of a statement. at_once: how many statements it may be asked side by side (a connection takes one).
+    schema: where its tables lie. schemas: of a database with several, the one of each table.
     Every method raises CouldNotLook or StatementFailed where there is no answer.
     """
 
@@ -41,9 +44,14 @@ class Reader:
     dialect: Dialect
     ask: Callable[[str], Rows]
     at_once: int = 1
+    schema: str = SCHEMA
+    schemas: Mapping[str, str] = field(default_factory=dict)
 
     def largest(self, tables: Sequence[Table] = TABLES) -> int:
-        """The largest id that buckets are cut along, in any of the tables."""
+        """The largest id that buckets are cut along, in any of the tables; 0 where all have text keys."""
+        tables = [table for table in tables if not table.has_text_key]
+        if not tables:
+            return 0
         ids = " UNION ALL ".join(
             f"SELECT MAX({self.dialect.quoted(table.order_column)}) AS id FROM {self._source(table)}"
             for table in tables
@@ -51,12 +59,21 @@ class Reader:
         return int(self.ask(f"SELECT COALESCE(MAX(id), 0) FROM ({ids}) AS ids")[0][0])
 
     def digests(self, width: int, tables: Sequence[Table] = TABLES) -> Digests:
-        """Of every table, by bucket; one statement for all."""
+        """Of every table, by bucket; one statement for all, and one more for those with text keys."""
+        found: dict[str, TableDigests] = {}
+        for of_text in (False, True):
+            some = [table for table in tables if table.has_text_key is of_text]
+            if some:
+                found |= self._digests(some, width, 16 if of_text else 10)
+        return found
+
+    def _digests(self, tables: Sequence[Table], width: int, base: int) -> Digests:
         each = [(table.name, digests_sql(self.dialect, table, self._source(table), width)) for table in tables]
         parts = [f"SELECT '{name}' AS table_name, d.* FROM ({sql}) AS d" for name, sql in each]
+        sum_of = self.dialect.sum_of
         return from_rows(
             (
-                (str(table), int(bucket), int(count), self.dialect.sum_of(full), self.dialect.sum_of(identity))
+                (str(table), int(str(bucket), base), int(count), sum_of(full), sum_of(identity))
                 for table, bucket, count, full, identity in self.ask(" UNION ALL ".join(parts))
             ),
             tables,
@@ -75,7 +92,7 @@ class Reader:
         return self.ask(across_sql(SCHEMA))
 
     def _source(self, table: Table) -> str:
-        return f"{SCHEMA}.{self.dialect.quoted(table.name)}"
+        return f"{self.schemas.get(table.name, self.schema)}.{self.dialect.quoted(table.name)}"
 
 
 @contextmanager
@@ -109,6 +126,50 @@ def mariadb_snapshot(stack: Stack, seconds: float) -> Iterator[Reader]:
         yield Reader(DATABASE, MARIADB, ask)
     finally:
         connection.close()
+
+
+@contextmanager
+def postgres_snapshot(stack: Stack, schemas: Mapping[str, str], seconds: float) -> Iterator[Reader]:
+    """PostgreSQL's database of the shop in one transaction, whose snapshot is taken now. Raises: CouldNotLook.
+
+    schemas: the schema of each table.
+    """
+    import asyncpg
+
+    host, port = stack.host_port(SHOP.engine)
+    troubles = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
+    with asyncio.Runner() as runner:
+        try:
+            connection = runner.run(
+                asyncpg.connect(
+                    host=host,
+                    port=port,
+                    user=_USER,
+                    password=stack.secret(f"postgres-{_USER}"),
+                    database=SHOP.name,
+                    ssl=False,
+                    timeout=5.0,
+                    command_timeout=seconds,
+                    server_settings={"timezone": "UTC"},
+                )
+            )
+        except troubles as error:
+            raise CouldNotLook(
+                f"no connection: {type(error).__name__}", where=SHOP.engine, next_action="lakeproof ps"
+            ) from error
+
+        def ask(sql: str) -> Rows:
+            try:
+                return [tuple(row) for row in runner.run(connection.fetch(sql))]
+            except troubles as error:
+                raise CouldNotLook(f"no answer: {type(error).__name__} {error}", where=SHOP.engine) from error
+
+        try:
+            ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            ask("SELECT 1")  # the snapshot is the first statement's
+            yield Reader(SHOP.engine, POSTGRES, ask, schemas=schemas)
+        finally:
+            connection.terminate()
 
 
 @contextmanager

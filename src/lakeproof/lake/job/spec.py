@@ -1,32 +1,33 @@
-"""What the job is told, as one JSON text without secrets (java/transaction_aligner reads it)."""
+"""What a job is told, as one JSON text without secrets (java/transaction_aligner reads it)."""
 
 import base64
 import json
 import math
 from typing import Any
 
+from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack
 
-JOB_NAME = "lake-oltp"
-DATABASE = "oltp"
-TOPIC = "cdc.oltp"
+# MariaDB's, which is always there; lake/job/databases.py has all.
+JOB_NAME = OLTP.job_name
+DATABASE = OLTP.name
+TOPIC = OLTP.topic
 
 # A hash is published some seconds after its snapshots were made, and a reader may be in the middle of a query.
 RETENTION_MARGIN_SECONDS = 300
 # Two per checkpoint: APPEND and COMPACT.
 SNAPSHOTS_PER_CHECKPOINT = 2
 # Every commit reads all manifests of its table, Paimon's and Iceberg's, so few are let stand before they are merged: by
-# default up to 30 and 50, which was most of what the object store was asked. What a writer flushes is read once, by
-# the compaction that follows at once: cheap to write matters more than cheap to read.
-_FEW_FILES_PER_COMMIT = {
+# default up to 30 and 50, which was much of what the object store was asked.
+FEW_MANIFESTS = {
     "manifest.merge-min-count": "5",
     "metadata.iceberg.compaction.min.file-num": "2",
     "metadata.iceberg.compaction.max.file-num": "4",
-    "file.format.per.level": "0:avro",
-    "file.compression.per.level": "0:null",
 }
+# A writer's buffer: the shop's dozen tables take few rows each, and share one heap.
+SHOP_WRITE_BUFFER = "16 mb"
 # Iceberg metadata files that Paimon keeps: the publisher reads each within seconds, so one minute is plenty.
 METADATA_KEPT_SECONDS = 60
 
@@ -36,14 +37,15 @@ def retained_seconds(stack: Stack) -> int:
     return stack.settings.lake.readable_seconds + RETENTION_MARGIN_SECONDS
 
 
-def table_options(stack: Stack) -> dict[str, str]:
-    """The options that all lake tables share; the job gives them to the tables at each start.
+def table_options(stack: Stack, database: LakeDatabase = OLTP) -> dict[str, str]:
+    """The options that all lake tables of a database share; the job gives them to the tables at each start.
 
     Size: a table's metadata file holds about 290 bytes per retained snapshot and is written anew for each, so both
     the snapshots and the kept files are bounded (docs/lake.md has the figures).
     """
-    per_second = SNAPSHOTS_PER_CHECKPOINT / stack.settings.lake.checkpoint_seconds
-    return {
+    per_second = SNAPSHOTS_PER_CHECKPOINT / database.checkpoint_seconds(stack)
+    buffer = {} if database == OLTP else {"write-buffer-size": SHOP_WRITE_BUFFER}
+    return buffer | {
         "file.format": "parquet",
         "metadata.iceberg.storage": "hadoop-catalog",
         "metadata.iceberg.format-version": "3",
@@ -52,35 +54,38 @@ def table_options(stack: Stack) -> dict[str, str]:
         "snapshot.num-retained.min": "20",
         "snapshot.num-retained.max": str(math.ceil(retained_seconds(stack) * per_second) + 100),
         "commit.force-create-snapshot": "true",
-        **_FEW_FILES_PER_COMMIT,
+        **FEW_MANIFESTS,
         "sink.committer-operator-chaining": "false",
         "sink.operator-uid.suffix": "lake",
     }
 
 
-def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None) -> dict[str, Any]:
+def make_spec(
+    stack: Stack, sql_files: tuple[SqlFile, ...] | None = None, database: LakeDatabase = OLTP
+) -> dict[str, Any]:
     """The whole spec. Raises: InvalidInput where an SQL file is wrong."""
     lake = stack.settings.lake
     host, port = stack.host_port("kafka")
     return {
-        "name": JOB_NAME,
+        "name": database.job_name,
         "brokers": f"{host}:{port}",
-        "topic": TOPIC,
+        "topic": database.topic,
         "align": lake.align_transactions,
         # One promise in two places: Connect's transactions, and the job for what the connector sends again anyway.
         "drop_repeats": stack.settings.capture.exactly_once,
         "warehouse": WAREHOUSE,
-        "database": DATABASE,
-        "table_options": table_options(stack),
+        "database": database.name,
+        "table_options": table_options(stack, database),
         "config": {
-            "execution.checkpointing.interval": f"{int(lake.checkpoint_seconds * 1000)} ms",
+            "execution.checkpointing.interval": f"{int(database.checkpoint_seconds(stack) * 1000)} ms",
             "execution.checkpointing.mode": "EXACTLY_ONCE",
             "table.exec.sink.upsert-materialize": "NONE",
             "table.local-time-zone": "UTC",
             "parallelism.default": "1",
         },
         "files": [
-            {"table": file.table, "statements": list(file.statements)} for file in sql_files or load_sql_files()
+            {"table": file.table, "statements": list(file.statements)}
+            for file in sql_files or load_sql_files(database=database.name)
         ],
     }
 

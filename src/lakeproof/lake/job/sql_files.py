@@ -1,4 +1,4 @@
-"""The SQL files of the job, one per lake table: lake/jobs/oltp/<table>.sql. A new table is one more file."""
+"""The SQL files of a job, one per lake table: lake/jobs/<database>/<table>.sql. A new table is one more file."""
 
 import re
 from collections.abc import Iterable
@@ -24,17 +24,17 @@ class SqlFile:
 
     @property
     def source(self) -> str:
-        """The table at the source that it reads, as database.table; empty where it names none."""
+        """The table at the source that it reads: database.table, of PostgreSQL schema.table; empty where none."""
         named = [match[1] for each in self.statements if _DECLARE.match(each) and (match := _SOURCE.search(each))]
         return named[0] if named else ""
 
 
-def load_sql_files(folder: Traversable | None = None) -> tuple[SqlFile, ...]:
-    """All files of `folder` (default: lake/jobs/oltp), sorted by table.
+def load_sql_files(folder: Traversable | None = None, *, database: str = "oltp") -> tuple[SqlFile, ...]:
+    """All files of `folder` (default: lake/jobs/DATABASE), sorted by table.
 
     Raises: InvalidInput naming the file and what is wrong, before anything is submitted.
     """
-    place = folder or files("lakeproof.lake.jobs") / "oltp"
+    place = folder or files("lakeproof.lake.jobs") / database
     found = [entry for entry in place.iterdir() if entry.name.endswith(".sql")]
     if not found:
         raise InvalidInput("no SQL file", where=str(place))
@@ -96,6 +96,6 @@ def split_statements(text: str) -> list[str]:
     return [statement for statement in statements if statement]
 
 
-def table_names() -> tuple[str, ...]:
-    """The lake's tables, sorted."""
-    return tuple(file.table for file in load_sql_files())
+def table_names(database: str = "oltp") -> tuple[str, ...]:
+    """The lake's tables of a database, sorted."""
+    return tuple(file.table for file in load_sql_files(database=database))

@@ -1,4 +1,4 @@
-"""The job's states in the object store, from which it can go on: retained checkpoints and savepoints.
+"""A job's states in the object store, from which it can go on: retained checkpoints and savepoints.
 
 A state is complete when its `_metadata` is there (written last). Its first bytes hold the checkpoint's id, which goes
 on counting over restarts: the highest id is the newest state, whatever the machine's clock says.
@@ -10,18 +10,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lakeproof.lake.job.spec import JOB_NAME
+from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.object_store import FLINK_BUCKET
 
-CHECKPOINTS_PREFIX = f"checkpoints/{JOB_NAME}/"
-SAVEPOINTS_PREFIX = f"savepoints/{JOB_NAME}/"
-CHECKPOINTS_URI = f"s3://{FLINK_BUCKET}/{CHECKPOINTS_PREFIX.rstrip('/')}"
-SAVEPOINTS_URI = f"s3://{FLINK_BUCKET}/{SAVEPOINTS_PREFIX.rstrip('/')}"
 METADATA = "/_metadata"
 KEEP = 4
 
 _HEADER = struct.Struct(">iiq")
 _MAGIC = 0x4960672D
+
+
+def checkpoints_prefix(database: LakeDatabase = OLTP) -> str:
+    """Where the checkpoints of a database's job lie, in Flink's bucket."""
+    return f"checkpoints/{database.job_name}/"
+
+
+def savepoints_prefix(database: LakeDatabase = OLTP) -> str:
+    """Where the savepoints of a database's job lie, in Flink's bucket."""
+    return f"savepoints/{database.job_name}/"
+
+
+def uri_of(prefix: str) -> str:
+    """A folder of Flink's bucket as Flink names it."""
+    return f"s3://{FLINK_BUCKET}/{prefix.rstrip('/')}"
+
+
+def _prefixes(database: LakeDatabase) -> tuple[str, str]:
+    return checkpoints_prefix(database), savepoints_prefix(database)
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,7 @@ class State:
     @property
     def is_savepoint(self) -> bool:
         """True for a savepoint."""
-        return f"/{SAVEPOINTS_PREFIX}" in self.uri
+        return self.uri.startswith(f"s3://{FLINK_BUCKET}/savepoints/")
 
 
 def parse_checkpoint_id(head: bytes) -> int | None:
@@ -46,10 +61,10 @@ def parse_checkpoint_id(head: bytes) -> int | None:
     return int(checkpoint) if magic == _MAGIC else None
 
 
-def complete_states(s3: Any) -> list[State]:
-    """All complete states, newest first. Raises botocore's errors."""
+def complete_states(s3: Any, database: LakeDatabase = OLTP) -> list[State]:
+    """All complete states of a database's job, newest first. Raises botocore's errors."""
     found = []
-    for prefix in (CHECKPOINTS_PREFIX, SAVEPOINTS_PREFIX):
+    for prefix in _prefixes(database):
         for key, written_at in _metadata_keys(s3, prefix):
             head = s3.get_object(Bucket=FLINK_BUCKET, Key=key, Range=f"bytes=0-{_HEADER.size - 1}")["Body"].read()
             checkpoint = parse_checkpoint_id(head)
@@ -58,12 +73,12 @@ def complete_states(s3: Any) -> list[State]:
     return sorted(found, key=lambda state: (state.checkpoint, state.written_at), reverse=True)
 
 
-def remove_old_states(s3: Any, *, keep: int = KEEP, but: str | None = None) -> int:
+def remove_old_states(s3: Any, *, database: LakeDatabase = OLTP, keep: int = KEEP, but: str | None = None) -> int:
     """Remove all but the newest `keep` complete states, and what lies beside them unfinished; gives how many objects.
 
     `but`: a folder of checkpoints (a running job's) that is left alone. Call it while no job is being restored.
     """
-    kept = [state.uri.removeprefix(f"s3://{FLINK_BUCKET}/") + "/" for state in complete_states(s3)[:keep]]
+    kept = [state.uri.removeprefix(f"s3://{FLINK_BUCKET}/") + "/" for state in complete_states(s3, database)[:keep]]
     if not kept:
         return 0
     # What a kept checkpoint shares with others of its job lies beside it, in shared/ and taskowned/.
@@ -72,7 +87,7 @@ def remove_old_states(s3: Any, *, keep: int = KEEP, but: str | None = None) -> i
     }
     spared = (*kept, *folders, *((but,) if but else ()))
     removed = 0
-    for prefix in (CHECKPOINTS_PREFIX, SAVEPOINTS_PREFIX):
+    for prefix in _prefixes(database):
         keys = [key for key, _ in _keys(s3, prefix) if not key.startswith(spared) and not _is_above(key, spared)]
         # children before their folder markers: the store refuses to delete a folder that is not empty
         for key in sorted(keys, key=len, reverse=True):

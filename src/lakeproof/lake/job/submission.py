@@ -1,4 +1,4 @@
-"""Submits the lake's job from its newest state, stops it with a savepoint, takes over changed SQL."""
+"""Submits a lake's job from its newest state, stops it with a savepoint, takes over changed SQL; one per database."""
 
 import logging
 from collections.abc import Iterator
@@ -7,15 +7,16 @@ from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
+from lakeproof.lake.job.databases import OLTP, LakeDatabase, submitting
 from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRefused, FlinkRest, FlinkUnreachable, Job, rest_of
-from lakeproof.lake.job.spec import JOB_NAME, encode, make_spec
+from lakeproof.lake.job.spec import encode, make_spec
 from lakeproof.lake.job.sql_files import SqlFile
 from lakeproof.lake.job.states import (
-    CHECKPOINTS_PREFIX,
-    CHECKPOINTS_URI,
-    SAVEPOINTS_URI,
+    checkpoints_prefix,
     complete_states,
     remove_old_states,
+    savepoints_prefix,
+    uri_of,
 )
 from lakeproof.lake.object_store import s3_client
 from lakeproof.stack.stack import Stack
@@ -30,46 +31,49 @@ class ObjectStoreUnreachable(TransientError):
     """The job's states could not be listed, so it must not be submitted: it might start from nothing."""
 
 
-def ensure_submitted(stack: Stack) -> str:
-    """Have one job of that name there; gives its id. Submits it from its newest complete state where it is not.
+def ensure_submitted(stack: Stack, database: LakeDatabase = OLTP) -> str:
+    """Have one job of that database there; gives its id. Submits it from its newest complete state where it is not.
 
     "There" means accepted: it may still wait for a TaskManager. Safe to repeat.
     Raises: FlinkUnreachable, FlinkRefused with the root cause, ObjectStoreUnreachable, InvalidInput (a wrong file).
     """
     flink = rest_of(stack)
-    alive = find_job(flink)
-    return alive.id if alive is not None else _submit(stack, flink, allow_non_restored=False)
+    with submitting(stack):
+        alive = find_job(flink, database)
+        return alive.id if alive is not None else _submit(stack, flink, database, allow_non_restored=False)
 
 
-def find_job(flink: FlinkRest) -> Job | None:
-    """The lake's job, where it is there and not about to end; one that is ending is waited for."""
+def find_job(flink: FlinkRest, database: LakeDatabase = OLTP) -> Job | None:
+    """The lake's job of that database, where it is there and not about to end; one that is ending is waited for."""
 
     def look() -> list[Job] | None:
-        mine = [job for job in flink.jobs() if job.name == JOB_NAME]
+        mine = [job for job in flink.jobs() if job.name == database.job_name]
         return None if any(job.state in ENDING for job in mine) else mine
 
-    mine = Deadline(60.0).wait_for(f"the old {JOB_NAME} to end", look)
+    mine = Deadline(60.0).wait_for(f"the old {database.job_name} to end", look)
     return next((job for job in mine if job.state in ALIVE), None)
 
 
-def stop_with_savepoint(stack: Stack, seconds: float) -> str | None:
+def stop_with_savepoint(stack: Stack, seconds: float, database: LakeDatabase = OLTP) -> str | None:
     """Stop the job with a savepoint within `seconds`; gives where it lies, None where there was no job.
 
     Raises: FlinkUnreachable, FlinkRefused, DeadlineExpired; the job's checkpoints are kept in any case.
     """
     flink = rest_of(stack)
     deadline = Deadline(seconds)
-    job = next((job for job in flink.jobs() if job.name == JOB_NAME and job.state in ALIVE), None)
+    name = database.job_name
+    job = next((job for job in flink.jobs() if job.name == name and job.state in ALIVE), None)
     if job is None:
         return None
-    request = flink.stop_with_savepoint(job.id, SAVEPOINTS_URI)
-    location = deadline.wait_for(f"the savepoint of {JOB_NAME}", lambda: flink.savepoint(job.id, request))
-    log.info("stopped %s with savepoint %s", JOB_NAME, location)
+    request = flink.stop_with_savepoint(job.id, uri_of(savepoints_prefix(database)))
+    location = deadline.wait_for(f"the savepoint of {name}", lambda: flink.savepoint(job.id, request))
+    log.info("stopped %s with savepoint %s", name, location)
     return location
 
 
 def redeploy(
     stack: Stack,
+    database: LakeDatabase = OLTP,
     *,
     allow_non_restored: bool = False,
     seconds: float = 60.0,
@@ -82,44 +86,52 @@ def redeploy(
     taken away. `sql_files`: instead of those in lake/jobs.
     Raises: as `ensure_submitted` and `stop_with_savepoint`.
     """
-    spec = make_spec(stack, sql_files)
+    spec = make_spec(stack, sql_files, database)
     flink = rest_of(stack)
-    alive = find_job(flink)
-    if alive is not None:
-        with _uploaded(flink) as jar_id:
-            flink.plan(jar_id, _body(spec))
-        try:
-            stop_with_savepoint(stack, seconds)
-        except (FlinkRefused, DeadlineExpired):
-            # A job that cannot make a savepoint (restarting, S3 away) goes on from its newest checkpoint.
-            flink.cancel(alive.id)
-        find_job(flink)
-    return _submit(stack, flink, allow_non_restored=allow_non_restored, spec=spec)
+    with submitting(stack):
+        alive = find_job(flink, database)
+        if alive is not None:
+            with _uploaded(flink) as jar_id:
+                flink.plan(jar_id, _body(spec, database))
+            try:
+                stop_with_savepoint(stack, seconds, database)
+            except (FlinkRefused, DeadlineExpired):
+                # A job that cannot make a savepoint (restarting, S3 away) goes on from its newest checkpoint.
+                flink.cancel(alive.id)
+            find_job(flink, database)
+        return _submit(stack, flink, database, allow_non_restored=allow_non_restored, spec=spec)
 
 
-def _submit(stack: Stack, flink: FlinkRest, *, allow_non_restored: bool, spec: dict[str, Any] | None = None) -> str:
+def _submit(
+    stack: Stack,
+    flink: FlinkRest,
+    database: LakeDatabase,
+    *,
+    allow_non_restored: bool,
+    spec: dict[str, Any] | None = None,
+) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    spec = spec or make_spec(stack)
+    spec = spec or make_spec(stack, database=database)
     s3 = s3_client(stack)
     try:
-        states = complete_states(s3)
+        states = complete_states(s3, database)
     except (BotoCoreError, ClientError) as error:
         raise ObjectStoreUnreachable(f"cannot list the job's states: {error}", where="minio") from error
-    body = _body(spec) | {"allowNonRestoredState": allow_non_restored}
+    body = _body(spec, database) | {"allowNonRestoredState": allow_non_restored}
     if states:
         body["savepointPath"] = states[0].uri
-        log.info("submitting %s from %s (checkpoint %d)", JOB_NAME, states[0].uri, states[0].checkpoint)
-    job_id = _run(flink, body)
-    _require_begun(flink, job_id)
+        log.info("submitting %s from %s (checkpoint %d)", database.job_name, states[0].uri, states[0].checkpoint)
+    job_id = _run(flink, body, database)
+    _require_begun(flink, job_id, database.job_name)
     try:
-        remove_old_states(s3, but=f"{CHECKPOINTS_PREFIX}{job_id}/")
+        remove_old_states(s3, database=database, but=f"{checkpoints_prefix(database)}{job_id}/")
     except (BotoCoreError, ClientError) as error:
-        log.warning("old states of %s stay for now: %s", JOB_NAME, error)
+        log.warning("old states of %s stay for now: %s", database.job_name, error)
     return job_id
 
 
-def _require_begun(flink: FlinkRest, job_id: str) -> None:
+def _require_begun(flink: FlinkRest, job_id: str, name: str) -> None:
     """Flink accepts a job before it restores its state, which may fail: wait for that where a TaskManager is there.
 
     A job that still waits for one after BEGIN_SECONDS is left waiting. Raises: FlinkRefused with the root cause.
@@ -130,29 +142,29 @@ def _require_begun(flink: FlinkRest, job_id: str) -> None:
         return None if state in ("INITIALIZING", "CREATED") else state
 
     try:
-        state = Deadline(BEGIN_SECONDS).wait_for(f"{JOB_NAME} to begin", look)
+        state = Deadline(BEGIN_SECONDS).wait_for(f"{name} to begin", look)
     except DeadlineExpired:
         return
     if state in ("FAILING", "FAILED"):
         raise FlinkRefused(
             flink.failure(job_id),
-            where=JOB_NAME,
+            where=name,
             next_action="where a table's SQL file was taken away: lakeproof lake redeploy --allow-non-restored",
         )
 
 
-def _body(spec: dict[str, Any]) -> dict[str, Any]:
-    config = spec["config"] | {"execution.checkpointing.dir": CHECKPOINTS_URI}
+def _body(spec: dict[str, Any], database: LakeDatabase) -> dict[str, Any]:
+    config = spec["config"] | {"execution.checkpointing.dir": uri_of(checkpoints_prefix(database))}
     return {"entryClass": MAIN_CLASS, "programArgsList": ["--spec", encode(spec | {"config": config})]}
 
 
-def _run(flink: FlinkRest, body: dict[str, Any]) -> str:
+def _run(flink: FlinkRest, body: dict[str, Any], database: LakeDatabase) -> str:
     with _uploaded(flink) as jar_id:
         try:
             return flink.run(jar_id, body)
         except FlinkUnreachable:
             # The answer was lost, not necessarily the call: a second submission would be a second writer.
-            alive = find_job(flink)
+            alive = find_job(flink, database)
             if alive is None:
                 raise
             return alive.id

@@ -12,7 +12,21 @@ class PublisherMetrics:
             "lakeproof_publish", "states merged into main", registry=self.registry
         )  # the client adds _total
         self.last_at = Gauge(
-            "lakeproof_publish_last_timestamp_seconds", "when main last moved, UNIX time", registry=self.registry
+            "lakeproof_publish_last_timestamp_seconds",
+            "when MariaDB's tables last moved on main, UNIX time",
+            registry=self.registry,
+        )
+        self.database_last_at = Gauge(
+            "lakeproof_publish_database_timestamp_seconds",
+            "when a database's tables last moved on main, UNIX time",
+            ["database"],
+            registry=self.registry,
+        )
+        self.database_beat_at = Gauge(
+            "lakeproof_publish_database_beat_timestamp_seconds",
+            "newest heartbeat of a database on main, UNIX time by its clock",
+            ["database"],
+            registry=self.registry,
         )
         self.checkpoint = Gauge("lakeproof_publish_checkpoint", "checkpoint on main", registry=self.registry)
         self.beat_at = Gauge(

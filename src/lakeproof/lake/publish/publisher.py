@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from lakeproof.errors import LakeproofError, TransientError
-from lakeproof.lake.job.spec import DATABASE
+from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import IcebergTable, NessieClient, NessieConflict, Reference
 from lakeproof.lake.object_store import LAKE_BUCKET
@@ -22,6 +23,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
 from lakeproof.lake.publish.cut import Cut, choose_cut, choose_newest, moves_on
+from lakeproof.lake.publish.history import DatabaseState
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import (
     current_snapshot,
@@ -47,8 +49,9 @@ class RoundFailed(TransientError):
 
 @dataclass(frozen=True)
 class Published:
-    """What a round put on `main`."""
+    """What a round put on `main`, of one database."""
 
+    database: str
     hash: str
     checkpoint: int
     snapshots: Mapping[str, int]
@@ -59,16 +62,36 @@ class Published:
 
 @dataclass(frozen=True)
 class _Head:
-    """What is published so far."""
+    """What is published so far, by database; `staged`: what `ingest` holds, which the next merge brings with it."""
 
     main: Reference
     ingest: Reference
-    checkpoint: int | None
-    snapshots: Mapping[str, int]
+    states: Mapping[str, DatabaseState]
+    staged: Mapping[str, DatabaseState]
+
+    def snapshots_of(self, database: str) -> Mapping[str, int]:
+        state = self.states.get(database)
+        return {} if state is None else state.snapshots
+
+    def checkpoint_of(self, database: str) -> int | None:
+        state = self.states.get(database)
+        return None if state is None else state.checkpoint
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """One database's tables, and what was read of their manifests."""
+
+    tables: dict[str, FollowedTable]
+    readers: dict[str, ManifestReader]
 
 
 class Publisher:
-    """Publishes one database's tables. Not for several threads; several processes may run."""
+    """Publishes the tables of each database, one a round. Not for several threads; several processes may run.
+
+    Each commit moves one database's tables and tells where the others' stand, so that every hash shows each database
+    at one checkpoint of its own job.
+    """
 
     def __init__(self, s3: Any, nessie: NessieClient, metrics: PublisherMetrics, *, use_cut: bool = True) -> None:
         self._s3 = s3
@@ -77,27 +100,31 @@ class Publisher:
         self._use_cut = use_cut
         self._executor = ThreadPoolExecutor(6, thread_name_prefix="publish")
         self._audit = QuickAudit(s3, self._executor)
-        self._tables: dict[str, FollowedTable] = {}
-        self._readers: dict[str, ManifestReader] = {}
+        self._followed: dict[str, _Followed] = {}
         self._head: _Head | None = None
 
-    def round(self, *, frozen: bool = False) -> Published | None:
-        """Publish what is new; None where nothing is, or `frozen` keeps it off `main`.
+    def round(self, database: str = OLTP.name, *, frozen: bool = False) -> Published | None:
+        """Publish what is new of that database; None where nothing is, or `frozen` keeps it off `main`.
 
         Raises: RoundFailed (look again later), AuditFailed (the newest state must not be published).
         """
         with self._stage("read"):
             head = self._head or self._read_head()
-            tables = self._wanted_tables(head)
-            list(self._executor.map(FollowedTable.refresh, tables.values()))
-            cut = self._choose(tables, head)
+            followed = self._follow(database)
+            list(self._executor.map(FollowedTable.refresh, followed.tables.values()))
+            cut = self._choose(followed.tables, head.snapshots_of(database))
         self._head = head
-        if cut is None or frozen or not moves_on(cut, head.snapshots, head.checkpoint):
+        # A published commit always tells of MariaDB's tables: they come first.
+        first = database == OLTP.name or OLTP.name in head.staged
+        moves = cut is not None and moves_on(cut, head.snapshots_of(database), head.checkpoint_of(database))
+        if cut is None or frozen or not first or not moves:
             return None
         started = time.monotonic()
         with self._stage("metadata"):
             states = dict(
-                zip(cut.ids, self._executor.map(lambda table: self._state(table, cut), cut.ids), strict=True)
+                zip(
+                    cut.ids, self._executor.map(lambda table: self._state(database, table, cut), cut.ids), strict=True
+                )
             )
             if any(state is None for state in states.values()):
                 # Paimon writes it a moment after the snapshot.
@@ -108,34 +135,38 @@ class Publisher:
         with self._stage("audit"):
             self._audit.check(cut, whole, same_checkpoint=self._use_cut)
             self._metrics.unreadable_rows.set(unreadable_rows(cut, whole))
-        locations, copied_bytes = self._write_copies(cut, whole)
-        merged = self._commit(head, cut, whole, locations, beat)
+        locations, copied_bytes = self._write_copies(database, cut, whole)
+        merged = self._commit(database, head, cut, whole, locations, beat)
         seconds = time.monotonic() - started
-        return Published(merged.hash, cut.checkpoint, cut.ids, beat, seconds, copied_bytes)
+        return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds, copied_bytes)
 
     def _read_head(self) -> _Head:
-        """What `main` holds, by its newest commit that is ours."""
+        """What `main` and `ingest` hold, by the newest commit of each that is ours."""
         main = self._nessie.reference(history.MAIN)
         ingest = self._nessie.reference(history.INGEST)
-        for commit in self._nessie.history(history.MAIN, 50, at_hash=main.hash):
-            found = history.read_commit(commit, 0)
-            if found is not None:
-                return _Head(main, ingest, found.checkpoint, found.snapshots)
-        return _Head(main, ingest, None, {})
+        return _Head(main, ingest, self._states(main), self._states(ingest))
 
-    def _wanted_tables(self, head: _Head) -> dict[str, FollowedTable]:
-        for table in table_names():
-            if table not in self._tables:
-                self._tables[table] = FollowedTable(self._s3, DATABASE, table)
-                self._readers[table] = ManifestReader(self._s3)
-        return self._tables
+    def _states(self, branch: Reference) -> Mapping[str, DatabaseState]:
+        for commit in self._nessie.history(branch.name, 50, at_hash=branch.hash):
+            states = history.states_of(commit)
+            if states:
+                return states
+        return {}
 
-    def _choose(self, tables: Mapping[str, FollowedTable], head: _Head) -> Cut | None:
+    def _follow(self, database: str) -> _Followed:
+        followed = self._followed.setdefault(database, _Followed({}, {}))
+        for table in table_names(database):
+            if table not in followed.tables:
+                followed.tables[table] = FollowedTable(self._s3, database, table)
+                followed.readers[table] = ManifestReader(self._s3)
+        return followed
+
+    def _choose(self, tables: Mapping[str, FollowedTable], published: Mapping[str, int]) -> Cut | None:
         # A table that was added to the files is left out until the job writes it; the first state has all tables.
         seen = {
             name: table.snapshots
             for name, table in tables.items()
-            if table.snapshots or not head.snapshots or name in head.snapshots
+            if table.snapshots or not published or name in published
         }
         if not self._use_cut:
             return choose_newest(seen)
@@ -144,24 +175,24 @@ class Publisher:
         keyed = {name: tables[name].has_primary_key(snapshots[-1].schema_id) for name, snapshots in seen.items()}
         return choose_cut(seen, keyed)
 
-    def _state(self, table: str, cut: Cut) -> TableState | None:
-        text = get_object(self._s3, metadata_key(DATABASE, table, cut.snapshots[table].id))
+    def _state(self, database: str, table: str, cut: Cut) -> TableState | None:
+        text = get_object(self._s3, metadata_key(database, table, cut.snapshots[table].id))
         if text is None:
             return None
         metadata = read_metadata(text)
         try:
-            files = self._readers[table].live_files(current_snapshot(metadata)["manifest-list"])
+            files = self._followed[database].readers[table].live_files(current_snapshot(metadata)["manifest-list"])
         except MissingFile as missing:
             raise AuditFailed(f"{missing} is missing", where=table) from missing
         return TableState(metadata, tuple(files))
 
-    def _write_copies(self, cut: Cut, states: Mapping[str, TableState]) -> tuple[dict[str, str], int]:
+    def _write_copies(self, database: str, cut: Cut, states: Mapping[str, TableState]) -> tuple[dict[str, str], int]:
         at_ms = time.time_ns() // 1_000_000
         unique = uuid.uuid4().hex
 
         def write(table: str) -> tuple[str, int]:
             copy = published_copy(states[table].metadata)
-            key = published_key(DATABASE, table, at_ms, cut.snapshots[table].id, unique)
+            key = published_key(database, table, at_ms, cut.snapshots[table].id, unique)
             self._s3.put_object(Bucket=LAKE_BUCKET, Key=key, Body=copy, IfNoneMatch="*")
             return f"s3://{LAKE_BUCKET}/{key}", len(copy)
 
@@ -171,18 +202,26 @@ class Publisher:
 
     def _commit(
         self,
+        database: str,
         head: _Head,
         cut: Cut,
         states: Mapping[str, TableState],
         locations: Mapping[str, str],
         beat: Beat | None,
     ) -> Reference:
-        properties = history.properties_of(
-            cut.checkpoint, beat.gtid if beat else None, beat.at_us if beat else None, cut.ids
-        )
-        message = f"checkpoint {cut.checkpoint}"
+        gtid, beat_us = (beat.gtid, beat.at_us) if beat else (None, None)
+        # Not what `main` says of them: a publisher that was killed before its merge left more on `ingest`.
+        others = {name: state for name, state in head.staged.items() if name != database}
+        properties = {history.DATABASE: database}
+        properties |= history.properties_of(cut.checkpoint, gtid, beat_us, cut.ids, database=database)
+        for name, state in others.items():
+            properties |= history.properties_of(
+                state.checkpoint, state.gtid, state.beat_us, state.snapshots, database=name, at=state.at
+            )
+        message = f"checkpoint {cut.checkpoint}" + ("" if database == OLTP.name else f" of {database}")
         with self._stage("commit"):
-            held = self._nessie.content_ids(head.ingest, DATABASE, list(cut.ids))
+            ingest = head.ingest if database in head.staged else self._with_namespace(head.ingest, database)
+            held = self._nessie.content_ids(ingest, database, list(cut.ids))
             tables = {
                 table: IcebergTable(
                     metadata_location=locations[table],
@@ -194,11 +233,19 @@ class Publisher:
                 )
                 for table, snapshot in cut.snapshots.items()
             }
-            ingest = self._nessie.commit_tables(head.ingest, DATABASE, tables, message, properties)
+            ingest = self._nessie.commit_tables(ingest, database, tables, message, properties)
         with self._stage("merge"):
             main = self._nessie.merge(ingest, head.main, message, properties)
-        self._head = _Head(main, ingest, cut.checkpoint, cut.ids)
+        moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
+        now = others | {database: moved}
+        self._head = _Head(main, ingest, now, now)
         return main
+
+    def _with_namespace(self, ingest: Reference, database: str) -> Reference:
+        """The first tables of a database need its namespace; Nessie's provision makes that of MariaDB's."""
+        if self._nessie.has_namespace(ingest, database):
+            return ingest
+        return self._nessie.create_namespace(ingest, database)
 
     @contextmanager
     def _stage(self, stage: str) -> Iterator[None]:

@@ -23,15 +23,20 @@ def expired_keys(keys: Iterable[str], now_ms: int, kept_seconds: float, referenc
     ]
 
 
-def remove_expired_copies(s3: Any, nessie: NessieClient, tables: Iterable[str], readable_seconds: float) -> int:
-    """Remove what has expired; gives how many copies. Raises: NessieUnreachable, botocore's errors."""
+def remove_expired_copies(
+    s3: Any, nessie: NessieClient, tables: Iterable[str], readable_seconds: float, database: str = DATABASE
+) -> int:
+    """Remove what has expired of a database's tables; gives how many copies.
+
+    Raises: NessieUnreachable, botocore's errors.
+    """
     names = list(tables)
-    referenced = frozenset(_referenced_keys(nessie, names))
+    referenced = frozenset(_referenced_keys(nessie, database, names))
     kept_seconds = readable_seconds + RETENTION_MARGIN_SECONDS
     now_ms = time.time_ns() // 1_000_000
     removed = 0
     for table in names:
-        for key in expired_keys(list(_keys(s3, published_prefix(DATABASE, table))), now_ms, kept_seconds, referenced):
+        for key in expired_keys(list(_keys(s3, published_prefix(database, table))), now_ms, kept_seconds, referenced):
             s3.delete_object(Bucket=LAKE_BUCKET, Key=key)
             removed += 1
     if removed:
@@ -39,9 +44,9 @@ def remove_expired_copies(s3: Any, nessie: NessieClient, tables: Iterable[str], 
     return removed
 
 
-def _referenced_keys(nessie: NessieClient, tables: list[str]) -> Iterator[str]:
+def _referenced_keys(nessie: NessieClient, database: str, tables: list[str]) -> Iterator[str]:
     for reference in nessie.references():
-        for table in nessie.content_ids(reference, DATABASE, tables).values():
+        for table in nessie.content_ids(reference, database, tables).values():
             yield bucket_and_key(table.metadata_location)[1]
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from http.server import ThreadingHTTPServer
 
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.job.databases import OLTP, LakeDatabase, present
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.object_store import s3_client
@@ -25,6 +26,8 @@ RETENTION_SECONDS = 30.0
 # A round that takes longer than this hangs: /health then says so.
 STUCK_SECONDS = 60.0
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
+# A database whose checkpoints are farther apart is looked at less often: so many times between two of them.
+LOOKS_PER_CHECKPOINT = 10
 
 
 @dataclass
@@ -54,7 +57,8 @@ class Service:
         self._full_audit = FullAudit(
             stack, note=lambda outcome: self.metrics.full_audits.labels(outcome=outcome).inc()
         )
-        self._refused: str | None = None
+        self._refused: dict[str, str] = {}
+        self._due: dict[str, float] = {}
         self._retention_due = time.monotonic() + RETENTION_SECONDS
 
     def stop(self) -> None:
@@ -71,30 +75,40 @@ class Service:
         self._publisher.close()
 
     def _round(self) -> float:
-        """One round; gives the pause after it, in seconds."""
+        """One round over the databases whose look is due; gives the pause after it, in seconds."""
         self.health.round_at = time.monotonic()
         finding = self._full_audit.finding
-        try:
-            published = self._publisher.round(frozen=finding is not None)
-        except AuditFailed as error:
-            self.metrics.failures.labels(stage="audit").inc()
-            self._refused = error.message
-            self._show_frozen(error.message)
-            return PAUSE_AFTER_FAILURE_SECONDS
-        except RoundFailed as error:
-            self.metrics.failures.labels(stage=error.stage).inc()
-            if self.health.failing != error.message:
-                log.warning("%s", error.message)
-            self.health.failing = error.message
-            self.health.status = "degraded"
-            return PAUSE_AFTER_FAILURE_SECONDS
+        for database in present(self._stack):
+            if not self._is_due(database):
+                continue
+            try:
+                published = self._publisher.round(database.name, frozen=finding is not None)
+            except AuditFailed as error:
+                self.metrics.failures.labels(stage="audit").inc()
+                self._refused[database.name] = error.message
+                self._show_frozen(error.message)
+                return PAUSE_AFTER_FAILURE_SECONDS
+            except RoundFailed as error:
+                self.metrics.failures.labels(stage=error.stage).inc()
+                if self.health.failing != error.message:
+                    log.warning("%s", error.message)
+                self.health.failing = error.message
+                self.health.status = "degraded"
+                return PAUSE_AFTER_FAILURE_SECONDS
+            if published is not None:
+                self._refused.pop(database.name, None)
+                self._note(published)
         self.health.failing = None
-        if published is not None:
-            self._refused = None
-            self._note(published)
-        self._show_frozen(finding or self._refused)
+        self._show_frozen(finding or next(iter(self._refused.values()), None))
         self._remove_expired()
         return self._stack.settings.lake.publish_seconds
+
+    def _is_due(self, database: LakeDatabase) -> bool:
+        now = time.monotonic()
+        if database != OLTP and now < self._due.get(database.name, 0.0):
+            return False
+        self._due[database.name] = now + database.checkpoint_seconds(self._stack) / LOOKS_PER_CHECKPOINT
+        return True
 
     def _show_frozen(self, why: str | None) -> None:
         if why is not None and self.health.frozen != why:
@@ -108,16 +122,21 @@ class Service:
     def _note(self, published: Published) -> None:
         now = time.time()
         self.metrics.published.inc()
-        self.metrics.last_at.set(now)
-        self.metrics.checkpoint.set(published.checkpoint)
         self.metrics.seconds.observe(published.seconds)
         self.metrics.copied_bytes.set(published.copied_bytes)
+        self.metrics.database_last_at.labels(database=published.database).set(now)
         if published.beat is not None:
-            self.metrics.beat_at.set(published.beat.at_us / 1e6)
-        self.health.checkpoint, self.health.hash = published.checkpoint, published.hash
-        self.health.published_at = now
+            self.metrics.database_beat_at.labels(database=published.database).set(published.beat.at_us / 1e6)
+        self.health.hash, self.health.published_at = published.hash, now
+        if published.database == OLTP.name:
+            self.metrics.last_at.set(now)
+            self.metrics.checkpoint.set(published.checkpoint)
+            if published.beat is not None:
+                self.metrics.beat_at.set(published.beat.at_us / 1e6)
+            self.health.checkpoint = published.checkpoint
         log.info(
-            "published checkpoint %d in %.0f ms: %s", published.checkpoint, published.seconds * 1000, published.hash
+            "published checkpoint %d of %s in %.0f ms: %s",
+            *(published.checkpoint, published.database, published.seconds * 1000, published.hash),
         )
 
     def _remove_expired(self) -> None:
@@ -127,7 +146,9 @@ class Service:
             return
         self._retention_due = time.monotonic() + RETENTION_SECONDS
         try:
-            remove_expired_copies(self._s3, self._nessie, table_names(), self._stack.settings.lake.readable_seconds)
+            readable_seconds = self._stack.settings.lake.readable_seconds
+            for name in (database.name for database in present(self._stack)):
+                remove_expired_copies(self._s3, self._nessie, table_names(name), readable_seconds, name)
         except (LakeproofError, BotoCoreError, ClientError) as error:
             log.warning("expired copies stay for now: %s", error)
 

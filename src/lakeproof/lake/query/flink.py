@@ -17,6 +17,7 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
+from lakeproof.lake.job.databases import SCHEMAS
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.stack.engines.flink import gateway_ready, jobmanager_ready
@@ -198,8 +199,12 @@ def pin_statements(commit: PublishedCommit) -> Iterator[str]:
     yield f"CREATE CATALOG {_STORE} WITH ('type' = 'paimon', 'warehouse' = '{WAREHOUSE}')"
     yield f"CREATE CATALOG {CATALOG} WITH ('type' = 'generic_in_memory', 'default-database' = '{SCHEMA}')"
     yield f"USE CATALOG {CATALOG}"
-    for table, snapshot in commit.snapshots.items():
-        yield (
-            f"CREATE TEMPORARY VIEW `{table}` AS SELECT * FROM {_STORE}.{SCHEMA}.`{table}` "
-            f"/*+ OPTIONS('scan.snapshot-id' = '{snapshot}') */"
-        )
+    for database in SCHEMAS:
+        tables = commit.tables_of(database)
+        if tables and database != SCHEMA:
+            yield f"CREATE DATABASE `{database}`"
+        for table, snapshot in tables.items():
+            yield (
+                f"CREATE TEMPORARY VIEW `{database}`.`{table}` AS SELECT * FROM {_STORE}.`{database}`.`{table}` "
+                f"/*+ OPTIONS('scan.snapshot-id' = '{snapshot}') */"
+            )

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from lakeproof.deadline import Deadline
+from lakeproof.lake.job.databases import SCHEMAS
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.lake.query.pin import pinned_catalog
@@ -19,7 +20,7 @@ from lakeproof.stack.engines.trino import CATALOG, SCHEMA
 from lakeproof.stack.stack import Stack
 
 ENGINE = "trino"
-_SCHEMAS = frozenset({SCHEMA, "information_schema"})
+_SCHEMAS = frozenset({*SCHEMAS, "information_schema"})
 _PAGE_SECONDS = 10.0
 _CATALOG_SECONDS = 10.0
 

@@ -18,6 +18,7 @@ from lakeproof.shop.database.errors import DatabaseTrouble, Duplicate
 from lakeproof.shop.database.postgres import CONNECT_SECONDS, Connection, connector
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.stack.engines import cassandra_session, mysql
+from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.stack import Stack
 
 READ_SECONDS = 30.0
@@ -93,16 +94,17 @@ async def _outbox(stack: Stack, service: str) -> OutboxFact:
     return OutboxFact(service, int(unsent), float(oldest))
 
 
-async def _rows(stack: Stack, database: str, statement: str) -> list[Any]:
+async def _rows(stack: Stack, schema: str, statement: str) -> list[Any]:
     host, port = stack.host_port("postgres")
     connect = connector(
         host,
         port,
         "reader",
         stack.secret("postgres-reader"),
-        database,
+        DATABASE,
         connect_seconds=CONNECT_SECONDS,
         statement_seconds=READ_SECONDS,
+        schema=schema,
     )
     connection: Connection = await connect()
     try:

@@ -19,6 +19,7 @@ import asyncpg
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.errors import Conflict, DatabaseDown, DatabaseRefused, DatabaseTrouble, Duplicate
 from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.stack import Stack
 
 type Row = asyncpg.Record
@@ -74,13 +75,21 @@ async def execute(connection: Connection, statements: str) -> None:
 
 
 def connector(
-    host: str, port: int, user: str, password: str, database: str, *, connect_seconds: float, statement_seconds: float
+    host: str,
+    port: int,
+    user: str,
+    password: str,
+    database: str,
+    *,
+    connect_seconds: float,
+    statement_seconds: float,
+    schema: str | None = None,
 ) -> Callable[[], Awaitable[Connection]]:
     """A function that opens one connection: UTC, READ COMMITTED, autocommit outside explicit transactions.
 
     `statement_seconds` also bounds a statement, and a bit less a wait for a lock, in the server; a transaction whose
     client is silent for twice as long is ended there: what a client has given up does not go on holding locks.
-    Opening raises DatabaseDown.
+    `schema`: where plain names are looked for; None: as the account has it. Opening raises DatabaseDown.
     """
     session = {
         "application_name": user,
@@ -89,7 +98,7 @@ def connector(
         "statement_timeout": _milliseconds(statement_seconds),
         "lock_timeout": _milliseconds(0.8 * statement_seconds),
         "idle_in_transaction_session_timeout": _milliseconds(2 * statement_seconds),
-    }
+    } | ({"search_path": schema} if schema is not None else {})
 
     async def connect() -> Connection:
         try:
@@ -114,7 +123,7 @@ def connector(
 def connector_of(
     stack: Stack, service: str, *, statement_seconds: float = 0.0
 ) -> Callable[[], Awaitable[Connection]]:
-    """Opens connections to the database of `service` ("payment", …), by that service's own account.
+    """Opens connections to the shop's database, in the schema of `service` ("payment", …), by its own account.
 
     `statement_seconds`: 0 means the stack's `shop.request_seconds`.
     """
@@ -124,7 +133,7 @@ def connector_of(
         port,
         f"{service}_service",
         stack.secret(f"postgres-{service}-service"),
-        service,
+        DATABASE,
         connect_seconds=CONNECT_SECONDS,
         statement_seconds=statement_seconds or stack.settings.shop.request_seconds,
     )

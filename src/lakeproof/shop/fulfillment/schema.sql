@@ -1,4 +1,4 @@
--- The fulfillment database (PostgreSQL). Applied at every start: safe to repeat.
+-- The fulfillment schema (PostgreSQL). Applied at every start: safe to repeat.
 -- All times are written by the database's own clock. One statement ends with a semicolon at the end of a line.
 
 CREATE TABLE IF NOT EXISTS fulfillments (

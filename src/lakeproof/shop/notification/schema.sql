@@ -1,4 +1,4 @@
--- The notification database (PostgreSQL). Applied at every start: safe to repeat.
+-- The notification schema (PostgreSQL). Applied at every start: safe to repeat.
 -- All times are written by the database's own clock. One statement ends with a semicolon at the end of a line.
 
 -- `claim` and `due_at` belong together. With a claim, somebody is sending it, and due_at is the end of that lease.

@@ -1,4 +1,4 @@
--- The payment database (PostgreSQL). Applied by postgres' provision at every start, after outbox.sql: safe to repeat.
+-- The payment schema (PostgreSQL). Applied by postgres' provision at every start, after outbox.sql: safe to repeat.
 -- Money is numeric(12,2); times are the database's own clock.
 
 CREATE TABLE IF NOT EXISTS payments (

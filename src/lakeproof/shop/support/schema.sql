@@ -1,4 +1,4 @@
--- The support database (PostgreSQL). Applied by postgres' provision at every start, after outbox.sql: safe to repeat.
+-- The support schema (PostgreSQL). Applied by postgres' provision at every start, after outbox.sql: safe to repeat.
 -- All times are written by the database's own clock.
 
 CREATE TABLE IF NOT EXISTS cases (

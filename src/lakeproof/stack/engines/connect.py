@@ -1,4 +1,4 @@
-"""Kafka Connect 4.3.1, one distributed worker, with Debezium's MariaDB connector; exactly-once unless switched off.
+"""Kafka Connect 4.3.1, one distributed worker, with Debezium's MariaDB and PostgreSQL connectors; exactly-once.
 
 It may start beside Kafka and waits for it. Passwords come from a file by reference, for Connect's REST shows every
 configuration. Trap: RUNNING is no proof of health; the delay is measured by lag-exporter.
@@ -17,7 +17,9 @@ from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.stack import Stack
 
 HEAP = ("-Xms64m", "-Xmx320m")
-PLUGINS = ("debezium-mariadb",)
+PLUGINS = ("debezium-mariadb", "debezium-postgres")
+# Passwords that the connectors' files refer to.
+PASSWORDS = ("mysql-cdc", "postgres-cdc")
 LOG_LEVELS = {
     "org.apache.kafka": "warn",
     "org.apache.kafka.connect.runtime.Worker": "info",
@@ -85,7 +87,7 @@ def prepare(stack: Stack) -> None:
     stack.data_dir("connect").mkdir(parents=True, exist_ok=True)
     kafka_jvm.write_agent_and_logs(stack, "connect", LOG_LEVELS)
     write_file(etc / "worker.properties", worker_properties(stack))
-    write_file(etc / SECRETS_FILE, f"mysql-cdc={stack.secret('mysql-cdc')}\n", mode=0o600)
+    write_file(etc / SECRETS_FILE, "".join(f"{name}={stack.secret(name)}\n" for name in PASSWORDS), mode=0o600)
     plugins = etc / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     for name in PLUGINS:
@@ -107,7 +109,7 @@ def ready(stack: Stack, timeout: float) -> None:
 
 
 def provision(stack: Stack) -> None:
-    """Once ready: the connectors, each once (lake/capture/registration.py)."""
+    """Once ready: MariaDB's connectors, each once (lake/capture/registration.py). PostgreSQL's: shop-capture."""
     registration.provision(stack)
 
 
@@ -127,6 +129,6 @@ COMPONENTS = (
         start_seconds=120.0,
         stop_seconds=12.0,
         image="quay.io/debezium/connect:3.5.0.Final",
-        summary="change capture: MariaDB's binlog into Kafka",
+        summary="change capture: the databases' logs into Kafka",
     ),
 )

@@ -214,17 +214,25 @@ def gateway_ready(stack: Stack, timeout: float) -> None:
 
 
 def provision_jobmanager(stack: Stack) -> None:
-    """Have the lake's job there: where it is not, submit it from its newest complete state."""
+    """Have the lake's jobs there: one that is not is submitted from its newest complete state."""
     from lakeproof.lake.job import ensure_submitted
+    from lakeproof.lake.job.databases import present
 
-    ensure_submitted(stack)
+    for database in present(stack):
+        ensure_submitted(stack, database)
 
 
 def before_jobmanager_stops(stack: Stack) -> None:
-    """Stop the lake's job with a savepoint; where that fails, its checkpoints are kept anyhow."""
-    from lakeproof.lake.job import stop_with_savepoint
+    """Stop the lake's jobs with a savepoint each; where that fails, their checkpoints are kept anyhow."""
+    from concurrent.futures import ThreadPoolExecutor
 
-    stop_with_savepoint(stack, seconds=30.0)
+    from lakeproof.lake.job import stop_with_savepoint
+    from lakeproof.lake.job.databases import DATABASES
+
+    with ThreadPoolExecutor(len(DATABASES)) as pool:
+        stopping = [pool.submit(stop_with_savepoint, stack, 30.0, database) for database in DATABASES]
+    for each in stopping:
+        each.result()
 
 
 COMPONENTS = (

@@ -10,8 +10,8 @@ from lakeproof.stack.stack import Stack
 CHECKPOINTS = f"s3://{FLINK_BUCKET}/checkpoints"
 SAVEPOINTS = f"s3://{FLINK_BUCKET}/savepoints"
 
-# The lake's job takes one slot, a rescaled one two; one is left for a query.
-SLOTS = 3
+# MariaDB's job takes one slot, a rescaled one two, PostgreSQL's takes one; one is left for a query.
+SLOTS = 4
 
 # heap = framework.heap + task.heap; direct = framework.off-heap + task.off-heap + network
 TASK_HEAP_MB = 512

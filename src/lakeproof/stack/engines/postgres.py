@@ -40,6 +40,7 @@ INSTALL_SECONDS = 50.0
 LOCK_SECONDS = 10
 MAX_CONNECTIONS = 200
 SLOT_KEEPS = "512MB"  # a slot that nobody reads loses its place beyond it, before the disk is full
+PUBLICATION = "lake"
 # Rows that no lake reads: their old values need not be written into the WAL.
 NOT_CAPTURED = r"outbox|.*\_operations"
 
@@ -219,10 +220,11 @@ def _run_initdb(argv: list[str]) -> None:
 
 @asynccontextmanager
 async def connection(
-    stack: Stack, user: str, secret: str, seconds: float, database: str = "postgres"
+    stack: Stack, user: str, secret: str, seconds: float, database: str = "postgres", schema: str | None = None
 ) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     """A connection of one of the accounts, autocommit; the whole block within `seconds`, then TimeoutError.
 
+    schema: where plain names are looked for; None: as the account has it.
     Raises: asyncpg's errors, OSError.
     """
     import asyncpg
@@ -230,7 +232,13 @@ async def connection(
     host, port = stack.host_port(NAME, "tcp")
     async with asyncio.timeout(seconds):
         opened = await asyncpg.connect(
-            host=host, port=port, user=user, password=stack.secret(secret), database=database, ssl=False
+            host=host,
+            port=port,
+            user=user,
+            password=stack.secret(secret),
+            database=database,
+            ssl=False,
+            server_settings={"search_path": schema} if schema else None,
         )
         try:
             yield opened
@@ -239,12 +247,19 @@ async def connection(
 
 
 def select(
-    stack: Stack, user: str, secret: str, sql: str, *args: object, seconds: float = 10.0, database: str = "postgres"
+    stack: Stack,
+    user: str,
+    secret: str,
+    sql: str,
+    *args: object,
+    seconds: float = 10.0,
+    database: str = "postgres",
+    schema: str | None = None,
 ) -> list[tuple[Any, ...]]:
     """The rows of one statement, for whoever is no coroutine. Raises: asyncpg's errors, OSError."""
 
     async def ask() -> list[tuple[Any, ...]]:
-        async with connection(stack, user, secret, seconds, database) as opened:
+        async with connection(stack, user, secret, seconds, database, schema) as opened:
             return [tuple(row) for row in await opened.fetch(sql, *args)]
 
     return asyncio.run(ask())
@@ -268,17 +283,19 @@ def ready(stack: Stack, timeout: float) -> None:
         raise NotReady(f"no answer: {type(error).__name__} {error}".rstrip(), where=NAME) from error
 
 
-def schema_of(database: str) -> str:
-    """The SQL of the tables of a service's database: its outbox, and its own schema.sql where it is built."""
+def schema_of(service: str) -> str:
+    """The SQL of the tables of a service: its outbox, and its own schema.sql."""
     shop = files("lakeproof.shop")
-    own = shop / database / "schema.sql"
+    own = shop / service / "schema.sql"
     return "\n".join(part.read_text(encoding="utf-8") for part in (shop / "outbox.sql", own) if part.is_file())
 
 
 def provision(stack: Stack) -> None:
-    """Once ready: accounts, databases and tables. What exists stays as it is, a changed password or a lost grant too.
+    """Once ready: accounts, the database, its schemas and tables, and what is published of them for change capture.
 
-    Raises: TerminalError where root's password is not the one that this server was made with.
+    What exists stays as it is, a changed password or a lost grant too.
+    Raises: TerminalError where root's password is not the one that this server was made with, or its data are of the
+    older layout, a database for each service.
     """
     import asyncpg
 
@@ -303,31 +320,71 @@ def provision(stack: Stack) -> None:
 async def _provision(stack: Stack) -> None:
     nobody: frozenset[str] = frozenset()
     definition = provisioned.digest(
-        *accounts.account_statements(lambda name: name, nobody), *accounts.database_statements(nobody)
+        *accounts.account_statements(lambda name: name, nobody),
+        *accounts.database_statements(nobody),
+        *accounts.schema_statements(),
     )
     if not provisioned.is_made(stack, NAME, "accounts", definition):
         async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0) as root:
+            databases = await _names(root, "SELECT datname FROM pg_database")
+            _require_one_database(stack, databases)
             roles = await _names(root, "SELECT rolname FROM pg_roles")
             await _execute(root, accounts.account_statements(stack.secret, roles))
-            databases = await _names(root, "SELECT datname FROM pg_database")
             await _execute(root, accounts.database_statements(databases))
+        async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
+            await _execute(root, accounts.schema_statements())
         provisioned.remember(stack, NAME, "accounts", definition)
-    for database in accounts.DATABASES:
-        async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, database) as root:
-            await _make_tables(root, database)
+    for schema in accounts.SCHEMAS:
+        async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE, schema) as root:
+            await _make_tables(root, schema)
+    await _publish(stack)
 
 
-async def _make_tables(root: "asyncpg.Connection[asyncpg.Record]", database: str) -> None:
-    await root.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'; SET ROLE {accounts.owner_of(database).user}")
-    await root.execute(schema_of(database))
+def _require_one_database(stack: Stack, databases: frozenset[str]) -> None:
+    """Before, each service had a database of its own. Their rows are not moved in silence, nor left aside."""
+    old = sorted(databases.intersection(accounts.SCHEMAS))
+    if old and accounts.DATABASE not in databases:
+        raise TerminalError(
+            f"its data are of an older layout: {', '.join(old)} are databases, and now are schemas of one, "
+            f"{accounts.DATABASE}",
+            where=str(stack.data_dir(NAME) / "db"),
+            next_action="to keep rows, pg_dump them with the older version first; then `lakeproof down`, and remove "
+            f"{stack.data_dir(NAME)}: it is made anew",
+        )
+
+
+async def _make_tables(root: "asyncpg.Connection[asyncpg.Record]", schema: str) -> None:
+    await root.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'; SET ROLE {accounts.owner_of(schema).user}")
+    await root.execute(schema_of(schema))
     # The lake needs a row's old values of every column, and a captured table has them only by this.
     bare = await _names(
         root,
-        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = $2::text::regnamespace"
         " AND relreplident <> 'f' AND relname !~ $1",
         f"^({NOT_CAPTURED})$",
+        schema,
     )
     await _execute(root, (f"ALTER TABLE {table} REPLICA IDENTITY FULL" for table in sorted(bare)))
+
+
+async def _publish(stack: Stack) -> None:
+    """Have the tables that the connector's file lists in the publication, each list once."""
+    from lakeproof.lake.capture.connector import published_tables
+
+    tables = published_tables(accounts.DATABASE)
+    definition = provisioned.digest(*tables)
+    if provisioned.is_made(stack, NAME, "publication", definition):
+        return
+    async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
+        known = await _names(root, "SELECT pubname FROM pg_publication")
+        listed = ", ".join(tables)
+        if PUBLICATION in known:
+            await root.execute(f"ALTER PUBLICATION {PUBLICATION} SET TABLE {listed}")
+        else:
+            await root.execute(
+                f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {listed} WITH (publish = 'insert, update, delete')"
+            )
+    provisioned.remember(stack, NAME, "publication", definition)
 
 
 async def _names(root: "asyncpg.Connection[asyncpg.Record]", sql: str, *args: object) -> frozenset[str]:

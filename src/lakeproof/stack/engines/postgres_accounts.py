@@ -1,10 +1,17 @@
-"""Who may do what in PostgreSQL: one database and one owner for each service, and those who look over all of them."""
+"""Who may do what in PostgreSQL: one schema and one owner for each service, and those who look over all of them.
+
+One database for all, because a connector, its slot and its transactions end at a database (decision 5).
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-# One database each; its schema lies beside the service (lakeproof/shop/NAME/schema.sql) where that is built.
-DATABASES = ("payment", "fulfillment", "support", "notification")
+DATABASE = "shop"
+# One for each service; its tables lie beside the service (lakeproof/shop/NAME/schema.sql).
+SCHEMAS = ("payment", "fulfillment", "support", "notification")
+# Ours: the heartbeat of change capture. `ticker` writes it.
+CAPTURE_SCHEMA = "capture"
+HEARTBEAT = "cdc_heartbeat"
 
 
 @dataclass(frozen=True)
@@ -17,9 +24,9 @@ class Account:
     member_of: tuple[str, ...] = ()
 
 
-def owner_of(database: str) -> Account:
-    """The service's own account: it owns its database and may do nothing elsewhere."""
-    return Account(f"{database}_service", f"postgres-{database}-service")
+def owner_of(schema: str) -> Account:
+    """The service's own account: it owns its schema and may do nothing elsewhere."""
+    return Account(f"{schema}_service", f"postgres-{schema}-service")
 
 
 # `cdc` is what Debezium needs to snapshot and to follow a slot; it does not write. The publication is made for it.
@@ -28,7 +35,8 @@ LOOKING_ON = (
     Account("exporter", "postgres-exporter", "", ("pg_monitor",)),
     Account("reader", "postgres-reader", "", ("pg_read_all_data", "pg_read_all_stats")),
 )
-ACCOUNTS = (*(owner_of(database) for database in DATABASES), *LOOKING_ON)
+TICKER = Account("ticker", "postgres-ticker")
+ACCOUNTS = (*(owner_of(schema) for schema in SCHEMAS), *LOOKING_ON, TICKER)
 
 
 def account_statements(secret: Callable[[str], str], existing: frozenset[str]) -> Iterator[str]:
@@ -44,10 +52,23 @@ def account_statements(secret: Callable[[str], str], existing: frozenset[str]) -
 
 
 def database_statements(existing: frozenset[str]) -> Iterator[str]:
-    """The SQL that makes every database, for its owner and those who look on, nobody else; safe to repeat."""
-    lookers = ", ".join(account.user for account in LOOKING_ON)
-    for database in DATABASES:
-        if database not in existing:
-            yield f"CREATE DATABASE {database} OWNER {owner_of(database).user}"
-        yield f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"
-        yield f"GRANT CONNECT ON DATABASE {database} TO {lookers}"
+    """The SQL that makes the database, for those accounts and nobody else; safe to repeat."""
+    if DATABASE not in existing:
+        yield f"CREATE DATABASE {DATABASE}"
+    yield f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC"
+    yield f"GRANT CONNECT ON DATABASE {DATABASE} TO {', '.join(account.user for account in ACCOUNTS)}"
+
+
+def schema_statements() -> Iterator[str]:
+    """The SQL that makes the schemas, in the database; safe to repeat. A service finds its tables by plain names."""
+    yield "REVOKE ALL ON SCHEMA public FROM PUBLIC"
+    for schema in SCHEMAS:
+        owner = owner_of(schema).user
+        yield f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}"
+        yield f"ALTER ROLE {owner} IN DATABASE {DATABASE} SET search_path = {schema}"
+    heartbeat = f"{CAPTURE_SCHEMA}.{HEARTBEAT}"
+    yield f"CREATE SCHEMA IF NOT EXISTS {CAPTURE_SCHEMA}"
+    yield f"CREATE TABLE IF NOT EXISTS {heartbeat} (id integer PRIMARY KEY, beat_us bigint NOT NULL)"
+    yield f"ALTER TABLE {heartbeat} REPLICA IDENTITY FULL"
+    yield f"GRANT USAGE ON SCHEMA {CAPTURE_SCHEMA} TO {TICKER.user}"
+    yield f"GRANT SELECT, INSERT, UPDATE ON {heartbeat} TO {TICKER.user}"

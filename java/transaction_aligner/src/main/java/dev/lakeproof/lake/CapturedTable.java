@@ -42,7 +42,7 @@ final class CapturedTable implements Serializable {
 
     /**
      * @param view the name of the view
-     * @param options of the declaring CREATE TEMPORARY TABLE: {@code table} = database.table at the source,
+     * @param options of the declaring CREATE TEMPORARY TABLE: {@code table} = database.table at the source (PostgreSQL: schema.table),
      *     {@code mode} = changes (default) or append
      */
     CapturedTable(String view, ResolvedSchema schema, Map<String, String> options) {

@@ -60,7 +60,8 @@ final class PassedTransactions {
      * True when this row of the transaction was passed on already.
      *
      * <p>Within the log's file its place tells. Where places cannot be compared (none named, or the same transaction
-     * read from another server's log), every row of a transaction that ended is one that was passed on. Never a row of
+     * read from another server's log, rows of one record of PostgreSQL's), every row of a transaction that ended is one
+     * that was passed on. Never a row of
      * a table that the transaction had no row of (a second connector, a table added to the list), nor one written later
      * than all of its rows (a source that was set up anew counts its ids from 1 again).
      */
@@ -73,7 +74,7 @@ final class PassedTransactions {
             return false;
         }
         if (place != null && passed.last() != null && place.isInFileOf(passed.last())) {
-            return place.isAtOrBefore(passed.last());
+            return place.isAtOrBefore(passed.last()) || (passed.ended() && place.isUnorderedWith(passed.last()));
         }
         return passed.ended();
     }

@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
@@ -49,6 +50,8 @@ import org.slf4j.LoggerFactory;
  */
 final class TransactionAligner extends ProcessFunction<byte[], Void> implements CheckpointedFunction {
     private static final Logger LOG = LoggerFactory.getLogger(TransactionAligner.class);
+
+    private static final Pattern POSTGRES_ID = Pattern.compile("[0-9]+:[0-9]+");
 
     private record Change(byte[] raw, CapturedTable table, List<Row> rows) {}
 
@@ -135,7 +138,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
                 passedState.get());
         for (byte[] raw : openState.get()) {
             JsonNode event = json.readTree(raw);
-            String id = event.path("transaction").path("id").asText();
+            String id = idOf(event.path("transaction"), event);
             open.add(id, source(event), Place.of(event), RowReader.writtenAt(event), change(raw, event), raw.length);
         }
     }
@@ -222,9 +225,15 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         }
     }
 
-    /** Without an id, events of all transactions would be taken for one. */
+    /**
+     * Without an id, events of all transactions would be taken for one. PostgreSQL's are TXID:LSN, and the second half is
+     * each event's own. (MySQL's are UUID:NUMBER, all of which tells.)
+     */
     private static String idOf(JsonNode holder, JsonNode event) throws IOException {
         String id = holder.path("id").asText();
+        if (POSTGRES_ID.matcher(id).matches()) {
+            id = id.substring(0, id.indexOf(':'));
+        }
         if (id.isEmpty()) {
             throw new IOException("an event of a transaction without the transaction's id: " + event);
         }
@@ -267,9 +276,11 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         }
     }
 
+    /** DATABASE.TABLE, or SCHEMA.TABLE of a source that has schemas in its databases: as END markers name it too. */
     private static String source(JsonNode event) {
         JsonNode source = event.path("source");
-        return source.path("db").asText() + "." + source.path("table").asText();
+        JsonNode above = source.hasNonNull("schema") ? source.get("schema") : source.path("db");
+        return above.asText() + "." + source.path("table").asText();
     }
 
     private Change change(byte[] raw, JsonNode event) throws IOException {

@@ -66,6 +66,23 @@ final class Events {
         return change(id, "order_events", position, "c", NULL, "{\"id\": %d}".formatted(number));
     }
 
+    /** A change of PostgreSQL's; its tables stand in the schema {@code oltp}, so that the same ones read them. */
+    static byte[] postgresChange(long transaction, String table, long lsn, String op, String before, String after) {
+        return bytes("""
+                {"op": "%s", "before": %s, "after": %s,
+                 "source": {"db": "shop", "schema": "oltp", "table": "%s", "txId": %d, "lsn": %d, "ts_us": 1000},
+                 "transaction": {"id": "%d:%d", "total_order": 1, "data_collection_order": 1}}
+                """.formatted(op, before, after, table, transaction, lsn, transaction, lsn));
+    }
+
+    static byte[] postgresOrder(long transaction, long lsn, long order) {
+        return postgresChange(transaction, "orders", lsn, "c", NULL, "{\"id\": %d, \"status\": \"new\"}".formatted(order));
+    }
+
+    static byte[] postgresEvent(long transaction, long lsn, long number) {
+        return postgresChange(transaction, "order_events", lsn, "c", NULL, "{\"id\": %d}".formatted(number));
+    }
+
     static byte[] begin(String id) {
         return bytes("{\"status\": \"BEGIN\", \"id\": \"%s\"}".formatted(id));
     }

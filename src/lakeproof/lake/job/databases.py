@@ -1,0 +1,85 @@
+"""The source databases of the lake: one topic, one job and one publisher's cut each, under the database's name.
+
+MariaDB's `oltp` is always there. PostgreSQL's `shop` is there from the start of the component shop-capture until its
+stop: without it nothing is submitted, looked at or published for it, and what was published stays as it is.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakeproof.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from lakeproof.stack.stack import Stack
+
+CAPTURE = "shop-capture"
+_WANTED = "wanted"
+
+
+@dataclass(frozen=True)
+class LakeDatabase:
+    """One source database. Its lake tables lie in a database, and a Nessie namespace, of the same name.
+
+    engine: the component that holds it.
+    """
+
+    name: str
+    engine: str
+
+    @property
+    def job_name(self) -> str:
+        """The Flink job that writes its tables."""
+        return f"lake-{self.name}"
+
+    @property
+    def topic(self) -> str:
+        """Where its changes and transaction markers come from."""
+        return f"cdc.{self.name}"
+
+    def checkpoint_seconds(self, stack: "Stack") -> float:
+        """The pause between two checkpoints of its job, and so between two published states."""
+        lake = stack.settings.lake
+        return lake.checkpoint_seconds if self == OLTP else lake.shop_checkpoint_seconds
+
+
+OLTP = LakeDatabase("oltp", "mysql")
+SHOP = LakeDatabase("shop", "postgres")
+DATABASES = (OLTP, SHOP)
+SCHEMAS = tuple(database.name for database in DATABASES)
+
+
+def find_database(name: str) -> LakeDatabase:
+    """The database of that name. Raises: InvalidInput that lists the names."""
+    for database in DATABASES:
+        if database.name == name:
+            return database
+    raise InvalidInput(f"the lake has no database {name!r}", next_action=f"one of {', '.join(SCHEMAS)}")
+
+
+def present(stack: "Stack") -> tuple[LakeDatabase, ...]:
+    """The databases that are captured in this stack now."""
+    if stack.settings.mode == "external":
+        return DATABASES if CAPTURE in stack.settings.endpoints else (OLTP,)
+    return DATABASES if (stack.data_dir(CAPTURE) / _WANTED).exists() else (OLTP,)
+
+
+def want_shop(stack: "Stack", *, wanted: bool) -> None:
+    """Note whether PostgreSQL is captured in this stack, for whoever starts or publishes jobs."""
+    mark = stack.data_dir(CAPTURE) / _WANTED
+    if wanted:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    else:
+        mark.unlink(missing_ok=True)
+
+
+@contextmanager
+def submitting(stack: "Stack") -> Iterator[None]:
+    """One submission at a time: of two that both see no job, the second would be a second writer."""
+    stack.state_dir.mkdir(parents=True, exist_ok=True)
+    with (stack.state_dir / "submission.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,92 @@
+"""shop-capture: PostgreSQL's tables in the lake.
+
+Its process writes the heartbeats and measures the delay, as lag-exporter does for MariaDB, and watches the
+replication slot; its provision has the connector and the lake's job there.
+
+A component of its own, so that PostgreSQL can run for the services alone: then nothing is captured, and no slot keeps
+WAL. Stopped, it stops the connector; the slot stays, and keeps WAL up to its bound until capture goes on.
+"""
+
+import sys
+
+import httpx
+
+from lakeproof.errors import LakeproofError, NotReady
+from lakeproof.stack import loopback, provisioned
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.stack import Stack
+
+NAME = "shop-capture"
+ENGINE = "postgres"
+CONNECTOR = "shop"
+_STOPPED = "connector stopped"
+
+
+def command(_: Stack) -> Command:
+    """Its passwords come from the stack's secrets, never from argv."""
+    return Command((sys.executable, "-m", "lakeproof.observability.lag_exporter", NAME, ENGINE))
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It tells how its dependencies are; that one of them is down is their trouble, not its own."""
+    try:
+        answer = loopback.get(f"{stack.url(NAME)}/health", timeout=timeout)
+        told = answer.json().get("service") == NAME
+    except (httpx.HTTPError, ValueError, AttributeError) as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where=NAME) from error
+    if not told:
+        raise NotReady("somebody else answers on its port", where=NAME)
+
+
+def provision(stack: Stack) -> None:
+    """Have the job there, then the connector, each as the other database's: made once, not mended.
+
+    A connector that the last stop of this component stopped goes on; one that somebody else stopped stays so.
+    """
+    from lakeproof.lake.capture import registration
+    from lakeproof.lake.capture.commands import send
+    from lakeproof.lake.job import ensure_submitted
+    from lakeproof.lake.job.databases import SHOP, want_shop
+
+    want_shop(stack, wanted=True)
+    ensure_submitted(stack, SHOP)
+    registration.provision(stack, ENGINE)
+    if provisioned.is_made(stack, NAME, _STOPPED, "yes"):
+        send(stack, "PUT", f"/connectors/{CONNECTOR}/resume", absent_is_fine=True)
+        provisioned.remember(stack, NAME, _STOPPED, "no")
+
+
+def before_stop(stack: Stack) -> None:
+    """Nothing is captured from now on: without PostgreSQL beside it the task would only fail."""
+    from lakeproof.lake.capture.commands import send
+    from lakeproof.lake.job.databases import want_shop
+
+    want_shop(stack, wanted=False)
+    try:
+        status = send(stack, "GET", f"/connectors/{CONNECTOR}/status", absent_is_fine=True, patience_seconds=5.0)
+        if status is not None and status["connector"]["state"] == "RUNNING":
+            send(stack, "PUT", f"/connectors/{CONNECTOR}/stop", absent_is_fine=True, patience_seconds=5.0)
+            provisioned.remember(stack, NAME, _STOPPED, "yes")
+    except LakeproofError:
+        # Connect is away already: the connector fails then, and says why.
+        return
+
+
+COMPONENTS = (
+    Component(
+        name=NAME,
+        kind="service",
+        command=command,
+        ready=ready,
+        ports={"http": 9310},
+        uses=("publisher",),
+        provision_needs=("postgres", "kafka", "connect", "flink-jobmanager"),
+        provision=provision,
+        before_stop=before_stop,
+        scrapes=(Scrape("http"),),
+        start_seconds=120.0,
+        stop_seconds=6.0,
+        in_plain_up=False,
+        summary="PostgreSQL's tables in the lake: heartbeats, slot, connector, job",
+    ),
+)
