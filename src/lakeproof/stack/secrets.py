@@ -28,6 +28,7 @@ NAMES = (
     "s3-secret-key",
     "desk-token",
     "spark-token",
+    "trino-internal",
     "cassandra-root",
     "cassandra-jmx",
     "cassandra-inventory-service",
