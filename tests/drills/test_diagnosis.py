@@ -28,6 +28,7 @@ HEALTHY: dict[str, Value] = {
     "heartbeat-age": 0.6,
     "broker-answers": "answers",
     "topic-silence": 0.4,
+    "open-transaction": 0.02,
     "source-lag": 700,
     "job-state": "running",
     "job-restarts": 1,
@@ -62,6 +63,7 @@ JOB_FAILS: dict[str, Value] = {
 }
 GROWING = {
     "topic-silence",
+    "open-transaction",
     "source-lag",
     "heartbeat-age",
     "job-restarts",
@@ -154,6 +156,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         },
     ),
     ("kafka_hung", {"broker-answers": "silent", "topic-silence": NO_ANSWER, **CONNECT_GONE, **JOB_FAILS}),
+    ("hanging_transaction", {"open-transaction": 130.0, "connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED}),
     ("ticker_stopped", {"heartbeat-age": 40.0, **BEHIND}),
     ("lag_exporter_down", {"heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "source-lag": NO_ANSWER}),
     ("minio_down", {**gone("minio", "refused"), **JOB_FAILS, "publisher-status": "degraded"}),

@@ -7,9 +7,12 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.topics import CDC_TOPIC
+from lakeproof.mitigations import abort_hanging_transactions
+from lakeproof.probes.transactions import open_transaction_seconds
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import kafka
@@ -80,3 +83,22 @@ def test_an_acknowledged_message_survives_kill_9_and_a_deleted_topic_stays_delet
         consumer.close()
     assert lost not in admin.list_topics(timeout=10).topics
     admin.delete_topics([topic])[topic].result(20)
+
+
+@pytest.mark.proof  # not yet green three times in a row
+def test_an_open_transaction_is_seen_and_one_that_its_coordinator_knows_is_not_aborted(stack: Stack, up: Up) -> None:
+    up("kafka")
+    producer = Producer(servers(stack) | {"transactional.id": f"test-{uuid.uuid4().hex}"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(CDC_TOPIC, b"{}")
+    producer.flush(30)
+
+    def look() -> float | None:
+        seconds = float(str(open_transaction_seconds(stack, 5.0)))
+        return seconds if seconds > 1 else None
+
+    Deadline(60).wait_for("the open transaction", look, every=0.2)
+    assert abort_hanging_transactions.run(stack, Arguments()) == "no transaction hangs"
+    producer.commit_transaction(30)
+    Deadline(30).wait_for("no open one", lambda: True if open_transaction_seconds(stack, 5.0) == 0 else None)

@@ -11,7 +11,7 @@ import pytest
 
 from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.errors import TerminalError
-from lakeproof.mitigations import silence_alert
+from lakeproof.mitigations import abort_hanging_transactions, silence_alert
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.probes.probe import all_probes
 from lakeproof.scenarios.causes import Cause, load_causes
@@ -117,3 +117,16 @@ def test_without_alertmanager_a_silence_is_an_error(tmp_path: Path) -> None:
 
 def test_arguments_are_frozen_and_closed() -> None:
     assert Arguments.model_config["extra"] == "forbid"
+
+
+def test_hanging_transactions_of_capture_are_found_in_the_tools_table_and_its_offsets_come_last() -> None:
+    rows = (
+        ("Topic", "Partition", "ProducerId", "ProducerEpoch", "CoordinatorEpoch", "StartOffset", "LastTimestamp"),
+        ("_connect_offsets_orders", "0", "1", "1", "0", "2", "1795601709958", "4"),
+        ("someone-elses", "0", "9", "1", "0", "7", "1795601709958", "4"),
+        ("cdc.oltp", "0", "1", "1", "0", "17", "1795601709955", "4"),
+    )
+    table = "\n".join("\t".join(f"{cell:<12}" for cell in row) for row in rows)
+    found = abort_hanging_transactions.hanging(table)
+    assert found == [("cdc.oltp", "0", "17"), ("_connect_offsets_orders", "0", "2")]
+    assert abort_hanging_transactions.hanging(table.splitlines()[0]) == []

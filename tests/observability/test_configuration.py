@@ -28,6 +28,13 @@ def test_every_component_with_metrics_is_a_job_of_its_name() -> None:
     assert {"supervisor", "health", "alertmanager", "prometheus"} <= set(jobs)
 
 
+def test_further_processes_are_targets_only_where_the_supervisor_says_so() -> None:
+    config = yaml.safe_load(render_prometheus(stack(), Path("/rules")))
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    assert not {"connect-2", "trino-2", "flink-taskmanager-2"} & (set(jobs) | set(health_urls(stack())))
+    assert jobs["replicas"]["http_sd_configs"][0]["url"] == "http://127.0.0.1:9356/replicas"
+
+
 def test_an_external_stack_is_asked_only_where_the_settings_point() -> None:
     external = stack(mode="external", endpoints={"desk": {"http": "10.0.0.5:80"}, "connect": {"http": "10.0.0.6:83"}})
     assert health_urls(external).get("desk") == "http://10.0.0.5:80/health"

@@ -10,7 +10,8 @@ from lakeproof.errors import LakeproofError, MissingArtifact, NotReady, Terminal
 from lakeproof.processes import hook
 from lakeproof.processes.daemon import Daemon
 from lakeproof.processes.pace import Pace
-from lakeproof.stack.component import Command, Component
+from lakeproof.stack.component import Command, Component, Replicas, Scrape
+from lakeproof.stack.replicas import with_replicas
 from lakeproof.stack.stack import Stack, load_stack
 
 SERVER = Path(__file__).with_name("small_server.py")
@@ -116,7 +117,23 @@ def _all() -> list[Component]:
     ]
 
 
-TABLE = {component.name: component for component in _all()}
+def worker(number: int) -> Component:
+    """Process `number` of what can be scaled."""
+    port = 1190 + number
+    return Component(
+        name="many" if number == 1 else f"many-{number}",
+        kind="service",
+        ports={"http": port},
+        command=runs(port),
+        ready=asks(port),
+        scrapes=(Scrape("http"),),
+        stop_seconds=0.4,
+        on_demand=True,
+        replicas=Replicas(worker, "its work goes on elsewhere"),
+    )
+
+
+TABLE = {component.name: component for component in with_replicas([*_all(), worker(1)])}
 DAEMON_ARGV = (sys.executable, str(Path(__file__)))
 
 

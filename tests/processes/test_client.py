@@ -1,9 +1,11 @@
 """The supervisor as its users see it: real small processes under a real daemon."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, PortTaken, TerminalError
-from lakeproof.processes import lock, procfs, sweep
+from lakeproof.processes import lock, ports, procfs, sweep
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.events import Event
 from lakeproof.processes.rows import ProcessRow
@@ -396,4 +398,49 @@ def test_a_caller_that_never_asks_does_not_hold_up_the_end(
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
         silent.connect(str(fresh.runtime.socket))
         assert fresh.down() == ["base"]
+    assert not fresh.running()
+
+
+def processes(client: SupervisorClient) -> dict[str, Health]:
+    return {row.name: row.health for row in client.ps() if row.name.startswith("many")}
+
+
+def test_scaling_runs_further_processes_that_every_other_command_knows_by_name(
+    client: SupervisorClient, await_row: Await
+) -> None:
+    assert client.scale("many", 3) == (["many", "many-2", "many-3"], [])
+    assert processes(client) == {"many": Health.HEALTHY, "many-2": Health.HEALTHY, "many-3": Health.HEALTHY}
+    before = client.row("many-2")
+    assert client.kill("many-2") > 0
+    await_row(client, "many-2", lambda row: healthy(row) and row.pid != before.pid)
+    assert client.scale("many", 1) == ([], ["many-2", "many-3"])
+    assert processes(client) == {"many": Health.HEALTHY}
+    assert client.scale("many", 2) == (["many-2"], [])
+    assert client.row("many-2").restarts == 0
+
+
+def test_prometheus_is_told_of_further_processes_while_they_are_wanted(client: SupervisorClient) -> None:
+    shift = client.stack.settings.port_shift
+
+    def targets() -> list[dict[str, object]]:
+        page = urllib.request.urlopen(f"http://127.0.0.1:{ports.METRICS_PORT + shift}/replicas", timeout=5).read()
+        told: list[dict[str, object]] = json.loads(page)
+        return told
+
+    wanted = [{"targets": [f"127.0.0.1:{1192 + shift}"], "labels": {"job": "many"}}]
+    client.scale("many", 2)
+    Deadline(20).wait_for("the target", lambda: True if targets() == wanted else None, every=0.1)
+    client.scale("many", 1)
+    Deadline(20).wait_for("no target", lambda: True if targets() == [] else None, every=0.1)
+
+
+def test_scaling_starts_a_stack_that_does_not_run_and_down_ends_all_of_it(fresh: SupervisorClient) -> None:
+    assert fresh.scale("many", 2) == (["many", "many-2"], [])
+    assert {"many", "many-2"} <= set(fresh.down())
+    assert fresh.left_over() == []
+
+
+def test_what_stays_one_is_refused_and_nothing_starts(fresh: SupervisorClient) -> None:
+    with pytest.raises(InvalidInput, match="scale one of many"):
+        fresh.scale("base", 2)
     assert not fresh.running()

@@ -82,3 +82,9 @@ def test_env_prints_endpoints_and_secrets_that_a_shell_can_read(stack: Stack) ->
     lines = run("env").stdout.splitlines()
     assert "export CONNECT_HTTP=127.0.0.1:8783" in lines
     assert f"export SECRET_MYSQL_READER={stack.secret('mysql-reader')}" in lines
+
+
+def test_scaling_what_stays_one_is_wrong_usage_and_says_what_can_be_scaled(stack: Stack) -> None:
+    error = error_of("scale", "mysql", "2")
+    assert error.exit_code == 2
+    assert "one primary" in error.message and "scale one of connect, flink-taskmanager, trino" in error.message

@@ -10,6 +10,8 @@ from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.ledger import read_ledgers
+from lakeproof.stack.components import all_components
+from lakeproof.stack.replicas import family_of
 
 CLAIM = "nothing else was disturbed"
 
@@ -34,7 +36,13 @@ def processes(context: CheckContext) -> dict[str, Value]:
         started = {
             row.name: f"pid {row.pid}, {row.restarts} restarts" for row in SupervisorClient(context.stack).ps()
         }
-    return {f"process:{name}": text for name, text in started.items() if name not in context.components}
+    # A further process of a component is part of it: a JobManager that dies takes all its TaskManagers down.
+    known = all_components()
+    return {
+        f"process:{name}": text
+        for name, text in started.items()
+        if name not in context.components and family_of(name, known) not in context.components
+    }
 
 
 def calls(context: CheckContext) -> dict[str, Value]:

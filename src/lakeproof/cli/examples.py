@@ -47,6 +47,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "runbook list": ("runbook list",),
     "runbook show": ("runbook show replication-lag --lang vi",),
     "runbook write": ("runbook write --to docs/runbook",),
+    "scale": ("scale flink-taskmanager 2", "scale connect 2 --json", "scale trino 1"),
     "serve": ("serve",),
     "setup": ("setup --yes", "setup --only trino --verify", "setup --only spark --yes"),
     "start": ("start trino",),

@@ -81,8 +81,9 @@ def add_to(app: typer.Typer) -> None:
         if scenario is not None:
             wanted = list(load_catalog(tuple(stack.settings.scenario_dirs)).scenario(scenario).components)
         elif every:
-            wanted = [name for name, one in client.components.items() if is_installed(one)]
-            for name in sorted(set(client.components) - set(wanted)):
+            known = {name: one for name, one in client.components.items() if one.replica_of is None}
+            wanted = [name for name, one in known.items() if is_installed(one)]
+            for name in sorted(set(known) - set(wanted)):
                 say(f"left out, not installed: {name} (lakeproof setup --only {client.components[name].artifact})")
         receivers = read_receivers(os.environ)
         progress = Progress()

@@ -1,8 +1,8 @@
 """Prometheus' configuration, made from the list of components.
 
-Job = component name, target = its endpoint. `/health` of every HTTP component is asked through blackbox-exporter in
-one job, `health`, whose series are `probe_success{component="…"}`. In mode "external" only components that the
-settings give an endpoint for are asked.
+Job = component name, target = its endpoint; where the further processes of a scaled one are, the supervisor tells.
+`/health` of every HTTP component is asked through blackbox-exporter in one job, `health`, whose series are
+`probe_success{component="…"}`. In mode "external" only components that the settings give an endpoint for are asked.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,8 @@ from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
 SUPERVISOR_PORT = 9256
+REPLICAS_JOB = "replicas"
+REPLICAS_PATH = "/replicas"  # processes/metrics.py
 # Where engines answer a health question over HTTP: component → (kind of its port, path). Our services: http, /health.
 HEALTH_PATHS = {
     "connect": ("http", "/health"),
@@ -53,12 +55,17 @@ def render_prometheus(stack: Stack, rules_dir: Path) -> str:
     return yaml.safe_dump(config, sort_keys=False, width=200)
 
 
+def _listed() -> list[Component]:
+    """All but further processes, which are targets only while somebody wants them."""
+    return [one for one in all_components().values() if one.replica_of is None]
+
+
 def _target(stack: Stack, component: str, kind: str) -> str:
     return stack.address(component, kind).removeprefix("http://").removeprefix("https://").rstrip("/")
 
 
 def _component_jobs(stack: Stack) -> Iterator[dict[str, Any]]:
-    for component in all_components().values():
+    for component in _listed():
         for number, scrape in enumerate(component.scrapes):
             if is_asked(stack, component.name, scrape.port):
                 yield _component_job(stack, component, scrape, number)
@@ -88,12 +95,17 @@ def _supervisor_job(stack: Stack) -> Iterator[dict[str, Any]]:
         target = f"{stack.settings.host}:{SUPERVISOR_PORT + stack.settings.port_shift}"
         # Its series speak of other components: their own labels win.
         yield {"job_name": SUPERVISOR_JOB, "honor_labels": True, "static_configs": [{"targets": [target]}]}
+        yield {
+            "job_name": REPLICAS_JOB,
+            "scrape_interval": f"{LIGHT_SECONDS:g}s",
+            "http_sd_configs": [{"url": f"http://{target}{REPLICAS_PATH}", "refresh_interval": "2s"}],
+        }
 
 
 def health_urls(stack: Stack) -> dict[str, str]:
     """Component → the URL that tells whether it is well, for every component that answers over HTTP."""
     found = {}
-    for component in all_components().values():
+    for component in _listed():
         default = ("http", "/health") if component.kind == "service" and "http" in component.ports else None
         place = HEALTH_PATHS.get(component.name, default)
         if place and place[0] in component.ports and is_asked(stack, component.name, place[0]):

@@ -22,6 +22,7 @@ from lakeproof.processes.runtime import Runtime
 from lakeproof.processes.timeline import Step
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
+from lakeproof.stack.replicas import replicas_for
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
 
@@ -164,6 +165,17 @@ class SupervisorClient:
         self._require_known(name)
         started: list[str] = self._ask({"do": "start", "name": name}, on_event)
         return started
+
+    def scale(self, name: str, count: int, on_event: OnEvent = _ignore) -> tuple[list[str], list[str]]:
+        """Have `count` processes of a component, and what they need; return when all are healthy.
+
+        Gives the names that were started, and those that were ended; `ps` shows these no more.
+        Raises: InvalidInput where it cannot have so many, else as `up`.
+        """
+        self._require_known(name)
+        wanted, surplus = replicas_for(name, count, self.components)
+        started = self.up([name, *wanted], on_event)
+        return started, [each for each in surplus if self._ask({"do": "forget", "name": each}, on_event)]
 
     def _require_known(self, name: str) -> None:
         if name not in self.components:

@@ -156,7 +156,7 @@ class Daemon:
     def _serve_metrics(self) -> None:
         host, port = self.stack.settings.host, ports.METRICS_PORT + self.stack.settings.port_shift
         try:
-            metrics.serve(lambda: self._rows, host, port)
+            metrics.serve(lambda: self._rows, self.components, host, port)
         except OSError as error:
             raise PortTaken(port, "supervisor", ports.holder_of(port)) from error
 
@@ -166,6 +166,15 @@ class Daemon:
         """Stop everything; nothing can be started after. Gives the names that were stopped."""
         self.closing = True
         return await stop_all(self.keepers)
+
+    async def forget(self, name: str) -> bool:
+        """Stop it and know it no longer, as if it had never been wanted. False when it was not known."""
+        keeper = self.keepers[name]
+        if not keeper.known:
+            return False
+        await keeper.stop()
+        self.keepers[name] = Keeper(keeper.component, keeper.context)
+        return True
 
     def end(self) -> None:
         """Stop everything and end the daemon, soon."""

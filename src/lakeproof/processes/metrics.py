@@ -1,15 +1,22 @@
-"""The supervisor's own /metrics: which components run, are healthy, how often they were restarted, what they use."""
+"""The supervisor's own /metrics: which components run, are healthy, how often they were restarted, what they use.
 
-from collections.abc import Callable, Iterable
+Beside it /replicas: where the further processes of scaled components are to be scraped (Prometheus' http_sd).
+"""
 
-from prometheus_client import CollectorRegistry, start_http_server
+import json
+from collections.abc import Callable, Iterable, Mapping
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health
+from lakeproof.stack.component import Component
 
 LABEL = ("component",)
+REPLICAS_PATH = "/replicas"
 
 
 class ComponentMetrics(Collector):
@@ -43,8 +50,28 @@ class ComponentMetrics(Collector):
         return (up, healthy, restarts, rss, cpu)
 
 
-def serve(rows: Callable[[], list[ProcessRow]], host: str, port: int) -> None:
-    """Serve /metrics from a thread of its own until the process ends. Raises: OSError when it cannot listen."""
+def replica_targets(rows: Iterable[ProcessRow], components: Mapping[str, Component]) -> list[dict[str, object]]:
+    """Every further process that is wanted: its job is the component that was scaled, the instance tells it apart."""
+    return [
+        {"targets": [row.endpoints[scrape.port]], "labels": {"job": components[row.name].replica_of}}
+        for row in rows
+        if components[row.name].replica_of is not None
+        for scrape in components[row.name].scrapes
+    ]
+
+
+def serve(rows: Callable[[], list[ProcessRow]], components: Mapping[str, Component], host: str, port: int) -> None:
+    """Serve both from a thread of its own until the process ends. Raises: OSError when it cannot listen."""
     registry = CollectorRegistry()
     registry.register(ComponentMetrics(rows))
-    start_http_server(port, host, registry)
+    server, _ = start_http_server(port, host, registry)
+    metrics = make_wsgi_app(registry)
+
+    def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environment["PATH_INFO"] != REPLICAS_PATH:
+            page: Iterable[bytes] = metrics(environment, start_response)
+            return page
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(replica_targets(rows(), components)).encode()]
+
+    server.set_app(answer)

@@ -121,6 +121,9 @@ class Server:
             case "stop":
                 async with self._telling(send, lambda: self._still_stopping()):
                     return await self._keeper(request["name"]).stop()
+            case "forget":
+                async with self._telling(send, lambda: self._still_stopping()):
+                    return await daemon.forget(self._keeper(request["name"]).name)
             case "start":
                 async with self._telling(send, lambda: self._still()):
                     return await self._up([request["name"]])

@@ -38,6 +38,18 @@ class Scrape:
 
 
 @dataclass(frozen=True)
+class Replicas:
+    """Further processes of a component that can have them (`lakeproof scale`).
+
+    make: the component of process number 2 and up, with ports and folders of its own (stack/replicas.py names them).
+    ending: what it means to end one, for who scales back.
+    """
+
+    make: Callable[[int], "Component"]
+    ending: str
+
+
+@dataclass(frozen=True)
 class Component:
     """Something that can run.
 
@@ -57,6 +69,9 @@ class Component:
     in_plain_up: started by `up` without a name, which is the path of an order; the rest by name or by `up --all`.
     artifact: one that is only built on request; without it `up --all` leaves this component out, and says so.
     image: what stands for it in compose.
+    replicas: how further processes of it are made; None where there can be one only.
+    one_because: why there can be one only.
+    replica_of: the component whose further process this is; never started but by its own name, or by `scale`.
     """
 
     name: str
@@ -80,3 +95,6 @@ class Component:
     artifact: str | None = None
     image: str | None = None
     summary: str = ""
+    replicas: Replicas | None = None
+    one_because: str = "it is one process, and nothing shares its work out to several"
+    replica_of: str | None = None

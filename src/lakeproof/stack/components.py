@@ -1,4 +1,4 @@
-"""The list of components: every `COMPONENTS` tuple in stack/engines/ and stack/services/. No list kept by hand."""
+"""The list of components: every `COMPONENTS` tuple in stack/engines/ and stack/services/, and what `scale` adds."""
 
 import importlib
 import pkgutil
@@ -8,6 +8,7 @@ from functools import cache
 from lakeproof.errors import TerminalError
 from lakeproof.stack import engines, services
 from lakeproof.stack.component import Component
+from lakeproof.stack.replicas import with_replicas
 from lakeproof.unknown_name import unknown_name
 
 
@@ -17,19 +18,21 @@ def all_components() -> Mapping[str, Component]:
 
     Raises: TerminalError where two components share a name or a port.
     """
-    found: dict[str, Component] = {}
-    holders: dict[int, str] = {}
+    declared: list[Component] = []
     for package in (engines, services):
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
             loaded = importlib.import_module(f"{package.__name__}.{module.name}")
-            for component in getattr(loaded, "COMPONENTS", ()):
-                if component.name in found:
-                    raise TerminalError("two components of one name", where=component.name)
-                for port in component.ports.values():
-                    if port in holders:
-                        raise TerminalError(f"port {port} also belongs to {holders[port]}", where=component.name)
-                    holders[port] = component.name
-                found[component.name] = component
+            declared += getattr(loaded, "COMPONENTS", ())
+    found: dict[str, Component] = {}
+    holders: dict[int, str] = {}
+    for component in with_replicas(declared):
+        if component.name in found:
+            raise TerminalError("two components of one name", where=component.name)
+        for port in component.ports.values():
+            if port in holders:
+                raise TerminalError(f"port {port} also belongs to {holders[port]}", where=component.name)
+            holders[port] = component.name
+        found[component.name] = component
     return dict(sorted(found.items()))
 
 

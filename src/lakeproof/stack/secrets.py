@@ -29,6 +29,7 @@ NAMES = (
     "s3-secret-key",
     "desk-token",
     "spark-token",
+    "trino-internal",
     "cassandra-root",
     "cassandra-jmx",
     "cassandra-inventory-service",

@@ -40,4 +40,5 @@ def shop_service(
         stop_seconds=12.0,
         in_plain_up=in_plain_up,
         summary=summary,
+        one_because="its callers know one address, and nothing stands before several",
     )

@@ -235,6 +235,7 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         in_plain_up=False,
         image="cassandra:5.0.4",
         summary=summary,
+        one_because="a ring of three is what its replicas are placed on; lakeproof ring shows and replaces its nodes",
     )
 
 

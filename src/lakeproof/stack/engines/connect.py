@@ -1,4 +1,4 @@
-"""Kafka Connect 4.3.1, one distributed worker, with Debezium's MariaDB and PostgreSQL connectors; exactly-once.
+"""Kafka Connect 4.3.1, one distributed worker unless scaled, with Debezium's MariaDB and PostgreSQL connectors.
 
 It may start beside Kafka and waits for it. Passwords come from a file by reference, for Connect's REST shows every
 configuration. Trap: RUNNING is no proof of health; the delay is measured by lag-exporter.
@@ -12,10 +12,13 @@ from lakeproof.lake.capture import registration
 from lakeproof.lake.capture.connector import SECRETS_FILE
 from lakeproof.observability.written import write_file
 from lakeproof.stack import loopback
-from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.component import Command, Component, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
+from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 
+NAME = "connect"
+PORTS = {"http": 8083, "jmx": 9405}
 HEAP = ("-Xms64m", "-Xmx320m")
 PLUGINS = ("debezium-mariadb", "debezium-postgres")
 # Passwords that the connectors' files refer to.
@@ -34,10 +37,10 @@ LOG_LEVELS = {
 }
 
 
-def worker_properties(stack: Stack) -> str:
-    """The worker's configuration."""
-    etc = stack.etc_dir("connect")
-    host, port = stack.settings.host, stack.port("connect")
+def worker_properties(stack: Stack, name: str = NAME) -> str:
+    """A worker's configuration. Connectors name their passwords by worker 1's file, so every worker may read that."""
+    etc = stack.etc_dir(name)
+    host, port = stack.settings.host, stack.port(name)
     exactly_once = "enabled" if stack.settings.capture.exactly_once else "disabled"
     return f"""\
 bootstrap.servers={stack.address("kafka", "tcp")}
@@ -56,7 +59,7 @@ status.storage.topic=_connect_status
 status.storage.replication.factor=1
 status.storage.partitions=1
 offset.flush.interval.ms=5000
-# one worker: a dead one's tasks need not wait for it
+# a dead worker's tasks need not wait for it
 scheduled.rebalance.max.delay.ms=0
 session.timeout.ms=6000
 heartbeat.interval.ms=2000
@@ -68,49 +71,79 @@ topic.creation.enable=true
 connector.client.config.override.policy=All
 config.providers=file
 config.providers.file.class=org.apache.kafka.common.config.provider.FileConfigProvider
-config.providers.file.param.allowed.paths={etc}
+config.providers.file.param.allowed.paths={stack.etc_dir(NAME)}
 """
 
 
-def command(stack: Stack) -> Command:
+def command(stack: Stack, name: str = NAME) -> Command:
     """The worker in the foreground."""
-    properties = stack.etc_dir("connect") / "worker.properties"
+    properties = stack.etc_dir(name) / "worker.properties"
     return Command(
-        kafka_jvm.argv(stack, "connect", HEAP, "org.apache.kafka.connect.cli.ConnectDistributed", str(properties)),
-        cwd=stack.data_dir("connect"),
+        kafka_jvm.argv(stack, name, HEAP, "org.apache.kafka.connect.cli.ConnectDistributed", str(properties)),
+        cwd=stack.data_dir(name),
     )
 
 
-def prepare(stack: Stack) -> None:
+def prepare(stack: Stack, name: str = NAME) -> None:
     """Before each start: configuration, passwords (mode 600), the plugin folder. Raises: MissingArtifact."""
-    etc = stack.etc_dir("connect")
-    stack.data_dir("connect").mkdir(parents=True, exist_ok=True)
-    kafka_jvm.write_agent_and_logs(stack, "connect", LOG_LEVELS)
-    write_file(etc / "worker.properties", worker_properties(stack))
-    write_file(etc / SECRETS_FILE, "".join(f"{name}={stack.secret(name)}\n" for name in PASSWORDS), mode=0o600)
+    etc = stack.etc_dir(name)
+    stack.data_dir(name).mkdir(parents=True, exist_ok=True)
+    kafka_jvm.write_agent_and_logs(stack, name, LOG_LEVELS, rules=NAME)
+    write_file(etc / "worker.properties", worker_properties(stack, name))
+    passwords = "".join(f"{password}={stack.secret(password)}\n" for password in PASSWORDS)
+    write_file(stack.etc_dir(NAME) / SECRETS_FILE, passwords, mode=0o600)
     plugins = etc / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
-    for name in PLUGINS:
-        target = artifacts.path(name) / "libs"
-        link = plugins / name
+    for plugin in PLUGINS:
+        target = artifacts.path(plugin) / "libs"
+        link = plugins / plugin
         if not link.is_symlink() or link.readlink() != target:
             link.unlink(missing_ok=True)
             link.symlink_to(target)
 
 
-def ready(stack: Stack, timeout: float) -> None:
+def ready(stack: Stack, timeout: float, name: str = NAME) -> None:
     """Its /health says that the worker takes requests (it asks its own work thread)."""
     try:
-        answer = loopback.get(f"{stack.url('connect')}/health", timeout=timeout)
+        answer = loopback.get(f"{stack.url(name)}/health", timeout=timeout)
     except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where="connect") from error
+        raise NotReady(f"no answer: {type(error).__name__}", where=name) from error
     if answer.status_code != 200:
-        raise NotReady(f"/health answered {answer.status_code}: {answer.text[:200]}", where="connect")
+        raise NotReady(f"/health answered {answer.status_code}: {answer.text[:200]}", where=name)
 
 
 def provision(stack: Stack) -> None:
     """Once ready: MariaDB's connectors, each once (lake/capture/registration.py). PostgreSQL's: shop-capture."""
     registration.provision(stack)
+
+
+def further_worker(number: int) -> Component:
+    """Worker 2 and up, of the same group: the tasks of one that is lost go to another after its session's 6 s."""
+    name = replica_name(NAME, number)
+
+    def start(stack: Stack) -> Command:
+        return command(stack, name)
+
+    def write(stack: Stack) -> None:
+        prepare(stack, name)
+
+    def ask(stack: Stack, timeout: float) -> None:
+        """Its /health says that the worker takes requests (it asks its own work thread)."""
+        ready(stack, timeout, name)
+
+    return Component(
+        name=name,
+        kind="engine",
+        command=start,
+        ready=ask,
+        ports=replica_ports(PORTS, number),
+        provision_needs=("kafka", "mysql"),
+        prepare=write,
+        scrapes=(Scrape("jmx", seconds=1.0),),
+        start_seconds=120.0,
+        stop_seconds=12.0,
+        summary="takes over capture's task when another worker is lost",
+    )
 
 
 COMPONENTS = (
@@ -120,7 +153,7 @@ COMPONENTS = (
         command=command,
         ready=ready,
         uses=("lag-exporter",),
-        ports={"http": 8083, "jmx": 9405},
+        ports=PORTS,
         provision_needs=("kafka", "mysql"),
         prepare=prepare,
         provision=provision,
@@ -130,5 +163,6 @@ COMPONENTS = (
         stop_seconds=12.0,
         image="quay.io/debezium/connect:3.5.0.Final",
         summary="change capture: the databases' logs into Kafka",
+        replicas=Replicas(further_worker, "its tasks go on on the workers that stay"),
     ),
 )

@@ -14,10 +14,13 @@ from pathlib import Path
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
-from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.component import Command, Component, Replicas, Scrape
 from lakeproof.stack.engines import flink_config
+from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 
+JOBMANAGER, TASKMANAGER = "flink-jobmanager", "flink-taskmanager"
+TASKMANAGER_PORTS = {"rpc": 6125, "data": 6126, "jmx": 9407}
 # Less than the component's start_seconds, at whose end a start counts as failed.
 _REGISTRATION_SECONDS = 100.0
 _OPENED = (
@@ -57,15 +60,15 @@ def jobmanager_command(stack: Stack) -> Command:
     )
 
 
-def taskmanager_command(stack: Stack) -> Command:
+def taskmanager_command(stack: Stack, name: str = TASKMANAGER) -> Command:
     """One TaskManager; its heap and direct memory are what its configuration divides."""
     heap = flink_config.FRAMEWORK_HEAP_MB + flink_config.TASK_HEAP_MB
     return _command(
         stack,
-        "flink-taskmanager",
+        name,
         ("-Xms256m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={flink_config.DIRECT_MB}m"),
         "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
-        settings=(f"-Dtaskmanager.resource-id={_resource_id_file(stack).read_text()}",),
+        settings=(f"-Dtaskmanager.resource-id={_resource_id_file(stack, name).read_text()}",),
     )
 
 
@@ -125,7 +128,7 @@ def _command(
     )
 
 
-def _prepare(stack: Stack, component: str) -> None:
+def _prepare(stack: Stack, component: str, kind: str) -> None:
     from lakeproof.observability.written import write_file
 
     etc = stack.etc_dir(component)
@@ -135,44 +138,44 @@ def _prepare(stack: Stack, component: str) -> None:
         (data / folder).mkdir(parents=True)
     write_file(etc / "config.yaml", flink_config.config_yaml(stack, component), mode=0o600)
     write_file(etc / "log4j2.properties", flink_config.log4j2())
-    rules = files("lakeproof.stack.engines").joinpath("jmx", f"{component}.yml")
+    rules = files("lakeproof.stack.engines").joinpath("jmx", f"{kind}.yml")
     if rules.is_file():
         write_file(etc / "jmx.yml", rules.read_text(encoding="utf-8"))
 
 
 def prepare_jobmanager(stack: Stack) -> None:
     """Write its configuration; what it kept on disk is of no use to a new one."""
-    _prepare(stack, "flink-jobmanager")
+    _prepare(stack, JOBMANAGER, JOBMANAGER)
 
 
-def prepare_taskmanager(stack: Stack) -> None:
+def prepare_taskmanager(stack: Stack, name: str = TASKMANAGER) -> None:
     """As `prepare_jobmanager`, and a name of its own for each start, by which the JobManager will know it."""
     from lakeproof.observability.written import write_file
 
-    _prepare(stack, "flink-taskmanager")
-    write_file(_resource_id_file(stack), uuid.uuid4().hex)
+    _prepare(stack, name, TASKMANAGER)
+    write_file(_resource_id_file(stack, name), uuid.uuid4().hex)
 
 
-def _resource_id_file(stack: Stack) -> Path:
-    return stack.data_dir("flink-taskmanager") / "resource-id"
+def _resource_id_file(stack: Stack, name: str) -> Path:
+    return stack.data_dir(name) / "resource-id"
 
 
-def _started_here(stack: Stack) -> str | None:
+def _started_here(stack: Stack, name: str) -> str | None:
     """The resource id of the TaskManager that this stack started last; None where somebody else starts it."""
     if stack.settings.mode == "external":
         return None
     try:
-        return _resource_id_file(stack).read_text()
+        return _resource_id_file(stack, name).read_text()
     except FileNotFoundError:
         return None
 
 
-def _is_young(stack: Stack) -> bool:
+def _is_young(stack: Stack, name: str) -> bool:
     """Whether the TaskManager was started here, less than its registration may take ago."""
     if stack.settings.mode == "external":
         return False
     try:
-        age_seconds = time.time() - _resource_id_file(stack).stat().st_mtime
+        age_seconds = time.time() - _resource_id_file(stack, name).stat().st_mtime
     except FileNotFoundError:
         return False
     return 0 <= age_seconds < _REGISTRATION_SECONDS
@@ -180,7 +183,7 @@ def _is_young(stack: Stack) -> bool:
 
 def prepare_gateway(stack: Stack) -> None:
     """As `prepare_jobmanager`."""
-    _prepare(stack, "flink-sql-gateway")
+    _prepare(stack, "flink-sql-gateway", "flink-sql-gateway")
 
 
 def jobmanager_ready(stack: Stack, timeout: float) -> None:
@@ -188,24 +191,24 @@ def jobmanager_ready(stack: Stack, timeout: float) -> None:
     loopback.require_ok(f"{stack.url('flink-jobmanager')}/jobs/overview", "flink-jobmanager", timeout)
 
 
-def taskmanager_ready(stack: Stack, timeout: float) -> None:
+def taskmanager_ready(stack: Stack, timeout: float, name: str = TASKMANAGER) -> None:
     """It tells its own metrics itself, and the JobManager knows it: this one, not a killed one that it still counts.
 
     While the JobManager is away its own answer is enough: restarting it would not help. But one that was started just
     now waits for it: called healthy already, it would be ill from the JobManager's first answer to its registration,
     which at each cold start was an incident.
     """
-    loopback.require_ok(f"http://{stack.address('flink-taskmanager', 'jmx')}/metrics", "flink-taskmanager", timeout)
+    loopback.require_ok(f"http://{stack.address(name, 'jmx')}/metrics", name, timeout)
     try:
         known = loopback.require_ok(f"{stack.url('flink-jobmanager')}/taskmanagers", "flink-jobmanager", timeout)
     except NotReady:
-        if _is_young(stack):
-            raise NotReady("waits for the JobManager", where="flink-taskmanager") from None
+        if _is_young(stack, name):
+            raise NotReady("waits for the JobManager", where=name) from None
         return
     ids = {entry["id"] for entry in known.json()["taskmanagers"]}
-    started_here = _started_here(stack)
+    started_here = _started_here(stack, name)
     if not ids or (started_here is not None and started_here not in ids):
-        raise NotReady("not registered with the JobManager", where="flink-taskmanager")
+        raise NotReady("not registered with the JobManager", where=name)
 
 
 def gateway_ready(stack: Stack, timeout: float) -> None:
@@ -235,6 +238,33 @@ def before_jobmanager_stops(stack: Stack) -> None:
         each.result()
 
 
+def further_taskmanager(number: int) -> Component:
+    """TaskManager 2 and up: the same slots again. The job's tasks go there when those of another one are lost."""
+    name = replica_name(TASKMANAGER, number)
+
+    def command(stack: Stack) -> Command:
+        return taskmanager_command(stack, name)
+
+    def prepare(stack: Stack) -> None:
+        prepare_taskmanager(stack, name)
+
+    def ready(stack: Stack, timeout: float) -> None:
+        """It tells its own metrics itself, and the JobManager knows it."""
+        taskmanager_ready(stack, timeout, name)
+
+    return Component(
+        name=name,
+        kind="engine",
+        command=command,
+        ready=ready,
+        uses=(JOBMANAGER,),
+        ports=replica_ports(TASKMANAGER_PORTS, number),
+        prepare=prepare,
+        scrapes=(Scrape("jmx"),),
+        summary="runs the lake's job when another TaskManager is lost",
+    )
+
+
 COMPONENTS = (
     Component(
         name="flink-jobmanager",
@@ -251,17 +281,21 @@ COMPONENTS = (
         scrapes=(Scrape("jmx"),),
         image="flink:1.20.3-java17",
         summary="plans and restarts the lake's job",
+        one_because="a second JobManager needs a store for elections (ZooKeeper), which this stack does not have",
     ),
     Component(
         name="flink-taskmanager",
         kind="engine",
         command=taskmanager_command,
         ready=taskmanager_ready,
-        ports={"rpc": 6125, "data": 6126, "jmx": 9407},
+        ports=TASKMANAGER_PORTS,
         prepare=prepare_taskmanager,
         scrapes=(Scrape("jmx"),),
         image="flink:1.20.3-java17",
         summary="runs the lake's job",
+        replicas=Replicas(
+            further_taskmanager, "if tasks of the job ran there, the job goes on from its newest checkpoint"
+        ),
     ),
     Component(
         name="flink-sql-gateway",

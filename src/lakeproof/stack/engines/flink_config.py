@@ -34,7 +34,7 @@ TASKMANAGER_MEMORY = {
 
 def config_yaml(stack: Stack, component: str) -> str:
     """config.yaml of one Flink process. Holds the store's keys: write it with mode 600."""
-    values = _network(stack) | _object_store(stack) | _recovery() | TASKMANAGER_MEMORY
+    values = _network(stack, component) | _object_store(stack) | _recovery() | TASKMANAGER_MEMORY
     values |= {
         "taskmanager.numberOfTaskSlots": str(SLOTS),
         "parallelism.default": "1",
@@ -50,8 +50,9 @@ def config_yaml(stack: Stack, component: str) -> str:
     return "".join(f'{key}: "{value}"\n' for key, value in values.items() if value)
 
 
-def _network(stack: Stack) -> dict[str, str]:
+def _network(stack: Stack, component: str) -> dict[str, str]:
     host = stack.settings.host
+    worker = component if component.startswith("flink-taskmanager") else "flink-taskmanager"
     return {
         "jobmanager.rpc.address": host,
         "jobmanager.rpc.port": str(stack.port("flink-jobmanager", "rpc")),
@@ -62,8 +63,8 @@ def _network(stack: Stack) -> dict[str, str]:
         "rest.port": str(stack.port("flink-jobmanager")),
         "taskmanager.host": host,
         "taskmanager.bind-host": host,
-        "taskmanager.rpc.port": str(stack.port("flink-taskmanager", "rpc")),
-        "taskmanager.data.port": str(stack.port("flink-taskmanager", "data")),
+        "taskmanager.rpc.port": str(stack.port(worker, "rpc")),
+        "taskmanager.data.port": str(stack.port(worker, "data")),
         "sql-gateway.endpoint.rest.address": host,
         "sql-gateway.endpoint.rest.bind-address": host,
         "sql-gateway.endpoint.rest.port": str(stack.port("flink-sql-gateway")),

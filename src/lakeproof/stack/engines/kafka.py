@@ -230,5 +230,6 @@ COMPONENTS = (
         stop_seconds=15.0,
         image="apache/kafka:4.1.1",
         summary="the log that changes pass through",
+        one_because="one broker is also the only controller, and every topic has one replica",
     ),
 )

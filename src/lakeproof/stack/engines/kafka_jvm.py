@@ -35,11 +35,11 @@ def argv(stack: Stack, component: str, heap: tuple[str, ...], main: str, *argume
     )
 
 
-def write_agent_and_logs(stack: Stack, component: str, levels: dict[str, str]) -> None:
-    """Write jmx.yml (from stack/engines/jmx) and log4j2.properties; `levels`: logger → level, root is INFO."""
+def write_agent_and_logs(stack: Stack, component: str, levels: dict[str, str], *, rules: str | None = None) -> None:
+    """Write jmx.yml (stack/engines/jmx/RULES.yml) and log4j2.properties; `levels`: logger → level, root is INFO."""
     etc = stack.etc_dir(component)
-    rules = files("lakeproof.stack.engines").joinpath("jmx", f"{component}.yml").read_text(encoding="utf-8")
-    write_file(etc / "jmx.yml", rules)
+    exported = files("lakeproof.stack.engines").joinpath("jmx", f"{rules or component}.yml")
+    write_file(etc / "jmx.yml", exported.read_text(encoding="utf-8"))
     write_file(etc / "log4j2.properties", log4j2(levels))
 
 

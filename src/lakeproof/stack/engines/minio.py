@@ -100,5 +100,6 @@ COMPONENTS = (
         start_seconds=30.0,
         image="minio/minio:RELEASE.2025-04-22T22-12-26Z",
         summary="object store (S3)",
+        one_because="one process serves one folder",
     ),
 )

@@ -276,5 +276,6 @@ COMPONENTS = (
         stop_seconds=20.0,
         image="mysql:8.0",
         summary="the shop's order database (MariaDB)",
+        one_because="a second MariaDB would be a replica, and capture and the services know one primary",
     ),
 )

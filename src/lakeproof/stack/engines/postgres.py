@@ -411,5 +411,6 @@ COMPONENTS = (
         in_plain_up=False,
         image="postgres:15",
         summary="the database of payment, fulfillment, support and notification",
+        one_because="a second PostgreSQL would be a standby, and the services know one primary",
     ),
 )

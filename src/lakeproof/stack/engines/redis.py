@@ -118,5 +118,6 @@ COMPONENTS = (
         in_plain_up=False,
         image="redis:7.0",
         summary="counts of the notification limiter, cache of the support timeline",
+        one_because="what it keeps may be lost at any time, so no second one stands by",
     ),
 )

@@ -10,6 +10,7 @@ diagnostic flag for it): 9 s → 3.3 s on 2 cores, agent included.
 """
 
 import hashlib
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,16 +21,25 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
-from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack import loopback
+from lakeproof.stack.component import Command, Component, Replicas, Scrape
+from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 
+NAME = "trino"
+PORTS = {"http": 8080, "jmx": 9408}
 CATALOG = "lake"
 SCHEMA = "oltp"
 WAREHOUSE = "s3://lake/wh"
 HEAP = "1g"
+_SERVER_FILE = "config.properties"
+# Less than start_seconds, at whose end a start counts as failed.
+_ANNOUNCING_SECONDS = 120.0
 
 # S3 keys stay out of files and of SQL: Trino resolves these references itself, also in CREATE CATALOG.
 _ACCESS_KEY, _SECRET_KEY = "LAKE_S3_ACCESS_KEY", "LAKE_S3_SECRET_KEY"
+# By it the servers of a cluster know each other; without one, Trino takes the name of the environment.
+_INTERNAL_SECRET = "LAKE_TRINO_SECRET"
 
 _LOG_LEVELS = """\
 io.trino=INFO
@@ -68,30 +78,31 @@ def catalog_properties(stack: Stack, ref: str) -> dict[str, str]:
     }
 
 
-def _server_properties(stack: Stack) -> dict[str, str]:
-    port = stack.port("trino")
-    return {
-        "coordinator": "true",
-        "node-scheduler.include-coordinator": "true",
-        "http-server.http.port": str(port),
-        "discovery.uri": f"http://{stack.settings.host}:{port}",
+def server_properties(stack: Stack, name: str = NAME) -> dict[str, str]:
+    """config.properties of the coordinator, which works as well, or of a further server, which only works."""
+    role = {"coordinator": "false"}
+    if name == NAME:
+        role = {"coordinator": "true", "node-scheduler.include-coordinator": "true", "catalog.store": "file"}
+    return role | {
+        "http-server.http.port": str(stack.port(name)),
+        "discovery.uri": f"http://{stack.settings.host}:{stack.port(NAME)}",
+        "internal-communication.shared-secret": f"${{ENV:{_INTERNAL_SECRET}}}",
         "node.internal-address": stack.settings.host,
         "node.bind-ip": stack.settings.host,
         "plugin.dir": str(artifacts.path("trino") / "plugin"),
         "catalog.management": "dynamic",
-        "catalog.store": "file",
         "query.max-memory": "450MB",
         "query.max-memory-per-node": "450MB",
         "memory.heap-headroom-per-node": "250MB",
         "query.max-history": "50",
         "query.min-expire-age": "1m",
-        "log.levels-file": str(stack.etc_dir("trino") / "log.properties"),
+        "log.levels-file": str(stack.etc_dir(name) / "log.properties"),
     }
 
 
-def command(stack: Stack) -> Command:
-    """One server that is coordinator and worker; keys in the environment."""
-    etc, data, home = stack.etc_dir("trino"), stack.data_dir("trino"), artifacts.path("trino")
+def command(stack: Stack, name: str = NAME) -> Command:
+    """One server; keys in the environment."""
+    etc, data, home = stack.etc_dir(name), stack.data_dir(name), artifacts.path("trino")
     agent = artifacts.path("jmx-agent") / "jmx_prometheus_javaagent.jar"
     return Command(
         argv=(
@@ -115,33 +126,43 @@ def command(stack: Stack) -> Command:
             "--enable-native-access=ALL-UNNAMED",
             "--sun-misc-unsafe-memory-access=allow",
             "--add-modules=jdk.incubator.vector",
-            f"-javaagent:{agent}={stack.settings.host}:{stack.port('trino', 'jmx')}:{etc / 'jmx.yml'}",
+            f"-javaagent:{agent}={stack.settings.host}:{stack.port(name, 'jmx')}:{etc / 'jmx.yml'}",
             "-cp",
             f"{etc / 'boot.jar'}:{home / 'main' / 'lib'}/*",
-            f"-Dconfig={etc / 'config.properties'}",
+            f"-Dconfig={etc / _SERVER_FILE}",
             "-Dnode.environment=lakeproof",
-            "-Dnode.id=trino",
+            f"-Dnode.id={name}",
             f"-Dnode.data-dir={data}",
             "TrinoLauncher",
         ),
-        env={_ACCESS_KEY: stack.secret("s3-access-key"), _SECRET_KEY: stack.secret("s3-secret-key")},
+        env={
+            _ACCESS_KEY: stack.secret("s3-access-key"),
+            _SECRET_KEY: stack.secret("s3-secret-key"),
+            _INTERNAL_SECRET: stack.secret("trino-internal"),
+        },
         cwd=etc,
     )
 
 
 def prepare(stack: Stack) -> None:
     """Config, and the one catalog that stays; catalogs of pinned reads that a crash left are gone with this."""
-    etc = stack.etc_dir("trino")
+    etc = stack.etc_dir(NAME)
     catalogs = etc / "etc" / "catalog"
     catalogs.mkdir(parents=True, exist_ok=True)
-    stack.data_dir("trino").mkdir(parents=True, exist_ok=True)
     for left in catalogs.glob("*.properties"):
         left.unlink()
-    (etc / "config.properties").write_text(_lines(_server_properties(stack)))
-    (etc / "log.properties").write_text(_LOG_LEVELS)
-    (etc / "jmx.yml").write_text(_JMX)
     lake = {"connector.name": "iceberg"} | catalog_properties(stack, "main")
     (catalogs / f"{CATALOG}.properties").write_text(_lines(lake))
+    _write_server(stack, NAME)
+
+
+def _write_server(stack: Stack, name: str) -> None:
+    etc = stack.etc_dir(name)
+    etc.mkdir(parents=True, exist_ok=True)
+    stack.data_dir(name).mkdir(parents=True, exist_ok=True)
+    (etc / _SERVER_FILE).write_text(_lines(server_properties(stack, name)))
+    (etc / "log.properties").write_text(_LOG_LEVELS)
+    (etc / "jmx.yml").write_text(_JMX)
     _make_boot_jar(artifacts.path("trino") / "boot", etc / "boot.jar")
 
 
@@ -165,20 +186,78 @@ def _make_boot_jar(classes: Path, jar: Path) -> None:
 
 def ready(stack: Stack, timeout: float) -> None:
     """`SELECT 1` through the statement API has its row within `timeout` seconds. Raises: NotReady."""
+    rows = _rows(stack, "SELECT 1", timeout)
+    if rows != [[1]]:
+        raise NotReady(f"SELECT 1 gave {rows}", where=NAME)
+
+
+def worker_ready(stack: Stack, timeout: float, name: str) -> None:
+    """It says itself that it has started, and the coordinator gives it work. Raises: NotReady.
+
+    While the coordinator is away its own answer is enough: restarting it would not help. But one that was
+    started just now waits for it, or it would be healthy before any query could use it.
+    """
+    told = loopback.require_ok(f"{stack.url(name)}/v1/info", name, timeout).json()
+    if told.get("starting") is not False:
+        raise NotReady("still starting", where=name)
+    try:
+        rows = _rows(stack, f"SELECT state FROM system.runtime.nodes WHERE node_id = '{name}'", timeout)
+    except NotReady:
+        if time.time() - (stack.etc_dir(name) / _SERVER_FILE).stat().st_mtime < _ANNOUNCING_SECONDS:
+            raise
+        return
+    if rows != [["active"]]:
+        raise NotReady("the coordinator does not know it", where=name)
+
+
+def _rows(stack: Stack, sql: str, timeout: float) -> list[list[object]]:
+    """The rows of one small statement. Raises: NotReady."""
     deadline = Deadline(timeout)
+    rows: list[list[object]] = []
     try:
         with httpx.Client(timeout=timeout, headers={"X-Trino-User": "lakeproof-health"}, trust_env=False) as client:
-            page = client.post(f"{stack.url('trino')}/v1/statement", content="SELECT 1").raise_for_status().json()
+            page = client.post(f"{stack.url(NAME)}/v1/statement", content=sql).raise_for_status().json()
             while "nextUri" in page:
                 if deadline.expired:
                     client.delete(page["nextUri"])
-                    raise NotReady(f"SELECT 1 is {page['stats']['state']} after {timeout:g} s", where="trino")
+                    raise NotReady(f"{sql} is {page['stats']['state']} after {timeout:g} s", where=NAME)
                 page = client.get(page["nextUri"]).raise_for_status().json()
-                if page.get("data") == [[1]]:
-                    return
+                rows += page.get("data", [])
     except (httpx.HTTPError, ValueError) as error:
-        raise NotReady(f"no answer: {type(error).__name__} {error}".strip(), where="trino") from error
-    raise NotReady(str(page.get("error", {}).get("message", "no row came")), where="trino")
+        raise NotReady(f"no answer: {type(error).__name__} {error}".strip(), where=NAME) from error
+    if "error" in page:
+        raise NotReady(str(page["error"].get("message", "no row came")), where=NAME)
+    return rows
+
+
+def further_server(number: int) -> Component:
+    """Server 2 and up: takes splits of the coordinator's queries, in its catalogs, pinned ones too."""
+    name = replica_name(NAME, number)
+
+    def start(stack: Stack) -> Command:
+        return command(stack, name)
+
+    def write(stack: Stack) -> None:
+        _write_server(stack, name)
+
+    def ask(stack: Stack, timeout: float) -> None:
+        """It says itself that it has started, and the coordinator gives it work."""
+        worker_ready(stack, timeout, name)
+
+    return Component(
+        name=name,
+        kind="engine",
+        command=start,
+        prepare=write,
+        ready=ask,
+        needs=(NAME,),
+        uses=("minio",),
+        ports=replica_ports(PORTS, number),
+        scrapes=(Scrape("jmx"),),
+        start_seconds=150,
+        stop_seconds=15,
+        summary="a further worker of Trino",
+    )
 
 
 COMPONENTS = (
@@ -190,10 +269,11 @@ COMPONENTS = (
         prepare=prepare,
         ready=ready,
         uses=("nessie", "minio"),
-        ports={"http": 8080, "jmx": 9408},
+        ports=PORTS,
         scrapes=(Scrape("jmx"),),
         start_seconds=150,
         stop_seconds=15,  # the first stop writes the class archive: 5 s on 2 cores
         image="trinodb/trino:483",
+        replicas=Replicas(further_server, "a query with work there fails, and has to be asked again"),
     ),
 )

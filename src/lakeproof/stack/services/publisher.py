@@ -28,5 +28,6 @@ COMPONENTS = (
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="publishes checkpoints to the catalog",
+        one_because="two publishers would race for the same Nessie branch",
     ),
 )

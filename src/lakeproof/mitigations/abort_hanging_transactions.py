@@ -1,0 +1,60 @@
+"""Abort transactions that the capture's topics hold open and the coordinator knows no more, by Kafka's own tool.
+
+Nothing of them was ever shown to a reader of committed rows, nor was a place of capture kept: it writes them again.
+The offsets' topics come last: capture goes on as soon as its offsets can be read, and its next transaction in a topic
+that still holds the old one open would end both in one.
+"""
+
+import subprocess
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.install import artifacts, java
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.transactions import is_capture_topic
+from lakeproof.stack.stack import Stack
+
+TOOL = "org.apache.kafka.tools.TransactionsCommand"
+TOOL_SECONDS = 120.0
+BROKER = 1
+
+
+def typed(stack: Stack, arguments: Arguments) -> str:
+    """By Kafka's own tool, topic by topic."""
+    tool = f"kafka-transactions --bootstrap-server {stack.address('kafka', 'tcp')}"
+    return f"{tool} find-hanging --broker-id {BROKER}; {tool} abort --topic … --partition … --start-offset …"
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Find them, and abort each. Raises: TerminalError, MissingArtifact."""
+    told = _tool(stack, "find-hanging", "--broker-id", str(BROKER), "--max-transaction-timeout", "1")
+    found = hanging(told)
+    for topic, partition, offset in found:
+        _tool(stack, "abort", "--topic", topic, "--partition", partition, "--start-offset", offset)
+    return f"aborted: {', '.join(topic for topic, _, _ in found)}" if found else "no transaction hangs"
+
+
+def hanging(table: str) -> list[tuple[str, str, str]]:
+    """(topic, partition, first offset) of the capture's topics in the tool's table, offsets' topics last."""
+    rows = [line.split() for line in table.splitlines()]
+    found = [(row[0], row[1], row[5]) for row in rows if len(row) > 5 and is_capture_topic(row[0])]
+    return sorted(found, key=lambda one: (one[0].startswith("_"), one))
+
+
+def _tool(stack: Stack, *arguments: str) -> str:
+    jars = artifacts.path("kafka") / "libs"
+    argv = (str(java.find_java(17)), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*", TOOL)
+    command = (*argv, "--bootstrap-server", stack.address("kafka", "tcp"), *arguments)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise TerminalError(f"no answer within {TOOL_SECONDS:.0f} s", where=f"kafka, {arguments[0]}") from error
+    if done.returncode != 0:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise TerminalError(" | ".join(said[-2:]), where=f"kafka, {arguments[0]}")
+    return done.stdout
+
+
+MITIGATION = Mitigation(
+    "abort_hanging_transactions", "abort transactions that no coordinator knows, in the capture's topics", typed, run
+)

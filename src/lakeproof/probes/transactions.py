@@ -1,0 +1,86 @@
+"""How old is the oldest transaction that is still open in the capture's topics?
+
+Kafka 4.3.1: a broker that was frozen for longer than its session (3 s here) comes back fenced, and now and then it
+then forgets a transaction: the coordinator calls it done, the partition keeps it open. Nothing times such a one out.
+Readers of committed rows stop before it, Connect's own reader of its offsets too, so capture hangs as RUNNING.
+"""
+
+import time
+from contextlib import closing
+from typing import Any
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.kafka import OffsetSpec, admin, topics
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
+from lakeproof.stack.stack import Stack
+
+# What rows and offsets of capture go through: every topic whose name begins so.
+CAPTURE_TOPICS = ("cdc.", "_connect_offsets_")
+# The coordinator ends a transaction after the producer's 60 s, looking every 10 s.
+HANGING_SECONDS = 75
+
+
+def is_capture_topic(name: str) -> bool:
+    """True for a topic that capture writes in transactions."""
+    return name.startswith(CAPTURE_TOPICS)
+
+
+def open_transaction_seconds(stack: Stack, timeout: float) -> Value:
+    """Seconds since the first record of the oldest open transaction; 0 where none is open."""
+    partitions = [TopicPartition(name, 0) for name in str(topics(stack, timeout)).split() if is_capture_topic(name)]
+    committed, written = (
+        _ends(stack, partitions, isolation, timeout)
+        for isolation in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+    )
+    # Asked in this order a transaction that ends in between is taken for open: for as long as it takes to ask.
+    behind = [TopicPartition(name, 0, offset) for name, offset in committed.items() if offset < written[name]]
+    begun = [at for at in (_written_at(stack, one, timeout) for one in behind) if at is not None]
+    return round(max(0.0, time.time() - min(begun)), 3) if begun else 0
+
+
+def _ends(stack: Stack, partitions: list[TopicPartition], isolation: Any, timeout: float) -> dict[str, int]:
+    client = admin(stack)
+    try:
+        client.list_topics(
+            timeout=timeout
+        )  # a fresh client knows no leader yet, and would wait for its whole timeout
+        asked = client.list_offsets(
+            {one: OffsetSpec.latest() for one in partitions}, isolation_level=isolation, request_timeout=timeout
+        )
+        return {one.topic: int(found.result(timeout=timeout).offset) for one, found in asked.items()}
+    except (KafkaException, TimeoutError) as error:
+        raise CouldNotLook(f"no end offsets: {error}", where="kafka") from error
+
+
+def _written_at(stack: Stack, first: TopicPartition, timeout: float) -> float | None:
+    """When the record at that offset was written, in epoch seconds; None where it cannot be read in time."""
+    settings: dict[str, Any] = {
+        "bootstrap.servers": stack.address("kafka", "tcp"),
+        "group.id": "lakeproof-probe",
+        "enable.auto.commit": False,
+        "isolation.level": "read_uncommitted",
+        "log_level": 0,
+    }
+    with closing(Consumer(settings)) as consumer:
+        consumer.assign([first])
+        message = consumer.poll(timeout)
+        if message is None or message.error() is not None:
+            return None
+        return float(message.timestamp()[1]) / 1000
+
+
+PROBES = (
+    Probe(
+        "open-transaction",
+        "kafka",
+        "end offsets of the capture's topics, committed against written; age of the first record between",
+        "s",
+        open_transaction_seconds,
+        Condition(Operator.BELOW, HANGING_SECONDS),
+        about=("connect",),
+    ),
+)

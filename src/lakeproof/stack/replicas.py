@@ -1,0 +1,99 @@
+"""Further processes of a component: their names, their ports, and how they join the list of components.
+
+Process 1 bears the component's own name; process 2 of connect is connect-2, with ports 100 higher. They are
+components like every other, known by name to `ps`, `logs`, `kill` and diagnosis, and run only once asked for.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from lakeproof.errors import InvalidInput
+from lakeproof.stack.component import Component
+
+# Ports are kept free for so many; two cores carry no more.
+PROCESSES_MAX = 3
+_PORTS_APART = 100
+
+
+def replica_name(component: str, number: int) -> str:
+    """The name of process `number` (2 and up)."""
+    return f"{component}-{number}"
+
+
+def replica_ports(ports: Mapping[str, int], number: int) -> dict[str, int]:
+    """The usual ports of process `number`."""
+    return {kind: port + _PORTS_APART * (number - 1) for kind, port in ports.items()}
+
+
+def with_replicas(components: Iterable[Component]) -> list[Component]:
+    """All of them, and the further processes of those that may have some.
+
+    What is taken down with a component are all its processes: one that went on would be a zombie that writes.
+    """
+    given = list(components)
+    made = [_replica(one, number) for one in given for number in _numbers(one)]
+    names: dict[str, list[str]] = {}
+    for one in made:
+        names.setdefault(str(one.replica_of), []).append(one.name)
+    return [
+        replace(one, takes_down=(*one.takes_down, *(each for down in one.takes_down for each in names.get(down, ()))))
+        for one in (*given, *made)
+    ]
+
+
+def _numbers(component: Component) -> range:
+    return range(2, PROCESSES_MAX + 1) if component.replicas is not None else range(0)
+
+
+def _replica(component: Component, number: int) -> Component:
+    assert component.replicas is not None
+    made = component.replicas.make(number)
+    return replace(
+        made,
+        replica_of=component.name,
+        replicas=None,
+        uses=tuple(dict.fromkeys((*made.uses, component.name))),
+        in_plain_up=False,
+    )
+
+
+def replicas_of(name: str, components: Mapping[str, Component]) -> tuple[str, ...]:
+    """The names of the processes 2 and up of a component, in order."""
+    return tuple(one.name for one in components.values() if one.replica_of == name)
+
+
+def family_of(name: str, components: Mapping[str, Component]) -> str:
+    """The component that a process belongs to: of connect-2 it is connect."""
+    one = components.get(name)
+    return one.replica_of or name if one is not None else name
+
+
+def replicas_for(
+    name: str, count: int, components: Mapping[str, Component]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The further processes of `name` that `count` in all mean: (wanted, not wanted).
+
+    Raises: InvalidInput where it cannot have so many, saying why and what can.
+    """
+    component = components[name]
+    can = ", ".join(one.name for one in components.values() if one.replicas is not None)
+    if component.replica_of is not None:
+        raise InvalidInput(
+            f"it is one of the processes of {component.replica_of}",
+            where=name,
+            next_action=f"lakeproof scale {component.replica_of} {count}",
+        )
+    if count < 1:
+        raise InvalidInput("fewer than one is none", where=name, next_action=f"lakeproof stop {name}")
+    if component.replicas is None:
+        if count == 1:
+            return (), ()
+        raise InvalidInput(f"it stays one: {component.one_because}", where=name, next_action=f"scale one of {can}")
+    if count > PROCESSES_MAX:
+        raise InvalidInput(
+            f"{count} are too many: a stack on one machine has ports for {PROCESSES_MAX}",
+            where=name,
+            next_action=f"lakeproof scale {name} {PROCESSES_MAX}",
+        )
+    further = replicas_of(name, components)
+    return further[: count - 1], further[count - 1 :]
