@@ -53,6 +53,7 @@ TEMPLATES: Mapping[str, Template | None] = {
     "order.deleted": None,
     "order.paid": Template(Topic.ORDER, "Thank you for your order", "Order {order_id} is paid."),
     "order.cancelled": Template(Topic.ORDER, "Your order is cancelled", "Order {order_id} is cancelled."),
+    "order.returned": None,  # told by status.returned and payment.refunded
 }
 
 
