@@ -96,6 +96,14 @@ def read_event(source: str, value: bytes | None) -> Wanted | None:
     return _wanted(_uuid(event.get("event_id")), source, event.get("type"), data, trace_id)
 
 
+def event_id_of(value: bytes | None) -> uuid.UUID | None:
+    """The id of an event that cannot be read otherwise, where it has one."""
+    try:
+        return _uuid(_json(value or b"").get("event_id"))
+    except InvalidPayload:
+        return None
+
+
 def _of_order(change: dict[str, Any]) -> Wanted | None:
     """A row of order_events, once, as it was written; rows of a snapshot are old news."""
     origin, row = change.get("source"), change.get("after")
