@@ -19,6 +19,7 @@ class Store(StrEnum):
     ORDERING = "order-service"
     PAYING = "payment-service"
     SENDING = "fulfillment-service"
+    CAPTURE = "connect"  # tells support of orders' changes: without it a timeline may be as old as its cache keeps it
 
 
 class Part(StrEnum):

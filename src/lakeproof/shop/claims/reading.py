@@ -48,7 +48,7 @@ WHERE $1::bigint[] IS NULL OR p.order_id = ANY($1) OR p.id = ANY($2) GROUP BY p.
 _PARCELS = "SELECT id, order_id, status FROM fulfillments WHERE $1::bigint[] IS NULL OR order_id = ANY($1)"
 _TOTALS = "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent FROM inventory.stock"
 _LINES = "SELECT sku, id, kind, state, quantity FROM inventory.stock WHERE kind = '{kind}' ALLOW FILTERING"
-_OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING}
+_OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING, Store.CAPTURE}
 _OUTBOX = """
 SELECT count(*) AS unsent,
        COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(created_at)), 0) AS oldest

@@ -100,16 +100,19 @@ class EventReader:
         assert found.order_id is not None
         while True:
             try:
-                customer_id = await self._customers.of_order(found.order_id)
+                owner = await self._customers.of_order(found.order_id)
             except NobodyAnswers as error:
                 logger.warning("events wait for the order service", extra={"reason": str(error)})
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            if customer_id is None:
+            if owner is None:
                 why = f"there is no order {found.order_id}"
                 self._pass_over(record, DropReason.INVALID_PAYLOAD, why, dropped, found.event_id)
                 return None
-            return Addressed(found, customer_id)
+            if owner.by_checkout and found.told_by_receipt:
+                self._metrics.events.labels("of_no_interest").inc()
+                return None
+            return Addressed(found, owner.customer_id)
 
     def _pass_over(
         self,
