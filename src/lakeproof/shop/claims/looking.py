@@ -10,7 +10,6 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.claims.facts import Scope, ShopFacts, Store
 from lakeproof.shop.claims.judging import CLAIMS, oversold
 from lakeproof.shop.claims.reading import read_facts
-from lakeproof.shop.contacts import read_contacts
 from lakeproof.stack.stack import Stack
 
 SETTLE_SECONDS = 15.0
@@ -35,8 +34,7 @@ def look(stack: Stack, progress: Callable[[str], None] = lambda text: None) -> F
         stores = stores_of(stack)
         if not stores & {Store.SHOP, Store.STOCK}:
             return Findings({}, None)
-        contacts = read_contacts(stack.ledger_dir)
-        return settled(lambda scope: read_facts(stack, stores, scope, contacts), progress)
+        return settled(lambda scope: read_facts(stack, stores, scope), progress)
     except LakeproofError as error:
         return Findings({}, None, (error.message,))
 

@@ -23,7 +23,7 @@ from lakeproof.shop.claims.judging import TIMELINES
 from lakeproof.shop.claims.reading_acts import read_acts
 from lakeproof.shop.claims.reading_service import read_timelines, read_told
 from lakeproof.shop.claims.rows import READ_SECONDS, rows_of
-from lakeproof.shop.contacts import Contacts
+from lakeproof.shop.contacts import read_contacts
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.stack.engines import cassandra_session, mysql
 from lakeproof.stack.stack import Stack
@@ -56,7 +56,7 @@ FROM outbox WHERE sent_at IS NULL
 """
 
 
-def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope, contacts: Contacts) -> ShopFacts:
+def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope) -> ShopFacts:
     """What of `scope` those stores hold now.
 
     Orders and checkouts last: what they say is true then was true before elsewhere.
@@ -68,7 +68,8 @@ def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope, contacts: Co
     if Store.SHOP in there:
         found |= asyncio.run(_shop(stack, scope, consumed=Store.NOTIFIER in there))
         if Part.CONTACTS in parts and there & {Store.SUPPORT, Store.NOTIFIER}:
-            found |= asyncio.run(read_told(stack, contacts, there))
+            # Anew at every look: customers go on telling.
+            found |= asyncio.run(read_told(stack, read_contacts(stack.ledger_dir), there))
         if Part.TIMELINES in parts and there >= _OF_TIMELINES:
             found["timelines"] = read_timelines(stack, TIMELINES)
     if Store.ORDERS in there and Part.CHECKOUTS in parts:
