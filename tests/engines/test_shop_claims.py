@@ -14,7 +14,7 @@ from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.stack.engines import mysql, postgres
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(900)]
 
 SERVICES = (
     *("order-service", "payment-service", "inventory-service", "fulfillment-service", "notification-service"),
@@ -113,7 +113,7 @@ def broken_by_hand(request: pytest.FixtureRequest, stack: Stack, report: Traffic
 
 
 def test_a_claim_goes_red_by_hand(stack: Stack, broken_by_hand: str) -> None:
-    found = look(stack)
+    found = look(stack, settle_seconds=2.0)
     assert found.unknown == ()
     red = [name for name, broken in found.broken.items() if broken]
     assert any(broken_by_hand in name for name in red), red
@@ -123,7 +123,7 @@ def test_a_timeline_that_its_cache_keeps_although_it_is_old_goes_red(stack: Stac
     look(stack)  # now they are kept
     later = "UPDATE payments SET updated_at = updated_at + interval '1 second'"
     changed(stack, "payment", later)
-    found = look(stack)
+    found = look(stack, settle_seconds=2.0)
     assert [name for name, broken in found.broken.items() if broken and "timelines" in name]
 
 

@@ -28,13 +28,15 @@ class Findings:
     unknown: tuple[str, ...] = ()
 
 
-def look(stack: Stack, progress: Callable[[str], None] = lambda text: None) -> Findings:
-    """What does not hold in the shop's stores; takes SETTLE_SECONDS at most where something does not hold."""
+def look(
+    stack: Stack, progress: Callable[[str], None] = lambda text: None, *, settle_seconds: float = SETTLE_SECONDS
+) -> Findings:
+    """What does not hold in the shop's stores; takes `settle_seconds` and a look where something does not hold."""
     try:
         stores = stores_of(stack)
         if not stores & {Store.SHOP, Store.STOCK}:
             return Findings({}, None)
-        return settled(lambda scope: read_facts(stack, stores, scope), progress)
+        return settled(lambda scope: read_facts(stack, stores, scope), progress, settle_seconds=settle_seconds)
     except LakeproofError as error:
         return Findings({}, None, (error.message,))
 
