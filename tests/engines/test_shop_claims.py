@@ -9,6 +9,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.claims import reading_acts
 from lakeproof.shop.claims.judging import CLAIMS
 from lakeproof.shop.claims.looking import look
+from lakeproof.shop.shoppers import purchases, traffic
 from lakeproof.shop.shoppers.report import TrafficReport
 from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.stack.engines import mysql, postgres
@@ -20,7 +21,9 @@ SERVICES = (
     *("order-service", "payment-service", "inventory-service", "fulfillment-service", "notification-service"),
     *("support-service", "connect"),
 )
-SECONDS, PURCHASES = 40.0, 5.0
+# Few purchases, of which many are more than a purchase: a busy machine has to get through them.
+SECONDS, PURCHASES, SETTLE_SECONDS = 50.0, 0.7, 240.0
+SHARES = {"CANCEL": 0.3, "RETURN": 0.3, "COMPLAIN": 0.5, "OPT_OUT": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,11 @@ def supervisor(up: Callable[..., SupervisorClient]) -> SupervisorClient:
 
 @pytest.fixture(scope="module")
 def report(stack: Stack, supervisor: SupervisorClient) -> TrafficReport:
-    return serve_in_new_loop(of_stack(stack, 3.0, 7, purchase_rate=PURCHASES), SECONDS)
+    with pytest.MonkeyPatch.context() as patched:
+        for name, share in SHARES.items():
+            patched.setattr(purchases, name, share)
+        patched.setattr(traffic, "SETTLE_LIMIT_SECONDS", SETTLE_SECONDS)
+        return serve_in_new_loop(of_stack(stack, 1.0, 7, purchase_rate=PURCHASES), SECONDS)
 
 
 @pytest.fixture(autouse=True)
