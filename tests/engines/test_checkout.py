@@ -14,7 +14,7 @@ from tests.engines.openapi import assert_it_keeps_its_openapi
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.checkout.models import Step
+from lakeproof.shop.checkout.models import ENDS, Step, Undoing
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -24,6 +24,8 @@ SERVICES = ("order-service", "payment-service", "inventory-service", "fulfillmen
 ADDRESS = {"name": "A", "street": "1 Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"}
 QUICK = {"LAKEPROOF_CHECKOUT__HOLD_SECONDS": "4", "LAKEPROOF_CHECKOUT__SWEEP_SECONDS": "0.3"}
 FORWARD = (Step.RESERVE, Step.ORDER, Step.AUTHORIZE, Step.CONFIRM, Step.CAPTURE, Step.PAY, Step.LABEL, Step.NOTIFY)
+# What is done before each end, and whether the parcel has to be shipped for it.
+UNDOING = {"cancel": False, "return": True}
 BACKWARD = (Step.VOID, Step.RELEASE, Step.CANCEL)
 
 
@@ -58,9 +60,43 @@ class Shop:
             except httpx.HTTPError:
                 return None
             last[:] = [answer.json()]
-            return last[0] if last[0].get("next_step") in ("done", "failed") else None
+            return last[0] if last[0].get("next_step") in ENDS else None
 
         return Deadline(seconds).wait_for(f"the end of {key}", look, seen=lambda: str(last))
+
+    def undo(self, key: str, what: str, client: httpx.Client | None = None) -> httpx.Response:
+        """What is asked of a purchase: cancel or return."""
+        return (client or self.at["order-service"]).post(f"/checkouts/{key}/{what}")
+
+    def parcels(self, order_id: int) -> list[dict[str, Any]]:
+        found = self.at["fulfillment-service"].get("/fulfillments", params={"order_id": order_id})
+        return list(found.json()["fulfillments"])
+
+    def bought(self, sku: str, *, shipped: bool) -> dict[str, Any]:
+        """A purchase that is over, its parcel shipped or held."""
+        key = a_key()
+        body = basket(sku) | {"keep_seconds": 0 if shipped else 3600}
+        assert buy(self.at["order-service"], key, body).status_code in (201, 202)
+        found = self.ended(key)
+        assert found["status"] == "bought"
+        if shipped:
+            self.shipped(found["order_id"])
+        return found
+
+    def shipped(self, order_id: int) -> None:
+        Deadline(60).wait_for(
+            "a shipped parcel", lambda: [one["status"] for one in self.parcels(order_id)] == ["shipped"] or None
+        )
+
+    def require_undone(self, checkout: dict[str, Any], sku: str, total: str = "12.30") -> None:
+        """Cancelled or returned: all money back, once; all goods back, once; the order and the parcel say so."""
+        order_id, end = checkout["order_id"], checkout["status"]
+        (payment,) = self.at["payment-service"].get("/payments", params={"order_id": order_id}).json()["payments"]
+        assert (payment["status"], payment["captured"], payment["refunded"]) == ("refunded", total, total)
+        assert self.at["order-service"].get(f"/orders/{order_id}").json()["status"] == end
+        assert [one["status"] for one in self.parcels(order_id)] == [end]
+        found = self.at["inventory-service"].get(f"/stock/{sku}").json()
+        assert (found["received"], found["sold"], found["reserved"], found["on_hand"]) == (12, 2, 0, 10)
 
     def stock(self, sku: str) -> tuple[int, int, int]:
         """Sold, reserved, on hand."""
@@ -206,6 +242,68 @@ def test_a_crash_while_it_is_turned_back_is_mended(shop: Shop, step: Step, when:
     assert ended["status"] == "failed"
     shop.require_consistent(ended)
     assert shop.stock(sku) == (0, 0, 10)
+
+
+@pytest.mark.parametrize(("what", "shipped"), UNDOING.items())
+def test_what_was_bought_is_undone_once_however_often_it_is_asked_for(shop: Shop, what: str, shipped: bool) -> None:
+    sku = shop.stocked()
+    key = shop.bought(sku, shipped=shipped)["key"]
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: shop.undo(key, what), range(10)))
+    assert {answer.status_code for answer in answers} <= {200, 202}
+    ended = shop.ended(key)
+    assert ended["status"] == {"cancel": "cancelled", "return": "returned"}[what]
+    assert shop.undo(key, what).json() == ended
+    shop.require_undone(ended, sku)
+    other = shop.undo(key, "return" if what == "cancel" else "cancel")
+    assert (other.status_code, other.json()["outcome"]) == (409, "not_done")
+    assert buy(shop.at["order-service"], key, basket(sku) | {"keep_seconds": 0 if shipped else 3600}).json() == ended
+
+
+def test_what_is_shipped_cannot_be_cancelled_and_what_is_not_cannot_be_returned(shop: Shop) -> None:
+    sku = shop.stocked()
+    kept = shop.bought(sku, shipped=False)
+    gone = shop.bought(sku, shipped=True)
+    answers = [shop.undo(kept["key"], "return"), shop.undo(gone["key"], "cancel")]
+    assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(409, "not_allowed")] * 2
+    shop.require_consistent(shop.ended(kept["key"]))
+    shop.require_consistent(shop.ended(gone["key"]))
+    assert shop.undo(kept["key"], "cancel").json()["status"] == "cancelled"
+    assert shop.undo(gone["key"], "return").json()["status"] == "returned"
+    assert shop.stock(sku) == (4, 0, 10)
+
+
+def test_what_was_not_bought_cannot_be_undone(shop: Shop) -> None:
+    sku, key = shop.stocked(), a_key()
+    assert shop.undo(key, "cancel").status_code == 404
+    buy(shop.at["order-service"], key, basket(sku, card="tok_declined"))
+    assert shop.undo(shop.ended(key)["key"], "cancel").status_code == 409
+
+
+def test_what_was_refunded_by_hand_is_not_refunded_again(shop: Shop) -> None:
+    sku = shop.stocked()
+    bought = shop.bought(sku, shipped=True)
+    given = {"idempotency-key": a_key()}
+    path = f"/payments/{bought['payment_id']}/refund"
+    assert shop.at["payment-service"].post(path, headers=given).status_code == 200
+    ended = shop.undo(bought["key"], "return").json()
+    shop.require_undone(ended, sku)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", [step for undoing in Undoing for step in undoing.steps[:-1]])
+def test_a_crash_while_it_is_undone_is_mended(shop: Shop, step: Step, when: str) -> None:
+    sku = shop.stocked()
+    what = next(undoing for undoing in Undoing if step in undoing.steps).value
+    key = shop.bought(sku, shipped=UNDOING[what])["key"]
+    crash = {**QUICK, "LAKEPROOF_CHECKOUT__CRASH_AT": f"{step.value}:{when}"}
+    with instance("lakeproof.shop.order.app", crash) as crashing:
+        with crashing.wait_until_healthy().client() as client, pytest.raises(httpx.HTTPError):
+            shop.undo(key, what, client)
+        crashing.wait_for_its_death(-9)
+    ended = shop.ended(key)
+    assert ended["status"] == {"cancel": "cancelled", "return": "returned"}[what]
+    shop.require_undone(ended, sku)
 
 
 def test_the_order_service_with_its_checkouts_keeps_its_openapi(stack: Stack, shop: Shop) -> None:

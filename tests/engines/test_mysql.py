@@ -122,3 +122,17 @@ def test_a_folder_that_the_server_may_not_pass_is_named(stack: Stack, open_folde
     closed.chmod(0o700)
     with pytest.raises(TerminalError, match="closed: the user mysql may not pass"):
         mysql.prepare(Stack(stack.settings.model_copy(update={"state_dir": closed / "state"})))
+
+
+def test_a_database_of_an_earlier_version_gets_what_it_lacks(stack: Stack, up: Up) -> None:
+    up("mysql")
+    ask(stack, "ALTER TABLE oltp.orders DROP CONSTRAINT status_is_known")
+    old = "ALTER TABLE oltp.orders ADD CONSTRAINT status_is_known CHECK (status IN ('created', 'paid', 'cancelled'))"
+    ask(stack, old)
+    ask(stack, "ALTER TABLE oltp.checkouts DROP COLUMN asked_at")
+    mysql.provision(stack)
+    assert "'returned'" in str(ask(stack, "SHOW CREATE TABLE oltp.orders"))
+    assert "asked_at" in str(ask(stack, "SHOW CREATE TABLE oltp.checkouts"))
+    altered = "SELECT COUNT(*) FROM information_schema.check_constraints WHERE constraint_name = 'status_is_known'"
+    mysql.provision(stack)  # and again, without a word
+    assert ask(stack, altered) == ((1,),)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lakeproof.shop.checkout.models import Undoing
 from lakeproof.shop.ledger import Expectations, read_ledgers
 from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.order.models import Item, Order
@@ -42,6 +43,10 @@ class ScriptedCounter(Counter):
 
     async def look(self, key: str) -> Told:
         self.asked.append("look")
+        return self.answers.pop(0)
+
+    async def undo(self, key: str, undoing: Undoing) -> Told:
+        self.asked.append(undoing.value)
         return self.answers.pop(0)
 
 
@@ -131,6 +136,67 @@ async def test_a_buyer_who_is_sent_home_leaves_the_call_open(ledger: Ledger) -> 
     assert read_ledgers(ledger.path.parent).by_key[KEY].open_call is not None
 
 
+IS_CANCELLED = replace(PAID, status="cancelled", version=3)
+IS_RETURNED = replace(PAID, status="returned", version=3)
+UNDONE = Told(End.CANCELLED, "", True)
+TOO_LATE = Told(End.REFUSED, "409 not_allowed")
+
+
+async def undone(
+    ledger: Ledger, counter: ScriptedCounter, shelf: Shelf, undoing: Undoing = Undoing.CANCEL
+) -> tuple[Expectations, Tally]:
+    tally, counter.answers = Tally(), [BOUGHT, *counter.answers]
+    shelf.orders = [PAID, *shelf.orders]
+    buyer = Buyer("r-b000001", counter, shelf, ledger, tally, asyncio.Event())
+    await buyer.buy(PURCHASE)
+    await buyer.undo(undoing)
+    return read_ledgers(ledger.path.parent), tally
+
+
+@pytest.mark.parametrize(
+    ("undoing", "told", "order"),
+    [
+        (Undoing.CANCEL, UNDONE, IS_CANCELLED),
+        (Undoing.RETURN, Told(End.RETURNED, "", True), IS_RETURNED),
+    ],
+)
+async def test_an_undoing_is_acknowledged_as_the_order_shows_it(
+    ledger: Ledger, undoing: Undoing, told: Told, order: Order
+) -> None:
+    known, tally = await undone(ledger, ScriptedCounter(told), Shelf(order), undoing)
+    assert known.by_key[KEY].acknowledged[-1].order == order
+    assert (tally.sent, tally.acknowledged, tally.cancelled + tally.returned, tally.mismatched) == (2, 2, 1, 0)
+
+
+async def test_a_refused_undoing_leaves_the_order_as_it_was(ledger: Ledger) -> None:
+    known, tally = await undone(ledger, ScriptedCounter(TOO_LATE), Shelf(PAID))
+    assert (known.by_key[KEY].possible[0].order, known.unclear, tally.refused) == (PAID, 0, 1)
+    assert known.by_key[KEY].open_call is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "order"),
+    [
+        ([NO_WORD, UNDER_WAY, UNDONE], IS_CANCELLED),
+        ([NO_WORD, TOO_LATE], PAID),
+        ([NO_WORD, Told(End.NEVER_BEGUN, "no connection"), UNDONE], IS_CANCELLED),
+    ],
+    ids=["ended behind their back", "was refused", "service away"],
+)
+async def test_an_undoing_without_a_word_is_asked_for_until_there_is_one(
+    ledger: Ledger, answers: list[Told], order: Order
+) -> None:
+    known, tally = await undone(ledger, ScriptedCounter(*answers), Shelf(order))
+    one = known.by_key[KEY]
+    assert (one.acknowledged[-1].order, one.open_call, known.unclear) == (order, None, 0)
+    assert (tally.unclear, tally.settled, tally.open_calls) == (1, 1, 0)
+
+
+async def test_an_undoing_that_the_order_does_not_show_is_not_believed(ledger: Ledger) -> None:
+    known, tally = await undone(ledger, ScriptedCounter(UNDONE, UNDONE), Shelf(PAID, IS_CANCELLED))
+    assert (known.by_key[KEY].acknowledged[-1].order, tally.settled) == (IS_CANCELLED, 1)
+
+
 @pytest.mark.parametrize(
     ("status", "raw", "end"),
     [
@@ -141,6 +207,8 @@ async def test_a_buyer_who_is_sent_home_leaves_the_call_open(ledger: Ledger) -> 
         (503, b'{"error": {"code": "unclear"}, "outcome": "unclear"}', End.NO_WORD),
         (404, b'{"error": {"code": "not_found"}, "outcome": "not_done"}', End.NEVER_BEGUN),
         (502, b"<html>", End.NO_WORD),
+        (200, b'{"status": "returned", "reason": null, "next_step": "returned"}', End.RETURNED),
+        (409, b'{"error": {"code": "not_allowed"}, "outcome": "not_done"}', End.REFUSED),
     ],
 )
 def test_an_answer_is_read_for_what_it_says(status: int, raw: bytes, end: End) -> None:
@@ -151,4 +219,11 @@ def test_the_same_seed_buys_the_same() -> None:
     first, again = (list(islice(purchases(5.0, 3), 50)) for _ in range(2))
     assert first == again
     assert list(purchases(0.0, 3)) == []
+    wishes = [one.wishes for one in islice(purchases(5.0, 3), 2000)]
+    assert {one.undoing for one in wishes} == {None, Undoing.CANCEL, Undoing.RETURN}
+    shares = [
+        sum(getattr(one, name) for one in wishes)
+        for name in ("browses", "complains", "attaches", "opts_out", "opts_in")
+    ]
+    assert 900 < shares[0] < 1100 and all(20 < share < 160 for share in shares[1:])
     assert all(len({sku for sku, _, _ in one.basket.items}) == len(one.basket.items) for one in first)

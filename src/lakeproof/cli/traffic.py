@@ -35,7 +35,8 @@ def traffic(
     """Let shoppers create, pay, change, cancel and delete orders; each call goes into the ledger.
 
     With --purchases, buyers also buy at the checkout, which needs all services (lakeproof up --all): each purchase is
-    one call, and its order is in the ledger as paid, or as cancelled where it was turned back.
+    one call, and its order is in the ledger as paid, or as cancelled where it was turned back. Some of them browse,
+    cancel or return what they bought, complain, opt out of messages and back in: each is one call as well.
 
     A call counts as acknowledged only when its line is on the disk. Calls without a clear answer are repeated under
     their own key until their outcome is known, at most 60 s after the last one was sent.
@@ -85,6 +86,12 @@ def _print(report: "TrafficReport") -> None:
         f"orders {counts.orders} (bought at the checkout {counts.bought}), updates {counts.updates},"
         f" deletes {counts.deletes}, mismatched {counts.mismatched}"
     )
+    if counts.bought:
+        stdout.print(
+            f"cancelled {counts.cancelled}, returned {counts.returned}, complaints {counts.complaints} (with a file"
+            f" {counts.attachments}), opted out {counts.opt_outs}, back in {counts.opt_ins}, browsed {counts.browsed}"
+            f" (unanswered {counts.unread})"
+        )
     stdout.print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
     for reason, count in list(report.refusals.items())[:5]:
         stdout.print(f"refused {count}: {reason}", markup=False)

@@ -12,7 +12,7 @@ one it would have; 0 for an order that was never made. order: as the service ret
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -88,9 +88,14 @@ def is_line(raw: bytes) -> bool:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The lines of one ledger, in the order written. A torn last line (its writer was killed) is left out.
+    """The lines of one ledger, in the order written. Raises: as `records_of`."""
+    return records_of(path, Line.from_json)
 
-    Raises: InvalidInput naming file:line for anything else that is no line of a ledger.
+
+def records_of[T](path: Path, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """What the writer of ledgers wrote, in that order. A torn last line (its writer was killed) is left out.
+
+    Raises: InvalidInput naming file:line for anything else that `read` does not take.
     """
     with path.open("rb") as file:
         numbered = enumerate(file, start=1)
@@ -101,7 +106,7 @@ def read_lines(path: Path) -> Iterator[Line]:
             if pending is None and not raw.endswith(b"\n"):
                 return
             try:
-                yield Line.from_json(orjson.loads(raw))
+                yield read(orjson.loads(raw))
             except (ValueError, KeyError, TypeError) as error:
                 if pending is None:
                     return  # the last one: torn by a crash of the machine

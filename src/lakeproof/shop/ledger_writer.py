@@ -4,14 +4,20 @@ import asyncio
 import fcntl
 import os
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.shop.ledger import Line
 
 
 class LedgerBroken(TerminalError):
     """A line could not be made durable (disk full, read-only): nothing after it may be believed."""
+
+
+class Written(Protocol):
+    """What stands in a ledger: one line each."""
+
+    def to_bytes(self) -> bytes:
+        """One line with its newline."""
 
 
 class Ledger:
@@ -51,7 +57,7 @@ class Ledger:
         """The ledger of a new run in `folder`."""
         return cls(folder / f"{run}.jsonl", run, group_seconds=group_seconds)
 
-    async def append(self, line: Line) -> None:
+    async def append(self, line: Written) -> None:
         """Write `line`; returns when it is durable. Raises: LedgerBroken, also for every later line."""
         if self._broken is not None:
             raise self._broken

@@ -140,7 +140,8 @@ class CheckoutSettings(BaseModel):
     work_seconds: float = Field(20.0, ge=1, le=600, description="how long one look goes on with a checkout")
     crash_at: str = Field(
         "",
-        pattern=r"^((reserve|order|authorize|confirm|capture|pay|label|notify|void|release|cancel):(before|after))?$",
+        pattern=r"^((reserve|order|authorize|confirm|capture|pay|label|notify|void|release|cancel|recall|refund|restock"
+        r"|withdraw|take_back|repay|put_back|return):(before|after))?$",
         description="STEP:before or STEP:after: the process is killed (tests)",
     )
 

@@ -90,6 +90,32 @@ async def test_a_refusal_turns_it_round() -> None:
     assert steps.done == ["reserve", "order", "void", "release", "cancel"]
 
 
+BOUGHT = replace(BEGUN, step=Step.DONE)
+CANCEL = ["recall", "refund", "restock", "withdraw"]
+RETURN = ["take_back", "repay", "put_back", "return"]
+
+
+@pytest.mark.parametrize(("way", "end"), [(CANCEL, Step.CANCELLED), (RETURN, Step.RETURNED)])
+async def test_what_was_bought_is_undone_step_by_step(way: list[str], end: Step) -> None:
+    row, steps = Row(), doers()
+    ended = await Saga(row, steps, metrics()).run(replace(BOUGHT, step=Step(way[0])), "me", Deadline(60))
+    assert (ended.step, steps.done) == (end, way)
+
+
+@pytest.mark.parametrize("way", [CANCEL, RETURN])
+async def test_a_parcel_that_is_not_there_for_it_leaves_the_purchase_as_it_was(way: list[str]) -> None:
+    row, steps = Row(), doers(**{way[0]: ServiceRefused("not_allowed", "it is shipped")})
+    ended = await Saga(row, steps, metrics()).run(replace(BOUGHT, step=Step(way[0])), "me", Deadline(60))
+    assert (ended.step, ended.refusal, steps.done) == (Step.DONE, ("not_allowed", "it is shipped"), [])
+
+
+@pytest.mark.parametrize("step", [*CANCEL[1:], *RETURN[1:]])
+async def test_once_the_parcel_is_stopped_or_back_no_refusal_keeps_the_money(step: str) -> None:
+    row, steps = Row(), doers(**{step: ServiceRefused("not_found", "gone")})
+    ended = await Saga(row, steps, metrics()).run(replace(BOUGHT, step=Step(step)), "me", Deadline(60))
+    assert (row.let, steps.done, ended.step is Step.DONE) == (1, [], False)
+
+
 async def test_no_clear_word_is_no_refusal_and_lets_it_go() -> None:
     row, steps = Row(), doers(authorize=NoClearWord("timeout"))
     ended = await Saga(row, steps, metrics()).run(BEGUN, "me", Deadline(60))

@@ -7,28 +7,47 @@ from decimal import Decimal
 
 import pytest
 
+from lakeproof.shop.checkout.models import restock_key
 from lakeproof.shop.claims.facts import (
+    ActFact,
     CheckoutFact,
     OutboxFact,
     ParcelFact,
+    Part,
     PaymentFact,
+    PreferenceFact,
+    Receipt,
     ReservedLine,
+    Scope,
     ShopFacts,
+    TimelineFact,
+    ToldFact,
 )
 from lakeproof.shop.claims.judging import CLAIMS, oversold
 from lakeproof.shop.claims.looking import settled
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
+from lakeproof.shop.inventory.models import receipt_id
 
 MONEY = Decimal("12.30")
 NOTHING = Decimal("0.00")
 BOUGHT = CheckoutFact("a", "done", 0.0, 1, 11, "r1", "paid", MONEY)
 FAILED = CheckoutFact("b", "failed", 0.0, 2, None, "r2", "cancelled", MONEY)
 OPEN = CheckoutFact("c", "capture", 5.0, 3, 13, "r3", "created", MONEY)
+CANCELLED = CheckoutFact("d", "cancelled", 0.0, 4, 14, "r4", "cancelled", MONEY, back=(("s", 2),))
+RETURNED = CheckoutFact("e", "returned", 0.0, 5, 15, "r5", "returned", MONEY, back=(("s", 2),))
+BACK = tuple(Receipt(str(receipt_id(restock_key(key, 0))), "s", 2) for key in "de")
+ENTRY, OLD = ("t1", "order", "order.paid", 1), ("t0", "order", "order.created", 1)
+TIMELINE = TimelineFact(31, 1, (OLD, ENTRY), (OLD, ENTRY))
 PAID = PaymentFact(11, 1, "captured", MONEY, NOTHING, MONEY, NOTHING)
 IN_ORDER = ShopFacts(
-    checkouts=(BOUGHT, FAILED, OPEN),
-    payments=(PAID, PaymentFact(13, 3, "authorized", NOTHING, NOTHING, NOTHING, NOTHING)),
-    parcels=(ParcelFact(21, 1, "shipped"),),
+    checkouts=(BOUGHT, FAILED, OPEN, CANCELLED, RETURNED),
+    payments=(
+        PAID,
+        PaymentFact(13, 3, "authorized", NOTHING, NOTHING, NOTHING, NOTHING),
+        PaymentFact(14, 4, "refunded", MONEY, MONEY, MONEY, MONEY),
+        PaymentFact(15, 5, "refunded", MONEY, MONEY, MONEY, MONEY),
+    ),
+    parcels=(ParcelFact(21, 1, "shipped"), ParcelFact(24, 4, "cancelled"), ParcelFact(25, 5, "returned")),
     outboxes=(OutboxFact("payment", 2, 0.5),),
     steady=frozenset({"s"}),
     totals=(SkuTotals("s", 9, 10, 2, 1, 1, 9, 9),),
@@ -37,8 +56,31 @@ IN_ORDER = ShopFacts(
         ReservedLine("r1", "s", "sold", 2),
         ReservedLine("r2", "s", "released", 2),
         ReservedLine("r3", "s", "held", 1),
+        ReservedLine("r4", "s", "sold", 2),
+        ReservedLine("r5", "s", "sold", 2),
     ),
+    receipts=BACK,
+    acts=(
+        ActFact("e1", "payment.captured", True, None, True),
+        ActFact("e2", "status.shipped", True, "invalid_payload", False),
+    ),
+    timelines=(TIMELINE,),
+    told=(ToldFact("k1", 31, (31,)), ToldFact("k2", 0, ()), ToldFact("k3", 0, (32,))),
+    preferences=(PreferenceFact(7, 2, "order/email", 2, "order/email"), PreferenceFact(8, 1, "", 2, "x", ("x",))),
 )
+
+
+def with_checkouts(*changed: CheckoutFact) -> ShopFacts:
+    keys = {one.key for one in changed}
+    return replace(IN_ORDER, checkouts=(*(one for one in IN_ORDER.checkouts or () if one.key not in keys), *changed))
+
+
+def with_payments(id_: int, **changes: object) -> ShopFacts:
+    payments = [
+        replace(one, **changes) if one.id == id_ else one  # type: ignore[arg-type]
+        for one in IN_ORDER.payments or ()
+    ]
+    return replace(IN_ORDER, payments=tuple(payments))
 
 
 def test_in_a_shop_in_order_every_claim_holds() -> None:
@@ -47,7 +89,19 @@ def test_in_a_shop_in_order_every_claim_holds() -> None:
 
 
 def with_payment(**changes: object) -> ShopFacts:
-    return replace(IN_ORDER, payments=(replace(PAID, **changes), *(IN_ORDER.payments or ())[1:]))  # type: ignore[arg-type]
+    return with_payments(11, **changes)
+
+
+def with_parcels(*more: ParcelFact, without: int = 0) -> ShopFacts:
+    return replace(IN_ORDER, parcels=(*(one for one in IN_ORDER.parcels or () if one.id != without), *more))
+
+
+def with_acts(*acts: ActFact) -> ShopFacts:
+    return replace(IN_ORDER, acts=acts)
+
+
+def with_preference(one: PreferenceFact) -> ShopFacts:
+    return replace(IN_ORDER, preferences=(one,))
 
 
 FAULTS: list[tuple[str, ShopFacts, str]] = [
@@ -76,7 +130,7 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
         replace(IN_ORDER, parcels=(ParcelFact(21, 1, "shipped"), ParcelFact(22, 2, "shipped"))),
         "sent",
     ),
-    ("stuck", replace(IN_ORDER, checkouts=(BOUGHT, replace(OPEN, age_seconds=900.0))), "stuck"),
+    ("stuck", replace(IN_ORDER, checkouts=(BOUGHT, replace(OPEN, open_seconds=900.0))), "stuck"),
     ("oversold", replace(IN_ORDER, totals=(SkuTotals("s", 9, 10, 11, 1, 1, 9, 9),)), "never below zero"),
     ("a line without its totals", replace(IN_ORDER, sums={"s": ()}), "never below zero"),
     (
@@ -89,6 +143,51 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
         replace(IN_ORDER, lines=(ReservedLine("r1", "s", "sold", 2), ReservedLine("r2", "s", "held", 2))),
         "what was bought is sold",
     ),
+    (
+        "cancelled, money kept",
+        with_payments(14, status="captured", refunded=NOTHING, refunded_by_events=NOTHING),
+        "captured money",
+    ),
+    (
+        "returned, refunded in part",
+        with_payments(15, status="partially_refunded", refunded=Decimal("1.00"), refunded_by_events=Decimal("1.00")),
+        "captured money",
+    ),
+    ("cancelled, order still paid", with_checkouts(replace(CANCELLED, order_status="paid")), "captured money"),
+    ("returned, never charged", with_payments(15, captured=NOTHING, refunded=NOTHING), "captured money"),
+    ("cancelled, and sent", with_parcels(ParcelFact(26, 4, "shipped")), "is sent, once"),
+    ("returned, parcel still away", with_parcels(ParcelFact(25, 5, "shipped"), without=25), "is sent, once"),
+    ("undone, goods gone", replace(IN_ORDER, receipts=BACK[:1]), "on the shelf again"),
+    (
+        "undone, too many came back",
+        replace(IN_ORDER, receipts=(BACK[0], replace(BACK[1], quantity=3))),
+        "on the shelf again",
+    ),
+    (
+        "bought, and goods came back",
+        replace(IN_ORDER, receipts=(*BACK, Receipt(str(receipt_id(restock_key("a", 0))), "s", 2))),
+        "on the shelf again",
+    ),
+    ("undone, line not sold", replace(IN_ORDER, lines=(ReservedLine("r1", "s", "sold", 2),)), "bought is sold"),
+    (
+        "asked for and stuck",
+        with_checkouts(replace(CANCELLED, step="refund", open_seconds=900.0)),
+        "no checkout is stuck",
+    ),
+    ("an event not taken", with_acts(ActFact("e", "payment.captured", False, None, False)), "are acted on"),
+    ("an event without its message", with_acts(ActFact("e", "payment.captured", True, None, False)), "are acted on"),
+    ("told and dropped", with_acts(ActFact("e", "payment.captured", True, "opted_out", True)), "are acted on"),
+    ("a timeline that lacks", replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),)), "timelines"),
+    ("a timeline that is old", replace(IN_ORDER, timelines=(replace(TIMELINE, held=(OLD,)),)), "timelines"),
+    ("an entry twice", replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD, ENTRY, ENTRY)),)), "timelines"),
+    ("a source missing", replace(IN_ORDER, timelines=(replace(TIMELINE, problem="order is missing"),)), "timelines"),
+    ("a complaint lost", replace(IN_ORDER, told=(ToldFact("k", 31, ()),)), "complained"),
+    ("a complaint twice", replace(IN_ORDER, told=(ToldFact("k", 31, (31, 32)),)), "complained"),
+    ("a complaint in another case", replace(IN_ORDER, told=(ToldFact("k", 31, (32,)),)), "complained"),
+    ("unclear, and twice", replace(IN_ORDER, told=(ToldFact("k", 0, (31, 31)),)), "complained"),
+    ("an opt-out lost", with_preference(PreferenceFact(7, 2, "order/email", 1, "")), "opted out"),
+    ("an opt-out changed", with_preference(PreferenceFact(7, 2, "order/email", 2, "")), "opted out"),
+    ("an opt-out undone by nobody", with_preference(PreferenceFact(7, 2, "order/email", 3, "")), "opted out"),
     (
         "a relay that stands",
         replace(IN_ORDER, outboxes=(OutboxFact("payment", 3, 90.0),)),
@@ -139,7 +238,10 @@ def test_another_checkout_at_each_look_is_not_one_that_lasts() -> None:
 
     numbers = itertools.count()
     found = settled(
-        lambda: unsent_parcel_of(f"run:{next(numbers)}"), lambda text: None, settle_seconds=0.05, pause_seconds=0.01
+        lambda scope: unsent_parcel_of(f"run:{next(numbers)}"),
+        lambda text: None,
+        settle_seconds=0.05,
+        pause_seconds=0.01,
     )
     assert not any(found.broken.values())
 
@@ -149,9 +251,35 @@ def test_a_store_that_is_not_there_is_not_judged() -> None:
     assert oversold(ShopFacts()) is None
 
 
-def looks(*facts: ShopFacts) -> Callable[[], ShopFacts]:
+def looks(*facts: ShopFacts, asked: list[Scope] | None = None) -> Callable[[Scope], ShopFacts]:
     left = list(facts)
-    return lambda: left.pop(0) if len(left) > 1 else left[0]
+
+    def look(scope: Scope) -> ShopFacts:
+        if asked is not None:
+            asked.append(scope)
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return look
+
+
+def test_after_the_first_look_only_what_is_broken_is_read_again() -> None:
+    asked: list[Scope] = []
+    stuck = replace(with_parcels(without=21), totals=(SkuTotals("s", 9, 10, 11, 1, 1, 9, 9),))
+    found = settled(looks(stuck, asked=asked), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert asked[0] == Scope() and len(asked) > 2
+    assert asked[1].parts == {Part.CHECKOUTS, Part.PARCELS, Part.STOCK}
+    assert asked[1] == Scope(asked[1].parts, frozenset({"a"}), frozenset({1}), frozenset())
+    assert found.oversold == 2
+    asked.clear()
+    settled(looks(with_payment(captured=Decimal("99.00")), IN_ORDER, asked=asked), lambda text: None, pause_seconds=0)
+    assert asked[1].payments == frozenset({11}) and asked[1].parts == {Part.CHECKOUTS, Part.PAYMENTS}
+    assert len(asked) == 2
+
+
+def test_what_was_read_whole_stays_known_where_a_later_look_does_not_read_it() -> None:
+    later = replace(ShopFacts(), checkouts=(BOUGHT,), parcels=(ParcelFact(21, 1, "shipped"),))
+    found = settled(looks(with_parcels(without=21), later), lambda text: None, pause_seconds=0)
+    assert not any(found.broken.values()) and found.oversold == 0 and len(found.broken) == len(CLAIMS)
 
 
 def test_what_is_broken_for_a_moment_is_not_told_and_what_lasts_is() -> None:

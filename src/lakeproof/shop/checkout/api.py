@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, answer_within
-from lakeproof.shop.checkout.models import Checkout, Step
+from lakeproof.shop.checkout.models import Checkout, Step, Undoing
 from lakeproof.shop.checkout.requests import KEY_PATTERN, CheckoutRequest
 from lakeproof.shop.checkout.saga import Saga
 from lakeproof.shop.checkout.store import CheckoutStore, KeyReused
@@ -29,10 +29,13 @@ _MARGIN_SECONDS = 0.3
 
 
 class CheckoutBody(BaseModel):
-    """A checkout. bought: paid, and the rest follows by itself. failed: nothing is owed, `reason` says why."""
+    """A checkout. bought: paid, and the rest follows by itself. failed: nothing is owed, `reason` says why.
+
+    Of one that is bought, `reason` says why the newest wish to cancel or return it was refused.
+    """
 
     key: str
-    status: Literal["under_way", "bought", "failed"]
+    status: Literal["under_way", "bought", "failed", "cancelled", "returned"]
     next_step: str
     order_id: int | None
     payment_id: int | None
@@ -76,9 +79,29 @@ class CheckoutApi:
         # From here on it has begun: whatever happens, the answer is the checkout as it was last known.
         return await self.saga.run(checkout, owner, Deadline(max(0.0, whole.left - _MARGIN_SECONDS))), True
 
+    async def undo(self, key: str, undoing: Undoing) -> Checkout:
+        """Cancel or return what was bought, as far as a request may take. Raises: Refusal where it cannot be."""
+        whole, first = Deadline(self.request_seconds), undoing.steps[0]
+        found = await answer_within(self.request_seconds, lambda deadline: self.store.reopen(key, first, deadline))
+        if found is None:
+            raise Refusal(404, "not_found", f"no checkout {key}")
+        checkout, owner = found
+        if owner is not None:
+            checkout = await self.saga.run(checkout, owner, Deadline(max(0.0, whole.left - _MARGIN_SECONDS)))
+        if checkout.step in undoing.steps:
+            return checkout
+        code, words = checkout.refusal if checkout.step is Step.DONE and checkout.refusal else ("not_allowed", "")
+        raise Refusal(409, code, words or f"cannot {undoing} a checkout that is {_state(checkout)}")
+
+
+def _state(checkout: Checkout) -> str:
+    if checkout.step.is_bought:
+        return "bought" if checkout.step is Step.DONE else "bought a moment ago"
+    return checkout.step.value if checkout.step.is_end else "under_way"
+
 
 def _body(checkout: Checkout) -> dict[str, Any]:
-    status = "bought" if checkout.step.is_bought else "failed" if checkout.step is Step.FAILED else "under_way"
+    status = "bought" if checkout.step.is_bought else checkout.step.value if checkout.step.is_end else "under_way"
     code, message = checkout.refusal or (None, None)
     return {
         "key": checkout.key,
@@ -98,6 +121,8 @@ def _body(checkout: Checkout) -> dict[str, Any]:
 def _status(checkout: Checkout, *, begun: bool) -> int:
     if checkout.step.is_bought:
         return 201 if begun else 200
+    if checkout.step in (Step.CANCELLED, Step.RETURNED):
+        return 200
     if checkout.step is not Step.FAILED:
         return 202
     at_the_bank = checkout.order_id is not None and checkout.payment_id is None
@@ -125,3 +150,29 @@ async def get_checkout(request: Request, key: Annotated[str, Path(pattern=KEY_PA
     if found is None:
         raise Refusal(404, "not_found", f"no checkout {key}")
     return json_response(_body(found))
+
+
+_UNDO_SAYS: dict[int | str, dict[str, Any]] = {
+    **EVERY_ROUTE_SAYS,
+    202: {"model": CheckoutBody, "description": "Under way: it ends by itself. Ask again."},
+    404: {"model": RefusalBody, "description": "No such checkout."},
+    409: {"model": RefusalBody, "description": "It was not bought, or its parcel is not where it would have to be."},
+}
+
+
+@router.post("/checkouts/{key}/cancel", response_model=CheckoutBody, responses=_UNDO_SAYS)
+async def cancel_checkout(request: Request, key: Annotated[str, Path(pattern=KEY_PATTERN)]) -> Response:
+    """Cancel what was bought and is not shipped: parcel stopped, money and goods given back. A repeat acts once."""
+    return await _undo(request, key, Undoing.CANCEL)
+
+
+@router.post("/checkouts/{key}/return", response_model=CheckoutBody, responses=_UNDO_SAYS)
+async def return_checkout(request: Request, key: Annotated[str, Path(pattern=KEY_PATTERN)]) -> Response:
+    """What was shipped came back: money given back, goods on the shelf again. A repeat acts once."""
+    return await _undo(request, key, Undoing.RETURN)
+
+
+async def _undo(request: Request, key: str, undoing: Undoing) -> Response:
+    api: CheckoutApi = request.app.state.checkouts
+    checkout = await api.undo(key, undoing)
+    return json_response(_body(checkout), 200 if checkout.step.is_end else 202)

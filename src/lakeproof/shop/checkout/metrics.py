@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from lakeproof.shop.checkout.models import Step
+from lakeproof.shop.checkout.models import ENDS, Step
 
 
 class CheckoutMetrics:
@@ -16,7 +16,7 @@ class CheckoutMetrics:
             registry=registry,
         )
         self.ended = Counter("shop_checkouts_ended_total", "Checkouts that ended.", ["end"], registry=registry)
-        for end in (Step.DONE, Step.FAILED):
+        for end in sorted(ENDS):
             self.ended.labels(end.value)
         self.open = Gauge(
             "shop_checkouts_open", "Checkouts under way, by what is to be done next.", ["step"], registry=registry

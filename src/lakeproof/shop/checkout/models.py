@@ -3,6 +3,10 @@
 Forward: reserve → order → authorize → confirm → capture → pay → label → notify → done. A refusal before the money is
 taken turns it round: void → release → cancel → failed, each only where there is something to undo. Once `confirm` is
 through, the goods are sold; only a refused capture still turns it round, and the goods are received back.
+
+What was bought may be cancelled before it is shipped: recall → refund → restock → withdraw → cancelled; or returned
+after it: take_back → repay → put_back → return → returned. The first step asks for the parcel, and only it may be
+refused: then the purchase stands (done). Each way has its own steps, so that a step says all about what comes next.
 """
 
 from dataclasses import dataclass
@@ -13,7 +17,7 @@ from typing import Any
 
 
 class Step(StrEnum):
-    """What is to be done next; DONE and FAILED are ends."""
+    """What is to be done next, or an end."""
 
     RESERVE = "reserve"
     ORDER = "order"
@@ -28,11 +32,21 @@ class Step(StrEnum):
     RELEASE = "release"
     CANCEL = "cancel"
     FAILED = "failed"
+    RECALL = "recall"
+    REFUND = "refund"
+    RESTOCK = "restock"
+    WITHDRAW = "withdraw"
+    CANCELLED = "cancelled"
+    TAKE_BACK = "take_back"
+    REPAY = "repay"
+    PUT_BACK = "put_back"
+    RETURN = "return"
+    RETURNED = "returned"
 
     @property
     def is_end(self) -> bool:
-        """Nothing is left to do."""
-        return self in (Step.DONE, Step.FAILED)
+        """Nothing is left to do; a bought one may still be cancelled or returned."""
+        return self in ENDS
 
     @property
     def is_bought(self) -> bool:
@@ -55,7 +69,22 @@ _FORWARD = (
     *(Step.NOTIFY, Step.DONE),
 )
 _BACKWARD = (Step.VOID, Step.RELEASE, Step.CANCEL, Step.FAILED)
-_NEXT = dict((*pairwise(_FORWARD), *pairwise(_BACKWARD)))
+_CANCEL = (Step.RECALL, Step.REFUND, Step.RESTOCK, Step.WITHDRAW, Step.CANCELLED)
+_RETURN = (Step.TAKE_BACK, Step.REPAY, Step.PUT_BACK, Step.RETURN, Step.RETURNED)
+_NEXT = dict(pair for way in (_FORWARD, _BACKWARD, _CANCEL, _RETURN) for pair in pairwise(way))
+ENDS = frozenset({Step.DONE, Step.FAILED, Step.CANCELLED, Step.RETURNED})
+
+
+class Undoing(StrEnum):
+    """What the buyer may ask of a checkout that was bought."""
+
+    CANCEL = "cancel"
+    RETURN = "return"
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """From the first, which may be refused, to the end."""
+        return _CANCEL if self is Undoing.CANCEL else _RETURN
 
 
 _ORDER_KEY = "checkout:"
@@ -71,11 +100,17 @@ def checkout_key_of(order_key: str) -> str | None:
     return order_key.removeprefix(_ORDER_KEY) if order_key.startswith(_ORDER_KEY) else None
 
 
+def restock_key(checkout_key: str, line: int) -> str:
+    """The key under which a line (from 0) of what was sold comes into stock again: once, whatever led to it."""
+    return f"{checkout_key}:back:{line}"
+
+
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """One checkout as its row says. `request`: what the buyer asked. Ids are None until their step is done.
 
-    `refusal`: why it was turned back, code and words. `attempts`: tries of the present step without a clear answer.
+    `refusal`: why it was turned back, or why the newest wish to cancel or return it was; code and words.
+    `attempts`: tries of the present step without a clear answer.
     """
 
     key: str

@@ -13,11 +13,15 @@ from lakeproof.shop.payment.requests import TOKEN_PATTERN
 
 # Shorter than other keys: the steps' own keys are made of it.
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,47}$"
+MAX_KEEP_SECONDS = 7 * 86_400
 MAX_TOTAL = Decimal("99999.99")  # what one payment may be
 
 
 class CheckoutRequest(ItemsRequest):
-    """A basket, a card and an address. `email`: who is told; nobody where it is left out."""
+    """A basket, a card and an address. `email`: who is told; nobody where it is left out.
+
+    keep_seconds: the parcel waits for so long after the checkout began, so that it can still be cancelled.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,6 +32,7 @@ class CheckoutRequest(ItemsRequest):
         Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$", max_length=160)]
         | None
     ) = None
+    keep_seconds: Annotated[StrictInt, Field(ge=0, le=MAX_KEEP_SECONDS)] = 0
 
     @model_validator(mode="after")
     def each_sku_once(self) -> Self:

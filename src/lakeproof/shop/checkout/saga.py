@@ -6,7 +6,7 @@ import signal
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.metrics import CheckoutMetrics
-from lakeproof.shop.checkout.models import Checkout, Step
+from lakeproof.shop.checkout.models import Checkout, Step, Undoing
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused
 from lakeproof.shop.checkout.steps import Steps
 from lakeproof.shop.checkout.store import CheckoutStore, HoldLost
@@ -18,7 +18,15 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 # To remember a step has a time of its own: what was done must not be forgotten because the request is nearly over.
 REMEMBER_SECONDS = 2.0
 # Refused once the money is taken, a step is tried again for ever: a buyer who paid gets the goods, or a person looks.
-_ONLY_FORWARD = frozenset({Step.PAY, Step.LABEL, Step.NOTIFY})
+_ONLY_FORWARD = frozenset(
+    {
+        *(Step.PAY, Step.LABEL, Step.NOTIFY),
+        *(
+            step for undoing in Undoing for step in undoing.steps[1:]
+        ),  # the parcel is stopped or here: the money is due
+    }
+)
+_FIRST_OF_UNDOING = frozenset(undoing.steps[0] for undoing in Undoing)
 
 
 class Saga:
@@ -64,8 +72,9 @@ class Saga:
             if step in _ONLY_FORWARD or step.is_turned_back:
                 raise NoClearWord(f"refused where it may not be: {error}") from error
             self._metrics.steps.labels(step.value, "refused").inc()
-            remember = Deadline(REMEMBER_SECONDS)
-            return await self._store.advance(checkout, owner, Step.VOID, remember, refusal=(error.code, str(error)))
+            remember, refusal = Deadline(REMEMBER_SECONDS), (error.code, str(error))
+            turned = Step.DONE if step in _FIRST_OF_UNDOING else Step.VOID
+            return await self._store.advance(checkout, owner, turned, remember, refusal=refusal)
         self._crash(step, "after")
         self._metrics.steps.labels(step.value, "done").inc()
         moved = await self._store.advance(checkout, owner, step.following, Deadline(REMEMBER_SECONDS), values=values)

@@ -1,7 +1,7 @@
 -- Checkouts under way and ended, in the order database, so that the order itself and its step are one server's matter.
 -- Applied by mysql's provision as root, at every start: safe to repeat. Not captured.
 -- The service's user needs SELECT, INSERT, UPDATE on it.
--- `step` is what is to be done next. Who works on a checkout holds it: `owner` until `held_until`, by this server's clock.
+-- `asked_at`: when a bought one was last asked to be cancelled or returned. `step` is what is to be done next. Who works on a checkout holds it: `owner` until `held_until`, by this server's clock.
 
 CREATE TABLE IF NOT EXISTS oltp.checkouts (
     checkout_key VARCHAR(48) NOT NULL,
@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS oltp.checkouts (
     is_open BOOLEAN NOT NULL,
     created_at DATETIME(6) NOT NULL,
     updated_at DATETIME(6) NOT NULL,
+    asked_at DATETIME(6) NULL,
     PRIMARY KEY (checkout_key),
     KEY open_by_time (is_open, held_until)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -7,10 +7,11 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.checkout.models import Checkout, Step, order_key_of
+from lakeproof.shop.checkout.models import Checkout, Step, order_key_of, restock_key
 from lakeproof.shop.checkout.requests import CheckoutRequest
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused, Services
 from lakeproof.shop.database.errors import DatabaseTrouble
@@ -46,6 +47,14 @@ class Steps:
             Step.VOID: self._void,
             Step.RELEASE: self._release,
             Step.CANCEL: self._cancel,
+            Step.RECALL: lambda one: self._parcel(one, "cancel"),
+            Step.TAKE_BACK: lambda one: self._parcel(one, "return"),
+            Step.REFUND: self._refund,
+            Step.REPAY: self._refund,
+            Step.RESTOCK: self._restock,
+            Step.PUT_BACK: self._restock,
+            Step.WITHDRAW: lambda one: self._change_order(one, Op.CANCEL),
+            Step.RETURN: lambda one: self._change_order(one, Op.RETURN),
         }
         try:
             return await doers[checkout.step](checkout)
@@ -96,11 +105,14 @@ class Steps:
 
     async def _label(self, checkout: Checkout) -> Values:
         asked = _asked(checkout)
-        body = {
+        body: Values = {
             "order_id": checkout.order_id,
             "address": asked.address.model_dump(mode="json"),
             "items": [{"sku": item.sku, "quantity": item.quantity} for item in asked.items],
         }
+        if asked.keep_seconds:
+            until = checkout.created_at + timedelta(seconds=asked.keep_seconds)  # the same at every try
+            body["hold_until"] = f"{until.isoformat(timespec='microseconds')}Z"
         made = await self.services.post("fulfillment-service", "/fulfillments", f"{checkout.key}:label", body)
         return {"fulfillment_id": made["id"]}
 
@@ -138,21 +150,43 @@ class Steps:
 
     async def _release(self, checkout: Checkout) -> Values:
         if checkout.sold:
-            # At once: one after the other they could take longer than the checkout is held.
-            await asyncio.gather(
-                *(
-                    self.services.post(
-                        "inventory-service",
-                        f"/stock/{item.sku}/receive",
-                        f"{checkout.key}:back:{_line(checkout, item.sku)}",
-                        {"quantity": item.quantity},
-                    )
-                    for item in _asked(checkout).items
-                )
-            )
-        elif checkout.reservation_id is not None:
+            return await self._restock(checkout)
+        if checkout.reservation_id is not None:
             path = f"/reservations/{checkout.reservation_id}/release"
             await self._undo("inventory-service", path, f"{checkout.key}:release")
+        return {}
+
+    async def _parcel(self, checkout: Checkout, what: str) -> Values:
+        """Stop it, or take it back; refused where it is not there for that (shipped already, or not yet)."""
+        path = f"/fulfillments/{checkout.fulfillment_id}/{what}"
+        await self.services.post("fulfillment-service", path, f"{checkout.key}:parcel:{what}")
+        return {}
+
+    async def _refund(self, checkout: Checkout) -> Values:
+        """All that is left of what was taken; the payment service gives back no more than that, whoever asks."""
+        path = f"/payments/{checkout.payment_id}/refund"
+        try:
+            await self.services.post("payment-service", path, f"{checkout.key}:refund")
+        except ServiceRefused as error:
+            if error.code != "not_allowed":
+                raise
+            # Refunded by hand meanwhile: a captured payment refuses for no other reason.
+        return {}
+
+    async def _restock(self, checkout: Checkout) -> Values:
+        """What was sold comes in again, line by line under a key of its own."""
+        # At once: one after the other they could take longer than the checkout is held.
+        await asyncio.gather(
+            *(
+                self.services.post(
+                    "inventory-service",
+                    f"/stock/{item.sku}/receive",
+                    restock_key(checkout.key, line),
+                    {"quantity": item.quantity},
+                )
+                for line, item in enumerate(_asked(checkout).items)
+            )
+        )
         return {}
 
     async def _cancel(self, checkout: Checkout) -> Values:
@@ -194,7 +228,3 @@ def order_key(checkout: Checkout) -> str:
 
 def _asked(checkout: Checkout) -> CheckoutRequest:
     return CheckoutRequest.of_stored(checkout.request)
-
-
-def _line(checkout: Checkout, sku: str) -> int:
-    return [item["sku"] for item in checkout.request["items"]].index(sku)

@@ -103,6 +103,29 @@ class CheckoutStore:
 
         return await self._attempts.transact(take, deadline)
 
+    async def reopen(self, key: str, step: Step, deadline: Deadline) -> tuple[Checkout, str | None] | None:
+        """Hold a checkout that was bought, with `step` as what comes now; (as it is, None) where it is elsewhere.
+
+        None where there is none. Raises: as `Attempts.transact`.
+        """
+        owner = uuid.uuid4().hex
+
+        async def take(connection: Connection) -> tuple[Checkout, str | None] | None:
+            held, found = await execute(
+                connection,
+                f"START TRANSACTION; UPDATE checkouts SET step = %s, owner = %s, held_until = {self._held_until},"
+                " attempts = 0, is_open = TRUE, refusal_code = NULL, refusal_text = NULL,"
+                " asked_at = UTC_TIMESTAMP(6), updated_at = GREATEST(UTC_TIMESTAMP(6), updated_at)"
+                " WHERE checkout_key = %s AND step = %s AND NOT is_open;"
+                f"SELECT {_COLUMNS} FROM checkouts WHERE checkout_key = %s AND owner = %s; {_SELECT}",
+                (step.value, owner, key, Step.DONE.value, key, owner, key),
+            )
+            if not found:
+                return None
+            return _checkout(found[0]), owner if held else None
+
+        return await self._attempts.transact(take, deadline)
+
     async def left_alone(self, limit: int, deadline: Deadline) -> list[str]:
         """Keys of open checkouts that nobody holds, those that wait longest first."""
 
@@ -170,7 +193,8 @@ class CheckoutStore:
         async def read(connection: Connection) -> dict[str, tuple[int, float]]:
             (rows,) = await execute(
                 connection,
-                "SELECT step, COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(created_at), UTC_TIMESTAMP(6)) / 1000000"
+                "SELECT step, COUNT(*),"
+                " TIMESTAMPDIFF(MICROSECOND, MIN(COALESCE(asked_at, created_at)), UTC_TIMESTAMP(6)) / 1000000"
                 " FROM checkouts WHERE is_open GROUP BY step;",
             )
             return {str(row[0]): (int(row[1]), float(row[2])) for row in rows}

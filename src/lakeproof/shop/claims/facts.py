@@ -13,11 +13,45 @@ class Store(StrEnum):
     ORDERS = "mysql"
     SHOP = "postgres"
     STOCK = "cassandra-seed"
+    NOTIFIER = "notification-service"  # acts on others' events, which stand in SHOP
+    SUPPORT = "support-service"  # asked over HTTP, as its users do
+    # What support's timelines come from.
+    ORDERING = "order-service"
+    PAYING = "payment-service"
+    SENDING = "fulfillment-service"
+    CAPTURE = "connect"  # tells support of orders' changes: without it a timeline may be as old as its cache keeps it
+
+
+class Part(StrEnum):
+    """What can be read on its own."""
+
+    CHECKOUTS = "checkouts"
+    PAYMENTS = "payments"
+    PARCELS = "parcels"
+    OUTBOXES = "outboxes"
+    STOCK = "stock"
+    ACTS = "acts"
+    TIMELINES = "timelines"
+    CONTACTS = "contacts"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a look reads: these parts; of checkouts and what belongs to them only those named (None: all)."""
+
+    parts: frozenset[Part] = frozenset(Part)
+    checkouts: frozenset[str] | None = None
+    orders: frozenset[int] | None = None
+    payments: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckoutFact:
-    """A checkout and the order it made (None: none, or deleted). `age_seconds`: since it began."""
+    """A checkout and the order it made (None: none, or deleted). `age_seconds`: since it began.
+
+    open_seconds: since it began, or since it was last asked to be cancelled or returned.
+    back: what must have come in again, (sku, units) by line; of what was sold and stays sold, nothing.
+    """
 
     key: str
     step: str
@@ -27,6 +61,8 @@ class CheckoutFact:
     reservation_id: str | None
     order_status: str | None
     order_total: Decimal | None
+    open_seconds: float = 0.0
+    back: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +111,64 @@ class ReservedLine:
     quantity: int
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Goods that came in."""
+
+    id: str
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActFact:
+    """An event that was sent a while ago and that customers are told of.
+
+    consumed: its consumer has it. dropped: why nobody is told. notified: there is a notification of it.
+    """
+
+    event_id: str
+    type: str
+    consumed: bool
+    dropped: str | None
+    notified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineFact:
+    """A case's timeline, as its users see it, and what the stores hold: (at, source, type, id) each, in order.
+
+    problem: why it is not whole, by its own word; "" where it says it is.
+    """
+
+    case_id: int
+    order_id: int
+    shown: tuple[tuple[str, str, str, int], ...]
+    held: tuple[tuple[str, str, str, int], ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldFact:
+    """A complaint or an attachment of the ledger, and the cases that have it. ref: the acknowledged one; 0: none."""
+
+    key: str
+    ref: int
+    cases: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceFact:
+    """What a customer last said, as acknowledged, and what is kept. open: said without a clear word: allowed too."""
+
+    customer_id: int
+    acked_version: int
+    acked: str
+    version: int
+    kept: str
+    open: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class ShopFacts:
     """All of it; a store that is not part of the stack left its fields None.
@@ -90,3 +184,8 @@ class ShopFacts:
     sums: dict[str, tuple[LineSum, ...]] | None = None
     steady: frozenset[str] = frozenset()
     lines: tuple[ReservedLine, ...] | None = None
+    receipts: tuple[Receipt, ...] | None = None
+    acts: tuple[ActFact, ...] | None = None
+    timelines: tuple[TimelineFact, ...] | None = None
+    told: tuple[ToldFact, ...] | None = None
+    preferences: tuple[PreferenceFact, ...] | None = None

@@ -4,22 +4,38 @@ A checkout that is under way breaks nothing yet. What breaks a claim only for a 
 after the other, is gone at the next look (looking.py).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 
-from lakeproof.shop.checkout.models import Step
-from lakeproof.shop.claims.facts import CheckoutFact, ParcelFact, PaymentFact, ShopFacts
+from lakeproof.shop.checkout.models import Step, restock_key
+from lakeproof.shop.claims.facts import CheckoutFact, ParcelFact, Part, PaymentFact, ShopFacts
 from lakeproof.shop.inventory.audit import disagreements, violations
+from lakeproof.shop.inventory.models import receipt_id
 from lakeproof.shop.inventory.statements import KEPT_SECONDS
 
 STUCK_SECONDS = 600.0
 # Inventory keeps ended lines for so long (inventory/statements.py), a day less for what is read meanwhile.
 LINES_KEPT_SECONDS = KEPT_SECONDS - 86_400
 UNSENT_SECONDS = 60.0
+# Events are acted on so long after they were sent; those of the last hour are looked at.
+ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
+TIMELINES = 10
 
 type Broken = list[str]
-type Claim = Callable[[ShopFacts], Broken | None]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`judge` is pure; `needs`: what it looks at."""
+
+    judge: Callable[[ShopFacts], Broken | None]
+    needs: frozenset[Part]
+
+    def __call__(self, facts: ShopFacts) -> Broken | None:
+        """What breaks it."""
+        return self.judge(facts)
 
 
 def money_adds_up(facts: ShopFacts) -> Broken | None:
@@ -36,7 +52,9 @@ def money_adds_up(facts: ShopFacts) -> Broken | None:
 
 
 def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
-    """Money that the shop keeps of a checkout's order is for a paid order of just that total, once."""
+    """captured = shipped + refunded + open, by order: what is kept is for a paid order of just that total, once;
+    of one that was cancelled or returned its total was taken, and all of it given back.
+    """
     if facts.payments is None or facts.checkouts is None:
         return None
     payments = _by_order(facts.payments)
@@ -47,8 +65,10 @@ def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
         captured = sum((payment.captured for payment in payments[one.order_id]), Decimal("0.00"))
         kept = sum((payment.kept for payment in payments[one.order_id]), Decimal("0.00"))
         is_owed = one.order_status == "paid" and _bought(one)
-        # A refund gives back of what was owed; of what was not, nothing may be kept.
-        if (captured != one.order_total) if is_owed else (kept != 0):
+        is_undone = one.step in _UNDONE
+        # A refund gives back of what was owed; of what was not, or is not any more, nothing may be kept.
+        wrong_sum = captured != one.order_total and (is_owed or is_undone)
+        if wrong_sum or (kept != 0 and not is_owed) or (is_undone and one.order_status != one.step):
             broken.append(
                 f"checkout {one.key}: order {one.order_id} {one.order_status}, total {one.order_total},"
                 f" captured {captured}, kept {kept}"
@@ -57,7 +77,7 @@ def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
 
 
 def bought_is_sent_once(facts: ShopFacts) -> Broken | None:
-    """Every checkout that was bought has one parcel, and no other has one that is under way or shipped."""
+    """Every checkout that was bought has one parcel, a returned one has it back, and no other has one on its way."""
     if facts.parcels is None or facts.checkouts is None:
         return None
     parcels: defaultdict[int, list[ParcelFact]] = defaultdict(list)
@@ -66,10 +86,11 @@ def bought_is_sent_once(facts: ShopFacts) -> Broken | None:
             parcels[parcel.order_id].append(parcel)
     broken = []
     for one in _ended(facts.checkouts):
-        wanted = 1 if _bought(one) and one.order_status == "paid" else 0
-        found = len(parcels[one.order_id]) if one.order_id is not None else 0
-        if found != wanted:
-            broken.append(f"checkout {one.key}: order {one.order_id}, {found} parcels, wanted {wanted}")
+        wanted = 1 if (_bought(one) and one.order_status == "paid") or one.step == Step.RETURNED else 0
+        states = [parcel.status for parcel in parcels[one.order_id]] if one.order_id is not None else []
+        if len(states) != wanted or (one.step == Step.RETURNED and states != ["returned"]):
+            found = f"{len(states)} parcels ({', '.join(states) or '-'})"
+            broken.append(f"checkout {one.key}: {one.step}, order {one.order_id}, {found}, wanted {wanted}")
     return broken
 
 
@@ -78,9 +99,9 @@ def no_checkout_is_stuck(facts: ShopFacts) -> Broken | None:
     if facts.checkouts is None:
         return None
     return [
-        f"checkout {one.key}: at {one.step} for {one.age_seconds:.0f} s"
+        f"checkout {one.key}: at {one.step} for {one.open_seconds:.0f} s"
         for one in facts.checkouts
-        if not Step(one.step).is_end and one.age_seconds > STUCK_SECONDS
+        if not Step(one.step).is_end and one.open_seconds > STUCK_SECONDS
     ]
 
 
@@ -100,7 +121,10 @@ def stock_adds_up(facts: ShopFacts) -> Broken | None:
 
 
 def bought_is_sold(facts: ShopFacts) -> Broken | None:
-    """The goods of every checkout that was bought are sold, those of one that failed are not held."""
+    """The goods of every checkout that was bought are sold, those of one that failed are not held.
+
+    What is cancelled or returned was sold all the same: its goods came in again (what_came_back_is_received_once).
+    """
     if facts.lines is None or facts.checkouts is None:
         return None
     states: defaultdict[str, set[str]] = defaultdict(set)
@@ -111,11 +135,87 @@ def bought_is_sold(facts: ShopFacts) -> Broken | None:
         if one.reservation_id is None or one.age_seconds > LINES_KEPT_SECONDS:
             continue
         found = states[one.reservation_id]
-        if (found != {"sold"}) if _bought(one) else ("held" in found):
+        if (found != {"sold"}) if _bought(one) or one.step in _UNDONE else ("held" in found):
             broken.append(
                 f"checkout {one.key}: reservation {one.reservation_id} is {', '.join(sorted(found)) or 'gone'}"
             )
     return broken
+
+
+def what_came_back_is_received_once(facts: ShopFacts) -> Broken | None:
+    """Each line that was cancelled, returned, or sold in vain has one receipt of just its units; no other has one."""
+    if facts.receipts is None or facts.checkouts is None:
+        return None
+    received = {one.id: (one.sku, one.quantity) for one in facts.receipts}
+    broken = []
+    for one in _ended(facts.checkouts):
+        if one.open_seconds > LINES_KEPT_SECONDS:
+            continue
+        wanted: dict[int, tuple[str, int] | None] = {0: None, **dict(enumerate(one.back))}
+        found = {line: received.get(str(receipt_id(restock_key(one.key, line)))) for line in wanted}
+        if found != wanted:
+            broken.append(f"checkout {one.key}: {one.step}, came back {found}, wanted {wanted}")
+    return broken
+
+
+def events_are_acted_on_once(facts: ShopFacts) -> Broken | None:
+    """Each event that customers are told of has one notification, or a reason why nobody is told.
+
+    A second one cannot be: an event's id is the notification's, and the key of the consumer's table.
+    """
+    if facts.acts is None:
+        return None
+    return [
+        f"event {one.event_id}: {one.type} is "
+        + (
+            "told and dropped"
+            if one.notified and one.dropped
+            else "taken and not told"
+            if one.consumed
+            else "not taken"
+        )
+        for one in facts.acts
+        if not one.consumed or one.notified is (one.dropped is not None)
+    ]
+
+
+def timelines_are_whole(facts: ShopFacts) -> Broken | None:
+    """What support shows of an order is what the stores of order, payment and fulfillment hold, no more, no less."""
+    if facts.timelines is None:
+        return None
+    broken = []
+    for one in facts.timelines:
+        shown, held = Counter(one.shown), Counter(one.held)
+        if one.problem or shown != held:
+            lacks = ", ".join(f"{entry[2]} {entry[3]}" for entry in held - shown)
+            old = ", ".join(f"{entry[2]} {entry[3]}" for entry in shown - held)
+            why = one.problem or f"lacks {lacks or 'nothing'}; shows {old or 'nothing'} that is not so"
+            broken.append(f"case {one.case_id}: order {one.order_id}: {why}")
+    return broken
+
+
+def complaints_are_kept_once(facts: ShopFacts) -> Broken | None:
+    """An acknowledged complaint, or attachment, is in the acknowledged case, once; an unclear one at most once."""
+    if facts.told is None:
+        return None
+    return [
+        f"contact {one.key}: acknowledged as case {one.ref or '-'}, found in {list(one.cases)}"
+        for one in facts.told
+        if (one.cases != (one.ref,) if one.ref else len(one.cases) > 1)
+    ]
+
+
+def preferences_are_kept(facts: ShopFacts) -> Broken | None:
+    """What a customer does not want is what they last said; a newer version only by a call without a clear word."""
+    if facts.preferences is None:
+        return None
+    return [
+        f"customer {one.customer_id}: said {one.acked or 'nothing'} (version {one.acked_version}),"
+        f" kept {one.kept or 'nothing'} (version {one.version})"
+        for one in facts.preferences
+        if one.version < one.acked_version
+        or one.kept not in ((one.acked,) if one.version == one.acked_version else one.open)
+    ]
 
 
 def events_are_sent(facts: ShopFacts) -> Broken | None:
@@ -143,16 +243,32 @@ def oversold(facts: ShopFacts) -> int | None:
 
 
 CLAIMS: dict[str, Claim] = {
-    "shop: each payment is the sum of its events": money_adds_up,
-    "shop: captured money is shipped, refunded or open, and belongs to one paid order": (
-        captured_is_shipped_refunded_or_open
+    "shop: each payment is the sum of its events": Claim(money_adds_up, frozenset({Part.PAYMENTS})),
+    "shop: captured money is shipped, refunded or open, and belongs to one paid order": Claim(
+        captured_is_shipped_refunded_or_open, frozenset({Part.CHECKOUTS, Part.PAYMENTS})
     ),
-    "shop: what was bought is sent, once": bought_is_sent_once,
-    "shop: no checkout is stuck": no_checkout_is_stuck,
-    "shop: received - sold - reserved = on hand, never below zero": stock_adds_up,
-    "shop: what was bought is sold, what failed holds nothing": bought_is_sold,
-    "shop: events reach Kafka": events_are_sent,
+    "shop: what was bought is sent, once": Claim(bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS})),
+    "shop: no checkout is stuck": Claim(no_checkout_is_stuck, frozenset({Part.CHECKOUTS})),
+    "shop: received - sold - reserved = on hand, never below zero": Claim(stock_adds_up, frozenset({Part.STOCK})),
+    "shop: what was bought is sold, what failed holds nothing": Claim(
+        bought_is_sold, frozenset({Part.CHECKOUTS, Part.STOCK})
+    ),
+    "shop: what was cancelled or returned is on the shelf again, once": Claim(
+        what_came_back_is_received_once, frozenset({Part.CHECKOUTS, Part.STOCK})
+    ),
+    "shop: events reach Kafka": Claim(events_are_sent, frozenset({Part.OUTBOXES, Part.STOCK})),
+    f"shop: events of the last {ACTS_WITHIN_SECONDS / 3600:g} h are acted on, once": Claim(
+        events_are_acted_on_once, frozenset({Part.ACTS})
+    ),
+    f"shop: timelines of the newest {TIMELINES} cases are whole, and show nothing old": Claim(
+        timelines_are_whole, frozenset({Part.TIMELINES})
+    ),
+    "shop: who complained has one case with it": Claim(complaints_are_kept_once, frozenset({Part.CONTACTS})),
+    "shop: who opted out stays opted out": Claim(preferences_are_kept, frozenset({Part.CONTACTS})),
 }
+
+
+_UNDONE = frozenset({Step.CANCELLED.value, Step.RETURNED.value})
 
 
 def _bought(one: CheckoutFact) -> bool:

@@ -1,12 +1,13 @@
 """Looks at every claim, again and again for a while: what is broken at every look is broken."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.claims.facts import ShopFacts, Store
+from lakeproof.shop.claims.facts import Scope, ShopFacts, Store
 from lakeproof.shop.claims.judging import CLAIMS, oversold
 from lakeproof.shop.claims.reading import read_facts
 from lakeproof.stack.stack import Stack
@@ -27,13 +28,15 @@ class Findings:
     unknown: tuple[str, ...] = ()
 
 
-def look(stack: Stack, progress: Callable[[str], None] = lambda text: None) -> Findings:
-    """What does not hold in the shop's stores; takes SETTLE_SECONDS at most where something does not hold."""
+def look(
+    stack: Stack, progress: Callable[[str], None] = lambda text: None, *, settle_seconds: float = SETTLE_SECONDS
+) -> Findings:
+    """What does not hold in the shop's stores; takes `settle_seconds` and a look where something does not hold."""
     try:
         stores = stores_of(stack)
-        if not stores - {Store.ORDERS}:
+        if not stores & {Store.SHOP, Store.STOCK}:
             return Findings({}, None)
-        return settled(lambda: read_facts(stack, stores), progress)
+        return settled(lambda scope: read_facts(stack, stores, scope), progress, settle_seconds=settle_seconds)
     except LakeproofError as error:
         return Findings({}, None, (error.message,))
 
@@ -54,23 +57,48 @@ def stores_of(stack: Stack) -> frozenset[Store]:
 
 
 def settled(
-    read: Callable[[], ShopFacts],
+    read: Callable[[Scope], ShopFacts],
     progress: Callable[[str], None],
     *,
     settle_seconds: float = SETTLE_SECONDS,
     pause_seconds: float = PAUSE_SECONDS,
 ) -> Findings:
-    """Look until nothing is broken, or until the time is over: then what was broken at every look is told."""
+    """Look until nothing is broken, or until the time is over: then what was broken at every look is told.
+
+    All is read once; after that only what was broken at every look before, and what belongs to it.
+    """
     deadline = Deadline(settle_seconds)
-    lasting: dict[str, list[str]] | None = None
+    facts = read(Scope())
+    lasting = _broken(facts)
+    units = oversold(facts)
     while True:
-        facts = read()
-        now = {name: broken for name, claim in CLAIMS.items() if (broken := claim(facts)) is not None}
-        lasting = now if lasting is None else _in_both(lasting, now)
         if not any(lasting.values()) or deadline.expired:
-            return Findings(lasting, oversold(facts))
+            return Findings(lasting, units)
         progress("shop: something does not hold; looking again, for the stores are read one after the other")
         deadline.pause(pause_seconds)
+        facts = read(scope_of(lasting, facts))
+        lasting = _in_both(lasting, _broken(facts))
+        units = units if (seen := oversold(facts)) is None else seen
+
+
+def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
+    """What the next look has to read, after `facts` were read."""
+    subjects = {_subject(word) for broken in lasting.values() for word in broken}
+    keys = {subject.removeprefix("checkout ") for subject in subjects if subject.startswith("checkout ")}
+    payments = {
+        int(subject.removeprefix("payment ")) for subject in subjects if re.fullmatch(r"payment \d+", subject)
+    }
+    checkouts = facts.checkouts or ()
+    return Scope(
+        frozenset(part for name, broken in lasting.items() if broken for part in CLAIMS[name].needs),
+        frozenset(keys),
+        frozenset(one.order_id for one in checkouts if one.key in keys and one.order_id is not None),
+        frozenset(payments),
+    )
+
+
+def _broken(facts: ShopFacts) -> dict[str, list[str]]:
+    return {name: broken for name, claim in CLAIMS.items() if (broken := claim(facts)) is not None}
 
 
 def _in_both(before: dict[str, list[str]], now: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -22,14 +22,13 @@ from lakeproof.shop.database.cassandra import Ring, Row, WriteUnclear
 from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble, SaidNo
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.metrics import InventoryMetrics
-from lakeproof.shop.inventory.models import Change, Decision, Line, Op, State, Totals, Why
+from lakeproof.shop.inventory.models import KEYS, Change, Decision, Line, Op, State, Totals, Why, receipt_id
 from lakeproof.shop.inventory.requests import ReservationRequest
 from lakeproof.shop.inventory.stock import ENDED, SkuWriter, read_lines
 from lakeproof.shop.traces import trace_id
 
 logger = logging.getLogger(__name__)
 
-_KEYS = UUID("5f1d7c52-6d2f-5a55-9d0b-6f1c1d0c1d1e")
 WRITERS_KEPT = 2_000
 
 ReservationState = Literal["held", "confirmed", "released", "expired"]
@@ -120,7 +119,7 @@ class InventoryStore:
         """Goods came in: the stock after it, and whether this key had done it before. Raises: InventoryRefused."""
         digest = _digest(f"receive|{sku}|{quantity}")
         # A key belongs to its caller, whatever SKU it names: the same key on another SKU must be seen.
-        id_ = uuid5(_KEYS, f"receive|{key}")
+        id_ = receipt_id(key)
         async with self._turn(id_):
             await self._ask(id_, digest, "", {sku: quantity}, deadline)
             change = Change(Op.RECEIVE, id_, quantity, digest, datetime.now(UTC), trace_id=trace_id.get())
@@ -139,7 +138,7 @@ class InventoryStore:
 
         Raises: InventoryRefused (out_of_stock, key_reused, expired_before_held).
         """
-        id_ = uuid5(_KEYS, f"reserve|{key}")
+        id_ = uuid5(KEYS, f"reserve|{key}")
         digest = _digest(f"reserve|{request.canonical()}")
         async with self._turn(id_):
             asked = await self._ask(id_, digest, request.order_key, request.quantities(), deadline, reserves=True)

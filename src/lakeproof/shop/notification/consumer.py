@@ -7,6 +7,7 @@ counted, named in the log by topic, partition and offset, and passed over: it mu
 import asyncio
 import logging
 import threading
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
@@ -18,8 +19,15 @@ from lakeproof.deadline import Deadline
 from lakeproof.lake.capture.topics import CDC_TOPIC
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.notification.customers import Customers, NobodyAnswers
-from lakeproof.shop.notification.event_store import Addressed, EventStore
-from lakeproof.shop.notification.incoming import TOPICS, InvalidPayload, UnsupportedTopic, Wanted, read_event
+from lakeproof.shop.notification.event_store import Addressed, Dropped, EventStore
+from lakeproof.shop.notification.incoming import (
+    TOPICS,
+    InvalidPayload,
+    UnsupportedTopic,
+    Wanted,
+    event_id_of,
+    read_event,
+)
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import DropReason
 
@@ -57,47 +65,66 @@ class EventReader:
 
         Each record counts once, however often the database or the order service has to be asked.
         """
-        wanted = [(record, found) for record in records if (found := self._read(record)) is not None]
-        addressed = [one for record, found in wanted if (one := await self._address(record, found)) is not None]
-        while addressed:
+        dropped: list[Dropped] = []
+        wanted = [(record, found) for record in records if (found := self._read(record, dropped)) is not None]
+        addressed = [
+            one for record, found in wanted if (one := await self._address(record, found, dropped)) is not None
+        ]
+        while addressed or dropped:
             try:
-                if await self._store.take(addressed, Deadline(TAKE_SECONDS)):
+                if dropped:
+                    await self._store.drop(dropped, Deadline(TAKE_SECONDS))
+                if addressed and await self._store.take(addressed, Deadline(TAKE_SECONDS)):
                     self._wake()
                 return
             except (DatabaseTrouble, SaidNo) as error:
                 logger.warning("events wait for the database", extra={"reason": str(error)})
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    def _read(self, record: Record) -> Wanted | None:
+    def _read(self, record: Record, dropped: list[Dropped]) -> Wanted | None:
         try:
             found = read_event(record.topic, record.value)
         except InvalidPayload as error:
-            self._pass_over(record, DropReason.INVALID_PAYLOAD, str(error))
+            self._pass_over(record, DropReason.INVALID_PAYLOAD, str(error), dropped)
             return None
         except UnsupportedTopic as error:
-            self._pass_over(record, DropReason.UNSUPPORTED_TOPIC, str(error))
+            self._pass_over(record, DropReason.UNSUPPORTED_TOPIC, str(error), dropped)
             return None
         if found is None:
             self._metrics.events.labels("of_no_interest").inc()
         return found
 
-    async def _address(self, record: Record, found: Wanted) -> Addressed | None:
+    async def _address(self, record: Record, found: Wanted, dropped: list[Dropped]) -> Addressed | None:
         if found.customer_id is not None:
             return Addressed(found, found.customer_id)
         assert found.order_id is not None
         while True:
             try:
-                customer_id = await self._customers.of_order(found.order_id)
+                owner = await self._customers.of_order(found.order_id)
             except NobodyAnswers as error:
                 logger.warning("events wait for the order service", extra={"reason": str(error)})
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            if customer_id is None:
-                self._pass_over(record, DropReason.INVALID_PAYLOAD, f"there is no order {found.order_id}")
+            if owner is None:
+                why = f"there is no order {found.order_id}"
+                self._pass_over(record, DropReason.INVALID_PAYLOAD, why, dropped, found.event_id)
                 return None
-            return Addressed(found, customer_id)
+            if owner.by_checkout and found.told_by_receipt:
+                self._metrics.events.labels("of_no_interest").inc()
+                return None
+            return Addressed(found, owner.customer_id)
 
-    def _pass_over(self, record: Record, reason: DropReason, why: str) -> None:
+    def _pass_over(
+        self,
+        record: Record,
+        reason: DropReason,
+        why: str,
+        dropped: list[Dropped],
+        event_id: uuid.UUID | None = None,
+    ) -> None:
+        event_id = event_id or event_id_of(record.value)
+        if event_id is not None:
+            dropped.append(Dropped(event_id, record.topic, reason))
         self._metrics.dropped.labels(reason.value).inc()
         logger.warning(
             "event passed over",

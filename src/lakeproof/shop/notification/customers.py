@@ -1,8 +1,20 @@
 """Whose order it is: the order service knows, and an order's customer never changes."""
 
+from dataclasses import dataclass
+
 import httpx
 
+from lakeproof.shop.checkout.models import checkout_key_of
+
 CACHED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose order it is. by_checkout: bought at the checkout, which sends a receipt of its own."""
+
+    customer_id: int
+    by_checkout: bool
 
 
 class NobodyAnswers(Exception):
@@ -16,16 +28,17 @@ class Customers:
         self._client = httpx.AsyncClient(
             base_url=url, timeout=seconds, trust_env=False, verify=url.startswith("https")
         )
-        self._known: dict[int, int] = {}
+        self._known: dict[int, Owner] = {}
         self.problem = ""
 
-    async def of_order(self, order_id: int) -> int | None:
+    async def of_order(self, order_id: int) -> Owner | None:
         """The customer of that order; None where there is no such order any more. Raises: NobodyAnswers."""
         if order_id in self._known:
             return self._known[order_id]
         try:
             answer = await self._client.get(f"/orders/{order_id}")
-            found = answer.json().get("customer_id") if answer.status_code == 200 else None
+            body = answer.json() if answer.status_code == 200 else {}
+            customer_id, client_key = body.get("customer_id"), body.get("client_key")
         except (httpx.HTTPError, ValueError, AttributeError) as error:
             self.problem = f"no answer: {type(error).__name__}"
             raise NobodyAnswers(self.problem) from error
@@ -33,8 +46,9 @@ class Customers:
             self.problem = f"answered {answer.status_code}"
             raise NobodyAnswers(self.problem)
         self.problem = ""
-        if not isinstance(found, int):
+        if not isinstance(customer_id, int):
             return None
+        found = Owner(customer_id, isinstance(client_key, str) and checkout_key_of(client_key) is not None)
         if len(self._known) >= CACHED:
             del self._known[next(iter(self._known))]
         self._known[order_id] = found

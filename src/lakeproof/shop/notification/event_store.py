@@ -11,7 +11,7 @@ from lakeproof.shop.database.postgres import Connection, execute
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.incoming import Wanted, address_of
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import Channel
+from lakeproof.shop.notification.models import Channel, DropReason
 
 # One statement, safe to repeat: a notification is made only where its event is new.
 _TAKE = (
@@ -36,6 +36,21 @@ changed AS (
 )
 
 
+_DROP = """
+INSERT INTO consumed_events (event_id, source, dropped)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An event that nobody is told of, and why: written down, so that it is no event that was missed."""
+
+    event_id: uuid.UUID
+    source: str
+    reason: DropReason
+
+
 @dataclass(frozen=True, slots=True)
 class Addressed:
     """A message whose customer is known."""
@@ -49,6 +64,16 @@ class EventStore:
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
         self._attempts, self._metrics = Attempts(pool, metrics.database, execute), metrics
+
+    async def drop(self, events: Sequence[Dropped], deadline: Deadline) -> None:
+        """Write down why; safe to repeat. Raises: as `Attempts.run`."""
+        ids, sources = [one.event_id for one in events], [one.source for one in events]
+        reasons = [one.reason.value for one in events]
+
+        async def work(connection: Connection) -> None:
+            await connection.fetch(_DROP, ids, sources, reasons)
+
+        await self._attempts.run(work, deadline)
 
     async def take(self, events: Sequence[Addressed], deadline: Deadline) -> int:
         """Make a notification, due at once, for each event that is new; how many. Raises: as `Attempts.run`."""

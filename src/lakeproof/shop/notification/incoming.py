@@ -23,11 +23,15 @@ _ORDER_EVENT_IDS = uuid.UUID("6f0d2a52-7c0f-5d6e-9a5c-3d5a1f0f7f31")
 
 
 class Template(NamedTuple):
-    """What a customer is told. {} places are keys of the event's data."""
+    """What a customer is told. {} places are keys of the event's data.
+
+    told_by_receipt: the checkout's receipt (checkout/steps.py) says it already, where the order was bought there.
+    """
 
     topic: Topic
     subject: str
     body: str
+    told_by_receipt: bool = False
 
 
 # Event type → what is told; None: known, and no customer is told of it.
@@ -51,8 +55,9 @@ TEMPLATES: Mapping[str, Template | None] = {
     "order.created": None,
     "order.changed": None,
     "order.deleted": None,
-    "order.paid": Template(Topic.ORDER, "Thank you for your order", "Order {order_id} is paid."),
+    "order.paid": Template(Topic.ORDER, "Thank you for your order", "Order {order_id} is paid.", True),
     "order.cancelled": Template(Topic.ORDER, "Your order is cancelled", "Order {order_id} is cancelled."),
+    "order.returned": None,  # told by status.returned and payment.refunded
 }
 
 
@@ -76,6 +81,7 @@ class Wanted:
     trace_id: str
     customer_id: int | None
     order_id: int | None
+    told_by_receipt: bool = False
 
 
 def read_event(source: str, value: bytes | None) -> Wanted | None:
@@ -93,6 +99,14 @@ def read_event(source: str, value: bytes | None) -> Wanted | None:
         raise InvalidPayload("data is no object")
     trace_id = accept_trace_id(str(event.get("trace_id")))
     return _wanted(_uuid(event.get("event_id")), source, event.get("type"), data, trace_id)
+
+
+def event_id_of(value: bytes | None) -> uuid.UUID | None:
+    """The id of an event that cannot be read otherwise, where it has one."""
+    try:
+        return _uuid(_json(value or b"").get("event_id"))
+    except InvalidPayload:
+        return None
 
 
 def _of_order(change: dict[str, Any]) -> Wanted | None:
@@ -127,7 +141,10 @@ def _wanted(event_id: uuid.UUID, source: str, type_: object, data: dict[str, Any
         raise InvalidPayload(f"it lacks {error}") from error
     if "\x00" in body:
         raise InvalidPayload("a NUL character")
-    return Wanted(event_id, source, template.topic, template.subject, body, trace_id, customer_id, order_id)
+    return Wanted(
+        *(event_id, source, template.topic, template.subject, body, trace_id, customer_id, order_id),
+        told_by_receipt=template.told_by_receipt,
+    )
 
 
 def _json(value: bytes) -> dict[str, Any]:

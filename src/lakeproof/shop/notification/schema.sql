@@ -54,4 +54,7 @@ CREATE TABLE IF NOT EXISTS consumed_events (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- Why nobody was told of one: it could not be read, or nobody is there to be told. NULL: a notification was made.
+ALTER TABLE consumed_events ADD COLUMN IF NOT EXISTS dropped text NULL;
+
 CREATE INDEX IF NOT EXISTS consumed_events_by_age ON consumed_events (at);

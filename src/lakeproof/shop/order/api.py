@@ -58,7 +58,7 @@ class OrderBody(BaseModel):
     id: int
     client_key: str
     customer_id: int
-    status: Literal["created", "paid", "cancelled"]
+    status: Literal["created", "paid", "cancelled", "returned"]
     total: str
     item_count: int
     version: int

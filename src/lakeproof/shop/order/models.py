@@ -16,15 +16,17 @@ class Status(StrEnum):
     CREATED = "created"
     PAID = "paid"
     CANCELLED = "cancelled"
+    RETURNED = "returned"
 
 
 class Op(StrEnum):
-    """What a shopper can do to an order."""
+    """What a shopper can do to an order; `return` only by way of its checkout."""
 
     CREATE = "create"
     PAY = "pay"
     CHANGE = "change"
     CANCEL = "cancel"
+    RETURN = "return"
     DELETE = "delete"
 
     @property
@@ -42,15 +44,28 @@ class Op(StrEnum):
         return _STATUS_AFTER.get(self, before)
 
 
-_EVENTS = {Op.CREATE: "created", Op.PAY: "paid", Op.CHANGE: "changed", Op.CANCEL: "cancelled", Op.DELETE: "deleted"}
+_EVENTS = {
+    Op.CREATE: "created",
+    Op.PAY: "paid",
+    Op.CHANGE: "changed",
+    Op.CANCEL: "cancelled",
+    Op.RETURN: "returned",
+    Op.DELETE: "deleted",
+}
 _ALLOWED_FROM = {
     Op.CREATE: frozenset[Status](),
     Op.PAY: frozenset({Status.CREATED}),
     Op.CHANGE: frozenset({Status.CREATED}),
     Op.CANCEL: frozenset({Status.CREATED, Status.PAID}),
+    Op.RETURN: frozenset({Status.PAID}),
     Op.DELETE: frozenset(Status),
 }
-_STATUS_AFTER = {Op.CREATE: Status.CREATED, Op.PAY: Status.PAID, Op.CANCEL: Status.CANCELLED}
+_STATUS_AFTER = {
+    Op.CREATE: Status.CREATED,
+    Op.PAY: Status.PAID,
+    Op.CANCEL: Status.CANCELLED,
+    Op.RETURN: Status.RETURNED,
+}
 
 
 @dataclass(frozen=True, slots=True)

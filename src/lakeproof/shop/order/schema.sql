@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS oltp.orders (
     PRIMARY KEY (id),
     UNIQUE KEY one_order_per_client_key (client_key),
     CONSTRAINT total_is_positive CHECK (total > 0),
-    CONSTRAINT status_is_known CHECK (status IN ('created', 'paid', 'cancelled'))
+    CONSTRAINT status_is_known CHECK (status IN ('created', 'paid', 'cancelled', 'returned'))
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS oltp.order_items (

@@ -1,4 +1,4 @@
-"""A buyer: one purchase at the checkout, in the ledger as what becomes of its order.
+"""A buyer: one purchase at the checkout, and its undoing, in the ledger as what becomes of its order.
 
 The order is made (version 1) and then paid or cancelled (version 2) behind the buyer's back, so both are written as
 asked for before the call, and what the shop shows once the checkout has ended is written as acknowledged.
@@ -8,7 +8,7 @@ import asyncio
 import time
 from dataclasses import replace
 
-from lakeproof.shop.checkout.models import order_key_of
+from lakeproof.shop.checkout.models import Undoing, order_key_of
 from lakeproof.shop.ledger import Event, Line, now_us
 from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.order.models import Op, Order, Status
@@ -18,11 +18,16 @@ from lakeproof.shop.shoppers.report import Tally
 from lakeproof.shop.shoppers.shopper import order_wanted, pause
 from lakeproof.shop.shoppers.storefront import Shop, Word
 
+# What each undoing makes of the order, and what the counter then says.
+_UNDONE = {
+    Undoing.CANCEL: (Op.CANCEL, End.CANCELLED, Status.CANCELLED),
+    Undoing.RETURN: (Op.RETURN, End.RETURNED, Status.RETURNED),
+}
 LOOK_SECONDS = (0.2, 0.5, 1.0, 2.0)  # pauses between looks; the last one repeats
 
 
 class Buyer:
-    """Owns the checkout `key`."""
+    """Owns the checkout `key`. `bought`: the order, once it is paid for certain."""
 
     def __init__(
         self, key: str, counter: Counter, shop: Shop, ledger: Ledger, tally: Tally, over: asyncio.Event
@@ -30,6 +35,7 @@ class Buyer:
         self.key, self.order_key = key, order_key_of(key)
         self._counter, self._shop, self._ledger, self._tally, self._over = counter, shop, ledger, tally, over
         self._in_doubt = False
+        self.bought: Order | None = None
 
     async def buy(self, purchase: Purchase) -> None:
         """From asking to an end that is written. Raises: LedgerBroken."""
@@ -59,6 +65,58 @@ class Buyer:
             if told.end is End.NEVER_BEGUN:  # its first call was lost on the way there: now it may begin
                 told = await self._counter.buy(self.key, purchase)
 
+    async def undo(self, undoing: Undoing) -> None:
+        """Cancel or return what was bought, up to an end that is written. Raises: LedgerBroken."""
+        assert self.bought is not None
+        before = self.bought
+        op, end, status = _UNDONE[undoing]
+        after = replace(before, status=status.value, version=before.version + 1, updated_at=None)
+        await self._write(op, Event.INVOKE, after.version, after)
+        self._tally.asked += 1
+        self._tally.sent += 1
+        self._in_doubt, tries = False, 0
+        while True:
+            told = await self._counter.undo(self.key, undoing)
+            if told.end in (End.REFUSED, End.NEVER_BEGUN) and not self._in_doubt:
+                await self._write(op, Event.REFUSED, before.version, before, told.reason)
+                self._tally.refuse(told.reason)
+                return
+            if told.end in (end, End.REFUSED) and await self._is_undone(op, before, after, told):
+                return
+            if not self._in_doubt:
+                self._in_doubt = True
+                await self._write(op, Event.UNCLEAR, after.version, after, told.reason)
+                self._tally.unclear += 1
+                self._tally.open_calls += 1
+            await pause(LOOK_SECONDS[min(tries, len(LOOK_SECONDS) - 1)], self._over)
+            tries += 1
+            if self._over.is_set():
+                return
+
+    async def _is_undone(self, op: Op, before: Order, after: Order, told: Told) -> bool:
+        """Write what the order is after a clear word: undone, or as it was."""
+        found = await self._shop.read(self.order_key)
+        order = found.order
+        if found.word is not Word.OK or order is None:
+            return False
+        undone = told.end is not End.REFUSED
+        if undone and order.version < after.version:
+            return False  # read elsewhere, or answered too early: it is looked at again
+        if not (after if undone else before).describes(order):
+            self._tally.mismatched += 1
+        if self._in_doubt:
+            await self._write(op, Event.SETTLED, order.version, order, told.reason)
+            self._tally.settled += 1
+            self._tally.open_calls -= 1
+        else:
+            await self._write(op, Event.OK, order.version, order, told.reason)
+            self._tally.acknowledged += 1
+        if undone:
+            self._tally.updates += 1
+            self._tally.cancelled += op is Op.CANCEL
+            self._tally.returned += op is Op.RETURN
+        return True
+
     async def _is_settled(self, told: Told, paid: Order) -> bool:
         """Write what became of the order, where that is known for good."""
         if told.end not in (End.BOUGHT, End.FAILED) or (told.end is End.FAILED and not told.all_done):
@@ -84,6 +142,7 @@ class Buyer:
         self._tally.updates += 1
         if told.end is End.BOUGHT:
             self._tally.bought += 1
+            self.bought = order
         else:
             self._tally.refusals[told.reason] = self._tally.refusals.get(told.reason, 0) + 1
         return True

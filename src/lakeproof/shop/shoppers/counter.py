@@ -8,6 +8,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from lakeproof.shop.checkout.models import ENDS, Undoing
 from lakeproof.shop.shoppers.purchases import GOODS, STOCK_PER_RUN, Purchase
 from lakeproof.shop.shoppers.storefront import CONNECT_SECONDS
 
@@ -17,11 +18,15 @@ ADDRESS = {"name": "A. Buyer", "street": "1 Lake Road", "city": "Hanoi", "postal
 class End(StrEnum):
     """What became of a checkout, as far as its buyer knows.
 
-    NEVER_BEGUN: for certain. UNDER_WAY: it will end by itself. NO_WORD: the answer was lost, or makes no sense.
+    REFUSED: it stays as it was, for certain. NEVER_BEGUN: for certain.
+    UNDER_WAY: it will end by itself. NO_WORD: the answer was lost, or makes no sense.
     """
 
     BOUGHT = "bought"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    RETURNED = "returned"
+    REFUSED = "refused"
     NEVER_BEGUN = "never begun"
     UNDER_WAY = "under way"
     NO_WORD = "no word"
@@ -69,6 +74,7 @@ class Counter:
             "customer_id": purchase.customer_id,
             "card": purchase.card,
             "address": ADDRESS,
+            "keep_seconds": purchase.wishes.keep_seconds,
             "email": f"customer-{purchase.customer_id}@example.org",
             "items": [
                 {"sku": sku, "quantity": quantity, "unit_price": price}
@@ -80,6 +86,19 @@ class Counter:
     async def look(self, key: str) -> Told:
         """How it stands."""
         return await self._ask("GET", f"/checkouts/{key}", key, None)
+
+    async def undo(self, key: str, undoing: Undoing) -> Told:
+        """Cancel or return what was bought; safe to repeat."""
+        return await self._ask("POST", f"/checkouts/{key}/{undoing.value}", key, None)
+
+    async def browse(self, sku: str) -> bool:
+        """Look at what there is of a good; True where it was answered."""
+        try:
+            async with self._session.get(f"{self._inventory_url}/stock/{sku}") as answer:
+                await answer.read()
+                return answer.status == 200
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return False
 
     async def _ask(self, method: str, path: str, key: str, body: dict[str, Any] | None) -> Told:
         headers = {"idempotency-key": key, "x-trace-id": key, "content-type": "application/json"}
@@ -100,9 +119,11 @@ def _read(status: int, raw: bytes) -> Told:
         told = orjson.loads(raw)
         if "status" in told:
             reason = f"{status} {told['reason']}" if told["reason"] else ""
-            return Told(End(told["status"].replace("_", " ")), reason, told["next_step"] in ("done", "failed"))
+            return Told(End(told["status"].replace("_", " ")), reason, told["next_step"] in ENDS)
         code, outcome = told["error"]["code"], told["outcome"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return Told(End.NO_WORD, f"{status} without a known body")
+    if outcome == "not_done" and status == 409:
+        return Told(End.REFUSED, f"{status} {code}")
     never = outcome == "not_done" and (status == 404 or status >= 500 or status == 422)
     return Told(End.NEVER_BEGUN if never else End.NO_WORD, f"{status} {code}")

@@ -12,6 +12,8 @@ class Counts:
 
     acknowledged + refused + unclear + under way = sent. settled: unclear ones whose outcome is known since;
     open_calls: unclear ones that are not. bought: purchases at the checkout that were paid; each is one call.
+    cancelled, returned: of these, by their buyers. complaints, attachments, opt_outs, opt_ins: acknowledged ones.
+    browsed: reads that were answered (stock, orders, timelines), and unread those that were not: they are no calls.
     """
 
     asked: int = 0
@@ -26,6 +28,14 @@ class Counts:
     deletes: int = 0
     mismatched: int = 0
     bought: int = 0
+    cancelled: int = 0
+    returned: int = 0
+    complaints: int = 0
+    attachments: int = 0
+    opt_outs: int = 0
+    opt_ins: int = 0
+    browsed: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,13 @@ class Tally(Counts):
     def counts(self) -> Counts:
         """The counts now; they do not grow."""
         return Counts(**{field.name: getattr(self, field.name) for field in fields(Counts)})
+
+    def read(self, answered: bool) -> None:
+        """Count one read."""
+        if answered:
+            self.browsed += 1
+        else:
+            self.unread += 1
 
     def refuse(self, reason: str) -> None:
         """Count one refusal under its reason."""

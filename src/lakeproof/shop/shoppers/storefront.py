@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 import aiohttp
 import orjson
 
-from lakeproof.shop.checkout.models import checkout_key_of
+from lakeproof.shop.checkout.models import ENDS, checkout_key_of
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.shoppers.plan import Basket
 
@@ -102,7 +102,7 @@ class Storefront:
                 body = orjson.loads(await response.read())
                 if response.status == 404:
                     return False
-                return None if response.status != 200 else body["next_step"] not in ("done", "failed")
+                return None if response.status != 200 else body["next_step"] not in ENDS
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ import aiohttp
 import uvloop
 
 from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.shop.contacts import FOLDER
 from lakeproof.shop.ledger_writer import Ledger
-from lakeproof.shop.shoppers.buyer import Buyer
 from lakeproof.shop.shoppers.counter import Counter
+from lakeproof.shop.shoppers.customer import Customer
+from lakeproof.shop.shoppers.desk import ServiceDesk
 from lakeproof.shop.shoppers.leftovers import settle_leftovers
 from lakeproof.shop.shoppers.plan import Visit, plan
 from lakeproof.shop.shoppers.purchases import Purchase, purchases
@@ -39,6 +42,15 @@ def new_run(seed: int) -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{seed}"
 
 
+@dataclass(frozen=True)
+class _Met:
+    """What customers meet beside the order service, and where it is written."""
+
+    counter: Counter
+    desk: ServiceDesk
+    contacts: Ledger
+
+
 class Traffic:
     """One run of shoppers. `serve` is its whole life, in one event loop; `stop` may be called from any thread."""
 
@@ -53,10 +65,12 @@ class Traffic:
         call_seconds: float,
         settles_leftovers: bool = True,
         enter_counter: Callable[[], AbstractAsyncContextManager[Counter]] | None = None,
+        enter_desk: Callable[[], AbstractAsyncContextManager[ServiceDesk]] | None = None,
         purchase_rate: float = 0.0,
     ) -> None:
         """`enter_shop`: opens the shop, once, inside the traffic's event loop. `call_seconds`: its longest call.
-        `enter_counter`: opens the checkout, where `purchase_rate` buy there per second, beside the calls of `rate`.
+        `enter_counter`, `enter_desk`: open the checkout, and what a customer meets beside it, where `purchase_rate`
+        buy there per second, beside the calls of `rate`.
 
         settles_leftovers: False where it is not the shop that the earlier runs of `ledger_dir` bought in.
         Raises: InvalidInput for a rate or a run that cannot be.
@@ -68,8 +82,8 @@ class Traffic:
         self.rate, self.seed, self.run = rate, seed, run
         self._enter_shop, self._ledger_dir, self._call_seconds = enter_shop, ledger_dir, call_seconds
         self._settles_leftovers = settles_leftovers
-        self._enter_counter, self._purchase_rate = enter_counter, purchase_rate
-        self._counter: Counter | None = None
+        self._enter_counter, self._enter_desk, self._purchase_rate = enter_counter, enter_desk, purchase_rate
+        self._met: _Met | None = None
         self.tally = Tally()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -102,9 +116,11 @@ class Traffic:
             self._enter_shop() as shop,
             AsyncExitStack() as more,
         ):
-            if self._enter_counter is not None and self._purchase_rate > 0:
-                self._counter = await more.enter_async_context(self._enter_counter())
-                await _stock_up(self._counter, self.run)
+            if self._enter_counter is not None and self._enter_desk is not None and self._purchase_rate > 0:
+                counter = await more.enter_async_context(self._enter_counter())
+                await _stock_up(counter, self.run)
+                contacts = await more.enter_async_context(Ledger.open(self._ledger_dir / FOLDER, self.run))
+                self._met = _Met(counter, await more.enter_async_context(self._enter_desk()), contacts)
             if self._settles_leftovers:
                 await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
             self.tally = Tally()
@@ -153,10 +169,10 @@ class Traffic:
             if len(under_way) >= MAX_UNDER_WAY:
                 continue
             if isinstance(visit, Purchase):
-                assert self._counter is not None
-                key = f"{self.run}-b{visit.number:06d}"
-                buyer = Buyer(key, self._counter, shop, ledger, tally, self._over)
-                task = asyncio.create_task(buyer.buy(visit))
+                assert self._met is not None
+                key, met = f"{self.run}-b{visit.number:06d}", self._met
+                customer = Customer(key, met.counter, met.desk, shop, (ledger, met.contacts), tally, self._over)
+                task = asyncio.create_task(customer.shop(visit))
                 under_way.add(task)
                 task.add_done_callback(ended)
                 continue
@@ -238,6 +254,10 @@ def of_stack(
         call_seconds=call_seconds,
         settles_leftovers=url == stack.url("order-service"),
         enter_counter=lambda: Counter(url, stack.url("inventory-service"), call_seconds=call_seconds),
+        enter_desk=lambda: ServiceDesk(
+            *(stack.url(f"{name}-service") for name in ("support", "notification", "fulfillment")),
+            call_seconds=call_seconds,
+        ),
         purchase_rate=purchase_rate,
     )
 

@@ -1,0 +1,97 @@
+"""What customers told the shop beside their orders: complaints, attachments, and which messages they do not want.
+
+The sister of the ledger (shop/ledger.py), by the same writer and with the same events; one file per run in the folder
+`contacts` beside the ledgers, `<run>.jsonl`.
+
+    {"at_us", "run", "key", "kind", "event", "customer_id", "order_id", "text", "ref", "reason"}
+
+key: the call's Idempotency-Key. text: a complaint's message, an attachment's sha256, or the opt-outs in one order
+("order/email,support/email"). ref: the case's id, or the version of the preferences; 0 where it is not known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lakeproof.shop.ledger import Event, records_of
+
+FOLDER = "contacts"
+
+
+class Kind(StrEnum):
+    """What was told."""
+
+    COMPLAINT = "complaint"
+    ATTACHMENT = "attachment"
+    PREFERENCES = "preferences"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One line; the module's docstring says what the fields mean."""
+
+    at_us: int
+    run: str
+    key: str
+    kind: Kind
+    event: Event
+    customer_id: int
+    order_id: int | None
+    text: str
+    ref: int = 0
+    reason: str = ""
+
+    def to_bytes(self) -> bytes:
+        """One line of JSON with its newline."""
+        return orjson.dumps(self, option=orjson.OPT_APPEND_NEWLINE)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Contact":
+        """Raises: KeyError, TypeError, ValueError where it is no such line."""
+        return cls(
+            at_us=int(data["at_us"]),
+            run=data["run"],
+            key=data["key"],
+            kind=Kind(data["kind"]),
+            event=Event(data["event"]),
+            customer_id=int(data["customer_id"]),
+            order_id=data["order_id"],
+            text=data["text"],
+            ref=int(data["ref"]),
+            reason=data["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """acknowledged: by key, as the shop acknowledged it. open: nobody knows what became of these."""
+
+    acknowledged: Mapping[str, Contact]
+    open: Mapping[str, Contact]
+
+
+def read_contacts(ledger_dir: Path) -> Contacts:
+    """All runs'. A missing folder: nothing was ever told. Raises: InvalidInput naming file:line for rubbish."""
+    acknowledged: dict[str, Contact] = {}
+    tried: dict[str, Contact] = {}
+    doubtful: set[str] = set()
+    folder = ledger_dir / FOLDER
+    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
+        for contact in records_of(path, Contact.from_json):
+            match contact.event:
+                case Event.INVOKE:
+                    tried[contact.key] = contact
+                case Event.UNCLEAR:
+                    doubtful.add(contact.key)
+                case Event.REFUSED if contact.key in doubtful:
+                    pass  # a refused retry does not tell what became of the first try
+                case Event.REFUSED:
+                    tried.pop(contact.key, None)
+                case Event.OK | Event.SETTLED:
+                    tried.pop(contact.key, None)
+                    acknowledged[contact.key] = contact
+    return Contacts(acknowledged, tried)

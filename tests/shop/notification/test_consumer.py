@@ -1,0 +1,85 @@
+"""Records become notifications, or a reason that is written down. No engine."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from lakeproof.deadline import Deadline
+from lakeproof.lake.capture.topics import CDC_TOPIC
+from lakeproof.shop.notification.consumer import EventReader, Record
+from lakeproof.shop.notification.customers import Customers, Owner
+from lakeproof.shop.notification.event_store import Addressed, Dropped, EventStore
+from lakeproof.shop.notification.metrics import NotificationMetrics
+
+ID = uuid.UUID(int=7)
+
+
+class Written(EventStore):
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.taken, self.dropped = list[Addressed](), list[Dropped]()
+
+    async def take(self, events: Sequence[Addressed], deadline: Deadline) -> int:
+        self.taken += events
+        return len(events)
+
+    async def drop(self, events: Sequence[Dropped], deadline: Deadline) -> None:
+        self.dropped += events
+
+
+class Known(Customers):
+    """Orders 1 (of the API) and 2 (of the checkout); no other."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def of_order(self, order_id: int) -> Owner | None:
+        return {1: Owner(5, False), 2: Owner(6, True)}.get(order_id)
+
+
+def event(type_: str, **data: Any) -> Record:
+    body = {"event_id": str(ID), "type": type_, "trace_id": "t", "data": data}
+    return Record("events.fulfillment", 0, 0, orjson.dumps(body))
+
+
+def order_paid(order_id: int) -> Record:
+    row = {"id": order_id, "order_id": order_id, "version": 2, "type": "paid"}
+    change = {"source": {"table": "order_events"}, "op": "c", "after": row}
+    return Record(CDC_TOPIC, 0, 0, orjson.dumps(change))
+
+
+async def taken(*records: Record) -> Written:
+    store = Written()
+    await EventReader(store, Known(), NotificationMetrics(), lambda: None).take(records)
+    return store
+
+
+async def test_an_event_is_told_to_the_orders_customer() -> None:
+    store = await taken(event("status.shipped", order_id=1))
+    assert ([one.customer_id for one in store.taken], store.dropped) == ([5], [])
+
+
+async def test_a_purchase_at_the_checkout_is_told_by_its_receipt_alone() -> None:
+    store = await taken(order_paid(1), order_paid(2), event("status.shipped", order_id=2))
+    assert [(one.customer_id, one.wanted.subject) for one in store.taken] == [
+        (5, "Thank you for your order"),
+        (6, "Your order is on its way"),
+    ]
+
+
+async def test_why_nobody_is_told_is_written_down() -> None:
+    store = await taken(
+        event("status.shipped", order_id=9),
+        event("status.invented", order_id=1),
+        event("status.shipped"),
+        Record("events.fulfillment", 0, 3, b"rubbish"),
+    )
+    assert store.taken == []
+    assert [(one.event_id, one.reason.value) for one in store.dropped] == [
+        (ID, "unsupported_topic"),
+        (ID, "invalid_payload"),
+        (ID, "invalid_payload"),
+    ]
