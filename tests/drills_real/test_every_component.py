@@ -3,13 +3,13 @@
 One stack for all; a component that is broken and mended takes about half a minute, the file about twenty minutes.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+from tests.drills_real.health import await_health, brief, diagnosed, named
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
@@ -21,35 +21,8 @@ pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(600)]
 type Run = Callable[..., Any]
 
 COMPONENTS = sorted(name for name, one in all_components().items() if one.in_plain_up and not one.on_demand)
-BACK_SECONDS = 120
 # Consequences show later than their cause: the second look must say the same.
 LATER_SECONDS = 12
-
-
-def diagnosed(lakeproof: Run) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(lakeproof("diagnose", "--json", seconds=60).out)
-    return found
-
-
-def named(found: dict[str, Any]) -> list[str]:
-    return [cause["cause"] for cause in found["causes"]]
-
-
-def brief(found: dict[str, Any]) -> str:
-    unknown = [(seen["probe"], seen["value"], seen.get("error")) for seen in found["unknown"]]
-    return f"{named(found)}, unknown {unknown}"
-
-
-def await_health(lakeproof: Run) -> None:
-    last = ""
-
-    def look() -> bool | None:
-        nonlocal last
-        found = diagnosed(lakeproof)
-        last = brief(found)
-        return True if found["healthy"] else None
-
-    Deadline(BACK_SECONDS).wait_for("the stack to be healthy", look, seen=lambda: last)
 
 
 def assert_only(lakeproof: Run, cause: str) -> None:

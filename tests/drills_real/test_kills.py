@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.drills_real.health import assert_clean, kill_and_await
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes import lock, procfs
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.rows import ProcessRow
-from lakeproof.processes.states import Health
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(600)]
@@ -25,14 +24,6 @@ type Run = Callable[..., Any]
 PROGRAM = Path(sys.executable).with_name("lakeproof")
 VICTIMS = ("connect", "kafka", "flink-taskmanager", "mysql", "minio", "publisher", "nessie", "trino", "desk")
 ORDERS_PER_SECOND = 30
-
-
-def assert_clean(lakeproof: Run) -> dict[str, Any]:
-    """Every acknowledged order is in MariaDB and in the lake, as it was acknowledged. Gives the report."""
-    done = lakeproof("check", "--wait-seconds", "120", "--json", seconds=240)
-    report: dict[str, Any] = json.loads(done.out)
-    assert (done.code, report["verdict"]) == (0, "passed"), done.err[-3000:] + done.out[-3000:]
-    return report
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +41,7 @@ def shopping(whole_stack: Stack) -> Iterator[subprocess.Popen[str]]:
 def test_what_is_killed_comes_back_and_nothing_is_lost(
     whole_stack: Stack, lakeproof: Run, shopping: subprocess.Popen[str], name: str
 ) -> None:
-    client = SupervisorClient(whole_stack)
-    before = client.row(name)
-    assert client.kill(name) > 0
-
-    def back() -> ProcessRow | None:
-        row = client.row(name)
-        return row if row.pid not in (None, before.pid) and row.health is Health.HEALTHY else None
-
-    Deadline(120).wait_for(f"{name} to be back", back, seen=lambda: str(client.row(name)))
+    kill_and_await(SupervisorClient(whole_stack), name)
     assert shopping.poll() is None
     assert_clean(lakeproof)
 

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.drills_real.health import assert_whole_shop_clean, kill_and_await
 
-from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.rows import ProcessRow
-from lakeproof.processes.states import Health
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
@@ -28,17 +26,6 @@ VICTIMS = (
     *("mysql", "kafka", "minio"),
 )
 PURCHASES_PER_SECOND = 3
-
-
-def assert_clean(lakeproof: Run) -> dict[str, Any]:
-    """The ledger, the lake and the shop's claims hold. Gives the report."""
-    done = lakeproof("check", "--wait-seconds", "120", "--json", seconds=300)
-    report: dict[str, Any] = json.loads(done.out)
-    broken = [one for one in report["across"] if one["violations"]]
-    assert (done.code, report["verdict"], broken) == (0, "passed", []), done.err[-2000:] + done.out[-3000:]
-    assert report["oversold"] == 0
-    assert any(one["claim"].startswith("shop: captured money") for one in report["across"])
-    return report
 
 
 @pytest.fixture(scope="module")
@@ -57,17 +44,9 @@ def buying(whole_stack: Stack) -> Iterator["subprocess.Popen[str]"]:
 def test_what_is_killed_comes_back_and_nobody_pays_twice_or_for_nothing(
     whole_stack: Stack, lakeproof: Run, buying: "subprocess.Popen[str]", name: str
 ) -> None:
-    client = SupervisorClient(whole_stack)
-    before = client.row(name)
-    assert client.kill(name) > 0
-
-    def back() -> ProcessRow | None:
-        row = client.row(name)
-        return row if row.pid not in (None, before.pid) and row.health is Health.HEALTHY else None
-
-    Deadline(180).wait_for(f"{name} to be back", back, seen=lambda: str(client.row(name)))
+    kill_and_await(SupervisorClient(whole_stack), name)
     assert buying.poll() is None
-    assert_clean(lakeproof)
+    assert_whole_shop_clean(lakeproof)
 
 
 def test_all_that_was_bought_meanwhile_is_there(lakeproof: Run, buying: "subprocess.Popen[str]") -> None:
@@ -75,5 +54,5 @@ def test_all_that_was_bought_meanwhile_is_there(lakeproof: Run, buying: "subproc
     out, _ = buying.communicate(timeout=150)
     report = json.loads(out)
     assert report["bought"] > 200
-    assert_clean(lakeproof)
+    assert_whole_shop_clean(lakeproof)
     print("whole shop:", json.dumps(report)[:1500])

@@ -4,8 +4,11 @@
 (LAKEPROOF_NAME, LAKEPROOF_STATE_DIR, LAKEPROOF_PORT_SHIFT) may name another stack, for work side by side.
 """
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +36,12 @@ def up(stack: Stack) -> Up:
         return client
 
     return start
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A state folder that the server's own user may enter."""
+    made = Path(tempfile.mkdtemp(prefix="lp-install-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)

@@ -11,6 +11,7 @@ import pytest
 from cassandra import AuthenticationFailed, ConsistencyLevel, Unauthorized
 from cassandra.cluster import NoHostAvailable
 from cassandra.query import SimpleStatement
+from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
@@ -52,14 +53,6 @@ def await_states(stack: Stack, asked: str, wanted: dict[str, str], seconds: floa
         return True if all(seen.get(name) == state for name, state in wanted.items()) else None
 
     Deadline(seconds).wait_for(f"{wanted}", look, every=1.0, seen=lambda: str(states(stack, asked)))
-
-
-def back_after(client: SupervisorClient, name: str, restarts: int) -> None:
-    def look() -> bool | None:
-        row = client.row(name)
-        return True if row.restarts > restarts and row.health == "healthy" else None
-
-    Deadline(120).wait_for(f"{name} to come back", look)
 
 
 def host_id(nodes: list[RingNode], name: str) -> str:
@@ -140,7 +133,7 @@ def test_with_one_node_killed_the_ring_answers_and_takes_it_back(stack: Stack, u
     ask(stack, "INSERT INTO inventory.stock (sku, kind, n, id, op) VALUES ('k', 'line', 0, uuid(), uuid())")
     assert ask(stack, "SELECT sku FROM inventory.stock WHERE sku = 'k' LIMIT 1", role="reader")
     assert cql.quorum_answers(stack, 5.0) == "answers"
-    back_after(client, "cassandra-node2", restarts)
+    await_health(client, "cassandra-node2", restarts=restarts, seconds=120)
     await_states(stack, "cassandra-seed", dict.fromkeys(NODES, "UN"))
 
 

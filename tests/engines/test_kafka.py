@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from tests.engines.health import await_health
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
@@ -68,12 +69,7 @@ def test_an_acknowledged_message_survives_kill_9_and_a_deleted_topic_stays_delet
     assert producer.flush(20) == 0
 
     client.kill("kafka")
-
-    def back() -> bool | None:
-        row = client.row("kafka")
-        return True if row.restarts > restarts and row.health == "healthy" else None
-
-    Deadline(90).wait_for("kafka to come back", back)
+    await_health(client, "kafka", restarts=restarts)
     consumer = Consumer({**servers(stack), "group.id": "test", "enable.auto.commit": False})
     try:
         consumer.assign([TopicPartition(topic, 0, 0)])

@@ -8,6 +8,7 @@ from email.message import EmailMessage
 
 import httpx
 import pytest
+from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
@@ -23,17 +24,9 @@ type Up = Callable[..., SupervisorClient]
 @pytest.fixture
 def client(stack: Stack, up: Up) -> Iterator[SupervisorClient]:
     made = up("mail-sink")
-    await_health(made, "healthy")
+    await_health(made, "mail-sink", "healthy")
     sink(stack, "DELETE", "/messages")
     yield made
-
-
-def await_health(client: SupervisorClient, word: str, *, restarts: int = -1) -> None:
-    def look() -> bool | None:
-        row = client.row("mail-sink")
-        return True if row.restarts > restarts and row.health == word else None
-
-    Deadline(60).wait_for(f"mail-sink to be {word}", look, seen=lambda: str(client.row("mail-sink")))
 
 
 def sink(stack: Stack, method: str, path: str, **params: str | int) -> dict[str, object]:
@@ -92,7 +85,7 @@ def test_what_it_acknowledged_survives_kill_9_and_a_repeat_is_recognised(
     client.kill("mail-sink")
     for sender in senders:
         sender.join(10)
-    await_health(client, "healthy", restarts=restarts)
+    await_health(client, "mail-sink", "healthy", restarts=restarts)
     there = ids(stack)
     assert set(acknowledged) <= there
     assert len(there) <= len(acknowledged) + len(senders)
@@ -105,10 +98,10 @@ def test_a_stopped_sink_is_unhealthy_and_back_after_it_goes_on(stack: Stack, cli
     try:
         with pytest.raises(NotReady, match="no answer"):
             find("mail-sink").ready(stack, 1.0)
-        await_health(client, "unhealthy")
+        await_health(client, "mail-sink", "unhealthy")
     finally:
         client.kill("mail-sink", "CONT")
-    await_health(client, "healthy")
+    await_health(client, "mail-sink", "healthy")
     send(stack, "<after@test>")
     assert ids(stack) == {"<after@test>"}
 
@@ -120,7 +113,7 @@ def test_a_taken_port_is_named(stack: Stack, client: SupervisorClient, kind: str
     with socket.create_server((host, port)), pytest.raises(TerminalError, match=f"port {port} is taken by"):
         client.start("mail-sink")
     client.start("mail-sink")
-    await_health(client, "healthy")
+    await_health(client, "mail-sink", "healthy")
 
 
 def test_a_second_start_changes_nothing_and_a_stop_keeps_the_messages(

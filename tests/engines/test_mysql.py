@@ -1,13 +1,12 @@
 """The real MariaDB: what it acknowledged survives kill -9, and provision mends nothing."""
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pymysql
 import pytest
+from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
@@ -18,14 +17,6 @@ from lakeproof.stack.stack import Stack
 pytestmark = pytest.mark.engines
 
 type Up = Callable[..., SupervisorClient]
-
-
-def back_after(client: SupervisorClient, name: str, restarts: int) -> None:
-    def look() -> bool | None:
-        row = client.row(name)
-        return True if row.restarts > restarts and row.health == "healthy" else None
-
-    Deadline(90).wait_for(f"{name} to come back", look)
 
 
 def ask(stack: Stack, sql: str, user: str = "root", secret: str = "mysql-root") -> tuple[tuple[object, ...], ...]:
@@ -40,7 +31,7 @@ def test_an_acknowledged_row_survives_kill_9(stack: Stack, up: Up) -> None:
     at = "UTC_TIMESTAMP(6)"
     ask(stack, f"INSERT INTO oltp.order_operations VALUES ('survivor', 1, 1, REPEAT('x', 32), {at})")
     client.kill("mysql")
-    back_after(client, "mysql", restarts)
+    await_health(client, "mysql", restarts=restarts)
     assert ask(stack, "SELECT order_id FROM oltp.order_operations WHERE operation_key = 'survivor'") == ((1,),)
     ask(stack, "DELETE FROM oltp.order_operations WHERE operation_key = 'survivor'")
 
@@ -52,7 +43,7 @@ def test_a_restart_mends_neither_a_lost_grant_nor_a_rotated_password(stack: Stac
     ask(stack, "ALTER USER 'reader'@'%' IDENTIFIED BY 'rotated'")
     try:
         client.kill("mysql")
-        back_after(client, "mysql", restarts)
+        await_health(client, "mysql", restarts=restarts)
         assert "BINLOG MONITOR" not in str(ask(stack, "SHOW GRANTS FOR 'exporter'@'%'"))
         with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
             ask(stack, "SELECT 1", "reader", "mysql-reader")
@@ -91,15 +82,6 @@ def test_a_stopped_server_is_not_ready_within_the_time(stack: Stack, up: Up) -> 
     finally:
         client.kill("mysql", "CONT")
     mysql.ready(stack, 10.0)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A state folder that the server's own user may enter."""
-    made = Path(tempfile.mkdtemp(prefix="lp-install-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
 
 
 def test_a_half_done_install_is_done_again(stack: Stack, open_folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
@@ -164,12 +165,7 @@ def test_kill_9_of_the_service_loses_no_event(stack: Stack, supervisor: Supervis
         payments += pay(shop, 8)
         restarts = supervisor.row("payment-service").restarts
         supervisor.kill("payment-service")
-
-        def back(before: int = restarts) -> bool | None:
-            row = supervisor.row("payment-service")
-            return True if row.restarts > before and row.health == "healthy" else None
-
-        Deadline(60).wait_for("the service", back)
+        await_health(supervisor, "payment-service", restarts=restarts)
     await_sent(stack)
     whole_and_in_order(stack, payments)
 

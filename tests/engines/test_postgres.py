@@ -2,16 +2,15 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
 import httpx
 import pytest
+from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
@@ -26,14 +25,6 @@ pytestmark = pytest.mark.engines
 type Up = Callable[..., SupervisorClient]
 
 SHOP = postgres_accounts.DATABASE
-
-
-def back_after(client: SupervisorClient, name: str, restarts: int) -> None:
-    def look() -> bool | None:
-        row = client.row(name)
-        return True if row.restarts > restarts and row.health == "healthy" else None
-
-    Deadline(90).wait_for(f"{name} to come back", look)
 
 
 def ask(stack: Stack, sql: str, *args: object, database: str = "postgres") -> list[tuple[object, ...]]:
@@ -82,7 +73,7 @@ def test_what_was_acknowledged_survives_kill_9_under_writes(stack: Stack, up: Up
 
     restarts = client.row("postgres").restarts
     asyncio.run(write_and_kill())
-    back_after(client, "postgres", restarts)
+    await_health(client, "postgres", restarts=restarts)
     found = {row[0] for row in ask(stack, "SELECT number FROM survivors")}
     assert set(acknowledged) - found == set()
     # One more may have been committed whose answer was lost, and none beyond it.
@@ -95,7 +86,7 @@ def test_it_comes_back_when_only_its_first_process_is_killed(stack: Stack, up: U
     row = client.row("postgres")
     assert row.pid is not None
     os.kill(row.pid, signal.SIGKILL)
-    back_after(client, "postgres", row.restarts)
+    await_health(client, "postgres", restarts=row.restarts)
     assert ask(stack, "SELECT 1") == [(1,)]
 
 
@@ -139,7 +130,7 @@ def test_a_restart_mends_neither_a_lost_grant_nor_a_rotated_password(stack: Stac
     ask(stack, "ALTER ROLE reader PASSWORD 'rotated'")
     try:
         client.kill("postgres")
-        back_after(client, "postgres", restarts)
+        await_health(client, "postgres", restarts=restarts)
         held = ask(stack, "SELECT pg_has_role('exporter', 'pg_monitor', 'member')")
         assert held == [(False,)]
         with pytest.raises(asyncpg.InvalidPasswordError):
@@ -264,15 +255,6 @@ def test_a_taken_port_is_said_with_its_holder(stack: Stack, up: Up) -> None:
         with pytest.raises(PortTaken, match=f"port {stack.port('postgres', 'tcp')} is taken"):
             up("postgres")
     up("postgres")
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A state folder that the server's own user may enter."""
-    made = Path(tempfile.mkdtemp(prefix="lp-install-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
 
 
 def test_a_half_done_initdb_is_done_again(stack: Stack, open_folder: Path) -> None:

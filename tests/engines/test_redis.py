@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import redis as driver
+from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
@@ -21,14 +22,6 @@ from lakeproof.stack.stack import Stack
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(120)]
 
 type Up = Callable[..., SupervisorClient]
-
-
-def await_health(client: SupervisorClient, name: str, word: str, *, restarts: int = -1) -> None:
-    def look() -> bool | None:
-        row = client.row(name)
-        return True if row.restarts > restarts and row.health == word else None
-
-    Deadline(60).wait_for(f"{name} to be {word}", look, seen=lambda: str(client.row(name)))
 
 
 def test_what_it_took_survives_kill_9(stack: Stack, up: Up) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Consumer
+from tests.engines.health import await_health
 from tests.engines.support_shop import JSON, bought, posted
 
 from lakeproof.deadline import Deadline
@@ -135,12 +136,7 @@ def test_an_order_s_change_comes_by_change_capture(urls: dict[str, str]) -> None
 def test_kill_9_and_it_is_back(supervisor: SupervisorClient, urls: dict[str, str], name: str) -> None:
     restarts = supervisor.row(name).restarts
     supervisor.kill(name)
-
-    def look() -> bool | None:
-        row = supervisor.row(name)
-        return True if row.restarts > restarts and row.health == "healthy" else None
-
-    Deadline(60).wait_for(f"{name} to come back", look)
+    await_health(supervisor, name, restarts=restarts)
     order = bought(urls)
     shipped(urls, order)
     assert timeline(a_case(urls, order))["complete"] is True

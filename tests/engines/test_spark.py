@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, NotReady
@@ -35,14 +36,6 @@ def spark(stack: Stack, running: SupervisorClient) -> Iterator[SparkClient]:
     """Statements that see no lake."""
     with pinned_spark(stack, None, Deadline(60)) as client:
         yield client
-
-
-def await_health(client: SupervisorClient, word: str, *, restarts: int = -1) -> None:
-    def look() -> bool | None:
-        row = client.row("spark")
-        return True if row.restarts > restarts and row.health == word else None
-
-    Deadline(90).wait_for(f"spark to be {word}", look, seen=lambda: str(client.row("spark")))
 
 
 def cores_used(client: SupervisorClient, seconds: float = 2.0) -> float:
@@ -154,18 +147,18 @@ def test_a_stopped_process_is_seen_as_unhealthy(stack: Stack, running: Superviso
     try:
         with pytest.raises(NotReady):
             ready(stack, 1.0)
-        await_health(running, "unhealthy")
+        await_health(running, "spark", "unhealthy")
         with pytest.raises(CouldNotLook, match="spark"), pinned_spark(stack, None, Deadline(10)):
             pass
     finally:
         running.kill("spark", "CONT")
-    await_health(running, "healthy")
+    await_health(running, "spark", "healthy")
 
 
 def test_a_killed_one_comes_back_and_answers(stack: Stack, running: SupervisorClient) -> None:
     restarts = running.row("spark").restarts
     running.kill("spark")
-    await_health(running, "healthy", restarts=restarts)
+    await_health(running, "spark", "healthy", restarts=restarts)
     with pinned_spark(stack, None, Deadline(60)) as client:
         assert list(client.run("SELECT count(*) FROM range(10)", Deadline(60)).rows[0]) == [10]
 

@@ -23,15 +23,11 @@ def test_any_status_is_an_answer(server: str) -> None:
     assert liveness(f"{server}/broken", 1) == ANSWERS
 
 
-def test_a_port_that_accepts_and_says_nothing_is_silent() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        assert liveness(f"http://127.0.0.1:{listening.getsockname()[1]}/", 0.1) == SILENT
-
-
-def test_a_closed_port_refuses() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-    assert liveness(f"http://127.0.0.1:{port}/", 1) == REFUSED
+def test_a_port_that_accepts_and_says_nothing_is_silent_and_a_closed_one_refuses(listener: socket.socket) -> None:
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    assert liveness(url, 0.1) == SILENT
+    listener.close()
+    assert liveness(url, 1) == REFUSED
 
 
 def test_not_found_is_nothing_there_and_all_else_is_no_answer(server: str) -> None:

@@ -3,7 +3,6 @@
 import socket
 import struct
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,6 @@ def error_message(code: str) -> bytes:
         kind + value + b"\0" for kind, value in ((b"S", b"FATAL"), (b"C", code.encode()), (b"M", b"no"))
     )
     return b"E" + struct.pack("!i", 4 + len(fields) + 1) + fields + b"\0"
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        yield made
 
 
 def test_a_closed_port_is_refused_and_one_that_says_nothing_silent(listener: socket.socket, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from lakeproof.stack.stack import Stack
 
 def stack_at(port: int, state_dir: Path) -> Stack:
     return Stack(Settings(state_dir=state_dir, endpoints={"redis": {"tcp": f"127.0.0.1:{port}"}}))
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        yield made
 
 
 def test_a_closed_port_is_refused_and_one_that_says_nothing_silent(listener: socket.socket, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Stacks of small real processes under a real daemon, each in a folder and on ports of its own."""
 
 import importlib.util
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -36,10 +37,12 @@ TABLE, DAEMON_ARGV = _small_stack()
 def free_shift() -> int:
     """A port shift at which every port of the small stack is free now, the supervisor's own included.
 
-    Below the range from which the kernel takes ports for outgoing connections.
+    Below the range from which the kernel takes ports for outgoing connections. Each of the processes that run the
+    tests (pytest-xdist's gw0, gw1 …) looks in a half of its own, so that none takes what another has just looked at.
     """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     for _ in range(50):
-        shift = random.randrange(12000, 23000, 200)
+        shift = random.randrange(12000 + 200 * (number % 2), 23000, 400)
         try:
             ports.check_free(TABLE.values(), Stack(Settings(port_shift=shift)), supervisor=True)
         except PortTaken:

@@ -9,29 +9,24 @@ import asyncio
 import contextlib
 import itertools
 import socket
-import statistics
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import orjson
 import psutil
 import uvloop
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.closed_loop import Call, closed_loop
+from lakeproof.bench.closed_loop import Call
+from lakeproof.bench.in_turns import CLIENTS, ROUNDS, InTurns, in_turns
+from lakeproof.bench.posting import posting
 from lakeproof.bench.scratch_postgres import scratch_postgres, scratch_topic
 from lakeproof.bench.service_process import service_process
-from lakeproof.errors import TerminalError
 from lakeproof.shop.notification.providers import Delivery, MailProvider
-from lakeproof.shop.shoppers.report import percentiles_ms
 from lakeproof.stack.stack import Stack
 
-CLIENTS = 16
-ROUNDS = 4
-WARM_SECONDS = 2.0
 SECONDS = 8.0
 AIM_FLOWS_PER_SECOND = 3 * 71  # three times a comparable public shop on this kind of machine
 
@@ -48,61 +43,34 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     ):
         service = psutil.Process(process.pid)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            rounds, cpu_seconds = runner.run(_measure(smtp, url, service, seconds, progress))
+            done = runner.run(_measure(smtp, url, service, seconds, progress))
         memory = service.memory_info().rss
-    rates = {how: statistics.median(rate for rate, _ in found) for how, found in rounds.items()}
-    answered = sum(len(calls) for _, calls in rounds["http"])
-    rows = [
-        {
-            "by": how,
-            "flows_per_second": round(rates[how], 1),
-            "lowest_round": round(min(rate for rate, _ in found), 1),
-            "highest_round": round(max(rate for rate, _ in found), 1),
-            **{
-                f"{name}_ms": value
-                for name, value in percentiles_ms(sorted(call for _, calls in found for call in calls)).items()
-            },
-        }
-        for how, found in rounds.items()
-    ]
+    bare, http = done.rate("smtp"), done.rate("http")
     return Result(
         "notification-api",
         options,
-        {f"made and sent, {CLIENTS} clients, {ROUNDS} rounds of {seconds:g} s each": rows},
+        {f"made and sent, {CLIENTS} clients, {ROUNDS} rounds of {seconds:g} s each": done.rows()},
         [
-            Ratio("HTTP flows/s to bare SMTP mails/s", round(rates["http"] / rates["smtp"], 3)),
+            Ratio("HTTP flows/s to bare SMTP mails/s", round(http / bare, 3)),
             Ratio(
                 "HTTP flows/s to three times the comparable shop's 71/s",
-                round(rates["http"] / AIM_FLOWS_PER_SECOND, 2),
+                round(http / AIM_FLOWS_PER_SECOND, 2),
                 "at least 1",
-                rates["http"] >= AIM_FLOWS_PER_SECOND,
+                http >= AIM_FLOWS_PER_SECOND,
             ),
         ],
         [
             f"service: one worker, pool of {stack.settings.shop.pool_size}, {memory / 2**20:.0f} MiB after the run,"
-            f" {cpu_seconds / answered * 1000:.2f} ms of CPU per flow, its events to Kafka included;"
+            f" {done.cpu_ms('http'):.2f} ms of CPU per flow, its events to Kafka included;"
             f" limiter: {stack.settings.notification.notification_rate_limit} per customer, each customer once"
         ],
     )
 
 
-async def _measure(
-    smtp: int, url: str, service: psutil.Process, seconds: float, progress: Progress
-) -> tuple[dict[str, list[tuple[float, list[float]]]], float]:
-    """By "smtp" and "http": per round, flows per second and the seconds of each; the service's CPU seconds."""
-    rounds: dict[str, list[tuple[float, list[float]]]] = {"smtp": [], "http": []}
+async def _measure(smtp: int, url: str, service: psutil.Process, seconds: float, progress: Progress) -> InTurns:
+    """By "smtp" and "http"."""
     async with _by_smtp(smtp) as bare, _by_http(url) as http:
-        for how, clients in (("smtp", bare), ("http", http)):
-            progress(f"warming {how}, {WARM_SECONDS:g} s")
-            await closed_loop(clients, WARM_SECONDS)
-        before = service.cpu_times()
-        for number in range(1, ROUNDS + 1):
-            for how, clients in (("smtp", bare), ("http", http)):
-                rate, calls = await closed_loop(clients, seconds)
-                rounds[how].append((rate, calls))
-                progress(f"round {number} of {ROUNDS}: {how} {rate:.0f} flows/s")
-        after = service.cpu_times()
-    return rounds, after.user + after.system - before.user - before.system
+        return await in_turns("flows", {"smtp": bare, "http": http}, seconds, service, progress)
 
 
 @contextlib.asynccontextmanager
@@ -122,15 +90,7 @@ async def _by_smtp(port: int) -> AsyncIterator[list[Call]]:
 @contextlib.asynccontextmanager
 async def _by_http(url: str) -> AsyncIterator[list[Call]]:
     customers = itertools.count(1)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def post(path: str, wanted: int, body: bytes | None = None) -> bytes:
-            headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex} if body else {}
-            async with session.post(f"{url}{path}", data=body, headers=headers) as answer:
-                text = await answer.read()
-                if answer.status != wanted:
-                    raise TerminalError(f"{answer.status} {text[:200]!r}", where=f"POST {path}")
-                return text
+    async with posting(url) as post:
 
         async def flow() -> None:
             body = {
@@ -141,8 +101,8 @@ async def _by_http(url: str) -> AsyncIterator[list[Call]]:
                 "body": "Text",
                 "topic": "order",
             }
-            made = orjson.loads(await post("/notifications", 201, orjson.dumps(body)))
-            await post(f"/notifications/{made['id']}/send", 200)
+            made = orjson.loads(await post("/notifications", body, 201))
+            await post(f"/notifications/{made['id']}/send", None, 200)
 
         yield [flow] * CLIENTS
 

@@ -7,30 +7,24 @@ no orders that nobody bought.
 
 import asyncio
 import contextlib
-import statistics
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import orjson
 import psutil
 import uvloop
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.closed_loop import Call, closed_loop
+from lakeproof.bench.closed_loop import Call
+from lakeproof.bench.in_turns import CLIENTS, ROUNDS, InTurns, in_turns
+from lakeproof.bench.posting import posting
 from lakeproof.bench.scratch_database import connect_to, scratch_database
 from lakeproof.bench.service_process import service_process
-from lakeproof.errors import TerminalError
 from lakeproof.shop.database.mysql import execute
-from lakeproof.shop.shoppers.report import percentiles_ms
 from lakeproof.stack.stack import Stack
 
-CLIENTS = 16
-ROUNDS = 4
-WARM_SECONDS = 2.0
 SECONDS = 8.0
 AIM_ORDERS_PER_SECOND = 3 * 124  # three times a comparable public shop on this kind of machine
 AIM_P95_MS = 221.0
@@ -67,34 +61,21 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     ):
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             service = psutil.Process(process.pid)
-            rounds, service_cpu_seconds = runner.run(_measure(stack, database, url, service, seconds, progress))
+            done = runner.run(_measure(stack, database, url, service, seconds, progress))
         memory = service.memory_info().rss
-    rates = {how: statistics.median(rate for rate, _ in found) for how, found in rounds.items()}
-    calls = {how: sorted(call for _, calls in found for call in calls) for how, found in rounds.items()}
-    answered = sum(len(calls) for _, calls in rounds["http"])
-    cpu_ms = service_cpu_seconds / answered * 1000
-    rows = [
-        {
-            "by": how,
-            "orders_per_second": round(rates[how], 1),
-            "lowest_round": round(min(rate for rate, _ in rounds[how]), 1),
-            "highest_round": round(max(rate for rate, _ in rounds[how]), 1),
-            **{f"{name}_ms": value for name, value in percentiles_ms(calls[how]).items()},
-        }
-        for how in rates
-    ]
-    p95 = percentiles_ms(calls["http"])["p95"]
+    sql, http = done.rate("sql"), done.rate("http")
+    p95 = done.percentiles_ms("http")["p95"]
     return Result(
         "order-api",
         options,
-        {f"orders of two items, {CLIENTS} clients, {ROUNDS} rounds of {seconds:g} s each": rows},
+        {f"orders of two items, {CLIENTS} clients, {ROUNDS} rounds of {seconds:g} s each": done.rows()},
         [
-            Ratio("HTTP orders/s to bare SQL orders/s", round(rates["http"] / rates["sql"], 3)),
+            Ratio("HTTP orders/s to bare SQL orders/s", round(http / sql, 3)),
             Ratio(
                 "HTTP orders/s to three times the comparable shop's 124/s",
-                round(rates["http"] / AIM_ORDERS_PER_SECOND, 2),
+                round(http / AIM_ORDERS_PER_SECOND, 2),
                 "at least 1",
-                rates["http"] >= AIM_ORDERS_PER_SECOND,
+                http >= AIM_ORDERS_PER_SECOND,
             ),
             Ratio(
                 "HTTP p95 to the comparable shop's 221 ms", round(p95 / AIM_P95_MS, 3), "below 1", p95 < AIM_P95_MS
@@ -102,28 +83,17 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         ],
         [
             f"service: one worker, pool of {stack.settings.shop.pool_size}, {memory / 2**20:.0f} MiB after the run,"
-            f" {cpu_ms:.2f} ms of CPU per order"
+            f" {done.cpu_ms('http'):.2f} ms of CPU per order"
         ],
     )
 
 
 async def _measure(
     stack: Stack, database: str, url: str, service: psutil.Process, seconds: float, progress: Progress
-) -> tuple[dict[str, list[tuple[float, list[float]]]], float]:
-    """By "sql" and "http": per round, orders per second and the seconds of each call; the service's CPU seconds."""
-    rounds: dict[str, list[tuple[float, list[float]]]] = {"sql": [], "http": []}
+) -> InTurns:
+    """By "sql" and "http"."""
     async with _by_sql(stack, database) as sql, _by_http(url) as http:
-        for how, orders in (("sql", sql), ("http", http)):
-            progress(f"warming {how}, {WARM_SECONDS:g} s")
-            await closed_loop(orders, WARM_SECONDS)
-        before = service.cpu_times()
-        for number in range(1, ROUNDS + 1):
-            for how, orders in (("sql", sql), ("http", http)):
-                rate, calls = await closed_loop(orders, seconds)
-                rounds[how].append((rate, calls))
-                progress(f"round {number} of {ROUNDS}: {how} {rate:.0f} orders/s")
-        after = service.cpu_times()
-    return rounds, after.user + after.system - before.user - before.system
+        return await in_turns("orders", {"sql": sql, "http": http}, seconds, service, progress)
 
 
 @contextlib.asynccontextmanager
@@ -149,15 +119,10 @@ async def _by_sql(stack: Stack, database: str) -> AsyncIterator[list[Call]]:
 
 @contextlib.asynccontextmanager
 async def _by_http(url: str) -> AsyncIterator[list[Call]]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with posting(url) as post:
 
         async def order() -> None:
-            body = orjson.dumps(_BODY)
-            headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
-            async with session.post(f"{url}/orders", data=body, headers=headers) as answer:
-                text = await answer.read()
-                if answer.status != 201:
-                    raise TerminalError(f"{answer.status} {text[:200]!r}", where="POST /orders")
+            await post("/orders", _BODY, 201)
 
         yield [order] * CLIENTS
 

@@ -6,19 +6,15 @@ the benchmark's own; what it reserves expires.
 """
 
 import asyncio
-import contextlib
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
-import orjson
 import psutil
 import uvloop
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.closed_loop import Call, closed_loop
-from lakeproof.errors import TerminalError
+from lakeproof.bench.posting import Post, posting
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.shoppers.report import percentiles_ms
 from lakeproof.stack.engines import cassandra_session
@@ -57,7 +53,8 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 async def _measure(stack: Stack, seconds: float, service: psutil.Process, progress: Progress) -> list[dict[str, Any]]:
     rows = []
     mark = uuid.uuid4().hex[:8]
-    async with _shop(stack.url(NAME)) as shop:
+    async with posting(stack.url(NAME)) as post:
+        shop = _Shop(post)
         for skus in (1, MANY):
             names = [f"bench-{mark}-{skus}-{number}" for number in range(skus)]
             await asyncio.gather(*(shop.receive(name) for name in names))
@@ -82,8 +79,8 @@ async def _measure(stack: Stack, seconds: float, service: psutil.Process, progre
 
 
 class _Shop:
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
-        self._url, self._session = url, session
+    def __init__(self, post: Post) -> None:
+        self._post = post
 
     async def receive(self, sku: str) -> None:
         await self._post(f"/stock/{sku}/receive", {"quantity": PLENTY}, 200)
@@ -98,19 +95,6 @@ class _Shop:
             await self._post("/reservations", {"order_key": "bench", "lines": lines}, 201)
 
         return reserve
-
-    async def _post(self, path: str, body: dict[str, Any], wanted: int) -> None:
-        headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
-        async with self._session.post(f"{self._url}{path}", data=orjson.dumps(body), headers=headers) as answer:
-            text = await answer.read()
-            if answer.status != wanted:
-                raise TerminalError(f"{answer.status} {text[:200]!r}", where=f"POST {path}")
-
-
-@contextlib.asynccontextmanager
-async def _shop(url: str) -> AsyncIterator[_Shop]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        yield _Shop(url, session)
 
 
 def _bare(stack: Stack, progress: Progress) -> float:

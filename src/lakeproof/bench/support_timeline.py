@@ -8,7 +8,6 @@ of the case and one look into Redis on as many connections, no HTTP. The service
 import asyncio
 import contextlib
 import os
-import statistics
 import tempfile
 import uuid
 from collections import Counter
@@ -21,26 +20,21 @@ import psutil
 import uvloop
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.closed_loop import Call, closed_loop
+from lakeproof.bench.closed_loop import Call
+from lakeproof.bench.in_turns import CLIENTS, ROUNDS, InTurns, in_turns
 from lakeproof.bench.scratch_postgres import connect_to, scratch_postgres
 from lakeproof.bench.service_process import service_process
 from lakeproof.errors import TerminalError
 from lakeproof.shop.redis_connection import connect as connect_redis
 from lakeproof.shop.redis_connection import redis_url
-from lakeproof.shop.shoppers.report import percentiles_ms
 from lakeproof.shop.support.sources import SERVICES
 from lakeproof.shop.support.store import SELECT_CASE
 from lakeproof.stack.stack import Stack
 
-CLIENTS = 16
 ENTRIES = 20
-ROUNDS = 4
-WARM_SECONDS = 2.0
 SECONDS = 6.0
 AIM_CACHED, AIM_COLLECTED = 3 * 242, 3 * 33  # three times a comparable public shop on this kind of machine
 TTL_VARIABLE = "LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS"
-
-type Rounds = dict[str, list[tuple[float, list[float]]]]
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
@@ -63,39 +57,26 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         service = psutil.Process(process.pid)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             urls = {"cached": cached, "collected": collected}
-            rounds, kept = runner.run(_measure(stack, database, urls, case, seconds, progress))
+            done, kept = runner.run(_measure(stack, database, urls, case, seconds, service, progress))
         memory = service.memory_info().rss
-    rates = {how: statistics.median(rate for rate, _ in found) for how, found in rounds.items()}
-    rows = [
-        {
-            "how": how,
-            "timelines_per_second": round(rates[how], 1),
-            "lowest_round": round(min(rate for rate, _ in found), 1),
-            "highest_round": round(max(rate for rate, _ in found), 1),
-            **{
-                f"{name}_ms": value
-                for name, value in percentiles_ms(sorted(call for _, calls in found for call in calls)).items()
-            },
-        }
-        for how, found in rounds.items()
-    ]
+    bare, from_cache, anew = done.rate("bare"), done.rate("cached"), done.rate("collected")
     return Result(
         "support-timeline",
         options,
-        {f"timelines of {ENTRIES} entries, {CLIENTS} clients, {ROUNDS} rounds of {seconds:g} s each": rows},
+        {f"timelines of {ENTRIES} entries, {CLIENTS} clients, {ROUNDS} rounds of {seconds:g} s each": done.rows()},
         [
-            Ratio("cached timelines/s to bare reads/s", round(rates["cached"] / rates["bare"], 3)),
+            Ratio("cached timelines/s to bare reads/s", round(from_cache / bare, 3)),
             Ratio(
                 "cached timelines/s to three times the comparable shop's 242/s",
-                round(rates["cached"] / AIM_CACHED, 2),
+                round(from_cache / AIM_CACHED, 2),
                 "at least 1",
-                rates["cached"] >= AIM_CACHED,
+                from_cache >= AIM_CACHED,
             ),
             Ratio(
                 "collected timelines/s to three times the comparable shop's 33/s",
-                round(rates["collected"] / AIM_COLLECTED, 2),
+                round(anew / AIM_COLLECTED, 2),
                 "at least 1",
-                rates["collected"] >= AIM_COLLECTED,
+                anew >= AIM_COLLECTED,
             ),
         ],
         [
@@ -137,22 +118,21 @@ def _open_case(url: str) -> str:
 
 
 async def _measure(
-    stack: Stack, database: str, urls: dict[str, str], path: str, seconds: float, progress: Progress
-) -> tuple[Rounds, dict[str, float]]:
-    """By how: per round, timelines per second and the seconds of each call; and what share came from the cache."""
+    stack: Stack,
+    database: str,
+    urls: dict[str, str],
+    path: str,
+    seconds: float,
+    service: psutil.Process,
+    progress: Progress,
+) -> tuple[InTurns, dict[str, float]]:
+    """By "bare" and each of `urls`; and what share of these came from the cache."""
     case_id = int(path.split("/")[3].partition("?")[0])
     async with _bare(stack, database, case_id) as bare, aiohttp.ClientSession() as session:
         kept: dict[str, Counter[bool]] = {how: Counter() for how in urls}
         ways = {"bare": bare} | {how: [_read(session, url + path, kept[how])] * CLIENTS for how, url in urls.items()}
-        for clients in ways.values():
-            await closed_loop(clients, WARM_SECONDS)
-        rounds: Rounds = {how: [] for how in ways}
-        for number in range(1, ROUNDS + 1):
-            for how, clients in ways.items():
-                rate, calls = await closed_loop(clients, seconds)
-                rounds[how].append((rate, calls))
-                progress(f"round {number} of {ROUNDS}: {how} {rate:.0f} timelines/s")
-    return rounds, {how: seen[True] / seen.total() for how, seen in kept.items()}
+        done = await in_turns("timelines", ways, seconds, service, progress)
+    return done, {how: seen[True] / seen.total() for how, seen in kept.items()}
 
 
 def _read(session: aiohttp.ClientSession, url: str, kept: Counter[bool]) -> Call:

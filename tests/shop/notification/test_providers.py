@@ -197,7 +197,11 @@ async def test_a_webhooks_status_tells_whether_a_retry_helps(status: int, perman
 @pytest.mark.parametrize(
     "body", ["", "one", "one\n\nthree", "Grüße\n" * 100, "x" * 5_000, ".\n..\n", "tab\tand \x7f", "a\rb\x0bc\u2028d"]
 )
-@pytest.mark.parametrize("subject", ["Your order", "Grüße " * 30, "=?utf-8?b?x?="])
+@pytest.mark.parametrize(
+    "subject",
+    # The last three hold what Python calls unprintable: a no-break space, a joined emoji, a private character.
+    ["Your order", "Grüße " * 30, "=?utf-8?b?x?=", "100\u00a0000 ₫", "\U0001f468\u200d\U0001f467", "\ue000"],
+)
 def test_a_mail_is_read_as_it_was_written(body: str, subject: str) -> None:
     written = mail_of(Delivery(uuid.uuid4(), "a@example.org", subject, body, "order"))
     assert all(len(line) <= 998 for line in written.split(b"\r\n"))

@@ -4,6 +4,7 @@ The same notification always carries the same Message-ID (or Idempotency-Key), s
 """
 
 import asyncio
+import re
 import smtplib
 import uuid
 from base64 import encodebytes
@@ -16,6 +17,7 @@ from typing import Protocol
 import httpx
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.notification.requests import SUBJECT_PATTERN
 
 SENDER = "shop@lakeproof.example"
 CONNECTIONS = 8
@@ -152,7 +154,7 @@ def mail_of(delivery: Delivery) -> bytes:
 
     Raises: ValueError where the address or the subject would break out of its line.
     """
-    if not (delivery.to.isascii() and delivery.to.isprintable() and delivery.subject.isprintable()):
+    if not (delivery.to.isascii() and delivery.to.isprintable() and re.fullmatch(SUBJECT_PATTERN, delivery.subject)):
         raise ValueError("a control character in its head")
     subject = delivery.subject
     if not subject.isascii() or "=?" in subject:

@@ -1,0 +1,71 @@
+"""Several ways to do the same, in turns (SQL, HTTP, SQL, HTTP …), so that a busy machine hits all of them."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from lakeproof.bench.benchmark import Progress
+from lakeproof.bench.closed_loop import Call, closed_loop
+from lakeproof.shop.shoppers.report import percentiles_ms
+
+CLIENTS = 16
+ROUNDS = 4
+WARM_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class InTurns:
+    """What was counted. `rounds`: by way, for each round the calls per second and the seconds of each call."""
+
+    what: str
+    rounds: Mapping[str, list[tuple[float, list[float]]]]
+    cpu_seconds: float
+
+    def rate(self, way: str) -> float:
+        """Calls per second: the median of its rounds."""
+        return statistics.median(rate for rate, _ in self.rounds[way])
+
+    def percentiles_ms(self, way: str) -> dict[str, float]:
+        """Of all calls of all its rounds."""
+        return percentiles_ms(sorted(call for _, calls in self.rounds[way] for call in calls))
+
+    def cpu_ms(self, way: str) -> float:
+        """The service's CPU for each call, where all of its CPU went into this way's calls."""
+        return self.cpu_seconds / sum(len(calls) for _, calls in self.rounds[way]) * 1000
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One for each way."""
+        return [
+            {
+                "by": way,
+                f"{self.what}_per_second": round(self.rate(way), 1),
+                "lowest_round": round(min(rate for rate, _ in found), 1),
+                "highest_round": round(max(rate for rate, _ in found), 1),
+                **{f"{name}_ms": value for name, value in self.percentiles_ms(way).items()},
+            }
+            for way, found in self.rounds.items()
+        ]
+
+
+async def in_turns(
+    what: str, ways: Mapping[str, list[Call]], seconds: float, service: psutil.Process, progress: Progress
+) -> InTurns:
+    """Warm each way, then ROUNDS of `seconds` of each. `what`: what a call does, in the plural.
+
+    Raises: what a call raises.
+    """
+    for way, clients in ways.items():
+        progress(f"warming {way}, {WARM_SECONDS:g} s")
+        await closed_loop(clients, WARM_SECONDS)
+    rounds: dict[str, list[tuple[float, list[float]]]] = {way: [] for way in ways}
+    before = service.cpu_times()
+    for number in range(1, ROUNDS + 1):
+        for way, clients in ways.items():
+            rate, calls = await closed_loop(clients, seconds)
+            rounds[way].append((rate, calls))
+            progress(f"round {number} of {ROUNDS}: {way} {rate:.0f} {what}/s")
+    after = service.cpu_times()
+    return InTurns(what, rounds, after.user + after.system - before.user - before.system)

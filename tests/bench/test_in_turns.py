@@ -1,0 +1,55 @@
+"""Ways to do the same are measured in turns and told by way; a caller's refusal ends the benchmark."""
+
+import asyncio
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from lakeproof.bench import in_turns as module
+from lakeproof.bench.closed_loop import Call
+from lakeproof.bench.in_turns import InTurns, in_turns
+from lakeproof.bench.posting import posting
+from lakeproof.errors import TerminalError
+
+type Answers = Callable[[str, str, bytes], tuple[int, object]]
+
+
+async def test_each_way_has_its_turn_in_every_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WARM_SECONDS", 0.01)
+    said: list[str] = []
+
+    def taking(seconds: float) -> Call:
+        async def call() -> None:
+            await asyncio.sleep(seconds)
+
+        return call
+
+    ways = {"quick": [taking(0.001)] * 2, "slow": [taking(0.02)]}
+    done = await in_turns("calls", ways, 0.05, psutil.Process(), said.append)
+    turns = [text.split(": ")[1].split()[0] for text in said if text.startswith("round")]
+    assert turns == ["quick", "slow"] * module.ROUNDS
+    assert done.rate("quick") > done.rate("slow") > 0
+    assert done.cpu_ms("quick") > 0
+
+
+def test_a_row_tells_the_median_of_the_rounds_and_the_percentiles_of_all_calls() -> None:
+    done = InTurns("orders", {"sql": [(10.0, [0.1] * 50), (30.0, [0.2] * 50), (20.0, [0.3] * 50)]}, 3.0)
+    (row,) = done.rows()
+    assert (row["by"], row["orders_per_second"], row["lowest_round"], row["highest_round"]) == ("sql", 20, 10, 30)
+    assert (row["p50_ms"], row["max_ms"], done.cpu_ms("sql")) == (200, 300, 20)
+
+
+async def test_an_answer_that_was_not_wanted_is_told(answering: Callable[[Answers], str]) -> None:
+    asked: list[bytes] = []
+
+    def answer(_method: str, path: str, body: bytes) -> tuple[int, object]:
+        asked.append(body)
+        return (201, {"id": 7}) if path == "/orders" else (409, {"error": "no"})
+
+    async with posting(f"http://{answering(answer)}") as post:
+        assert await post("/orders", {"quantity": 1}, 201) == b'{"id": 7}'
+        with pytest.raises(TerminalError, match="409") as told:
+            await post("/orders/7/pay", None, 200)
+    assert told.value.where == "POST /orders/7/pay"
+    assert asked == [b'{"quantity":1}', b""]

@@ -1,0 +1,70 @@
+"""How a whole stack is, by the program's own looks: what `diagnose` names and whether `check` is clean."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from lakeproof.deadline import Deadline
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.states import Health
+
+type Run = Callable[..., Any]
+
+BACK_SECONDS = 120
+
+
+def diagnosed(lakeproof: Run) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(lakeproof("diagnose", "--json", seconds=60).out)
+    return found
+
+
+def named(found: dict[str, Any]) -> list[str]:
+    return [cause["cause"] for cause in found["causes"]]
+
+
+def brief(found: dict[str, Any]) -> str:
+    unknown = [(seen["probe"], seen["value"], seen.get("error")) for seen in found["unknown"]]
+    return f"{named(found)}, unknown {unknown}"
+
+
+def await_health(lakeproof: Run) -> None:
+    """Until `diagnose` finds nothing. Raises: DeadlineExpired with what it found last."""
+    last = ""
+
+    def look() -> bool | None:
+        nonlocal last
+        found = diagnosed(lakeproof)
+        last = brief(found)
+        return True if found["healthy"] else None
+
+    Deadline(BACK_SECONDS).wait_for("the stack to be healthy", look, seen=lambda: last)
+
+
+def assert_clean(lakeproof: Run) -> dict[str, Any]:
+    """Every acknowledged order is in the database and in the lake, as it was acknowledged. Gives the report."""
+    done = lakeproof("check", "--wait-seconds", "120", "--json", seconds=300)
+    report: dict[str, Any] = json.loads(done.out)
+    broken = [one for one in report["across"] if one["violations"]]
+    assert (done.code, report["verdict"], broken) == (0, "passed", []), done.err[-3000:] + done.out[-3000:]
+    assert report["oversold"] == 0
+    return report
+
+
+def assert_whole_shop_clean(lakeproof: Run) -> dict[str, Any]:
+    """The shop's claims, over all its stores, were looked at as well, and hold. Gives the report."""
+    report = assert_clean(lakeproof)
+    assert any(one["claim"].startswith("shop: captured money") for one in report["across"])
+    return report
+
+
+def kill_and_await(client: SupervisorClient, name: str) -> None:
+    """kill -9 of a component's processes; until another one runs in its place and is healthy."""
+    before = client.row(name)
+    assert client.kill(name) > 0
+
+    def back() -> ProcessRow | None:
+        row = client.row(name)
+        return row if row.pid not in (None, before.pid) and row.health is Health.HEALTHY else None
+
+    Deadline(180).wait_for(f"{name} to be back", back, seen=lambda: str(client.row(name)))
