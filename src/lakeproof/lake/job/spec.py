@@ -5,8 +5,9 @@ import json
 import math
 from typing import Any
 
-from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
+from lakeproof.lake.job.sql_files import SqlFile, load_result_files, load_sql_files
 from lakeproof.lake.object_store import WAREHOUSE
+from lakeproof.lake.result_topics import result_topic
 from lakeproof.stack.stack import Stack
 
 JOB_NAME = "lake-oltp"
@@ -71,6 +72,17 @@ def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None) -> dic
         "files": [
             {"table": file.table, "statements": list(file.statements)} for file in sql_files or load_sql_files()
         ],
+        "results": [_result(file) for file in load_result_files()] if lake.result_topics else [],
+    }
+
+
+def _result(file: SqlFile) -> dict[str, Any]:
+    topic = result_topic(file.table)
+    return {
+        "table": file.table,
+        "topic": topic.name,
+        "partitions": topic.partitions,
+        "statement": file.statements[0],
     }
 
 

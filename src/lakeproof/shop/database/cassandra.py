@@ -83,6 +83,11 @@ class Ring:
         """Begin to connect, in the background, until it succeeds."""
         self._opening = asyncio.create_task(self._open(), name="connect to cassandra")
 
+    async def await_connection(self, deadline: Deadline) -> None:
+        """Return once it is connected, or at the deadline: `problem` then says why not."""
+        if self._opening is not None and not self._opening.done():
+            await asyncio.wait({self._opening}, timeout=deadline.left)
+
     async def close(self) -> None:
         """Give up what is under way and close the connections."""
         if self._opening is not None:
