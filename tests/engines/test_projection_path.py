@@ -4,11 +4,20 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from lakeproof.bench.sql_shop import SqlShop
 from lakeproof.deadline import Deadline
 from lakeproof.lake.integrity import projected
 from lakeproof.lake.integrity.findings import Finding, Wrong
+from lakeproof.lake.projector.app import TOPIC
 from lakeproof.lake.projector.rebuild import rebuild
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.shoppers.handle import TrafficHandle
@@ -27,7 +36,9 @@ def supervisor(up: Callable[..., SupervisorClient]) -> SupervisorClient:
 
 
 def traffic(stack: Stack, seed: int, rate: float = 40.0) -> TrafficHandle:
-    made = Traffic(lambda: SqlShop(stack), stack.ledger_dir, rate=rate, seed=seed, run=new_run(seed))
+    made = Traffic(
+        lambda: SqlShop(stack), stack.ledger_dir, rate=rate, seed=seed, run=new_run(seed), call_seconds=10.0
+    )
     return TrafficHandle(made)
 
 
@@ -88,20 +99,7 @@ def test_it_is_made_anew_from_the_topic(stack: Stack, supervisor: SupervisorClie
 def test_it_is_made_anew_from_the_database_where_the_topic_has_lost_its_records(
     stack: Stack, supervisor: SupervisorClient
 ) -> None:
-    from confluent_kafka import TopicPartition
-    from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
-
-    from lakeproof.lake.projector.app import TOPIC
-
-    admin = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp")})
-    # A compacted topic refuses to have its records deleted.
-    for policy in ("delete", "compact"):
-        resource = ConfigResource(ResourceType.TOPIC, TOPIC.name, set_config={"cleanup.policy": policy})
-        admin.alter_configs([resource])[resource].result(timeout=20)
-        if policy == "delete":
-            ends = [TopicPartition(TOPIC.name, part, -1) for part in range(TOPIC.partitions)]
-            for done in admin.delete_records(ends).values():
-                done.result(timeout=20)
+    empty_topic(stack)
     rebuild(stack, print)
     assert {one.wrong for one in look(stack)[1]} == {Wrong.LOST}
     rebuild(stack, print, from_database=True)
@@ -111,3 +109,18 @@ def test_it_is_made_anew_from_the_database_where_the_topic_has_lost_its_records(
 
     Deadline(60).wait_for("every order to be captured once more", found, every=2.0)
     assert httpx.get(f"{stack.url('projector')}/health", trust_env=False).status_code == 200
+
+
+def empty_topic(stack: Stack) -> None:
+    admin = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp")})
+
+    def set_policy(policy: str) -> None:
+        entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, TOPIC.name, incremental_configs=[entry])
+        admin.incremental_alter_configs([resource])[resource].result(timeout=20)
+
+    set_policy("delete")  # a compacted topic refuses to have its records deleted
+    ends = [TopicPartition(TOPIC.name, part, OFFSET_END) for part in range(TOPIC.partitions)]
+    for done in admin.delete_records(ends).values():
+        done.result(timeout=20)
+    set_policy("compact")

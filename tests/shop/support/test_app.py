@@ -74,6 +74,7 @@ async def test_openapi_tells_of_every_answer(tmp_path: Path) -> None:
         "/support/cases/{case_id}/timeline/refresh",
         "/support/cases/{case_id}/attachments",
         "/support/cases/{case_id}/attachments/{attachment_id}",
+        "/support/customers/{customer_id}/orders",
         "/health",
         "/metrics",
     }
