@@ -146,6 +146,7 @@ def test_no_role_may_change_what_is_not_its_own() -> None:
     assert may_write == {
         "inventory_service": ["KEYSPACE inventory"],
         "projector": ["KEYSPACE projections"],
+        "support_service": [],
         "reader": [],
         "exporter": [],
     }

@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "lake tag": ("lake tag before-the-sale", "lake tag audit 3f2a"),
     "logs": ("logs kafka -n 20", "logs connect -f", """logs --query '{container=~"flink-.*"} error'"""),
     "mitigate": ("mitigate 12 --dry-run", "mitigate 12 --action resume_connector --yes"),
+    "projector rebuild": ("projector rebuild", "projector rebuild --from-database"),
     "ps": ("ps", "ps --slow", "ps --json"),
     "query": (
         'query "SELECT status, count(*) FROM oltp.orders GROUP BY 1"',

@@ -34,6 +34,7 @@ NAMES = (
     "cassandra-jmx",
     "cassandra-inventory-service",
     "cassandra-projector",
+    "cassandra-support-service",
     "cassandra-reader",
     "cassandra-exporter",
 )

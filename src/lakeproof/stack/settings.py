@@ -40,6 +40,7 @@ class LakeSettings(BaseModel):
     )
     audit_seconds: float = Field(60.0, ge=5, le=86_400, description="pause between two full audits by Trino")
     align_transactions: bool = Field(True, description="off: parts of transactions may be seen (for proofs)")
+    result_topics: bool = Field(True, description="off: the job writes no result topics, so projections stand still")
     cut: bool = Field(True, description="off: publish each table's newest snapshot (for proofs)")
 
 

@@ -1,11 +1,13 @@
 """The support service with nothing to stand on: it says so, refuses in the common shape, and hangs nowhere."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from cassandra.cluster import Cluster, NoHostAvailable
 
 from lakeproof.shop.database.errors import DatabaseDown
 from lakeproof.shop.database.postgres import Connection
@@ -22,9 +24,13 @@ async def no_database() -> Connection:
     raise DatabaseDown("cannot connect (08001)")
 
 
+def no_ring() -> Cluster:
+    raise NoHostAvailable("nobody there", {})
+
+
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    around = Surroundings(no_database, no_database, "redis://127.0.0.1:1", OFF, None, "127.0.0.1:1", folder)
+async def serving(folder: Path, ring: Callable[[], Cluster] | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    around = Surroundings(no_database, no_database, "redis://127.0.0.1:1", OFF, None, "127.0.0.1:1", folder, ring)
     app = create_app(ShopSettings(request_seconds=2.0), SupportSettings(), around)
     async with (
         app.router.lifespan_context(app),
@@ -68,6 +74,7 @@ async def test_openapi_tells_of_every_answer(tmp_path: Path) -> None:
         "/support/cases/{case_id}/timeline/refresh",
         "/support/cases/{case_id}/attachments",
         "/support/cases/{case_id}/attachments/{attachment_id}",
+        "/support/customers/{customer_id}/orders",
         "/health",
         "/metrics",
     }
@@ -88,3 +95,21 @@ def test_a_source_s_variable_goes_above_the_settings_and_empty_is_off(monkeypatc
     monkeypatch.setenv("SERVICE_ORDER_SERVICE_URL", "http://other:1")
     monkeypatch.setenv("SERVICE_PAYMENT_SERVICE_URL", "")
     assert urls_of(stack) == {"order": "http://other:1", "payment": "", "fulfillment": "http://127.0.0.1:8104"}
+
+
+async def test_a_customers_orders_are_refused_in_time_where_cassandra_does_not_answer(tmp_path: Path) -> None:
+    for away, why in ((None, "no Cassandra"), (no_ring, "no node of the ring")):
+        async with serving(tmp_path, away) as shop:
+            started = time.monotonic()
+            answer = await shop.get("/support/customers/5/orders")
+            health = (await shop.get("/health")).json()
+        assert time.monotonic() - started < 5
+        assert (answer.status_code, answer.json()["outcome"]) == (503, "not_done")
+        assert why in answer.json()["error"]["message"]
+        assert (health["dependencies"]["projection"]["problem"] == "") == (away is None)
+
+
+@pytest.mark.parametrize("query", ["0/orders", "x/orders", "5/orders?limit=0", "5/orders?limit=101"])
+async def test_a_wrong_customer_or_limit_is_refused(tmp_path: Path, query: str) -> None:
+    async with serving(tmp_path) as shop:
+        assert (await shop.get(f"/support/customers/{query}")).status_code == 422

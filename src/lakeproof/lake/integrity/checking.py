@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
 from lakeproof.lake.capture.connector import schemas_of
-from lakeproof.lake.integrity import other_tables
+from lakeproof.lake.integrity import other_tables, projected
 from lakeproof.lake.integrity.across import broken_of
 from lakeproof.lake.integrity.buckets import ranges_of, width_for
 from lakeproof.lake.integrity.canonical import Table
@@ -94,6 +94,9 @@ class _Check:
             # Only now: the line of any call that an engine may show was written before the call was sent.
             reading = pool.submit(self._try, "ledger", lambda: read_ledgers(self._stack.ledger_dir))
             looking = pool.submit(self._try, "shop", lambda: claims.look(self._stack, self._progress))
+            projecting = pool.submit(
+                self._try, "projection", lambda: projected.look(self._stack, cover_seconds, self._progress)
+            )
             width = width_for(self._largest(readers))
             shown = self._look(pool, readers, cuts, width)
             self._note("digests")
@@ -117,6 +120,8 @@ class _Check:
             shop = looking.result() or claims.Findings({}, None)
             self._unknown += shop.unknown
             self._note("shop")
+            projection = projecting.result()
+            self._note("projection")
         return CheckReport(
             at=datetime.now(UTC),
             nessie_hash=commit.hash if commit else None,
@@ -126,7 +131,7 @@ class _Check:
             orders=expectations.orders_acknowledged,
             unclear=expectations.unclear,
             refused=expectations.refused,
-            tables=(*judged[0], *others),
+            tables=(*judged[0], *others, *((projection,) if projection is not None else ())),
             across=(*judged[1], *(Across(name, len(keys), tuple(keys)) for name, keys in shop.broken.items())),
             oversold=shop.oversold,
             unknown=tuple(dict.fromkeys(self._unknown)),

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
-from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
+from lakeproof.lake.job.sql_files import SqlFile, load_result_files, load_sql_files
 from lakeproof.lake.object_store import WAREHOUSE
+from lakeproof.lake.result_topics import result_topic
 from lakeproof.stack.stack import Stack
 
 # MariaDB's, which is always there; lake/job/databases.py has all.
@@ -87,6 +88,17 @@ def make_spec(
             {"table": file.table, "statements": list(file.statements)}
             for file in sql_files or load_sql_files(database=database.name)
         ],
+        "results": [_result(file) for file in load_result_files()] if lake.result_topics and database == OLTP else [],
+    }
+
+
+def _result(file: SqlFile) -> dict[str, Any]:
+    topic = result_topic(file.table)
+    return {
+        "table": file.table,
+        "topic": topic.name,
+        "partitions": topic.partitions,
+        "statement": file.statements[0],
     }
 
 

@@ -1,4 +1,7 @@
-"""The SQL files of a job, one per lake table: lake/jobs/<database>/<table>.sql. A new table is one more file."""
+"""The SQL files of a job: lake/jobs/<database>/<table>.sql for each lake table, results/<table>.sql for a result topic.
+
+A new table is one more file.
+"""
 
 import re
 from collections.abc import Iterable
@@ -11,6 +14,7 @@ from lakeproof.errors import InvalidInput
 _PRECISION = re.compile(r"\bTIMESTAMP(?:_LTZ)?\s*\(\s*([0-37-9])\s*\)", re.IGNORECASE)
 _CREATE = re.compile(r"^CREATE\s+TABLE\s+IF\s+NOT\s+EXISTS\s+`?(\w+)`?", re.IGNORECASE)
 _DECLARE = re.compile(r"^CREATE\s+TEMPORARY\s+TABLE\b", re.IGNORECASE)
+_DECLARE_NAMED = re.compile(r"^CREATE\s+TEMPORARY\s+TABLE\s+`?(\w+)`?", re.IGNORECASE)
 _SOURCE = re.compile(r"'table'\s*=\s*'([^']+)'")
 _INSERT = re.compile(r"^INSERT\s+INTO\s+`?(\w+)`?", re.IGNORECASE)
 
@@ -67,6 +71,27 @@ def _problem(table: str, statements: Iterable[str]) -> str | None:
     if created != [table] or inserted != [table] or declared != 1:
         return f"must declare one source, create {table}, and insert into {table}, each once"
     return None
+
+
+def load_result_files(folder: Traversable | None = None) -> tuple[SqlFile, ...]:
+    """The result topics' files (default: lake/jobs/oltp/results), each one CREATE TEMPORARY TABLE, sorted by name.
+
+    Raises: InvalidInput naming the file and what is wrong.
+    """
+    place = folder or files("lakeproof.lake.jobs") / "oltp" / "results"
+    found = []
+    for entry in sorted(place.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".sql"):
+            table = entry.name.removesuffix(".sql")
+            statements = tuple(split_statements(entry.read_text(encoding="utf-8")))
+            if len(statements) != 1 or (match := _DECLARE_NAMED.match(statements[0])) is None or match[1] != table:
+                raise InvalidInput(
+                    f"must be one statement, CREATE TEMPORARY TABLE {table}",
+                    where=f"results/{entry.name}",
+                    next_action="correct the file; docs/projector.md says how it looks",
+                )
+            found.append(SqlFile(table, statements))
+    return tuple(found)
 
 
 def split_statements(text: str) -> list[str]:

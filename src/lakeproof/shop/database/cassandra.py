@@ -83,6 +83,11 @@ class Ring:
         """Begin to connect, in the background, until it succeeds."""
         self._opening = asyncio.create_task(self._open(), name="connect to cassandra")
 
+    async def await_connection(self, deadline: Deadline) -> None:
+        """Return once it is connected, or at the deadline: `problem` then says why not."""
+        if self._opening is not None and not self._opening.done():
+            await asyncio.wait({self._opening}, timeout=deadline.left)
+
     async def close(self) -> None:
         """Give up what is under way and close the connections."""
         if self._opening is not None:
@@ -108,6 +113,20 @@ class Ring:
         """
         assert not statement.conditional
         await self._repeat(statement, values, self._write_seconds, deadline)
+
+    async def write_all(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> None:
+        """Writes without conditions in one call, which may be done in part: to repeat it changes nothing.
+
+        For rows of many partitions too: where every node has every row, one call costs less than one for each.
+        Raises: as `write`.
+        """
+        batch = BatchStatement(batch_type=BatchType.UNLOGGED)
+        for statement, values in parts:
+            assert not statement.conditional
+            batch.add(self._bind(statement, values))
+        batch.consistency_level = ConsistencyLevel.QUORUM
+        batch.is_idempotent = True
+        await self._send(batch, self._write_seconds, deadline)
 
     async def _repeat(
         self, statement: Statement, values: Sequence[object], seconds: float, deadline: Deadline

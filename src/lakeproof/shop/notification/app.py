@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from lakeproof.lake.capture.topics import CDC_TOPIC
 from lakeproof.shop import redis_connection
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
+from lakeproof.shop.event_consumer import EventConsumer
 from lakeproof.shop.notification.api import NotificationApi, router
 from lakeproof.shop.notification.claims import Claims
-from lakeproof.shop.notification.consumer import EventConsumer, EventReader
+from lakeproof.shop.notification.consumer import GROUP, EventReader
 from lakeproof.shop.notification.customers import Customers
 from lakeproof.shop.notification.event_store import EventStore
 from lakeproof.shop.notification.incoming import TOPICS
@@ -105,7 +107,10 @@ class Works:
         )
         self._customers = Customers(around.orders, shop.request_seconds)
         reader = EventReader(EventStore(working, metrics), self._customers, metrics, self._worker.wake)
-        self._consumer = EventConsumer(around.kafka, reader.take, topics=around.reads)
+        # Orders of last week are told to nobody today.
+        self._consumer = EventConsumer(
+            around.kafka, reader.take, group=GROUP, topics=around.reads, begin_at_end=frozenset({CDC_TOPIC})
+        )
         self._working: asyncio.Task[None] | None = None
         self.api = NotificationApi(
             NotificationStore(pool, metrics), self._for_callers, shop.request_seconds, self._worker.wake

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cassandra.cluster import Cluster
 from fastapi import APIRouter, FastAPI
 
 from lakeproof.lake.object_store import s3_client
+from lakeproof.shop.database.cassandra_cluster import service_cluster
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
 from lakeproof.shop.outbox import RELAY_SECONDS, relaying
@@ -24,6 +26,8 @@ from lakeproof.shop.support.attachment_api import AttachmentApi, attachment_rout
 from lakeproof.shop.support.attachment_store import AttachmentStore
 from lakeproof.shop.support.cache import TimelineCache
 from lakeproof.shop.support.caretaker import Caretaker
+from lakeproof.shop.support.customer_orders import CustomerOrders
+from lakeproof.shop.support.customer_orders import router as customers_router
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
 from lakeproof.shop.support.listener import Listener, open_consumer, settle_owed
 from lakeproof.shop.support.metrics import SupportMetrics
@@ -48,6 +52,7 @@ class Surroundings:
     object_store: Any
     kafka: str
     attachment_dir: Path
+    open_cluster: Callable[[], Cluster] | None = None
 
 
 def surroundings_of(stack: Stack) -> Surroundings:
@@ -60,6 +65,7 @@ def surroundings_of(stack: Stack) -> Surroundings:
         s3_client(stack, timeout_seconds=STORE_SECONDS, attempts=1),
         stack.address("kafka", "tcp"),
         attachment_dir(stack),
+        lambda: service_cluster(stack, "support_service", stack.secret("cassandra-support-service")),
     )
 
 
@@ -80,6 +86,8 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
         )
         files, store = FileStore(around.attachment_dir), CaseStore(pool, metrics)
         app.state.attachments = AttachmentApi(files, Archive(around.object_store), own.attachment_max_bytes)
+        orders = CustomerOrders(around.open_cluster, metrics.database, shop.request_seconds)
+        app.state.customer_orders = orders
         caretaker = Caretaker(files, AttachmentStore(caring, metrics.database), metrics)
         listener = Listener(functools.partial(open_consumer, around.kafka), cache)
         tasks = [
@@ -106,6 +114,7 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
                     "redis": lambda: problem_of(asked_redis),
                     "kafka": ask_kafka,
                     "tasks": ask_tasks,
+                    "projection": orders.problem,
                     **{f"{name}-service": functools.partial(sources.ask_health, name) for name in sources.on},
                 }
         finally:
@@ -115,18 +124,21 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
             await asyncio.gather(redis.aclose(), asked_redis.aclose())
-            await asyncio.gather(pool.close(1.0), caring.close(1.0), asking.close(1.0))
+            await asyncio.gather(pool.close(1.0), caring.close(1.0), asking.close(1.0), orders.close())
 
     both = APIRouter()
     both.include_router(router)
     both.include_router(attachment_router)
+    both.include_router(customers_router)
     return create_service(
         "support service",
         shop,
         metrics,
         both,
         opened,
-        works_without=frozenset({"redis", "kafka", "order-service", "payment-service", "fulfillment-service"}),
+        works_without=frozenset(
+            {"redis", "kafka", "projection", "order-service", "payment-service", "fulfillment-service"}
+        ),
         route_limits=(route_limit(own.attachment_max_bytes),),
     )
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SEED = NODES[0]
 MAIN = "org.apache.cassandra.service.CassandraDaemon"
 # Packages that bring tables, each with a schema.cql.
-SCHEMAS = ("lakeproof.shop.inventory",)
+SCHEMAS = ("lakeproof.shop.inventory", "lakeproof.lake.projector")
 REPLICATION = "{'class': 'NetworkTopologyStrategy', '" + cassandra_config.DATACENTER + "': 3}"
 KEYSPACES = ("inventory", "projections")
 PROVISION_SECONDS = 20.0

@@ -128,6 +128,8 @@ concurrent_writes: 8
 concurrent_counter_writes: 4
 concurrent_compactors: 1
 auto_snapshot: false
+# every node has every row, so a batch over many partitions asks no more nodes: the projector's have 20
+unlogged_batch_across_partitions_warn_threshold: 50
 """
 
 

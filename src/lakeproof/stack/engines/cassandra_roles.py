@@ -29,6 +29,7 @@ ROLES = (
         "cassandra-projector",
         (("SELECT", "KEYSPACE projections"), ("MODIFY", "KEYSPACE projections")),
     ),
+    Role("support_service", "cassandra-support-service", (("SELECT", "KEYSPACE projections"),)),
     Role("reader", "cassandra-reader", (("SELECT", "KEYSPACE inventory"), ("SELECT", "KEYSPACE projections"))),
     Role("exporter", "cassandra-exporter", (("SELECT", "KEYSPACE inventory"),)),
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.install import artifacts, java
 from lakeproof.lake.capture.topics import TOPICS, Topic
+from lakeproof.lake.result_topics import result_topics
 from lakeproof.observability.written import write_file
 from lakeproof.shop.topics import EVENT_TOPICS
 from lakeproof.stack import provisioned
@@ -163,13 +164,14 @@ def _read(connection: socket.socket, size: int) -> bytes:
 
 
 def provision(stack: Stack) -> None:
-    """Once ready: the topics of change capture and of the shop's events, each once. A deleted one stays deleted.
+    """Once ready: the topics of change capture, of the shop's events and of results, each once.
 
+    A deleted one stays deleted.
     Raises: NotReady when the broker does not answer.
     """
     wanted = [
         topic
-        for topic in (*TOPICS, *EVENT_TOPICS)
+        for topic in (*TOPICS, *EVENT_TOPICS, *result_topics())
         if not provisioned.is_made(stack, "kafka", f"topic {topic.name}", _mark(topic))
     ]
     if not wanted:

@@ -37,7 +37,8 @@ import org.apache.flink.table.operations.SourceQueryOperation;
  *
  * <p>Arguments: {@code --spec BASE64}, a JSON object (src/lakeproof/lake/job/spec.py writes it): name, brokers, topic,
  * align, drop_repeats, max_transaction_bytes, warehouse, database, table_options, config,
- * files: [{table, statements: [...]}]. It holds no secrets: keys for the object store come from Flink's own configuration.
+ * files: [{table, statements: [...]}], results: [{table, topic, partitions, statement}]. It holds no secrets: keys for
+ * the object store come from Flink's own configuration.
  */
 public final class LakeJob {
     private static final String CATALOG = "lake";
@@ -68,7 +69,18 @@ public final class LakeJob {
             setOptions(tables, spec.path("database").asText(), file.path("table").asText(), texts(spec.path("table_options")));
         }
         List<CapturedTable> captured = takeDeclarations(tables);
-        makeViews(tables, align(env, spec, captured), captured);
+        List<ResultTopic> results = takeResults(tables, spec, captured);
+        SingleOutputStreamOperator<Void> aligned = align(env, spec, captured, results);
+        makeViews(tables, aligned, captured);
+        if (!results.isEmpty()) {
+            // In one chain with the aligner: no network buffer waits between them, and the order stays.
+            aligned.getSideOutput(ResultTopic.TAG)
+                    .sinkTo(new ResultSink(spec.path("brokers").asText()))
+                    .name("result topics")
+                    .uid("result-topics")
+                    .setParallelism(1)
+                    .setMaxParallelism(1);
+        }
 
         StreamStatementSet sinks = tables.createStatementSet();
         inserts.forEach(sinks::addInsertSql);
@@ -120,8 +132,32 @@ public final class LakeJob {
         return captured;
     }
 
+    /** Declares the result topics, each with the columns of a captured table. */
+    private static List<ResultTopic> takeResults(
+            StreamTableEnvironment tables, JsonNode spec, List<CapturedTable> captured) {
+        List<ResultTopic> results = new ArrayList<>();
+        for (JsonNode file : spec.path("results")) {
+            String name = file.path("table").asText();
+            tables.executeSql(file.path("statement").asText());
+            ResolvedCatalogTable declared = ((SourceQueryOperation) tables.from("`" + name + "`").getQueryOperation())
+                    .getContextResolvedTable()
+                    .getResolvedTable();
+            tables.dropTemporaryTable("`" + name + "`");
+            ResultTopic result = new ResultTopic(
+                    file.path("topic").asText(),
+                    file.path("partitions").asInt(),
+                    declared.getResolvedSchema(),
+                    declared.getOptions());
+            if (captured.stream().noneMatch(table -> table.source.equals(result.source))) {
+                throw new IllegalArgumentException(result.topic + ": no SQL file captures " + result.source);
+            }
+            results.add(result);
+        }
+        return results;
+    }
+
     private static SingleOutputStreamOperator<Void> align(
-            StreamExecutionEnvironment env, JsonNode spec, List<CapturedTable> captured) {
+            StreamExecutionEnvironment env, JsonNode spec, List<CapturedTable> captured, List<ResultTopic> results) {
         String name = spec.path("name").asText();
         KafkaSource<byte[]> source = KafkaSource.<byte[]>builder()
                 .setBootstrapServers(spec.path("brokers").asText())
@@ -139,6 +175,7 @@ public final class LakeJob {
                 .setMaxParallelism(1)
                 .process(new TransactionAligner(
                         captured,
+                        results,
                         spec.path("align").asBoolean(true),
                         spec.path("drop_repeats").asBoolean(true),
                         spec.path("max_transaction_bytes").asLong(128L << 20)))

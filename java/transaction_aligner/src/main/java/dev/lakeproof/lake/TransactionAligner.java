@@ -18,6 +18,7 @@ import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.java.tuple.Tuple4;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.MetricGroup;
@@ -53,9 +54,11 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
 
     private static final Pattern POSTGRES_ID = Pattern.compile("[0-9]+:[0-9]+");
 
-    private record Change(byte[] raw, CapturedTable table, List<Row> rows) {}
+    private record Change(
+            byte[] raw, CapturedTable table, List<Row> rows, List<Tuple4<String, Integer, byte[], byte[]>> results) {}
 
     private final List<CapturedTable> tables;
+    private final List<ResultTopic> results;
     private final boolean align;
     private final boolean dropRepeats;
     private final long maxBytes;
@@ -81,12 +84,15 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
     private transient Counter changesRefused;
 
     /**
+     * @param results topics that get the rows too, in the order in which they are passed on
      * @param align false passes every row straight on (parts of transactions may then be seen)
      * @param dropRepeats false takes a row as often as the source sends it; without {@code align} none is dropped
      * @param maxBytes an open transaction that is larger is passed on in pieces, and counted
      */
-    TransactionAligner(List<CapturedTable> tables, boolean align, boolean dropRepeats, long maxBytes) {
+    TransactionAligner(
+            List<CapturedTable> tables, List<ResultTopic> results, boolean align, boolean dropRepeats, long maxBytes) {
         this.tables = new ArrayList<>(tables);
+        this.results = new ArrayList<>(results);
         this.align = align;
         this.dropRepeats = dropRepeats;
         this.maxBytes = maxBytes;
@@ -266,6 +272,9 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             context.output(tag, row);
             rowsPassed.inc();
         }
+        for (Tuple4<String, Integer, byte[], byte[]> record : change.results()) {
+            context.output(ResultTopic.TAG, record);
+        }
     }
 
     private JsonNode read(byte[] raw) throws IOException {
@@ -287,14 +296,14 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
         String source = source(event);
         CapturedTable table = tableBySource.get(source);
         if (table == null) {
-            return new Change(raw, null, List.of());
+            return new Change(raw, null, List.of(), List.of());
         }
         List<Row> rows = new ArrayList<>(2);
         String op = event.path("op").asText();
         if (table.appendOnly && !op.equals("c") && !op.equals("r")) {
             changesRefused.inc();
             LOG.error("{} only takes new rows; refused: {}", source, op);
-            return new Change(raw, table, rows);
+            return new Change(raw, table, rows, List.of());
         }
         RowReader reader = readers.get(source);
         switch (op) {
@@ -307,7 +316,11 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
             default -> LOG.debug("{}: op {} carries no row", source, op);
         }
         noteUnexpectedColumns();
-        return new Change(raw, table, rows);
+        List<Tuple4<String, Integer, byte[], byte[]>> records = new ArrayList<>();
+        for (ResultTopic topic : results) {
+            records.addAll(topic.recordsOf(source, event));
+        }
+        return new Change(raw, table, rows, records);
     }
 
     private void noteUnexpectedColumns() {

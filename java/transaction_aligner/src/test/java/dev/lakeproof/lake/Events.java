@@ -35,6 +35,14 @@ final class Events {
         return table("oltp.order_events", "append", Column.physical("id", DataTypes.BIGINT().notNull()));
     }
 
+    /** A topic of the orders' id and status, with the heartbeat of {@code oltp.beats.at}. */
+    static ResultTopic results(int partitions) {
+        ResolvedSchema columns = schema(Column.physical("id", DataTypes.BIGINT().notNull()),
+                Column.physical("status", DataTypes.STRING()));
+        return new ResultTopic(
+                "results.orders", partitions, columns, Map.of("table", "oltp.orders", "beat", "oltp.beats.at"));
+    }
+
     static CapturedTable table(String source, String mode, Column... columns) {
         return new CapturedTable(source.replace('.', '_'), schema(columns), Map.of("table", source, "mode", mode));
     }

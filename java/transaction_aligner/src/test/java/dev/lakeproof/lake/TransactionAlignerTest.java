@@ -18,11 +18,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.flink.api.common.JobID;
+import org.apache.flink.api.java.tuple.Tuple4;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.Metric;
@@ -58,7 +60,8 @@ class TransactionAlignerTest {
                 .addJob(new JobID(), "lake-oltp")
                 .addTask(ExecutionAttemptID.randomId(), "aligner");
         harness = new OneInputStreamOperatorTestHarness<>(
-                new ProcessOperator<>(new TransactionAligner(List.of(ORDERS, EVENTS), align, dropRepeats, maxBytes)),
+                new ProcessOperator<>(new TransactionAligner(
+                        List.of(ORDERS, EVENTS), List.of(Events.results(2)), align, dropRepeats, maxBytes)),
                 new MockEnvironmentBuilder().setMetricGroup(task).build());
         harness.setup();
         if (state != null) {
@@ -99,6 +102,17 @@ class TransactionAlignerTest {
         return texts;
     }
 
+    /** Records of the result topic since the start, without their keys. */
+    private List<String> results() {
+        List<String> texts = new ArrayList<>();
+        Iterable<StreamRecord<Tuple4<String, Integer, byte[], byte[]>>> records =
+                harness.getSideOutput(ResultTopic.TAG);
+        if (records != null) {
+            records.forEach(each -> texts.add(new String(each.getValue().f3, StandardCharsets.UTF_8)));
+        }
+        return texts;
+    }
+
     private long count(String metric) {
         return ((Counter) metrics.get(metric)).getCount();
     }
@@ -133,6 +147,18 @@ class TransactionAlignerTest {
                 end("0-1-1", 2, 0));
         assertEquals(
                 List.of("-U[1, new, 0-1-1, 1000]", "+U[1, paid, 0-1-1, 1000]", "-D[1, new, 0-1-1, 1000]"), rows(ORDERS));
+    }
+
+    @Test
+    void resultsLeaveWithTheirTransactionAndNotBefore() throws Exception {
+        start();
+        send(begin("0-1-1"), order("0-1-1", 10, 1));
+        restart();
+        assertEquals(List.of(), results());
+        send(end("0-1-1", 1, 0));
+        assertEquals(List.of("{\"op\":\"upsert\",\"id\":1,\"status\":\"new\",\"ts_us\":1000}"), results());
+        send(end("0-1-1", 1, 0));
+        assertEquals(1, results().size());
     }
 
     @Test

@@ -1,0 +1,100 @@
+"""The projector as a process: `python -m lakeproof.lake.projector.app`."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from cassandra.cluster import Cluster
+from confluent_kafka.admin import AdminClient
+from fastapi import APIRouter, FastAPI
+
+from lakeproof.deadline import Deadline
+from lakeproof.lake.projector import statements
+from lakeproof.lake.projector.lag import Lag
+from lakeproof.lake.projector.metrics import ProjectorMetrics
+from lakeproof.lake.projector.projection import Projection
+from lakeproof.lake.result_topics import result_topic
+from lakeproof.shop.database.cassandra import Ring
+from lakeproof.shop.database.cassandra_cluster import service_cluster
+from lakeproof.shop.database.errors import DatabaseTrouble
+from lakeproof.shop.event_consumer import EventConsumer
+from lakeproof.shop.service import create_service, serve
+from lakeproof.stack.settings import ShopSettings
+from lakeproof.stack.stack import Stack
+
+NAME = "projector"
+GROUP = "projector"
+TOPIC = result_topic(statements.PROJECTION)
+BATCH = 500
+HEALTH_SECONDS = 0.9
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the projector stands on: the ring and Kafka."""
+
+    open_cluster: Callable[[], Cluster]
+    kafka: str
+
+
+def surroundings_of(stack: Stack) -> Surroundings:
+    """Those of the stack."""
+    return Surroundings(
+        lambda: service_cluster(stack, "projector", stack.secret("cassandra-projector")),
+        stack.address("kafka", "tcp"),
+    )
+
+
+def create_app(shop: ShopSettings, around: Surroundings) -> FastAPI:
+    """The projector; it starts also where the ring or Kafka is away, says so, and goes on once they are there."""
+    metrics = ProjectorMetrics()
+
+    @asynccontextmanager
+    async def opened(_: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+        ring = Ring(around.open_cluster, statements.WRITES, metrics.database)
+        projection = Projection(ring, metrics)
+        consumer = EventConsumer(around.kafka, projection.take, group=GROUP, topics=(TOPIC.name,), batch=BATCH)
+        quiet: dict[str, Any] = {"bootstrap.servers": around.kafka, "log_level": 0, "error_cb": lambda _: None}
+        admin = AdminClient(quiet)
+        lag = Lag(ring, metrics, admin, topic=TOPIC.name, parts=TOPIC.partitions, group=GROUP)
+        ring.start()
+        consumer.start()
+        measuring = asyncio.create_task(lag.run(), name="lag")
+
+        async def ask_ring() -> str:
+            if ring.problem or projection.problem:
+                return ring.problem or projection.problem
+            try:
+                await ring.read(statements.PROGRESS, (statements.PROJECTION,), Deadline(HEALTH_SECONDS))
+            except DatabaseTrouble as error:
+                return str(error)
+            return ""
+
+        async def ask_parts() -> str:
+            ended = ["lag"] if measuring.done() else []
+            if not consumer.is_running:
+                ended.append("reader of records")
+            return f"ended: {', '.join(ended)}" if ended else ""
+
+        try:
+            yield {"cassandra": ask_ring, "kafka": consumer.problem, "parts": ask_parts}
+        finally:
+            await consumer.stop()
+            measuring.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await measuring
+            await ring.close()
+
+    return create_service("projector", shop, metrics, APIRouter(), opened)
+
+
+def main(stack: Stack) -> FastAPI:
+    """The stack's own."""
+    return create_app(stack.settings.shop, surroundings_of(stack))
+
+
+if __name__ == "__main__":
+    serve(NAME, main)

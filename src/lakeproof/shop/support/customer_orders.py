@@ -1,0 +1,144 @@
+"""A customer's orders, newest first, from the projection in Cassandra, with how old that is at most.
+
+The ring is only connected to once somebody asks: a stack without Cassandra has a support service too.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from cassandra.cluster import Cluster
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from lakeproof.deadline import Deadline
+from lakeproof.lake.projector import statements
+from lakeproof.lake.projector.lag import covered_us
+from lakeproof.lake.result_topics import PARTITIONS
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, answer_within
+from lakeproof.shop.database.cassandra import Ring
+from lakeproof.shop.database.errors import DatabaseDown
+from lakeproof.shop.database.metrics import DatabaseMetrics
+from lakeproof.shop.refusal import json_response
+from lakeproof.shop.support.models import iso
+from lakeproof.shop.support.requests import MAX_ID
+
+CONNECT_SECONDS = 2.0
+COVERED_SECONDS = 0.2  # what is covered is asked so often at most
+READ_SECONDS = 2.0
+MOST = 100
+
+router = APIRouter(tags=["customers"])
+
+
+class CustomerOrderBody(BaseModel):
+    """One order as it was when it was projected."""
+
+    order_id: int
+    status: str
+    total: str
+    item_count: int
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class CustomerOrdersBody(BaseModel):
+    """Orders, newest first. Everything that was committed up to `as_of` is in them; later changes may be.
+
+    `as_of` and `age_seconds` are null while the projection has not told. `more`: there are older ones.
+    """
+
+    customer_id: int
+    orders: list[CustomerOrderBody]
+    more: bool
+    as_of: str | None
+    age_seconds: float | None
+
+
+@dataclass(frozen=True)
+class _Covered:
+    seen_at: float
+    instant_us: int | None
+
+
+class CustomerOrders:
+    """Reads the projection. `open_cluster`: None where the service was given no ring."""
+
+    def __init__(
+        self, open_cluster: Callable[[], Cluster] | None, metrics: DatabaseMetrics, request_seconds: float
+    ) -> None:
+        self._ring = (
+            None if open_cluster is None else Ring(open_cluster, statements.READS, metrics, read_seconds=READ_SECONDS)
+        )
+        self._seconds = request_seconds
+        self._started = False
+        self._covered = _Covered(float("-inf"), None)
+
+    async def answer(self, customer_id: int, limit: int) -> dict[str, Any]:
+        """What the route gives. Raises: Refusal 503 within the request's time where Cassandra does not answer."""
+        return await answer_within(self._seconds, lambda deadline: self._of(customer_id, limit, deadline))
+
+    async def problem(self) -> str:
+        """For /health: "" also while nobody has asked for anything."""
+        return self._ring.problem if self._ring is not None and self._started else ""
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        if self._ring is not None and self._started:
+            await self._ring.close()
+
+    async def _of(self, customer_id: int, limit: int, deadline: Deadline) -> dict[str, Any]:
+        ring = self._ring
+        if ring is None:
+            raise DatabaseDown("this service was given no Cassandra")
+        if not self._started:
+            self._started = True
+            ring.start()
+        await ring.await_connection(Deadline(min(CONNECT_SECONDS, deadline.left)))
+        # Before the orders: what it covers then is in them.
+        covered = await self._covered_us(ring, deadline)
+        rows = await ring.read(statements.OF_CUSTOMER, (customer_id, limit + 1), deadline)
+        return {
+            "customer_id": customer_id,
+            "orders": [
+                {
+                    "order_id": order_id,
+                    "status": status,
+                    "total": f"{total:.2f}",
+                    "item_count": item_count,
+                    "version": version,
+                    "created_at": _iso(created_us),
+                    "updated_at": _iso(updated_us),
+                }
+                for order_id, status, total, item_count, version, created_us, updated_us in rows[:limit]
+            ],
+            "more": len(rows) > limit,
+            "as_of": None if covered is None else _iso(covered),
+            "age_seconds": None if covered is None else round(max(0.0, time.time() - covered / 1e6), 3),
+        }
+
+    async def _covered_us(self, ring: Ring, deadline: Deadline) -> int | None:
+        now = asyncio.get_running_loop().time()
+        if now - self._covered.seen_at > COVERED_SECONDS:
+            rows = await ring.read(statements.PROGRESS, (statements.PROJECTION,), deadline)
+            self._covered = _Covered(now, covered_us(rows, PARTITIONS))
+        return self._covered.instant_us
+
+
+def _iso(microseconds: int) -> str:
+    return iso(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
+
+
+@router.get("/support/customers/{customer_id}/orders", response_model=CustomerOrdersBody, responses=EVERY_ROUTE_SAYS)
+async def customer_orders(
+    request: Request,
+    customer_id: Annotated[int, Path(ge=1, le=MAX_ID)],
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
+) -> Response:
+    """A customer's orders, newest first, and how old the answer is at most: 503 with the reason without Cassandra."""
+    orders: CustomerOrders = request.app.state.customer_orders
+    return json_response(await orders.answer(customer_id, limit))
