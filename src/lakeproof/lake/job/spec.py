@@ -20,8 +20,8 @@ TOPIC = OLTP.topic
 RETENTION_MARGIN_SECONDS = 300
 # Two per checkpoint: APPEND and COMPACT.
 SNAPSHOTS_PER_CHECKPOINT = 2
-# Every commit reads all manifests of its table, Paimon's and Iceberg's, so few are let stand before they are merged: by
-# default up to 30 and 50, which was much of what the object store was asked.
+# Every commit reads all manifests of its table, Paimon's and Iceberg's, so few are let stand before they are merged:
+# by default up to 30 and 50, which was much of what the object store was asked.
 FEW_MANIFESTS = {
     "manifest.merge-min-count": "5",
     "metadata.iceberg.compaction.min.file-num": "2",

@@ -1,4 +1,4 @@
-"""The SQL files of a job: lake/jobs/<database>/<table>.sql for each lake table, results/<table>.sql for a result topic.
+"""The SQL files of a job: lake/jobs/DATABASE/TABLE.sql for each lake table, results/TABLE.sql for a result topic.
 
 A new table is one more file.
 """
