@@ -1,6 +1,8 @@
 """Checkout over all the services and their real stores: a crash anywhere, a decline, an empty shelf."""
 
 import contextlib
+import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.engines.instances import instance
-from tests.engines.openapi import assert_it_keeps_its_openapi
+from tests.engines.slow_proxy import slow_proxy
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
@@ -306,8 +308,31 @@ def test_a_crash_while_it_is_undone_is_mended(shop: Shop, step: Step, when: str)
     shop.require_undone(ended, sku)
 
 
-def test_the_order_service_with_its_checkouts_keeps_its_openapi(stack: Stack, shop: Shop) -> None:
-    assert_it_keeps_its_openapi(stack.url("order-service"))
+@pytest.mark.parametrize("trouble", ["down", "slow"])
+@pytest.mark.parametrize("name", SERVICES[1:])
+def test_a_service_that_is_away_or_takes_five_seconds_makes_no_purchase_hang_or_cost_twice(
+    stack: Stack, shop: Shop, name: str, trouble: str
+) -> None:
+    sku, key = shop.stocked(), a_key()
+    with contextlib.ExitStack() as running:
+        address = "127.0.0.1:9"
+        if trouble == "slow":
+            address = f"127.0.0.1:{running.enter_context(slow_proxy(*stack.host_port(name, 'http'), seconds=5.0))}"
+        given = {**QUICK, "LAKEPROOF_ENDPOINTS": json.dumps({name: {"http": address}})}
+        with (
+            running.enter_context(instance("lakeproof.shop.order.app", given)).wait_until_healthy().client() as client
+        ):
+            started = time.monotonic()
+            answer = buy(client, key, basket(sku))
+            seconds = time.monotonic() - started
+    assert seconds < stack.settings.shop.request_seconds + 1.0
+    # Once the money is taken it is bought, and what is left follows.
+    paid = name in ("fulfillment-service", "notification-service")
+    assert (answer.status_code, answer.json()["status"]) == ((201, "bought") if paid else (202, "under_way"))
+    ended = shop.ended(key)  # another instance's sweeper goes on, with services that answer
+    assert (ended["status"], ended["next_step"]) == ("bought", "done")
+    shop.require_consistent(ended)
+    assert shop.stock(sku) == (2, 0, 8)
 
 
 @pytest.mark.parametrize("killed", SERVICES)

@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 from tests.engines.instances import Instance, instance
-from tests.engines.openapi import assert_it_keeps_its_openapi
 from tests.engines.slow_proxy import slow_proxy
 
 from lakeproof.deadline import Deadline
@@ -302,7 +301,3 @@ def test_the_rehearsal_raises_lag_and_backlog_and_its_revert_takes_them_back(sta
         assert (gone["removedObjects"], gone["releasedBytes"], gone["objects"]) == (25, held["bytes"], 0)
         await_metric(shop, "fulfillment_artifacts_backlog_objects", lambda seen: seen == before)
         await_metric(shop, "fulfillment_lag_minutes", lambda lag: lag < 5)
-
-
-def test_nothing_that_the_openapi_allows_or_forbids_is_a_server_error(service: Instance) -> None:
-    assert_it_keeps_its_openapi(service.url)

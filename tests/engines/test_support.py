@@ -16,7 +16,6 @@ import httpx
 import psutil
 import pytest
 from tests.engines.instances import Instance, instance
-from tests.engines.openapi import assert_it_keeps_its_openapi
 from tests.engines.slow_proxy import slow_proxy
 from tests.engines.support_shop import JSON, PNG, bought, form, key, posted
 from tests.shop.support.names import TRAVERSALS
@@ -405,10 +404,6 @@ def test_a_stopped_database_ends_every_request(
     finally:
         supervisor.kill("postgres", "CONT")
     support.wait_until_healthy()
-
-
-def test_nothing_that_the_openapi_allows_or_forbids_is_a_server_error(support: Instance) -> None:
-    assert_it_keeps_its_openapi(support.url)
 
 
 def test_a_file_that_is_nowhere_is_said_to_be_lost(shop: httpx.Client, folder: Path) -> None:
