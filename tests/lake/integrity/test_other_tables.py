@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
-from lakeproof.lake.integrity.canonical import Kind
-from lakeproof.lake.integrity.dialects import TRINO
-from lakeproof.lake.integrity.other_tables import ByKey, NotComparable, by_key, described, settled
+from lakeproof.lake.integrity.canonical import Column, Kind, Table
+from lakeproof.lake.integrity.dialects import POSTGRES, TRINO, rows_sql
+from lakeproof.lake.integrity.other_tables import (
+    ByKey,
+    NotComparable,
+    by_key,
+    described,
+    described_by_postgres,
+    settled,
+)
 from lakeproof.lake.integrity.readers import Reader
 
 OLD, NEW = (("=1", "=old"),), (("=1", "=new"),)
@@ -63,3 +70,24 @@ def test_a_table_is_described_by_the_database() -> None:
 def test_what_cannot_be_compared_says_so(columns: list[tuple[str, str, str]]) -> None:
     with pytest.raises(NotComparable, match="payments"):
         described(database(columns), "payments")
+
+
+def test_a_table_of_postgresql_may_have_a_text_key_and_truth_values() -> None:
+    columns = [
+        ("id", "uuid", True),
+        ("body", "jsonb", False),
+        ("has_work", "bool", False),
+        ("at", "timestamptz", False),
+    ]
+    reader = Reader("postgres", POSTGRES, lambda sql: columns, schemas={"notifications": "notification"})
+    table = described_by_postgres(reader, "notifications")
+    assert [column.kind for column in table.columns] == [Kind.TEXT, Kind.TEXT, Kind.BOOLEAN, Kind.TIME]
+    assert table.has_text_key
+    with pytest.raises(NotComparable, match="no connector's file"):
+        described_by_postgres(reader, "unknown")
+
+
+def test_buckets_of_a_text_key_are_named_by_two_digits_of_its_digest() -> None:
+    table = Table("t", (Column("id", Kind.TEXT),), "id", ("id",))
+    sql = rows_sql(TRINO, table, "shop.t", [(10, 12), (255, 256)])
+    assert ">= '0a'" in sql and "<= '0b'" in sql and ">= 'ff'" in sql and "<= 'ff'" in sql

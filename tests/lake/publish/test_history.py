@@ -38,3 +38,26 @@ def test_the_json_shape_is_that_of_the_contract() -> None:
 def test_what_is_not_a_hash_is_refused_without_asking(text: str) -> None:
     with pytest.raises(NoSuchHash, match="is not a hash"):
         find(Stack(Settings(name="none")), text)
+
+
+def test_a_commit_tells_where_the_databases_stand_that_it_did_not_move() -> None:
+    earlier = AT - timedelta(seconds=100)
+    properties = (
+        properties_of(42, "0-1-7", 5, {"orders": 9}, at=earlier)
+        | properties_of(7, "786:10", 6, {"payments": 3}, database="shop")
+        | {"database": "shop"}
+    )
+    found = read_commit(Commit("ab" * 32, None, AT, "checkpoint 7 of shop", properties), 900)
+    assert found is not None
+    assert (found.moved, found.checkpoint, found.snapshots) == ("shop", 42, {"orders": 9})
+    # MariaDB's files are promised from when that state was published, not from this commit on.
+    assert found.readable_until == earlier + timedelta(seconds=900)
+    shop = found.others["shop"]
+    assert (shop.checkpoint, shop.gtid, shop.at) == (7, "786:10", AT)
+    assert (found.beat_of("shop"), found.beat_of("oltp"), found.beat_of("none")) == (6, 5, None)
+    assert found.as_json()["tables"] == {"orders": 9, "shop.payments": 3}
+
+
+def test_a_commit_without_mariadbs_tables_is_no_published_state() -> None:
+    properties = properties_of(7, None, None, {"payments": 3}, database="shop")
+    assert read_commit(Commit("ab" * 32, None, AT, "", properties), 900) is None

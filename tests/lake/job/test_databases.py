@@ -1,0 +1,47 @@
+"""Which source databases a stack has."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.job.databases import DATABASES, OLTP, SHOP, find_database, present, want_shop
+from lakeproof.lake.job.spec import make_spec, table_options
+from lakeproof.lake.job.sql_files import load_sql_files
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+def make_stack(folder: Path) -> Stack:
+    return Stack(Settings(state_dir=folder))
+
+
+def test_without_shop_capture_there_is_mariadb_alone(tmp_path: Path) -> None:
+    stack = make_stack(tmp_path)
+    assert present(stack) == (OLTP,)
+    want_shop(stack, wanted=True)
+    assert present(stack) == DATABASES
+    want_shop(stack, wanted=False)
+    want_shop(stack, wanted=False)
+    assert present(stack) == (OLTP,)
+
+
+def test_an_unknown_database_is_wrong_input() -> None:
+    assert find_database("shop") == SHOP
+    with pytest.raises(InvalidInput, match="oltp, shop"):
+        find_database("sales")
+
+
+def test_each_database_has_its_own_job_topic_and_tables(tmp_path: Path) -> None:
+    stack = make_stack(tmp_path)
+    spec = make_spec(stack, database=SHOP)
+    assert (spec["name"], spec["topic"], spec["database"]) == ("lake-shop", "cdc.shop", "shop")
+    assert spec["config"]["execution.checkpointing.interval"] == "10000 ms"
+    assert make_spec(stack)["config"]["execution.checkpointing.interval"] == "2000 ms"
+    assert "write-buffer-size" not in table_options(stack)
+
+
+def test_every_captured_table_of_postgresql_has_its_reader() -> None:
+    read = {file.source for file in load_sql_files(database="shop")}
+    assert read == set(find_connector("shop").sources)
