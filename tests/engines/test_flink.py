@@ -398,8 +398,12 @@ def test_a_second_taskmanager_goes_on_when_the_first_is_killed_and_no_row_is_los
     assert_lake_is_exact(stack, feed)
     before = client.row("flink-taskmanager-2").pid
     client.kill("flink-jobmanager")  # takes both down: one that went on would write
+
+    def taken_down() -> bool | None:
+        return True if client.row("flink-taskmanager-2").pid not in (None, before) else None
+
+    Deadline(120).wait_for("another process of flink-taskmanager-2", taken_down)
     client.up([*PATH, "flink-taskmanager-2"])
-    assert client.row("flink-taskmanager-2").pid != before
     feed.change_something()
     assert_lake_is_exact(stack, feed)
     assert client.scale("flink-taskmanager", 1) == ([], ["flink-taskmanager-2"])
