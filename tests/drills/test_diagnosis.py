@@ -148,6 +148,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {
             "broker-answers": "refused",
             "topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
             "source-lag": 40_000,
             "connect-ready": "/health answered 503",
             "task-state": "FAILED",
@@ -155,7 +156,16 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             **JOB_FAILS,
         },
     ),
-    ("kafka_hung", {"broker-answers": "silent", "topic-silence": NO_ANSWER, **CONNECT_GONE, **JOB_FAILS}),
+    (
+        "kafka_hung",
+        {
+            "broker-answers": "silent",
+            "topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            **CONNECT_GONE,
+            **JOB_FAILS,
+        },
+    ),
     ("hanging_transaction", {"open-transaction": 130.0, "connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED}),
     ("ticker_stopped", {"heartbeat-age": 40.0, **BEHIND}),
     ("lag_exporter_down", {"heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "source-lag": NO_ANSWER}),
@@ -192,6 +202,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             **DATABASE_GONE,
             **JOB_GONE,
             "topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
             "source-lag": NO_ANSWER,
             "publisher-status": NO_ANSWER,
             "publish-age": NO_ANSWER,

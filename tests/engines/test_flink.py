@@ -383,3 +383,30 @@ def test_a_wrong_sql_file_is_refused_before_the_job_stops(client: SupervisorClie
         redeploy(stack, sql_files=(SqlFile("broken", ("CREATE NONSENSE",)),))
     after = {job.id for job in rest_of(stack).jobs() if job.state == "RUNNING"}
     assert before == after
+
+
+@pytest.mark.proof  # not yet green three times in a row
+def test_a_second_taskmanager_goes_on_when_the_first_is_killed_and_no_row_is_lost_or_doubled(
+    client: SupervisorClient, stack: Stack, feed: Feed
+) -> None:
+    assert client.scale("flink-taskmanager", 2) == (["flink-taskmanager-2"], [])
+    for number in range(100):
+        feed.change_something()
+        if number == 30:
+            feed.producer.flush(30)
+            client.kill("flink-taskmanager")
+    assert_lake_is_exact(stack, feed)
+    before = client.row("flink-taskmanager-2").pid
+    client.kill("flink-jobmanager")  # takes both down: one that went on would write
+
+    def taken_down() -> bool | None:
+        return True if client.row("flink-taskmanager-2").pid not in (None, before) else None
+
+    Deadline(120).wait_for("another process of flink-taskmanager-2", taken_down)
+    client.up([*PATH, "flink-taskmanager-2"])
+    feed.change_something()
+    assert_lake_is_exact(stack, feed)
+    assert client.scale("flink-taskmanager", 1) == ([], ["flink-taskmanager-2"])
+    feed.change_something()
+    assert_lake_is_exact(stack, feed)
+    assert "flink-taskmanager-2" not in [row.name for row in client.ps()]

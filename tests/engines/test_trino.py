@@ -69,3 +69,33 @@ def test_a_stopped_process_is_not_ready_and_a_killed_one_comes_back(stack: Stack
         ready(stack, 2.0)
     running.kill("trino", "KILL")
     Deadline(120).wait_for("trino", lambda: answers(stack), every=0.5)
+
+
+@pytest.mark.proof  # not yet green three times in a row
+def test_a_second_server_works_once_it_is_healthy_comes_back_when_killed_and_is_gone_after_scaling_back(
+    stack: Stack, running: SupervisorClient
+) -> None:
+    name = "lake_at_000000000000_00000000_0001"
+    assert running.scale("trino", 2) == (["trino-2"], [])
+    assert servers(stack) == {"trino", "trino-2"}
+    trino.run(stack, create_catalog_sql(name, catalog_properties(stack, "main")), Deadline(120), catalog="system")
+    try:
+        trino.run(stack, f"SHOW TABLES FROM {name}.oltp", Deadline(120), catalog=name)
+        counted = "SELECT count(*) FROM TABLE(sequence(1, 3000000))"
+        assert trino.run(stack, counted, Deadline(120), catalog=name).rows[0][0] == 3_000_000
+        worked = "SELECT DISTINCT node_id FROM system.runtime.tasks"
+        nodes = {str(row[0]) for row in trino.run(stack, worked, Deadline(120), catalog="system").rows}
+        assert nodes == {"trino", "trino-2"}
+        running.kill("trino-2")
+        running.up(["trino-2"])
+        assert servers(stack) == {"trino", "trino-2"}
+    finally:
+        trino.run(stack, f"DROP CATALOG {name}", Deadline(120), catalog="system")
+        assert running.scale("trino", 1) == ([], ["trino-2"])
+    assert "trino-2" not in [row.name for row in running.ps()]
+
+
+def servers(stack: Stack) -> set[str]:
+    """Those that the coordinator gives work to."""
+    active = "SELECT node_id FROM system.runtime.nodes WHERE state = 'active'"
+    return {str(row[0]) for row in trino.run(stack, active, Deadline(120), catalog="system").rows}
