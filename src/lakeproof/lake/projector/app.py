@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cassandra.cluster import Cluster
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer
 from fastapi import APIRouter, FastAPI
 
 from lakeproof.deadline import Deadline
@@ -57,9 +57,14 @@ def create_app(shop: ShopSettings, around: Surroundings) -> FastAPI:
         ring = Ring(around.open_cluster, statements.WRITES, metrics.database)
         projection = Projection(ring, metrics)
         consumer = EventConsumer(around.kafka, projection.take, group=GROUP, topics=(TOPIC.name,), batch=BATCH)
-        quiet: dict[str, Any] = {"bootstrap.servers": around.kafka, "log_level": 0, "error_cb": lambda _: None}
-        admin = AdminClient(quiet)
-        lag = Lag(ring, metrics, admin, topic=TOPIC.name, parts=TOPIC.partitions, group=GROUP)
+        quiet: dict[str, Any] = {
+            "bootstrap.servers": around.kafka,
+            "group.id": GROUP,
+            "enable.auto.commit": False,
+            "log_level": 0,
+            "error_cb": lambda _: None,
+        }
+        lag = Lag(ring, metrics, Consumer(quiet), topic=TOPIC.name, parts=TOPIC.partitions)
         ring.start()
         consumer.start()
         measuring = asyncio.create_task(lag.run(), name="lag")
