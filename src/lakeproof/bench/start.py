@@ -18,7 +18,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
 REST_SECONDS = 20.0
-PORTS_BESIDE = 1_600  # no port + this is another port, and all stay below those of outgoing connections
+PORTS_BESIDE = 1_530  # no port + this is another port, and all stay below those of outgoing connections
 AIM_WARM_SECONDS = 45.0
 AIM_GIB = 5.0
 
