@@ -99,7 +99,8 @@ def _command(
 
     flink = artifacts.path("flink")
     etc = stack.etc_dir(component)
-    folders = (flink / "lib", artifacts.path("lake-io") / "lib", *((flink / extra_jars,) if extra_jars else ()))
+    # ours first: it has a file that stands for one of Hadoop's
+    folders = (artifacts.path("lake-io") / "lib", flink / "lib", *((flink / extra_jars,) if extra_jars else ()))
     class_path = ":".join(f"{folder}/*" for folder in folders)
     watched: tuple[str, ...] = ()
     if agent:

@@ -86,6 +86,13 @@ final class ObjectInput extends SeekableInputStream {
         if (length >= 0 && position >= length) {
             return false;
         }
+        byte[] whole = store.writtenHere(location);
+        if (whole != null) {
+            length = whole.length;
+            block = whole;
+            blockStart = 0;
+            return isHeld();
+        }
         long start = position - position % BLOCK_BYTES;
         ObjectStore.Part part = store.get(location, start, BLOCK_BYTES);
         length = part.length();

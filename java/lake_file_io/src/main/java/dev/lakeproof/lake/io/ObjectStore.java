@@ -46,10 +46,12 @@ final class ObjectStore {
     private static final int PRECONDITION_FAILED = 412;
     private static final int RANGE_NOT_SATISFIABLE = 416;
     private static final int DELETED_AT_ONCE = 1000;
+    private static final long KEPT_BYTES = 32 << 20;
 
     private static ObjectStore ofThisMachine;
 
     private final S3Client client;
+    private final WrittenHere writtenHere = new WrittenHere(ObjectInput.BLOCK_BYTES, KEPT_BYTES);
 
     ObjectStore(S3Client client) {
         this.client = client;
@@ -104,6 +106,11 @@ final class ObjectStore {
                 .build();
     }
 
+    /** The whole object where this process wrote it a moment ago, not to be changed; else null. */
+    byte[] writtenHere(Location location) {
+        return writtenHere.find(location);
+    }
+
     Optional<Entry> head(Location location) throws IOException {
         try {
             HeadObjectResponse found = asking(
@@ -137,6 +144,7 @@ final class ObjectStore {
     void put(Location location, byte[] content) throws IOException {
         asking(location, () -> client.putObject(
                 request -> request.bucket(location.bucket).key(location.key), RequestBody.fromBytes(content)));
+        writtenHere.keep(location, content);
     }
 
     /**
@@ -159,6 +167,7 @@ final class ObjectStore {
         } catch (SdkException error) {
             throw failed(location, error);
         }
+        writtenHere.keep(location, content);
     }
 
     Upload begin(Location location) throws IOException {
@@ -176,10 +185,12 @@ final class ObjectStore {
     }
 
     void delete(Location location) throws IOException {
+        writtenHere.forget(location);
         asking(location, () -> client.deleteObject(request -> request.bucket(location.bucket).key(location.key)));
     }
 
     void deleteAllUnder(Location folder) throws IOException {
+        writtenHere.forgetAllUnder(folder);
         List<ObjectIdentifier> keys = new ArrayList<>();
         list(folder, null, entry -> keys.add(
                 ObjectIdentifier.builder().key(entry.location().key).build()));

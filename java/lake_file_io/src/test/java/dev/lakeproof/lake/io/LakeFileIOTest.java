@@ -9,6 +9,7 @@ package dev.lakeproof.lake.io;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -211,6 +212,37 @@ class LakeFileIOTest {
         assertTrue(io.delete(at("gone-not/a.avro"), false));
         assertFalse(io.exists(at("gone-not/a.avro")));
         assertTrue(io.delete(at("gone-not/a.avro"), false));
+    }
+
+    @Test
+    void whatWasWrittenHereIsForgottenWhenItIsDeleted() throws IOException {
+        Path one = at("bucket-0/data-" + UUID.randomUUID() + "-0.parquet");
+        Path other = at("bucket-0/data-" + UUID.randomUUID() + "-1.parquet");
+        write(one, noise(100), false);
+        write(other, noise(200), false);
+        assertArrayEquals(noise(100), readAll(one));
+        io.delete(one, false);
+        assertThrows(FileNotFoundException.class, () -> readAll(one));
+        io.delete(at("bucket-0"), true);
+        assertThrows(FileNotFoundException.class, () -> readAll(other));
+    }
+
+    @Test
+    void whatIsKeptHasABound() {
+        WrittenHere kept = new WrittenHere(10, 25);
+        Location[] locations = new Location[4];
+        for (int number = 0; number < 4; number++) {
+            locations[number] = new Location("lake", UUID.randomUUID() + ".avro");
+            kept.keep(locations[number], noise(10));
+        }
+        kept.keep(new Location("lake", "snapshot-7"), noise(1));
+        assertNull(kept.find(new Location("lake", "snapshot-7")));
+        assertNull(kept.find(locations[0]));
+        assertNull(kept.find(locations[1]));
+        assertArrayEquals(noise(10), kept.find(locations[2]));
+        assertArrayEquals(noise(10), kept.find(locations[3]));
+        kept.keep(locations[0], noise(11));
+        assertNull(kept.find(locations[0]));
     }
 
     @Test
