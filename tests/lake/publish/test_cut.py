@@ -1,6 +1,6 @@
 """The choice of one checkpoint over all tables."""
 
-from lakeproof.lake.publish.cut import choose_cut, choose_newest, moves_on
+from lakeproof.lake.publish.cut import begins_after, choose_cut, choose_newest, moves_on
 from lakeproof.lake.publish.snapshots import BATCH_IDENTIFIER, Kind, Snapshot
 
 
@@ -84,3 +84,10 @@ def test_without_the_cut_tables_may_stand_at_different_checkpoints() -> None:
     cut = choose_newest({"orders": [snapshot(9, 9)], "events": [snapshot(7, 7)]})
     assert cut is not None
     assert {table: chosen.checkpoint for table, chosen in cut.snapshots.items()} == {"orders": 9, "events": 7}
+
+
+def test_a_checkpoint_has_begun_once_one_table_has_it() -> None:
+    assert begins_after(1, [[snapshot(1, 1)], [snapshot(1, 1), snapshot(2, 2, Kind.APPEND)]])
+    assert begins_after(None, [[snapshot(1, 1)], []])
+    assert not begins_after(2, [[snapshot(1, 1)], [snapshot(2, 2)]])
+    assert not begins_after(1, [[snapshot(1, BATCH_IDENTIFIER)], []])

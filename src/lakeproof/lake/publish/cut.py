@@ -5,7 +5,7 @@ do not see) and then COMPACT with the same identifier; one without rows as a sin
 primary key is readable after its APPEND; its COMPACT changes no row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lakeproof.lake.publish.snapshots import BATCH_IDENTIFIER, Kind, Snapshot
@@ -73,3 +73,9 @@ def moves_on(cut: Cut, published: Mapping[str, int], published_checkpoint: int |
     older = any(ids[table] < published[table] for table in ids.keys() & published.keys())
     newer = any(ids[table] > published.get(table, 0) for table in ids)
     return newer and not older
+
+
+def begins_after(checkpoint: int | None, tables: Iterable[Sequence[Snapshot]]) -> bool:
+    """True when some table's newest snapshot is of a later checkpoint: the others' will follow within moments."""
+    newest = (snapshots[-1].checkpoint for snapshots in tables if snapshots)
+    return any(found != BATCH_IDENTIFIER and found > (checkpoint or 0) for found in newest)

@@ -22,7 +22,7 @@ from lakeproof.lake.object_store import LAKE_BUCKET
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
-from lakeproof.lake.publish.cut import Cut, choose_cut, choose_newest, moves_on
+from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, moves_on
 from lakeproof.lake.publish.history import DatabaseState
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import (
@@ -102,12 +102,15 @@ class Publisher:
         self._audit = QuickAudit(s3, self._executor)
         self._followed: dict[str, _Followed] = {}
         self._head: _Head | None = None
+        self.sees_next = False
+        """After a round: some table of its database has begun a checkpoint that is not published: look again soon."""
 
     def round(self, database: str = OLTP.name, *, frozen: bool = False) -> Published | None:
         """Publish what is new of that database; None where nothing is, or `frozen` keeps it off `main`.
 
         Raises: RoundFailed (look again later), AuditFailed (the newest state must not be published).
         """
+        self.sees_next = False
         with self._stage("read"):
             head = self._head or self._read_head()
             followed = self._follow(database)
@@ -117,6 +120,9 @@ class Publisher:
         # A published commit always tells of MariaDB's tables: they come first.
         first = database == OLTP.name or OLTP.name in head.staged
         moves = cut is not None and moves_on(cut, head.snapshots_of(database), head.checkpoint_of(database))
+        self.sees_next = not frozen and begins_after(
+            head.checkpoint_of(database), (table.snapshots for table in followed.tables.values())
+        )
         if cut is None or frozen or not first or not moves:
             return None
         started = time.monotonic()
@@ -138,6 +144,7 @@ class Publisher:
         locations, copied_bytes = self._write_copies(database, cut, whole)
         merged = self._commit(database, head, cut, whole, locations, beat)
         seconds = time.monotonic() - started
+        self.sees_next = False
         return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds, copied_bytes)
 
     def _read_head(self) -> _Head:

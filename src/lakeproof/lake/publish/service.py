@@ -26,6 +26,8 @@ RETENTION_SECONDS = 30.0
 # A round that takes longer than this hangs: /health then says so.
 STUCK_SECONDS = 60.0
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
+# Once a checkpoint's first snapshot is there its last one follows within about a second.
+PAUSE_BEFORE_NEXT_SECONDS = 0.1
 # A database whose checkpoints are farther apart is looked at less often: so many times between two of them.
 LOOKS_PER_CHECKPOINT = 10
 
@@ -78,6 +80,7 @@ class Service:
         """One round over the databases whose look is due; gives the pause after it, in seconds."""
         self.health.round_at = time.monotonic()
         finding = self._full_audit.finding
+        pause = self._stack.settings.lake.publish_seconds
         for database in present(self._stack):
             if not self._is_due(database):
                 continue
@@ -98,10 +101,12 @@ class Service:
             if published is not None:
                 self._refused.pop(database.name, None)
                 self._note(published)
+            if self._publisher.sees_next:
+                pause = min(pause, PAUSE_BEFORE_NEXT_SECONDS)
         self.health.failing = None
         self._show_frozen(finding or next(iter(self._refused.values()), None))
         self._remove_expired()
-        return self._stack.settings.lake.publish_seconds
+        return pause
 
     def _is_due(self, database: LakeDatabase) -> bool:
         now = time.monotonic()
