@@ -40,7 +40,7 @@ class PostgresTransactionsTest {
 
     private void start(long maxBytes, OperatorSubtaskState state) throws Exception {
         harness = new OneInputStreamOperatorTestHarness<>(
-                new ProcessOperator<>(new TransactionAligner(List.of(ORDERS, EVENTS), true, true, maxBytes)));
+                new ProcessOperator<>(new TransactionAligner(List.of(ORDERS, EVENTS), List.of(), true, true, maxBytes)));
         harness.setup();
         if (state != null) {
             harness.initializeState(state);
