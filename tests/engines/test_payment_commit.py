@@ -69,7 +69,7 @@ async def service(stack: Stack, proxy: CuttingProxy) -> AsyncIterator[httpx.Asyn
     async with proxy.listening() as port:
         secret = stack.secret("postgres-payment-service")
         through = connector(
-            "127.0.0.1", port, "payment_service", secret, "payment", connect_seconds=2.0, statement_seconds=5.0
+            "127.0.0.1", port, "payment_service", secret, "shop", connect_seconds=2.0, statement_seconds=5.0
         )
         around = Surroundings(through, connector_of(stack, "payment"), stack.address("kafka", "tcp"))
         app = create_app(ShopSettings(), around)

@@ -4,18 +4,28 @@ import io
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from lakeproof.lake.job.states import complete_states, parse_checkpoint_id, remove_old_states
 
 
+class NoSuchKey(Exception):
+    """As the store says it."""
+
+
 class Objects:
-    """The few S3 calls that are used, over a dict."""
+    """The few S3 calls that are used, over a dict. `vanishing`: listed, and gone when it is asked for."""
+
+    exceptions = SimpleNamespace(NoSuchKey=NoSuchKey)
 
     def __init__(self, objects: dict[str, bytes]) -> None:
         self.objects = objects
+        self.vanishing = ""
 
     def get_object(self, *, Bucket: str, Key: str, Range: str) -> dict[str, Any]:
+        if Key == self.vanishing:
+            raise NoSuchKey(Key)
         return {"Body": io.BytesIO(self.objects[Key][:16])}
 
     def get_paginator(self, _: str) -> "Objects":
@@ -56,6 +66,12 @@ def test_the_highest_complete_checkpoint_is_the_newest_whatever_its_job_and_date
     assert [state.checkpoint for state in found] == [12, 9, 8]
     assert found[0].uri == "s3://flink/checkpoints/lake-oltp/bbbb/chk-12"
     assert [state.is_savepoint for state in found] == [False, True, False]
+
+
+def test_a_checkpoint_that_goes_while_it_is_looked_at_is_left_out() -> None:
+    objects = store()
+    objects.vanishing = f"{JOB_B}/chk-12/_metadata"
+    assert [state.checkpoint for state in complete_states(objects)] == [9, 8]
 
 
 def test_a_file_that_is_not_flinks_is_passed_over() -> None:
