@@ -98,7 +98,7 @@ def await_metric(stack: Stack, service: str, name: str, holds: Callable[[float],
 def running(whole_stack: Stack, lakeproof: Run) -> SupervisorClient:
     """The whole shop, healthy, with what some customers have bought."""
     client = SupervisorClient(whole_stack)
-    client.up(name for name, one in client.components.items() if not one.on_demand)
+    client.up(name for name, one in client.components.items() if not one.on_demand and one.replica_of is None)
     bought = lakeproof("traffic", "--rate", "10", "--purchases", "2", "--seconds", "20", "--json", seconds=150)
     assert (bought.code, json.loads(bought.out)["bought"] > 10) == (0, True), bought.err[-2000:]
     await_health(lakeproof)

@@ -32,7 +32,7 @@ PURCHASES_PER_SECOND = 3
 def buying(whole_stack: Stack) -> Iterator["subprocess.Popen[str]"]:
     """Shoppers and buyers until the module ends."""
     client = SupervisorClient(whole_stack)
-    client.up(name for name, one in client.components.items() if not one.on_demand)
+    client.up(name for name, one in client.components.items() if not one.on_demand and one.replica_of is None)
     sent = [str(PROGRAM), "traffic", "--rate", "10", "--purchases", str(PURCHASES_PER_SECOND), "--seconds", "7200"]
     buyers = subprocess.Popen([*sent, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     yield buyers

@@ -30,7 +30,7 @@ def is_capture_topic(name: str) -> bool:
 
 
 def open_transaction_seconds(stack: Stack, timeout: float) -> Value:
-    """Seconds since the first record of the oldest open transaction; 0 where none is open."""
+    """Seconds since the first record of the oldest open transaction; 0 where none is open. Raises: CouldNotLook."""
     partitions = [TopicPartition(name, 0) for name in str(topics(stack, timeout)).split() if is_capture_topic(name)]
     committed, written = (
         _ends(stack, partitions, isolation, timeout)
@@ -39,6 +39,8 @@ def open_transaction_seconds(stack: Stack, timeout: float) -> Value:
     # Asked in this order a transaction that ends in between is taken for open: for as long as it takes to ask.
     behind = [TopicPartition(name, 0, offset) for name, offset in committed.items() if offset < written[name]]
     begun = [at for at in (_written_at(stack, one, timeout) for one in behind) if at is not None]
+    if behind and not begun:
+        raise CouldNotLook("the first record of an open transaction cannot be read in time", where="kafka")
     return round(max(0.0, time.time() - min(begun)), 3) if begun else 0
 
 

@@ -66,8 +66,12 @@ class CheckoutRequest(ItemsRequest):
 
     def digest(self) -> str:
         """SHA-256 (hex) of all that it asks: equal for equal requests however they were written."""
+        asked = self.stored()
+        if not asked["keep_seconds"]:
+            # As it was before there was such a wish: a key that is repeated across an upgrade asks for the same.
+            del asked["keep_seconds"]
         text = orjson.dumps(
-            self.stored() | {"items": [(item.sku, item.quantity, f"{item.unit_price:.2f}") for item in self.items]},
+            asked | {"items": [(item.sku, item.quantity, f"{item.unit_price:.2f}") for item in self.items]},
             option=orjson.OPT_SORT_KEYS,
         )
         return hashlib.sha256(text).hexdigest()

@@ -53,6 +53,8 @@ class Customer:
                 self._tally.read(await self._counter.browse(sku))
         if wishes.opts_out and await self._prefer("opt-out", purchase.customer_id, UNWANTED):
             self._tally.opt_outs += 1
+        if self._over.is_set():
+            return
         await self._buyer.buy(purchase)
         if (order := self._buyer.bought) is not None:
             await self._after(purchase, order)
