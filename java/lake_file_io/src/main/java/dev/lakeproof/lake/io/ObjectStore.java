@@ -79,7 +79,7 @@ final class ObjectStore {
     }
 
     /**
-     * A client that goes on asking for about a minute while the store is away: a restart of it should not be one of the
+     * A client that goes on asking for about half a minute while the store is away: a restart of it should not be one of the
      * job.
      */
     static S3Client client(URI endpoint, String region, String accessKey, String secretKey) {

@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
  * The newest small objects that this process wrote, so that it need not ask the store for what it just gave it: a
  * commit reads the manifests of the one before, a compaction the files of the flush before.
  *
- * <p>Only objects whose name holds a UUID: nobody ever writes another content under that name. A name that can come
+ * <p>Only objects whose own name (not a folder of theirs) holds a UUID: nobody ever writes another content under that name. A name that can come
  * again (snapshot-7, of a table that was dropped and made anew by somebody else) is always asked of the store.
  */
 final class WrittenHere {
@@ -33,7 +33,7 @@ final class WrittenHere {
     }
 
     synchronized void keep(Location location, byte[] content) {
-        if (content.length > mostBytesOfOne || !UNIQUE.matcher(location.key).find()) {
+        if (content.length > mostBytesOfOne || !UNIQUE.matcher(location.key.substring(location.key.lastIndexOf('/') + 1)).find()) {
             return;
         }
         forget(location);

@@ -37,12 +37,18 @@ import org.junit.jupiter.api.Test;
 
 /** Against a real store, which the environment names. */
 class LakeFileIOTest {
-    private final LakeFileIO io = new LakeFileIO(new ObjectStore(ObjectStore.client(
-            URI.create(given("LAKE_FILE_IO_ENDPOINT")),
-            "us-east-1",
-            given("LAKE_FILE_IO_ACCESS_KEY"),
-            given("LAKE_FILE_IO_SECRET_KEY"))));
+    private final LakeFileIO io = newOne();
+    /** Knows nothing of what the other one wrote, so it asks the store. */
+    private final LakeFileIO reader = newOne();
     private final Path folder = new Path("s3://lake/file-io-test/" + UUID.randomUUID());
+
+    private static LakeFileIO newOne() {
+        return new LakeFileIO(new ObjectStore(ObjectStore.client(
+                URI.create(given("LAKE_FILE_IO_ENDPOINT")),
+                "us-east-1",
+                given("LAKE_FILE_IO_ACCESS_KEY"),
+                given("LAKE_FILE_IO_SECRET_KEY"))));
+    }
 
     private static String given(String name) {
         Map<String, String> environment = System.getenv();
@@ -62,6 +68,12 @@ class LakeFileIOTest {
     }
 
     private byte[] readAll(Path path) throws IOException {
+        try (SeekableInputStream in = reader.newInputStream(path)) {
+            return in.readAllBytes();
+        }
+    }
+
+    private byte[] readHere(Path path) throws IOException {
         try (SeekableInputStream in = io.newInputStream(path)) {
             return in.readAllBytes();
         }
@@ -97,7 +109,7 @@ class LakeFileIOTest {
         byte[] content = noise(3 * ObjectInput.BLOCK_BYTES + 11);
         write(at("seek.parquet"), content, false);
         Random dice = new Random(7);
-        try (SeekableInputStream in = io.newInputStream(at("seek.parquet"))) {
+        try (SeekableInputStream in = reader.newInputStream(at("seek.parquet"))) {
             for (int turn = 0; turn < 40; turn++) {
                 int start = turn == 0 ? content.length - 8 : dice.nextInt(content.length);
                 int count = Math.min(content.length - start, turn % 4 == 0 ? 2 * ObjectInput.BLOCK_BYTES : 100);
@@ -132,7 +144,7 @@ class LakeFileIOTest {
         assertArrayEquals(noise(12), readAll(at("one.avro")));
         io.overwriteFileUtf8(at("LATEST"), "41");
         io.overwriteFileUtf8(at("LATEST"), "42");
-        assertEquals("42", io.readFileUtf8(at("LATEST")));
+        assertEquals("42", reader.readFileUtf8(at("LATEST")));
     }
 
     @Test
@@ -154,7 +166,7 @@ class LakeFileIOTest {
                         winner = writer;
                     }
                 }
-                assertEquals("writer " + winner, io.readFileUtf8(path));
+                assertEquals("writer " + winner, reader.readFileUtf8(path));
             }
         } finally {
             executor.shutdownNow();
@@ -220,11 +232,11 @@ class LakeFileIOTest {
         Path other = at("bucket-0/data-" + UUID.randomUUID() + "-1.parquet");
         write(one, noise(100), false);
         write(other, noise(200), false);
-        assertArrayEquals(noise(100), readAll(one));
+        assertArrayEquals(noise(100), readHere(one));
         io.delete(one, false);
-        assertThrows(FileNotFoundException.class, () -> readAll(one));
+        assertThrows(FileNotFoundException.class, () -> readHere(one));
         io.delete(at("bucket-0"), true);
-        assertThrows(FileNotFoundException.class, () -> readAll(other));
+        assertThrows(FileNotFoundException.class, () -> readHere(other));
     }
 
     @Test
@@ -237,6 +249,9 @@ class LakeFileIOTest {
         }
         kept.keep(new Location("lake", "snapshot-7"), noise(1));
         assertNull(kept.find(new Location("lake", "snapshot-7")));
+        Location hint = new Location("lake", UUID.randomUUID() + "/LATEST");
+        kept.keep(hint, noise(1));
+        assertNull(kept.find(hint));
         assertNull(kept.find(locations[0]));
         assertNull(kept.find(locations[1]));
         assertArrayEquals(noise(10), kept.find(locations[2]));
