@@ -117,12 +117,19 @@ def redeploy(
     from lakeproof.cli.output import print_json, say
     from lakeproof.cli.requiring import require_healthy
     from lakeproof.cli.telling import Telling
+    from lakeproof.errors import InvalidInput
     from lakeproof.lake.job import redeploy as redeploy_job
-    from lakeproof.lake.job.databases import find_database
+    from lakeproof.lake.job.databases import find_database, present
     from lakeproof.stack.stack import load_stack
 
     wanted = find_database(database)
     stack = load_stack()
+    if wanted not in present(stack):
+        raise InvalidInput(
+            "it is not captured in this stack: nobody would publish what the job writes",
+            where=database,
+            next_action="lakeproof up shop-capture",
+        )
     require_healthy(stack, REDEPLOY_NEEDS)
     with Telling("lakeproof.lake.job", say, "planning the new job, then a savepoint of the old one"):
         job_id = redeploy_job(stack, wanted, allow_non_restored=allow_non_restored)

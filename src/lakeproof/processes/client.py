@@ -174,8 +174,9 @@ class SupervisorClient:
         """
         self._require_known(name)
         wanted, surplus = replicas_for(name, count, self.components)
-        started = self.up([name, *wanted], on_event)
-        return started, [each for each in surplus if self._ask({"do": "forget", "name": each}, on_event)]
+        # The surplus first: it may be what keeps the rest from being healthy.
+        ended = [each for each in surplus if self.running() and self._ask({"do": "forget", "name": each}, on_event)]
+        return self.up([name, *wanted], on_event), ended
 
     def _require_known(self, name: str) -> None:
         if name not in self.components:

@@ -168,11 +168,13 @@ class Daemon:
         return await stop_all(self.keepers)
 
     async def forget(self, name: str) -> bool:
-        """Stop it and know it no longer, as if it had never been wanted. False when it was not known."""
+        """Stop it and know it no longer, as if never wanted. False when it was not known, or is wanted again."""
         keeper = self.keepers[name]
         if not keeper.known:
             return False
         await keeper.stop()
+        if keeper.wanted or keeper.state is not State.STOPPED:
+            return False  # asked for again meanwhile: what runs now must stay known
         self.keepers[name] = Keeper(keeper.component, keeper.context)
         return True
 

@@ -47,7 +47,10 @@ class PublisherMetrics:
             "lakeproof_publish_frozen", "1 while an audit keeps new states off main", registry=self.registry
         )
         self.unreadable_rows = Gauge(
-            "lakeproof_publish_unreadable_rows", "rows Paimon counts and readers do not see", registry=self.registry
+            "lakeproof_publish_unreadable_rows",
+            "rows Paimon counts and readers do not see",
+            ["database"],
+            registry=self.registry,
         )
         self.copied_bytes = Gauge(
             "lakeproof_publish_copied_bytes", "metadata written by the last publish", registry=self.registry

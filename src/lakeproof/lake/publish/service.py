@@ -77,10 +77,14 @@ class Service:
         self._publisher.close()
 
     def _round(self) -> float:
-        """One round over the databases whose look is due; gives the pause after it, in seconds."""
+        """One round over the databases whose look is due; gives the pause after it, in seconds.
+
+        What fails in one of them keeps neither the others nor the clean-up waiting.
+        """
         self.health.round_at = time.monotonic()
         finding = self._full_audit.finding
         pause = self._stack.settings.lake.publish_seconds
+        failing = None
         for database in present(self._stack):
             if not self._is_due(database):
                 continue
@@ -89,22 +93,25 @@ class Service:
             except AuditFailed as error:
                 self.metrics.failures.labels(stage="audit").inc()
                 self._refused[database.name] = error.message
-                self._show_frozen(error.message)
-                return PAUSE_AFTER_FAILURE_SECONDS
+                pause = PAUSE_AFTER_FAILURE_SECONDS
+                continue
             except RoundFailed as error:
                 self.metrics.failures.labels(stage=error.stage).inc()
                 if self.health.failing != error.message:
                     log.warning("%s", error.message)
-                self.health.failing = error.message
-                self.health.status = "degraded"
-                return PAUSE_AFTER_FAILURE_SECONDS
+                failing = error.message
+                pause = PAUSE_AFTER_FAILURE_SECONDS
+                continue
             if published is not None:
                 self._refused.pop(database.name, None)
                 self._note(published)
             if self._publisher.sees_next:
                 pause = min(pause, PAUSE_BEFORE_NEXT_SECONDS)
-        self.health.failing = None
+                self._due[database.name] = 0.0
         self._show_frozen(finding or next(iter(self._refused.values()), None))
+        self.health.failing = failing
+        if failing is not None:
+            self.health.status = "degraded"
         self._remove_expired()
         return pause
 

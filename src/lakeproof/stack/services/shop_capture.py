@@ -4,9 +4,10 @@ Its process writes the heartbeats and measures the delay, as lag-exporter does f
 replication slot; its provision has the connector and the lake's job there.
 
 A component of its own, so that PostgreSQL can run for the services alone: then nothing is captured, and no slot keeps
-WAL. Stopped, it stops the connector; the slot stays, and keeps WAL up to its bound until capture goes on.
+WAL. Stopped, it stops the connector and the job; the slot stays, and keeps WAL up to its bound until capture goes on.
 """
 
+import logging
 import sys
 
 import httpx
@@ -20,6 +21,9 @@ NAME = "shop-capture"
 ENGINE = "postgres"
 CONNECTOR = "shop"
 _STOPPED = "connector stopped"
+SAVEPOINT_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
 
 
 def command(_: Stack) -> Command:
@@ -57,16 +61,28 @@ def provision(stack: Stack) -> None:
 
 
 def before_stop(stack: Stack) -> None:
-    """Nothing is captured from now on: without PostgreSQL beside it the task would only fail."""
-    from lakeproof.lake.capture.commands import send
-    from lakeproof.lake.job.databases import want_shop
+    """Nothing is captured from now on: connector and job stop, and both go on from their places later."""
+    from lakeproof.lake.job import stop_with_savepoint
+    from lakeproof.lake.job.databases import SHOP, want_shop
 
     want_shop(stack, wanted=False)
+    _stop_connector(stack)
+    try:
+        # Nobody publishes its states from now on, and it would let those expire that are published.
+        stop_with_savepoint(stack, SAVEPOINT_SECONDS, SHOP)
+    except LakeproofError as error:
+        log.warning("%s goes on until Flink stops: %s", SHOP.job_name, error.message)
+
+
+def _stop_connector(stack: Stack) -> None:
+    from lakeproof.lake.capture.commands import send
+
     try:
         status = send(stack, "GET", f"/connectors/{CONNECTOR}/status", absent_is_fine=True, patience_seconds=5.0)
         if status is not None and status["connector"]["state"] == "RUNNING":
-            send(stack, "PUT", f"/connectors/{CONNECTOR}/stop", absent_is_fine=True, patience_seconds=5.0)
+            # Noted before: to resume one that runs does no harm, one that stays stopped would fill its slot.
             provisioned.remember(stack, NAME, _STOPPED, "yes")
+            send(stack, "PUT", f"/connectors/{CONNECTOR}/stop", absent_is_fine=True, patience_seconds=5.0)
     except LakeproofError:
         # Connect is away already: the connector fails then, and says why.
         return
