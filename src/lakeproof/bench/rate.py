@@ -39,7 +39,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     usage: dict[str, list[dict[str, Any]]] = {}
     for how, enter_shop in shops.items():
         for rate in sorted(options.rates or RATES):
-            _catch_up(stack)
+            catch_up(stack)
             looking = Usage(stack)
             row = _try(stack, how, enter_shop, rate, options.seconds or SECONDS)
             rows.append(row)
@@ -66,15 +66,15 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     )
 
 
-def _behind_seconds(stack: Stack) -> float:
+def behind_seconds(stack: Stack) -> float:
     """The age of the newest published heartbeat."""
     return time.time() - (history.newest(stack).beat_us or 0) / 1e6
 
 
-def _catch_up(stack: Stack) -> None:
-    """Do not begin with what an earlier rate left behind; after a minute begin all the same, and show it."""
+def catch_up(stack: Stack) -> None:
+    """Wait: do not begin with what an earlier rate left behind; after a minute begin all the same, and show it."""
     deadline = Deadline(CATCH_UP_SECONDS)
-    while _behind_seconds(stack) > MOST_BEHIND_SECONDS / 2 and not deadline.expired:
+    while behind_seconds(stack) > MOST_BEHIND_SECONDS / 2 and not deadline.expired:
         deadline.pause(0.5)
 
 
@@ -95,7 +95,7 @@ def _try(stack: Stack, how: str, enter_shop: EnterShop, rate: float, seconds: fl
             at_end["share"] = counts.acknowledged / max(1, counts.asked)
 
     report = serve_in_new_loop(traffic, seconds, note)
-    behind = _behind_seconds(stack)
+    behind = behind_seconds(stack)
     holds = (
         at_end.get("share", 0.0) >= LEAST_ACKNOWLEDGED
         and report.counts.refused == 0

@@ -92,6 +92,7 @@ def _print(report: "TrafficReport") -> None:
             f" {counts.attachments}), opted out {counts.opt_outs}, back in {counts.opt_ins}, browsed {counts.browsed}"
             f" (unanswered {counts.unread})"
         )
+        stdout.print(f"purchase ms {_spread(report.purchase_ms)}")
     stdout.print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
     for reason, count in list(report.refusals.items())[:5]:
         stdout.print(f"refused {count}: {reason}", markup=False)

@@ -46,7 +46,9 @@ class Buyer:
         self._tally.sent += 1
         started = time.perf_counter()
         told = await self._counter.buy(self.key, purchase)
-        self._tally.call_seconds.append(time.perf_counter() - started)
+        took = time.perf_counter() - started
+        self._tally.call_seconds.append(took)
+        self._tally.purchase_seconds.append(took)
         if told.end is End.NEVER_BEGUN:
             await self._refused(told.reason)
             return

@@ -40,7 +40,9 @@ class Counts:
 
 @dataclass(frozen=True)
 class TrafficReport:
-    """A whole run. Times of a call: from sending to the answer, first tries only; lateness: of the sender itself."""
+    """A whole run. Times of a call: from sending to the answer, first tries only; of a purchase: the call that buys,
+    all steps of the checkout (it is one of the calls too); lateness: of the sender itself.
+    """
 
     run: str
     seed: int
@@ -49,6 +51,7 @@ class TrafficReport:
     counts: Counts
     acknowledged_per_second: float
     call_ms: dict[str, float]
+    purchase_ms: dict[str, float]
     lateness_ms: dict[str, float]
     refusals: dict[str, int]
     ledger: str
@@ -65,6 +68,7 @@ class Tally(Counts):
 
     refusals: dict[str, int] = field(default_factory=dict)
     call_seconds: array[float] = field(default_factory=lambda: array("d"))
+    purchase_seconds: array[float] = field(default_factory=lambda: array("d"))
     lateness_seconds: array[float] = field(default_factory=lambda: array("d"))
     started: float = field(default_factory=time.monotonic)
 
@@ -94,6 +98,7 @@ class Tally(Counts):
             counts=self.counts(),
             acknowledged_per_second=round(self.acknowledged / seconds, 1) if seconds > 0 else 0.0,
             call_ms=percentiles_ms(self.call_seconds),
+            purchase_ms=percentiles_ms(self.purchase_seconds),
             lateness_ms=percentiles_ms(self.lateness_seconds),
             refusals=dict(sorted(self.refusals.items(), key=lambda item: -item[1])),
             ledger=ledger,

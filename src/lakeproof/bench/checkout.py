@@ -1,0 +1,93 @@
+"""checkout: the highest rate of purchases that holds for a minute over all six services, their stores and the lake.
+
+Buyers as `lakeproof traffic --purchases` sends them, who also browse, cancel, return, complain and opt out, and three
+calls to the order service beside each purchase. A rate holds when at least 98 % of what was sent is acknowledged by
+the end of sending, nothing is refused but what ought to be (declined cards, stores of goods that are empty), and the
+lake keeps up as in `rate`. Rates rise until one does not hold. What is bought stays in the stack's shop and ledger.
+"""
+
+from typing import Any
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.rate import LEAST_ACKNOWLEDGED, MOST_BEHIND_SECONDS, behind_seconds, catch_up
+from lakeproof.bench.usage import Usage
+from lakeproof.shop.shoppers.traffic import new_run, of_stack, serve_in_new_loop
+from lakeproof.stack.stack import Stack
+
+RATES = (2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
+SECONDS = 60.0
+CALLS_PER_PURCHASE = 3.0
+LONGEST_PURCHASE_MS = 5_000.0
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: CouldNotLook where Nessie or the supervisor does not answer; TerminalError without goods."""
+    rows: list[dict[str, Any]] = []
+    tables: dict[str, list[dict[str, Any]]] = {}
+    highest = 0.0
+    for rate in sorted(options.rates or RATES):
+        catch_up(stack)
+        looking = Usage(stack)
+        row = _try(stack, rate, options.seconds or SECONDS)
+        rows.append(row)
+        progress(
+            f"{rate:g} purchases/s: {row['bought_per_s']:g} bought, p95 {row['p95_ms']:g} ms,"
+            f" the lake {row['behind_s']:g} s behind: {'holds' if row['holds'] else 'does not hold'}"
+        )
+        if not row["holds"]:
+            break
+        highest = rate
+        tables = {f"by process at {rate:g} purchases/s, the highest that held (percent of one core)": looking.table()}
+    return Result(
+        "checkout",
+        options,
+        {f"purchases per second, {CALLS_PER_PURCHASE:g} calls to the order service beside each": rows, **tables},
+        [Ratio("highest rate that held to the highest that was tried", round(highest / rows[-1]["asked_per_s"], 2))],
+        [f"highest that held: {highest:g} purchases/s and {highest * CALLS_PER_PURCHASE:g} calls/s beside them"],
+    )
+
+
+def _try(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
+    seed = int(rate * 10)
+    traffic = of_stack(stack, rate * CALLS_PER_PURCHASE, seed, f"{new_run(seed)}-checkout", purchase_rate=rate)
+    at_end: dict[str, float] = {}
+
+    def note(counts: Any, elapsed: float) -> None:
+        if elapsed <= seconds:
+            at_end["share"] = (counts.acknowledged + counts.refused) / max(1, counts.sent)
+
+    report = serve_in_new_loop(traffic, seconds, note)
+    behind, counts = behind_seconds(stack), report.counts
+    p95 = report.purchase_ms.get("p95", 0.0)
+    return {
+        "asked_per_s": rate,
+        "bought_per_s": round(counts.bought / report.seconds, 2),
+        "in_time_percent": round(at_end.get("share", 0.0) * 100, 1),
+        "cancelled": counts.cancelled,
+        "returned": counts.returned,
+        "refused": counts.refused,
+        "unclear": counts.unclear,
+        "unread": counts.unread,
+        "p50_ms": report.purchase_ms.get("p50"),
+        "p95_ms": p95,
+        "p99_ms": report.purchase_ms.get("p99"),
+        "behind_s": round(behind, 1),
+        "holds": (
+            at_end.get("share", 0.0) >= LEAST_ACKNOWLEDGED
+            and counts.refused == counts.unclear == counts.unread == 0
+            and p95 <= LONGEST_PURCHASE_MS
+            and behind <= MOST_BEHIND_SECONDS
+        ),
+    }
+
+
+BENCHMARK = Benchmark(
+    "checkout",
+    "the highest rate of purchases that holds for a minute over all services",
+    (
+        *(f"{name}-service" for name in ("order", "payment", "inventory", "fulfillment", "support", "notification")),
+        *("cassandra-node2", "cassandra-node3", "kafka", "connect", "flink-jobmanager", "flink-taskmanager"),
+        *("nessie", "publisher", "projector"),
+    ),
+    run,
+)
