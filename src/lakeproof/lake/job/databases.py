@@ -5,9 +5,6 @@ stop: without it nothing is submitted, looked at or published for it, and what w
 without a stop (a killed supervisor) is one too: the next start knows PostgreSQL only where it is asked for.
 """
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,12 +88,3 @@ def _wanted_in(stack: "Stack") -> str | None:
         return (stack.data_dir(CAPTURE) / _WANTED).read_text()
     except FileNotFoundError:
         return None
-
-
-@contextmanager
-def submitting(stack: "Stack") -> Iterator[None]:
-    """One submission at a time: of two that both see no job, the second would be a second writer."""
-    stack.state_dir.mkdir(parents=True, exist_ok=True)
-    with (stack.state_dir / "submission.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
