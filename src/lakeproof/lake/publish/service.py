@@ -17,7 +17,7 @@ from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.full_audit import FullAudit
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
-from lakeproof.lake.publish.retention import remove_expired_copies
+from lakeproof.lake.publish.retention import abort_old_uploads, remove_expired_copies
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.stack import Stack
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 CALL_SECONDS = 3.0
 RETENTION_SECONDS = 30.0
+UPLOADS_SECONDS = 3600.0
 # A round that takes longer than this hangs: /health then says so.
 STUCK_SECONDS = 60.0
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
@@ -81,6 +82,7 @@ class Service:
         self._due: dict[str, float] = {}
         self._next: dict[str, Deadline] = {}
         self._retention_due = time.monotonic() + RETENTION_SECONDS
+        self._uploads_due = self._retention_due
 
     def stop(self) -> None:
         """End the loop after this round."""
@@ -188,8 +190,11 @@ class Service:
             readable_seconds = self._stack.settings.lake.readable_seconds
             for name in (database.name for database in present(self._stack)):
                 remove_expired_copies(self._s3, self._nessie, table_names(name), readable_seconds, name)
+            if time.monotonic() >= self._uploads_due:
+                self._uploads_due = time.monotonic() + UPLOADS_SECONDS
+                abort_old_uploads(self._s3)
         except (LakeproofError, BotoCoreError, ClientError) as error:
-            log.warning("expired copies stay for now: %s", error)
+            log.warning("what has expired stays for now: %s", error)
 
 
 def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:
