@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lakeproof.arguments import Arguments, parse_arguments
-from lakeproof.errors import TerminalError
+from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.mitigations import abort_hanging_transactions, silence_alert
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.probes.probe import all_probes
@@ -119,14 +119,77 @@ def test_arguments_are_frozen_and_closed() -> None:
     assert Arguments.model_config["extra"] == "forbid"
 
 
-def test_hanging_transactions_of_capture_are_found_in_the_tools_table_and_its_offsets_come_last() -> None:
-    rows = (
-        ("Topic", "Partition", "ProducerId", "ProducerEpoch", "CoordinatorEpoch", "StartOffset", "LastTimestamp"),
-        ("_connect_offsets_orders", "0", "1", "1", "0", "2", "1795601709958", "4"),
-        ("someone-elses", "0", "9", "1", "0", "7", "1795601709958", "4"),
-        ("cdc.oltp", "0", "1", "1", "0", "17", "1795601709955", "4"),
-    )
-    table = "\n".join("\t".join(f"{cell:<12}" for cell in row) for row in rows)
-    found = abort_hanging_transactions.hanging(table)
-    assert found == [("cdc.oltp", "0", "17"), ("_connect_offsets_orders", "0", "2")]
-    assert abort_hanging_transactions.hanging(table.splitlines()[0]) == []
+COLUMNS = abort_hanging_transactions.COLUMNS
+
+
+def table_of(*rows: tuple[str, ...]) -> str:
+    """As Kafka's tool prints it."""
+    return "\n".join("\t".join(f"{cell:<12}" for cell in row) for row in (COLUMNS, *rows))
+
+
+def told(topic: str, offset: str, partition: str = "0") -> tuple[str, ...]:
+    return (topic, partition, "1", "1", "0", offset, "1795601709958", "4")
+
+
+class Tool:
+    """Kafka's tool: one table for each broker; keeps what it was asked."""
+
+    def __init__(self, tables: dict[int, str]) -> None:
+        self.tables = tables
+        self.asked: list[tuple[str, ...]] = []
+
+    def __call__(self, stack: Stack, *arguments: str) -> str:
+        self.asked.append(arguments)
+        return self.tables[int(arguments[2])] if arguments[0] == "find-hanging" else ""
+
+
+@pytest.fixture
+def aborting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[int, str]], tuple[str, Tool]]:
+    """`aborting(tables)`: what the step says where the brokers tell these tables, and the tool that was asked."""
+
+    def run(tables: dict[int, str]) -> tuple[str, Tool]:
+        tool = Tool(tables)
+        monkeypatch.setattr(abort_hanging_transactions, "_tool", tool)
+        monkeypatch.setattr(abort_hanging_transactions, "broker_ids", lambda stack, timeout: list(tables))
+        return abort_hanging_transactions.run(Stack(Settings(state_dir=tmp_path)), Arguments()), tool
+
+    return run
+
+
+def test_hanging_transactions_of_capture_are_aborted_on_every_broker_and_those_of_its_offsets_last(
+    aborting: Callable[[dict[int, str]], tuple[str, Tool]],
+) -> None:
+    rows, offsets = told("cdc.oltp", "17"), told("_connect_offsets_orders", "2")
+    said, tool = aborting({4: table_of(offsets, told("someone-elses", "7"), rows), 7: table_of(rows)})
+    assert said == "aborted: cdc.oltp, _connect_offsets_orders"
+    assert [asked[2] for asked in tool.asked if asked[0] == "find-hanging"] == ["4", "7"]
+    aborted = [(asked[2], asked[6]) for asked in tool.asked if asked[0] == "abort"]
+    assert aborted == [("cdc.oltp", "17"), ("_connect_offsets_orders", "2")]
+
+
+def test_where_the_tool_tells_an_empty_table_no_transaction_hangs(
+    aborting: Callable[[dict[int, str]], tuple[str, Tool]],
+) -> None:
+    assert aborting({1: "a line of its log\n" + table_of()})[0] == "no transaction hangs"
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        "",
+        "Found no transaction",
+        table_of().replace("StartOffset", "FirstOffset"),
+        table_of(told("cdc.oltp", "17")[:7]),
+        table_of(told("cdc.oltp", "None")),
+    ],
+)
+def test_what_the_tool_says_in_words_that_nobody_knows_does_not_mean_that_none_hangs(
+    unknown: str, aborting: Callable[[dict[int, str]], tuple[str, Tool]]
+) -> None:
+    with pytest.raises(CouldNotLook, match="kafka, find-hanging"):
+        aborting({1: unknown})
+
+
+def test_a_person_types_the_same_search_for_hanging_transactions(tmp_path: Path) -> None:
+    typed = abort_hanging_transactions.typed(Stack(Settings(state_dir=tmp_path)), Arguments())
+    assert "--max-transaction-timeout 1" in typed and "for each broker" in typed

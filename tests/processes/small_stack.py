@@ -37,6 +37,10 @@ def runs(port: int, *options: str) -> Callable[[Stack], Command]:
     return command
 
 
+def nowhere(stack: Stack) -> Command:
+    return Command(("/nowhere/program",))
+
+
 def leave_mark(name: str) -> Callable[[Stack], None]:
     def mark(stack: Stack) -> None:
         (stack.state_dir / name).write_text("done")
@@ -76,6 +80,7 @@ def _all() -> list[Component]:
         command: Callable[[Stack], Command] | None = None,
         start_seconds: float = 20.0,
         on_demand: bool = True,
+        always_goodbye: bool = False,
     ) -> Component:
         own = next(port)
         return Component(
@@ -90,6 +95,7 @@ def _all() -> list[Component]:
             prepare=prepare,
             provision=provision,
             before_stop=before_stop,
+            always_goodbye=always_goodbye,
             start_seconds=start_seconds,
             stop_seconds=0.4,
             on_demand=on_demand,
@@ -110,21 +116,23 @@ def _all() -> list[Component]:
         make("master", takes_down=("worker",)),
         make("dying", "die=3"),
         make("refused", provision=refuse),
+        make("owing", command=nowhere, before_stop=leave_mark("owing-goodbye"), always_goodbye=True),
+        make("curt", command=nowhere, before_stop=leave_mark("curt-goodbye")),
         make("odd", ready=raise_odd, start_seconds=0.5),
         make("full", prepare=fill_disk),
         make("uninstalled", prepare=miss_artifact),
-        make("nowhere", command=lambda stack: Command(("/nowhere/program",))),
+        make("nowhere", command=nowhere),
     ]
 
 
 def worker(number: int) -> Component:
-    """Process `number` of what can be scaled."""
+    """Process `number` of what can be scaled; the third takes its time to end."""
     port = 1190 + number
     return Component(
         name="many" if number == 1 else f"many-{number}",
         kind="service",
         ports={"http": port},
-        command=runs(port),
+        command=runs(port, *(("deaf",) if number == 3 else ())),
         ready=asks(port),
         scrapes=(Scrape("http"),),
         stop_seconds=0.4,

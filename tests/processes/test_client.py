@@ -170,6 +170,15 @@ def test_a_stopped_component_stays_stopped_until_it_is_started(client: Superviso
     assert client.row("polite").restarts == 0
 
 
+def test_what_is_ill_says_goodbye_only_where_what_it_ends_is_elsewhere(client: SupervisorClient) -> None:
+    for name in ("owing", "curt"):
+        with pytest.raises(StartFailed):
+            client.up([name])
+        assert client.stop(name)
+    assert (client.stack.state_dir / "owing-goodbye").exists()
+    assert not (client.stack.state_dir / "curt-goodbye").exists()
+
+
 def test_down_says_goodbye_stops_in_reverse_order_and_leaves_nothing(fresh: SupervisorClient) -> None:
     fresh.up(["top", "polite"])
     pids = [row.pid for row in fresh.ps()]
@@ -417,6 +426,19 @@ def test_scaling_runs_further_processes_that_every_other_command_knows_by_name(
     assert processes(client) == {"many": Health.HEALTHY}
     assert client.scale("many", 2) == (["many-2"], [])
     assert client.row("many-2").restarts == 0
+
+
+def test_a_process_that_is_wanted_again_while_it_is_ended_as_surplus_stays_known(client: SupervisorClient) -> None:
+    client.scale("many", 3)
+    with ThreadPoolExecutor(1) as pool:
+        fewer = pool.submit(client.scale, "many", 2)
+        Deadline(60).wait_for(
+            "its end to begin", lambda: True if client.row("many-3").state == State.STOPPING else None, every=0.01
+        )
+        SupervisorClient(client.stack, client.components, client._daemon_argv).scale("many", 3)
+        assert fewer.result() == ([], ["many-3"])
+    assert processes(client) == {"many": Health.HEALTHY, "many-2": Health.HEALTHY, "many-3": Health.HEALTHY}
+    assert client.row("many-3").restarts == 0
 
 
 def test_prometheus_is_told_of_further_processes_while_they_are_wanted(client: SupervisorClient) -> None:

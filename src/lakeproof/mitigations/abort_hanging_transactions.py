@@ -8,36 +8,70 @@ that still holds the old one open would end both in one.
 import subprocess
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import TerminalError
+from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.install import artifacts, java
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.kafka import broker_ids
 from lakeproof.probes.transactions import is_capture_topic
 from lakeproof.stack.stack import Stack
 
 TOOL = "org.apache.kafka.tools.TransactionsCommand"
 TOOL_SECONDS = 120.0
-BROKER = 1
+BROKER_SECONDS = 10.0
+# In minutes: what is younger is not looked at. The tool's own 15 would let capture hang for as long.
+YOUNGEST = ("--max-transaction-timeout", "1")
+COLUMNS = (
+    *("Topic", "Partition", "ProducerId", "ProducerEpoch"),
+    *("CoordinatorEpoch", "StartOffset", "LastTimestamp", "Duration(min)"),
+)
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """By Kafka's own tool, topic by topic."""
+    """By Kafka's own tool, broker by broker, then topic by topic."""
     tool = f"kafka-transactions --bootstrap-server {stack.address('kafka', 'tcp')}"
-    return f"{tool} find-hanging --broker-id {BROKER}; {tool} abort --topic … --partition … --start-offset …"
+    find = f"{tool} find-hanging --broker-id … {' '.join(YOUNGEST)}"
+    return f"for each broker: {find}; for each found: {tool} abort --topic … --partition … --start-offset …"
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Find them, and abort each. Raises: TerminalError, MissingArtifact."""
-    told = _tool(stack, "find-hanging", "--broker-id", str(BROKER), "--max-transaction-timeout", "1")
-    found = hanging(told)
+    """Find them on every broker, and abort each.
+
+    Raises: CouldNotLook where the brokers do not answer or the tool says something unknown; TerminalError,
+    MissingArtifact.
+    """
+    tables = [
+        _tool(stack, "find-hanging", "--broker-id", str(broker), *YOUNGEST)
+        for broker in broker_ids(stack, BROKER_SECONDS)
+    ]
+    # Each replica's broker tells the same transaction.
+    found = rows_first({one for table in tables for one in hanging(table)})
     for topic, partition, offset in found:
         _tool(stack, "abort", "--topic", topic, "--partition", partition, "--start-offset", offset)
     return f"aborted: {', '.join(topic for topic, _, _ in found)}" if found else "no transaction hangs"
 
 
 def hanging(table: str) -> list[tuple[str, str, str]]:
-    """(topic, partition, first offset) of the capture's topics in the tool's table, offsets' topics last."""
-    rows = [line.split() for line in table.splitlines()]
-    found = [(row[0], row[1], row[5]) for row in rows if len(row) > 5 and is_capture_topic(row[0])]
+    """(topic, partition, first offset) of the capture's topics in the tool's table.
+
+    Raises: CouldNotLook for anything but that table: what cannot be read is not "none hangs".
+    """
+    lines = [tuple(line.split()) for line in table.splitlines() if line.strip()]
+    if COLUMNS not in lines:
+        raise CouldNotLook(
+            f"its tool answered without its table: {table.strip()[:200]!r}", where="kafka, find-hanging"
+        )
+    # A line of its log may come first.
+    rows = lines[lines.index(COLUMNS) + 1 :]
+    for row in rows:
+        if len(row) != len(COLUMNS) or not (row[1].isdigit() and row[5].isdigit()):
+            raise CouldNotLook(
+                f"its tool's table has an unknown row: {' '.join(row)[:200]!r}", where="kafka, find-hanging"
+            )
+    return [(row[0], row[1], row[5]) for row in rows if is_capture_topic(row[0])]
+
+
+def rows_first(found: set[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """The order in which they are aborted: the offsets' topics last."""
     return sorted(found, key=lambda one: (one[0].startswith("_"), one))
 
 

@@ -57,6 +57,14 @@ def broker_answers(stack: Stack, timeout: float) -> Value:
     return ANSWERS
 
 
+def broker_ids(stack: Stack, timeout: float) -> list[int]:
+    """The brokers that the cluster knows now. Raises: CouldNotLook."""
+    try:
+        return sorted(admin(stack).list_topics(timeout=timeout).brokers)
+    except KafkaException as error:
+        raise CouldNotLook(f"its brokers are not told: {error}", where="kafka") from error
+
+
 def _offsets(stack: Stack, spec: Any, timeout: float) -> Any:
     """The one partition's (offset, timestamp) for a spec. Raises: CouldNotLook."""
     if not _reachable(stack, timeout):

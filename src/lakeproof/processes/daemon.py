@@ -167,17 +167,6 @@ class Daemon:
         self.closing = True
         return await stop_all(self.keepers)
 
-    async def forget(self, name: str) -> bool:
-        """Stop it and know it no longer, as if never wanted. False when it was not known, or is wanted again."""
-        keeper = self.keepers[name]
-        if not keeper.known:
-            return False
-        await keeper.stop()
-        if keeper.wanted or keeper.state is not State.STOPPED:
-            return False  # asked for again meanwhile: what runs now must stay known
-        self.keepers[name] = Keeper(keeper.component, keeper.context)
-        return True
-
     def end(self) -> None:
         """Stop everything and end the daemon, soon."""
         self.closing = True

@@ -99,6 +99,11 @@ class Keeper:
         return f"stopped by a signal (SIGSTOP); lakeproof kill {self.name} --signal CONT wakes it"
 
     @property
+    def owes_goodbye(self) -> bool:
+        """True where its before_stop comes before its end."""
+        return self.healthy.is_set() or self.component.always_goodbye
+
+    @property
     def unhealthy_seconds(self) -> float:
         """For how long it has been unhealthy; 0 when it is not."""
         return time.monotonic() - self._unhealthy_since if self._unhealthy_since is not None else 0.0
@@ -135,25 +140,42 @@ class Keeper:
         False when it did not run. A second caller waits for the first.
         """
         async with self._turn:
-            if self.state == State.STOPPED:
+            return await self._stop(goodbye=goodbye)
+
+    async def forget(self) -> bool:
+        """Stop it and be as if it had never been wanted; False where it never was.
+
+        In one turn: who wants it meanwhile waits, and then begins with the very keeper that everybody knows.
+        """
+        async with self._turn:
+            if not self.known:
                 return False
-            was_healthy = self.healthy.is_set()
-            self._turn_to(State.STOPPING)
-            await self._end_life()
-            if goodbye and was_healthy:
-                await self.say_goodbye()
-            self._tell("stopping", f"{self.component.stop_signal} sent" if self.pid else "")
-            await self._end_process()
-            await self._take_down()
-            self._turn_to(State.STOPPED)
-            self.health, self.reason = Health.NONE, ""
-            self.healthy.clear()
-            self._tell("stopped", "")
+            await self._stop(goodbye=True)
+            self.restarts = self.failures = 0
+            self.too_slow = self._taken_down = False
+            self.ready_seconds = self.process = self.timeline = None
             return True
 
+    async def _stop(self, *, goodbye: bool) -> bool:
+        if self.state == State.STOPPED:
+            return False
+        owes_goodbye = self.owes_goodbye
+        self._turn_to(State.STOPPING)
+        await self._end_life()
+        if goodbye and owes_goodbye:
+            await self.say_goodbye()
+        self._tell("stopping", f"{self.component.stop_signal} sent" if self.pid else "")
+        await self._end_process()
+        await self._take_down()
+        self._turn_to(State.STOPPED)
+        self.health, self.reason = Health.NONE, ""
+        self.healthy.clear()
+        self._tell("stopped", "")
+        return True
+
     async def say_goodbye(self) -> None:
-        """Run before_stop, when there is one and the component runs. Its failure is told, and stops nothing."""
-        if self.component.before_stop is not None and self.pid is not None:
+        """Run before_stop, where there is one for it. Its failure is told, and stops nothing."""
+        if self.component.before_stop is not None and (self.pid is not None or self.component.always_goodbye):
             self._tell("goodbye", "before_stop runs")
             try:
                 await self._hooks.run("before_stop", BEFORE_STOP_SECONDS)

@@ -123,7 +123,7 @@ class Server:
                     return await self._keeper(request["name"]).stop()
             case "forget":
                 async with self._telling(send, lambda: self._still_stopping()):
-                    return await daemon.forget(self._keeper(request["name"]).name)
+                    return await self._keeper(request["name"]).forget()
             case "start":
                 async with self._telling(send, lambda: self._still()):
                     return await self._up([request["name"]])

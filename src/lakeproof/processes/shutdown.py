@@ -26,7 +26,7 @@ async def stop_all(keepers: Mapping[str, Keeper]) -> list[str]:
     """
     running = {name: keeper for name, keeper in keepers.items() if keeper.state != State.STOPPED}
     await asyncio.gather(*(keeper.freeze() for keeper in running.values()))
-    await asyncio.gather(*(keeper.say_goodbye() for keeper in running.values() if keeper.healthy.is_set()))
+    await asyncio.gather(*(keeper.say_goodbye() for keeper in running.values() if keeper.owes_goodbye))
     ended = {name: asyncio.Event() for name in running}
     order: list[str] = []
 

@@ -63,7 +63,8 @@ class Component:
     provision: once ready, at every (re)start, safe to repeat: topics, schemas, connectors, the lake's job. Runs as a
         process of its own; the component is healthy only after it succeeded.
     takes_down: components that must not outlive this one (a JobManager's TaskManagers).
-    before_stop: a clean goodbye (stop with savepoint), as a process of its own.
+    before_stop: a clean goodbye (stop with savepoint), as a process of its own; only of one that is healthy, unless
+        `always_goodbye`: what it ends is not in its own process.
     start_seconds: past it, starting counts as failed. stop_seconds: from stop_signal to SIGKILL.
     on_demand: started by the command that needs it, watched by nobody.
     in_plain_up: started by `up` without a name, which is the path of an order; the rest by name or by `up --all`.
@@ -85,6 +86,7 @@ class Component:
     prepare: Callable[["Stack"], None] | None = None
     provision: Callable[["Stack"], None] | None = None
     before_stop: Callable[["Stack"], None] | None = None
+    always_goodbye: bool = False
     takes_down: tuple[str, ...] = ()
     scrapes: tuple[Scrape, ...] = ()
     start_seconds: float = 120.0

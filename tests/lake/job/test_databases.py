@@ -9,6 +9,9 @@ from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.job.databases import DATABASES, OLTP, SHOP, find_database, present, want_shop
 from lakeproof.lake.job.spec import make_spec, table_options
 from lakeproof.lake.job.sql_files import load_sql_files
+from lakeproof.processes.environment import RUN_ID
+from lakeproof.processes.lock import Lock
+from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -17,13 +20,41 @@ def make_stack(folder: Path) -> Stack:
     return Stack(Settings(state_dir=folder))
 
 
-def test_without_shop_capture_there_is_mariadb_alone(tmp_path: Path) -> None:
+def test_without_shop_capture_there_is_mariadb_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = make_stack(tmp_path)
+    monkeypatch.setenv(RUN_ID, Runtime(stack).new_run_id())
     assert present(stack) == (OLTP,)
     want_shop(stack, wanted=True)
     assert present(stack) == DATABASES
     want_shop(stack, wanted=False)
     want_shop(stack, wanted=False)
+    assert present(stack) == (OLTP,)
+
+
+def test_what_a_killed_supervisor_left_marked_as_captured_is_not_captured_in_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = make_stack(tmp_path)
+    monkeypatch.setenv(RUN_ID, Runtime(stack).new_run_id())
+    want_shop(stack, wanted=True)
+    monkeypatch.setenv(RUN_ID, Runtime(stack).new_run_id())
+    assert present(stack) == (OLTP,)
+
+
+def test_who_asks_from_outside_is_told_of_the_supervisor_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = make_stack(tmp_path)
+    runtime = Runtime(stack)
+    lock = Lock(runtime)
+    holder = lock.take(runtime.new_run_id())
+    try:
+        monkeypatch.setenv(RUN_ID, holder.run_id)
+        want_shop(stack, wanted=True)
+        monkeypatch.setenv(RUN_ID, "another-stack-1")
+        assert present(stack) == DATABASES
+    finally:
+        lock.release()
     assert present(stack) == (OLTP,)
 
 

@@ -1,12 +1,10 @@
 """The source databases of the lake: one topic, one job and one publisher's cut each, under the database's name.
 
 MariaDB's `oltp` is always there. PostgreSQL's `shop` is there from the start of the component shop-capture until its
-stop: without it nothing is submitted, looked at or published for it, and what was published stays as it is.
+stop: without it nothing is submitted, looked at or published for it, and what was published stays as it is. An end
+without a stop (a killed supervisor) is one too: the next start knows PostgreSQL only where it is asked for.
 """
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,23 +61,30 @@ def present(stack: "Stack") -> tuple[LakeDatabase, ...]:
     """The databases that are captured in this stack now."""
     if stack.settings.mode == "external":
         return DATABASES if CAPTURE in stack.settings.endpoints else (OLTP,)
-    return DATABASES if (stack.data_dir(CAPTURE) / _WANTED).exists() else (OLTP,)
+    from lakeproof.processes.run import current_run_id
+
+    run_id = current_run_id(stack)
+    return DATABASES if run_id is not None and _wanted_in(stack) == run_id else (OLTP,)
 
 
 def want_shop(stack: "Stack", *, wanted: bool) -> None:
-    """Note whether PostgreSQL is captured in this stack, for whoever starts or publishes jobs."""
+    """Note whether PostgreSQL is captured in this stack, for whoever starts or publishes jobs.
+
+    The note holds as long as the supervisor that runs now: a killed one cannot take it back.
+    """
+    from lakeproof.observability.written import write_file
+    from lakeproof.processes.run import current_run_id
+
     mark = stack.data_dir(CAPTURE) / _WANTED
     if wanted:
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+        write_file(mark, current_run_id(stack) or "")
     else:
         mark.unlink(missing_ok=True)
 
 
-@contextmanager
-def submitting(stack: "Stack") -> Iterator[None]:
-    """One submission at a time: of two that both see no job, the second would be a second writer."""
-    stack.state_dir.mkdir(parents=True, exist_ok=True)
-    with (stack.state_dir / "submission.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _wanted_in(stack: "Stack") -> str | None:
+    """The run that PostgreSQL was last wanted in."""
+    try:
+        return (stack.data_dir(CAPTURE) / _WANTED).read_text()
+    except FileNotFoundError:
+        return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
-from lakeproof.lake.job.databases import OLTP, LakeDatabase, submitting
+from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRefused, FlinkRest, FlinkUnreachable, Job, rest_of
 from lakeproof.lake.job.spec import encode, make_spec
 from lakeproof.lake.job.sql_files import SqlFile
@@ -18,6 +18,7 @@ from lakeproof.lake.job.states import (
     savepoints_prefix,
     uri_of,
 )
+from lakeproof.lake.job.turn import submitting
 from lakeproof.lake.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
@@ -35,7 +36,8 @@ def ensure_submitted(stack: Stack, database: LakeDatabase = OLTP) -> str:
     """Have one job of that database there; gives its id. Submits it from its newest complete state where it is not.
 
     "There" means accepted: it may still wait for a TaskManager. Safe to repeat.
-    Raises: FlinkUnreachable, FlinkRefused with the root cause, ObjectStoreUnreachable, InvalidInput (a wrong file).
+    Raises: FlinkUnreachable, FlinkRefused with the root cause, ObjectStoreUnreachable, InvalidInput (a wrong file),
+    SubmissionHeld (somebody else submits).
     """
     flink = rest_of(stack)
     with submitting(stack):

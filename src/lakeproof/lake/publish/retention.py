@@ -1,4 +1,4 @@
-"""Removes published copies of metadata that nobody is promised any more."""
+"""Removes published copies of metadata that nobody is promised any more, and parts that a killed upload left."""
 
 import logging
 import time
@@ -7,8 +7,11 @@ from typing import Any
 
 from lakeproof.lake.job.spec import DATABASE, RETENTION_MARGIN_SECONDS
 from lakeproof.lake.nessie import NessieClient
-from lakeproof.lake.object_store import LAKE_BUCKET, bucket_and_key
+from lakeproof.lake.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key
 from lakeproof.lake.publish.metadata import published_at_ms, published_prefix
+
+# A table's file is sent within minutes: from its first 16 MB to the end of a checkpoint or a compaction.
+UPLOAD_SECONDS = 6 * 3600.0
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,27 @@ def remove_expired_copies(
     if removed:
         log.info("removed %d expired copies of metadata", removed)
     return removed
+
+
+def abort_old_uploads(s3: Any, older_than_seconds: float = UPLOAD_SECONDS) -> int:
+    """Give up the lake's uploads in parts that were begun before that; gives how many.
+
+    Whoever is killed in the middle of one leaves its parts, which no listing shows and nothing else ever removes.
+    Raises: botocore's errors.
+    """
+    prefix = f"{bucket_and_key(WAREHOUSE)[1]}/"
+    pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=LAKE_BUCKET, Prefix=prefix)
+    old = [
+        upload
+        for page in pages
+        for upload in page.get("Uploads", ())
+        if time.time() - upload["Initiated"].timestamp() > older_than_seconds
+    ]
+    for upload in old:
+        s3.abort_multipart_upload(Bucket=LAKE_BUCKET, Key=upload["Key"], UploadId=upload["UploadId"])
+    if old:
+        log.info("gave up %d uploads that nobody ended", len(old))
+    return len(old)
 
 
 def _referenced_keys(nessie: NessieClient, database: str, tables: list[str]) -> Iterator[str]:

@@ -5,7 +5,9 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from http.server import ThreadingHTTPServer
+from typing import Protocol
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.job.databases import OLTP, LakeDatabase, present
 from lakeproof.lake.job.sql_files import table_names
@@ -15,7 +17,7 @@ from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.full_audit import FullAudit
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
-from lakeproof.lake.publish.retention import remove_expired_copies
+from lakeproof.lake.publish.retention import abort_old_uploads, remove_expired_copies
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.stack import Stack
 
@@ -23,11 +25,14 @@ log = logging.getLogger(__name__)
 
 CALL_SECONDS = 3.0
 RETENTION_SECONDS = 30.0
+UPLOADS_SECONDS = 3600.0
 # A round that takes longer than this hangs: /health then says so.
 STUCK_SECONDS = 60.0
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
 # Once a checkpoint's first snapshot is there its last one follows within about a second.
 PAUSE_BEFORE_NEXT_SECONDS = 0.1
+# Where it does not (a table whose writer stands still) the usual pause is soon enough until something was published.
+NEXT_SECONDS = 5.0
 # A database whose checkpoints are farther apart is looked at less often: so many times between two of them.
 LOOKS_PER_CHECKPOINT = 10
 
@@ -45,23 +50,39 @@ class Health:
     round_at: float = 0.0
 
 
-class Service:
-    """Runs rounds until told to stop."""
+class Rounds(Protocol):
+    """What a publisher does for the service."""
 
-    def __init__(self, stack: Stack) -> None:
+    sees_next: bool
+
+    def round(self, database: str, *, frozen: bool) -> Published | None:
+        """As Publisher.round."""
+
+    def close(self) -> None:
+        """End its threads."""
+
+
+class Service:
+    """Runs rounds until told to stop. `publisher`: the project's own, unless a test brings one."""
+
+    def __init__(self, stack: Stack, publisher: Rounds | None = None) -> None:
         self._stack = stack
         self.metrics = PublisherMetrics()
         self.health = Health(round_at=time.monotonic())
         self._stop = threading.Event()
         self._s3 = s3_client(stack, timeout_seconds=CALL_SECONDS, attempts=1)
         self._nessie = client_of(stack, CALL_SECONDS)
-        self._publisher = Publisher(self._s3, self._nessie, self.metrics, use_cut=stack.settings.lake.cut)
+        self._publisher = publisher or Publisher(
+            self._s3, self._nessie, self.metrics, use_cut=stack.settings.lake.cut
+        )
         self._full_audit = FullAudit(
             stack, note=lambda outcome: self.metrics.full_audits.labels(outcome=outcome).inc()
         )
         self._refused: dict[str, str] = {}
         self._due: dict[str, float] = {}
+        self._next: dict[str, Deadline] = {}
         self._retention_due = time.monotonic() + RETENTION_SECONDS
+        self._uploads_due = self._retention_due
 
     def stop(self) -> None:
         """End the loop after this round."""
@@ -71,12 +92,12 @@ class Service:
         """Rounds, each after a pause, until stopped."""
         self._full_audit.start()
         while not self._stop.is_set():
-            pause = self._round()
+            pause = self.round()
             self._stop.wait(pause)
         self._full_audit.stop()
         self._publisher.close()
 
-    def _round(self) -> float:
+    def round(self) -> float:
         """One round over the databases whose look is due; gives the pause after it, in seconds.
 
         What fails in one of them keeps neither the others nor the clean-up waiting.
@@ -105,7 +126,7 @@ class Service:
             if published is not None:
                 self._refused.pop(database.name, None)
                 self._note(published)
-            if self._publisher.sees_next:
+            if self._comes_soon(database, published):
                 pause = min(pause, PAUSE_BEFORE_NEXT_SECONDS)
                 self._due[database.name] = 0.0
         self._show_frozen(finding or next(iter(self._refused.values()), None))
@@ -121,6 +142,14 @@ class Service:
             return False
         self._due[database.name] = now + database.checkpoint_seconds(self._stack) / LOOKS_PER_CHECKPOINT
         return True
+
+    def _comes_soon(self, database: LakeDatabase, published: Published | None) -> bool:
+        """Whether its next state is about to come; no longer once that has been so for NEXT_SECONDS in vain."""
+        if published is not None or not self._publisher.sees_next:
+            self._next.pop(database.name, None)
+        if not self._publisher.sees_next:
+            return False
+        return not self._next.setdefault(database.name, Deadline(NEXT_SECONDS)).expired
 
     def _show_frozen(self, why: str | None) -> None:
         if why is not None and self.health.frozen != why:
@@ -161,8 +190,11 @@ class Service:
             readable_seconds = self._stack.settings.lake.readable_seconds
             for name in (database.name for database in present(self._stack)):
                 remove_expired_copies(self._s3, self._nessie, table_names(name), readable_seconds, name)
+            if time.monotonic() >= self._uploads_due:
+                self._uploads_due = time.monotonic() + UPLOADS_SECONDS
+                abort_old_uploads(self._s3)
         except (LakeproofError, BotoCoreError, ClientError) as error:
-            log.warning("expired copies stay for now: %s", error)
+            log.warning("what has expired stays for now: %s", error)
 
 
 def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:

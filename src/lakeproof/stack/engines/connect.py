@@ -23,6 +23,7 @@ HEAP = ("-Xms64m", "-Xmx320m")
 PLUGINS = ("debezium-mariadb", "debezium-postgres")
 # Passwords that the connectors' files refer to.
 PASSWORDS = ("mysql-cdc", "postgres-cdc")
+REST_SECONDS = 20.0
 LOG_LEVELS = {
     "org.apache.kafka": "warn",
     "org.apache.kafka.connect.runtime.Worker": "info",
@@ -113,8 +114,16 @@ def ready(stack: Stack, timeout: float, name: str = NAME) -> None:
 
 
 def provision(stack: Stack) -> None:
-    """Once ready: MariaDB's connectors, each once (lake/capture/registration.py). PostgreSQL's: shop-capture."""
+    """Once ready: MariaDB's connectors, each once (lake/capture/registration.py). PostgreSQL's: shop-capture.
+
+    Connect remembers PostgreSQL's from an earlier time; where shop-capture came to no clean end then, it rests now.
+    """
+    from lakeproof.lake.capture import resting
+    from lakeproof.lake.job.databases import SHOP, present
+
     registration.provision(stack)
+    if SHOP not in present(stack):
+        resting.stop(stack, REST_SECONDS)
 
 
 def further_worker(number: int) -> Component:

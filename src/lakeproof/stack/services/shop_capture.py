@@ -7,20 +7,19 @@ A component of its own, so that PostgreSQL can run for the services alone: then 
 WAL. Stopped, it stops the connector and the job; the slot stays, and keeps WAL up to its bound until capture goes on.
 """
 
+import contextlib
 import logging
 import sys
 
 import httpx
 
 from lakeproof.errors import LakeproofError, NotReady
-from lakeproof.stack import loopback, provisioned
+from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
 NAME = "shop-capture"
 ENGINE = "postgres"
-CONNECTOR = "shop"
-_STOPPED = "connector stopped"
 SAVEPOINT_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
@@ -47,45 +46,31 @@ def provision(stack: Stack) -> None:
 
     A connector that the last stop of this component stopped goes on; one that somebody else stopped stays so.
     """
-    from lakeproof.lake.capture import registration
-    from lakeproof.lake.capture.commands import send
+    from lakeproof.lake.capture import registration, resting
     from lakeproof.lake.job import ensure_submitted
     from lakeproof.lake.job.databases import SHOP, want_shop
 
     want_shop(stack, wanted=True)
     ensure_submitted(stack, SHOP)
     registration.provision(stack, ENGINE)
-    if provisioned.is_made(stack, NAME, _STOPPED, "yes"):
-        send(stack, "PUT", f"/connectors/{CONNECTOR}/resume", absent_is_fine=True)
-        provisioned.remember(stack, NAME, _STOPPED, "no")
+    resting.resume(stack)
 
 
 def before_stop(stack: Stack) -> None:
     """Nothing is captured from now on: connector and job stop, and both go on from their places later."""
+    from lakeproof.lake.capture import resting
     from lakeproof.lake.job import stop_with_savepoint
     from lakeproof.lake.job.databases import SHOP, want_shop
 
     want_shop(stack, wanted=False)
-    _stop_connector(stack)
+    # Where Connect is away already, its next start stops the connector.
+    with contextlib.suppress(LakeproofError):
+        resting.stop(stack)
     try:
         # Nobody publishes its states from now on, and it would let those expire that are published.
         stop_with_savepoint(stack, SAVEPOINT_SECONDS, SHOP)
     except LakeproofError as error:
         log.warning("%s goes on until Flink stops: %s", SHOP.job_name, error.message)
-
-
-def _stop_connector(stack: Stack) -> None:
-    from lakeproof.lake.capture.commands import send
-
-    try:
-        status = send(stack, "GET", f"/connectors/{CONNECTOR}/status", absent_is_fine=True, patience_seconds=5.0)
-        if status is not None and status["connector"]["state"] == "RUNNING":
-            # Noted before: to resume one that runs does no harm, one that stays stopped would fill its slot.
-            provisioned.remember(stack, NAME, _STOPPED, "yes")
-            send(stack, "PUT", f"/connectors/{CONNECTOR}/stop", absent_is_fine=True, patience_seconds=5.0)
-    except LakeproofError:
-        # Connect is away already: the connector fails then, and says why.
-        return
 
 
 COMPONENTS = (
@@ -99,6 +84,7 @@ COMPONENTS = (
         provision_needs=("postgres", "kafka", "connect", "flink-jobmanager"),
         provision=provision,
         before_stop=before_stop,
+        always_goodbye=True,
         scrapes=(Scrape("http"),),
         start_seconds=120.0,
         stop_seconds=6.0,

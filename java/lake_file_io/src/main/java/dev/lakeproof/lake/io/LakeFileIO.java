@@ -117,10 +117,12 @@ public final class LakeFileIO implements FileIO {
     @Override
     public boolean delete(Path path, boolean recursive) throws IOException {
         Location location = Location.of(path);
-        if (recursive && !FILE_NAME.matcher(path.getName()).matches()) {
-            store().deleteAllUnder(location.asFolder());
-        } else {
+        boolean mayBeFolder = recursive && !FILE_NAME.matcher(path.getName()).matches();
+        List<Location> found = mayBeFolder ? store().allUnder(location.asFolder()) : List.of();
+        if (found.isEmpty()) {
             store().delete(location);
+        } else {
+            store().deleteAll(found);
         }
         return true;
     }
@@ -145,12 +147,17 @@ public final class LakeFileIO implements FileIO {
             store().delete(source);
             return true;
         }
-        List<Location> objects = new ArrayList<>();
-        store().list(source.asFolder(), null, entry -> objects.add(entry.location()));
+        List<Location> objects = store().allUnder(source.asFolder());
         for (Location object : objects) {
-            store().copy(object, new Location(target.bucket, target.key + object.key.substring(source.key.length())));
-            store().delete(object);
+            Location moved = new Location(target.bucket, target.key + object.key.substring(source.key.length()));
+            if (object.key.endsWith("/")) {
+                // Not every store copies a folder's marker.
+                store().put(moved, new byte[0]);
+            } else {
+                store().copy(object, moved);
+            }
         }
+        store().deleteAll(objects);
         return !objects.isEmpty();
     }
 

@@ -23,6 +23,7 @@ final class ObjectOutput extends PositionOutputStream {
     private final boolean overwrite;
     private ByteArrayOutputStream held = new ByteArrayOutputStream(4096);
     private Upload upload;
+    private IOException failure;
     private long position;
     private boolean isClosed;
 
@@ -39,6 +40,7 @@ final class ObjectOutput extends PositionOutputStream {
 
     @Override
     public void write(int value) throws IOException {
+        requireSound();
         held.write(value);
         position++;
         sendFullPart();
@@ -51,6 +53,7 @@ final class ObjectOutput extends PositionOutputStream {
 
     @Override
     public void write(byte[] bytes, int offset, int count) throws IOException {
+        requireSound();
         held.write(bytes, offset, count);
         position += count;
         sendFullPart();
@@ -70,13 +73,33 @@ final class ObjectOutput extends PositionOutputStream {
     }
 
     private void send() throws IOException {
+        trying(() -> upload.add(held.toByteArray()));
+        held = new ByteArrayOutputStream(PART_BYTES);
+    }
+
+    /** The first failure ends the upload, and is what whoever writes on or closes is told of. */
+    private void trying(Step step) throws IOException {
         try {
-            upload.add(held.toByteArray());
+            step.run();
         } catch (IOException error) {
-            upload.abort();
+            failure = error;
+            try {
+                upload.abort();
+            } catch (IOException alsoFailed) {
+                error.addSuppressed(alsoFailed);
+            }
             throw error;
         }
-        held = new ByteArrayOutputStream(PART_BYTES);
+    }
+
+    private void requireSound() throws IOException {
+        if (failure != null) {
+            throw new IOException(location + ": not written, for a part of it failed", failure);
+        }
+    }
+
+    private interface Step {
+        void run() throws IOException;
     }
 
     @Override
@@ -88,6 +111,7 @@ final class ObjectOutput extends PositionOutputStream {
             return;
         }
         isClosed = true;
+        requireSound();
         if (upload == null) {
             if (overwrite) {
                 store.put(location, held.toByteArray());
@@ -99,6 +123,6 @@ final class ObjectOutput extends PositionOutputStream {
         if (held.size() > 0) {
             send();
         }
-        upload.complete();
+        trying(upload::complete);
     }
 }

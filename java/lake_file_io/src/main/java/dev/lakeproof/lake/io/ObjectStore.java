@@ -11,8 +11,10 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.FileAlreadyExistsException;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -189,17 +191,20 @@ final class ObjectStore {
         asking(location, () -> client.deleteObject(request -> request.bucket(location.bucket).key(location.key)));
     }
 
-    void deleteAllUnder(Location folder) throws IOException {
-        writtenHere.forgetAllUnder(folder);
-        List<ObjectIdentifier> keys = new ArrayList<>();
-        list(folder, null, entry -> keys.add(
-                ObjectIdentifier.builder().key(entry.location().key).build()));
-        for (int from = 0; from < keys.size(); from += DELETED_AT_ONCE) {
-            List<ObjectIdentifier> some = keys.subList(from, Math.min(from + DELETED_AT_ONCE, keys.size()));
-            var answer = asking(folder, () -> client.deleteObjects(
-                    request -> request.bucket(folder.bucket).delete(all -> all.objects(some).quiet(true))));
+    /** Deletes objects of one folder, given by name: markers last, for a store of files gives up a folder's once it is empty. */
+    void deleteAll(List<Location> objects) throws IOException {
+        List<Location> lastFirst = new ArrayList<>(objects);
+        Collections.reverse(lastFirst);
+        for (int from = 0; from < lastFirst.size(); from += DELETED_AT_ONCE) {
+            List<Location> some = lastFirst.subList(from, Math.min(from + DELETED_AT_ONCE, lastFirst.size()));
+            some.forEach(writtenHere::forget);
+            Location one = some.get(0);
+            List<ObjectIdentifier> keys = new ArrayList<>();
+            some.forEach(each -> keys.add(ObjectIdentifier.builder().key(each.key).build()));
+            var answer = asking(one, () -> client.deleteObjects(
+                    request -> request.bucket(one.bucket).delete(all -> all.objects(keys).quiet(true))));
             if (answer.hasErrors() && !answer.errors().isEmpty()) {
-                throw new IOException(folder + ": " + answer.errors().get(0));
+                throw new IOException(one + ": " + answer.errors().get(0));
             }
         }
     }
@@ -210,15 +215,9 @@ final class ObjectStore {
         return !page.contents().isEmpty();
     }
 
-    /** Everything under `folder`; with a delimiter only what lies right in it, folders once each. */
+    /** Everything under `folder` but markers of folders; with a delimiter only what lies right in it, folders once each. */
     void list(Location folder, String delimiter, Consumer<Entry> each) throws IOException {
-        String token = null;
-        do {
-            String after = token;
-            ListObjectsV2Response page = asking(folder, () -> client.listObjectsV2(request -> request.bucket(folder.bucket)
-                    .prefix(folder.key)
-                    .delimiter(delimiter)
-                    .continuationToken(after)));
+        pages(folder, delimiter, page -> {
             page.contents().stream()
                     .filter(object -> !object.key().endsWith("/"))
                     .map(object -> new Entry(
@@ -230,6 +229,26 @@ final class ObjectStore {
             page.commonPrefixes().stream()
                     .map(prefix -> new Entry(new Location(folder.bucket, prefix.prefix()), true, 0, 0))
                     .forEach(each);
+        });
+    }
+
+    /** Every object under `folder`, the markers of folders too, by name. */
+    List<Location> allUnder(Location folder) throws IOException {
+        List<Location> found = new ArrayList<>();
+        pages(folder, null, page -> page.contents().forEach(object -> found.add(new Location(folder.bucket, object.key()))));
+        found.sort(Comparator.comparing(location -> location.key));
+        return found;
+    }
+
+    private void pages(Location folder, String delimiter, Consumer<ListObjectsV2Response> each) throws IOException {
+        String token = null;
+        do {
+            String after = token;
+            ListObjectsV2Response page = asking(folder, () -> client.listObjectsV2(request -> request.bucket(folder.bucket)
+                    .prefix(folder.key)
+                    .delimiter(delimiter)
+                    .continuationToken(after)));
+            each.accept(page);
             token = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
         } while (token != null);
     }

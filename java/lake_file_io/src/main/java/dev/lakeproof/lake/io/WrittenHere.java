@@ -54,13 +54,4 @@ final class WrittenHere {
         byte[] gone = objects.remove(location.toString());
         bytes -= gone == null ? 0 : gone.length;
     }
-
-    synchronized void forgetAllUnder(Location folder) {
-        String beginning = folder.toString();
-        objects.entrySet().removeIf(entry -> {
-            boolean isUnder = entry.getKey().startsWith(beginning);
-            bytes -= isUnder ? entry.getValue().length : 0;
-            return isUnder;
-        });
-    }
 }

@@ -10,12 +10,15 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.EOFException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.net.URI;
 import java.nio.file.FileAlreadyExistsException;
 import java.util.ArrayList;
@@ -34,6 +37,8 @@ import org.apache.paimon.fs.Path;
 import org.apache.paimon.fs.PositionOutputStream;
 import org.apache.paimon.fs.SeekableInputStream;
 import org.junit.jupiter.api.Test;
+import software.amazon.awssdk.core.exception.SdkClientException;
+import software.amazon.awssdk.services.s3.S3Client;
 
 /** Against a real store, which the environment names. */
 class LakeFileIOTest {
@@ -43,11 +48,36 @@ class LakeFileIOTest {
     private final Path folder = new Path("s3://lake/file-io-test/" + UUID.randomUUID());
 
     private static LakeFileIO newOne() {
-        return new LakeFileIO(new ObjectStore(ObjectStore.client(
-                URI.create(given("LAKE_FILE_IO_ENDPOINT")),
-                "us-east-1",
-                given("LAKE_FILE_IO_ACCESS_KEY"),
-                given("LAKE_FILE_IO_SECRET_KEY"))));
+        return new LakeFileIO(new ObjectStore(client(given("LAKE_FILE_IO_SECRET_KEY"))));
+    }
+
+    private static S3Client client(String secretKey) {
+        return ObjectStore.client(
+                URI.create(given("LAKE_FILE_IO_ENDPOINT")), "us-east-1", given("LAKE_FILE_IO_ACCESS_KEY"), secretKey);
+    }
+
+    /** Where the calls of these names fail. */
+    private static LakeFileIO failingAt(String... calls) {
+        S3Client client = client(given("LAKE_FILE_IO_SECRET_KEY"));
+        return new LakeFileIO(new ObjectStore((S3Client) Proxy.newProxyInstance(
+                S3Client.class.getClassLoader(), new Class<?>[] {S3Client.class}, (proxy, call, arguments) -> {
+                    if (List.of(calls).contains(call.getName())) {
+                        throw SdkClientException.create("failed at " + call.getName());
+                    }
+                    try {
+                        return call.invoke(client, arguments);
+                    } catch (InvocationTargetException error) {
+                        throw error.getCause();
+                    }
+                })));
+    }
+
+    private static int uploadsUnder(Path path) {
+        Location location = Location.of(path);
+        return client(given("LAKE_FILE_IO_SECRET_KEY"))
+                .listMultipartUploads(request -> request.bucket(location.bucket).prefix(location.key))
+                .uploads()
+                .size();
     }
 
     private static String given(String name) {
@@ -227,6 +257,51 @@ class LakeFileIOTest {
     }
 
     @Test
+    void aFolderThatIsDeletedLeavesNoMarkerOfItsOwn() throws IOException {
+        assertTrue(io.mkdirs(at("gone.db/table")));
+        assertTrue(io.mkdirs(at("gone.db")));
+        write(at("gone.db/table/a.avro"), noise(1), false);
+        assertTrue(io.delete(at("gone.db"), true));
+        assertFalse(io.exists(at("gone.db")));
+        assertFalse(io.exists(at("gone.db/table")));
+        write(at("plain"), noise(1), false);
+        assertTrue(io.delete(at("plain"), true));
+        assertFalse(io.exists(at("plain")));
+    }
+
+    @Test
+    void aPartThatFailsIsTheCauseOfEveryLaterFailure() throws IOException {
+        Path path = at("torn.parquet");
+        PositionOutputStream out = failingAt("uploadPart", "abortMultipartUpload").newOutputStream(path, false);
+        IOException first = assertThrows(IOException.class, () -> out.write(noise(ObjectOutput.PART_BYTES)));
+        assertTrue(first.getMessage().contains("failed at uploadPart"), first.getMessage());
+        assertTrue(first.getSuppressed()[0].getMessage().contains("failed at abortMultipartUpload"));
+        assertSame(first, assertThrows(IOException.class, () -> out.write(1)).getCause());
+        assertSame(first, assertThrows(IOException.class, out::close).getCause());
+        out.close();
+        assertFalse(io.exists(path));
+    }
+
+    @Test
+    void anUploadThatFailsLeavesNoParts() throws IOException {
+        for (String call : List.of("uploadPart", "completeMultipartUpload")) {
+            Path path = at(call + ".parquet");
+            PositionOutputStream out = failingAt(call).newOutputStream(path, false);
+            assertThrows(IOException.class, () -> {
+                out.write(noise(ObjectOutput.PART_BYTES));
+                out.close();
+            });
+            assertEquals(0, uploadsUnder(path));
+            assertFalse(io.exists(path));
+        }
+        PositionOutputStream killed = io.newOutputStream(at("killed.parquet"), false);
+        killed.write(noise(ObjectOutput.PART_BYTES));
+        assertEquals(1, uploadsUnder(at("killed.parquet")));
+        killed.close();
+        assertEquals(0, uploadsUnder(at("killed.parquet")));
+    }
+
+    @Test
     void whatWasWrittenHereIsForgottenWhenItIsDeleted() throws IOException {
         Path one = at("bucket-0/data-" + UUID.randomUUID() + "-0.parquet");
         Path other = at("bucket-0/data-" + UUID.randomUUID() + "-1.parquet");
@@ -270,12 +345,15 @@ class LakeFileIOTest {
         assertTrue(io.rename(at("new/bucket-0/a.parquet"), at("b.parquet")));
         assertArrayEquals(noise(7), readAll(at("b.parquet")));
         assertFalse(io.rename(at("nothing"), at("something")));
+        io.mkdirs(at("old.db"));
+        assertTrue(io.rename(at("old.db"), at("new.db")));
+        assertFalse(io.exists(at("old.db")));
+        assertTrue(io.exists(at("new.db")));
     }
 
     @Test
     void aWrongKeyIsAnErrorAndNotAnAbsence() {
-        LakeFileIO stranger = new LakeFileIO(new ObjectStore(ObjectStore.client(
-                URI.create(given("LAKE_FILE_IO_ENDPOINT")), "us-east-1", given("LAKE_FILE_IO_ACCESS_KEY"), "wrong")));
+        LakeFileIO stranger = new LakeFileIO(new ObjectStore(client("wrong")));
         IOException error = assertThrows(IOException.class, () -> stranger.exists(at("snapshot-1")));
         assertFalse(error instanceof FileNotFoundException);
         assertThrows(IOException.class, () -> stranger.tryToWriteAtomic(at("snapshot-1"), "no"));
