@@ -35,6 +35,7 @@ FAILED = CheckoutFact("b", "failed", 0.0, 2, None, "r2", "cancelled", MONEY)
 OPEN = CheckoutFact("c", "capture", 5.0, 3, 13, "r3", "created", MONEY)
 CANCELLED = CheckoutFact("d", "cancelled", 0.0, 4, 14, "r4", "cancelled", MONEY, back=(("s", 2),))
 RETURNED = CheckoutFact("e", "returned", 0.0, 5, 15, "r5", "returned", MONEY, back=(("s", 2),))
+TWO_LINES = replace(BOUGHT, lines=2)
 BACK = tuple(Receipt(str(receipt_id(restock_key(key, 0))), "s", 2) for key in "de")
 ENTRY, OLD = ("t1", "order", "order.paid", 1), ("t0", "order", "order.created", 1)
 TIMELINE = TimelineFact(31, 1, (OLD, ENTRY), (OLD, ENTRY))
@@ -166,6 +167,18 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     (
         "bought, and goods came back",
         replace(IN_ORDER, receipts=(*BACK, Receipt(str(receipt_id(restock_key("a", 0))), "s", 2))),
+        "on the shelf again",
+    ),
+    (
+        "bought, and goods of its second line came back",
+        replace(
+            with_checkouts(TWO_LINES), receipts=(*BACK, Receipt(str(receipt_id(restock_key("a", 1))), "t", 1))
+        ),
+        "on the shelf again",
+    ),
+    (
+        "undone, and its goods came back as others too",
+        replace(IN_ORDER, receipts=(*BACK, replace(BACK[1], sku="t"))),
         "on the shelf again",
     ),
     ("undone, line not sold", replace(IN_ORDER, lines=(ReservedLine("r1", "s", "sold", 2),)), "bought is sold"),

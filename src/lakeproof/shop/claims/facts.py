@@ -50,6 +50,7 @@ class CheckoutFact:
     """A checkout and the order it made (None: none, or deleted). `age_seconds`: since it began.
 
     open_seconds: since it began, or since it was last asked to be cancelled or returned.
+    lines: how many it has; of each the goods come in again once, or not at all.
     back: what must have come in again, (sku, units) by line; of what was sold and stays sold, nothing.
     """
 
@@ -62,6 +63,7 @@ class CheckoutFact:
     order_status: str | None
     order_total: Decimal | None
     open_seconds: float = 0.0
+    lines: int = 1
     back: tuple[tuple[str, int], ...] = ()
 
 

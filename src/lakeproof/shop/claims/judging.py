@@ -146,15 +146,18 @@ def what_came_back_is_received_once(facts: ShopFacts) -> Broken | None:
     """Each line that was cancelled, returned, or sold in vain has one receipt of just its units; no other has one."""
     if facts.receipts is None or facts.checkouts is None:
         return None
-    received = {one.id: (one.sku, one.quantity) for one in facts.receipts}
+    received: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for receipt in facts.receipts:
+        received[receipt.id].append((receipt.sku, receipt.quantity))
     broken = []
     for one in _ended(facts.checkouts):
         if one.open_seconds > LINES_KEPT_SECONDS:
             continue
-        wanted: dict[int, tuple[str, int] | None] = {0: None, **dict(enumerate(one.back))}
-        found = {line: received.get(str(receipt_id(restock_key(one.key, line)))) for line in wanted}
+        ids = [str(receipt_id(restock_key(one.key, line))) for line in range(max(one.lines, len(one.back)))]
+        found = [(line, came) for line, id_ in enumerate(ids) for came in received.get(id_, ())]
+        wanted = list(enumerate(one.back))
         if found != wanted:
-            broken.append(f"checkout {one.key}: {one.step}, came back {found}, wanted {wanted}")
+            broken.append(f"checkout {one.key}: {one.step}, came back (by line) {found}, wanted {wanted}")
     return broken
 
 

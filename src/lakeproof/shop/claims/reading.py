@@ -35,6 +35,7 @@ SELECT c.checkout_key, c.step,
        TIMESTAMPDIFF(MICROSECOND, c.created_at, UTC_TIMESTAMP(6)) / 1000000,
        c.order_id, c.payment_id, c.reservation_id, o.status, o.total,
        TIMESTAMPDIFF(MICROSECOND, COALESCE(c.asked_at, c.created_at), UTC_TIMESTAMP(6)) / 1000000,
+       JSON_LENGTH(c.request, '$.items'),
        CASE WHEN c.step IN ('cancelled', 'returned') OR (c.step = 'failed' AND c.sold) THEN c.request END
 FROM oltp.checkouts c LEFT JOIN oltp.orders o ON o.id = c.order_id
 """
@@ -96,10 +97,11 @@ def _checkouts(stack: Stack, keys: frozenset[str] | None) -> tuple[CheckoutFact,
 
 
 def _checkout(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:
-    order_id, payment_id, reservation_id, status, total, open_seconds, request = more
+    order_id, payment_id, reservation_id, status, total, open_seconds, lines, request = more
     return CheckoutFact(
         *(key, step, float(age), order_id, payment_id, reservation_id, status, total),
         open_seconds=float(open_seconds),
+        lines=int(lines),
         back=_lines_of(request),
     )
 
