@@ -171,9 +171,7 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     ),
     (
         "bought, and goods of its second line came back",
-        replace(
-            with_checkouts(TWO_LINES), receipts=(*BACK, Receipt(str(receipt_id(restock_key("a", 1))), "t", 1))
-        ),
+        replace(with_checkouts(TWO_LINES), receipts=(*BACK, Receipt(str(receipt_id(restock_key("a", 1))), "t", 1))),
         "on the shelf again",
     ),
     (
@@ -193,7 +191,6 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     ("a timeline that lacks", replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),)), "timelines"),
     ("a timeline that is old", replace(IN_ORDER, timelines=(replace(TIMELINE, held=(OLD,)),)), "timelines"),
     ("an entry twice", replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD, ENTRY, ENTRY)),)), "timelines"),
-    ("a source missing", replace(IN_ORDER, timelines=(replace(TIMELINE, problem="order is missing"),)), "timelines"),
     ("a complaint lost", replace(IN_ORDER, told=(ToldFact("k", 31, ()),)), "complained"),
     ("a complaint twice", replace(IN_ORDER, told=(ToldFact("k", 31, (31, 32)),)), "complained"),
     ("a complaint in another case", replace(IN_ORDER, told=(ToldFact("k", 31, (32,)),)), "complained"),
@@ -293,6 +290,40 @@ def test_what_was_read_whole_stays_known_where_a_later_look_does_not_read_it() -
     later = replace(ShopFacts(), checkouts=(BOUGHT,), parcels=(ParcelFact(21, 1, "shipped"),))
     found = settled(looks(with_parcels(without=21), later), lambda text: None, pause_seconds=0)
     assert not any(found.broken.values()) and found.oversold == 0 and len(found.broken) == len(CLAIMS)
+
+
+AWAY = replace(ShopFacts(), unknown={Part.TIMELINES: "support-service: lacks payment"})
+TIMELINES_CLAIM = "shop: timelines of the newest 10 cases are whole, and show nothing old"
+
+
+def without_timelines(facts: ShopFacts) -> ShopFacts:
+    return replace(facts, timelines=None, unknown=AWAY.unknown)
+
+
+def test_what_could_not_be_read_is_unknown_and_hides_nothing_else() -> None:
+    broken = without_timelines(with_payment(captured=Decimal("99.00")))
+    found = settled(looks(broken), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.unknown == ("support-service: lacks payment",)
+    assert TIMELINES_CLAIM not in found.broken and found.broken["shop: each payment is the sum of its events"]
+
+
+def test_what_could_not_be_read_for_a_moment_is_read_again_whole_and_judged() -> None:
+    asked: list[Scope] = []
+    old = replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    away = without_timelines(IN_ORDER)
+    found = settled(looks(away, IN_ORDER, asked=asked), lambda text: None, pause_seconds=0)
+    assert (found.unknown, found.broken) == ((), {name: [] for name in CLAIMS})
+    assert asked == [Scope(), Scope(frozenset({Part.TIMELINES}))]
+    found = settled(looks(away, old), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.broken[TIMELINES_CLAIM]
+    found = settled(looks(old, away, old), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.broken[TIMELINES_CLAIM]
+
+
+def test_what_was_broken_and_then_could_not_be_read_is_neither_broken_nor_whole() -> None:
+    old = replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    found = settled(looks(old, AWAY), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.unknown and TIMELINES_CLAIM not in found.broken
 
 
 def test_what_is_broken_for_a_moment_is_not_told_and_what_lasts_is() -> None:

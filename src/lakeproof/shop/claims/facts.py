@@ -1,6 +1,7 @@
 """What the shop's stores hold, as the claims need it: values only. Money is Decimal at scale 2."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -138,16 +139,12 @@ class ActFact:
 
 @dataclass(frozen=True, slots=True)
 class TimelineFact:
-    """A case's timeline, as its users see it, and what the stores hold: (at, source, type, id) each, in order.
-
-    problem: why it is not whole, by its own word; "" where it says it is.
-    """
+    """A case's timeline, as its users see it, and what the stores hold: (at, source, type, id) each, in order."""
 
     case_id: int
     order_id: int
     shown: tuple[tuple[str, str, str, int], ...]
     held: tuple[tuple[str, str, str, int], ...]
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +170,9 @@ class PreferenceFact:
 
 @dataclass(frozen=True)
 class ShopFacts:
-    """All of it; a store that is not part of the stack left its fields None.
+    """All of it; a store that is not part of the stack left its fields None, and so did one that did not answer.
 
+    unknown: what could not be read, and why; a claim that needs it cannot be judged.
     steady: SKUs that did not change while their lines were read; only theirs can be compared with their totals.
     """
 
@@ -191,3 +189,4 @@ class ShopFacts:
     timelines: tuple[TimelineFact, ...] | None = None
     told: tuple[ToldFact, ...] | None = None
     preferences: tuple[PreferenceFact, ...] | None = None
+    unknown: Mapping[Part, str] = field(default_factory=dict)

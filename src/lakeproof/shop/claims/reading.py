@@ -1,7 +1,8 @@
-"""Reads the facts, each store by its account that only reads. Raises: CouldNotLook that names the store."""
+"""Reads the facts, each store by its account that only reads. What does not answer is told, the rest is read."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -58,24 +59,59 @@ FROM outbox WHERE sent_at IS NULL
 
 
 def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope) -> ShopFacts:
-    """What of `scope` those stores hold now.
+    """What of `scope` those stores hold now; what could not be read is in its `unknown`.
 
     Orders and checkouts last: what they say is true then was true before elsewhere.
+    Raises: InvalidInput for rubbish in a contacts' ledger.
     """
-    there, parts = set(stores), scope.parts
-    found: dict[str, Any] = {}
-    if Store.STOCK in there and Part.STOCK in parts:
-        found |= _stock(stack)
-    if Store.SHOP in there:
-        found |= asyncio.run(_shop(stack, scope, consumed=Store.NOTIFIER in there))
-        if Part.CONTACTS in parts and there & {Store.SUPPORT, Store.NOTIFIER}:
-            # Anew at every look: customers go on telling.
-            found |= asyncio.run(read_told(stack, read_contacts(stack.ledger_dir), there))
-        if Part.TIMELINES in parts and there >= _OF_TIMELINES:
-            found["timelines"] = read_timelines(stack, TIMELINES)
-    if Store.ORDERS in there and Part.CHECKOUTS in parts:
-        found["checkouts"] = _checkouts(stack, scope.checkouts)
-    return ShopFacts(**found)
+    there = set(stores)
+    found, unknown, away = dict[str, Any](), dict[Part, str](), dict[str, str]()
+    for one in _readers(stack, there, scope):
+        if one.part not in scope.parts or not there >= one.stores:
+            continue
+        # A store that did not answer is not waited for again.
+        reason = next((away[store] for store in sorted(one.stores) if store in away), None)
+        if reason is None:
+            try:
+                found |= one.read()
+                continue
+            except CouldNotLook as error:
+                reason = away[error.where] = error.message
+        unknown[one.part] = reason
+    return ShopFacts(**found, unknown=unknown)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads a part, where these stores are part of the stack: fields of the facts. `read` raises: CouldNotLook."""
+
+    part: Part
+    stores: frozenset[Store]
+    read: Callable[[], dict[str, Any]]
+
+
+def _readers(stack: Stack, there: set[Store], scope: Scope) -> tuple[_Reader, ...]:
+    shop, orders = frozenset({Store.SHOP}), None if scope.orders is None else sorted(scope.orders)
+    # What customers told: anew at every look, for they go on telling.
+    contacts = shop | ({Store.SUPPORT} if Store.SUPPORT in there else {Store.NOTIFIER})
+    return (
+        _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: _stock(stack)),
+        _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": asyncio.run(_outboxes(stack))}),
+        _Reader(
+            Part.PAYMENTS,
+            shop,
+            lambda: {"payments": asyncio.run(_payments(stack, orders, sorted(scope.payments or ())))},
+        ),
+        _Reader(Part.PARCELS, shop, lambda: {"parcels": asyncio.run(_parcels(stack, orders))}),
+        _Reader(Part.ACTS, shop | {Store.NOTIFIER}, lambda: {"acts": asyncio.run(read_acts(stack))}),
+        _Reader(
+            Part.CONTACTS,
+            contacts,
+            lambda: asyncio.run(read_told(stack, read_contacts(stack.ledger_dir), there)),
+        ),
+        _Reader(Part.TIMELINES, shop | _OF_TIMELINES, lambda: {"timelines": read_timelines(stack, TIMELINES)}),
+        _Reader(Part.CHECKOUTS, frozenset({Store.ORDERS}), lambda: {"checkouts": _checkouts(stack, scope.checkouts)}),
+    )
 
 
 def _checkouts(stack: Stack, keys: frozenset[str] | None) -> tuple[CheckoutFact, ...]:
@@ -110,25 +146,20 @@ def _lines_of(request: str | None) -> tuple[tuple[str, int], ...]:
     return tuple((item["sku"], item["quantity"]) for item in orjson.loads(request)["items"]) if request else ()
 
 
-async def _shop(stack: Stack, scope: Scope, *, consumed: bool) -> dict[str, Any]:
-    parts, found = scope.parts, dict[str, Any]()
-    orders = None if scope.orders is None else sorted(scope.orders)
-    if Part.OUTBOXES in parts:
-        found["outboxes"] = tuple([await _outbox(stack, service) for service in OUTBOXES])
-    if Part.PAYMENTS in parts:
-        rows = await rows_of(stack, "payment", _PAYMENTS, orders, sorted(scope.payments or ()))
-        found["payments"] = tuple(PaymentFact(*row) for row in rows)
-    if Part.PARCELS in parts:
-        rows = await rows_of(stack, "fulfillment", _PARCELS, orders)
-        found["parcels"] = tuple(ParcelFact(*row) for row in rows)
-    if Part.ACTS in parts and consumed:
-        found["acts"] = await read_acts(stack)
-    return found
+async def _outboxes(stack: Stack) -> tuple[OutboxFact, ...]:
+    found = []
+    for service in OUTBOXES:
+        ((unsent, oldest),) = await rows_of(stack, service, _OUTBOX)
+        found.append(OutboxFact(service, int(unsent), float(oldest)))
+    return tuple(found)
 
 
-async def _outbox(stack: Stack, service: str) -> OutboxFact:
-    ((unsent, oldest),) = await rows_of(stack, service, _OUTBOX)
-    return OutboxFact(service, int(unsent), float(oldest))
+async def _payments(stack: Stack, orders: list[int] | None, ids: list[int]) -> tuple[PaymentFact, ...]:
+    return tuple(PaymentFact(*row) for row in await rows_of(stack, "payment", _PAYMENTS, orders, ids))
+
+
+async def _parcels(stack: Stack, orders: list[int] | None) -> tuple[ParcelFact, ...]:
+    return tuple(ParcelFact(*row) for row in await rows_of(stack, "fulfillment", _PARCELS, orders))
 
 
 def _stock(stack: Stack) -> dict[str, Any]:

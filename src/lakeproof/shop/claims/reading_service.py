@@ -59,9 +59,14 @@ def _timeline(support: httpx.Client, case_id: int, order_id: int, held: list[Ent
         states = {name: one["state"] for name, one in told["sources"].items()}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise CouldNotLook(f"no timeline: {type(error).__name__}", where=Store.SUPPORT.value) from error
-    missing = ", ".join(f"{name} is missing" for name, state in states.items() if state == "missing")
+    if missing := sorted(name for name, state in states.items() if state == "missing"):
+        # It says itself that it is not whole: nothing stale or lost is shown, and nothing can be compared.
+        raise CouldNotLook(
+            f"case {case_id}'s timeline lacks {' and '.join(missing)}, which does not answer it",
+            where=Store.SUPPORT.value,
+        )
     wanted = [entry for entry in held if states.get(entry[1]) != "off"]  # switched off on purpose: not asked
-    return TimelineFact(case_id, order_id, tuple(sorted(shown)), tuple(sorted(wanted)), missing)
+    return TimelineFact(case_id, order_id, tuple(sorted(shown)), tuple(sorted(wanted)))
 
 
 async def _held(stack: Stack, orders: list[int]) -> defaultdict[int, list[Entry]]:
