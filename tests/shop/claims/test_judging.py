@@ -256,6 +256,21 @@ def test_another_checkout_at_each_look_is_not_one_that_lasts() -> None:
     assert not any(found.broken.values())
 
 
+def test_it_is_told_how_many_were_judged_and_that_nothing_was_old_enough() -> None:
+    found = settled(looks(replace(IN_ORDER, acts=())), lambda text: None)
+    judged = {name: (one.count, one.subjects) for name, one in found.judged.items()}
+    assert judged["shop: events of the last 1 h are acted on, once"] == (0, "events sent 120 s ago or longer")
+    assert judged["shop: each payment is the sum of its events"] == (4, "payments")
+    assert judged["shop: what was bought is sent, once"] == (4, "ended checkouts")
+    assert set(judged) == set(CLAIMS)
+
+
+def test_what_was_judged_is_counted_at_the_whole_look() -> None:
+    later = replace(ShopFacts(), checkouts=(BOUGHT,), parcels=(ParcelFact(21, 1, "shipped"),))
+    found = settled(looks(with_parcels(without=21), later), lambda text: None, pause_seconds=0)
+    assert found.judged["shop: what was bought is sent, once"].count == 4
+
+
 def test_a_store_that_is_not_there_is_not_judged() -> None:
     assert {name: claim(ShopFacts()) for name, claim in CLAIMS.items()} == dict.fromkeys(CLAIMS, None)
     assert oversold(ShopFacts()) is None
@@ -275,8 +290,8 @@ def looks(*facts: ShopFacts, asked: list[Scope] | None = None) -> Callable[[Scop
 def test_after_the_first_look_only_what_is_broken_is_read_again() -> None:
     asked: list[Scope] = []
     stuck = replace(with_parcels(without=21), totals=(SkuTotals("s", 9, 10, 11, 1, 1, 9, 9),))
-    found = settled(looks(stuck, asked=asked), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
-    assert asked[0] == Scope() and len(asked) > 2
+    found = settled(looks(stuck, asked=asked), lambda text: None, settle_seconds=0.2, pause_seconds=0.01)
+    assert asked[0] == Scope() and len(asked) > 1
     assert asked[1].parts == {Part.CHECKOUTS, Part.PARCELS, Part.STOCK}
     assert asked[1] == Scope(asked[1].parts, frozenset({"a"}), frozenset({1}), frozenset())
     assert found.oversold == 2

@@ -1,6 +1,6 @@
 """The whole check: wait for a published hash that covers now, read every engine at one instant each, compare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
@@ -132,7 +132,7 @@ class _Check:
             unclear=expectations.unclear,
             refused=expectations.refused,
             tables=(*judged[0], *others, *((projection,) if projection is not None else ())),
-            across=(*judged[1], *(Across(name, len(keys), tuple(keys)) for name, keys in shop.broken.items())),
+            across=(*judged[1], *_shop_claims(shop)),
             oversold=shop.oversold,
             unknown=tuple(dict.fromkeys(self._unknown)),
             seconds=self._time.elapsed,
@@ -306,3 +306,10 @@ class _Check:
 
     def _note(self, step: str) -> None:
         self._steps[step] = round(self._time.elapsed, 2)
+
+
+def _shop_claims(shop: claims.Findings) -> Iterator[Across]:
+    for name, keys in shop.broken.items():
+        judged = shop.judged.get(name)
+        counted = (judged.count, judged.subjects) if judged is not None else (None, "")
+        yield Across(name, len(keys), tuple(keys), *counted)

@@ -28,10 +28,12 @@ type Broken = list[str]
 
 @dataclass(frozen=True)
 class Claim:
-    """`judge` is pure; `needs`: what it looks at."""
+    """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges."""
 
     judge: Callable[[ShopFacts], Broken | None]
     needs: frozenset[Part]
+    subjects: str
+    count: Callable[[ShopFacts], int]
 
     def __call__(self, facts: ShopFacts) -> Broken | None:
         """What breaks it; None: its stores are not there, or could not be read."""
@@ -40,6 +42,42 @@ class Claim:
     def is_judged_by(self, facts: ShopFacts) -> bool:
         """False where something that it needs could not be read."""
         return not self.needs & facts.unknown.keys()
+
+
+_UNDONE = frozenset({Step.CANCELLED.value, Step.RETURNED.value})
+
+
+def _bought(one: CheckoutFact) -> bool:
+    return Step(one.step).is_bought
+
+
+def _ended(checkouts: Iterable[CheckoutFact] | None) -> list[CheckoutFact]:
+    return [one for one in checkouts or () if Step(one.step).is_end]
+
+
+def _by_order(payments: Iterable[PaymentFact]) -> defaultdict[int, list[PaymentFact]]:
+    found: defaultdict[int, list[PaymentFact]] = defaultdict(list)
+    for payment in payments:
+        found[payment.order_id].append(payment)
+    return found
+
+
+def _ended_count(facts: ShopFacts) -> int:
+    return len(_ended(facts.checkouts))
+
+
+def _with_lines(facts: ShopFacts) -> list[CheckoutFact]:
+    """Those whose lines inventory must still have."""
+    return [
+        one
+        for one in _ended(facts.checkouts)
+        if one.reservation_id is not None and one.age_seconds <= LINES_KEPT_SECONDS
+    ]
+
+
+def _with_receipts(facts: ShopFacts) -> list[CheckoutFact]:
+    """Those whose receipts inventory must still have."""
+    return [one for one in _ended(facts.checkouts) if one.open_seconds <= LINES_KEPT_SECONDS]
 
 
 def money_adds_up(facts: ShopFacts) -> Broken | None:
@@ -135,10 +173,8 @@ def bought_is_sold(facts: ShopFacts) -> Broken | None:
     for line in facts.lines:
         states[line.reservation_id].add(line.state)
     broken = []
-    for one in _ended(facts.checkouts):
-        if one.reservation_id is None or one.age_seconds > LINES_KEPT_SECONDS:
-            continue
-        found = states[one.reservation_id]
+    for one in _with_lines(facts):
+        found = states[one.reservation_id or ""]
         if (found != {"sold"}) if _bought(one) or one.step in _UNDONE else ("held" in found):
             broken.append(
                 f"checkout {one.key}: reservation {one.reservation_id} is {', '.join(sorted(found)) or 'gone'}"
@@ -154,9 +190,7 @@ def what_came_back_is_received_once(facts: ShopFacts) -> Broken | None:
     for receipt in facts.receipts:
         received[receipt.id].append((receipt.sku, receipt.quantity))
     broken = []
-    for one in _ended(facts.checkouts):
-        if one.open_seconds > LINES_KEPT_SECONDS:
-            continue
+    for one in _with_receipts(facts):
         ids = [str(receipt_id(restock_key(one.key, line))) for line in range(max(one.lines, len(one.back)))]
         found = [(line, came) for line, id_ in enumerate(ids) for came in received.get(id_, ())]
         wanted = list(enumerate(one.back))
@@ -251,45 +285,66 @@ def oversold(facts: ShopFacts) -> int | None:
     return None if facts.totals is None else sum(one.oversold for one in facts.totals)
 
 
+# By its name: the judge, what it reads, and what it counts as judged.
 CLAIMS: dict[str, Claim] = {
-    "shop: each payment is the sum of its events": Claim(money_adds_up, frozenset({Part.PAYMENTS})),
-    "shop: captured money is shipped, refunded or open, and belongs to one paid order": Claim(
-        captured_is_shipped_refunded_or_open, frozenset({Part.CHECKOUTS, Part.PAYMENTS})
+    "shop: each payment is the sum of its events": Claim(
+        money_adds_up, frozenset({Part.PAYMENTS}), "payments", lambda facts: len(facts.payments or ())
     ),
-    "shop: what was bought is sent, once": Claim(bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS})),
-    "shop: no checkout is stuck": Claim(no_checkout_is_stuck, frozenset({Part.CHECKOUTS})),
-    "shop: received - sold - reserved = on hand, never below zero": Claim(stock_adds_up, frozenset({Part.STOCK})),
+    "shop: captured money is shipped, refunded or open, and belongs to one paid order": Claim(
+        captured_is_shipped_refunded_or_open,
+        frozenset({Part.CHECKOUTS, Part.PAYMENTS}),
+        "ended checkouts",
+        _ended_count,
+    ),
+    "shop: what was bought is sent, once": Claim(
+        bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS}), "ended checkouts", _ended_count
+    ),
+    "shop: no checkout is stuck": Claim(
+        no_checkout_is_stuck, frozenset({Part.CHECKOUTS}), "checkouts", lambda facts: len(facts.checkouts or ())
+    ),
+    "shop: received - sold - reserved = on hand, never below zero": Claim(
+        stock_adds_up, frozenset({Part.STOCK}), "SKUs", lambda facts: len(facts.totals or ())
+    ),
     "shop: what was bought is sold, what failed holds nothing": Claim(
-        bought_is_sold, frozenset({Part.CHECKOUTS, Part.STOCK})
+        bought_is_sold,
+        frozenset({Part.CHECKOUTS, Part.STOCK}),
+        "ended checkouts of the time that inventory keeps lines",
+        lambda facts: len(_with_lines(facts)),
     ),
     "shop: what was cancelled or returned is on the shelf again, once": Claim(
-        what_came_back_is_received_once, frozenset({Part.CHECKOUTS, Part.STOCK})
+        what_came_back_is_received_once,
+        frozenset({Part.CHECKOUTS, Part.STOCK}),
+        "ended checkouts of the time that inventory keeps lines",
+        lambda facts: len(_with_receipts(facts)),
     ),
-    "shop: events reach Kafka": Claim(events_are_sent, frozenset({Part.OUTBOXES, Part.STOCK})),
+    "shop: events reach Kafka": Claim(
+        events_are_sent,
+        frozenset({Part.OUTBOXES, Part.STOCK}),
+        "outboxes and SKUs",
+        lambda facts: len(facts.outboxes or ()) + len(facts.totals or ()),
+    ),
     f"shop: events of the last {ACTS_WITHIN_SECONDS / 3600:g} h are acted on, once": Claim(
-        events_are_acted_on_once, frozenset({Part.ACTS})
+        events_are_acted_on_once,
+        frozenset({Part.ACTS}),
+        f"events sent {ACT_SECONDS:g} s ago or longer",
+        lambda facts: len(facts.acts or ()),
     ),
     f"shop: timelines of the newest {TIMELINES} cases are whole, and show nothing old": Claim(
-        timelines_are_whole, frozenset({Part.TIMELINES})
+        timelines_are_whole,
+        frozenset({Part.TIMELINES}),
+        "cases that have an order",
+        lambda facts: len(facts.timelines or ()),
     ),
-    "shop: who complained has one case with it": Claim(complaints_are_kept_once, frozenset({Part.CONTACTS})),
-    "shop: who opted out stays opted out": Claim(preferences_are_kept, frozenset({Part.CONTACTS})),
+    "shop: who complained has one case with it": Claim(
+        complaints_are_kept_once,
+        frozenset({Part.CONTACTS}),
+        "complaints and attachments",
+        lambda facts: len(facts.told or ()),
+    ),
+    "shop: who opted out stays opted out": Claim(
+        preferences_are_kept,
+        frozenset({Part.CONTACTS}),
+        "customers who told preferences",
+        lambda facts: len(facts.preferences or ()),
+    ),
 }
-
-
-_UNDONE = frozenset({Step.CANCELLED.value, Step.RETURNED.value})
-
-
-def _bought(one: CheckoutFact) -> bool:
-    return Step(one.step).is_bought
-
-
-def _ended(checkouts: Iterable[CheckoutFact]) -> Iterable[CheckoutFact]:
-    return (one for one in checkouts if Step(one.step).is_end)
-
-
-def _by_order(payments: Iterable[PaymentFact]) -> defaultdict[int, list[PaymentFact]]:
-    found: defaultdict[int, list[PaymentFact]] = defaultdict(list)
-    for payment in payments:
-        found[payment.order_id].append(payment)
-    return found

@@ -1,8 +1,8 @@
 """Looks at every claim, again and again for a while: what is broken at every look is broken."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
@@ -17,15 +17,25 @@ PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
+class Judged:
+    """How many of what."""
+
+    count: int
+    subjects: str
+
+
+@dataclass(frozen=True)
 class Findings:
     """Claim → the keys that break it (claims whose stores are not part of the stack are left out).
 
     oversold: units; None where there is no stock. unknown: what could not be looked at, and why.
+    judged: claim → how many of what were judged, whole: with none of them it holds of nothing.
     """
 
     broken: dict[str, list[str]]
     oversold: int | None
     unknown: tuple[str, ...] = ()
+    judged: dict[str, Judged] = field(default_factory=dict)
 
 
 def look(
@@ -71,6 +81,7 @@ def settled(
     deadline = Deadline(settle_seconds)
     facts = read(Scope())
     lasting = _broken(facts)
+    judged = _judged(lasting, facts)
     units = oversold(facts)
     while (any(lasting.values()) or facts.unknown) and not deadline.expired:
         progress(
@@ -81,13 +92,14 @@ def settled(
         deadline.pause(pause_seconds)
         facts = read(scope_of(lasting, facts))
         now = _broken(facts)
+        judged = _judged(now, facts) | judged  # the first look at a claim is the whole one
         lasting = {name: now[name] for name in now if name not in lasting} | {
             name: _in_both(before, now.get(name, [])) if CLAIMS[name].is_judged_by(facts) else before
             for name, before in lasting.items()
         }
         units = units if (seen := oversold(facts)) is None else seen
     known = {name: lasting[name] for name in CLAIMS if name in lasting and CLAIMS[name].is_judged_by(facts)}
-    return Findings(known, units, tuple(dict.fromkeys(facts.unknown.values())))
+    return Findings(known, units, tuple(dict.fromkeys(facts.unknown.values())), judged)
 
 
 def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
@@ -113,6 +125,10 @@ def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
 
 def _broken(facts: ShopFacts) -> dict[str, list[str]]:
     return {name: broken for name, claim in CLAIMS.items() if (broken := claim(facts)) is not None}
+
+
+def _judged(names: Iterable[str], facts: ShopFacts) -> dict[str, Judged]:
+    return {name: Judged(CLAIMS[name].count(facts), CLAIMS[name].subjects) for name in names}
 
 
 def _in_both(before: list[str], now: list[str]) -> list[str]:
