@@ -23,7 +23,8 @@ from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query import spark
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.shop import claims
-from lakeproof.shop.ledger import Expectations, now_us, read_ledgers
+from lakeproof.shop.calls import now_us
+from lakeproof.shop.ledger import Expectations, read_ledgers
 from lakeproof.stack.stack import Stack
 
 LAKE_ENGINES = ("trino", "flink", "spark")
