@@ -83,10 +83,19 @@ def read_contacts(ledger_dir: Path) -> Contacts:
     tried: dict[str, Contact] = {}
     unclear = 0
     for path in ledgers_in(ledger_dir / FOLDER):
-        calls = Calls[Contact]()
-        for contact in lines_of(path, Contact.from_json):
-            if calls.take(contact) is Ended.ACKNOWLEDGED:
-                acknowledged[contact.key] = contact
-        tried |= {key: call.newest for key, call in calls.open.items()}
-        unclear += calls.unclear
+        run = read_run(path)
+        acknowledged |= run.acknowledged
+        tried |= run.open
+        unclear += run.unclear
     return Contacts(acknowledged, tried, unclear)
+
+
+def read_run(path: Path) -> Contacts:
+    """One run's. Raises: as `read_contacts`."""
+    calls = Calls[Contact]()
+    acknowledged = {
+        contact.key: contact
+        for contact in lines_of(path, Contact.from_json)
+        if calls.take(contact) is Ended.ACKNOWLEDGED
+    }
+    return Contacts(acknowledged, {key: call.newest for key, call in calls.open.items()}, calls.unclear)

@@ -66,8 +66,11 @@ IN_ORDER = ShopFacts(
         ActFact("e2", "status.shipped", True, "invalid_payload", False),
     ),
     timelines=(TIMELINE,),
-    told=(ToldFact("k1", 31, (31,)), ToldFact("k2", 0, ()), ToldFact("k3", 0, (32,))),
-    preferences=(PreferenceFact(7, 2, "order/email", 2, "order/email"), PreferenceFact(8, 1, "", 2, "x", ("x",))),
+    told=(ToldFact("k1", 31, (31,)), ToldFact("k2", None, ()), ToldFact("k3", None, (32,)), ToldFact("k4", 0, ())),
+    preferences=(
+        PreferenceFact(7, 2, ("order/email",), 2, "order/email"),
+        PreferenceFact(8, 1, ("",), 2, "x", ("x",)),
+    ),
 )
 
 
@@ -194,10 +197,12 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     ("a complaint lost", replace(IN_ORDER, told=(ToldFact("k", 31, ()),)), "complained"),
     ("a complaint twice", replace(IN_ORDER, told=(ToldFact("k", 31, (31, 32)),)), "complained"),
     ("a complaint in another case", replace(IN_ORDER, told=(ToldFact("k", 31, (32,)),)), "complained"),
-    ("unclear, and twice", replace(IN_ORDER, told=(ToldFact("k", 0, (31, 31)),)), "complained"),
-    ("an opt-out lost", with_preference(PreferenceFact(7, 2, "order/email", 1, "")), "opted out"),
-    ("an opt-out changed", with_preference(PreferenceFact(7, 2, "order/email", 2, "")), "opted out"),
-    ("an opt-out undone by nobody", with_preference(PreferenceFact(7, 2, "order/email", 3, "")), "opted out"),
+    ("unclear, and twice", replace(IN_ORDER, told=(ToldFact("k", None, (31, 31)),)), "complained"),
+    ("never made, and there", replace(IN_ORDER, told=(ToldFact("k", 0, (31,)),)), "complained"),
+    ("one version acknowledged for two", with_preference(PreferenceFact(7, 2, (), 2, "order/email")), "opted out"),
+    ("an opt-out lost", with_preference(PreferenceFact(7, 2, ("order/email",), 1, "")), "opted out"),
+    ("an opt-out changed", with_preference(PreferenceFact(7, 2, ("order/email",), 2, "")), "opted out"),
+    ("an opt-out undone by nobody", with_preference(PreferenceFact(7, 2, ("order/email",), 3, "")), "opted out"),
     (
         "a relay that stands",
         replace(IN_ORDER, outboxes=(OutboxFact("payment", 3, 90.0),)),

@@ -24,6 +24,7 @@ from lakeproof.lake.query import spark
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.shop import claims
 from lakeproof.shop.calls import now_us
+from lakeproof.shop.contacts import read_contacts
 from lakeproof.shop.ledger import Expectations, read_ledgers
 from lakeproof.stack.stack import Stack
 
@@ -94,6 +95,7 @@ class _Check:
             self._note("opened")
             # Only now: the line of any call that an engine may show was written before the call was sent.
             reading = pool.submit(self._try, "ledger", lambda: read_ledgers(self._stack.ledger_dir))
+            contacts = self._try("contacts' ledger", lambda: read_contacts(self._stack.ledger_dir))
             looking = pool.submit(self._try, "shop", lambda: claims.look(self._stack, self._progress))
             projecting = pool.submit(
                 self._try, "projection", lambda: projected.look(self._stack, cover_seconds, self._progress)
@@ -130,7 +132,7 @@ class _Check:
             covers_us=commit.beat_us if commit else None,
             acknowledged=expectations.acknowledged,
             orders=expectations.orders_acknowledged,
-            unclear=expectations.unclear,
+            unclear=expectations.unclear + (contacts.unclear if contacts else 0),
             refused=expectations.refused,
             tables=(*judged[0], *others, *((projection,) if projection is not None else ())),
             across=(*judged[1], *_shop_claims(shop)),

@@ -78,7 +78,8 @@ class CheckReport:
     """What was looked at and what was found.
 
     unknown: reasons why something could not be looked at; with any of them the verdict is never passed.
-    oversold: units sold or promised beyond what came in. unclear: orders with a call whose outcome nobody knows.
+    oversold: units sold or promised beyond what came in. unclear: calls whose outcome nobody knows, of orders
+    and of what customers told beside them.
     steps: seconds at which each step had ended.
     """
 

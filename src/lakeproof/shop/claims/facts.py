@@ -149,20 +149,26 @@ class TimelineFact:
 
 @dataclass(frozen=True, slots=True)
 class ToldFact:
-    """A complaint or an attachment of the ledger, and the cases that have it. ref: the acknowledged one; 0: none."""
+    """A complaint or an attachment of the ledger, and the cases that have it.
+
+    ref: the acknowledged case; 0: it was never made; None: nobody knows what became of it.
+    """
 
     key: str
-    ref: int
+    ref: int | None
     cases: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceFact:
-    """What a customer last said, as acknowledged, and what is kept. open: said without a clear word: allowed too."""
+    """What a customer last said, as acknowledged, and what is kept. open: said without a clear word: allowed too.
+
+    acked: what that version may say: more than one text where its call was repeated (reading_contacts.py).
+    """
 
     customer_id: int
     acked_version: int
-    acked: str
+    acked: tuple[str, ...]
     version: int
     kept: str
     open: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from lakeproof.shop.checkout.models import Step, restock_key
-from lakeproof.shop.claims.facts import CheckoutFact, ParcelFact, Part, PaymentFact, ShopFacts
+from lakeproof.shop.claims.facts import CheckoutFact, ParcelFact, Part, PaymentFact, PreferenceFact, ShopFacts
 from lakeproof.shop.inventory.audit import disagreements, violations
 from lakeproof.shop.inventory.models import receipt_id
 from lakeproof.shop.inventory.statements import KEPT_SECONDS
@@ -238,13 +238,15 @@ def timelines_are_whole(facts: ShopFacts) -> Broken | None:
 
 
 def complaints_are_kept_once(facts: ShopFacts) -> Broken | None:
-    """An acknowledged complaint, or attachment, is in the acknowledged case, once; an unclear one at most once."""
+    """An acknowledged complaint, or attachment, is in the acknowledged case, once; one that is known not to have been
+    made in none; an unclear one in at most one.
+    """
     if facts.told is None:
         return None
     return [
         f"contact {one.key}: acknowledged as case {one.ref or '-'}, found in {list(one.cases)}"
         for one in facts.told
-        if (one.cases != (one.ref,) if one.ref else len(one.cases) > 1)
+        if (len(one.cases) > 1 if one.ref is None else one.cases != ((one.ref,) if one.ref else ()))
     ]
 
 
@@ -253,12 +255,18 @@ def preferences_are_kept(facts: ShopFacts) -> Broken | None:
     if facts.preferences is None:
         return None
     return [
-        f"customer {one.customer_id}: said {one.acked or 'nothing'} (version {one.acked_version}),"
-        f" kept {one.kept or 'nothing'} (version {one.version})"
+        f"customer {one.customer_id}: said {' or '.join(said or 'nothing' for said in one.acked) or 'two things'}"
+        f" (version {one.acked_version}), kept {one.kept or 'nothing'} (version {one.version})"
         for one in facts.preferences
-        if one.version < one.acked_version
-        or one.kept not in ((one.acked,) if one.version == one.acked_version else one.open)
+        if not is_kept(one)
     ]
+
+
+def is_kept(one: PreferenceFact) -> bool:
+    """True where a customer's preferences are in a state that they may be in."""
+    if one.version == one.acked_version:
+        return one.kept in one.acked
+    return one.version > one.acked_version and one.kept in one.open
 
 
 def events_are_sent(facts: ShopFacts) -> Broken | None:

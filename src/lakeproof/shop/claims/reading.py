@@ -22,7 +22,8 @@ from lakeproof.shop.claims.facts import (
 )
 from lakeproof.shop.claims.judging import TIMELINES
 from lakeproof.shop.claims.reading_acts import read_acts
-from lakeproof.shop.claims.reading_service import read_timelines, read_told
+from lakeproof.shop.claims.reading_contacts import read_told
+from lakeproof.shop.claims.reading_service import read_timelines
 from lakeproof.shop.claims.rows import READ_SECONDS, rows_of
 from lakeproof.shop.contacts import read_contacts
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
