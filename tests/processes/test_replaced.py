@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from tests.drills_real.health import await_replaced
 
-from lakeproof.deadline import DeadlineExpired
+from lakeproof.errors import DeadlineExpired
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
