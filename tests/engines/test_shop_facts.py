@@ -15,7 +15,7 @@ from lakeproof.shop.claims.reading import read_facts
 from lakeproof.shop.claims.reading_contacts import KeptInStack
 from lakeproof.shop.contacts import FOLDER, Contact, Kind, read_contacts
 from lakeproof.shop.shoppers.leftover_contacts import settle_contacts
-from lakeproof.stack.engines import mysql, postgres
+from lakeproof.stack.engines import mysql, postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
@@ -55,9 +55,9 @@ def case_id(stack: Stack, supervisor: SupervisorClient) -> int:
 
     async def fill() -> int:
         root = ("postgres", "postgres-root", 10.0, "shop")
-        async with postgres.connection(stack, *root, "notification") as connection:
+        async with postgres_session.connection(stack, *root, "notification") as connection:
             await connection.execute(PREFERENCES)
-        async with postgres.connection(stack, *root, "support") as connection:
+        async with postgres_session.connection(stack, *root, "support") as connection:
             return int(await connection.fetchval(CASE, uuid.uuid4()))
 
     return asyncio.run(fill())
