@@ -9,10 +9,12 @@ import pytest
 from lakeproof.errors import CouldNotLook
 from lakeproof.shop.calls import Event, now_us
 from lakeproof.shop.claims.facts import PreferenceFact, ToldFact
-from lakeproof.shop.claims.reading_contacts import acknowledged
+from lakeproof.shop.claims.reading_contacts import KeptInStack, acknowledged
 from lakeproof.shop.contacts import FOLDER, Contact, Contacts, Kind, read_contacts
 from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.shoppers.leftover_contacts import settle_contacts
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 UNWANTED = "order/email"
 
@@ -124,3 +126,10 @@ def test_a_call_of_a_moment_ago_is_under_way_and_one_that_was_given_up_is_unclea
     assert (read_contacts(tmp_path).unclear, list(read_contacts(tmp_path).open)) == (0, ["c"])
     path.write_bytes(path.read_bytes() + line("c", Kind.COMPLAINT, Event.UNCLEAR, "late").to_bytes())
     assert read_contacts(tmp_path).unclear == 1
+
+
+async def test_in_a_stack_whose_database_nobody_named_they_stay_open(tmp_path: Path) -> None:
+    dead_run(tmp_path, COMPLAINT, OPT_OUT)
+    somebody_elses = Stack(Settings(mode="external", state_dir=tmp_path))
+    assert await settle_contacts(tmp_path, KeptInStack(somebody_elses), 7.0) == 0
+    assert read_contacts(tmp_path).unclear == 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from lakeproof.errors import CouldNotLook
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.shop.claims.facts import (
     CheckoutFact,
     OutboxFact,
@@ -63,7 +63,6 @@ def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope) -> ShopFacts
     """What of `scope` those stores hold now; what could not be read is in its `unknown`.
 
     Orders and checkouts last: what they say is true then was true before elsewhere.
-    Raises: InvalidInput for rubbish in a contacts' ledger.
     """
     there = set(stores)
     found, unknown, away = dict[str, Any](), dict[Part, str](), dict[str, str]()
@@ -76,7 +75,7 @@ def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope) -> ShopFacts
             try:
                 found |= one.read()
                 continue
-            except CouldNotLook as error:
+            except (CouldNotLook, InvalidInput) as error:  # also: an account that nobody gave, rubbish in a ledger
                 reason = away[error.where] = error.message
         unknown[one.part] = reason
     return ShopFacts(**found, unknown=unknown)
