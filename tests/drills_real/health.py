@@ -63,9 +63,21 @@ def kill_and_await(client: SupervisorClient, name: str) -> None:
     """kill -9 of a component's processes; until another one runs in its place and is healthy."""
     before = client.row(name)
     assert client.kill(name) > 0
+    await_replaced(client, before)
+
+
+def await_replaced(client: SupervisorClient, before: ProcessRow, seconds: float = 180.0) -> ProcessRow:
+    """Until another process than that of `before` is healthy: a row may still be the old one's after its end.
+
+    A TaskManager is healthy once the JobManager knows it, by the name of its own start.
+    Raises: DeadlineExpired with the row that was seen last.
+    """
+    last = before
 
     def back() -> ProcessRow | None:
-        row = client.row(name)
-        return row if row.pid not in (None, before.pid) and row.health is Health.HEALTHY else None
+        nonlocal last
+        last = client.row(before.name)
+        return last if last.pid not in (None, before.pid) and last.health is Health.HEALTHY else None
 
-    Deadline(180).wait_for(f"{name} to be back", back, seen=lambda: str(client.row(name)))
+    what = f"another {before.name} than pid {before.pid} to be healthy"
+    return Deadline(seconds).wait_for(what, back, seen=lambda: str(last))

@@ -9,7 +9,7 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.notification.client import NotificationClient
-from lakeproof.stack.engines import postgres
+from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
 
 NAME = "notification-service"
@@ -75,7 +75,9 @@ def created(shop: httpx.Client, **more: Any) -> str:
 
 
 def rows(stack: Stack, sql: str, *args: object) -> list[tuple[Any, ...]]:
-    return postgres.select(stack, "reader", "postgres-reader", sql, *args, database="shop", schema="notification")
+    return postgres_session.select(
+        stack, "reader", "postgres-reader", sql, *args, database="shop", schema="notification"
+    )
 
 
 def metric(stack: Stack, name: str, *, url: str = "") -> float:

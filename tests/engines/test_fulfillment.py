@@ -21,7 +21,7 @@ from lakeproof.lake.object_store import s3_client
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.fulfillment.label import BUCKET, make_label
 from lakeproof.shop.fulfillment.worker import Step
-from lakeproof.stack.engines import postgres
+from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
@@ -73,7 +73,9 @@ def until(shop: httpx.Client, number: int, status: str, seconds: float = 40.0) -
 
 
 def rows(stack: Stack, sql: str, *args: object) -> list[tuple[Any, ...]]:
-    return postgres.select(stack, "postgres", "postgres-root", sql, *args, database="shop", schema="fulfillment")
+    return postgres_session.select(
+        stack, "postgres", "postgres-root", sql, *args, database="shop", schema="fulfillment"
+    )
 
 
 def objects(stack: Stack, prefix: str) -> dict[str, bytes]:

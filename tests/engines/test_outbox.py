@@ -13,7 +13,7 @@ from tests.engines.health import await_health
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.topics import event_topic
-from lakeproof.stack.engines import postgres
+from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
@@ -49,7 +49,7 @@ def pay(shop: httpx.Client, count: int) -> list[int]:
 
 
 def unsent(stack: Stack) -> int:
-    ((count,),) = postgres.select(
+    ((count,),) = postgres_session.select(
         stack,
         "reader",
         "postgres-reader",
@@ -176,7 +176,7 @@ def test_rows_that_were_sent_a_day_ago_are_deleted(
     pay(shop, 2)
     await_sent(stack)
     owner = ("payment_service", "postgres-payment-service")
-    postgres.select(
+    postgres_session.select(
         stack, *owner, "UPDATE outbox SET sent_at = sent_at - interval '25 hours'", database="shop", schema="payment"
     )
     restarts = supervisor.row("payment-service").restarts
@@ -186,7 +186,9 @@ def test_rows_that_were_sent_a_day_ago_are_deleted(
     )
 
     def left() -> int:
-        ((count,),) = postgres.select(stack, *owner, "SELECT count(*) FROM outbox", database="shop", schema="payment")
+        ((count,),) = postgres_session.select(
+            stack, *owner, "SELECT count(*) FROM outbox", database="shop", schema="payment"
+        )
         return int(count)
 
     Deadline(60).wait_for("the old rows to go", lambda: True if left() == 0 else None, seen=lambda: f"{left()} rows")

@@ -16,7 +16,7 @@ import pytest
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.database.postgres import connector, connector_of
 from lakeproof.shop.payment.app import Surroundings, create_app
-from lakeproof.stack.engines import postgres
+from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
 
@@ -82,7 +82,7 @@ async def service(stack: Stack, proxy: CuttingProxy) -> AsyncIterator[httpx.Asyn
 
 async def versions(stack: Stack, order_id: int) -> list[tuple[Any, ...]]:
     return await asyncio.to_thread(
-        postgres.select,
+        postgres_session.select,
         stack,
         "reader",
         "postgres-reader",

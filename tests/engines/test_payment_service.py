@@ -12,7 +12,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.engines import postgres
+from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
@@ -70,7 +70,7 @@ def captured(shop: httpx.Client, amount: str = "15.30") -> dict[str, Any]:
 
 
 def rows(stack: Stack, sql: str, *args: object) -> list[tuple[Any, ...]]:
-    return postgres.select(stack, "reader", "postgres-reader", sql, *args, database="shop", schema="payment")
+    return postgres_session.select(stack, "reader", "postgres-reader", sql, *args, database="shop", schema="payment")
 
 
 def at_once(stack: Stack, calls: list[tuple[str, dict[str, Any] | None, dict[str, str]]]) -> list[httpx.Response]:
@@ -196,7 +196,7 @@ def test_events_can_be_neither_changed_nor_deleted(stack: Stack, shop: httpx.Cli
     payment = authorized(shop)
     for sql in ("UPDATE payment_events SET amount = 0", "DELETE FROM payment_events", "TRUNCATE payment_events"):
         with pytest.raises(Exception, match="append-only"):
-            postgres.select(
+            postgres_session.select(
                 stack, "payment_service", "postgres-payment-service", sql, database="shop", schema="payment"
             )
     events = rows(stack, "SELECT type, amount FROM payment_events WHERE payment_id = $1", payment["id"])
@@ -212,7 +212,7 @@ def test_the_tables_themselves_refuse_money_that_is_not_there(stack: Stack, shop
         "amount = 1",
     ):
         with pytest.raises(Exception, match="check constraint"):
-            postgres.select(
+            postgres_session.select(
                 stack,
                 "payment_service",
                 "postgres-payment-service",

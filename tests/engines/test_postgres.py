@@ -17,7 +17,7 @@ from lakeproof.errors import NotReady, PortTaken, TerminalError
 from lakeproof.lake.capture.connector import published_tables
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.database.postgres import TROUBLES
-from lakeproof.stack.engines import postgres, postgres_accounts
+from lakeproof.stack.engines import postgres, postgres_accounts, postgres_config, postgres_schema, postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
@@ -28,7 +28,7 @@ SHOP = postgres_accounts.DATABASE
 
 
 def ask(stack: Stack, sql: str, *args: object, database: str = "postgres") -> list[tuple[object, ...]]:
-    return postgres.select(stack, "postgres", "postgres-root", sql, *args, database=database)
+    return postgres_session.select(stack, "postgres", "postgres-root", sql, *args, database=database)
 
 
 def test_it_comes_up_durable_and_ready_for_capture(stack: Stack, up: Up) -> None:
@@ -48,7 +48,7 @@ def test_it_comes_up_durable_and_ready_for_capture(stack: Stack, up: Up) -> None
 
 async def write_until_lost(stack: Stack, acknowledged: list[int]) -> None:
     """Rows into a table of their own, one commit each; those that were acknowledged are noted."""
-    async with postgres.connection(stack, "postgres", "postgres-root", 60.0) as connection:
+    async with postgres_session.connection(stack, "postgres", "postgres-root", 60.0) as connection:
         number = 0
         while True:
             number += 1
@@ -109,7 +109,7 @@ def test_a_second_start_keeps_data_and_ends_fast(stack: Stack, up: Up) -> None:
     ask(stack, "CREATE TABLE IF NOT EXISTS kept (id integer)")
 
     async def stop_under_a_client() -> float:
-        async with postgres.connection(stack, "postgres", "postgres-root", 60.0) as open_one:
+        async with postgres_session.connection(stack, "postgres", "postgres-root", 60.0) as open_one:
             await open_one.execute("BEGIN; INSERT INTO kept VALUES (1)")
             started = Deadline(60)
             await asyncio.to_thread(client.stop, "postgres")
@@ -134,7 +134,7 @@ def test_a_restart_mends_neither_a_lost_grant_nor_a_rotated_password(stack: Stac
         held = ask(stack, "SELECT pg_has_role('exporter', 'pg_monitor', 'member')")
         assert held == [(False,)]
         with pytest.raises(asyncpg.InvalidPasswordError):
-            postgres.select(stack, "reader", "postgres-reader", "SELECT 1")
+            postgres_session.select(stack, "reader", "postgres-reader", "SELECT 1")
     finally:
         ask(stack, "GRANT pg_monitor TO exporter")
         ask(stack, f"ALTER ROLE reader PASSWORD '{stack.secret('postgres-reader')}'")
@@ -144,20 +144,20 @@ def test_each_account_may_do_its_work_and_no_more(stack: Stack, up: Up) -> None:
     up("postgres")
     for schema in postgres_accounts.SCHEMAS:
         owner = postgres_accounts.owner_of(schema)
-        assert postgres.select(stack, owner.user, owner.secret, "SELECT count(*) FROM outbox", database=SHOP)
+        assert postgres_session.select(stack, owner.user, owner.secret, "SELECT count(*) FROM outbox", database=SHOP)
         for user in ("reader", "cdc"):
             account = (stack, user, f"postgres-{user}")
-            postgres.select(*account, f"SELECT count(*) FROM {schema}.outbox", database=SHOP)
+            postgres_session.select(*account, f"SELECT count(*) FROM {schema}.outbox", database=SHOP)
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                postgres.select(*account, f"DELETE FROM {schema}.outbox", database=SHOP)
+                postgres_session.select(*account, f"DELETE FROM {schema}.outbox", database=SHOP)
         others = (*(other for other in postgres_accounts.SCHEMAS if other != schema), "capture")
         for sql in (*(f"SELECT 1 FROM {other}.outbox" for other in others), "CREATE TABLE public.mine (id integer)"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                postgres.select(stack, owner.user, owner.secret, sql, database=SHOP)
+                postgres_session.select(stack, owner.user, owner.secret, sql, database=SHOP)
     ticker = (stack, "ticker", "postgres-ticker")
-    postgres.select(*ticker, "SELECT count(*) FROM capture.cdc_heartbeat", database=SHOP)
+    postgres_session.select(*ticker, "SELECT count(*) FROM capture.cdc_heartbeat", database=SHOP)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        postgres.select(*ticker, "SELECT count(*) FROM payment.payments", database=SHOP)
+        postgres_session.select(*ticker, "SELECT count(*) FROM payment.payments", database=SHOP)
     assert ask(stack, "SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = 'cdc'") == [(True, False)]
 
 
@@ -182,7 +182,7 @@ def test_a_table_taken_out_of_the_publication_by_hand_stays_out(stack: Stack, up
     up("postgres")
     ask(stack, "ALTER PUBLICATION lake DROP TABLE support.cases", database=SHOP)
     try:
-        postgres.provision(stack)
+        postgres_schema.provision(stack)
         left = ask(stack, "SELECT count(*) FROM pg_publication_tables", database=SHOP)
         assert left == [(len(published_tables(SHOP)) - 1,)]
     finally:
@@ -197,7 +197,7 @@ def test_data_of_the_older_layout_are_left_alone_and_said(stack: Stack, up: Up) 
     made.unlink()
     try:
         with pytest.raises(TerminalError, match="older layout: payment are databases"):
-            postgres.provision(stack)
+            postgres_schema.provision(stack)
         assert ask(stack, "SELECT count(*) FROM pg_database WHERE datname = 'shop'") == [(0,)]
     finally:
         ask(stack, "ALTER DATABASE payment RENAME TO shop")
@@ -209,7 +209,7 @@ def test_nobody_comes_in_without_a_password(stack: Stack, up: Up) -> None:
     host, port = stack.host_port("postgres")
 
     async def without() -> None:
-        for where in (host, str(postgres.socket_folder(stack))):
+        for where in (host, str(postgres_config.socket_folder(stack))):
             with pytest.raises(asyncpg.InvalidPasswordError):
                 await asyncpg.connect(host=where, port=port, user="postgres", password="", timeout=5.0)
 
@@ -221,7 +221,7 @@ def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) ->
     other = Stack(stack.settings.model_copy(update={"secrets": {"postgres-root": "another"}}))
     postgres.ready(other, 5.0)
     with pytest.raises(TerminalError, match=r"secrets\.json is not the one"):
-        postgres.provision(other)
+        postgres_schema.provision(other)
 
 
 def test_no_password_is_in_its_log_or_its_command_line(stack: Stack, up: Up) -> None:

@@ -12,7 +12,7 @@ from lakeproof.shop.claims.looking import look
 from lakeproof.shop.shoppers import purchases, traffic
 from lakeproof.shop.shoppers.report import TrafficReport
 from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop
-from lakeproof.stack.engines import mysql, postgres
+from lakeproof.stack.engines import mysql, postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(900)]
@@ -67,7 +67,7 @@ def changed(stack: Stack, schema: str, statement: str) -> None:
         return
 
     async def change() -> None:
-        root = postgres.connection(stack, "postgres", "postgres-root", 10.0, "shop", schema)
+        root = postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", schema)
         async with root as connection:
             assert int((await connection.execute(statement)).split()[-1]) > 0
 

@@ -23,7 +23,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.query.asking import ask
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.database.postgres import TROUBLES
-from lakeproof.stack.engines import postgres
+from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(1200)]
@@ -43,7 +43,7 @@ def client(up: Callable[..., SupervisorClient]) -> SupervisorClient:
 
 
 def root(stack: Stack, sql: str, *args: object) -> list[tuple[Any, ...]]:
-    return postgres.select(stack, "postgres", "postgres-root", sql, *args, database="shop")
+    return postgres_session.select(stack, "postgres", "postgres-root", sql, *args, database="shop")
 
 
 def covering(stack: Stack, instant_us: int) -> history.PublishedCommit:
@@ -82,7 +82,7 @@ class Writer(threading.Thread):
         Deadline(120).wait_for("writes", lambda: True if self.acknowledged >= wanted else None)
 
     async def _write(self) -> None:
-        async with postgres.connection(self.stack, "postgres", "postgres-root", 600.0, "shop") as connection:
+        async with postgres_session.connection(self.stack, "postgres", "postgres-root", 600.0, "shop") as connection:
             while not self.stopped.is_set():
                 async with connection.transaction():
                     await write(connection)
@@ -230,7 +230,7 @@ def test_a_stopped_capture_keeps_its_place_and_goes_on(stack: Stack, client: Sup
 
 async def _one_more(stack: Stack) -> None:
     async with (
-        postgres.connection(stack, "postgres", "postgres-root", 30.0, "shop") as connection,
+        postgres_session.connection(stack, "postgres", "postgres-root", 30.0, "shop") as connection,
         connection.transaction(),
     ):
         await write(connection)

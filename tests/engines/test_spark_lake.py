@@ -19,7 +19,7 @@ from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.ledger import now_us
+from lakeproof.shop.calls import now_us
 from lakeproof.shop.shoppers import run as shop
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack

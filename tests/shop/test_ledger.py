@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import InvalidInput
-from lakeproof.shop.ledger import Event, Line, now_us, read_ledgers
+from lakeproof.shop.calls import Event, now_us
+from lakeproof.shop.ledger import Line, read_ledgers
 from lakeproof.shop.ledger_writer import Ledger, LedgerBroken
 from lakeproof.shop.order.models import Item, Op, Order
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.shop.ledger import Event, Line, now_us, read_ledgers
+from lakeproof.shop.calls import Event, now_us
+from lakeproof.shop.ledger import Line, read_ledgers
 from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.order.models import Item, Op, Order
 from lakeproof.shop.shoppers.leftovers import settle_leftovers

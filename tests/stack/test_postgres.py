@@ -6,7 +6,14 @@ import pytest
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.lake.capture.connector import published_tables
-from lakeproof.stack.engines import postgres, postgres_accounts, postgres_exporter
+from lakeproof.stack.engines import (
+    postgres,
+    postgres_accounts,
+    postgres_config,
+    postgres_exporter,
+    postgres_schema,
+    postgres_session,
+)
 from lakeproof.stack.secrets import NAMES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -34,27 +41,27 @@ def install(versions: Path, version: str) -> Path:
 
 
 def test_an_acknowledged_commit_is_on_disk_and_in_a_logical_wal(tmp_path: Path) -> None:
-    lines = postgres.postgresql_conf(make_stack(tmp_path), tmp_path / "db").splitlines()
+    lines = postgres_config.postgresql_conf(make_stack(tmp_path), tmp_path / "db").splitlines()
     for line in ("fsync = on", "synchronous_commit = on", "wal_level = logical", "listen_addresses = '127.0.0.1'"):
         assert line in lines
 
 
 def test_no_slot_may_grow_without_bound(tmp_path: Path) -> None:
-    assert "max_slot_wal_keep_size = 512MB" in postgres.postgresql_conf(make_stack(tmp_path), tmp_path)
+    assert "max_slot_wal_keep_size = 512MB" in postgres_config.postgresql_conf(make_stack(tmp_path), tmp_path)
 
 
 def test_nobody_is_let_in_without_a_password() -> None:
-    entries = [line.split() for line in postgres.PG_HBA.splitlines()]
+    entries = [line.split() for line in postgres_config.PG_HBA.splitlines()]
     assert entries and all(entry[-1] == "scram-sha-256" for entry in entries)
     assert all("replication" not in entry for entry in entries)
 
 
 def test_the_socket_moves_where_its_path_would_be_too_long() -> None:
-    short = postgres.socket_folder(make_stack(Path("/tmp/s")))
-    long = postgres.socket_folder(make_stack(Path("/tmp") / ("x" * 90)))
+    short = postgres_config.socket_folder(make_stack(Path("/tmp/s")))
+    long = postgres_config.socket_folder(make_stack(Path("/tmp") / ("x" * 90)))
     assert short == Path("/tmp/s/data/postgres/run")
-    assert len(str(long / ".s.PGSQL.65535")) <= postgres.MAX_SOCKET_PATH
-    assert long != postgres.socket_folder(make_stack(Path("/tmp") / ("y" * 90)))
+    assert len(str(long / ".s.PGSQL.65535")) <= postgres_config.MAX_SOCKET_PATH
+    assert long != postgres_config.socket_folder(make_stack(Path("/tmp") / ("y" * 90)))
 
 
 def test_new_data_are_made_by_the_newest_version(versions: Path, tmp_path: Path) -> None:
@@ -97,8 +104,8 @@ def test_no_secret_is_in_a_command_or_in_the_configuration(
             *postgres.command(stack).argv,
             *exporter.argv,
             *exporter.env.values(),
-            postgres.postgresql_conf(stack, tmp_path),
-            postgres.PG_HBA,
+            postgres_config.postgresql_conf(stack, tmp_path),
+            postgres_config.PG_HBA,
         )
     )
     assert not [name for name in NAMES if stack.secret(name) in text]
@@ -107,7 +114,7 @@ def test_no_secret_is_in_a_command_or_in_the_configuration(
 def test_every_account_has_a_password_of_its_own_among_the_secrets() -> None:
     wanted = [account.secret for account in postgres_accounts.ACCOUNTS]
     assert len(set(wanted)) == len(wanted)
-    assert set(wanted) | {postgres.ROOT_SECRET} == {name for name in NAMES if name.startswith("postgres-")}
+    assert set(wanted) | {postgres_session.ROOT_SECRET} == {name for name in NAMES if name.startswith("postgres-")}
 
 
 def test_an_existing_password_is_never_changed_by_the_accounts_statements() -> None:
@@ -126,7 +133,7 @@ def test_nobody_but_root_is_a_superuser() -> None:
 
 @pytest.mark.parametrize("schema", postgres_accounts.SCHEMAS)
 def test_every_schema_gets_an_outbox(schema: str) -> None:
-    assert "CREATE TABLE IF NOT EXISTS outbox" in postgres.schema_of(schema)
+    assert "CREATE TABLE IF NOT EXISTS outbox" in postgres_schema.schema_of(schema)
 
 
 def test_every_published_table_is_one_of_the_schemas() -> None:

@@ -11,7 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 
 from lakeproof.shop.database.postgres import Connection, connector
 from lakeproof.shop.topics import event_topic
-from lakeproof.stack.engines import postgres
+from lakeproof.stack.engines import postgres_schema, postgres_session
 from lakeproof.stack.stack import Stack
 
 NAME = "lakeproof_bench"
@@ -26,14 +26,16 @@ def scratch_postgres(stack: Stack, schema: str, name: str = NAME) -> Iterator[st
         _execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
     )
     try:
-        asyncio.run(_execute(stack, name, postgres.schema_of(schema)))
+        asyncio.run(_execute(stack, name, postgres_schema.schema_of(schema)))
         yield name
     finally:
         asyncio.run(_execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
 
 
 async def _execute(stack: Stack, database: str, *statements: str) -> None:
-    async with postgres.connection(stack, postgres.ROOT_USER, postgres.ROOT_SECRET, 30.0, database) as root:
+    async with postgres_session.connection(
+        stack, postgres_session.ROOT_USER, postgres_session.ROOT_SECRET, 30.0, database
+    ) as root:
         for statement in statements:
             await root.execute(statement)
 
@@ -57,8 +59,8 @@ def connect_to(stack: Stack, database: str, *, statement_seconds: float = 0.0) -
     return connector(
         host,
         port,
-        postgres.ROOT_USER,
-        stack.secret(postgres.ROOT_SECRET),
+        postgres_session.ROOT_USER,
+        stack.secret(postgres_session.ROOT_SECRET),
         database,
         connect_seconds=5.0,
         statement_seconds=statement_seconds or stack.settings.shop.request_seconds,

@@ -33,7 +33,11 @@ def _judge(context: CheckContext) -> Verdict:
     if report.unknown or not report.across:
         summary = "; ".join(report.unknown) or "no claim was looked at"
         return Verdict(CLAIM, Outcome.UNKNOWN, summary, numbers, (), readings_of(report))
+    empty = [claim.claim for claim in report.across if claim.judges_nothing]
+    numbers["claims_without_a_subject"] = float(len(empty))
     summary = f"{violations} violations of {len(report.across)} claims"
+    if empty:
+        summary += f"; of these had nothing to judge: {'; '.join(empty)}"
     return Verdict(CLAIM, Outcome.PASSED, summary, numbers, (), readings_of(report))
 
 

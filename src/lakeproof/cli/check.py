@@ -62,7 +62,7 @@ def check(
         rows = [list(table.as_json().values())[: len(columns)] for table in report.tables]
         print_table(columns, rows)
         for claim in report.across:
-            say(f"{'ok' if claim.violations == 0 else f'{claim.violations} violations'}: {claim.claim}")
+            say(claim.in_words)
             for key in claim.keys[:KEYS_SHOWN]:
                 say(f"  {key}")
         for table in report.tables:

@@ -6,7 +6,7 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
-from lakeproof.stack.engines.postgres import select
+from lakeproof.stack.engines.postgres_session import select
 from lakeproof.stack.stack import Stack
 
 READER = "reader"

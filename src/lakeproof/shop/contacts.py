@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from lakeproof.shop.ledger import Event, records_of
+from lakeproof.shop.calls import Calls, Ended, Event, ledgers_in, lines_of
 
 FOLDER = "contacts"
 
@@ -68,30 +68,34 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """acknowledged: by key, as the shop acknowledged it. open: nobody knows what became of these."""
+    """acknowledged: by key, as the shop acknowledged it; a settled one without a ref was never done.
+    open: nobody knows what became of these; unclear: how many of them were given up, or are long overdue.
+    """
 
     acknowledged: Mapping[str, Contact]
     open: Mapping[str, Contact]
+    unclear: int = 0
 
 
 def read_contacts(ledger_dir: Path) -> Contacts:
-    """All runs'. A missing folder: nothing was ever told. Raises: InvalidInput naming file:line for rubbish."""
+    """All runs'. Raises: InvalidInput naming file:line for rubbish."""
     acknowledged: dict[str, Contact] = {}
     tried: dict[str, Contact] = {}
-    doubtful: set[str] = set()
-    folder = ledger_dir / FOLDER
-    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
-        for contact in records_of(path, Contact.from_json):
-            match contact.event:
-                case Event.INVOKE:
-                    tried[contact.key] = contact
-                case Event.UNCLEAR:
-                    doubtful.add(contact.key)
-                case Event.REFUSED if contact.key in doubtful:
-                    pass  # a refused retry does not tell what became of the first try
-                case Event.REFUSED:
-                    tried.pop(contact.key, None)
-                case Event.OK | Event.SETTLED:
-                    tried.pop(contact.key, None)
-                    acknowledged[contact.key] = contact
-    return Contacts(acknowledged, tried)
+    unclear = 0
+    for path in ledgers_in(ledger_dir / FOLDER):
+        run = read_run(path)
+        acknowledged |= run.acknowledged
+        tried |= run.open
+        unclear += run.unclear
+    return Contacts(acknowledged, tried, unclear)
+
+
+def read_run(path: Path) -> Contacts:
+    """One run's. Raises: as `read_contacts`."""
+    calls = Calls[Contact]()
+    acknowledged = {
+        contact.key: contact
+        for contact in lines_of(path, Contact.from_json)
+        if calls.take(contact) is Ended.ACKNOWLEDGED
+    }
+    return Contacts(acknowledged, {key: call.newest for key, call in calls.open.items()}, calls.unclear)

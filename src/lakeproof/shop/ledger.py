@@ -2,7 +2,7 @@
 
 One file per run, `<run>.jsonl`, append-only. A line is written before a call is sent (`invoke`) and after its answer
 (`ok`, `refused`, `unclear`, later `settled`); an answer is believed once its line is on the disk (ledger_writer.py).
-This module reads them back: what must be true of every order.
+What became of a call is in calls.py; this module reads them back: what must be true of every order.
 
     {"at_us", "run", "key", "op", "attempt", "event", "version", "order", "reason"}
 
@@ -11,28 +11,16 @@ one it would have; 0 for an order that was never made. order: as the service ret
 (ids and times unknown: null); null once deleted.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from lakeproof.errors import InvalidInput
+from lakeproof.shop.calls import Calls, Ended, Event, ledgers_in, lines_of
 from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.order.models import Op, Order, Status
-
-
-class Event(StrEnum):
-    """What a line tells about its call."""
-
-    INVOKE = "invoke"
-    OK = "ok"
-    REFUSED = "refused"
-    UNCLEAR = "unclear"
-    SETTLED = "settled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,52 +57,9 @@ class Line:
         )
 
 
-# A call is given up after at most half of this; then its line says so, unless the shopper died.
-OVERDUE_SECONDS = 15
-
-
-def now_us() -> int:
-    """Microseconds since the epoch."""
-    return time.time_ns() // 1000
-
-
-def is_line(raw: bytes) -> bool:
-    """True where these bytes are one line of a ledger."""
-    try:
-        Line.from_json(orjson.loads(raw))
-    except (ValueError, KeyError, TypeError):
-        return False
-    return True
-
-
 def read_lines(path: Path) -> Iterator[Line]:
-    """The lines of one ledger, in the order written. Raises: as `records_of`."""
-    return records_of(path, Line.from_json)
-
-
-def records_of[T](path: Path, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    """What the writer of ledgers wrote, in that order. A torn last line (its writer was killed) is left out.
-
-    Raises: InvalidInput naming file:line for anything else that `read` does not take.
-    """
-    with path.open("rb") as file:
-        numbered = enumerate(file, start=1)
-        pending = next(numbered, None)
-        while pending is not None:
-            number, raw = pending
-            pending = next(numbered, None)
-            if pending is None and not raw.endswith(b"\n"):
-                return
-            try:
-                yield read(orjson.loads(raw))
-            except (ValueError, KeyError, TypeError) as error:
-                if pending is None:
-                    return  # the last one: torn by a crash of the machine
-                raise InvalidInput(
-                    f"not a line of a ledger ({type(error).__name__}: {error})",
-                    where=f"{path}:{number}",
-                    next_action="move the file out of the folder if it is not ours",
-                ) from error
+    """The lines of one ledger, in the order written. Raises: as `lines_of`."""
+    return lines_of(path, Line.from_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,24 +94,12 @@ class OpenCall:
 
 def open_calls(path: Path) -> dict[str, OpenCall]:
     """The open calls of one ledger, by key. Raises: InvalidInput as `read_lines`."""
-    tries: dict[str, Line] = {}
+    calls = Calls[Line]()
     before: dict[str, State] = {}
-    doubtful: set[str] = set()
     for line in read_lines(path):
-        match line.event:
-            case Event.INVOKE:
-                tries[line.key] = line
-            case Event.UNCLEAR:
-                doubtful.add(line.key)
-            case Event.REFUSED if line.key in doubtful:
-                pass  # a refused retry does not tell what became of the first try
-            case Event.REFUSED:
-                tries.pop(line.key, None)
-            case Event.OK | Event.SETTLED:
-                tries.pop(line.key, None)
-                doubtful.discard(line.key)
-                before[line.key] = State(line.version, line.order, line.at_us)
-    return {key: OpenCall(line, before.get(key, State(0, None, 0))) for key, line in tries.items()}
+        if calls.take(line) is Ended.ACKNOWLEDGED:
+            before[line.key] = State(line.version, line.order, line.at_us)
+    return {key: OpenCall(call.newest, before.get(key, State(0, None, 0))) for key, call in calls.open.items()}
 
 
 @dataclass(slots=True)
@@ -181,7 +114,6 @@ class Expectation:
     key: str
     acknowledged: list[State] = field(default_factory=list)
     open_call: State | None = None
-    open_since_us: int = 0
     last_version_invoked: int = 0
 
     @property
@@ -221,8 +153,7 @@ class Expectation:
 class Expectations:
     """All ledgers of a stack. The counts are of calls: an operation that was retried counts once.
 
-    unclear: calls that were given up without an answer and are not settled, or whose answer is long overdue (the
-    shopper died). A call that was sent a moment ago is merely under way.
+    unclear: as `Calls` counts them.
     """
 
     by_key: Mapping[str, Expectation]
@@ -244,38 +175,23 @@ def read_ledgers(folder: Path) -> Expectations:
     Raises: InvalidInput naming file:line for rubbish that is not a torn last line.
     """
     by_key: dict[str, Expectation] = {}
-    given_up: set[str] = set()
-    acknowledged = refused = 0
-    paths = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
+    acknowledged = refused = unclear = 0
+    paths = ledgers_in(folder)
     for path in paths:
-        # Keys with an unclear call: a later refusal (of its retry) does not tell what became of the first try.
-        doubtful: set[str] = set()
+        calls = Calls[Line]()
         for line in read_lines(path):
             one = by_key.get(line.key)
             if one is None:
                 one = by_key[line.key] = Expectation(line.key)
-            match line.event:
-                case Event.INVOKE:
-                    one.last_version_invoked = max(one.last_version_invoked, line.version)
-                    if one.open_call is None:
-                        one.open_call, one.open_since_us = State(line.version, line.order, line.at_us), line.at_us
-                case Event.UNCLEAR:
-                    doubtful.add(line.key)
-                case Event.REFUSED:
-                    if line.key not in doubtful:
-                        refused += 1
-                        one.open_call = None
-                case Event.OK | Event.SETTLED:
-                    acknowledged += 1
-                    doubtful.discard(line.key)
-                    one.open_call = None
-                    one.last_version_invoked = max(one.last_version_invoked, line.version)
-                    one.acknowledged.append(State(line.version, line.order, line.at_us))
-        given_up |= doubtful
-    overdue_us = now_us() - OVERDUE_SECONDS * 1_000_000
-    unclear = sum(
-        1
-        for one in by_key.values()
-        if one.open_call is not None and (one.key in given_up or one.open_since_us < overdue_us)
-    )
+            ended = calls.take(line)
+            if ended is Ended.REFUSED:
+                refused += 1
+            elif ended is Ended.ACKNOWLEDGED:
+                acknowledged += 1
+                one.acknowledged.append(State(line.version, line.order, line.at_us))
+            if ended is Ended.ACKNOWLEDGED or line.event is Event.INVOKE:
+                one.last_version_invoked = max(one.last_version_invoked, line.version)
+        for key, call in calls.open.items():
+            by_key[key].open_call = State(call.first.version, call.first.order, call.first.at_us)
+        unclear += calls.unclear
     return Expectations(by_key, acknowledged, refused, unclear, tuple(path.stem for path in paths))

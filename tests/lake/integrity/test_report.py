@@ -50,6 +50,15 @@ def test_a_broken_claim_alone_is_failed() -> None:
     assert report(violations=1).outcome is Outcome.FAILED
 
 
+def test_a_claim_says_how_much_it_judged_and_where_that_was_nothing() -> None:
+    young = Across("events are acted on", 0, (), 0, "events sent 120 s ago or longer")
+    assert young.judges_nothing
+    assert young.in_words == "nothing to judge: events are acted on (no events sent 120 s ago or longer)"
+    assert replace(young, judged=3).in_words == "ok: events are acted on (3 events sent 120 s ago or longer)"
+    assert Across("engines agree", 2).in_words == "2 violations: engines agree"
+    assert replace(young, judged=3).as_json()["judged"] == 3
+
+
 def test_the_json_has_the_shape_of_the_contract() -> None:
     shape = report(LOST).as_json()
     assert {"verdict", "nessie_hash", "at", "acknowledged", "unclear", "tables", "across", "oversold"} <= shape.keys()

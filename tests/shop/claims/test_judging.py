@@ -35,6 +35,7 @@ FAILED = CheckoutFact("b", "failed", 0.0, 2, None, "r2", "cancelled", MONEY)
 OPEN = CheckoutFact("c", "capture", 5.0, 3, 13, "r3", "created", MONEY)
 CANCELLED = CheckoutFact("d", "cancelled", 0.0, 4, 14, "r4", "cancelled", MONEY, back=(("s", 2),))
 RETURNED = CheckoutFact("e", "returned", 0.0, 5, 15, "r5", "returned", MONEY, back=(("s", 2),))
+TWO_LINES = replace(BOUGHT, lines=2)
 BACK = tuple(Receipt(str(receipt_id(restock_key(key, 0))), "s", 2) for key in "de")
 ENTRY, OLD = ("t1", "order", "order.paid", 1), ("t0", "order", "order.created", 1)
 TIMELINE = TimelineFact(31, 1, (OLD, ENTRY), (OLD, ENTRY))
@@ -65,8 +66,11 @@ IN_ORDER = ShopFacts(
         ActFact("e2", "status.shipped", True, "invalid_payload", False),
     ),
     timelines=(TIMELINE,),
-    told=(ToldFact("k1", 31, (31,)), ToldFact("k2", 0, ()), ToldFact("k3", 0, (32,))),
-    preferences=(PreferenceFact(7, 2, "order/email", 2, "order/email"), PreferenceFact(8, 1, "", 2, "x", ("x",))),
+    told=(ToldFact("k1", 31, (31,)), ToldFact("k2", None, ()), ToldFact("k3", None, (32,)), ToldFact("k4", 0, ())),
+    preferences=(
+        PreferenceFact(7, 2, ("order/email",), 2, "order/email"),
+        PreferenceFact(8, 1, ("",), 2, "x", ("x",)),
+    ),
 )
 
 
@@ -168,6 +172,16 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
         replace(IN_ORDER, receipts=(*BACK, Receipt(str(receipt_id(restock_key("a", 0))), "s", 2))),
         "on the shelf again",
     ),
+    (
+        "bought, and goods of its second line came back",
+        replace(with_checkouts(TWO_LINES), receipts=(*BACK, Receipt(str(receipt_id(restock_key("a", 1))), "t", 1))),
+        "on the shelf again",
+    ),
+    (
+        "undone, and its goods came back as others too",
+        replace(IN_ORDER, receipts=(*BACK, replace(BACK[1], sku="t"))),
+        "on the shelf again",
+    ),
     ("undone, line not sold", replace(IN_ORDER, lines=(ReservedLine("r1", "s", "sold", 2),)), "bought is sold"),
     (
         "asked for and stuck",
@@ -180,14 +194,15 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     ("a timeline that lacks", replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),)), "timelines"),
     ("a timeline that is old", replace(IN_ORDER, timelines=(replace(TIMELINE, held=(OLD,)),)), "timelines"),
     ("an entry twice", replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD, ENTRY, ENTRY)),)), "timelines"),
-    ("a source missing", replace(IN_ORDER, timelines=(replace(TIMELINE, problem="order is missing"),)), "timelines"),
     ("a complaint lost", replace(IN_ORDER, told=(ToldFact("k", 31, ()),)), "complained"),
     ("a complaint twice", replace(IN_ORDER, told=(ToldFact("k", 31, (31, 32)),)), "complained"),
     ("a complaint in another case", replace(IN_ORDER, told=(ToldFact("k", 31, (32,)),)), "complained"),
-    ("unclear, and twice", replace(IN_ORDER, told=(ToldFact("k", 0, (31, 31)),)), "complained"),
-    ("an opt-out lost", with_preference(PreferenceFact(7, 2, "order/email", 1, "")), "opted out"),
-    ("an opt-out changed", with_preference(PreferenceFact(7, 2, "order/email", 2, "")), "opted out"),
-    ("an opt-out undone by nobody", with_preference(PreferenceFact(7, 2, "order/email", 3, "")), "opted out"),
+    ("unclear, and twice", replace(IN_ORDER, told=(ToldFact("k", None, (31, 31)),)), "complained"),
+    ("never made, and there", replace(IN_ORDER, told=(ToldFact("k", 0, (31,)),)), "complained"),
+    ("one version acknowledged for two", with_preference(PreferenceFact(7, 2, (), 2, "order/email")), "opted out"),
+    ("an opt-out lost", with_preference(PreferenceFact(7, 2, ("order/email",), 1, "")), "opted out"),
+    ("an opt-out changed", with_preference(PreferenceFact(7, 2, ("order/email",), 2, "")), "opted out"),
+    ("an opt-out undone by nobody", with_preference(PreferenceFact(7, 2, ("order/email",), 3, "")), "opted out"),
     (
         "a relay that stands",
         replace(IN_ORDER, outboxes=(OutboxFact("payment", 3, 90.0),)),
@@ -246,6 +261,21 @@ def test_another_checkout_at_each_look_is_not_one_that_lasts() -> None:
     assert not any(found.broken.values())
 
 
+def test_it_is_told_how_many_were_judged_and_that_nothing_was_old_enough() -> None:
+    found = settled(looks(replace(IN_ORDER, acts=())), lambda text: None)
+    judged = {name: (one.count, one.subjects) for name, one in found.judged.items()}
+    assert judged["shop: events of the last 1 h are acted on, once"] == (0, "events sent 120 s ago or longer")
+    assert judged["shop: each payment is the sum of its events"] == (4, "payments")
+    assert judged["shop: what was bought is sent, once"] == (4, "ended checkouts")
+    assert set(judged) == set(CLAIMS)
+
+
+def test_what_was_judged_is_counted_at_the_whole_look() -> None:
+    later = replace(ShopFacts(), checkouts=(BOUGHT,), parcels=(ParcelFact(21, 1, "shipped"),))
+    found = settled(looks(with_parcels(without=21), later), lambda text: None, pause_seconds=0)
+    assert found.judged["shop: what was bought is sent, once"].count == 4
+
+
 def test_a_store_that_is_not_there_is_not_judged() -> None:
     assert {name: claim(ShopFacts()) for name, claim in CLAIMS.items()} == dict.fromkeys(CLAIMS, None)
     assert oversold(ShopFacts()) is None
@@ -265,8 +295,8 @@ def looks(*facts: ShopFacts, asked: list[Scope] | None = None) -> Callable[[Scop
 def test_after_the_first_look_only_what_is_broken_is_read_again() -> None:
     asked: list[Scope] = []
     stuck = replace(with_parcels(without=21), totals=(SkuTotals("s", 9, 10, 11, 1, 1, 9, 9),))
-    found = settled(looks(stuck, asked=asked), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
-    assert asked[0] == Scope() and len(asked) > 2
+    found = settled(looks(stuck, asked=asked), lambda text: None, settle_seconds=0.2, pause_seconds=0.01)
+    assert asked[0] == Scope() and len(asked) > 1
     assert asked[1].parts == {Part.CHECKOUTS, Part.PARCELS, Part.STOCK}
     assert asked[1] == Scope(asked[1].parts, frozenset({"a"}), frozenset({1}), frozenset())
     assert found.oversold == 2
@@ -280,6 +310,40 @@ def test_what_was_read_whole_stays_known_where_a_later_look_does_not_read_it() -
     later = replace(ShopFacts(), checkouts=(BOUGHT,), parcels=(ParcelFact(21, 1, "shipped"),))
     found = settled(looks(with_parcels(without=21), later), lambda text: None, pause_seconds=0)
     assert not any(found.broken.values()) and found.oversold == 0 and len(found.broken) == len(CLAIMS)
+
+
+AWAY = replace(ShopFacts(), unknown={Part.TIMELINES: "support-service: lacks payment"})
+TIMELINES_CLAIM = "shop: timelines of the newest 10 cases are whole, and show nothing old"
+
+
+def without_timelines(facts: ShopFacts) -> ShopFacts:
+    return replace(facts, timelines=None, unknown=AWAY.unknown)
+
+
+def test_what_could_not_be_read_is_unknown_and_hides_nothing_else() -> None:
+    broken = without_timelines(with_payment(captured=Decimal("99.00")))
+    found = settled(looks(broken), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.unknown == ("support-service: lacks payment",)
+    assert TIMELINES_CLAIM not in found.broken and found.broken["shop: each payment is the sum of its events"]
+
+
+def test_what_could_not_be_read_for_a_moment_is_read_again_whole_and_judged() -> None:
+    asked: list[Scope] = []
+    old = replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    away = without_timelines(IN_ORDER)
+    found = settled(looks(away, IN_ORDER, asked=asked), lambda text: None, pause_seconds=0)
+    assert (found.unknown, found.broken) == ((), {name: [] for name in CLAIMS})
+    assert asked == [Scope(), Scope(frozenset({Part.TIMELINES}))]
+    found = settled(looks(away, old), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.broken[TIMELINES_CLAIM]
+    found = settled(looks(old, away, old), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.broken[TIMELINES_CLAIM]
+
+
+def test_what_was_broken_and_then_could_not_be_read_is_neither_broken_nor_whole() -> None:
+    old = replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    found = settled(looks(old, AWAY), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.unknown and TIMELINES_CLAIM not in found.broken
 
 
 def test_what_is_broken_for_a_moment_is_not_told_and_what_lasts_is() -> None:

@@ -41,7 +41,7 @@ def look(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> Sl
     """The connector's slot now; None where the server has none of that name. Raises: CouldNotLook."""
     import asyncpg
 
-    from lakeproof.stack.engines.postgres import select
+    from lakeproof.stack.engines.postgres_session import select
 
     name = slot_name(connector)
     try:

@@ -1,6 +1,6 @@
 """The whole check: wait for a published hash that covers now, read every engine at one instant each, compare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
@@ -23,7 +23,9 @@ from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query import spark
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.shop import claims
-from lakeproof.shop.ledger import Expectations, now_us, read_ledgers
+from lakeproof.shop.calls import now_us
+from lakeproof.shop.contacts import read_contacts
+from lakeproof.shop.ledger import Expectations, read_ledgers
 from lakeproof.stack.stack import Stack
 
 LAKE_ENGINES = ("trino", "flink", "spark")
@@ -93,6 +95,7 @@ class _Check:
             self._note("opened")
             # Only now: the line of any call that an engine may show was written before the call was sent.
             reading = pool.submit(self._try, "ledger", lambda: read_ledgers(self._stack.ledger_dir))
+            contacts = self._try("contacts' ledger", lambda: read_contacts(self._stack.ledger_dir))
             looking = pool.submit(self._try, "shop", lambda: claims.look(self._stack, self._progress))
             projecting = pool.submit(
                 self._try, "projection", lambda: projected.look(self._stack, cover_seconds, self._progress)
@@ -129,10 +132,10 @@ class _Check:
             covers_us=commit.beat_us if commit else None,
             acknowledged=expectations.acknowledged,
             orders=expectations.orders_acknowledged,
-            unclear=expectations.unclear,
+            unclear=expectations.unclear + (contacts.unclear if contacts else 0),
             refused=expectations.refused,
             tables=(*judged[0], *others, *((projection,) if projection is not None else ())),
-            across=(*judged[1], *(Across(name, len(keys), tuple(keys)) for name, keys in shop.broken.items())),
+            across=(*judged[1], *_shop_claims(shop)),
             oversold=shop.oversold,
             unknown=tuple(dict.fromkeys(self._unknown)),
             seconds=self._time.elapsed,
@@ -306,3 +309,10 @@ class _Check:
 
     def _note(self, step: str) -> None:
         self._steps[step] = round(self._time.elapsed, 2)
+
+
+def _shop_claims(shop: claims.Findings) -> Iterator[Across]:
+    for name, keys in shop.broken.items():
+        judged = shop.judged.get(name)
+        counted = (judged.count, judged.subjects) if judged is not None else (None, "")
+        yield Across(name, len(keys), tuple(keys), *counted)

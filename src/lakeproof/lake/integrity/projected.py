@@ -20,7 +20,7 @@ from lakeproof.lake.projector.lag import covered_us
 from lakeproof.lake.projector.statements import PROJECTION
 from lakeproof.lake.result_topics import PARTITIONS
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.ledger import now_us
+from lakeproof.shop.calls import now_us
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.stack import Stack
 

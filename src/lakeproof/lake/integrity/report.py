@@ -39,15 +39,38 @@ class TableReport:
 
 @dataclass(frozen=True)
 class Across:
-    """One claim across tables in one engine, or between engines; `keys` name the first orders that break it."""
+    """One claim across tables in one engine, or between engines; `keys` name the first orders that break it.
+
+    judged: how many `subjects` were looked at; None where that is every row, or is not counted.
+    """
 
     claim: str
     violations: int
     keys: tuple[str, ...] = ()
+    judged: int | None = None
+    subjects: str = ""
+
+    @property
+    def judges_nothing(self) -> bool:
+        """True where it holds of nothing: nothing was there, or nothing old enough."""
+        return self.judged == 0 and not self.violations
+
+    @property
+    def in_words(self) -> str:
+        """One line for people; a claim that judged nothing says so."""
+        if self.judges_nothing:
+            return f"nothing to judge: {self.claim} (no {self.subjects})"
+        counted = "" if self.judged is None else f" ({self.judged} {self.subjects})"
+        return f"{f'{self.violations} violations' if self.violations else 'ok'}: {self.claim}{counted}"
 
     def as_json(self) -> dict[str, object]:
-        """One entry of `across`."""
-        return {"claim": self.claim, "violations": self.violations, "keys": list(self.keys[:KEYS_SHOWN])}
+        """One entry of `across`; `judged` is null where it was not counted."""
+        return {
+            "claim": self.claim,
+            "violations": self.violations,
+            "keys": list(self.keys[:KEYS_SHOWN]),
+            "judged": self.judged,
+        }
 
 
 @dataclass(frozen=True)
@@ -55,7 +78,8 @@ class CheckReport:
     """What was looked at and what was found.
 
     unknown: reasons why something could not be looked at; with any of them the verdict is never passed.
-    oversold: units sold or promised beyond what came in. unclear: orders with a call whose outcome nobody knows.
+    oversold: units sold or promised beyond what came in. unclear: calls whose outcome nobody knows, of orders
+    and of what customers told beside them.
     steps: seconds at which each step had ended.
     """
 

@@ -1,6 +1,7 @@
 """What the shop's stores hold, as the claims need it: values only. Money is Decimal at scale 2."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -50,6 +51,7 @@ class CheckoutFact:
     """A checkout and the order it made (None: none, or deleted). `age_seconds`: since it began.
 
     open_seconds: since it began, or since it was last asked to be cancelled or returned.
+    lines: how many it has; of each the goods come in again once, or not at all.
     back: what must have come in again, (sku, units) by line; of what was sold and stays sold, nothing.
     """
 
@@ -62,6 +64,7 @@ class CheckoutFact:
     order_status: str | None
     order_total: Decimal | None
     open_seconds: float = 0.0
+    lines: int = 1
     back: tuple[tuple[str, int], ...] = ()
 
 
@@ -136,34 +139,36 @@ class ActFact:
 
 @dataclass(frozen=True, slots=True)
 class TimelineFact:
-    """A case's timeline, as its users see it, and what the stores hold: (at, source, type, id) each, in order.
-
-    problem: why it is not whole, by its own word; "" where it says it is.
-    """
+    """A case's timeline, as its users see it, and what the stores hold: (at, source, type, id) each, in order."""
 
     case_id: int
     order_id: int
     shown: tuple[tuple[str, str, str, int], ...]
     held: tuple[tuple[str, str, str, int], ...]
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToldFact:
-    """A complaint or an attachment of the ledger, and the cases that have it. ref: the acknowledged one; 0: none."""
+    """A complaint or an attachment of the ledger, and the cases that have it.
+
+    ref: the acknowledged case; 0: it was never made; None: nobody knows what became of it.
+    """
 
     key: str
-    ref: int
+    ref: int | None
     cases: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceFact:
-    """What a customer last said, as acknowledged, and what is kept. open: said without a clear word: allowed too."""
+    """What a customer last said, as acknowledged, and what is kept. open: said without a clear word: allowed too.
+
+    acked: what that version may say: more than one text where its call was repeated (reading_contacts.py).
+    """
 
     customer_id: int
     acked_version: int
-    acked: str
+    acked: tuple[str, ...]
     version: int
     kept: str
     open: tuple[str, ...] = ()
@@ -171,8 +176,9 @@ class PreferenceFact:
 
 @dataclass(frozen=True)
 class ShopFacts:
-    """All of it; a store that is not part of the stack left its fields None.
+    """All of it; a store that is not part of the stack left its fields None, and so did one that did not answer.
 
+    unknown: what could not be read, and why; a claim that needs it cannot be judged.
     steady: SKUs that did not change while their lines were read; only theirs can be compared with their totals.
     """
 
@@ -189,3 +195,4 @@ class ShopFacts:
     timelines: tuple[TimelineFact, ...] | None = None
     told: tuple[ToldFact, ...] | None = None
     preferences: tuple[PreferenceFact, ...] | None = None
+    unknown: Mapping[Part, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from lakeproof.shop.checkout.models import Step, restock_key
-from lakeproof.shop.claims.facts import CheckoutFact, ParcelFact, Part, PaymentFact, ShopFacts
+from lakeproof.shop.claims.facts import CheckoutFact, ParcelFact, Part, PaymentFact, PreferenceFact, ShopFacts
 from lakeproof.shop.inventory.audit import disagreements, violations
 from lakeproof.shop.inventory.models import receipt_id
 from lakeproof.shop.inventory.statements import KEPT_SECONDS
@@ -28,14 +28,56 @@ type Broken = list[str]
 
 @dataclass(frozen=True)
 class Claim:
-    """`judge` is pure; `needs`: what it looks at."""
+    """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges."""
 
     judge: Callable[[ShopFacts], Broken | None]
     needs: frozenset[Part]
+    subjects: str
+    count: Callable[[ShopFacts], int]
 
     def __call__(self, facts: ShopFacts) -> Broken | None:
-        """What breaks it."""
-        return self.judge(facts)
+        """What breaks it; None: its stores are not there, or could not be read."""
+        return self.judge(facts) if self.is_judged_by(facts) else None
+
+    def is_judged_by(self, facts: ShopFacts) -> bool:
+        """False where something that it needs could not be read."""
+        return not self.needs & facts.unknown.keys()
+
+
+_UNDONE = frozenset({Step.CANCELLED.value, Step.RETURNED.value})
+
+
+def _bought(one: CheckoutFact) -> bool:
+    return Step(one.step).is_bought
+
+
+def _ended(checkouts: Iterable[CheckoutFact] | None) -> list[CheckoutFact]:
+    return [one for one in checkouts or () if Step(one.step).is_end]
+
+
+def _by_order(payments: Iterable[PaymentFact]) -> defaultdict[int, list[PaymentFact]]:
+    found: defaultdict[int, list[PaymentFact]] = defaultdict(list)
+    for payment in payments:
+        found[payment.order_id].append(payment)
+    return found
+
+
+def _ended_count(facts: ShopFacts) -> int:
+    return len(_ended(facts.checkouts))
+
+
+def _with_lines(facts: ShopFacts) -> list[CheckoutFact]:
+    """Those whose lines inventory must still have."""
+    return [
+        one
+        for one in _ended(facts.checkouts)
+        if one.reservation_id is not None and one.age_seconds <= LINES_KEPT_SECONDS
+    ]
+
+
+def _with_receipts(facts: ShopFacts) -> list[CheckoutFact]:
+    """Those whose receipts inventory must still have."""
+    return [one for one in _ended(facts.checkouts) if one.open_seconds <= LINES_KEPT_SECONDS]
 
 
 def money_adds_up(facts: ShopFacts) -> Broken | None:
@@ -131,10 +173,8 @@ def bought_is_sold(facts: ShopFacts) -> Broken | None:
     for line in facts.lines:
         states[line.reservation_id].add(line.state)
     broken = []
-    for one in _ended(facts.checkouts):
-        if one.reservation_id is None or one.age_seconds > LINES_KEPT_SECONDS:
-            continue
-        found = states[one.reservation_id]
+    for one in _with_lines(facts):
+        found = states[one.reservation_id or ""]
         if (found != {"sold"}) if _bought(one) or one.step in _UNDONE else ("held" in found):
             broken.append(
                 f"checkout {one.key}: reservation {one.reservation_id} is {', '.join(sorted(found)) or 'gone'}"
@@ -146,15 +186,16 @@ def what_came_back_is_received_once(facts: ShopFacts) -> Broken | None:
     """Each line that was cancelled, returned, or sold in vain has one receipt of just its units; no other has one."""
     if facts.receipts is None or facts.checkouts is None:
         return None
-    received = {one.id: (one.sku, one.quantity) for one in facts.receipts}
+    received: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for receipt in facts.receipts:
+        received[receipt.id].append((receipt.sku, receipt.quantity))
     broken = []
-    for one in _ended(facts.checkouts):
-        if one.open_seconds > LINES_KEPT_SECONDS:
-            continue
-        wanted: dict[int, tuple[str, int] | None] = {0: None, **dict(enumerate(one.back))}
-        found = {line: received.get(str(receipt_id(restock_key(one.key, line)))) for line in wanted}
+    for one in _with_receipts(facts):
+        ids = [str(receipt_id(restock_key(one.key, line))) for line in range(max(one.lines, len(one.back)))]
+        found = [(line, came) for line, id_ in enumerate(ids) for came in received.get(id_, ())]
+        wanted = list(enumerate(one.back))
         if found != wanted:
-            broken.append(f"checkout {one.key}: {one.step}, came back {found}, wanted {wanted}")
+            broken.append(f"checkout {one.key}: {one.step}, came back (by line) {found}, wanted {wanted}")
     return broken
 
 
@@ -186,22 +227,26 @@ def timelines_are_whole(facts: ShopFacts) -> Broken | None:
     broken = []
     for one in facts.timelines:
         shown, held = Counter(one.shown), Counter(one.held)
-        if one.problem or shown != held:
+        if shown != held:
             lacks = ", ".join(f"{entry[2]} {entry[3]}" for entry in held - shown)
             old = ", ".join(f"{entry[2]} {entry[3]}" for entry in shown - held)
-            why = one.problem or f"lacks {lacks or 'nothing'}; shows {old or 'nothing'} that is not so"
-            broken.append(f"case {one.case_id}: order {one.order_id}: {why}")
+            broken.append(
+                f"case {one.case_id}: order {one.order_id}: lacks {lacks or 'nothing'};"
+                f" shows {old or 'nothing'} that is not so"
+            )
     return broken
 
 
 def complaints_are_kept_once(facts: ShopFacts) -> Broken | None:
-    """An acknowledged complaint, or attachment, is in the acknowledged case, once; an unclear one at most once."""
+    """An acknowledged complaint, or attachment, is in the acknowledged case, once; one that is known not to have been
+    made in none; an unclear one in at most one.
+    """
     if facts.told is None:
         return None
     return [
         f"contact {one.key}: acknowledged as case {one.ref or '-'}, found in {list(one.cases)}"
         for one in facts.told
-        if (one.cases != (one.ref,) if one.ref else len(one.cases) > 1)
+        if (len(one.cases) > 1 if one.ref is None else one.cases != ((one.ref,) if one.ref else ()))
     ]
 
 
@@ -210,12 +255,18 @@ def preferences_are_kept(facts: ShopFacts) -> Broken | None:
     if facts.preferences is None:
         return None
     return [
-        f"customer {one.customer_id}: said {one.acked or 'nothing'} (version {one.acked_version}),"
-        f" kept {one.kept or 'nothing'} (version {one.version})"
+        f"customer {one.customer_id}: said {' or '.join(said or 'nothing' for said in one.acked) or 'two things'}"
+        f" (version {one.acked_version}), kept {one.kept or 'nothing'} (version {one.version})"
         for one in facts.preferences
-        if one.version < one.acked_version
-        or one.kept not in ((one.acked,) if one.version == one.acked_version else one.open)
+        if not is_kept(one)
     ]
+
+
+def is_kept(one: PreferenceFact) -> bool:
+    """True where a customer's preferences are in a state that they may be in."""
+    if one.version == one.acked_version:
+        return one.kept in one.acked
+    return one.version > one.acked_version and one.kept in one.open
 
 
 def events_are_sent(facts: ShopFacts) -> Broken | None:
@@ -242,45 +293,66 @@ def oversold(facts: ShopFacts) -> int | None:
     return None if facts.totals is None else sum(one.oversold for one in facts.totals)
 
 
+# By its name: the judge, what it reads, and what it counts as judged.
 CLAIMS: dict[str, Claim] = {
-    "shop: each payment is the sum of its events": Claim(money_adds_up, frozenset({Part.PAYMENTS})),
-    "shop: captured money is shipped, refunded or open, and belongs to one paid order": Claim(
-        captured_is_shipped_refunded_or_open, frozenset({Part.CHECKOUTS, Part.PAYMENTS})
+    "shop: each payment is the sum of its events": Claim(
+        money_adds_up, frozenset({Part.PAYMENTS}), "payments", lambda facts: len(facts.payments or ())
     ),
-    "shop: what was bought is sent, once": Claim(bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS})),
-    "shop: no checkout is stuck": Claim(no_checkout_is_stuck, frozenset({Part.CHECKOUTS})),
-    "shop: received - sold - reserved = on hand, never below zero": Claim(stock_adds_up, frozenset({Part.STOCK})),
+    "shop: captured money is shipped, refunded or open, and belongs to one paid order": Claim(
+        captured_is_shipped_refunded_or_open,
+        frozenset({Part.CHECKOUTS, Part.PAYMENTS}),
+        "ended checkouts",
+        _ended_count,
+    ),
+    "shop: what was bought is sent, once": Claim(
+        bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS}), "ended checkouts", _ended_count
+    ),
+    "shop: no checkout is stuck": Claim(
+        no_checkout_is_stuck, frozenset({Part.CHECKOUTS}), "checkouts", lambda facts: len(facts.checkouts or ())
+    ),
+    "shop: received - sold - reserved = on hand, never below zero": Claim(
+        stock_adds_up, frozenset({Part.STOCK}), "SKUs", lambda facts: len(facts.totals or ())
+    ),
     "shop: what was bought is sold, what failed holds nothing": Claim(
-        bought_is_sold, frozenset({Part.CHECKOUTS, Part.STOCK})
+        bought_is_sold,
+        frozenset({Part.CHECKOUTS, Part.STOCK}),
+        "ended checkouts of the time that inventory keeps lines",
+        lambda facts: len(_with_lines(facts)),
     ),
     "shop: what was cancelled or returned is on the shelf again, once": Claim(
-        what_came_back_is_received_once, frozenset({Part.CHECKOUTS, Part.STOCK})
+        what_came_back_is_received_once,
+        frozenset({Part.CHECKOUTS, Part.STOCK}),
+        "ended checkouts of the time that inventory keeps lines",
+        lambda facts: len(_with_receipts(facts)),
     ),
-    "shop: events reach Kafka": Claim(events_are_sent, frozenset({Part.OUTBOXES, Part.STOCK})),
+    "shop: events reach Kafka": Claim(
+        events_are_sent,
+        frozenset({Part.OUTBOXES, Part.STOCK}),
+        "outboxes and SKUs",
+        lambda facts: len(facts.outboxes or ()) + len(facts.totals or ()),
+    ),
     f"shop: events of the last {ACTS_WITHIN_SECONDS / 3600:g} h are acted on, once": Claim(
-        events_are_acted_on_once, frozenset({Part.ACTS})
+        events_are_acted_on_once,
+        frozenset({Part.ACTS}),
+        f"events sent {ACT_SECONDS:g} s ago or longer",
+        lambda facts: len(facts.acts or ()),
     ),
     f"shop: timelines of the newest {TIMELINES} cases are whole, and show nothing old": Claim(
-        timelines_are_whole, frozenset({Part.TIMELINES})
+        timelines_are_whole,
+        frozenset({Part.TIMELINES}),
+        "cases that have an order",
+        lambda facts: len(facts.timelines or ()),
     ),
-    "shop: who complained has one case with it": Claim(complaints_are_kept_once, frozenset({Part.CONTACTS})),
-    "shop: who opted out stays opted out": Claim(preferences_are_kept, frozenset({Part.CONTACTS})),
+    "shop: who complained has one case with it": Claim(
+        complaints_are_kept_once,
+        frozenset({Part.CONTACTS}),
+        "complaints and attachments",
+        lambda facts: len(facts.told or ()),
+    ),
+    "shop: who opted out stays opted out": Claim(
+        preferences_are_kept,
+        frozenset({Part.CONTACTS}),
+        "customers who told preferences",
+        lambda facts: len(facts.preferences or ()),
+    ),
 }
-
-
-_UNDONE = frozenset({Step.CANCELLED.value, Step.RETURNED.value})
-
-
-def _bought(one: CheckoutFact) -> bool:
-    return Step(one.step).is_bought
-
-
-def _ended(checkouts: Iterable[CheckoutFact]) -> Iterable[CheckoutFact]:
-    return (one for one in checkouts if Step(one.step).is_end)
-
-
-def _by_order(payments: Iterable[PaymentFact]) -> defaultdict[int, list[PaymentFact]]:
-    found: defaultdict[int, list[PaymentFact]] = defaultdict(list)
-    for payment in payments:
-        found[payment.order_id].append(payment)
-    return found

@@ -1,8 +1,8 @@
 """Looks at every claim, again and again for a while: what is broken at every look is broken."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
@@ -17,15 +17,25 @@ PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
+class Judged:
+    """How many of what."""
+
+    count: int
+    subjects: str
+
+
+@dataclass(frozen=True)
 class Findings:
     """Claim → the keys that break it (claims whose stores are not part of the stack are left out).
 
     oversold: units; None where there is no stock. unknown: what could not be looked at, and why.
+    judged: claim → how many of what were judged, whole: with none of them it holds of nothing.
     """
 
     broken: dict[str, list[str]]
     oversold: int | None
     unknown: tuple[str, ...] = ()
+    judged: dict[str, Judged] = field(default_factory=dict)
 
 
 def look(
@@ -63,26 +73,42 @@ def settled(
     settle_seconds: float = SETTLE_SECONDS,
     pause_seconds: float = PAUSE_SECONDS,
 ) -> Findings:
-    """Look until nothing is broken, or until the time is over: then what was broken at every look is told.
+    """Look until nothing is broken or unknown, or until the time is over: then what was so at every look is told.
 
-    All is read once; after that only what was broken at every look before, and what belongs to it.
+    All is read once; after that only what was broken at every look before, and what belongs to it, and whole what
+    could not be read. A claim whose facts could not be read at the last look is unknown, whatever it was before.
     """
     deadline = Deadline(settle_seconds)
     facts = read(Scope())
     lasting = _broken(facts)
+    judged = _judged(lasting, facts)
     units = oversold(facts)
-    while True:
-        if not any(lasting.values()) or deadline.expired:
-            return Findings(lasting, units)
-        progress("shop: something does not hold; looking again, for the stores are read one after the other")
+    while (any(lasting.values()) or facts.unknown) and not deadline.expired:
+        progress(
+            "shop: something could not be looked at; looking again"
+            if facts.unknown
+            else "shop: something does not hold; looking again, for the stores are read one after the other"
+        )
         deadline.pause(pause_seconds)
         facts = read(scope_of(lasting, facts))
-        lasting = _in_both(lasting, _broken(facts))
+        now = _broken(facts)
+        judged = _judged(now, facts) | judged  # the first look at a claim is the whole one
+        lasting = {name: now[name] for name in now if name not in lasting} | {
+            name: _in_both(before, now.get(name, [])) if CLAIMS[name].is_judged_by(facts) else before
+            for name, before in lasting.items()
+        }
         units = units if (seen := oversold(facts)) is None else seen
+    known = {name: lasting[name] for name in CLAIMS if name in lasting and CLAIMS[name].is_judged_by(facts)}
+    return Findings(known, units, tuple(dict.fromkeys(facts.unknown.values())), judged)
 
 
 def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
     """What the next look has to read, after `facts` were read."""
+    parts = {part for name, broken in lasting.items() if broken for part in CLAIMS[name].needs}
+    if facts.unknown:
+        # What is judged for the first time is judged whole, and so is all that it is compared with.
+        again = (claim.needs for claim in CLAIMS.values() if not claim.is_judged_by(facts))
+        return Scope(frozenset(parts).union(*again))
     subjects = {_subject(word) for broken in lasting.values() for word in broken}
     keys = {subject.removeprefix("checkout ") for subject in subjects if subject.startswith("checkout ")}
     payments = {
@@ -90,7 +116,7 @@ def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
     }
     checkouts = facts.checkouts or ()
     return Scope(
-        frozenset(part for name, broken in lasting.items() if broken for part in CLAIMS[name].needs),
+        frozenset(parts),
         frozenset(keys),
         frozenset(one.order_id for one in checkouts if one.key in keys and one.order_id is not None),
         frozenset(payments),
@@ -101,12 +127,14 @@ def _broken(facts: ShopFacts) -> dict[str, list[str]]:
     return {name: broken for name, claim in CLAIMS.items() if (broken := claim(facts)) is not None}
 
 
-def _in_both(before: dict[str, list[str]], now: dict[str, list[str]]) -> dict[str, list[str]]:
+def _judged(names: Iterable[str], facts: ShopFacts) -> dict[str, Judged]:
+    return {name: Judged(CLAIMS[name].count(facts), CLAIMS[name].subjects) for name in names}
+
+
+def _in_both(before: list[str], now: list[str]) -> list[str]:
     # By what is concerned, not by the words: an age or an amount may have changed meanwhile.
-    return {
-        name: [word for word in now.get(name, []) if _subject(word) in {_subject(each) for each in broken}]
-        for name, broken in before.items()
-    }
+    subjects = {_subject(word) for word in before}
+    return [word for word in now if _subject(word) in subjects]
 
 
 def _subject(word: str) -> str:

@@ -1,12 +1,13 @@
-"""Reads the facts, each store by its account that only reads. Raises: CouldNotLook that names the store."""
+"""Reads the facts, each store by its account that only reads. What does not answer is told, the rest is read."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from lakeproof.errors import CouldNotLook
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.shop.claims.facts import (
     CheckoutFact,
     OutboxFact,
@@ -21,7 +22,8 @@ from lakeproof.shop.claims.facts import (
 )
 from lakeproof.shop.claims.judging import TIMELINES
 from lakeproof.shop.claims.reading_acts import read_acts
-from lakeproof.shop.claims.reading_service import read_timelines, read_told
+from lakeproof.shop.claims.reading_contacts import read_told
+from lakeproof.shop.claims.reading_service import read_timelines
 from lakeproof.shop.claims.rows import READ_SECONDS, rows_of
 from lakeproof.shop.contacts import read_contacts
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
@@ -35,6 +37,7 @@ SELECT c.checkout_key, c.step,
        TIMESTAMPDIFF(MICROSECOND, c.created_at, UTC_TIMESTAMP(6)) / 1000000,
        c.order_id, c.payment_id, c.reservation_id, o.status, o.total,
        TIMESTAMPDIFF(MICROSECOND, COALESCE(c.asked_at, c.created_at), UTC_TIMESTAMP(6)) / 1000000,
+       JSON_LENGTH(c.request, '$.items'),
        CASE WHEN c.step IN ('cancelled', 'returned') OR (c.step = 'failed' AND c.sold) THEN c.request END
 FROM oltp.checkouts c LEFT JOIN oltp.orders o ON o.id = c.order_id
 """
@@ -57,24 +60,58 @@ FROM outbox WHERE sent_at IS NULL
 
 
 def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope) -> ShopFacts:
-    """What of `scope` those stores hold now.
+    """What of `scope` those stores hold now; what could not be read is in its `unknown`.
 
     Orders and checkouts last: what they say is true then was true before elsewhere.
     """
-    there, parts = set(stores), scope.parts
-    found: dict[str, Any] = {}
-    if Store.STOCK in there and Part.STOCK in parts:
-        found |= _stock(stack)
-    if Store.SHOP in there:
-        found |= asyncio.run(_shop(stack, scope, consumed=Store.NOTIFIER in there))
-        if Part.CONTACTS in parts and there & {Store.SUPPORT, Store.NOTIFIER}:
-            # Anew at every look: customers go on telling.
-            found |= asyncio.run(read_told(stack, read_contacts(stack.ledger_dir), there))
-        if Part.TIMELINES in parts and there >= _OF_TIMELINES:
-            found["timelines"] = read_timelines(stack, TIMELINES)
-    if Store.ORDERS in there and Part.CHECKOUTS in parts:
-        found["checkouts"] = _checkouts(stack, scope.checkouts)
-    return ShopFacts(**found)
+    there = set(stores)
+    found, unknown, away = dict[str, Any](), dict[Part, str](), dict[str, str]()
+    for one in _readers(stack, there, scope):
+        if one.part not in scope.parts or not there >= one.stores:
+            continue
+        # A store that did not answer is not waited for again.
+        reason = next((away[store] for store in sorted(one.stores) if store in away), None)
+        if reason is None:
+            try:
+                found |= one.read()
+                continue
+            except (CouldNotLook, InvalidInput) as error:  # also: an account that nobody gave, rubbish in a ledger
+                reason = away[error.where] = error.message
+        unknown[one.part] = reason
+    return ShopFacts(**found, unknown=unknown)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads a part, where these stores are part of the stack: fields of the facts. `read` raises: CouldNotLook."""
+
+    part: Part
+    stores: frozenset[Store]
+    read: Callable[[], dict[str, Any]]
+
+
+def _readers(stack: Stack, there: set[Store], scope: Scope) -> tuple[_Reader, ...]:
+    shop, orders = frozenset({Store.SHOP}), None if scope.orders is None else sorted(scope.orders)
+    # What customers told: anew at every look, for they go on telling.
+    contacts = shop | ({Store.SUPPORT} if Store.SUPPORT in there else {Store.NOTIFIER})
+    return (
+        _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: _stock(stack)),
+        _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": asyncio.run(_outboxes(stack))}),
+        _Reader(
+            Part.PAYMENTS,
+            shop,
+            lambda: {"payments": asyncio.run(_payments(stack, orders, sorted(scope.payments or ())))},
+        ),
+        _Reader(Part.PARCELS, shop, lambda: {"parcels": asyncio.run(_parcels(stack, orders))}),
+        _Reader(Part.ACTS, shop | {Store.NOTIFIER}, lambda: {"acts": asyncio.run(read_acts(stack))}),
+        _Reader(
+            Part.CONTACTS,
+            contacts,
+            lambda: asyncio.run(read_told(stack, read_contacts(stack.ledger_dir), there)),
+        ),
+        _Reader(Part.TIMELINES, shop | _OF_TIMELINES, lambda: {"timelines": read_timelines(stack, TIMELINES)}),
+        _Reader(Part.CHECKOUTS, frozenset({Store.ORDERS}), lambda: {"checkouts": _checkouts(stack, scope.checkouts)}),
+    )
 
 
 def _checkouts(stack: Stack, keys: frozenset[str] | None) -> tuple[CheckoutFact, ...]:
@@ -96,10 +133,11 @@ def _checkouts(stack: Stack, keys: frozenset[str] | None) -> tuple[CheckoutFact,
 
 
 def _checkout(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:
-    order_id, payment_id, reservation_id, status, total, open_seconds, request = more
+    order_id, payment_id, reservation_id, status, total, open_seconds, lines, request = more
     return CheckoutFact(
         *(key, step, float(age), order_id, payment_id, reservation_id, status, total),
         open_seconds=float(open_seconds),
+        lines=int(lines),
         back=_lines_of(request),
     )
 
@@ -108,25 +146,20 @@ def _lines_of(request: str | None) -> tuple[tuple[str, int], ...]:
     return tuple((item["sku"], item["quantity"]) for item in orjson.loads(request)["items"]) if request else ()
 
 
-async def _shop(stack: Stack, scope: Scope, *, consumed: bool) -> dict[str, Any]:
-    parts, found = scope.parts, dict[str, Any]()
-    orders = None if scope.orders is None else sorted(scope.orders)
-    if Part.OUTBOXES in parts:
-        found["outboxes"] = tuple([await _outbox(stack, service) for service in OUTBOXES])
-    if Part.PAYMENTS in parts:
-        rows = await rows_of(stack, "payment", _PAYMENTS, orders, sorted(scope.payments or ()))
-        found["payments"] = tuple(PaymentFact(*row) for row in rows)
-    if Part.PARCELS in parts:
-        rows = await rows_of(stack, "fulfillment", _PARCELS, orders)
-        found["parcels"] = tuple(ParcelFact(*row) for row in rows)
-    if Part.ACTS in parts and consumed:
-        found["acts"] = await read_acts(stack)
-    return found
+async def _outboxes(stack: Stack) -> tuple[OutboxFact, ...]:
+    found = []
+    for service in OUTBOXES:
+        ((unsent, oldest),) = await rows_of(stack, service, _OUTBOX)
+        found.append(OutboxFact(service, int(unsent), float(oldest)))
+    return tuple(found)
 
 
-async def _outbox(stack: Stack, service: str) -> OutboxFact:
-    ((unsent, oldest),) = await rows_of(stack, service, _OUTBOX)
-    return OutboxFact(service, int(unsent), float(oldest))
+async def _payments(stack: Stack, orders: list[int] | None, ids: list[int]) -> tuple[PaymentFact, ...]:
+    return tuple(PaymentFact(*row) for row in await rows_of(stack, "payment", _PAYMENTS, orders, ids))
+
+
+async def _parcels(stack: Stack, orders: list[int] | None) -> tuple[ParcelFact, ...]:
+    return tuple(ParcelFact(*row) for row in await rows_of(stack, "fulfillment", _PARCELS, orders))
 
 
 def _stock(stack: Stack) -> dict[str, Any]:

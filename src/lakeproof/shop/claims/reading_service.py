@@ -1,18 +1,15 @@
-"""What customers see: support's timelines over HTTP, and what became of what they told the shop."""
+"""What customers see: support's timelines over HTTP, and what the stores hold of it."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import orjson
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.shop.claims.facts import PreferenceFact, Store, TimelineFact, ToldFact
+from lakeproof.shop.claims.facts import Store, TimelineFact
 from lakeproof.shop.claims.rows import READ_SECONDS, rows_of
-from lakeproof.shop.contacts import Contact, Contacts, Kind
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -27,12 +24,6 @@ _PARCELS = """
 SELECT f.order_id, f.id, e.type, e.at FROM fulfillments f JOIN fulfillment_events e ON e.fulfillment_id = f.id
 WHERE f.order_id = ANY($1::bigint[])
 """
-_MESSAGES = """
-SELECT m.case_id, m.body FROM cases c JOIN case_messages m ON m.case_id = c.id
-WHERE c.order_id = ANY($1::bigint[]) AND m.author = 'customer'
-"""
-_FILES = "SELECT case_id, sha256 FROM case_attachments WHERE case_id = ANY($1::bigint[])"
-_PREFERENCES = "SELECT customer_id, version, opted_out::text FROM preferences WHERE customer_id = ANY($1::bigint[])"
 
 
 def read_timelines(stack: Stack, newest: int) -> tuple[TimelineFact, ...]:
@@ -59,9 +50,14 @@ def _timeline(support: httpx.Client, case_id: int, order_id: int, held: list[Ent
         states = {name: one["state"] for name, one in told["sources"].items()}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise CouldNotLook(f"no timeline: {type(error).__name__}", where=Store.SUPPORT.value) from error
-    missing = ", ".join(f"{name} is missing" for name, state in states.items() if state == "missing")
+    if missing := sorted(name for name, state in states.items() if state == "missing"):
+        # It says itself that it is not whole: nothing stale or lost is shown, and nothing can be compared.
+        raise CouldNotLook(
+            f"case {case_id}'s timeline lacks {' and '.join(missing)}, which does not answer it",
+            where=Store.SUPPORT.value,
+        )
     wanted = [entry for entry in held if states.get(entry[1]) != "off"]  # switched off on purpose: not asked
-    return TimelineFact(case_id, order_id, tuple(sorted(shown)), tuple(sorted(wanted)), missing)
+    return TimelineFact(case_id, order_id, tuple(sorted(shown)), tuple(sorted(wanted)))
 
 
 async def _held(stack: Stack, orders: list[int]) -> defaultdict[int, list[Entry]]:
@@ -102,54 +98,3 @@ def _iso(at: datetime) -> str:
     # MariaDB's times have no zone, and are UTC.
     plain = at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
     return f"{plain.isoformat(timespec='microseconds')}Z"
-
-
-async def read_told(stack: Stack, contacts: Contacts, there: Collection[Store]) -> dict[str, Any]:
-    """What became of everything in the contacts' ledgers. Raises: CouldNotLook."""
-    found: dict[str, Any] = {}
-    if Store.SUPPORT in there:
-        found["told"] = (*await _complaints(stack, contacts), *await _attachments(stack, contacts))
-    if Store.NOTIFIER in there:
-        found["preferences"] = await _preferences(stack, contacts)
-    return found
-
-
-def _of(kind: Kind, contacts: Contacts) -> list[tuple[Contact, int]]:
-    """(what was told, the acknowledged ref or 0) for every call of that kind."""
-    acked = [(one, one.ref) for one in contacts.acknowledged.values() if one.kind is kind]
-    return acked + [(one, 0) for one in contacts.open.values() if one.kind is kind]
-
-
-async def _complaints(stack: Stack, contacts: Contacts) -> list[ToldFact]:
-    asked = _of(Kind.COMPLAINT, contacts)
-    rows = await rows_of(stack, "support", _MESSAGES, sorted({one.order_id or 0 for one, _ in asked}))
-    cases: defaultdict[str, list[int]] = defaultdict(list)
-    for case_id, body in rows:
-        cases[body].append(case_id)
-    return [ToldFact(one.key, ref, tuple(sorted(cases[one.text]))) for one, ref in asked]
-
-
-async def _attachments(stack: Stack, contacts: Contacts) -> list[ToldFact]:
-    # The case of an open one is known too: it was acknowledged before.
-    asked = _of(Kind.ATTACHMENT, contacts)
-    rows = await rows_of(stack, "support", _FILES, sorted({one.ref for one, _ in asked}))
-    cases: defaultdict[str, list[int]] = defaultdict(list)
-    for case_id, sha256 in rows:
-        cases[sha256].append(case_id)
-    return [ToldFact(one.key, ref, tuple(sorted(cases[one.text]))) for one, ref in asked]
-
-
-async def _preferences(stack: Stack, contacts: Contacts) -> tuple[PreferenceFact, ...]:
-    newest: dict[int, Contact] = {}
-    unclear: defaultdict[int, list[str]] = defaultdict(list)
-    for one, ref in _of(Kind.PREFERENCES, contacts):
-        if not ref:
-            unclear[one.customer_id].append(one.text)
-        elif one.customer_id not in newest or newest[one.customer_id].ref < ref:
-            newest[one.customer_id] = one
-    rows = await rows_of(stack, "notification", _PREFERENCES, sorted(newest))
-    kept = {row[0]: (row[1], ",".join(sorted(orjson.loads(row[2])))) for row in rows}
-    return tuple(
-        PreferenceFact(customer_id, one.ref, one.text, *kept.get(customer_id, (0, "")), tuple(unclear[customer_id]))
-        for customer_id, one in newest.items()
-    )

@@ -8,8 +8,9 @@ import asyncio
 import time
 from dataclasses import replace
 
+from lakeproof.shop.calls import Event, now_us
 from lakeproof.shop.checkout.models import Undoing, order_key_of
-from lakeproof.shop.ledger import Event, Line, now_us
+from lakeproof.shop.ledger import Line
 from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.order.models import Op, Order, Status
 from lakeproof.shop.shoppers.counter import Counter, End, Told

@@ -7,9 +7,9 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 
+from lakeproof.shop.calls import Event, now_us
 from lakeproof.shop.checkout.models import Undoing
 from lakeproof.shop.contacts import Contact, Kind
-from lakeproof.shop.ledger import Event, now_us
 from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.order.models import Order
 from lakeproof.shop.shoppers.buyer import Buyer

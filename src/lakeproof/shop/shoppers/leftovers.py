@@ -6,17 +6,16 @@ answer goes into the ledger of the run that is over, and nothing is ever sent fo
 """
 
 import asyncio
-import fcntl
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.ledger import Event, Line, is_line, now_us, open_calls
-from lakeproof.shop.ledger_writer import LedgerBroken
+from lakeproof.shop.calls import Event, Told, ledgers_in, now_us
+from lakeproof.shop.ledger import Line, OpenCall, open_calls
+from lakeproof.shop.ledger_writer import Written
+from lakeproof.shop.shoppers.ended_runs import REASON, ended_run
 from lakeproof.shop.shoppers.storefront import Shop, Word
 
-REASON = "read after its shopper had ended"
-LONGEST_LINE = 1 << 20
 CHECKOUT_SECONDS = 30.0
 
 
@@ -28,57 +27,53 @@ async def settle_leftovers(folder: Path, shop: Shop, call_seconds: float) -> int
     Raises: InvalidInput for rubbish in a ledger, LedgerBroken where one cannot be written.
     """
     settled, patience = 0, Deadline(CHECKOUT_SECONDS)
-    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
-        try:
-            file = os.open(path, os.O_RDWR | os.O_APPEND)
-        except OSError as error:
-            raise LedgerBroken(f"it cannot be opened: {error.strerror}", where=str(path)) from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            settled += await _settle_run(path, file, shop, call_seconds, patience)
-        except BlockingIOError:
-            continue  # its shoppers live, and settle their calls themselves
-        except _NoAnswer:
-            break
-        except OSError as error:
-            raise LedgerBroken(f"it cannot be written: {error.strerror}", where=str(path)) from error
-        finally:
-            os.close(file)
+    for path in ledgers_in(folder):
+        with ended_run(path, Line.from_json) as run:
+            if run is None or not (left := open_calls(path)):
+                continue
+            await wait_for_the_youngest([call.line for call in left.values()], call_seconds)
+            lines: list[Written] = []
+            answers = True
+            for key, call in left.items():
+                try:
+                    if (line := await _settled(shop, key, call, patience)) is not None:
+                        lines.append(line)
+                except _NoAnswer:
+                    answers = False
+                    break
+            run.append(lines)
+            settled += len(lines)
+            if not answers:
+                break
     return settled
+
+
+async def wait_for_the_youngest(left: Sequence[Told], call_seconds: float) -> None:
+    """Until each of these calls is so old that its service has given it up."""
+    newest = max(line.at_us for line in left)
+    await asyncio.sleep(max(0.0, min(call_seconds, call_seconds - (now_us() - newest) / 1e6)))
 
 
 class _NoAnswer(Exception):
     """The shop does not answer now."""
 
 
-async def _settle_run(path: Path, file: int, shop: Shop, call_seconds: float, patience: Deadline) -> int:
-    """One run's open calls, its ledger locked in `file`; `patience`: for checkouts under way, of all runs.
+async def _settled(shop: Shop, key: str, call: OpenCall, patience: Deadline) -> Line | None:
+    """What became of it; None where nobody can tell. `patience`: for checkouts under way, of all runs.
 
-    Raises: OSError, InvalidInput, _NoAnswer.
+    Raises: _NoAnswer.
     """
-    left = open_calls(path)
-    if not left:
-        return 0
-    newest = max(call.line.at_us for call in left.values())
-    await asyncio.sleep(max(0.0, min(call_seconds, call_seconds - (now_us() - newest) / 1e6)))
-    _cut_broken_line(file)
-    settled = 0
-    for key, call in left.items():
-        if not await _has_ended(shop, key, patience):
-            continue
-        answer = await shop.read(key)
-        if answer.word is not Word.OK:
-            raise _NoAnswer
-        state = call.state_of(answer.order)
-        if state is not None:
-            line = call.line
-            told = Line(
-                now_us(), line.run, key, line.op, line.attempt + 1, Event.SETTLED, state.version, answer.order, REASON
-            )
-            _write(file, told)
-            settled += 1
-    os.fdatasync(file)
-    return settled
+    if not await _has_ended(shop, key, patience):
+        return None
+    answer = await shop.read(key)
+    if answer.word is not Word.OK:
+        raise _NoAnswer
+    state, line = call.state_of(answer.order), call.line
+    if state is None:
+        return None
+    return Line(
+        *(now_us(), line.run, key, line.op, line.attempt + 1, Event.SETTLED, state.version, answer.order), REASON
+    )
 
 
 async def _has_ended(shop: Shop, key: str, patience: Deadline) -> bool:
@@ -93,22 +88,3 @@ async def _has_ended(shop: Shop, key: str, patience: Deadline) -> bool:
             return False
         await asyncio.sleep(min(0.5, patience.left))
     return True
-
-
-def _cut_broken_line(file: int) -> None:
-    """Take away a last line that was not finished or that a crash spoilt, as `read_lines` forgives one.
-
-    The next line would stand behind it, where nothing is forgiven.
-    """
-    size = os.fstat(file).st_size
-    tail = os.pread(file, min(size, LONGEST_LINE), max(0, size - LONGEST_LINE))
-    whole = tail.endswith(b"\n")
-    last = tail[tail.rfind(b"\n", 0, len(tail) - 1 if whole else len(tail)) + 1 :]
-    if not whole or not is_line(last):
-        os.ftruncate(file, size - len(last))
-
-
-def _write(file: int, line: Line) -> None:
-    view = memoryview(line.to_bytes())
-    while view:
-        view = view[os.write(file, view) :]

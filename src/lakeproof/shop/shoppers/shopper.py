@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from lakeproof.shop.ledger import Event, Line, State, now_us
+from lakeproof.shop.calls import Event, now_us
+from lakeproof.shop.ledger import Line, State
 from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.order.models import Item, Op, Order, Status
 from lakeproof.shop.shoppers.plan import Basket, Visit

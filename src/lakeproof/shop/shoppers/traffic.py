@@ -16,11 +16,13 @@ import aiohttp
 import uvloop
 
 from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.shop.claims.reading_contacts import KeptInStack
 from lakeproof.shop.contacts import FOLDER
 from lakeproof.shop.ledger_writer import Ledger
 from lakeproof.shop.shoppers.counter import Counter
 from lakeproof.shop.shoppers.customer import Customer
 from lakeproof.shop.shoppers.desk import ServiceDesk
+from lakeproof.shop.shoppers.leftover_contacts import Keeping, settle_contacts
 from lakeproof.shop.shoppers.leftovers import settle_leftovers
 from lakeproof.shop.shoppers.plan import Visit, plan
 from lakeproof.shop.shoppers.purchases import Purchase, purchases
@@ -67,12 +69,14 @@ class Traffic:
         enter_counter: Callable[[], AbstractAsyncContextManager[Counter]] | None = None,
         enter_desk: Callable[[], AbstractAsyncContextManager[ServiceDesk]] | None = None,
         purchase_rate: float = 0.0,
+        keeping: Keeping | None = None,
     ) -> None:
         """`enter_shop`: opens the shop, once, inside the traffic's event loop. `call_seconds`: its longest call.
         `enter_counter`, `enter_desk`: open the checkout, and what a customer meets beside it, where `purchase_rate`
         buy there per second, beside the calls of `rate`.
 
         settles_leftovers: False where it is not the shop that the earlier runs of `ledger_dir` bought in.
+        keeping: where it is looked what became of what killed customers told; None: nowhere.
         Raises: InvalidInput for a rate or a run that cannot be.
         """
         if not 0 < rate <= 5_000:
@@ -84,6 +88,7 @@ class Traffic:
         self._settles_leftovers = settles_leftovers
         self._enter_counter, self._enter_desk, self._purchase_rate = enter_counter, enter_desk, purchase_rate
         self._met: _Met | None = None
+        self._keeping = keeping
         self.tally = Tally()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -122,7 +127,7 @@ class Traffic:
                 contacts = await more.enter_async_context(Ledger.open(self._ledger_dir / FOLDER, self.run))
                 self._met = _Met(counter, await more.enter_async_context(self._enter_desk()), contacts)
             if self._settles_leftovers:
-                await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
+                await self._settle(shop)
             self.tally = Tally()
             reporter = asyncio.create_task(self._show(progress)) if progress else None
             try:
@@ -137,7 +142,13 @@ class Traffic:
     async def settle_leftovers(self) -> int:
         """Settle what earlier runs left open, and send nothing. Raises: InvalidInput, LedgerBroken."""
         async with self._enter_shop() as shop:
-            return await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
+            return await self._settle(shop)
+
+    async def _settle(self, shop: Shop) -> int:
+        settled = await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
+        if self._keeping is not None:
+            settled += await settle_contacts(self._ledger_dir, self._keeping, self._call_seconds)
+        return settled
 
     async def _send(self, seconds: float | None, ledger: Ledger, shop: Shop) -> float:
         """Send each visit when it is due, then wait for the shoppers. Gives the seconds of sending."""
@@ -259,6 +270,7 @@ def of_stack(
             call_seconds=call_seconds,
         ),
         purchase_rate=purchase_rate,
+        keeping=KeptInStack(stack),
     )
 
 

@@ -1,0 +1,71 @@
+"""PostgreSQL's configuration: its files as text, and where its socket lies."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from lakeproof.stack.stack import Stack
+
+NAME = "postgres"
+MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
+MAX_CONNECTIONS = 200
+SLOT_KEEPS = "512MB"  # a slot that nobody reads loses its place beyond it, before the disk is full
+
+
+def postgresql_conf(stack: Stack, database: Path) -> str:
+    """The server's configuration; every option is valid in 15 and in 17."""
+    etc = stack.etc_dir(NAME)
+    return f"""\
+data_directory = '{database}'
+hba_file = '{etc / "pg_hba.conf"}'
+ident_file = '{etc / "pg_ident.conf"}'
+listen_addresses = '{stack.settings.host}'
+port = {stack.port(NAME, "tcp")}
+unix_socket_directories = '{socket_folder(stack)}'
+unix_socket_permissions = 0700
+password_encryption = 'scram-sha-256'
+max_connections = {MAX_CONNECTIONS}
+timezone = 'UTC'
+log_timezone = 'UTC'
+lc_messages = 'C'
+# what was acknowledged survives kill -9 and a power cut
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+# change capture
+wal_level = logical
+max_wal_senders = 6
+max_replication_slots = 6
+max_slot_wal_keep_size = {SLOT_KEEPS}
+# what a dead client had asked for does not go on holding locks
+client_connection_check_interval = 1s
+# small
+shared_buffers = 32MB
+min_wal_size = 64MB
+max_wal_size = 512MB
+max_parallel_workers_per_gather = 0
+jit = off
+# nothing of it outside its own folder, and no need of /dev/shm
+dynamic_shared_memory_type = mmap
+# no statement in the log: passwords stand in some
+log_destination = 'stderr'
+logging_collector = off
+log_min_error_statement = panic
+"""
+
+
+# Who comes over TCP or the socket proves it by a password, always; nobody copies the whole server.
+PG_HBA = """\
+local all all scram-sha-256
+host all all 127.0.0.0/8 scram-sha-256
+"""
+
+
+def socket_folder(stack: Stack) -> Path:
+    """Where the socket lies: beside the data, or under the temporary folder where its path would be too long."""
+    beside = stack.data_dir(NAME) / "run"
+    if len(os.fsencode(beside / ".s.PGSQL.65535")) <= MAX_SOCKET_PATH:
+        return beside
+    short = hashlib.sha256(os.fsencode(stack.state_dir)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"lakeproof-postgres-{short}"

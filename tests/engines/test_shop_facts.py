@@ -1,0 +1,107 @@
+"""The shop's facts are read from real MariaDB and PostgreSQL; a database that is away hides nothing of the other."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.shop.calls import Event, now_us
+from lakeproof.shop.claims.facts import Part, Scope, Store
+from lakeproof.shop.claims.reading import read_facts
+from lakeproof.shop.claims.reading_contacts import KeptInStack
+from lakeproof.shop.contacts import FOLDER, Contact, Kind, read_contacts
+from lakeproof.shop.shoppers.leftover_contacts import settle_contacts
+from lakeproof.stack.engines import mysql, postgres_session
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.proof]
+
+STORES = (Store.ORDERS, Store.SHOP, Store.NOTIFIER, Store.SUPPORT)
+READ = {Part.CHECKOUTS, Part.PAYMENTS, Part.PARCELS, Part.OUTBOXES, Part.ACTS, Part.CONTACTS}
+CHECKOUT = """
+INSERT INTO oltp.checkouts (checkout_key, digest, request, step, sold, attempts, trace_id, owner, held_until, is_open,
+                            created_at, updated_at)
+VALUES (%s, 'd', %s, %s, FALSE, 1, 't', '', UTC_TIMESTAMP(6), FALSE, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
+"""
+CASE = """
+WITH made AS (INSERT INTO cases (customer_id, order_id, subject, status, version, created_at, updated_at)
+              VALUES (7, 70, 's', 'open', 1, now(), now()) RETURNING id),
+     said AS (INSERT INTO case_messages (case_id, author, body, at) SELECT id, 'customer', 'late', now() FROM made)
+INSERT INTO case_attachments (case_id, name, content_type, size, sha256, file, place, created_at)
+SELECT id, 'n', 'text/plain', 1, 'sha', $1, 'local', now() FROM made RETURNING case_id
+"""
+PREFERENCES = """
+INSERT INTO preferences (customer_id, opted_out, version, updated_at) VALUES (7, '["order/email"]', 1, now())
+"""
+
+
+@pytest.fixture(scope="module")
+def supervisor(up: Callable[..., SupervisorClient]) -> SupervisorClient:
+    return up("postgres", "mysql")
+
+
+@pytest.fixture(scope="module")
+def case_id(stack: Stack, supervisor: SupervisorClient) -> int:
+    """A case with a message and a file; beside it preferences, and checkouts of three lines."""
+    request = json.dumps({"items": [{"sku": sku, "quantity": 2} for sku in "abc"]})
+    with mysql.connect(stack, "root", "mysql-root", 10.0) as connection, connection.cursor() as cursor:
+        cursor.execute(CHECKOUT, ("k-done", request, "done"))
+        cursor.execute(CHECKOUT, ("k-returned", request, "returned"))
+        connection.commit()
+
+    async def fill() -> int:
+        root = ("postgres", "postgres-root", 10.0, "shop")
+        async with postgres_session.connection(stack, *root, "notification") as connection:
+            await connection.execute(PREFERENCES)
+        async with postgres_session.connection(stack, *root, "support") as connection:
+            return int(await connection.fetchval(CASE, uuid.uuid4()))
+
+    return asyncio.run(fill())
+
+
+def test_every_line_of_every_checkout_is_counted(stack: Stack, case_id: int) -> None:
+    found = read_facts(stack, STORES, Scope(frozenset(READ)))
+    assert found.unknown == {}
+    assert {(one.key, one.lines, len(one.back)) for one in found.checkouts or ()} == {
+        ("k-done", 3, 0),
+        ("k-returned", 3, 3),
+    }
+    assert (found.payments, found.parcels, found.acts) == ((), (), ())
+
+
+def test_what_killed_customers_told_is_settled_by_what_is_there(stack: Stack, case_id: int, tmp_path: Path) -> None:
+    def line(key: str, kind: Kind, text: str, ref: int = 0, customer_id: int = 7) -> bytes:
+        at_us = now_us() - 60_000_000
+        return Contact(at_us, "dead", key, kind, Event.INVOKE, customer_id, 70, text, ref).to_bytes()
+
+    lines = [
+        line("made", Kind.COMPLAINT, "late"),
+        line("never", Kind.COMPLAINT, "another"),
+        line("file", Kind.ATTACHMENT, "sha", case_id),
+        line("lost-file", Kind.ATTACHMENT, "sha-2", case_id),
+        line("out", Kind.PREFERENCES, "order/email"),
+        line("out-never", Kind.PREFERENCES, "order/email", customer_id=8),
+    ]
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "dead.jsonl").write_bytes(b"".join(lines))
+    assert asyncio.run(settle_contacts(tmp_path, KeptInStack(stack), 7.0)) == len(lines)
+    settled = {key: one.ref for key, one in read_contacts(tmp_path).acknowledged.items()}
+    expected = {"made": case_id, "never": 0, "file": case_id, "lost-file": 0, "out": 1, "out-never": 0}
+    assert (settled, read_contacts(tmp_path).unclear) == (expected, 0)
+
+
+def test_a_database_that_is_frozen_is_unknown_and_the_other_is_read(
+    stack: Stack, case_id: int, supervisor: SupervisorClient
+) -> None:
+    supervisor.kill("postgres", "STOP")
+    try:
+        found = read_facts(stack, STORES, Scope(frozenset(READ)))
+    finally:
+        supervisor.kill("postgres", "CONT")
+    assert len(found.checkouts or ()) == 2
+    assert set(found.unknown) == READ - {Part.CHECKOUTS}
+    assert len(set(found.unknown.values())) == 1

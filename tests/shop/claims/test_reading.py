@@ -1,0 +1,42 @@
+"""What does not answer is told once and not waited for again; the rest is read. No engine."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.shop.claims import reading
+from lakeproof.shop.claims.facts import Part, Scope, Store
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+        asked.append(service)
+        raise CouldNotLook("no answer", where=Store.SHOP.value)
+
+    monkeypatch.setattr(reading, "rows_of", rows_of)
+    monkeypatch.setattr(reading, "_stock", lambda stack: {"totals": ()})
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys: ())
+    found = reading.read_facts(object.__new__(Stack), Store, Scope())
+    assert (found.totals, found.checkouts, len(asked)) == ((), (), 1)
+    assert set(found.unknown) == set(Part) - {Part.STOCK, Part.CHECKOUTS}
+    assert set(found.unknown.values()) == {"postgres: no answer"}
+
+
+def test_an_account_that_nobody_gave_makes_its_store_unknown_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody_elses = Stack(Settings(mode="external", state_dir=Path("/nowhere")))
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys: ())
+    found = reading.read_facts(somebody_elses, (Store.ORDERS, Store.SHOP), Scope())
+    assert found.checkouts == ()
+    assert set(found.unknown) == {Part.PAYMENTS, Part.PARCELS, Part.OUTBOXES}
+
+
+def test_a_store_that_is_not_part_of_the_stack_is_not_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys: ())
+    found = reading.read_facts(object.__new__(Stack), (Store.ORDERS,), Scope())
+    assert (found.checkouts, found.payments, found.unknown) == ((), None, {})
