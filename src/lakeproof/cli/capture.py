@@ -38,7 +38,8 @@ def register(
     """Hand a connector's file to Kafka Connect: a changed one (a new table), or one that was deleted there.
 
     It goes on from its old position: no row is lost or read twice. A new table's earlier rows are read as well; it
-    must have its reader first (an SQL file, then `lakeproof lake redeploy`), and is refused without.
+    must have its reader first (an SQL file, then `lakeproof lake redeploy`), and is refused without. One of
+    PostgreSQL is added to the publication on the way.
     """
     from lakeproof.lake.capture.new_tables import require_readers
     from lakeproof.lake.capture.registration import register as hand_over

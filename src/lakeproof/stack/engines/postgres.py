@@ -220,16 +220,25 @@ def _run_initdb(argv: list[str]) -> None:
 
 @asynccontextmanager
 async def connection(
-    stack: Stack, user: str, secret: str, seconds: float, database: str = "postgres", schema: str | None = None
+    stack: Stack,
+    user: str,
+    secret: str,
+    seconds: float,
+    database: str = "postgres",
+    schema: str | None = None,
+    lock_seconds: int | None = None,
 ) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     """A connection of one of the accounts, autocommit; the whole block within `seconds`, then TimeoutError.
 
-    schema: where plain names are looked for; None: as the account has it.
+    schema: where plain names are looked for; None: as the account has it. lock_seconds: how long it waits for a lock.
     Raises: asyncpg's errors, OSError.
     """
     import asyncpg
 
     host, port = stack.host_port(NAME, "tcp")
+    options = {"search_path": schema} if schema else {}
+    if lock_seconds is not None:
+        options["lock_timeout"] = f"{lock_seconds}s"
     async with asyncio.timeout(seconds):
         opened = await asyncpg.connect(
             host=host,
@@ -238,7 +247,7 @@ async def connection(
             password=stack.secret(secret),
             database=database,
             ssl=False,
-            server_settings={"search_path": schema} if schema else None,
+            server_settings=options or None,
         )
         try:
             yield opened
@@ -255,11 +264,12 @@ def select(
     seconds: float = 10.0,
     database: str = "postgres",
     schema: str | None = None,
+    lock_seconds: int | None = None,
 ) -> list[tuple[Any, ...]]:
     """The rows of one statement, for whoever is no coroutine. Raises: asyncpg's errors, OSError."""
 
     async def ask() -> list[tuple[Any, ...]]:
-        async with connection(stack, user, secret, seconds, database, schema) as opened:
+        async with connection(stack, user, secret, seconds, database, schema, lock_seconds) as opened:
             return [tuple(row) for row in await opened.fetch(sql, *args)]
 
     return asyncio.run(ask())
@@ -368,19 +378,22 @@ async def _make_tables(root: "asyncpg.Connection[asyncpg.Record]", schema: str) 
 
 
 async def _publish(stack: Stack) -> None:
-    """Have the tables that the connector's file lists in the publication, each list once."""
+    """Have the publication, once, with those tables of the connector's file that are there.
+
+    A table that comes later is added by `lakeproof capture register`, which looks for its reader first.
+    """
     from lakeproof.lake.capture.connector import published_tables
 
-    tables = published_tables(accounts.DATABASE)
-    definition = provisioned.digest(*tables)
+    definition = provisioned.digest(PUBLICATION)
     if provisioned.is_made(stack, NAME, "publication", definition):
         return
     async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
-        known = await _names(root, "SELECT pubname FROM pg_publication")
-        listed = ", ".join(tables)
-        if PUBLICATION in known:
-            await root.execute(f"ALTER PUBLICATION {PUBLICATION} SET TABLE {listed}")
-        else:
+        if PUBLICATION not in await _names(root, "SELECT pubname FROM pg_publication"):
+            wanted = published_tables(accounts.DATABASE)
+            there = await _names(
+                root, "SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL", wanted
+            )
+            listed = ", ".join(table for table in wanted if table in there)
             await root.execute(
                 f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {listed} WITH (publish = 'insert, update, delete')"
             )
