@@ -14,7 +14,9 @@ import asyncpg
 import httpx
 import pytest
 
+from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
+from lakeproof.drills.diagnosis import Diagnosis
 from lakeproof.drills.examination import examine
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import commands
@@ -24,6 +26,7 @@ from lakeproof.lake.integrity.report import CheckReport
 from lakeproof.lake.job.databases import SHOP, present
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.asking import ask
+from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.database.postgres import TROUBLES
 from lakeproof.stack.engines import postgres
@@ -257,6 +260,52 @@ def test_rows_changed_past_capture_are_found_by_table_and_key(stack: Stack, clie
     }
 
 
+def order(order: str) -> Callable[[Stack], object]:
+    return lambda stack: commands.send(stack, "PUT", f"/connectors/shop/{order}")
+
+
+def cancel_the_job(stack: Stack) -> None:
+    base = f"{stack.url('flink-jobmanager')}/jobs"
+    jobs = httpx.get(f"{base}/overview", trust_env=False).json()["jobs"]
+    mine = next(job["jid"] for job in jobs if job["name"] == "lake-shop" and job["state"] == "RUNNING")
+    httpx.patch(f"{base}/{mine}?mode=cancel", trust_env=False).raise_for_status()
+
+
+TROUBLE: tuple[tuple[str, Callable[[Stack], object]], ...] = (
+    ("shop_paused_connector", order("pause")),
+    ("shop_stopped_connector", order("stop")),
+    ("shop_deleted_connector", lambda stack: commands.send(stack, "DELETE", "/connectors/shop")),
+    ("shop_connector_login_rejected", lambda stack: root(stack, "ALTER ROLE cdc PASSWORD 'another'")),
+    ("shop_connector_grant_lost", lambda stack: root(stack, "ALTER ROLE cdc NOREPLICATION")),
+    ("shop_job_ended", cancel_the_job),
+)
+
+
+def await_diagnosis(stack: Stack, wanted: list[str]) -> Diagnosis:
+    """One that names these causes, and has nothing out of range besides."""
+    last: list[str] = []
+
+    def look() -> Diagnosis | None:
+        found = examine(stack).diagnosis
+        last[:] = [*(finding.cause.id for finding in found.findings), *(seen.probe for seen in found.unknown)]
+        return found if last == wanted else None
+
+    return Deadline(90).wait_for(f"diagnosis: {wanted or 'healthy'}", look, seen=lambda: " ".join(last))
+
+
+@pytest.mark.parametrize(("cause", "make"), TROUBLE, ids=[name for name, _ in TROUBLE])
+def test_trouble_of_this_capture_is_called_by_its_own_name_and_its_repair_mends_it(
+    stack: Stack, client: SupervisorClient, cause: str, make: Callable[[Stack], object]
+) -> None:
+    await_diagnosis(stack, [])
+    make(stack)
+    found = await_diagnosis(stack, [cause])
+    known = all_mitigations()
+    for step in found.findings[0].cause.repairs:
+        print(known[step.id].run(stack, parse_arguments(known[step.id].arguments, step.arguments, step.id)))
+    await_diagnosis(stack, [])
+
+
 def drop_the_slot(stack: Stack) -> None:
     """As somebody by hand; the connector is left stopped."""
     commands.send(stack, "PUT", "/connectors/shop/stop")
@@ -312,11 +361,7 @@ def test_a_new_slot_reads_all_rows_anew_and_check_lists_what_the_gap_left(
     root(stack, "UPDATE support.cases SET subject = 'in the gap' WHERE id = $1", changed)
     asyncio.run(_one_more(stack))
 
-    def named() -> bool | None:
-        found = [finding.cause.id for finding in examine(stack).diagnosis.findings]
-        return True if found == ["shop_slot_missing"] else None
-
-    Deadline(90).wait_for("the diagnosis to name it and nothing else", named)
+    await_diagnosis(stack, ["shop_slot_missing"])
     shown = lakeproof("capture", "new-slot", "shop")
     assert (shown.returncode, "nothing was done" in shown.stdout + shown.stderr) == (0, True), shown.stderr
     assert root(stack, "SELECT 1 FROM pg_replication_slots") == []
@@ -337,4 +382,4 @@ def test_a_new_slot_reads_all_rows_anew_and_check_lists_what_the_gap_left(
     assert {(table, key) for table, wrong, key in found if wrong is Wrong.PHANTOM} >= {("shop.cases", str(deleted))}
     assert {table for table, wrong, _ in found if wrong is Wrong.DUPLICATED} == appended
     assert {table for table, wrong, _ in found} <= {"shop.cases", *appended}
-    Deadline(60).wait_for("a healthy diagnosis", lambda: True if examine(stack).diagnosis.healthy else None)
+    await_diagnosis(stack, [])

@@ -4,10 +4,11 @@ What changed in between is not in the log any more. The connector reads all rows
 become right but for rows deleted in between, and append-only ones hold their rows twice (docs/postgresql.md).
 """
 
+import json
 from collections.abc import Callable
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import publication, slot
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import Connector, find_connector
@@ -15,6 +16,8 @@ from lakeproof.stack.stack import Stack
 
 FREE_SECONDS = 30.0
 BEGIN_SECONDS = 90.0
+# Where a worker keeps the offsets of all connectors, beside a topic of a connector's own (stack/engines/connect.py).
+WORKER_OFFSETS = "_connect_offsets"
 
 
 def require_lost(stack: Stack, name: str) -> Connector:
@@ -52,7 +55,7 @@ def steps(connector: Connector) -> tuple[str, ...]:
     return (
         f"PUT {there}/stop",
         f"SELECT pg_drop_replication_slot('{slot.slot_name(connector)}'), where it is there",
-        f"DELETE {there}/offsets",
+        f"a record without value under each key of {there}/offsets, in {', '.join(_offset_topics(connector))}",
         f"PUT {there}/resume",
     )
 
@@ -71,7 +74,7 @@ def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.
     tell(drop)
     _drop(stack, connector)
     tell(forget)
-    send(stack, "DELETE", f"{there}/offsets")
+    _forget_offsets(stack, connector)
     tell(resume)
     send(stack, "PUT", f"{there}/resume")
     await_state(stack, name, "RUNNING", seconds=BEGIN_SECONDS)
@@ -81,6 +84,40 @@ def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.
         return seen if seen is not None and seen.active and seen.status != slot.LOST else None
 
     return Deadline(BEGIN_SECONDS).wait_for(f"a new slot {slot.slot_name(connector)}", made)
+
+
+def _offset_topics(connector: Connector) -> tuple[str, ...]:
+    return (connector.config["offsets.storage.topic"].replace("@name@", connector.name), WORKER_OFFSETS)
+
+
+def _forget_offsets(stack: Stack, connector: Connector) -> None:
+    """What `DELETE /connectors/NAME/offsets` is for.
+
+    Kafka Connect 4.3.1 never answers it where exactly-once is on and the connector has an offsets topic of its own:
+    its second write fails ("Cannot add partition … to transaction while in state READY") and nobody is told. So the
+    same records are written here, while the connector is stopped, and Connect is asked whether it knows none.
+    """
+    from confluent_kafka import KafkaException, Producer
+
+    there = f"/connectors/{connector.name}/offsets"
+    known = send(stack, "GET", there)["offsets"]
+    keys = [json.dumps([connector.name, one["partition"]], separators=(",", ":")) for one in known]
+    # Connect's own partitioner, for a topic of several partitions.
+    producer = Producer({"bootstrap.servers": stack.address("kafka", "tcp"), "acks": "all", "partitioner": "murmur2"})
+    try:
+        for topic in _offset_topics(connector):
+            for key in keys:
+                producer.produce(topic, key=key.encode(), value=None)
+        unsent = producer.flush(FREE_SECONDS)
+    except KafkaException as error:
+        raise NotReady(error.args[0].str(), where="kafka") from error
+    if unsent:
+        raise NotReady(f"{unsent} records were not taken", where="kafka", next_action="the same again")
+
+    def forgotten() -> bool | None:
+        return None if send(stack, "GET", there)["offsets"] else True
+
+    Deadline(FREE_SECONDS).wait_for(f"Connect to know no offsets of {connector.name}", forgotten)
 
 
 def _drop(stack: Stack, connector: Connector) -> None:
