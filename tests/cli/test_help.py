@@ -25,7 +25,7 @@ COMMANDS = leaves(typer.main.get_command(build()))
 # They act, or print what is no data of ours: configuration files, a shell's exports.
 WITHOUT_JSON = {
     *("demo", "down", "start", "stop", "kill", "serve"),
-    *("fault inject", "fault remove", "capture register", "incident export", "runbook write"),
+    *("fault inject", "fault remove", "capture new-slot", "capture register", "incident export", "runbook write"),
     *("render prometheus", "render alertmanager", "ring replace", "projector rebuild"),
 }
 

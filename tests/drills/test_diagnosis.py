@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lakeproof.arguments import parse_arguments
 from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose, part_of
+from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.components import answers_probe, ready_probe
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import all_probes
@@ -18,7 +20,10 @@ PROBES = all_probes()
 CAUSES = load_causes(PROBES)
 NO_ANSWER = "no answer"
 
-HEALTHY: dict[str, Value] = {
+# The probes that PostgreSQL's capture has of its own.
+OF_BOTH = [name for name in PROBES if f"shop-{name}" in PROBES]
+
+ONE_HEALTHY: dict[str, Value] = {
     "connector-state": "RUNNING",
     "task-state": "RUNNING",
     "task-failure": "none",
@@ -39,6 +44,7 @@ HEALTHY: dict[str, Value] = {
     **{name: "answers" for name in PROBES if name.endswith("-answers")},
     **{name: "yes" for name in PROBES if name.endswith("-ready")},
 }
+HEALTHY = ONE_HEALTHY | {f"shop-{name}": ONE_HEALTHY[name] for name in OF_BOTH} | {"shop-slot-state": "kept"}
 BEHIND: dict[str, Value] = {"topic-silence": 40.0, "source-lag": 40_000}
 CONNECT_GONE: dict[str, Value] = {
     "connector-state": NO_ANSWER,
@@ -71,6 +77,7 @@ GROWING = {
     "checkpoints-failed",
     "publish-age",
 }
+GROWING |= {f"shop-{name}" for name in GROWING}
 LIVENESS = {probe.source: probe.id for probe in PROBES.values() if probe.liveness}
 
 
@@ -78,6 +85,11 @@ def gone(name: str, how: str) -> dict[str, Value]:
     """What the component's own two probes read while it is down (refused) or hangs (silent)."""
     ready = {f"{name}-ready": "no answer: ConnectError"} if f"{name}-ready" in PROBES else {}
     return {LIVENESS[name]: how, **ready}
+
+
+def of_shop(*readings: dict[str, Value]) -> dict[str, Value]:
+    """The same readings, of PostgreSQL's capture."""
+    return {f"shop-{name}": value for changed in readings for name, value in changed.items()}
 
 
 def look(changed: dict[str, Value]) -> Diagnosis:
@@ -194,10 +206,72 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("checkpoints_failing", {"checkpoint-age": 70.0, "checkpoints-failed": 9, **NOT_PUBLISHED}),
     ("publishing_frozen", {"publisher-status": "frozen", **NOT_PUBLISHED}),
     ("publishing_failing", {"publisher-status": "degraded", **NOT_PUBLISHED}),
+    ("shop_paused_connector", of_shop({"connector-state": "PAUSED", "task-state": "PAUSED"}, BEHIND)),
+    ("shop_stopped_connector", of_shop({"connector-state": "STOPPED", "task-state": None}, BEHIND)),
+    ("shop_deleted_connector", of_shop({"connector-state": None, "task-state": None}, BEHIND)),
+    ("shop_connector_login_rejected", of_shop({"capture-login": "rejected", "task-state": "FAILED"}, BEHIND)),
+    ("shop_connector_grant_lost", of_shop({"missing-privileges": 1, "task-state": "FAILED"}, BEHIND)),
+    ("shop_failed_task", of_shop({"task-state": "FAILED", "task-failure": "no database"}, BEHIND)),
+    ("shop_ticker_stopped", of_shop({"heartbeat-age": 40.0}, BEHIND)),
+    (
+        "shop_slot_lost",
+        of_shop({"slot-state": "lost", "task-state": "FAILED", "task-failure": "position lost"}, BEHIND),
+    ),
+    ("shop_slot_missing", of_shop({"slot-state": None, "task-state": "FAILED", "task-failure": "other"}, BEHIND)),
+    (
+        "postgres_down",
+        {
+            "postgres-answers": "refused",
+            "payment-service-ready": "/health says 503: postgres",
+            **of_shop(DATABASE_GONE, {"slot-state": NO_ANSWER, "task-state": "FAILED"}, BEHIND),
+        },
+    ),
+    ("shop_job_missing", of_shop({"job-state": None, "checkpoint-age": None}, NOT_PUBLISHED)),
+    ("shop_job_ended", of_shop({"job-state": "ended", "checkpoint-age": 70.0}, NOT_PUBLISHED)),
+    ("shop_job_restarting", of_shop(JOB_FAILS)),
+    ("shop_checkpoints_failing", of_shop({"checkpoint-age": 70.0, "checkpoints-failed": 9}, NOT_PUBLISHED)),
+    ("shop_publishing_frozen", of_shop({"publisher-status": "frozen"}, NOT_PUBLISHED)),
+    ("shop_publishing_failing", of_shop({"publisher-status": "degraded"}, NOT_PUBLISHED)),
+    # Stopped by hand: its stop stops connector and job.
+    (
+        "shop_capture_down",
+        {
+            **gone("shop-capture", "refused"),
+            **of_shop(
+                {"source-lag": NO_ANSWER, "heartbeat-age": 40.0, "topic-silence": 40.0},
+                {"connector-state": "STOPPED", "task-state": None, "job-state": "ended", "checkpoint-age": 70.0},
+                NOT_PUBLISHED,
+            ),
+        },
+    ),
+    # Trouble of what both stand on, and of the other one alone.
+    (
+        "connect_down",
+        {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND, **of_shop(CONNECT_GONE, BEHIND)},
+    ),
+    (
+        "kafka_down",
+        {
+            "broker-answers": "refused",
+            "topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            **JOB_FAILS,
+            **of_shop({"topic-silence": NO_ANSWER, "source-lag": 40_000, "task-state": "FAILED"}, JOB_FAILS),
+        },
+    ),
+    ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS, **of_shop(JOB_FAILS)}),
+    (
+        "hanging_transaction",
+        {
+            "open-transaction": 130.0,
+            **of_shop({"connector-state": "UNASSIGNED"}, BEHIND, NOT_PUBLISHED),
+        },
+    ),
     (
         "nothing_runs",
         {
             **{key: value for name in LIVENESS for key, value in gone(name, "refused").items()},
+            **of_shop(CONNECT_GONE, DATABASE_GONE, JOB_GONE, {"slot-state": NO_ANSWER, "source-lag": NO_ANSWER}),
             **CONNECT_GONE,
             **DATABASE_GONE,
             **JOB_GONE,
@@ -277,6 +351,32 @@ def test_two_causes_at_once_are_both_named() -> None:
     assert {finding.cause.id for finding in found.findings} == {"paused_connector", "ticker_stopped"}
 
 
+def test_two_connectors_with_the_same_trouble_are_both_named_and_each_repair_acts_on_its_own() -> None:
+    paused: dict[str, Value] = {"connector-state": "PAUSED", "task-state": "PAUSED", **BEHIND}
+    found = look({**paused, **of_shop(paused)})
+    told = {
+        finding.cause.id: (finding.cause.connector, finding.cause.repairs[0].arguments) for finding in found.findings
+    }
+    assert told == {
+        "paused_connector": ("orders", {"connector": "orders"}),
+        "shop_paused_connector": ("shop", {"connector": "shop"}),
+    }
+    assert found.unknown == ()
+    assert all(str(finding.cause.connector) in finding.cause.says["en"] for finding in found.findings)
+
+
+def test_evidence_of_one_connector_is_asked_of_that_connector() -> None:
+    found = look(of_shop({"connector-state": "PAUSED", "task-state": "PAUSED"}, BEHIND)).as_json()["causes"][0]
+    queries = " ".join(evidence["query"] for evidence in found["for"])
+    assert "/connectors/shop/status" in queries and "cdc.shop" in queries
+    assert "orders" not in queries and "oltp" not in queries
+
+
+def test_without_the_second_capture_nothing_is_asked_about_it() -> None:
+    asked = {probe.id for probe in asked_by(CAUSES, PROBES, frozenset({"shop-capture"}))}
+    assert asked == set(ONE_HEALTHY) - {"shop-capture-answers", "shop-capture-ready"}
+
+
 def test_a_lake_that_stands_still_is_not_called_healthy() -> None:
     found = look({"publish-age": 90.0})
     assert [seen.probe for seen in found.unknown] == ["publish-age"]
@@ -305,6 +405,20 @@ def test_evidence_names_its_source_query_value_and_what_is_expected() -> None:
 
 def test_every_cause_of_a_file_has_a_state_here() -> None:
     assert {cause.id for cause in CAUSES if cause.scenario != NO_SCENARIO} <= {name for name, _ in STATES}
+
+
+def test_every_repair_of_one_capture_acts_on_that_one() -> None:
+    """With what it does by default too."""
+    own = {"connector": {"orders": "orders", "shop": "shop"}, "database": {"orders": "oltp", "shop": "shop"}}
+    mitigations = all_mitigations()
+    seen = 0
+    for cause in CAUSES:
+        for step in cause.repairs if cause.connector is not None else ():
+            given = parse_arguments(mitigations[step.id].arguments, step.arguments, cause.id).model_dump()
+            for name in own.keys() & given.keys():
+                assert given[name] == own[name][str(cause.connector)], f"{cause.id}: {step.id} {name}"
+                seen += 1
+    assert seen >= 14
 
 
 def test_a_new_component_has_its_causes_with_no_other_edit() -> None:

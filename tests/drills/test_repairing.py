@@ -7,11 +7,12 @@ import pytest
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.repairing import repair
+from lakeproof.drills.diagnosis import Finding
+from lakeproof.drills.repairing import aimed, fitting, repair
 from lakeproof.errors import TerminalError
 from lakeproof.incidents.person import person
-from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.scenarios.causes import Step
+from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
+from lakeproof.scenarios.causes import Cause, Step
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
 
@@ -71,3 +72,52 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("LAKEPROOF_USER", raising=False)
     monkeypatch.setattr("getpass.getuser", nobody)
     assert person().startswith("uid ")
+
+
+def finding(name: str, connector: str | None) -> Finding:
+    return Finding(Cause(name, "s", {}, (), (), (), (), (), (), connector=connector), (), ())
+
+
+FOUND = (finding("paused_connector", "orders"), finding("trino_down", None), finding("shop_slot_lost", "shop"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "chosen"),
+    [
+        ({"connector": "orders"}, "paused_connector"),
+        ({"connector": "shop"}, "shop_slot_lost"),
+        ({"database": "shop"}, "shop_slot_lost"),
+        ({"database": "oltp"}, "paused_connector"),
+        ({"connector": "nobody"}, "paused_connector"),
+        ({}, "paused_connector"),
+    ],
+)
+def test_an_incident_of_one_capture_is_repaired_by_what_is_found_about_that_one(
+    labels: dict[str, str], chosen: str
+) -> None:
+    assert fitting(FOUND, {"alerts": [{"labels": labels}]}).cause.id == chosen
+
+
+def test_an_incident_of_a_capture_that_nothing_is_found_about_takes_what_concerns_all_first() -> None:
+    assert fitting(FOUND[:2], {"alerts": [{"labels": {"connector": "shop"}}]}).cause.id == "trino_down"
+    assert fitting(FOUND[:1], {"alerts": [{"labels": {"connector": "shop"}}]}).cause.id == "paused_connector"
+    assert fitting(FOUND, {"alerts": []}).cause.id == "paused_connector"
+
+
+@pytest.mark.parametrize(
+    ("step", "labels", "arguments"),
+    [
+        (Step("resume_connector"), {"connector": "shop"}, {"connector": "shop"}),
+        (Step("resume_connector"), {"connector": "orders"}, {"connector": "orders"}),
+        (Step("resume_connector", (("connector", "orders"),)), {"connector": "shop"}, {"connector": "orders"}),
+        (Step("resume_connector"), {"connector": "nobody"}, {}),
+        (Step("resume_connector"), {}, {}),
+        (Step("resubmit_job"), {"database": "shop"}, {"database": "shop"}),
+        (Step("start_component", (("component", "trino"),)), {"connector": "shop"}, {"component": "trino"}),
+    ],
+)
+def test_a_chosen_step_acts_on_the_capture_that_the_incident_is_about(
+    step: Step, labels: dict[str, str], arguments: dict[str, str]
+) -> None:
+    known = all_mitigations()[step.id].arguments
+    assert aimed(step, known, {"alerts": [{"labels": labels}]}).arguments == arguments

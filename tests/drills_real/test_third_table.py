@@ -1,8 +1,11 @@
 """A table is added to a running stack, under load, by one SQL file and one line of capture: nothing is lost.
 
+One of MariaDB, and one of PostgreSQL.
+
 Done as a person does it: the files of a source tree are edited, here of a copy of this one.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -20,7 +23,7 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.engines import mysql
+from lakeproof.stack.engines import mysql, postgres_session
 from lakeproof.stack.stack import Stack, load_stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
@@ -38,6 +41,11 @@ WITH ('bucket' = '2', 'deletion-vectors.enabled' = 'true', 'deletion-vectors.bit
 
 INSERT INTO coupons SELECT id, code, discount FROM oltp_coupons;
 """
+
+
+SHOP_SQL_FILE = (
+    SQL_FILE.replace("oltp.coupons", "support.vouchers").replace("oltp_", "shop_").replace("coupons", "vouchers")
+)
 
 
 class Writer(threading.Thread):
@@ -61,6 +69,35 @@ class Writer(threading.Thread):
                 cursor.execute("DELETE FROM oltp.coupons WHERE id = %s AND id %% 5 = 0", (made - 20,))
                 connection.commit()
                 self.written += 1
+
+
+class ShopWriter(threading.Thread):
+    """The same with vouchers in PostgreSQL."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(daemon=True)
+        self._stack = stack
+        self.stop = threading.Event()
+        self.written = 0
+
+    def run(self) -> None:
+        asyncio.run(self._write())
+
+    async def _write(self) -> None:
+        async with postgres_session.connection(self._stack, "postgres", "postgres-root", 900.0, "shop") as connection:
+            while not self.stop.is_set():
+                async with connection.transaction():
+                    made = await connection.fetchval(
+                        "INSERT INTO support.vouchers (code, discount) VALUES ($1, $2) RETURNING id",
+                        f"V{self.written}",
+                        self.written % 50,
+                    )
+                    await connection.execute(
+                        "UPDATE support.vouchers SET discount = discount + 1 WHERE id = $1", made - 7
+                    )
+                    await connection.execute("DELETE FROM support.vouchers WHERE id = $1 AND id % 5 = 0", made - 20)
+                self.written += 1
+                await asyncio.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +146,9 @@ def of_the_copy(whole_stack: Stack, python: Path) -> Iterator[Run]:
         shutil.rmtree(state_dir, ignore_errors=True)
 
 
-def rows_in_lake(run: Run) -> dict[int, tuple[str, int]]:
+def rows_in_lake(run: Run, table: str = "coupons") -> dict[int, tuple[str, int]]:
     """Raises: NotReady with what the command said."""
-    done = run("query", "SELECT id, code, discount FROM coupons", "--json", seconds=60)
+    done = run("query", f"SELECT id, code, discount FROM {table}", "--json", seconds=60)
     if done.returncode != 0:
         raise NotReady(done.stderr, where="query")
     return {row[0]: (row[1], row[2]) for row in json.loads(done.stdout)["rows"]}
@@ -166,3 +203,55 @@ def test_one_file_and_one_line_add_a_table_under_load(
     assert (checked.returncode, report["verdict"]) == (0, "passed"), checked.stderr + checked.stdout[-3000:]
     assert "coupons" in {table["table"] for table in report["tables"]}
     print(f"a third table under load: {writer.written} written, {len(wanted)} left, all in the lake")
+
+
+def test_a_table_of_postgresql_is_added_the_same_way_and_refused_in_another_order(
+    whole_stack: Stack, tree: Path, of_the_copy: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEPROOF_NAME", "third")
+    monkeypatch.setenv("LAKEPROOF_STATE_DIR", f"{whole_stack.state_dir}-third")
+    stack = load_stack()
+    started = of_the_copy("up", "shop-capture")
+    assert started.returncode == 0, started.stderr
+
+    connector = tree / "lake/capture/connectors/shop.json"
+    last = '    "capture.cdc_heartbeat"\n'
+    connector.write_text(connector.read_text().replace(last, last[:-1] + ',\n    "support.vouchers"\n', 1))
+    too_early = of_the_copy("capture", "register", "shop")
+    assert (too_early.returncode, "support.vouchers" in too_early.stderr) == (2, True), too_early.stderr
+    assert "lakeproof lake redeploy --database shop" in " ".join(too_early.stderr.split())
+
+    (tree / "lake/jobs/shop/vouchers.sql").write_text(SHOP_SQL_FILE)
+    redeployed = of_the_copy("lake", "redeploy", "--database", "shop")
+    assert redeployed.returncode == 0, redeployed.stderr
+    too_early = of_the_copy("capture", "register", "shop")
+    assert (too_early.returncode, "CREATE TABLE first" in too_early.stderr) == (2, True), too_early.stderr
+
+    def root(sql: str) -> list[tuple[Any, ...]]:
+        return postgres_session.select(stack, "postgres", "postgres-root", sql, database="shop")
+
+    root("CREATE TABLE support.vouchers (id bigserial PRIMARY KEY, code text, discount int)")
+    root("INSERT INTO support.vouchers (code, discount) SELECT 'old' || g, g % 50 FROM generate_series(1, 5000) g")
+    writer = ShopWriter(stack)
+    writer.start()
+    Deadline(30).wait_for("rows from before", lambda: True if writer.written > 100 else None)
+    registered = of_the_copy("capture", "register", "shop")
+    assert registered.returncode == 0, registered.stderr
+    so_far = writer.written
+    Deadline(60).wait_for("later rows", lambda: True if writer.written > so_far + 100 else None)
+    writer.stop.set()
+    writer.join(30)
+    wanted = {row[0]: (row[1], row[2]) for row in root("SELECT id, code, discount FROM support.vouchers")}
+
+    def all_there() -> bool | None:
+        found = rows_in_lake(of_the_copy, "lake.shop.vouchers")
+        if found != wanted:
+            raise NotReady(f"{len(found)} of {len(wanted)} rows", where="vouchers")
+        return True
+
+    Deadline(180).wait_for("the lake to hold every voucher", all_there)
+    checked = of_the_copy("check", "--json", "--wait-seconds", "120")
+    report: dict[str, Any] = json.loads(checked.stdout)
+    assert (checked.returncode, report["verdict"]) == (0, "passed"), checked.stderr + checked.stdout[-3000:]
+    assert "shop.vouchers" in {table["table"] for table in report["tables"]}
+    print(f"a table of PostgreSQL under load: {writer.written} written, {len(wanted)} left, all in the lake")

@@ -128,7 +128,7 @@ def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack) 
         "lakeproof_publish_last_timestamp_seconds",
         "lakeproof_publish_checkpoint",
         "lakeproof_publish_seconds_bucket",
-        'lakeproof_publish_failures_total{stage="merge"}',
+        'lakeproof_publish_failures_total{database="oltp",stage="merge"}',
         "lakeproof_publish_beat_timestamp_seconds",
     ):
         assert f"\n{name}" in text

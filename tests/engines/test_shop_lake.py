@@ -1,6 +1,8 @@
 """PostgreSQL's tables in the lake: whole transactions through kill -9, beside MariaDB's at one hash, and checked."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -12,7 +14,10 @@ import asyncpg
 import httpx
 import pytest
 
+from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
+from lakeproof.drills.diagnosis import Diagnosis
+from lakeproof.drills.examination import examine
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import commands
 from lakeproof.lake.integrity.checking import check
@@ -21,6 +26,7 @@ from lakeproof.lake.integrity.report import CheckReport
 from lakeproof.lake.job.databases import SHOP, present
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.asking import ask
+from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.database.postgres import TROUBLES
 from lakeproof.stack.engines import postgres_session
@@ -254,14 +260,65 @@ def test_rows_changed_past_capture_are_found_by_table_and_key(stack: Stack, clie
     }
 
 
-def test_a_slot_that_is_gone_is_said_and_not_made_anew(stack: Stack, client: SupervisorClient) -> None:
+def order(order: str) -> Callable[[Stack], object]:
+    return lambda stack: commands.send(stack, "PUT", f"/connectors/shop/{order}")
+
+
+def cancel_the_job(stack: Stack) -> None:
+    base = f"{stack.url('flink-jobmanager')}/jobs"
+    jobs = httpx.get(f"{base}/overview", trust_env=False).json()["jobs"]
+    mine = next(job["jid"] for job in jobs if job["name"] == "lake-shop" and job["state"] == "RUNNING")
+    httpx.patch(f"{base}/{mine}?mode=cancel", trust_env=False).raise_for_status()
+
+
+TROUBLE: tuple[tuple[str, Callable[[Stack], object]], ...] = (
+    ("shop_paused_connector", order("pause")),
+    ("shop_stopped_connector", order("stop")),
+    ("shop_deleted_connector", lambda stack: commands.send(stack, "DELETE", "/connectors/shop")),
+    ("shop_connector_login_rejected", lambda stack: root(stack, "ALTER ROLE cdc PASSWORD 'another'")),
+    ("shop_connector_grant_lost", lambda stack: root(stack, "ALTER ROLE cdc NOREPLICATION")),
+    ("shop_job_ended", cancel_the_job),
+)
+
+
+def await_diagnosis(stack: Stack, wanted: list[str]) -> Diagnosis:
+    """One that names these causes, and has nothing out of range besides."""
+    last: list[str] = []
+
+    def look() -> Diagnosis | None:
+        found = examine(stack).diagnosis
+        last[:] = [*(finding.cause.id for finding in found.findings), *(seen.probe for seen in found.unknown)]
+        return found if last == wanted else None
+
+    return Deadline(90).wait_for(f"diagnosis: {wanted or 'healthy'}", look, seen=lambda: " ".join(last))
+
+
+@pytest.mark.parametrize(("cause", "make"), TROUBLE, ids=[name for name, _ in TROUBLE])
+def test_trouble_of_this_capture_is_called_by_its_own_name_and_its_repair_mends_it(
+    stack: Stack, client: SupervisorClient, cause: str, make: Callable[[Stack], object]
+) -> None:
+    await_diagnosis(stack, [])
+    make(stack)
+    found = await_diagnosis(stack, [cause])
+    known = all_mitigations()
+    for step in found.findings[0].cause.repairs:
+        print(known[step.id].run(stack, parse_arguments(known[step.id].arguments, step.arguments, step.id)))
+    await_diagnosis(stack, [])
+
+
+def drop_the_slot(stack: Stack) -> None:
+    """As somebody by hand; the connector is left stopped."""
     commands.send(stack, "PUT", "/connectors/shop/stop")
     commands.await_state(stack, "shop", "STOPPED")
     Deadline(30).wait_for(
         "the slot to be free",
-        lambda: True if root(stack, "SELECT active FROM pg_replication_slots") == [(False,)] else None,
+        lambda: None if root(stack, "SELECT 1 FROM pg_replication_slots WHERE active") else True,
     )
-    root(stack, "SELECT pg_drop_replication_slot('lake')")
+    root(stack, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+
+
+def test_a_slot_that_is_gone_is_said_and_not_made_anew(stack: Stack, client: SupervisorClient) -> None:
+    drop_the_slot(stack)
     commands.send(stack, "PUT", "/connectors/shop/resume")
 
     def failed() -> str | None:
@@ -276,3 +333,53 @@ def test_a_slot_that_is_gone_is_said_and_not_made_anew(stack: Stack, client: Sup
         return slot if "has no slot lake" in slot else None
 
     assert "A lost slot" in Deadline(30).wait_for("its health to tell", told)
+
+
+def lakeproof(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from lakeproof.cli.app import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_new_slot_reads_all_rows_anew_and_check_lists_what_the_gap_left(
+    stack: Stack, client: SupervisorClient
+) -> None:
+    """As docs/postgresql.md says, "A lost slot": diagnosed, mended by the command, and what is not right then."""
+    if commands.send(stack, "GET", "/connectors/shop/status")["tasks"][0]["state"] == "RUNNING":
+        for _ in range(3):
+            asyncio.run(_one_more(stack))
+        covering(stack, now_us())
+        assert lakeproof("capture", "new-slot", "shop", "--yes").returncode == 2  # it keeps its place
+    drop_the_slot(stack)
+    commands.send(stack, "PUT", "/connectors/shop/resume")
+    deleted, changed = (key for (key,) in root(stack, "SELECT id FROM support.cases ORDER BY id DESC LIMIT 2"))
+    root(stack, "DELETE FROM support.cases WHERE id = $1", deleted)
+    root(stack, "UPDATE support.cases SET subject = 'in the gap' WHERE id = $1", changed)
+    asyncio.run(_one_more(stack))
+
+    await_diagnosis(stack, ["shop_slot_missing"])
+    shown = lakeproof("capture", "new-slot", "shop")
+    assert (shown.returncode, "nothing was done" in shown.stdout + shown.stderr) == (0, True), shown.stderr
+    assert root(stack, "SELECT 1 FROM pg_replication_slots") == []
+
+    done = lakeproof("capture", "new-slot", "shop", "--yes")
+    assert done.returncode == 0, done.stderr
+    print(done.stdout + done.stderr)
+    again = lakeproof("capture", "new-slot", "shop", "--yes")
+    assert (again.returncode, "keeps its place" in again.stderr) == (2, True), again.stderr
+
+    asyncio.run(_one_more(stack))
+    commit = covering(stack, now_us())
+    _, answer = ask(stack, f"SELECT subject FROM lake.shop.cases WHERE id = {changed}", at=commit.hash)
+    assert [tuple(row) for row in answer.rows] == [("in the gap",)]
+    found = findings(check(stack, engines=("trino",)))
+    print("\n".join(sorted({f"{table}: {wrong.value}" for table, wrong, _ in found})))
+    appended = {"shop.payment_events", "shop.case_events"}
+    assert {(table, key) for table, wrong, key in found if wrong is Wrong.PHANTOM} >= {("shop.cases", str(deleted))}
+    assert {table for table, wrong, _ in found if wrong is Wrong.DUPLICATED} == appended
+    assert {table for table, wrong, _ in found} <= {"shop.cases", *appended}
+    await_diagnosis(stack, [])

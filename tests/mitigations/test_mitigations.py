@@ -40,8 +40,29 @@ def test_every_step_says_what_to_type_and_no_secret(step: Mitigation, tmp_path: 
 
 def test_a_job_that_is_there_is_not_redeployed_by_hand(tmp_path: Path) -> None:
     stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints={"flink-jobmanager": {"http": "far:8081"}}))
-    typed = all_mitigations()["resubmit_job"].typed(stack, Arguments())
-    assert typed.startswith("curl -s http://far:8081/jobs/overview; only where no lake-oltp is alive there: ")
+    step = all_mitigations()["resubmit_job"]
+
+    def typed(database: str) -> str:
+        return step.typed(stack, parse_arguments(step.arguments, {"database": database}, step.id))
+
+    looked = "curl -s http://far:8081/jobs/overview; only where no {} is alive there: lakeproof lake redeploy"
+    assert typed("oltp") == looked.format("lake-oltp")
+    assert typed("shop") == looked.format("lake-shop") + " --database shop"
+
+
+def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    typed = {
+        (name, database): all_mitigations()[name].typed(
+            stack, parse_arguments(all_mitigations()[name].arguments, {"database": database}, name)
+        )
+        for name in ("restore_password", "restore_grant")
+        for database in ("oltp", "shop")
+    }
+    assert typed["restore_password", "oltp"].startswith("ALTER USER 'cdc'@'%'")
+    assert typed["restore_password", "shop"].startswith("ALTER ROLE cdc PASSWORD")
+    assert "'cdc'@'%'" in typed["restore_grant", "oltp"]
+    assert typed["restore_grant", "shop"] == "ALTER ROLE cdc REPLICATION; GRANT pg_read_all_data TO cdc"
 
 
 def test_no_cause_is_repaired_by_a_step_that_only_looks_like_a_repair() -> None:

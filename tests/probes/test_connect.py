@@ -16,15 +16,24 @@ from lakeproof.probes import connect
         ("Could not find GTID state requested by slave in any binlog files", "position lost"),
         ("java.net.ConnectException: Connection refused", "no database"),
         ("java.lang.OutOfMemoryError", "other"),
+        ('FATAL: password authentication failed for user "cdc"', "login rejected"),
+        ("FATAL: must be superuser or replication role to start walsender", "no privilege"),
+        (
+            "The connector is trying to read change stream at X, but this is no longer available on the server.",
+            "position lost",
+        ),
+        ('ERROR: replication slot "lake" does not exist', "position lost"),
+        ('ERROR: cannot read from logical replication slot "lake"', "position lost"),
+        ('ERROR: publication "lake" does not exist', "no publication"),
     ],
 )
 def test_a_trace_is_sorted_by_what_it_says(trace: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     status = {"connector": {"state": "RUNNING"}, "tasks": [{"state": "FAILED", "trace": trace}]}
-    monkeypatch.setattr(connect, "_status", lambda stack, timeout: status)
+    monkeypatch.setattr(connect, "_status", lambda stack, timeout, connector: status)
     assert connect.task_failure(object(), 1) == kind  # type: ignore[arg-type]
 
 
 def test_a_connector_without_tasks_has_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connect, "_status", lambda stack, timeout: {"connector": {"state": "STOPPED"}, "tasks": []})
+    monkeypatch.setattr(connect, "_status", lambda *asked: {"connector": {"state": "STOPPED"}, "tasks": []})
     assert connect.task_state(object(), 1) is None  # type: ignore[arg-type]
     assert connect.task_failure(object(), 1) == "none"  # type: ignore[arg-type]

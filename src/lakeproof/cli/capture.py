@@ -14,6 +14,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="What is captured from the databases, and by which connector.")
     group.command("tables")(tables)
     group.command("register")(register)
+    group.command("new-slot")(new_slot)
     app.add_typer(group, name="capture")
 
 
@@ -38,7 +39,8 @@ def register(
     """Hand a connector's file to Kafka Connect: a changed one (a new table), or one that was deleted there.
 
     It goes on from its old position: no row is lost or read twice. A new table's earlier rows are read as well; it
-    must have its reader first (an SQL file, then `lakeproof lake redeploy`), and is refused without.
+    must have its reader first (an SQL file, then `lakeproof lake redeploy`), and is refused without. One of
+    PostgreSQL is added to the publication on the way.
     """
     from lakeproof.lake.capture.new_tables import require_readers
     from lakeproof.lake.capture.registration import register as hand_over
@@ -48,3 +50,29 @@ def register(
     require_readers(stack, name)
     hand_over(stack, name)
     say(f"connector {name} is registered as its file says")
+
+
+def new_slot(
+    name: Annotated[str, typer.Argument(help="a connector of PostgreSQL")] = "shop",
+    yes: Annotated[bool, typer.Option("--yes", help="do it without asking")] = False,
+) -> None:
+    """Give a connector a new replication slot where its old one is lost or was dropped; it then reads all rows anew.
+
+    Tables with a primary key become right but for rows that were deleted meanwhile, which stay in the lake, and the
+    append-only ones (…_events) hold their rows twice: `lakeproof check` lists both. Refused (exit 2) while the slot
+    keeps its place. Without --yes it asks; without a terminal to ask on, it only says what it would do.
+    """
+    import sys
+
+    from lakeproof.lake.capture.new_slot import make_new_slot, require_lost, steps
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    connector = require_lost(stack, name)
+    for step in steps(connector):
+        say(f"  {step}")
+    if not yes and not (sys.stdin.isatty() and typer.confirm("do it?", err=True)):
+        say("nothing was done; --yes does it")
+        return
+    made = make_new_slot(stack, name, say)
+    say(f"connector {name} follows a new slot {made.name} and reads all rows anew; then: lakeproof check")

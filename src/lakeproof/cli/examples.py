@@ -8,7 +8,8 @@ EXIT_CODES = "Exit 0 done, 1 failed, 2 wrong usage, 3 could not look."
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "bench": ("bench", "bench rate --seconds 20 --rate 50 --rate 100"),
-    "capture register": ("capture register orders",),
+    "capture new-slot": ("capture new-slot shop", "capture new-slot shop --yes"),
+    "capture register": ("capture register orders", "capture register shop"),
     "capture tables": ("capture tables --json",),
     "check": ("check", "check --engine trino --at 3f2a --json"),
     "demo": ("demo", "demo connector-failure --keep"),

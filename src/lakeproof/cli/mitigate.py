@@ -1,6 +1,6 @@
 """`lakeproof mitigate`: propose a repair for an incident, and on --yes run it."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,15 +30,16 @@ def mitigate(
 ) -> None:
     """Look at the live stack, propose the repair of the diagnosed cause, and run it.
 
-    Without --yes it asks; without a terminal to ask on, it only proposes. Each step is written into the incident, one
-    that failed too, in the name of $LAKEPROOF_USER or the login.
+    Of several causes it takes that of the connector or database that the incident's alerts name; an --action acts on
+    that one too, unless --arg says another. Without --yes it asks; without a terminal to ask on, it only proposes.
+    Each step is written into the incident, one that failed too, in the name of $LAKEPROOF_USER or the login.
     Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found.
     """
     import sys
 
     from lakeproof.arguments import parse_arguments
     from lakeproof.checks.verdict import Outcome
-    from lakeproof.drills.repairing import repair
+    from lakeproof.drills.repairing import aimed, repair
     from lakeproof.incidents.client import DeskClient
     from lakeproof.incidents.person import person
     from lakeproof.mitigations.mitigation import all_mitigations
@@ -56,11 +57,12 @@ def mitigate(
     desk = DeskClient(stack)
     row = desk.incident(incident)
     if action is None:
-        cause = _diagnose(stack)
+        cause = _diagnose(stack, row)
         steps = cause.repairs
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
     else:
-        steps = (_step(known, action, arg or []),)
+        chosen = _step(known, action, arg or [])
+        steps = (aimed(chosen, known[chosen.id].arguments, row),)
     bound = [
         (step, known[step.id], parse_arguments(known[step.id].arguments, step.arguments, step.id)) for step in steps
     ]
@@ -79,15 +81,19 @@ def mitigate(
         raise typer.Exit(1)
 
 
-def _diagnose(stack: "Stack") -> "Cause":
-    """The first cause that the live stack shows. Raises: CouldNotLook where there is none, or no repair for it."""
+def _diagnose(stack: "Stack", incident: dict[str, Any]) -> "Cause":
+    """The cause that the live stack shows; of several the first one of what the incident's alerts name.
+
+    Raises: CouldNotLook where there is none, or no repair for it.
+    """
     from lakeproof.drills.examination import examine
+    from lakeproof.drills.repairing import fitting
 
     found = examine(stack).diagnosis
     if not found.findings:
         what = "the stack is healthy" if found.healthy else "something is out of range, and no known cause fits"
         raise CouldNotLook(f"no repair to propose: {what}", next_action="lakeproof diagnose")
-    cause = found.findings[0].cause
+    cause = fitting(found.findings, incident).cause
     if not cause.repairs:
         raise CouldNotLook(
             f"a person has to look: {cause.says['en']}", where=cause.id, next_action="lakeproof diagnose"

@@ -140,12 +140,12 @@ def part_of(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
 def asked_by(
     causes: Iterable[Cause], probes: Mapping[str, Probe], absent: Container[str] = frozenset()
 ) -> list[Probe]:
-    """Every probe that these causes need, and those that are always asked; none of an `absent` component."""
+    """Every probe that these causes need, and those that are always asked; none of, or within, an `absent` one."""
     wanted = {name for cause in causes for name in cause.asked}
     return [
         probe
         for name, probe in sorted(probes.items())
-        if (name in wanted or probe.always) and probe.source not in absent
+        if (name in wanted or probe.always) and probe.source not in absent and probe.within not in absent
     ]
 
 

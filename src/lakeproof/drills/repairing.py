@@ -3,12 +3,50 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.diagnosis import Finding
 from lakeproof.drills.report import StepDone
 from lakeproof.drills.steps import run_step
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.scenarios.causes import Step
 from lakeproof.stack.stack import Stack
+
+
+def fitting(findings: Sequence[Finding], incident: Mapping[str, Any]) -> Finding:
+    """Which of several findings to repair for an incident: first those of the capture that its alerts name.
+
+    The diagnosis itself reads no label; where they name none, or one that nothing is found about, the best supported
+    comes first as ever.
+    """
+    named = {capture.connector for capture in _named(incident)}
+    if not named:
+        return findings[0]
+    order = [connector in named if connector else None for connector in (one.cause.connector for one in findings)]
+    return next(findings[order.index(wanted)] for wanted in (True, None, False) if wanted in order)
+
+
+def aimed(step: Step, arguments: type[Arguments], incident: Mapping[str, Any]) -> Step:
+    """A step that a person chose, at the capture that the incident's alerts name, where the person named none."""
+    captures = _named(incident)
+    if len(captures) != 1:
+        return step
+    own = {"connector": captures[0].connector, "database": captures[0].database.name}
+    missing = {name: value for name, value in own.items() if name in arguments.model_fields}
+    return Step(step.id, tuple(sorted((missing | step.arguments).items())))
+
+
+def _named(incident: Mapping[str, Any]) -> list[Capture]:
+    labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in incident.get("alerts") or ()]
+    return [
+        capture
+        for capture in CAPTURES
+        if any(
+            capture.connector == label.get("connector") or capture.database.name == label.get("database")
+            for label in labels
+        )
+    ]
 
 
 class Timeline(Protocol):

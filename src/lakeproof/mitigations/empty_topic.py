@@ -4,8 +4,9 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
+from lakeproof.lake.capture.topics import CDC_TOPIC as TOPIC
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.probes.kafka import TOPIC, admin
+from lakeproof.probes.kafka import admin
 from lakeproof.stack.stack import Stack
 
 END = -1

@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 
 from lakeproof.lake.capture.connector import connectors
 from lakeproof.lake.capture.heartbeat import BeatReader, Ticker, beats_of, topic_consumer
-from lakeproof.lake.capture.slot import SlotWatch
+from lakeproof.lake.capture.slot import LOST, SlotWatch
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -84,7 +84,7 @@ class SlotCollector(Collector):
             if slot is not None and slot.kept_bytes is not None:
                 kept.add_metric([name], slot.kept_bytes)
             if slot is not None or watch.condition.reason:
-                lost.add_metric([name], float(slot is None or slot.status == "lost"))
+                lost.add_metric([name], float(slot is None or slot.status == LOST))
         return iter((kept, lost))
 
 

@@ -1,29 +1,45 @@
-"""Questions to Kafka Connect's REST API about the connector that captures the shop's database.
+"""Questions to Kafka Connect's REST API about the connectors that capture the databases.
 
 Kafka Connect 4.3: a status of RUNNING is no proof that rows flow (a rotated password leaves it RUNNING for a minute
 and more).
 """
 
 import re
+from functools import partial
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.probes.captures import CAPTURES, ORDERS, Capture
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
-CONNECTOR = "orders"
-
-# What a failed task's stack trace says → the kind of failure; the first that matches counts.
+# What a failed task's stack trace says, of MariaDB's connector and PostgreSQL's → the kind of failure; the first that
+# matches counts.
 FAILURES = (
-    (re.compile(r"Access denied for user", re.I), "login rejected"),
     (
-        re.compile(r"need (at least one of )?the .*privilege|command denied to user|REPLICATION SLAVE", re.I),
+        re.compile(r"Access denied for user|password authentication failed|no pg_hba.conf entry", re.I),
+        "login rejected",
+    ),
+    (
+        re.compile(
+            r"need (at least one of )?the .*privilege|command denied to user|REPLICATION SLAVE"
+            r"|permission denied|must be superuser or replication role",
+            re.I,
+        ),
         "no privilege",
     ),
-    (re.compile(r"Could not find.*(GTID|first log file)|purged", re.I), "position lost"),
+    (
+        re.compile(
+            r"Could not find.*(GTID|first log file)|purged|replication slot .* does not exist|no longer available on"
+            r" the server|(cannot|can no longer) .*replication slot|has already been removed|invalidated",
+            re.I,
+        ),
+        "position lost",
+    ),
+    (re.compile(r"publication .* does not exist", re.I), "no publication"),
     (
         re.compile(r"Communications link failure|Connection refused|Failed to (read|authenticate)", re.I),
         "no database",
@@ -32,42 +48,42 @@ FAILURES = (
 )
 
 
-def _status(stack: Stack, timeout: float) -> Any:
-    return get_json(f"{stack.url('connect')}/connectors/{CONNECTOR}/status", timeout)
+def _status(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Any:
+    return get_json(f"{stack.url('connect')}/connectors/{connector}/status", timeout)
 
 
-def _task(stack: Stack, timeout: float) -> Any:
-    status = _status(stack, timeout)
+def _task(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Any:
+    status = _status(stack, timeout, connector)
     if status is None:
         return None
     tasks = status.get("tasks") or []
     return tasks[0] if tasks else None
 
 
-def connector_state(stack: Stack, timeout: float) -> Value:
+def connector_state(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Value:
     """RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED; None where there is no such connector."""
-    status = _status(stack, timeout)
+    status = _status(stack, timeout, connector)
     return None if status is None else str(status["connector"]["state"])
 
 
-def task_state(stack: Stack, timeout: float) -> Value:
+def task_state(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Value:
     """The task's state; None where there is no task."""
-    task = _task(stack, timeout)
+    task = _task(stack, timeout, connector)
     return None if task is None else str(task["state"])
 
 
-def task_failure(stack: Stack, timeout: float) -> Value:
+def task_failure(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Value:
     """The kind of failure that a failed task's trace shows: "none" where it has not failed."""
-    task = _task(stack, timeout)
+    task = _task(stack, timeout, connector)
     if task is None or task["state"] != "FAILED":
         return "none"
     trace = str(task.get("trace", ""))
     return next((kind for pattern, kind in FAILURES if pattern.search(trace)), "other")
 
 
-def capture_position(stack: Stack, timeout: float) -> Value:
+def capture_position(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Value:
     """Where in the binlog the connector stands, `file:position` by its committed offsets; None where it has none."""
-    found = get_json(f"{stack.url('connect')}/connectors/{CONNECTOR}/offsets", timeout)
+    found = get_json(f"{stack.url('connect')}/connectors/{connector}/offsets", timeout)
     if found is None or not found.get("offsets"):
         return None
     offset = found["offsets"][0]["offset"]
@@ -82,31 +98,44 @@ def connectors(stack: Stack, timeout: float) -> Value:
     return " ".join(sorted(str(name) for name in names))
 
 
+def _probes(of: Capture) -> tuple[Probe, ...]:
+    status = f"GET /connectors/{of.connector}/status"
+    return (
+        Probe(
+            of.named("connector-state"),
+            "connect",
+            f"{status} .connector.state",
+            "",
+            partial(connector_state, connector=of.connector),
+            Condition(Operator.IS, "RUNNING"),
+            about=of.about(),
+            within=of.within,
+        ),
+        Probe(
+            of.named("task-state"),
+            "connect",
+            f"{status} .tasks[0].state",
+            "",
+            partial(task_state, connector=of.connector),
+            Condition(Operator.IS, "RUNNING"),
+            about=of.about(),
+            within=of.within,
+        ),
+        Probe(
+            of.named("task-failure"),
+            "connect",
+            f"{status} .tasks[0].trace",
+            "",
+            partial(task_failure, connector=of.connector),
+            Condition(Operator.IS, "none"),
+            about=of.about(),
+            within=of.within,
+        ),
+    )
+
+
 PROBES = (
-    Probe(
-        "connector-state",
-        "connect",
-        f"GET /connectors/{CONNECTOR}/status .connector.state",
-        "",
-        connector_state,
-        Condition(Operator.IS, "RUNNING"),
-    ),
-    Probe(
-        "task-state",
-        "connect",
-        f"GET /connectors/{CONNECTOR}/status .tasks[0].state",
-        "",
-        task_state,
-        Condition(Operator.IS, "RUNNING"),
-    ),
-    Probe(
-        "task-failure",
-        "connect",
-        f"GET /connectors/{CONNECTOR}/status .tasks[0].trace",
-        "",
-        task_failure,
-        Condition(Operator.IS, "none"),
-    ),
-    Probe("capture-position", "connect", f"GET /connectors/{CONNECTOR}/offsets", "", capture_position),
+    *(probe for capture in CAPTURES for probe in _probes(capture)),
+    Probe("capture-position", "connect", f"GET /connectors/{ORDERS.connector}/offsets", "", capture_position),
     Probe("connectors", "connect", "GET /connectors", "", connectors, inventory=True),
 )

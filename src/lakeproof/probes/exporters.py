@@ -1,8 +1,10 @@
 """Questions to our exporters' own /metrics: they need no Prometheus."""
 
 import re
+from functools import partial
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.probes.captures import CAPTURES, ORDERS, Capture
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get
 from lakeproof.probes.probe import Probe
@@ -18,9 +20,9 @@ def sample(text: str, metric: str) -> float | None:
     return float(found.group(1)) if found else None
 
 
-def source_lag(stack: Stack, timeout: float) -> Value:
+def source_lag(stack: Stack, timeout: float, exporter: str = ORDERS.exporter) -> Value:
     """Milliseconds between now and the newest heartbeat that came through the capture; None where it says nothing."""
-    url = f"{stack.url('lag-exporter')}/metrics"
+    url = f"{stack.url(exporter)}/metrics"
     response = get(url, timeout)
     if response.status_code != 200:
         raise CouldNotLook(f"answered {response.status_code}", where=url)
@@ -28,14 +30,16 @@ def source_lag(stack: Stack, timeout: float) -> Value:
     return None if value is None else round(value)
 
 
-PROBES = (
-    Probe(
-        "source-lag",
-        "lag-exporter",
+def _lag(of: Capture) -> Probe:
+    return Probe(
+        of.named("source-lag"),
+        of.exporter,
         f"{LAG_METRIC} of GET /metrics",
         "ms",
-        source_lag,
+        partial(source_lag, exporter=of.exporter),
         Condition(Operator.BELOW, 10_000),
         about=("connect",),
-    ),
-)
+    )
+
+
+PROBES = tuple(_lag(capture) for capture in CAPTURES)

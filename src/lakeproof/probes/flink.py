@@ -1,13 +1,16 @@
-"""Questions to Flink's JobManager about the lake's job: its state, its restarts, the age of its last checkpoint.
+"""Questions to Flink's JobManager about the lake's jobs, one for each database: state, restarts, checkpoints.
 
 Flink 1.20: the adaptive scheduler shows CREATED while it waits for a TaskManager, and RUNNING between two restarts.
 """
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.job.spec import JOB_NAME
+from lakeproof.lake.job.databases import OLTP, LakeDatabase
+from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe
@@ -38,33 +41,33 @@ def _ask(stack: Stack, path: str, timeout: float) -> Any:
     return found
 
 
-def _job(stack: Stack, timeout: float) -> Any:
-    """The newest job of the lake as /jobs/overview tells it; None where there is none."""
-    jobs = [job for job in _ask(stack, "/jobs/overview", timeout)["jobs"] if job["name"] == JOB_NAME]
+def _job(stack: Stack, timeout: float, database: LakeDatabase) -> Any:
+    """The newest job of that database as /jobs/overview tells it; None where there is none."""
+    jobs = [job for job in _ask(stack, "/jobs/overview", timeout)["jobs"] if job["name"] == database.job_name]
     return max(jobs, key=lambda job: int(job["start-time"]), default=None)
 
 
-def job_state(stack: Stack, timeout: float) -> Value:
+def job_state(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
     """running, restarting or ended; None where the JobManager knows no such job."""
-    job = _job(stack, timeout)
+    job = _job(stack, timeout, database)
     return None if job is None else STATES.get(str(job["state"]), ENDED)
 
 
-def job_restarts(stack: Stack, timeout: float) -> Value:
+def job_restarts(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
     """How often it was restarted since it was submitted; None where there is no job."""
-    job = _job(stack, timeout)
+    job = _job(stack, timeout, database)
     if job is None:
         return None
     found = _ask(stack, f"/jobs/{job['jid']}/metrics?get=numRestarts", timeout)
     return int(float(found[0]["value"])) if found else None
 
 
-def checkpoint_age(stack: Stack, timeout: float) -> Value:
+def checkpoint_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
     """Seconds since its last complete checkpoint beyond the wanted pause between two; None where there is no job.
 
     Before the first one, since the job was started or restored: a restart forgets the checkpoints before it.
     """
-    job = _job(stack, timeout)
+    job = _job(stack, timeout, database)
     if job is None:
         return None
     told = _ask(stack, f"/jobs/{job['jid']}/checkpoints", timeout)
@@ -72,45 +75,54 @@ def checkpoint_age(stack: Stack, timeout: float) -> Value:
     completed = (latest.get("completed") or {}).get("latest_ack_timestamp") or 0
     restored = (latest.get("restored") or {}).get("restore_timestamp") or 0
     at_ms = max(int(completed), int(restored), int(job["start-time"]))
-    return round(max(0.0, time.time() - at_ms / 1000 - stack.settings.lake.checkpoint_seconds), 3)
+    return round(max(0.0, time.time() - at_ms / 1000 - database.checkpoint_seconds(stack)), 3)
 
 
-def checkpoints_failed(stack: Stack, timeout: float) -> Value:
+def checkpoints_failed(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
     """How many of its checkpoints failed; None where there is no job."""
-    job = _job(stack, timeout)
+    job = _job(stack, timeout, database)
     return None if job is None else int(_ask(stack, f"/jobs/{job['jid']}/checkpoints", timeout)["counts"]["failed"])
 
 
-ABOUT = ("flink-taskmanager",)
+def _probes(of: Capture) -> tuple[Probe, ...]:
+    name = of.database.job_name
 
-PROBES = (
-    Probe(
-        "job-state",
-        JOBMANAGER,
-        f"GET /jobs/overview: state of {JOB_NAME}",
-        "",
-        job_state,
-        Condition(Operator.IS, RUNNING),
-        always=True,
-        about=ABOUT,
-    ),
-    Probe("job-restarts", JOBMANAGER, "GET /jobs/ID/metrics?get=numRestarts", "restarts", job_restarts, about=ABOUT),
-    Probe(
-        "checkpoint-age",
-        JOBMANAGER,
-        "GET /jobs/ID/checkpoints: since the last complete one, beyond the wanted pause",
-        "s",
-        checkpoint_age,
-        Condition(Operator.BELOW, OVERDUE_SECONDS),
-        always=True,
-        about=ABOUT,
-    ),
-    Probe(
-        "checkpoints-failed",
-        JOBMANAGER,
-        "GET /jobs/ID/checkpoints: .counts.failed",
-        "checkpoints",
-        checkpoints_failed,
-        about=ABOUT,
-    ),
-)
+    def probe(
+        kind: str,
+        query: str,
+        unit: str,
+        ask: Callable[..., Value],
+        healthy: Condition | None = None,
+    ) -> Probe:
+        return Probe(
+            of.named(kind),
+            JOBMANAGER,
+            query,
+            unit,
+            partial(ask, database=of.database),
+            healthy,
+            always=healthy is not None,
+            about=of.about("flink-taskmanager"),
+            within=of.within,
+        )
+
+    return (
+        probe("job-state", f"GET /jobs/overview: state of {name}", "", job_state, Condition(Operator.IS, RUNNING)),
+        probe("job-restarts", f"GET /jobs/ID/metrics?get=numRestarts of {name}", "restarts", job_restarts),
+        probe(
+            "checkpoint-age",
+            f"GET /jobs/ID/checkpoints of {name}: since the last complete one, beyond the wanted pause",
+            "s",
+            checkpoint_age,
+            Condition(Operator.BELOW, OVERDUE_SECONDS),
+        ),
+        probe(
+            "checkpoints-failed",
+            f"GET /jobs/ID/checkpoints of {name}: .counts.failed",
+            "checkpoints",
+            checkpoints_failed,
+        ),
+    )
+
+
+PROBES = tuple(probe for capture in CAPTURES for probe in _probes(capture))

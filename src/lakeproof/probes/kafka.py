@@ -5,6 +5,7 @@ A broker that is down is found by its socket first: librdkafka itself only ever 
 
 import socket
 import time
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
@@ -12,13 +13,12 @@ from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.probes.captures import CAPTURES, ORDERS, Capture
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
-
-TOPIC = "cdc.oltp"
 
 # The library neither exports nor types it.
 OffsetSpec: Any = kafka_admin.OffsetSpec  # type: ignore[attr-defined]
@@ -65,28 +65,28 @@ def broker_ids(stack: Stack, timeout: float) -> list[int]:
         raise CouldNotLook(f"its brokers are not told: {error}", where="kafka") from error
 
 
-def _offsets(stack: Stack, spec: Any, timeout: float) -> Any:
+def _offsets(stack: Stack, spec: Any, timeout: float, topic: str = ORDERS.database.topic) -> Any:
     """The one partition's (offset, timestamp) for a spec. Raises: CouldNotLook."""
     if not _reachable(stack, timeout):
         raise CouldNotLook("connection refused", where="kafka", next_action="is it up?")
     try:
         client = admin(stack)
         # A fresh client asked for offsets knows no leader yet and waits for its whole timeout.
-        client.list_topics(TOPIC, timeout=timeout)
-        asked = client.list_offsets({TopicPartition(TOPIC, 0): spec}, request_timeout=timeout)
+        client.list_topics(topic, timeout=timeout)
+        asked = client.list_offsets({TopicPartition(topic, 0): spec}, request_timeout=timeout)
         found = next(iter(asked.values())).result(timeout=timeout)
     except (KafkaException, TimeoutError) as error:
-        raise CouldNotLook(f"no offsets of {TOPIC}: {error}", where="kafka") from error
+        raise CouldNotLook(f"no offsets of {topic}: {error}", where="kafka") from error
     return found
 
 
-def topic_silence(stack: Stack, timeout: float) -> Value:
-    """Seconds since the newest record came into the capture topic; None where it holds none.
+def topic_silence(stack: Stack, timeout: float, topic: str = ORDERS.database.topic) -> Value:
+    """Seconds since the newest record came into the capture's topic; None where it holds none.
 
     A paused capture keeps this growing even while the worker calls itself RUNNING. A client's clock is compared with
     the broker's records, so two machines must agree on the time to a second.
     """
-    found = _offsets(stack, OffsetSpec.max_timestamp(), timeout)
+    found = _offsets(stack, OffsetSpec.max_timestamp(), timeout, topic)
     if found.timestamp <= 0:
         return None
     return round(max(0.0, time.time() - float(found.timestamp) / 1000), 3)
@@ -113,6 +113,19 @@ def topics(stack: Stack, timeout: float) -> Value:
     return " ".join(sorted(names))
 
 
+def _silence(of: Capture) -> Probe:
+    return Probe(
+        of.named("topic-silence"),
+        "kafka",
+        f"list offsets of {of.database.topic} by the highest timestamp",
+        "s",
+        partial(topic_silence, topic=of.database.topic),
+        Condition(Operator.BELOW, 10),
+        about=("connect", of.exporter),
+        within=of.within,
+    )
+
+
 PROBES = (
     Probe(
         "broker-answers",
@@ -124,16 +137,8 @@ PROBES = (
         always=True,
         liveness=True,
     ),
-    Probe(
-        "topic-silence",
-        "kafka",
-        f"list offsets of {TOPIC} by the highest timestamp",
-        "s",
-        topic_silence,
-        Condition(Operator.BELOW, 10),
-        about=("connect", "lag-exporter"),
-    ),
-    Probe("topic-start", "kafka", f"first offset of {TOPIC}", "offset", topic_start),
-    Probe("topic-end", "kafka", f"end offset of {TOPIC}", "offset", topic_end),
+    *(_silence(capture) for capture in CAPTURES),
+    Probe("topic-start", "kafka", f"first offset of {ORDERS.database.topic}", "offset", topic_start),
+    Probe("topic-end", "kafka", f"end offset of {ORDERS.database.topic}", "offset", topic_end),
     Probe("topics", "kafka", "list topics", "", topics, inventory=True),
 )

@@ -1,9 +1,12 @@
 """Questions to Nessie: what is published on `main`, from which checkpoint, how long ago."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.publish.history import NothingPublished, PublishedCommit, newest
+from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
@@ -29,25 +32,34 @@ def published_checkpoint(stack: Stack, timeout: float) -> Value:
     return None if commit is None else commit.checkpoint
 
 
-def publish_age(stack: Stack, timeout: float) -> Value:
-    """Seconds since the newest published commit, by our clock. Raises: CouldNotLook before the first one."""
+def publish_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+    """Seconds since that database's tables last moved on `main`, by our clock.
+
+    Raises: CouldNotLook before they did.
+    """
     commit = _newest(stack)
-    if commit is None:
-        raise CouldNotLook("nothing is published yet", where="nessie")
-    return round(max(0.0, (datetime.now(UTC) - commit.at).total_seconds()), 3)
+    at = None if commit is None else commit.moved_at(database.name)
+    if at is None:
+        raise CouldNotLook(f"nothing of {database.name} is published yet", where="nessie")
+    return round(max(0.0, (datetime.now(UTC) - at).total_seconds()), 3)
+
+
+def _age(of: Capture) -> Probe:
+    return Probe(
+        of.named("publish-age"),
+        "nessie",
+        f"lakeproof lake log --json: when the tables of {of.database.name} last moved",
+        "s",
+        partial(publish_age, database=of.database),
+        Condition(Operator.BELOW, 60),
+        always=True,
+        about=of.about("publisher"),
+        within=of.within,
+    )
 
 
 PROBES = (
     Probe("published-hash", "nessie", "lakeproof lake log: newest hash", "", published_hash),
     Probe("published-checkpoint", "nessie", "lakeproof lake log: newest checkpoint", "", published_checkpoint),
-    Probe(
-        "publish-age",
-        "nessie",
-        "lakeproof lake log: age of the newest",
-        "s",
-        publish_age,
-        Condition(Operator.BELOW, 60),
-        always=True,
-        about=("publisher",),
-    ),
+    *(_age(capture) for capture in CAPTURES),
 )

@@ -31,6 +31,7 @@ class Probe:
     always: asked by every diagnosis, though no cause knows it: out of range, it is at least reported as unknown.
     about: further components whose work it shows, so that trouble of theirs accounts for what it reads.
     liveness: it tells whether the process of `source` answers at all (probes/http.py has the words).
+    within: a component that it belongs to; where that is not part of the stack it is not asked, whoever answers.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Probe:
     always: bool = False
     about: tuple[str, ...] = ()
     liveness: bool = False
+    within: str | None = None
 
     def look(self, stack: Stack, timeout: float = TIMEOUT_SECONDS) -> Reading:
         """Ask once. A question without an answer gives a Reading with `error`, never an exception."""

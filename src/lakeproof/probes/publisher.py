@@ -1,6 +1,10 @@
 """What the publisher says of itself: publishing, held up by something that it needs, or kept off main by an audit."""
 
+from functools import partial
+
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.job.databases import OLTP, LakeDatabase
+from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get
 from lakeproof.probes.probe import Probe
@@ -8,26 +12,33 @@ from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
 HEALTHY = "healthy"
+# What concerns every database.
+WHOLLY = ("starting", "stuck")
 
 
-def publisher_status(stack: Stack, timeout: float) -> Value:
-    """starting, healthy, degraded (its rounds fail), frozen (an audit failed) or stuck (a round does not end)."""
+def publisher_status(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+    """Of that database: starting, healthy, degraded (rounds fail), frozen (an audit failed), stuck (one hangs)."""
     url = f"{stack.url('publisher')}/health"
     try:
         # Also where it answers 503, its way to say that it is stuck.
-        return str(get(url, timeout).json()["status"])
-    except (ValueError, KeyError, TypeError) as error:
+        told = get(url, timeout).json()
+        whole = str(told["status"])
+        return whole if whole in WHOLLY else str(told.get("databases", {}).get(database.name, whole))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CouldNotLook("answered something that is no health", where=url) from error
 
 
-PROBES = (
-    Probe(
-        "publisher-status",
+def _status(of: Capture) -> Probe:
+    return Probe(
+        of.named("publisher-status"),
         "publisher",
-        "GET /health: .status",
+        f"GET /health: .status, .databases.{of.database.name}",
         "",
-        publisher_status,
+        partial(publisher_status, database=of.database),
         Condition(Operator.IS, HEALTHY),
         always=True,
-    ),
-)
+        within=of.within,
+    )
+
+
+PROBES = tuple(_status(capture) for capture in CAPTURES)

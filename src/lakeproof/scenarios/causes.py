@@ -7,7 +7,7 @@ diagnosis may load (import-linter keeps it so).
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -50,6 +50,7 @@ class Cause:
     It is named where all of `necessary` holds, nothing of `contradicting` does, and no cause in `masked_by` accounts
     for it. `explains`: probes that may be out of range, or unanswered, because of it. `repairs`: in this order; none:
     a person has to look. of_all: necessary is only what concerns the components that are part of the stack.
+    connector: the one of change capture on whose way it lies; None: on all, or on none.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Cause:
     explains: tuple[str, ...]
     repairs: tuple[Step, ...]
     of_all: bool = False
+    connector: str | None = None
 
     @property
     def probes(self) -> set[str]:
@@ -122,6 +124,8 @@ class CauseModel(BaseModel):
     """One entry of causes.yaml.
 
     masked_by_components: their causes (down, hung, unhealthy) account for this one.
+    of: made once for each capture (capture_causes.py). stops_with_capture: of the capture that a component of its own
+    stands for, this is also what stopping that component does. connector: of one capture only.
     scenario: in common_causes.yaml only.
     """
 
@@ -137,6 +141,9 @@ class CauseModel(BaseModel):
     explains: list[str] = []
     repairs: list[StepModel]
     scenario: str | None = None
+    of: Literal["each capture"] | None = None
+    stops_with_capture: bool = False
+    connector: str | None = None
 
 
 class CausesModel(BaseModel):
@@ -152,11 +159,11 @@ def load_causes(probes: Mapping[str, Probe], folders: tuple[Path, ...] = ()) -> 
     Raises: InvalidInput for an unknown probe, cause or component, one id twice, or two causes with the same necessary
     evidence.
     """
-    # Not above: it makes causes of the classes of this module.
+    # Not above: they make causes of the classes of this module.
     from lakeproof.scenarios import component_causes as made
 
     components = {name: one for name, one in all_components().items() if not one.on_demand}
-    models = list(_models(folders))
+    models = _models(folders, probes)
     generated = made.component_causes(components, probes)
     masked_by: dict[str, set[str]] = {model.id: set(model.masked_by) for _, _, model in models}
     masked_by |= {cause.id: set(cause.masked_by) for cause in generated}
@@ -183,8 +190,18 @@ def load_causes(probes: Mapping[str, Probe], folders: tuple[Path, ...] = ()) -> 
     return causes
 
 
-def _models(folders: tuple[Path, ...]) -> Iterable[tuple[str, Path, CauseModel]]:
-    """Every entry with its scenario and its file."""
+def _models(folders: tuple[Path, ...], probes: Mapping[str, Probe]) -> list[tuple[str, Path, CauseModel]]:
+    """Every entry with its scenario and its file, those of each capture once for each."""
+    from lakeproof.scenarios.capture_causes import of_each
+
+    entries = list(_entries(folders))
+    found = of_each([model for _, _, model in entries], probes)
+    homes = iter([entry[:2] for entry in entries for _ in range(1 if entry[2].of is None else 2)])
+    return [(*next(homes), model) for model in found]
+
+
+def _entries(folders: tuple[Path, ...]) -> Iterable[tuple[str, Path, CauseModel]]:
+    """Every entry as it stands in its file."""
     for model in read_yaml(COMMON_FILE, CausesModel).causes:
         if model.scenario is None:
             raise InvalidInput(f"{model.id}: scenario is missing", where=str(COMMON_FILE), next_action="add it")
@@ -211,6 +228,7 @@ def _cause(scenario: str, model: CauseModel, masked_by: Iterable[str]) -> Cause:
         masked_by=tuple(sorted(masked_by)),
         explains=tuple(model.explains),
         repairs=tuple(item.step() for item in model.repairs),
+        connector=model.connector,
     )
 
 

@@ -1,8 +1,9 @@
 """Reading the rows that a newly captured table had before: Debezium's incremental snapshot, asked for by a signal.
 
 The connector goes on streaming meanwhile; rows come in chunks, each set right by the changes that passed meanwhile
-(read-only, by GTIDs). A row may come both as a change and as a read, so the lake's table needs a primary key.
-The signal is a row in a table of the database, so it reaches the connector through the binlog, in order and once. By
+(read-only: by GTIDs in MariaDB, by transaction ids in PostgreSQL). A row may come both as a change and as a read, so
+the lake's table needs a primary key.
+The signal is a row in a table of the database, so it reaches the connector through the log, in order and once. By
 Kafka it would not do: a signal sent right after a restart is lost, and Debezium takes one in a thread of its own that
 gets in the way of the stream's when a snapshot runs already (the task then fails).
 """
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, NotReady
-from lakeproof.lake.capture.connector import Connector
+from lakeproof.lake.capture import publication
+from lakeproof.lake.capture.connector import SIGNALS, Connector
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -29,12 +31,12 @@ log = logging.getLogger(__name__)
 
 
 def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
-    """Have the connector read all rows of these tables (`database.table`); returns once it has begun with each.
+    """Have the connector read all rows of these tables (as Connector.sources); returns once it has begun with each.
 
     From then on it goes on by itself, over restarts too. Tables without rows need nothing.
     Raises: DeadlineExpired when no row was seen (a paused connector, or one that fails); NotReady.
     """
-    filled = [table for table in tables if _ask(stack, f"SELECT 1 FROM {table} LIMIT 1")]
+    filled = [table for table in tables if _has_rows(stack, connector, table)]
     if not filled:
         return
     consumer = _from_now(stack, connector)
@@ -43,7 +45,7 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
         deadline = Deadline(BACKFILL_SECONDS)
         while missing:
             _send(stack, connector, sorted(missing))
-            _await_reads(consumer, missing, Deadline(min(RESEND_SECONDS, deadline.left)))
+            _await_reads(consumer, connector, missing, Deadline(min(RESEND_SECONDS, deadline.left)))
             if missing and deadline.expired:
                 raise DeadlineExpired(
                     f"the connector did not begin to read what {', '.join(sorted(missing))} had before",
@@ -57,21 +59,31 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
 
 
 def _send(stack: Stack, connector: Connector, tables: list[str]) -> None:
-    _ask(
-        stack,
-        f"INSERT INTO {connector.database}.cdc_signal (id, type, data) VALUES (%s, 'execute-snapshot', %s)",
-        (uuid.uuid4().hex, json.dumps({"data-collections": tables, "type": "INCREMENTAL"})),
-    )
+    asked = (uuid.uuid4().hex, json.dumps({"data-collections": tables, "type": "INCREMENTAL"}))
+    if connector.engine == "postgres":
+        signals = connector.config[SIGNALS]
+        insert = f"INSERT INTO {signals} (id, type, data) VALUES ($1, 'execute-snapshot', $2)"
+        publication.ask(stack, connector, insert, *asked)
+        return
+    insert = f"INSERT INTO {connector.database}.cdc_signal (id, type, data) VALUES (%s, 'execute-snapshot', %s)"
+    _ask(stack, insert, asked)
 
 
-def _await_reads(consumer: "Consumer", missing: set[str], deadline: Deadline) -> None:
+def _has_rows(stack: Stack, connector: Connector, table: str) -> bool:
+    if connector.engine == "postgres":
+        return publication.has_rows(stack, connector, table)
+    return bool(_ask(stack, f"SELECT 1 FROM {table} LIMIT 1"))
+
+
+def _await_reads(consumer: "Consumer", connector: Connector, missing: set[str], deadline: Deadline) -> None:
     """Takes the tables of which a read row comes by out of `missing`."""
     while missing and not deadline.expired:
         for message in consumer.consume(500, timeout=0.2):
             value = message.value() if message.error() is None else None
             if value and b'"op":"r"' in value:
                 source = json.loads(value)["source"]
-                missing.discard(f"{source['db']}.{source['table']}")
+                above = source["schema" if connector.engine == "postgres" else "db"]
+                missing.discard(f"{above}.{source['table']}")
 
 
 def _from_now(stack: Stack, connector: Connector) -> "Consumer":

@@ -19,6 +19,8 @@ from lakeproof.stack.stack import Stack
 
 SECRETS_FILE = "secrets.properties"
 EXACTLY_ONCE = {"exactly.once.support": "required", "transaction.boundary": "poll"}
+# Where a running connector is asked for something, by a row.
+SIGNALS = "signal.data.collection"
 _NAME = r"^[a-z][a-z0-9_-]*$"
 _WORD = re.compile(r"@([a-z.]+)@")
 _TABLES = {"mysql": re.compile(r"^[a-z][a-z0-9_]*$"), "postgres": re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")}
@@ -105,18 +107,23 @@ def captured_tables(database: str = "oltp") -> tuple[str, ...]:
 
 
 def published_tables(database: str) -> tuple[str, ...]:
-    """The tables of a PostgreSQL database, with their schemas, that its publication must list."""
+    """What the publication of a PostgreSQL database must list: its captured tables, and that of the signals."""
     return tuple(
         table
         for connector in connectors().values()
         if (connector.engine, connector.database) == ("postgres", database)
-        for table in connector.tables
+        for table in (*connector.tables, connector.config[SIGNALS])
     )
 
 
 def schemas_of(database: str) -> dict[str, str]:
     """The schema of each captured table of a PostgreSQL database, by the table's plain name."""
-    return {table: schema for schema, _, table in (name.partition(".") for name in published_tables(database))}
+    return {
+        table: schema
+        for connector in connectors().values()
+        if (connector.engine, connector.database) == ("postgres", database)
+        for schema, _, table in (name.partition(".") for name in connector.tables)
+    }
 
 
 def secrets_path(stack: Stack) -> str:

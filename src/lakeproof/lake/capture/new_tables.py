@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture.connector import find_connector, render
-from lakeproof.lake.capture.registration import live_config, new_tables
-from lakeproof.lake.job.databases import find_database
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.registration import unread_tables
+from lakeproof.lake.job.databases import OLTP, find_database
 from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.job.submission import find_job
@@ -23,11 +23,8 @@ def require_readers(stack: Stack, connector: str) -> None:
 
     Raises: InvalidInput that names them and what to do first; NotReady, FlinkUnreachable where it could not look.
     """
-    live = live_config(stack, connector)
-    if live is None:
-        return
     found = find_connector(connector)
-    new = new_tables(live, render(stack, found))
+    new = unread_tables(stack, found)
     if not new:
         return
     flink = rest_of(stack)
@@ -39,9 +36,13 @@ def require_readers(stack: Stack, connector: str) -> None:
         raise InvalidInput(
             "the lake's running job does not read it, and would pass over what is captured until it does",
             where=", ".join(unread),
-            next_action=f"one SQL file for each in lake/jobs/{found.database}, then `lakeproof lake redeploy`, then "
-            "this again",
+            next_action=f"one SQL file for each in lake/jobs/{found.database}, then `{_redeploy(found.database)}`, "
+            f"then `lakeproof capture register {connector}` again",
         )
+
+
+def _redeploy(database: str) -> str:
+    return "lakeproof lake redeploy" + ("" if database == OLTP.name else f" --database {database}")
 
 
 def without_reader(tables: Iterable[str], sql_files: Iterable[SqlFile], operators: str) -> list[str]:

@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import InvalidInput, NotReady, TerminalError
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture import publication, slot
 from lakeproof.lake.capture.backfill import read_existing_rows
-from lakeproof.lake.capture.connector import Connector, connectors, find_connector, render
+from lakeproof.lake.capture.connector import SIGNALS, Connector, connectors, find_connector, render
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
@@ -39,8 +40,8 @@ def provision(stack: Stack, engine: str = "mysql") -> None:
             if provisioned.is_made(stack, "connect", f"connector {name}", mark):
                 continue
             live = _live_config(client, name, Deadline(ASK_SECONDS))
-            new = new_tables(live, render(stack, connector)) if live is not None else []
-            if new:
+            new = _new(stack, connector, live, render(stack, connector))
+            if new and _was_made(stack, connector, live):
                 log.warning(
                     "connector %s stays as it is: its file has new tables (%s). Next: lakeproof capture register %s",
                     *(name, ", ".join(new), name),
@@ -56,8 +57,9 @@ def register(stack: Stack, name: str) -> None:
     Connect keeps offsets by the connector's name, also after it was deleted, so no row is lost or read twice. A
     paused connector stays paused. Nothing is sent where Connect has exactly this configuration already. Of a table
     that is new in the file, the rows that it has already are read too.
-    Raises: InvalidInput for an unknown name, or new tables of PostgreSQL; NotReady; TerminalError with what Connect
-    refused.
+    In PostgreSQL such a table is published first.
+    Raises: InvalidInput for an unknown name, or a table that cannot be captured so; NotReady; TerminalError with what
+    Connect refused.
     """
     with _client(stack) as client:
         _put(stack, client, find_connector(name))
@@ -79,21 +81,40 @@ def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
     live = _live_config(client, connector.name, deadline)
     if live is not None and {key: value for key, value in live.items() if key != "name"} == wanted:
         return
-    if live is not None and connector.engine == "postgres" and (new := new_tables(live, wanted)):
-        raise InvalidInput(
-            "rows that a table of PostgreSQL has already are not read by a connector that runs",
-            where=", ".join(new),
-            next_action=f"take them out of connectors/{connector.name}.json again",
-        )
+    new = _new(stack, connector, live, wanted)
+    made = _was_made(stack, connector, live)
+    if connector.engine == "postgres":
+        publication.require_tables(stack, connector, new)
+        added = publication.widen(stack, connector, (connector.config[SIGNALS], *new))
+        if added:
+            log.info("published from now on: %s", ", ".join(added))
     _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
+    if new and made:
+        read_existing_rows(stack, connector, new)
+
+
+def unread_tables(stack: Stack, connector: Connector) -> list[str]:
+    """The tables of its file that the connector does not capture so far, as Connector.sources. Raises: NotReady."""
+    return _new(stack, connector, live_config(stack, connector.name), render(stack, connector))
+
+
+def _new(stack: Stack, connector: Connector, live: dict[str, str] | None, wanted: dict[str, str]) -> list[str]:
+    """Of a connector that is not there, PostgreSQL's publication still tells what was captured."""
     if live is not None:
-        new = new_tables(live, wanted)
-        if new:
-            read_existing_rows(stack, connector, new)
+        return new_tables(live, wanted)
+    if connector.engine != "postgres":
+        return []
+    there = publication.published(stack, connector)
+    return [table for table in connector.sources if table not in there] if there else []
+
+
+def _was_made(stack: Stack, connector: Connector, live: dict[str, str] | None) -> bool:
+    """True where it goes on from a place in the log: then the rows that a new table has do not come by themselves."""
+    return live is not None or (connector.engine == "postgres" and slot.look(stack, connector) is not None)
 
 
 def new_tables(live: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    """Tables (database.table) that the second configuration captures and the first does not."""
+    """Tables (as Connector.sources) that the second configuration captures and the first does not."""
     known = live.get(TABLES_KEY, "").split(",")
     return [table for table in wanted[TABLES_KEY].split(",") if table not in known]
 

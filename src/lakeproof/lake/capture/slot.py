@@ -15,6 +15,7 @@ from lakeproof.stack.stack import Stack
 LOOK_SECONDS = 2.0
 ASK_SECONDS = 3.0
 MEND = 'docs/postgresql.md, "A lost slot"'
+LOST = "lost"
 
 _SQL = """
 SELECT wal_status, active, (pg_current_wal_lsn() - restart_lsn)::bigint FROM pg_replication_slots
@@ -58,7 +59,7 @@ def trouble(slot: Slot | None, name: str) -> str:
     """What is wrong with it in a sentence with the next step; empty where nothing is."""
     if slot is None:
         return f"PostgreSQL has no slot {name}: nothing is captured; where it was dropped, see {MEND}"
-    if slot.status == "lost":
+    if slot.status == LOST:
         return (
             f"slot {name} is lost: it was read too late, and the WAL that it needs is removed; what changed since is "
             f"not captured; see {MEND}"

@@ -63,7 +63,8 @@ class PublishedCommit:
 
     `at`: when it was merged, UTC. `checkpoint`, `gtid`, `beat_us`, `snapshots`: of MariaDB's `oltp`, as DatabaseState
     has them. `readable_until`: the data files of those tables stay at least until then. `others`: the other databases
-    that are published at it. `moved`: the database whose tables this commit moved.
+    that are published at it. `moved`: the database whose tables this commit moved. `oltp_at`: when those of `oltp`
+    last moved, where that was before.
     """
 
     hash: str
@@ -75,6 +76,7 @@ class PublishedCommit:
     readable_until: datetime
     others: Mapping[str, DatabaseState] = field(default_factory=dict)
     moved: str = OLTP.name
+    oltp_at: datetime | None = None
 
     def is_readable(self, now: datetime | None = None) -> bool:
         """True while every file of it is promised to be there."""
@@ -86,6 +88,13 @@ class PublishedCommit:
             return self.beat_us
         state = self.others.get(database)
         return None if state is None else state.beat_us
+
+    def moved_at(self, database: str) -> datetime | None:
+        """When that database's tables last moved; None where it is not published."""
+        if database == OLTP.name:
+            return self.oltp_at or self.at
+        state = self.others.get(database)
+        return None if state is None else state.at
 
     def tables_of(self, database: str) -> Mapping[str, int]:
         """Table → snapshot id of that database; empty where it is not published."""
@@ -190,6 +199,7 @@ def read_commit(commit: Commit, readable_seconds: float) -> PublishedCommit | No
         readable_until=main.at + timedelta(seconds=readable_seconds),
         others=states,
         moved=commit.properties.get(DATABASE, OLTP.name),
+        oltp_at=main.at,
     )
 
 

@@ -1,6 +1,10 @@
 """The publisher's metrics, in a registry of their own."""
 
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from lakeproof.lake.job.databases import DATABASES
 
 
 class PublisherMetrics:
@@ -41,10 +45,16 @@ class PublisherMetrics:
             registry=self.registry,
         )
         self.failures = Counter(
-            "lakeproof_publish_failures", "rounds that failed, by stage", ["stage"], registry=self.registry
+            "lakeproof_publish_failures",
+            "rounds that failed, by database and stage",
+            ["database", "stage"],
+            registry=self.registry,
         )
         self.frozen = Gauge(
-            "lakeproof_publish_frozen", "1 while an audit keeps new states off main", registry=self.registry
+            "lakeproof_publish_frozen",
+            "1 while an audit keeps a database's new states off main",
+            ["database"],
+            registry=self.registry,
         )
         self.unreadable_rows = Gauge(
             "lakeproof_publish_unreadable_rows",
@@ -60,5 +70,12 @@ class PublisherMetrics:
         )
         for outcome in ("passed", "failed", "unknown"):
             self.full_audits.labels(outcome=outcome)
-        for stage in ("read", "metadata", "audit", "commit", "merge"):
-            self.failures.labels(stage=stage)
+        for database in DATABASES:
+            for stage in ("read", "metadata", "audit", "commit", "merge"):
+                self.failures.labels(database=database.name, stage=stage)
+
+    def forget(self, database: str) -> None:
+        """It is not published any more: that it stands still is not told any more either."""
+        for metric in (self.database_last_at, self.database_beat_at, self.unreadable_rows, self.frozen):
+            with suppress(KeyError):
+                metric.remove(database)

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from http.server import ThreadingHTTPServer
 from typing import Protocol
 
@@ -36,12 +36,15 @@ NEXT_SECONDS = 5.0
 # A database whose checkpoints are farther apart is looked at less often: so many times between two of them.
 LOOKS_PER_CHECKPOINT = 10
 
+HEALTHY, DEGRADED, FROZEN = "healthy", "degraded", "frozen"
+
 
 @dataclass
 class Health:
-    """What /health tells."""
+    """What /health tells. `databases`: healthy, degraded or frozen, of each that was looked at."""
 
     status: str = "starting"
+    databases: dict[str, str] = field(default_factory=dict)
     frozen: str | None = None
     failing: str | None = None
     checkpoint: int | None = None
@@ -79,6 +82,7 @@ class Service:
             stack, note=lambda outcome: self.metrics.full_audits.labels(outcome=outcome).inc()
         )
         self._refused: dict[str, str] = {}
+        self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}
         self._next: dict[str, Deadline] = {}
         self._retention_due = time.monotonic() + RETENTION_SECONDS
@@ -105,24 +109,27 @@ class Service:
         self.health.round_at = time.monotonic()
         finding = self._full_audit.finding
         pause = self._stack.settings.lake.publish_seconds
-        failing = None
-        for database in present(self._stack):
+        databases = present(self._stack)
+        self._forget_all_but({database.name for database in databases})
+        for database in databases:
             if not self._is_due(database):
                 continue
             try:
                 published = self._publisher.round(database.name, frozen=finding is not None)
             except AuditFailed as error:
-                self.metrics.failures.labels(stage="audit").inc()
+                self.metrics.failures.labels(database=database.name, stage="audit").inc()
                 self._refused[database.name] = error.message
+                self._failing.pop(database.name, None)
                 pause = PAUSE_AFTER_FAILURE_SECONDS
                 continue
             except RoundFailed as error:
-                self.metrics.failures.labels(stage=error.stage).inc()
-                if self.health.failing != error.message:
-                    log.warning("%s", error.message)
-                failing = error.message
+                self.metrics.failures.labels(database=database.name, stage=error.stage).inc()
+                if self._failing.get(database.name) != error.message:
+                    log.warning("%s: %s", database.name, error.message)
+                self._failing[database.name] = error.message
                 pause = PAUSE_AFTER_FAILURE_SECONDS
                 continue
+            self._failing.pop(database.name, None)
             if published is not None:
                 self._refused.pop(database.name, None)
                 self._note(published)
@@ -130,9 +137,10 @@ class Service:
                 pause = min(pause, PAUSE_BEFORE_NEXT_SECONDS)
                 self._due[database.name] = 0.0
         self._show_frozen(finding or next(iter(self._refused.values()), None))
-        self.health.failing = failing
-        if failing is not None:
-            self.health.status = "degraded"
+        self.health.failing = next(iter(self._failing.values()), None)
+        if self._failing:
+            self.health.status = DEGRADED
+        self._show_each([database.name for database in databases], finding)
         self._remove_expired()
         return pause
 
@@ -151,14 +159,29 @@ class Service:
             return False
         return not self._next.setdefault(database.name, Deadline(NEXT_SECONDS)).expired
 
+    def _forget_all_but(self, captured: set[str]) -> None:
+        """A database that is not captured any more neither fails nor is late."""
+        for name in self.health.databases.keys() - captured:
+            self._refused.pop(name, None)
+            self._failing.pop(name, None)
+            self.metrics.forget(name)
+
+    def _show_each(self, captured: list[str], finding: str | None) -> None:
+        """What is told of each database."""
+        told = {}
+        for name in captured:
+            frozen = finding is not None or name in self._refused
+            told[name] = DEGRADED if name in self._failing else FROZEN if frozen else HEALTHY
+            self.metrics.frozen.labels(database=name).set(int(frozen))
+        self.health.databases = told
+
     def _show_frozen(self, why: str | None) -> None:
         if why is not None and self.health.frozen != why:
             log.error("main is frozen: %s", why)
         if why is None and self.health.frozen is not None:
             log.info("main moves again")
         self.health.frozen = why
-        self.health.status = "healthy" if why is None else "frozen"
-        self.metrics.frozen.set(0 if why is None else 1)
+        self.health.status = HEALTHY if why is None else FROZEN
 
     def _note(self, published: Published) -> None:
         now = time.time()

@@ -106,19 +106,22 @@ async def _make_tables(root: "asyncpg.Connection[asyncpg.Record]", schema: str) 
 
 
 async def _publish(stack: Stack) -> None:
-    """Have the tables that the connector's file lists in the publication, each list once."""
+    """Have the publication, once, with those tables of the connector's file that are there.
+
+    A table that comes later is added by `lakeproof capture register`, which looks for its reader first.
+    """
     from lakeproof.lake.capture.connector import published_tables
 
-    tables = published_tables(accounts.DATABASE)
-    definition = provisioned.digest(*tables)
+    definition = provisioned.digest(PUBLICATION)
     if provisioned.is_made(stack, NAME, "publication", definition):
         return
     async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
-        known = await _names(root, "SELECT pubname FROM pg_publication")
-        listed = ", ".join(tables)
-        if PUBLICATION in known:
-            await root.execute(f"ALTER PUBLICATION {PUBLICATION} SET TABLE {listed}")
-        else:
+        if PUBLICATION not in await _names(root, "SELECT pubname FROM pg_publication"):
+            wanted = published_tables(accounts.DATABASE)
+            there = await _names(
+                root, "SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL", wanted
+            )
+            listed = ", ".join(table for table in wanted if table in there)
             await root.execute(
                 f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {listed} WITH (publish = 'insert, update, delete')"
             )

@@ -1,0 +1,132 @@
+"""A new replication slot for a connector of PostgreSQL whose old one is lost or gone: a person's step, no start's.
+
+What changed in between is not in the log any more. The connector reads all rows anew, so tables with a primary key
+become right but for rows deleted in between, and append-only ones hold their rows twice (docs/postgresql.md).
+"""
+
+import json
+from collections.abc import Callable
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import InvalidInput, NotReady
+from lakeproof.lake.capture import publication, slot
+from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.connector import Connector, find_connector
+from lakeproof.stack.stack import Stack
+
+FREE_SECONDS = 30.0
+BEGIN_SECONDS = 90.0
+# Where a worker keeps the offsets of all connectors, beside a topic of a connector's own (stack/engines/connect.py).
+WORKER_OFFSETS = "_connect_offsets"
+
+
+def require_lost(stack: Stack, name: str) -> Connector:
+    """The connector, where a new slot is what it needs.
+
+    Raises: InvalidInput for one that has no slot, a slot that keeps its place, a connector that is not there;
+    CouldNotLook, DeadlineExpired where PostgreSQL or Connect do not answer.
+    """
+    connector = find_connector(name)
+    if connector.engine != "postgres":
+        raise InvalidInput(
+            "it follows MariaDB's binlog and has no slot",
+            where=name,
+            next_action="lakeproof diagnose says what it needs",
+        )
+    seen = slot.look(stack, connector)
+    if seen is not None and seen.status != slot.LOST:
+        raise InvalidInput(
+            f"slot {seen.name} keeps its place ({seen.status}): a new one would read every row again for nothing",
+            where=name,
+            next_action="lakeproof diagnose",
+        )
+    if send(stack, "GET", f"/connectors/{name}/status", absent_is_fine=True) is None:
+        raise InvalidInput(
+            "Kafka Connect has no such connector",
+            where=name,
+            next_action=f"lakeproof capture register {name}, then this",
+        )
+    return connector
+
+
+def steps(connector: Connector) -> tuple[str, ...]:
+    """What is done, as a person would type it."""
+    there = f"/connectors/{connector.name}"
+    return (
+        f"PUT {there}/stop",
+        f"SELECT pg_drop_replication_slot('{slot.slot_name(connector)}'), where it is there",
+        f"a record without value under each key of {there}/offsets, in {', '.join(_offset_topics(connector))}",
+        f"PUT {there}/resume",
+    )
+
+
+def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.Slot:
+    """Stop, drop, forget, resume; gives the slot once the connector follows it. Cut off anywhere, do it again.
+
+    Raises: as `require_lost`, TerminalError where Connect refuses.
+    """
+    connector = require_lost(stack, name)
+    stop, drop, forget, resume = steps(connector)
+    there = f"/connectors/{name}"
+    tell(stop)
+    send(stack, "PUT", f"{there}/stop")
+    await_state(stack, name, "STOPPED")
+    tell(drop)
+    _drop(stack, connector)
+    tell(forget)
+    _forget_offsets(stack, connector)
+    tell(resume)
+    send(stack, "PUT", f"{there}/resume")
+    await_state(stack, name, "RUNNING", seconds=BEGIN_SECONDS)
+
+    def made() -> slot.Slot | None:
+        seen = slot.look(stack, connector)
+        return seen if seen is not None and seen.active and seen.status != slot.LOST else None
+
+    return Deadline(BEGIN_SECONDS).wait_for(f"a new slot {slot.slot_name(connector)}", made)
+
+
+def _offset_topics(connector: Connector) -> tuple[str, ...]:
+    return (connector.config["offsets.storage.topic"].replace("@name@", connector.name), WORKER_OFFSETS)
+
+
+def _forget_offsets(stack: Stack, connector: Connector) -> None:
+    """What `DELETE /connectors/NAME/offsets` is for.
+
+    Kafka Connect 4.3.1 never answers it where exactly-once is on and the connector has an offsets topic of its own:
+    its second write fails ("Cannot add partition … to transaction while in state READY") and nobody is told. So the
+    same records are written here, while the connector is stopped, and Connect is asked whether it knows none.
+    """
+    from confluent_kafka import KafkaException, Producer
+
+    there = f"/connectors/{connector.name}/offsets"
+    known = send(stack, "GET", there)["offsets"]
+    keys = [json.dumps([connector.name, one["partition"]], separators=(",", ":")) for one in known]
+    # Connect's own partitioner, for a topic of several partitions.
+    producer = Producer({"bootstrap.servers": stack.address("kafka", "tcp"), "acks": "all", "partitioner": "murmur2"})
+    try:
+        for topic in _offset_topics(connector):
+            for key in keys:
+                producer.produce(topic, key=key.encode(), value=None)
+        unsent = producer.flush(FREE_SECONDS)
+    except KafkaException as error:
+        raise NotReady(error.args[0].str(), where="kafka") from error
+    if unsent:
+        raise NotReady(f"{unsent} records were not taken", where="kafka", next_action="the same again")
+
+    def forgotten() -> bool | None:
+        return None if send(stack, "GET", there)["offsets"] else True
+
+    Deadline(FREE_SECONDS).wait_for(f"Connect to know no offsets of {connector.name}", forgotten)
+
+
+def _drop(stack: Stack, connector: Connector) -> None:
+    name = slot.slot_name(connector)
+
+    def free() -> bool | None:
+        seen = slot.look(stack, connector)
+        return True if seen is None or not seen.active else None
+
+    Deadline(FREE_SECONDS).wait_for(f"slot {name} to be free", free)
+    dropping = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1"
+    publication.ask(stack, connector, dropping, name)

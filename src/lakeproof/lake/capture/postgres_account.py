@@ -1,0 +1,44 @@
+"""The database account that PostgreSQL's capture logs in with: its password, its privileges. Done as superuser."""
+
+import asyncpg
+
+from lakeproof.errors import NotReady
+from lakeproof.stack.engines import postgres_session
+from lakeproof.stack.engines.postgres_accounts import LOOKING_ON
+from lakeproof.stack.stack import Stack
+
+ASK_SECONDS = 5.0
+
+
+def grant_statements(user: str) -> tuple[str, ...]:
+    """What gives that account all that it is meant to have."""
+    return tuple(
+        statement
+        for account in LOOKING_ON
+        if account.user == user
+        for statement in (
+            *((f"ALTER ROLE {user} {account.attributes}",) if account.attributes else ()),
+            *(f"GRANT {group} TO {user}" for group in account.member_of),
+        )
+    )
+
+
+def set_password(stack: Stack, user: str, password: str) -> None:
+    """Give the account that password; hex, so it needs no quoting. Raises: NotReady."""
+    _as_root(stack, f"ALTER ROLE {user} PASSWORD '{password}'")
+
+
+def grant(stack: Stack, user: str) -> None:
+    """Give the account every privilege that it is meant to have. Raises: NotReady."""
+    for statement in grant_statements(user):
+        _as_root(stack, statement)
+
+
+def _as_root(stack: Stack, statement: str) -> None:
+    try:
+        postgres_session.select(
+            stack, postgres_session.ROOT_USER, postgres_session.ROOT_SECRET, statement, seconds=ASK_SECONDS
+        )
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError) as error:
+        # Neither the error's text nor the statement: a password may stand in them.
+        raise NotReady(type(error).__name__, where="postgres", next_action="lakeproof ps") from None

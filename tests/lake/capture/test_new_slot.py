@@ -1,0 +1,117 @@
+"""A new slot is made only where the old one is lost or gone, in the right order, and again where it was cut off."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.capture import new_slot, publication, slot
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.new_slot import make_new_slot, require_lost
+from lakeproof.lake.capture.slot import Slot
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
+
+LOST = Slot("lake", "lost", False, None)
+DONE = ["PUT stop", "drop", "forget in _connect_offsets_shop", "forget in _connect_offsets", "PUT resume"]
+KEPT = Slot("lake", "reserved", True, 0)
+
+
+class World:
+    """Connect's one connector and PostgreSQL's one slot; resumed, the connector makes a slot."""
+
+    def __init__(self) -> None:
+        self.slot: Slot | None = LOST
+        self.state: str | None = "RUNNING"
+        self.known = True
+        self.done: list[str] = []
+
+    def connect(self, method: str, path: str, body: bytes) -> tuple[int, object]:
+        if self.state is None:
+            return 404, {}
+        if path.endswith("/offsets"):
+            keys = [{"partition": {"server": "shop"}, "offset": {"lsn": 7}}] if self.known else []
+            return 200, {"offsets": keys}
+        if method == "GET":
+            tasks = [] if self.state == "STOPPED" else [{"id": 0, "state": self.state}]
+            return 200, {"connector": {"state": self.state}, "tasks": tasks}
+        self.done.append(f"{method} {path.rsplit('/', 1)[1]}")
+        if path.endswith("/stop"):
+            self.state = "STOPPED"
+        elif path.endswith("/resume"):
+            self.state, self.slot = "RUNNING", KEPT
+        return 200, {}
+
+    def ask(self, stack: Stack, connector: object, sql: str, *args: Any) -> list[tuple[Any, ...]]:
+        self.done.append("drop")
+        self.slot = None
+        return []
+
+    def producer(self, settings: dict[str, Any]) -> "World":
+        return self
+
+    def produce(self, topic: str, *, key: bytes, value: bytes | None) -> None:
+        assert (self.state, key, value) == ("STOPPED", b'["shop",{"server":"shop"}]', None)
+        self.done.append(f"forget in {topic}")
+        self.known = topic != "_connect_offsets"
+
+    def flush(self, seconds: float) -> int:
+        return 0
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    monkeypatch.setattr(slot, "look", lambda stack, connector: made.slot)
+    monkeypatch.setattr(publication, "ask", made.ask)
+    monkeypatch.setattr("confluent_kafka.Producer", made.producer)
+    return made
+
+
+@pytest.fixture
+def stack(world: World, tmp_path: Path, answering: Answering) -> Stack:
+    return Stack(
+        Settings(
+            mode="external",
+            state_dir=tmp_path,
+            endpoints={"connect": {"http": answering(world.connect)}, "kafka": {"tcp": "k:9092"}},
+        )
+    )
+
+
+@pytest.mark.parametrize("seen", [LOST, None])
+def test_it_is_stopped_dropped_forgotten_and_resumed(stack: Stack, world: World, seen: Slot | None) -> None:
+    world.slot = seen
+    told: list[str] = []
+    assert make_new_slot(stack, "shop", told.append) == KEPT
+    assert world.done == DONE
+    assert tuple(told) == new_slot.steps(find_connector("shop"))
+
+
+def test_one_that_was_cut_off_after_its_stop_is_done_again_from_the_start(stack: Stack, world: World) -> None:
+    world.slot, world.state = None, "STOPPED"
+    make_new_slot(stack, "shop", lambda text: None)
+    assert world.done == DONE
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "state", "words"),
+    [
+        ("shop", KEPT, "RUNNING", "keeps its place"),
+        ("shop", LOST, None, "lakeproof capture register shop"),
+        ("orders", LOST, "RUNNING", "no slot"),
+        ("nobody", LOST, "RUNNING", "no connector"),
+    ],
+)
+def test_where_it_would_mend_nothing_it_is_refused_and_nothing_is_done(
+    stack: Stack, world: World, name: str, seen: Slot, state: str | None, words: str
+) -> None:
+    world.slot, world.state = seen, state
+    with pytest.raises(InvalidInput) as refused:
+        require_lost(stack, name)
+    assert words in refused.value.message
+    assert world.done == []

@@ -1,0 +1,149 @@
+"""A connector is handed over in the right order: table, reader, publication, connector, then its earlier rows."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.capture import publication, registration, slot
+from lakeproof.lake.capture.connector import Connector, find_connector, render
+from lakeproof.lake.capture.new_tables import require_readers
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
+
+NEW = "support.coupons"
+
+
+class World:
+    """Connect's one configuration, PostgreSQL's publication and tables, and what was done, in order."""
+
+    def __init__(self, listed: Connector) -> None:
+        self.listed = listed
+        self.more = listed.model_copy(update={"tables": (*listed.tables, NEW)})
+        self.live: dict[str, str] | None = None
+        self.tables = {*listed.tables, "capture.cdc_signal", NEW}
+        self.published = set(self.tables - {NEW})
+        self.full: set[str] = set()
+        self.slot = True
+        self.done: list[str] = []
+
+    def connect(self, method: str, path: str, body: bytes) -> tuple[int, object]:
+        if path == "/":
+            return 200, {"kafka_cluster_id": "k"}
+        if method == "PUT":
+            self.done.append("connector")
+        elif self.live is None:
+            return 404, {}
+        return 200, self.live
+
+    def ask(self, stack: Stack, connector: Connector, sql: str, *args: Any) -> list[tuple[Any, ...]]:
+        if sql.startswith("SELECT schemaname"):
+            return [(table,) for table in self.published]
+        if "pg_class" in sql:
+            return [(args[0] not in self.full, "r")] if args[0] in self.tables else []
+        if "pg_publication " in sql:
+            return [(1,)] if self.published else []
+        if "indisprimary" in sql:
+            return [(True,)]
+        if sql.startswith("ALTER"):
+            self.done.append(" ".join(sql.split()[1:2] + sql.split()[-1:]))
+            self.published |= {sql.split()[-1]} if "PUBLICATION" in sql else set()
+        return [(1,)]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(find_connector("shop"))
+    monkeypatch.setattr(registration, "find_connector", lambda name: made.more)
+    monkeypatch.setattr(registration, "connectors", lambda: {"shop": made.more})
+    monkeypatch.setattr("lakeproof.lake.capture.new_tables.find_connector", lambda name: made.more)
+    monkeypatch.setattr(publication, "ask", made.ask)
+    monkeypatch.setattr(
+        slot, "look", lambda stack, connector: slot.Slot("lake", "reserved", True, 0) if made.slot else None
+    )
+    monkeypatch.setattr(
+        registration, "read_existing_rows", lambda stack, connector, tables: made.done.append(f"rows {tables[0]}")
+    )
+    return made
+
+
+@pytest.fixture
+def stack(world: World, tmp_path: Path, answering: Answering) -> Stack:
+    endpoints = {
+        "connect": {"http": answering(world.connect)},
+        "kafka": {"tcp": "k:9092"},
+        "postgres": {"tcp": "p:1"},
+    }
+    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints))
+    world.live = render(stack, world.listed)
+    return stack
+
+
+def test_a_new_table_is_published_before_it_is_captured_and_read_after(stack: Stack, world: World) -> None:
+    registration.register(stack, "shop")
+    assert world.done == ["TABLE FULL", f"PUBLICATION {NEW}", "connector", f"rows {NEW}"]
+
+
+def test_a_table_that_postgresql_does_not_have_is_refused_before_anything_is_done(stack: Stack, world: World) -> None:
+    world.tables.remove(NEW)
+    with pytest.raises(InvalidInput) as refused:
+        registration.register(stack, "shop")
+    assert NEW in refused.value.message and "CREATE TABLE first" in refused.value.message
+    assert world.done == []
+
+
+def test_without_a_publication_it_says_so_and_captures_nothing(stack: Stack, world: World) -> None:
+    world.published.clear()
+    with pytest.raises(InvalidInput, match="no publication lake"):
+        registration.register(stack, "shop")
+    assert world.done == []
+
+
+def test_a_deleted_connector_with_a_new_table_in_its_file_knows_by_the_publication(
+    stack: Stack, world: World
+) -> None:
+    world.live = None
+    registration.register(stack, "shop")
+    assert world.done[-3:] == [f"PUBLICATION {NEW}", "connector", f"rows {NEW}"]
+
+
+def test_a_first_connector_reads_every_row_by_its_own_first_snapshot(stack: Stack, world: World) -> None:
+    world.live, world.slot = None, False
+    registration.provision(stack, "postgres")
+    assert world.done[-2:] == [f"PUBLICATION {NEW}", "connector"]
+
+
+def test_a_start_never_begins_to_capture_a_new_table(
+    stack: Stack, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    registration.provision(stack, "postgres")
+    assert world.done == []
+    assert "lakeproof capture register shop" in caplog.text
+
+
+def test_without_a_reader_it_says_what_comes_first(
+    stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeproof.lake.capture.new_tables.rest_of", lambda stack: None)
+    monkeypatch.setattr("lakeproof.lake.capture.new_tables.find_job", lambda flink, database: None)
+    with pytest.raises(InvalidInput) as refused:
+        require_readers(stack, "shop")
+    assert NEW in refused.value.message
+    assert "lakeproof lake redeploy --database shop" in refused.value.message
+    assert "lakeproof capture register shop" in refused.value.message
+
+
+def test_what_stands_already_is_left_alone(stack: Stack, world: World) -> None:
+    world.live = render(stack, world.more)
+    registration.register(stack, "shop")
+    assert world.done == []
+
+
+def test_a_stack_of_before_gets_the_table_of_signals_published(stack: Stack, world: World) -> None:
+    world.published.remove("capture.cdc_signal")
+    registration.register(stack, "shop")
+    assert "PUBLICATION capture.cdc_signal" in world.done

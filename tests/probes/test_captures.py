@@ -1,0 +1,102 @@
+"""Each capture's probes ask about that capture alone, and PostgreSQL's only where it is part of the stack."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.lake.capture.slot import Slot
+from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase
+from lakeproof.lake.publish.history import DatabaseState, PublishedCommit
+from lakeproof.probes import flink, nessie, postgres, publisher
+from lakeproof.probes.captures import ORDERS, SHOPS
+from lakeproof.probes.probe import all_probes
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
+
+PROBES = all_probes()
+TWINS = [name for name in PROBES if SHOPS.named(name) in PROBES]
+
+
+def stack_of(component: str, address: str, state_dir: Path) -> Stack:
+    return Stack(Settings(mode="external", state_dir=state_dir, endpoints={component: {"http": address}}))
+
+
+def test_every_kind_of_probe_that_both_captures_have_is_within_the_second_one() -> None:
+    assert len(TWINS) >= 14
+    for name in TWINS:
+        mine, its = PROBES[name], PROBES[SHOPS.named(name)]
+        assert mine.within is None
+        assert SHOPS.within in (its.within, its.source), its.id
+        assert (mine.unit, mine.healthy, mine.always) == (its.unit, its.healthy, its.always)
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_question_about_the_second_capture_names_nothing_of_the_first(name: str) -> None:
+    query = PROBES[SHOPS.named(name)].query
+    assert not {ORDERS.connector, ORDERS.database.name, ORDERS.database.job_name} & set(query.split("/"))
+    assert "cdc.oltp" not in query and "lake-oltp" not in query and "oltp." not in query
+
+
+@pytest.mark.parametrize(
+    ("health", "oltp", "shop"),
+    [
+        ({"status": "frozen", "databases": {"oltp": "healthy", "shop": "frozen"}}, "healthy", "frozen"),
+        ({"status": "degraded", "databases": {"oltp": "degraded", "shop": "healthy"}}, "degraded", "healthy"),
+        ({"status": "stuck", "databases": {"oltp": "healthy", "shop": "healthy"}}, "stuck", "stuck"),
+        ({"status": "starting", "databases": {}}, "starting", "starting"),
+        # A publisher of before.
+        ({"status": "degraded"}, "degraded", "degraded"),
+    ],
+)
+def test_the_publishers_state_is_that_of_the_database(
+    answering: Answering, tmp_path: Path, health: dict[str, Any], oltp: str, shop: str
+) -> None:
+    stack = stack_of("publisher", answering(lambda *_: (200, health)), tmp_path)
+    assert publisher.publisher_status(stack, 1.0, OLTP) == oltp
+    assert publisher.publisher_status(stack, 1.0, SHOP) == shop
+
+
+def test_each_database_is_as_old_as_its_own_last_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    shop = DatabaseState(3, None, None, {"payments": 1}, now - timedelta(seconds=200))
+    commit = PublishedCommit(
+        "ab", now, 9, None, None, {"orders": 1}, now, {"shop": shop}, oltp_at=now - timedelta(seconds=30)
+    )
+    monkeypatch.setattr(nessie, "_newest", lambda stack: commit)
+
+    def age(database: LakeDatabase) -> float:
+        return float(str(nessie.publish_age(object(), 1.0, database)))  # type: ignore[arg-type]
+
+    assert (round(age(OLTP), -1), round(age(SHOP), -1)) == (30, 200)
+
+
+def test_each_job_is_found_by_its_own_name(answering: Answering, tmp_path: Path) -> None:
+    jobs = [
+        {"jid": "a", "name": "lake-oltp", "state": "RUNNING", "start-time": 1},
+        {"jid": "b", "name": "lake-shop", "state": "RESTARTING", "start-time": 2},
+    ]
+    stack = stack_of("flink-jobmanager", answering(lambda *_: (200, {"jobs": jobs})), tmp_path)
+    assert (flink.job_state(stack, 1.0, OLTP), flink.job_state(stack, 1.0, SHOP)) == ("running", "restarting")
+    jobs.pop()
+    assert flink.job_state(stack, 1.0, SHOP) is None
+
+
+@pytest.mark.parametrize(
+    ("slot", "word"),
+    [
+        (Slot("lake", "reserved", True, 0), "kept"),
+        (Slot("lake", "unreserved", False, 600_000_000), "kept"),
+        (Slot("lake", "lost", False, None), "lost"),
+        (None, None),
+    ],
+)
+def test_a_slot_is_kept_lost_or_not_there(
+    monkeypatch: pytest.MonkeyPatch, slot: Slot | None, word: str | None
+) -> None:
+    monkeypatch.setattr(postgres, "look", lambda stack, connector, timeout: slot)
+    assert postgres.slot_state(object(), 1.0) == word  # type: ignore[arg-type]
