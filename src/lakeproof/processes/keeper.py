@@ -168,7 +168,7 @@ class Keeper:
         await self._end_process()
         await self._take_down()
         self._turn_to(State.STOPPED)
-        self.health, self.reason = Health.NONE, ""
+        self.health, self.reason, self._unhealthy_since = Health.NONE, "", None
         self.healthy.clear()
         self._tell("stopped", "")
         return True
