@@ -2,6 +2,8 @@
 
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from lakeproof.probes.ring import parse_status
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import cassandra, cassandra_config, cassandra_roles
 from lakeproof.stack.engines.cassandra_config import NODES
-from lakeproof.stack.settings import Settings
+from lakeproof.stack.settings import PORT_SHIFT_MAX, Settings
 from lakeproof.stack.stack import Stack
 
 type Frames = Callable[[int, bytes], tuple[int, bytes]]
@@ -169,3 +171,29 @@ def test_the_ring_is_read_from_what_nodetool_prints() -> None:
     assert (first.name, first.state, first.up, first.load) == ("cassandra-seed", "DN", False, "?")
     assert (second.name, second.state, second.tokens, second.owns_percent) == ("", "UN", 16, 100.0)
     assert second.to_json()["doing"] == "normal"
+
+
+def test_a_ring_that_is_away_prints_nothing_beside_the_commands_own_message(tmp_path: Path) -> None:
+    asked = """
+import sys
+from pathlib import Path
+from lakeproof.cli import app
+from cassandra.cluster import NoHostAvailable
+from lakeproof.stack.engines import cassandra_session
+from lakeproof.stack.settings import PORT_SHIFT_MAX, Settings
+from lakeproof.stack.stack import Stack
+def ask():
+    stack = Stack(Settings(state_dir=Path(sys.argv[1]), port_shift=int(sys.argv[2])))
+    try:
+        with cassandra_session.session(stack, "reader", "x", seconds=2.0):
+            pass
+    except NoHostAvailable:
+        print("away")
+app.build = lambda: ask
+app.main()
+"""
+    nobody = str(PORT_SHIFT_MAX)
+    done = subprocess.run(
+        [sys.executable, "-c", asked, str(tmp_path), nobody], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("away\n", "")

@@ -41,6 +41,9 @@ def main() -> None:
         if level not in known:
             raise InvalidInput(f"no level {level!r}", where="LOG_LEVEL", next_action=f"one of {', '.join(known)}")
         logging.basicConfig(level=level, format=form, stream=sys.stderr)
+        if known[level] >= logging.WARNING:
+            # Cassandra's driver tells of each refused connection with a traceback, beside the command's own message.
+            logging.getLogger("cassandra").setLevel(logging.CRITICAL)
         build()()
     except LakeproofError as error:
         sys.exit(fail(error))
