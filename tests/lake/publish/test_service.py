@@ -59,8 +59,21 @@ def clock() -> Clock:
 def service_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Callable[[Rounds], Service]:
     """`service_of(rounds)`: a service in a stack where both databases are captured, which asks nobody."""
     monkeypatch.setattr(service, "present", lambda stack: DATABASES)
-    monkeypatch.setattr(Service, "_remove_expired", lambda self: None)
     return lambda rounds: Service(Stack(Settings(state_dir=tmp_path)), rounds, clock)
+
+
+@pytest.fixture(autouse=True)
+def cleaned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the clean-up was asked for; removing copies fails."""
+    done: list[str] = []
+
+    def fail(*_: object) -> None:
+        done.append("copies")
+        raise TransientError("nessie is away")
+
+    monkeypatch.setattr(service, "remove_expired_copies", fail)
+    monkeypatch.setattr(service, "abort_old_uploads", lambda s3: done.append("uploads"))
+    return done
 
 
 def run_for(loop: Service, clock: Clock, seconds: float) -> list[float]:
@@ -151,3 +164,13 @@ def test_a_database_that_is_published_again_ends_its_own_refusal_and_no_other(
     told.append(str(loop.health.frozen))
     assert told == ["a gap", "None"]
     assert (loop.health.status, loop.health.checkpoint) == ("healthy", 7)
+
+
+def test_uploads_are_given_up_each_hour_though_removing_copies_fails(
+    service_of: Callable[[Rounds], Service], clock: Clock, cleaned: list[str]
+) -> None:
+    loop = service_of(Rounds({"oltp": published("oltp"), "shop": published("shop")}))
+    for seconds in (0.0, service.RETENTION_SECONDS, service.RETENTION_SECONDS, service.UPLOADS_SECONDS):
+        clock.now += seconds
+        loop.round()
+    assert cleaned == ["copies", "uploads", "copies", "copies", "uploads"]

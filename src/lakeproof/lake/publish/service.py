@@ -213,20 +213,28 @@ class Service:
         )
 
     def _remove_expired(self) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         if self._clock() < self._retention_due:
             return
         self._retention_due = self._clock() + RETENTION_SECONDS
-        try:
-            readable_seconds = self._stack.settings.lake.readable_seconds
-            for name in (database.name for database in present(self._stack)):
-                remove_expired_copies(self._s3, self._nessie, table_names(name), readable_seconds, name)
-            if self._clock() >= self._uploads_due:
-                self._uploads_due = self._clock() + UPLOADS_SECONDS
-                abort_old_uploads(self._s3)
-        except (LakeproofError, BotoCoreError, ClientError) as error:
-            log.warning("what has expired stays for now: %s", error)
+        _cleaned("what has expired", self._remove_copies)
+        if self._clock() >= self._uploads_due:
+            self._uploads_due = self._clock() + UPLOADS_SECONDS
+            _cleaned("what killed uploads left", lambda: abort_old_uploads(self._s3))
+
+    def _remove_copies(self) -> None:
+        readable_seconds = self._stack.settings.lake.readable_seconds
+        for name in (database.name for database in present(self._stack)):
+            remove_expired_copies(self._s3, self._nessie, table_names(name), readable_seconds, name)
+
+
+def _cleaned(what: str, clean: Callable[[], object]) -> None:
+    """A failure of it is only told: the next time comes."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        clean()
+    except (LakeproofError, BotoCoreError, ClientError) as error:
+        log.warning("%s stays for now: %s", what, error)
 
 
 def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:
