@@ -122,7 +122,7 @@ class Service:
         self.health.failing = next(iter(self._failing.values()), None)
         if self._failing:
             self.health.status = DEGRADED
-        self._show_each([database.name for database in databases], finding)
+        self._show_each(databases, finding)
         self._remove_expired()
         nearest = min(self._due.get(database.name, 0.0) for database in databases)
         return max(0.0, nearest - self._clock())
@@ -175,13 +175,16 @@ class Service:
             self._next_since.pop(name, None)
             self.metrics.forget(name)
 
-    def _show_each(self, captured: list[str], finding: str | None) -> None:
+    def _show_each(self, captured: tuple[LakeDatabase, ...], finding: str | None) -> None:
         """What is told of each database."""
         told = {}
-        for name in captured:
+        for database in captured:
+            name = database.name
             frozen = finding is not None or name in self._refused
             told[name] = DEGRADED if name in self._failing else FROZEN if frozen else HEALTHY
             self.metrics.frozen.labels(database=name).set(int(frozen))
+            seconds = database.checkpoint_seconds(self._stack)
+            self.metrics.database_checkpoint_seconds.labels(database=name).set(seconds)
         self.health.databases = told
 
     def _show_frozen(self, why: str | None) -> None:
