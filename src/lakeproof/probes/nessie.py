@@ -33,7 +33,7 @@ def published_checkpoint(stack: Stack, timeout: float) -> Value:
 
 
 def publish_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
-    """Seconds since that database's tables last moved on `main`, by our clock, beyond the pause between two checkpoints.
+    """Seconds since that database's tables last moved on `main`, by our clock, beyond its checkpoints' pause.
 
     Raises: CouldNotLook before they did.
     """

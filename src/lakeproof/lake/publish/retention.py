@@ -51,8 +51,8 @@ def abort_old_uploads(s3: Any, older_than_seconds: float = UPLOAD_SECONDS) -> in
     """Give up the lake's uploads in parts that were begun before that; gives how many.
 
     Whoever is killed in the middle of one leaves its parts, which no listing shows and nothing else ever removes.
-    Trap: MinIO takes a listing's Prefix as the whole name of one object, so the warehouse's are picked here; those from
-    before its own restart it may not list.
+    Trap: MinIO takes a listing's Prefix as the whole name of one object, so the warehouse's are picked here; it may
+    not list those from before its own restart.
     Raises: botocore's errors, but not for one that has ended meanwhile.
     """
     prefix = f"{bucket_and_key(WAREHOUSE)[1]}/"

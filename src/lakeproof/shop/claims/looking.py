@@ -79,8 +79,8 @@ def settled(
 
     All is read once; after that only what was broken at every look before, and what belongs to it, and whole what
     could not be read. A claim whose facts could not be read at the last look is unknown, whatever it was before.
-    Once the time is over there is one more look where something is broken that was looked at once only; what is broken
-    and was still looked at once only, for it could not be before, is unknown.
+    Once the time is over there is one more look where something broke at its only look; what is broken and was still
+    looked at once only, for it could not be before, is unknown.
     Raises: as `read` does.
     """
     deadline = Deadline(settle_seconds)
