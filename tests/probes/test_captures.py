@@ -13,7 +13,7 @@ from lakeproof.lake.publish.history import DatabaseState, PublishedCommit
 from lakeproof.probes import flink, nessie, postgres, publisher
 from lakeproof.probes.captures import ORDERS, SHOPS
 from lakeproof.probes.probe import all_probes
-from lakeproof.stack.settings import Settings
+from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
 type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
@@ -61,7 +61,11 @@ def test_the_publishers_state_is_that_of_the_database(
     assert publisher.publisher_status(stack, 1.0, SHOP) == shop
 
 
-def test_each_database_is_as_old_as_its_own_last_move(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_database_is_as_old_as_its_own_last_move_beyond_the_pause_between_two_checkpoints(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pauses = LakeSettings(checkpoint_seconds=10, shop_checkpoint_seconds=180)
+    stack = Stack(Settings(state_dir=tmp_path, lake=pauses))
     now = datetime.now(UTC)
     shop = DatabaseState(3, None, None, {"payments": 1}, now - timedelta(seconds=200))
     commit = PublishedCommit(
@@ -70,9 +74,9 @@ def test_each_database_is_as_old_as_its_own_last_move(monkeypatch: pytest.Monkey
     monkeypatch.setattr(nessie, "_newest", lambda stack: commit)
 
     def age(database: LakeDatabase) -> float:
-        return float(str(nessie.publish_age(object(), 1.0, database)))  # type: ignore[arg-type]
+        return float(str(nessie.publish_age(stack, 1.0, database)))
 
-    assert (round(age(OLTP), -1), round(age(SHOP), -1)) == (30, 200)
+    assert (round(age(OLTP), -1), round(age(SHOP), -1)) == (20, 20)
 
 
 def test_each_job_is_found_by_its_own_name(answering: Answering, tmp_path: Path) -> None:

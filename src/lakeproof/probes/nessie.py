@@ -33,7 +33,7 @@ def published_checkpoint(stack: Stack, timeout: float) -> Value:
 
 
 def publish_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
-    """Seconds since that database's tables last moved on `main`, by our clock.
+    """Seconds since that database's tables last moved on `main`, by our clock, beyond its checkpoints' pause.
 
     Raises: CouldNotLook before they did.
     """
@@ -41,14 +41,15 @@ def publish_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> 
     at = None if commit is None else commit.moved_at(database.name)
     if at is None:
         raise CouldNotLook(f"nothing of {database.name} is published yet", where="nessie")
-    return round(max(0.0, (datetime.now(UTC) - at).total_seconds()), 3)
+    age = (datetime.now(UTC) - at).total_seconds()
+    return round(max(0.0, age - database.checkpoint_seconds(stack)), 3)
 
 
 def _age(of: Capture) -> Probe:
     return Probe(
         of.named("publish-age"),
         "nessie",
-        f"lakeproof lake log --json: when the tables of {of.database.name} last moved",
+        f"lakeproof lake log --json: when the tables of {of.database.name} last moved, less a checkpoint's pause",
         "s",
         partial(publish_age, database=of.database),
         Condition(Operator.BELOW, 60),

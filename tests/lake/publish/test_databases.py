@@ -94,8 +94,13 @@ def test_one_that_is_not_captured_any_more_is_neither_frozen_nor_late(
     publishing.wrong["shop"] = AuditFailed("differs")
     service.metrics.database_last_at.labels(database="shop").set(1)
     service.round()
+    pauses = [
+        sample(service, "lakeproof_publish_database_checkpoint_seconds", database=one.name) for one in DATABASES
+    ]
+    assert pauses == [2.0, 10.0]
     captured.remove(DATABASES[1])
     service.round()
     assert told(service) == {"status": "healthy", "databases": {"oltp": "healthy"}}
     assert sample(service, "lakeproof_publish_database_timestamp_seconds", database="shop") is None
+    assert sample(service, "lakeproof_publish_database_checkpoint_seconds", database="shop") is None
     assert sample(service, "lakeproof_publish_frozen", database="shop") is None

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.deadline import Deadline
 from lakeproof.errors import TransientError
 from lakeproof.lake.job.databases import DATABASES
 from lakeproof.lake.publish import service
@@ -23,8 +22,10 @@ class Rounds:
     def __init__(self, outcomes: dict[str, Published | Exception | None]) -> None:
         self.outcomes = outcomes
         self.sees_next = False
+        self.looks: list[str] = []
 
     def round(self, database: str, *, frozen: bool) -> Published | None:
+        self.looks.append(database)
         outcome = self.outcomes[database]
         if isinstance(outcome, Exception):
             raise outcome
@@ -39,11 +40,50 @@ def published(database: str) -> Published:
     return Published(database, f"hash of {database}", 7, {}, None, 0.1, 10)
 
 
+class Clock:
+    """A clock that a test puts on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def service_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds], Service]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def service_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Callable[[Rounds], Service]:
     """`service_of(rounds)`: a service in a stack where both databases are captured, which asks nobody."""
     monkeypatch.setattr(service, "present", lambda stack: DATABASES)
-    return lambda rounds: Service(Stack(Settings(state_dir=tmp_path)), rounds)
+    return lambda rounds: Service(Stack(Settings(state_dir=tmp_path)), rounds, clock)
+
+
+@pytest.fixture(autouse=True)
+def cleaned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the clean-up was asked for; removing copies fails."""
+    done: list[str] = []
+
+    def fail(*_: object) -> None:
+        done.append("copies")
+        raise TransientError("nessie is away")
+
+    monkeypatch.setattr(service, "remove_expired_copies", fail)
+    monkeypatch.setattr(service, "abort_old_uploads", lambda s3: done.append("uploads"))
+    return done
+
+
+def run_for(loop: Service, clock: Clock, seconds: float) -> list[float]:
+    """Rounds with their pauses for so long; gives the pauses."""
+    pauses: list[float] = []
+    end = clock.now + seconds
+    while clock.now < end:
+        pauses.append(loop.round())
+        clock.now += pauses[-1] + 1e-9
+    return pauses
 
 
 def test_a_round_under_way_is_well() -> None:
@@ -57,19 +97,44 @@ def test_a_round_that_hangs_is_stuck() -> None:
 
 
 def test_the_rest_of_a_checkpoint_is_looked_for_soon_but_not_for_ever(
-    service_of: Callable[[Rounds], Service], monkeypatch: pytest.MonkeyPatch
+    service_of: Callable[[Rounds], Service], clock: Clock
 ) -> None:
-    monkeypatch.setattr(service, "NEXT_SECONDS", 0.2)
-    rounds = Rounds({"oltp": None, "shop": None})
+    rounds = Rounds({"oltp": None, "shop": published("shop")})
     loop = service_of(rounds)
-    usual = Settings().lake.publish_seconds
-    assert loop.round() == PAUSE_BEFORE_NEXT_SECONDS
-    Deadline(0.25).pause(1)
-    assert [loop.round(), loop.round()] == [usual, usual]
+    usual = pytest.approx(Settings().lake.publish_seconds)
+    assert loop.round() == pytest.approx(PAUSE_BEFORE_NEXT_SECONDS)
+    clock.now += service.NEXT_SECONDS
+    assert loop.round() == usual
     rounds.outcomes["oltp"] = published("oltp")
+    clock.now += 0.4
     assert loop.round() == usual
     rounds.outcomes["oltp"] = None
-    assert loop.round() == PAUSE_BEFORE_NEXT_SECONDS
+    clock.now += 0.4
+    assert loop.round() == pytest.approx(PAUSE_BEFORE_NEXT_SECONDS)
+
+
+@pytest.mark.parametrize("failure", [RoundFailed("commit", TransientError("lost a race")), AuditFailed("a gap")])
+def test_a_shop_that_fails_neither_slows_mariadbs_looks_nor_is_asked_more_often_than_each_second(
+    failure: Exception, service_of: Callable[[Rounds], Service], clock: Clock
+) -> None:
+    rounds = Rounds({"oltp": None, "shop": failure})
+    run_for(service_of(rounds), clock, 4.05)
+    assert (rounds.looks.count("oltp"), rounds.looks.count("shop")) == (41, 5)
+
+
+def test_a_mariadb_that_fails_is_asked_each_second_though_the_shops_next_is_in_sight(
+    service_of: Callable[[Rounds], Service], clock: Clock
+) -> None:
+    rounds = Rounds({"oltp": RoundFailed("read", TransientError("away")), "shop": None})
+    run_for(service_of(rounds), clock, 4.05)
+    assert (rounds.looks.count("oltp"), rounds.looks.count("shop")) == (5, 41)
+
+
+def test_each_database_has_its_usual_pause(service_of: Callable[[Rounds], Service], clock: Clock) -> None:
+    rounds = Rounds({"oltp": published("oltp"), "shop": published("shop")})
+    pauses = run_for(service_of(rounds), clock, 6.05)
+    assert (rounds.looks.count("oltp"), rounds.looks.count("shop")) == (21, 7)
+    assert max(pauses) == pytest.approx(Settings().lake.publish_seconds)
 
 
 @pytest.mark.parametrize("failing, sound", [("oltp", "shop"), ("shop", "oltp")])
@@ -81,21 +146,31 @@ def test_what_fails_in_one_database_does_not_keep_the_other_from_being_published
     failing: str, sound: str, failure: Exception, status: str, service_of: Callable[[Rounds], Service]
 ) -> None:
     loop = service_of(Rounds({failing: failure, sound: published(sound)}))
-    pause = loop.round()
+    loop.round()
     assert (loop.health.hash, loop.health.status) == (f"hash of {sound}", status)
     assert "lost a race" in str(loop.health.failing) or loop.health.frozen == "a gap"
-    assert pause == service.PAUSE_AFTER_FAILURE_SECONDS
 
 
 def test_a_database_that_is_published_again_ends_its_own_refusal_and_no_other(
-    service_of: Callable[[Rounds], Service],
+    service_of: Callable[[Rounds], Service], clock: Clock
 ) -> None:
     rounds = Rounds({"oltp": AuditFailed("a gap"), "shop": published("shop")})
     loop = service_of(rounds)
     loop.round()
     told = [str(loop.health.frozen)]
     rounds.outcomes["oltp"] = published("oltp")
+    clock.now += service.PAUSE_AFTER_FAILURE_SECONDS
     loop.round()
     told.append(str(loop.health.frozen))
     assert told == ["a gap", "None"]
     assert (loop.health.status, loop.health.checkpoint) == ("healthy", 7)
+
+
+def test_uploads_are_given_up_each_hour_though_removing_copies_fails(
+    service_of: Callable[[Rounds], Service], clock: Clock, cleaned: list[str]
+) -> None:
+    loop = service_of(Rounds({"oltp": published("oltp"), "shop": published("shop")}))
+    for seconds in (0.0, service.RETENTION_SECONDS, service.RETENTION_SECONDS, service.UPLOADS_SECONDS):
+        clock.now += seconds
+        loop.round()
+    assert cleaned == ["copies", "uploads", "copies", "copies", "uploads"]

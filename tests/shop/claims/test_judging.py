@@ -341,6 +341,26 @@ def test_what_could_not_be_read_for_a_moment_is_read_again_whole_and_judged() ->
     assert found.broken[TIMELINES_CLAIM]
 
 
+def test_what_can_be_judged_at_the_last_look_only_is_looked_at_once_more() -> None:
+    old = replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    asked: list[Scope] = []
+    found = settled(looks(old, IN_ORDER, asked=asked), lambda text: None, settle_seconds=0, pause_seconds=0)
+    assert (len(asked), found.unknown, found.broken[TIMELINES_CLAIM]) == (2, (), [])
+    found = settled(looks(old, asked=asked), lambda text: None, settle_seconds=0, pause_seconds=0)
+    assert (len(asked), found.unknown) == (4, ()) and found.broken[TIMELINES_CLAIM]
+
+
+def test_what_does_not_hold_at_the_one_look_that_could_judge_it_is_unknown() -> None:
+    wrong = with_payment(captured=Decimal("99.00"))
+    old = replace(wrong, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    asked: list[Scope] = []
+    read = looks(without_timelines(wrong), old, asked=asked)
+    found = settled(read, lambda text: None, settle_seconds=0, pause_seconds=0)
+    assert len(asked) == 2 and found.broken["shop: each payment is the sum of its events"]
+    assert TIMELINES_CLAIM not in found.broken
+    assert found.unknown == (f"{TIMELINES_CLAIM}: does not hold at the only look at it",)
+
+
 def test_what_was_broken_and_then_could_not_be_read_is_neither_broken_nor_whole() -> None:
     old = replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),))
     found = settled(looks(old, AWAY), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)

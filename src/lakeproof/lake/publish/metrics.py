@@ -26,6 +26,12 @@ class PublisherMetrics:
             ["database"],
             registry=self.registry,
         )
+        self.database_checkpoint_seconds = Gauge(
+            "lakeproof_publish_database_checkpoint_seconds",
+            "wanted pause between two checkpoints of a database's job, and so between two moves on main",
+            ["database"],
+            registry=self.registry,
+        )
         self.database_beat_at = Gauge(
             "lakeproof_publish_database_beat_timestamp_seconds",
             "newest heartbeat of a database on main, UNIX time by its clock",
@@ -76,6 +82,12 @@ class PublisherMetrics:
 
     def forget(self, database: str) -> None:
         """It is not published any more: that it stands still is not told any more either."""
-        for metric in (self.database_last_at, self.database_beat_at, self.unreadable_rows, self.frozen):
+        for metric in (
+            self.database_last_at,
+            self.database_checkpoint_seconds,
+            self.database_beat_at,
+            self.unreadable_rows,
+            self.frozen,
+        ):
             with suppress(KeyError):
                 metric.remove(database)

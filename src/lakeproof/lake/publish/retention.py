@@ -51,21 +51,35 @@ def abort_old_uploads(s3: Any, older_than_seconds: float = UPLOAD_SECONDS) -> in
     """Give up the lake's uploads in parts that were begun before that; gives how many.
 
     Whoever is killed in the middle of one leaves its parts, which no listing shows and nothing else ever removes.
-    Raises: botocore's errors.
+    Trap: MinIO takes a listing's Prefix as the whole name of one object, so the warehouse's are picked here; it may
+    not list those from before its own restart.
+    Raises: botocore's errors, but not for one that has ended meanwhile.
     """
     prefix = f"{bucket_and_key(WAREHOUSE)[1]}/"
-    pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=LAKE_BUCKET, Prefix=prefix)
+    pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=LAKE_BUCKET)
     old = [
         upload
         for page in pages
         for upload in page.get("Uploads", ())
-        if time.time() - upload["Initiated"].timestamp() > older_than_seconds
+        if upload["Key"].startswith(prefix) and time.time() - upload["Initiated"].timestamp() > older_than_seconds
     ]
-    for upload in old:
-        s3.abort_multipart_upload(Bucket=LAKE_BUCKET, Key=upload["Key"], UploadId=upload["UploadId"])
-    if old:
-        log.info("gave up %d uploads that nobody ended", len(old))
-    return len(old)
+    aborted = sum(_abort(s3, upload["Key"], upload["UploadId"]) for upload in old)
+    if aborted:
+        log.info("gave up %d uploads that nobody ended", aborted)
+    return aborted
+
+
+def _abort(s3: Any, key: str, upload_id: str) -> bool:
+    """False: it had ended before."""
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.abort_multipart_upload(Bucket=LAKE_BUCKET, Key=key, UploadId=upload_id)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NoSuchUpload":
+            raise
+        return False
+    return True
 
 
 def _referenced_keys(nessie: NessieClient, database: str, tables: list[str]) -> Iterator[str]:

@@ -3,11 +3,11 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from http.server import ThreadingHTTPServer
 from typing import Protocol
 
-from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.job.databases import OLTP, LakeDatabase, present
 from lakeproof.lake.job.sql_files import table_names
@@ -66,10 +66,13 @@ class Rounds(Protocol):
 
 
 class Service:
-    """Runs rounds until told to stop. `publisher`: the project's own, unless a test brings one."""
+    """Runs rounds until told to stop. `publisher`, `clock`: the project's own, unless a test brings one."""
 
-    def __init__(self, stack: Stack, publisher: Rounds | None = None) -> None:
+    def __init__(
+        self, stack: Stack, publisher: Rounds | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._stack = stack
+        self._clock = clock
         self.metrics = PublisherMetrics()
         self.health = Health(round_at=time.monotonic())
         self._stop = threading.Event()
@@ -84,8 +87,8 @@ class Service:
         self._refused: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}
-        self._next: dict[str, Deadline] = {}
-        self._retention_due = time.monotonic() + RETENTION_SECONDS
+        self._next_since: dict[str, float] = {}
+        self._retention_due = clock() + RETENTION_SECONDS
         self._uploads_due = self._retention_due
 
     def stop(self) -> None:
@@ -102,77 +105,86 @@ class Service:
         self._publisher.close()
 
     def round(self) -> float:
-        """One round over the databases whose look is due; gives the pause after it, in seconds.
+        """One round over the databases whose look is due; gives the time to the nearest next one, in seconds.
 
-        What fails in one of them keeps neither the others nor the clean-up waiting.
+        What fails in one of them keeps neither the others nor the clean-up waiting, nor does it hurry them.
         """
         self.health.round_at = time.monotonic()
         finding = self._full_audit.finding
-        pause = self._stack.settings.lake.publish_seconds
         databases = present(self._stack)
         self._forget_all_but({database.name for database in databases})
         for database in databases:
             if not self._is_due(database):
                 continue
-            try:
-                published = self._publisher.round(database.name, frozen=finding is not None)
-            except AuditFailed as error:
-                self.metrics.failures.labels(database=database.name, stage="audit").inc()
-                self._refused[database.name] = error.message
-                self._failing.pop(database.name, None)
-                pause = PAUSE_AFTER_FAILURE_SECONDS
-                continue
-            except RoundFailed as error:
-                self.metrics.failures.labels(database=database.name, stage=error.stage).inc()
-                if self._failing.get(database.name) != error.message:
-                    log.warning("%s: %s", database.name, error.message)
-                self._failing[database.name] = error.message
-                pause = PAUSE_AFTER_FAILURE_SECONDS
-                continue
-            self._failing.pop(database.name, None)
-            if published is not None:
-                self._refused.pop(database.name, None)
-                self._note(published)
-            if self._comes_soon(database, published):
-                pause = min(pause, PAUSE_BEFORE_NEXT_SECONDS)
-                self._due[database.name] = 0.0
+            pause = self._look(database, frozen=finding is not None)
+            self._due[database.name] = self._clock() + pause
         self._show_frozen(finding or next(iter(self._refused.values()), None))
         self.health.failing = next(iter(self._failing.values()), None)
         if self._failing:
             self.health.status = DEGRADED
-        self._show_each([database.name for database in databases], finding)
+        self._show_each(databases, finding)
         self._remove_expired()
-        return pause
+        nearest = min(self._due.get(database.name, 0.0) for database in databases)
+        return max(0.0, nearest - self._clock())
+
+    def _look(self, database: LakeDatabase, *, frozen: bool) -> float:
+        """Publish what is there of it; gives the pause until its own next look, in seconds."""
+        try:
+            published = self._publisher.round(database.name, frozen=frozen)
+        except AuditFailed as error:
+            self.metrics.failures.labels(database=database.name, stage="audit").inc()
+            self._refused[database.name] = error.message
+            self._failing.pop(database.name, None)
+            return PAUSE_AFTER_FAILURE_SECONDS
+        except RoundFailed as error:
+            self.metrics.failures.labels(database=database.name, stage=error.stage).inc()
+            if self._failing.get(database.name) != error.message:
+                log.warning("%s: %s", database.name, error.message)
+            self._failing[database.name] = error.message
+            return PAUSE_AFTER_FAILURE_SECONDS
+        self._failing.pop(database.name, None)
+        if published is not None:
+            self._refused.pop(database.name, None)
+            self._note(published)
+        usual = self._usual_pause(database)
+        return min(usual, PAUSE_BEFORE_NEXT_SECONDS) if self._comes_soon(database, published) else usual
+
+    def _usual_pause(self, database: LakeDatabase) -> float:
+        if database == OLTP:
+            return self._stack.settings.lake.publish_seconds
+        return max(PAUSE_BEFORE_NEXT_SECONDS, database.checkpoint_seconds(self._stack) / LOOKS_PER_CHECKPOINT)
 
     def _is_due(self, database: LakeDatabase) -> bool:
-        now = time.monotonic()
-        if database != OLTP and now < self._due.get(database.name, 0.0):
-            return False
-        self._due[database.name] = now + database.checkpoint_seconds(self._stack) / LOOKS_PER_CHECKPOINT
-        return True
+        return self._clock() >= self._due.get(database.name, 0.0)
 
     def _comes_soon(self, database: LakeDatabase, published: Published | None) -> bool:
         """Whether its next state is about to come; no longer once that has been so for NEXT_SECONDS in vain."""
         if published is not None or not self._publisher.sees_next:
-            self._next.pop(database.name, None)
+            self._next_since.pop(database.name, None)
         if not self._publisher.sees_next:
             return False
-        return not self._next.setdefault(database.name, Deadline(NEXT_SECONDS)).expired
+        now = self._clock()
+        return now - self._next_since.setdefault(database.name, now) < NEXT_SECONDS
 
     def _forget_all_but(self, captured: set[str]) -> None:
         """A database that is not captured any more neither fails nor is late."""
         for name in self.health.databases.keys() - captured:
             self._refused.pop(name, None)
             self._failing.pop(name, None)
+            self._due.pop(name, None)
+            self._next_since.pop(name, None)
             self.metrics.forget(name)
 
-    def _show_each(self, captured: list[str], finding: str | None) -> None:
+    def _show_each(self, captured: tuple[LakeDatabase, ...], finding: str | None) -> None:
         """What is told of each database."""
         told = {}
-        for name in captured:
+        for database in captured:
+            name = database.name
             frozen = finding is not None or name in self._refused
             told[name] = DEGRADED if name in self._failing else FROZEN if frozen else HEALTHY
             self.metrics.frozen.labels(database=name).set(int(frozen))
+            seconds = database.checkpoint_seconds(self._stack)
+            self.metrics.database_checkpoint_seconds.labels(database=name).set(seconds)
         self.health.databases = told
 
     def _show_frozen(self, why: str | None) -> None:
@@ -204,20 +216,28 @@ class Service:
         )
 
     def _remove_expired(self) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        if time.monotonic() < self._retention_due:
+        if self._clock() < self._retention_due:
             return
-        self._retention_due = time.monotonic() + RETENTION_SECONDS
-        try:
-            readable_seconds = self._stack.settings.lake.readable_seconds
-            for name in (database.name for database in present(self._stack)):
-                remove_expired_copies(self._s3, self._nessie, table_names(name), readable_seconds, name)
-            if time.monotonic() >= self._uploads_due:
-                self._uploads_due = time.monotonic() + UPLOADS_SECONDS
-                abort_old_uploads(self._s3)
-        except (LakeproofError, BotoCoreError, ClientError) as error:
-            log.warning("what has expired stays for now: %s", error)
+        self._retention_due = self._clock() + RETENTION_SECONDS
+        _cleaned("what has expired", self._remove_copies)
+        if self._clock() >= self._uploads_due:
+            self._uploads_due = self._clock() + UPLOADS_SECONDS
+            _cleaned("what killed uploads left", lambda: abort_old_uploads(self._s3))
+
+    def _remove_copies(self) -> None:
+        readable_seconds = self._stack.settings.lake.readable_seconds
+        for name in (database.name for database in present(self._stack)):
+            remove_expired_copies(self._s3, self._nessie, table_names(name), readable_seconds, name)
+
+
+def _cleaned(what: str, clean: Callable[[], object]) -> None:
+    """A failure of it is only told: the next time comes."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        clean()
+    except (LakeproofError, BotoCoreError, ClientError) as error:
+        log.warning("%s stays for now: %s", what, error)
 
 
 def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:

@@ -1,6 +1,8 @@
 """Looks at every claim, again and again for a while: what is broken at every look is broken."""
 
 import re
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -77,29 +79,48 @@ def settled(
 
     All is read once; after that only what was broken at every look before, and what belongs to it, and whole what
     could not be read. A claim whose facts could not be read at the last look is unknown, whatever it was before.
+    Once the time is over there is one more look where something broke at its only look; what is broken and was still
+    looked at once only, for it could not be before, is unknown.
+    Raises: as `read` does.
     """
     deadline = Deadline(settle_seconds)
     facts = read(Scope())
     lasting = _broken(facts)
     judged = _judged(lasting, facts)
     units = oversold(facts)
-    while (any(lasting.values()) or facts.unknown) and not deadline.expired:
+    times = Counter(list(lasting))
+    one_more = False
+    while any(lasting.values()) or facts.unknown:
+        if deadline.expired:
+            if one_more or not _seen_once(lasting, times):
+                break
+            one_more = True
         progress(
             "shop: something could not be looked at; looking again"
             if facts.unknown
             else "shop: something does not hold; looking again, for the stores are read one after the other"
         )
-        deadline.pause(pause_seconds)
+        if one_more:
+            time.sleep(pause_seconds)
+        else:
+            deadline.pause(pause_seconds)
         facts = read(scope_of(lasting, facts))
         now = _broken(facts)
+        times.update(list(now))
         judged = _judged(now, facts) | judged  # the first look at a claim is the whole one
         lasting = {name: now[name] for name in now if name not in lasting} | {
             name: _in_both(before, now.get(name, [])) if CLAIMS[name].is_judged_by(facts) else before
             for name, before in lasting.items()
         }
         units = units if (seen := oversold(facts)) is None else seen
-    known = {name: lasting[name] for name in CLAIMS if name in lasting and CLAIMS[name].is_judged_by(facts)}
-    return Findings(known, units, tuple(dict.fromkeys(facts.unknown.values())), judged)
+    once = [name for name in _seen_once(lasting, times) if CLAIMS[name].is_judged_by(facts)]
+    known = {
+        name: lasting[name]
+        for name in CLAIMS
+        if name in lasting and name not in once and CLAIMS[name].is_judged_by(facts)
+    }
+    unknown = [*facts.unknown.values(), *(f"{name}: does not hold at the only look at it" for name in once)]
+    return Findings(known, units, tuple(dict.fromkeys(unknown)), judged)
 
 
 def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
@@ -129,6 +150,11 @@ def _broken(facts: ShopFacts) -> dict[str, list[str]]:
 
 def _judged(names: Iterable[str], facts: ShopFacts) -> dict[str, Judged]:
     return {name: Judged(CLAIMS[name].count(facts), CLAIMS[name].subjects) for name in names}
+
+
+def _seen_once(lasting: dict[str, list[str]], times: Counter[str]) -> list[str]:
+    """The claims that are broken after one look."""
+    return [name for name, broken in lasting.items() if broken and times[name] == 1]
 
 
 def _in_both(before: list[str], now: list[str]) -> list[str]:
