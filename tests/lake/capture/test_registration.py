@@ -1,12 +1,13 @@
 """A connector is handed over in the right order: table, reader, publication, connector, then its earlier rows."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.lake.capture import publication, registration, slot
 from lakeproof.lake.capture.connector import Connector, find_connector, render
 from lakeproof.lake.capture.new_tables import require_readers
@@ -30,12 +31,21 @@ class World:
         self.full: set[str] = set()
         self.slot = True
         self.done: list[str] = []
+        self.refuses = self.breaks = False
+
+    def read(self, stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
+        if self.breaks:
+            raise KeyboardInterrupt
+        self.done.append(f"rows {' '.join(tables)}")
 
     def connect(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         if path == "/":
             return 200, {"kafka_cluster_id": "k"}
         if method == "PUT":
+            if self.refuses:
+                return 400, {"message": "no"}
             self.done.append("connector")
+            self.live = json.loads(body)
         elif self.live is None:
             return 404, {}
         return 200, self.live
@@ -65,9 +75,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(
         slot, "look", lambda stack, connector: slot.Slot("lake", "reserved", True, 0) if made.slot else None
     )
-    monkeypatch.setattr(
-        registration, "read_existing_rows", lambda stack, connector, tables: made.done.append(f"rows {tables[0]}")
-    )
+    monkeypatch.setattr(registration, "read_existing_rows", made.read)
     return made
 
 
@@ -77,6 +85,7 @@ def stack(world: World, tmp_path: Path, answering: Answering) -> Stack:
         "connect": {"http": answering(world.connect)},
         "kafka": {"tcp": "k:9092"},
         "postgres": {"tcp": "p:1"},
+        "mysql": {"tcp": "m:1"},
     }
     stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints))
     world.live = render(stack, world.listed)
@@ -147,3 +156,42 @@ def test_a_stack_of_before_gets_the_table_of_signals_published(stack: Stack, wor
     world.published.remove("capture.cdc_signal")
     registration.register(stack, "shop")
     assert "PUBLICATION capture.cdc_signal" in world.done
+
+
+def test_rows_that_a_cut_off_command_did_not_come_to_are_read_by_the_next(stack: Stack, world: World) -> None:
+    world.breaks = True
+    with pytest.raises(KeyboardInterrupt):
+        registration.register(stack, "shop")
+    assert registration.unread_tables(stack, world.more) == [NEW]
+    world.breaks = False
+    world.done.clear()
+    registration.register(stack, "shop")
+    assert world.done == [f"rows {NEW}"]
+    registration.register(stack, "shop")
+    assert world.done == [f"rows {NEW}"]
+
+
+def test_of_a_deleted_connector_that_connect_refused_first_the_new_rows_are_read_all_the_same(
+    stack: Stack, world: World
+) -> None:
+    world.live, world.refuses = None, True
+    with pytest.raises(TerminalError):
+        registration.register(stack, "shop")
+    assert NEW in world.published
+    world.refuses = False
+    registration.register(stack, "shop")
+    assert world.done[-2:] == ["connector", f"rows {NEW}"]
+
+
+def test_rows_of_mariadb_that_a_cut_off_command_did_not_come_to_are_read_by_the_next(
+    stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = find_connector("orders")
+    more = orders.model_copy(update={"tables": (*orders.tables, "coupons")})
+    world.live, world.breaks = render(stack, orders), True
+    monkeypatch.setattr(registration, "find_connector", lambda name: more)
+    with pytest.raises(KeyboardInterrupt):
+        registration.register(stack, "orders")
+    world.breaks = False
+    registration.register(stack, "orders")
+    assert world.done == ["connector", "rows oltp.coupons"]
