@@ -51,6 +51,10 @@ class World:
         return 200, self.live
 
     def ask(self, stack: Stack, connector: Connector, sql: str, *args: Any) -> list[tuple[Any, ...]]:
+        stack.secret("postgres-root")
+        return self.look_up(stack, connector, sql, *args)
+
+    def look_up(self, stack: Stack, connector: Connector, sql: str, *args: Any) -> list[tuple[Any, ...]]:
         if sql.startswith("SELECT schemaname"):
             return [(table,) for table in self.published]
         if "pg_class" in sql:
@@ -72,6 +76,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(registration, "connectors", lambda: {"shop": made.more})
     monkeypatch.setattr("lakeproof.lake.capture.new_tables.find_connector", lambda name: made.more)
     monkeypatch.setattr(publication, "ask", made.ask)
+    monkeypatch.setattr(publication, "look_up", made.look_up)
     monkeypatch.setattr(
         slot, "look", lambda stack, connector: slot.Slot("lake", "reserved", True, 0) if made.slot else None
     )
@@ -87,7 +92,7 @@ def stack(world: World, tmp_path: Path, answering: Answering) -> Stack:
         "postgres": {"tcp": "p:1"},
         "mysql": {"tcp": "m:1"},
     }
-    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints))
+    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints, secrets={"postgres-root": "s"}))
     world.live = render(stack, world.listed)
     return stack
 
@@ -195,3 +200,42 @@ def test_rows_of_mariadb_that_a_cut_off_command_did_not_come_to_are_read_by_the_
     world.breaks = False
     registration.register(stack, "orders")
     assert world.done == ["connector", "rows oltp.coupons"]
+
+
+@pytest.fixture
+def without_root(stack: Stack) -> Stack:
+    """Somebody else's stack, which gave us no superuser."""
+    return Stack(stack.settings.model_copy(update={"secrets": {}}))
+
+
+def test_a_deleted_connector_of_which_all_is_published_needs_no_superuser(without_root: Stack, world: World) -> None:
+    world.more, world.live = world.listed, None
+    registration.register(without_root, "shop")
+    assert world.done == ["connector"]
+
+
+def test_without_a_superuser_it_says_what_to_run_and_goes_on_where_somebody_did(
+    without_root: Stack, world: World, stack: Stack
+) -> None:
+    world.live = None
+    with pytest.raises(InvalidInput) as refused:
+        registration.register(without_root, "shop")
+    sql = f"ALTER TABLE {NEW} REPLICA IDENTITY FULL; ALTER PUBLICATION lake ADD TABLE {NEW};"
+    assert sql in refused.value.message
+    assert world.done == []
+    world.published.add(NEW)
+    with pytest.raises(InvalidInput, match="postgres-root"):  # its rows are asked for by one in cdc_signal
+        registration.register(without_root, "shop")
+    assert world.done == []
+    registration.register(stack, "shop")
+    assert world.done == ["connector", f"rows {NEW}"]
+
+
+def test_a_database_that_has_no_table_of_signals_is_told_how_to_make_it(stack: Stack, world: World) -> None:
+    world.tables.remove("capture.cdc_signal")
+    world.published.remove("capture.cdc_signal")
+    with pytest.raises(InvalidInput) as refused:
+        registration.register(stack, "shop")
+    assert "CREATE TABLE capture.cdc_signal (id varchar(64) PRIMARY KEY" in refused.value.message
+    assert "ADD TABLE capture.cdc_signal" in refused.value.message
+    assert world.done == []

@@ -93,6 +93,8 @@ def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
         added = publication.widen(stack, connector, (connector.config[SIGNALS], *new))
         if added:
             log.info("published from now on: %s", ", ".join(added))
+        if made:
+            publication.require_signals(stack, connector, new)
     if not stands:
         _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
     if new and made:
