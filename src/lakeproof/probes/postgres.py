@@ -63,7 +63,7 @@ def capture_login(stack: Stack, timeout: float) -> Value:
 
 
 def missing_privileges(stack: Stack, timeout: float) -> Value:
-    """How much the capture's user lacks: the rights to log in and to follow a slot, groups; None where there is no such user."""
+    """How much the capture's user lacks: to log in, to follow a slot, groups; None where there is no such user."""
     groups = [group for account in LOOKING_ON if account.user == CAPTURE_USER for group in account.member_of]
     rows = _ask(stack, LACKING, CAPTURE_USER, groups, timeout=timeout)
     return int(rows[0][0]) if rows else None

@@ -53,8 +53,8 @@ def require_lost(stack: Stack, name: str) -> Connector:
     halted = not states.isdisjoint(("FAILED", "STOPPED"))
     if seen is None and not halted and not send(stack, "GET", f"/connectors/{name}/offsets")["offsets"]:
         raise InvalidInput(
-            f"slot {slot.slot_name(connector)} was not made yet: the connector is {', '.join(sorted(states))} and has "
-            "read nothing that could be lost",
+            f"slot {slot.slot_name(connector)} was not made yet: the connector is {', '.join(sorted(states))} and "
+            "has read nothing that could be lost",
             where=name,
             next_action="wait for it, then lakeproof diagnose",
         )
