@@ -107,8 +107,8 @@ def test_a_new_cluster_has_no_connector_of_which_rows_are_unread(
 
     stack = Stack(Settings(state_dir=tmp_path))
     monkeypatch.setattr("subprocess.run", format_it)
-    monkeypatch.setattr(kafka.java, "find_java", lambda version: Path("java"))
-    monkeypatch.setattr(kafka.artifacts, "path", lambda name: tmp_path)
+    monkeypatch.setattr("lakeproof.install.java.find_java", lambda version: Path("java"))
+    monkeypatch.setattr("lakeproof.install.artifacts.path", lambda name: tmp_path)
     provisioned.remember(stack, "connect", "unread rows of shop", "support.coupons")
     kafka.prepare(stack)
     assert provisioned.recall(stack, "connect", "unread rows of shop") == ""
