@@ -346,6 +346,10 @@ def test_what_would_rule_a_cause_out_and_could_not_be_looked_at_speaks_against_i
     assert "missing-privileges" in {seen.probe for seen in found.findings[0].evidence_against}
 
 
+def test_a_connector_that_has_not_made_its_slot_yet_is_no_incident() -> None:
+    assert look(of_shop({"slot-state": None})).findings == ()
+
+
 def test_two_causes_at_once_are_both_named() -> None:
     found = look({"connector-state": "PAUSED", "task-state": "PAUSED", "heartbeat-age": 40.0, **BEHIND})
     assert {finding.cause.id for finding in found.findings} == {"paused_connector", "ticker_stopped"}

@@ -9,8 +9,9 @@ from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.diagnosis import Finding
 from lakeproof.drills.repairing import aimed, fitting, repair
-from lakeproof.errors import TerminalError
+from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.person import person
+from lakeproof.lake.job.databases import OLTP
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.scenarios.causes import Cause, Step
 from lakeproof.stack.settings import Settings, load_settings
@@ -110,8 +111,8 @@ def test_an_incident_of_a_capture_that_nothing_is_found_about_takes_what_concern
         (Step("resume_connector"), {"connector": "shop"}, {"connector": "shop"}),
         (Step("resume_connector"), {"connector": "orders"}, {"connector": "orders"}),
         (Step("resume_connector", (("connector", "orders"),)), {"connector": "shop"}, {"connector": "orders"}),
-        (Step("resume_connector"), {"connector": "nobody"}, {}),
-        (Step("resume_connector"), {}, {}),
+        (Step("resume_connector", (("connector", "shop"),)), {}, {"connector": "shop"}),
+        (Step("abort_hanging_transactions"), {}, {}),
         (Step("resubmit_job"), {"database": "shop"}, {"database": "shop"}),
         (Step("start_component", (("component", "trino"),)), {"connector": "shop"}, {"component": "trino"}),
     ],
@@ -121,3 +122,21 @@ def test_a_chosen_step_acts_on_the_capture_that_the_incident_is_about(
 ) -> None:
     known = all_mitigations()[step.id].arguments
     assert aimed(step, known, {"alerts": [{"labels": labels}]}).arguments == arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "words"),
+    [
+        ("redeploy_connector", {}, "--arg connector=orders or --arg connector=shop"),
+        ("resume_connector", {"connector": "nobody"}, "--arg connector=orders or --arg connector=shop"),
+        ("restore_grant", {}, "--arg database=oltp or --arg database=shop"),
+    ],
+)
+def test_a_chosen_step_that_could_act_on_either_capture_is_refused_where_both_are_there(
+    name: str, labels: dict[str, str], words: str
+) -> None:
+    known, incident = all_mitigations()[name].arguments, {"alerts": [{"labels": labels}]}
+    with pytest.raises(InvalidInput) as refused:
+        aimed(Step(name), known, incident)
+    assert words in refused.value.message
+    assert aimed(Step(name), known, incident, (OLTP,)) == Step(name)

@@ -60,9 +60,11 @@ def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> N
         for database in ("oltp", "shop")
     }
     assert typed["restore_password", "oltp"].startswith("ALTER USER 'cdc'@'%'")
-    assert typed["restore_password", "shop"].startswith("ALTER ROLE cdc PASSWORD")
+    assert typed["restore_password", "shop"].startswith("ALTER ROLE cdc LOGIN PASSWORD")
     assert "'cdc'@'%'" in typed["restore_grant", "oltp"]
-    assert typed["restore_grant", "shop"] == "ALTER ROLE cdc REPLICATION; GRANT pg_read_all_data TO cdc"
+    assert typed["restore_grant", "shop"] == (
+        "ALTER ROLE cdc LOGIN REPLICATION; GRANT CONNECT ON DATABASE shop TO cdc; GRANT pg_read_all_data TO cdc"
+    )
 
 
 def test_no_cause_is_repaired_by_a_step_that_only_looks_like_a_repair() -> None:

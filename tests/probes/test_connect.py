@@ -17,6 +17,7 @@ from lakeproof.probes import connect
         ("java.net.ConnectException: Connection refused", "no database"),
         ("java.lang.OutOfMemoryError", "other"),
         ('FATAL: password authentication failed for user "cdc"', "login rejected"),
+        ('FATAL: role "cdc" is not permitted to log in', "no privilege"),
         ("FATAL: must be superuser or replication role to start walsender", "no privilege"),
         (
             "The connector is trying to read change stream at X, but this is no longer available on the server.",

@@ -3,11 +3,13 @@
 import socket
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from lakeproof.probes.postgres import postgres_answers
+from lakeproof.probes.postgres import capture_login, postgres_answers
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -16,10 +18,10 @@ def stack_at(port: int, state_dir: Path) -> Stack:
     return Stack(Settings(state_dir=state_dir, endpoints={"postgres": {"tcp": f"127.0.0.1:{port}"}}))
 
 
-def error_message(code: str) -> bytes:
+def error_message(code: str, text: str = "no") -> bytes:
     """An ErrorResponse of the wire protocol."""
     fields = b"".join(
-        kind + value + b"\0" for kind, value in ((b"S", b"FATAL"), (b"C", code.encode()), (b"M", b"no"))
+        kind + value + b"\0" for kind, value in ((b"S", b"FATAL"), (b"C", code.encode()), (b"M", text.encode()))
     )
     return b"E" + struct.pack("!i", 4 + len(fields) + 1) + fields + b"\0"
 
@@ -36,13 +38,37 @@ def test_a_closed_port_is_refused_and_one_that_says_nothing_silent(listener: soc
     [("28P01", "rejected"), ("28000", "rejected"), ("57P03", "error 57P03"), ("53300", "error 53300")],
 )
 def test_an_answer_that_lets_nobody_in_is_told(listener: socket.socket, tmp_path: Path, code: str, word: str) -> None:
+    with refusing(listener, error_message(code)):
+        assert postgres_answers(stack_at(listener.getsockname()[1], tmp_path), 2.0) == word
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "word"),
+    [
+        ("28P01", 'password authentication failed for user "cdc"', "rejected"),
+        ("28000", "no pg_hba.conf entry", "rejected"),
+        ("28000", 'role "cdc" is not permitted to log in', "accepted"),
+        ("42501", 'permission denied for database "shop"', "accepted"),
+    ],
+)
+def test_a_capture_that_may_not_log_in_has_no_wrong_password(
+    listener: socket.socket, tmp_path: Path, code: str, text: str, word: str
+) -> None:
+    with refusing(listener, error_message(code, text)):
+        assert capture_login(stack_at(listener.getsockname()[1], tmp_path), 2.0) == word
+
+
+@contextmanager
+def refusing(listener: socket.socket, message: bytes) -> Iterator[None]:
+    """A server that tells its first client this."""
+
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
             connection.recv(4096)
-            connection.sendall(error_message(code))
+            connection.sendall(message)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    assert postgres_answers(stack_at(listener.getsockname()[1], tmp_path), 2.0) == word
+    yield
     thread.join(5)

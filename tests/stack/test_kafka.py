@@ -3,6 +3,7 @@
 import base64
 import socket
 import struct
+import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from lakeproof.errors import NotReady
+from lakeproof.stack import provisioned
 from lakeproof.stack.engines import kafka, kafka_jvm
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -94,3 +96,19 @@ def test_a_cluster_id_is_never_taken_for_an_option(monkeypatch: pytest.MonkeyPat
     assert base64.urlsafe_b64encode(b"\xf8" + bytes(15)).startswith(b"-")
     monkeypatch.setattr("uuid.uuid4", lambda: next(ids))
     assert kafka.new_cluster_id() == "A" * 22
+
+
+def test_a_new_cluster_has_no_connector_of_which_rows_are_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def format_it(*given: object, **more: object) -> "subprocess.CompletedProcess[str]":
+        (stack.data_dir("kafka") / "log.new").mkdir()
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    stack = Stack(Settings(state_dir=tmp_path))
+    monkeypatch.setattr("subprocess.run", format_it)
+    monkeypatch.setattr("lakeproof.install.java.find_java", lambda version: Path("java"))
+    monkeypatch.setattr("lakeproof.install.artifacts.path", lambda name: tmp_path)
+    provisioned.remember(stack, "connect", "unread rows of shop", "support.coupons")
+    kafka.prepare(stack)
+    assert provisioned.recall(stack, "connect", "unread rows of shop") == ""

@@ -25,6 +25,12 @@ def test_a_thing_is_made_once_per_definition(stack: Stack) -> None:
     assert not provisioned.is_made(stack, "connect", "topic x", first)
 
 
+def test_what_was_noted_last_is_recalled(stack: Stack) -> None:
+    assert provisioned.recall(stack, "connect", "unread") == ""
+    provisioned.remember(stack, "connect", "unread", "a b")
+    assert provisioned.recall(stack, "connect", "unread") == "a b"
+
+
 def test_new_data_forget_what_was_made(stack: Stack) -> None:
     provisioned.remember(stack, "kafka", "topic x", "1")
     provisioned.forget(stack, "kafka")

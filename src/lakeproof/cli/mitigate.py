@@ -31,7 +31,8 @@ def mitigate(
     """Look at the live stack, propose the repair of the diagnosed cause, and run it.
 
     Of several causes it takes that of the connector or database that the incident's alerts name; an --action acts on
-    that one too, unless --arg says another. Without --yes it asks; without a terminal to ask on, it only proposes.
+    that one too, unless --arg says another. Where they name none and two databases are captured, --arg has to.
+    Without --yes it asks; without a terminal to ask on, it only proposes.
     Each step is written into the incident, one that failed too, in the name of $LAKEPROOF_USER or the login.
     Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found.
     """
@@ -42,6 +43,7 @@ def mitigate(
     from lakeproof.drills.repairing import aimed, repair
     from lakeproof.incidents.client import DeskClient
     from lakeproof.incidents.person import person
+    from lakeproof.lake.job.databases import present
     from lakeproof.mitigations.mitigation import all_mitigations
     from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
@@ -62,7 +64,7 @@ def mitigate(
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
     else:
         chosen = _step(known, action, arg or [])
-        steps = (aimed(chosen, known[chosen.id].arguments, row),)
+        steps = (aimed(chosen, known[chosen.id].arguments, row, present(stack)),)
     bound = [
         (step, known[step.id], parse_arguments(known[step.id].arguments, step.arguments, step.id)) for step in steps
     ]

@@ -8,6 +8,8 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.diagnosis import Finding
 from lakeproof.drills.report import StepDone
 from lakeproof.drills.steps import run_step
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.job.databases import DATABASES, LakeDatabase
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.scenarios.causes import Step
@@ -27,14 +29,32 @@ def fitting(findings: Sequence[Finding], incident: Mapping[str, Any]) -> Finding
     return next(findings[order.index(wanted)] for wanted in (True, None, False) if wanted in order)
 
 
-def aimed(step: Step, arguments: type[Arguments], incident: Mapping[str, Any]) -> Step:
-    """A step that a person chose, at the capture that the incident's alerts name, where the person named none."""
+def aimed(
+    step: Step, arguments: type[Arguments], incident: Mapping[str, Any], there: Sequence[LakeDatabase] = DATABASES
+) -> Step:
+    """A step that a person chose, at the capture that the incident's alerts name, where the person named none.
+
+    there: the databases that are captured now. Raises: InvalidInput where it must act on one of several, and neither
+    the alerts nor the person name one: the usual one could be well, and the repair would say so.
+    """
     captures = _named(incident)
+    asked = [name for name in ("connector", "database") if name in arguments.model_fields]
     if len(captures) != 1:
+        if asked and len(there) > 1 and not step.arguments.keys() & asked:
+            own = [_own(capture)[asked[0]] for capture in CAPTURES if capture.database in there]
+            raise InvalidInput(
+                f"the incident's alerts do not say which {asked[0]} it is about",
+                where=step.id,
+                next_action=" or ".join(f"--arg {asked[0]}={name}" for name in own),
+            )
         return step
-    own = {"connector": captures[0].connector, "database": captures[0].database.name}
-    missing = {name: value for name, value in own.items() if name in arguments.model_fields}
+    own_of_it = _own(captures[0])
+    missing = {name: own_of_it[name] for name in asked}
     return Step(step.id, tuple(sorted((missing | step.arguments).items())))
+
+
+def _own(capture: Capture) -> dict[str, str]:
+    return {"connector": capture.connector, "database": capture.database.name}
 
 
 def _named(incident: Mapping[str, Any]) -> list[Capture]:

@@ -18,7 +18,7 @@ class RestorePassword(Arguments):
 def typed(stack: Stack, arguments: RestorePassword) -> str:
     """The password itself stays out of it."""
     if arguments.database == "shop":
-        return f"ALTER ROLE {arguments.user} PASSWORD '(secret postgres-{arguments.user})'"
+        return postgres_account.password_statement(arguments.user, f"(secret postgres-{arguments.user})")
     return f"ALTER USER '{arguments.user}'@'%' IDENTIFIED BY '(secret mysql-{arguments.user})'"
 
 

@@ -26,7 +26,7 @@ FAILURES = (
     (
         re.compile(
             r"need (at least one of )?the .*privilege|command denied to user|REPLICATION SLAVE"
-            r"|permission denied|must be superuser or replication role",
+            r"|permission denied|not permitted to log in|must be superuser or replication role",
             re.I,
         ),
         "no privilege",

@@ -23,12 +23,14 @@ HEARTBEAT = find_connector(SHOPS.connector).heartbeat
 KEPT = "kept"
 
 BEAT_AGE = f"SELECT extract(epoch FROM clock_timestamp()) - beat_us / 1e6 FROM {HEARTBEAT} WHERE id = 1"
-# Whether it may follow a slot, and of which groups it is not a member.
+# Whether it may log in, into this database, and follow a slot; and of which groups it is not a member.
 LACKING = """
-SELECT (NOT role.rolreplication)::int + (SELECT count(*) FROM unnest($2::text[]) AS wanted WHERE NOT EXISTS (
+SELECT (NOT role.rolcanlogin)::int + (NOT has_database_privilege(role.oid, current_database(), 'CONNECT'))::int
+  + (NOT role.rolreplication)::int + (SELECT count(*) FROM unnest($2::text[]) AS wanted WHERE NOT EXISTS (
   SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = role.oid AND g.rolname = wanted))
 FROM pg_roles role WHERE role.rolname = $1
 """
+NO_LOGIN = "not permitted to log in"
 
 
 def postgres_answers(stack: Stack, timeout: float) -> Value:
@@ -47,16 +49,21 @@ def postgres_answers(stack: Stack, timeout: float) -> Value:
 
 
 def capture_login(stack: Stack, timeout: float) -> Value:
-    """accepted or rejected, with the password that the stack has for the capture."""
+    """accepted or rejected: the password that the stack has for the capture.
+
+    PostgreSQL looks at the password first: who may not log in, or not into this database, had the right one.
+    """
     try:
         _ask(stack, "SELECT 1", timeout=timeout, user=CAPTURE_USER)
-    except asyncpg.InvalidAuthorizationSpecificationError:
-        return "rejected"
+    except asyncpg.InsufficientPrivilegeError:
+        return "accepted"
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        return "accepted" if NO_LOGIN in str(error) else "rejected"
     return "accepted"
 
 
 def missing_privileges(stack: Stack, timeout: float) -> Value:
-    """How much the capture's user lacks: the right to follow a slot, groups; None where there is no such user."""
+    """How much the capture's user lacks: to log in, to follow a slot, groups; None where there is no such user."""
     groups = [group for account in LOOKING_ON if account.user == CAPTURE_USER for group in account.member_of]
     rows = _ask(stack, LACKING, CAPTURE_USER, groups, timeout=timeout)
     return int(rows[0][0]) if rows else None
@@ -79,14 +86,15 @@ def slot_state(stack: Stack, timeout: float) -> Value:
 def _ask(stack: Stack, sql: str, *args: object, timeout: float, user: str = READER) -> list[tuple[Any, ...]]:
     """The rows of one statement in the captured database.
 
-    Raises: CouldNotLook without an answer, InvalidAuthorizationSpecificationError for a login that is turned down.
+    Raises: CouldNotLook without an answer; where the capture's login is turned down,
+    InvalidAuthorizationSpecificationError or InsufficientPrivilegeError.
     """
     try:
         return select(stack, user, f"postgres-{user}", sql, *args, seconds=timeout, database=SHOPS.database.name)
-    except asyncpg.InvalidAuthorizationSpecificationError:
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError):
         if user == CAPTURE_USER:
             raise
-        raise CouldNotLook("its reader's login is rejected", where="postgres") from None
+        raise CouldNotLook("its reader is turned down", where="postgres") from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError) as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where="postgres") from error
 

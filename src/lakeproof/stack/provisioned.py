@@ -31,6 +31,11 @@ def remember(stack: Stack, component: str, thing: str, definition: str) -> None:
     write_file(path, json.dumps(made, indent=1, sort_keys=True) + "\n")
 
 
+def recall(stack: Stack, component: str, thing: str) -> str:
+    """What was noted last about `thing`; empty where nothing was. Raises: TerminalError for a broken record."""
+    return _read(_path(stack, component)).get(thing, "")
+
+
 def forget(stack: Stack, component: str) -> None:
     """The component's data were made anew: nothing is made any more."""
     _path(stack, component).unlink(missing_ok=True)

@@ -103,6 +103,10 @@ class Stack:
                 next_action=f'set it under [secrets] as "{name}" in lakeproof.toml',
             ) from None
 
+    def has_secret(self, name: str) -> bool:
+        """True where `secret` gives it: an external stack has only those that it was given."""
+        return name in self._secrets
+
 
 def load_stack() -> Stack:
     """The stack that the settings describe. Raises: InvalidInput."""

@@ -19,6 +19,7 @@ type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str
 LOST = Slot("lake", "lost", False, None)
 DONE = ["PUT stop", "drop", "forget in _connect_offsets_shop", "forget in _connect_offsets", "PUT resume"]
 KEPT = Slot("lake", "reserved", True, 0)
+SNAPSHOT = Slot("lake", "reserved", False, 0)
 
 
 class World:
@@ -28,6 +29,7 @@ class World:
         self.slot: Slot | None = LOST
         self.state: str | None = "RUNNING"
         self.known = True
+        self.made = KEPT
         self.done: list[str] = []
 
     def connect(self, method: str, path: str, body: bytes) -> tuple[int, object]:
@@ -43,7 +45,7 @@ class World:
         if path.endswith("/stop"):
             self.state = "STOPPED"
         elif path.endswith("/resume"):
-            self.state, self.slot = "RUNNING", KEPT
+            self.state, self.slot = "RUNNING", self.made
         return 200, {}
 
     def ask(self, stack: Stack, connector: object, sql: str, *args: Any) -> list[tuple[Any, ...]]:
@@ -114,4 +116,47 @@ def test_where_it_would_mend_nothing_it_is_refused_and_nothing_is_done(
     with pytest.raises(InvalidInput) as refused:
         require_lost(stack, name)
     assert words in refused.value.message
+    assert world.done == []
+
+
+def test_a_slot_that_nobody_follows_while_all_rows_are_read_is_there(stack: Stack, world: World) -> None:
+    world.made = SNAPSHOT
+    assert make_new_slot(stack, "shop", lambda text: None) == SNAPSHOT
+
+
+@pytest.mark.parametrize(("state", "refused"), [("RUNNING", True), ("PAUSED", True), ("FAILED", False)])
+def test_a_slot_that_was_not_made_yet_is_not_lost(stack: Stack, world: World, state: str, refused: bool) -> None:
+    world.slot, world.known, world.state = None, False, state
+    if refused:
+        with pytest.raises(InvalidInput, match="was not made yet"):
+            require_lost(stack, "shop")
+    else:
+        require_lost(stack, "shop")
+
+
+@pytest.mark.parametrize("state", ["FAILED", "STOPPED"])
+def test_one_that_was_cut_off_and_has_a_slot_beside_its_old_offsets_is_done_again(
+    stack: Stack, world: World, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as cut:
+        cut.setattr(new_slot, "_forget_offsets", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            make_new_slot(stack, "shop", lambda text: None)
+    world.slot, world.state = SNAPSHOT, state
+    world.done.clear()
+    make_new_slot(stack, "shop", lambda text: None)
+    assert world.done == DONE
+    world.state = state
+    with pytest.raises(InvalidInput, match="keeps its place"):  # done: whatever stops it later is something else
+        require_lost(stack, "shop")
+
+
+def cut_off(*given: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_while_shop_capture_does_not_run_its_connector_rests(stack: Stack, world: World) -> None:
+    ours = Stack(stack.settings.model_copy(update={"mode": "local"}))
+    with pytest.raises(InvalidInput, match="lakeproof up shop-capture"):
+        require_lost(ours, "shop")
     assert world.done == []

@@ -1,12 +1,13 @@
 """A connector is handed over in the right order: table, reader, publication, connector, then its earlier rows."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.lake.capture import publication, registration, slot
 from lakeproof.lake.capture.connector import Connector, find_connector, render
 from lakeproof.lake.capture.new_tables import require_readers
@@ -30,17 +31,30 @@ class World:
         self.full: set[str] = set()
         self.slot = True
         self.done: list[str] = []
+        self.refuses = self.breaks = False
+
+    def read(self, stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
+        if self.breaks:
+            raise KeyboardInterrupt
+        self.done.append(f"rows {' '.join(tables)}")
 
     def connect(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         if path == "/":
             return 200, {"kafka_cluster_id": "k"}
         if method == "PUT":
+            if self.refuses:
+                return 400, {"message": "no"}
             self.done.append("connector")
+            self.live = json.loads(body)
         elif self.live is None:
             return 404, {}
         return 200, self.live
 
     def ask(self, stack: Stack, connector: Connector, sql: str, *args: Any) -> list[tuple[Any, ...]]:
+        stack.secret("postgres-root")
+        return self.look_up(stack, connector, sql, *args)
+
+    def look_up(self, stack: Stack, connector: Connector, sql: str, *args: Any) -> list[tuple[Any, ...]]:
         if sql.startswith("SELECT schemaname"):
             return [(table,) for table in self.published]
         if "pg_class" in sql:
@@ -62,12 +76,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(registration, "connectors", lambda: {"shop": made.more})
     monkeypatch.setattr("lakeproof.lake.capture.new_tables.find_connector", lambda name: made.more)
     monkeypatch.setattr(publication, "ask", made.ask)
+    monkeypatch.setattr(publication, "look_up", made.look_up)
     monkeypatch.setattr(
         slot, "look", lambda stack, connector: slot.Slot("lake", "reserved", True, 0) if made.slot else None
     )
-    monkeypatch.setattr(
-        registration, "read_existing_rows", lambda stack, connector, tables: made.done.append(f"rows {tables[0]}")
-    )
+    monkeypatch.setattr(registration, "read_existing_rows", made.read)
     return made
 
 
@@ -77,8 +90,9 @@ def stack(world: World, tmp_path: Path, answering: Answering) -> Stack:
         "connect": {"http": answering(world.connect)},
         "kafka": {"tcp": "k:9092"},
         "postgres": {"tcp": "p:1"},
+        "mysql": {"tcp": "m:1"},
     }
-    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints))
+    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints, secrets={"postgres-root": "s"}))
     world.live = render(stack, world.listed)
     return stack
 
@@ -147,3 +161,81 @@ def test_a_stack_of_before_gets_the_table_of_signals_published(stack: Stack, wor
     world.published.remove("capture.cdc_signal")
     registration.register(stack, "shop")
     assert "PUBLICATION capture.cdc_signal" in world.done
+
+
+def test_rows_that_a_cut_off_command_did_not_come_to_are_read_by_the_next(stack: Stack, world: World) -> None:
+    world.breaks = True
+    with pytest.raises(KeyboardInterrupt):
+        registration.register(stack, "shop")
+    assert registration.unread_tables(stack, world.more) == [NEW]
+    world.breaks = False
+    world.done.clear()
+    registration.register(stack, "shop")
+    assert world.done == [f"rows {NEW}"]
+    registration.register(stack, "shop")
+    assert world.done == [f"rows {NEW}"]
+
+
+def test_of_a_deleted_connector_that_connect_refused_first_the_new_rows_are_read_all_the_same(
+    stack: Stack, world: World
+) -> None:
+    world.live, world.refuses = None, True
+    with pytest.raises(TerminalError):
+        registration.register(stack, "shop")
+    assert NEW in world.published
+    world.refuses = False
+    registration.register(stack, "shop")
+    assert world.done[-2:] == ["connector", f"rows {NEW}"]
+
+
+def test_rows_of_mariadb_that_a_cut_off_command_did_not_come_to_are_read_by_the_next(
+    stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = find_connector("orders")
+    more = orders.model_copy(update={"tables": (*orders.tables, "coupons")})
+    world.live, world.breaks = render(stack, orders), True
+    monkeypatch.setattr(registration, "find_connector", lambda name: more)
+    with pytest.raises(KeyboardInterrupt):
+        registration.register(stack, "orders")
+    world.breaks = False
+    registration.register(stack, "orders")
+    assert world.done == ["connector", "rows oltp.coupons"]
+
+
+@pytest.fixture
+def without_root(stack: Stack) -> Stack:
+    """Somebody else's stack, which gave us no superuser."""
+    return Stack(stack.settings.model_copy(update={"secrets": {}}))
+
+
+def test_a_deleted_connector_of_which_all_is_published_needs_no_superuser(without_root: Stack, world: World) -> None:
+    world.more, world.live = world.listed, None
+    registration.register(without_root, "shop")
+    assert world.done == ["connector"]
+
+
+def test_without_a_superuser_it_says_what_to_run_and_goes_on_where_somebody_did(
+    without_root: Stack, world: World, stack: Stack
+) -> None:
+    world.live = None
+    with pytest.raises(InvalidInput) as refused:
+        registration.register(without_root, "shop")
+    sql = f"ALTER TABLE {NEW} REPLICA IDENTITY FULL; ALTER PUBLICATION lake ADD TABLE {NEW};"
+    assert sql in refused.value.message
+    assert world.done == []
+    world.published.add(NEW)
+    with pytest.raises(InvalidInput, match="postgres-root"):  # its rows are asked for by one in cdc_signal
+        registration.register(without_root, "shop")
+    assert world.done == []
+    registration.register(stack, "shop")
+    assert world.done == ["connector", f"rows {NEW}"]
+
+
+def test_a_database_that_has_no_table_of_signals_is_told_how_to_make_it(stack: Stack, world: World) -> None:
+    world.tables.remove("capture.cdc_signal")
+    world.published.remove("capture.cdc_signal")
+    with pytest.raises(InvalidInput) as refused:
+        registration.register(stack, "shop")
+    assert "CREATE TABLE capture.cdc_signal (id varchar(64) PRIMARY KEY" in refused.value.message
+    assert "ADD TABLE capture.cdc_signal" in refused.value.message
+    assert world.done == []

@@ -12,6 +12,8 @@ from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import publication, slot
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import Connector, find_connector
+from lakeproof.lake.job.databases import CAPTURE, find_database, present
+from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
 FREE_SECONDS = 30.0
@@ -21,10 +23,10 @@ WORKER_OFFSETS = "_connect_offsets"
 
 
 def require_lost(stack: Stack, name: str) -> Connector:
-    """The connector, where a new slot is what it needs.
+    """The connector, where a new slot is what it needs, or where an earlier command was cut off on its way to one.
 
-    Raises: InvalidInput for one that has no slot, a slot that keeps its place, a connector that is not there;
-    CouldNotLook, DeadlineExpired where PostgreSQL or Connect do not answer.
+    Raises: InvalidInput for one that has no slot, a slot that keeps its place or was not made yet, a connector that
+    is not there or rests with shop-capture; CouldNotLook, DeadlineExpired where PostgreSQL or Connect do not answer.
     """
     connector = find_connector(name)
     if connector.engine != "postgres":
@@ -33,20 +35,42 @@ def require_lost(stack: Stack, name: str) -> Connector:
             where=name,
             next_action="lakeproof diagnose says what it needs",
         )
-    seen = slot.look(stack, connector)
-    if seen is not None and seen.status != slot.LOST:
+    if stack.settings.mode != "external" and find_database(connector.database) not in present(stack):
         raise InvalidInput(
-            f"slot {seen.name} keeps its place ({seen.status}): a new one would read every row again for nothing",
+            f"{CAPTURE} does not run, and its connector rests until it does",
             where=name,
-            next_action="lakeproof diagnose",
+            next_action=f"lakeproof up {CAPTURE}, then lakeproof diagnose",
         )
-    if send(stack, "GET", f"/connectors/{name}/status", absent_is_fine=True) is None:
+    seen = slot.look(stack, connector)
+    status = send(stack, "GET", f"/connectors/{name}/status", absent_is_fine=True)
+    if status is None:
         raise InvalidInput(
             "Kafka Connect has no such connector",
             where=name,
             next_action=f"lakeproof capture register {name}, then this",
         )
+    states = {status["connector"]["state"], *(task["state"] for task in status["tasks"])}
+    halted = not states.isdisjoint(("FAILED", "STOPPED"))
+    if seen is None and not halted and not send(stack, "GET", f"/connectors/{name}/offsets")["offsets"]:
+        raise InvalidInput(
+            f"slot {slot.slot_name(connector)} was not made yet: the connector is {', '.join(sorted(states))} and "
+            "has read nothing that could be lost",
+            where=name,
+            next_action="wait for it, then lakeproof diagnose",
+        )
+    # By a start between two of our steps the connector may have made a slot, and failed by its old offsets.
+    cut_off = halted and provisioned.is_made(stack, "connect", _begun(name), "yes")
+    if seen is not None and seen.status != slot.LOST and not cut_off:
+        raise InvalidInput(
+            f"slot {seen.name} keeps its place ({seen.status}): a new one would read every row again for nothing",
+            where=name,
+            next_action="lakeproof diagnose",
+        )
     return connector
+
+
+def _begun(name: str) -> str:
+    return f"new slot of {name} begun"
 
 
 def steps(connector: Connector) -> tuple[str, ...]:
@@ -61,13 +85,16 @@ def steps(connector: Connector) -> tuple[str, ...]:
 
 
 def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.Slot:
-    """Stop, drop, forget, resume; gives the slot once the connector follows it. Cut off anywhere, do it again.
+    """Stop, drop, forget, resume; gives the slot once it is there: the connector reads all rows before it follows it.
+
+    Cut off anywhere, do it again.
 
     Raises: as `require_lost`, TerminalError where Connect refuses.
     """
     connector = require_lost(stack, name)
     stop, drop, forget, resume = steps(connector)
     there = f"/connectors/{name}"
+    provisioned.remember(stack, "connect", _begun(name), "yes")
     tell(stop)
     send(stack, "PUT", f"{there}/stop")
     await_state(stack, name, "STOPPED")
@@ -81,9 +108,11 @@ def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.
 
     def made() -> slot.Slot | None:
         seen = slot.look(stack, connector)
-        return seen if seen is not None and seen.active and seen.status != slot.LOST else None
+        return seen if seen is not None and seen.status != slot.LOST else None
 
-    return Deadline(BEGIN_SECONDS).wait_for(f"a new slot {slot.slot_name(connector)}", made)
+    new = Deadline(BEGIN_SECONDS).wait_for(f"a new slot {slot.slot_name(connector)}", made)
+    provisioned.remember(stack, "connect", _begun(name), "no")
+    return new
 
 
 def _offset_topics(connector: Connector) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import asyncpg
 
 from lakeproof.errors import NotReady
 from lakeproof.stack.engines import postgres_session
-from lakeproof.stack.engines.postgres_accounts import LOOKING_ON
+from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 5.0
@@ -17,15 +17,21 @@ def grant_statements(user: str) -> tuple[str, ...]:
         for account in LOOKING_ON
         if account.user == user
         for statement in (
-            *((f"ALTER ROLE {user} {account.attributes}",) if account.attributes else ()),
+            f"ALTER ROLE {user} LOGIN {account.attributes}".rstrip(),
+            f"GRANT CONNECT ON DATABASE {DATABASE} TO {user}",
             *(f"GRANT {group} TO {user}" for group in account.member_of),
         )
     )
 
 
+def password_statement(user: str, password: str) -> str:
+    """What lets the account log in by that password; hex, so it needs no quoting."""
+    return f"ALTER ROLE {user} LOGIN PASSWORD '{password}'"
+
+
 def set_password(stack: Stack, user: str, password: str) -> None:
-    """Give the account that password; hex, so it needs no quoting. Raises: NotReady."""
-    _as_root(stack, f"ALTER ROLE {user} PASSWORD '{password}'")
+    """Let the account log in by that password. Raises: NotReady."""
+    _as_root(stack, password_statement(user, password))
 
 
 def grant(stack: Stack, user: str) -> None:

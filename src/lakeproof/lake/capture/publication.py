@@ -4,12 +4,13 @@ Provision makes it once; a table is added by `lakeproof capture register` alone,
 before the connector takes it: what is changed before is read with the rows that were there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lakeproof.errors import InvalidInput, NotReady
-from lakeproof.lake.capture.connector import Connector
+from lakeproof.lake.capture.connector import SIGNALS, Connector
 from lakeproof.stack.engines import postgres_schema, postgres_session
+from lakeproof.stack.engines.postgres_accounts import SIGNAL_COLUMNS
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 15.0
@@ -25,12 +26,12 @@ def publication_name(connector: Connector) -> str:
 
 def published(stack: Stack, connector: Connector) -> frozenset[str]:
     """The tables in it now, SCHEMA.TABLE; none where there is no such publication. Raises: NotReady."""
-    return frozenset(str(row[0]) for row in ask(stack, connector, _LISTED, publication_name(connector)))
+    return frozenset(str(row[0]) for row in look_up(stack, connector, _LISTED, publication_name(connector)))
 
 
 def require_tables(stack: Stack, connector: Connector, tables: Iterable[str]) -> None:
     """Raises: InvalidInput for a table that PostgreSQL does not have, or whose rows could not be read by its key."""
-    absent = [table for table in tables if not ask(stack, connector, _THERE, table)]
+    absent = [table for table in tables if not look_up(stack, connector, _THERE, table)]
     if absent:
         raise InvalidInput(
             "PostgreSQL has no such table",
@@ -40,7 +41,7 @@ def require_tables(stack: Stack, connector: Connector, tables: Iterable[str]) ->
     bare = [
         table
         for table in tables
-        if has_rows(stack, connector, table) and not ask(stack, connector, _KEYED, table)[0][0]
+        if has_rows(stack, connector, table) and not look_up(stack, connector, _KEYED, table)[0][0]
     ]
     if bare:
         raise InvalidInput(
@@ -52,16 +53,18 @@ def require_tables(stack: Stack, connector: Connector, tables: Iterable[str]) ->
 
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
     """True where it is not empty now. Raises: NotReady."""
-    return bool(ask(stack, connector, f"SELECT 1 FROM {table} LIMIT 1"))
+    return bool(look_up(stack, connector, f"SELECT 1 FROM {table} LIMIT 1"))
 
 
 def widen(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str]:
     """Have these tables in it, as superuser, each with its old rows whole; gives those that were added.
 
-    A lock on a new table is waited for ten seconds. Raises: NotReady; InvalidInput without the publication.
+    Only what is missing needs the superuser. A lock on a new table is waited for ten seconds.
+    Raises: NotReady; InvalidInput with the SQL to run, without the publication, without the table of signals, or
+    where tables are missing in it and this stack was not given the superuser's password.
     """
     name = publication_name(connector)
-    if not ask(stack, connector, "SELECT 1 FROM pg_publication WHERE pubname = $1", name):
+    if not look_up(stack, connector, "SELECT 1 FROM pg_publication WHERE pubname = $1", name):
         raise InvalidInput(
             f"PostgreSQL has no publication {name}",
             where=connector.name,
@@ -69,22 +72,65 @@ def widen(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str
         )
     there = published(stack, connector)
     added = [table for table in tables if table not in there]
-    for table in added:
-        if any(row[0] for row in ask(stack, connector, _THERE, table)):
-            ask(stack, connector, f"ALTER TABLE {table} REPLICA IDENTITY FULL")
-        ask(stack, connector, f"ALTER PUBLICATION {name} ADD TABLE {table}")
+    if not added:
+        return []
+    signals = connector.config[SIGNALS]
+    unmade = signals in added and not look_up(stack, connector, _THERE, signals)
+    statements = [
+        *(_making(signals) if unmade else ()),
+        *(statement for table in added for statement in _adding(stack, connector, table)),
+    ]
+    if unmade or not stack.has_secret(postgres_session.ROOT_SECRET):
+        raise InvalidInput(
+            f"the publication {name} does not list {', '.join(added)}",
+            where=connector.name,
+            next_action=f"as superuser in database {connector.database}: {'; '.join(statements)}; then this again",
+        )
+    for statement in statements:
+        ask(stack, connector, statement)
     return added
+
+
+def require_signals(stack: Stack, connector: Connector, tables: Iterable[str]) -> None:
+    """Rows that these tables have are asked for by a row in the table of signals, which the superuser writes.
+
+    Raises: InvalidInput where there are such rows and no superuser's password; NotReady.
+    """
+    if any(has_rows(stack, connector, table) for table in tables):
+        stack.secret(postgres_session.ROOT_SECRET)
+
+
+def _making(signals: str) -> tuple[str, ...]:
+    schema = signals.partition(".")[0]
+    return (f"CREATE SCHEMA IF NOT EXISTS {schema}", f"CREATE TABLE {signals} ({SIGNAL_COLUMNS})")
+
+
+def _adding(stack: Stack, connector: Connector, table: str) -> Iterator[str]:
+    if any(row[0] for row in look_up(stack, connector, _THERE, table)):
+        yield f"ALTER TABLE {table} REPLICA IDENTITY FULL"
+    yield f"ALTER PUBLICATION {publication_name(connector)} ADD TABLE {table}"
+
+
+def look_up(stack: Stack, connector: Connector, sql: str, *args: object) -> list[tuple[Any, ...]]:
+    """The rows of one question as `reader`, in the connector's database. Raises: NotReady."""
+    return _select(stack, connector, "reader", "postgres-reader", sql, args)
 
 
 def ask(stack: Stack, connector: Connector, sql: str, *args: object) -> list[tuple[Any, ...]]:
     """The rows of one statement as superuser, in the connector's database. Raises: NotReady."""
+    return _select(stack, connector, postgres_session.ROOT_USER, postgres_session.ROOT_SECRET, sql, args)
+
+
+def _select(
+    stack: Stack, connector: Connector, user: str, secret: str, sql: str, args: tuple[object, ...]
+) -> list[tuple[Any, ...]]:
     import asyncpg
 
     try:
         return postgres_session.select(
             stack,
-            postgres_session.ROOT_USER,
-            postgres_session.ROOT_SECRET,
+            user,
+            secret,
             sql,
             *args,
             seconds=ASK_SECONDS,

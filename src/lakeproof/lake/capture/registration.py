@@ -79,38 +79,63 @@ def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
     deadline = Deadline(REGISTER_SECONDS)
     wanted = render(stack, connector)
     live = _live_config(client, connector.name, deadline)
-    if live is not None and {key: value for key, value in live.items() if key != "name"} == wanted:
+    stands = live is not None and {key: value for key, value in live.items() if key != "name"} == wanted
+    if stands and not _noted(stack, connector):
         return
     new = _new(stack, connector, live, wanted)
     made = _was_made(stack, connector, live)
     if connector.engine == "postgres":
         publication.require_tables(stack, connector, new)
+    if new and made:
+        # Noted before: once they are published or captured, neither Connect nor PostgreSQL knows them as new.
+        provisioned.remember(stack, "connect", _unread(connector), " ".join(new))
+    if connector.engine == "postgres":
         added = publication.widen(stack, connector, (connector.config[SIGNALS], *new))
         if added:
             log.info("published from now on: %s", ", ".join(added))
-    _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
+        if made:
+            publication.require_signals(stack, connector, new)
+    if not stands:
+        _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
     if new and made:
         read_existing_rows(stack, connector, new)
+        provisioned.remember(stack, "connect", _unread(connector), "")
 
 
 def unread_tables(stack: Stack, connector: Connector) -> list[str]:
-    """The tables of its file that the connector does not capture so far, as Connector.sources. Raises: NotReady."""
+    """The tables of its file that the connector does not capture so far, or of which a command that was cut off left
+    the earlier rows unread; as Connector.sources. Raises: NotReady.
+    """
     return _new(stack, connector, live_config(stack, connector.name), render(stack, connector))
 
 
 def _new(stack: Stack, connector: Connector, live: dict[str, str] | None, wanted: dict[str, str]) -> list[str]:
     """Of a connector that is not there, PostgreSQL's publication still tells what was captured."""
+    found = _noted(stack, connector)
     if live is not None:
-        return new_tables(live, wanted)
-    if connector.engine != "postgres":
-        return []
-    there = publication.published(stack, connector)
-    return [table for table in connector.sources if table not in there] if there else []
+        found |= set(new_tables(live, wanted))
+    elif connector.engine == "postgres":
+        there = publication.published(stack, connector)
+        found |= {table for table in connector.sources if there and table not in there}
+    return [table for table in connector.sources if table in found]
 
 
 def _was_made(stack: Stack, connector: Connector, live: dict[str, str] | None) -> bool:
     """True where it goes on from a place in the log: then the rows that a new table has do not come by themselves."""
-    return live is not None or (connector.engine == "postgres" and slot.look(stack, connector) is not None)
+    return (
+        live is not None
+        or bool(_noted(stack, connector))
+        or (connector.engine == "postgres" and slot.look(stack, connector) is not None)
+    )
+
+
+def _unread(connector: Connector) -> str:
+    return f"unread rows of {connector.name}"
+
+
+def _noted(stack: Stack, connector: Connector) -> set[str]:
+    """The tables of its file that an earlier command began to capture, and whose earlier rows it did not come to."""
+    return set(provisioned.recall(stack, "connect", _unread(connector)).split()).intersection(connector.sources)
 
 
 def new_tables(live: dict[str, str], wanted: dict[str, str]) -> list[str]:

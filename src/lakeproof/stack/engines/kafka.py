@@ -131,6 +131,7 @@ def _format(stack: Stack, fresh: Path, log_dir: Path) -> None:
             next_action="free disk space or mend what it names, then start again",
         )
     provisioned.forget(stack, "kafka")
+    provisioned.forget(stack, "connect")  # its connectors, and what was left undone of them, were in there
     fresh.rename(log_dir)
 
 

@@ -14,6 +14,7 @@ CAPTURE_SCHEMA = "capture"
 HEARTBEAT = "cdc_heartbeat"
 # What a running connector is asked to do (lake/capture/backfill.py); Debezium's own three columns.
 SIGNAL = "cdc_signal"
+SIGNAL_COLUMNS = "id varchar(64) PRIMARY KEY, type varchar(32) NOT NULL, data varchar(2048)"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,6 @@ def schema_statements() -> Iterator[str]:
     yield f"CREATE SCHEMA IF NOT EXISTS {CAPTURE_SCHEMA}"
     yield f"CREATE TABLE IF NOT EXISTS {heartbeat} (id integer PRIMARY KEY, beat_us bigint NOT NULL)"
     yield f"ALTER TABLE {heartbeat} REPLICA IDENTITY FULL"
-    columns = "id varchar(64) PRIMARY KEY, type varchar(32) NOT NULL, data varchar(2048)"
-    yield f"CREATE TABLE IF NOT EXISTS {CAPTURE_SCHEMA}.{SIGNAL} ({columns})"
+    yield f"CREATE TABLE IF NOT EXISTS {CAPTURE_SCHEMA}.{SIGNAL} ({SIGNAL_COLUMNS})"
     yield f"GRANT USAGE ON SCHEMA {CAPTURE_SCHEMA} TO {TICKER.user}"
     yield f"GRANT SELECT, INSERT, UPDATE ON {heartbeat} TO {TICKER.user}"
