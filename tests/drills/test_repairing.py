@@ -11,8 +11,8 @@ from lakeproof.drills.diagnosis import Finding
 from lakeproof.drills.repairing import aimed, fitting, repair
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.person import person
-from lakeproof.lake.job.databases import OLTP
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
+from lakeproof.probes.captures import ORDERS
 from lakeproof.scenarios.causes import Cause, Step
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
@@ -139,4 +139,4 @@ def test_a_chosen_step_that_could_act_on_either_capture_is_refused_where_both_ar
     with pytest.raises(InvalidInput) as refused:
         aimed(Step(name), known, incident)
     assert words in refused.value.message
-    assert aimed(Step(name), known, incident, (OLTP,)) == Step(name)
+    assert aimed(Step(name), known, incident, (ORDERS,)) == Step(name)

@@ -9,7 +9,6 @@ from lakeproof.drills.diagnosis import Finding
 from lakeproof.drills.report import StepDone
 from lakeproof.drills.steps import run_step
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.job.databases import DATABASES, LakeDatabase
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.scenarios.causes import Step
@@ -30,18 +29,18 @@ def fitting(findings: Sequence[Finding], incident: Mapping[str, Any]) -> Finding
 
 
 def aimed(
-    step: Step, arguments: type[Arguments], incident: Mapping[str, Any], there: Sequence[LakeDatabase] = DATABASES
+    step: Step, arguments: type[Arguments], incident: Mapping[str, Any], there: Sequence[Capture] = CAPTURES
 ) -> Step:
     """A step that a person chose, at the capture that the incident's alerts name, where the person named none.
 
-    there: the databases that are captured now. Raises: InvalidInput where it must act on one of several, and neither
+    there: the captures of this stack now. Raises: InvalidInput where it must act on one of several, and neither
     the alerts nor the person name one: the usual one could be well, and the repair would say so.
     """
     captures = _named(incident)
     asked = [name for name in ("connector", "database") if name in arguments.model_fields]
     if len(captures) != 1:
         if asked and len(there) > 1 and not step.arguments.keys() & asked:
-            own = [_own(capture)[asked[0]] for capture in CAPTURES if capture.database in there]
+            own = [_own(capture)[asked[0]] for capture in there]
             raise InvalidInput(
                 f"the incident's alerts do not say which {asked[0]} it is about",
                 where=step.id,

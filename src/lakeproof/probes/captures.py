@@ -5,7 +5,8 @@ A probe of the second one is asked only where shop-capture is part of the stack.
 
 from dataclasses import dataclass
 
-from lakeproof.lake.job.databases import CAPTURE, OLTP, SHOP, LakeDatabase
+from lakeproof.lake.job.databases import CAPTURE, OLTP, SHOP, LakeDatabase, present
+from lakeproof.stack.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,9 @@ class Capture:
 ORDERS = Capture("orders", OLTP, "lag-exporter")
 SHOPS = Capture("shop", SHOP, CAPTURE, "shop-", CAPTURE)
 CAPTURES = (ORDERS, SHOPS)
+
+
+def present_captures(stack: Stack) -> tuple[Capture, ...]:
+    """Those that are part of this stack now."""
+    there = present(stack)
+    return tuple(capture for capture in CAPTURES if capture.database in there)
