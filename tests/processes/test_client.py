@@ -377,6 +377,17 @@ def test_two_ups_at_once_share_one_daemon(fresh: SupervisorClient) -> None:
     assert {row.name for row in fresh.ps() if healthy(row)} == {"base", "middle"}
 
 
+def test_a_daemon_that_is_just_being_started_is_not_swept_as_a_dead_ones(fresh: SupervisorClient) -> None:
+    slow = ("sh", "-c", 'sleep 1; exec "$@"', "slow", *fresh._daemon_argv)
+    slow_one = SupervisorClient(fresh.stack, fresh.components, slow)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(slow_one.up, ["base"])
+        Deadline(10).wait_for("its start", lambda: sweep.find(fresh.runtime.owns) or None, every=0.01)
+        assert fresh.up(["middle"]) != []
+        first.result()
+    assert {row.name for row in fresh.ps() if healthy(row)} == {"base", "middle"}
+
+
 def test_up_during_a_down_waits_for_its_end(fresh: SupervisorClient) -> None:
     fresh.up(["deaf"])
     with ThreadPoolExecutor(1) as threads:

@@ -31,6 +31,8 @@ END_SECONDS = 20.0
 START_SECONDS = 30.0
 LISTEN_SECONDS = 15.0
 DOWN_SECONDS = 180.0
+# To start a daemon is one at a time: behind one who waits for a `down`, and then starts.
+TURN_SECONDS = DOWN_SECONDS + 2 * START_SECONDS
 
 type OnEvent = Callable[[Event], None]
 
@@ -93,15 +95,11 @@ class SupervisorClient:
             )
         wanted = list(names) if names is not None else self.default_names()
         order = closure(wanted, self.components)
-        if not self._join_running(on_event):
-            self._sweep_after_death(on_event)
-            try:
+        with lock.starting(self.stack, TURN_SECONDS):
+            if not self._join_running(on_event):
+                self._sweep_after_death(on_event)
                 ports.check_free([self.components[name] for name in order], self.stack, supervisor=True)
                 self._start_daemon()
-            except TerminalError:
-                # Somebody else's `up` of this very stack may have been quicker; then theirs is ours.
-                if not self._join_running(on_event):
-                    raise
         started: list[str] = self._ask({"do": "up", "names": wanted}, on_event)
         return started
 

@@ -1,14 +1,18 @@
-"""One daemon per stack: a lock file held by flock, with its holder written into it."""
+"""One daemon per stack: a lock file held by flock, with its holder written into it. One who starts it at a time."""
 
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.processes import procfs
 from lakeproof.processes.runtime import Runtime
+from lakeproof.stack.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,36 @@ def living_holder(runtime: Runtime) -> Holder | None:
     """The daemon that runs now, or None."""
     holder = read_holder(runtime.lock)
     return holder if holder is not None and procfs.is_alive(holder.process) else None
+
+
+@contextmanager
+def starting(stack: Stack, seconds: float) -> Iterator[None]:
+    """Hold the stack's turn to start a daemon for the block.
+
+    Else a daemon that is just being started, and holds no lock yet, is taken for what a dead one left.
+
+    Where the state folder cannot be written there is no turn to hold: the daemon's start says so itself.
+    Raises: DeadlineExpired where somebody else has held it for so long.
+    """
+    try:
+        stack.state_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(stack.state_dir / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        yield
+        return
+    try:
+        Deadline(seconds).wait_for("another `up` of this stack", lambda: _try(descriptor), every=0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try(descriptor: int) -> bool | None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    return True
 
 
 def clear(runtime: Runtime) -> None:
