@@ -34,7 +34,7 @@ def endpoints(stack: Stack, component: Component) -> dict[str, str]:
 def elsewhere(whole_stack: Stack, lakeproof: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """`elsewhere(*arguments)`: lakeproof of another state folder that knows this stack's endpoints and secrets."""
     client = SupervisorClient(whole_stack)
-    client.up()
+    client.up([*client.default_names(), "flink-sql-gateway"])  # nobody starts it there on demand
     running = {row.name for row in client.ps() if row.pid is not None}
     # Orders of somebody else: the first stack's own shoppers, whose ledger the second one does not have.
     assert lakeproof("traffic", "--rate", "20", "--seconds", "5", seconds=120).code == 0
@@ -44,7 +44,6 @@ def elsewhere(whole_stack: Stack, lakeproof: Run, tmp_path_factory: pytest.TempP
         for name, component in all_components().items()
         if name in running and endpoints(whole_stack, component)
     }
-    known["flink-sql-gateway"] = {"http": whole_stack.address("flink-sql-gateway")}
     known["connect"]["secrets_file"] = str(whole_stack.etc_dir("connect") / "secrets.properties")
     secrets = {name: whole_stack.secret(name) for name in NAMES}
     lines = ['name = "elsewhere"', 'mode = "external"', f'state_dir = "{home / "state"}"']
