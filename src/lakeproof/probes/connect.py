@@ -99,38 +99,23 @@ def connectors(stack: Stack, timeout: float) -> Value:
 
 
 def _probes(of: Capture) -> tuple[Probe, ...]:
-    status = f"GET /connectors/{of.connector}/status"
-    return (
+    kinds = (
+        ("connector-state", ".connector.state", connector_state, "RUNNING"),
+        ("task-state", ".tasks[0].state", task_state, "RUNNING"),
+        ("task-failure", ".tasks[0].trace", task_failure, "none"),
+    )
+    return tuple(
         Probe(
-            of.named("connector-state"),
+            of.named(kind),
             "connect",
-            f"{status} .connector.state",
+            f"GET /connectors/{of.connector}/status {part}",
             "",
-            partial(connector_state, connector=of.connector),
-            Condition(Operator.IS, "RUNNING"),
+            partial(ask, connector=of.connector),
+            Condition(Operator.IS, sound),
             about=of.about(),
             within=of.within,
-        ),
-        Probe(
-            of.named("task-state"),
-            "connect",
-            f"{status} .tasks[0].state",
-            "",
-            partial(task_state, connector=of.connector),
-            Condition(Operator.IS, "RUNNING"),
-            about=of.about(),
-            within=of.within,
-        ),
-        Probe(
-            of.named("task-failure"),
-            "connect",
-            f"{status} .tasks[0].trace",
-            "",
-            partial(task_failure, connector=of.connector),
-            Condition(Operator.IS, "none"),
-            about=of.about(),
-            within=of.within,
-        ),
+        )
+        for kind, part, ask, sound in kinds
     )
 
 

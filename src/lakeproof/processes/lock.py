@@ -64,13 +64,14 @@ def starting(stack: Stack, seconds: float) -> Iterator[None]:
         yield
         return
     try:
-        Deadline(seconds).wait_for("another `up` of this stack", lambda: _try(descriptor), every=0.05)
+        Deadline(seconds).wait_for("another `up` of this stack", lambda: try_hold(descriptor), every=0.05)
         yield
     finally:
         os.close(descriptor)
 
 
-def _try(descriptor: int) -> bool | None:
+def try_hold(descriptor: int) -> bool | None:
+    """Lock an open file against every other process; None where one has it now (for Deadline.wait_for)."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,6 +1,5 @@
 """One submission of a job at a time in a stack: of two that both see no job, the second would be a second writer."""
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
 from lakeproof.processes.environment import COMPONENT
+from lakeproof.processes.lock import try_hold
 from lakeproof.stack.stack import Stack
 
 # Shorter than a provision may take, so that it can say whom it waited for; it is tried again then.
@@ -27,7 +27,7 @@ def submitting(stack: Stack) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
-            Deadline(TURN_SECONDS).wait_for("the turn", lambda: _try(descriptor))
+            Deadline(TURN_SECONDS).wait_for("the turn", lambda: try_hold(descriptor))
         except DeadlineExpired as error:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "an unknown process"
             raise SubmissionHeld(
@@ -45,11 +45,3 @@ def submitting(stack: Stack) -> Iterator[None]:
 def _me() -> str:
     of = os.environ.get(COMPONENT)
     return f"process {os.getpid()} ({f'provision of {of}' if of else 'by hand'}, since {time.strftime('%H:%M:%S')})"
-
-
-def _try(descriptor: int) -> bool | None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    return True
