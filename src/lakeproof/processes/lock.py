@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import TerminalError
+from lakeproof.errors import DeadlineExpired, TerminalError
 from lakeproof.processes import procfs
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.stack import Stack
@@ -65,6 +65,34 @@ def starting(stack: Stack, seconds: float) -> Iterator[None]:
         return
     try:
         Deadline(seconds).wait_for("another `up` of this stack", lambda: try_hold(descriptor), every=0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class HeldByAnother(Exception):
+    """Somebody else has held a file for the whole wait."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(holder)
+        self.holder = holder
+
+
+@contextmanager
+def hold(path: Path, me: str, seconds: float = 0.0) -> Iterator[None]:
+    """Hold a file for the block, with `me` written into it; the kernel frees it when the holder dies.
+
+    Raises: HeldByAnother, with what the holder wrote, where it is not free within the seconds.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            Deadline(seconds).wait_for(str(path), lambda: try_hold(descriptor))
+        except DeadlineExpired:
+            raise HeldByAnother(os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "unknown") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, me.encode(), 0)
         yield
     finally:
         os.close(descriptor)

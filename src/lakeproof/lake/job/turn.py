@@ -5,10 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lakeproof.deadline import Deadline
-from lakeproof.errors import DeadlineExpired, TransientError
+from lakeproof.errors import TransientError
 from lakeproof.processes.environment import COMPONENT
-from lakeproof.processes.lock import try_hold
+from lakeproof.processes.lock import HeldByAnother, hold
 from lakeproof.stack.stack import Stack
 
 # Shorter than a provision may take, so that it can say whom it waited for; it is tried again then.
@@ -22,24 +21,15 @@ class SubmissionHeld(TransientError):
 @contextmanager
 def submitting(stack: Stack) -> Iterator[None]:
     """Hold the stack's turn for the block; the kernel frees it when the holder dies. Raises: SubmissionHeld."""
-    stack.state_dir.mkdir(parents=True, exist_ok=True)
-    path = stack.state_dir / "submission.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        try:
-            Deadline(TURN_SECONDS).wait_for("the turn", lambda: try_hold(descriptor))
-        except DeadlineExpired as error:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "an unknown process"
-            raise SubmissionHeld(
-                f"{holder} has been submitting a job for longer than {TURN_SECONDS:.0f} s",
-                where=f"stack {stack.name}",
-                next_action="try again once it has ended; where it hangs, kill that process",
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, _me().encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+        with hold(stack.state_dir / "submission.lock", _me(), TURN_SECONDS):
+            yield
+    except HeldByAnother as held:
+        raise SubmissionHeld(
+            f"{held.holder} has been submitting a job for longer than {TURN_SECONDS:.0f} s",
+            where=f"stack {stack.name}",
+            next_action="try again once it has ended; where it hangs, kill that process",
+        ) from held
 
 
 def _me() -> str:
