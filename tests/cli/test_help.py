@@ -26,7 +26,7 @@ COMMANDS = leaves(typer.main.get_command(build()))
 WITHOUT_JSON = {
     *("demo", "down", "start", "stop", "kill", "serve"),
     *("fault inject", "fault remove", "capture new-slot", "capture register", "incident export", "runbook write"),
-    *("render prometheus", "render alertmanager", "ring replace", "projector rebuild"),
+    *("render prometheus", "render alertmanager", "ring replace", "ring scale", "projector rebuild"),
 }
 
 

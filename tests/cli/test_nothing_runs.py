@@ -45,11 +45,11 @@ def test_a_benchmark_names_what_must_run(typed: Typed, name: str) -> None:
 
 
 def test_without_a_ring_its_commands_say_what_starts_it(typed: Typed) -> None:
-    for arguments in (("ring",), ("ring", "--json"), ("ring", "replace", "cassandra-node3")):
+    for arguments in (("ring",), ("ring", "--json"), ("ring", "replace", "cassandra-node3"), ("ring", "scale", "3")):
         with pytest.raises(CouldNotLook, match=r"never started here.*Next: .*lakeproof"):
             typed(*arguments)
-    with pytest.raises(InvalidInput, match="cassandra-node4"):
-        typed("ring", "replace", "cassandra-node4")
+    with pytest.raises(InvalidInput, match="cassandra-node5"):
+        typed("ring", "replace", "cassandra-node5")
 
 
 @pytest.mark.parametrize(

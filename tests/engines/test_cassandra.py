@@ -16,12 +16,13 @@ from tests.engines.health import await_health
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
 from lakeproof.mitigations import replace_node
+from lakeproof.mitigations.scale_ring import scale
 from lakeproof.observability.written import write_file
 from lakeproof.probes import cql
 from lakeproof.probes.ring import RingNode, ring
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import cassandra
-from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
@@ -192,6 +193,85 @@ def test_an_empty_node_takes_the_place_of_a_dead_one(stack: Stack, up: Up, name:
         asked = SimpleStatement("SELECT sku FROM inventory.stock WHERE sku = 'copied' LIMIT 1")
         asked.consistency_level = ConsistencyLevel.ONE
         assert list(connected.execute(asked))
+
+
+STOCK = [f"scaled-{number}" for number in range(200)]
+
+
+def everything_is_there(stack: Stack) -> None:
+    found = {row[0] for row in ask(stack, "SELECT sku FROM inventory.stock WHERE kind = 'line' ALLOW FILTERING")}
+    assert found >= set(STOCK)
+
+
+def take(stack: Stack, number: int) -> bool:
+    """A conditional write, as the inventory makes them."""
+    expected = number or "null"
+    statement = f"UPDATE inventory.stock SET version = {number + 1} WHERE sku = 'scaled-0' IF version = {expected}"
+    return bool(ask(stack, statement)[0][0])
+
+
+def test_a_fourth_node_joins_outlives_a_restart_and_leaves_and_nothing_is_lost(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    for sku in STOCK:
+        ask(stack, f"INSERT INTO inventory.stock (sku, kind, n, id, op) VALUES ('{sku}', 'line', 0, uuid(), uuid())")
+    took = Deadline(300)
+    assert scale(stack, 4) == "cassandra-node4 joined"
+    print(f"joined after {took.elapsed:.0f} s")
+    await_states(stack, "cassandra-seed", dict.fromkeys(ALL_NODES, "UN"), 20)
+    shares = [node.owns_percent for node in ring(stack)]
+    assert len(shares) == 4
+    assert all(share is not None and 40 < share < 100 for share in shares)
+    assert round(sum(share or 0 for share in shares)) == 300
+    everything_is_there(stack)
+    assert take(stack, 0)
+    assert scale(stack, 4) == "cassandra-node4 was a member already"
+
+    client.down()
+    client = up("cassandra-node3")
+    assert client.row("cassandra-node4").health == "healthy"
+    assert take(stack, 1)
+
+    took = Deadline(300)
+    assert scale(stack, 3) == "cassandra-node4 left"
+    print(f"left after {took.elapsed:.0f} s")
+    assert [node.name for node in ring(stack)] == list(NODES)
+    assert not cassandra.storage_dir(stack, FURTHER[0]).exists()
+    assert FURTHER[0] not in {row.name for row in client.ps()}
+    everything_is_there(stack)
+    assert take(stack, 2)
+    assert scale(stack, 3) == "it has 3 nodes already"
+
+
+def test_a_fourth_node_that_died_is_taken_out(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    for sku in STOCK:
+        ask(stack, f"INSERT INTO inventory.stock (sku, kind, n, id, op) VALUES ('{sku}', 'line', 0, uuid(), uuid())")
+    scale(stack, 4)
+    client.stop(FURTHER[0])
+    await_states(stack, "cassandra-seed", {FURTHER[0]: "DN"})
+    everything_is_there(stack)
+    assert scale(stack, 3) == "cassandra-node4 left"
+    assert [(node.name, node.state) for node in ring(stack)] == [(name, "UN") for name in NODES]
+    everything_is_there(stack)
+
+
+@pytest.mark.parametrize("nodes", [2, 5])
+def test_a_ring_that_cannot_be_is_refused(stack: Stack, up: Up, nodes: int) -> None:
+    up("cassandra-node3")
+    with pytest.raises(InvalidInput, match="cannot have"):
+        scale(stack, nodes)
+
+
+def test_a_node_does_not_leave_while_another_is_away(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    client.stop("cassandra-node2")
+    await_states(stack, "cassandra-seed", {"cassandra-node2": "DN"})
+    try:
+        with pytest.raises(InvalidInput, match="cassandra-node2 cannot take over"):
+            scale(stack, 3)
+    finally:
+        client.start("cassandra-node2")
+    await_states(stack, "cassandra-seed", dict.fromkeys(NODES, "UN"))
 
 
 def test_the_table_of_reservations_has_the_ttl_that_diagnosis_reads(stack: Stack, up: Up) -> None:

@@ -141,7 +141,26 @@ def worker(number: int) -> Component:
     )
 
 
-TABLE = {component.name: component for component in with_replicas([*_all(), worker(1)])}
+def joined(stack: Stack) -> bool:
+    """A further process that stays a member of base until its mark is taken away."""
+    return (stack.state_dir / "joined").exists()
+
+
+MEMBER = Component(
+    name="member",
+    kind="service",
+    ports={"http": 1180},
+    command=runs(1180),
+    ready=asks(1180),
+    needs=("base",),
+    on_demand=True,
+    stop_seconds=0.4,
+    replica_of="base",
+    lasting=joined,
+)
+
+
+TABLE = {component.name: component for component in with_replicas([*_all(), worker(1), MEMBER])}
 DAEMON_ARGV = (sys.executable, str(Path(__file__)))
 
 

@@ -473,6 +473,21 @@ def test_scaling_starts_a_stack_that_does_not_run_and_down_ends_all_of_it(fresh:
     assert fresh.left_over() == []
 
 
+def test_a_member_that_outlives_a_down_comes_back_with_what_it_belongs_to(fresh: SupervisorClient) -> None:
+    assert fresh.up(["base"]) == ["base"]
+    mark = fresh.stack.state_dir / "joined"
+    mark.touch()
+    fresh.down()
+    assert set(fresh.up(["base"])) == {"base", "member"}
+    assert fresh.up(["many"]) == ["many"]
+    mark.unlink()
+    assert fresh.forget("member")
+    assert "member" not in processes(fresh)
+    assert not fresh.forget("member")
+    fresh.down()
+    assert not fresh.forget("member")
+
+
 def test_what_stays_one_is_refused_and_nothing_starts(fresh: SupervisorClient) -> None:
     with pytest.raises(InvalidInput, match="scale one of many"):
         fresh.scale("base", 2)

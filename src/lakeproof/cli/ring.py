@@ -1,4 +1,4 @@
-"""`lakeproof ring`: Cassandra's nodes as `nodetool status` shows them, and a new node in a dead one's place."""
+"""`lakeproof ring`: Cassandra's nodes as `nodetool status` shows them; replacing one, and a fourth."""
 
 from typing import Annotated
 
@@ -9,9 +9,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on st
 
 def add_to(app: typer.Typer) -> None:
     """Bring the command group `ring`."""
-    group = typer.Typer(help="Cassandra's ring: its nodes, and replacing one.", invoke_without_command=True)
+    group = typer.Typer(help="Cassandra's ring: its nodes, replacing one, and a fourth.", invoke_without_command=True)
     group.callback()(show)
     group.command("replace")(replace)
+    group.command("scale")(scale)
     app.add_typer(group, name="ring")
 
 
@@ -51,7 +52,7 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def replace(
-    name: Annotated[str, typer.Argument(help="the node: cassandra-seed, cassandra-node2 or cassandra-node3")],
+    name: Annotated[str, typer.Argument(help="the node, as `lakeproof ring` names it")],
     discard_data: Annotated[
         bool, typer.Option("--discard-data", help="also where it still has its data: throw them away")
     ] = False,
@@ -69,3 +70,22 @@ def replace(
 
     say("stopping it, waiting until the ring sees it down, then joining: about a minute")
     say(run(load_stack(), ReplaceNode(node=name, discard_data=discard_data)))
+
+
+def scale(nodes: Annotated[int, typer.Argument(help="how many in all: 3 or 4", metavar="N")]) -> None:
+    """Let a fourth node join (half a minute), or leave again: it hands its copies over, then its data are deleted.
+
+    Reads and writes go on meanwhile. A fourth node comes back with `up` until it has left. One that is dead is taken
+    out as well: the others make its copies anew.
+
+    Exit 0 once the ring is of that size, 2 where it cannot be.
+    """
+    from lakeproof.cli.output import say
+    from lakeproof.cli.up import Progress
+    from lakeproof.mitigations.scale_ring import scale as scale_ring
+    from lakeproof.stack.stack import load_stack
+
+    progress = Progress()
+    say("joining or leaving, with its copies: under a minute")
+    said = scale_ring(load_stack(), nodes, progress)
+    say(f"{progress.seconds:6.1f} s  {said}")

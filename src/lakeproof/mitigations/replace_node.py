@@ -14,7 +14,7 @@ from lakeproof.observability.written import write_file
 from lakeproof.probes.ring import RingNode, ring
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines import cassandra
-from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
 
@@ -40,13 +40,13 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
     copy from.
     """
     name = arguments.node
-    if name not in NODES:
-        raise unknown_name("node", name, NODES)
+    if name not in ALL_NODES:
+        raise unknown_name("node", name, ALL_NODES)
     client = our_processes(stack, f"replace {name}")
     # Asked before anything is stopped: who would it copy from?
     _others_up(stack, name)
     storage = cassandra.storage_dir(stack, name)
-    if any((storage / "data").glob("system/local-*/*-Data.db")) and not arguments.discard_data:
+    if cassandra.has_data(stack, name) and not arguments.discard_data:
         raise InvalidInput(
             "it still has its data, and comes back by itself",
             where=name,

@@ -10,7 +10,7 @@ from lakeproof.probes.http import ANSWERS, REFUSED
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.engines import cassandra_session
-from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.stack import Stack
 
 READER = "reader"
@@ -58,7 +58,7 @@ PROBES = (
         "",
         quorum_answers,
         Condition(Operator.IS, ANSWERS),
-        about=NODES[1:],
+        about=ALL_NODES[1:],
     ),
     Probe(
         "reservation-ttl",
@@ -67,6 +67,6 @@ PROBES = (
         " AND table_name = 'reservations'",
         "s",
         reservation_ttl,
-        about=NODES[1:],
+        about=ALL_NODES[1:],
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 from lakeproof.errors import CouldNotLook
 from lakeproof.install import java
 from lakeproof.stack.engines import cassandra
-from lakeproof.stack.engines.cassandra_config import MODULES, NODES, storage_address
+from lakeproof.stack.engines.cassandra_config import ALL_NODES, MODULES, NODES, storage_address
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER
 from lakeproof.stack.stack import Stack
 
@@ -27,7 +27,7 @@ _LINE = re.compile(
 class RingNode:
     """One line of `nodetool status`. `name` is the component, empty where it is none of ours; `state` as UN, DN, UJ.
 
-    `owns_percent`: of the keyspace inventory, with its copies: 100 where three nodes hold three copies.
+    `owns_percent`: of the keyspace inventory, with its copies: 100 with three nodes, 75 with four.
     """
 
     name: str
@@ -77,7 +77,7 @@ def ring(stack: Stack, *, ask: str | None = None) -> list[RingNode]:
 
     Raises: CouldNotLook where none answers, with what each of them said.
     """
-    names = {storage_address(stack, name): name for name in NODES}
+    names = {storage_address(stack, name): name for name in ALL_NODES}
     said: list[str] = []
     for name in (ask,) if ask is not None else NODES:
         try:

@@ -95,6 +95,8 @@ class SupervisorClient:
             )
         wanted = list(names) if names is not None else self.default_names()
         order = closure(wanted, self.components)
+        wanted += self._lasting(order)
+        order = closure(wanted, self.components)
         with lock.starting(self.stack, TURN_SECONDS):
             if not self._join_running(on_event):
                 self._sweep_after_death(on_event)
@@ -102,6 +104,14 @@ class SupervisorClient:
                 self._start_daemon()
         started: list[str] = self._ask({"do": "up", "names": wanted}, on_event)
         return started
+
+    def _lasting(self, order: Sequence[str]) -> list[str]:
+        """Members that outlived a `down`, of what is started now."""
+        return [
+            one.name
+            for one in self.components.values()
+            if one.name not in order and set(one.needs) <= set(order) and one.lasting and one.lasting(self.stack)
+        ]
 
     def default_names(self) -> list[str]:
         """What `up` without a name means."""
@@ -173,8 +183,13 @@ class SupervisorClient:
         self._require_known(name)
         wanted, surplus = replicas_for(name, count, self.components)
         # The surplus first: it may be what keeps the rest from being healthy.
-        ended = [each for each in surplus if self.running() and self._ask({"do": "forget", "name": each}, on_event)]
+        ended = [each for each in surplus if self.forget(each, on_event)]
         return self.up([name, *wanted], on_event), ended
+
+    def forget(self, name: str, on_event: OnEvent = _ignore) -> bool:
+        """End one component for good: `ps` shows it no more. False where it was not wanted, or nothing runs."""
+        self._require_known(name)
+        return self.running() and bool(self._ask({"do": "forget", "name": name}, on_event))
 
     def _require_known(self, name: str) -> None:
         if name not in self.components:

@@ -73,6 +73,8 @@ class Component:
     replicas: how further processes of it are made; None where there can be one only.
     one_because: why there can be one only.
     replica_of: the component whose further process this is; never started but by its own name, or by `scale`.
+    lasting: True while a further process is a member of something that outlives `down` (a node in a ring): `up` of
+        what it needs brings it up too.
     """
 
     name: str
@@ -100,3 +102,4 @@ class Component:
     replicas: Replicas | None = None
     one_because: str = "it is one process, and nothing shares its work out to several"
     replica_of: str | None = None
+    lasting: Callable[["Stack"], bool] | None = None

@@ -1,4 +1,4 @@
-"""Cassandra 5.0.4, a ring of three on one machine: stock and reservations by conditional writes, and projections.
+"""Cassandra 5.0.4, a ring of three or four on one machine: stock and reservations by conditional writes, projections.
 
 The newest version that Maven serves with all it needs. The nodes share one address and differ by port (4.0 and later
 know each other by address and port), so one shift moves all, and everything stays on loopback. Traps: nodes must
@@ -16,7 +16,7 @@ from lakeproof.observability.written import write_file
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import cassandra_config, cassandra_roles, cassandra_socket
-from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
@@ -41,6 +41,11 @@ def replace_mark(stack: Stack, name: str) -> Path:
 def storage_dir(stack: Stack, name: str) -> Path:
     """A node's data, commit log and hints."""
     return stack.data_dir(name) / "storage"
+
+
+def has_data(stack: Stack, name: str) -> bool:
+    """True where the node was a member once, and still knows so: it comes back by itself."""
+    return any((storage_dir(stack, name) / "data").glob("system/local-*/*-Data.db"))
 
 
 def command(stack: Stack, name: str) -> Command:
@@ -203,7 +208,7 @@ def _make_tables_and_roles(stack: Stack, ring: "Session") -> None:
 
 
 def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
-    number = NODES.index(name)
+    number = ALL_NODES.index(name)
 
     def node_command(stack: Stack) -> Command:
         return command(stack, name)
@@ -235,7 +240,9 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         in_plain_up=False,
         image="cassandra:5.0.4",
         summary=summary,
-        one_because="a ring of three is what its replicas are placed on; lakeproof ring shows and replaces its nodes",
+        one_because="a node is itself; lakeproof ring scale lets a fourth one join and leave",
+        replica_of=SEED if name in FURTHER else None,
+        lasting=(lambda stack: has_data(stack, name)) if name in FURTHER else None,
     )
 
 
@@ -243,4 +250,5 @@ COMPONENTS = (
     _node("cassandra-seed", "stock and reservations: the ring's first node"),
     _node("cassandra-node2", "the ring's second node", needs=("cassandra-seed",)),
     _node("cassandra-node3", "the ring's third node", needs=("cassandra-node2",)),
+    _node("cassandra-node4", "a fourth node, where the ring was scaled", needs=("cassandra-node3",)),
 )

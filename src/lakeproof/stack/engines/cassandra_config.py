@@ -6,6 +6,9 @@ from lakeproof.stack.stack import Stack
 
 DATACENTER = "dc1"
 NODES = ("cassandra-seed", "cassandra-node2", "cassandra-node3")
+# One more that may join (`lakeproof ring scale 4`) and leave again; nothing counts on it.
+FURTHER = ("cassandra-node4",)
+ALL_NODES = NODES + FURTHER
 
 # Newly joined, a node waits so long for the ring's news (30 s by default): on loopback news travel at once.
 RING_DELAY_MS = 3000
@@ -64,7 +67,7 @@ MODULES = (
 
 
 def storage_address(stack: Stack, name: str) -> str:
-    """By which the ring knows a node: `host:port`, for the three of them share one address."""
+    """By which the ring knows a node: `host:port`, for all of them share one address."""
     return f"{stack.settings.host}:{stack.port(name, 'storage')}"
 
 
@@ -135,7 +138,7 @@ unlogged_batch_across_partitions_warn_threshold: 50
 
 def rackdc_properties(name: str) -> str:
     """Each node is a rack of its own, so that three copies are three nodes."""
-    return f"dc={DATACENTER}\nrack=rack{NODES.index(name) + 1}\n"
+    return f"dc={DATACENTER}\nrack=rack{ALL_NODES.index(name) + 1}\n"
 
 
 def logback() -> str:
