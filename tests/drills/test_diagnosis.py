@@ -192,6 +192,16 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             **NOT_PUBLISHED,
         },
     ),
+    (
+        # One that was started meanwhile waits for it.
+        "flink_jobmanager_down",
+        {
+            **gone("flink-jobmanager", "refused"),
+            "flink-taskmanager-ready": "waits for the JobManager",
+            **JOB_GONE,
+            **NOT_PUBLISHED,
+        },
+    ),
     ("flink_jobmanager_hung", {**gone("flink-jobmanager", "silent"), **JOB_GONE, **NOT_PUBLISHED}),
     ("flink_taskmanager_hung", {**gone("flink-taskmanager", "silent"), **JOB_FAILS}),
     ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS}),

@@ -76,7 +76,13 @@ def _causes(
     ready = f"{name}-ready"
     # What has no healthy range is never out of it.
     explains = tuple(
-        sorted(probe.id for probe in probes.values() if probe.healthy is not None and shows(probe, name, above))
+        sorted(
+            probe.id
+            for probe in probes.values()
+            if probe.healthy is not None
+            # What is taken down with it, and begun anew meanwhile, waits for it.
+            and (shows(probe, name, above) or probe.source in components[name].takes_down)
+        )
     )
     unwell = (Evidence(ready, Condition(Operator.IS_NOT, "yes")),) if ready in probes else ()
     takers = [other for other, one in components.items() if name in one.takes_down]
@@ -122,7 +128,7 @@ def _causes(
         taken,
         (go_on, start),
     )
-    by_others = sorted(each for other in above[name] for each in cause_ids(other))
+    by_others = sorted({each for other in above[name] for each in cause_ids(other)}.union(taken))
     necessary: tuple[Evidence, ...] = (Evidence(alive.id, Condition(Operator.IS, ANSWERS)), *unwell)
     contradicting: tuple[Evidence, ...] = ()
     if not unwell:
