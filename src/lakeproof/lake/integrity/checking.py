@@ -314,5 +314,5 @@ class _Check:
 def _shop_claims(shop: claims.Findings) -> Iterator[Across]:
     for name, keys in shop.broken.items():
         judged = shop.judged.get(name)
-        counted = (judged.count, judged.subjects) if judged is not None else (None, "")
+        counted = (judged.count, judged.subjects, judged.aside) if judged is not None else (None, "", "")
         yield Across(name, len(keys), tuple(keys), *counted)
