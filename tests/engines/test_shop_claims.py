@@ -13,7 +13,7 @@ from confluent_kafka import Producer, TopicPartition
 from lakeproof.lake.object_store import s3_client
 from lakeproof.probes import kafka
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.claims import reading_acts
+from lakeproof.shop.claims import reading_acts, reading_service
 from lakeproof.shop.claims.facts import Store
 from lakeproof.shop.claims.judging import CLAIMS
 from lakeproof.shop.claims.looking import Findings, look
@@ -262,3 +262,20 @@ def test_what_a_topic_does_not_keep_any_more_is_counted_and_not_missing(stack: S
     assert not found.broken[IN_KAFKA] and not found.unknown
     fewer, aside = asked_for(found)
     assert fewer < count and aside.endswith("more are of a time that their topic does not keep any more")
+
+
+def test_timelines_are_of_the_newest_cases_and_of_others_by_the_seed(
+    stack: Stack, report: TrafficReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_service, "NEWEST_TIMELINES", 2)
+    monkeypatch.setattr(reading_service, "OTHER_TIMELINES", 1)
+
+    def cases(seed: int) -> tuple[int, list[int]]:
+        facts = reading_service.read_timelines(stack, seed)
+        return facts["cases"], [one.case_id for one in facts["timelines"]]
+
+    seen = [cases(seed) for seed in (*range(12), 0)]
+    of_all, first = seen[0]
+    assert of_all > 3 and seen[-1] == seen[0]
+    assert {tuple(sorted(ids)[1:]) for _, ids in seen} == {tuple(sorted(first)[1:])}
+    assert len({min(ids) for _, ids in seen}) > 1
