@@ -1,18 +1,30 @@
 """Buyers do all of it on the real services, every claim about the shop holds, and each goes red by hand."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
+import httpx
 import pytest
+from confluent_kafka import Producer, TopicPartition
 
+from lakeproof.lake.object_store import s3_client
+from lakeproof.probes import kafka
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.claims import reading_acts
+from lakeproof.shop.claims import reading_acts, reading_service
+from lakeproof.shop.claims.facts import Store
 from lakeproof.shop.claims.judging import CLAIMS
-from lakeproof.shop.claims.looking import look
+from lakeproof.shop.claims.looking import Findings, look
+from lakeproof.shop.claims.reading_deliveries import read_deliveries
+from lakeproof.shop.claims.reading_labels import read_labels
+from lakeproof.shop.fulfillment.label import BUCKET
 from lakeproof.shop.shoppers import purchases, traffic
 from lakeproof.shop.shoppers.report import TrafficReport
 from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop
-from lakeproof.stack.engines import mysql, postgres_session
+from lakeproof.stack.engines import cassandra_session, mysql, postgres_session
+from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(900)]
@@ -74,8 +86,25 @@ def changed(stack: Stack, schema: str, statement: str) -> None:
     asyncio.run(change())
 
 
-_NEWEST_CASE = "(SELECT order_id FROM cases WHERE order_id IS NOT NULL ORDER BY id DESC LIMIT 1)"
 BY_HAND = {
+    "no parcel waits": (
+        "fulfillment",
+        "UPDATE fulfillments SET status = 'requested', requested_at = requested_at - interval '1 hour'"
+        " WHERE id = (SELECT min(id) FROM fulfillments WHERE status = 'shipped')",
+        "UPDATE fulfillments SET status = 'shipped', requested_at = requested_at + interval '1 hour'"
+        " WHERE status = 'requested' AND NOT has_work",
+    ),
+    "where its newest event says": (
+        "fulfillment",
+        "UPDATE fulfillments SET version = version + 1 WHERE id = (SELECT min(id) FROM fulfillments)",
+        "UPDATE fulfillments SET version = version - 1 WHERE id = (SELECT min(id) FROM fulfillments)",
+    ),
+    "in Kafka's topics": (
+        "payment",
+        "INSERT INTO outbox (event_id, aggregate, aggregate_id, type, payload, trace_id, sent_at)"
+        " VALUES (gen_random_uuid(), 'payment', '1', 'by.hand', '{}', 'by hand', clock_timestamp())",
+        "DELETE FROM outbox WHERE type = 'by.hand'",
+    ),
     "acted on": (
         "notification",
         "UPDATE consumed_events SET dropped = 'by hand' WHERE source = 'events.payment' AND dropped IS NULL",
@@ -121,10 +150,63 @@ def broken_by_hand(request: pytest.FixtureRequest, stack: Stack, report: Traffic
 
 
 def test_a_claim_goes_red_by_hand(stack: Stack, broken_by_hand: str) -> None:
+    assert is_red(stack, broken_by_hand)
+
+
+def is_red(stack: Stack, claim: str) -> list[str]:
+    """What breaks that claim now."""
     found = look(stack, settle_seconds=2.0)
     assert found.unknown == ()
-    red = [name for name, broken in found.broken.items() if broken]
-    assert any(broken_by_hand in name for name in red), red
+    red = {name: broken for name, broken in found.broken.items() if broken}
+    return next((broken for name, broken in red.items() if claim in name), [])
+
+
+def test_money_that_is_kept_for_an_order_that_nobody_placed_goes_red(stack: Stack, report: TrafficReport) -> None:
+    with httpx.Client(base_url=stack.url("payment-service"), timeout=30.0, trust_env=False) as payments:
+
+        def post(path: str, key: str, **body: object) -> int:
+            answer = payments.post(path, json=body or None, headers={"Idempotency-Key": f"by-hand:{key}"})
+            assert answer.is_success, answer.text
+            return int(answer.json()["id"])
+
+        id_ = post("/payments", "authorize", order_id=999_999, customer_id=7, amount="50.00", card="tok_visa")
+        assert is_red(stack, "captured money") == []
+        post(f"/payments/{id_}/capture", "capture")
+        assert is_red(stack, "captured money") == [
+            f"payment {id_}: 50.00 kept for order 999999, which no checkout made"
+        ]
+        post(f"/payments/{id_}/refund", "refund")
+        assert is_red(stack, "captured money") == []
+
+
+def test_a_label_that_is_gone_or_cut_off_goes_red(stack: Stack, report: TrafficReport) -> None:
+    store = s3_client(stack)
+    key = max(read_labels(stack))
+    body = store.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    for worse in (None, body[:-1]):
+        store.delete_object(Bucket=BUCKET, Key=key)
+        if worse is not None:
+            store.put_object(Bucket=BUCKET, Key=key, Body=worse)
+        (word,) = is_red(stack, "has its label")
+        assert key in word
+    store.put_object(Bucket=BUCKET, Key=key, Body=body)
+    assert is_red(stack, "has its label") == []
+
+
+def test_a_line_that_is_held_past_its_time_goes_red(stack: Stack, report: TrafficReport) -> None:
+    with cassandra_session.session(stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=30.0) as ring:
+        sku = ring.execute("SELECT DISTINCT sku FROM inventory.stock").one()[0]
+        row = (sku, UUID(int=7))
+        # The sweeper learns of lines by their row of kind 'due', which this one has not.
+        ring.execute(
+            "INSERT INTO inventory.stock (sku, kind, n, id, state, quantity, expires_at)"
+            " VALUES (%s, 'line', 0, %s, 'held', 1, %s)",
+            (*row, datetime.now(UTC) - timedelta(seconds=300)),
+        )
+        (word,) = is_red(stack, "held past its time")
+        assert f"line {UUID(int=7)}/{sku}: 1 units" in word
+        ring.execute("DELETE FROM inventory.stock WHERE sku = %s AND kind = 'line' AND n = 0 AND id = %s", row)
+    assert is_red(stack, "held past its time") == []
 
 
 def test_a_timeline_that_its_cache_keeps_although_it_is_old_goes_red(stack: Stack, report: TrafficReport) -> None:
@@ -138,3 +220,62 @@ def test_a_timeline_that_its_cache_keeps_although_it_is_old_goes_red(stack: Stac
 def test_afterwards_every_claim_holds_again(stack: Stack, report: TrafficReport) -> None:
     found = look(stack)
     assert {name: one for name, one in found.broken.items() if one and "timelines" not in name} == {}
+
+
+IN_KAFKA = "shop: events that count as sent are in Kafka's topics"
+BOTH = frozenset({Store.SHOP, Store.STOCK})
+
+
+def asked_for(found: Findings) -> tuple[int, str]:
+    return found.judged[IN_KAFKA].count, found.judged[IN_KAFKA].aside
+
+
+def test_events_of_every_service_are_asked_for_also_in_a_topic_of_a_hundred_thousand(
+    stack: Stack, report: TrafficReport
+) -> None:
+    before = time.monotonic()
+    facts = read_deliveries(stack, BOTH, 3)
+    seconds = time.monotonic() - before
+    assert all(one.asked and not (one.missing or one.gone or one.beyond) for one in facts), facts
+    producer = Producer({"bootstrap.servers": stack.address("kafka", "tcp"), "linger.ms": 20, "log_level": 0})
+    for number in range(100_000):
+        # Nobody consumes inventory's.
+        value = b'{"event_id":"%s","type":"by.hand","data":"%s"}' % (str(uuid4()).encode(), b"x" * 250)
+        producer.produce("events.inventory", value, str(number % 50).encode())
+        producer.poll(0)
+    assert producer.flush(60) == 0
+    before = time.monotonic()
+    assert read_deliveries(stack, BOTH, 3) == facts
+    more = time.monotonic() - before
+    print(f"events' topics: {seconds:.2f} s, with 100,000 more {more:.2f} s")
+    assert more < 20.0
+
+
+def test_what_a_topic_does_not_keep_any_more_is_counted_and_not_missing(stack: Stack, report: TrafficReport) -> None:
+    count, aside = asked_for(look(stack))
+    assert count > 0 and aside == ""
+    client = kafka.admin(stack)
+    ends = client.delete_records([TopicPartition("events.support", number, -1) for number in range(3)])
+    for each in ends.values():
+        each.result(timeout=30)
+    found = look(stack)
+    assert not found.broken[IN_KAFKA] and not found.unknown
+    fewer, aside = asked_for(found)
+    assert fewer < count and aside.endswith("more are of a time that their topic does not keep any more")
+
+
+def test_timelines_are_of_the_newest_cases_and_of_others_by_the_seed(
+    stack: Stack, report: TrafficReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_service, "NEWEST_TIMELINES", 2)
+    monkeypatch.setattr(reading_service, "OTHER_TIMELINES", 1)
+
+    def cases(seed: int) -> tuple[int, list[int]]:
+        facts = reading_service.read_timelines(stack, seed)
+        return facts["cases"], [one.case_id for one in facts["timelines"]]
+
+    seen = [cases(seed) for seed in (*range(12), 0)]
+    of_all, first = seen[0]
+    assert of_all > 3 and seen[-1] == seen[0]
+    assert {tuple(sorted(ids)[1:]) for _, ids in seen} == {tuple(sorted(first)[1:])}
+    assert len({min(ids) for _, ids in seen}) > 1

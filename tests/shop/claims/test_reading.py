@@ -21,7 +21,7 @@ def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch:
 
     monkeypatch.setattr(reading, "rows_of", rows_of)
     monkeypatch.setattr(reading, "_stock", lambda stack: {"totals": ()})
-    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys: ())
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
     found = reading.read_facts(object.__new__(Stack), Store, Scope())
     assert (found.totals, found.checkouts, len(asked)) == ((), (), 1)
     assert set(found.unknown) == set(Part) - {Part.STOCK, Part.CHECKOUTS}
@@ -30,13 +30,13 @@ def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch:
 
 def test_an_account_that_nobody_gave_makes_its_store_unknown_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     somebody_elses = Stack(Settings(mode="external", state_dir=Path("/nowhere")))
-    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys: ())
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
     found = reading.read_facts(somebody_elses, (Store.ORDERS, Store.SHOP), Scope())
     assert found.checkouts == ()
     assert set(found.unknown) == {Part.PAYMENTS, Part.PARCELS, Part.OUTBOXES}
 
 
 def test_a_store_that_is_not_part_of_the_stack_is_not_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys: ())
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
     found = reading.read_facts(object.__new__(Stack), (Store.ORDERS,), Scope())
     assert (found.checkouts, found.payments, found.unknown) == ((), None, {})

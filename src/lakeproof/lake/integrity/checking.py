@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
@@ -29,6 +30,8 @@ from lakeproof.shop.ledger import Expectations, read_ledgers
 from lakeproof.stack.stack import Stack
 
 LAKE_ENGINES = ("trino", "flink", "spark")
+# Not asked of tables beside the ledger's: its gateway makes a job of each statement, over as many tables again.
+DEARLY = frozenset({"flink"})
 COVER_SECONDS = 60.0
 ENGINE_SECONDS = 90.0
 
@@ -75,6 +78,8 @@ class _Check:
     def __init__(self, stack: Stack, engines: tuple[str, ...], progress: Progress) -> None:
         self._stack, self._engines, self._progress = stack, engines, progress
         self._unknown: list[str] = []
+        self._others: list[TableReport] = []
+        self._agreements: list[Across] = []
         self._time = Deadline(float("inf"))
         self._steps: dict[str, float] = {}
 
@@ -118,8 +123,8 @@ class _Check:
                 compare(expectations, shown, width, open_buckets, whole=whole) if ledger is not None else ([], [])
             )
             self._note("judged")
-            others = self._other_tables(until_judged, commit, readers, cuts[DATABASE], cover_seconds)
-            others += self._shop_tables(until_judged, commit, readers, cover_seconds)
+            self._other_tables(until_judged, commit, readers, cuts[DATABASE], cover_seconds)
+            self._shop_tables(until_judged, commit, readers, cover_seconds)
             shop = looking.result() or claims.Findings({}, None)
             self._unknown += shop.unknown
             self._note("shop")
@@ -134,8 +139,8 @@ class _Check:
             orders=expectations.orders_acknowledged,
             unclear=expectations.unclear + (contacts.unclear if contacts else 0),
             refused=expectations.refused,
-            tables=(*judged[0], *others, *((projection,) if projection is not None else ())),
-            across=(*judged[1], *_shop_claims(shop)),
+            tables=(*judged[0], *self._others, *((projection,) if projection is not None else ())),
+            across=(*judged[1], *self._agreements, *_shop_claims(shop)),
             oversold=shop.oversold,
             unknown=tuple(dict.fromkeys(self._unknown)),
             seconds=self._time.elapsed,
@@ -179,12 +184,12 @@ class _Check:
         readers: dict[str, Reader],
         database_us: int,
         cover_seconds: float,
-    ) -> list[TableReport]:
+    ) -> None:
         """Published tables that no ledger knows, database against lake."""
         lake = next((reader for engine, reader in readers.items() if engine != DATABASE), None)
         names = [] if commit is None else sorted(set(commit.snapshots) - other_tables.KNOWN)
         if not names or lake is None or DATABASE not in readers:
-            return []
+            return
         tables = [table for name in names if (table := self._described(readers[DATABASE], name)) is not None]
 
         def look_again() -> tuple[Reader, Reader]:
@@ -197,12 +202,13 @@ class _Check:
                 enter(lake_reader(self._stack, lake.engine, covering, ENGINE_SECONDS, self._progress)),
             )
 
-        def compared() -> list[TableReport]:
-            return other_tables.compare_others(tables, readers[DATABASE], lake, look_again) if tables else []
-
-        reports = self._try("other tables", compared) or []
+        if tables:
+            compared = self._try(
+                "other tables",
+                lambda: other_tables.compare_others(tables, readers[DATABASE], lake, look_again),
+            )
+            self._keep(compared, tables, readers)
         self._note("other tables")
-        return reports
 
     def _shop_tables(
         self,
@@ -210,23 +216,24 @@ class _Check:
         commit: PublishedCommit | None,
         readers: dict[str, Reader],
         cover_seconds: float,
-    ) -> list[TableReport]:
+    ) -> None:
         """PostgreSQL's captured tables against the lake; none where they are not captured in this stack."""
         lake = next((reader for engine, reader in readers.items() if engine != DATABASE), None)
         if commit is None or lake is None or SHOP not in present(self._stack):
-            return []
+            return
         names = sorted(set(commit.tables_of(SHOP.name)) - other_tables.KNOWN)
         if not names:
             self._unknown.append(f"lake: no table of {SHOP.name} is published yet")
-            return []
+            return
         enter = until_judged.enter_context
         schemas = schemas_of(SHOP.name)
         self._progress(f"{SHOP.engine} against {lake.engine}")
+        tables: list[Table] = []
 
-        def compared() -> list[TableReport]:
+        def compared() -> other_tables.Compared | None:
             database = enter(postgres_snapshot(self._stack, schemas, ENGINE_SECONDS))
             seen_us = now_us()
-            tables = [table for name in names if (table := self._described(database, name)) is not None]
+            tables.extend(table for name in names if (table := self._described(database, name)) is not None)
 
             def look_again() -> tuple[Reader, Reader]:
                 covering = self._covering(seen_us, cover_seconds, SHOP)
@@ -239,13 +246,31 @@ class _Check:
                 )
 
             if not tables:
-                return []
+                return None
             in_lake = replace(lake, schema=SHOP.name)
             return other_tables.compare_others(tables, database, in_lake, look_again, f"{SHOP.name}.")
 
-        reports = self._try(SHOP.name, compared) or []
+        in_shop = {engine: replace(reader, schema=SHOP.name) for engine, reader in readers.items()}
+        self._keep(self._try(SHOP.name, compared), tables, in_shop, f"{SHOP.name}.")
         self._note(f"{SHOP.name} tables")
-        return reports
+
+    def _keep(
+        self,
+        compared: other_tables.Compared | None,
+        tables: Sequence[Table],
+        readers: dict[str, Reader],
+        prefix: str = "",
+    ) -> None:
+        """What was compared, and whether the lake's other engines show the same of it."""
+        if compared is None:
+            return
+        self._others += compared.reports
+        for engine, reader in readers.items():
+            if engine in (DATABASE, compared.engine, *DEARLY):
+                continue
+            digests = self._try(engine, partial(reader.digests, compared.width, tables))
+            if digests is not None:
+                self._agreements.append(other_tables.agreement(tables, compared, engine, digests, prefix))
 
     def _described(self, database: Reader, name: str) -> Table | None:
         describe = other_tables.described if database.engine == DATABASE else other_tables.described_by_postgres
@@ -314,5 +339,5 @@ class _Check:
 def _shop_claims(shop: claims.Findings) -> Iterator[Across]:
     for name, keys in shop.broken.items():
         judged = shop.judged.get(name)
-        counted = (judged.count, judged.subjects) if judged is not None else (None, "")
+        counted = (judged.count, judged.subjects, judged.aside) if judged is not None else (None, "", "")
         yield Across(name, len(keys), tuple(keys), *counted)

@@ -11,10 +11,8 @@ from lakeproof.lake.integrity.differences import differences
 from lakeproof.lake.integrity.findings import Finding
 from lakeproof.lake.integrity.judging import Judge
 from lakeproof.lake.integrity.readers import DATABASE
-from lakeproof.lake.integrity.report import Across, TableReport
+from lakeproof.lake.integrity.report import AGREE, Across, TableReport
 from lakeproof.shop.ledger import Expectations
-
-AGREE = "engines agree on every row"
 
 # The rows of some buckets in some engine; None where they could not be read.
 type Open = Callable[[str, set[int]], Contents | None]

@@ -6,12 +6,13 @@ has the very same row, the lake must have had it by then: only such rows are fin
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from lakeproof.lake.integrity.buckets import differing, ranges_of, rows_in, width_for
+from lakeproof.lake.integrity.buckets import Digests, differing, ranges_of, rows_in, width_for
 from lakeproof.lake.integrity.canonical import TABLES, Column, Kind, Table
 from lakeproof.lake.integrity.findings import Finding, Wrong
 from lakeproof.lake.integrity.readers import SCHEMA, Reader, Rows
-from lakeproof.lake.integrity.report import TableReport
+from lakeproof.lake.integrity.report import AGREE, Across, TableReport
 
 # The heartbeat's row has another shape in the lake, and its own use.
 KNOWN = frozenset({table.name for table in TABLES} | {"cdc_heartbeat"})
@@ -33,6 +34,16 @@ _POSTGRES_KINDS = {
 
 # Primary key → the rows of that key as canonical text; several only where something is wrong.
 type ByKey = Mapping[str, tuple[tuple[str, ...], ...]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Database against one of the lake's engines, and the digests of that engine, for others to be held against."""
+
+    reports: tuple[TableReport, ...]
+    engine: str
+    digests: Digests
+    width: int
 
 
 class NotComparable(Exception):
@@ -83,7 +94,7 @@ def compare_others(
     lake: Reader,
     look_again: Callable[[], tuple[Reader, Reader]],
     prefix: str = "",
-) -> list[TableReport]:
+) -> Compared:
     """These tables in the database and in the lake's engine.
 
     look_again: database and lake once more, the lake at a hash that covers the moment of `database`. prefix: of the
@@ -103,11 +114,23 @@ def compare_others(
         again = look_again()
         for name, (table, ranges) in suspects.items():
             findings[name] = settled(f"{prefix}{name}", first[name], _both(table, ranges, *again))
-    return [
+    reports = tuple(
         TableReport(f"{prefix}{table.name}", engine, rows_in(digests, table.name), tuple(found))
         for table in tables
         for engine, digests, found in ((database.engine, ours, []), (lake.engine, theirs, findings[table.name]))
-    ]
+    )
+    return Compared(reports, lake.engine, theirs, width)
+
+
+def agreement(tables: Sequence[Table], compared: Compared, other: str, digests: Digests, prefix: str = "") -> Across:
+    """Do two of the lake's engines give the same of these tables? They read one hash: no allowance is made."""
+    keys = tuple(
+        f"{prefix}{table.name} bucket {f'{bucket:02x}' if table.has_text_key else bucket}"
+        for table in tables
+        for bucket in sorted(differing(compared.digests[table.name], digests[table.name]))
+    )
+    of = f"tables of {prefix.removesuffix('.')}" if prefix else "other tables"
+    return Across(f"{AGREE} of {of} ({compared.engine}, {other})", len(keys), keys, len(tables), "tables")
 
 
 def _both(table: Table, ranges: list[tuple[int, int]], database: Reader, lake: Reader) -> tuple[ByKey, ByKey]:

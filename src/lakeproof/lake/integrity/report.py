@@ -9,6 +9,7 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.lake.integrity.findings import Finding, Wrong
 
 KEYS_SHOWN = 20
+AGREE = "engines agree on every row"
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class TableReport:
 
 @dataclass(frozen=True)
 class Across:
-    """One claim across tables in one engine, or between engines; `keys` name the first orders that break it.
+    """One claim across tables in one engine, or between engines; `keys` name what breaks it.
 
-    judged: how many `subjects` were looked at; None where that is every row, or is not counted.
+    judged: how many `subjects` were looked at; None where that is every row, or is not counted. aside: in words, what
+    of them it lets pass, and what it left out; "" for nothing.
     """
 
     claim: str
@@ -49,6 +51,7 @@ class Across:
     keys: tuple[str, ...] = ()
     judged: int | None = None
     subjects: str = ""
+    aside: str = ""
 
     @property
     def judges_nothing(self) -> bool:
@@ -58,9 +61,10 @@ class Across:
     @property
     def in_words(self) -> str:
         """One line for people; a claim that judged nothing says so."""
+        aside = f"; {self.aside}" if self.aside else ""
         if self.judges_nothing:
-            return f"nothing to judge: {self.claim} (no {self.subjects})"
-        counted = "" if self.judged is None else f" ({self.judged} {self.subjects})"
+            return f"nothing to judge: {self.claim} (no {self.subjects}{aside})"
+        counted = "" if self.judged is None else f" ({self.judged} {self.subjects}{aside})"
         return f"{f'{self.violations} violations' if self.violations else 'ok'}: {self.claim}{counted}"
 
     def as_json(self) -> dict[str, object]:
@@ -70,6 +74,7 @@ class Across:
             "violations": self.violations,
             "keys": list(self.keys[:KEYS_SHOWN]),
             "judged": self.judged,
+            "aside": self.aside,
         }
 
 

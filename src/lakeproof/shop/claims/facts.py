@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 
+type Broken = list[str]
+
 
 class Store(StrEnum):
     """Where the facts lie, by the component's name."""
@@ -15,6 +17,8 @@ class Store(StrEnum):
     SHOP = "postgres"
     STOCK = "cassandra-seed"
     NOTIFIER = "notification-service"  # acts on others' events, which stand in SHOP
+    LABELS = "minio"
+    EVENTS = "kafka"
     SUPPORT = "support-service"  # asked over HTTP, as its users do
     # What support's timelines come from.
     ORDERING = "order-service"
@@ -29,7 +33,9 @@ class Part(StrEnum):
     CHECKOUTS = "checkouts"
     PAYMENTS = "payments"
     PARCELS = "parcels"
+    LABELS = "labels"
     OUTBOXES = "outboxes"
+    DELIVERIES = "deliveries"
     STOCK = "stock"
     ACTS = "acts"
     TIMELINES = "timelines"
@@ -88,11 +94,21 @@ class PaymentFact:
 
 @dataclass(frozen=True, slots=True)
 class ParcelFact:
-    """A fulfillment."""
+    """A fulfillment.
+
+    by_events: the status that its newest event but for holds says. late_seconds: since it could be shipped, which is
+    when it was asked for, or its hold's end; below 0: it is held. has_work: its worker is not done with it.
+    """
 
     id: int
     order_id: int
     status: str
+    by_events: str | None
+    version: int = 1
+    events_version: int = 1
+    late_seconds: float = 0.0
+    label_bytes: int = 0
+    has_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +121,36 @@ class OutboxFact:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingEvent:
+    """An event that its sender marked as sent, and that its topic does not have."""
+
+    service: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFact:
+    """What was sent by a service, and of it what its topic was asked for.
+
+    beyond: more than is asked for at once. gone: of so old a time that its topic does not keep it any more.
+    """
+
+    service: str
+    asked: int
+    beyond: int
+    gone: int
+    missing: tuple[MissingEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReservedLine:
-    """A reservation's claim on one SKU."""
+    """A reservation's claim on one SKU. overdue_seconds: since its time was over; below 0: it has that long."""
 
     reservation_id: str
     sku: str
     state: str
     quantity: int
+    overdue_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +218,19 @@ class ShopFacts:
     """All of it; a store that is not part of the stack left its fields None, and so did one that did not answer.
 
     unknown: what could not be read, and why; a claim that needs it cannot be judged.
+    only_ours: every payment is for one of the shop's checkouts; not so in a stack that others use too.
+    labels: bytes by key, of what lies under ready/. cases: how many timelines could be asked for, and `seed` of those
+    that were.
     steady: SKUs that did not change while their lines were read; only theirs can be compared with their totals.
     """
 
     checkouts: tuple[CheckoutFact, ...] | None = None
     payments: tuple[PaymentFact, ...] | None = None
+    only_ours: bool = True
     parcels: tuple[ParcelFact, ...] | None = None
+    labels: Mapping[str, int] | None = None
     outboxes: tuple[OutboxFact, ...] | None = None
+    deliveries: tuple[DeliveryFact, ...] | None = None
     totals: tuple[SkuTotals, ...] | None = None
     sums: dict[str, tuple[LineSum, ...]] | None = None
     steady: frozenset[str] = frozenset()
@@ -193,6 +238,8 @@ class ShopFacts:
     receipts: tuple[Receipt, ...] | None = None
     acts: tuple[ActFact, ...] | None = None
     timelines: tuple[TimelineFact, ...] | None = None
+    cases: int = 0
+    seed: int = 0
     told: tuple[ToldFact, ...] | None = None
     preferences: tuple[PreferenceFact, ...] | None = None
     unknown: Mapping[Part, str] = field(default_factory=dict)

@@ -10,30 +10,58 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from lakeproof.shop.checkout.models import Step, restock_key
-from lakeproof.shop.claims.facts import CheckoutFact, ParcelFact, Part, PaymentFact, PreferenceFact, ShopFacts
+from lakeproof.shop.claims.facts import (
+    Broken,
+    CheckoutFact,
+    Part,
+    PaymentFact,
+    PreferenceFact,
+    ReservedLine,
+    ShopFacts,
+)
+from lakeproof.shop.claims.judging_events import (
+    ACT_SECONDS,
+    ACTS_WITHIN_SECONDS,
+    events_are_acted_on_once,
+    events_are_sent,
+    not_asked_in_words,
+    sent_events_are_in_kafka,
+)
+from lakeproof.shop.claims.judging_parcels import (
+    SHIPPED_WITHIN_SECONDS,
+    bought_is_sent_once,
+    held_in_words,
+    labels_are_there,
+    status_is_the_newest_event,
+    waiting,
+    waits_are_limited,
+    with_labels,
+)
+from lakeproof.shop.claims.purchases import UNDONE, bought, ended, ended_count
 from lakeproof.shop.inventory.audit import disagreements, violations
-from lakeproof.shop.inventory.models import receipt_id
+from lakeproof.shop.inventory.models import State, receipt_id
 from lakeproof.shop.inventory.statements import KEPT_SECONDS
 
 STUCK_SECONDS = 600.0
 # Inventory keeps ended lines for so long (inventory/statements.py), a day less for what is read meanwhile.
 LINES_KEPT_SECONDS = KEPT_SECONDS - 86_400
-UNSENT_SECONDS = 60.0
-# Events are acted on so long after they were sent; those of the last hour are looked at.
-ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
-TIMELINES = 10
-
-type Broken = list[str]
+# A sweep every 2 s, all that is due read anew every 30 s, and a service that starts meanwhile.
+HELD_ON_SECONDS = 120.0
+NEWEST_TIMELINES, OTHER_TIMELINES = 10, 40
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges."""
+    """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges.
+
+    aside: in words, which of them it lets pass, and what it could not judge; "" for nothing.
+    """
 
     judge: Callable[[ShopFacts], Broken | None]
     needs: frozenset[Part]
     subjects: str
     count: Callable[[ShopFacts], int]
+    aside: Callable[[ShopFacts], str] = lambda facts: ""
 
     def __call__(self, facts: ShopFacts) -> Broken | None:
         """What breaks it; None: its stores are not there, or could not be read."""
@@ -44,17 +72,6 @@ class Claim:
         return not self.needs & facts.unknown.keys()
 
 
-_UNDONE = frozenset({Step.CANCELLED.value, Step.RETURNED.value})
-
-
-def _bought(one: CheckoutFact) -> bool:
-    return Step(one.step).is_bought
-
-
-def _ended(checkouts: Iterable[CheckoutFact] | None) -> list[CheckoutFact]:
-    return [one for one in checkouts or () if Step(one.step).is_end]
-
-
 def _by_order(payments: Iterable[PaymentFact]) -> defaultdict[int, list[PaymentFact]]:
     found: defaultdict[int, list[PaymentFact]] = defaultdict(list)
     for payment in payments:
@@ -62,22 +79,18 @@ def _by_order(payments: Iterable[PaymentFact]) -> defaultdict[int, list[PaymentF
     return found
 
 
-def _ended_count(facts: ShopFacts) -> int:
-    return len(_ended(facts.checkouts))
-
-
 def _with_lines(facts: ShopFacts) -> list[CheckoutFact]:
     """Those whose lines inventory must still have."""
     return [
         one
-        for one in _ended(facts.checkouts)
+        for one in ended(facts.checkouts)
         if one.reservation_id is not None and one.age_seconds <= LINES_KEPT_SECONDS
     ]
 
 
 def _with_receipts(facts: ShopFacts) -> list[CheckoutFact]:
     """Those whose receipts inventory must still have."""
-    return [one for one in _ended(facts.checkouts) if one.open_seconds <= LINES_KEPT_SECONDS]
+    return [one for one in ended(facts.checkouts) if one.open_seconds <= LINES_KEPT_SECONDS]
 
 
 def money_adds_up(facts: ShopFacts) -> Broken | None:
@@ -96,18 +109,20 @@ def money_adds_up(facts: ShopFacts) -> Broken | None:
 def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
     """captured = shipped + refunded + open, by order: what is kept is for a paid order of just that total, once;
     of one that was cancelled or returned its total was taken, and all of it given back.
+
+    And money kept for an order that no checkout made is kept for nothing, but where others use the shop too.
     """
     if facts.payments is None or facts.checkouts is None:
         return None
     payments = _by_order(facts.payments)
     broken = []
-    for one in _ended(facts.checkouts):
+    for one in ended(facts.checkouts):
         if one.order_id is None:
             continue
         captured = sum((payment.captured for payment in payments[one.order_id]), Decimal("0.00"))
         kept = sum((payment.kept for payment in payments[one.order_id]), Decimal("0.00"))
-        is_owed = one.order_status == "paid" and _bought(one)
-        is_undone = one.step in _UNDONE
+        is_owed = one.order_status == "paid" and bought(one)
+        is_undone = one.step in UNDONE
         # A refund gives back of what was owed; of what was not, or is not any more, nothing may be kept.
         wrong_sum = captured != one.order_total and (is_owed or is_undone)
         if wrong_sum or (kept != 0 and not is_owed) or (is_undone and one.order_status != one.step):
@@ -115,25 +130,23 @@ def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
                 f"checkout {one.key}: order {one.order_id} {one.order_status}, total {one.order_total},"
                 f" captured {captured}, kept {kept}"
             )
+    if facts.only_ours:
+        broken += [
+            f"payment {one.id}: {one.kept} kept for order {one.order_id}, which no checkout made"
+            for one in _nobodys(facts)
+        ]
     return broken
 
 
-def bought_is_sent_once(facts: ShopFacts) -> Broken | None:
-    """Every checkout that was bought has one parcel, a returned one has it back, and no other has one on its way."""
-    if facts.parcels is None or facts.checkouts is None:
-        return None
-    parcels: defaultdict[int, list[ParcelFact]] = defaultdict(list)
-    for parcel in facts.parcels:
-        if parcel.status != "cancelled":
-            parcels[parcel.order_id].append(parcel)
-    broken = []
-    for one in _ended(facts.checkouts):
-        wanted = 1 if (_bought(one) and one.order_status == "paid") or one.step == Step.RETURNED else 0
-        states = [parcel.status for parcel in parcels[one.order_id]] if one.order_id is not None else []
-        if len(states) != wanted or (one.step == Step.RETURNED and states != ["returned"]):
-            found = f"{len(states)} parcels ({', '.join(states) or '-'})"
-            broken.append(f"checkout {one.key}: {one.step}, order {one.order_id}, {found}, wanted {wanted}")
-    return broken
+def _nobodys(facts: ShopFacts) -> list[PaymentFact]:
+    """Payments with money for orders that no checkout made."""
+    orders = {one.order_id for one in facts.checkouts or ()}
+    return [one for one in facts.payments or () if one.kept != 0 and one.order_id not in orders]
+
+
+def _others_in_words(facts: ShopFacts) -> str:
+    others = 0 if facts.only_ours else len(_nobodys(facts))
+    return f"{others} payments for others' orders" if others else ""
 
 
 def no_checkout_is_stuck(facts: ShopFacts) -> Broken | None:
@@ -177,11 +190,26 @@ def bought_is_sold(facts: ShopFacts) -> Broken | None:
     broken = []
     for one in _with_lines(facts):
         found = states[one.reservation_id or ""]
-        if (found != {"sold"}) if _bought(one) or one.step in _UNDONE else ("held" in found):
+        if (found != {"sold"}) if bought(one) or one.step in UNDONE else ("held" in found):
             broken.append(
                 f"checkout {one.key}: reservation {one.reservation_id} is {', '.join(sorted(found)) or 'gone'}"
             )
     return broken
+
+
+def _held(facts: ShopFacts) -> list[ReservedLine]:
+    return [one for one in facts.lines or () if one.state == State.HELD]
+
+
+def nothing_is_held_past_its_time(facts: ShopFacts) -> Broken | None:
+    """A reserved line is ended within a sweep after its time, and its goods can be sold again."""
+    if facts.lines is None:
+        return None
+    return [
+        f"line {one.reservation_id}/{one.sku}: {one.quantity} units held for {one.overdue_seconds:.0f} s too long"
+        for one in _held(facts)
+        if one.overdue_seconds > HELD_ON_SECONDS
+    ]
 
 
 def what_came_back_is_received_once(facts: ShopFacts) -> Broken | None:
@@ -199,27 +227,6 @@ def what_came_back_is_received_once(facts: ShopFacts) -> Broken | None:
         if found != wanted:
             broken.append(f"checkout {one.key}: {one.step}, came back (by line) {found}, wanted {wanted}")
     return broken
-
-
-def events_are_acted_on_once(facts: ShopFacts) -> Broken | None:
-    """Each event that customers are told of has one notification, or a reason why nobody is told.
-
-    A second one cannot be: an event's id is the notification's, and the key of the consumer's table.
-    """
-    if facts.acts is None:
-        return None
-    return [
-        f"event {one.event_id}: {one.type} is "
-        + (
-            "told and dropped"
-            if one.notified and one.dropped
-            else "taken and not told"
-            if one.consumed
-            else "not taken"
-        )
-        for one in facts.acts
-        if not one.consumed or one.notified is (one.dropped is not None)
-    ]
 
 
 def timelines_are_whole(facts: ShopFacts) -> Broken | None:
@@ -271,23 +278,8 @@ def is_kept(one: PreferenceFact) -> bool:
     return one.version > one.acked_version and one.kept in one.open
 
 
-def events_are_sent(facts: ShopFacts) -> Broken | None:
-    """No event waits for Kafka for longer than a relay needs.
-
-    Inventory's have no age: a SKU is told where its relay stands at one place at every look.
-    """
-    if facts.outboxes is None and facts.totals is None:
-        return None
-    standing = [
-        f"inventory {one.sku} after event {one.sent}: {one.events - one.sent} events unsent"
-        for one in facts.totals or ()
-        if one.events > one.sent
-    ]
-    return standing + [
-        f"{one.service}: {one.unsent} events unsent, the oldest for {one.oldest_unsent_seconds:.0f} s"
-        for one in facts.outboxes or ()
-        if one.unsent and one.oldest_unsent_seconds > UNSENT_SECONDS
-    ]
+def _cases_in_words(facts: ShopFacts) -> str:
+    return f"of {facts.cases}; the others by seed {facts.seed}" if facts.cases > len(facts.timelines or ()) else ""
 
 
 def oversold(facts: ShopFacts) -> int | None:
@@ -303,11 +295,28 @@ CLAIMS: dict[str, Claim] = {
     "shop: captured money is shipped, refunded or open, and belongs to one paid order": Claim(
         captured_is_shipped_refunded_or_open,
         frozenset({Part.CHECKOUTS, Part.PAYMENTS}),
-        "ended checkouts",
-        _ended_count,
+        "ended checkouts and payments",
+        lambda facts: ended_count(facts) + len(facts.payments or ()),
+        _others_in_words,
     ),
     "shop: what was bought is sent, once": Claim(
-        bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS}), "ended checkouts", _ended_count
+        bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS}), "ended checkouts", ended_count
+    ),
+    f"shop: no parcel waits for over {SHIPPED_WITHIN_SECONDS / 60:g} min past its hold": Claim(
+        waits_are_limited,
+        frozenset({Part.PARCELS}),
+        "parcels to be shipped",
+        lambda facts: len(waiting(facts)),
+        held_in_words,
+    ),
+    "shop: a parcel is where its newest event says": Claim(
+        status_is_the_newest_event, frozenset({Part.PARCELS}), "parcels", lambda facts: len(facts.parcels or ())
+    ),
+    "shop: what is shipped has its label, what was cancelled has none": Claim(
+        labels_are_there,
+        frozenset({Part.PARCELS, Part.LABELS}),
+        "parcels that are ready, shipped, returned or cancelled",
+        lambda facts: len(with_labels(facts)),
     ),
     "shop: no checkout is stuck": Claim(
         no_checkout_is_stuck, frozenset({Part.CHECKOUTS}), "checkouts", lambda facts: len(facts.checkouts or ())
@@ -321,6 +330,9 @@ CLAIMS: dict[str, Claim] = {
         "ended checkouts of the time that inventory keeps lines",
         lambda facts: len(_with_lines(facts)),
     ),
+    "shop: nothing is held past its time": Claim(
+        nothing_is_held_past_its_time, frozenset({Part.STOCK}), "held lines", lambda facts: len(_held(facts))
+    ),
     "shop: what was cancelled or returned is on the shelf again, once": Claim(
         what_came_back_is_received_once,
         frozenset({Part.CHECKOUTS, Part.STOCK}),
@@ -333,17 +345,25 @@ CLAIMS: dict[str, Claim] = {
         "outboxes and SKUs",
         lambda facts: len(facts.outboxes or ()) + len(facts.totals or ()),
     ),
+    "shop: events that count as sent are in Kafka's topics": Claim(
+        sent_events_are_in_kafka,
+        frozenset({Part.DELIVERIES}),
+        "events that are marked as sent",
+        lambda facts: sum(one.asked for one in facts.deliveries or ()),
+        not_asked_in_words,
+    ),
     f"shop: events of the last {ACTS_WITHIN_SECONDS / 3600:g} h are acted on, once": Claim(
         events_are_acted_on_once,
         frozenset({Part.ACTS}),
         f"events sent {ACT_SECONDS:g} s ago or longer",
         lambda facts: len(facts.acts or ()),
     ),
-    f"shop: timelines of the newest {TIMELINES} cases are whole, and show nothing old": Claim(
+    "shop: timelines are whole, and show nothing old": Claim(
         timelines_are_whole,
         frozenset({Part.TIMELINES}),
         "cases that have an order",
         lambda facts: len(facts.timelines or ()),
+        _cases_in_words,
     ),
     "shop: who complained has one case with it": Claim(
         complaints_are_kept_once,

@@ -1,6 +1,7 @@
 """Looks at every claim, again and again for a while: what is broken at every look is broken."""
 
 import re
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,10 +21,11 @@ PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Judged:
-    """How many of what."""
+    """How many of what; `aside`: what was left out of it, or allowed, "" for nothing."""
 
     count: int
     subjects: str
+    aside: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def look(
         stores = stores_of(stack)
         if not stores & {Store.SHOP, Store.STOCK}:
             return Findings({}, None)
-        return settled(lambda scope: read_facts(stack, stores, scope), progress, settle_seconds=settle_seconds)
+        seed = secrets.randbelow(1_000_000)  # the same at every look of this check, another at the next check
+        return settled(lambda scope: read_facts(stack, stores, scope, seed), progress, settle_seconds=settle_seconds)
     except LakeproofError as error:
         return Findings({}, None, (error.message,))
 
@@ -135,11 +138,15 @@ def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
     payments = {
         int(subject.removeprefix("payment ")) for subject in subjects if re.fullmatch(r"payment \d+", subject)
     }
-    checkouts = facts.checkouts or ()
+    of_checkouts = {one.order_id for one in facts.checkouts or () if one.key in keys and one.order_id is not None}
+    parcels = {int(subject.removeprefix("parcel ")) for subject in subjects if re.fullmatch(r"parcel \d+", subject)}
+    # Whose they are, and what else belongs to that order.
+    of_payments = {one.order_id for one in facts.payments or () if one.id in payments}
+    of_parcels = {one.order_id for one in facts.parcels or () if one.id in parcels}
     return Scope(
         frozenset(parts),
         frozenset(keys),
-        frozenset(one.order_id for one in checkouts if one.key in keys and one.order_id is not None),
+        frozenset(of_checkouts | of_payments | of_parcels),
         frozenset(payments),
     )
 
@@ -149,7 +156,9 @@ def _broken(facts: ShopFacts) -> dict[str, list[str]]:
 
 
 def _judged(names: Iterable[str], facts: ShopFacts) -> dict[str, Judged]:
-    return {name: Judged(CLAIMS[name].count(facts), CLAIMS[name].subjects) for name in names}
+    return {
+        name: Judged(CLAIMS[name].count(facts), CLAIMS[name].subjects, CLAIMS[name].aside(facts)) for name in names
+    }
 
 
 def _seen_once(lasting: dict[str, list[str]], times: Counter[str]) -> list[str]:

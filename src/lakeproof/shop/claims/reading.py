@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -20,17 +21,17 @@ from lakeproof.shop.claims.facts import (
     ShopFacts,
     Store,
 )
-from lakeproof.shop.claims.judging import TIMELINES
 from lakeproof.shop.claims.reading_acts import read_acts
 from lakeproof.shop.claims.reading_contacts import read_told
+from lakeproof.shop.claims.reading_deliveries import OUTBOXES, read_deliveries
+from lakeproof.shop.claims.reading_labels import read_labels
 from lakeproof.shop.claims.reading_service import read_timelines
+from lakeproof.shop.claims.ring import ring_rows
 from lakeproof.shop.claims.rows import READ_SECONDS, rows_of
 from lakeproof.shop.contacts import read_contacts
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
-from lakeproof.stack.engines import cassandra_session, mysql
+from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
-
-OUTBOXES = ("payment", "fulfillment", "support", "notification")
 
 _CHECKOUTS = """
 SELECT c.checkout_key, c.step,
@@ -48,9 +49,19 @@ SELECT p.id, p.order_id, p.status, p.captured, p.refunded,
 FROM payments p LEFT JOIN payment_events e ON e.payment_id = p.id
 WHERE $1::bigint[] IS NULL OR p.order_id = ANY($1) OR p.id = ANY($2) GROUP BY p.id
 """
-_PARCELS = "SELECT id, order_id, status FROM fulfillments WHERE $1::bigint[] IS NULL OR order_id = ANY($1)"
+_PARCELS = """
+SELECT f.id, f.order_id, f.status,
+       (array_agg(e.type ORDER BY e.version DESC) FILTER (WHERE e.type <> 'held'))[1] AS by_events,
+       f.version, COALESCE(max(e.version), 0) AS events_version,
+       EXTRACT(EPOCH FROM clock_timestamp() - GREATEST(f.requested_at, f.hold_until))::float8 AS late_seconds,
+       f.label_bytes, f.has_work
+FROM fulfillments f LEFT JOIN fulfillment_events e ON e.fulfillment_id = f.id
+WHERE $1::bigint[] IS NULL OR f.order_id = ANY($1) GROUP BY f.id
+"""
 _TOTALS = "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent FROM inventory.stock"
-_LINES = "SELECT sku, id, kind, state, quantity FROM inventory.stock WHERE kind = '{kind}' ALLOW FILTERING"
+_LINES = (
+    "SELECT sku, id, kind, state, quantity, expires_at FROM inventory.stock WHERE kind = '{kind}' ALLOW FILTERING"
+)
 _OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING, Store.CAPTURE}
 _OUTBOX = """
 SELECT count(*) AS unsent,
@@ -59,14 +70,15 @@ FROM outbox WHERE sent_at IS NULL
 """
 
 
-def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope) -> ShopFacts:
-    """What of `scope` those stores hold now; what could not be read is in its `unknown`.
+def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope, seed: int = 0) -> ShopFacts:
+    """What of `scope` those stores hold now; what could not be read is in its `unknown`. seed: which part is looked
+    at of what is looked at in part.
 
     Orders and checkouts last: what they say is true then was true before elsewhere.
     """
     there = set(stores)
     found, unknown, away = dict[str, Any](), dict[Part, str](), dict[str, str]()
-    for one in _readers(stack, there, scope):
+    for one in _readers(stack, there, scope, seed):
         if one.part not in scope.parts or not there >= one.stores:
             continue
         # A store that did not answer is not waited for again.
@@ -90,7 +102,7 @@ class _Reader:
     read: Callable[[], dict[str, Any]]
 
 
-def _readers(stack: Stack, there: set[Store], scope: Scope) -> tuple[_Reader, ...]:
+def _readers(stack: Stack, there: set[Store], scope: Scope, seed: int) -> tuple[_Reader, ...]:
     shop, orders = frozenset({Store.SHOP}), None if scope.orders is None else sorted(scope.orders)
     # What customers told: anew at every look, for they go on telling.
     contacts = shop | ({Store.SUPPORT} if Store.SUPPORT in there else {Store.NOTIFIER})
@@ -100,21 +112,36 @@ def _readers(stack: Stack, there: set[Store], scope: Scope) -> tuple[_Reader, ..
         _Reader(
             Part.PAYMENTS,
             shop,
-            lambda: {"payments": asyncio.run(_payments(stack, orders, sorted(scope.payments or ())))},
+            lambda: {
+                "payments": asyncio.run(_payments(stack, orders, sorted(scope.payments or ()))),
+                "only_ours": stack.settings.ledger_is_whole,
+            },
         ),
         _Reader(Part.PARCELS, shop, lambda: {"parcels": asyncio.run(_parcels(stack, orders))}),
+        # After them: the label of what was shipped then lies there now.
+        _Reader(Part.LABELS, shop | {Store.LABELS}, lambda: {"labels": read_labels(stack)}),
+        _Reader(
+            Part.DELIVERIES,
+            frozenset({Store.EVENTS}) | ({Store.SHOP, Store.STOCK} & there),
+            lambda: {"deliveries": read_deliveries(stack, there, seed)},
+        ),
         _Reader(Part.ACTS, shop | {Store.NOTIFIER}, lambda: {"acts": asyncio.run(read_acts(stack))}),
         _Reader(
             Part.CONTACTS,
             contacts,
             lambda: asyncio.run(read_told(stack, read_contacts(stack.ledger_dir), there)),
         ),
-        _Reader(Part.TIMELINES, shop | _OF_TIMELINES, lambda: {"timelines": read_timelines(stack, TIMELINES)}),
-        _Reader(Part.CHECKOUTS, frozenset({Store.ORDERS}), lambda: {"checkouts": _checkouts(stack, scope.checkouts)}),
+        _Reader(Part.TIMELINES, shop | _OF_TIMELINES, lambda: read_timelines(stack, seed)),
+        _Reader(
+            Part.CHECKOUTS,
+            frozenset({Store.ORDERS}),
+            lambda: {"checkouts": _checkouts(stack, scope.checkouts, scope.orders)},
+        ),
     )
 
 
-def _checkouts(stack: Stack, keys: frozenset[str] | None) -> tuple[CheckoutFact, ...]:
+def _checkouts(stack: Stack, keys: frozenset[str] | None, orders: frozenset[int] | None) -> tuple[CheckoutFact, ...]:
+    """Those keys' and those orders' (both None: all). Raises: CouldNotLook."""
     import pymysql
 
     try:
@@ -125,8 +152,9 @@ def _checkouts(stack: Stack, keys: frozenset[str] | None) -> tuple[CheckoutFact,
             if keys is None:
                 cursor.execute(_CHECKOUTS)
             else:
-                # An empty list is no SQL; no checkout has an empty key.
-                cursor.execute(f"{_CHECKOUTS} WHERE c.checkout_key IN %s", (sorted(keys) or [""],))
+                # An empty list is no SQL; no checkout has an empty key, no order the number 0.
+                named = (sorted(keys) or [""], sorted(orders or ()) or [0])
+                cursor.execute(f"{_CHECKOUTS} WHERE c.checkout_key IN %s OR c.order_id IN %s", named)
             return tuple(_checkout(*row) for row in cursor.fetchall())
     except pymysql.MySQLError as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where=Store.ORDERS.value) from error
@@ -163,33 +191,29 @@ async def _parcels(stack: Stack, orders: list[int] | None) -> tuple[ParcelFact, 
 
 
 def _stock(stack: Stack) -> dict[str, Any]:
-    from cassandra import ConsistencyLevel, DriverException
-    from cassandra.cluster import NoHostAvailable
-    from cassandra.query import SimpleStatement
-
-    def rows(ring: Any, statement: str) -> list[Any]:
-        # The driver fetches page after page.
-        asked = SimpleStatement(statement, consistency_level=ConsistencyLevel.QUORUM, fetch_size=2000)
-        return list(ring.execute(asked, timeout=READ_SECONDS))
-
-    try:
-        with cassandra_session.session(
-            stack, "reader", stack.secret("cassandra-reader"), seconds=READ_SECONDS
-        ) as ring:
-            skus = rows(ring, _TOTALS)
-            lines = [row for kind in ("line", "receipt") for row in rows(ring, _LINES.format(kind=kind))]
-            again = {row[0]: row[1] for row in rows(ring, "SELECT DISTINCT sku, version FROM inventory.stock")}
-    except (DriverException, NoHostAvailable) as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where=Store.STOCK.value) from error
+    with ring_rows(stack) as rows:
+        skus = list(rows(_TOTALS))
+        lines = [row for kind in ("line", "receipt") for row in rows(_LINES.format(kind=kind))]
+        again = {row[0]: row[1] for row in rows("SELECT DISTINCT sku, version FROM inventory.stock")}
+    now = datetime.now(UTC)
     totals = tuple(SkuTotals(row[0], *(int(value or 0) for value in row[1:])) for row in skus)
     counted: dict[tuple[str, str], tuple[int, int]] = {}
-    for sku, _, _, state, quantity in lines:
+    for sku, _, _, state, quantity, _ in lines:
         many, units = counted.get((sku, state), (0, 0))
         counted[sku, state] = (many + 1, units + int(quantity or 0))
     sums: dict[str, tuple[LineSum, ...]] = {}
     for (sku, state), (many, units) in counted.items():
         sums[sku] = (*sums.get(sku, ()), LineSum(state, many, units))
-    held = tuple(ReservedLine(str(row[1]), row[0], row[3], int(row[4] or 0)) for row in lines if row[2] == "line")
+    held = tuple(
+        ReservedLine(str(id_), sku, state, int(quantity or 0), _seconds_since(expires_at, now))
+        for sku, id_, kind, state, quantity, expires_at in lines
+        if kind == "line"
+    )
     receipts = tuple(Receipt(str(row[1]), row[0], int(row[4] or 0)) for row in lines if row[2] == "receipt")
     steady = frozenset(one.sku for one in totals if int(again.get(one.sku) or 0) == one.version)
     return {"totals": totals, "sums": sums, "lines": held, "receipts": receipts, "steady": steady}
+
+
+def _seconds_since(at: datetime | None, now: datetime) -> float:
+    """Of a time as the driver gives it: UTC without a zone. None, which no held line has: for ever not yet."""
+    return float("-inf") if at is None else (now - at.replace(tzinfo=UTC)).total_seconds()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.shop.claims.facts import Store, TimelineFact
+from lakeproof.shop.claims.judging import NEWEST_TIMELINES, OTHER_TIMELINES
 from lakeproof.shop.claims.rows import READ_SECONDS, rows_of
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
@@ -16,7 +18,15 @@ from lakeproof.stack.stack import Stack
 type Entry = tuple[str, str, str, int]
 
 ASK_SECONDS = 10.0
-_CASES = "SELECT id, order_id FROM cases WHERE order_id IS NOT NULL ORDER BY id DESC LIMIT $1"
+AT_ONCE = 10  # cases: so long after the stores were read is support asked
+_CASES = """
+WITH able AS (SELECT id, order_id FROM cases WHERE order_id IS NOT NULL),
+     newest AS (SELECT id, order_id FROM able ORDER BY id DESC LIMIT $1),
+     others AS (SELECT id, order_id FROM able WHERE id NOT IN (SELECT id FROM newest)
+                ORDER BY md5(id::text || ':' || $3::text) LIMIT $2)
+SELECT id, order_id, (SELECT count(*) FROM able) AS of_all FROM newest
+UNION ALL SELECT id, order_id, 0 FROM others
+"""
 _PAYMENTS = """
 SELECT order_id, id, status, version, created_at, updated_at FROM payments WHERE order_id = ANY($1::bigint[])
 """
@@ -26,15 +36,21 @@ WHERE f.order_id = ANY($1::bigint[])
 """
 
 
-def read_timelines(stack: Stack, newest: int) -> tuple[TimelineFact, ...]:
-    """Of the newest cases that have an order: first what the stores hold, then what support shows.
-
-    Raises: CouldNotLook.
+def read_timelines(stack: Stack, seed: int) -> dict[str, Any]:
+    """Of the newest cases that have an order, and of others by the seed: first what the stores hold, then what
+    support shows. Fields of the facts. Raises: CouldNotLook.
     """
-    cases = asyncio.run(rows_of(stack, "support", _CASES, newest))
-    held = asyncio.run(_held(stack, sorted({order_id for _, order_id in cases})))
+    cases = asyncio.run(rows_of(stack, "support", _CASES, NEWEST_TIMELINES, OTHER_TIMELINES, str(seed)))
+    timelines: list[TimelineFact] = []
     with httpx.Client(base_url=stack.url("support-service"), timeout=ASK_SECONDS, trust_env=False) as support:
-        return tuple(_timeline(support, case_id, order_id, held[order_id]) for case_id, order_id in cases)
+        for part in (cases[start : start + AT_ONCE] for start in range(0, len(cases), AT_ONCE)):
+            timelines += _timelines(stack, support, [(case_id, order_id) for case_id, order_id, _ in part])
+    return {"timelines": tuple(timelines), "cases": cases[0][2] if cases else 0, "seed": seed}
+
+
+def _timelines(stack: Stack, support: httpx.Client, cases: Sequence[tuple[int, int]]) -> list[TimelineFact]:
+    held = asyncio.run(_held(stack, sorted({order_id for _, order_id in cases})))
+    return [_timeline(support, case_id, order_id, held[order_id]) for case_id, order_id in cases]
 
 
 def _timeline(support: httpx.Client, case_id: int, order_id: int, held: list[Entry]) -> TimelineFact:

@@ -1,0 +1,25 @@
+"""The labels that may be picked up, as the object store lists them."""
+
+from collections.abc import Mapping
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.object_store import s3_client
+from lakeproof.shop.claims.facts import Store
+from lakeproof.shop.claims.rows import READ_SECONDS
+from lakeproof.shop.fulfillment.label import BUCKET, READY
+from lakeproof.stack.stack import Stack
+
+
+def read_labels(stack: Stack) -> Mapping[str, int]:
+    """Bytes by key of every object under ready/: one listing, a thousand a page. Raises: CouldNotLook."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        pages = s3_client(stack, timeout_seconds=READ_SECONDS).get_paginator("list_objects_v2")
+        return {
+            str(entry["Key"]): int(entry["Size"])
+            for page in pages.paginate(Bucket=BUCKET, Prefix=READY)
+            for entry in page.get("Contents", ())
+        }
+    except (BotoCoreError, ClientError) as error:
+        raise CouldNotLook(f"{BUCKET}/{READY} is not listed: {error}", where=Store.LABELS.value) from error

@@ -1,0 +1,36 @@
+"""What counts as sent beside what the topics have. No engine."""
+
+import uuid
+from datetime import UTC, datetime
+
+from lakeproof.shop.claims.facts import DeliveryFact, MissingEvent
+from lakeproof.shop.claims.reading_deliveries import Found, Marked, compared, event_id_of
+from lakeproof.shop.outbox import message_of
+
+
+def test_what_is_marked_and_not_in_the_topic_is_missing() -> None:
+    marked = Marked("payment", {"a": 10.0, "b": 20.0, "c": 30.0}, beyond=4)
+    found = {"payment": Found(frozenset({"a", "c", "of nobody"}))}
+    assert compared([marked], found) == (DeliveryFact("payment", 3, 4, 0, (MissingEvent("payment", "b"),)),)
+
+
+def test_a_topic_that_is_not_there_has_nothing() -> None:
+    (fact,) = compared([Marked("payment", {"a": 10.0})], {})
+    assert (fact.asked, fact.missing) == (1, (MissingEvent("payment", "a"),))
+
+
+def test_what_is_older_than_the_topic_keeps_is_counted_and_not_missing() -> None:
+    marked = Marked("payment", {"a": 10.0, "b": 20.0, "c": 30.0, "d": 40.0})
+    (fact,) = compared([marked], {"payment": Found(frozenset({"a", "d"}), kept_since=25.0)})
+    assert (fact.asked, fact.gone, fact.missing) == (3, 1, (MissingEvent("payment", "c"),))
+
+
+def test_an_events_id_is_read_from_a_message_of_an_outbox_and_from_any_other_order_of_it() -> None:
+    event_id = uuid.uuid4()
+    row = {
+        **{"event_id": event_id, "aggregate": "payment", "aggregate_id": "7", "type": "t", "trace_id": ""},
+        **{"payload": "{}", "created_at": datetime(2026, 11, 24, tzinfo=UTC)},
+    }
+    assert event_id_of(message_of(row)) == str(event_id)
+    assert event_id_of(b'{"type":"t","event_id":"e"}') == "e"
+    assert [event_id_of(value) for value in (None, b"", b"{}", b"[1]", b"7", b"\xff")] == [None] * 6
