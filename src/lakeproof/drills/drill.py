@@ -27,6 +27,7 @@ from lakeproof.drills.verification import bind, counted, verify
 from lakeproof.drills.world import World
 from lakeproof.errors import LakeproofError
 from lakeproof.faults import records
+from lakeproof.processes.mark import marking
 from lakeproof.scenarios.causes import Step
 
 LOOK_SECONDS = 1.0
@@ -51,6 +52,10 @@ class Drill:
 
     def run(self) -> DrillReport:
         """All phases. Raises: KeyboardInterrupt, once the fault is out and the report written."""
+        with marking(self.options.run):
+            return self._run_through()
+
+    def _run_through(self) -> DrillReport:
         try:
             self._phases()
         except KeyboardInterrupt:
