@@ -188,7 +188,8 @@ class Drill:
     def _recover(self) -> tuple[Outcome, str]:
         """Until every watched claim holds, which includes that it held for the quiet time."""
         budgets = self.plan.budgets
-        context = self._stage.context(budgets.recover + budgets.quiet * self._stage.factor, Phase.RECOVER)
+        patience = self.options.recover_seconds or budgets.recover
+        context = self._stage.context(patience + budgets.quiet * self._stage.factor, Phase.RECOVER)
         watched = [each for each in self._stage.checks if each.check.watched]
         seen = "nothing yet"
 
