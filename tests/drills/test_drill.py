@@ -1,5 +1,6 @@
 """The course of a drill, over a lamp: what passes, what does not, and what is cleaned up whatever happens."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,13 @@ def test_a_wrong_fix_is_turned_down_and_taken_back(toy: Any, lamp: Any, tmp_path
     assert lamp.rubbish == []
     assert report.residue == []
     assert recorded(drill) == 0
+
+
+def test_recovery_is_given_up_after_the_seconds_that_were_asked_for(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    drill = toy.drill(lamp, tmp_path, fix="look_away")
+    drill.options = dataclasses.replace(drill.options, recover_seconds=1.5)
+    phases = {record.phase: record.seconds for record in drill.run().phases}
+    assert phases[Phase.RECOVER] >= 1.5 > toy.SCENARIO["budgets"]["recover"]
 
 
 def test_no_incident_is_a_failed_detection(toy: Any, tmp_path: Path) -> None:

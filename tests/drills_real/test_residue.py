@@ -15,10 +15,8 @@ from lakeproof.deadline import Deadline
 from lakeproof.faults.records import recorded
 from lakeproof.lake.nessie import NessieClient
 from lakeproof.lake.query.pin import is_forgotten
-from lakeproof.probes.connect import connectors
-from lakeproof.probes.kafka import topics
+from lakeproof.probes.probe import all_probes
 from lakeproof.probes.prometheus import firing
-from lakeproof.probes.sql import select
 from lakeproof.processes import sweep
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.scenarios.catalog import load_catalog
@@ -29,20 +27,16 @@ pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 type Run = Callable[..., Any]
 
 PROGRAM = Path(sys.executable).with_name("lakeproof")
-SQL_TABLES = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
-LAKE_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'oltp'"
 
 
-def inventory(stack: Stack, lakeproof: Run) -> dict[str, list[str]]:
+def inventory(stack: Stack) -> dict[str, list[str]]:
     """All that a drill could leave behind, by kind."""
     nessie = NessieClient(stack.url("nessie"))
     alerts = [alert for scenario in load_catalog().scenarios.values() for alert in scenario.alerts]
-    lake_tables = json.loads(lakeproof("query", LAKE_TABLES, "--json", seconds=60).out)
-    found = {
-        "topics": str(topics(stack, 10.0)).split(),
-        "connectors": str(connectors(stack, 10.0)).split(),
-        "tables": [".".join(row) for row in select(stack, "reader", SQL_TABLES, 10.0)],
-        "lake tables": [row[0] for row in lake_tables["rows"]],
+    listed = {name: probe.look(stack, 10.0) for name, probe in all_probes().items() if probe.inventory}
+    assert {name: reading.error for name, reading in listed.items() if not reading.answered} == {}
+    assert {"tables", "lake-tables", "objects", "processes", "topics", "connectors"} <= set(listed)
+    found = {name: str(reading.value).split() for name, reading in listed.items()} | {
         "branches and tags": [ref.name for ref in nessie.references() if not is_in_use(ref.name)],
         "alerts": [name for name in alerts if firing(stack, name)],
         "faults": [record.fault for record in recorded(stack)],
@@ -66,9 +60,11 @@ def await_health(lakeproof: Run) -> None:
 @pytest.fixture(scope="module")
 def before(whole_stack: Stack, lakeproof: Run) -> dict[str, list[str]]:
     """The inventory of a stack that has been shopped in and that no drill has touched since."""
-    SupervisorClient(whole_stack).up()
+    client = SupervisorClient(whole_stack)
+    client.down()  # other modules may have started more than `up` does
+    client.up()
     await_health(lakeproof)
-    return inventory(whole_stack, lakeproof)
+    return inventory(whole_stack)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -98,7 +94,7 @@ def test_after_down_and_up_there_is_what_was_there_before(
     assert sweep.find(client.runtime.owns) == [] and not client.runtime.folder.exists()
     assert lakeproof("up", seconds=240).code == 0
     await_health(lakeproof)
-    assert inventory(whole_stack, lakeproof) == before
+    assert inventory(whole_stack) == before
 
 
 def test_the_next_drill_passes(drill: Run) -> None:

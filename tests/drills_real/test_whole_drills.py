@@ -1,10 +1,14 @@
-"""Whole drills on the real engines: both scenarios pass, a wrong fix does not, the stack is healthy after them."""
+"""Whole drills on the real engines: both scenarios pass, a wrong fix does not, the stack is healthy after them.
+
+The commit chooses the wrong fix of `make test`; `make proof` runs all of them.
+"""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.drills_real.wrong_fixes import WRONG_FIXES, WrongFix, chosen_by, commit
 
 from lakeproof.drills.phases import Phase
 
@@ -36,22 +40,24 @@ def test_a_failed_connector_is_detected_diagnosed_repaired_and_verified(drill: R
     assert done.report["root_cause"] == "connector_login_rejected"
 
 
-@pytest.mark.proof
-@pytest.mark.parametrize(
-    ("fix", "failed_check"),
-    [
-        ("silence_alert", "connector_running"),
-        ("stop_ticker", "connector_running"),
-        ("empty_topic", "connector_running"),
-        ("restart_everything", "connector_running"),
-    ],
-)
-def test_a_wrong_fix_is_turned_down_with_its_reason(drill: Run, fix: str, failed_check: str) -> None:
-    done = drill("replication-lag", "--fix", fix)
-    print(fix, "->", done.report["verdict"], done.report["reasons"])
+def assert_turned_down(done: Any, wrong: WrongFix) -> None:
+    """Failed, for the reason that its scenario's truth gives, and nothing of it is left."""
+    print(wrong.id, "->", done.report["verdict"], done.report["reasons"])
     assert (done.code, done.report["verdict"]) == (1, "failed"), done.err[-4000:]
-    assert any(failed_check in reason for reason in done.report["reasons"]), done.report["reasons"]
+    assert any(f"{wrong.rejected_by}:" in reason for reason in done.report["reasons"]), done.report["reasons"]
     assert done.report["residue"] == []
+
+
+def test_one_wrong_fix_chosen_by_the_commit_is_turned_down_with_its_reason(drill: Run) -> None:
+    wrong = chosen_by(commit())
+    print("chosen by the commit:", wrong.id)
+    assert_turned_down(drill(wrong.scenario, "--fix", wrong.fix, "--recover-seconds", "10"), wrong)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("wrong", WRONG_FIXES, ids=lambda wrong: wrong.id)
+def test_a_wrong_fix_is_turned_down_with_its_reason(drill: Run, wrong: WrongFix) -> None:
+    assert_turned_down(drill(wrong.scenario, "--fix", wrong.fix), wrong)
 
 
 def test_the_stack_is_healthy_after_its_drills(lakeproof: Run) -> None:

@@ -39,6 +39,10 @@ def drill(
         float | None, typer.Option(min=0.1, max=1440, help="how long `healthy` looks on; default: 5")
     ] = None,
     blind: Annotated[bool, typer.Option(help="do not name scenario and fault before the review")] = False,
+    recover_seconds: Annotated[
+        float | None,
+        typer.Option(min=1, max=3600, help="how long recovery may take; default: the scenario's budget"),
+    ] = None,
     timing: Annotated[str | None, typer.Option(help="drill or production; default: the stack's setting")] = None,
     report: Annotated[Path | None, typer.Option(help="folder for report.json, report.md, journal.json")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print report.json on stdout at the end")] = False,
@@ -90,7 +94,7 @@ def drill(
         from lakeproof.drills.healthy import HealthyDrill
         from lakeproof.drills.stage import DrillOptions
 
-        options = DrillOptions(seed, to, _run_name(scenario), steps, fix or "", blind)
+        options = DrillOptions(seed, to, _run_name(scenario), steps, fix or "", blind, recover_seconds)
         world = live_world(stack, catalog)
         if scenario == HEALTHY:
             return HealthyDrill(world, _plan(catalog, ALL), options, looks_on * 60, say).run()

@@ -66,8 +66,9 @@ def take_out(world: World, faults: Sequence[Fault], alerts: AlertWatch, seconds:
 
 
 def look_inventory(world: World) -> Mapping[str, Reading]:
-    """What there is in the stack, by the probes that list it."""
-    return world.look(probe for probe in world.catalog.probes.values() if probe.inventory)
+    """What there is in the stack, by the probes that list it; none of components that it does not have."""
+    away = world.absent()
+    return world.look(probe for probe in world.catalog.probes.values() if probe.inventory and not probe.is_of(away))
 
 
 def residue(

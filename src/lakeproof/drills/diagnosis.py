@@ -145,7 +145,7 @@ def asked_by(
     return [
         probe
         for name, probe in sorted(probes.items())
-        if (name in wanted or probe.always) and probe.source not in absent and probe.within not in absent
+        if (name in wanted or probe.always) and not probe.is_of(absent)
     ]
 
 

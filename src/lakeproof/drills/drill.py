@@ -27,6 +27,7 @@ from lakeproof.drills.verification import bind, counted, verify
 from lakeproof.drills.world import World
 from lakeproof.errors import LakeproofError
 from lakeproof.faults import records
+from lakeproof.processes.mark import marking
 from lakeproof.scenarios.causes import Step
 
 LOOK_SECONDS = 1.0
@@ -51,6 +52,10 @@ class Drill:
 
     def run(self) -> DrillReport:
         """All phases. Raises: KeyboardInterrupt, once the fault is out and the report written."""
+        with marking(self.options.run):
+            return self._run_through()
+
+    def _run_through(self) -> DrillReport:
         try:
             self._phases()
         except KeyboardInterrupt:
@@ -183,7 +188,8 @@ class Drill:
     def _recover(self) -> tuple[Outcome, str]:
         """Until every watched claim holds, which includes that it held for the quiet time."""
         budgets = self.plan.budgets
-        context = self._stage.context(budgets.recover + budgets.quiet * self._stage.factor, Phase.RECOVER)
+        patience = self.options.recover_seconds or budgets.recover
+        context = self._stage.context(patience + budgets.quiet * self._stage.factor, Phase.RECOVER)
         watched = [each for each in self._stage.checks if each.check.watched]
         seen = "nothing yet"
 

@@ -22,6 +22,7 @@ from lakeproof.drills.stage import DrillOptions, Stage
 from lakeproof.drills.verification import bind
 from lakeproof.drills.world import World
 from lakeproof.errors import LakeproofError
+from lakeproof.processes.mark import marking
 
 HEALTHY = "healthy"
 LOOK_SECONDS = 1.0
@@ -48,6 +49,10 @@ class HealthyDrill:
 
     def run(self) -> DrillReport:
         """All phases. Raises: KeyboardInterrupt, once shoppers are stopped and the report is written."""
+        with marking(self._options.run):
+            return self._run_through()
+
+    def _run_through(self) -> DrillReport:
         runner = PhaseRunner(self.report, self.journal)
         try:
             if runner.run(Phase.BASELINE, self._stage.prepare) is Outcome.PASSED:

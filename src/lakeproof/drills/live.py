@@ -8,6 +8,7 @@ from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficRe
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.client import DeskClient
 from lakeproof.incidents.status import ONGOING, Status
+from lakeproof.observability.reload import renew_rules
 from lakeproof.probes.looking import look_once, observe
 from lakeproof.probes.prometheus import firing
 from lakeproof.probes.reading import Reading
@@ -15,9 +16,11 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.events import Event
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.shop import shoppers
+from lakeproof.stack.closure import closure
 from lakeproof.stack.stack import Stack
 
 WHO = "drill"
+PROMETHEUS = "prometheus"
 # The desk takes this many readings with one entry.
 MOST_READINGS = 500
 
@@ -38,14 +41,21 @@ def live_world(stack: Stack, catalog: Catalog) -> World:
 
 
 def bring_up(stack: Stack, names: Sequence[str], progress: Progress) -> Sequence[str]:
-    """Start what is missing; in mode "external" nothing is started here."""
+    """Start what is missing, and have Prometheus know the rules of scenarios that came since its start.
+
+    In mode "external" nothing is started here, and the rules are somebody else's.
+    """
     if stack.settings.mode == "external":
         return ()
 
     def tell(event: Event) -> None:
         progress(f"{event.component} {event.what} {event.text}" if event.component else f"… {event.text}")
 
-    return SupervisorClient(stack).up(names, tell)
+    client = SupervisorClient(stack)
+    started = client.up(names, tell)
+    if PROMETHEUS in closure(names, client.components) and renew_rules(stack):
+        progress("prometheus: the rules of new or changed scenarios are loaded")
+    return started
 
 
 class LiveDesk:

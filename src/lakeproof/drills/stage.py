@@ -27,7 +27,11 @@ PUBLISHED = ("published-hash", "published-checkpoint")
 
 @dataclass(frozen=True)
 class DrillOptions:
-    """How to run it. fix: the steps to run instead of the diagnosed repair. blind: name nothing before the review."""
+    """How to run it.
+
+    fix: the steps to run instead of the diagnosed repair. blind: name nothing before the review.
+    recover_seconds: instead of the plan's budget, for a fix that is not expected to help.
+    """
 
     seed: int
     folder: Path
@@ -35,6 +39,7 @@ class DrillOptions:
     fix: tuple[Step, ...] | None = None
     fix_name: str = ""
     blind: bool = False
+    recover_seconds: float | None = None
 
 
 @dataclass

@@ -97,6 +97,18 @@ class NessieClient:
         found = self._call("POST", f"/trees/{reference.name}@{reference.hash}/contents", body=body)
         return bool(found["contents"])
 
+    def tables(self, reference: str) -> list[str]:
+        """`namespace.table` of every table that a branch or tag holds. Raises: NoSuchReference, NessieUnreachable."""
+        found: list[str] = []
+        token: str | None = None
+        while True:
+            params = {"max-records": "1000"} | ({"page-token": token} if token else {})
+            page = self._call("GET", f"/trees/{reference}/entries", params=params)
+            found += [".".join(each["name"]["elements"]) for each in page["entries"] if each["type"] != "NAMESPACE"]
+            token = page.get("token")
+            if not page.get("hasMore") or not token:
+                return found
+
     def content_ids(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
         """What Nessie holds of these tables at that commit; absent ones are left out."""
         keys = [{"elements": [namespace, table]} for table in tables]

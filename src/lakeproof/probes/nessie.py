@@ -5,7 +5,8 @@ from functools import partial
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
-from lakeproof.lake.publish.history import NothingPublished, PublishedCommit, newest
+from lakeproof.lake.nessie import client_of
+from lakeproof.lake.publish.history import MAIN, NothingPublished, PublishedCommit, newest
 from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
@@ -45,6 +46,15 @@ def publish_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> 
     return round(max(0.0, age - database.checkpoint_seconds(stack)), 3)
 
 
+def lake_tables(stack: Stack, timeout: float) -> Value:
+    """`namespace.table` of every table on `main`, sorted, joined by spaces."""
+    nessie = client_of(stack, timeout)
+    try:
+        return " ".join(sorted(nessie.tables(MAIN)))
+    finally:
+        nessie.close()
+
+
 def _age(of: Capture) -> Probe:
     return Probe(
         of.named("publish-age"),
@@ -63,4 +73,5 @@ PROBES = (
     Probe("published-hash", "nessie", "lakeproof lake log: newest hash", "", published_hash),
     Probe("published-checkpoint", "nessie", "lakeproof lake log: newest checkpoint", "", published_checkpoint),
     *(_age(capture) for capture in CAPTURES),
+    Probe("lake-tables", "nessie", f"GET /trees/{MAIN}/entries", "", lake_tables, inventory=True),
 )

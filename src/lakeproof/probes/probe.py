@@ -3,7 +3,7 @@
 One module per kind of server in this folder, each with `PROBES = (...)`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ class Probe:
     id: one word of its own everywhere. source: the component asked. query: what a person could type instead.
     ask(stack, timeout): the answer; None means "nothing there". Raises LakeproofError or OSError where there is none.
     healthy: what a healthy stack answers; None: the value alone says nothing.
-    inventory: names what exists (topics, connectors); a drill compares it before and after.
+    inventory: names what exists (topics, tables, processes), joined by spaces; a drill compares it before and after.
     always: asked by every diagnosis, though no cause knows it: out of range, it is at least reported as unknown.
     about: further components whose work it shows, so that trouble of theirs accounts for what it reads.
     liveness: it tells whether the process of `source` answers at all (probes/http.py has the words).
@@ -56,6 +56,10 @@ class Probe:
             return self.reading(None, f"{type(error).__name__}: {error}")
         except RUBBISH as error:
             return self.reading(None, f"answered something else: {type(error).__name__}: {error}")
+
+    def is_of(self, components: Container[str]) -> bool:
+        """True where it asks one of these, or belongs to one: without them nothing answers it."""
+        return self.source in components or self.within in components
 
     def reading(self, value: Value, error: str | None = None) -> Reading:
         """A Reading of this probe, now."""

@@ -15,6 +15,10 @@ from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
 CAPTURE_USER = "cdc"
+TABLES = (
+    "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
+    " AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
+)
 READER = "reader"
 # What the capture cannot do without (Debezium's MariaDB connector).
 CAPTURE_PRIVILEGES = ("SELECT", "RELOAD", "SHOW DATABASES", "REPLICATION SLAVE", "BINLOG MONITOR", "LOCK TABLES")
@@ -111,6 +115,15 @@ def heartbeat_age(stack: Stack, timeout: float) -> Value:
     return round(float(rows[0][0]), 3) if rows and rows[0][0] is not None else None
 
 
+def tables(stack: Stack, timeout: float) -> Value:
+    """`schema.table` of every table but the server's own, sorted, joined by spaces."""
+    try:
+        rows = select(stack, READER, TABLES, timeout)
+    except pymysql.Error as error:
+        raise CouldNotLook(f"no answer: {error.args[:2]}", where="mysql") from error
+    return " ".join(sorted(str(row[0]) for row in rows))
+
+
 PROBES = (
     Probe(
         "database-answers",
@@ -147,4 +160,5 @@ PROBES = (
         Condition(Operator.BELOW, 5),
         about=("lag-exporter",),
     ),
+    Probe("tables", "mysql", TABLES, "", tables, inventory=True),
 )

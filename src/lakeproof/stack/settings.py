@@ -240,6 +240,7 @@ NOT_SETTINGS = frozenset(
         "LAKEPROOF_YES",
         "LAKEPROOF_RUN_ID",
         "LAKEPROOF_USER",
+        "LAKEPROOF_DRILL",
     }
 )
 

@@ -5,6 +5,7 @@ Debian's package starts a service of its own on :9090, so ours has its own folde
 """
 
 import shutil
+from pathlib import Path
 
 import httpx
 
@@ -42,12 +43,22 @@ def command(stack: Stack) -> Command:
     )
 
 
+def rules_dir(stack: Stack) -> Path:
+    """Where the rules lie that it evaluates."""
+    return stack.etc_dir("prometheus") / "rules"
+
+
+def rules_in(stack: Stack, timing: Timing) -> dict[str, str]:
+    """File name → text of every rules file that the folders hold now, in that timing. Raises: InvalidInput."""
+    return render_rules(find_rules(stack.settings.scenario_dirs), factor_of(timing))
+
+
 def write_config(stack: Stack, timing: Timing) -> None:
     """Configuration and rules in that timing. Raises: InvalidInput; then nothing was changed."""
     etc = stack.etc_dir("prometheus")
-    rules = render_rules(find_rules(stack.settings.scenario_dirs), factor_of(timing))
-    text = render_prometheus(stack, etc / "rules")
-    replace_folder(etc / "rules", rules)
+    rules = rules_in(stack, timing)
+    text = render_prometheus(stack, rules_dir(stack))
+    replace_folder(rules_dir(stack), rules)
     write_file(etc / "prometheus.yml", text)
 
 

@@ -1,0 +1,138 @@
+"""A row deleted from the lake by somebody who writes to the table itself: `check` names the order that it was.
+
+On a stack of its own: nothing gives the lake its row back, since capture has delivered it once and for all.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.drills_real.health import assert_clean, await_health
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady
+from lakeproof.lake.job.databases import OLTP
+from lakeproof.lake.job.flink_rest import rest_of
+from lakeproof.lake.job.submission import ensure_submitted, find_job, stop_with_savepoint
+from lakeproof.lake.job.turn import submitting
+from lakeproof.lake.object_store import WAREHOUSE
+from lakeproof.lake.query.flink import PinnedFlink, start_gateway
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.engines import mysql
+from lakeproof.stack.stack import Stack, load_stack
+
+pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
+
+type Run = Callable[..., Any]
+
+# A statement returns once its job has ended, and each of its tasks is one.
+SESSION = {
+    "execution.runtime-mode": "batch",
+    "execution.batch-shuffle-mode": "ALL_EXCHANGES_HYBRID_FULL",
+    "execution.batch.adaptive.auto-parallelism.enabled": "false",
+    "parallelism.default": "1",
+    "restart-strategy.type": "none",
+    "table.dml-sync": "true",
+    "table.local-time-zone": "UTC",
+}
+CATALOG = f"CREATE CATALOG store WITH ('type' = 'paimon', 'warehouse' = '{WAREHOUSE}')"
+
+
+@pytest.fixture(scope="module")
+def bought(whole_stack: Stack, lakeproof: Run) -> Iterator[Stack]:
+    """A stack of its own, on the ports of the drills' one, with orders that are all in the lake."""
+    SupervisorClient(whole_stack).down()
+    state_dir = Path(f"{whole_stack.state_dir}-behind")
+    state_dir.mkdir(mode=0o755)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LAKEPROOF_NAME", "behind")
+        environment.setenv("LAKEPROOF_STATE_DIR", str(state_dir))
+        stack = load_stack()
+        try:
+            SupervisorClient(stack).up()
+            await_health(lakeproof)
+            shop(lakeproof)
+            assert_clean(lakeproof)
+            yield stack
+        finally:
+            SupervisorClient(stack).down()
+            shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def shop(lakeproof: Run) -> None:
+    assert lakeproof("traffic", "--rate", "20", "--seconds", "10", seconds=120).code == 0
+
+
+def write_to_lake(stack: Stack, statement: str) -> None:
+    """One statement by Paimon's own SQL, while the lake's job is stopped: a table has one writer at a time."""
+    start_gateway(stack)
+    with submitting(stack):
+        assert stop_with_savepoint(stack, 60.0) is not None
+        assert find_job(rest_of(stack)) is None
+        with httpx.Client(base_url=stack.url("flink-sql-gateway"), timeout=30, trust_env=False) as client:
+            session = client.post("/v1/sessions", json={"properties": SESSION}).json()["sessionHandle"]
+            flink, deadline = PinnedFlink(client, session), Deadline(120)
+            flink.run(CATALOG, deadline)
+            flink.run(statement, deadline)
+            client.delete(f"/v1/sessions/{session}")
+    ensure_submitted(stack)
+
+
+def an_order(stack: Stack) -> tuple[int, str]:
+    """Id and client key of the first order that there still is."""
+    with mysql.connect(stack, "root", "mysql-root", 10.0) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id, client_key FROM oltp.orders ORDER BY id LIMIT 1")
+        ((id_, client_key),) = cursor.fetchall()
+    return int(id_), str(client_key)
+
+
+def await_published_without(lakeproof: Run, id_: int) -> None:
+    """Until the newest published hash has no such row in `orders`."""
+
+    def look() -> bool | None:
+        asked = lakeproof("query", f"SELECT count(*) FROM orders WHERE id = {id_}", "--json", seconds=60)
+        if asked.code != 0:
+            raise NotReady(asked.err, where="query")
+        return True if json.loads(asked.out)["rows"] == [[0]] else None
+
+    Deadline(120).wait_for(f"a published state without order {id_}", look)
+
+
+def counts(report: dict[str, Any], engine: str) -> dict[str, Any]:
+    """What the report says of `orders` in that engine."""
+    (found,) = [one for one in report["tables"] if (one["table"], one["engine"]) == ("orders", engine)]
+    return {name: found[name] for name in ("lost", "duplicated", "stale", "phantom", "keys")}
+
+
+def test_a_row_deleted_from_the_lake_behind_our_back_is_listed_as_lost_by_its_key(
+    bought: Stack, lakeproof: Run
+) -> None:
+    id_, client_key = an_order(bought)
+    write_to_lake(bought, f"DELETE FROM store.{OLTP.name}.orders WHERE id = {id_}")
+    shop(lakeproof)  # the job goes on writing to that table as before
+    await_published_without(lakeproof, id_)
+
+    done = lakeproof("check", "--wait-seconds", "30", "--json", seconds=300)
+    report = json.loads(done.out)
+    print("a row deleted from the lake:", done.code, report["findings"], report["unknown"])
+    assert (done.code, report["verdict"]) == (1, "failed")
+    nothing = {"lost": 0, "duplicated": 0, "stale": 0, "phantom": 0, "keys": []}
+    lost = nothing | {"lost": 1, "keys": [client_key]}
+    assert counts(report, "mysql") == nothing
+    assert [counts(report, engine) for engine in ("trino", "flink")] == [lost, lost]
+    listed = [one for one in report["findings"] if "trino.orders" in one["where"]]
+    assert [(one["key"], one["wrong"]) for one in listed] == [(client_key, "lost")]
+
+
+def test_the_minutes_audit_keeps_main_as_it_is_and_a_person_is_called(bought: Stack, lakeproof: Run) -> None:
+    """The source has the order whole, so the lake is wrong: nothing is published on top of it."""
+
+    def look() -> bool | None:
+        found = json.loads(lakeproof("diagnose", "--json", seconds=60).out)
+        return True if "publishing_frozen" in [cause["cause"] for cause in found["causes"]] else None
+
+    Deadline(180).wait_for("main to be frozen", look)

@@ -1,0 +1,43 @@
+"""Which wrong fixes are run on the whole stack: all of them, and by each commit one."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.drills_real.wrong_fixes import DATA_LOSING, WRONG_FIXES, chosen_by, commit
+
+from lakeproof.scenarios.catalog import load_catalog
+
+
+def test_every_wrong_fix_of_every_scenario_is_run_and_its_truth_names_the_check() -> None:
+    catalog = load_catalog()
+    for scenario in catalog.scenarios.values():
+        fixes = {fix.id: fix for fix in catalog.truth(scenario).wrong_fixes}
+        run = [one for one in WRONG_FIXES if one.scenario == scenario.id]
+        assert {one.fix for one in run} == set(fixes) - {DATA_LOSING}
+        for one in run:
+            assert one.rejected_by in fixes[one.fix].rejected_by
+
+
+def test_a_commit_chooses_always_the_same_and_commits_choose_all_quick_ones() -> None:
+    commits = [f"{number:040x}" for number in range(100)]
+    chosen = [chosen_by(each) for each in commits]
+    assert chosen == [chosen_by(each) for each in commits]
+    assert set(chosen) == {one for one in WRONG_FIXES if one.quick}
+
+
+def test_without_git_it_is_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert commit(tmp_path) == ""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert chosen_by(commit()) == WRONG_FIXES[0]
+
+
+def test_the_commit_is_that_of_the_clone(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init", "-q")
+    assert commit(tmp_path) == ""
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    assert commit(tmp_path) == git("rev-parse", "HEAD")
