@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from lakeproof.shop.crash import RequestCrash
 from lakeproof.shop.metrics import RequestMetrics
 from lakeproof.shop.refusal import Refusal
 from lakeproof.shop.traces import accept_trace_id, trace_id
@@ -38,7 +39,7 @@ class Gate:
     """Wraps an ASGI app. `body_seconds`: a body that has not arrived whole by then is given up (408).
 
     `max_under_way`: more requests than that at once are refused (503) before any work: in a longer queue every
-    caller would wait for an answer that comes too late. Health and metrics are always answered.
+    caller would wait for an answer that comes too late. Health and metrics are always answered. `crash`: for tests.
     """
 
     def __init__(
@@ -50,8 +51,9 @@ class Gate:
         body_seconds: float,
         max_under_way: int,
         route_limits: tuple[RouteLimit, ...] = (),
+        crash: RequestCrash | None = None,
     ) -> None:
-        self._app, self._metrics = app, metrics
+        self._app, self._metrics, self._crash = app, metrics, crash
         self._max_under_way, self._under_way = max_under_way, 0
         self._max_body_bytes, self._body_seconds = max_body_bytes, body_seconds
         self._route_limits = route_limits
@@ -84,6 +86,8 @@ class Gate:
                     await limit.refusal.to_response()(scope, receive, send_refused)
                     return
                 status = message["status"]
+                if self._crash is not None:
+                    self._crash.reached("after", scope)
                 message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace.encode())]
             if limit.refusal is None:
                 await send(message)
@@ -101,6 +105,8 @@ class Gate:
                 full = Refusal(503, "busy", text, headers={"retry-after": "1"})
                 await full.to_response()(scope, receive, send_traced)
             else:
+                if self._crash is not None:
+                    self._crash.reached("before", scope)
                 await self._app(scope, limit.receive, send_traced)
         except Exception:
             # What we did not foresee may have happened after a change: so it is unclear, not "not done".

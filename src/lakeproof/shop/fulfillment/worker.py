@@ -15,11 +15,10 @@ copy away. A label that lies under ready/ and is gone from pending/ was moved by
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from lakeproof.shop.crash import crash
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.fulfillment.claims import Claim, Claims
 from lakeproof.shop.fulfillment.label_store import LabelLook, LabelStore, StoreDown, StoreRefused
@@ -232,7 +231,7 @@ class LabelWorker:
 
     def _crash(self, step: Step) -> None:
         if step is self._crash_after:
-            os.kill(os.getpid(), signal.SIGKILL)
+            crash(f"after {step.value}")
 
 
 def _is_of(claim: Claim, look: LabelLook) -> bool:
