@@ -4,6 +4,7 @@ The same notification always carries the same Message-ID (or Idempotency-Key), s
 """
 
 import asyncio
+import contextlib
 import re
 import smtplib
 import uuid
@@ -17,6 +18,7 @@ from typing import Protocol
 import httpx
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.notification.requests import SUBJECT_PATTERN
 
 SENDER = "shop@lakeproof.example"
@@ -196,7 +198,10 @@ class WebhookProvider:
         headers = {"idempotency-key": str(delivery.notification_id)}
         try:
             async with asyncio.timeout(self._seconds):
-                answer = await self._client.post(self._url, json=body, headers=headers)
+                async with self._client.stream("POST", self._url, json=body, headers=headers) as answer:
+                    # Only the status counts; what is read to its end leaves the connection for the next one.
+                    with contextlib.suppress(AnswerTooLong):
+                        await read_at_most(answer.aiter_raw())
         except (TimeoutError, httpx.ReadTimeout) as error:
             raise ProviderFailed(f"no answer within {self._seconds:g} s", unclear=True) from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
