@@ -1,4 +1,4 @@
-"""Checkout over all the services and their real stores: a crash anywhere, a decline, an empty shelf."""
+"""Checkout over all the services and their real stores: a crash anywhere, a decline, an empty shelf, one trace."""
 
 import contextlib
 import json
@@ -11,12 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka import Consumer
 from tests.engines.instances import Instance, instance
 from tests.engines.slow_proxy import slow_proxy
 
 from lakeproof.deadline import Deadline
+from lakeproof.lake.object_store import s3_client
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.checkout.models import ENDS, Step, Undoing
+from lakeproof.shop.fulfillment.label import BUCKET, READY
+from lakeproof.shop.topics import EVENT_TOPICS
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -178,6 +182,66 @@ def test_a_purchase_is_paid_once_and_sent_once_however_often_it_is_asked_for(sho
     assert buy(shop.at["order-service"], key, basket(sku, quantity=1)).status_code == 422
     shop.require_consistent(shop.ended(key))
     assert shop.stock(sku) == (2, 0, 8)
+
+
+def test_one_trace_runs_from_the_buyers_request_to_logs_events_label_and_mails(stack: Stack, shop: Shop) -> None:
+    trace, key = f"trace-{a_key()}", a_key()
+    given = {"idempotency-key": key, "x-trace-id": trace}
+    answer = shop.at["order-service"].post("/checkouts", json=basket(shop.stocked()), headers=given)
+    assert (answer.status_code, answer.headers["x-trace-id"]) == (201, trace)
+    found = shop.ended(key)
+    shop.shipped(found["order_id"])
+    missing = set[str]()
+
+    def look() -> bool | None:
+        missing.clear()
+        missing.update(name for name in SERVICES if f'"trace_id":"{trace}"' not in stack.log_path(name).read_text())
+        missing.update({"Receipt", "Payment received", "Your order is on its way"})
+        for to in ("customer-5@example.org", "customer-5@shop.example"):
+            for mail in httpx.get(f"{stack.url('mail-sink')}/messages", params={"to": to}).json()["messages"]:
+                if mail["trace_id"] == trace:
+                    missing.difference_update({mail["subject"], mail["subject"].split(" ")[0]})
+        return None if missing else True
+
+    Deadline(60).wait_for("every log and mail", look, every=0.5, seen=lambda: f"without it: {sorted(missing)}")
+    steps = [
+        line["status"]
+        for line in map(json.loads, stack.log_path("fulfillment-service").read_text().splitlines())
+        if line["trace_id"] == trace and line["message"] == "a label went on"
+    ]
+    assert steps == ["label_pending", "label_ready", "shipped"]
+    label = s3_client(stack).head_object(Bucket=BUCKET, Key=f"{READY}{found['fulfillment_id']}")
+    assert label["Metadata"]["trace-id"] == trace
+    wanted = {
+        "payment.authorized",
+        "payment.captured",
+        "status.shipped",
+        "notification.sent",
+        "reservation.confirmed",
+    }
+    assert traced_events(stack, trace, wanted) >= wanted
+
+
+def traced_events(stack: Stack, trace: str, wanted: set[str]) -> set[str]:
+    """The types of all services' events of that trace in Kafka, once the wanted ones are there, or time is over."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": stack.address("kafka", "tcp"),
+            "group.id": f"test-{a_key()}",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([topic.name for topic in EVENT_TOPICS])
+    found: set[str] = set()
+    deadline = Deadline(60)
+    while not found >= wanted and not deadline.expired:
+        message = consumer.poll(1.0)
+        if message is not None and message.error() is None:
+            event = json.loads(message.value() or b"{}")
+            if event["trace_id"] == trace:
+                found.add(event["type"])
+    consumer.close()
+    return found
 
 
 def test_twenty_at_once_under_one_key_buy_once(shop: Shop) -> None:

@@ -23,6 +23,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
+SLOW_SECONDS = 1.0
 _ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
 
 
@@ -120,13 +121,20 @@ class Gate:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.observe(scope["method"], route, status, seconds)
-            if status >= 400 or scope["method"] != "GET":
-                logger.log(
-                    logging.WARNING if status >= 500 else logging.INFO,
-                    "request",
-                    extra={"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 6)},
-                )
+            level = _level_of(scope["method"], status, seconds)
+            if logger.isEnabledFor(level):
+                told = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 6)}
+                logger.log(level, "request", extra=told)
             trace_id.reset(token)
+
+
+def _level_of(method: str, status: int, seconds: float) -> int:
+    """Reads that went well are most of the traffic and tell nothing that the metrics do not: only LOG_LEVEL=DEBUG
+    writes them. Changes, refusals and whatever was slow are written always.
+    """
+    if status >= 500:
+        return logging.WARNING
+    return logging.INFO if status >= 400 or method != "GET" or seconds >= SLOW_SECONDS else logging.DEBUG
 
 
 class _BodyLimit:

@@ -24,6 +24,7 @@ from lakeproof.shop.fulfillment.claims import Claim, Claims
 from lakeproof.shop.fulfillment.label_store import LabelLook, LabelStore, StoreDown, StoreRefused
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.models import State
+from lakeproof.shop.traces import traced
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,11 @@ class LabelWorker:
         self.problem = problem
 
     async def _do(self, claim: Claim) -> tuple[str, str] | None:
-        """All the steps that one row can take now; what is down, where something is."""
+        """All the steps that one row can take now, in the trace of its request; what is down, where something is."""
+        with traced(claim.trace_id):
+            return await self._do_traced(claim)
+
+    async def _do_traced(self, claim: Claim) -> tuple[str, str] | None:
         try:
             try:
                 await self._steps(claim)
@@ -227,6 +232,7 @@ class LabelWorker:
         after = await self._claims.advance(claim, state)
         if after is None:
             raise _Overtaken
+        logger.info("a label went on", extra={"fulfillment": claim.id, "status": state.value})
         return after
 
     def _crash(self, step: Step) -> None:

@@ -7,6 +7,7 @@ import orjson
 
 from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
+from lakeproof.shop.traces import trace_id
 
 CACHED = 20_000
 
@@ -37,8 +38,9 @@ class Customers:
         """The customer of that order; None where there is no such order any more. Raises: NobodyAnswers."""
         if order_id in self._known:
             return self._known[order_id]
+        headers = {"x-trace-id": trace_id.get()}
         try:
-            async with self._client.stream("GET", f"/orders/{order_id}") as answer:
+            async with self._client.stream("GET", f"/orders/{order_id}", headers=headers) as answer:
                 told = await read_at_most(answer.aiter_bytes())
             body = orjson.loads(told) if answer.status_code == 200 else {}
             customer_id, client_key = body.get("customer_id"), body.get("client_key")
