@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,7 +60,7 @@ class Keeper:
         self.ready_seconds: float | None = None
         self.process: Process | None = None
         self.timeline: Timeline | None = None
-        self._variables: Mapping[str, str] = {}
+        self._variables: dict[str, str] = {}
         self.healthy = asyncio.Event()
         self._unhealthy_since: float | None = None
         self._backoff = Backoff(context.pace)
@@ -122,7 +122,7 @@ class Keeper:
 
     # what is asked of it
 
-    def hand(self, variables: Mapping[str, str]) -> None:
+    def hand(self, variables: dict[str, str]) -> None:
         """Have it find these SERVICE_… from its next start on. Raises: InvalidInput where it runs with others."""
         daemons = service_variables(os.environ)
         if self.wanted and daemons | variables != daemons | self._variables:
@@ -131,7 +131,7 @@ class Keeper:
                 where=self.name,
                 next_action=f"lakeproof stop {self.name}, then start it again with them",
             )
-        self._variables = dict(variables)
+        self._variables = variables
 
     async def want(self) -> None:
         """Have it running; what runs already is left alone, what failed is tried anew."""
