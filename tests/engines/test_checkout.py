@@ -1,4 +1,4 @@
-"""Checkout over all the services and their real stores: a crash anywhere, a decline, an empty shelf."""
+"""Checkout over all the services and their real stores: a crash anywhere, a decline, an empty shelf, one trace."""
 
 import contextlib
 import json
@@ -11,12 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.engines.instances import instance
+from confluent_kafka import Consumer
+from tests.engines.instances import Instance, instance
 from tests.engines.slow_proxy import slow_proxy
 
 from lakeproof.deadline import Deadline
+from lakeproof.lake.object_store import s3_client
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.checkout.models import ENDS, Step, Undoing
+from lakeproof.shop.fulfillment.label import BUCKET, READY
+from lakeproof.shop.topics import EVENT_TOPICS
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -26,6 +30,22 @@ SERVICES = ("order-service", "payment-service", "inventory-service", "fulfillmen
 ADDRESS = {"name": "A", "street": "1 Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"}
 QUICK = {"LAKEPROOF_CHECKOUT__HOLD_SECONDS": "4", "LAKEPROOF_CHECKOUT__SWEEP_SECONDS": "0.3"}
 FORWARD = (Step.RESERVE, Step.ORDER, Step.AUTHORIZE, Step.CONFIRM, Step.CAPTURE, Step.PAY, Step.LABEL, Step.NOTIFY)
+# What the services are asked in a purchase; each may die on it.
+ASKED = {
+    "payment-service": ("/payments", "/payments/{payment_id}/capture"),
+    "inventory-service": ("/reservations", "/reservations/{reservation_id}/confirm"),
+    "fulfillment-service": ("/fulfillments",),
+    "notification-service": ("/notifications", "/notifications/{notification_id}/send"),
+}
+# And what undoes one: by service and route, with how the purchase is undone.
+ASKED_TO_UNDO = (
+    ("fulfillment-service", "/fulfillments/{fulfillment_id}/cancel", "cancel"),
+    ("payment-service", "/payments/{payment_id}/refund", "cancel"),
+    ("inventory-service", "/stock/{sku}/receive", "cancel"),
+    ("fulfillment-service", "/fulfillments/{fulfillment_id}/return", "return"),
+    ("payment-service", "/payments/{payment_id}/refund", "return"),
+    ("inventory-service", "/stock/{sku}/receive", "return"),
+)
 # What is done before each end, and whether the parcel has to be shipped for it.
 UNDOING = {"cancel": False, "return": True}
 BACKWARD = (Step.VOID, Step.RELEASE, Step.CANCEL)
@@ -162,6 +182,66 @@ def test_a_purchase_is_paid_once_and_sent_once_however_often_it_is_asked_for(sho
     assert buy(shop.at["order-service"], key, basket(sku, quantity=1)).status_code == 422
     shop.require_consistent(shop.ended(key))
     assert shop.stock(sku) == (2, 0, 8)
+
+
+def test_one_trace_runs_from_the_buyers_request_to_logs_events_label_and_mails(stack: Stack, shop: Shop) -> None:
+    trace, key = f"trace-{a_key()}", a_key()
+    given = {"idempotency-key": key, "x-trace-id": trace}
+    answer = shop.at["order-service"].post("/checkouts", json=basket(shop.stocked()), headers=given)
+    assert (answer.status_code, answer.headers["x-trace-id"]) == (201, trace)
+    found = shop.ended(key)
+    shop.shipped(found["order_id"])
+    missing = set[str]()
+
+    def look() -> bool | None:
+        missing.clear()
+        missing.update(name for name in SERVICES if f'"trace_id":"{trace}"' not in stack.log_path(name).read_text())
+        missing.update({"Receipt", "Payment received", "Your order is on its way"})
+        for to in ("customer-5@example.org", "customer-5@shop.example"):
+            for mail in httpx.get(f"{stack.url('mail-sink')}/messages", params={"to": to}).json()["messages"]:
+                if mail["trace_id"] == trace:
+                    missing.difference_update({mail["subject"], mail["subject"].split(" ")[0]})
+        return None if missing else True
+
+    Deadline(60).wait_for("every log and mail", look, every=0.5, seen=lambda: f"without it: {sorted(missing)}")
+    steps = [
+        line["status"]
+        for line in map(json.loads, stack.log_path("fulfillment-service").read_text().splitlines())
+        if line["trace_id"] == trace and line["message"] == "a label went on"
+    ]
+    assert steps == ["label_pending", "label_ready", "shipped"]
+    label = s3_client(stack).head_object(Bucket=BUCKET, Key=f"{READY}{found['fulfillment_id']}")
+    assert label["Metadata"]["trace-id"] == trace
+    wanted = {
+        "payment.authorized",
+        "payment.captured",
+        "status.shipped",
+        "notification.sent",
+        "reservation.confirmed",
+    }
+    assert traced_events(stack, trace, wanted) >= wanted
+
+
+def traced_events(stack: Stack, trace: str, wanted: set[str]) -> set[str]:
+    """The types of all services' events of that trace in Kafka, once the wanted ones are there, or time is over."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": stack.address("kafka", "tcp"),
+            "group.id": f"test-{a_key()}",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([topic.name for topic in EVENT_TOPICS])
+    found: set[str] = set()
+    deadline = Deadline(60)
+    while not found >= wanted and not deadline.expired:
+        message = consumer.poll(1.0)
+        if message is not None and message.error() is None:
+            event = json.loads(message.value() or b"{}")
+            if event["trace_id"] == trace:
+                found.add(event["type"])
+    consumer.close()
+    return found
 
 
 def test_twenty_at_once_under_one_key_buy_once(shop: Shop) -> None:
@@ -303,6 +383,101 @@ def test_a_crash_while_it_is_undone_is_mended(shop: Shop, step: Step, when: str)
         with crashing.wait_until_healthy().client() as client, pytest.raises(httpx.HTTPError):
             shop.undo(key, what, client)
         crashing.wait_for_its_death(-9)
+    ended = shop.ended(key)
+    assert ended["status"] == {"cancel": "cancelled", "return": "returned"}[what]
+    shop.require_undone(ended, sku)
+
+
+@contextlib.contextmanager
+def an_order_service_whose(name: str, crash_at: str) -> Iterator[tuple[httpx.Client, Instance]]:
+    """An order service that asks an instance of `name` which dies at that place. The stack's own services live on:
+    their sweeper goes on with what these two leave behind.
+    """
+    module = f"lakeproof.shop.{name.removesuffix('-service')}.app"
+    with instance(module, {"LAKEPROOF_SHOP__CRASH_AT": crash_at}) as dying:
+        dying.wait_until_healthy()
+        at = json.dumps({name: {"http": dying.url.removeprefix("http://")}})
+        with (
+            instance("lakeproof.shop.order.app", QUICK | {"LAKEPROOF_ENDPOINTS": at}) as orders,
+            orders.wait_until_healthy().client() as client,
+        ):
+            yield client, dying
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("name", "route"), [(name, route) for name, routes in ASKED.items() for route in routes])
+def test_a_service_that_dies_in_its_step_of_a_purchase_is_asked_again(
+    shop: Shop, name: str, route: str, when: str
+) -> None:
+    sku, key = shop.stocked(), a_key()
+    with an_order_service_whose(name, f"{when} POST {route}") as (client, dying):
+        assert buy(client, key, basket(sku)).status_code in (201, 202)
+        dying.wait_for_its_death(-9)
+    ended = shop.ended(key)
+    assert ended["status"] == "bought"
+    shop.require_consistent(ended)
+    assert shop.stock(sku) == (2, 0, 8)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_inventory_that_dies_while_a_failed_purchase_is_released_is_asked_again(shop: Shop, when: str) -> None:
+    sku, key = shop.stocked(), a_key()
+    place = f"{when} POST /reservations/{{reservation_id}}/release"
+    with an_order_service_whose("inventory-service", place) as (client, dying):
+        assert buy(client, key, basket(sku, card="tok_declined")).status_code in (202, 402)
+        dying.wait_for_its_death(-9)
+    ended = shop.ended(key)
+    assert ended["status"] == "failed"
+    shop.require_consistent(ended)
+    assert shop.stock(sku) == (0, 0, 10)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_payment_service_that_dies_while_a_failed_purchase_is_voided_is_asked_again(shop: Shop, when: str) -> None:
+    sku, key = shop.stocked(), a_key()
+    place = f"{when} POST /payments/{{payment_id}}/void"
+    with contextlib.ExitStack() as running:
+        dying = running.enter_context(instance("lakeproof.shop.payment.app", {"LAKEPROOF_SHOP__CRASH_AT": place}))
+        dying.wait_until_healthy()
+        # While its late answer travels the reservation is given back by hand: so it is not confirmed, and voided.
+        port = running.enter_context(slow_proxy("127.0.0.1", int(dying.url.rsplit(":", 1)[1]), seconds=1.0))
+        at = json.dumps({"payment-service": {"http": f"127.0.0.1:{port}"}})
+        orders = running.enter_context(instance("lakeproof.shop.order.app", QUICK | {"LAKEPROOF_ENDPOINTS": at}))
+        client = running.enter_context(orders.wait_until_healthy().client())
+        pool = running.enter_context(ThreadPoolExecutor(1))
+        answer = pool.submit(buy, client, key, basket(sku))
+        release_what_is_held_for(shop, key)
+        dying.wait_for_its_death(-9)
+        answer.result()
+    ended = shop.ended(key)
+    assert ended["status"] == "failed"
+    shop.require_consistent(ended)
+    assert shop.stock(sku) == (0, 0, 10)
+
+
+def release_what_is_held_for(shop: Shop, key: str) -> None:
+    """Once its payment is being authorized."""
+
+    def look() -> str | None:
+        answer = shop.at["order-service"].get(f"/checkouts/{key}")
+        found = answer.json() if answer.status_code == 200 else {}
+        return found["reservation_id"] if found.get("next_step") == Step.AUTHORIZE else None
+
+    held = Deadline(20).wait_for("a reservation", look, every=0.02)
+    path, given = f"/reservations/{held}/release", {"idempotency-key": a_key()}
+    assert shop.at["inventory-service"].post(path, headers=given).status_code == 200
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("name", "route", "what"), ASKED_TO_UNDO)
+def test_a_service_that_dies_while_a_purchase_is_undone_is_asked_again(
+    shop: Shop, name: str, route: str, what: str, when: str
+) -> None:
+    sku = shop.stocked()
+    key = shop.bought(sku, shipped=UNDOING[what])["key"]
+    with an_order_service_whose(name, f"{when} POST {route}") as (client, dying):
+        assert shop.undo(key, what, client).status_code in (200, 202)
+        dying.wait_for_its_death(-9)
     ended = shop.ended(key)
     assert ended["status"] == {"cancel": "cancelled", "return": "returned"}[what]
     shop.require_undone(ended, sku)

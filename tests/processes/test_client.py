@@ -170,6 +170,40 @@ def test_a_stopped_component_stays_stopped_until_it_is_started(client: Superviso
     assert client.row("polite").restarts == 0
 
 
+def test_a_component_is_started_with_another_source_and_keeps_it_over_a_crash(
+    fresh: SupervisorClient, await_row: Await, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, payment = "SERVICE_ORDER_SERVICE_URL", "SERVICE_PAYMENT_SERVICE_URL"
+
+    def found() -> tuple[str | None, str | None]:
+        pid = fresh.row("base").pid
+        assert pid is not None
+        environment = procfs.read_environment(pid)
+        assert "LAKEPROOF_NAME" in environment and "TERM" not in environment
+        return environment.get(order), environment.get(payment)
+
+    monkeypatch.delenv(order, raising=False)
+    monkeypatch.setenv(payment, "http://daemons:1")
+    fresh.up(["base"])
+    assert found() == (None, "http://daemons:1")
+    off = {order: "", "TERM": "no service's address"}
+    with pytest.raises(InvalidInput, match="runs with other SERVICE_"):
+        fresh.start("base", variables=off)
+    assert fresh.start("base", variables={payment: "http://daemons:1"}) == []  # what it runs with
+    fresh.stop("base")
+    fresh.start("base", variables=off)
+    assert found() == ("", "http://daemons:1")
+    fresh.kill("base")
+    await_row(fresh, "base", lambda row: healthy(row) and row.restarts == 1)
+    assert found() == ("", "http://daemons:1")
+    fresh.stop("base")
+    fresh.start("base")  # who says nothing changes nothing
+    assert found() == ("", "http://daemons:1")
+    fresh.stop("base")
+    fresh.start("base", variables={})  # as the stack has them again
+    assert found() == (None, "http://daemons:1")
+
+
 def test_what_is_ill_says_goodbye_only_where_what_it_ends_is_elsewhere(client: SupervisorClient) -> None:
     for name in ("owing", "curt"):
         with pytest.raises(StartFailed):

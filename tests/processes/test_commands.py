@@ -8,6 +8,8 @@ from typer.testing import CliRunner, Result
 
 from lakeproof.cli.app import build
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.environment import SERVICE_VARIABLES
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -68,6 +70,23 @@ def test_up_for_an_unknown_scenario_lists_the_known_ones(stack: Stack) -> None:
 def test_kill_without_a_supervisor_says_what_to_do(stack: Stack) -> None:
     error = error_of("kill", "kafka")
     assert error.exit_code == 3 and "lakeproof up" in error.message
+
+
+def test_start_hands_on_where_a_service_finds_others_and_nothing_else_of_the_shell(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[tuple[str, object]] = []
+
+    def start(_: SupervisorClient, name: str, on_event: object, *, variables: object) -> list[str]:
+        handed.append((name, variables))
+        return [name]
+
+    for name in SERVICE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SERVICE_ORDER_SERVICE_URL", "")
+    monkeypatch.setattr(SupervisorClient, "start", start)
+    assert run("start", "support-service").exit_code == 0
+    assert handed == [("support-service", {"SERVICE_ORDER_SERVICE_URL": ""})]
 
 
 def test_logs_shows_the_last_lines(stack: Stack) -> None:

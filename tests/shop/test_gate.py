@@ -7,8 +7,10 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
+from lakeproof.shop.crash import RequestCrash
 from lakeproof.shop.gate import Gate, RouteLimit
 from lakeproof.shop.metrics import RequestMetrics
+from lakeproof.stack.settings import ShopSettings
 
 
 def an_app() -> FastAPI:
@@ -54,3 +56,42 @@ async def test_a_route_has_the_limit_that_is_meant_for_it(path: str, size: int, 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(an_app()), base_url="http://shop") as client:
         answer = await client.post(path, content=pieces(size) if chunked else b"x" * size)
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("crash_at", "path", "dies", "is_done"),
+    [
+        ("before POST /cases/{case_id}/close", "/cases/7/close", True, False),
+        ("after POST /cases/{case_id}/close", "/cases/7/close", True, True),
+        ("after POST /cases/{case_id}/close", "/cases/7/close/8", False, True),
+        ("after PUT /cases/{case_id}/close", "/cases/7/close", False, True),
+        ("", "/cases/7/close", False, True),
+    ],
+)
+async def test_a_service_can_be_made_to_crash_before_or_after_a_request(
+    monkeypatch: pytest.MonkeyPatch, crash_at: str, path: str, dies: bool, is_done: bool
+) -> None:
+    done: list[str] = []
+    app = FastAPI()
+
+    @app.post("/{path:path}")
+    async def take(path: str) -> Response:
+        done.append(path)
+        return Response("done")
+
+    class Killed(BaseException):
+        """What the kernel does to the process otherwise."""
+
+    def kill(*_: int) -> None:
+        raise Killed
+
+    monkeypatch.setattr("lakeproof.shop.crash.os.kill", kill)
+    crash = RequestCrash.named(ShopSettings(crash_at=crash_at).crash_at)
+    gate = Gate(app, metrics=RequestMetrics(), max_body_bytes=100, body_seconds=5.0, max_under_way=10, crash=crash)
+    died = False
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://shop") as client:
+        try:
+            await client.post(path)
+        except Killed:
+            died = True
+    assert (died, bool(done)) == (dies, is_done)

@@ -116,11 +116,17 @@ def add_to(app: typer.Typer) -> None:
 
     @app.command()
     def start(name: Annotated[str, typer.Argument(help="a component")]) -> None:
-        """Start one component (and what it needs) of the running stack; ends when it is healthy."""
+        """Start one component (and what it needs) of the running stack; ends when it is healthy.
+
+        SERVICE_…_URL of this shell are handed to it; SERVICE_ORDER_SERVICE_URL= (empty) switches that source of
+        the support service off.
+        """
+        from lakeproof.processes.environment import service_variables
         from lakeproof.processes.ours import our_processes
         from lakeproof.stack.stack import load_stack
 
-        our_processes(load_stack(), f"start {name}").start(name, Progress())
+        client = our_processes(load_stack(), f"start {name}")
+        client.start(name, Progress(), variables=service_variables(os.environ))
 
     @app.command()
     def stop(name: Annotated[str, typer.Argument(help="a component")]) -> None:

@@ -168,10 +168,18 @@ class SupervisorClient:
         self._require_known(name)
         return bool(self._ask({"do": "stop", "name": name}, on_event))
 
-    def start(self, name: str, on_event: OnEvent = _ignore) -> list[str]:
-        """Start one component and what it needs under the running daemon; return when healthy. Raises: as `kill`."""
+    def start(
+        self, name: str, on_event: OnEvent = _ignore, *, variables: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """Start one component and what it needs under the running daemon; return when healthy.
+
+        `variables`: which SERVICE_… this component finds from now on, also when it comes back after a crash; one that
+        is not among them is as the daemon has it. None: as at its last start. Raises: as `kill`; InvalidInput where
+        the component runs with others.
+        """
         self._require_known(name)
-        started: list[str] = self._ask({"do": "start", "name": name}, on_event)
+        given = None if variables is None else dict(variables)
+        started: list[str] = self._ask({"do": "start", "name": name, "variables": given}, on_event)
         return started
 
     def scale(self, name: str, count: int, on_event: OnEvent = _ignore) -> tuple[list[str], list[str]]:

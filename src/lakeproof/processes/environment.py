@@ -15,16 +15,20 @@ RUN_ID = "LAKEPROOF_RUN_ID"
 COMPONENT = "SUPERVISED_COMPONENT"
 
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
+# Where a service of the shop finds others; `lakeproof start NAME` may give one component others than the daemon's.
+SERVICE_VARIABLES = (
+    "SERVICE_REDIS_URL",
+    "SERVICE_ORDER_SERVICE_URL",
+    "SERVICE_PAYMENT_SERVICE_URL",
+    "SERVICE_FULFILLMENT_SERVICE_URL",
+)
 HANDED_ON = (
     "JAVA_HOME",
     "LAKEPROOF_CACHE",
     "LAKEPROOF_YES",
     "LAKEPROOF_KEEP_TEST_STATE",
     "LOG_LEVEL",
-    "SERVICE_REDIS_URL",
-    "SERVICE_ORDER_SERVICE_URL",
-    "SERVICE_PAYMENT_SERVICE_URL",
-    "SERVICE_FULFILLMENT_SERVICE_URL",
+    *SERVICE_VARIABLES,
 )
 
 
@@ -35,6 +39,11 @@ def settings_environment(stack: Stack) -> dict[str, str]:
         f"LAKEPROOF_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in values.items()
     }
+
+
+def service_variables(given: Mapping[str, str]) -> dict[str, str]:
+    """Those of SERVICE_VARIABLES that `given` has; an empty one is one."""
+    return {name: given[name] for name in SERVICE_VARIABLES if name in given}
 
 
 def child_environment(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -15,7 +16,7 @@ from lakeproof.processes import logfile, ports, process
 from lakeproof.processes.backoff import Backoff
 from lakeproof.processes.context import Context
 from lakeproof.processes.ending import ask_to_end, kill_component
-from lakeproof.processes.environment import child_environment
+from lakeproof.processes.environment import child_environment, service_variables
 from lakeproof.processes.events import Event
 from lakeproof.processes.hooks import Hooks
 from lakeproof.processes.preparation import Preparation
@@ -59,6 +60,7 @@ class Keeper:
         self.ready_seconds: float | None = None
         self.process: Process | None = None
         self.timeline: Timeline | None = None
+        self._variables: dict[str, str] = {}
         self.healthy = asyncio.Event()
         self._unhealthy_since: float | None = None
         self._backoff = Backoff(context.pace)
@@ -119,6 +121,17 @@ class Keeper:
         return logfile.tail(self.context.stack.log_path(self.name), lines)
 
     # what is asked of it
+
+    def hand(self, variables: dict[str, str]) -> None:
+        """Have it find these SERVICE_… from its next start on. Raises: InvalidInput where it runs with others."""
+        daemons = service_variables(os.environ)
+        if self.wanted and daemons | variables != daemons | self._variables:
+            raise InvalidInput(
+                "it runs with other SERVICE_… variables, which it reads only at its start",
+                where=self.name,
+                next_action=f"lakeproof stop {self.name}, then start it again with them",
+            )
+        self._variables = variables
 
     async def want(self) -> None:
         """Have it running; what runs already is left alone, what failed is tried anew."""
@@ -244,7 +257,8 @@ class Keeper:
         command = await self._preparation.run()
         ports.check_free([component], stack, supervisor=False)
         self._mark(prepared=time.monotonic())
-        environment = child_environment(stack, self.context.run_id, self.name, user=command.user, extra=command.env)
+        own = {**self._variables, **command.env}
+        environment = child_environment(stack, self.context.run_id, self.name, user=command.user, extra=own)
         self.process = process.start(command, environment, stack.log_path(self.name), stack.state_dir)
         self._turn_to(State.RUNNING)
         self.health = Health.STARTING

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
 from lakeproof.processes import ports, timeline
-from lakeproof.processes.environment import settings_environment
+from lakeproof.processes.environment import service_variables, settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.keeper import Keeper
 from lakeproof.processes.protocol import HEARTBEAT_SECONDS, LINE_BYTES_MAX, SIGNALS, encode, error_to_json
@@ -125,6 +125,8 @@ class Server:
                 async with self._telling(send, lambda: self._still_stopping()):
                     return await self._keeper(request["name"]).forget()
             case "start":
+                if request.get("variables") is not None:
+                    self._keeper(request["name"]).hand(service_variables(request["variables"]))
                 async with self._telling(send, lambda: self._still()):
                     return await self._up([request["name"]])
         raise InvalidInput(f"no request {request['do']!r}", where="supervisor")

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from lakeproof.shop.crash import RequestCrash
 from lakeproof.shop.metrics import RequestMetrics
 from lakeproof.shop.refusal import Refusal
 from lakeproof.shop.traces import accept_trace_id, trace_id
@@ -22,6 +23,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
+SLOW_SECONDS = 1.0
 _ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
 
 
@@ -38,7 +40,7 @@ class Gate:
     """Wraps an ASGI app. `body_seconds`: a body that has not arrived whole by then is given up (408).
 
     `max_under_way`: more requests than that at once are refused (503) before any work: in a longer queue every
-    caller would wait for an answer that comes too late. Health and metrics are always answered.
+    caller would wait for an answer that comes too late. Health and metrics are always answered. `crash`: for tests.
     """
 
     def __init__(
@@ -50,8 +52,9 @@ class Gate:
         body_seconds: float,
         max_under_way: int,
         route_limits: tuple[RouteLimit, ...] = (),
+        crash: RequestCrash | None = None,
     ) -> None:
-        self._app, self._metrics = app, metrics
+        self._app, self._metrics, self._crash = app, metrics, crash
         self._max_under_way, self._under_way = max_under_way, 0
         self._max_body_bytes, self._body_seconds = max_body_bytes, body_seconds
         self._route_limits = route_limits
@@ -84,6 +87,8 @@ class Gate:
                     await limit.refusal.to_response()(scope, receive, send_refused)
                     return
                 status = message["status"]
+                if self._crash is not None:
+                    self._crash.reached("after", scope)
                 message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace.encode())]
             if limit.refusal is None:
                 await send(message)
@@ -101,6 +106,8 @@ class Gate:
                 full = Refusal(503, "busy", text, headers={"retry-after": "1"})
                 await full.to_response()(scope, receive, send_traced)
             else:
+                if self._crash is not None:
+                    self._crash.reached("before", scope)
                 await self._app(scope, limit.receive, send_traced)
         except Exception:
             # What we did not foresee may have happened after a change: so it is unclear, not "not done".
@@ -114,13 +121,20 @@ class Gate:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.observe(scope["method"], route, status, seconds)
-            if status >= 400 or scope["method"] != "GET":
-                logger.log(
-                    logging.WARNING if status >= 500 else logging.INFO,
-                    "request",
-                    extra={"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 6)},
-                )
+            level = _level_of(scope["method"], status, seconds)
+            if logger.isEnabledFor(level):
+                told = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 6)}
+                logger.log(level, "request", extra=told)
             trace_id.reset(token)
+
+
+def _level_of(method: str, status: int, seconds: float) -> int:
+    """Reads that went well are most of the traffic and tell nothing that the metrics do not: only LOG_LEVEL=DEBUG
+    writes them. Changes, refusals and whatever was slow are written always.
+    """
+    if status >= 500:
+        return logging.WARNING
+    return logging.INFO if status >= 400 or method != "GET" or seconds >= SLOW_SECONDS else logging.DEBUG
 
 
 class _BodyLimit:

@@ -7,6 +7,7 @@ What a service uses:
                         stack.address("kafka", "tcp"), "payment", metrics.registry) as relay:
         relay.wake()              # after a commit; else the relay looks every LOOK_SECONDS
         relay.problem             # "" or why events do not get away, for /health (works_without={"kafka"})
+        relay.ended               # "" or which part of it ended, for /health too; nobody works without that
 
 The table is made by postgres' provision (outbox.sql) in every database of the shop. A message on topic
 `events.<service>`: key = aggregate_id, value = JSON {event_id, type, aggregate, aggregate_id, at, trace_id, data}.
@@ -33,6 +34,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.background import Background
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, Row
@@ -130,7 +132,7 @@ class OutboxRelay:
         self._stopped = threading.Event()
         self._oldest: datetime | None = None
         self._trouble = ""
-        self._tasks: list[asyncio.Task[None]] = []
+        self._works = Background({})
         metrics.oldest.set_function(self._oldest_seconds)
 
     def wake(self) -> None:
@@ -140,15 +142,16 @@ class OutboxRelay:
     @property
     def problem(self) -> str:
         """Why events do not get away, "" where they do."""
-        ended = [task.get_name() for task in self._tasks if task.done()]
-        return f"ended: {', '.join(ended)}" if ended else self._trouble
+        return self._trouble
+
+    @property
+    def ended(self) -> str:
+        """ "" or which part ended: then nothing is tried again."""
+        return self._works.ended
 
     def start(self) -> None:
         """Begin to look, send and count; trouble is counted, told in `problem`, and tried again."""
-        work = {"outbox relay": self._send_forever(), "outbox count": self._count_forever()}
-        self._tasks = [asyncio.create_task(one, name=name) for name, one in work.items()]
-        for task in self._tasks:
-            task.add_done_callback(_log_end)
+        self._works = Background({"outbox relay": self._send_forever(), "outbox count": self._count_forever()})
 
     async def _send_forever(self) -> None:
         while True:
@@ -191,9 +194,7 @@ class OutboxRelay:
     async def close(self) -> None:
         """What is under way is given up; its rows stay unmarked."""
         self._stopped.set()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._works.stop()
         await self._pool.close(1.0)
 
     async def _send_batch(self) -> int:
@@ -260,11 +261,6 @@ class OutboxRelay:
             logger.warning("events wait", extra={"stage": stage, "reason": problem})
         self._trouble = problem
         self._metrics.failures.labels(stage).inc()
-
-
-def _log_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("a part of the outbox ended", exc_info=error, extra={"part": task.get_name()})
 
 
 def event_producer(bootstrap_servers: str, logger_name: str) -> Producer:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from lakeproof import __version__
+from lakeproof.shop.crash import RequestCrash
 from lakeproof.shop.gate import Gate, RouteLimit
 from lakeproof.shop.health import Health, HealthQuestion
 from lakeproof.shop.metrics import RequestMetrics
@@ -80,6 +81,7 @@ def create_service(
         body_seconds=settings.request_seconds,
         max_under_way=20 * settings.pool_size,
         route_limits=route_limits,
+        crash=RequestCrash.named(settings.crash_at),
     )
     operation = _operation(metrics)
     app.include_router(operation)

@@ -7,6 +7,8 @@ import logging
 import re
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +24,16 @@ _NOT_SHOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime",
 def accept_trace_id(given: str | None) -> str:
     """The caller's id where it is a plain token of at most 64 characters, else a new one."""
     return given if given and _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+
+
+@contextmanager
+def traced(given: str) -> Iterator[None]:
+    """What runs in the block is of that trace: work that goes on after its request, under the id it began with."""
+    token = trace_id.set(given)
+    try:
+        yield
+    finally:
+        trace_id.reset(token)
 
 
 class JsonLines(logging.Formatter):

@@ -69,6 +69,11 @@ class ShopSettings(BaseModel):
         description="all: every order came from our shoppers, another one is phantom; own: another one is somebody "
         "else's, counted and not judged; auto: all in mode local, own in mode external",
     )
+    crash_at: str = Field(
+        "",
+        pattern=r"^((before|after) (GET|POST|PUT|PATCH|DELETE) /[^ ]*)?$",
+        description="before or after METHOD /route/{as_in}/openapi: the service is killed there (tests)",
+    )
 
 
 class FulfillmentSettings(BaseModel):

@@ -38,7 +38,7 @@ class FakeClaims:
 
     def __init__(self, fate: Fate, state: State = State.REQUESTED, hold_until: datetime | None = None) -> None:
         self.fate, self.now, self.leased, self.due_at = fate, NOW, False, NOW
-        self.row = Claim(7, 1, state, LABEL, hold_until, 0, 1, True, NOW)
+        self.row = Claim(7, 1, state, LABEL, hold_until, 0, 1, True, NOW, "t-7")
         self.events: list[State] = []
 
     async def take(self, limit: int) -> list[Claim]:

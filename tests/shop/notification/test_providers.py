@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 def a_delivery(body: str = "Text", to: str = "a@example.org") -> Delivery:
-    return Delivery(uuid.uuid4(), to, "Grüße", body, "order")
+    return Delivery(uuid.uuid4(), to, "Grüße", body, "order", "t-1")
 
 
 class Sink:
@@ -126,7 +126,7 @@ async def test_a_mail_arrives_as_it_was_meant_and_a_repeat_is_one(sink: Sink) ->
     await provider.close()
     (found,) = await sink.messages()
     assert (found["to"], found["subject"], found["body"]) == (["a@example.org"], "Grüße", "Grüße\n.\n..dots\nend")
-    assert (found["message_id"], found["repeats"]) == (delivery.message_id, 1)
+    assert (found["message_id"], found["repeats"], found["trace_id"]) == (delivery.message_id, 1, "t-1")
 
 
 async def test_a_webhook_arrives_and_a_repeat_is_one(sink: Sink) -> None:
@@ -135,7 +135,7 @@ async def test_a_webhook_arrives_and_a_repeat_is_one(sink: Sink) -> None:
     await provider.deliver(delivery)
     await provider.close()
     (found,) = await sink.messages()
-    assert (found["message_id"], found["repeats"]) == (str(delivery.notification_id), 1)
+    assert (found["message_id"], found["repeats"], found["trace_id"]) == (str(delivery.notification_id), 1, "t-1")
 
 
 async def test_forty_at_once_share_a_few_connections(sink: Sink) -> None:

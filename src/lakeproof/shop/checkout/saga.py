@@ -1,8 +1,6 @@
 """Works on one checkout, step by step, until it ends, nobody gives a clear word, or the time is over."""
 
 import logging
-import os
-import signal
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.metrics import CheckoutMetrics
@@ -10,6 +8,7 @@ from lakeproof.shop.checkout.models import Checkout, Step, Undoing
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused
 from lakeproof.shop.checkout.steps import Steps
 from lakeproof.shop.checkout.store import CheckoutStore, HoldLost
+from lakeproof.shop.crash import crash
 from lakeproof.shop.database.errors import DatabaseTrouble
 
 logger = logging.getLogger(__name__)
@@ -84,8 +83,7 @@ class Saga:
 
     def _crash(self, step: Step, when: str) -> None:
         if self._crash_at == f"{step.value}:{when}":
-            logger.warning("crash on purpose", extra={"step": step, "when": when})
-            os.kill(os.getpid(), signal.SIGKILL)
+            crash(f"{when} {step.value}")
 
 
 def _say(what: str, checkout: Checkout, error: Exception) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.traces import trace_id
 from lakeproof.stack.stack import Stack
 
@@ -52,10 +53,12 @@ class Services:
         data = orjson.dumps(body) if body is not None else None
         try:
             async with self._session.post(self._urls[service] + path, data=data, headers=headers) as answer:
-                text = await answer.read()
+                text = await read_at_most(answer.content.iter_any())
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoClearWord(f"{service}: {type(error).__name__}") from error
+        except AnswerTooLong as error:
+            raise NoClearWord(f"{service}: {error}") from error
         return _read(service, status, text)
 
 

@@ -8,7 +8,7 @@ from lakeproof.shop.checkout.metrics import CheckoutMetrics
 from lakeproof.shop.checkout.saga import Saga
 from lakeproof.shop.checkout.store import CheckoutStore
 from lakeproof.shop.database.errors import DatabaseTrouble
-from lakeproof.shop.traces import trace_id
+from lakeproof.shop.traces import traced
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,5 @@ class Sweeper:
         if held is None:
             return
         checkout, owner = held
-        token = trace_id.set(checkout.trace_id)
-        try:
+        with traced(checkout.trace_id):
             await self._saga.run(checkout, owner, Deadline(self._work_seconds))
-        finally:
-            trace_id.reset(token)

@@ -1,7 +1,6 @@
 """The fulfillment service as a process: `python -m lakeproof.shop.fulfillment.app`."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import uuid
@@ -13,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from lakeproof.lake.object_store import s3_client
+from lakeproof.shop.background import Background
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
 from lakeproof.shop.fulfillment.api import FulfillmentApi, router
@@ -68,12 +68,11 @@ def create_app(shop: ShopSettings, own: FulfillmentSettings, around: Surrounding
         crash_after = Step(own.crash_after) if own.crash_after else None
         worker = LabelWorker(claims, labels, metrics, look_seconds=own.look_seconds, crash_after=crash_after)
         app.state.fulfillments = FulfillmentApi(FulfillmentStore(pool, metrics), shop.request_seconds, worker.wake)
-        working_task = asyncio.create_task(worker.run(), name="label worker")
-        counting_task = asyncio.create_task(Backlog(working, labels, claims, metrics).run(), name="backlog")
+        labelling = Background({"label worker": worker.run()})
+        counting = Background({"backlog": Backlog(working, labels, claims, metrics).run()})
 
         async def ask_worker() -> str:
-            ended = [task.get_name() for task in (working_task, counting_task) if task.done()]
-            return f"ended: {', '.join(ended)}" if ended else ""
+            return labelling.ended or counting.ended or relay.ended
 
         async def ask_kafka() -> str:
             return relay.problem
@@ -88,11 +87,7 @@ def create_app(shop: ShopSettings, own: FulfillmentSettings, around: Surrounding
                 }
         finally:
             worker.stop()
-            counting_task.cancel()
-            await asyncio.wait({working_task, counting_task}, timeout=STOP_SECONDS)
-            working_task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working_task
+            await asyncio.gather(counting.stop(), labelling.stop(STOP_SECONDS))
             labels.close()
             await asyncio.gather(pool.close(1.0), working.close(1.0), asking.close(1.0))
 

@@ -100,6 +100,7 @@ class Claim:
     attempts: int
     has_work: bool
     now: datetime
+    trace_id: str
 
     @property
     def is_held(self) -> bool:
@@ -180,4 +181,5 @@ def _claim(row: Row) -> Claim:
         row["attempts"],
         row["has_work"],
         row["claimed_at"],
+        row["trace_id"],
     )

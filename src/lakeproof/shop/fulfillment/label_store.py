@@ -17,9 +17,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.shop.fulfillment.label import BUCKET, CHAOS, PENDING, Label
 from lakeproof.shop.fulfillment.models import iso
+from lakeproof.shop.traces import trace_id
 
 THREADS = 10  # a batch of the worker's, the listing, a health question
-HOLD_UNTIL, HOLD_VERSION, SHA256 = "hold-until", "hold-version", "sha256"
+HOLD_UNTIL, HOLD_VERSION, SHA256, TRACE_ID = "hold-until", "hold-version", "sha256", "trace-id"
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
@@ -131,6 +132,8 @@ class LabelStore:
 
     async def _put(self, key: str, label: Label, hold_until: datetime | None, hold_version: int) -> None:
         metadata = {SHA256: label.sha256, HOLD_VERSION: str(hold_version)}
+        if trace_id.get():
+            metadata[TRACE_ID] = trace_id.get()
         if hold_until is not None:
             metadata[HOLD_UNTIL] = iso(hold_until)
         await self._call(

@@ -15,16 +15,16 @@ copy away. A label that lies under ready/ and is gone from pending/ was moved by
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from lakeproof.shop.crash import crash
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.fulfillment.claims import Claim, Claims
 from lakeproof.shop.fulfillment.label_store import LabelLook, LabelStore, StoreDown, StoreRefused
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.models import State
+from lakeproof.shop.traces import traced
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,11 @@ class LabelWorker:
         self.problem = problem
 
     async def _do(self, claim: Claim) -> tuple[str, str] | None:
-        """All the steps that one row can take now; what is down, where something is."""
+        """All the steps that one row can take now, in the trace of its request; what is down, where something is."""
+        with traced(claim.trace_id):
+            return await self._do_traced(claim)
+
+    async def _do_traced(self, claim: Claim) -> tuple[str, str] | None:
         try:
             try:
                 await self._steps(claim)
@@ -228,11 +232,12 @@ class LabelWorker:
         after = await self._claims.advance(claim, state)
         if after is None:
             raise _Overtaken
+        logger.info("a label went on", extra={"fulfillment": claim.id, "status": state.value})
         return after
 
     def _crash(self, step: Step) -> None:
         if step is self._crash_after:
-            os.kill(os.getpid(), signal.SIGKILL)
+            crash(f"after {step.value}")
 
 
 def _is_of(claim: Claim, look: LabelLook) -> bool:

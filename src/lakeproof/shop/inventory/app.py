@@ -1,7 +1,5 @@
 """The inventory service as a process: `python -m lakeproof.shop.inventory.app`."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from cassandra.cluster import Cluster
 from fastapi import FastAPI
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.background import Background
 from lakeproof.shop.database.cassandra import Ring
 from lakeproof.shop.database.cassandra_cluster import service_cluster
 from lakeproof.shop.database.errors import DatabaseTrouble
@@ -57,10 +56,7 @@ def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings)
         relay = StockRelay(ring, store, around.kafka, OutboxMetrics(metrics.registry))
         app.state.inventory = InventoryApi(store, shop.request_seconds)
         ring.start()
-        tasks = (
-            asyncio.create_task(sweeper.run(), name="sweeper"),
-            asyncio.create_task(relay.run(), name="relay"),
-        )
+        works = Background({"sweeper": sweeper.run(), "relay": relay.run()})
 
         async def ask_ring() -> str:
             if ring.problem:
@@ -81,8 +77,10 @@ def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings)
             return relay.problem
 
         async def ask_sweeper() -> str:
-            ended = [task.get_name() for task in tasks if task.done()]
-            return f"ended: {', '.join(ended)}" if ended else sweeper.problem
+            return sweeper.problem
+
+        async def ask_tasks() -> str:
+            return works.ended
 
         try:
             yield {
@@ -90,13 +88,10 @@ def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings)
                 "reservation-ttl": ask_ttl,
                 "sweeper": ask_sweeper,
                 "kafka": ask_kafka,
+                "tasks": ask_tasks,
             }
         finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            await works.stop()
             await relay.close()
             await ring.close()
 

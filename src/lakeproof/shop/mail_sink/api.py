@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lakeproof.shop.mail_sink.log import MessageLog, SinkFull
 from lakeproof.shop.mail_sink.messages import MAX_BODY, MAX_SUBJECT, Channel, Message, now
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+from lakeproof.shop.traces import trace_id
 
 router = APIRouter(tags=["sink"])
 
@@ -29,6 +30,7 @@ class MessageBody(BaseModel):
     subject: str
     body: str
     repeats: int
+    trace_id: str
 
 
 class MessagesBody(BaseModel):
@@ -108,7 +110,10 @@ async def receive_webhook(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Take a webhook; it is on the disk before 200 is said."""
-    message = Message("webhook", idempotency_key or uuid.uuid4().hex, "", (body.to,), body.subject, body.body, now())
+    message_id = idempotency_key or uuid.uuid4().hex
+    message = Message(
+        *("webhook", message_id, "", (body.to,), body.subject, body.body, now()), trace_id=trace_id.get()
+    )
     try:
         is_new = await _log(request).accept(message)
     except (OSError, SinkFull) as error:

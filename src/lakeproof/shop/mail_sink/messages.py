@@ -11,12 +11,13 @@ Channel = Literal["email", "webhook"]
 MAX_SUBJECT = 1_000
 MAX_BODY = 65_536
 MAX_RECIPIENTS = 100
+MAX_TRACE_ID = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """`message_id`: what a repeat is recognised by. `at`: when it was first taken, ISO 8601 in UTC. `seq` is 0 until
-    the log has given it one. `repeats`: how often it came again."""
+    the log has given it one. `repeats`: how often it came again. `trace_id`: its X-Trace-Id, or ""."""
 
     channel: Channel
     message_id: str
@@ -27,6 +28,7 @@ class Message:
     at: str
     seq: int = 0
     repeats: int = 0
+    trace_id: str = ""
 
     @property
     def key(self) -> str:
@@ -40,6 +42,7 @@ class Message:
             to=self.to[:MAX_RECIPIENTS],
             subject=self.subject[:MAX_SUBJECT],
             body=self.body[:MAX_BODY],
+            trace_id=self.trace_id[:MAX_TRACE_ID],
         )
 
     def to_line(self) -> bytes:

@@ -53,7 +53,10 @@ def read_mail(content: bytes, sender: str, to: list[str]) -> Message:
     mail = email.message_from_bytes(content)
     message_id = _header(mail, "Message-ID") or f"<{uuid.uuid4().hex}@mail-sink>"
     body = next((_text(part) for part in mail.walk() if part.get_content_maintype() == "text"), "")
-    return Message("email", message_id[:998], sender, tuple(to), _header(mail, "Subject"), body, now())
+    trace = _header(mail, "X-Trace-Id")
+    return Message(
+        "email", message_id[:998], sender, tuple(to), _header(mail, "Subject"), body, now(), trace_id=trace
+    )
 
 
 def _header(mail: MailMessage, name: str) -> str:

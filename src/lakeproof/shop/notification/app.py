@@ -1,7 +1,6 @@
 """The notification service as a process: `python -m lakeproof.shop.notification.app`."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from fastapi import FastAPI
 
 from lakeproof.lake.capture.topics import CDC_TOPIC
 from lakeproof.shop import redis_connection
+from lakeproof.shop.background import Background
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
 from lakeproof.shop.event_consumer import EventConsumer
@@ -25,7 +25,7 @@ from lakeproof.shop.notification.models import Channel
 from lakeproof.shop.notification.providers import MailProvider, Provider, WebhookProvider
 from lakeproof.shop.notification.sender import Retries, Sender, Worker
 from lakeproof.shop.notification.store import NotificationStore
-from lakeproof.shop.outbox import RELAY_SECONDS, relaying
+from lakeproof.shop.outbox import RELAY_SECONDS, OutboxRelay, relaying
 from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import NotificationSettings, ShopSettings
 from lakeproof.stack.stack import Stack
@@ -111,51 +111,54 @@ class Works:
         self._consumer = EventConsumer(
             around.kafka, reader.take, group=GROUP, topics=around.reads, begin_at_end=frozenset({CDC_TOPIC})
         )
-        self._working: asyncio.Task[None] | None = None
+        self._working = Background({})
         self.api = NotificationApi(
             NotificationStore(pool, metrics), self._for_callers, shop.request_seconds, self._worker.wake
         )
 
     def start(self) -> None:
         """Send what is due, and read others' events."""
-        self._working = asyncio.create_task(self._worker.run(), name="worker")
+        self._working = Background({"worker": self._worker.run()})
         if self._around.reads:
             self._consumer.start()
 
     async def stop(self) -> None:
         """End what is under way, then close everything."""
-        assert self._working is not None
         self._worker.stop()
-        await asyncio.gather(self._consumer.stop(), asyncio.wait({self._working}, timeout=STOP_SECONDS))
-        await self._for_callers.finish(STOP_SECONDS)
-        self._working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._working
+        await asyncio.gather(
+            self._consumer.stop(), self._working.stop(STOP_SECONDS), self._for_callers.finish(STOP_SECONDS)
+        )
         for provider in self._providers.values():
             await provider.close()
         await asyncio.gather(self._customers.close(), self._limiter.close(), self._asking_redis.aclose())
         await asyncio.gather(*(pool.close(1.0) for pool in self._pools))
 
-    def questions(self) -> Mapping[str, Question]:
-        """What /health asks."""
+    def questions(self, relay: OutboxRelay) -> Mapping[str, Question]:
+        """What /health asks. `relay`: of this service's own events."""
+
+        async def ask_kafka() -> str:
+            return relay.problem or await self._consumer.problem()
+
+        async def ask_workers() -> str:
+            return self._ended or relay.ended
+
         return {
             "postgres": lambda: ask(self._asking, "notifications"),
             "redis": lambda: redis_connection.problem_of(self._asking_redis),
             "mail-sink": lambda: _ask_mail(self._around.mail),
-            "kafka": self._consumer.problem,
+            "kafka": ask_kafka,
             "order-service": self._ask_order_service,
-            "workers": self._ask_workers,
+            "workers": ask_workers,
         }
 
     async def _ask_order_service(self) -> str:
         """It is asked only where an event does not tell its customer."""
         return self._customers.problem
 
-    async def _ask_workers(self) -> str:
-        ended = ["worker"] if self._working is None or self._working.done() else []
-        if self._around.reads and not self._consumer.is_running:
-            ended.append("reader of events")
-        return f"ended: {', '.join(ended)}" if ended else ""
+    @property
+    def _ended(self) -> str:
+        reads = not self._around.reads or self._consumer.is_running
+        return self._working.ended or ("" if reads else "ended: reader of events")
 
 
 def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundings) -> FastAPI:
@@ -168,8 +171,8 @@ def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundin
         app.state.notifications = works.api
         works.start()
         try:
-            async with relaying(around.connect_relay, around.kafka, around.events_of, metrics.registry):
-                yield works.questions()
+            async with relaying(around.connect_relay, around.kafka, around.events_of, metrics.registry) as relay:
+                yield works.questions(relay)
         finally:
             await works.stop()
 

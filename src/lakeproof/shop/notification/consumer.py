@@ -23,6 +23,7 @@ from lakeproof.shop.notification.incoming import (
 )
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import DropReason
+from lakeproof.shop.traces import traced
 
 logger = logging.getLogger(__name__)
 
@@ -77,15 +78,21 @@ class EventReader:
         if found.customer_id is not None:
             return Addressed(found, found.customer_id)
         assert found.order_id is not None
+        with traced(found.trace_id):
+            return await self._ask_whose(record, found, found.order_id, dropped)
+
+    async def _ask_whose(
+        self, record: Record, found: Wanted, order_id: int, dropped: list[Dropped]
+    ) -> Addressed | None:
         while True:
             try:
-                owner = await self._customers.of_order(found.order_id)
+                owner = await self._customers.of_order(order_id)
             except NobodyAnswers as error:
                 logger.warning("events wait for the order service", extra={"reason": str(error)})
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             if owner is None:
-                why = f"there is no order {found.order_id}"
+                why = f"there is no order {order_id}"
                 self._pass_over(record, DropReason.INVALID_PAYLOAD, why, dropped, found.event_id)
                 return None
             if owner.by_checkout and found.told_by_receipt:

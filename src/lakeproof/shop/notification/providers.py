@@ -4,6 +4,7 @@ The same notification always carries the same Message-ID (or Idempotency-Key), s
 """
 
 import asyncio
+import contextlib
 import re
 import smtplib
 import uuid
@@ -17,6 +18,7 @@ from typing import Protocol
 import httpx
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.notification.requests import SUBJECT_PATTERN
 
 SENDER = "shop@lakeproof.example"
@@ -27,13 +29,14 @@ MAX_LINE = 990  # a mail's line may have 998 bytes
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a provider needs to know."""
+    """What a provider needs to know. `trace_id`: a plain token (shop/traces.py), or "" for none."""
 
     notification_id: uuid.UUID
     to: str
     subject: str
     body: str
     topic: str
+    trace_id: str = ""
 
     @property
     def message_id(self) -> str:
@@ -171,6 +174,7 @@ def mail_of(delivery: Delivery) -> bytes:
         f"Date: {formatdate()}",
         f"Message-ID: {delivery.message_id}",
         f"X-Topic: {delivery.topic}",
+        *([f"X-Trace-Id: {delivery.trace_id}"] if delivery.trace_id else []),
         "MIME-Version: 1.0",
         "Content-Type: text/plain; charset=utf-8",
         f"Content-Transfer-Encoding: {encoding}",
@@ -193,10 +197,13 @@ class WebhookProvider:
     async def deliver(self, delivery: Delivery) -> None:
         """As Provider."""
         body = {"to": delivery.to, "subject": delivery.subject, "body": delivery.body, "topic": delivery.topic}
-        headers = {"idempotency-key": str(delivery.notification_id)}
+        headers = {"idempotency-key": str(delivery.notification_id), "x-trace-id": delivery.trace_id}
         try:
             async with asyncio.timeout(self._seconds):
-                answer = await self._client.post(self._url, json=body, headers=headers)
+                async with self._client.stream("POST", self._url, json=body, headers=headers) as answer:
+                    # Only the status counts; what is read to its end leaves the connection for the next one.
+                    with contextlib.suppress(AnswerTooLong):
+                        await read_at_most(answer.aiter_raw())
         except (TimeoutError, httpx.ReadTimeout) as error:
             raise ProviderFailed(f"no answer within {self._seconds:g} s", unclear=True) from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:

@@ -146,7 +146,9 @@ class Sender:
         started = time.perf_counter()
         failure: ProviderFailed | None = None
         try:
-            await self._providers[one.channel].deliver(Delivery(one.id, one.to, one.subject, one.body, one.topic))
+            await self._providers[one.channel].deliver(
+                Delivery(one.id, one.to, one.subject, one.body, one.topic, trace_id.get())
+            )
         except ProviderFailed as error:
             failure = error
         self._metrics.send_latency.observe(time.perf_counter() - started)

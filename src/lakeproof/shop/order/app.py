@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, FastAPI
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.background import Background
 from lakeproof.shop.checkout.api import CheckoutApi
 from lakeproof.shop.checkout.api import router as checkout_router
 from lakeproof.shop.checkout.metrics import CheckoutMetrics
@@ -99,8 +100,8 @@ async def _checkouts(
     pool: ConnectionPool[Connection],
     orders: OrderStore,
     metrics: OrderMetrics,
-) -> AsyncIterator["asyncio.Task[None]"]:
-    """Gives the sweeper's task."""
+) -> AsyncIterator[Background]:
+    """Gives the running sweeper."""
     own = checkouts.settings
     counted = CheckoutMetrics(metrics.registry)
     async with Services(checkouts.urls, call_seconds=own.call_seconds) as services:
@@ -108,14 +109,13 @@ async def _checkouts(
         saga = Saga(store, Steps(services, orders, own.call_seconds), counted, crash_at=own.crash_at)
         app.state.checkouts = CheckoutApi(store, saga, settings.request_seconds)
         sweeper = Sweeper(store, saga, counted, pause_seconds=own.sweep_seconds, work_seconds=own.work_seconds)
-        task = asyncio.create_task(sweeper.run(), name="checkout sweeper")
-        yield task
-        task.cancel()
-        await asyncio.wait([task])
+        works = Background({"checkout sweeper": sweeper.run()})
+        yield works
+        await works.stop()
 
 
-async def _ask_sweeper(sweeper: "asyncio.Task[None]") -> str:
-    return f"it ended: {sweeper.exception()!r}" if sweeper.done() and not sweeper.cancelled() else ""
+async def _ask_sweeper(works: Background) -> str:
+    return works.ended
 
 
 async def _ask_database(pool: ConnectionPool[Connection]) -> str:

@@ -55,10 +55,13 @@ def create_app(settings: ShopSettings, around: Surroundings) -> FastAPI:
         async def ask_kafka() -> str:
             return relay.problem
 
+        async def ask_tasks() -> str:
+            return relay.ended
+
         try:
             async with relaying(around.connect_relay, around.kafka, around.events_of, metrics.registry) as relay:
                 app.state.payments = PaymentApi(PaymentStore(pool, metrics, relay.wake), settings.request_seconds)
-                yield {"postgres": lambda: ask(own, "payments"), "kafka": ask_kafka}
+                yield {"postgres": lambda: ask(own, "payments"), "kafka": ask_kafka, "tasks": ask_tasks}
         finally:
             await asyncio.gather(pool.close(), own.close())
 

@@ -1,7 +1,6 @@
 """The support service as a process: `python -m lakeproof.shop.support.app`."""
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from cassandra.cluster import Cluster
 from fastapi import APIRouter, FastAPI
 
 from lakeproof.lake.object_store import s3_client
+from lakeproof.shop.background import Background
 from lakeproof.shop.database.cassandra_cluster import service_cluster
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
@@ -90,15 +90,12 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
         app.state.customer_orders = orders
         caretaker = Caretaker(files, AttachmentStore(caring, metrics.database), metrics)
         listener = Listener(functools.partial(open_consumer, around.kafka), cache)
-        tasks = [
-            asyncio.create_task(caretaker.run(), name="caretaker"),
-            asyncio.create_task(listener.run(), name="listener"),
-            asyncio.create_task(settle_owed(cache), name="owed invalidations"),
-        ]
+        works = Background(
+            {"caretaker": caretaker.run(), "listener": listener.run(), "owed invalidations": settle_owed(cache)}
+        )
 
         async def ask_tasks() -> str:
-            ended = [task.get_name() for task in tasks if task.done()]
-            return f"ended: {', '.join(ended)}" if ended else ""
+            return works.ended or relay.ended
 
         async def ask_kafka() -> str:
             return relay.problem
@@ -118,11 +115,7 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
                     **{f"{name}-service": functools.partial(sources.ask_health, name) for name in sources.on},
                 }
         finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            await works.stop()
             await asyncio.gather(redis.aclose(), asked_redis.aclose())
             await asyncio.gather(pool.close(1.0), caring.close(1.0), asking.close(1.0), orders.close())
 

@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 
 from lakeproof.errors import InvalidInput
+from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.models import iso
 from lakeproof.shop.support.timeline import (
@@ -28,7 +29,6 @@ from lakeproof.stack.stack import Stack
 
 logger = logging.getLogger(__name__)
 
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
 HEALTH_SECONDS = 0.8
 
 _OK = Source(SourceState.OK)
@@ -156,12 +156,9 @@ class Sources:
         """Raises: _Failed."""
         try:
             async with self._session.get(url, headers={"X-Trace-Id": trace_id.get() or "support"}) as answer:
-                body = bytearray()
-                async for chunk in answer.content.iter_any():
-                    body += chunk
-                    if len(body) > MAX_ANSWER_BYTES:
-                        raise _Failed("http", f"its answer has more than {MAX_ANSWER_BYTES} bytes")
-                return answer.status, bytes(body)
+                return answer.status, await read_at_most(answer.content.iter_any())
+        except AnswerTooLong as error:
+            raise _Failed("http", str(error)) from error
         except TimeoutError as error:
             raise _Failed("http", f"no answer within {self._seconds:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
