@@ -137,7 +137,7 @@ def data_of(verdicts: Iterable[Verdict]) -> dict[str, Any]:
     for verdict in verdicts:
         for name, value in verdict.numbers.items():
             if name in counts:
-                # The worst that any check saw.
+                # The worst that any check saw; a name has one meaning in all of them.
                 counts[name] = max(int(value), counts[name] or 0)
             elif name.startswith(ROWS):
                 engines[name.removeprefix(ROWS)] = int(value)
