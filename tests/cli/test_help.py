@@ -1,8 +1,10 @@
 """Every command explains itself: a purpose, examples that can be typed, its exit codes."""
 
+import re
 import shlex
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +19,7 @@ from lakeproof.cli.examples import EXAMPLES
 from lakeproof.cli.incident_name import check_name as check_incident
 from lakeproof.errors import InvalidInput
 from lakeproof.install.recipe import load_recipes
+from lakeproof.lake import job as lake_job
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.publish import history, tags
 from lakeproof.processes.logquery import parse as parse_query
@@ -122,6 +125,13 @@ def test_the_fixes_and_arguments_in_examples_are_those_of_their_scenario_and_fau
             parse_arguments(fault.arguments, parse_pairs(given["arg"]), fault.id)
             looked_at += 1
     assert looked_at == 2
+
+
+def test_query_names_the_tables_that_the_lake_s_jobs_write() -> None:
+    jobs = Path(lake_job.__file__ or "").parent.parent / "jobs"
+    tables = {f"{path.parent.name}.{path.stem}" for path in jobs.glob("*/*.sql")}
+    assert len(tables) > 10
+    assert set(re.findall(r"\b(?:oltp|shop)\.\w+", COMMANDS["query"].help)) == tables
 
 
 def test_a_hash_that_is_too_short_is_no_example() -> None:
