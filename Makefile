@@ -39,9 +39,9 @@ test-engines: ## each component starts, answers, dies, comes back
 	$(PYTEST) -q -m "engines and not proof" --no-skips --durations=15 tests/engines
 
 .PHONY: proof
-proof: setup ## the long tier, not in CI: kill -9 of everything, wrong fixes, residue, named causes (docs/proofs.md)
+proof: setup ## the long tier, not in CI, goes on where it was cut off: kills, wrong fixes, residue (docs/proofs.md)
 	@$(VENV)/lakeproof setup --only spark $(filter --yes,$(ARGS))
-	$(PYTEST) -q -m proof --no-skips tests
+	$(PYTEST) -q -p tests.proof_record -m proof --no-skips tests
 
 .PHONY: test-drills
 test-drills: ## whole drills on the whole stack

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lakeproof.install.doctor import NEEDED_FREE_GB
+from lakeproof.install.recipe import load_recipes
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -19,3 +22,22 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"make ([a-z][a-z-]+)", (ROOT / "README.md").read_text()))
     assert named - targets == set()
+
+
+def test_both_documents_ask_for_the_disk_that_doctor_asks_for() -> None:
+    for name in ("README.md", "docs/set-up.md"):
+        text = (ROOT / name).read_text()
+        assert re.findall(r"(\d+) G\w+ of disk", text) == [str(NEEDED_FREE_GB)], name
+
+
+def test_both_documents_name_one_size_of_the_first_set_up_and_it_is_that_of_the_recipes() -> None:
+    recipes = [recipe for recipe in load_recipes().values() if not recipe.on_request]
+    packages = [line.split("\t")[2] for line in (ROOT / "third_party/apt.tsv").read_text().splitlines()[2:] if line]
+    python = re.search(r"^SYNC_MB=(\d+)", (ROOT / "scripts/bootstrap.sh").read_text(), re.MULTILINE)
+    assert python is not None
+    whole = sum(recipe.download_mb for recipe in recipes) + sum(map(int, packages)) + int(python.group(1))
+    said = re.search(r"([\d.]+) GB of downloads", (ROOT / "README.md").read_text())
+    measured = re.search(r"([\d.]+) GB downloaded", (ROOT / "docs/set-up.md").read_text())
+    assert said is not None and measured is not None
+    assert said.group(1) == measured.group(1)
+    assert abs(float(said.group(1)) - whole / 1000) <= 0.15

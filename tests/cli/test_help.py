@@ -1,13 +1,35 @@
 """Every command explains itself: a purpose, examples that can be typed, its exit codes."""
 
+import re
 import shlex
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer
 
+from lakeproof.arguments import parse_arguments, parse_pairs
+from lakeproof.bench.benchmark import find as benchmark
 from lakeproof.cli.app import build
+from lakeproof.cli.drill import _steps as fix_steps
 from lakeproof.cli.examples import EXAMPLES
+from lakeproof.cli.incident_name import check_name as check_incident
+from lakeproof.errors import InvalidInput
+from lakeproof.install.recipe import load_recipes
+from lakeproof.lake import job as lake_job
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.publish import history, tags
+from lakeproof.processes.logquery import parse as parse_query
+from lakeproof.processes.protocol import SIGNALS
+from lakeproof.scenarios.catalog import load_catalog
+from lakeproof.stack.components import find as component
+from lakeproof.stack.engines.cassandra_config import NODES
+
+CATALOG = load_catalog()
+INCIDENT_COMMANDS = ("ack", "export", "note", "rca", "resolve", "review", "show")
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -39,8 +61,8 @@ def test_a_command_says_its_purpose_its_exit_codes_and_how_it_is_typed(name: str
     assert "Example" in text
 
 
-@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
-def test_an_example_can_be_typed(line: str) -> None:
+def typed(line: str) -> tuple[str, dict[str, Any]]:
+    """The command of an example and the values that are typed in it, each through the parser of the command line."""
     words = shlex.split(line)
     if words[0] == "eval":
         words = ["env"]
@@ -48,7 +70,73 @@ def test_an_example_can_be_typed(line: str) -> None:
     name = next(
         name for name in sorted(COMMANDS, key=len, reverse=True) if words[: len(name.split())] == name.split()
     )
-    COMMANDS[name].make_context(name, words[len(name.split()) :])
+    context = COMMANDS[name].make_context(name, words[len(name.split()) :])
+    sources = {each: context.get_parameter_source(each) for each in context.params}
+    given = [each for each, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    return name, {each: context.params[each] for each in given}
+
+
+# What the command line takes as it comes, and the command itself reads: by command and parameter, else by parameter.
+READ_BY: dict[str, Callable[[str], object]] = {
+    "at": history.hash_digits,
+    "hash": history.hash_digits,
+    "lake tag name": tags.check_name,
+    "incident": check_incident,
+    **dict.fromkeys([f"incident {each} name" for each in INCIDENT_COMMANDS], check_incident),
+    **dict.fromkeys(["capture register name", "capture new-slot name"], find_connector),
+    **dict.fromkeys(
+        ["kill name", "logs name", "scale name", "start name", "stop name", "names", "service"], component
+    ),
+    "ring replace name": lambda name: NODES.index(name),
+    "bench name": benchmark,
+    **dict.fromkeys(["demo scenario", "up scenario", "drill name", "runbook show name"], CATALOG.scenario),
+    **dict.fromkeys(["fault inject name", "fault remove name"], CATALOG.faults.__getitem__),
+    "action": CATALOG.mitigations.__getitem__,
+    "signal": SIGNALS.__getitem__,
+    "query": parse_query,
+    "only": load_recipes().__getitem__,
+    "lang": ("vi", "en").index,
+    "base_url": httpx.URL,
+}
+# Words of a person, SQL (tests/lake/query/test_statement.py), or read together with another value, below.
+AS_IT_COMES = {"text", "title", "root_cause", "sql", "fix", "arg"}
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+def test_an_example_can_be_typed_and_its_values_are_read_by_the_command(line: str) -> None:
+    name, given = typed(line)
+    for parameter, value in given.items():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(each, StrEnum) or not isinstance(each, str) or parameter in AS_IT_COMES:
+                continue  # a number, a path or a choice: read by the command line
+            read = READ_BY.get(f"{name} {parameter}") or READ_BY[parameter]
+            read(each)
+
+
+def test_the_fixes_and_arguments_in_examples_are_those_of_their_scenario_and_fault() -> None:
+    looked_at = 0
+    for line in (line for lines in EXAMPLES.values() for line in lines):
+        _, given = typed(line)
+        if "fix" in given:
+            assert fix_steps(CATALOG, CATALOG.scenario(given["name"]), given["fix"])
+            looked_at += 1
+        if "arg" in given:
+            fault = CATALOG.faults[given["name"]]
+            parse_arguments(fault.arguments, parse_pairs(given["arg"]), fault.id)
+            looked_at += 1
+    assert looked_at == 2
+
+
+def test_query_names_the_tables_that_the_lake_s_jobs_write() -> None:
+    jobs = Path(lake_job.__file__ or "").parent.parent / "jobs"
+    tables = {f"{path.parent.name}.{path.stem}" for path in jobs.glob("*/*.sql")}
+    assert len(tables) > 10
+    assert set(re.findall(r"\b(?:oltp|shop)\.\w+", COMMANDS["query"].help)) == tables
+
+
+def test_a_hash_that_is_too_short_is_no_example() -> None:
+    with pytest.raises(InvalidInput):
+        READ_BY["at"]("3f2a")
 
 
 def test_no_example_is_of_another_command() -> None:

@@ -1,7 +1,7 @@
 """A toy stack for drills: one lamp that can be covered, seen by a probe, an alert, a desk and shoppers."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -225,9 +225,11 @@ def world(lamp: Lamp, home: Path) -> World:
     )
 
 
-def drill(lamp: Lamp, home: Path, fix: str | None = None) -> Drill:
+def drill(
+    lamp: Lamp, home: Path, fix: str | None = None, progress: Callable[[str], None] = lambda text: None
+) -> Drill:
     """A drill of the toy scenario, ready to run."""
     surroundings = world(lamp, home)
     plan = make_plan([surroundings.catalog.scenarios["dark-lamp"]])
     steps = None if fix is None else (Step(fix),)
-    return Drill(surroundings, plan, DrillOptions(1, home / "report", "run-1", steps), lambda text: None)
+    return Drill(surroundings, plan, DrillOptions(1, home / "report", "run-1", steps), progress)

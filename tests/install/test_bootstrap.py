@@ -82,6 +82,31 @@ def test_debian_12_without_python_and_jdk_is_told_both_before_any_download(machi
     assert machine.is_untouched()
 
 
+def has_jdk(machine: Machine, version: str, modules: str = "java.base jdk.incubator.vector") -> None:
+    home = machine.system / "usr/lib/jvm" / f"jdk-{version}"
+    (home / "bin").mkdir(parents=True)
+    for name in ("java", "javac"):
+        (home / "bin" / name).write_text("#!/bin/sh\n")
+        (home / "bin" / name).chmod(0o755)
+    (home / "release").write_text(f'JAVA_VERSION="{version}"\nMODULES="{modules}"\n')
+
+
+def test_a_jdk_that_is_too_old_is_as_none_although_it_has_the_module(machine: Machine) -> None:
+    machine.is_debian("12")
+    machine.has_program("apt-get")
+    has_jdk(machine, "21.0.7")
+    has_jdk(machine, "23.0.2")
+    refused = machine.bootstrap("--yes")
+    assert refused.returncode == 1
+    assert "Temurin 25" in refused.stderr
+    assert machine.is_untouched()
+    has_jdk(machine, "24")
+    # Python is still missing, the JDK no more.
+    later = machine.bootstrap("--yes")
+    assert "no Python >= 3.12" in later.stderr
+    assert "Temurin" not in later.stderr
+
+
 def test_debian_13_gets_both_from_apt_and_they_are_listed(machine: Machine) -> None:
     machine.is_debian("13")
     machine.has_program("apt-get")

@@ -49,6 +49,15 @@ def test_a_jdk_without_the_vector_module_does_not_do(tmp_path: Path) -> None:
         java.find_vector_java()
 
 
+def test_a_jdk_that_is_too_old_does_not_do_although_it_has_the_module(tmp_path: Path) -> None:
+    make_home(tmp_path / "jvm" / "21", "21.0.7", f"java.base {java.VECTOR_MODULE}")
+    make_home(tmp_path / "jvm" / "23", "23.0.2", f"java.base {java.VECTOR_MODULE}")
+    with pytest.raises(java.NoJava, match="no JDK >= 24"):
+        java.find_vector_java()
+    wanted = make_home(tmp_path / "jvm" / "24", "24", f"java.base {java.VECTOR_MODULE}")
+    assert java.find_vector_java() == wanted / "bin" / "java"
+
+
 def test_the_tested_release_with_a_compiler_is_preferred(tmp_path: Path) -> None:
     modules = f"java.base {java.VECTOR_MODULE}"
     make_home(tmp_path / "jvm" / "a", "26", modules)

@@ -82,7 +82,9 @@ def judge(now: dict[str, Value], counted: dict[str, Value], before: dict[str, Va
     }
     asked = sum(grown.values())
     bad = grown["refused"] + max(0, grown["unclear"])
-    numbers = {name: float(count) for name, count in grown.items()} | {"restarted_outside": float(len(touched))}
+    # Not the names of what `no_order_lost` counts: orders there, calls here.
+    numbers = {f"calls_{name}": float(count) for name, count in grown.items()}
+    numbers["restarted_outside"] = float(len(touched))
     problems = []
     if touched:
         problems.append(f"restarted outside the scenario: {', '.join(touched)}")

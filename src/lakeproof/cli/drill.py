@@ -70,6 +70,7 @@ def drill(
     from lakeproof.drills.live import live_world
     from lakeproof.drills.lock import one_drill
     from lakeproof.drills.series import ALL, run_series
+    from lakeproof.processes.client import SupervisorClient
     from lakeproof.scenarios.catalog import load_catalog
     from lakeproof.stack.stack import load_stack
 
@@ -87,6 +88,8 @@ def drill(
         raise InvalidInput("it mends one scenario", where="--fix", next_action="name that scenario alone")
     steps = _steps(catalog, catalog.scenario(name), fix) if fix is not None else None
     looks_on = HEALTHY_MINUTES if minutes is None else minutes
+    # Before anything is changed: at the baseline old faults would be out, and shoppers' leftovers settled.
+    SupervisorClient(stack).require_ours()
     folder = (report or stack.reports_dir / f"{name}-{_now()}").absolute()
 
     def run(scenario: str, to: Path) -> "DrillReport":

@@ -1,5 +1,6 @@
 """What commands print: data as JSON or as a table, progress on stderr, errors as one line and an exit code."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -31,8 +32,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def say(text: str) -> None:
-    """Progress, on stderr."""
-    stderr.print(text, markup=False)
+    """Progress, on stderr; what cannot be written there (a log on a full disk) is lost, the work goes on."""
+    with contextlib.suppress(OSError):
+        stderr.print(text, markup=False)
 
 
 def fail(error: LakeproofError) -> int:

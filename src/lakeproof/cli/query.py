@@ -23,8 +23,11 @@ def query(
 ) -> None:
     """Ask the lake: every table of the statement is read at one published hash.
 
-    Tables are oltp.orders, oltp.order_items, oltp.order_events, oltp.cdc_heartbeat. Only reading statements are
-    taken. `lakeproof lake log` lists the hashes and until when each can be read.
+    MariaDB's tables are oltp.orders, oltp.order_items, oltp.order_events, oltp.cdc_heartbeat. PostgreSQL's, where
+    shop-capture is part of the stack, are shop.payments, shop.payment_events, shop.fulfillments,
+    shop.fulfillment_events, shop.cases, shop.case_events, shop.case_messages, shop.case_attachments,
+    shop.notifications, shop.preferences, shop.cdc_heartbeat. `lakeproof lake show HASH` lists those of a hash,
+    `lakeproof lake log` the hashes and until when each can be read. Only reading statements are taken.
 
     Exit 0 answered, 1 refused by the engine, 2 not a reading statement, 3 no engine or no published hash to ask.
     """

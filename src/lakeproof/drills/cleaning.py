@@ -1,6 +1,8 @@
 """The end of a drill, however it ended: wrong fixes undone, the fault out, and what is left behind all the same."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
@@ -8,11 +10,13 @@ from lakeproof.drills.alert_watch import AlertWatch
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.verification import Judged
 from lakeproof.drills.world import World
-from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
+from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault
 from lakeproof.probes.reading import Reading
 from lakeproof.scenarios.causes import Step
+
+log = logging.getLogger(__name__)
 
 END = "end"
 # Counts of rows that a repair of the service does not bring back.
@@ -33,36 +37,47 @@ def remove_old_faults(world: World, journal: Journal) -> None:
         records.remove(world.stack, fault)
 
 
+def attempt(what: str, do: Callable[[], object], journal: Journal) -> None:
+    """Do it; where it cannot be done, say so (`what`: what that means) and go on with the next. Never raises."""
+    try:
+        do()
+    except LakeproofError as error:
+        journal.write(END, f"{what}: {error.message}")
+    except Exception as error:  # the top of a drill: a bug here must not keep the fault in the stack
+        log.exception("the end of a drill: %s", what)
+        journal.write(END, f"{what}: {type(error).__name__}: {error}")
+
+
 def undo_steps(world: World, steps: Sequence[Step], journal: Journal) -> None:
     """Take back what steps left that is no repair, the last one first. Never raises on purpose."""
     for step in reversed(steps):
-        mitigation = world.catalog.mitigations[step.id]
-        if mitigation.undo is None:
-            continue
-        try:
-            mitigation.undo(world.stack, parse_arguments(mitigation.arguments, step.arguments, step.id))
-            journal.write(END, f"undone: {step.id}")
-        except LakeproofError as error:
-            journal.write(END, f"not undone: {step.id}: {error.message}")
+        attempt(f"not undone: {step.id}", partial(_undo, world, step, journal), journal)
 
 
-def take_out(world: World, faults: Sequence[Fault], alerts: AlertWatch, seconds: float, journal: Journal) -> None:
-    """Remove those on record, the last one first, and wait for the alerts to clear. Never raises on purpose."""
+def _undo(world: World, step: Step, journal: Journal) -> None:
+    mitigation = world.catalog.mitigations[step.id]
+    if mitigation.undo is not None:
+        mitigation.undo(world.stack, parse_arguments(mitigation.arguments, step.arguments, step.id))
+        journal.write(END, f"undone: {step.id}")
+
+
+def take_out(world: World, faults: Sequence[Fault], journal: Journal) -> bool:
+    """Remove those on record, the last one first. Never raises on purpose. False where none was on record."""
     on_record = {record.fault for record in records.recorded(world.stack)}
-    if not on_record & {fault.id for fault in faults}:
-        return
-    for fault in reversed(faults):
-        if fault.id not in on_record:
-            continue
-        try:
-            records.remove(world.stack, fault)
-            journal.write(END, "the fault is out")
-        except LakeproofError as error:
-            journal.write(END, f"the fault is still in: {error.message}")
-    try:
-        Deadline(seconds).wait_for("the alerts to clear", lambda: None if alerts.still_firing() else True, every=1.0)
-    except (DeadlineExpired, CouldNotLook) as error:
-        journal.write(END, error.message)
+    found = [fault for fault in reversed(faults) if fault.id in on_record]
+    for fault in found:
+        attempt("the fault is still in", partial(_take_out, world, fault, journal), journal)
+    return bool(found)
+
+
+def _take_out(world: World, fault: Fault, journal: Journal) -> None:
+    records.remove(world.stack, fault)
+    journal.write(END, "the fault is out")
+
+
+def await_clear(alerts: AlertWatch, seconds: float) -> None:
+    """Until the alerts that fired fire no more. Raises: DeadlineExpired, CouldNotLook."""
+    Deadline(seconds).wait_for("the alerts to clear", lambda: None if alerts.still_firing() else True, every=1.0)
 
 
 def look_inventory(world: World) -> Mapping[str, Reading]:

@@ -6,15 +6,16 @@ The truth is read at the end only, to judge the diagnosis. Whatever happens, the
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.drills.alert_watch import AlertWatch
-from lakeproof.drills.cleaning import residue, take_out, undo_steps
+from lakeproof.drills.cleaning import attempt, await_clear, residue, take_out, undo_steps
 from lakeproof.drills.diagnosis import Diagnosis, Finding
 from lakeproof.drills.examination import examined
 from lakeproof.drills.journal import Journal
-from lakeproof.drills.judging import against_truth, worst_of
+from lakeproof.drills.judging import against_truth, conclude, worst_of
 from lakeproof.drills.mending import mend
 from lakeproof.drills.new_incident import NewIncident
 from lakeproof.drills.phase_runner import PhaseRunner
@@ -51,22 +52,22 @@ class Drill:
         self._steps: list[Step] = []
 
     def run(self) -> DrillReport:
-        """All phases. Raises: KeyboardInterrupt, once the fault is out and the report written."""
-        with marking(self.options.run):
-            return self._run_through()
+        """All phases.
 
-    def _run_through(self) -> DrillReport:
-        try:
-            self._phases()
-        except KeyboardInterrupt:
-            self.report.reasons.append("interrupted")
-            self.journal.write("end", "interrupted: taking the fault out")
-            raise
-        finally:
-            self._clean()
-            self._close_incident()
-            self._conclude()
-            self.report.write(self.options.folder)
+        Raises, once the fault is out: KeyboardInterrupt; TerminalError where the report cannot be written.
+        """
+        with marking(self.options.run), ExitStack() as end:
+            # The last one first, and each of them even where the one before it raised.
+            end.callback(self.report.write, self.options.folder)
+            end.callback(self._conclude)
+            end.callback(self._close_incident)
+            end.callback(self._clean)
+            try:
+                self._phases()
+            except KeyboardInterrupt:
+                self.report.reasons.append("interrupted")
+                self.journal.write("end", "interrupted: taking the fault out")
+                raise
         return self.report
 
     def _phases(self) -> None:
@@ -246,26 +247,29 @@ class Drill:
     # the end
 
     def _clean(self) -> None:
-        """Stop shoppers, undo what wrong fixes left, take the fault out. Safe to repeat; never raises on purpose."""
-        try:
-            stop_shoppers(self.world.traffic, self.journal)
-        except LakeproofError as error:
-            self.journal.write("end", f"shoppers did not stop: {error.message}")
+        """Undo what wrong fixes left, take the fault out, stop shoppers. Safe to repeat; never raises on purpose.
+
+        Shoppers wait for answers when they stop: with the fault in the stack some would never come.
+        """
         steps, self._steps = self._steps, []
         undo_steps(self.world, steps, self.journal)
         faults = [self.world.catalog.faults[step.id] for step in self.plan.faults]
-        take_out(self.world, faults, self._alerts, self.plan.budgets.recover, self.journal)
+        was_in = take_out(self.world, faults, self.journal)
+        attempt("shoppers did not stop", lambda: stop_shoppers(self.world.traffic, self.journal), self.journal)
+        if was_in:
+            seconds = self.plan.budgets.recover
+            attempt("not seen to be calm", lambda: await_clear(self._alerts, seconds), self.journal)
 
     def _close_incident(self) -> None:
         """Where no review closed it: say that the drill ended before its time. Never raises on purpose."""
         reviewed = any(record.phase is Phase.REVIEW for record in self.report.phases)
         if self.report.incident is None or reviewed:
             return
-        try:
-            for incident in self._incident.find_all():
-                self.world.desk.resolve(incident, "the drill ended early, and took its fault out")
-        except LakeproofError as error:
-            self.journal.write("end", f"{self.report.incident} is still open: {error.message}")
+        attempt(f"{self.report.incident} is still open", self._resolve_early, self.journal)
+
+    def _resolve_early(self) -> None:
+        for incident in self._incident.find_all():
+            self.world.desk.resolve(incident, "the drill ended early, and took its fault out")
 
     def _conclude(self) -> None:
         """The verdict: passed only where every phase was observed, and cause and repair were the true ones."""
@@ -276,5 +280,4 @@ class Drill:
         truths = [self.world.catalog.truth(part) for part in self.plan.parts]
         wrong = against_truth(report, truths)
         report.reasons += wrong
-        report.verdict = worst_of(*all_outcomes, *(Outcome.FAILED for _ in wrong))
-        self.journal.write("end", f"verdict: {report.verdict.value}", reasons=report.reasons)
+        conclude(report, self.journal, *all_outcomes, *(Outcome.FAILED for _ in wrong))

@@ -4,14 +4,15 @@ A system that finds causes in a healthy stack is worth as little as one that fin
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.drills.alert_watch import AlertWatch
-from lakeproof.drills.cleaning import residue
+from lakeproof.drills.cleaning import attempt, residue
 from lakeproof.drills.examination import examined
 from lakeproof.drills.journal import Journal
-from lakeproof.drills.judging import worst_of
+from lakeproof.drills.judging import conclude
 from lakeproof.drills.new_incident import NewIncident
 from lakeproof.drills.phase_runner import PhaseRunner
 from lakeproof.drills.phases import Phase, Stopwatch
@@ -21,7 +22,6 @@ from lakeproof.drills.shopping import stop_shoppers
 from lakeproof.drills.stage import DrillOptions, Stage
 from lakeproof.drills.verification import bind
 from lakeproof.drills.world import World
-from lakeproof.errors import LakeproofError
 from lakeproof.processes.mark import marking
 
 HEALTHY = "healthy"
@@ -48,24 +48,24 @@ class HealthyDrill:
         self._incident = NewIncident(world.desk)
 
     def run(self) -> DrillReport:
-        """All phases. Raises: KeyboardInterrupt, once shoppers are stopped and the report is written."""
-        with marking(self._options.run):
-            return self._run_through()
+        """All phases.
 
-    def _run_through(self) -> DrillReport:
+        Raises, once shoppers are stopped: KeyboardInterrupt; TerminalError where the report cannot be written.
+        """
         runner = PhaseRunner(self.report, self.journal)
-        try:
-            if runner.run(Phase.BASELINE, self._stage.prepare) is Outcome.PASSED:
-                runner.run(Phase.DETECT, self._watch)
-                runner.run(Phase.VERIFY, self._stage.judge)
-                runner.run(Phase.REVIEW, self._review)
-        except KeyboardInterrupt:
-            self.report.reasons.append("interrupted")
-            raise
-        finally:
-            self._stop()
-            self._conclude()
-            self.report.write(self._options.folder)
+        with marking(self._options.run), ExitStack() as end:
+            # The last one first, and each of them even where the one before it raised.
+            end.callback(self.report.write, self._options.folder)
+            end.callback(self._conclude)
+            end.callback(self._stop)
+            try:
+                if runner.run(Phase.BASELINE, self._stage.prepare) is Outcome.PASSED:
+                    runner.run(Phase.DETECT, self._watch)
+                    runner.run(Phase.VERIFY, self._stage.judge)
+                    runner.run(Phase.REVIEW, self._review)
+            except KeyboardInterrupt:
+                self.report.reasons.append("interrupted")
+                raise
         return self.report
 
     def _watch(self) -> tuple[Outcome, str]:
@@ -117,13 +117,9 @@ class HealthyDrill:
         return Outcome.PASSED, ""
 
     def _stop(self) -> None:
-        try:
-            stop_shoppers(self._world.traffic, self.journal)
-        except LakeproofError as error:
-            self.journal.write("end", f"shoppers did not stop: {error.message}")
+        attempt("shoppers did not stop", lambda: stop_shoppers(self._world.traffic, self.journal), self.journal)
 
     def _conclude(self) -> None:
         self.report.alerts = self._alerts.times()
         outcomes = {record.phase: record.outcome for record in self.report.phases}
-        self.report.verdict = worst_of(*(outcomes.get(phase, Outcome.UNKNOWN) for phase in PHASES))
-        self.journal.write("end", f"verdict: {self.report.verdict.value}", reasons=self.report.reasons)
+        conclude(self.report, self.journal, *(outcomes.get(phase, Outcome.UNKNOWN) for phase in PHASES))

@@ -1,4 +1,7 @@
-"""The journal: every event of a drill with its time, on disk as it happens: a killed drill leaves its story."""
+"""The journal: every event of a drill with its time, on disk as it happens: a killed drill leaves its story.
+
+A journal that cannot be written (a full disk) never ends the drill, for then the fault would stay in the stack.
+"""
 
 import json
 import os
@@ -13,26 +16,44 @@ JOURNAL_FILE = "journal.json"
 
 
 class Journal:
-    """Events of one drill. `progress` gets each as a line for people."""
+    """Events of one drill. `progress` gets each as a line for people.
+
+    unwritten: why the file lacks the newest events; "" while it holds all of them.
+    """
 
     def __init__(self, folder: Path, progress: Callable[[str], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / JOURNAL_FILE
         self.events: list[dict[str, Any]] = []
+        self.unwritten = ""
         self._watch = Stopwatch()
         self._progress = progress
 
     def write(self, phase: str, what: str, **facts: Any) -> None:
-        """Keep one event: when, in which phase, what happened, and its facts (JSON values)."""
+        """Keep one event: when, in which phase, what happened, and its facts (JSON values).
+
+        Where the file cannot be written the event is kept here, and goes there with the next one that can.
+        """
         event = {"at": datetime.now(UTC).isoformat(), "seconds": round(self._watch.seconds, 3), "phase": phase}
         self.events.append(event | {"what": what} | ({"facts": facts} if facts else {}))
+        try:
+            self._save()
+        except OSError as error:
+            if not self.unwritten:
+                self.tell(phase, f"{self.path} cannot be written ({error.strerror}); the drill goes on without it")
+            self.unwritten = f"{self.path} cannot be written: {error.strerror}"
+        else:
+            self.unwritten = ""
+        self.tell(phase, what)
+
+    def _save(self) -> None:
+        """All events, by an atomic rename. Raises: OSError."""
         partial = self.path.with_suffix(".partial")
         with partial.open("w", encoding="utf-8") as file:
             json.dump(self.events, file, indent=1, default=str, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())
         partial.rename(self.path)
-        self.tell(phase, what)
 
     def tell(self, phase: str, what: str) -> None:
         """A line for people that is not worth keeping."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.journal import Journal
 from lakeproof.drills.report import DrillReport
 from lakeproof.scenarios.truth import Truth
 
@@ -27,3 +28,12 @@ def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
         if done and not done & set(truth.accepted_repairs):
             wrong.append(f"{', '.join(sorted(done))} is no accepted repair of {truth.root_cause}")
     return wrong
+
+
+def conclude(report: DrillReport, journal: Journal, *outcomes: Outcome) -> None:
+    """Set the verdict, the worst of these outcomes; a drill whose journal is not on disk is unknown at best."""
+    if journal.unwritten:
+        report.reasons.append(journal.unwritten)
+        outcomes = (*outcomes, Outcome.UNKNOWN)
+    report.verdict = worst_of(*outcomes)
+    journal.write("end", f"verdict: {report.verdict.value}", reasons=report.reasons)

@@ -9,6 +9,8 @@ from typing import Any
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.phases import PhaseRecord
 from lakeproof.drills.verification import Judged
+from lakeproof.errors import TerminalError
+from lakeproof.observability.written import write_file
 from lakeproof.probes.reading import Value
 
 REPORT_JSON = "report.json"
@@ -106,11 +108,22 @@ class DrillReport:
         }
 
     def write(self, folder: Path) -> None:
-        """Both files."""
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.as_json(), indent=1, ensure_ascii=False, default=str)
-        (folder / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
-        (folder / REPORT_MARKDOWN).write_text(markdown(self), encoding="utf-8")
+        """Both files. Raises: TerminalError where that cannot be done."""
+        write_both(folder, self.as_json(), markdown(self), self.verdict)
+
+
+def write_both(folder: Path, data: Mapping[str, Any], text: str, verdict: Outcome) -> None:
+    """report.json and report.md, each whole or not at all. Raises: TerminalError, which says the verdict."""
+    try:
+        write_file(folder / REPORT_JSON, json.dumps(data, indent=1, ensure_ascii=False, default=str) + "\n")
+        write_file(folder / REPORT_MARKDOWN, text)
+    except OSError as error:
+        raise TerminalError(
+            f"the report cannot be written: {error.strerror} (verdict: {verdict.value})",
+            where=str(folder),
+            next_action="free or mend that place, or give another by --report, then run it again; "
+            "`lakeproof fault list` says whether a fault is left in the stack",
+        ) from error
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -124,7 +137,7 @@ def data_of(verdicts: Iterable[Verdict]) -> dict[str, Any]:
     for verdict in verdicts:
         for name, value in verdict.numbers.items():
             if name in counts:
-                # The worst that any check saw.
+                # The worst that any check saw; a name has one meaning in all of them.
                 counts[name] = max(int(value), counts[name] or 0)
             elif name.startswith(ROWS):
                 engines[name.removeprefix(ROWS)] = int(value)

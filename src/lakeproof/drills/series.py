@@ -1,6 +1,5 @@
 """Several drills one after another, and the table of how they went."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.judging import worst_of
-from lakeproof.drills.report import REPORT_JSON, REPORT_MARKDOWN, DrillReport
+from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
 
 ALL = "all"
 
@@ -55,11 +54,8 @@ class SeriesReport:
         return rows
 
     def write(self) -> None:
-        """Both files, in the series' own folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.as_json(), indent=1, ensure_ascii=False)
-        (self.folder / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
-        (self.folder / REPORT_MARKDOWN).write_text("\n".join(self.lines()) + "\n", encoding="utf-8")
+        """Both files, in the series' own folder. Raises: TerminalError where that cannot be done."""
+        write_both(self.folder, self.as_json(), "\n".join(self.lines()) + "\n", self.verdict)
 
 
 def run_series(names: Iterable[str], folder: Path, run: Callable[[str, Path], DrillReport]) -> SeriesReport:

@@ -62,7 +62,9 @@ def _read(path: Path) -> FaultRecord:
 def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> FaultRecord:
     """Record the fault, then make it; one that cannot be made is taken back, and its record with it.
 
-    Raises: InvalidInput for wrong arguments or a fault that is already there; what `fault.inject` raises.
+    Raises: InvalidInput for wrong arguments or a fault that is already there; what `fault.inject` raises;
+    TerminalError where the record cannot be written: then nothing was made, or a record of a moment before says that
+    it may be.
     """
     arguments = parse_arguments(fault.arguments, given, fault.id)
     for record in recorded(stack):
@@ -96,7 +98,10 @@ def _take_back(stack: Stack, fault: Fault, arguments: Arguments, why: LakeproofE
 
 
 def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -> None:
-    """Take the fault back and forget it. Without a record, `given` (or the defaults) says which one is meant."""
+    """Take the fault back and forget it. Without a record, `given` (or the defaults) says which one is meant.
+
+    Raises: what `fault.remove` raises; OSError where the record cannot be removed, when the fault is out.
+    """
     record = next((record for record in recorded(stack) if record.fault == fault.id), None)
     arguments = parse_arguments(fault.arguments, record.args if record else given or {}, fault.id)
     fault.remove(stack, arguments)
@@ -105,10 +110,17 @@ def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -
 
 
 def _write(path: Path, record: FaultRecord) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(asdict(record), file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(asdict(record), file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+    except OSError as error:
+        raise TerminalError(
+            f"the fault cannot be put on record: {error.strerror}",
+            where=str(path),
+            next_action=f"free or mend that place; `lakeproof fault remove {record.fault}` takes out what was made",
+        ) from error

@@ -13,6 +13,7 @@ from typing import Any
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.processes import lock, ports, procfs, sweep
+from lakeproof.processes.codebase import Codebase, codebase
 from lakeproof.processes.environment import HANDED_ON, RUN_ID, settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.process import send
@@ -84,8 +85,8 @@ class SupervisorClient:
         """Start these components (None: `default_names`) and what they need; return when all are healthy.
 
         Gives the names that were started. `on_event` is called for each step and at least every 4 seconds.
-        Raises: InvalidInput (unknown name, external stack, other settings), PortTaken before anything starts,
-        TerminalError naming the component that did not become healthy, why, and its last log lines.
+        Raises: InvalidInput (unknown name, external stack, other settings or code), PortTaken before anything
+        starts, TerminalError naming the component that did not become healthy, why, and its last log lines.
         """
         if self.stack.settings.mode == "external":
             raise InvalidInput(
@@ -178,6 +179,7 @@ class SupervisorClient:
         the component runs with others.
         """
         self._require_known(name)
+        self.require_ours()
         given = None if variables is None else dict(variables)
         started: list[str] = self._ask({"do": "start", "name": name, "variables": given}, on_event)
         return started
@@ -190,6 +192,7 @@ class SupervisorClient:
         """
         self._require_known(name)
         wanted, surplus = replicas_for(name, count, self.components)
+        self.require_ours()
         # The surplus first: it may be what keeps the rest from being healthy.
         ended = [each for each in surplus if self.forget(each, on_event)]
         return self.up([name, *wanted], on_event), ended
@@ -228,10 +231,7 @@ class SupervisorClient:
             raise TerminalError(f"did not start: {said}", where=f"stack {self.stack.name}")
 
     def _join_running(self, on_event: OnEvent) -> bool:
-        """True when a daemon runs that can be asked; one that is ending is waited for.
-
-        Raises: InvalidInput when it was started with other settings.
-        """
+        """True when a daemon runs that can be asked; one that is ending is waited for. Raises: as `require_ours`."""
         holder = lock.living_holder(self.runtime)
         if holder is None:
             return False
@@ -242,6 +242,30 @@ class SupervisorClient:
                 "the end of a `down`", lambda: None if procfs.is_alive(holder.process) else True, every=0.1
             )
             return False
+        self._require_ours(hello)
+        return True
+
+    def require_ours(self) -> None:
+        """Refuse a daemon that would start something else than we mean; fine where none runs, or one that is ending.
+
+        Raises: InvalidInput when it runs other code (of another clone, say) or other settings; CouldNotLook.
+        """
+        if self.running():
+            hello = self._ask({"do": "hello"})
+            if not hello["closing"]:
+                self._require_ours(hello)
+
+    def _require_ours(self, hello: Mapping[str, Any]) -> None:
+        # An older daemon tells none: its code is not ours either.
+        told: Mapping[str, str] = hello.get("code", {})
+        code = Codebase(told.get("root", "an older Lakeproof"), told.get("version", "unknown"))
+        if code != codebase():
+            raise InvalidInput(
+                f"it runs the code of {code}, and this is {codebase()}",
+                where=f"stack {self.stack.name}",
+                next_action="go on there; or end it (`lakeproof down`, here or there), then start it here; "
+                "or run another stack beside it: LAKEPROOF_NAME=second LAKEPROOF_PORT_SHIFT=1000",
+            )
         theirs: dict[str, str] = hello["settings"]
         ours = settings_environment(self.stack)
         changed = [name for name in sorted(ours) if ours[name] != theirs.get(name)]
@@ -252,7 +276,6 @@ class SupervisorClient:
                 where=f"stack {self.stack.name}",
                 next_action="lakeproof down, then up again",
             )
-        return True
 
     def _sweep_after_death(self, on_event: OnEvent) -> None:
         """What a dead daemon left is ended before anything is started over it."""

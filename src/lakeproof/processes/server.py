@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
 from lakeproof.processes import ports, timeline
+from lakeproof.processes.codebase import codebase
 from lakeproof.processes.environment import service_variables, settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.keeper import Keeper
@@ -97,6 +98,7 @@ class Server:
             case "hello":
                 return {
                     "run_id": daemon.run_id,
+                    "code": asdict(codebase()),
                     "settings": settings_environment(daemon.stack),
                     "closing": daemon.closing,
                 }

@@ -1,13 +1,18 @@
 """What a published commit tells."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from lakeproof.lake.nessie import Commit
-from lakeproof.lake.publish.history import NoSuchHash, find, properties_of, read_commit
-from lakeproof.stack.settings import Settings
+from lakeproof.lake.publish.history import HashExpired, NoSuchHash, find, properties_of, read_commit
+from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
+
+type Answers = Callable[[str, str, bytes], tuple[int, object]]
+type Answering = Callable[[Answers], str]
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -61,3 +66,55 @@ def test_a_commit_tells_where_the_databases_stand_that_it_did_not_move() -> None
 def test_a_commit_without_mariadbs_tables_is_no_published_state() -> None:
     properties = properties_of(7, None, None, {"payments": 3}, database="shop")
     assert read_commit(Commit("ab" * 32, None, AT, "", properties), 900) is None
+
+
+OLD, NEW = "ab" * 32, "cd" * 32
+KEPT_SECONDS = 900
+
+
+def stack_of(answering: Answering, commits: dict[str, float], state_dir: Path) -> Stack:
+    """A stack whose Nessie holds these commits: hash → how many seconds ago it was published, newest first."""
+    entries = [
+        {
+            "commitMeta": {
+                "hash": name,
+                "commitTime": (datetime.now(UTC) - timedelta(seconds=age)).isoformat(),
+                "message": "checkpoint",
+                "properties": properties_of(1, None, None, {"orders": 3}),
+            }
+        }
+        for name, age in commits.items()
+    ]
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, object]:
+        begin = next((place for place, name in enumerate(commits) if f"@{name}" in path), 0)
+        return 200, {"logEntries": entries[begin:], "hasMore": False}
+
+    return Stack(
+        Settings(
+            state_dir=state_dir,
+            endpoints={"nessie": {"http": answering(answer)}},
+            lake=LakeSettings(readable_seconds=KEPT_SECONDS),
+        )
+    )
+
+
+@pytest.mark.parametrize("typed", [OLD, OLD[:8]])
+def test_a_hash_past_its_promised_time_has_expired(answering: Answering, tmp_path: Path, typed: str) -> None:
+    stack = stack_of(answering, {NEW: 1, OLD: KEPT_SECONDS + 5}, tmp_path)
+    with pytest.raises(HashExpired, match=r"was readable until .* UTC \(lake\.readable_seconds = 900\)") as raised:
+        find(stack, typed, readable=True)
+    assert raised.value.exit_code == 2
+    assert "lakeproof lake log" in raised.value.next_action
+    # Its place in history can still be looked at.
+    assert find(stack, typed).hash == OLD
+
+
+def test_a_hash_within_its_promised_time_is_readable(answering: Answering, tmp_path: Path) -> None:
+    stack = stack_of(answering, {NEW: 1, OLD: KEPT_SECONDS - 60}, tmp_path)
+    assert find(stack, OLD, readable=True).hash == OLD
+
+
+def test_the_newest_hash_never_expires(answering: Answering, tmp_path: Path) -> None:
+    stack = stack_of(answering, {NEW: KEPT_SECONDS + 5, OLD: KEPT_SECONDS + 9}, tmp_path)
+    assert find(stack, NEW, readable=True).hash == NEW

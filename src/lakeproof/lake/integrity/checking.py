@@ -72,6 +72,20 @@ def usual_engines(stack: Stack) -> tuple[str, ...]:
     return tuple(engine for engine in LAKE_ENGINES if engine != spark.ENGINE or spark.is_up(stack))
 
 
+def covers(beat_us: int | None, instant_us: int, now_us: int) -> bool:
+    """Does a published state with that newest beat hold all that was acknowledged before the instant?
+
+    A beat that is still to come was written before the clock was set back, and tells nothing about the instant.
+    """
+    return beat_us is not None and instant_us <= beat_us <= now_us
+
+
+def _behind(beat_us: int | None, now_us: int) -> str:
+    if beat_us is None:
+        return "no heartbeat yet"
+    return f"{(now_us - beat_us) / 1e6:.1f} s ago" if beat_us <= now_us else f"{(beat_us - now_us) / 1e6:.1f} s ahead"
+
+
 class _Check:
     """One run. `unknown` collects what could not be looked at."""
 
@@ -163,9 +177,8 @@ class _Check:
         """
         latest = self._try("lake", lambda: history.newest(self._stack))
         wait = Deadline(cover_seconds)
-        while latest is not None and ((beat_us := latest.beat_of(database.name)) is None or beat_us < instant_us):
-            age_us = None if beat_us is None else now_us() - beat_us
-            behind = "no heartbeat yet" if age_us is None else f"{age_us / 1e6:.1f} s ago"
+        while latest is not None and not covers(latest.beat_of(database.name), instant_us, now_us()):
+            behind = _behind(latest.beat_of(database.name), now_us())
             if wait.expired:
                 of = "" if database == OLTP else f" of {database.name}"
                 self._unknown.append(
@@ -291,12 +304,21 @@ class _Check:
         if commit is not None:
             for engine in self._engines:
                 contexts[engine] = lake_reader(self._stack, engine, commit, ENGINE_SECONDS, self._progress)
-                cuts[engine] = commit.beat_us or 0
+                cuts[engine] = self._cut(commit.beat_us)
         opening = {
             engine: pool.submit(self._try, engine, lambda each=context: until_judged.enter_context(each))
             for engine, context in contexts.items()
         }
         return {engine: reader for engine, each in opening.items() if (reader := each.result()) is not None}, cuts
+
+    def _cut(self, beat_us: int | None) -> int:
+        """What was acknowledged before that must be in the lake; 0, with a reason, where a beat tells nothing."""
+        if beat_us is None or beat_us <= now_us():
+            return beat_us or 0
+        said = f"lake: its newest heartbeat is of {_behind(beat_us, now_us())}: the clock was set back, or two differ"
+        if said not in self._unknown:
+            self._unknown.append(said)
+        return 0
 
     def _largest(self, readers: dict[str, Reader]) -> int:
         """The largest order id: the database's, or where it is away the lake's. It only sets the buckets' width."""

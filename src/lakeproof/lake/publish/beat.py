@@ -1,7 +1,8 @@
 """The newest heartbeat in a published state, from the statistics of the heartbeat table's files: no file is opened.
 
-The table holds one row; its beat only grows, so the highest upper bound is the newest beat, and the same file's
-upper bound of `gtid` is the transaction that wrote it.
+The table holds one row, so the file that was written last has the newest beat as its upper bound, and as that of
+`gtid` the transaction that wrote it. Not the file with the highest beat: after the clock was set back that is an old
+one, and says that the published state covers a time that has not come.
 """
 
 from collections.abc import Iterable
@@ -24,16 +25,12 @@ class Beat:
 def newest_beat(files: Iterable[DataFile], metadata: dict[str, Any]) -> Beat | None:
     """The newest beat, None where the table is empty."""
     ids = {field["name"]: field["id"] for field in _current_schema(metadata)["fields"]}
-    beats = []
-    for file in files:
-        at = file.upper.get(ids["beat_us"])
-        if file.is_data and at is not None:
-            gtid = file.upper.get(ids["gtid"])
-            beats.append((int.from_bytes(at, "little", signed=True), gtid.decode() if gtid else None))
+    beats = [file for file in files if file.is_data and ids["beat_us"] in file.upper]
     if not beats:
         return None
-    at_us, gtid_text = max(beats, key=lambda beat: beat[0])
-    return Beat(at_us, gtid_text)
+    upper = max(beats, key=lambda file: file.sequence).upper
+    gtid = upper.get(ids["gtid"])
+    return Beat(int.from_bytes(upper[ids["beat_us"]], "little", signed=True), gtid.decode() if gtid else None)
 
 
 def _current_schema(metadata: dict[str, Any]) -> dict[str, Any]:

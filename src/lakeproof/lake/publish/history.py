@@ -226,19 +226,25 @@ def newest(stack: Stack) -> PublishedCommit:
     return found[0]
 
 
+def hash_digits(text: str) -> str:
+    """The text as the digits of a hash, or of the beginning of one. Raises: NoSuchHash for what can be neither."""
+    digits = text.strip().lower()
+    if len(digits) < SHORTEST_PREFIX or any(letter not in "0123456789abcdef" for letter in digits):
+        raise NoSuchHash(
+            f"{text!r} is not a hash (hexadecimal, at least {SHORTEST_PREFIX} digits)",
+            where="lake",
+            next_action="lakeproof lake log shows them",
+        )
+    return digits
+
+
 def find(stack: Stack, hash_or_prefix: str, *, readable: bool = False) -> PublishedCommit:
     """The published commit of `main` with that hash, or with a unique prefix of it among the recent ones.
 
     readable: refuse one whose files may be gone.
     Raises: NoSuchHash, HashExpired; CouldNotLook where Nessie does not answer.
     """
-    wanted = hash_or_prefix.strip().lower()
-    if len(wanted) < SHORTEST_PREFIX or any(letter not in "0123456789abcdef" for letter in wanted):
-        raise NoSuchHash(
-            f"{hash_or_prefix!r} is not a hash (hexadecimal, at least {SHORTEST_PREFIX} digits)",
-            where="lake",
-            next_action="lakeproof lake log shows them",
-        )
+    wanted = hash_digits(hash_or_prefix)
     found = _find_whole(stack, wanted) if len(wanted) >= 64 else _find_prefix(stack, wanted)
     if readable and not found.is_readable() and found.hash != newest(stack).hash:
         raise HashExpired(

@@ -16,12 +16,16 @@ _DATA = 0
 
 @dataclass(frozen=True)
 class DataFile:
-    """A live file of a table. `is_data` is False for deletion vectors. `upper`: field id → upper bound's bytes."""
+    """A live file of a table. `is_data` is False for deletion vectors. `upper`: field id → upper bound's bytes.
+
+    sequence: grows with each snapshot that adds files, so that of two files the higher one was written later.
+    """
 
     path: str
     is_data: bool
     records: int
     upper: dict[int, bytes]
+    sequence: int
 
 
 class MissingFile(Exception):
@@ -44,7 +48,9 @@ class ManifestReader:
                 self._cache.move_to_end(path)
             else:
                 self._cache[path] = tuple(
-                    _data_file(line["data_file"]) for line in self._read(path) if line["status"] != _DELETED
+                    _data_file(line, entry["sequence_number"])
+                    for line in self._read(path)
+                    if line["status"] != _DELETED
                 )
                 while len(self._cache) > CACHED_MANIFESTS:
                     self._cache.popitem(last=False)
@@ -60,11 +66,14 @@ class ManifestReader:
         return list(fastavro.reader(io.BytesIO(content)))  # type: ignore[arg-type]
 
 
-def _data_file(entry: dict[str, Any]) -> DataFile:
+def _data_file(line: dict[str, Any], manifest_sequence: int) -> DataFile:
+    """`manifest_sequence`: what a line without a sequence number of its own inherits (Iceberg's specification)."""
+    entry, own = line["data_file"], line.get("sequence_number")
     bounds = entry.get("upper_bounds") or []
     return DataFile(
         path=entry["file_path"],
         is_data=entry["content"] == _DATA,
         records=entry["record_count"],
         upper={bound["key"]: bound["value"] for bound in bounds},
+        sequence=manifest_sequence if own is None else own,
     )

@@ -11,15 +11,20 @@ from lakeproof.stack.stack import Stack
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")
 
 
+def check_name(name: str) -> None:
+    """Raises: InvalidInput for what can be no tag's name."""
+    if not _NAME.match(name):
+        raise InvalidInput(
+            f"{name!r} is no tag name", next_action="use letters, digits, - and _; begin with a letter"
+        )
+
+
 def create_tag(stack: Stack, name: str, hash_or_prefix: str | None = None) -> PublishedCommit:
     """Tag a published state (default: the newest one); the same name for the same state again is fine.
 
     Raises: InvalidInput for a name that is malformed or taken; NoSuchHash, HashExpired, CouldNotLook.
     """
-    if not _NAME.match(name):
-        raise InvalidInput(
-            f"{name!r} is no tag name", next_action="use letters, digits, - and _; begin with a letter"
-        )
+    check_name(name)
     commit = (
         history.find(stack, hash_or_prefix, readable=True) if hash_or_prefix is not None else history.newest(stack)
     )

@@ -1,0 +1,22 @@
+"""Which Lakeproof runs: the clones and installations of one user share a stack's name, and so its supervisor."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import lakeproof
+
+
+@dataclass(frozen=True)
+class Codebase:
+    """root: the folder of the package `lakeproof`. Another one, or another version in it, is other code."""
+
+    root: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.root} (version {self.version})"
+
+
+def codebase() -> Codebase:
+    """Of this process. The version is as it was when the process began, whatever was installed over it since."""
+    return Codebase(str(Path(lakeproof.__file__).resolve().parent), lakeproof.__version__)

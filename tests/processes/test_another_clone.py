@@ -1,0 +1,88 @@
+"""A stack that another clone of the project has started: not joined in silence, but looked at and ended."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import lakeproof
+from lakeproof.errors import InvalidInput
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.environment import settings_environment
+
+type MakeClient = Callable[..., SupervisorClient]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The package `lakeproof` once more, in a folder of its own."""
+    source = Path(lakeproof.__file__).parent
+    return Path(shutil.copytree(source, tmp_path / "clone" / "lakeproof", ignore=shutil.ignore_patterns("*.pyc")))
+
+
+def from_clone(clone: Path, client: SupervisorClient) -> SupervisorClient:
+    """The same stack, with the clone's code for its daemon."""
+    argv = ("env", f"PYTHONPATH={clone.parent}", *client._daemon_argv)
+    return SupervisorClient(client.stack, client.components, argv)
+
+
+def command(client: SupervisorClient, *words: str) -> subprocess.CompletedProcess[str]:
+    """`lakeproof WORDS` of this clone, over the same stack."""
+    return subprocess.run(
+        (sys.executable, "-c", "from lakeproof.cli.app import main; main()", *words),
+        env=os.environ | settings_environment(client.stack),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_stack_of_another_clone_is_not_joined(fresh: SupervisorClient, clone: Path) -> None:
+    from_clone(clone, fresh).up(["base"])
+    for start in (lambda: fresh.up(["middle"]), lambda: fresh.start("middle"), lambda: fresh.scale("many", 2)):
+        with pytest.raises(InvalidInput, match=f"the code of {clone} ") as raised:
+            start()
+    assert f"this is {Path(lakeproof.__file__).parent} " in raised.value.message
+    assert "lakeproof down" in raised.value.next_action
+    assert "LAKEPROOF_NAME=second LAKEPROOF_PORT_SHIFT=" in raised.value.next_action
+    assert [row.name for row in fresh.ps()] == ["base"]
+
+
+def test_a_stack_of_another_clone_can_be_looked_at_and_ended(fresh: SupervisorClient, clone: Path) -> None:
+    from_clone(clone, fresh).up(["base"])
+    assert "base" in command(fresh, "ps").stdout
+    assert "small server starts" in (fresh.stack.log_path("base")).read_text()
+    assert fresh.stop("base")
+    ended = command(fresh, "down")
+    assert (ended.returncode, fresh.running()) == (0, False)
+    assert fresh.up(["base"]) == ["base"]
+
+
+def test_two_stacks_of_two_clones_run_side_by_side(make_client: MakeClient, clone: Path) -> None:
+    first, second = make_client("first"), make_client("second")
+    from_clone(clone, first).up(["base"])
+    assert second.up(["base"]) == ["base"]
+
+
+def test_a_demo_over_a_stack_of_another_clone_is_refused_before_it_begins(
+    fresh: SupervisorClient, clone: Path
+) -> None:
+    from_clone(clone, fresh).up(["base"])
+    ended = command(fresh, "demo")
+    assert ended.returncode == 2
+    assert f"the code of {clone} " in ended.stderr
+    assert not fresh.stack.reports_dir.exists()
+    assert [row.name for row in fresh.ps()] == ["base"]
+
+
+def test_the_same_clone_with_another_version_is_not_joined(
+    fresh: SupervisorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh.up(["base"])
+    monkeypatch.setattr(lakeproof, "__version__", "9.9.9")
+    with pytest.raises(InvalidInput, match=r"this is .* \(version 9\.9\.9\)"):
+        fresh.up(["base"])

@@ -1,0 +1,128 @@
+"""The plugin that makes `make proof` resumable, over a small clone of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+TESTS = """
+import os, pathlib, pytest
+pytestmark = pytest.mark.proof
+
+def test_right(): pass
+
+def test_wrong(): assert pathlib.Path("mended").exists()
+
+def test_cut_off():
+    if pathlib.Path("kill").exists():
+        os.kill(os.getpid(), 9)
+
+@pytest.fixture
+def breaks_at_the_end():
+    yield
+    assert pathlib.Path("mended").exists()
+
+def test_left_something(breaks_at_the_end): pass
+"""
+
+
+class Clone:
+    """A repository with four tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "pytest.ini").write_text("[pytest]\nmarkers = proof: long\n")
+        (folder / "test_it.py").write_text(TESTS)
+        (folder / ".gitignore").write_text(".proof/\nmended\nkill\n__pycache__/\n.pytest_cache/\n")
+        self.git("init", "-q")
+        self.commit("first")
+
+    def git(self, *words: str) -> str:
+        own = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        done = subprocess.run(("git", *own, *words), cwd=self.folder, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", message)
+
+    def prove(self) -> subprocess.CompletedProcess[str]:
+        command = (
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "proof_record",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "proof",
+        )
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        lines = (self.folder / ".proof" / "results.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def outcomes(self) -> list[tuple[str, str]]:
+        return [(row["nodeid"].removeprefix("test_it.py::test_"), row["outcome"]) for row in self.rows()]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return Clone(tmp_path)
+
+
+FIRST = [("right", "passed"), ("wrong", "failed"), ("cut_off", "passed"), ("left_something", "failed")]
+
+
+def test_a_second_run_of_one_commit_runs_only_what_did_not_pass(clone: Clone) -> None:
+    assert clone.prove().returncode == 1
+    assert clone.outcomes() == FIRST
+    (clone.folder / "mended").touch()
+    again = clone.prove()
+    assert again.returncode == 0
+    assert clone.outcomes()[4:] == [("wrong", "passed"), ("left_something", "passed")]
+    commit = clone.git("rev-parse", "--short=12", "HEAD")
+    assert {row["commit"] for row in clone.rows()} == {commit}
+    # The table holds all four, those of the first run too.
+    assert again.stdout.count(f"| {commit} | passed |") == 4
+    nothing_left = clone.prove()
+    assert (nothing_left.returncode, len(clone.rows())) == (0, 6)
+
+
+def test_another_commit_is_proven_anew(clone: Clone) -> None:
+    clone.prove()
+    (clone.folder / "more.txt").touch()
+    clone.commit("second")
+    clone.prove()
+    assert clone.outcomes() == FIRST * 2
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(clone: Clone) -> None:
+    (clone.folder / "kill").touch()
+    assert clone.prove().returncode == -9
+    assert clone.outcomes() == FIRST[:2]
+    with (clone.folder / ".proof" / "results.jsonl").open("a") as file:
+        file.write('{"nodeid": "test_it.py::test_ri')  # the machine went down as well
+    (clone.folder / "kill").unlink()
+    clone.prove()
+    lines = (clone.folder / ".proof" / "results.jsonl").read_text().splitlines()
+    assert ['"wrong"' in line or "test_wrong" in line for line in lines] == [False, True, False, True, False, False]
+
+
+def test_with_changes_that_are_not_committed_everything_is_run_and_marked(clone: Clone) -> None:
+    (clone.folder / "mended").touch()
+    clone.prove()
+    (clone.folder / "test_it.py").write_text(TESTS + "\n# changed\n")
+    clone.prove()
+    clone.prove()
+    assert [row["commit"].endswith("+changed") for row in clone.rows()] == [False] * 4 + [True] * 8
