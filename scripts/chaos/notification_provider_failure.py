@@ -5,34 +5,40 @@ Works against any notification service by its URL alone. Nobody is written to: t
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import Any
+
+from lakeproof.cli.script import Arguments, told
 
 COUNT_MAX = 10_000
+SERVICE = "notification-service"
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The checked arguments."""
+    parser = Arguments(__doc__)
+    parser.add_argument("--base-url", default=f"http://{SERVICE}:8006", help="a component's name: the stack's own")
+    parser.add_argument("--count", type=int, default=10, help="notifications to fail")
+    given = parser.parse_args(arguments)
+    if not 1 <= given.count <= COUNT_MAX:
+        parser.error(f"--count must be between 1 and {COUNT_MAX}")
+    return given
 
 
 def main() -> int:
-    """Exit 0 where all of them failed and the metric counted them, else 1."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--base-url", default="http://notification-service:8006", help="a component's name means the stack's own"
-    )
-    parser.add_argument("--count", type=int, default=10, help="notifications to fail")
-    given = parser.parse_args()
-    if not 1 <= given.count <= COUNT_MAX:
-        parser.error(f"--count must be between 1 and {COUNT_MAX}")
+    """Exit 0 where all of them failed and the metric counted them, else 1; 3 where there are no metrics."""
+    given = parsed()
 
-    from lakeproof.cli.output import fail, print_json
-    from lakeproof.errors import LakeproofError
-    from lakeproof.faults.notification_rehearsal import FAILURES, base_url_of, fail_providers
-    from lakeproof.shop.notification.client import NotificationClient
-    from lakeproof.stack.stack import load_stack
+    def work(found: dict[str, Any]) -> int:
+        from lakeproof.faults.notification_rehearsal import FAILURES, fail_providers
+        from lakeproof.shop.notification.client import NotificationClient
+        from lakeproof.stack.stack import load_stack
 
-    try:
-        with NotificationClient(base_url_of(load_stack(), given.base_url)) as client:
-            outcome = fail_providers(client, given.count)
-    except LakeproofError as error:
-        return fail(error)
-    print_json(outcome)
-    return 0 if outcome["failed"] == given.count and outcome["metrics"][FAILURES]["delta"] >= given.count else 1
+        with NotificationClient(load_stack().at(SERVICE, given.base_url).url(SERVICE)) as client:
+            fail_providers(client, given.count, found)
+        return 0 if found["failed"] == given.count and found["metrics"][FAILURES]["delta"] >= given.count else 1
+
+    return told(work)
 
 
 if __name__ == "__main__":

@@ -6,44 +6,51 @@ customer. With a ticket it also asks the support service how that ticket's timel
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import Any
+
+from lakeproof.cli.script import Arguments, told
 
 COUNT_MAX = 10_000
 MINUTES_MAX = 7 * 24 * 60
 
 
-def main() -> int:
-    """Exit 0 where it was done and the ticket, if one was given, could be read; else 1."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The checked arguments."""
+    parser = Arguments(__doc__)
     parser.add_argument("--count", type=int, default=25, help="labels to hold back")
     parser.add_argument("--hold-minutes", type=float, default=30.0)
     parser.add_argument("--support-ticket-id", type=int, help="a case of the support service")
     parser.add_argument("--revert", action="store_true", help="delete every label of the rehearsal")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if not 1 <= given.count <= COUNT_MAX:
         parser.error(f"--count must be between 1 and {COUNT_MAX}")
     if not 0.1 <= given.hold_minutes <= MINUTES_MAX:
         parser.error(f"--hold-minutes must be between 0.1 and {MINUTES_MAX}")
     if given.support_ticket_id is not None and given.support_ticket_id < 1:
         parser.error("--support-ticket-id must be a case's number")
+    return given
 
-    from lakeproof.cli.output import fail, print_json
-    from lakeproof.errors import LakeproofError
-    from lakeproof.faults import delay_rehearsal
-    from lakeproof.stack.stack import load_stack
 
-    try:
+def main() -> int:
+    """Exit 0 where it was done and the ticket, if one was given, could be read; else 1."""
+    given = parsed()
+
+    def work(found: dict[str, Any]) -> int:
+        from lakeproof.faults import delay_rehearsal
+        from lakeproof.stack.stack import load_stack
+
         stack = load_stack()
-        outcome = (
+        found |= (
             delay_rehearsal.revert(stack)
             if given.revert
             else delay_rehearsal.hold(stack, given.count, given.hold_minutes)
         )
         if given.support_ticket_id is not None:
-            outcome["supportTicket"] = delay_rehearsal.ticket(stack, given.support_ticket_id)
-    except LakeproofError as error:
-        return fail(error)
-    print_json(outcome)
-    return 0 if outcome.get("supportTicket", {"reached": True})["reached"] else 1
+            found["supportTicket"] = delay_rehearsal.ticket(stack, given.support_ticket_id)
+        return 0 if found.get("supportTicket", {"reached": True})["reached"] else 1
+
+    return told(work)
 
 
 if __name__ == "__main__":

@@ -7,31 +7,42 @@ for a database that somebody else runs.
 import argparse
 import re
 import sys
+from collections.abc import Sequence
+from typing import Any
+
+from lakeproof.cli.script import Arguments, told
+
+NAME = r"[a-z][a-z0-9_]{0,47}"
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The checked arguments; `table` without its schema."""
+    parser = Arguments(__doc__)
+    parser.add_argument("--table", default="orders", help="orders, or oltp.orders")
+    parser.add_argument("--column", default="unannounced")
+    parser.add_argument("--revert", action="store_true", help="drop the column")
+    given = parser.parse_args(arguments)
+    given.table = given.table.removeprefix("oltp.")
+    for name in (given.table, given.column):
+        if not re.fullmatch(NAME, name):
+            parser.error(f"{name!r} is no plain name (lower-case letters, digits, _); a table may begin with oltp.")
+    return given
 
 
 def main() -> int:
     """Exit 0 where the table has, or with --revert has not, the column."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", default="orders")
-    parser.add_argument("--column", default="unannounced")
-    parser.add_argument("--revert", action="store_true", help="drop the column")
-    given = parser.parse_args()
-    for name in (given.table, given.column):
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,47}", name):
-            parser.error(f"{name!r} is no plain name (lower-case letters, digits, _)")
+    given = parsed()
 
-    from lakeproof.cli.output import fail, print_json
-    from lakeproof.errors import LakeproofError
-    from lakeproof.faults.drifted_schema import drift
-    from lakeproof.stack.stack import load_stack
+    def work(found: dict[str, Any]) -> int:
+        from lakeproof.faults.drifted_schema import drift
+        from lakeproof.stack.stack import load_stack
 
-    try:
+        found |= {"table": given.table, "column": given.column}
         columns = drift(load_stack(), given.table, given.column, revert=given.revert)
-    except LakeproofError as error:
-        return fail(error)
-    present = given.column in columns
-    print_json({"table": given.table, "column": given.column, "present": present, "columns": columns})
-    return 0
+        found |= {"present": given.column in columns, "columns": columns}
+        return 0
+
+    return told(work)
 
 
 if __name__ == "__main__":

@@ -6,36 +6,44 @@ addresses are the stack's own, or those in its settings for a ring that somebody
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import Any
+
+from lakeproof.cli.script import Arguments, told
 
 TTL_MAX = 20 * 365 * 86_400
 
 
-def main() -> int:
-    """Exit 0 where the table has the TTL that was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The checked arguments."""
+    parser = Arguments(__doc__)
     parser.add_argument("--keyspace", default="inventory")
     parser.add_argument("--table", default="reservations")
     parser.add_argument("--ttl", type=int, default=5, help="seconds")
     parser.add_argument("--revert", action="store_true", help="set --previous-ttl again")
     parser.add_argument("--previous-ttl", type=int, default=900, help="seconds; 0: without end")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if not 1 <= given.ttl <= TTL_MAX:
         parser.error(f"--ttl must be between 1 and {TTL_MAX}")
     if not 0 <= given.previous_ttl <= TTL_MAX:
         parser.error(f"--previous-ttl must be between 0 and {TTL_MAX}")
+    return given
 
-    from lakeproof.cli.output import fail, print_json
-    from lakeproof.errors import LakeproofError
-    from lakeproof.faults.shortened_ttl import change_ttl
-    from lakeproof.stack.stack import load_stack
 
-    wanted = given.previous_ttl if given.revert else given.ttl
-    try:
-        before = change_ttl(load_stack(), given.keyspace, given.table, wanted)
-    except LakeproofError as error:
-        return fail(error)
-    print_json({"keyspace": given.keyspace, "table": given.table, "previousTtl": before, "ttl": wanted})
-    return 0
+def main() -> int:
+    """Exit 0 where the table has the TTL that was asked for."""
+    given = parsed()
+
+    def work(found: dict[str, Any]) -> int:
+        from lakeproof.faults.shortened_ttl import change_ttl
+        from lakeproof.stack.stack import load_stack
+
+        wanted = given.previous_ttl if given.revert else given.ttl
+        found |= {"keyspace": given.keyspace, "table": given.table}
+        found |= {"previousTtl": change_ttl(load_stack(), given.keyspace, given.table, wanted), "ttl": wanted}
+        return 0
+
+    return told(work)
 
 
 if __name__ == "__main__":

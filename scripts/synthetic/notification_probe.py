@@ -5,30 +5,35 @@ Works against any notification service by its URL alone. The message goes to an 
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import Any
+
+from lakeproof.cli.script import Arguments, told
+
+SERVICE = "notification-service"
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The checked arguments."""
+    parser = Arguments(__doc__)
+    parser.add_argument("--base-url", default=f"http://{SERVICE}:8006", help="a component's name: the stack's own")
+    return parser.parse_args(arguments)
 
 
 def main() -> int:
     """Exit 0 where it was sent and the metrics went up, else 1; 3 where there are no metrics to look at."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--base-url", default="http://notification-service:8006", help="a component's name means the stack's own"
-    )
-    given = parser.parse_args()
+    given = parsed()
 
-    from lakeproof.cli.output import fail, print_json
-    from lakeproof.errors import LakeproofError
-    from lakeproof.faults.notification_rehearsal import base_url_of
-    from lakeproof.shop.notification.client import NotificationClient
-    from lakeproof.shop.notification.synthetic import probe
-    from lakeproof.stack.stack import load_stack
+    def work(found: dict[str, Any]) -> int:
+        from lakeproof.shop.notification.client import NotificationClient
+        from lakeproof.shop.notification.synthetic import probe
+        from lakeproof.stack.stack import load_stack
 
-    try:
-        with NotificationClient(base_url_of(load_stack(), given.base_url)) as client:
-            outcome = probe(client)
-    except LakeproofError as error:
-        return fail(error)
-    print_json(outcome)
-    return 0 if outcome["ok"] else 1
+        with NotificationClient(load_stack().at(SERVICE, given.base_url).url(SERVICE)) as client:
+            probe(client, found)
+        return 0 if found["ok"] else 1
+
+    return told(work)
 
 
 if __name__ == "__main__":

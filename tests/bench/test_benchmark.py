@@ -1,9 +1,12 @@
 """Benchmarks are found by their folder, say how to do them again, and touch no captured table."""
 
+from io import BytesIO
+
 import pytest
 
 from lakeproof.bench import scratch_database, start
 from lakeproof.bench.benchmark import Options, Ratio, Result, all_benchmarks, find
+from lakeproof.bench.sightings import committed_at
 from lakeproof.errors import InvalidInput
 from lakeproof.stack.components import all_components
 from lakeproof.stack.engines import mysql
@@ -11,7 +14,7 @@ from lakeproof.stack.engines import mysql
 
 def test_every_benchmark_needs_components_that_exist() -> None:
     benchmarks = all_benchmarks()
-    assert {"order-api", "freshness", "start"} <= set(benchmarks)
+    assert {"order-api", "freshness", "start", "start-all"} <= set(benchmarks)
     for one in benchmarks.values():
         assert set(one.needs) <= set(all_components())
 
@@ -36,3 +39,25 @@ def test_the_stack_that_is_started_beside_takes_no_port_of_the_usual_one() -> No
     ports = {port for component in all_components().values() for port in component.ports.values()}
     assert not ports & {port + start.PORTS_BESIDE for port in ports}
     assert max(ports) + start.PORTS_BESIDE < 32_768
+
+
+def test_each_service_of_the_shop_is_set_beside_the_peers() -> None:
+    rows: list[dict[str, object]] = [
+        {"component": "order-service", "warm_ready_s": 2.2, "rss_mib": 102},
+        {"component": "payment-service", "warm_ready_s": None, "rss_mib": 51},
+        {"component": "kafka", "warm_ready_s": 5.0, "rss_mib": 500},
+    ]
+    assert [(ratio.what.split(":")[0], ratio.value) for ratio in start.to_peer(rows)] == [
+        ("order-service", 2.0),
+        ("order-service", 1.0),
+        ("payment-service", 0.5),
+    ]
+
+
+def test_when_paimon_committed_is_read_from_the_snapshot_that_trino_read() -> None:
+    class Store:
+        def get_object(self, Bucket: str, Key: str) -> dict[str, BytesIO]:
+            assert (Bucket, Key) == ("lake", "wh/oltp.db/orders/snapshot/snapshot-7")
+            return {"Body": BytesIO(b'{"id": 7, "timeMillis": 1700000000250}')}
+
+    assert committed_at(Store(), 7) == 1_700_000_000.25

@@ -350,6 +350,7 @@ def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack, 
         "flink-taskmanager": (
             'kafka_consumer_fetch_manager_metrics_records_lag_max{client_id="lake-oltp-0"}',
             "flink_taskmanager_job_task_operator_pendingRecords{",
+            "flink_jobmanager_job_latency{",
             "lakeproof_aligner_transactions_total",
             "lakeproof_aligner_rowsRepeated_total",
         ),

@@ -163,14 +163,14 @@ def test_without_its_database_it_is_unhealthy_and_refuses_without_hanging(
     assert len(delivered(stack, made)) == 1
 
 
-def run_script(path: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+def run_script(path: str, *arguments: str, **environment: str) -> tuple[int, dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, str(ROOT / path), *arguments],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env=os.environ,
+        env=os.environ | environment,
     )
     assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -191,6 +191,17 @@ def test_the_probe_tells_that_it_works_and_that_it_does_not(
         supervisor.start("mail-sink")
 
 
+@pytest.mark.parametrize(
+    "script", ["scripts/synthetic/notification_probe.py", "scripts/chaos/notification_provider_failure.py"]
+)
+def test_a_script_works_beside_somebody_elses_service_by_its_url_alone(
+    stack: Stack, shop: httpx.Client, script: str, tmp_path: Path
+) -> None:
+    theirs = {"LAKEPROOF_MODE": "external", "LAKEPROOF_STATE_DIR": str(tmp_path)}
+    code, found = run_script(script, "--base-url", stack.url(NAME), **theirs)
+    assert (code, found["ok"], found["baseUrl"]) == (0, True, stack.url(NAME)), found
+
+
 def test_the_provider_rehearsal_fails_as_many_as_asked(stack: Stack, shop: httpx.Client) -> None:
     script = "scripts/chaos/notification_provider_failure.py"
     code, found = run_script(script, "--base-url", stack.url(NAME), "--count", "7")
@@ -200,7 +211,8 @@ def test_the_provider_rehearsal_fails_as_many_as_asked(stack: Stack, shop: httpx
 def test_the_redis_rehearsal_sees_errors_and_their_end_and_leaves_redis_running(
     stack: Stack, shop: httpx.Client
 ) -> None:
-    code, found = run_script("scripts/chaos/notification_redis_outage.py", "--base-url", stack.url(NAME))
+    url = f"http://localhost:{stack.port(NAME)}"  # another name of the same place
+    code, found = run_script("scripts/chaos/notification_redis_outage.py", "--base-url", url)
     assert (code, found["redisStopped"], found["sent"]) == (0, True, 10), found
     assert found["metrics"][ERRORS]["delta"] == 10
     assert found["slowestCallSeconds"] < 1.0

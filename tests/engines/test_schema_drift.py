@@ -1,6 +1,7 @@
 """A column that nobody announced, by the script: added once, dropped once, never one of the table's own."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.engines.mysql import connect
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
@@ -17,8 +19,14 @@ pytestmark = [pytest.mark.engines, pytest.mark.proof]
 SCRIPT = Path(__file__).parents[2] / "scripts" / "chaos" / "simulate_schema_drift.py"
 
 
-def run(*arguments: str) -> tuple[int, dict[str, Any], str]:
-    done = subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, check=False)
+def run(*arguments: str, **environment: str) -> tuple[int, dict[str, Any], str]:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {}, done.stderr
 
 
@@ -31,6 +39,27 @@ def test_it_is_added_and_dropped_and_safe_to_repeat(stack: Stack, up: Callable[.
     for _ in range(2):
         code, told, _ = run("--table", "orders", "--column", "gift_note", "--revert")
         assert (code, told["present"], told["columns"]) == (0, False, before)
+
+
+def test_it_works_on_somebody_elses_database_by_an_administrator_of_theirs(
+    stack: Stack, up: Callable[..., SupervisorClient], tmp_path: Path
+) -> None:
+    """Nothing is given but the database's address and one account, which is not called root."""
+    up("mysql")
+    with connect(stack, "root", "mysql-root", 10.0) as connection, connection.cursor() as cursor:
+        cursor.execute("GRANT ALL ON oltp.* TO 'their_admin'@'%' IDENTIFIED BY 'their-password'")
+    theirs = {
+        "LAKEPROOF_MODE": "external",
+        "LAKEPROOF_STATE_DIR": str(tmp_path),
+        "LAKEPROOF_ENDPOINTS": json.dumps({"mysql": {"tcp": stack.address("mysql", "tcp")}}),
+        "LAKEPROOF_SECRETS": json.dumps({"mysql-root": "their-password"}),
+        "LAKEPROOF_ACCOUNTS": json.dumps({"mysql-root": "their_admin"}),
+    }
+    words = ("--table", "oltp.orders", "--column", "unexpected_field")
+    code, told, said = run(*words, **theirs)
+    assert (code, told.get("ok"), told.get("present")) == (0, True, True), said
+    code, told, said = run(*words, "--revert", **theirs)
+    assert (code, told.get("present")) == (0, False), said
 
 
 @pytest.mark.parametrize(

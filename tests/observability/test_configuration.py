@@ -39,7 +39,20 @@ def test_an_external_stack_is_asked_only_where_the_settings_point() -> None:
     external = stack(mode="external", endpoints={"desk": {"http": "10.0.0.5:80"}, "connect": {"http": "10.0.0.6:83"}})
     assert health_urls(external).get("desk") == "http://10.0.0.5:80/health"
     config = yaml.safe_load(render_prometheus(external, Path("/rules")))
-    assert [job["job_name"] for job in config["scrape_configs"]] == ["desk", "health"]
+    assert [job["job_name"] for job in config["scrape_configs"]] == ["desk"]
+    assert config["alerting"] == {"alertmanagers": []}
+    probing = stack(
+        mode="external",
+        endpoints={
+            "desk": {"http": "10.0.0.5:80"},
+            "blackbox-exporter": {"http": "10.0.0.7:9115"},
+            "alertmanager": {"http": "http://10.0.0.8:9093"},
+        },
+    )
+    config = yaml.safe_load(render_prometheus(probing, Path("/rules")))
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    assert jobs["health"]["relabel_configs"][-1]["replacement"] == "10.0.0.7:9115"
+    assert config["alerting"]["alertmanagers"][0]["static_configs"] == [{"targets": ["10.0.0.8:9093"]}]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")

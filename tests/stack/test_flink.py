@@ -1,11 +1,14 @@
 """Which TaskManager counts as registered, over a JobManager that knows those which the test names."""
 
 import os
+import re
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import pytest
+import yaml
 
 from lakeproof.errors import NotReady
 from lakeproof.stack.engines import flink
@@ -88,3 +91,22 @@ def test_a_task_managers_name_is_new_for_each_start_and_whole(tmp_path: Path) ->
         names.add((tmp_path / RESOURCE_ID).read_text())
         assert [path.name for path in (tmp_path / RESOURCE_ID).parent.glob("resource-id*")] == ["resource-id"]
     assert len(names) == 2 and all(len(name) == 32 for name in names)
+
+
+@pytest.mark.parametrize(("attribute", "quantile"), [("Median", "0.5"), ("99thPercentile", "0.99")])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_markers_time_to_an_operator_is_the_jobs_latency_whatever_the_order_of_the_beans_keys(
+    attribute: str, quantile: str, order: int
+) -> None:
+    keys = ["source_id=a1", "job_name=lake-oltp", "operator_id=b2", "operator_subtask_index=0", "task_name=Writer"]
+    bean = (
+        "org.apache.flink.taskmanager.job.task.latency.source_id.operator_id.operator_subtask_index.latency"
+        f"<{', '.join(keys[::order])}><>{attribute}: 12.0"
+    )
+    text = files("lakeproof.stack.engines").joinpath("jmx", "flink-taskmanager.yml").read_text()
+    matching = [
+        (rule["name"], rule["labels"]["quantile"], match.groups())
+        for rule in yaml.safe_load(text)["rules"]
+        if (match := re.search(rule["pattern"], bean))
+    ]
+    assert matching == [("flink_jobmanager_job_latency", quantile, ("lake-oltp", "a1", "b2", "0"))]

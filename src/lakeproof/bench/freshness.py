@@ -1,4 +1,4 @@
-"""freshness: from an order's commit in MariaDB to `main` and to a reader in Trino, at fixed rates by SQL.
+"""freshness: from an order's commit in MariaDB to Paimon, to `main` and to a reader in Trino, at fixed rates by SQL.
 
 Needs the whole path. Shoppers create the given orders per second, and pay, change, cancel and delete beside (0.6 more
 calls for each order). The clock is one: all run on this machine.
@@ -60,7 +60,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         progress(f"{rate:g} orders/s: {WARM_SECONDS:g} s of warming, then {options.seconds or SECONDS:g} s")
         row, usage, problems = _at_rate(stack, rate, options.seconds or SECONDS, progress)
         rows.append(row)
-        usage_tables[f"by process at {rate:g} orders/s (percent of one core)"] = usage
+        usage_tables[f"by process at {rate:g} orders/s (CPU in percent of one core, memory)"] = usage
         notes += problems
         if (p99 := row.get("trino_p99_s")) is not None:
             ratios.append(
@@ -124,6 +124,7 @@ def _at_rate(
         why = watch.problems[-1] if watch.problems else "nothing was published meanwhile"
         raise CouldNotLook(f"no commit was seen in Trino: {why}", where="freshness", next_action="lakeproof ps")
     seen = {order: watch.sightings[order] for order in mine if order in watch.sightings}
+    paimon = [one.paimon_at - mine[order] for order, one in seen.items()]
     main = [one.main_at - mine[order] for order, one in seen.items()]
     reader = [one.trino_at - mine[order] for order, one in seen.items()]
     row: dict[str, Any] = {
@@ -132,6 +133,7 @@ def _at_rate(
         "orders": len(mine),
         # Deleted before the first look, or not published in time.
         "not_seen": len(mine) - len(seen),
+        **_spread("paimon", paimon),
         **_spread("main", main),
         **_spread("trino", reader),
         "commits": watch.commits,
@@ -155,7 +157,7 @@ def _wait(seconds: float) -> None:
 
 BENCHMARK = Benchmark(
     "freshness",
-    "commit → main → Trino p50/p95/p99 at 50 and 200 orders/s by SQL, CPU and memory by process",
+    "commit → Paimon → main → Trino p50/p95/p99 at 50 and 200 orders/s by SQL, CPU and memory by process",
     ("mysql", "kafka", "connect", "flink-jobmanager", "flink-taskmanager", "nessie", "publisher", "trino"),
     run,
 )

@@ -1,13 +1,20 @@
-"""When each new order was first seen published on `main`, and first seen by Trino."""
+"""When each new order was first committed in Paimon, first seen published on `main`, and first seen by Trino."""
 
+import json
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import LakeproofError
+from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.nessie import client_of
+from lakeproof.lake.object_store import s3_client
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.snapshots import get_object
 from lakeproof.lake.query import trino
 from lakeproof.stack.stack import Stack
 
@@ -17,8 +24,11 @@ QUERY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """UNIX seconds: the merge of the first commit that shows the order; the end of the first query that shows it."""
+    """UNIX seconds: when the Paimon snapshot of `orders` was committed that the first commit showing the order holds;
+    the merge of that commit; the end of the first query that shows it.
+    """
 
+    paimon_at: float
     main_at: float
     trino_at: float
 
@@ -32,6 +42,7 @@ class Watch:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._s3 = s3_client(stack)
         self._over = threading.Event()
         self._floor = self._newest_id()
         self.sightings: dict[int, Sighting] = {}
@@ -76,7 +87,20 @@ class Watch:
             f"SELECT id FROM orders FOR VERSION AS OF BIGINT '{snapshot}' WHERE id > {self._floor}",
             Deadline(QUERY_SECONDS),
         )
-        sighting = Sighting(commit.at.timestamp(), time.time())
+        trino_at = time.time()
+        sighting = Sighting(committed_at(self._s3, snapshot), commit.at.timestamp(), trino_at)
         self.commits += 1
         for (order_id,) in answer.rows:
             self.sightings.setdefault(int(order_id), sighting)
+
+
+def committed_at(s3: Any, snapshot: int) -> float:
+    """When Paimon committed a snapshot of `orders`, as it wrote that down: UNIX seconds. Raises: CouldNotLook."""
+    key = f"wh/{OLTP.name}.db/orders/snapshot/snapshot-{snapshot}"
+    try:
+        text = get_object(s3, key)
+    except (BotoCoreError, ClientError) as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where="minio") from error
+    if text is None:
+        raise CouldNotLook(f"snapshot {snapshot} is not there any more", where="orders")
+    return float(json.loads(text)["timeMillis"]) / 1000

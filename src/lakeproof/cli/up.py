@@ -12,7 +12,7 @@ from lakeproof.errors import InvalidInput
 
 if TYPE_CHECKING:
     from lakeproof.observability.receivers import Receivers
-    from lakeproof.stack.component import Component
+    from lakeproof.processes.rows import ProcessRow
 
 
 class Progress:
@@ -44,11 +44,10 @@ def unheard(started: Sequence[str], receivers: "Receivers") -> list[str]:
     return [f"WARNING: {receivers.unset[0]}; they do reach the incident desk (lakeproof incident list)"]
 
 
-def is_installed(component: "Component") -> bool:
-    """False only where its artifact is one that nobody has asked for yet."""
-    from lakeproof.install import artifacts
-
-    return component.artifact is None or artifacts.is_there(component.artifact)
+def memory_of(rows: Sequence["ProcessRow"]) -> str:
+    """What runs and what it takes together, as `ps` has it: "26 components, 5.13 GiB"."""
+    running = [row.rss_bytes for row in rows if row.pid is not None]
+    return f"{len(running)} component{'' if len(running) == 1 else 's'}, {sum(running) / 2**30:.2f} GiB"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -68,6 +67,7 @@ def add_to(app: typer.Typer) -> None:
         What runs already is left alone. Every port is looked at before anything starts. Exit 0 only when all that
         was asked for is healthy.
         """
+        from lakeproof.install.installed import everything
         from lakeproof.observability.receivers import read_receivers
         from lakeproof.processes.client import SupervisorClient
         from lakeproof.scenarios.catalog import load_catalog
@@ -81,9 +81,8 @@ def add_to(app: typer.Typer) -> None:
         if scenario is not None:
             wanted = list(load_catalog(tuple(stack.settings.scenario_dirs)).scenario(scenario).components)
         elif every:
-            known = {name: one for name, one in client.components.items() if one.replica_of is None}
-            wanted = [name for name, one in known.items() if is_installed(one)]
-            for name in sorted(set(known) - set(wanted)):
+            wanted, left_out = everything(client.components.values())
+            for name in left_out:
                 say(f"left out, not installed: {name} (lakeproof setup --only {client.components[name].artifact})")
         receivers = read_receivers(os.environ)
         progress = Progress()
@@ -93,10 +92,12 @@ def add_to(app: typer.Typer) -> None:
             say("no longer waiting; what was started goes on (lakeproof ps), lakeproof down ends it")
             raise
         say(f"{progress.seconds:6.1f} s  healthy: {', '.join(started) if started else 'all, nothing was missing'}")
+        rows = client.ps()
+        say(f"{progress.seconds:6.1f} s  {memory_of(rows)}")
         for line in unheard(started, receivers):
             say(line)
         if as_json:
-            print_json([row.to_json() for row in client.ps()])
+            print_json([row.to_json() for row in rows])
 
     @app.command()
     def down() -> None:

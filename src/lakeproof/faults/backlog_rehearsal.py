@@ -17,28 +17,39 @@ from lakeproof.stack.stack import Stack
 RATE = 50.0
 SLOWEST_RATE = 5.0
 CATCH_UP_SECONDS = 60.0
+ASKED = (("connect", "http"), ("mysql", "tcp"), ("kafka", "tcp"), ("order-service", "http"))
 
 
 def rehearse(
-    stack: Stack, connector: str, rows: int, *, keep_paused: bool, progress: Callable[[str], None]
-) -> dict[str, Any]:
-    """What the script prints. Raises: LakeproofError; the pause is then still on record."""
+    stack: Stack,
+    connector: str,
+    rows: int,
+    found: dict[str, Any],
+    *,
+    keep_paused: bool,
+    progress: Callable[[str], None],
+) -> None:
+    """`found` becomes what the script prints, as it goes. Raises: LakeproofError; once paused, that is on record."""
+    for component, kind in ASKED:  # before anything is paused: one that is not given is refused
+        stack.address(component, kind)
     run = f"chaos-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
+    found |= {"connector": connector, "run": run}
     start = end_offset(stack, connector)
     records.inject(stack, paused_connector.FAULT, {"connector": connector}, by="chaos-replication-lag")
+    found["paused"] = True
     progress(f"connector {connector} is paused; shoppers order until {rows} orders are acknowledged")
-    before = binlog_delta(stack, connector) or 0
-    written = _order(stack, run, rows)
+    found["binlogPositionDeltaBefore"] = binlog_delta(stack, connector) or 0
+    found["rowsWritten"] = written = _order(stack, run, rows)
 
     def measure() -> dict[str, Any]:
         delivered = orders_delivered(stack, connector, start, run)
         return {"binlogPositionDelta": binlog_delta(stack, connector), "rowCountDelta": written - delivered}
 
-    outcome: dict[str, Any] = {"connector": connector, "run": run, "rowsWritten": written}
-    outcome |= {"binlogPositionDeltaBefore": before} | measure() | {"paused": keep_paused}
+    found |= measure()
     if keep_paused:
-        return outcome
+        return
     records.remove(stack, paused_connector.FAULT)
+    found["paused"] = False
     progress(f"connector {connector} is resumed")
     deadline = Deadline(CATCH_UP_SECONDS)
     after = measure()
@@ -52,7 +63,7 @@ def rehearse(
         deadline.wait_for("every row to arrive", caught_up, every=1.0, seen=lambda: str(after))
     except DeadlineExpired as error:
         progress(error.message)
-    return outcome | {"afterResume": after | {"seconds": round(deadline.elapsed, 1)}}
+    found["afterResume"] = after | {"seconds": round(deadline.elapsed, 1)}
 
 
 def _order(stack: Stack, run: str, rows: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
@@ -19,12 +19,18 @@ DATABASE = "oltp"
 SECONDS = 20.0
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+TableName = Annotated[Name, BeforeValidator(lambda given: plain_name(given) if isinstance(given, str) else given)]
+
+
+def plain_name(table: str) -> str:
+    """`orders` of `oltp.orders` and of `orders`."""
+    return table.removeprefix(f"{DATABASE}.")
 
 
 class DriftedSchema(Arguments):
     """`column`: a name that the table does not have; it becomes a text without a value."""
 
-    table: Name = "orders"
+    table: TableName = "orders"
     column: Name = "unannounced"
 
 

@@ -1,5 +1,6 @@
 """The rehearsals behind `make notification-chaos-provider` and `make notification-chaos-redis`."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,61 +20,80 @@ SENT = "notification_sent_total"
 SETTLE_SECONDS = 20.0
 
 
-def base_url_of(stack: Stack, given: str) -> str:
-    """The URL; a component's name as its host means the stack's own."""
-    component = "notification-service"
-    return stack.url(component) if urlsplit(given).hostname == component else given
+def fail_providers(client: NotificationClient, count: int, found: dict[str, Any]) -> None:
+    """Make `count` notifications and fail each; `found` becomes what the script prints, as it goes.
 
-
-def fail_providers(client: NotificationClient, count: int) -> dict[str, Any]:
-    """Make `count` notifications and fail each; what the script prints. Raises: TransientError, CouldNotLook."""
-    before = client.counters(FAILURES)[FAILURES]
-    ids = [client.create(FIRST_CUSTOMER + number, "Provider failure rehearsal") for number in range(count)]
-    failed = [client.fail(each, "provider failure rehearsal")["status"] == "failed" for each in ids]
-    after = client.counters(FAILURES)[FAILURES]
-    return {
+    Raises: TransientError, CouldNotLook.
+    """
+    ids: list[str] = []
+    found |= {
         "action": "provider_failure",
         "baseUrl": client.base_url,
         "at": datetime.now(UTC).isoformat(),
         "requested": count,
-        "failed": sum(failed),
+        "failed": 0,
         "notificationIds": ids,
-        "metrics": {FAILURES: {"before": before, "after": after, "delta": after - before}},
     }
+    before = client.counters(FAILURES)[FAILURES]
+    for number in range(count):
+        ids.append(client.create(FIRST_CUSTOMER + number, "Provider failure rehearsal"))
+    for each in ids:
+        found["failed"] += client.fail(each, "provider failure rehearsal")["status"] == "failed"
+    after = client.counters(FAILURES)[FAILURES]
+    found["metrics"] = {FAILURES: {"before": before, "after": after, "delta": after - before}}
 
 
-def redis_outage(stack: Stack, client: NotificationClient, count: int) -> dict[str, Any]:
+def redis_outage(stack: Stack, client: NotificationClient, count: int, found: dict[str, Any]) -> None:
     """Stop Redis (SIGSTOP), send, see the limiter's errors counted, let Redis go on, see that they end.
 
-    Somebody else's Redis is left alone: then it is theirs to stop, and the outcome only tells what was seen.
-    Raises: LakeproofError.
+    Somebody else's Redis is left alone: then it is theirs to stop, and `found` only tells what was seen.
+    found: becomes what the script prints, as it goes. Raises: LakeproofError.
     """
-    before = client.counters(ERRORS, SENT)
     stops = _is_ours(stack, client.base_url)
-    with _stopped_redis(stack, stops):
-        sent = [_send(client, number) for number in range(count)]
-        during = client.counters(ERRORS, SENT)
-    errors = during[ERRORS] - before[ERRORS]
-    recovered = _errors_end(client) if errors else None
-    return {
+    found |= {
         "action": "redis_outage",
         "baseUrl": client.base_url,
         "at": datetime.now(UTC).isoformat(),
         "redisStopped": stops,
         "requested": count,
-        "sent": sent.count("sent"),
-        "problems": sorted({one for one in sent if one != "sent"}),
-        "slowestCallSeconds": round(client.slowest_seconds, 3),
-        "metrics": {
-            name: {"before": before[name], "during": during[name], "delta": during[name] - before[name]}
-            for name in (ERRORS, SENT)
-        },
-        "errorsEndedAfterwards": recovered,
     }
+    before = client.counters(ERRORS, SENT)
+    with _stopped_redis(stack, stops):
+        sent = [_send(client, number) for number in range(count)]
+        found |= {
+            "sent": sent.count("sent"),
+            "problems": sorted({one for one in sent if one != "sent"}),
+            "slowestCallSeconds": round(client.slowest_seconds, 3),
+        }
+        during = client.counters(ERRORS, SENT)
+    found["metrics"] = {
+        name: {"before": before[name], "during": during[name], "delta": during[name] - before[name]}
+        for name in (ERRORS, SENT)
+    }
+    errors = found["metrics"][ERRORS]["delta"]
+    found["errorsEndedAfterwards"] = _errors_end(client) if errors else None
 
 
 def _is_ours(stack: Stack, base_url: str) -> bool:
-    return stack.url("notification-service") == base_url and SupervisorClient(stack).running()
+    """True where that URL is the process that this stack runs here, whatever name of this machine it uses."""
+    if stack.settings.mode != "local":
+        return False
+    here = (stack.settings.host, stack.port("notification-service"))
+    return is_same_place(base_url, here) and SupervisorClient(stack).running()
+
+
+def is_same_place(url: str, place: tuple[str, int]) -> bool:
+    """True where a URL's host and port come to `place` (host, port): localhost is 127.0.0.1. Unknown names do not."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return port == place[1] and bool(_addresses(parts.hostname or "") & _addresses(place[0]))
+
+
+def _addresses(host: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        return set()
 
 
 @contextmanager

@@ -35,21 +35,12 @@ HEALTH_PATHS = {
 }
 
 
-def is_asked(stack: Stack, component: str, kind: str) -> bool:
-    """True when this endpoint exists for the stack: a local process, or given by the settings."""
-    return stack.settings.mode == "local" or kind in stack.settings.endpoints.get(component, {})
-
-
 def render_prometheus(stack: Stack, rules_dir: Path) -> str:
     """The text of prometheus.yml. Raises: TerminalError for a scrape that Prometheus 2.42 cannot do."""
     config: dict[str, Any] = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": [f"{rules_dir}/*.yml"],
-        "alerting": {
-            "alertmanagers": [
-                {"static_configs": [{"targets": [_target(stack, "alertmanager", "http")]}], "timeout": "5s"}
-            ]
-        },
+        "alerting": {"alertmanagers": [*_alertmanagers(stack)]},
         "scrape_configs": [*_component_jobs(stack), *_supervisor_job(stack), *_health_job(stack)],
     }
     return yaml.safe_dump(config, sort_keys=False, width=200)
@@ -64,10 +55,15 @@ def _target(stack: Stack, component: str, kind: str) -> str:
     return stack.address(component, kind).removeprefix("http://").removeprefix("https://").rstrip("/")
 
 
+def _alertmanagers(stack: Stack) -> Iterator[dict[str, Any]]:
+    if stack.has_endpoint("alertmanager"):
+        yield {"static_configs": [{"targets": [_target(stack, "alertmanager", "http")]}], "timeout": "5s"}
+
+
 def _component_jobs(stack: Stack) -> Iterator[dict[str, Any]]:
     for component in _listed():
         for number, scrape in enumerate(component.scrapes):
-            if is_asked(stack, component.name, scrape.port):
+            if stack.has_endpoint(component.name, scrape.port):
                 yield _component_job(stack, component, scrape, number)
 
 
@@ -108,12 +104,14 @@ def health_urls(stack: Stack) -> dict[str, str]:
     for component in _listed():
         default = ("http", "/health") if component.kind == "service" and "http" in component.ports else None
         place = HEALTH_PATHS.get(component.name, default)
-        if place and place[0] in component.ports and is_asked(stack, component.name, place[0]):
+        if place and place[0] in component.ports and stack.has_endpoint(component.name, place[0]):
             found[component.name] = stack.url(component.name, place[0]) + place[1]
     return found
 
 
 def _health_job(stack: Stack) -> Iterator[dict[str, Any]]:
+    if not stack.has_endpoint("blackbox-exporter"):
+        return
     yield {
         "job_name": PROBE_JOB,
         "metrics_path": "/probe",

@@ -34,7 +34,7 @@ def select(stack: Stack, user: str, statement: str, timeout: float) -> tuple[tup
     connection = pymysql.connect(
         host=host,
         port=port,
-        user=user,
+        user=stack.account(f"mysql-{user}", user),
         password=stack.secret(f"mysql-{user}"),
         connect_timeout=max(1, int(timeout)),
         read_timeout=timeout,

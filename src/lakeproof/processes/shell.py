@@ -12,11 +12,12 @@ def variable(*words: str) -> str:
 
 
 def shell_variables(stack: Stack) -> dict[str, str]:
-    """COMPONENT_KIND=host:port for every endpoint, SECRET_NAME=value for every secret the stack has."""
+    """COMPONENT_KIND=host:port for every endpoint, SECRET_NAME=value for every secret: those the stack has."""
     found = {
         variable(name, kind): stack.address(name, kind)
         for name, component in all_components().items()
         for kind in component.ports
+        if stack.has_endpoint(name, kind)
     }
     for name in secrets.NAMES:
         try:

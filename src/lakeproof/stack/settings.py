@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack.secrets import NAMES
 from lakeproof.unknown_name import unknown_name
 
 CONFIG_FILE = "lakeproof.toml"
@@ -171,12 +172,23 @@ class SupportSettings(BaseModel):
     attachment_max_bytes: int = Field(10 * 1024 * 1024, ge=1, le=1 << 30)
 
 
+class CassandraSettings(BaseModel):
+    """A ring that somebody else runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    datacenter: str = Field(
+        "dc1", min_length=1, max_length=100, description="the one whose nodes are asked; our own ring's is dc1"
+    )
+
+
 class Settings(BaseSettings):
     """One stack's settings.
 
     `endpoints` points components at somebody else's servers:
     `[endpoints.connect]` / `http = "10.0.0.5:8083"`. In mode "external" nothing is started here.
     `secrets` gives passwords by name for external endpoints; local ones are generated (stack/secrets.py).
+    `accounts` gives the user that belongs to such a password, by the same name, where it is not the usual one.
     """
 
     model_config = SettingsConfigDict(env_prefix="LAKEPROOF_", env_nested_delimiter="__", extra="forbid")
@@ -193,6 +205,7 @@ class Settings(BaseSettings):
     timing: Literal["drill", "production"] = "drill"
     endpoints: dict[str, dict[str, str]] = {}
     secrets: dict[str, str] = {}
+    accounts: dict[str, str] = {}
     scenario_dirs: list[Path] = Field([], description="further folders of scenarios")
     desk_url: str = Field(
         "", description="SQLAlchemy URL of the desk's database; default: SQLite in its state folder"
@@ -205,6 +218,7 @@ class Settings(BaseSettings):
     fulfillment: FulfillmentSettings = FulfillmentSettings()
     support: SupportSettings = SupportSettings()
     inventory: InventorySettings = InventorySettings()
+    cassandra: CassandraSettings = CassandraSettings()
 
     @property
     def ledger_is_whole(self) -> bool:
@@ -218,8 +232,16 @@ class Settings(BaseSettings):
         for component, kinds in given.items():
             for kind, address in kinds.items():
                 # Some entries are no address: a folder that an external server sees, for one.
-                if kind in ("http", "tcp", "jmx") and not _is_address(address):
+                if kind in ("http", "tcp", "jmx") and not is_address(address):
                     raise ValueError(f"{component}.{kind} is {address!r}; wanted host:port")
+        return given
+
+    @field_validator("accounts")
+    @classmethod
+    def _known_accounts(cls, given: dict[str, str]) -> dict[str, str]:
+        for name in given:
+            if name not in NAMES:
+                raise ValueError(f"{name} is no secret's name; one of {', '.join(NAMES)}")
         return given
 
     @classmethod
@@ -295,8 +317,8 @@ def load_settings() -> Settings:
     return settings
 
 
-def _is_address(text: str) -> bool:
-    """host:port, with or without http(s):// before it; a port is 1 to 65535."""
+def is_address(text: str) -> bool:
+    """True for host:port, with or without http(s):// before it; a port is 1 to 65535."""
     found = re.fullmatch(r"(?:https?://)?[^/\s:]+:(\d{1,5})/?", text)
     return found is not None and 1 <= int(found[1]) <= 65535
 

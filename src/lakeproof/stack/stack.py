@@ -8,10 +8,14 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lakeproof.errors import InvalidInput
 from lakeproof.stack import secrets
-from lakeproof.stack.settings import Settings, load_settings
+from lakeproof.stack.settings import Settings, is_address, load_settings
+
+# `lakeproof serve` runs the desk here beside somebody else's stack, too; a change at it wants its token.
+_RUNS_HERE = frozenset({"desk"})
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,47 @@ class Stack:
             raise InvalidInput(f"no endpoint {kind!r}", where=component, next_action=f"one of {', '.join(ports)}")
         return ports[kind] + self.settings.port_shift
 
+    def has_endpoint(self, component: str, kind: str = "http") -> bool:
+        """True for a local process's, and for one that the settings give: an external stack has only those."""
+        return self.settings.mode == "local" or kind in self.settings.endpoints.get(component, {})
+
     def address(self, component: str, kind: str = "http") -> str:
-        """`host:port` of an endpoint: from `endpoints` in the settings, else the local process's."""
+        """`host:port` of an endpoint: from `endpoints` in the settings, else the local process's.
+
+        Raises: InvalidInput for a name or kind that does not exist, and where somebody else's stack was not given it:
+        what answers at the usual port here is another stack's, and must not be asked or broken in its place.
+        """
         given = self.settings.endpoints.get(component, {}).get(kind)
-        return given or f"{self.settings.host}:{self.port(component, kind)}"
+        if given:
+            return given
+        port = self.port(component, kind)
+        if component not in _RUNS_HERE and not self.has_endpoint(component, kind):
+            raise InvalidInput(
+                f"somebody else's stack (mode external) was given no {kind} endpoint of it",
+                where=component,
+                next_action=f'set {kind} = "host:port" under [endpoints.{component}] in lakeproof.toml, or'
+                f""" LAKEPROOF_ENDPOINTS='{{"{component}": {{"{kind}": "host:port"}}}}'""",
+            )
+        return f"{self.settings.host}:{port}"
+
+    def at(self, component: str, url: str) -> "Stack":
+        """This stack with another http endpoint for one component, as a script is given it.
+
+        A component's name as the URL's host (http://connect:8083, as compose has it) means the endpoint as it is.
+        Raises: InvalidInput where it is neither http(s)://… nor host:port.
+        """
+        try:
+            parts = urlsplit(url)
+            is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is none, brackets that do not close
+            is_url = False
+        if not is_url and not is_address(url):
+            raise InvalidInput("not an address", where=url, next_action="give it as http://host:port")
+        if is_url and parts.hostname == component:
+            return self
+        endpoints = self.settings.endpoints
+        merged = endpoints | {component: endpoints.get(component, {}) | {"http": url}}
+        return Stack(self.settings.model_copy(update={"endpoints": merged}))
 
     def url(self, component: str, kind: str = "http") -> str:
         """`http://host:port` of an endpoint, without a slash at the end."""
@@ -102,6 +143,10 @@ class Stack:
                 where=name,
                 next_action=f'set it under [secrets] as "{name}" in lakeproof.toml',
             ) from None
+
+    def account(self, secret: str, usual: str) -> str:
+        """The user whose password `secret` is: as `accounts` in the settings has it, else `usual`."""
+        return self.settings.accounts.get(secret, usual)
 
     def has_secret(self, name: str) -> bool:
         """True where `secret` gives it: an external stack has only those that it was given."""

@@ -56,7 +56,12 @@ def test_the_password_is_a_reference_and_no_secret_is_made_for_it(make_stack: Ma
 
 def test_an_external_connect_finds_its_passwords_where_the_settings_say(make_stack: MakeStack) -> None:
     stack = make_stack(
-        mode="external", endpoints={"connect": {"http": "c:8083", "secrets_file": "/etc/its.properties"}}
+        mode="external",
+        endpoints={
+            "connect": {"http": "c:8083", "secrets_file": "/etc/its.properties"},
+            "mysql": {"tcp": "m:3306"},
+            "kafka": {"tcp": "k:9092"},
+        },
     )
     assert render(stack, find_connector("orders"))["database.password"] == "${file:/etc/its.properties:mysql-cdc}"
 

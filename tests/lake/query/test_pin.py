@@ -24,7 +24,9 @@ def test_a_tag_of_somebody_else_is_never_forgotten() -> None:
 
 
 def test_the_catalog_s_sql_holds_references_instead_of_keys() -> None:
-    stack = Stack(Settings(mode="external", secrets={"s3-access-key": "hidden1", "s3-secret-key": "hidden2"}))
+    endpoints = {"nessie": {"http": "n:19120"}, "minio": {"http": "m:9000"}}
+    secrets = {"s3-access-key": "hidden1", "s3-secret-key": "hidden2"}
+    stack = Stack(Settings(mode="external", endpoints=endpoints, secrets=secrets))
     sql = create_catalog_sql(NAME, catalog_properties(stack, NAME))
     assert "hidden" not in sql
     assert f"\"iceberg.nessie-catalog.ref\" = '{NAME}'" in sql

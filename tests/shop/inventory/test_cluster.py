@@ -15,7 +15,7 @@ from lakeproof.stack.engines.cassandra_config import DATACENTER
 
 
 def three(clock: Callable[[], float] = time.monotonic) -> tuple[SuspectsLast, list[Host]]:
-    policy = SuspectsLast(clock)
+    policy = SuspectsLast("dc1", clock)
     hosts = [Host(DefaultEndPoint("127.0.0.1", port), SimpleConvictionPolicy) for port in (9042, 9043, 9044)]
     for host in hosts:
         host.set_location_info(DATACENTER, "rack1")

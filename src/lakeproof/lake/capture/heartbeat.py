@@ -145,7 +145,7 @@ class PostgresBeats:
                 self._connection = await asyncpg.connect(
                     host=host,
                     port=port,
-                    user="ticker",
+                    user=self._stack.account("postgres-ticker", "ticker"),
                     password=self._stack.secret("postgres-ticker"),
                     database=self._connector.database,
                     ssl=False,

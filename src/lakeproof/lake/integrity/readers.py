@@ -103,7 +103,7 @@ def mariadb_snapshot(stack: Stack, seconds: float) -> Iterator[Reader]:
         connection = pymysql.connect(
             host=host,
             port=port,
-            user=_USER,
+            user=stack.account(f"mysql-{_USER}", _USER),
             password=stack.secret(f"mysql-{_USER}"),
             charset="utf8mb4",
             connect_timeout=5,
@@ -144,7 +144,7 @@ def postgres_snapshot(stack: Stack, schemas: Mapping[str, str], seconds: float) 
                 asyncpg.connect(
                     host=host,
                     port=port,
-                    user=_USER,
+                    user=stack.account(f"postgres-{_USER}", _USER),
                     password=stack.secret(f"postgres-{_USER}"),
                     database=SHOP.name,
                     ssl=False,

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import NotReady
+from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.job.databases import SCHEMAS
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
@@ -65,10 +65,9 @@ def start_gateway(
 
             progress("flink: starting the SQL gateway")
             SupervisorClient(stack).start(_GATEWAY)
-    except NotReady as missing:
-        raise EngineUnreachable(
-            missing.what, where=missing.where, next_action=f"lakeproof up {missing.where}"
-        ) from missing
+    except (NotReady, InvalidInput) as missing:  # InvalidInput: somebody else's, whose endpoint is not given
+        mend = missing.next_action or f"lakeproof up {missing.where}"
+        raise EngineUnreachable(missing.what, where=missing.where, next_action=mend) from missing
 
 
 def _await_taskmanager(stack: Stack, progress: Progress, seconds: float) -> None:

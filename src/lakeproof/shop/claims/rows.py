@@ -18,7 +18,7 @@ async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> 
     connect = connector(
         host,
         port,
-        "reader",
+        stack.account("postgres-reader", "reader"),
         stack.secret("postgres-reader"),
         DATABASE,
         connect_seconds=CONNECT_SECONDS,

@@ -10,7 +10,6 @@ from cassandra.pool import Host
 from cassandra.query import tuple_factory
 
 from lakeproof.stack.engines import cassandra_session
-from lakeproof.stack.engines.cassandra_config import DATACENTER
 from lakeproof.stack.stack import Stack
 
 CALL_SECONDS = 2.5  # a call's own limit is shorter where its caller says so
@@ -24,8 +23,8 @@ class SuspectsLast(DCAwareRoundRobinPolicy):  # type: ignore[misc]  # the driver
     The driver takes a frozen node for a living one until its heartbeat fails, and would send it every third call.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(local_dc=DATACENTER)
+    def __init__(self, datacenter: str, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(local_dc=datacenter)
         self._clock = clock
         self._until: dict[Host, float] = {}
 
@@ -47,6 +46,6 @@ def service_cluster(stack: Stack, role: str, password: str) -> Cluster:
     )
     profile = view.profile_manager.profiles[EXEC_PROFILE_DEFAULT]
     profile.row_factory = tuple_factory
-    profile.load_balancing_policy = SuspectsLast()
+    profile.load_balancing_policy = SuspectsLast(stack.settings.cassandra.datacenter)
     profile.speculative_execution_policy = ConstantSpeculativeExecutionPolicy(SECOND_NODE_SECONDS, 1)
     return view

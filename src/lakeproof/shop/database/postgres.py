@@ -128,11 +128,12 @@ def connector_of(
     `statement_seconds`: 0 means the stack's `shop.request_seconds`.
     """
     host, port = stack.host_port("postgres")
+    secret = f"postgres-{service}-service"
     return connector(
         host,
         port,
-        f"{service}_service",
-        stack.secret(f"postgres-{service}-service"),
+        stack.account(secret, f"{service}_service"),
+        stack.secret(secret),
         DATABASE,
         connect_seconds=CONNECT_SECONDS,
         statement_seconds=statement_seconds or stack.settings.shop.request_seconds,

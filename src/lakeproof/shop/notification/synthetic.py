@@ -10,12 +10,15 @@ from lakeproof.shop.notification.client import FIRST_CUSTOMER, NotificationClien
 METRICS = ("notification_sent_total", "notification_send_latency_seconds_count")
 
 
-def probe(client: NotificationClient) -> dict[str, Any]:
-    """What was seen; `ok` is True where it was sent and each metric went up. Raises: CouldNotLook without metrics."""
-    at, before = datetime.now(UTC), client.counters(*METRICS)
-    found: dict[str, Any] = {"probe": "notification", "baseUrl": client.base_url, "at": at.isoformat()}
+def probe(client: NotificationClient, found: dict[str, Any]) -> None:
+    """`found` becomes what was seen, as it goes; `ok` is True where it was sent and each metric went up.
+
+    Raises: CouldNotLook without metrics; what was reached until then stays in `found`.
+    """
+    at, status, problem = datetime.now(UTC), "not made", ""
+    found |= {"probe": "notification", "baseUrl": client.base_url, "at": at.isoformat(), "status": status}
+    before = client.counters(*METRICS)
     customer, started = FIRST_CUSTOMER + int(at.timestamp() * 1000) % 1_000_000_000, time.monotonic()
-    problem, status = "", "not made"
     try:
         found["notificationId"] = made = client.create(customer, "Synthetic probe")
         created = time.monotonic()
@@ -24,11 +27,14 @@ def probe(client: NotificationClient) -> dict[str, Any]:
         found["sendSeconds"] = round(time.monotonic() - created, 4)
     except TransientError as error:
         problem = error.message
+    found |= {"status": status, "problem": problem}
     after = client.counters(*METRICS)
-    metrics = {
+    found["metrics"] = metrics = {
         name: {"before": before[name], "after": after[name], "delta": after[name] - before[name]} for name in METRICS
     }
     moved = all(one["delta"] >= 1 for one in metrics.values())
-    if not problem and status == "sent" and not moved:
+    if not problem and status != "sent":
+        problem = f"it was made, and is {status}"
+    elif not problem and not moved:
         problem = "it was sent, and the metrics did not go up"
-    return found | {"status": status, "metrics": metrics, "ok": status == "sent" and moved, "problem": problem}
+    found |= {"ok": status == "sent" and moved, "problem": problem}

@@ -44,7 +44,7 @@ def database_of(stack: Stack) -> Database:
         connector(
             host,
             port,
-            "order_service",
+            stack.account("mysql-order-service", "order_service"),
             stack.secret("mysql-order-service"),
             "oltp",
             connect_seconds=2.0,

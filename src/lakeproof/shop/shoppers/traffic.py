@@ -263,7 +263,7 @@ def of_stack(
         seed=seed,
         run=run or new_run(seed),
         call_seconds=call_seconds,
-        settles_leftovers=url == stack.url("order-service"),
+        settles_leftovers=stack.has_endpoint("order-service") and url == stack.url("order-service"),
         enter_counter=lambda: Counter(url, stack.url("inventory-service"), call_seconds=call_seconds),
         enter_desk=lambda: ServiceDesk(
             *(stack.url(f"{name}-service") for name in ("support", "notification", "fulfillment")),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from lakeproof.errors import InvalidInput
 from lakeproof.shop.support.content import ContentLook
 from lakeproof.stack.stack import Stack
 
@@ -24,8 +25,19 @@ ROOM_KEPT_BYTES = 64 * 1024 * 1024  # for everything else on this disk
 
 
 def attachment_dir(stack: Stack) -> Path:
-    """Where attachments lie: the setting, or the stack's own folder."""
-    return stack.settings.support.support_attachment_dir or stack.data_dir("support-service") / "attachments"
+    """Where attachments lie: the setting, or the stack's own folder.
+
+    Raises: InvalidInput for somebody else's stack without the setting: theirs are not in a folder of ours.
+    """
+    given = stack.settings.support.support_attachment_dir
+    if given is None and stack.settings.mode == "external":
+        raise InvalidInput(
+            "it is not known where somebody else's support service keeps attachments",
+            where="support.support_attachment_dir",
+            next_action="set support_attachment_dir under [support] in lakeproof.toml, or"
+            " LAKEPROOF_SUPPORT__SUPPORT_ATTACHMENT_DIR",
+        )
+    return given or stack.data_dir("support-service") / "attachments"
 
 
 class NoRoom(Exception):

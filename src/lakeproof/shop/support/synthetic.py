@@ -7,18 +7,21 @@ import statistics
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
-from lakeproof.errors import TransientError
-
 TIMELINE_LIMIT_SECONDS = 2.0  # the alert's
 LIST_LIMIT_SECONDS = 1.0
 CALL_SECONDS = 15.0
 CUSTOMER, SUBJECT = 1, "synthetic probe"
+
+
+class _Failed(Exception):
+    """A step had no answer that a user could do with."""
 
 
 @dataclass
@@ -30,67 +33,87 @@ class Probe:
     samples: int
     checks: list[dict[str, Any]] = field(default_factory=list)
 
-    def run(self) -> dict[str, Any]:
-        """What the script prints. Raises: TransientError where the service does not answer."""
-        started_at = datetime.now(UTC).isoformat()
-        with httpx.Client(base_url=self.base_url, timeout=CALL_SECONDS, trust_env=False) as client:
-            try:
-                health = client.get("/health").json()
-                case, timeline = self._use(client)
-            except (httpx.HTTPError, ValueError) as error:
-                raise TransientError(
-                    f"no answer as expected ({type(error).__name__}: {error})",
-                    where=self.base_url,
-                    next_action="lakeproof ps; lakeproof logs support-service",
-                ) from error
-        self._check("health", health.get("status") == "healthy", health.get("status"), "healthy")
-        return {
+    def run(self, found: dict[str, Any]) -> None:
+        """`found` becomes what the script prints, as it goes. Raises: nothing for a service that is away or fails:
+        that is what a probe is for; `problem` then says at which step.
+        """
+        found |= {
+            "probe": "support-timeline",
             "baseUrl": self.base_url,
-            "at": started_at,
-            "ok": all(check["ok"] for check in self.checks),
-            "caseId": case,
+            "at": datetime.now(UTC).isoformat(),
+            "ok": False,
             "orderId": self.order_id,
-            "unhealthy": {
-                name: one["problem"] for name, one in health.get("dependencies", {}).items() if one.get("problem")
-            },
-            **timeline,
             "checks": self.checks,
         }
+        problem = ""
+        with httpx.Client(base_url=self.base_url, timeout=CALL_SECONDS, trust_env=False) as client:
+            try:
+                self._look_at_health(client, found)
+                self._use(client, found)
+            except _Failed as error:
+                problem = str(error)
+            except (KeyError, TypeError, AttributeError) as error:
+                problem = f"it answers something else than the support service does: {type(error).__name__} {error}"
+        found["ok"] = not problem and all(check["ok"] for check in self.checks)
+        found["problem"] = problem or ", ".join(check["name"] for check in self.checks if not check["ok"])
 
-    def _use(self, client: httpx.Client) -> tuple[int, dict[str, Any]]:
-        opened = {"customer_id": CUSTOMER, "order_id": self.order_id, "subject": SUBJECT}
-        case = int(self._asked(lambda: client.post("/support/cases", json=opened, headers=_key()))[0]["id"])
-        path = f"/support/cases/{case}"
-        reads = [
-            self._asked(lambda: client.get(path, params={"includeTimeline": "true"})) for _ in range(self.samples)
-        ]
-        fresh, fresh_seconds = self._asked(lambda: client.post(f"{path}/timeline/refresh"))
-        listed, list_seconds = self._asked(lambda: client.get(f"{path}/attachments"))
-        self._asked(lambda: client.post(f"{path}/close", headers=_key()))
-        slowest = max(seconds for _, seconds in reads)
-        missing = {name: one["why"] for name, one in fresh["sources"].items() if one["state"] != "ok"}
-        self._check("timeline_seconds", slowest <= TIMELINE_LIMIT_SECONDS, round(slowest, 4), TIMELINE_LIMIT_SECONDS)
-        self._check("timeline_complete", fresh["complete"], fresh["complete"], True)
-        self._check(
-            "attachment_list_seconds", list_seconds <= LIST_LIMIT_SECONDS, round(list_seconds, 4), LIST_LIMIT_SECONDS
-        )
-        return case, {
-            "timelineSeconds": {
-                "median": round(statistics.median(seconds for _, seconds in reads), 4),
-                "slowest": round(slowest, 4),
-                "refresh": round(fresh_seconds, 4),
-            },
-            "cameFrom": [read["timeline"]["came_from"] for read, _ in reads],
-            "entries": len(fresh["entries"]),
-            "missing": missing,
-            "attachments": len(listed["attachments"]),
+    def _look_at_health(self, client: httpx.Client, found: dict[str, Any]) -> None:
+        """An unhealthy service says so with 503 and in words: the probe goes on and tells what a user would meet."""
+        health, _ = self._asked("health", lambda: client.get("/health"), refused=(503,))
+        found["unhealthy"] = {
+            name: one["problem"] for name, one in health.get("dependencies", {}).items() if one.get("problem")
         }
+        self._check("health", health.get("status") == "healthy", health.get("status"), "healthy")
 
-    def _asked(self, call: Callable[[], httpx.Response]) -> tuple[dict[str, Any], float]:
+    def _use(self, client: httpx.Client, found: dict[str, Any]) -> None:
+        opened = {"customer_id": CUSTOMER, "order_id": self.order_id, "subject": SUBJECT}
+        made, _ = self._asked("open a case", lambda: client.post("/support/cases", json=opened, headers=_key()))
+        found["caseId"] = case = made["id"]
+        path = f"/support/cases/{case}"
+        try:
+            self._read(client, path, found)
+        except _Failed:
+            with suppress(_Failed):  # what went wrong first is what is told
+                self._close(client, path)
+            raise
+        self._close(client, path)
+
+    def _close(self, client: httpx.Client, path: str) -> None:
+        self._asked("close the case", lambda: client.post(f"{path}/close", headers=_key()))
+
+    def _read(self, client: httpx.Client, path: str, found: dict[str, Any]) -> None:
+        took: list[float] = []
+        found["cameFrom"] = came_from = []
+        for _ in range(self.samples):
+            read, seconds = self._asked("timeline", lambda: client.get(path, params={"includeTimeline": "true"}))
+            took.append(seconds)
+            came_from.append(read["timeline"]["came_from"])
+        slowest = max(took)
+        found["timelineSeconds"] = {"median": round(statistics.median(took), 4), "slowest": round(slowest, 4)}
+        self._check("timeline_seconds", slowest <= TIMELINE_LIMIT_SECONDS, round(slowest, 4), TIMELINE_LIMIT_SECONDS)
+        fresh, seconds = self._asked("refresh", lambda: client.post(f"{path}/timeline/refresh"))
+        found["timelineSeconds"]["refresh"] = round(seconds, 4)
+        found["entries"] = len(fresh["entries"])
+        found["missing"] = {name: one["why"] for name, one in fresh["sources"].items() if one["state"] != "ok"}
+        self._check("timeline_complete", fresh["complete"], fresh["complete"], True)
+        listed, seconds = self._asked("attachments", lambda: client.get(f"{path}/attachments"))
+        found["attachments"] = len(listed["attachments"])
+        self._check("attachment_list_seconds", seconds <= LIST_LIMIT_SECONDS, round(seconds, 4), LIST_LIMIT_SECONDS)
+
+    def _asked(
+        self, step: str, call: Callable[[], httpx.Response], refused: tuple[int, ...] = ()
+    ) -> tuple[dict[str, Any], float]:
+        """The answer's body and its seconds; also of a status in `refused`. Raises: _Failed."""
         started = time.perf_counter()
-        answer = call()
-        answer.raise_for_status()
-        body: dict[str, Any] = answer.json()
+        try:
+            answer = call()
+            body = answer.json() if answer.is_success or answer.status_code in refused else None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _Failed(f"{step}: no answer ({type(error).__name__}: {error})") from error
+        except ValueError as error:
+            raise _Failed(f"{step}: answered {answer.status_code} without JSON") from error
+        if not isinstance(body, dict):
+            raise _Failed(f"{step}: answered {answer.status_code}: {answer.text[:300]}")
         return body, time.perf_counter() - started
 
     def _check(self, name: str, ok: bool, value: object, limit: object) -> None:

@@ -34,6 +34,9 @@ ROLES = (
     Role("exporter", "cassandra-exporter", (("SELECT", "KEYSPACE inventory"),)),
 )
 
+# Role → the name of its password among the stack's secrets.
+SECRETS = {role.name: role.secret for role in ROLES} | {SUPERUSER: SUPERUSER_SECRET}
+
 
 def statements(secret: Callable[[str], str]) -> Iterator[str]:
     """The CQL that makes every role with its grants; safe to repeat, an existing password stays as it is.

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lakeproof.stack.engines.cassandra_config import DATACENTER, NODES
+from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.engines.cassandra_roles import SECRETS
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def cluster(
 ) -> "Cluster":
     """The driver's view of the ring for one role. Every call ends within `seconds`, a dead node's too.
 
-    It connects lazily: the first call needs one of `nodes`. `options` go to the driver's Cluster.
+    It connects lazily: the first call needs one of `nodes`, of a ring that somebody else runs one of those that have
+    an endpoint. `options` go to the driver's Cluster. Raises: InvalidInput where none has one.
     """
     from cassandra import ConsistencyLevel
     from cassandra.auth import PlainTextAuthProvider
@@ -36,8 +38,9 @@ def cluster(
         FallthroughRetryPolicy,
     )
 
+    known = [name for name in nodes if stack.has_endpoint(name, "tcp")]
     profile = ExecutionProfile(
-        load_balancing_policy=DCAwareRoundRobinPolicy(local_dc=DATACENTER),
+        load_balancing_policy=DCAwareRoundRobinPolicy(local_dc=stack.settings.cassandra.datacenter),
         # A write that timed out may have been done: only who knows what it was may repeat it.
         retry_policy=FallthroughRetryPolicy(),
         consistency_level=ConsistencyLevel.QUORUM,
@@ -45,8 +48,8 @@ def cluster(
         request_timeout=seconds,
     )
     return Cluster(
-        contact_points=[DefaultEndPoint(*stack.host_port(name)) for name in nodes],
-        auth_provider=PlainTextAuthProvider(role, password),
+        contact_points=[DefaultEndPoint(*stack.host_port(name)) for name in known or nodes[:1]],
+        auth_provider=PlainTextAuthProvider(stack.account(SECRETS.get(role, ""), role), password),
         protocol_version=PROTOCOL,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         reconnection_policy=ConstantReconnectionPolicy(RECONNECT_SECONDS, max_attempts=None),

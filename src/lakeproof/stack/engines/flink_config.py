@@ -10,6 +10,8 @@ from lakeproof.stack.stack import Stack
 CHECKPOINTS = f"s3://{FLINK_BUCKET}/checkpoints"
 SAVEPOINTS = f"s3://{FLINK_BUCKET}/savepoints"
 
+LATENCY_MARKER_MS = 10_000
+
 # MariaDB's job takes one slot, a rescaled one two, PostgreSQL's takes one; one is left for a query.
 SLOTS = 4
 
@@ -44,6 +46,8 @@ def config_yaml(stack: Stack, component: str) -> str:
         "web.cancel.enable": "true",
         "metrics.reporters": "jmx",
         "metrics.reporter.jmx.factory.class": "org.apache.flink.metrics.jmx.JMXReporterFactory",
+        # one marker per source and ten seconds, for flink_jobmanager_job_latency: nothing beside the rows
+        "metrics.latency.interval": str(LATENCY_MARKER_MS),
         "classloader.check-leaked-classloader": "false",
         "env.java.opts.all": "",
     }

@@ -191,7 +191,7 @@ def connect(
     return pymysql.connect(
         host=host,
         port=port,
-        user=user,
+        user=stack.account(secret, user),
         password=stack.secret(secret),
         database=database,
         connect_timeout=whole,

@@ -39,7 +39,7 @@ async def connection(
         opened = await asyncpg.connect(
             host=host,
             port=port,
-            user=user,
+            user=stack.account(secret, user),
             password=stack.secret(secret),
             database=database,
             ssl=False,
