@@ -6,6 +6,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +16,9 @@ from confluent_kafka import Producer
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError, NotReady
-from lakeproof.lake.job import redeploy, stop_with_savepoint
-from lakeproof.lake.job.flink_rest import FlinkRefused, rest_of
+from lakeproof.lake.job import redeploy, stop_with_savepoint, submission
+from lakeproof.lake.job.databases import OLTP
+from lakeproof.lake.job.flink_rest import ALIVE, FlinkRefused, rest_of
 from lakeproof.lake.job.spec import JOB_NAME, TOPIC
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files, split_statements
 from lakeproof.lake.job.states import complete_states
@@ -292,6 +294,20 @@ def test_a_new_sql_file_is_taken_over_with_nothing_lost(stack: Stack, feed: Feed
     with pytest.raises(FlinkRefused, match="Cannot map"):
         redeploy(stack)
     redeploy(stack, allow_non_restored=True)
+    assert_lake_is_exact(stack, feed)
+
+
+def test_a_submission_whose_sender_was_killed_makes_no_second_job(stack: Stack, feed: Feed) -> None:
+    # Its call goes on in the JobManager, unseen and holding no turn, while the next provision submits again.
+    feed.change_something()
+    stop_with_savepoint(stack, 60.0)
+    flink = rest_of(stack)
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(submission._submit, stack, flink, OLTP, allow_non_restored=False) for _ in range(3)]
+        ids = {call.result() for call in calls}
+    assert len(ids) == 1
+    assert [job.id for job in flink.jobs() if job.name == OLTP.job_name and job.state in ALIVE] == list(ids)
+    feed.change_something()
     assert_lake_is_exact(stack, feed)
 
 

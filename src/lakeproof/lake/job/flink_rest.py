@@ -12,10 +12,15 @@ from lakeproof.stack.stack import Stack
 # Neither ended nor about to end.
 ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "RECONCILING", "SUSPENDED"})
 ENDING = frozenset({"FAILING", "CANCELLING"})
+_DUPLICATE = "DuplicateJobSubmissionException"
 
 
 class FlinkUnreachable(TransientError):
     """The JobManager gave no usable answer in time."""
+
+
+class AlreadySubmitted(TerminalError):
+    """The JobManager has, or had, a job of that id."""
 
 
 class FlinkRefused(TerminalError):
@@ -67,9 +72,14 @@ class FlinkRest:
     def run(self, jar_id: str, body: dict[str, Any]) -> str:
         """Run an uploaded jar's main method in the JobManager; gives the job's id once it is accepted.
 
-        Raises: FlinkRefused with the root cause, FlinkUnreachable.
+        Raises: FlinkRefused with the root cause, AlreadySubmitted for the body's `jobId`, FlinkUnreachable.
         """
-        return str(self._call("POST", f"/jars/{jar_id}/run", json=body, seconds=120.0)["jobid"])
+        try:
+            return str(self._call("POST", f"/jars/{jar_id}/run", json=body, seconds=120.0)["jobid"])
+        except FlinkRefused as error:
+            if _DUPLICATE not in error.what:
+                raise
+            raise AlreadySubmitted(error.what, where="flink-jobmanager") from error
 
     def plan(self, jar_id: str, body: dict[str, Any]) -> None:
         """Run its main method only as far as the plan; its CREATE statements take effect.

@@ -1,5 +1,6 @@
 """Submits a lake's job from its newest state, stops it with a savepoint, takes over changed SQL; one per database."""
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,16 @@ from typing import Any
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
-from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRefused, FlinkRest, FlinkUnreachable, Job, rest_of
+from lakeproof.lake.job.flink_rest import (
+    ALIVE,
+    ENDING,
+    AlreadySubmitted,
+    FlinkRefused,
+    FlinkRest,
+    FlinkUnreachable,
+    Job,
+    rest_of,
+)
 from lakeproof.lake.job.spec import encode, make_spec
 from lakeproof.lake.job.sql_files import SqlFile
 from lakeproof.lake.job.states import (
@@ -26,6 +36,8 @@ log = logging.getLogger(__name__)
 
 MAIN_CLASS = "dev.lakeproof.lake.LakeJob"
 BEGIN_SECONDS = 10.0
+# From a job's acceptance until the JobManager lists it.
+LISTED_SECONDS = 30.0
 
 
 class ObjectStoreUnreachable(TransientError):
@@ -120,9 +132,11 @@ def _submit(
         states = complete_states(s3, database)
     except (BotoCoreError, ClientError) as error:
         raise ObjectStoreUnreachable(f"cannot list the job's states: {error}", where="minio") from error
+    start = states[0].uri if states else ""
     body = _body(spec, database) | {"allowNonRestoredState": allow_non_restored}
+    body["jobId"] = _job_id(database, start, flink.jobs())
     if states:
-        body["savepointPath"] = states[0].uri
+        body["savepointPath"] = start
         log.info("submitting %s from %s (checkpoint %d)", database.job_name, states[0].uri, states[0].checkpoint)
     job_id = _run(flink, body, database)
     _require_begun(flink, job_id, database.job_name)
@@ -160,16 +174,50 @@ def _body(spec: dict[str, Any], database: LakeDatabase) -> dict[str, Any]:
     return {"entryClass": MAIN_CLASS, "programArgsList": ["--spec", encode(spec | {"config": config})]}
 
 
+def _job_id(database: LakeDatabase, start: str, jobs: list[Job]) -> str:
+    """The id of the job that goes on from `start` after all those that ended: the same for whoever asks.
+
+    A submission whose sender was killed may still be under way in the JobManager, and no list shows it. A second one
+    of the same id is refused there; of an id of its own it would be a second writer.
+    """
+    there = ALIVE | ENDING
+    ended = sorted(job.id for job in jobs if job.name == database.job_name and job.state not in there)
+    return _digest(database.job_name, start, *ended)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+
 def _run(flink: FlinkRest, body: dict[str, Any], database: LakeDatabase) -> str:
     with _uploaded(flink) as jar_id:
-        try:
-            return flink.run(jar_id, body)
-        except FlinkUnreachable:
-            # The answer was lost, not necessarily the call: a second submission would be a second writer.
-            alive = find_job(flink, database)
-            if alive is None:
-                raise
-            return alive.id
+        while True:
+            try:
+                return flink.run(jar_id, body)
+            except FlinkUnreachable:
+                # The answer was lost, not necessarily the call.
+                alive = find_job(flink, database)
+                if alive is None:
+                    raise
+                return alive.id
+            except AlreadySubmitted:
+                found = _await_listed(flink, body["jobId"])
+                if found in ALIVE:
+                    return str(body["jobId"])
+                # One that ended, and that the list has forgotten or had not yet: the next id, for everybody alike.
+                body["jobId"] = _digest(body["jobId"])
+
+
+def _await_listed(flink: FlinkRest, job_id: str) -> str | None:
+    """The state of a job that was accepted a moment ago, by another call; None where it is not known any more."""
+
+    def look() -> str | None:
+        return next((job.state for job in flink.jobs() if job.id == job_id), None)
+
+    try:
+        return Deadline(LISTED_SECONDS).wait_for(f"job {job_id}", look)
+    except DeadlineExpired:
+        return None
 
 
 @contextmanager
