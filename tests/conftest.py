@@ -64,6 +64,13 @@ def real_stack() -> RealStack:
     return make
 
 
+class Server(ThreadingHTTPServer):
+    """Of the usual five places in its queue a diagnosis, which asks all at once, fills more: the rest waits a second."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 @contextmanager
 def _serving(answers: Answers) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
@@ -81,8 +88,7 @@ def _serving(answers: Answers) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -55,6 +55,7 @@ class Clone:
             sys.executable,
             "-m",
             "pytest",
+            *("-p", "no:schemathesis", "-p", "no:hypothesispytest", "-p", "no:asyncio"),
             "-q",
             "-p",
             "proof_record",

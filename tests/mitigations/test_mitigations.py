@@ -25,6 +25,7 @@ NEEDED: dict[str, dict[str, str]] = {
     "start_component": {"component": "connect"},
     "restart_component": {"component": "connect"},
     "replace_node": {"node": "cassandra-node3"},
+    "scale_ring": {"nodes": 3},
     "silence_alert": {"alert": "CdcReplicationLagHigh"},
 }
 
