@@ -65,7 +65,7 @@ def real_stack() -> RealStack:
 
 
 class Server(ThreadingHTTPServer):
-    """Of the usual five places in its queue a diagnosis, which asks all at once, fills more: the rest waits a second."""
+    """A diagnosis asks all at once: of more than the usual five places in the queue the rest waits a second."""
 
     daemon_threads = True
     request_queue_size = 128
