@@ -20,7 +20,7 @@ from lakeproof.scenarios.truth import load_truth
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-NEEDED: dict[str, dict[str, str]] = {
+NEEDED: dict[str, dict[str, object]] = {
     "continue_process": {"component": "connect"},
     "start_component": {"component": "connect"},
     "restart_component": {"component": "connect"},
