@@ -14,7 +14,7 @@ import yaml
 
 from lakeproof.deadline import Deadline
 from lakeproof.incidents.client import DeskClient
-from lakeproof.observability.reload import apply_timing
+from lakeproof.observability.reload import renew
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
@@ -198,10 +198,10 @@ def test_a_timing_is_applied_to_the_running_programs(stack: Stack, alerting: Sup
         return float(rules["CdcReplicationLagHigh"]["duration"])
 
     try:
-        assert apply_timing(stack, "production") == 1
+        assert renew(stack, "production") == ("prometheus", "alertmanager")
         assert window() == 120
     finally:
-        assert apply_timing(stack, "drill") == 12
+        assert renew(stack, "drill") == ("prometheus", "alertmanager")
     assert window() == 10
 
 

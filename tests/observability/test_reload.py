@@ -9,9 +9,9 @@ import yaml
 
 from lakeproof.drills.live import bring_up
 from lakeproof.errors import CouldNotLook, TerminalError
-from lakeproof.observability.reload import renew_rules
+from lakeproof.observability.reload import renew
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.engines import prometheus
+from lakeproof.stack.engines import alertmanager, prometheus
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -39,12 +39,16 @@ def server() -> Prometheus:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, server: Prometheus, answering: Answering) -> Stack:
+def stack(tmp_path: Path, server: Prometheus, answering: Answering, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """One whose Prometheus runs, with the rules of its start; `more` is a folder for scenarios, empty so far."""
     (tmp_path / "more").mkdir()
-    endpoints = {"prometheus": {"http": answering(server.answers)}}
+    address = answering(server.answers)
+    endpoints = {name: {"http": address} for name in ("prometheus", "alertmanager", "desk")}
     made = Stack(Settings(state_dir=tmp_path / "state", endpoints=endpoints, scenario_dirs=[tmp_path / "more"]))
     prometheus.write_config(made, "drill")
+    monkeypatch.setenv("ALERTMANAGER_SLACK_WEBHOOK_URL", "https://slack.test/hook")
+    alertmanager.write_config(made, "drill")
+    monkeypatch.delenv("ALERTMANAGER_SLACK_WEBHOOK_URL")
     return made
 
 
@@ -59,13 +63,13 @@ def loaded(stack: Stack) -> bool:
 
 
 def test_rules_that_are_known_are_not_loaded_again(stack: Stack, server: Prometheus) -> None:
-    assert renew_rules(stack) is False
+    assert renew(stack, "drill") == ()
     assert server.asked == []
 
 
 def test_rules_of_a_new_folder_are_loaded_in_the_stacks_timing_once(stack: Stack, server: Prometheus) -> None:
     add_scenario(stack)
-    assert [renew_rules(stack), renew_rules(stack)] == [True, False]
+    assert [renew(stack, "drill"), renew(stack, "drill")] == [("prometheus",), ()]
     assert server.asked == [("POST", "/-/reload")]
     assert "50s" in (prometheus.rules_dir(stack) / "wet-cellar.yml").read_text()
 
@@ -74,17 +78,45 @@ def test_rules_that_were_refused_are_tried_again(stack: Stack, server: Prometheu
     add_scenario(stack)
     server.status = 500
     with pytest.raises(TerminalError, match="said so"):
-        renew_rules(stack)
+        renew(stack, "drill")
     assert not loaded(stack)
     server.status = 200
-    assert renew_rules(stack) and loaded(stack)
+    assert renew(stack, "drill") and loaded(stack)
+
+
+def test_another_timing_goes_to_both_and_back_and_keeps_who_hears_of_alerts(stack: Stack, server: Prometheus) -> None:
+    config = stack.etc_dir("alertmanager") / "alertmanager.yml"
+    first = config.read_text()
+    assert "slack" in first and config.stat().st_mode & 0o077 == 0
+    rules = prometheus.rules_dir(stack) / "replication-lag.yml"
+    assert renew(stack, "production") == ("prometheus", "alertmanager")
+    assert "for: 2m" in rules.read_text()
+    assert yaml.safe_load(config.read_text())["route"]["group_wait"] == "1s"
+    assert yaml.safe_load(config.read_text())["receivers"] == yaml.safe_load(first)["receivers"]
+    assert config.stat().st_mode & 0o077 == 0
+    assert renew(stack, "production") == ()
+    assert renew(stack, "drill") == ("prometheus", "alertmanager")
+    assert config.read_text() == first and "for: 10s" in rules.read_text()
+
+
+def test_a_pace_that_was_refused_is_tried_again(stack: Stack, server: Prometheus) -> None:
+    config = stack.etc_dir("alertmanager") / "alertmanager.yml"
+    first = config.read_text()
+    config.write_text(first.replace("group_interval: 1s", "group_interval: 7s"))
+    server.status = 500
+    with pytest.raises(TerminalError, match="said so"):
+        renew(stack, "drill")
+    assert "7s" in config.read_text()
+    server.status = 200
+    assert renew(stack, "drill") == ("alertmanager",)
+    assert config.read_text() == first
 
 
 def test_a_prometheus_that_is_away_is_told(stack: Stack, server: Prometheus) -> None:
     away = Stack(stack.settings.model_copy(update={"endpoints": {"prometheus": {"http": "127.0.0.1:9"}}}))
     add_scenario(stack)
     with pytest.raises(CouldNotLook, match="no answer"):
-        renew_rules(away)
+        renew(away, "drill")
     assert not loaded(stack)
 
 
@@ -97,7 +129,7 @@ def test_a_drill_on_a_running_stack_loads_them(
     monkeypatch.setattr(SupervisorClient, "up", nothing_missing)
     add_scenario(stack)
     told: list[str] = []
-    bring_up(stack, ["mysql"], told.append)
+    bring_up(stack, ["mysql"], told.append, "drill")
     assert not loaded(stack)  # without Prometheus there is nothing to tell
-    bring_up(stack, ["mysql", "alertmanager"], told.append)
+    bring_up(stack, ["mysql", "alertmanager"], told.append, "drill")
     assert loaded(stack) and "rules" in told[-1]

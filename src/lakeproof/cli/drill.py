@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeproof.cli.output import print_json, say
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
     from lakeproof.drills.plan import DrillPlan
     from lakeproof.drills.report import DrillReport
     from lakeproof.drills.series import SeriesReport
+    from lakeproof.observability.timing import Timing
     from lakeproof.scenarios.catalog import Catalog
     from lakeproof.scenarios.causes import Step
     from lakeproof.scenarios.scenario import Scenario
+    from lakeproof.stack.stack import Stack
 
 HEALTHY_MINUTES = 5.0
 EXIT_CODES = {"passed": 0, "failed": 1, "unknown": 3}
@@ -59,12 +61,10 @@ def drill(
     Exit 0 only where the verdict is passed (of all: where each is), 1 failed, 3 unknown. Ctrl-C takes the fault out
     first; after a kill -9 the next drill, or `lakeproof fault remove --all`, does.
     """
-    import os
+    from typing import cast
 
-    if timing is not None:
-        if timing not in ("drill", "production"):
-            raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
-        os.environ["LAKEPROOF_TIMING"] = timing
+    if timing is not None and timing not in ("drill", "production"):
+        raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
 
     from lakeproof.drills.healthy import HEALTHY
     from lakeproof.drills.live import live_world
@@ -98,7 +98,7 @@ def drill(
         from lakeproof.drills.stage import DrillOptions
 
         options = DrillOptions(seed, to, _run_name(scenario), steps, fix or "", blind, recover_seconds)
-        world = live_world(stack, catalog)
+        world = live_world(stack, catalog, cast("Timing | None", timing))
         if scenario == HEALTHY:
             return HealthyDrill(world, _plan(catalog, ALL), options, looks_on * 60, say).run()
         return Drill(world, _plan(catalog, scenario), options, say).run()
@@ -108,11 +108,27 @@ def drill(
         # what a script starts in the background ignore it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
-        found = run_series(wanted, folder, run) if name == ALL else run(name, folder)
+        try:
+            found = run_series(wanted, folder, run) if name == ALL else run(name, folder)
+        finally:
+            _back_to(stack)
     if as_json:
         print_json(found.as_json())
     _summary(found, folder)
     raise typer.Exit(EXIT_CODES[found.verdict.value])
+
+
+def _back_to(stack: "Stack") -> None:
+    """Alerts go in the stack's own timing again; where that cannot be, the next drill or start sees to it."""
+    from lakeproof.observability.reload import renew
+    from lakeproof.processes.client import SupervisorClient
+
+    if stack.settings.mode == "external" or not SupervisorClient(stack).running():
+        return
+    try:
+        renew(stack, stack.settings.timing)
+    except (LakeproofError, OSError) as error:
+        say(f"alerts still go in the drill's timing: {error}")
 
 
 def _now() -> str:

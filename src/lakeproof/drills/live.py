@@ -8,7 +8,8 @@ from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficRe
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.client import DeskClient
 from lakeproof.incidents.status import ONGOING, Status
-from lakeproof.observability.reload import renew_rules
+from lakeproof.observability.reload import ALERTMANAGER, PROMETHEUS, renew
+from lakeproof.observability.timing import Timing
 from lakeproof.probes.looking import look_once, observe
 from lakeproof.probes.prometheus import firing
 from lakeproof.probes.reading import Reading
@@ -20,28 +21,28 @@ from lakeproof.stack.closure import closure
 from lakeproof.stack.stack import Stack
 
 WHO = "drill"
-PROMETHEUS = "prometheus"
 # The desk takes this many readings with one entry.
 MOST_READINGS = 500
 
 
-def live_world(stack: Stack, catalog: Catalog) -> World:
-    """Everything real."""
+def live_world(stack: Stack, catalog: Catalog, timing: Timing | None = None) -> World:
+    """Everything real. timing: in which its alerts go; None: in the stack's own."""
     return World(
         stack=stack,
         catalog=catalog,
-        bring_up=lambda names, progress: bring_up(stack, names, progress),
+        bring_up=lambda names, progress: bring_up(stack, names, progress, timing or stack.settings.timing),
         desk=LiveDesk(stack),
         traffic=LiveTraffic(stack),
         observe=lambda probes: observe(stack, probes),
         look=lambda probes: look_once(stack, probes),
         firing=lambda alert: firing(stack, alert),
         absent=lambda: absent_components(stack),
+        timing=timing,
     )
 
 
-def bring_up(stack: Stack, names: Sequence[str], progress: Progress) -> Sequence[str]:
-    """Start what is missing, and have Prometheus know the rules of scenarios that came since its start.
+def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Timing) -> Sequence[str]:
+    """Start what is missing, and have alerts go by the rules that the folders hold now, in that timing.
 
     In mode "external" nothing is started here, and the rules are somebody else's.
     """
@@ -53,8 +54,8 @@ def bring_up(stack: Stack, names: Sequence[str], progress: Progress) -> Sequence
 
     client = SupervisorClient(stack)
     started = client.up(names, tell)
-    if PROMETHEUS in closure(names, client.components) and renew_rules(stack):
-        progress("prometheus: the rules of new or changed scenarios are loaded")
+    if {PROMETHEUS, ALERTMANAGER} <= set(closure(names, client.components)) and (renewed := renew(stack, timing)):
+        progress(f"{' and '.join(renewed)}: rules reloaded, timing {timing}")
     return started
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lakeproof.observability.timing import Timing
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading
@@ -89,7 +90,7 @@ class World:
 
     bring_up: start what is missing of these components; gives what it started.
     observe: two readings of each probe. look: one. firing: does the alert fire (may raise CouldNotLook).
-    absent: components that are not part of the stack.
+    absent: components that are not part of the stack. timing: in which its alerts go; None: in the stack's own.
     """
 
     stack: Stack
@@ -101,3 +102,9 @@ class World:
     look: Callable[[Iterable[Probe]], Mapping[str, Reading]]
     firing: Callable[[str], bool]
     absent: Callable[[], frozenset[str]] = frozenset
+    timing: Timing | None = None
+
+    @property
+    def pace(self) -> Timing:
+        """The timing of its alerts."""
+        return self.timing or self.stack.settings.timing

@@ -1,51 +1,58 @@
-"""Rules and routes of a running stack, written anew and reloaded without a restart: another timing, or new rules."""
+"""Rules and pace of a running stack, written anew and reloaded without a restart: another timing, or new rules."""
 
 import httpx
 
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
-from lakeproof.observability.timing import Timing, factor_of
+from lakeproof.observability.timing import Timing
 from lakeproof.observability.written import replace_folder
 from lakeproof.stack.engines import alertmanager, prometheus
 from lakeproof.stack.stack import Stack
 
+PROMETHEUS, ALERTMANAGER = "prometheus", "alertmanager"
 RELOAD_SECONDS = 10.0
 
 
-def apply_timing(stack: Stack, timing: Timing, *, timeout: float = RELOAD_SECONDS) -> int:
-    """Make Prometheus and Alertmanager run in `timing`. Gives the factor that windows are divided by.
+def renew(stack: Stack, timing: Timing, *, timeout: float = RELOAD_SECONDS) -> tuple[str, ...]:
+    """Have Prometheus evaluate the rules that the folders hold now, and Alertmanager tell them, in `timing`.
 
-    A restart of Prometheus goes back to the timing of the settings. An alert whose window changed starts afresh.
-    Raises: InvalidInput for an external stack or a window that gets too short, CouldNotLook without an answer,
-    TerminalError where the new configuration was refused (the old one goes on).
+    Gives which of the two were reloaded: none where they do so already. Prometheus read its rules when it started: a
+    scenario's folder that came later has an alert that could never fire. An alert whose window changed starts afresh;
+    a restart goes back to the timing of the settings.
+    Raises: InvalidInput for an external stack, a rules file that is wrong or a window that gets too short;
+    CouldNotLook without an answer and TerminalError where one refused: it goes on as before, and the next call tries
+    again.
     """
     if stack.settings.mode == "external":
         raise InvalidInput(
             "these rules belong to somebody else's Prometheus", where="timing", next_action="use --timing production"
         )
-    prometheus.write_config(stack, timing)
-    alertmanager.write_config(stack, timing)
-    for component in ("prometheus", "alertmanager"):
-        _reload(stack, component, timeout)
-    return factor_of(timing)
+    renewed = (PROMETHEUS,) if _renew_rules(stack, timing, timeout) else ()
+    return (*renewed, ALERTMANAGER) if _renew_pace(stack, timing, timeout) else renewed
 
 
-def renew_rules(stack: Stack, *, timeout: float = RELOAD_SECONDS) -> bool:
-    """Have a running Prometheus evaluate the rules that the folders hold now; False where it does so already.
-
-    It read them when it started: a scenario's folder that came later has an alert that could never fire.
-    Raises: InvalidInput for a rules file that is wrong; CouldNotLook without an answer and TerminalError where
-    Prometheus refused the rules: then it goes on with the old ones, and the next call tries again.
-    """
+def _renew_rules(stack: Stack, timing: Timing, timeout: float) -> bool:
     folder = prometheus.rules_dir(stack)
-    wanted = prometheus.rules_in(stack, stack.settings.timing)
+    wanted = prometheus.rules_in(stack, timing)
     old = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yml")}
     if wanted == old:
         return False
     replace_folder(folder, wanted)
     try:
-        _reload(stack, "prometheus", timeout)
+        _reload(stack, PROMETHEUS, timeout)
     except LakeproofError:
         replace_folder(folder, old)
+        raise
+    return True
+
+
+def _renew_pace(stack: Stack, timing: Timing, timeout: float) -> bool:
+    old = alertmanager.repace(stack, timing)
+    if old is None:
+        return False
+    try:
+        _reload(stack, ALERTMANAGER, timeout)
+    except LakeproofError:
+        alertmanager.put_back(stack, old)
         raise
     return True
 

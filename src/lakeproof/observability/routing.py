@@ -50,6 +50,22 @@ def render_alertmanager(etc_dir: Path, desk_url: str, receivers: Receivers, timi
         },
         "receivers": [{"name": name, **fields} for name, fields in built.items()],
     }
+    return _dumped(config)
+
+
+def repaced(text: str, timing: Timing) -> str:
+    """That alertmanager.yml at the pace of `timing`, and else as it is: receivers and their keys stay."""
+    config = yaml.safe_load(text)
+    pace = PACES[timing]
+    config["route"] |= {
+        "group_wait": pace.group_wait,
+        "group_interval": pace.group_interval,
+        "repeat_interval": pace.repeat_interval,
+    }
+    return _dumped(config)
+
+
+def _dumped(config: dict[str, Any]) -> str:
     return yaml.safe_dump(config, sort_keys=False, width=200, allow_unicode=True)
 
 

@@ -12,7 +12,7 @@ import httpx
 
 from lakeproof.errors import MissingArtifact, NotReady
 from lakeproof.observability.receivers import read_receivers
-from lakeproof.observability.routing import SLACK_FILE, TOKEN_FILE, render_alertmanager
+from lakeproof.observability.routing import SLACK_FILE, TOKEN_FILE, render_alertmanager, repaced
 from lakeproof.observability.timing import Timing
 from lakeproof.observability.written import write_file
 from lakeproof.stack import loopback
@@ -20,6 +20,8 @@ from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
+
+CONFIG_FILE = "alertmanager.yml"
 
 
 def command(stack: Stack) -> Command:
@@ -30,7 +32,7 @@ def command(stack: Stack) -> Command:
     return Command(
         (
             program,
-            f"--config.file={stack.etc_dir('alertmanager') / 'alertmanager.yml'}",
+            f"--config.file={stack.etc_dir('alertmanager') / CONFIG_FILE}",
             f"--storage.path={stack.data_dir('alertmanager')}",
             f"--web.listen-address={stack.settings.host}:{stack.port('alertmanager')}",
             # Stands in its webhooks: the desk knows by it whose alert it is.
@@ -50,9 +52,28 @@ def write_config(stack: Stack, timing: Timing) -> None:
     if receivers.slack_url:
         write_file(etc / SLACK_FILE, receivers.slack_url, mode=0o600)
     # The PagerDuty key has no file of its own in 0.25, so the whole file is for the owner only.
-    write_file(etc / "alertmanager.yml", text, mode=0o600)
+    write_file(etc / CONFIG_FILE, text, mode=0o600)
     for silence in receivers.unset:
         log.warning("%s", silence)
+
+
+def repace(stack: Stack, timing: Timing) -> str | None:
+    """Write its configuration at the pace of `timing`; gives the old text, None where that was its pace.
+
+    Not rendered anew: who hears of alerts was in the environment of its start.
+    """
+    path = stack.etc_dir("alertmanager") / CONFIG_FILE
+    old = path.read_text(encoding="utf-8")
+    new = repaced(old, timing)
+    if new == old:
+        return None
+    write_file(path, new, mode=0o600)
+    return old
+
+
+def put_back(stack: Stack, text: str) -> None:
+    """Write an old configuration again."""
+    write_file(stack.etc_dir("alertmanager") / CONFIG_FILE, text, mode=0o600)
 
 
 def prepare(stack: Stack) -> None:
