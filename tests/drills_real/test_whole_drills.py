@@ -3,11 +3,11 @@
 The commit chooses the wrong fix of `make test`; `make proof` runs all of them.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.drills_real.health import await_health
 from tests.drills_real.wrong_fixes import WRONG_FIXES, WrongFix, chosen_by, commit
 
 from lakeproof.drills.phases import Phase
@@ -15,11 +15,6 @@ from lakeproof.drills.phases import Phase
 pytestmark = [pytest.mark.drills, pytest.mark.timeout(900)]
 
 type Run = Callable[..., Any]
-
-
-def diagnosed(lakeproof: Run) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(lakeproof("diagnose", "--json", seconds=60).out)
-    return found
 
 
 def test_a_paused_capture_is_detected_diagnosed_repaired_and_verified(drill: Run) -> None:
@@ -61,4 +56,4 @@ def test_a_wrong_fix_is_turned_down_with_its_reason(drill: Run, wrong: WrongFix)
 
 
 def test_the_stack_is_healthy_after_its_drills(lakeproof: Run) -> None:
-    assert diagnosed(lakeproof)["healthy"] is True
+    await_health(lakeproof)

@@ -30,9 +30,14 @@ def inject(stack: Stack, arguments: RotatedPassword) -> None:
 
 
 def remove(stack: Stack, arguments: RotatedPassword) -> None:
-    """Set the stack's own password again and restart what failed."""
+    """Set the stack's own password again and restart what failed.
+
+    A task that was restarted with the wrong password calls itself RUNNING until its login fails, which may be after
+    this: unless somebody had mended the password before, the task is restarted whatever it says.
+    """
+    mended_before = account.accepts(stack, arguments.user)
     account.set_password(stack, arguments.user, stack.secret(f"mysql-{arguments.user}"))
-    restart(stack, arguments.connector, only_failed=True)
+    restart(stack, arguments.connector, only_failed=mended_before)
 
 
 FAULT = Fault(

@@ -16,6 +16,7 @@ from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 5.0
 NO_SUCH_THREAD = 1094
+ACCESS_DENIED = 1045
 
 
 @contextmanager
@@ -25,6 +26,17 @@ def _as_root(stack: Stack) -> Iterator[Any]:
             cursor.execute("SET SESSION sql_log_bin = 0")
             yield cursor
     except pymysql.MySQLError as error:
+        raise NotReady(f"{type(error).__name__} {error.args}", where="mysql", next_action="lakeproof ps") from error
+
+
+def accepts(stack: Stack, user: str) -> bool:
+    """Does the account take the password that this stack has for it? Raises: NotReady."""
+    try:
+        with connect(stack, user, f"mysql-{user}", ASK_SECONDS):
+            return True
+    except pymysql.MySQLError as error:
+        if error.args and error.args[0] == ACCESS_DENIED:
+            return False
         raise NotReady(f"{type(error).__name__} {error.args}", where="mysql", next_action="lakeproof ps") from error
 
 
