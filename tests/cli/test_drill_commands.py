@@ -11,6 +11,7 @@ from lakeproof.cli.app import build
 from lakeproof.drills.lock import one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults.fault import all_faults
+from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import load_stack
 
 
@@ -82,6 +83,16 @@ def test_the_runbook_speaks_both_languages() -> None:
 
 
 def test_a_second_drill_is_refused() -> None:
+    with one_drill(load_stack()), pytest.raises(InvalidInput, match="a drill is running already"):
+        typed("drill", "replication-lag")
+
+
+def test_a_stack_that_runs_here_is_no_business_of_a_drill_on_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def theirs(_: SupervisorClient) -> None:
+        raise AssertionError("the supervisor of this machine was asked")
+
+    monkeypatch.setenv("LAKEPROOF_MODE", "external")
+    monkeypatch.setattr(SupervisorClient, "require_ours", theirs)
     with one_drill(load_stack()), pytest.raises(InvalidInput, match="a drill is running already"):
         typed("drill", "replication-lag")
 

@@ -112,6 +112,17 @@ def test_a_pace_that_was_refused_is_tried_again(stack: Stack, server: Prometheus
     assert config.read_text() == first
 
 
+def test_a_reload_that_may_have_been_done_although_it_was_not_answered_is_done_again(
+    stack: Stack, server: Prometheus
+) -> None:
+    server.status = 504
+    with pytest.raises(TerminalError):
+        renew(stack, "production")
+    server.status = 200
+    assert renew(stack, "drill") == ("prometheus",)  # the files say so already; what runs may not
+    assert renew(stack, "drill") == ()
+
+
 def test_a_prometheus_that_is_away_is_told(stack: Stack, server: Prometheus) -> None:
     away = Stack(stack.settings.model_copy(update={"endpoints": {"prometheus": {"http": "127.0.0.1:9"}}}))
     add_scenario(stack)

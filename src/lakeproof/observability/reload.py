@@ -1,10 +1,14 @@
 """Rules and pace of a running stack, written anew and reloaded without a restart: another timing, or new rules."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import httpx
 
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
 from lakeproof.observability.timing import Timing
-from lakeproof.observability.written import replace_folder
+from lakeproof.observability.written import replace_folder, write_file
 from lakeproof.stack.engines import alertmanager, prometheus
 from lakeproof.stack.stack import Stack
 
@@ -34,27 +38,43 @@ def _renew_rules(stack: Stack, timing: Timing, timeout: float) -> bool:
     folder = prometheus.rules_dir(stack)
     wanted = prometheus.rules_in(stack, timing)
     old = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yml")}
-    if wanted == old:
+    if wanted == old and not _mark(stack, PROMETHEUS).exists():
         return False
-    replace_folder(folder, wanted)
-    try:
-        _reload(stack, PROMETHEUS, timeout)
-    except LakeproofError:
-        replace_folder(folder, old)
-        raise
+    with _marked(stack, PROMETHEUS):
+        replace_folder(folder, wanted)
+        try:
+            _reload(stack, PROMETHEUS, timeout)
+        except LakeproofError:
+            replace_folder(folder, old)
+            raise
     return True
 
 
 def _renew_pace(stack: Stack, timing: Timing, timeout: float) -> bool:
-    old = alertmanager.repace(stack, timing)
-    if old is None:
-        return False
-    try:
-        _reload(stack, ALERTMANAGER, timeout)
-    except LakeproofError:
-        alertmanager.put_back(stack, old)
-        raise
-    return True
+    if not alertmanager.goes_at(stack, timing) or _mark(stack, ALERTMANAGER).exists():
+        with _marked(stack, ALERTMANAGER):
+            old = alertmanager.repace(stack, timing)
+            try:
+                _reload(stack, ALERTMANAGER, timeout)
+            except LakeproofError:
+                alertmanager.put_back(stack, old)
+                raise
+        return True
+    return False
+
+
+def _mark(stack: Stack, component: str) -> Path:
+    """There while nobody knows whether the running program has what the files say."""
+    return stack.etc_dir(component) / "not-reloaded-yet"
+
+
+@contextmanager
+def _marked(stack: Stack, component: str) -> Iterator[None]:
+    """Marked until the block ends well: a reload that had no answer in time may have been done all the same."""
+    mark = _mark(stack, component)
+    write_file(mark, "taken away once a reload was answered\n")
+    yield
+    mark.unlink()
 
 
 def _reload(stack: Stack, component: str, timeout: float) -> None:

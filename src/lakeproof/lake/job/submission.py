@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from lakeproof.deadline import Deadline
@@ -132,9 +132,12 @@ def _submit(
         states = complete_states(s3, database)
     except (BotoCoreError, ClientError) as error:
         raise ObjectStoreUnreachable(f"cannot list the job's states: {error}", where="minio") from error
+    # After the states: one that a killed sender's call began meanwhile may have written the newest of them.
+    begun = find_job(flink, database)
+    if begun is not None:
+        return begun.id
     start = states[0].uri if states else ""
     body = _body(spec, database) | {"allowNonRestoredState": allow_non_restored}
-    body["jobId"] = _job_id(database, start, flink.jobs())
     if states:
         body["savepointPath"] = start
         log.info("submitting %s from %s (checkpoint %d)", database.job_name, states[0].uri, states[0].checkpoint)
@@ -190,10 +193,15 @@ def _digest(*parts: str) -> str:
 
 
 def _run(flink: FlinkRest, body: dict[str, Any], database: LakeDatabase) -> str:
+    start = body.get("savepointPath", "")
+    refused: set[str] = set()
     with _uploaded(flink) as jar_id:
         while True:
+            job_id = _job_id(database, start, flink.jobs())
+            while job_id in refused:  # one that ended, and that the list has forgotten: the next id, for all alike
+                job_id = _digest(job_id)
             try:
-                return flink.run(jar_id, body)
+                return flink.run(jar_id, body | {"jobId": job_id})
             except FlinkUnreachable:
                 # The answer was lost, not necessarily the call.
                 alive = find_job(flink, database)
@@ -201,23 +209,21 @@ def _run(flink: FlinkRest, body: dict[str, Any], database: LakeDatabase) -> str:
                     raise
                 return alive.id
             except AlreadySubmitted:
-                found = _await_listed(flink, body["jobId"])
-                if found in ALIVE:
-                    return str(body["jobId"])
-                # One that ended, and that the list has forgotten or had not yet: the next id, for everybody alike.
-                body["jobId"] = _digest(body["jobId"])
+                _await_listed(flink, job_id)
+                alive = find_job(flink, database)
+                if alive is not None:
+                    return alive.id
+                refused.add(job_id)
 
 
-def _await_listed(flink: FlinkRest, job_id: str) -> str | None:
-    """The state of a job that was accepted a moment ago, by another call; None where it is not known any more."""
+def _await_listed(flink: FlinkRest, job_id: str) -> None:
+    """Until a job is listed that another call submitted a moment ago; one that ended long ago never is."""
 
-    def look() -> str | None:
-        return next((job.state for job in flink.jobs() if job.id == job_id), None)
+    def look() -> bool | None:
+        return True if any(job.id == job_id for job in flink.jobs()) else None
 
-    try:
-        return Deadline(LISTED_SECONDS).wait_for(f"job {job_id}", look)
-    except DeadlineExpired:
-        return None
+    with suppress(DeadlineExpired):
+        Deadline(LISTED_SECONDS).wait_for(f"job {job_id}", look)
 
 
 @contextmanager

@@ -57,22 +57,28 @@ def write_config(stack: Stack, timing: Timing) -> None:
         log.warning("%s", silence)
 
 
-def repace(stack: Stack, timing: Timing) -> str | None:
-    """Write its configuration at the pace of `timing`; gives the old text, None where that was its pace.
+def goes_at(stack: Stack, timing: Timing) -> bool:
+    """True where its configuration has the pace of `timing` already."""
+    text = _config(stack)
+    return repaced(text, timing) == text
+
+
+def repace(stack: Stack, timing: Timing) -> str:
+    """Write its configuration at the pace of `timing`; gives the old text.
 
     Not rendered anew: who hears of alerts was in the environment of its start.
     """
-    path = stack.etc_dir("alertmanager") / CONFIG_FILE
-    old = path.read_text(encoding="utf-8")
-    new = repaced(old, timing)
-    if new == old:
-        return None
-    write_file(path, new, mode=0o600)
+    old = _config(stack)
+    put_back(stack, repaced(old, timing))
     return old
 
 
+def _config(stack: Stack) -> str:
+    return (stack.etc_dir("alertmanager") / CONFIG_FILE).read_text(encoding="utf-8")
+
+
 def put_back(stack: Stack, text: str) -> None:
-    """Write an old configuration again."""
+    """Write its configuration."""
     write_file(stack.etc_dir("alertmanager") / CONFIG_FILE, text, mode=0o600)
 
 
