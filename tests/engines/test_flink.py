@@ -17,11 +17,11 @@ from confluent_kafka import Producer
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError, NotReady
 from lakeproof.lake.job import redeploy, stop_with_savepoint, submission
-from lakeproof.lake.job.databases import OLTP
+from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.flink_rest import ALIVE, FlinkRefused, rest_of
 from lakeproof.lake.job.spec import JOB_NAME, TOPIC
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files, split_statements
-from lakeproof.lake.job.states import complete_states
+from lakeproof.lake.job.states import State, complete_states
 from lakeproof.lake.object_store import s3_client
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.asking import ask
@@ -307,6 +307,26 @@ def test_a_submission_whose_sender_was_killed_makes_no_second_job(stack: Stack, 
         ids = {call.result() for call in calls}
     assert len(ids) == 1
     assert [job.id for job in flink.jobs() if job.name == OLTP.job_name and job.state in ALIVE] == list(ids)
+    feed.change_something()
+    assert_lake_is_exact(stack, feed)
+
+
+def test_a_job_that_begins_while_the_states_are_listed_is_the_one(
+    stack: Stack, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its newest checkpoint would make another id, and a second writer.
+    stop_with_savepoint(stack, 60.0)
+    flink, others = rest_of(stack), list[str]()
+
+    def listed(s3: Any, database: LakeDatabase) -> list[State]:
+        monkeypatch.undo()
+        others.append(submission._submit(stack, flink, OLTP, allow_non_restored=False))
+        return Deadline(60).wait_for(
+            "its first checkpoint", lambda: states if not (states := complete_states(s3))[0].is_savepoint else None
+        )
+
+    monkeypatch.setattr(submission, "complete_states", listed)
+    assert [submission._submit(stack, flink, OLTP, allow_non_restored=False)] == others
     feed.change_something()
     assert_lake_is_exact(stack, feed)
 
