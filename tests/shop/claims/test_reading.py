@@ -8,6 +8,7 @@ import pytest
 from lakeproof.errors import CouldNotLook
 from lakeproof.shop.claims import reading
 from lakeproof.shop.claims.facts import Part, Scope, Store
+from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -40,3 +41,8 @@ def test_a_store_that_is_not_part_of_the_stack_is_not_unknown(monkeypatch: pytes
     monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
     found = reading.read_facts(object.__new__(Stack), (Store.ORDERS,), Scope())
     assert (found.checkouts, found.payments, found.unknown) == ((), None, {})
+    assert found.there == {Store.ORDERS}
+
+
+def test_every_store_is_named_as_the_component_that_it_is() -> None:
+    assert {store.value for store in Store} <= set(all_components())

@@ -90,7 +90,7 @@ def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope, seed: int = 
             except (CouldNotLook, InvalidInput) as error:  # also: an account that nobody gave, rubbish in a ledger
                 reason = away[error.where] = error.message
         unknown[one.part] = reason
-    return ShopFacts(**found, unknown=unknown)
+    return ShopFacts(**found, unknown=unknown, there=frozenset(there))
 
 
 @dataclass(frozen=True)
