@@ -193,6 +193,22 @@ def test_a_label_that_is_gone_or_cut_off_goes_red(stack: Stack, report: TrafficR
     assert is_red(stack, "has its label") == []
 
 
+def test_a_parcel_whose_hold_was_called_off_just_now_is_not_late(stack: Stack, report: TrafficReport) -> None:
+    schema, asked_an_hour_ago, mending = BY_HAND["no parcel waits"]
+    changed(stack, schema, asked_an_hour_ago)
+    assert is_red(stack, "no parcel waits")
+    changed(
+        stack,
+        schema,
+        "INSERT INTO fulfillment_events (fulfillment_id, version, type, at)"
+        " SELECT id, 999, 'held', clock_timestamp() FROM fulfillments WHERE status = 'requested' AND NOT has_work",
+    )
+    red = is_red(stack, "no parcel waits")
+    changed(stack, schema, "DELETE FROM fulfillment_events WHERE version = 999")
+    changed(stack, schema, mending)
+    assert red == []
+
+
 def test_a_line_that_is_held_past_its_time_goes_red(stack: Stack, report: TrafficReport) -> None:
     with cassandra_session.session(stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=30.0) as ring:
         sku = ring.execute("SELECT DISTINCT sku FROM inventory.stock").one()[0]

@@ -97,8 +97,9 @@ class PaymentFact:
 class ParcelFact:
     """A fulfillment.
 
-    by_events: the status that its newest event but for holds says. late_seconds: since it could be shipped, which is
-    when it was asked for, or its hold's end; below 0: it is held. has_work: its worker is not done with it.
+    by_events: the status that its newest event but for holds says. late_seconds: since it could be shipped, the
+    newest of when it was asked for, its hold's end, and when its hold was set or called off; below 0: it is held.
+    has_work: its worker is not done with it.
     """
 
     id: int

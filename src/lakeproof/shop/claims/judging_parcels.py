@@ -39,7 +39,7 @@ def waiting(facts: ShopFacts) -> list[ParcelFact]:
 
 
 def waits_are_limited(facts: ShopFacts) -> Broken | None:
-    """No parcel waits for longer than its worker needs, counted from its hold's end where it is held.
+    """No parcel waits for longer than its worker needs, counted from its hold's end where it was held.
 
     A worker that is down is the reason, and no excuse: what was paid for is not sent. Where the worker is no part of
     the stack, what an earlier stack left is not judged.
