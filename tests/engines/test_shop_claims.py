@@ -13,7 +13,7 @@ from confluent_kafka import Producer, TopicPartition
 from lakeproof.lake.object_store import s3_client
 from lakeproof.probes import kafka
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.claims import reading_acts, reading_service
+from lakeproof.shop.claims import reading_acts, reading_deliveries, reading_service
 from lakeproof.shop.claims.facts import Store
 from lakeproof.shop.claims.judging import CLAIMS
 from lakeproof.shop.claims.looking import Findings, look
@@ -267,13 +267,18 @@ def test_events_of_every_service_are_asked_for_also_in_a_topic_of_a_hundred_thou
     assert more < 20.0
 
 
-def test_what_a_topic_does_not_keep_any_more_is_counted_and_not_missing(stack: Stack, report: TrafficReport) -> None:
+def test_what_is_deleted_from_a_topic_is_missing_until_it_is_older_than_the_topic_keeps(
+    stack: Stack, report: TrafficReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count, aside = asked_for(look(stack))
     assert count > 0 and aside == ""
     client = kafka.admin(stack)
     ends = client.delete_records([TopicPartition("events.support", number, -1) for number in range(3)])
     for each in ends.values():
         each.result(timeout=30)
+    red = is_red(stack, IN_KAFKA)
+    assert red and all("marked as sent by support" in word for word in red)
+    monkeypatch.setattr(reading_deliveries, "EVENTS_KEPT_SECONDS", 0)
     found = look(stack)
     assert not found.broken[IN_KAFKA] and not found.unknown
     fewer, aside = asked_for(found)
