@@ -13,7 +13,7 @@ from confluent_kafka import Producer, TopicPartition
 from lakeproof.lake.object_store import s3_client
 from lakeproof.probes import kafka
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.claims import reading_acts, reading_service
+from lakeproof.shop.claims import reading_acts, reading_deliveries, reading_service
 from lakeproof.shop.claims.facts import Store
 from lakeproof.shop.claims.judging import CLAIMS
 from lakeproof.shop.claims.looking import Findings, look
@@ -193,6 +193,22 @@ def test_a_label_that_is_gone_or_cut_off_goes_red(stack: Stack, report: TrafficR
     assert is_red(stack, "has its label") == []
 
 
+def test_a_parcel_whose_hold_was_called_off_just_now_is_not_late(stack: Stack, report: TrafficReport) -> None:
+    schema, asked_an_hour_ago, mending = BY_HAND["no parcel waits"]
+    changed(stack, schema, asked_an_hour_ago)
+    assert is_red(stack, "no parcel waits")
+    changed(
+        stack,
+        schema,
+        "INSERT INTO fulfillment_events (fulfillment_id, version, type, at)"
+        " SELECT id, 999, 'held', clock_timestamp() FROM fulfillments WHERE status = 'requested' AND NOT has_work",
+    )
+    red = is_red(stack, "no parcel waits")
+    changed(stack, schema, "DELETE FROM fulfillment_events WHERE version = 999")
+    changed(stack, schema, mending)
+    assert red == []
+
+
 def test_a_line_that_is_held_past_its_time_goes_red(stack: Stack, report: TrafficReport) -> None:
     with cassandra_session.session(stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=30.0) as ring:
         sku = ring.execute("SELECT DISTINCT sku FROM inventory.stock").one()[0]
@@ -251,13 +267,18 @@ def test_events_of_every_service_are_asked_for_also_in_a_topic_of_a_hundred_thou
     assert more < 20.0
 
 
-def test_what_a_topic_does_not_keep_any_more_is_counted_and_not_missing(stack: Stack, report: TrafficReport) -> None:
+def test_what_is_deleted_from_a_topic_is_missing_until_it_is_older_than_the_topic_keeps(
+    stack: Stack, report: TrafficReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count, aside = asked_for(look(stack))
     assert count > 0 and aside == ""
     client = kafka.admin(stack)
     ends = client.delete_records([TopicPartition("events.support", number, -1) for number in range(3)])
     for each in ends.values():
         each.result(timeout=30)
+    red = is_red(stack, IN_KAFKA)
+    assert red and all("marked as sent by support" in word for word in red)
+    monkeypatch.setattr(reading_deliveries, "EVENTS_KEPT_SECONDS", 0)
     found = look(stack)
     assert not found.broken[IN_KAFKA] and not found.unknown
     fewer, aside = asked_for(found)

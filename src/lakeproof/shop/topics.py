@@ -2,6 +2,8 @@
 
 from lakeproof.lake.capture.topics import RETENTION_DAYS, Topic
 
+# Nothing but its age deletes a record: the topics have no limit of size.
+EVENTS_KEPT_SECONDS = RETENTION_DAYS * 86_400
 SERVICES = ("payment", "inventory", "fulfillment", "support", "notification")
 
 
@@ -17,7 +19,7 @@ EVENT_TOPICS = tuple(
         3,
         {
             "cleanup.policy": "delete",
-            "retention.ms": str(RETENTION_DAYS * 86_400_000),
+            "retention.ms": str(EVENTS_KEPT_SECONDS * 1000),
             "min.insync.replicas": "1",
             "segment.bytes": str(16 * 1024 * 1024),
         },

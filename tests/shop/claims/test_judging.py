@@ -22,6 +22,7 @@ from lakeproof.shop.claims.facts import (
     ReservedLine,
     Scope,
     ShopFacts,
+    Store,
     TimelineFact,
     ToldFact,
 )
@@ -83,6 +84,7 @@ IN_ORDER = ShopFacts(
         PreferenceFact(7, 2, ("order/email",), 2, "order/email"),
         PreferenceFact(8, 1, ("",), 2, "x", ("x",)),
     ),
+    there=frozenset(Store),
 )
 
 PAYMENTS = IN_ORDER.payments or ()
@@ -381,6 +383,28 @@ def test_what_was_judged_is_counted_at_the_whole_look() -> None:
 def test_a_store_that_is_not_there_is_not_judged() -> None:
     assert {name: claim(ShopFacts()) for name, claim in CLAIMS.items()} == dict.fromkeys(CLAIMS, None)
     assert oversold(ShopFacts()) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "worker", "claim"),
+    [
+        (with_parcels(parcel(27, 9, "requested", late_seconds=9e5)), Store.SENDING, "no parcel waits"),
+        (
+            replace(IN_ORDER, lines=(ReservedLine("r9", "s", "held", 1, overdue_seconds=9e5),)),
+            Store.SHELVING,
+            "held past its time",
+        ),
+    ],
+    ids=["parcel", "line"],
+)
+def test_what_an_earlier_stack_left_waiting_is_not_judged_where_nobody_is_to_end_it(
+    left: ShopFacts, worker: Store, claim: str
+) -> None:
+    (name,) = (name for name in CLAIMS if claim in name)
+    assert CLAIMS[name](left)
+    without = settled(looks(replace(left, there=left.there - {worker})), lambda text: None, settle_seconds=0)
+    assert name not in without.broken and name not in without.judged
+    assert set(CLAIMS) - set(without.broken) == {name}
 
 
 def looks(*facts: ShopFacts, asked: list[Scope] | None = None) -> Callable[[Scope], ShopFacts]:

@@ -1,5 +1,6 @@
 """What does not answer is told once and not waited for again; the rest is read. No engine."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.shop.claims import reading
-from lakeproof.shop.claims.facts import Part, Scope, Store
+from lakeproof.shop.claims.facts import ParcelFact, Part, Scope, Store
+from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -40,3 +42,32 @@ def test_a_store_that_is_not_part_of_the_stack_is_not_unknown(monkeypatch: pytes
     monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
     found = reading.read_facts(object.__new__(Stack), (Store.ORDERS,), Scope())
     assert (found.checkouts, found.payments, found.unknown) == ((), None, {})
+    assert found.there == {Store.ORDERS}
+
+
+def test_every_store_is_named_as_the_component_that_it_is() -> None:
+    assert {store.value for store in Store} <= set(all_components())
+
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("hold_ends", "hold_told", "late_seconds"),
+    [(None, None, 7200.0), (60.0, None, 60.0), (-600.0, 30.0, -600.0), (None, 30.0, 30.0), (60.0, 3600.0, 60.0)],
+    ids=["never held", "hold is over", "held", "hold called off", "hold set, and over"],
+)
+def test_a_parcel_is_late_since_it_could_be_shipped(
+    monkeypatch: pytest.MonkeyPatch, hold_ends: float | None, hold_told: float | None, late_seconds: float
+) -> None:
+    def ago(seconds: float | None) -> datetime | None:
+        return None if seconds is None else NOW - timedelta(seconds=seconds)
+
+    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+        times = (NOW, ago(7200.0), ago(hold_ends), ago(hold_told))
+        return [(27, 9, "label_pending", "label_pending", 3, 3, *times, 120, True)]
+
+    monkeypatch.setattr(reading, "rows_of", rows_of)
+    found = reading.read_facts(object.__new__(Stack), (Store.SHOP,), Scope(frozenset({Part.PARCELS})))
+    expected = ParcelFact(27, 9, *("label_pending", "label_pending"), 3, 3, late_seconds, 120, True)
+    assert found.parcels == (expected,)

@@ -23,7 +23,8 @@ class Store(StrEnum):
     # What support's timelines come from.
     ORDERING = "order-service"
     PAYING = "payment-service"
-    SENDING = "fulfillment-service"
+    SENDING = "fulfillment-service"  # and ships what waits
+    SHELVING = "inventory-service"  # ends what is held past its time, in STOCK
     CAPTURE = "connect"  # tells support of orders' changes: without it a timeline may be as old as its cache keeps it
 
 
@@ -96,8 +97,9 @@ class PaymentFact:
 class ParcelFact:
     """A fulfillment.
 
-    by_events: the status that its newest event but for holds says. late_seconds: since it could be shipped, which is
-    when it was asked for, or its hold's end; below 0: it is held. has_work: its worker is not done with it.
+    by_events: the status that its newest event but for holds says. late_seconds: since it could be shipped, the
+    newest of when it was asked for, its hold's end, and when its hold was set or called off; below 0: it is held.
+    has_work: its worker is not done with it.
     """
 
     id: int
@@ -218,6 +220,7 @@ class ShopFacts:
     """All of it; a store that is not part of the stack left its fields None, and so did one that did not answer.
 
     unknown: what could not be read, and why; a claim that needs it cannot be judged.
+    there: the stores that are part of the stack. What an earlier stack left waits for ever where nobody is to end it.
     only_ours: every payment is for one of the shop's checkouts; not so in a stack that others use too.
     labels: bytes by key, of what lies under ready/. cases: how many timelines could be asked for, and `seed` of those
     that were.
@@ -243,3 +246,4 @@ class ShopFacts:
     told: tuple[ToldFact, ...] | None = None
     preferences: tuple[PreferenceFact, ...] | None = None
     unknown: Mapping[Part, str] = field(default_factory=dict)
+    there: frozenset[Store] = frozenset()

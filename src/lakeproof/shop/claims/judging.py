@@ -18,6 +18,7 @@ from lakeproof.shop.claims.facts import (
     PreferenceFact,
     ReservedLine,
     ShopFacts,
+    Store,
 )
 from lakeproof.shop.claims.judging_events import (
     ACT_SECONDS,
@@ -202,8 +203,11 @@ def _held(facts: ShopFacts) -> list[ReservedLine]:
 
 
 def nothing_is_held_past_its_time(facts: ShopFacts) -> Broken | None:
-    """A reserved line is ended within a sweep after its time, and its goods can be sold again."""
-    if facts.lines is None:
+    """A reserved line is ended within a sweep after its time, and its goods can be sold again.
+
+    Not judged where who sweeps is no part of the stack: lines of an earlier one.
+    """
+    if facts.lines is None or Store.SHELVING not in facts.there:
         return None
     return [
         f"line {one.reservation_id}/{one.sku}: {one.quantity} units held for {one.overdue_seconds:.0f} s too long"

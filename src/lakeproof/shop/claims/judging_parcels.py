@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from lakeproof.shop.checkout.models import Step
-from lakeproof.shop.claims.facts import Broken, ParcelFact, ShopFacts
+from lakeproof.shop.claims.facts import Broken, ParcelFact, ShopFacts, Store
 from lakeproof.shop.claims.purchases import bought, ended
 from lakeproof.shop.fulfillment.label import READY
 from lakeproof.shop.fulfillment.models import State
@@ -39,11 +39,12 @@ def waiting(facts: ShopFacts) -> list[ParcelFact]:
 
 
 def waits_are_limited(facts: ShopFacts) -> Broken | None:
-    """No parcel waits for longer than its worker needs, counted from its hold's end where it is held.
+    """No parcel waits for longer than its worker needs, counted from its hold's end where it was held.
 
-    A worker that is down is the reason, and no excuse: what was paid for is not sent.
+    A worker that is down is the reason, and no excuse: what was paid for is not sent. Where the worker is no part of
+    the stack, what an earlier stack left is not judged.
     """
-    if facts.parcels is None:
+    if facts.parcels is None or Store.SENDING not in facts.there:
         return None
     return [
         f"parcel {one.id}: order {one.order_id}, {one.status} for {one.late_seconds:.0f} s since it could be shipped"

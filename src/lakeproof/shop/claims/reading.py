@@ -53,7 +53,8 @@ _PARCELS = """
 SELECT f.id, f.order_id, f.status,
        (array_agg(e.type ORDER BY e.version DESC) FILTER (WHERE e.type <> 'held'))[1] AS by_events,
        f.version, COALESCE(max(e.version), 0) AS events_version,
-       EXTRACT(EPOCH FROM clock_timestamp() - GREATEST(f.requested_at, f.hold_until))::float8 AS late_seconds,
+       clock_timestamp() AS now, f.requested_at, f.hold_until,
+       max(e.at) FILTER (WHERE e.type = 'held') AS held_at,
        f.label_bytes, f.has_work
 FROM fulfillments f LEFT JOIN fulfillment_events e ON e.fulfillment_id = f.id
 WHERE $1::bigint[] IS NULL OR f.order_id = ANY($1) GROUP BY f.id
@@ -90,7 +91,7 @@ def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope, seed: int = 
             except (CouldNotLook, InvalidInput) as error:  # also: an account that nobody gave, rubbish in a ledger
                 reason = away[error.where] = error.message
         unknown[one.part] = reason
-    return ShopFacts(**found, unknown=unknown)
+    return ShopFacts(**found, unknown=unknown, there=frozenset(there))
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,19 @@ async def _payments(stack: Stack, orders: list[int] | None, ids: list[int]) -> t
 
 
 async def _parcels(stack: Stack, orders: list[int] | None) -> tuple[ParcelFact, ...]:
-    return tuple(ParcelFact(*row) for row in await rows_of(stack, "fulfillment", _PARCELS, orders))
+    return tuple(_parcel(*row) for row in await rows_of(stack, "fulfillment", _PARCELS, orders))
+
+
+def _parcel(id_: int, order_id: int, status: str, *more: Any) -> ParcelFact:
+    by_events, version, events_version, now, requested_at, hold_until, held_at, label_bytes, has_work = more
+    # A hold that is called off leaves no end of its own, but an event, as a new hold does.
+    since = max(at for at in (requested_at, hold_until, held_at) if at is not None)
+    return ParcelFact(
+        *(id_, order_id, status, by_events, version, events_version),
+        late_seconds=(now - since).total_seconds(),
+        label_bytes=label_bytes,
+        has_work=has_work,
+    )
 
 
 def _stock(stack: Stack) -> dict[str, Any]:

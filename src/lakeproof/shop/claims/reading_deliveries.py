@@ -4,6 +4,7 @@ Read in this order: what is marked first, where the topics end after that. So al
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.shop.claims.facts import DeliveryFact, MissingEvent, Store
 from lakeproof.shop.claims.ring import ring_rows
 from lakeproof.shop.claims.rows import READ_SECONDS, rows_of
-from lakeproof.shop.topics import event_topic
+from lakeproof.shop.topics import EVENTS_KEPT_SECONDS, event_topic
 from lakeproof.stack.stack import Stack
 
 OUTBOXES = ("payment", "fulfillment", "support", "notification")
@@ -122,31 +123,31 @@ def _look_in_topics(stack: Stack, marked: Iterable[Marked]) -> dict[str, Found]:
     try:
         with closing(Consumer(settings)) as consumer:
             known = consumer.list_topics(timeout=ASK_SECONDS).topics
-            parts = [
-                _part(consumer, topic, number, min(one.written.values()))
+            spans = [
+                _span(consumer, topic, number, min(one.written.values()))
                 for topic, one in asked.items()
                 if topic in known
                 for number in known[topic].partitions
             ]
             ids: dict[str, set[str]] = {topic: set() for topic in asked}
             first: dict[tuple[str, int], float] = {}
-            for message in _messages(consumer, parts, deadline):
+            for message in _messages(consumer, spans, deadline):
                 topic = message.topic() or ""
                 first.setdefault((topic, message.partition() or 0), message.timestamp()[1] / 1000)
                 if (event_id := event_id_of(message.value())) is not None:
                     ids[topic].add(event_id)
     except KafkaException as error:
         raise CouldNotLook(f"events' topics are not read: {error}", where=Store.EVENTS.value) from error
-    since = dict.fromkeys(asked, 0.0)
-    for part in parts:
-        if part.lost_its_start:
-            at = first.get((part.topic, part.number), float("inf"))
-            since[part.topic] = max(since[part.topic], at)
-    return {one.service: Found(frozenset(ids[topic]), since[topic]) for topic, one in asked.items() if topic in known}
+    since = kept_since(spans, first, time.time())  # now, after the topics were read: none of it expired later
+    return {
+        one.service: Found(frozenset(ids[topic]), since.get(topic, 0.0))
+        for topic, one in asked.items()
+        if topic in known
+    }
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Span:
     """What is read of a partition: [start, end). lost_its_start: what came before it is deleted already."""
 
     topic: str
@@ -156,20 +157,35 @@ class _Part:
     lost_its_start: bool
 
 
-def _part(consumer: Consumer, topic: str, number: int, oldest: float) -> _Part:
+def kept_since(spans: Iterable[Span], first: Mapping[tuple[str, int], float], now: float) -> dict[str, float]:
+    """By topic that has lost a partition's beginning: seconds since 1970; what is older may have been deleted.
+
+    first: when the first record that is left of a partition was sent; none: it is empty. Neither it nor an empty
+    partition excuses what is younger than the topics' retention: that was not deleted for its age.
+    """
+    expired = now - EVENTS_KEPT_SECONDS
+    since: dict[str, float] = {}
+    for one in spans:
+        if one.lost_its_start:
+            at = min(first.get((one.topic, one.number), expired), expired)
+            since[one.topic] = max(since.get(one.topic, 0.0), at)
+    return since
+
+
+def _span(consumer: Consumer, topic: str, number: int, oldest: float) -> Span:
     """Raises: KafkaException."""
     low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ASK_SECONDS)
     at = TopicPartition(topic, number, round((oldest - EARLIER_SECONDS) * 1000))
     (first,) = consumer.offsets_for_times([at], timeout=ASK_SECONDS)
     start = first.offset if first.offset >= 0 else high  # no record is that young
-    return _Part(topic, number, max(start, low), high, low > 0 and start <= low)
+    return Span(topic, number, max(start, low), high, low > 0 and start <= low)
 
 
-def _messages(consumer: Consumer, parts: list[_Part], deadline: Deadline) -> Iterator[Message]:
-    """Every record of the parts. Raises: CouldNotLook where they are not read in time, KafkaException."""
-    left = {(part.topic, part.number): part.end - part.start for part in parts if part.end > part.start}
-    ends = {(part.topic, part.number): part.end for part in parts}
-    consumer.assign([TopicPartition(part.topic, part.number, part.start) for part in parts if part.end > part.start])
+def _messages(consumer: Consumer, spans: list[Span], deadline: Deadline) -> Iterator[Message]:
+    """Every record of the spans. Raises: CouldNotLook where they are not read in time, KafkaException."""
+    left = {(one.topic, one.number): one.end - one.start for one in spans if one.end > one.start}
+    ends = {(one.topic, one.number): one.end for one in spans}
+    consumer.assign([TopicPartition(one.topic, one.number, one.start) for one in spans if one.end > one.start])
     while total := sum(left.values()):
         if deadline.expired:
             raise CouldNotLook(f"{total} events were not read within {READ_SECONDS:g} s", where=Store.EVENTS.value)
