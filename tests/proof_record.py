@@ -2,7 +2,8 @@
 
 Each test that has ended is a line of `.proof/results.jsonl` in the clone: nodeid, commit, outcome, seconds, at (UTC).
 What passed at this commit is not run again; a test that was cut off has no line, and is. With changes that are not
-committed every test is run, and its commit ends with "+changed": nobody could get that code again.
+committed, new files included, every test is run, and its commit ends with "+changed": nobody could get that code
+again. So does that of a test after which the clone is not as it was at the start: nobody knows which code it ran.
 """
 
 import json
@@ -20,19 +21,21 @@ CHANGED = "+changed"
 
 
 def commit_of(folder: Path) -> str:
-    """The commit that is checked out there, with "+changed" where a tracked file differs from it."""
+    """The commit that is checked out there, with "+changed" where a file that is not ignored differs or is new."""
 
     def git(*words: str) -> str:
         return subprocess.run(("git", *words), cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
 
-    return git("rev-parse", "--short=12", "HEAD") + (CHANGED if git("status", "--porcelain", "-uno") else "")
+    # It runs beside a person's own git: that must not find the index locked.
+    changed = git("--no-optional-locks", "status", "--porcelain", "--untracked-files=normal")
+    return git("rev-parse", "--short=12", "HEAD") + (CHANGED if changed else "")
 
 
 class ProofRecord:
     """The rows of one file, and what this run adds to them."""
 
     def __init__(self, root: Path) -> None:
-        self.path, self.commit = root / FILE, commit_of(root)
+        self.root, self.path, self.commit = root, root / FILE, commit_of(root)
         self._wanted: list[str] = []
         self._left_out = 0
         self._open: dict[str, tuple[str, float]] = {}
@@ -45,15 +48,24 @@ class ProofRecord:
             except ValueError:
                 continue
 
-    def here(self) -> dict[str, dict[str, Any]]:
-        """The newest row of each test at this commit, by nodeid."""
-        return {row["nodeid"]: row for row in self.rows() if row["commit"] == self.commit}
+    def newest(self, commit: str) -> dict[str, dict[str, Any]]:
+        """The newest row of each test at that commit, by nodeid."""
+        return {row["nodeid"]: row for row in self.rows() if row["commit"] == commit}
+
+    @property
+    def changed(self) -> str:
+        """What stands for the commit of the start once the clone is not as it was then."""
+        return self.commit.removesuffix(CHANGED) + CHANGED
+
+    def commit_now(self) -> str:
+        """The commit for a row: that of the start while the clone is still at it."""
+        return self.commit if commit_of(self.root) == self.commit else self.changed
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out what passed at this commit."""
         self._wanted = [item.nodeid for item in items]
-        done = {} if self.commit.endswith(CHANGED) else self.here()
+        done = {} if self.commit.endswith(CHANGED) else self.newest(self.commit)
         passed = [item for item in items if done.get(item.nodeid, {}).get("outcome") == "passed"]
         self._left_out = len(passed)
         if passed:
@@ -66,8 +78,8 @@ class ProofRecord:
         self._open[report.nodeid] = (report.outcome if outcome == "passed" else outcome, seconds + report.duration)
         if report.when == "teardown":
             outcome, seconds = self._open.pop(report.nodeid)
-            row = {"nodeid": report.nodeid, "commit": self.commit, "outcome": outcome, "seconds": round(seconds, 1)}
-            self._append(row | {"at": datetime.now(UTC).isoformat(timespec="seconds")})
+            row = {"nodeid": report.nodeid, "commit": self.commit_now(), "outcome": outcome}
+            self._append(row | {"seconds": round(seconds, 1), "at": datetime.now(UTC).isoformat(timespec="seconds")})
 
     def _append(self, row: dict[str, Any]) -> None:
         self.path.parent.mkdir(exist_ok=True)
@@ -85,15 +97,15 @@ class ProofRecord:
             session.exitstatus = pytest.ExitCode.OK
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Every test that was asked for, as it stands at this commit, in Markdown."""
-        here = self.here()
+        """Every test that was asked for, as it stands at this commit, in Markdown; else as it was with changes."""
+        rows = self.newest(self.changed) | self.newest(self.commit)
         write = terminalreporter.write_line
         write(f"proof at {self.commit}: {self._left_out} passed before and were not run again ({self.path})")
         write("| Test | Commit | Outcome | Seconds | At |")
         write("| --- | --- | --- | --- | --- |")
         for nodeid in self._wanted:
-            row = here.get(nodeid, {"outcome": "not run", "seconds": "", "at": ""})
-            write(f"| {nodeid} | {self.commit} | {row['outcome']} | {row['seconds']} | {row['at']} |")
+            row = rows.get(nodeid, {"commit": self.commit, "outcome": "not run", "seconds": "", "at": ""})
+            write(f"| {nodeid} | {row['commit']} | {row['outcome']} | {row['seconds']} | {row['at']} |")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -28,6 +28,18 @@ def breaks_at_the_end():
 
 def test_left_something(breaks_at_the_end): pass
 """
+# One test after which somebody does something to the clone, and one more.
+MEANWHILE = """
+import pathlib, subprocess, pytest
+pytestmark = pytest.mark.proof
+
+def test_before(): pass
+
+def test_meanwhile(): {}
+
+def test_after(): pass
+"""
+OWN = '("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--allow-empty", "-qm", "other")'
 
 
 class Clone:
@@ -127,3 +139,33 @@ def test_with_changes_that_are_not_committed_everything_is_run_and_marked(clone:
     clone.prove()
     clone.prove()
     assert [row["commit"].endswith("+changed") for row in clone.rows()] == [False] * 4 + [True] * 8
+
+
+def test_a_new_file_is_a_change_too(clone: Clone) -> None:
+    clone.prove()
+    (clone.folder / "conftest.py").touch()
+    clone.prove()
+    assert [row["commit"].endswith("+changed") for row in clone.rows()] == [False] * 4 + [True] * 4
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        "pathlib.Path('test_it.py').open('a').write('# edited')",
+        "pathlib.Path('new.py').touch()",
+        f"subprocess.run({OWN}, check=True)",
+    ],
+    ids=["an edit", "a new file", "another commit"],
+)
+def test_what_ran_after_the_clone_changed_did_not_pass_at_the_commit_of_the_start(clone: Clone, done: str) -> None:
+    (clone.folder / "test_it.py").write_text(MEANWHILE.format(done))
+    clone.commit("with something meanwhile")
+    start = clone.git("rev-parse", "--short=12", "HEAD")
+    told = clone.prove()
+    assert told.returncode == 0
+    assert [row["commit"] for row in clone.rows()] == [start, f"{start}+changed", f"{start}+changed"]
+    assert told.stdout.count(f"| {start}+changed | passed |") == 2
+    clone.git("reset", "-q", "--hard", start)
+    clone.git("clean", "-qfd")
+    clone.prove()
+    assert [row["nodeid"] for row in clone.rows()[3:]] == ["test_it.py::test_meanwhile", "test_it.py::test_after"]

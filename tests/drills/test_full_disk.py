@@ -12,6 +12,7 @@ import pytest
 from lakeproof.drills.journal import Journal
 from lakeproof.errors import TerminalError
 from lakeproof.faults import records
+from lakeproof.stack.stack import Stack
 
 # The record of a fault fits; a journal of a few events does not.
 ROOM_BYTES = 600
@@ -97,6 +98,22 @@ def test_shoppers_who_cannot_be_stopped_do_not_keep_the_fault_in_the_stack(toy: 
     assert not lamp.covered
     assert lamp.told[-1] == "resolved"
     assert "shoppers did not stop: RuntimeError: a bug" in (tmp_path / "report" / "journal.json").read_text()
+
+
+def test_a_record_that_cannot_be_read_at_the_end_does_not_keep_the_shoppers_buying(toy: Any, tmp_path: Path) -> None:
+    lamp = toy.Lamp()
+
+    def uncover(stack: Stack, _: object) -> str:
+        (stack.state_dir / "faults" / "torn.json").write_text("{")
+        raise KeyboardInterrupt
+
+    lamp.uncover = uncover
+    drill = toy.drill(lamp, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        drill.run()
+    assert not lamp.shopping
+    told = [event["what"] for event in json.loads((tmp_path / "report" / "journal.json").read_text())]
+    assert any(what.startswith("the fault may still be in: ") and "torn.json" in what for what in told)
 
 
 def test_a_fault_that_cannot_be_put_on_record_is_not_made(toy: Any, tmp_path: Path) -> None:

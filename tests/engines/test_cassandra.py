@@ -16,10 +16,10 @@ from tests.engines.health import await_health
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
 from lakeproof.mitigations import replace_node
-from lakeproof.mitigations.scale_ring import scale
+from lakeproof.mitigations.scale_ring import STREAM_SECONDS, scale
 from lakeproof.observability.written import write_file
 from lakeproof.probes import cql
-from lakeproof.probes.ring import RingNode, ring
+from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
@@ -252,6 +252,28 @@ def test_a_fourth_node_that_died_is_taken_out(stack: Stack, up: Up) -> None:
     everything_is_there(stack)
     assert scale(stack, 3) == "cassandra-node4 left"
     assert [(node.name, node.state) for node in ring(stack)] == [(name, "UN") for name in NODES]
+    everything_is_there(stack)
+
+
+def test_a_fourth_node_that_was_cut_off_while_it_left_does_not_keep_the_others_from_coming_up(
+    stack: Stack, up: Up
+) -> None:
+    client = up("cassandra-node3")
+    for sku in STOCK:
+        ask(stack, f"INSERT INTO inventory.stock (sku, kind, n, id, op) VALUES ('{sku}', 'line', 0, uuid(), uuid())")
+    scale(stack, 4)
+    # As `scale(stack, 3)` does, up to where it was killed.
+    write_file(cassandra.leaving_mark(stack, FURTHER[0]), "cut off\n")
+    nodetool(stack, FURTHER[0], "decommission", seconds=STREAM_SECONDS)
+    client.down()
+    client = up("cassandra-node3")
+    assert FURTHER[0] not in {row.name for row in client.ps()}
+    assert cassandra.has_data(stack, FURTHER[0])
+    await_states(stack, "cassandra-seed", dict.fromkeys(NODES, "UN"))
+    everything_is_there(stack)
+    assert scale(stack, 3) == "cassandra-node4 left"
+    assert [(node.name, node.state) for node in ring(stack)] == [(name, "UN") for name in NODES]
+    assert not cassandra.storage_dir(stack, FURTHER[0]).exists()
     everything_is_there(stack)
 
 

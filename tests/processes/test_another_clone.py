@@ -13,6 +13,7 @@ import lakeproof
 from lakeproof.errors import InvalidInput
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import settings_environment
+from lakeproof.stack.engines import cassandra
 
 type MakeClient = Callable[..., SupervisorClient]
 
@@ -77,6 +78,21 @@ def test_a_demo_over_a_stack_of_another_clone_is_refused_before_it_begins(
     assert f"the code of {clone} " in ended.stderr
     assert not fresh.stack.reports_dir.exists()
     assert [row.name for row in fresh.ps()] == ["base"]
+
+
+@pytest.mark.parametrize(
+    "words", [("ring", "scale", "3"), ("ring", "replace", "cassandra-node4")], ids=lambda words: words[1]
+)
+def test_no_node_of_a_stack_of_another_clone_is_taken_out(
+    fresh: SupervisorClient, clone: Path, words: tuple[str, ...]
+) -> None:
+    from_clone(clone, fresh).up(["base"])
+    data = cassandra.storage_dir(fresh.stack, "cassandra-node4") / "data"
+    data.mkdir(parents=True)
+    refused = command(fresh, *words)
+    assert refused.returncode == 2
+    assert f"the code of {clone} " in refused.stderr
+    assert data.exists()
 
 
 def test_the_same_clone_with_another_version_is_not_joined(

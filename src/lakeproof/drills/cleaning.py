@@ -62,12 +62,17 @@ def _undo(world: World, step: Step, journal: Journal) -> None:
 
 
 def take_out(world: World, faults: Sequence[Fault], journal: Journal) -> bool:
-    """Remove those on record, the last one first. Never raises on purpose. False where none was on record."""
-    on_record = {record.fault for record in records.recorded(world.stack)}
-    found = [fault for fault in reversed(faults) if fault.id in on_record]
+    """Remove those on record, the last one first. Never raises on purpose. False where none was found on record."""
+    found: list[Fault] = []
+    attempt("the fault may still be in", lambda: found.extend(_on_record(world, reversed(faults))), journal)
     for fault in found:
         attempt("the fault is still in", partial(_take_out, world, fault, journal), journal)
     return bool(found)
+
+
+def _on_record(world: World, faults: Iterable[Fault]) -> list[Fault]:
+    on_record = {record.fault for record in records.recorded(world.stack)}
+    return [fault for fault in faults if fault.id in on_record]
 
 
 def _take_out(world: World, fault: Fault, journal: Journal) -> None:

@@ -36,13 +36,18 @@ def typed(stack: Stack, arguments: ReplaceNode) -> str:
 def run(stack: Stack, arguments: ReplaceNode) -> str:
     """Stop it, let it join as the dead one's heir, return once it is healthy (about a minute: it listens first).
 
-    Raises: InvalidInput, before anything is stopped, where it is no node, still has data, or nobody else is up to
-    copy from.
+    Raises: InvalidInput, before anything is stopped, where it is no node, is leaving, still has data, nobody else is
+    up to copy from, or another clone started the stack.
     """
     name = arguments.node
     if name not in ALL_NODES:
         raise unknown_name("node", name, ALL_NODES)
     client = our_processes(stack, f"replace {name}")
+    client.require_ours()
+    if cassandra.leaving_mark(stack, name).exists():
+        raise InvalidInput(
+            "it was cut off while it left the ring", where=name, next_action=f"lakeproof ring scale {len(NODES)}"
+        )
     # Asked before anything is stopped: who would it copy from?
     _others_up(stack, name)
     storage = cassandra.storage_dir(stack, name)

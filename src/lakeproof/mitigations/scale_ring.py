@@ -7,8 +7,10 @@ first; of one that is dead the others make them anew.
 import shutil
 
 from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.observability.written import write_file
 from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.client import OnEvent, SupervisorClient
 from lakeproof.processes.ours import our_processes
@@ -32,7 +34,9 @@ def typed(stack: Stack, arguments: ScaleRing) -> str:
 
 
 def run(stack: Stack, arguments: ScaleRing) -> str:
-    """Join or leave, return once the ring is of that size. Raises: InvalidInput before anything is changed."""
+    """Join or leave, return once the ring is of that size. Raises: InvalidInput before anything is changed, also
+    where another clone started the stack: its nodes and their data are not ours to take out.
+    """
     return scale(stack, arguments.nodes)
 
 
@@ -45,36 +49,55 @@ def scale(stack: Stack, nodes: int, on_event: OnEvent = lambda _: None) -> str:
             next_action=f"lakeproof ring scale {min(max(nodes, len(NODES)), len(ALL_NODES))}",
         )
     client = our_processes(stack, "scale the ring")
-    wanted, surplus = FURTHER[: nodes - len(NODES)], FURTHER[nodes - len(NODES) :]
-    done = [_leave(stack, client, name, on_event) for name in surplus]
+    client.require_ours()
+    wanted = FURTHER[: nodes - len(NODES)]
+    # One that was cut off while it left can only go on leaving, and then join as a new one.
+    left = [name for name in FURTHER if name not in wanted or cassandra.leaving_mark(stack, name).exists()]
+    done = [_leave(stack, client, name, on_event) for name in left]
     done += [_join(stack, client, name, on_event) for name in wanted]
     return "; ".join(each for each in done if each) or f"it has {nodes} nodes already"
 
 
 def _join(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent) -> str:
-    was_member = cassandra.has_data(stack, name)
+    mark = cassandra.joining_mark(stack, name)
+    was_member = cassandra.has_data(stack, name) and not mark.exists()
+    if not was_member:
+        write_file(mark, "taken away once the others have dropped what is its\n")
     started = client.up([name], on_event)
     if was_member:
         return f"{name} was a member already" + (", and is up again" if started else "")
     # What the others held for it until now is of no use to anybody.
     for other in NODES:
         nodetool(stack, other, "cleanup", seconds=STREAM_SECONDS)
+    mark.unlink()
     return f"{name} joined"
 
 
 def _leave(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent) -> str:
-    """Safe to repeat, cut off anywhere: what the ring says decides what is still to be done."""
+    """Safe to repeat, cut off anywhere: the ring and the marks say what is still to be done."""
+    storage, mark = cassandra.storage_dir(stack, name), cassandra.leaving_mark(stack, name)
     nodes = _whole_ring(stack, name)
     it = next((node for node in nodes if node.name == name), None)
+    if it is None and not storage.exists() and not mark.exists():
+        return ""
+    write_file(mark, "taken away once the node has left and its data are deleted\n")
     if it is not None and it.up and it.state != "UJ":
         nodetool(stack, name, "decommission", seconds=STREAM_SECONDS)
+        # Of one that was cut off and is still under way nodetool returns at once; the node must not be stopped in it.
+        Deadline(STREAM_SECONDS).wait_for(
+            f"{name} to have left",
+            lambda: True if all(node.name != name for node in ring(stack)) else None,
+            every=1.0,
+        )
     client.forget(name, on_event)
     if it is not None and not it.up:
         nodetool(stack, NODES[0], "removenode", it.host_id, seconds=STREAM_SECONDS)
-    had_data = cassandra.storage_dir(stack, name).exists()
-    # A node that left may not come back with what it had.
-    shutil.rmtree(cassandra.storage_dir(stack, name), ignore_errors=True)
-    return f"{name} left" if it is not None or had_data else ""
+    # A node that left may not come back with what it had: the mark goes last.
+    if storage.exists():
+        shutil.rmtree(storage)
+    cassandra.joining_mark(stack, name).unlink(missing_ok=True)
+    mark.unlink()
+    return f"{name} left"
 
 
 def _whole_ring(stack: Stack, but: str) -> list[RingNode]:

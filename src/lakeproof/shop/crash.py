@@ -13,6 +13,12 @@ from starlette.routing import compile_path
 logger = logging.getLogger(__name__)
 
 
+def warn_of_crash(setting: str, where: str) -> None:
+    """At a service's start, where a setting makes it kill itself: it is for tests, and nothing else may miss it."""
+    if where:
+        logger.warning("%s is set, for tests: this service will kill itself at %r", setting, where)
+
+
 def crash(where: str) -> None:
     """The end. `where`: for the log."""
     logger.warning("crash on purpose", extra={"where": where})

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from lakeproof import __version__
-from lakeproof.shop.crash import RequestCrash
+from lakeproof.shop.crash import RequestCrash, warn_of_crash
 from lakeproof.shop.gate import Gate, RouteLimit
 from lakeproof.shop.health import Health, HealthQuestion
 from lakeproof.shop.metrics import RequestMetrics
@@ -66,6 +66,7 @@ def create_service(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warn_of_crash("shop.crash_at", settings.crash_at)
         async with opened(app) as questions:
             app.state.health = HealthQuestion(questions, works_without=works_without)
             first_look = asyncio.create_task(app.state.health.ask())  # "starting" ends though nobody asks

@@ -17,6 +17,7 @@ from lakeproof.shop.checkout.services import Services, urls_of
 from lakeproof.shop.checkout.steps import Steps
 from lakeproof.shop.checkout.store import CheckoutStore
 from lakeproof.shop.checkout.sweeper import Sweeper
+from lakeproof.shop.crash import warn_of_crash
 from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.database.mysql import Connection, connector, execute
 from lakeproof.shop.database.pool import ConnectionPool
@@ -103,6 +104,7 @@ async def _checkouts(
 ) -> AsyncIterator[Background]:
     """Gives the running sweeper."""
     own = checkouts.settings
+    warn_of_crash("checkout.crash_at", own.crash_at)
     counted = CheckoutMetrics(metrics.registry)
     async with Services(checkouts.urls, call_seconds=own.call_seconds) as services:
         store = CheckoutStore(pool, metrics.database, hold_seconds=own.hold_seconds)

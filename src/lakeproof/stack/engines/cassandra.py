@@ -38,6 +38,16 @@ def replace_mark(stack: Stack, name: str) -> Path:
     return stack.etc_dir(name) / "replaces-dead-node"
 
 
+def joining_mark(stack: Stack, name: str) -> Path:
+    """There from before a further node joins until the others have dropped what is now its."""
+    return stack.etc_dir(name) / "joins-the-ring"
+
+
+def leaving_mark(stack: Stack, name: str) -> Path:
+    """There from before a further node leaves until its data are deleted: it may not come back with them."""
+    return stack.etc_dir(name) / "leaves-the-ring"
+
+
 def storage_dir(stack: Stack, name: str) -> Path:
     """A node's data, commit log and hints."""
     return stack.data_dir(name) / "storage"
@@ -46,6 +56,11 @@ def storage_dir(stack: Stack, name: str) -> Path:
 def has_data(stack: Stack, name: str) -> bool:
     """True where the node was a member once, and still knows so: it comes back by itself."""
     return any((storage_dir(stack, name) / "data").glob("system/local-*/*-Data.db"))
+
+
+def is_member(stack: Stack, name: str) -> bool:
+    """True where it has data and is not about to leave: `up` brings it up with the others."""
+    return has_data(stack, name) and not leaving_mark(stack, name).exists()
 
 
 def command(stack: Stack, name: str) -> Command:
@@ -242,7 +257,7 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         summary=summary,
         one_because="a node is itself; lakeproof ring scale lets a fourth one join and leave",
         replica_of=SEED if name in FURTHER else None,
-        lasting=(lambda stack: has_data(stack, name)) if name in FURTHER else None,
+        lasting=(lambda stack: is_member(stack, name)) if name in FURTHER else None,
     )
 
 
