@@ -45,9 +45,15 @@ def unheard(started: Sequence[str], receivers: "Receivers") -> list[str]:
 
 
 def memory_of(rows: Sequence["ProcessRow"]) -> str:
-    """What runs and what it takes together, as `ps` has it: "26 components, 5.13 GiB"."""
-    running = [row.rss_bytes for row in rows if row.pid is not None]
-    return f"{len(running)} component{'' if len(running) == 1 else 's'}, {sum(running) / 2**30:.2f} GiB"
+    """What runs and what it takes together: "26 components, 5.13 GiB"."""
+    from lakeproof.processes.usage import UsageTable
+
+    # Looked at now: the supervisor's figures may be two seconds old, and then are of half a start.
+    uses = UsageTable()
+    running = {row.name: row.pid for row in rows if row.pid is not None}
+    uses.look(running)
+    rss_bytes = sum(uses.of(name).rss_bytes for name in running)
+    return f"{len(running)} component{'' if len(running) == 1 else 's'}, {rss_bytes / 2**30:.2f} GiB"
 
 
 def add_to(app: typer.Typer) -> None:
