@@ -1,6 +1,7 @@
 """Stacks of small real processes under a real daemon, each in a folder and on ports of its own."""
 
 import importlib.util
+import itertools
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -32,17 +33,29 @@ def _small_stack() -> tuple[Mapping[str, Component], tuple[str, ...]]:
 
 
 TABLE, DAEMON_ARGV = _small_stack()
+# The small stack's ports lie closer together than that.
+APART = 200
+
+
+def _shifts() -> Iterator[int]:
+    """Port shifts of this process alone, none twice in a row, below where the kernel takes ports for outgoing ones.
+
+    Each of the processes that run the tests (pytest-xdist's gw0, gw1 …) has a share of its own, so that none takes
+    what another has just looked at; nor does a test that makes two stacks before it starts one.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    of = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = list(range(12000 + APART * number, 23000, APART * of))
+    random.shuffle(mine)
+    return itertools.cycle(mine)
+
+
+SHIFTS = _shifts()
 
 
 def free_shift() -> int:
-    """A port shift at which every port of the small stack is free now, the supervisor's own included.
-
-    Below the range from which the kernel takes ports for outgoing connections. Each of the processes that run the
-    tests (pytest-xdist's gw0, gw1 …) looks in a half of its own, so that none takes what another has just looked at.
-    """
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for _ in range(50):
-        shift = random.randrange(12000 + 200 * (number % 2), 23000, 400)
+    """A port shift at which every port of the small stack is free now, the supervisor's own included."""
+    for shift in itertools.islice(SHIFTS, 50):
         try:
             ports.check_free(TABLE.values(), Stack(Settings(port_shift=shift)), supervisor=True)
         except PortTaken:
