@@ -184,7 +184,7 @@ class Daemon:
         return ProcessRow(
             name=keeper.name,
             state=State.PAUSED if paused else keeper.state,
-            health=keeper.health,
+            health=keeper.condition.health,
             pid=pid,
             rss_bytes=use.rss_bytes if pid is not None else 0,
             cpu_percent=use.cpu_percent if pid is not None else 0.0,
@@ -192,7 +192,7 @@ class Daemon:
             ready_seconds=round(keeper.ready_seconds, 2) if keeper.ready_seconds is not None else None,
             endpoints={kind: f"{host}:{port}" for kind, port in ports.ports_of(keeper.component, self.stack).items()},
             log=str(self.stack.log_path(keeper.name)),
-            reason=keeper.reason,
+            reason=keeper.condition.reason,
             cpu_seconds=use.cpu_seconds,
         )
 

@@ -14,6 +14,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError, PortTaken, TerminalError, TransientError
 from lakeproof.processes import logfile, ports, process
 from lakeproof.processes.backoff import Backoff
+from lakeproof.processes.condition import Condition
 from lakeproof.processes.context import Context
 from lakeproof.processes.ending import ask_to_end, kill_component
 from lakeproof.processes.environment import child_environment, service_variables
@@ -44,15 +45,14 @@ class Keeper:
     """One component's keeper. All methods run in the daemon's loop.
 
     `restarts` counts starts that followed an end nobody asked for; `failures` the starts that failed since the
-    component was last wanted or healthy; `reason` says why it is not healthy, in words.
+    component was last wanted or healthy.
     """
 
     def __init__(self, component: Component, context: Context) -> None:
         self.component = component
         self.context = context
         self.state = State.STOPPED
-        self.health = Health.NONE
-        self.reason = ""
+        self.condition = Condition()
         self.restarts = 0
         self.failures = 0
         self.too_slow = False
@@ -61,8 +61,6 @@ class Keeper:
         self.process: Process | None = None
         self.timeline: Timeline | None = None
         self._variables: dict[str, str] = {}
-        self.healthy = asyncio.Event()
-        self._unhealthy_since: float | None = None
         self._backoff = Backoff(context.pace)
         self._life: asyncio.Task[None] | None = None
         self._hooks = Hooks(component.name, context.stack, context.run_id, context.hook_argv)
@@ -103,12 +101,7 @@ class Keeper:
     @property
     def owes_goodbye(self) -> bool:
         """True where its before_stop comes before its end."""
-        return self.healthy.is_set() or self.component.always_goodbye
-
-    @property
-    def unhealthy_seconds(self) -> float:
-        """For how long it has been unhealthy; 0 when it is not."""
-        return time.monotonic() - self._unhealthy_since if self._unhealthy_since is not None else 0.0
+        return self.condition.healthy.is_set() or self.component.always_goodbye
 
     @property
     def own_pids(self) -> set[int]:
@@ -181,8 +174,7 @@ class Keeper:
         await self._end_process()
         await self._take_down()
         self._turn_to(State.STOPPED)
-        self.health, self.reason, self._unhealthy_since = Health.NONE, "", None
-        self.healthy.clear()
+        self.condition.be_gone()
         self._tell("stopped", "")
         return True
 
@@ -245,8 +237,7 @@ class Keeper:
     async def _one_life(self) -> None:
         """From waiting to death. Raises: what ended it."""
         component, stack = self.component, self.context.stack
-        self.health, self.reason = Health.NONE, ""
-        self._unhealthy_since = None
+        self.condition.be_gone()
         self._turn_to(State.WAITING)
         self.timeline = Timeline(component.name, component.needs, component.provision_needs, time.monotonic())
         await self._wait_for(component.needs, "")
@@ -261,7 +252,7 @@ class Keeper:
         environment = child_environment(stack, self.context.run_id, self.name, user=command.user, extra=own)
         self.process = process.start(command, environment, stack.log_path(self.name), stack.state_dir)
         self._turn_to(State.RUNNING)
-        self.health = Health.STARTING
+        self.condition.health = Health.STARTING
         self._tell("starting", f"pid {self.process.pid}")
         await self._until_exit(self._serve(self.process), self.process)
 
@@ -279,27 +270,27 @@ class Keeper:
             if running.paused:
                 readiness.count_failure(self._paused_reason)
             elif await readiness.ask():
-                self.reason = ""
-                if self.health == Health.UNHEALTHY:
+                self.condition.reason = ""
+                if self.condition.health == Health.UNHEALTHY:
                     self._become_healthy(None)
                 continue
-            self.reason = readiness.last_answer
-            if readiness.failures >= pace.failures_to_unhealthy and self.health == Health.HEALTHY:
+            self.condition.reason = readiness.last_answer
+            if readiness.failures >= pace.failures_to_unhealthy and self.condition.health == Health.HEALTHY:
                 self._become_unhealthy(readiness.last_answer)
 
     async def _until_ready(self, readiness: Readiness, running: Process) -> None:
         """Ask until it is ready. Past its time it is ended, unless a signal has stopped it: that must stay seen."""
         deadline = Deadline(self.component.start_seconds)
         while not await readiness.ask():
-            self.reason = readiness.last_answer
+            self.condition.reason = readiness.last_answer
             if deadline.expired:
                 if not running.paused:
                     self.too_slow = True
                     raise StartTooSlow(f"not ready within {deadline.seconds:.0f} s: {readiness.last_answer}")
-                if self.health != Health.UNHEALTHY:
+                if self.condition.health != Health.UNHEALTHY:
                     self._become_unhealthy(self._paused_reason)
             await asyncio.sleep(self.context.pace.ready)
-        self.reason = ""
+        self.condition.reason = ""
 
     async def _provision(self) -> None:
         """Run provision until it succeeds; between failures the component stays up, unhealthy with the reason."""
@@ -321,15 +312,15 @@ class Keeper:
         """Until all of them are healthy at once."""
         told = ""
         while True:
-            missing = [name for name in names if not self.context.keepers[name].healthy.is_set()]
+            missing = [name for name in names if not self.context.keepers[name].condition.healthy.is_set()]
             if not missing:
                 return
             text = f"for {', '.join(missing)} {why}".strip()
             if text != told:
                 self._tell("waiting", text)
-                self.reason = f"waiting {text}"
+                self.condition.reason = f"waiting {text}"
                 told = text
-            await self.context.keepers[missing[0]].healthy.wait()
+            await self.context.keepers[missing[0]].condition.healthy.wait()
 
     async def _until_exit(self, work: Coroutine[Any, Any, None], running: Process) -> None:
         """Run `work` until it or the process ends. Raises: ComponentDied, or what `work` raised."""
@@ -349,8 +340,7 @@ class Keeper:
     async def _after_death(self, reason: str) -> None:
         """Nothing of it may be left, nor of what must not outlive it, before it is started anew."""
         self.failures += 1
-        self.healthy.clear()
-        self.health, self.reason, self._unhealthy_since = Health.NONE, reason, None
+        self.condition.be_gone(reason)
         await self._hooks.end()
         if self.process is not None and self.process.running:
             await self._end_process()
@@ -390,7 +380,7 @@ class Keeper:
     # records
 
     def _become_healthy(self, ready_seconds: float | None) -> None:
-        self.health, self.reason, self._unhealthy_since = Health.HEALTHY, "", None
+        self.condition.be_well()
         self.failures, self.too_slow = 0, False
         if ready_seconds is not None:
             self.ready_seconds = ready_seconds
@@ -398,13 +388,9 @@ class Keeper:
             self._tell("ready", f"after {ready_seconds:.1f} s")
         else:
             self._tell("healthy", "answers again")
-        self.healthy.set()
 
     def _become_unhealthy(self, reason: str) -> None:
-        self.healthy.clear()
-        if self.health != Health.UNHEALTHY:
-            self._unhealthy_since = time.monotonic()
-        self.health, self.reason = Health.UNHEALTHY, reason
+        self.condition.be_unwell(reason)
         self._tell("unhealthy", reason)
 
     def _turn_to(self, state: State) -> None:

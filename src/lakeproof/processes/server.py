@@ -150,7 +150,7 @@ class Server:
         with self._events() as news:
             for keeper in keepers:
                 await keeper.want()
-            while not all(keeper.healthy.is_set() for keeper in keepers):
+            while not all(keeper.condition.healthy.is_set() for keeper in keepers):
                 if daemon.closing:
                     raise TerminalError("stopped while it was starting", where=f"stack {daemon.stack.name}")
                 for keeper in keepers:
@@ -198,8 +198,8 @@ class Server:
         """What is not healthy yet, and for how long it has been wanted."""
         parts = []
         for keeper in self._daemon.keepers.values():
-            if keeper.wanted and not keeper.healthy.is_set() and keeper.timeline is not None:
-                reason = f": {keeper.reason}" if keeper.reason else ""
+            if keeper.wanted and not keeper.condition.healthy.is_set() and keeper.timeline is not None:
+                reason = f": {keeper.condition.reason}" if keeper.condition.reason else ""
                 parts.append(f"{keeper.name} {time.monotonic() - keeper.timeline.wanted:.0f} s{reason}")
         return "; ".join(parts)
 

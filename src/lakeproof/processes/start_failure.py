@@ -31,18 +31,18 @@ class StartFailed(TerminalError):
 
 def gave_up(keeper: "Keeper") -> bool:
     """True when waiting for it longer is no use to who asked; the supervisor itself goes on trying."""
-    if keeper.healthy.is_set():
+    if keeper.condition.healthy.is_set():
         return False
     return (
         keeper.state in (State.FAILED, State.STOPPING, State.STOPPED)
         or keeper.too_slow
         or keeper.failures >= FAILED_STARTS_TO_GIVE_UP
-        or (keeper.health == Health.UNHEALTHY and keeper.paused)
-        or (keeper.failures == 0 and keeper.unhealthy_seconds > keeper.context.pace.give_up_unhealthy)
+        or (keeper.condition.health == Health.UNHEALTHY and keeper.paused)
+        or (keeper.failures == 0 and keeper.condition.unhealthy_seconds > keeper.context.pace.give_up_unhealthy)
     )
 
 
 def describe_failure(keeper: "Keeper") -> StartFailed:
     """Which, why, and the last lines of its log."""
     path = str(keeper.context.stack.log_path(keeper.name))
-    return StartFailed(keeper.name, keeper.reason or str(keeper.state), path, keeper.log_tail())
+    return StartFailed(keeper.name, keeper.condition.reason or str(keeper.state), path, keeper.log_tail())

@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -103,10 +102,8 @@ def settled(
             if facts.unknown
             else "shop: something does not hold; looking again, for the stores are read one after the other"
         )
-        if one_more:
-            time.sleep(pause_seconds)
-        else:
-            deadline.pause(pause_seconds)
+        # The one look past the deadline waits as long as every other.
+        (Deadline(pause_seconds) if one_more else deadline).pause(pause_seconds)
         facts = read(scope_of(lasting, facts))
         now = _broken(facts)
         times.update(list(now))
