@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,14 @@ from typing import Any
 import httpx
 from botocore.exceptions import EndpointConnectionError
 
-from lakeproof.observability.object_store_exporter import Listing, StoreMetrics, count, keep_listing, make_server
+from lakeproof.observability.object_store_exporter import (
+    Listing,
+    StoreMetrics,
+    count,
+    keep_listing,
+    list_store,
+    make_server,
+)
 
 LISTED = [
     ("lake", "wh/oltp.db/orders/a", 10),
@@ -83,8 +91,21 @@ def test_a_store_that_does_not_answer_keeps_the_old_counts_and_is_said() -> None
     assert "Could not connect" in scrape(metrics, "/health")
 
 
-def test_a_slow_listing_is_made_less_often() -> None:
+def test_a_listing_is_made_once_a_minute() -> None:
     once, metrics = Once(), StoreMetrics(None)
     keep_listing(Store(), metrics, once)
-    assert once.pauses == [0.0, 15.0]
+    assert once.pauses == [0.0, 60.0]
     assert Listing().error == "not listed yet"
+
+
+def test_after_each_page_the_store_rests_for_what_it_cost_it() -> None:
+    class Slow(Store):
+        def paginate(self, Bucket: str) -> Iterator[dict[str, Any]]:
+            for page in super().paginate(Bucket):
+                time.sleep(0.02)
+                yield page
+
+    rests: list[float] = []
+    listed = list(list_store(Slow(), rests.append))
+    assert sorted(listed) == sorted(LISTED)
+    assert len(rests) == 4 and all(seconds >= 0.08 for seconds in rests)

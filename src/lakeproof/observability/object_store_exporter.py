@@ -2,8 +2,8 @@
 
 `minio_objects{bucket,prefix}` has one series for each first folder of a bucket, and one for each folder that somebody
 alerts on (DEEPER). `minio_cluster_disk_free_bytes` is the room of the file system that the store writes to; for a
-store elsewhere it is MinIO's own metric instead. Listing costs: it is made every 15 s, and less often where it takes
-long, so that it never uses more than a twentieth of a core.
+store elsewhere it is MinIO's own metric instead. Listing costs the store more than it costs us: it is made once a
+minute, less often where it takes long, and rests after each page, so that those who use the store do not feel it.
 """
 
 import logging
@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -26,8 +26,10 @@ from lakeproof.stack.stack import Stack, load_stack
 
 log = logging.getLogger(__name__)
 
-LISTING_SECONDS = 15.0
-SHARE_OF_TIME = 20
+LISTING_SECONDS = 60.0
+# Between two pages, by what the last one took; and between two listings, by what the last one took, rests included.
+PAGE_REST = 4
+LISTING_REST = 4
 # bucket → folders below the first one that are counted by themselves
 DEEPER: Mapping[str, tuple[str, ...]] = {"fulfillment-artifacts": ("chaos/fulfillment-delay/",)}
 
@@ -61,13 +63,18 @@ def count(listed: Iterable[tuple[str, str, int]]) -> Listing:
     return Listing(objects, sizes, error="")
 
 
-def list_store(client: Any) -> Iterator[tuple[str, str, int]]:
-    """Every object of every bucket, as (bucket, key, size)."""
-    pages = client.get_paginator("list_objects_v2")
+def list_store(client: Any, rest: Callable[[float], object] = time.sleep) -> Iterator[tuple[str, str, int]]:
+    """Every object of every bucket, as (bucket, key, size). `rest`: called after each page, with seconds."""
+    paginator = client.get_paginator("list_objects_v2")
     for bucket in client.list_buckets().get("Buckets", []):
-        for page in pages.paginate(Bucket=bucket["Name"]):
+        pages = iter(paginator.paginate(Bucket=bucket["Name"]))
+        start = time.monotonic()
+        for page in pages:
+            took = time.monotonic() - start
             for entry in page.get("Contents", []):
                 yield bucket["Name"], entry["Key"], entry["Size"]
+            rest(PAGE_REST * took)
+            start = time.monotonic()
 
 
 def connect(stack: Stack) -> Any:
@@ -134,7 +141,7 @@ def keep_listing(client: Any, metrics: StoreMetrics, stopping: threading.Event) 
             log.warning("the store was not listed: %s", error)
         listing.seconds = time.monotonic() - start
         metrics.listing = listing
-        pause = 2.0 if listing.error else max(LISTING_SECONDS, SHARE_OF_TIME * listing.seconds)
+        pause = 2.0 if listing.error else max(LISTING_SECONDS, LISTING_REST * listing.seconds)
 
 
 def make_server(host: str, port: int, metrics: StoreMetrics) -> ThreadingHTTPServer:

@@ -4,7 +4,7 @@ import json
 from base64 import b64decode
 from pathlib import Path
 
-from lakeproof.lake.job.spec import encode, make_spec, table_options
+from lakeproof.lake.job.spec import encode, make_spec, metadata_files_kept, table_options
 from lakeproof.stack.settings import CaptureSettings, LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
@@ -17,7 +17,11 @@ def test_snapshots_outlive_the_promised_time(tmp_path: Path) -> None:
     options = table_options(stack(tmp_path, readable_seconds=900, checkpoint_seconds=2.0))
     assert options["snapshot.time-retained"] == "1200 s"
     assert int(options["snapshot.num-retained.max"]) >= 1200
-    assert int(options["metadata.iceberg.previous-versions-max"]) <= 100
+
+
+def test_a_minute_of_metadata_files_is_kept_and_paimon_never_lists_them(tmp_path: Path) -> None:
+    assert metadata_files_kept(stack(tmp_path, checkpoint_seconds=2.0)) == 60
+    assert table_options(stack(tmp_path))["metadata.iceberg.delete-after-commit.enabled"] == "false"
 
 
 def test_the_spec_survives_its_encoding_and_holds_no_secret(tmp_path: Path) -> None:

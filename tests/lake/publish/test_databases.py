@@ -26,6 +26,9 @@ class Publishing:
         if database in self.wrong:
             raise self.wrong[database]
 
+    def newest(self, database: str) -> dict[str, int]:
+        return {}
+
     def close(self) -> None: ...
 
 

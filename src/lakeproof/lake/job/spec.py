@@ -29,7 +29,7 @@ FEW_MANIFESTS = {
 }
 # A writer's buffer: the shop's dozen tables take few rows each, and share one heap.
 SHOP_WRITE_BUFFER = "16 mb"
-# Iceberg metadata files that Paimon keeps: the publisher reads each within seconds, so one minute is plenty.
+# Iceberg metadata files that are kept: the publisher reads each within seconds, so one minute is plenty.
 METADATA_KEPT_SECONDS = 60
 
 
@@ -38,19 +38,29 @@ def retained_seconds(stack: Stack) -> int:
     return stack.settings.lake.readable_seconds + RETENTION_MARGIN_SECONDS
 
 
+def metadata_files_kept(stack: Stack, database: LakeDatabase = OLTP) -> int:
+    """How many of a table's newest Iceberg metadata files are left standing."""
+    return max(20, math.ceil(METADATA_KEPT_SECONDS * _snapshots_per_second(stack, database)))
+
+
+def _snapshots_per_second(stack: Stack, database: LakeDatabase) -> float:
+    return SNAPSHOTS_PER_CHECKPOINT / database.checkpoint_seconds(stack)
+
+
 def table_options(stack: Stack, database: LakeDatabase = OLTP) -> dict[str, str]:
     """The options that all lake tables of a database share; the job gives them to the tables at each start.
 
     Size: a table's metadata file holds about 290 bytes per retained snapshot and is written anew for each, so both
-    the snapshots and the kept files are bounded (docs/lake.md has the figures).
+    the snapshots and the kept files are bounded (docs/lake.md has the figures). The publisher removes the files
+    (publish/old_metadata.py), for Paimon would list a table's whole metadata folder after every commit.
     """
-    per_second = SNAPSHOTS_PER_CHECKPOINT / database.checkpoint_seconds(stack)
+    per_second = _snapshots_per_second(stack, database)
     buffer = {} if database == OLTP else {"write-buffer-size": SHOP_WRITE_BUFFER}
     return buffer | {
         "file.format": "parquet",
         "metadata.iceberg.storage": "hadoop-catalog",
         "metadata.iceberg.format-version": "3",
-        "metadata.iceberg.previous-versions-max": str(max(20, math.ceil(METADATA_KEPT_SECONDS * per_second))),
+        "metadata.iceberg.delete-after-commit.enabled": "false",
         "snapshot.time-retained": f"{retained_seconds(stack)} s",
         "snapshot.num-retained.min": "20",
         "snapshot.num-retained.max": str(math.ceil(retained_seconds(stack) * per_second) + 100),

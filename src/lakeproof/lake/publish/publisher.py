@@ -147,6 +147,12 @@ class Publisher:
         self.sees_next = False
         return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds, copied_bytes)
 
+    def newest(self, database: str) -> Mapping[str, int]:
+        """Table → id of the newest snapshot that the last round saw; published or not."""
+        followed = self._followed.get(database)
+        tables = followed.tables.values() if followed else ()
+        return {table.table: table.snapshots[-1].id for table in tables if table.snapshots}
+
     def _read_head(self) -> _Head:
         """What `main` and `ingest` hold, by the newest commit of each that is ours."""
         main = self._nessie.reference(history.MAIN)

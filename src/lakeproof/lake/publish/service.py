@@ -3,19 +3,21 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from http.server import ThreadingHTTPServer
 from typing import Protocol
 
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.job.databases import OLTP, LakeDatabase, present
+from lakeproof.lake.job.spec import metadata_files_kept
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.object_store import s3_client
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.full_audit import FullAudit
 from lakeproof.lake.publish.metrics import PublisherMetrics
+from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
 from lakeproof.lake.publish.retention import abort_old_uploads, remove_expired_copies
 from lakeproof.metrics_server import make_metrics_server
@@ -61,6 +63,9 @@ class Rounds(Protocol):
     def round(self, database: str, *, frozen: bool) -> Published | None:
         """As Publisher.round."""
 
+    def newest(self, database: str) -> Mapping[str, int]:
+        """As Publisher.newest."""
+
     def close(self) -> None:
         """End its threads."""
 
@@ -88,6 +93,7 @@ class Service:
         self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}
         self._next_since: dict[str, float] = {}
+        self._old_metadata = OldMetadata(self._s3)
         self._retention_due = clock() + RETENTION_SECONDS
         self._uploads_due = self._retention_due
 
@@ -220,6 +226,7 @@ class Service:
             return
         self._retention_due = self._clock() + RETENTION_SECONDS
         _cleaned("what has expired", self._remove_copies)
+        _cleaned("old metadata of the tables", self._remove_old_metadata)
         if self._clock() >= self._uploads_due:
             self._uploads_due = self._clock() + UPLOADS_SECONDS
             _cleaned("what killed uploads left", lambda: abort_old_uploads(self._s3))
@@ -228,6 +235,11 @@ class Service:
         readable_seconds = self._stack.settings.lake.readable_seconds
         for name in (database.name for database in present(self._stack)):
             remove_expired_copies(self._s3, self._nessie, table_names(name), readable_seconds, name)
+
+    def _remove_old_metadata(self) -> None:
+        for database in present(self._stack):
+            kept = metadata_files_kept(self._stack, database)
+            self._old_metadata.remove(database.name, self._publisher.newest(database.name), kept)
 
 
 def _cleaned(what: str, clean: Callable[[], object]) -> None:
