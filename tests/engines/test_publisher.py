@@ -10,9 +10,10 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import client_of
-from lakeproof.lake.object_store import s3_client
+from lakeproof.lake.object_store import LAKE_BUCKET, s3_client
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.metrics import PublisherMetrics
+from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Publisher, RoundFailed
 from lakeproof.lake.publish.tags import create_tag
 from lakeproof.processes.client import SupervisorClient
@@ -118,6 +119,28 @@ def test_every_file_of_a_published_state_is_there_and_a_tag_names_it(client: Sup
     commit = wait_for_checkpoint(stack, 0)
     assert create_tag(stack, f"t-{commit.hash[:8]}", commit.hash).hash == commit.hash
     assert history.find(stack, commit.hash[:12], readable=True) == commit
+
+
+def test_old_metadata_goes_and_publishing_goes_on(client: SupervisorClient, stack: Stack) -> None:
+    """Paimon keeps them, the store knows DeleteObjects, and neither the job nor the publisher misses them."""
+    wait_for_checkpoint(stack, wait_for_checkpoint(stack, 0).checkpoint + 4)
+    s3, kept = s3_client(stack), 6
+    published = history.newest(stack)
+
+    def numbers(table: str) -> list[int]:
+        names = s3.list_objects_v2(Bucket=LAKE_BUCKET, Prefix=f"wh/iceberg/oltp/{table}/metadata/v")["Contents"]
+        return sorted(
+            int(entry["Key"].rpartition("/v")[2].split(".")[0]) for entry in names if ".json" in entry["Key"]
+        )
+
+    before = {table: numbers(table) for table in published.snapshots}
+    assert all(len(found) > kept for found in before.values())
+    removed = OldMetadata(s3).remove("oltp", published.snapshots, kept)
+    assert removed > 0
+    for table, snapshot in published.snapshots.items():
+        assert numbers(table)[0] == max(snapshot - kept + 1, before[table][0])
+    later = wait_for_checkpoint(stack, published.checkpoint + 3)
+    assert all(later.snapshots[table] > snapshot for table, snapshot in published.snapshots.items())
 
 
 def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack) -> None:

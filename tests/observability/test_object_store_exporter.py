@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from lakeproof.observability import object_store_exporter
 from lakeproof.observability.object_store_exporter import (
     Listing,
     StoreMetrics,
@@ -96,6 +98,14 @@ def test_a_listing_is_made_once_a_minute() -> None:
     keep_listing(Store(), metrics, once)
     assert once.pauses == [0.0, 60.0]
     assert Listing().error == "not listed yet"
+
+
+def test_a_listing_that_takes_long_is_made_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store_exporter, "LISTING_SECONDS", 0.01)
+    monkeypatch.setattr(object_store_exporter, "list_store", lambda client: time.sleep(0.1) or iter(LISTED))
+    once, metrics = Once(), StoreMetrics(None)
+    keep_listing(Store(), metrics, once)
+    assert once.pauses[1] == 4 * metrics.listing.seconds >= 0.4
 
 
 def test_after_each_page_the_store_rests_for_what_it_cost_it() -> None:

@@ -3,7 +3,8 @@
 `minio_objects{bucket,prefix}` has one series for each first folder of a bucket, and one for each folder that somebody
 alerts on (DEEPER). `minio_cluster_disk_free_bytes` is the room of the file system that the store writes to; for a
 store elsewhere it is MinIO's own metric instead. Listing costs the store more than it costs us: it is made once a
-minute, less often where it takes long, and rests after each page, so that those who use the store do not feel it.
+minute (again after 2 s where it failed), less often where it takes long, and rests after each page, so that those who
+use the store do not feel it.
 """
 
 import logging
@@ -116,7 +117,9 @@ class StoreMetrics(Collector):
         yield objects
         yield sizes
         yield GaugeMetricFamily("minio_listing_up", "1 when the last listing was answered", value=not listing.error)
-        yield GaugeMetricFamily("minio_listing_seconds", "How long it took", value=listing.seconds)
+        yield GaugeMetricFamily(
+            "minio_listing_seconds", "How long it took, its rests included", value=listing.seconds
+        )
         yield GaugeMetricFamily("minio_listing_timestamp_seconds", "When counts were last taken", value=listing.at)
         if self._disk is not None and self._disk.exists():
             room = os.statvfs(self._disk)

@@ -11,7 +11,7 @@ FOLDER = "wh/iceberg/oltp/orders/metadata/"
 
 
 class Store:
-    """A bucket with a table's metadata folder. refuses: a key that is never deleted."""
+    """A bucket with a table's metadata folder. refuses: a key that is not deleted, with that code."""
 
     def __init__(self, newest: int) -> None:
         self.keys = {metadata_key("oltp", "orders", number) for number in range(1, newest + 1)}
@@ -19,6 +19,7 @@ class Store:
         self.listings = 0
         self.deletions = 0
         self.refuses: str | None = None
+        self.code = "AccessDenied"
 
     def get_paginator(self, name: str) -> "Store":
         assert name == "list_objects_v2"
@@ -35,7 +36,7 @@ class Store:
         assert len(asked) <= 1000
         kept = asked & {self.refuses}
         self.keys -= asked - kept
-        return {"Errors": [{"Key": key, "Code": "AccessDenied"} for key in kept]} if kept else {}
+        return {"Errors": [{"Key": key, "Code": self.code} for key in kept]} if kept else {}
 
     def numbers(self) -> list[int]:
         names = [key.removeprefix(FOLDER) for key in self.keys]
@@ -71,20 +72,50 @@ def test_a_table_of_few_snapshots_loses_none() -> None:
 
 
 def test_a_table_made_anew_counts_from_the_beginning() -> None:
-    old = OldMetadata(Store(500))
+    store = Store(500)
+    old = OldMetadata(store)
     old.remove("oltp", {"orders": 500}, kept=20)
-    made_anew = Store(25)
-    old._s3 = made_anew
+    store.keys = Store(25).keys
     old.remove("oltp", {"orders": 25}, kept=20)
-    assert made_anew.numbers() == list(range(6, 26))
+    assert store.numbers() == list(range(6, 26))
 
 
-def test_what_the_store_keeps_is_said_and_tried_again() -> None:
-    store = Store(1500)
+def test_the_number_of_a_table_that_was_dropped_costs_the_new_one_nothing() -> None:
+    store = Store(25)
+    OldMetadata(store).remove("oltp", {"orders": 500}, kept=20)
+    assert store.numbers() == list(range(6, 26))
+
+
+def test_a_database_that_was_away_is_listed_again() -> None:
+    store = Store(30)
+    old = OldMetadata(store)
+    old.remove("oltp", {"orders": 30}, kept=20)
+    store.keys = Store(60).keys
+    old.forget("oltp")
+    old.remove("oltp", {"orders": 60}, kept=20)
+    assert (store.numbers(), store.listings) == (list(range(41, 61)), 2)
+
+
+def test_what_a_long_absence_left_goes_in_several_calls() -> None:
+    store = Store(2500)
+    old = OldMetadata(store)
+    assert [old.remove("oltp", {"orders": 2500}, kept=20) for _ in range(4)] == [1000, 1000, 480, 0]
+    assert store.numbers() == list(range(2481, 2501))
+
+
+def test_what_the_store_keeps_is_said_tried_again_and_keeps_no_other_table_waiting() -> None:
+    store = Store(100)
     old = OldMetadata(store)
     store.refuses = metadata_key("oltp", "orders", 7)
     with pytest.raises(NotDeleted, match="AccessDenied"):
-        old.remove("oltp", {"orders": 1500}, kept=20)
+        old.remove("oltp", {"orders": 100, "order_items": 100}, kept=20)
+    assert store.deletions == 1 and store.listings == 2
     store.refuses = None
-    old.remove("oltp", {"orders": 1500}, kept=20)
-    assert store.numbers() == list(range(1481, 1501))
+    assert old.remove("oltp", {"orders": 100}, kept=20) == 1
+    assert store.numbers() == list(range(81, 101))
+
+
+def test_a_file_that_another_publisher_removed_first_is_removed() -> None:
+    store = Store(30)
+    store.refuses, store.code = metadata_key("oltp", "orders", 7), "NoSuchKey"
+    assert OldMetadata(store).remove("oltp", {"orders": 30}, kept=20) == 10

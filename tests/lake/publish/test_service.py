@@ -33,7 +33,7 @@ class Rounds:
         return outcome
 
     def newest(self, database: str) -> dict[str, int]:
-        return {}
+        return {f"a table of {database}": 900}
 
     def close(self) -> None:
         pass
@@ -177,3 +177,54 @@ def test_uploads_are_given_up_each_hour_though_removing_copies_fails(
         clock.now += seconds
         loop.round()
     assert cleaned == ["copies", "uploads", "copies", "copies", "uploads"]
+
+
+class OldFiles:
+    """What of Paimon's metadata was to be removed, and of which databases the next time begins anew."""
+
+    def __init__(self) -> None:
+        self.removed: list[tuple[str, dict[str, int], int]] = []
+        self.forgotten: list[str] = []
+
+    def remove(self, database: str, newest: dict[str, int], kept: int) -> int:
+        self.removed.append((database, newest, kept))
+        return 0
+
+    def forget(self, database: str) -> None:
+        self.forgotten.append(database)
+
+
+@pytest.fixture
+def old_files(monkeypatch: pytest.MonkeyPatch) -> OldFiles:
+    files = OldFiles()
+    monkeypatch.setattr(service, "OldMetadata", lambda s3: files)
+    return files
+
+
+def test_old_metadata_of_each_database_is_removed_every_half_minute_though_removing_copies_fails(
+    old_files: OldFiles, service_of: Callable[[Rounds], Service], clock: Clock
+) -> None:
+    loop = service_of(Rounds({"oltp": published("oltp"), "shop": published("shop")}))
+    loop.round()
+    assert old_files.removed == []
+    clock.now += service.RETENTION_SECONDS
+    loop.round()
+    assert [(database, newest) for database, newest, _ in old_files.removed] == [
+        ("oltp", {"a table of oltp": 900}),
+        ("shop", {"a table of shop": 900}),
+    ]
+    assert all(20 <= kept < 900 for _, _, kept in old_files.removed)
+
+
+def test_a_database_that_is_not_captured_any_more_is_begun_anew(
+    old_files: OldFiles,
+    service_of: Callable[[Rounds], Service],
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = service_of(Rounds({"oltp": published("oltp"), "shop": published("shop")}))
+    loop.round()
+    monkeypatch.setattr(service, "present", lambda stack: DATABASES[:1])
+    clock.now += service.PAUSE_AFTER_FAILURE_SECONDS
+    loop.round()
+    assert old_files.forgotten == ["shop"]

@@ -394,8 +394,9 @@ def test_a_store_that_is_not_there_is_not_judged() -> None:
             Store.SHELVING,
             "held past its time",
         ),
+        (with_checkouts(replace(OPEN, open_seconds=9e5)), Store.PAYING, "no checkout is stuck"),
     ],
-    ids=["parcel", "line"],
+    ids=["parcel", "line", "checkout"],
 )
 def test_what_an_earlier_stack_left_waiting_is_not_judged_where_nobody_is_to_end_it(
     left: ShopFacts, worker: Store, claim: str
@@ -404,7 +405,20 @@ def test_what_an_earlier_stack_left_waiting_is_not_judged_where_nobody_is_to_end
     assert CLAIMS[name](left)
     without = settled(looks(replace(left, there=left.there - {worker})), lambda text: None, settle_seconds=0)
     assert name not in without.broken and name not in without.judged
-    assert set(CLAIMS) - set(without.broken) == {name}
+    # without any of them no checkout comes to its end either
+    assert set(CLAIMS) - set(without.broken) == {name, "shop: no checkout is stuck"}
+
+
+def test_events_that_an_earlier_stack_left_are_not_judged_where_their_sender_is_no_part_of_this_one() -> None:
+    left = replace(
+        IN_ORDER,
+        outboxes=(OutboxFact("payment", 2, 9e5),),
+        totals=(SkuTotals("s", 9, 10, 2, 1, 1, 9, 3),),
+    )
+    claim = CLAIMS["shop: events reach Kafka"]
+    assert len(claim(left) or ()) == 2
+    assert claim(replace(left, there=left.there - {Store.PAYING})) == ["inventory s after event 3: 6 events unsent"]
+    assert claim(replace(left, there=left.there - {Store.PAYING, Store.SHELVING})) is None
 
 
 def looks(*facts: ShopFacts, asked: list[Scope] | None = None) -> Callable[[Scope], ShopFacts]:

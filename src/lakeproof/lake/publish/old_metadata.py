@@ -5,7 +5,6 @@ names, seven times per checkpoint, over a third of what the job's S3 client was 
 Here a folder is listed once; after that the names are known, for they count up.
 """
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +13,8 @@ from lakeproof.errors import TransientError
 from lakeproof.lake.object_store import LAKE_BUCKET
 from lakeproof.lake.publish.metadata import metadata_key
 
-log = logging.getLogger(__name__)
-
 _NUMBER = re.compile(r"/v(\d+)\.metadata\.json$")
-# What one DeleteObjects takes.
+# Of one table and call: what one DeleteObjects takes, and far more than a job writes between two calls.
 AT_ONCE = 1000
 
 
@@ -26,7 +23,7 @@ class NotDeleted(TransientError):
 
 
 class OldMetadata:
-    """Remembers, by table, up to which snapshot the files are gone. Not for several threads."""
+    """Remembers, by table, up to which snapshot the files are gone. Not for several threads; several may run."""
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
@@ -35,22 +32,43 @@ class OldMetadata:
     def remove(self, database: str, newest: Mapping[str, int], kept: int) -> int:
         """Remove the files of all but the `kept` newest snapshots; gives how many names were given up.
 
+        At most AT_ONCE of a table: what a long absence left goes in several calls. What fails in one table keeps no
+        other waiting.
         newest: table → id of its newest snapshot.
-        Raises: NotDeleted; botocore's errors.
+        Raises: NotDeleted or botocore's errors, the first of them, at the end.
         """
-        return sum(self._remove(database, table, max(0, snapshot - kept)) for table, snapshot in newest.items())
+        from botocore.exceptions import BotoCoreError, ClientError
 
-    def _remove(self, database: str, table: str, last: int) -> int:
+        removed, failures = 0, []
+        for table, snapshot in newest.items():
+            try:
+                removed += self._remove(database, table, snapshot, kept)
+            except (NotDeleted, BotoCoreError, ClientError) as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return removed
+
+    def forget(self, database: str) -> None:
+        """Its tables are listed again the next time: they may have been made anew meanwhile."""
+        self._gone = {key: last for key, last in self._gone.items() if key[0] != database}
+
+    def _remove(self, database: str, table: str, newest: int, kept: int) -> int:
+        last = max(0, newest - kept)
         gone = self._gone.get((database, table))
         if gone is None or gone > last:
-            # The first time, or a table that was made anew or rolled back: its numbers began again.
-            ids = [number for number in self._listed(database, table) if number <= last]
+            # The first time, or a table that was made anew or rolled back: its numbers began again. `newest` may
+            # still be the old table's, so the files have their say.
+            found = self._listed(database, table)
+            last = max(0, min(last, max(found, default=0) - kept))
+            ids = [number for number in found if number <= last]
         else:
             ids = list(range(gone + 1, last + 1))
-        for start in range(0, len(ids), AT_ONCE):
-            self._delete(database, table, ids[start : start + AT_ONCE])
-        self._gone[database, table] = last
-        return len(ids)
+        some = ids[:AT_ONCE]
+        if some:
+            self._delete(database, table, some)
+        self._gone[database, table] = last if len(some) == len(ids) else some[-1]
+        return len(some)
 
     def _listed(self, database: str, table: str) -> list[int]:
         prefix = metadata_key(database, table, 0).removesuffix("0.metadata.json")
@@ -61,7 +79,9 @@ class OldMetadata:
     def _delete(self, database: str, table: str, ids: list[int]) -> None:
         keys = [{"Key": metadata_key(database, table, number)} for number in ids]
         answer = self._s3.delete_objects(Bucket=LAKE_BUCKET, Delete={"Objects": keys, "Quiet": True})
-        if errors := answer.get("Errors"):
+        # NoSuchKey: another publisher was quicker.
+        errors = [error for error in answer.get("Errors", ()) if error.get("Code") != "NoSuchKey"]
+        if errors:
             first = errors[0]
             raise NotDeleted(
                 f"{len(errors)} old metadata files stay: {first.get('Message') or first.get('Code')}",

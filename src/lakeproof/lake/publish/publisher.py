@@ -112,9 +112,10 @@ class Publisher:
         """
         self.sees_next = False
         with self._stage("read"):
-            head = self._head or self._read_head()
+            # The tables first: while Nessie is away their newest snapshots are still known (`newest`).
             followed = self._follow(database)
             list(self._executor.map(FollowedTable.refresh, followed.tables.values()))
+            head = self._head or self._read_head()
             cut = self._choose(followed.tables, head.snapshots_of(database))
         self._head = head
         # A published commit always tells of MariaDB's tables: they come first.
@@ -150,8 +151,8 @@ class Publisher:
     def newest(self, database: str) -> Mapping[str, int]:
         """Table → id of the newest snapshot that the last round saw; published or not."""
         followed = self._followed.get(database)
-        tables = followed.tables.values() if followed else ()
-        return {table.table: table.snapshots[-1].id for table in tables if table.snapshots}
+        seen = {name: table.snapshots for name, table in followed.tables.items()} if followed else {}
+        return {name: snapshots[-1].id for name, snapshots in seen.items() if snapshots}
 
     def _read_head(self) -> _Head:
         """What `main` and `ingest` hold, by the newest commit of each that is ours."""

@@ -179,6 +179,7 @@ class Service:
             self._failing.pop(name, None)
             self._due.pop(name, None)
             self._next_since.pop(name, None)
+            self._old_metadata.forget(name)
             self.metrics.forget(name)
 
     def _show_each(self, captured: tuple[LakeDatabase, ...], finding: str | None) -> None:

@@ -51,6 +51,10 @@ HELD_ON_SECONDS = 120.0
 NEWEST_TIMELINES, OTHER_TIMELINES = 10, 40
 
 
+# The sweeper's own service, and whom it asks to go on or to give back.
+ENDS_CHECKOUTS = frozenset({Store.ORDERING, Store.PAYING, Store.SENDING, Store.SHELVING})
+
+
 @dataclass(frozen=True)
 class Claim:
     """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges.
@@ -151,8 +155,11 @@ def _others_in_words(facts: ShopFacts) -> str:
 
 
 def no_checkout_is_stuck(facts: ShopFacts) -> Broken | None:
-    """No checkout is under way for longer than the sweeper needs."""
-    if facts.checkouts is None:
+    """No checkout is under way for longer than the sweeper needs.
+
+    Not judged where one of those whom the sweeper asks is no part of the stack: what an earlier stack left open.
+    """
+    if facts.checkouts is None or not facts.there >= ENDS_CHECKOUTS:
         return None
     return [
         f"checkout {one.key}: at {one.step} for {one.open_seconds:.0f} s"

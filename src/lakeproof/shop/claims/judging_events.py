@@ -1,6 +1,6 @@
 """Claims about events: they get away, Kafka has what counts as sent, and who is to act on them does so once."""
 
-from lakeproof.shop.claims.facts import Broken, ShopFacts
+from lakeproof.shop.claims.facts import Broken, ShopFacts, Store
 
 UNSENT_SECONDS = 60.0
 # Events are acted on so long after they were sent; those of the last hour are looked at.
@@ -8,20 +8,22 @@ ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
 
 
 def events_are_sent(facts: ShopFacts) -> Broken | None:
-    """No event waits for Kafka for longer than a relay needs.
+    """No event waits for Kafka for longer than a relay needs, where the service that sends it is part of the stack.
 
     Inventory's have no age: a SKU is told where its relay stands at one place at every look.
     """
-    if facts.outboxes is None and facts.totals is None:
+    totals = facts.totals if Store.SHELVING in facts.there else None
+    outboxes = [one for one in facts.outboxes or () if f"{one.service}-service" in facts.there]
+    if totals is None and not outboxes:
         return None
     standing = [
         f"inventory {one.sku} after event {one.sent}: {one.events - one.sent} events unsent"
-        for one in facts.totals or ()
+        for one in totals or ()
         if one.events > one.sent
     ]
     return standing + [
         f"{one.service}: {one.unsent} events unsent, the oldest for {one.oldest_unsent_seconds:.0f} s"
-        for one in facts.outboxes or ()
+        for one in outboxes
         if one.unsent and one.oldest_unsent_seconds > UNSENT_SECONDS
     ]
 
