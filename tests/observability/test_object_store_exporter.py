@@ -101,8 +101,12 @@ def test_a_listing_is_made_once_a_minute() -> None:
 
 
 def test_a_listing_that_takes_long_is_made_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(client: Any) -> Iterator[tuple[str, str, int]]:
+        time.sleep(0.1)
+        return iter(LISTED)
+
     monkeypatch.setattr(object_store_exporter, "LISTING_SECONDS", 0.01)
-    monkeypatch.setattr(object_store_exporter, "list_store", lambda client: time.sleep(0.1) or iter(LISTED))
+    monkeypatch.setattr(object_store_exporter, "list_store", slowly)
     once, metrics = Once(), StoreMetrics(None)
     keep_listing(Store(), metrics, once)
     assert once.pauses[1] == 4 * metrics.listing.seconds >= 0.4
