@@ -1,6 +1,6 @@
 """The choice of one checkpoint over all tables."""
 
-from lakeproof.lake.publish.cut import begins_after, choose_cut, choose_newest, moves_on
+from lakeproof.lake.publish.cut import begins_after, choose_cut, choose_newest, lagging, moves_on
 from lakeproof.lake.publish.snapshots import BATCH_IDENTIFIER, Kind, Snapshot
 
 
@@ -51,6 +51,21 @@ def test_a_batch_statement_belongs_to_no_checkpoint_and_comes_with_the_next_one(
     cut = choose_cut({"orders": [*seen, snapshot(3, 2)]}, KEYED)
     assert cut is not None
     assert cut.ids == {"orders": 3}
+
+
+def test_only_the_tables_that_hold_the_cut_back_are_waited_for() -> None:
+    seen = {
+        "orders": [snapshot(1, 1), snapshot(2, 2, Kind.APPEND)],
+        "events": [snapshot(1, 1), snapshot(2, 2, Kind.APPEND)],
+        "items": [snapshot(1, 1)],
+    }
+    keyed = {"orders": True, "events": False, "items": False}
+    assert lagging(seen, keyed) == {"orders", "items"}
+    seen["items"].append(snapshot(2, 2))
+    assert lagging(seen, keyed) == {"orders"}
+    seen["orders"].append(snapshot(3, 2))
+    assert lagging(seen, keyed) == set(seen)
+    assert lagging(seen | {"new": []}, keyed) == {*seen, "new"}
 
 
 def test_a_job_started_without_state_counts_from_one_and_is_followed() -> None:

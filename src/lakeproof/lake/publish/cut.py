@@ -46,7 +46,7 @@ def choose_cut(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mappin
     own = {table: of_newest_writer(snapshots) for table, snapshots in tables.items()}
     if not own or not all(own.values()):
         return None
-    checkpoint = min(readable_through(own[table], has_primary_key[table]) for table in own)
+    checkpoint = min(_through(own, has_primary_key).values())
     chosen: dict[str, Snapshot] = {}
     for table, snapshots in own.items():
         at_or_before = [snapshot for snapshot in snapshots if snapshot.checkpoint <= checkpoint]
@@ -54,6 +54,19 @@ def choose_cut(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mappin
             return None
         chosen[table] = at_or_before[-1]
     return Cut(checkpoint, chosen)
+
+
+def lagging(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mapping[str, bool]) -> frozenset[str]:
+    """The tables that hold the cut back: until they move no later checkpoint can be chosen. All where none can."""
+    own = {table: of_newest_writer(snapshots) for table, snapshots in tables.items()}
+    if not all(own.values()):
+        return frozenset(own)
+    through = _through(own, has_primary_key)
+    return frozenset(table for table in through if through[table] == min(through.values()))
+
+
+def _through(own: Mapping[str, Sequence[Snapshot]], has_primary_key: Mapping[str, bool]) -> dict[str, int]:
+    return {table: readable_through(snapshots, has_primary_key[table]) for table, snapshots in own.items()}
 
 
 def choose_newest(tables: Mapping[str, Sequence[Snapshot]]) -> Cut | None:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from lakeproof.lake.object_store import LAKE_BUCKET
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
-from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, moves_on
+from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on
 from lakeproof.lake.publish.history import DatabaseState
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import (
@@ -33,9 +33,12 @@ from lakeproof.lake.publish.metadata import (
     read_metadata,
 )
 from lakeproof.lake.publish.metrics import PublisherMetrics
-from lakeproof.lake.publish.snapshots import FollowedTable, get_object
+from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot, get_object
 
 log = logging.getLogger(__name__)
+
+# While a begun checkpoint waits for some tables, so many looks at these come to one at all.
+LOOKS_AT_ALL = 10
 
 
 class RoundFailed(TransientError):
@@ -78,12 +81,20 @@ class _Head:
         return None if state is None else state.checkpoint
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Followed:
-    """One database's tables, and what was read of their manifests."""
+    """One database's tables, what was read of their manifests, and which tables a begun checkpoint waits for."""
 
-    tables: dict[str, FollowedTable]
-    readers: dict[str, ManifestReader]
+    tables: dict[str, FollowedTable] = field(default_factory=dict)
+    readers: dict[str, ManifestReader] = field(default_factory=dict)
+    awaited: frozenset[str] = frozenset()
+    looks: int = 0
+
+    def worth_a_look(self) -> list[FollowedTable]:
+        """Those that are waited for, or all; now and then all, for one of the others may be made anew meanwhile."""
+        self.looks += 1
+        everyone = not self.awaited or self.looks % LOOKS_AT_ALL == 0
+        return [table for name, table in self.tables.items() if everyone or name in self.awaited]
 
 
 class Publisher:
@@ -114,9 +125,10 @@ class Publisher:
         with self._stage("read"):
             # The tables first: while Nessie is away their newest snapshots are still known (`newest`).
             followed = self._follow(database)
-            list(self._executor.map(FollowedTable.refresh, followed.tables.values()))
+            list(self._executor.map(FollowedTable.refresh, followed.worth_a_look()))
             head = self._head or self._read_head()
-            cut = self._choose(followed.tables, head.snapshots_of(database))
+            seen, keyed = self._seen(followed.tables, head.snapshots_of(database))
+            cut = self._choose(seen, keyed)
         self._head = head
         # A published commit always tells of MariaDB's tables: they come first.
         first = database == OLTP.name or OLTP.name in head.staged
@@ -124,6 +136,8 @@ class Publisher:
         self.sees_next = not frozen and begins_after(
             head.checkpoint_of(database), (table.snapshots for table in followed.tables.values())
         )
+        waits = self.sees_next and self._use_cut and not moves
+        followed.awaited = lagging(seen, keyed) if waits else frozenset()
         if cut is None or frozen or not first or not moves:
             return None
         started = time.monotonic()
@@ -168,26 +182,28 @@ class Publisher:
         return {}
 
     def _follow(self, database: str) -> _Followed:
-        followed = self._followed.setdefault(database, _Followed({}, {}))
+        followed = self._followed.setdefault(database, _Followed())
         for table in table_names(database):
             if table not in followed.tables:
                 followed.tables[table] = FollowedTable(self._s3, database, table)
                 followed.readers[table] = ManifestReader(self._s3)
         return followed
 
-    def _choose(self, tables: Mapping[str, FollowedTable], published: Mapping[str, int]) -> Cut | None:
+    def _seen(
+        self, tables: Mapping[str, FollowedTable], published: Mapping[str, int]
+    ) -> tuple[dict[str, list[Snapshot]], dict[str, bool]]:
+        """The snapshots of the tables that count, and which of these tables have a primary key."""
         # A table that was added to the files is left out until the job writes it; the first state has all tables.
         seen = {
             name: table.snapshots
             for name, table in tables.items()
             if table.snapshots or not published or name in published
         }
-        if not self._use_cut:
-            return choose_newest(seen)
-        if not all(seen.values()):
-            return None
-        keyed = {name: tables[name].has_primary_key(snapshots[-1].schema_id) for name, snapshots in seen.items()}
-        return choose_cut(seen, keyed)
+        written = {name: snapshots[-1].schema_id for name, snapshots in seen.items() if snapshots}
+        return seen, {name: tables[name].has_primary_key(schema_id) for name, schema_id in written.items()}
+
+    def _choose(self, seen: Mapping[str, list[Snapshot]], keyed: Mapping[str, bool]) -> Cut | None:
+        return choose_cut(seen, keyed) if self._use_cut else choose_newest(seen)
 
     def _state(self, database: str, table: str, cut: Cut) -> TableState | None:
         text = get_object(self._s3, metadata_key(database, table, cut.snapshots[table].id))

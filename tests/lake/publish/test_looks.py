@@ -1,0 +1,100 @@
+"""Whom a publisher asks while it waits for a checkpoint's rest, and that no table is forgotten over it."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lakeproof.lake.nessie import Reference
+from lakeproof.lake.publish import publisher as module
+from lakeproof.lake.publish.history import DatabaseState
+from lakeproof.lake.publish.metrics import PublisherMetrics
+from lakeproof.lake.publish.publisher import LOOKS_AT_ALL, Publisher
+
+TABLES = ("orders", "order_items", "order_events")
+
+
+class Store:
+    """A bucket with Paimon's snapshot files; `asked`: how often for which table's next snapshot."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.asked: dict[str, int] = {}
+        for table in TABLES:
+            self.write(table, 1, checkpoint=1)
+            self.objects[f"wh/oltp.db/{table}/schema/schema-0"] = json.dumps({"primaryKeys": []}).encode()
+
+    def write(self, table: str, number: int, checkpoint: int, writer: str = "job") -> None:
+        self.objects[f"wh/oltp.db/{table}/snapshot/LATEST"] = str(number).encode()
+        self.objects[f"wh/oltp.db/{table}/snapshot/snapshot-{number}"] = json.dumps(
+            {
+                "id": number,
+                "commitIdentifier": checkpoint,
+                "commitKind": "APPEND",
+                "schemaId": 0,
+                "commitUser": writer,
+            }
+        ).encode()
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        if "/snapshot/snapshot-" in Key:
+            table = Key.split("/")[2]
+            self.asked[table] = self.asked.get(table, 0) + 1
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        content = self.objects[Key]
+        return {"Body": type("Body", (), {"read": lambda self: content})()}
+
+
+class Head(Publisher):
+    """A publisher that knows what is published without asking Nessie."""
+
+    def _read_head(self) -> Any:
+        at = Reference("BRANCH", "main", "0" * 16)
+        state = DatabaseState(1, None, None, dict.fromkeys(TABLES, 1), None)  # type: ignore[arg-type]
+        return module._Head(at, at, {"oltp": state}, {"oltp": state})
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setattr(module, "table_names", lambda database: TABLES)
+    return Store()
+
+
+@pytest.fixture
+def publisher(store: Store) -> Publisher:
+    made = Head(store, None, PublisherMetrics())  # type: ignore[arg-type]
+    made.round()
+    store.asked.clear()
+    return made
+
+
+def test_with_nothing_begun_all_are_asked(store: Store, publisher: Publisher) -> None:
+    assert publisher.round() is None
+    assert (store.asked, publisher.sees_next) == (dict.fromkeys(TABLES, 1), False)
+
+
+def test_a_table_that_has_what_is_waited_for_is_not_asked_again(store: Store, publisher: Publisher) -> None:
+    store.write("order_events", 2, checkpoint=2)
+    publisher.round()
+    assert publisher.sees_next
+    store.asked.clear()
+    for _ in range(3):
+        publisher.round()
+    assert store.asked == {"orders": 3, "order_items": 3}
+    store.write("orders", 2, checkpoint=2)
+    publisher.round()
+    store.asked.clear()
+    publisher.round()
+    assert store.asked == {"order_items": 1}
+
+
+def test_now_and_then_all_are_asked_so_that_none_made_anew_is_missed(store: Store, publisher: Publisher) -> None:
+    store.write("order_events", 2, checkpoint=2)
+    for _ in range(2 * LOOKS_AT_ALL):
+        publisher.round()
+    store.write("order_events", 3, checkpoint=1, writer="a new job")
+    for _ in range(LOOKS_AT_ALL):
+        publisher.round()
+    assert publisher.newest("oltp") == {"orders": 1, "order_items": 1, "order_events": 3}
