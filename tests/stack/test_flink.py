@@ -93,10 +93,18 @@ def test_a_task_managers_name_is_new_for_each_start_and_whole(tmp_path: Path) ->
     assert len(names) == 2 and all(len(name) == 32 for name in names)
 
 
-@pytest.mark.parametrize(("attribute", "quantile"), [("Median", "0.5"), ("99thPercentile", "0.99")])
+@pytest.mark.parametrize(
+    ("attribute", "name", "quantile"),
+    [
+        ("Median", "flink_jobmanager_job_latency", "0.5"),
+        ("99thPercentile", "flink_jobmanager_job_latency", "0.99"),
+        ("999thPercentile", "flink_jobmanager_job_latency", "0.999"),
+        ("StdDev", "flink_jobmanager_job_latency_StdDev", None),
+    ],
+)
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_markers_time_to_an_operator_is_the_jobs_latency_whatever_the_order_of_the_beans_keys(
-    attribute: str, quantile: str, order: int
+    attribute: str, name: str, quantile: str | None, order: int
 ) -> None:
     keys = ["source_id=a1", "job_name=lake-oltp", "operator_id=b2", "operator_subtask_index=0", "task_name=Writer"]
     bean = (
@@ -104,9 +112,14 @@ def test_a_markers_time_to_an_operator_is_the_jobs_latency_whatever_the_order_of
         f"<{', '.join(keys[::order])}><>{attribute}: 12.0"
     )
     text = files("lakeproof.stack.engines").joinpath("jmx", "flink-taskmanager.yml").read_text()
-    matching = [
-        (rule["name"], rule["labels"]["quantile"], match.groups())
-        for rule in yaml.safe_load(text)["rules"]
-        if (match := re.search(rule["pattern"], bean))
-    ]
-    assert matching == [("flink_jobmanager_job_latency", quantile, ("lake-oltp", "a1", "b2", "0"))]
+    rules = yaml.safe_load(text)["rules"]
+    place, match = next((i, found) for i, rule in enumerate(rules) if (found := re.search(rule["pattern"], bean)))
+
+    def written(told: str) -> str:
+        return re.sub(r"\$(\d)", lambda group: match[int(group[1])], told)
+
+    labels = {key: written(value) for key, value in rules[place]["labels"].items()}
+    assert (written(rules[place]["name"]), labels.pop("quantile", None)) == (name, quantile)
+    assert labels == {"job_name": "lake-oltp", "source_id": "a1", "operator_id": "b2", "subtask": "0"}
+    # every attribute by one of the first rules: what is matched late, or by none, costs the agent a look-up per rule
+    assert place < 3
