@@ -42,7 +42,8 @@ def rounds() -> list[tuple[str, float]]:
     return [(name, chance.uniform(0.0, 5.0)) for name in chance.sample(VICTIMS, ROUNDS)]
 
 
-PURCHASES_PER_SECOND = 3
+# What two cores hold beside the checks of each round.
+PURCHASES_PER_SECOND, CALLS_PER_SECOND = 1, 5
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,9 @@ def buying(whole_stack: Stack) -> Iterator["subprocess.Popen[str]"]:
     """Shoppers and buyers until the module ends."""
     client = SupervisorClient(whole_stack)
     client.up(name for name, one in client.components.items() if not one.on_demand and one.replica_of is None)
-    sent = [str(PROGRAM), "traffic", "--rate", "10", "--purchases", str(PURCHASES_PER_SECOND), "--seconds", "7200"]
-    buyers = subprocess.Popen([*sent, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    rates = ["--rate", str(CALLS_PER_SECOND), "--purchases", str(PURCHASES_PER_SECOND)]
+    sent = [str(PROGRAM), "traffic", *rates, "--seconds", "7200", "--json"]
+    buyers = subprocess.Popen(sent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     yield buyers
     buyers.kill()
     buyers.wait()
