@@ -23,8 +23,8 @@ JOBMANAGER, TASKMANAGER = "flink-jobmanager", "flink-taskmanager"
 TASKMANAGER_PORTS = {"rpc": 6125, "data": 6126, "jmx": 9407}
 # Less than the component's start_seconds, at whose end a start counts as failed.
 _REGISTRATION_SECONDS = 100.0
-# Looks at the TaskManager's beans each second were a tenth of its CPU with one job and two fifths with two (JFR), most
-# of it for the latency of each operator, whose marker comes every ten seconds.
+# Looks at the TaskManager's beans each second were a tenth of its CPU with one job and two fifths with two (JFR),
+# most of it for the latency of each operator, whose marker comes every ten seconds.
 SCRAPE_SECONDS = 5.0
 _OPENED = (
     "java.lang",
