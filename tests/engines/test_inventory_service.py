@@ -4,10 +4,12 @@ import asyncio
 import json
 import shlex
 import subprocess
+import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ ROOT = Path(__file__).parents[2]
 TTL_SECONDS = 20
 FLOOR_SECONDS = 10
 UNITS = 100
+LATE_SECONDS = 5.0
 
 type RealStack = Callable[[str], AbstractContextManager[Stack]]
 
@@ -229,6 +232,44 @@ def test_a_frozen_node_makes_no_call_hang(stack: Stack, shop: httpx.Client, supe
     print(f"{dict(answers)}, slowest {slowest:.1f} s")
     assert slowest < 6.5
     assert answers[201] >= 12
+    await_nothing_held(shop, sku, TTL_SECONDS + 15)
+    assert_adds_up(stack, sku)
+
+
+def test_a_ring_that_is_five_seconds_late_refuses_in_time_and_what_it_did_is_done_once(
+    stack: Stack, shop: httpx.Client, supervisor: SupervisorClient
+) -> None:
+    sku, keys = a_sku(), [a_key() for _ in range(8)]
+    receive(shop, sku, UNITS)
+    limit = stack.settings.shop.request_seconds + 1.0
+
+    def timed(key: dict[str, str]) -> tuple[httpx.Response, float]:
+        began = time.monotonic()
+        return reserve(shop, {sku: 1}, key), time.monotonic() - began
+
+    for name in NODES:
+        supervisor.kill(name, "STOP")
+    late = threading.Timer(LATE_SECONDS, lambda: [supervisor.kill(name, "CONT") for name in NODES])
+    late.start()
+    try:
+        with ThreadPoolExecutor(len(keys)) as callers:
+            asked = [callers.submit(timed, key) for key in keys]
+            began = time.monotonic()
+            health = shop.get("/health")
+            assert (health.status_code, time.monotonic() - began < 1.6) == (503, True)
+            answers = [one.result() for one in asked]
+    finally:
+        late.join()
+    await_health(stack)
+    again = [reserve(shop, {sku: 1}, key) for key in keys]
+    print(Counter(answer.status_code for answer, _ in answers), f"slowest {max(took for _, took in answers):.1f} s")
+    for answer, took in answers:
+        assert took < limit
+        assert answer.status_code in (201, 503), answer.text
+        assert answer.status_code == 201 or answer.json()["outcome"] in ("not_done", "unclear")
+    assert {answer.status_code for answer in again} <= {200, 201}, [answer.text for answer in again]
+    assert len({answer.json()["id"] for answer in again}) == len(keys)
+    assert stock_of(shop, sku)["reserved"] == len(keys)
     await_nothing_held(shop, sku, TTL_SECONDS + 15)
     assert_adds_up(stack, sku)
 
