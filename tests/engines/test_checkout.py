@@ -372,6 +372,37 @@ def test_what_was_refunded_by_hand_is_not_refunded_again(shop: Shop) -> None:
     shop.require_undone(ended, sku)
 
 
+def stopped_before_the_capture(shop: Shop, key: str, sku: str) -> str:
+    """The path of the payment of a checkout whose order service died before it took the money."""
+    crash = {**QUICK, "LAKEPROOF_CHECKOUT__CRASH_AT": "capture:before"}
+    with instance("lakeproof.shop.order.app", crash) as crashing:
+        with crashing.wait_until_healthy().client() as client, pytest.raises(httpx.HTTPError):
+            buy(client, key, basket(sku))
+        crashing.wait_for_its_death(-9)
+    return f"/payments/{shop.at['order-service'].get(f'/checkouts/{key}').json()['payment_id']}"
+
+
+def test_what_was_captured_by_hand_is_bought(shop: Shop) -> None:
+    sku, key = shop.stocked(), a_key()
+    path, by_hand = stopped_before_the_capture(shop, key, sku), {"idempotency-key": a_key()}
+    assert shop.at["payment-service"].post(f"{path}/capture", headers=by_hand).status_code == 200
+    ended = shop.ended(key)
+    assert ended["status"] == "bought"
+    shop.require_consistent(ended)
+    assert shop.stock(sku) == (2, 0, 8)
+
+
+def test_what_was_captured_by_hand_in_part_is_given_back(shop: Shop) -> None:
+    sku, key = shop.stocked(), a_key()
+    path, by_hand = stopped_before_the_capture(shop, key, sku), {"idempotency-key": a_key()}
+    payments = shop.at["payment-service"]
+    assert payments.post(f"{path}/capture", json={"amount": "1.00"}, headers=by_hand).status_code == 200
+    assert shop.ended(key)["status"] == "failed"
+    left = payments.get(path).json()
+    assert (left["status"], left["captured"], left["refunded"]) == ("refunded", "1.00", "1.00")
+    assert shop.stock(sku)[1:] == (0, 10)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", [step for undoing in Undoing for step in undoing.steps[:-1]])
 def test_a_crash_while_it_is_undone_is_mended(shop: Shop, step: Step, when: str) -> None:

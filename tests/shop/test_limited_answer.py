@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.services import NoClearWord, Services
 from lakeproof.shop.limited_answer import MAX_ANSWER_BYTES, AnswerTooLong, read_at_most
 from lakeproof.shop.notification.customers import Customers, NobodyAnswers
@@ -51,7 +52,7 @@ async def flood() -> AsyncIterator[Flood]:
 async def test_a_checkout_takes_too_long_an_answer_for_no_clear_word(flood: Flood) -> None:
     async with Services({"payment-service": flood.url}, call_seconds=10.0) as services:
         with pytest.raises(NoClearWord, match="more than"):
-            await services.post("payment-service", "/payments", "key")
+            await services.until(Deadline(10)).post("payment-service", "/payments", "key")
     assert flood.sent < READ_AT_MOST
 
 

@@ -58,7 +58,7 @@ class Doers(Steps):
     done: list[str]
     goes_wrong: dict[str, Exception]
 
-    async def do(self, checkout: Checkout) -> dict[str, Any]:
+    async def do(self, checkout: Checkout, deadline: Deadline) -> dict[str, Any]:
         if checkout.step.value in self.goes_wrong:
             raise self.goes_wrong[checkout.step.value]
         self.done.append(checkout.step.value)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.models import Step, Undoing
 from lakeproof.shop.checkout.requests import CheckoutRequest
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused, Services
@@ -59,7 +60,7 @@ def test_what_cannot_be_bought_is_refused_before_anything_is_done(wrong: dict[st
 async def asked(answering: Answering, status: int, body: object) -> dict[str, Any]:
     address = answering(lambda *_: (status, body))
     async with Services({"payment-service": f"http://{address}"}, call_seconds=5.0) as services:
-        return await services.post("payment-service", "/payments", "key", {})
+        return await services.until(Deadline(5)).post("payment-service", "/payments", "key", {})
 
 
 async def test_a_success_gives_its_json(answering: Answering) -> None:
@@ -85,4 +86,4 @@ async def test_everything_else_is_no_clear_word(answering: Answering, status: in
 async def test_nobody_there_is_no_clear_word() -> None:
     async with Services({"payment-service": "http://127.0.0.1:9"}, call_seconds=5.0) as services:
         with pytest.raises(NoClearWord):
-            await services.post("payment-service", "/payments", "key")
+            await services.until(Deadline(5)).post("payment-service", "/payments", "key")

@@ -42,7 +42,7 @@ class Saga:
         """
         while not checkout.step.is_end and not deadline.expired:
             try:
-                checkout = await self._one_step(checkout, owner)
+                checkout = await self._one_step(checkout, owner, deadline)
             except NoClearWord as error:
                 self._metrics.steps.labels(checkout.step.value, "unclear").inc()
                 _say("checkout waits", checkout, error)
@@ -62,11 +62,11 @@ class Saga:
             _say("checkout is left to the sweeper", checkout, error)
             return checkout
 
-    async def _one_step(self, checkout: Checkout, owner: str) -> Checkout:
+    async def _one_step(self, checkout: Checkout, owner: str, deadline: Deadline) -> Checkout:
         step = checkout.step
         self._crash(step, "before")
         try:
-            values = await self._steps.do(checkout)
+            values = await self._steps.do(checkout, deadline)
         except ServiceRefused as error:
             if step in _ONLY_FORWARD or step.is_turned_back:
                 raise NoClearWord(f"refused where it may not be: {error}") from error

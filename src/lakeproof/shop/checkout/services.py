@@ -7,6 +7,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from lakeproof.deadline import Deadline
 from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.traces import trace_id
 from lakeproof.stack.stack import Stack
@@ -33,11 +34,8 @@ class Services:
     """One session to all of them. `call_seconds`: after it a call is given up as unclear."""
 
     def __init__(self, urls: Mapping[str, str], *, call_seconds: float) -> None:
-        self._urls = urls
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=200, keepalive_timeout=15.0),
-            timeout=aiohttp.ClientTimeout(total=call_seconds, sock_connect=CONNECT_SECONDS),
-        )
+        self._urls, self._call_seconds = urls, call_seconds
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200, keepalive_timeout=15.0))
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,12 +45,40 @@ class Services:
     ) -> None:
         await self._session.close()
 
+    def until(self, deadline: Deadline) -> "Calls":
+        """Calls that end by `deadline` too."""
+        return Calls(self._session, self._urls, self._call_seconds, deadline)
+
+
+class Calls:
+    """Calls of the services for one step: each has the time of a call, or what is left of the step's."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, urls: Mapping[str, str], call_seconds: float, deadline: Deadline
+    ) -> None:
+        self._session, self._urls, self._call_seconds, self._deadline = session, urls, call_seconds, deadline
+
     async def post(self, service: str, path: str, key: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The JSON of a success. Raises: ServiceRefused, NoClearWord."""
-        headers = {"idempotency-key": key, "x-trace-id": trace_id.get(), "content-type": "application/json"}
-        data = orjson.dumps(body) if body is not None else None
+        headers = {"idempotency-key": key, "content-type": "application/json"}
+        return await self._ask("POST", service, path, headers, orjson.dumps(body) if body is not None else None)
+
+    async def get(self, service: str, path: str) -> dict[str, Any]:
+        """What the service shows now. Raises: ServiceRefused, NoClearWord."""
+        return await self._ask("GET", service, path, {}, None)
+
+    async def _ask(
+        self, method: str, service: str, path: str, headers: dict[str, str], data: bytes | None
+    ) -> dict[str, Any]:
+        seconds = min(self._call_seconds, self._deadline.left)
+        if seconds <= 0:  # to aiohttp no time at all is no limit at all
+            raise NoClearWord(f"{service}: not asked, the step's time is over")
+        limit = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        headers = headers | {"x-trace-id": trace_id.get()}
         try:
-            async with self._session.post(self._urls[service] + path, data=data, headers=headers) as answer:
+            async with self._session.request(
+                method, self._urls[service] + path, data=data, headers=headers, timeout=limit
+            ) as answer:
                 text = await read_at_most(answer.content.iter_any())
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -8,12 +8,13 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.models import Checkout, Step, order_key_of, restock_key
 from lakeproof.shop.checkout.requests import CheckoutRequest
-from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused, Services
+from lakeproof.shop.checkout.services import Calls, NoClearWord, ServiceRefused, Services
 from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op
@@ -22,6 +23,8 @@ from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
 
 type Values = dict[str, Any]
 
+# States of a payment in which the shop has money that it took.
+_MONEY_TAKEN = frozenset({"captured", "partially_refunded"})
 NOTIFY_ATTEMPTS = 8  # about two minutes: then the purchase ends without its receipt
 
 
@@ -33,8 +36,22 @@ class Steps:
     orders: OrderStore
     call_seconds: float
 
+    async def do(self, checkout: Checkout, deadline: Deadline) -> Values:
+        """Do what `checkout.step` says; every call that it takes ends by `deadline`."""
+        step = _Step(self.services.until(deadline), self.orders, min(self.call_seconds, deadline.left))
+        try:
+            return await step.do(checkout)
+        except (KeyError, TypeError) as error:  # an answer of a success without what a success says
+            raise NoClearWord(f"{checkout.step}: an answer of another shape: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class _Step:
+    services: Calls
+    orders: OrderStore
+    call_seconds: float
+
     async def do(self, checkout: Checkout) -> Values:
-        """Do what `checkout.step` says."""
         doers: dict[Step, Callable[[Checkout], Awaitable[Values]]] = {
             Step.RESERVE: self._reserve,
             Step.ORDER: self._order,
@@ -56,10 +73,7 @@ class Steps:
             Step.WITHDRAW: lambda one: self._change_order(one, Op.CANCEL),
             Step.RETURN: lambda one: self._change_order(one, Op.RETURN),
         }
-        try:
-            return await doers[checkout.step](checkout)
-        except (KeyError, TypeError) as error:  # an answer of a success without what a success says
-            raise NoClearWord(f"{checkout.step}: an answer of another shape: {error!r}") from error
+        return await doers[checkout.step](checkout)
 
     async def _reserve(self, checkout: Checkout) -> Values:
         lines = [{"sku": item.sku, "quantity": item.quantity} for item in _asked(checkout).items]
@@ -97,7 +111,15 @@ class Steps:
 
     async def _capture(self, checkout: Checkout) -> Values:
         path = f"/payments/{checkout.payment_id}/capture"
-        await self.services.post("payment-service", path, f"{checkout.key}:capture")
+        try:
+            await self.services.post("payment-service", path, f"{checkout.key}:capture")
+        except ServiceRefused as error:
+            if error.code != "not_allowed":
+                raise
+            payment = await self._payment(checkout)
+            if payment["status"] != "captured" or Decimal(payment["captured"]) != _asked(checkout).total:
+                raise
+            # Captured by hand meanwhile, all of it: the step is done.
         return {}
 
     async def _pay(self, checkout: Checkout) -> Values:
@@ -144,17 +166,39 @@ class Steps:
         return {}
 
     async def _void(self, checkout: Checkout) -> Values:
-        if checkout.payment_id is not None:
-            await self._undo("payment-service", f"/payments/{checkout.payment_id}/void", f"{checkout.key}:void")
+        """Nothing is owed afterwards: what the bank holds is let go, what was taken by hand goes back."""
+        if checkout.payment_id is None:
+            return {}
+        path = f"/payments/{checkout.payment_id}"
+        try:
+            await self.services.post("payment-service", f"{path}/void", f"{checkout.key}:void")
+        except ServiceRefused as error:
+            if error.code != "not_allowed":
+                raise
+            if (await self._payment(checkout))["status"] in _MONEY_TAKEN:
+                await self.services.post("payment-service", f"{path}/refund", f"{checkout.key}:refund")
         return {}
 
     async def _release(self, checkout: Checkout) -> Values:
         if checkout.sold:
             return await self._restock(checkout)
-        if checkout.reservation_id is not None:
-            path = f"/reservations/{checkout.reservation_id}/release"
-            await self._undo("inventory-service", path, f"{checkout.key}:release")
+        if checkout.reservation_id is None:
+            return {}
+        path = f"/reservations/{checkout.reservation_id}"
+        try:
+            await self.services.post("inventory-service", f"{path}/release", f"{checkout.key}:release")
+        except ServiceRefused as error:
+            if error.code == "not_found":  # so long ago that the service does not know it any more: nothing is held
+                return {}
+            if error.code != "not_allowed":
+                raise
+            if (await self.services.get("inventory-service", path))["state"] == "confirmed":  # by hand
+                await self._restock(checkout)
+                return {"sold": True}
         return {}
+
+    async def _payment(self, checkout: Checkout) -> Values:
+        return await self.services.get("payment-service", f"/payments/{checkout.payment_id}")
 
     async def _parcel(self, checkout: Checkout, what: str) -> Values:
         """Stop it, or take it back; refused where it is not there for that (shipped already, or not yet)."""
@@ -196,13 +240,6 @@ class Steps:
             return await self._change_order(checkout, Op.CANCEL)
         except ServiceRefused:
             return {}  # deleted or cancelled by hand meanwhile: there is nothing to undo
-
-    async def _undo(self, service: str, path: str, key: str) -> None:
-        """A refusal says that there is nothing to undo any more: expired, voided before."""
-        try:
-            await self.services.post(service, path, key)
-        except ServiceRefused:
-            return
 
     async def _change_order(self, checkout: Checkout, op: Op) -> Values:
         order_id = checkout.order_id
