@@ -5,6 +5,8 @@ import importlib.util
 import json
 import os
 import shlex
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -211,3 +213,28 @@ def test_what_the_provider_rehearsal_had_made_is_told_where_it_stops(answering: 
     code, told, _ = run("notification-chaos-provider", "--base-url", url, "--count", "2")
     assert (code, told["ok"], told["failed"], told["notificationIds"]) == (1, False, 0, ["n-1", "n-1"])
     assert "500" in told["problem"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_script_that_is_interrupted_mends_what_it_broke_and_tells_so_in_json(how: signal.Signals) -> None:
+    """A script of its own process that broke something and works on."""
+    text = """
+import time
+from lakeproof.cli.script import told
+
+def work(found):
+    found["broken"] = True
+    try:
+        print("begun", flush=True)
+        time.sleep(60)
+    finally:
+        found["broken"] = False
+    return 0
+
+raise SystemExit(told(work))
+"""
+    running = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None and running.stdout.readline() == "begun\n"
+    running.send_signal(how)
+    out, _ = running.communicate(timeout=10)
+    assert (running.returncode, json.loads(out)) == (130, {"ok": False, "broken": False, "problem": "interrupted"})

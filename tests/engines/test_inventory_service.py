@@ -112,8 +112,8 @@ def metric(shop: httpx.Client, name: str) -> float:
     raise AssertionError(f"no metric {name}")
 
 
-def chaos(*arguments: str) -> dict[str, Any]:
-    """What `make chaos-ttl-oversell` prints."""
+def chaos(*arguments: str, ends: int = 0) -> dict[str, Any]:
+    """What `make chaos-ttl-oversell` prints, and whether it ends so."""
     done = subprocess.run(
         ["make", "-s", "chaos-ttl-oversell", f"ARGS={shlex.join(arguments)}"],
         cwd=ROOT,
@@ -122,7 +122,7 @@ def chaos(*arguments: str) -> dict[str, Any]:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == ends, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return told
 
@@ -367,8 +367,9 @@ def test_an_unconfirmed_reservation_goes_back_once_and_is_counted(stack: Stack, 
 def test_a_ttl_shortened_by_alter_table_is_noticed_and_sells_nothing_twice(stack: Stack, shop: httpx.Client) -> None:
     sku = a_sku()
     receive(shop, sku, 1)
-    assert chaos("--ttl", "3") == {"keyspace": "inventory", "table": "reservations", "previousTtl": 900, "ttl": 3}
     try:
+        wanted = {"ok": True, "keyspace": "inventory", "table": "reservations", "previousTtl": 900, "ttl": 3}
+        assert chaos("--ttl", "3") == wanted
         Deadline(15).wait_for(
             "it to be noticed",
             lambda: True if metric(shop, "inventory_reservation_ttl_below_floor") == 1 else None,
@@ -394,6 +395,20 @@ def test_a_ttl_shortened_by_alter_table_is_noticed_and_sells_nothing_twice(stack
         lambda: True if metric(shop, "inventory_reservation_ttl_below_floor") == 0 else None,
     )
     assert_adds_up(stack, sku)
+
+
+@pytest.mark.parametrize("where", [("inventory", "stock"), ("system_auth", "roles")])
+def test_a_table_whose_rows_never_expire_gets_no_ttl(
+    supervisor: SupervisorClient, stack: Stack, where: tuple[str, str]
+) -> None:
+    told = chaos("--keyspace", where[0], "--table", where[1], "--ttl", "60", ends=2)
+    assert (told["ok"], "never expire" in told["problem"]) == (False, True)
+    ((ttl,),) = rows(
+        stack,
+        "SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s",
+        *where,
+    )
+    assert ttl == 0
 
 
 def test_each_change_reaches_kafka_and_each_skus_order_is_kept(

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -30,15 +31,21 @@ class Arguments(argparse.ArgumentParser):
 def told(work: Callable[[Told], int]) -> int:
     """Do it, and print what it put into its argument; gives the exit code.
 
-    work: puts what it does and sees into the object, as it goes, and gives the exit code; 0 is `ok`.
+    work: puts what it does and sees into the object, as it goes, and gives the exit code; 0 is `ok`. SIGTERM ends it
+    as Ctrl-C does, so that what it broke is mended on the way out (exit 130).
     """
     found: Told = {}
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code, problem = work(found), ""
+    except KeyboardInterrupt:
+        code, problem = 130, "interrupted"
     except LakeproofError as error:
         code, problem = fail(error), error.message
     except Exception as error:  # noqa: BLE001 - the top of a script
         traceback.print_exc(file=sys.stderr)
         code, problem = 1, f"{type(error).__name__}: {error}"
+    finally:
+        signal.signal(signal.SIGTERM, before)
     print_json({"ok": code == 0} | found | ({"problem": problem} if problem else {}))
     return code

@@ -29,7 +29,9 @@ def rehearse(
     keep_paused: bool,
     progress: Callable[[str], None],
 ) -> None:
-    """`found` becomes what the script prints, as it goes. Raises: LakeproofError; once paused, that is on record."""
+    """`found` becomes what the script prints, as it goes. Raises: LakeproofError; a pause is on record, and ended unless
+    it is to be kept.
+    """
     for component, kind in ASKED:  # before anything is paused: one that is not given is refused
         stack.address(component, kind)
     run = f"chaos-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
@@ -37,20 +39,24 @@ def rehearse(
     start = end_offset(stack, connector)
     records.inject(stack, paused_connector.FAULT, {"connector": connector}, by="chaos-replication-lag")
     found["paused"] = True
-    progress(f"connector {connector} is paused; shoppers order until {rows} orders are acknowledged")
-    found["binlogPositionDeltaBefore"] = binlog_delta(stack, connector) or 0
-    found["rowsWritten"] = written = _order(stack, run, rows)
 
     def measure() -> dict[str, Any]:
         delivered = orders_delivered(stack, connector, start, run)
         return {"binlogPositionDelta": binlog_delta(stack, connector), "rowCountDelta": written - delivered}
 
-    found |= measure()
+    written = 0
+    try:
+        progress(f"connector {connector} is paused; shoppers order until {rows} orders are acknowledged")
+        found["binlogPositionDeltaBefore"] = binlog_delta(stack, connector) or 0
+        found["rowsWritten"] = written = _order(stack, run, rows)
+        found |= measure()
+    finally:  # also where the orders fail, or somebody interrupts
+        if not keep_paused:
+            records.remove(stack, paused_connector.FAULT)
+            found["paused"] = False
+            progress(f"connector {connector} is resumed")
     if keep_paused:
         return
-    records.remove(stack, paused_connector.FAULT)
-    found["paused"] = False
-    progress(f"connector {connector} is resumed")
     deadline = Deadline(CATCH_UP_SECONDS)
     after = measure()
 

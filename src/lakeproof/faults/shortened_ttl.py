@@ -42,8 +42,8 @@ def remove(stack: Stack, arguments: ShortenedTtl) -> None:
 def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int) -> int:
     """Set a table's default_time_to_live in seconds; gives what it was before.
 
-    Raises: InvalidInput where there is no such table, CouldNotLook where no node answers, TerminalError where the
-    ring refuses.
+    Raises: InvalidInput where there is no such table, or its rows do not expire by themselves: with a TTL they would,
+    and nothing brings them back. CouldNotLook where no node answers, TerminalError where the ring refuses.
     """
     from cassandra import DriverException
     from cassandra.cluster import NoHostAvailable
@@ -51,6 +51,12 @@ def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int) -> int:
     try:
         with cassandra_session.session(stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=SECONDS) as ring:
             before = _ttl_of(ring, keyspace, table)
+            if before == 0 and ttl > 0:
+                raise InvalidInput(
+                    "its rows never expire: under a TTL what is written would be lost for good",
+                    where=f"{keyspace}.{table}",
+                    next_action="name the table of reservations",
+                )
             if before != ttl:
                 # Both names are plain words by then: they are in the ring's own list of tables.
                 ring.execute(f"ALTER TABLE {keyspace}.{table} WITH default_time_to_live = {ttl:d}")

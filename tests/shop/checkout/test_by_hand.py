@@ -1,4 +1,4 @@
-"""What a person did to a payment or a reservation beside its checkout: nobody pays for nothing, goods stay counted."""
+"""What a person did to a payment or a reservation beside its checkout: nobody pays for nothing, goods add up."""
 
 from collections.abc import Callable
 from dataclasses import replace
