@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,42 @@ def test_offload_moves_what_it_has_verified_and_keeps_what_it_has_not(
     (folder / "files" / name[:2] / name).write_bytes(PNG + b"good")
     assert offload(folder)[1]["leftoversDeleted"] == 1
     assert [path for path in (folder / "files").rglob("*") if path.is_file()] == []
+
+
+def test_a_frozen_archive_makes_no_caller_hang_and_files_on_the_disk_are_served(
+    stack: Stack, supervisor: SupervisorClient, shop: httpx.Client, folder: Path
+) -> None:
+    case = a_case(shop)
+
+    def attach(content: bytes) -> str:
+        body, headers = form("photo.png", content)
+        made = shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers).json()
+        return f"/support/cases/{case}/attachments/{made['id']}"
+
+    archived = attach(PNG + b"archived")
+    assert offload(folder)[0] == 0
+    on_disk = attach(PNG + b"on the disk")
+    limit = stack.settings.shop.request_seconds + 2.0
+
+    def timed(path: str) -> tuple[httpx.Response, float]:
+        began = time.monotonic()
+        return httpx.get(f"{shop.base_url}{path}", timeout=60.0, trust_env=False), time.monotonic() - began
+
+    supervisor.kill("minio", "STOP")
+    try:
+        with ThreadPoolExecutor(61) as callers:
+            asked = [callers.submit(timed, archived) for _ in range(60)]
+            beside, seconds = callers.submit(timed, on_disk).result()
+            answers = [one.result() for one in asked]
+    finally:
+        supervisor.kill("minio", "CONT")
+    assert (beside.status_code, beside.content, seconds < limit) == (200, PNG + b"on the disk", True)
+    print(f"60 callers of a frozen archive, slowest {max(took for _, took in answers):.1f} s")
+    for answer, took in answers:
+        assert (answer.status_code, took < limit) == (503, True), (answer.text, took)
+    Deadline(30).wait_for("the archive again", lambda: True if shop.get(archived).status_code == 200 else None)
+    assert shop.get(archived).content == PNG + b"archived"
+    assert offload(folder)[0] == 0
 
 
 def test_the_attachments_are_counted(shop: httpx.Client) -> None:

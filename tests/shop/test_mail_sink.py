@@ -91,6 +91,25 @@ async def test_a_disk_that_takes_nothing_is_said_and_nothing_of_it_stays(
         assert [one.seq for one in log.messages()] == [1]
 
 
+async def test_a_disk_that_takes_no_further_file_is_said_and_the_sink_goes_on_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with opened(tmp_path, per_segment=2) as log, asyncio.timeout(10):
+        for number in range(2):
+            await log.accept(mail(f"<{number}@x>"))
+        with monkeypatch.context() as patched:
+            patched.setattr(sink_log, "Segment", full)
+            with pytest.raises(OSError, match="No space left"):
+                await log.accept(mail("<2@x>"))
+        assert "No space left" in log.problem
+        assert await log.accept(mail("<2@x>")) is True
+        assert log.problem == ""
+        assert log.count() == (3, 0)
+
+
 async def test_more_than_may_wait_for_the_disk_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sink_log, "WAITING_MAX", 5)
     async with opened(tmp_path) as log:

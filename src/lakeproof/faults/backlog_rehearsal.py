@@ -29,8 +29,9 @@ def rehearse(
     keep_paused: bool,
     progress: Callable[[str], None],
 ) -> None:
-    """`found` becomes what the script prints, as it goes. Raises: LakeproofError; a pause is on record, and ended unless
-    it is to be kept.
+    """`found` becomes what the script prints, as it goes. The pause is on record, and ended unless it is to be kept.
+
+    Raises: LakeproofError.
     """
     for component, kind in ASKED:  # before anything is paused: one that is not given is refused
         stack.address(component, kind)

@@ -24,20 +24,32 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 SLOW_SECONDS = 1.0
+SEND_SECONDS = 30.0
 _ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
 
 
 @dataclass(frozen=True)
 class RouteLimit:
-    """Another limit on the body of one route; `path` is compared with the whole path."""
+    """Other limits on the body of one route; `path` is compared with the whole path.
+
+    `seconds`: for the whole body, of which each piece then has the time of other routes' whole bodies; None: as those.
+    """
 
     method: str
     path: re.Pattern[str]
     max_body_bytes: int
+    seconds: float | None = None
+
+
+class ReaderStalled(Exception):
+    """The caller takes no more of its answer."""
 
 
 class Gate:
     """Wraps an ASGI app. `body_seconds`: a body that has not arrived whole by then is given up (408).
+
+    `send_seconds`: an answer of which the caller has not taken the next piece by then is given up, and the connection
+    closed: one who does not read must not count as a request under way for ever.
 
     `max_under_way`: more requests than that at once are refused (503) before any work: in a longer queue every
     caller would wait for an answer that comes too late. Health and metrics are always answered. `crash`: for tests.
@@ -51,19 +63,21 @@ class Gate:
         max_body_bytes: int,
         body_seconds: float,
         max_under_way: int,
+        send_seconds: float = SEND_SECONDS,
         route_limits: tuple[RouteLimit, ...] = (),
         crash: RequestCrash | None = None,
     ) -> None:
         self._app, self._metrics, self._crash = app, metrics, crash
         self._max_under_way, self._under_way = max_under_way, 0
         self._max_body_bytes, self._body_seconds = max_body_bytes, body_seconds
-        self._route_limits = route_limits
+        self._route_limits, self._send_seconds = route_limits, send_seconds
 
-    def _max_bytes(self, method: str, path: str) -> int:
+    def _limit(self, receive: Receive, scope: MutableMapping[str, Any]) -> "_BodyLimit":
+        max_bytes, whole = self._max_body_bytes, self._body_seconds
         for limit in self._route_limits:
-            if limit.method == method and limit.path.fullmatch(path):
-                return limit.max_body_bytes
-        return self._max_body_bytes
+            if limit.method == scope["method"] and limit.path.fullmatch(scope["path"]):
+                max_bytes, whole = limit.max_body_bytes, limit.seconds or whole
+        return _BodyLimit(receive, scope["headers"], max_bytes, whole, self._body_seconds)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One request."""
@@ -75,8 +89,16 @@ class Gate:
         trace = accept_trace_id(given.decode("latin-1"))
         token = trace_id.set(trace)
         status = 0
-        max_bytes = self._max_bytes(scope["method"], scope["path"])
-        limit = _BodyLimit(receive, scope["headers"], max_bytes, self._body_seconds)
+        limit, stalled = self._limit(receive, scope), False
+
+        async def send_in_time(message: Message) -> None:
+            nonlocal stalled
+            try:
+                async with asyncio.timeout(self._send_seconds):
+                    await send(message)
+            except TimeoutError:  # an OSError, which a framework takes for a caller who hung up
+                stalled = True
+                raise ReaderStalled(f"nothing of the answer was taken for {self._send_seconds:g} s") from None
 
         async def send_traced(message: Message) -> None:
             nonlocal status
@@ -91,12 +113,12 @@ class Gate:
                     self._crash.reached("after", scope)
                 message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace.encode())]
             if limit.refusal is None:
-                await send(message)
+                await send_in_time(message)
 
         async def send_refused(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace.encode())]
-            await send(message)
+            await send_in_time(message)
 
         self._metrics.under_way.inc()
         self._under_way += 1
@@ -110,8 +132,12 @@ class Gate:
                     self._crash.reached("before", scope)
                 await self._app(scope, limit.receive, send_traced)
         except Exception:
+            about = {"method": scope["method"], "path": scope["path"]}
+            if stalled:
+                logger.warning("the answer was not taken", extra=about | {"seconds": self._send_seconds})
+                return  # unfinished: the server closes the connection
             # What we did not foresee may have happened after a change: so it is unclear, not "not done".
-            logger.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
+            logger.exception("request failed", extra=about)
             if status == 0:
                 lost = Refusal(500, "internal_error", "an error of the service", outcome="unclear")
                 await lost.to_response()(scope, receive, send_traced)
@@ -140,8 +166,17 @@ def _level_of(method: str, status: int, seconds: float) -> int:
 class _BodyLimit:
     """Counts a body as it arrives. `refusal`: why it was not taken, once that is so."""
 
-    def __init__(self, receive: Receive, headers: list[tuple[bytes, bytes]], max_bytes: int, seconds: float) -> None:
-        self._receive, self._max_bytes, self._seconds = receive, max_bytes, seconds
+    def __init__(
+        self,
+        receive: Receive,
+        headers: list[tuple[bytes, bytes]],
+        max_bytes: int,
+        whole_seconds: float,
+        piece_seconds: float,
+    ) -> None:
+        self._receive, self._max_bytes = receive, max_bytes
+        self._whole_seconds, self._piece_seconds = whole_seconds, piece_seconds
+        self._until: float | None = None  # of the whole body, from the first piece that was asked for
         declared = next((value for name, value in headers if name == b"content-length"), b"")
         self._seen = int(declared) if declared.isdigit() and int(declared) > max_bytes else 0
         self._ended = False
@@ -153,11 +188,14 @@ class _BodyLimit:
             return await self._receive()
         message: Message = {}
         if self._seen <= self._max_bytes:
+            now = asyncio.get_running_loop().time()
+            if self._until is None:
+                self._until = now + self._whole_seconds
             try:
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout_at(min(self._until, now + self._piece_seconds)):
                     message = await self._receive()
             except TimeoutError:
-                text = f"no whole body within {self._seconds:g} s"
+                text = f"no whole body within {self._whole_seconds:g} s, or none of it for {self._piece_seconds:g} s"
                 self.refusal = Refusal(408, "body_timeout", text, headers={"connection": "close"})
                 raise self.refusal from None
             self._seen += len(message.get("body", b""))

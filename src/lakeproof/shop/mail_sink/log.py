@@ -147,7 +147,6 @@ class MessageLog:
                     await self._write(batch)
 
     async def _write(self, batch: list[Waiting]) -> None:
-        segment = self._segment_with_room()
         new: dict[str, int] = {}
         lines: list[bytes] = []
         for message, _ in batch:
@@ -157,9 +156,10 @@ class MessageLog:
                 lines.append(replace(message, seq=self._next_seq + len(new)).to_line())
                 new[message.key] = len(lines) - 1
         try:
+            segment = self._segment_with_room()
             offsets = await asyncio.to_thread(segment.append, lines)
         except OSError as error:
-            self.problem = f"cannot write {segment.path.name}: {error.strerror}"
+            self.problem = f"cannot write after {self._segments[-1].path.name}: {error.strerror}"
             for _, done in batch:
                 if not done.done():
                     done.set_exception(OSError(error.errno, error.strerror))

@@ -31,6 +31,7 @@ from lakeproof.shop.support.customer_orders import router as customers_router
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
 from lakeproof.shop.support.listener import Listener, open_consumer, settle_owed
 from lakeproof.shop.support.metrics import SupportMetrics
+from lakeproof.shop.support.piece_reader import PieceReader
 from lakeproof.shop.support.sources import Sources, urls_of
 from lakeproof.shop.support.store import CaseStore
 from lakeproof.shop.support.timelines import Timelines
@@ -85,7 +86,9 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
             redis, metrics, ttl_seconds=own.timeline_cache_ttl_seconds, seconds=2 * own.cache_seconds
         )
         files, store = FileStore(around.attachment_dir), CaseStore(pool, metrics)
-        app.state.attachments = AttachmentApi(files, Archive(around.object_store), own.attachment_max_bytes)
+        disk, archive = (PieceReader(source, shop.request_seconds) for source in ("disk", "archive"))
+        archived = Archive(around.object_store)
+        app.state.attachments = AttachmentApi(files, archived, own.attachment_max_bytes, disk, archive)
         orders = CustomerOrders(around.open_cluster, metrics.database, shop.request_seconds)
         app.state.customer_orders = orders
         caretaker = Caretaker(files, AttachmentStore(caring, metrics.database), metrics)
@@ -116,6 +119,8 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
                 }
         finally:
             await works.stop()
+            disk.close()
+            archive.close()
             await asyncio.gather(redis.aclose(), asked_redis.aclose())
             await asyncio.gather(pool.close(1.0), caring.close(1.0), asking.close(1.0), orders.close())
 

@@ -23,6 +23,7 @@ from lakeproof.shop.support.content import ALLOWED
 from lakeproof.shop.support.events import operation
 from lakeproof.shop.support.file_store import FileStore
 from lakeproof.shop.support.models import Attachment, Op, Place
+from lakeproof.shop.support.piece_reader import PieceLate, PieceReader
 from lakeproof.shop.support.requests import MAX_ID
 from lakeproof.shop.support.upload import AROUND_BYTES, FIELD, receive
 
@@ -65,11 +66,14 @@ class AttachmentApi:
     files: FileStore
     archive: Archive
     max_bytes: int
+    from_disk: PieceReader
+    from_archive: PieceReader
 
 
 def route_limit(max_bytes: int) -> RouteLimit:
-    """The gate's limit on an upload: the file and what is around it."""
-    return RouteLimit("POST", re.compile(r"/support/cases/\d{1,19}/attachments"), max_bytes + AROUND_BYTES)
+    """The gate's limit on an upload: the file and what is around it, in a time of its own."""
+    path = re.compile(r"/support/cases/\d{1,19}/attachments")
+    return RouteLimit("POST", path, max_bytes + AROUND_BYTES, UPLOAD_SECONDS)
 
 
 def _of(request: Request) -> AttachmentApi:
@@ -145,9 +149,11 @@ async def get_attachment(request: Request, case_id: CaseId, attachment_id: Attac
     file = uuid.UUID(found.file)
     if found.place == Place.LOCAL:
         with contextlib.suppress(FileNotFoundError):  # an offload that ends just now has moved it
-            return await _stream(attachments.files.chunks(file), found)
+            return await _stream(attachments.from_disk, attachments.files.chunks(file), found)
     try:
-        return await _stream(attachments.archive.chunks(case_id, file), found)
+        return await _stream(attachments.from_archive, attachments.archive.chunks(case_id, file), found)
+    except PieceLate as error:
+        raise Refusal(503, "file_unavailable", f"the file cannot be read now: {error}") from error
     except NotInArchive as error:
         if error.is_absent:
             logger.error("an attachment is lost", extra={"case": case_id, "attachment": attachment_id})
@@ -155,17 +161,17 @@ async def get_attachment(request: Request, case_id: CaseId, attachment_id: Attac
         raise Refusal(503, "file_unavailable", f"the file cannot be read now: {error}") from error
 
 
-async def _stream(chunks: Iterator[bytes], found: Attachment) -> Response:
-    """Raises: what the first piece raises."""
-    first = await asyncio.to_thread(next, chunks, b"")
+async def _stream(reader: PieceReader, pieces: Iterator[bytes], found: Attachment) -> Response:
+    """Raises: what the first piece raises. A later one that does not come cuts the answer off, short of its length."""
+    first = await reader.next(pieces)
     headers = {**_headers(found), "content-length": str(found.size)}
-    return StreamingResponse(_rest(first, chunks), media_type=found.content_type, headers=headers)
+    return StreamingResponse(_rest(first, reader, pieces), media_type=found.content_type, headers=headers)
 
 
-async def _rest(first: bytes, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _rest(first: bytes, reader: PieceReader, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     yield first
-    while chunk := await asyncio.to_thread(next, chunks, b""):
-        yield chunk
+    while piece := await reader.next(pieces):
+        yield piece
 
 
 def _headers(found: Attachment) -> dict[str, str]:
