@@ -32,7 +32,7 @@ _ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
 class RouteLimit:
     """Other limits on the body of one route; `path` is compared with the whole path.
 
-    `seconds`: for the whole body, of which each piece then has the time of other routes' whole bodies; None: as those.
+    `seconds`: for the whole body; each piece then has the time of other routes' whole bodies. None: as those.
     """
 
     method: str

@@ -162,7 +162,7 @@ async def get_attachment(request: Request, case_id: CaseId, attachment_id: Attac
 
 
 async def _stream(reader: PieceReader, pieces: Iterator[bytes], found: Attachment) -> Response:
-    """Raises: what the first piece raises. A later one that does not come cuts the answer off, short of its length."""
+    """Raises: what the first piece raises. A later one that does not come cuts the answer short."""
     first = await reader.next(pieces)
     headers = {**_headers(found), "content-length": str(found.size)}
     return StreamingResponse(_rest(first, reader, pieces), media_type=found.content_type, headers=headers)

@@ -1,4 +1,4 @@
-"""Reads a file's pieces in threads of its own, each in its time: a store that hangs takes no thread of anybody else's."""
+"""Reads a file's pieces in threads of its own, each in its time: a store that hangs takes nobody else's thread."""
 
 import asyncio
 from collections.abc import Iterator
