@@ -8,7 +8,7 @@ import pytest
 from lakeproof.shop.calls import Event
 from lakeproof.shop.claims import reading_contacts
 from lakeproof.shop.claims.facts import ShopFacts, Store
-from lakeproof.shop.claims.judging import complaints_are_kept_once, preferences_are_kept
+from lakeproof.shop.claims.judging_contacts import complaints_are_kept_once, preferences_are_kept
 from lakeproof.shop.claims.reading_contacts import read_told
 from lakeproof.shop.contacts import Contact, Contacts, Kind
 from lakeproof.stack.stack import Stack

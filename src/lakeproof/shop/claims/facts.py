@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 
+# Events are acted on so long after they were sent; those of the last hour are looked at.
+ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
+
 type Broken = list[str]
 
 

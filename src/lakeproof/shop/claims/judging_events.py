@@ -3,8 +3,6 @@
 from lakeproof.shop.claims.facts import Broken, ShopFacts, Store
 
 UNSENT_SECONDS = 60.0
-# Events are acted on so long after they were sent; those of the last hour are looked at.
-ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
 
 
 def events_are_sent(facts: ShopFacts) -> Broken | None:

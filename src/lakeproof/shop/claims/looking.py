@@ -10,7 +10,8 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.claims.facts import Scope, ShopFacts, Store
-from lakeproof.shop.claims.judging import CLAIMS, oversold
+from lakeproof.shop.claims.judging import CLAIMS
+from lakeproof.shop.claims.judging_stock import oversold
 from lakeproof.shop.claims.reading import read_facts
 from lakeproof.stack.stack import Stack
 

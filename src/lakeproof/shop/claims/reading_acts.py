@@ -1,7 +1,6 @@
 """Which events were sent, and what their consumer made of them."""
 
-from lakeproof.shop.claims.facts import ActFact
-from lakeproof.shop.claims.judging_events import ACT_SECONDS, ACTS_WITHIN_SECONDS
+from lakeproof.shop.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, ActFact
 from lakeproof.shop.claims.rows import rows_of
 from lakeproof.shop.notification.incoming import TEMPLATES
 from lakeproof.stack.stack import Stack

@@ -10,13 +10,13 @@ import httpx
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.shop.claims.facts import Store, TimelineFact
-from lakeproof.shop.claims.judging import NEWEST_TIMELINES, OTHER_TIMELINES
 from lakeproof.shop.claims.rows import READ_SECONDS, rows_of
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
 type Entry = tuple[str, str, str, int]
 
+NEWEST_TIMELINES, OTHER_TIMELINES = 10, 40  # cases
 ASK_SECONDS = 10.0
 AT_ONCE = 10  # cases: so long after the stores were read is support asked
 _CASES = """

@@ -12,7 +12,7 @@ from typing import Protocol
 from lakeproof.errors import CouldNotLook
 from lakeproof.shop.calls import Event, ledgers_in, now_us
 from lakeproof.shop.claims.facts import PreferenceFact, ToldFact
-from lakeproof.shop.claims.judging import is_kept
+from lakeproof.shop.claims.judging_contacts import is_kept
 from lakeproof.shop.contacts import FOLDER, Contact, Contacts, Kind, read_contacts, read_run
 from lakeproof.shop.ledger_writer import Written
 from lakeproof.shop.shoppers.ended_runs import REASON, ended_run
