@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.lake.integrity import checking
-from lakeproof.lake.integrity.checking import _Check, covers
+from lakeproof.lake.integrity import covering
+from lakeproof.lake.integrity.covering import Covering, covers, cut
+from lakeproof.lake.integrity.notes import Notes
 from lakeproof.lake.publish.history import PublishedCommit
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -26,15 +27,13 @@ def test_a_beat_of_before_the_clock_was_set_back_covers_nothing() -> None:
     assert not covers(NOW + 60 * SECOND, NOW, NOW)
 
 
-def test_check_requires_nothing_by_a_beat_that_is_still_to_come_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checking, "now_us", lambda: NOW)
-    looking = _Check(Stack(Settings(state_dir=tmp_path)), ("trino",), lambda text: None)
-    assert looking._cut(NOW - SECOND) == NOW - SECOND
-    assert looking._unknown == []
-    assert looking._cut(NOW + 60 * SECOND) == 0
-    assert [reason for reason in looking._unknown if "60.0 s ahead" in reason and "set back" in reason]
+def test_check_requires_nothing_by_a_beat_that_is_still_to_come_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
+    notes = Notes(lambda text: None)
+    assert cut(NOW - SECOND, notes) == NOW - SECOND
+    assert notes.unknown == []
+    assert cut(NOW + 60 * SECOND, notes) == 0
+    assert [reason for reason in notes.unknown if "60.0 s ahead" in reason and "set back" in reason]
 
 
 def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +42,7 @@ def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: 
         return PublishedCommit(name, now, 7, None, beat_us, {}, now)
 
     states = iter([commit("old", NOW + 60 * SECOND), commit("late", NOW - SECOND), commit("new", NOW)])
-    monkeypatch.setattr(checking, "now_us", lambda: NOW)
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(states))
-    found = _Check(Stack(Settings(state_dir=tmp_path)), ("trino",), lambda text: None)._covering(NOW, 30.0)
+    found = Covering(Stack(Settings(state_dir=tmp_path)), Notes(lambda text: None), 30.0).first(NOW)
     assert found is not None and found.hash == "new"

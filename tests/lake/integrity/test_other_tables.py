@@ -4,14 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from tests.lake.integrity.digest_readers import CONSUMED, PAYMENTS, with_digests
 
-from lakeproof.errors import CouldNotLook
 from lakeproof.lake.integrity.canonical import Column, Kind, Table
-from lakeproof.lake.integrity.checking import _Check
-from lakeproof.lake.integrity.dialects import FLINK, POSTGRES, SPARK, TRINO, rows_sql
+from lakeproof.lake.integrity.dialects import POSTGRES, TRINO, rows_sql
 from lakeproof.lake.integrity.other_tables import (
     ByKey,
-    Compared,
     NotComparable,
     agreement,
     by_key,
@@ -20,8 +18,7 @@ from lakeproof.lake.integrity.other_tables import (
     described_by_postgres,
     settled,
 )
-from lakeproof.lake.integrity.readers import Reader, Rows
-from lakeproof.stack.stack import Stack
+from lakeproof.lake.integrity.readers import Reader
 
 OLD, NEW = (("=1", "=old"),), (("=1", "=new"),)
 
@@ -99,23 +96,6 @@ def test_buckets_of_a_text_key_are_named_by_two_digits_of_its_digest() -> None:
     assert ">= '0a'" in sql and "<= '0b'" in sql and ">= 'ff'" in sql and "<= 'ff'" in sql
 
 
-PAYMENTS = Table("payments", (Column("id", Kind.INTEGER),), "id", ("id",))
-CONSUMED = Table("consumed_events", (Column("event_id", Kind.TEXT),), "event_id", ("event_id",))
-
-
-def with_digests(engine: str, *rows: tuple[str, int, int]) -> Reader:
-    """An engine whose tables have these digests: (table, bucket, sum), of one row each."""
-
-    def ask(sql: str) -> list[tuple[str, str, int, int, int]]:
-        return [
-            (name, f"{bucket:02x}" if name == CONSUMED.name else str(bucket), 1, full, 1)
-            for name, bucket, full in rows
-            if f"'{name}'" in sql
-        ]
-
-    return Reader(engine, TRINO, lambda sql: [(40,)] if "MAX(id)" in sql else ask(sql))
-
-
 def test_engines_that_show_the_same_of_one_hash_agree_and_others_are_named_by_table_and_bucket() -> None:
     rows = (("payments", 0, 5), ("payments", 2, 6), ("consumed_events", 0xA0, 7))
     tables = [PAYMENTS, CONSUMED]
@@ -137,20 +117,3 @@ def test_engines_that_show_the_same_of_one_hash_agree_and_others_are_named_by_ta
     other = with_digests("spark", ("payments", 0, 5), ("payments", 2, 60)).digests(compared.width, tables)
     found = agreement(tables, compared, "spark", other, "shop.")
     assert (found.violations, found.keys) == (2, ("shop.payments bucket 2", "shop.consumed_events bucket a0"))
-
-
-def test_spark_is_asked_beside_trino_flink_is_not_and_one_that_is_away_makes_it_unknown() -> None:
-    rows = (("payments", 0, 5),)
-    trino = with_digests("trino", *rows)
-
-    def away(sql: str) -> Rows:
-        raise CouldNotLook("no answer", where="spark")
-
-    compared = Compared((), "trino", trino.digests(16, [PAYMENTS]), 16)
-    check = _Check(object.__new__(Stack), ("trino", "flink", "spark"), lambda text: None)
-    readers = {"mysql": trino, "trino": trino, "flink": Reader("flink", FLINK, away)}
-    check._keep(compared, [PAYMENTS], readers | {"spark": with_digests("spark", ("payments", 0, 6))}, "shop.")
-    (found,) = check._agreements
-    assert (found.violations, found.keys, check._unknown) == (1, ("shop.payments bucket 0",), [])
-    check._keep(compared, [PAYMENTS], readers | {"spark": Reader("spark", SPARK, away)}, "shop.")
-    assert check._agreements == [found] and check._unknown == ["spark: no answer"]

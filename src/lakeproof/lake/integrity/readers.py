@@ -24,6 +24,7 @@ from lakeproof.stack.stack import Stack
 
 SCHEMA = "oltp"
 DATABASE = "mysql"
+ENGINE_SECONDS = 90.0
 _USER = "reader"
 # Past so many ranges one scan over all of them is cheaper than to name each.
 MOST_RANGES = 200

@@ -1,0 +1,30 @@
+"""What one check notes on its way: what it could not look at, and when each step had ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import LakeproofError
+
+
+@dataclass(frozen=True)
+class Notes:
+    """progress: who is told what goes on. steps: seconds since the check began."""
+
+    progress: Callable[[str], None]
+    unknown: list[str] = field(default_factory=list)
+    steps: dict[str, float] = field(default_factory=dict)
+    time: Deadline = field(default_factory=lambda: Deadline(float("inf")))
+
+    def looked[T](self, what: str, look: Callable[[], T]) -> T | None:
+        """What `look` gives; None, with its reason noted, where it could not look."""
+        try:
+            return look()
+        except (LakeproofError, OSError) as error:
+            told = error.message if isinstance(error, LakeproofError) else f"{what}: {error}"
+            self.unknown.append(told if what in told else f"{what}: {told}")
+            return None
+
+    def ended(self, step: str) -> None:
+        """That step has ended."""
+        self.steps[step] = round(self.time.elapsed, 2)
