@@ -11,7 +11,7 @@ from lakeproof.lake.integrity.buckets import Digest
 from lakeproof.lake.integrity.canonical import Column, Kind, Table, digest_of, microseconds, text_of
 from lakeproof.lake.integrity.dialects import FLINK, MARIADB, SPARK, TRINO, Dialect, canonical_text, digests_sql
 from lakeproof.lake.integrity.readers import mariadb_snapshot
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query import flink, spark, trino
 from lakeproof.stack.stack import Stack
 

@@ -12,6 +12,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.object_store import LAKE_BUCKET, s3_client
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Publisher, RoundFailed
@@ -31,10 +32,10 @@ def client(up: Up) -> SupervisorClient:
     return up(*PATH)
 
 
-def wait_for_checkpoint(stack: Stack, above: int, seconds: float = 90.0) -> history.PublishedCommit:
+def wait_for_checkpoint(stack: Stack, above: int, seconds: float = 90.0) -> PublishedCommit:
     """Until a checkpoint above that one is on main."""
 
-    def look() -> history.PublishedCommit | None:
+    def look() -> PublishedCommit | None:
         try:
             found = history.newest(stack)
         except CouldNotLook:

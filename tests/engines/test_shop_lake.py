@@ -25,6 +25,7 @@ from lakeproof.lake.integrity.findings import Wrong
 from lakeproof.lake.integrity.report import CheckReport
 from lakeproof.lake.job.databases import SHOP, present
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.asking import ask
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
@@ -52,10 +53,10 @@ def root(stack: Stack, sql: str, *args: object) -> list[tuple[Any, ...]]:
     return postgres_session.select(stack, "postgres", "postgres-root", sql, *args, database="shop")
 
 
-def covering(stack: Stack, instant_us: int) -> history.PublishedCommit:
+def covering(stack: Stack, instant_us: int) -> PublishedCommit:
     """The first hash at which PostgreSQL's tables cover the instant."""
 
-    def look() -> history.PublishedCommit | None:
+    def look() -> PublishedCommit | None:
         try:
             found = history.newest(stack)
         except CouldNotLook:

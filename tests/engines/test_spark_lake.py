@@ -14,7 +14,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.integrity.checking import check
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.query.spark import pinned_spark

@@ -9,7 +9,7 @@ import pytest
 
 from lakeproof.lake.capture.slot import Slot
 from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase
-from lakeproof.lake.publish.history import DatabaseState, PublishedCommit
+from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.probes import flink, nessie, postgres, publisher
 from lakeproof.probes.captures import ORDERS, SHOPS
 from lakeproof.probes.probe import all_probes

@@ -14,6 +14,7 @@ from lakeproof.bench.usage import Usage
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.shop.order.models import Op
 from lakeproof.shop.shoppers.handle import TrafficHandle
 from lakeproof.shop.shoppers.plan import MIX, Basket
@@ -30,7 +31,7 @@ FIRST_SECONDS = 60.0
 AIM_P99_SECONDS = 5.0
 
 
-def _newest(stack: Stack) -> history.PublishedCommit | None:
+def _newest(stack: Stack) -> PublishedCommit | None:
     try:
         return history.newest(stack)
     except history.NothingPublished:

@@ -14,6 +14,7 @@ from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.object_store import s3_client
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit, read_commit
 from lakeproof.lake.publish.snapshots import get_object
 from lakeproof.lake.query import trino
 from lakeproof.stack.stack import Stack
@@ -66,7 +67,7 @@ class Watch:
         while not self._over.wait(POLL_SECONDS):
             try:
                 found = (
-                    history.read_commit(commit, self._stack.settings.lake.readable_seconds)
+                    read_commit(commit, self._stack.settings.lake.readable_seconds)
                     for commit in nessie.history(history.MAIN, 10)
                 )
                 commits = [commit for commit in found if commit is not None]
@@ -80,7 +81,7 @@ class Watch:
                 self.problems.append(error.message)
         nessie.close()
 
-    def _see(self, commit: history.PublishedCommit) -> None:
+    def _see(self, commit: PublishedCommit) -> None:
         snapshot = commit.snapshots["orders"]
         answer = trino.run(
             self._stack,

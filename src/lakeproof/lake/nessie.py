@@ -50,7 +50,7 @@ class IcebergTable:
 
 @dataclass(frozen=True)
 class Commit:
-    """One entry of a branch's history; `properties` are ours (publish/history.py names them)."""
+    """One entry of a branch's history; `properties` are ours (publish/commit.py names them)."""
 
     hash: str
     parent: str | None

@@ -6,7 +6,8 @@ from functools import partial
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.nessie import client_of
-from lakeproof.lake.publish.history import MAIN, NothingPublished, PublishedCommit, newest
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.history import MAIN, NothingPublished, newest
 from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe

@@ -17,7 +17,7 @@ from lakeproof.lake.integrity.notes import Notes
 from lakeproof.lake.integrity.other_tables import Compared
 from lakeproof.lake.integrity.readers import Reader, Rows
 from lakeproof.lake.job.databases import DATABASES, OLTP, LakeDatabase
-from lakeproof.lake.publish.history import DatabaseState, PublishedCommit
+from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.shop.calls import now_us
 from lakeproof.stack.stack import Stack
 

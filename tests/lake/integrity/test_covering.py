@@ -8,7 +8,7 @@ import pytest
 from lakeproof.lake.integrity import covering
 from lakeproof.lake.integrity.covering import Covering, covers, cut
 from lakeproof.lake.integrity.notes import Notes
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 

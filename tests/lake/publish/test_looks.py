@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from lakeproof.lake.nessie import Reference
 from lakeproof.lake.publish import publisher as module
-from lakeproof.lake.publish.history import DatabaseState
+from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import LOOKS_AT_ALL, Publisher
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.flink import pin_statements
 from lakeproof.lake.query.pin import FORGOTTEN_SECONDS, create_catalog_sql, is_forgotten
 from lakeproof.stack.engines.trino import catalog_properties

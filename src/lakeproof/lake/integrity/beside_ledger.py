@@ -21,7 +21,7 @@ from lakeproof.lake.integrity.readers import (
 )
 from lakeproof.lake.integrity.report import Across, TableReport
 from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase, present
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.shop.calls import now_us
 from lakeproof.stack.stack import Stack
 

@@ -17,7 +17,7 @@ from lakeproof.lake.integrity.notes import Notes
 from lakeproof.lake.integrity.readers import DATABASE, ENGINE_SECONDS, Reader, lake_reader, mariadb_snapshot
 from lakeproof.lake.integrity.report import Across, CheckReport, TableReport
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query import spark
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.shop import claims

@@ -6,7 +6,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.lake.integrity.notes import Notes
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.shop.calls import now_us
 from lakeproof.stack.stack import Stack
 

@@ -16,7 +16,7 @@ from lakeproof.lake.integrity.buckets import Digests, TableDigests, from_rows
 from lakeproof.lake.integrity.canonical import TABLES, Table
 from lakeproof.lake.integrity.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql
 from lakeproof.lake.job.databases import SHOP
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.trino import pinned_trino

@@ -1,29 +1,12 @@
-"""What was published: the commits on `main`, read back with what each holds and until when it can be read.
-
-A published commit carries, as Nessie commit properties, `database` (whose tables it moved) and, of every database
-that is published at it: `checkpoint` (of that database's own job), `gtid` (every source transaction up to it is in),
-`beat_us` (newest heartbeat in it, UNIX µs by the source database's clock), `snapshot.<table>`, and `at` where an
-earlier commit published that state. Those of `oltp` have their plain names, another database's begin with
-`<database>.`.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+"""What was published: the commits on `main`, looked up and read back."""
 
 from lakeproof.errors import CouldNotLook, InvalidInput
-from lakeproof.lake.job.databases import DATABASES, OLTP
 from lakeproof.lake.nessie import Commit, NessieClient, NessieUnreachable, NoSuchReference, client_of
+from lakeproof.lake.publish.commit import PublishedCommit, read_commit
 from lakeproof.stack.stack import Stack
 
 MAIN = "main"
 INGEST = "ingest"
-CHECKPOINT = "checkpoint"
-GTID = "gtid"
-BEAT_US = "beat_us"
-SNAPSHOT = "snapshot."
-AT = "at"
-DATABASE = "database"
 
 # A prefix of a hash is looked for among so many newest commits.
 PREFIX_SEARCH = 2000
@@ -40,167 +23,6 @@ class NoSuchHash(InvalidInput):
 
 class HashExpired(InvalidInput):
     """The commit exists, but its files may be gone."""
-
-
-@dataclass(frozen=True)
-class DatabaseState:
-    """The published state of one database's tables: all at one checkpoint of its own job.
-
-    `at`: when it was first published, UTC. `gtid`, `beat_us`: None while no heartbeat has reached the lake; `gtid` is
-    the transaction's id as its source names it. `snapshots`: table → snapshot id, the same in Paimon and in Iceberg.
-    """
-
-    checkpoint: int
-    gtid: str | None
-    beat_us: int | None
-    snapshots: Mapping[str, int]
-    at: datetime
-
-
-@dataclass(frozen=True)
-class PublishedCommit:
-    """One published state of all tables.
-
-    `at`: when it was merged, UTC. `checkpoint`, `gtid`, `beat_us`, `snapshots`: of MariaDB's `oltp`, as DatabaseState
-    has them. `readable_until`: the data files of those tables stay at least until then. `others`: the other databases
-    that are published at it. `moved`: the database whose tables this commit moved. `oltp_at`: when those of `oltp`
-    last moved, where that was before.
-    """
-
-    hash: str
-    at: datetime
-    checkpoint: int
-    gtid: str | None
-    beat_us: int | None
-    snapshots: Mapping[str, int]
-    readable_until: datetime
-    others: Mapping[str, DatabaseState] = field(default_factory=dict)
-    moved: str = OLTP.name
-    oltp_at: datetime | None = None
-
-    def is_readable(self, now: datetime | None = None) -> bool:
-        """True while every file of it is promised to be there."""
-        return (now or datetime.now(UTC)) < self.readable_until
-
-    def beat_of(self, database: str) -> int | None:
-        """The newest heartbeat of that database in it; None where there is none, or the database is not published."""
-        if database == OLTP.name:
-            return self.beat_us
-        state = self.others.get(database)
-        return None if state is None else state.beat_us
-
-    def moved_at(self, database: str) -> datetime | None:
-        """When that database's tables last moved; None where it is not published."""
-        if database == OLTP.name:
-            return self.oltp_at or self.at
-        state = self.others.get(database)
-        return None if state is None else state.at
-
-    def tables_of(self, database: str) -> Mapping[str, int]:
-        """Table → snapshot id of that database; empty where it is not published."""
-        if database == OLTP.name:
-            return self.snapshots
-        state = self.others.get(database)
-        return {} if state is None else state.snapshots
-
-    def as_json(self) -> dict[str, object]:
-        """The shape of `lake log --json`; tables of another database than `oltp` are named with it."""
-        qualified = {
-            f"{name}.{table}": snapshot
-            for name, state in self.others.items()
-            for table, snapshot in state.snapshots.items()
-        }
-        return {
-            "hash": self.hash,
-            "at": self.at.isoformat(),
-            "checkpoint": self.checkpoint,
-            "tables": dict(self.snapshots) | qualified,
-            "gtid": self.gtid,
-            "beat_us": self.beat_us,
-            "readable_until": self.readable_until.isoformat(),
-            "moved": self.moved,
-            "others": {
-                name: {
-                    "checkpoint": state.checkpoint,
-                    "gtid": state.gtid,
-                    "beat_us": state.beat_us,
-                    "at": state.at.isoformat(),
-                }
-                for name, state in self.others.items()
-            },
-        }
-
-
-def properties_of(
-    checkpoint: int,
-    gtid: str | None,
-    beat_us: int | None,
-    snapshots: Mapping[str, int],
-    *,
-    database: str = OLTP.name,
-    at: datetime | None = None,
-) -> dict[str, str]:
-    """The commit properties of a database's published state; `read_commit` is their inverse.
-
-    `at`: when an earlier commit published it; None: this commit does.
-    """
-    begin = _begin(database)
-    properties = {f"{begin}{CHECKPOINT}": str(checkpoint)}
-    if gtid is not None:
-        properties[f"{begin}{GTID}"] = gtid
-    if beat_us is not None:
-        properties[f"{begin}{BEAT_US}"] = str(beat_us)
-    if at is not None:
-        properties[f"{begin}{AT}"] = at.isoformat()
-    return properties | {f"{begin}{SNAPSHOT}{table}": str(snapshot) for table, snapshot in snapshots.items()}
-
-
-def _begin(database: str) -> str:
-    return "" if database == OLTP.name else f"{database}."
-
-
-def states_of(commit: Commit) -> dict[str, DatabaseState]:
-    """Every database's published state that a commit carries; empty for other commits (a namespace, a person's)."""
-    properties = commit.properties
-    states = {}
-    for name in (database.name for database in DATABASES):
-        begin = _begin(name)
-        if f"{begin}{CHECKPOINT}" not in properties:
-            continue
-        snapshots = {
-            key.removeprefix(f"{begin}{SNAPSHOT}"): int(value)
-            for key, value in properties.items()
-            if key.startswith(f"{begin}{SNAPSHOT}")
-        }
-        beat, at = properties.get(f"{begin}{BEAT_US}"), properties.get(f"{begin}{AT}")
-        states[name] = DatabaseState(
-            int(properties[f"{begin}{CHECKPOINT}"]),
-            properties.get(f"{begin}{GTID}"),
-            None if beat is None else int(beat),
-            dict(sorted(snapshots.items())),
-            commit.at.astimezone(UTC) if at is None else datetime.fromisoformat(at),
-        )
-    return states
-
-
-def read_commit(commit: Commit, readable_seconds: float) -> PublishedCommit | None:
-    """The published state that a commit carries; None for other commits (a namespace, a person's)."""
-    states = states_of(commit)
-    main = states.pop(OLTP.name, None)
-    if main is None:
-        return None
-    return PublishedCommit(
-        hash=commit.hash,
-        at=commit.at.astimezone(UTC),
-        checkpoint=main.checkpoint,
-        gtid=main.gtid,
-        beat_us=main.beat_us,
-        snapshots=main.snapshots,
-        readable_until=main.at + timedelta(seconds=readable_seconds),
-        others=states,
-        moved=commit.properties.get(DATABASE, OLTP.name),
-        oltp_at=main.at,
-    )
 
 
 def log(stack: Stack, limit: int = 20) -> list[PublishedCommit]:

@@ -22,8 +22,8 @@ from lakeproof.lake.object_store import LAKE_BUCKET
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
+from lakeproof.lake.publish.commit import DATABASE, DatabaseState, properties_of, states_of
 from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on
-from lakeproof.lake.publish.history import DatabaseState
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import (
     current_snapshot,
@@ -176,7 +176,7 @@ class Publisher:
 
     def _states(self, branch: Reference) -> Mapping[str, DatabaseState]:
         for commit in self._nessie.history(branch.name, 50, at_hash=branch.hash):
-            states = history.states_of(commit)
+            states = states_of(commit)
             if states:
                 return states
         return {}
@@ -242,10 +242,10 @@ class Publisher:
         gtid, beat_us = (beat.gtid, beat.at_us) if beat else (None, None)
         # Not what `main` says of them: a publisher that was killed before its merge left more on `ingest`.
         others = {name: state for name, state in head.staged.items() if name != database}
-        properties = {history.DATABASE: database}
-        properties |= history.properties_of(cut.checkpoint, gtid, beat_us, cut.ids, database=database)
+        properties = {DATABASE: database}
+        properties |= properties_of(cut.checkpoint, gtid, beat_us, cut.ids, database=database)
         for name, state in others.items():
-            properties |= history.properties_of(
+            properties |= properties_of(
                 state.checkpoint, state.gtid, state.beat_us, state.snapshots, database=name, at=state.at
             )
         message = f"checkpoint {cut.checkpoint}" + ("" if database == OLTP.name else f" of {database}")

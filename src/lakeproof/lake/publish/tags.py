@@ -5,7 +5,7 @@ import re
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.nessie import NessieConflict, NessieUnreachable, Reference, client_of
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.stack.stack import Stack
 
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lakeproof.errors import CouldNotLook, TerminalError
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 
 type Row = Sequence[Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark

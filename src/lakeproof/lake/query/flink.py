@@ -18,7 +18,7 @@ import httpx
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.job.databases import SCHEMAS
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.stack.engines.flink import gateway_ready, jobmanager_ready
 from lakeproof.stack.engines.trino import CATALOG, SCHEMA, WAREHOUSE

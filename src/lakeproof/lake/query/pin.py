@@ -16,7 +16,8 @@ import httpx
 
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.nessie import NessieClient, NessieUnreachable, Reference, client_of
-from lakeproof.lake.publish.history import MAIN, PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.history import MAIN
 from lakeproof.stack.engines.trino import catalog_properties
 from lakeproof.stack.stack import Stack
 

@@ -15,7 +15,7 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError, MissingArtifact, NotReady
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.lake.query.statement import with_texts
 from lakeproof.stack.engines.spark import NAME, TOKEN, ready

@@ -12,7 +12,7 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.job.databases import SCHEMAS
-from lakeproof.lake.publish.history import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.lake.query.pin import pinned_catalog
 from lakeproof.lake.query.statement import in_catalog
