@@ -48,7 +48,11 @@ class BesideLedger:
     agreements: list[Across] = field(default_factory=list)
 
     def look_at_mariadb(self, seen_us: int) -> None:
-        """Its published tables that no ledger knows, against the lake. seen_us: the moment of the check's reader."""
+        """Its published tables that no ledger knows, against the lake.
+
+        seen_us: a moment at which the check's reader had its snapshot already. A hash that covers only an earlier one
+        need not hold all that the snapshot shows.
+        """
         lake = self._lake()
         names = self._names(OLTP)
         if not names or lake is None or DATABASE not in self.readers:

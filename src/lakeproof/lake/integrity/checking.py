@@ -89,6 +89,7 @@ class _Check:
                 each.result()
             notes.ended("covered")
             readers, cuts = self._open_readers(pool, until_judged, commit)
+            opened_us = now_us()
             notes.ended("opened")
             # Only now: the line of any call that an engine may show was written before the call was sent.
             reading = pool.submit(notes.looked, "ledger", lambda: read_ledgers(stack.ledger_dir))
@@ -105,7 +106,7 @@ class _Check:
             tables, across = self._judged(ledger, shown, readers, width)
             notes.ended("judged")
             beside = BesideLedger(stack, notes, self._covering, until_judged, commit, readers)
-            beside.look_at_mariadb(cuts[DATABASE])
+            beside.look_at_mariadb(opened_us)
             beside.look_at_postgres()
             shop = looking.result() or claims.Findings({}, None)
             notes.unknown.extend(shop.unknown)
