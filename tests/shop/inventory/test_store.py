@@ -12,8 +12,9 @@ from lakeproof.shop.database.cassandra import Ring, Row, Statement
 from lakeproof.shop.database.errors import CommitUnclear
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.metrics import InventoryMetrics
+from lakeproof.shop.inventory.models import InventoryRefused
 from lakeproof.shop.inventory.requests import ReservationRequest
-from lakeproof.shop.inventory.store import InventoryRefused, InventoryStore
+from lakeproof.shop.inventory.store import InventoryStore
 
 
 class Tables:

@@ -10,8 +10,10 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.inventory.models import InventoryRefused
 from lakeproof.shop.inventory.requests import SKU_PATTERN, ReceiptRequest, ReservationRequest
-from lakeproof.shop.inventory.store import InventoryRefused, InventoryStore, Reservation, Stock
+from lakeproof.shop.inventory.reservation import Reservation, Stock
+from lakeproof.shop.inventory.store import InventoryStore
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["inventory"])

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID, uuid5
 
+from lakeproof.shop.database.errors import SaidNo
+
 # Ids come from callers' keys: a key acts once.
 KEYS = UUID("5f1d7c52-6d2f-5a55-9d0b-6f1c1d0c1d1e")
 
@@ -60,6 +62,14 @@ _EVENTS = {
 }
 
 Why = Literal["not_found", "key_reused", "not_allowed", "out_of_stock", "reservation_expired", "expired_before_held"]
+
+
+class InventoryRefused(SaidNo):
+    """The shop's own rules say no. `sku`: the one that it is about, if any."""
+
+    def __init__(self, why: Why, message: str, sku: str = "") -> None:
+        self.why, self.sku = why, sku
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)

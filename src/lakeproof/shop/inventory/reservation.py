@@ -1,0 +1,95 @@
+"""What callers see of a reservation and of a SKU's stock, made of what is kept of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from lakeproof.shop.inventory.asked import Asked
+from lakeproof.shop.inventory.models import InventoryRefused, Line, State, Totals, Why
+
+ReservationState = Literal["held", "confirmed", "released", "expired"]
+
+_WORDS: dict[State, ReservationState] = {
+    State.HELD: "held",
+    State.SOLD: "confirmed",
+    State.RELEASED: "released",
+    State.EXPIRED: "expired",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationLine:
+    """Units of one SKU, and where its claim stands."""
+
+    sku: str
+    quantity: int
+    state: ReservationState
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A reservation as its caller sees it. Times: ISO 8601, UTC, microseconds."""
+
+    id: str
+    order_key: str
+    state: ReservationState
+    expires_at: str
+    created_at: str
+    lines: tuple[ReservationLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """One SKU's totals."""
+
+    sku: str
+    received: int
+    sold: int
+    reserved: int
+    on_hand: int
+    version: int
+
+
+def stock_of(sku: str, totals: Totals) -> Stock:
+    """A SKU's totals as its caller sees them."""
+    return Stock(sku, totals.received, totals.sold, totals.reserved, totals.on_hand, totals.version)
+
+
+def reservation_of(asked: Asked, lines: Mapping[str, Line | None]) -> Reservation:
+    """What was asked for, where its lines stand so; a line that is not there holds nothing."""
+    states = {sku: line.state if line is not None else State.RELEASED for sku, line in lines.items()}
+    shown = tuple(ReservationLine(sku, asked.quantities[sku], _WORDS[state]) for sku, state in sorted(states.items()))
+    return Reservation(
+        str(asked.id),
+        asked.order_key,
+        _whole(set(states.values())),
+        _iso(asked.expires_at),
+        _iso(asked.created_at),
+        shown,
+    )
+
+
+def refusal_of(asked: Asked, sku: str, why: Why) -> InventoryRefused:
+    """The word to a caller whose reservation this SKU refused."""
+    units = asked.quantities[sku]
+    text = {
+        "out_of_stock": f"{units} of {sku} are not on hand",
+        "reservation_expired": f"the reservation has expired, and {units} of {sku} are not on hand any more",
+        "expired_before_held": "the time of this key's reservation is over: use another key",
+        "not_allowed": "the reservation was released",
+        "not_found": f"nothing of {sku} was ever held for it",
+        "key_reused": "the key was used for another request",
+    }[why]
+    return InventoryRefused(why, text, sku)
+
+
+def _whole(states: set[State]) -> ReservationState:
+    """The reservation's state of those of its lines: confirmed and held only where all are."""
+    if len(states) == 1:
+        return _WORDS[states.pop()]
+    return "expired" if State.EXPIRED in states else "released"
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
