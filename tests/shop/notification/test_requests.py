@@ -3,12 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from lakeproof.shop.notification.requests import (
-    BatchRequest,
-    CreateRequest,
-    PreferencesRequest,
-    opt_out_texts,
-)
+from lakeproof.shop.notification.requests import BatchRequest, CreateRequest, PreferencesRequest
 
 GOOD = {
     "customer_id": 5,
@@ -74,7 +69,3 @@ def test_opt_outs_are_a_set_in_one_order() -> None:
     second = PreferencesRequest.model_validate({"opted_out": [two, one]})
     assert first.opt_outs() == second.opt_outs()
     assert first.canonical() == second.canonical() == "*/webhook,marketing/*"
-
-
-def test_a_message_is_forbidden_by_its_topic_its_channel_or_both() -> None:
-    assert set(opt_out_texts("order", "email")) == {"order/email", "order/*", "*/email", "*/*"}

@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from lakeproof.shop.answering import KEY_PATTERN
-from lakeproof.shop.notification.models import ANY, Channel, OptOut, Topic
+from lakeproof.shop.notification.models import Channel, OptOut, Topic
 
 MAX_CUSTOMER_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 MAX_BATCH = 500
@@ -128,8 +128,3 @@ class PreferencesRequest(BaseModel):
     def canonical(self) -> str:
         """As for a notification."""
         return ",".join(str(one) for one in self.opt_outs())
-
-
-def opt_out_texts(topic: str, channel: str) -> list[str]:
-    """Every entry of a customer's list that forbids this topic by this channel."""
-    return [f"{one}/{other}" for one in (topic, ANY) for other in (channel, ANY)]
