@@ -9,6 +9,7 @@ import pytest
 from cassandra.cluster import Cluster
 from fastapi import FastAPI
 
+from lakeproof.deadline import Deadline
 from lakeproof.shop.background import Background
 from lakeproof.shop.database.errors import DatabaseDown
 from lakeproof.shop.database.postgres import Connection
@@ -113,11 +114,15 @@ async def test_a_service_whose_work_ended_is_unhealthy_and_names_it(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,
     ):
+
+        async def unhealthy() -> httpx.Response | None:
+            answer = await client.get("/health")
+            return answer if answer.status_code == 503 else None
+
         before = await client.get("/health")
         may_end.set()
-        await asyncio.sleep(0.05)
-        after = await client.get("/health")
-    assert (before.status_code, after.status_code) == (200, 503), after.text
+        after = await Deadline(5.0).wait_for_async("the health question to say it", unhealthy, every=0.01)
+    assert before.status_code == 200, before.text
     problems = [one["problem"] for one in after.json()["dependencies"].values()]
     assert any(problem.startswith("ended: ") and part in problem for problem in problems), problems
     assert any("nobody foresaw this" in (record.exc_text or str(record.exc_info)) for record in caplog.records)

