@@ -20,11 +20,25 @@ from lakeproof.shop.inventory.sweeper import Sweeper, Ttl
 SKU = "sku-1"
 
 
+class HeldClock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def go_on(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
 class SweptSku(OneSku):
-    """With the tables beside the stock: which reservations are there, and the table's TTL."""
+    """With the tables beside the stock: which reservations are there, and the table's TTL. One clock for all."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.clock = HeldClock()
         self.now(1, 100, 0, 0, 0, 0)
         self.due: dict[UUID, int] = {}
         self.reservations: set[UUID] = set()
@@ -59,12 +73,12 @@ class Shop:
 
     def __init__(self, ring: SweptSku) -> None:
         self.ring, self.metrics = ring, InventoryMetrics()
-        self.store = InventoryStore(cast(Ring, ring), self.metrics, 900)
-        self.sweeper = Sweeper(cast(Ring, ring), self.store, self.metrics, Ttl(900, 300))
+        self.store = InventoryStore(cast(Ring, ring), self.metrics, 900, ring.clock)
+        self.sweeper = Sweeper(cast(Ring, ring), self.store, self.metrics, Ttl(900, 300), ring.clock)
 
-    async def do(self, op: Op, number: int, *, age: float = 0.0, ttl: float = 900.0) -> str:
-        """One change of reservation `number`, made `age` seconds ago."""
-        made = datetime.now(UTC) - timedelta(seconds=age)
+    async def do(self, op: Op, number: int, *, ttl: float = 900.0) -> str:
+        """One change of reservation `number`, made now."""
+        made = self.ring.clock.now
         change = Change(op, UUID(int=number), 1, "digest", made, made + timedelta(seconds=ttl))
         if op is Op.HOLD:
             self.ring.reservations.add(change.id)
@@ -80,8 +94,8 @@ async def test_what_is_past_its_time_goes_back_once_though_two_instances_look() 
     ring = SweptSku()
     one, two = Shop(ring), Shop(ring)
     for number in range(1, 11):
-        await one.do(Op.HOLD, number, ttl=0.05 if number <= 6 else 900)
-    await asyncio.sleep(0.06)
+        await one.do(Op.HOLD, number, ttl=10 if number <= 6 else 900)
+    ring.clock.go_on(10)
     found = await asyncio.gather(one.sweeper.sweep(), two.sweeper.sweep())
     assert sum(found) == one.expired + two.expired == 6
     assert (ring.totals[3], ring.totals[4]) == (4, 4)
@@ -91,10 +105,10 @@ async def test_what_is_past_its_time_goes_back_once_though_two_instances_look() 
 async def test_what_was_sold_or_released_is_left_alone() -> None:
     shop = Shop(SweptSku())
     for number in (1, 2, 3):
-        await shop.do(Op.HOLD, number, ttl=0.05)
+        await shop.do(Op.HOLD, number, ttl=10)
     await shop.do(Op.CONFIRM, 1)
     await shop.do(Op.RELEASE, 2)
-    await asyncio.sleep(0.06)
+    shop.ring.clock.go_on(10)
     assert await shop.sweeper.sweep() == 1
     assert shop.ring.totals[1:5] == [100, 1, 0, 0]
 
@@ -102,8 +116,9 @@ async def test_what_was_sold_or_released_is_left_alone() -> None:
 async def test_a_reservation_that_vanished_under_a_short_ttl_goes_back_and_others_stay() -> None:
     ring = SweptSku()
     shop = Shop(ring)
-    await shop.do(Op.HOLD, 1, age=30)
-    await shop.do(Op.HOLD, 2, age=30)
+    await shop.do(Op.HOLD, 1)
+    await shop.do(Op.HOLD, 2)
+    ring.clock.go_on(30)
     ring.reservations.discard(UUID(int=1))
     assert await shop.sweeper.sweep() == 0  # nobody has shortened anything: not looked for yet
     ring.table_ttl = 20
@@ -118,8 +133,8 @@ async def test_a_reservation_that_vanished_under_a_short_ttl_goes_back_and_other
 async def test_a_process_that_starts_anew_finds_what_the_one_before_it_left() -> None:
     ring = SweptSku()
     before = Shop(ring)
-    await before.do(Op.HOLD, 1, ttl=0.05)
-    await asyncio.sleep(0.06)
+    await before.do(Op.HOLD, 1, ttl=10)
+    ring.clock.go_on(10)
     after = Shop(ring)
     assert await after.sweeper.sweep() == 1
 
@@ -132,15 +147,15 @@ async def test_how_far_all_is_over_is_noted_and_never_beyond_a_held_line() -> No
     assert 0 < ring.swept < min(ring.due.values())
 
 
-async def test_an_undone_hold_that_a_retry_holds_again_is_not_forgotten() -> None:
+async def test_an_undone_hold_that_a_retry_holds_again_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakeproof.shop.inventory.sweeper.WHOLE_SECONDS", 0.0)  # each look is one at all that is due
     shop = Shop(SweptSku())
-    await shop.do(Op.HOLD, 1, ttl=0.3)
-    await shop.sweeper.sweep()
-    await shop.do(Op.UNDO, 1, ttl=0.3)
+    await shop.do(Op.HOLD, 1, ttl=10)
+    await shop.do(Op.UNDO, 1, ttl=10)
     await shop.do(Op.HOLD, 2)
-    await shop.sweeper.sweep()
-    await shop.do(Op.HOLD, 1, ttl=0.3)
-    await asyncio.sleep(0.35)
+    await shop.sweeper.sweep()  # finds that the first was due, and no line
+    await shop.do(Op.HOLD, 1, ttl=10)
+    shop.ring.clock.go_on(10)
     assert await shop.sweeper.sweep() == 1
 
 
@@ -149,8 +164,8 @@ async def test_many_that_end_at_once_do_not_fill_the_queue(many: int) -> None:
     shop = Shop(SweptSku())
     shop.ring.now(1, 5000, 0, 0, 0, 0)
     for start in range(0, many, 400):
-        await asyncio.gather(*(shop.do(Op.HOLD, number + 1, ttl=0.8) for number in range(start, start + 400)))
-    await asyncio.sleep(0.85)
+        await asyncio.gather(*(shop.do(Op.HOLD, number + 1, ttl=10) for number in range(start, start + 400)))
+    shop.ring.clock.go_on(10)
     sweeps = [await shop.sweeper.sweep() for _ in range(3)]
     assert (sum(sweeps), shop.ring.totals[3]) == (many, 0)
     assert max(sweeps) <= 500

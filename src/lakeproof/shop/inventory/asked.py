@@ -12,6 +12,7 @@ import orjson
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.cassandra import Ring
 from lakeproof.shop.inventory import statements
+from lakeproof.shop.inventory.clock import Clock, utc_now
 from lakeproof.shop.inventory.models import Change, InventoryRefused, Op
 from lakeproof.shop.traces import trace_id
 
@@ -44,8 +45,8 @@ class Asked:
 class AskedStore:
     """The tables of requests and of reservations. `ttl_seconds`: how long a new reservation is to hold."""
 
-    def __init__(self, ring: Ring, ttl_seconds: float) -> None:
-        self._ring, self._ttl_seconds = ring, ttl_seconds
+    def __init__(self, ring: Ring, ttl_seconds: float, clock: Clock = utc_now) -> None:
+        self._ring, self._ttl_seconds, self._clock = ring, ttl_seconds, clock
 
     async def keep(
         self,
@@ -63,7 +64,7 @@ class AskedStore:
             if found.digest != digest:
                 raise InventoryRefused("key_reused", "the key was used for another request")
             return found
-        now = _to_milliseconds(datetime.now(UTC))
+        now = _to_milliseconds(self._clock())
         asked = Asked(id_, digest, order_key, quantities, now + timedelta(seconds=self._ttl_seconds), now)
         text = orjson.dumps(quantities).decode()
         kept = (id_, digest, order_key, text, asked.expires_at, asked.created_at)

@@ -24,6 +24,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.shop.database.cassandra import Ring, Row, Statement, WriteUnclear
 from lakeproof.shop.database.errors import CommitUnclear, DatabaseDown, DatabaseRefused, TooBusy
 from lakeproof.shop.inventory import statements
+from lakeproof.shop.inventory.clock import Clock, utc_now
 from lakeproof.shop.inventory.events import payload
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import Change, Decision, Line, Op, State, Totals, decide
@@ -76,8 +77,9 @@ class SkuWriter:
         ring: Ring,
         metrics: InventoryMetrics,
         wrote: Callable[[str, Sequence[Row]], None] = lambda sku, events: None,
+        clock: Clock = utc_now,
     ) -> None:
-        self.sku, self._wrote = sku, wrote
+        self.sku, self._wrote, self._clock = sku, wrote, clock
         self._ring, self._metrics = ring, metrics
         self._queue: deque[Waiting] = deque()
         self._totals: Totals | None = None
@@ -198,7 +200,7 @@ class SkuWriter:
         if not round_.waiting:
             self._totals = round_.totals
             return True
-        before, now = round_.totals, datetime.now(UTC)
+        before, now = round_.totals, self._clock()
         decided: dict[UUID, Decision] = {}
         totals = before
         for id_, waiting in round_.waiting.items():

@@ -9,7 +9,6 @@ had; what a crash leaves half-way expires.
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
 from lakeproof.deadline import Deadline
@@ -17,6 +16,7 @@ from lakeproof.shop.database.cassandra import Ring, Row, WriteUnclear
 from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.asked import Asked, AskedStore, digest_of
+from lakeproof.shop.inventory.clock import Clock, utc_now
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import (
     KEYS,
@@ -46,9 +46,9 @@ class InventoryStore:
     more, for the sweeper, likewise. `ttl_is_trusted`: reservations live as long as they should.
     """
 
-    def __init__(self, ring: Ring, metrics: InventoryMetrics, ttl_seconds: float) -> None:
-        self._ring, self._metrics = ring, metrics
-        self._asked = AskedStore(ring, ttl_seconds)
+    def __init__(self, ring: Ring, metrics: InventoryMetrics, ttl_seconds: float, clock: Clock = utc_now) -> None:
+        self._ring, self._metrics, self._clock = ring, metrics, clock
+        self._asked = AskedStore(ring, ttl_seconds, clock)
         self._writers: dict[str, SkuWriter] = {}
         self._turns: dict[UUID, asyncio.Lock] = {}
         self.events: dict[str, list[Row]] = {}
@@ -62,7 +62,7 @@ class InventoryStore:
         id_ = receipt_id(key)
         async with self._turn(id_):
             await self._asked.keep(id_, digest, "", {sku: quantity}, deadline)
-            change = Change(Op.RECEIVE, id_, quantity, digest, datetime.now(UTC), trace_id=trace_id.get())
+            change = Change(Op.RECEIVE, id_, quantity, digest, self._clock(), trace_id=trace_id.get())
             decision = await self.submit(sku, change, deadline)
         if decision.refused:
             raise InventoryRefused("key_reused", f"the key {key} was used for another request", sku)
@@ -123,7 +123,7 @@ class InventoryStore:
         if writer is None:
             if len(self._writers) >= WRITERS_KEPT:
                 self._writers = {name: each for name, each in self._writers.items() if not each.idle}
-            writer = self._writers[sku] = SkuWriter(sku, self._ring, self._metrics, self._note)
+            writer = self._writers[sku] = SkuWriter(sku, self._ring, self._metrics, self._note, self._clock)
         decision = await writer.submit(change, deadline)
         if decision.line is not None and decision.line.state in ENDED:
             self.ended.setdefault(sku, set()).add(change.id)

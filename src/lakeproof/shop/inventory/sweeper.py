@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from lakeproof.shop.database.cassandra import Ring
 from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.audit import SkuTotals, violations
+from lakeproof.shop.inventory.clock import Clock, utc_now
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import Change, Line, Op, State
 from lakeproof.shop.inventory.stock import milliseconds, read_lines
@@ -64,8 +65,10 @@ class Ttl:
 class Sweeper:
     """`run` until cancelled. `ttl` is as last seen; `totals` of all SKUs, as of the last sweep."""
 
-    def __init__(self, ring: Ring, store: InventoryStore, metrics: InventoryMetrics, ttl: Ttl) -> None:
-        self._ring, self._store, self._metrics = ring, store, metrics
+    def __init__(
+        self, ring: Ring, store: InventoryStore, metrics: InventoryMetrics, ttl: Ttl, clock: Clock = utc_now
+    ) -> None:
+        self._ring, self._store, self._metrics, self._clock = ring, store, metrics, clock
         self.ttl = ttl
         self.totals: list[SkuTotals] = []
         self.problem = ""
@@ -138,7 +141,7 @@ class Sweeper:
         """End what is over in one SKU; how many lines."""
         known = self._known[sku]
         await self._discover(sku, known)
-        now = datetime.now(UTC)
+        now = self._clock()
         gone = await self._vanished(self._may_have_vanished(known, now))
         all_over = ((id_, line) for id_, line in known.held.items() if id_ in gone or _is_past(line, now))
         over = dict(islice(all_over, EXPIRED_AT_ONCE))
