@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
-from lakeproof.shop.notification.events import operation
-from lakeproof.shop.notification.models import Channel, Notification, Preferences, Topic
+from lakeproof.shop.notification.models import Channel, Notification, NotificationRefused, Preferences, Topic
+from lakeproof.shop.notification.operations import operation
+from lakeproof.shop.notification.preference_store import PreferenceStore
 from lakeproof.shop.notification.requests import (
     MAX_CUSTOMER_ID,
     BatchRequest,
@@ -21,7 +22,7 @@ from lakeproof.shop.notification.requests import (
     PreferencesRequest,
 )
 from lakeproof.shop.notification.sender import DeliveryFailed, RateLimited, Sender
-from lakeproof.shop.notification.store import NotificationRefused, NotificationStore
+from lakeproof.shop.notification.store import NotificationStore
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["notifications"])
@@ -95,6 +96,7 @@ class NotificationApi:
     """What the routes need. `wake`: tell the worker that there is something to send."""
 
     store: NotificationStore
+    preferences: PreferenceStore
     sender: Sender
     request_seconds: float
     wake: Callable[[], None]
@@ -194,7 +196,7 @@ async def get_batch(request: Request, batch_id: NotificationId) -> Response:
 async def get_preferences(request: Request, customer_id: CustomerId) -> Response:
     """What a customer does not want."""
     api = _api(request)
-    return _preferences(await api.answer(lambda deadline: api.store.preferences(customer_id, deadline)))
+    return _preferences(await api.answer(lambda deadline: api.preferences.find(customer_id, deadline)))
 
 
 @router.put("/notifications/preferences/{customerId}", response_model=PreferencesBody, responses=EVERY_ROUTE_SAYS)
@@ -205,7 +207,7 @@ async def put_preferences(
     api, asked = _api(request), operation("preferences", idempotency_key, customer_id, body.canonical())
     opted_out = body.opt_outs()
     return _preferences(
-        await api.answer(lambda deadline: api.store.set_preferences(customer_id, opted_out, asked, deadline))
+        await api.answer(lambda deadline: api.preferences.replace(customer_id, opted_out, asked, deadline))
     )
 
 

@@ -22,6 +22,7 @@ from lakeproof.shop.notification.incoming import TOPICS
 from lakeproof.shop.notification.limiter import Limiter
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import Channel
+from lakeproof.shop.notification.preference_store import PreferenceStore
 from lakeproof.shop.notification.providers import MailProvider, Provider, WebhookProvider
 from lakeproof.shop.notification.sender import Retries, Sender, Worker
 from lakeproof.shop.notification.store import NotificationStore
@@ -113,7 +114,11 @@ class Works:
         )
         self._working = Background({})
         self.api = NotificationApi(
-            NotificationStore(pool, metrics), self._for_callers, shop.request_seconds, self._worker.wake
+            NotificationStore(pool, metrics),
+            PreferenceStore(pool, metrics),
+            self._for_callers,
+            shop.request_seconds,
+            self._worker.wake,
         )
 
     def start(self) -> None:

@@ -7,8 +7,21 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Literal
+
+from lakeproof.shop.database.errors import SaidNo
 
 ANY = "*"
+
+Why = Literal["not_found", "key_reused", "not_allowed", "being_sent"]
+
+
+class NotificationRefused(SaidNo):
+    """The service's own rules say no."""
+
+    def __init__(self, why: Why, message: str) -> None:
+        self.why: Why = why
+        super().__init__(message)
 
 
 class Channel(StrEnum):

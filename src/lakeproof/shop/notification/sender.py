@@ -16,9 +16,8 @@ from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.notification.claims import Claims, Look
 from lakeproof.shop.notification.limiter import Limiter
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import DropReason, Notification, Status
+from lakeproof.shop.notification.models import DropReason, Notification, NotificationRefused, Status
 from lakeproof.shop.notification.providers import Delivery, Provider, ProviderFailed
-from lakeproof.shop.notification.store import NotificationRefused
 from lakeproof.shop.traces import trace_id
 
 logger = logging.getLogger(__name__)

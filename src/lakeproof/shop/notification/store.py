@@ -1,30 +1,21 @@
-"""Notifications and preferences in PostgreSQL: what callers make, read, fail and prefer.
+"""Notifications in PostgreSQL: what callers make, read and fail.
 
 Every change is one transaction: the row, the message for others, the caller's key. Sending is in claims.py.
 """
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
-
-import orjson
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.shop.database.errors import Duplicate
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, Row, execute
-from lakeproof.shop.notification.events import (
-    INSERT_OPERATION,
-    NOTE_OPERATION,
-    RECORD_CHANGE,
-    SELECT_OPERATION,
-    Operation,
-)
+from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import Notification, OptOut, Preferences, iso
+from lakeproof.shop.notification.models import Notification, NotificationRefused, iso
+from lakeproof.shop.notification.operations import INSERT_OPERATION, Operation, subject_of, take_key
 from lakeproof.shop.notification.requests import BatchRequest, CreateRequest
 from lakeproof.shop.outbox import Event, add_event
 from lakeproof.shop.traces import trace_id
@@ -70,23 +61,6 @@ WITH changed AS (
     + RECORD_CHANGE.format(type="'notification.failed'")
     + " SELECT * FROM changed"
 )
-_PREFERENCES = "SELECT opted_out, version, updated_at FROM preferences WHERE customer_id = $1"
-_SET_PREFERENCES = """
-INSERT INTO preferences (customer_id, opted_out, version, updated_at) VALUES ($1, $2::jsonb, 1, clock_timestamp())
-ON CONFLICT (customer_id) DO UPDATE SET opted_out = EXCLUDED.opted_out, version = preferences.version + 1,
-    updated_at = GREATEST(EXCLUDED.updated_at, preferences.updated_at)
-RETURNING opted_out, version, updated_at
-"""
-
-Why = Literal["not_found", "key_reused", "not_allowed", "being_sent"]
-
-
-class NotificationRefused(SaidNo):
-    """The service's own rules say no."""
-
-    def __init__(self, why: Why, message: str) -> None:
-        self.why: Why = why
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +84,7 @@ class Batch:
 
 
 class NotificationStore:
-    """What callers do with notifications and preferences."""
+    """What callers do with notifications."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
         self._metrics = metrics
@@ -224,7 +198,7 @@ class NotificationStore:
             rows = await connection.fetch(_LOCK, notification_id)
             if not rows:
                 raise NotificationRefused("not_found", f"no notification {notification_id}")
-            replayed = await self._take_key(connection, operation, str(notification_id))
+            replayed = await take_key(connection, operation, str(notification_id), self._metrics)
             status = rows[0]["status"]
             if replayed or (status == "failed" and rows[0]["due_at"] is None):
                 return Changed(notification_of(rows[0]), replayed=replayed, acted=False)
@@ -249,70 +223,17 @@ class NotificationStore:
 
         async def work(connection: Connection) -> bool:
             await connection.execute("BEGIN")
-            return await self._take_key(connection, operation, subject)
+            return await take_key(connection, operation, subject, self._metrics)
 
         return await self._attempts.transact(work, deadline)
 
-    async def preferences(self, customer_id: int, deadline: Deadline) -> Preferences:
-        """A customer's preferences; those of one who set none are empty."""
-
-        async def read(connection: Connection) -> Preferences:
-            return _preferences(customer_id, await connection.fetch(_PREFERENCES, customer_id))
-
-        return await self._attempts.run(read, deadline)
-
-    async def set_preferences(
-        self, customer_id: int, opted_out: tuple[OptOut, ...], operation: Operation, deadline: Deadline
-    ) -> Preferences:
-        """Replace a customer's opt-outs; nothing happens where they are the same, or the key was used for it before.
-
-        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
-        """
-
-        async def work(connection: Connection) -> tuple[Preferences, bool, bool]:
-            await connection.execute("BEGIN")
-            before = _preferences(customer_id, await connection.fetch(f"{_PREFERENCES} FOR UPDATE", customer_id))
-            replayed = await self._take_key(connection, operation, str(customer_id))
-            if replayed or (before.opted_out == opted_out and before.version > 0):
-                return before, False, False
-            texts = [str(one) for one in opted_out]
-            rows = await connection.fetch(_SET_PREFERENCES, customer_id, orjson.dumps(texts).decode())
-            data = {"customer_id": customer_id, "opted_out": texts, "version": rows[0]["version"]}
-            await add_event(connection, Event("preferences", str(customer_id), "preferences.changed", data))
-            return _preferences(customer_id, rows), True, bool(set(opted_out) - set(before.opted_out))
-
-        after, changed, opted_out_of_more = await self._attempts.transact(work, deadline)
-        if changed:
-            self._metrics.preference_updates.inc()
-        if opted_out_of_more:
-            self._metrics.opt_outs.inc()
-        return after
-
-    async def _take_key(self, connection: Connection, operation: Operation, subject: str) -> bool:
-        """Note the key within the transaction. True: it was noted before, for the same."""
-        if operation.key is None:
-            return False
-        if await connection.fetch(NOTE_OPERATION, operation.key, subject, operation.digest):
-            return False
-        _require_same(operation, await connection.fetch(SELECT_OPERATION, operation.key))
-        self._metrics.replays.inc()
-        return True
-
     async def _made_before(self, operation: Operation, deadline: Deadline) -> uuid.UUID:
         async def read(connection: Connection) -> uuid.UUID:
-            return uuid.UUID(_require_same(operation, await connection.fetch(SELECT_OPERATION, operation.key)))
+            return uuid.UUID(await subject_of(connection, operation))
 
         made = await self._attempts.run(read, deadline)
         self._metrics.replays.inc()
         return made
-
-
-def _require_same(operation: Operation, done: Sequence[Row]) -> str:
-    if not done:
-        raise DatabaseRefused("a unique key exists already that is not the caller's")
-    if bytes(done[0]["digest"]) != operation.digest:
-        raise NotificationRefused("key_reused", f"the key {operation.key} was used for another request")
-    return str(done[0]["subject_id"])
 
 
 def notification_of(row: Row) -> Notification:
@@ -335,10 +256,3 @@ def notification_of(row: Row) -> Notification:
         updated_at=iso(row["updated_at"]),
         sent_at=None if row["sent_at"] is None else iso(row["sent_at"]),
     )
-
-
-def _preferences(customer_id: int, rows: Sequence[Row]) -> Preferences:
-    if not rows:
-        return Preferences(customer_id, (), 0, None)
-    opted_out = tuple(OptOut.from_text(text) for text in orjson.loads(rows[0]["opted_out"]))
-    return Preferences(customer_id, opted_out, rows[0]["version"], iso(rows[0]["updated_at"]))

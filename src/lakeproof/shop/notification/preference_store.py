@@ -1,0 +1,72 @@
+"""What customers do not want, in PostgreSQL. As everywhere here, a change is one transaction with message and key."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.database.attempts import Attempts
+from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.shop.notification.metrics import NotificationMetrics
+from lakeproof.shop.notification.models import OptOut, Preferences, iso
+from lakeproof.shop.notification.operations import Operation, take_key
+from lakeproof.shop.outbox import Event, add_event
+
+_FIND = "SELECT opted_out, version, updated_at FROM preferences WHERE customer_id = $1"
+_REPLACE = """
+INSERT INTO preferences (customer_id, opted_out, version, updated_at) VALUES ($1, $2::jsonb, 1, clock_timestamp())
+ON CONFLICT (customer_id) DO UPDATE SET opted_out = EXCLUDED.opted_out, version = preferences.version + 1,
+    updated_at = GREATEST(EXCLUDED.updated_at, preferences.updated_at)
+RETURNING opted_out, version, updated_at
+"""
+
+
+class PreferenceStore:
+    """What callers read and set of preferences."""
+
+    def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
+        self._metrics = metrics
+        self._attempts = Attempts(pool, metrics.database, execute)
+
+    async def find(self, customer_id: int, deadline: Deadline) -> Preferences:
+        """A customer's preferences; those of one who set none are empty."""
+
+        async def read(connection: Connection) -> Preferences:
+            return _preferences(customer_id, await connection.fetch(_FIND, customer_id))
+
+        return await self._attempts.run(read, deadline)
+
+    async def replace(
+        self, customer_id: int, opted_out: tuple[OptOut, ...], operation: Operation, deadline: Deadline
+    ) -> Preferences:
+        """Replace a customer's opt-outs; nothing happens where they are the same, or the key was used for it before.
+
+        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
+        """
+
+        async def work(connection: Connection) -> tuple[Preferences, bool, bool]:
+            await connection.execute("BEGIN")
+            before = _preferences(customer_id, await connection.fetch(f"{_FIND} FOR UPDATE", customer_id))
+            replayed = await take_key(connection, operation, str(customer_id), self._metrics)
+            if replayed or (before.opted_out == opted_out and before.version > 0):
+                return before, False, False
+            texts = [str(one) for one in opted_out]
+            rows = await connection.fetch(_REPLACE, customer_id, orjson.dumps(texts).decode())
+            data = {"customer_id": customer_id, "opted_out": texts, "version": rows[0]["version"]}
+            await add_event(connection, Event("preferences", str(customer_id), "preferences.changed", data))
+            return _preferences(customer_id, rows), True, bool(set(opted_out) - set(before.opted_out))
+
+        after, changed, opted_out_of_more = await self._attempts.transact(work, deadline)
+        if changed:
+            self._metrics.preference_updates.inc()
+        if opted_out_of_more:
+            self._metrics.opt_outs.inc()
+        return after
+
+
+def _preferences(customer_id: int, rows: Sequence[Row]) -> Preferences:
+    if not rows:
+        return Preferences(customer_id, (), 0, None)
+    opted_out = tuple(OptOut.from_text(text) for text in orjson.loads(rows[0]["opted_out"]))
+    return Preferences(customer_id, opted_out, rows[0]["version"], iso(rows[0]["updated_at"]))
