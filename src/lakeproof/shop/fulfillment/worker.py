@@ -13,7 +13,6 @@ copy away. A label that lies under ready/ and is gone from pending/ was moved by
 """
 
 import asyncio
-import contextlib
 import logging
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,6 +24,7 @@ from lakeproof.shop.fulfillment.label_store import LabelLook, LabelStore, StoreD
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.models import State
 from lakeproof.shop.traces import traced
+from lakeproof.shop.wakeable import Wakeable
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class _Overtaken(Exception):
     """The row is not as it was claimed: a caller changed it, or the lease ran out."""
 
 
-class LabelWorker:
+class LabelWorker(Wakeable):
     """`run` until `stop`. `look_seconds`: between two looks for work where nobody wakes it."""
 
     def __init__(
@@ -62,35 +62,20 @@ class LabelWorker:
         look_seconds: float,
         crash_after: Step | None = None,
     ) -> None:
+        super().__init__()
         self._claims, self._labels, self._metrics = claims, labels, metrics
         self._look_seconds, self._crash_after = look_seconds, crash_after
-        self._woken, self._stopping = asyncio.Event(), False
         self._down_in_a_row = 0
         self.problem = ""
 
-    def wake(self) -> None:
-        """There is something new: look at once."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """End after the steps that are under way."""
-        self._stopping = True
-        self._woken.set()
-
     async def run(self) -> None:
         """Work until stopped; trouble is counted, told in `problem`, and tried again."""
-        while not self._stopping:
+        while not self.stopping:
             taken = await self._round()
             if self._down_in_a_row:
-                await self._pause(min(DOWN_PAUSE_SECONDS, 0.25 * 2 ** min(self._down_in_a_row, 6)))
+                await self.pause(min(DOWN_PAUSE_SECONDS, 0.25 * 2 ** min(self._down_in_a_row, 6)))
             elif not taken:
-                await self._pause(self._look_seconds)
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        self._woken.clear()
+                await self.pause(self._look_seconds)
 
     async def _round(self) -> int:
         """One look for work, and the work; the number of rows taken."""

@@ -24,8 +24,9 @@ from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import Channel
 from lakeproof.shop.notification.preference_store import PreferenceStore
 from lakeproof.shop.notification.providers import MailProvider, Provider, WebhookProvider
-from lakeproof.shop.notification.sender import Retries, Sender, Worker
+from lakeproof.shop.notification.sender import Retries, Sender
 from lakeproof.shop.notification.store import NotificationStore
+from lakeproof.shop.notification.worker import Worker
 from lakeproof.shop.outbox import RELAY_SECONDS, OutboxRelay, relaying
 from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import NotificationSettings, ShopSettings

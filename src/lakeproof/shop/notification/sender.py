@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.shop.database.errors import SaidNo
 from lakeproof.shop.notification.claims import Claims, Look
 from lakeproof.shop.notification.limiter import Limiter
 from lakeproof.shop.notification.metrics import NotificationMetrics
@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 PAUSE_MAX_SECONDS = 600.0
 END_SECONDS = 5.0  # to write down what became of a delivery, whatever was left of the caller's time
-SWEEP_SECONDS = 600.0
 _OPEN = (Status.PENDING, Status.FAILED)
 
 
@@ -167,72 +166,3 @@ class Sender:
             extra={"notification_id": str(one.id), "channel": one.channel, "reason": str(failure), "again_in": pause},
         )
         raise DeliveryFailed(str(failure), unclear=failure.unclear, due_at=failed.due_at if failed else None)
-
-
-class Worker:
-    """Sends what is due: batches, what events called for, failed tries, and what a dead sender left behind."""
-
-    def __init__(self, claims: Claims, sender: Sender, *, look_seconds: float, at_once: int, batch: int) -> None:
-        self._claims, self._sender = claims, sender
-        self._look_seconds, self._batch = look_seconds, batch
-        self._slots = asyncio.Semaphore(at_once)
-        self._woken = asyncio.Event()
-        self._stopping = False
-        self.problem = ""
-
-    def wake(self) -> None:
-        """There is something due."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """End after what is under way."""
-        self._stopping = True
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Look and send until stopped; trouble is told in `problem`, and tried again."""
-        swept = time.monotonic()
-        while not self._stopping:
-            taken = 0
-            try:
-                taken = await self._send_due()
-                self.problem = ""
-                if time.monotonic() - swept > SWEEP_SECONDS:
-                    await self._claims.sweep(Deadline(END_SECONDS))
-                    swept = time.monotonic()
-            except (DatabaseTrouble, SaidNo) as error:
-                if not self.problem:
-                    logger.warning("the worker waits", extra={"reason": str(error)})
-                self.problem = str(error) or type(error).__name__
-            if taken < self._batch and not self._stopping:
-                await self._pause()
-
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(self._look_seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
-        self._woken.clear()
-
-    async def _send_due(self) -> int:
-        token = uuid.uuid4()
-        lease = Deadline(self._claims.lease_seconds)
-        due = await self._claims.claim_due(token, self._batch, Deadline(END_SECONDS))
-        await asyncio.gather(*(self._send(look, token, lease) for look in due))
-        return len(due)
-
-    async def _send(self, look: Look, token: uuid.UUID, lease: Deadline) -> None:
-        """One; what goes wrong with it is its own, and the claim that stays ends by itself."""
-        async with self._slots:
-            trace_id.set(look.trace_id)  # each runs in a task of its own
-            if self._stopping or lease.left < lease.seconds / 2:
-                return  # whoever finds the lease over takes it
-            try:
-                await self._sender.send_claimed(look, token, Deadline(END_SECONDS))
-            except (DeliveryFailed, NotificationRefused):
-                return  # written down by the sender, or somebody else's by now
-            except (DatabaseTrouble, SaidNo) as error:
-                logger.warning(
-                    "its claim stays", extra={"notification_id": str(look.notification.id), "reason": str(error)}
-                )
