@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 from fastapi import FastAPI, Response
-from tests.shop.fulfillment.doubles import FakeClaims, FakeLabels, Fate
+from tests.shop.fulfillment.doubles import FakeLabels, FakeLeases, Fate
 from tests.shop.notification.test_consumer import Written, event, order_paid
 
 from lakeproof.shop import gate
@@ -83,10 +83,10 @@ async def test_a_read_that_went_well_is_told_only_where_it_was_slow_or_everythin
 
 
 async def test_a_label_s_way_is_told_under_the_trace_of_its_request(log: Lines) -> None:
-    claims, labels = FakeClaims(Fate()), FakeLabels(Fate())
-    worker = LabelWorker(claims, labels, FulfillmentMetrics(), look_seconds=0.01)  # type: ignore[arg-type]
+    leases, labels = FakeLeases(Fate()), FakeLabels(Fate())
+    worker = LabelWorker(leases, labels, FulfillmentMetrics(), look_seconds=0.01)  # type: ignore[arg-type]
     running = asyncio.create_task(worker.run())
-    while claims.row.has_work:
+    while leases.row.has_work:
         await asyncio.sleep(0.01)
     worker.stop()
     await running

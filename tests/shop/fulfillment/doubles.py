@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from lakeproof.shop.fulfillment.claims import Claim
 from lakeproof.shop.fulfillment.label import Label, make_label
 from lakeproof.shop.fulfillment.label_store import LabelLook
+from lakeproof.shop.fulfillment.leases import Lease
 from lakeproof.shop.fulfillment.models import State
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -33,41 +33,41 @@ class Fate:
         return self.calls == self.at and after is self.after
 
 
-class FakeClaims:
+class FakeLeases:
     """One row. `leased` says that a worker holds it."""
 
     def __init__(self, fate: Fate, state: State = State.REQUESTED, hold_until: datetime | None = None) -> None:
         self.fate, self.now, self.leased, self.due_at = fate, NOW, False, NOW
-        self.row = Claim(7, 1, state, LABEL, hold_until, 0, 1, True, NOW, "t-7")
+        self.row = Lease(7, 1, state, LABEL, hold_until, 0, 1, True, NOW, "t-7")
         self.events: list[State] = []
 
-    async def take(self, limit: int) -> list[Claim]:
+    async def take(self, limit: int) -> list[Lease]:
         if self.leased or not self.row.has_work or self.due_at > self.now:
             return []
         self.leased = True
         self.row = replace(self.row, now=self.now)
         return [self.row]
 
-    async def advance(self, claim: Claim, state: State) -> Claim | None:
+    async def advance(self, lease: Lease, state: State) -> Lease | None:
         if self.fate.strikes(after=False):
             raise Killed
         held = self.row.hold_until is not None and self.row.hold_until > self.now
-        if not self._is(claim) or (state is State.LABEL_READY and held):
+        if not self._is(lease) or (state is State.LABEL_READY and held):
             return None
-        self.row = replace(claim, state=state, version=claim.version + 1, has_work=state is not State.SHIPPED)
+        self.row = replace(lease, state=state, version=lease.version + 1, has_work=state is not State.SHIPPED)
         self.events.append(state)
         self.leased = state is not State.SHIPPED
         if self.fate.strikes(after=True):
             raise Killed
         return self.row
 
-    async def hold_as_found(self, claim: Claim, until: datetime) -> bool:
+    async def hold_as_found(self, lease: Lease, until: datetime) -> bool:
         self.row, self.due_at, self.leased = replace(self.row, hold_until=until), until, False
         return True
 
-    async def release(self, claim: Claim, due_at: datetime | None = None, problem: str | None = None) -> bool:
+    async def release(self, lease: Lease, due_at: datetime | None = None, problem: str | None = None) -> bool:
         self.leased = False
-        if self._is(claim):
+        if self._is(lease):
             self.due_at = due_at or self.due_at
         return True
 
@@ -75,8 +75,8 @@ class FakeClaims:
         if self.row.state in (State.SHIPPED, State.CANCELLED):
             self.row = replace(self.row, has_work=True)
 
-    async def cleared(self, claim: Claim) -> bool:
-        if self._is(claim):
+    async def cleared(self, lease: Lease) -> bool:
+        if self._is(lease):
             self.row, self.leased = replace(self.row, has_work=False), False
         return not self.row.has_work
 
@@ -84,8 +84,8 @@ class FakeClaims:
         self.row = replace(self.row, version=self.row.version + 1, has_work=True, **values)  # type: ignore[arg-type]
         self.due_at = self.now
 
-    def _is(self, claim: Claim) -> bool:
-        return claim.version == self.row.version
+    def _is(self, lease: Lease) -> bool:
+        return lease.version == self.row.version
 
 
 @dataclass

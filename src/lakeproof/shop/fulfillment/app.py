@@ -17,8 +17,8 @@ from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
 from lakeproof.shop.fulfillment.api import FulfillmentApi, router
 from lakeproof.shop.fulfillment.backlog import Backlog
-from lakeproof.shop.fulfillment.claims import Claims
 from lakeproof.shop.fulfillment.label_store import LabelStore
+from lakeproof.shop.fulfillment.leases import Leases
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.store import FulfillmentStore
 from lakeproof.shop.fulfillment.worker import LabelWorker, Step
@@ -64,12 +64,12 @@ def create_app(shop: ShopSettings, own: FulfillmentSettings, around: Surrounding
         metrics.database.watch(pool)
         labels = LabelStore(around.object_store, own.store_seconds)
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        claims = Claims(working, metrics, owner, own.lease_seconds, shop.request_seconds)
+        leases = Leases(working, metrics, owner, own.lease_seconds, shop.request_seconds)
         crash_after = Step(own.crash_after) if own.crash_after else None
-        worker = LabelWorker(claims, labels, metrics, look_seconds=own.look_seconds, crash_after=crash_after)
+        worker = LabelWorker(leases, labels, metrics, look_seconds=own.look_seconds, crash_after=crash_after)
         app.state.fulfillments = FulfillmentApi(FulfillmentStore(pool, metrics), shop.request_seconds, worker.wake)
         labelling = Background({"label worker": worker.run()})
-        counting = Background({"backlog": Backlog(working, labels, claims, metrics).run()})
+        counting = Background({"backlog": Backlog(working, labels, leases, metrics).run()})
 
         async def ask_worker() -> str:
             return labelling.ended or counting.ended or relay.ended

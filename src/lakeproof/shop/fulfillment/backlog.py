@@ -17,9 +17,9 @@ from lakeproof.shop.database.attempts import Attempts
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, execute
-from lakeproof.shop.fulfillment.claims import Claims
 from lakeproof.shop.fulfillment.label import PENDING
 from lakeproof.shop.fulfillment.label_store import LabelStore, ListedLabel, StoreDown, StoreRefused
+from lakeproof.shop.fulfillment.leases import Leases
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 
 logger = logging.getLogger(__name__)
@@ -70,10 +70,10 @@ class Backlog:
     """Reads both sides again and again into the metrics. A side that does not answer keeps its last count."""
 
     def __init__(
-        self, pool: ConnectionPool[Connection], labels: LabelStore, claims: Claims, metrics: FulfillmentMetrics
+        self, pool: ConnectionPool[Connection], labels: LabelStore, leases: Leases, metrics: FulfillmentMetrics
     ) -> None:
         self._attempts = Attempts(pool, metrics.database, execute)
-        self._labels, self._claims, self._metrics = labels, claims, metrics
+        self._labels, self._leases, self._metrics = labels, leases, metrics
         self._known, self._others = Waiting(), Waiting()
         self._holds: dict[tuple[str, str], datetime | None] = {}  # by key and etag
         self._leftovers: frozenset[int] = frozenset()
@@ -143,5 +143,5 @@ class Backlog:
             found for found, (status, has_work) in states.items() if status not in _OPEN and not has_work
         )
         if done & self._leftovers:
-            await self._claims.look_again(sorted(done & self._leftovers))
+            await self._leases.look_again(sorted(done & self._leftovers))
         self._leftovers = done

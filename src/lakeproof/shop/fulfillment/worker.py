@@ -1,15 +1,15 @@
 """Brings labels from a request to the carrier: pending/ → ready/ → shipped.
 
 Every step may be done twice, by two workers, and be cut off anywhere: what it does in the object store gives the same
-objects again, and what it did counts only once the database has written it down, under the lease of the claim.
+objects again, and what it did counts only once the database has written it down, under its lease.
 
     requested      write the label under pending/                     → label_pending
     label_pending  hold over? copy to ready/, read it back            → label_ready
     label_ready    read it back, delete the one under pending/        → shipped, with the event status.shipped
     cancelled      delete both
 
-A held label is never under ready/: a hold that comes while it is copied is found at the next claim, which takes the
-copy away. A label that lies under ready/ and is gone from pending/ was moved by hand: taken as it is, if it is right.
+A held label is never under ready/: a hold that comes while it is copied is found when the row is taken next, and the
+copy goes. A label that lies under ready/ and is gone from pending/ was moved by hand: taken as it is, if it is right.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from enum import StrEnum
 
 from lakeproof.shop.crash import crash
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
-from lakeproof.shop.fulfillment.claims import Claim, Claims
 from lakeproof.shop.fulfillment.label_store import LabelLook, LabelStore, StoreDown, StoreRefused
+from lakeproof.shop.fulfillment.leases import Lease, Leases
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.models import State
 from lakeproof.shop.traces import traced
@@ -47,7 +47,7 @@ class Step(StrEnum):
 
 
 class _Overtaken(Exception):
-    """The row is not as it was claimed: a caller changed it, or the lease ran out."""
+    """The row is not as it was taken: a caller changed it, or the lease ran out."""
 
 
 class LabelWorker(Wakeable):
@@ -55,7 +55,7 @@ class LabelWorker(Wakeable):
 
     def __init__(
         self,
-        claims: Claims,
+        leases: Leases,
         labels: LabelStore,
         metrics: FulfillmentMetrics,
         *,
@@ -63,7 +63,7 @@ class LabelWorker(Wakeable):
         crash_after: Step | None = None,
     ) -> None:
         super().__init__()
-        self._claims, self._labels, self._metrics = claims, labels, metrics
+        self._leases, self._labels, self._metrics = leases, labels, metrics
         self._look_seconds, self._crash_after = look_seconds, crash_after
         self._down_in_a_row = 0
         self.problem = ""
@@ -80,21 +80,21 @@ class LabelWorker(Wakeable):
     async def _round(self) -> int:
         """One look for work, and the work; the number of rows taken."""
         try:
-            claimed = await self._claims.take(BATCH)
+            taken = await self._leases.take(BATCH)
         except (DatabaseTrouble, SaidNo) as error:
             self._down("database", f"the database: {error}")
             return 0
-        if not claimed:
+        if not taken:
             self._down_in_a_row, self.problem = 0, ""
             return 0
         self._crash(Step.CLAIMED)
-        downs = await asyncio.gather(*(self._do(claim) for claim in claimed))
+        downs = await asyncio.gather(*(self._do(lease) for lease in taken))
         troubles = [down for down in downs if down]
         if troubles:
             self._down(*troubles[0])
         else:
             self._down_in_a_row, self.problem = 0, ""
-        return len(claimed)
+        return len(taken)
 
     def _down(self, kind: str, problem: str) -> None:
         self._metrics.worker_troubles.labels(kind).inc()
@@ -103,121 +103,121 @@ class LabelWorker(Wakeable):
             logger.warning("labels wait", extra={"kind": kind, "reason": problem})
         self.problem = problem
 
-    async def _do(self, claim: Claim) -> tuple[str, str] | None:
+    async def _do(self, lease: Lease) -> tuple[str, str] | None:
         """All the steps that one row can take now, in the trace of its request; what is down, where something is."""
-        with traced(claim.trace_id):
-            return await self._do_traced(claim)
+        with traced(lease.trace_id):
+            return await self._do_traced(lease)
 
-    async def _do_traced(self, claim: Claim) -> tuple[str, str] | None:
+    async def _do_traced(self, lease: Lease) -> tuple[str, str] | None:
         try:
             try:
-                await self._steps(claim)
+                await self._steps(lease)
             except _Overtaken:
                 self._metrics.worker_troubles.labels("overtaken").inc()
-                await self._claims.release(claim)
-                await self._claims.look_again([claim.id])  # what we did last may have come too late
+                await self._leases.release(lease)
+                await self._leases.look_again([lease.id])  # what we did last may have come too late
             except StoreDown as error:
-                await self._claims.release(claim, problem=str(error))
+                await self._leases.release(lease, problem=str(error))
                 return "store_down", f"the object store: {error}"
             except StoreRefused as error:
                 self._metrics.worker_troubles.labels("store_refused").inc()
-                pause = timedelta(seconds=min(REFUSED_PAUSE_SECONDS, 2.0 ** min(claim.attempts, 10)))
-                logger.warning("a label waits", extra={"fulfillment": claim.id, "reason": str(error)})
-                await self._claims.release(claim, claim.now + pause, str(error))
+                pause = timedelta(seconds=min(REFUSED_PAUSE_SECONDS, 2.0 ** min(lease.attempts, 10)))
+                logger.warning("a label waits", extra={"fulfillment": lease.id, "reason": str(error)})
+                await self._leases.release(lease, lease.now + pause, str(error))
         except (DatabaseTrouble, SaidNo) as error:  # the lease ends by itself
             return "database", f"the database: {error}"
         return None
 
-    async def _steps(self, claim: Claim) -> None:
-        while claim.state in (State.REQUESTED, State.LABEL_PENDING, State.LABEL_READY):
-            after = await self._next(claim)
+    async def _steps(self, lease: Lease) -> None:
+        while lease.state in (State.REQUESTED, State.LABEL_PENDING, State.LABEL_READY):
+            after = await self._next(lease)
             if after is None:
                 return
-            claim = after
-        if claim.state is State.CANCELLED:
-            await self._clear(claim)
-        elif claim.state in (State.SHIPPED, State.RETURNED) and claim.has_work:
-            await self._tidy(claim)
+            lease = after
+        if lease.state is State.CANCELLED:
+            await self._clear(lease)
+        elif lease.state in (State.SHIPPED, State.RETURNED) and lease.has_work:
+            await self._tidy(lease)
 
-    async def _next(self, claim: Claim) -> Claim | None:
+    async def _next(self, lease: Lease) -> Lease | None:
         """One step on; None: held, and given back until then."""
-        if claim.state is State.REQUESTED:
-            return await self._write(claim)
-        if claim.state is State.LABEL_PENDING:
-            return await self._move(claim)
-        return await self._ship(claim)
+        if lease.state is State.REQUESTED:
+            return await self._write(lease)
+        if lease.state is State.LABEL_PENDING:
+            return await self._move(lease)
+        return await self._ship(lease)
 
-    async def _write(self, claim: Claim) -> Claim:
-        await self._labels.put_pending(claim.label, claim.hold_until, claim.hold_version)
+    async def _write(self, lease: Lease) -> Lease:
+        await self._labels.put_pending(lease.label, lease.hold_until, lease.hold_version)
         self._crash(Step.LABEL_WRITTEN)
-        after = await self._advance(claim, State.LABEL_PENDING)
+        after = await self._advance(lease, State.LABEL_PENDING)
         self._crash(Step.PENDING_RECORDED)
         return after
 
-    async def _move(self, claim: Claim) -> Claim | None:
-        look = await self._labels.look_pending(claim.label)
-        if look is None and not claim.is_held and await self._labels.is_ready(claim.label):
-            return await self._advance(claim, State.LABEL_READY)
-        if look is None or not _is_of(claim, look):
-            await self._labels.put_pending(claim.label, claim.hold_until, claim.hold_version)
+    async def _move(self, lease: Lease) -> Lease | None:
+        look = await self._labels.look_pending(lease.label)
+        if look is None and not lease.is_held and await self._labels.is_ready(lease.label):
+            return await self._advance(lease, State.LABEL_READY)
+        if look is None or not _is_of(lease, look):
+            await self._labels.put_pending(lease.label, lease.hold_until, lease.hold_version)
             look = None
-        held_until = claim.hold_until
-        if look is not None and look.hold_until is not None and look.hold_until > (held_until or claim.now):
+        held_until = lease.hold_until
+        if look is not None and look.hold_until is not None and look.hold_until > (held_until or lease.now):
             held_until = look.hold_until
-        if held_until is not None and held_until > claim.now:
-            await self._hold(claim, held_until)
+        if held_until is not None and held_until > lease.now:
+            await self._hold(lease, held_until)
             return None
-        await self._labels.copy_to_ready(claim.label)
+        await self._labels.copy_to_ready(lease.label)
         self._crash(Step.LABEL_COPIED)
-        if not await self._labels.is_ready(claim.label):
+        if not await self._labels.is_ready(lease.label):
             raise StoreRefused("the copy under ready/ is not the label that was written")
-        after = await self._advance(claim, State.LABEL_READY)
+        after = await self._advance(lease, State.LABEL_READY)
         self._crash(Step.READY_RECORDED)
         return after
 
-    async def _hold(self, claim: Claim, until: datetime) -> None:
-        await self._labels.delete_ready(claim.label)  # a copy that a hold overtook
+    async def _hold(self, lease: Lease, until: datetime) -> None:
+        await self._labels.delete_ready(lease.label)  # a copy that a hold overtook
         kept = await (
-            self._claims.release(claim, until)
-            if until == claim.hold_until
-            else self._claims.hold_as_found(claim, until)
+            self._leases.release(lease, until)
+            if until == lease.hold_until
+            else self._leases.hold_as_found(lease, until)
         )
         if not kept:
             raise _Overtaken
 
-    async def _ship(self, claim: Claim) -> Claim:
-        await self._make_ready(claim)
+    async def _ship(self, lease: Lease) -> Lease:
+        await self._make_ready(lease)
         self._crash(Step.PENDING_DELETED)
-        after = await self._advance(claim, State.SHIPPED)
+        after = await self._advance(lease, State.SHIPPED)
         self._crash(Step.SHIPPED_RECORDED)
         return after
 
-    async def _tidy(self, claim: Claim) -> None:
+    async def _tidy(self, lease: Lease) -> None:
         """A worker that was late left something under pending/."""
-        await self._make_ready(claim)
-        if not await self._claims.cleared(claim):
+        await self._make_ready(lease)
+        if not await self._leases.cleared(lease):
             raise _Overtaken
 
-    async def _make_ready(self, claim: Claim) -> None:
+    async def _make_ready(self, lease: Lease) -> None:
         """The label is under ready/, whole, and nothing is under pending/."""
-        if not await self._labels.is_ready(claim.label):
-            await self._labels.put_ready(claim.label)
-            if not await self._labels.is_ready(claim.label):
+        if not await self._labels.is_ready(lease.label):
+            await self._labels.put_ready(lease.label)
+            if not await self._labels.is_ready(lease.label):
                 raise StoreRefused("what is under ready/ is not the label that was written")
-        await self._labels.delete_pending(claim.label)
+        await self._labels.delete_pending(lease.label)
 
-    async def _clear(self, claim: Claim) -> None:
-        await self._labels.delete_ready(claim.label)
-        await self._labels.delete_pending(claim.label)
+    async def _clear(self, lease: Lease) -> None:
+        await self._labels.delete_ready(lease.label)
+        await self._labels.delete_pending(lease.label)
         self._crash(Step.LABELS_CLEARED)
-        if not await self._claims.cleared(claim):
+        if not await self._leases.cleared(lease):
             raise _Overtaken
 
-    async def _advance(self, claim: Claim, state: State) -> Claim:
-        after = await self._claims.advance(claim, state)
+    async def _advance(self, lease: Lease, state: State) -> Lease:
+        after = await self._leases.advance(lease, state)
         if after is None:
             raise _Overtaken
-        logger.info("a label went on", extra={"fulfillment": claim.id, "status": state.value})
+        logger.info("a label went on", extra={"fulfillment": lease.id, "status": state.value})
         return after
 
     def _crash(self, step: Step) -> None:
@@ -225,10 +225,10 @@ class LabelWorker(Wakeable):
             crash(f"after {step.value}")
 
 
-def _is_of(claim: Claim, look: LabelLook) -> bool:
+def _is_of(lease: Lease, look: LabelLook) -> bool:
     """True where the object is this label, with the hold that the database last decided."""
-    if look.size != len(claim.label.body):
+    if look.size != len(lease.label.body):
         return False
     if look.hold_version is None:  # somebody else wrote it again, with a hold of theirs
         return True
-    return look.sha256 == claim.label.sha256 and look.hold_version >= claim.hold_version
+    return look.sha256 == lease.label.sha256 and look.hold_version >= lease.hold_version

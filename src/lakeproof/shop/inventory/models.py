@@ -21,7 +21,7 @@ def receipt_id(key: str) -> UUID:
 
 
 class State(StrEnum):
-    """Where a reservation's claim on one SKU stands; a receipt of goods has a row of the same shape."""
+    """Where a reservation's line of one SKU stands; a receipt of goods has a row of the same shape."""
 
     HELD = "held"
     SOLD = "sold"
@@ -91,7 +91,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A reservation's claim on one SKU, or a receipt. `op` names the batch that wrote it last."""
+    """A reservation's units of one SKU, or a receipt. `op` names the batch that wrote it last."""
 
     state: State
     quantity: int

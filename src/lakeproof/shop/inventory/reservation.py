@@ -20,7 +20,7 @@ _WORDS: dict[State, ReservationState] = {
 
 @dataclass(frozen=True, slots=True)
 class ReservationLine:
-    """Units of one SKU, and where its claim stands."""
+    """Units of one SKU, and where they stand."""
 
     sku: str
     quantity: int

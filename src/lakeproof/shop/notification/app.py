@@ -14,11 +14,11 @@ from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
 from lakeproof.shop.event_consumer import EventConsumer
 from lakeproof.shop.notification.api import NotificationApi, router
-from lakeproof.shop.notification.claims import Claims
 from lakeproof.shop.notification.consumer import GROUP, EventReader
 from lakeproof.shop.notification.customers import Customers
 from lakeproof.shop.notification.event_store import EventStore
 from lakeproof.shop.notification.incoming import TOPICS
+from lakeproof.shop.notification.leases import Leases
 from lakeproof.shop.notification.limiter import Limiter
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import Channel
@@ -99,13 +99,13 @@ class Works:
         }
         retries = Retries(own.attempts, own.retry_seconds)
 
-        def sender(claims: Claims) -> Sender:
-            return Sender(claims, self._limiter, self._providers, metrics, retries)
+        def sender(leases: Leases) -> Sender:
+            return Sender(leases, self._limiter, self._providers, metrics, retries)
 
-        claims = Claims(working, metrics, own.lease_seconds)
-        self._for_callers = sender(Claims(pool, metrics, own.lease_seconds))
+        leases = Leases(working, metrics, own.lease_seconds)
+        self._for_callers = sender(Leases(pool, metrics, own.lease_seconds))
         self._worker = Worker(
-            claims, sender(claims), look_seconds=own.look_seconds, at_once=AT_ONCE, batch=DUE_AT_ONCE
+            leases, sender(leases), look_seconds=own.look_seconds, at_once=AT_ONCE, batch=DUE_AT_ONCE
         )
         self._customers = Customers(around.orders, shop.request_seconds)
         reader = EventReader(EventStore(working, metrics), self._customers, metrics, self._worker.wake)

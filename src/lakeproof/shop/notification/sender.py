@@ -1,6 +1,6 @@
-"""Sending one notification: opt-outs, the limit, the claim, the provider, and what became of it.
+"""Sending one notification: opt-outs, the limit, the lease, the provider, and what became of it.
 
-A notification is delivered once: one claim at a time, and at each try the Message-ID by which a provider knows a
+A notification is delivered once: one lease at a time, and at each try the Message-ID by which a provider knows a
 repeat. What a provider did not take is due again, each time after twice the pause.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.errors import SaidNo
-from lakeproof.shop.notification.claims import Claims, Look
+from lakeproof.shop.notification.leases import Leases, Look
 from lakeproof.shop.notification.limiter import Limiter
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import DropReason, Notification, NotificationRefused, Status
@@ -62,13 +62,13 @@ class Sender:
 
     def __init__(
         self,
-        claims: Claims,
+        leases: Leases,
         limiter: Limiter,
         providers: Mapping[str, Provider],
         metrics: NotificationMetrics,
         retries: Retries,
     ) -> None:
-        self._claims, self._limiter, self._providers = claims, limiter, providers
+        self._leases, self._limiter, self._providers = leases, limiter, providers
         self._metrics, self._retries = metrics, retries
         self._under_way: set[asyncio.Task[Notification]] = set()
 
@@ -77,12 +77,12 @@ class Sender:
 
         Raises: NotificationRefused (not_found, being_sent), RateLimited, DeliveryFailed, and as `Attempts.run`.
         """
-        look = await self._claims.look(notification_id, deadline)
+        look = await self._leases.look(notification_id, deadline)
         if look is None:
             raise NotificationRefused("not_found", f"no notification {notification_id}")
         if look.notification.status not in _OPEN:
             return look.notification
-        if look.is_claimed:
+        if look.is_leased:
             raise NotificationRefused("being_sent", "somebody else is sending it at this moment")
         token = uuid.uuid4()
         if look.is_opted_out:
@@ -90,13 +90,13 @@ class Sender:
         verdict = await self._limiter.ask(look.notification.customer_id, look.notification.channel, notification_id)
         if not verdict.allowed:
             raise RateLimited(verdict.retry_seconds)
-        claimed = await self._claims.claim(notification_id, token, deadline)
-        if claimed is None:  # somebody was quicker, or the customer has just opted out
+        taken = await self._leases.take(notification_id, token, deadline)
+        if taken is None:  # somebody was quicker, or the customer has just opted out
             return await self._as_it_is(notification_id, deadline)
-        return await self._deliver(claimed, token)
+        return await self._deliver(taken, token)
 
-    async def send_claimed(self, look: Look, token: uuid.UUID, deadline: Deadline) -> None:
-        """Send one that the worker has claimed; over the limit, or not wanted, it is dropped.
+    async def send_taken(self, look: Look, token: uuid.UUID, deadline: Deadline) -> None:
+        """Send one that the worker has taken; over the limit, or not wanted, it is dropped.
 
         Raises: DeliveryFailed, and as `Attempts.run`.
         """
@@ -111,14 +111,14 @@ class Sender:
     async def _dropped(
         self, one: Notification, token: uuid.UUID, reason: DropReason, deadline: Deadline
     ) -> Notification:
-        dropped = await self._claims.drop(one.id, token, reason, deadline)
+        dropped = await self._leases.drop(one.id, token, reason, deadline)
         if dropped is None:
             return await self._as_it_is(one.id, deadline)
         self._metrics.dropped.labels(reason.value).inc()
         return dropped
 
     async def _as_it_is(self, notification_id: uuid.UUID, deadline: Deadline) -> Notification:
-        look = await self._claims.look(notification_id, deadline)
+        look = await self._leases.look(notification_id, deadline)
         if look is not None and look.notification.status not in _OPEN:
             return look.notification
         raise NotificationRefused("being_sent", "somebody else is sending it at this moment")
@@ -151,7 +151,7 @@ class Sender:
             failure = error
         self._metrics.send_latency.observe(time.perf_counter() - started)
         if failure is None:
-            ended = await self._claims.sent(one.id, token, Deadline(END_SECONDS))
+            ended = await self._leases.sent(one.id, token, Deadline(END_SECONDS))
             if ended is None:
                 return await self._as_it_is(one.id, Deadline(END_SECONDS))
             self._metrics.sent.inc()
@@ -160,7 +160,7 @@ class Sender:
         self._metrics.failures.inc()
         self._metrics.tries.labels(one.channel, "failed").inc()
         pause = None if failure.permanent else self._retries.pause_after(one.attempts)
-        failed = await self._claims.failed(one.id, token, str(failure), pause, Deadline(END_SECONDS))
+        failed = await self._leases.failed(one.id, token, str(failure), pause, Deadline(END_SECONDS))
         logger.warning(
             "not delivered",
             extra={"notification_id": str(one.id), "channel": one.channel, "reason": str(failure), "again_in": pause},

@@ -1,6 +1,6 @@
 """Notifications in PostgreSQL: what callers make, read and fail.
 
-Every change is one transaction: the row, the message for others, the caller's key. Sending is in claims.py.
+Every change is one transaction: the row, the message for others, the caller's key. Sending is in leases.py.
 """
 
 import uuid
@@ -48,7 +48,7 @@ FROM notifications WHERE batch_id = $1 GROUP BY status
 """
 _FIND = "SELECT * FROM notifications WHERE id = $1"
 _LOCK = (
-    "SELECT *, claim IS NOT NULL AND due_at > clock_timestamp() AS is_claimed"
+    "SELECT *, claim IS NOT NULL AND due_at > clock_timestamp() AS is_leased"
     " FROM notifications WHERE id = $1 FOR UPDATE"
 )
 _FAIL = (
@@ -202,7 +202,7 @@ class NotificationStore:
             status = rows[0]["status"]
             if replayed or (status == "failed" and rows[0]["due_at"] is None):
                 return Changed(notification_of(rows[0]), replayed=replayed, acted=False)
-            if rows[0]["is_claimed"]:
+            if rows[0]["is_leased"]:
                 raise NotificationRefused("being_sent", "it is being sent at this moment")
             if status not in ("pending", "failed"):
                 raise NotificationRefused("not_allowed", f"cannot fail a notification that is {status}")

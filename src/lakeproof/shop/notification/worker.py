@@ -7,7 +7,7 @@ import uuid
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
-from lakeproof.shop.notification.claims import Claims, Look
+from lakeproof.shop.notification.leases import Leases, Look
 from lakeproof.shop.notification.models import NotificationRefused
 from lakeproof.shop.notification.sender import END_SECONDS, DeliveryFailed, Sender
 from lakeproof.shop.traces import trace_id
@@ -21,9 +21,9 @@ SWEEP_SECONDS = 600.0
 class Worker(Wakeable):
     """Sends what is due: batches, what events called for, failed tries, and what a dead sender left behind."""
 
-    def __init__(self, claims: Claims, sender: Sender, *, look_seconds: float, at_once: int, batch: int) -> None:
+    def __init__(self, leases: Leases, sender: Sender, *, look_seconds: float, at_once: int, batch: int) -> None:
         super().__init__()
-        self._claims, self._sender = claims, sender
+        self._leases, self._sender = leases, sender
         self._look_seconds, self._batch = look_seconds, batch
         self._slots = asyncio.Semaphore(at_once)
         self.problem = ""
@@ -37,7 +37,7 @@ class Worker(Wakeable):
                 taken = await self._send_due()
                 self.problem = ""
                 if time.monotonic() - swept > SWEEP_SECONDS:
-                    await self._claims.sweep(Deadline(END_SECONDS))
+                    await self._leases.sweep(Deadline(END_SECONDS))
                     swept = time.monotonic()
             except (DatabaseTrouble, SaidNo) as error:
                 if not self.problem:
@@ -48,22 +48,22 @@ class Worker(Wakeable):
 
     async def _send_due(self) -> int:
         token = uuid.uuid4()
-        lease = Deadline(self._claims.lease_seconds)
-        due = await self._claims.claim_due(token, self._batch, Deadline(END_SECONDS))
+        lease = Deadline(self._leases.lease_seconds)
+        due = await self._leases.take_due(token, self._batch, Deadline(END_SECONDS))
         await asyncio.gather(*(self._send(look, token, lease) for look in due))
         return len(due)
 
     async def _send(self, look: Look, token: uuid.UUID, lease: Deadline) -> None:
-        """One; what goes wrong with it is its own, and the claim that stays ends by itself."""
+        """One; what goes wrong with it is its own, and the lease that stays ends by itself."""
         async with self._slots:
             trace_id.set(look.trace_id)  # each runs in a task of its own
             if self.stopping or lease.left < lease.seconds / 2:
                 return  # whoever finds the lease over takes it
             try:
-                await self._sender.send_claimed(look, token, Deadline(END_SECONDS))
+                await self._sender.send_taken(look, token, Deadline(END_SECONDS))
             except (DeliveryFailed, NotificationRefused):
                 return  # written down by the sender, or somebody else's by now
             except (DatabaseTrouble, SaidNo) as error:
                 logger.warning(
-                    "its claim stays", extra={"notification_id": str(look.notification.id), "reason": str(error)}
+                    "its lease stays", extra={"notification_id": str(look.notification.id), "reason": str(error)}
                 )

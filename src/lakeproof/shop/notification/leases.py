@@ -1,7 +1,7 @@
 """Who sends a notification: one at a time, under a lease, and what became of it.
 
-Each step is one statement that is safe to repeat: a claim by its token, an end by the claim. A sender that dies
-leaves its claim behind; once the lease is over the worker takes it, and the provider sees the same Message-ID again.
+Each step is one statement that is safe to repeat: a notification is taken by a token, and ended by it. A sender that
+dies leaves its lease behind; once that is over the worker takes it, and the provider sees the same Message-ID again.
 """
 
 import uuid
@@ -25,17 +25,17 @@ _OPTED_OUT = (
 )
 _LOOK = (
     f"SELECT n.*, {_OPTED_OUT.format(n='n')} AS is_opted_out,"
-    " n.claim IS NOT NULL AND n.due_at > clock_timestamp() AS is_claimed FROM notifications n WHERE n.id = $1"
+    " n.claim IS NOT NULL AND n.due_at > clock_timestamp() AS is_leased FROM notifications n WHERE n.id = $1"
 )
-# Repeated with the same token it finds its own claim.
-_CLAIM = f"""
+# Repeated with the same token it finds its own lease, which the column `claim` names.
+_TAKE = f"""
 UPDATE notifications n SET claim = $2, due_at = clock_timestamp() + $3::float8 * interval '1 second',
     attempts = attempts + CASE WHEN claim IS NOT DISTINCT FROM $2 THEN 0 ELSE 1 END
 WHERE id = $1 AND status IN ('pending', 'failed')
     AND (claim IS NULL OR due_at <= clock_timestamp() OR claim = $2) AND NOT {_OPTED_OUT.format(n="n")}
 RETURNING *
 """
-_CLAIM_DUE = f"""
+_TAKE_DUE = f"""
 UPDATE notifications n SET claim = $1, due_at = clock_timestamp() + $2::float8 * interval '1 second',
     attempts = attempts + 1
 WHERE id IN (SELECT id FROM notifications WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT $3
@@ -56,7 +56,7 @@ WITH changed AS (
     + " SELECT * FROM changed"
 )
 _END_MINE = _END.replace("{mine}", "claim = $2")
-_END_UNCLAIMED = _END.replace("{mine}", "(claim IS NULL OR due_at <= clock_timestamp() OR claim = $2)")
+_END_FREE = _END.replace("{mine}", "(claim IS NULL OR due_at <= clock_timestamp() OR claim = $2)")
 _SWEEP = (
     "DELETE FROM consumed_events WHERE event_id IN (SELECT event_id FROM consumed_events"
     f" WHERE at < clock_timestamp() - interval '{CONSUMED_KEPT}' LIMIT 5000)"
@@ -69,12 +69,12 @@ class Look:
 
     notification: Notification
     is_opted_out: bool
-    is_claimed: bool
+    is_leased: bool
     trace_id: str
 
 
-class Claims:
-    """Claims of one process. `lease_seconds`: a claim ends by itself after it."""
+class Leases:
+    """Leases of one process. `lease_seconds`: each ends by itself after it."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics, lease_seconds: float) -> None:
         self._attempts, self.lease_seconds = Attempts(pool, metrics.database, execute), lease_seconds
@@ -82,20 +82,20 @@ class Claims:
     async def look(self, notification_id: uuid.UUID, deadline: Deadline) -> Look | None:
         """None where there is no such notification. Raises: as `Attempts.run`, like all here."""
         rows = await self._fetch(deadline, _LOOK, notification_id)
-        return _look(rows[0], is_claimed=rows[0]["is_claimed"]) if rows else None
+        return _look(rows[0], is_leased=rows[0]["is_leased"]) if rows else None
 
-    async def claim(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:
+    async def take(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:
         """Take it; None where it is done, somebody else has it, or its customer opted out."""
-        rows = await self._fetch(deadline, _CLAIM, notification_id, token, self.lease_seconds)
+        rows = await self._fetch(deadline, _TAKE, notification_id, token, self.lease_seconds)
         return notification_of(rows[0]) if rows else None
 
-    async def claim_due(self, token: uuid.UUID, count: int, deadline: Deadline) -> list[Look]:
+    async def take_due(self, token: uuid.UUID, count: int, deadline: Deadline) -> list[Look]:
         """Take up to `count` that are due, those with an expired lease among them; passes over what others take."""
-        rows = await self._fetch(deadline, _CLAIM_DUE, token, self.lease_seconds, count)
-        return [_look(row, is_claimed=True) for row in rows]
+        rows = await self._fetch(deadline, _TAKE_DUE, token, self.lease_seconds, count)
+        return [_look(row, is_leased=True) for row in rows]
 
     async def sent(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:
-        """A provider took it. None: the claim was somebody else's by then."""
+        """A provider took it. None: the lease was somebody else's by then."""
         return await self._end(deadline, _END_MINE, notification_id, token, Status.SENT, None, None)
 
     async def failed(
@@ -113,7 +113,7 @@ class Claims:
         self, notification_id: uuid.UUID, token: uuid.UUID, reason: DropReason, deadline: Deadline
     ) -> Notification | None:
         """It will not be sent. None: it is done already, or somebody is sending it."""
-        return await self._end(deadline, _END_UNCLAIMED, notification_id, token, Status.DROPPED, reason, None)
+        return await self._end(deadline, _END_FREE, notification_id, token, Status.DROPPED, reason, None)
 
     async def sweep(self, deadline: Deadline) -> None:
         """Forget consumed events that Kafka no longer has."""
@@ -130,5 +130,5 @@ class Claims:
         return await self._attempts.run(work, deadline)
 
 
-def _look(row: Row, *, is_claimed: bool) -> Look:
-    return Look(notification_of(row), row["is_opted_out"], is_claimed, row["trace_id"])
+def _look(row: Row, *, is_leased: bool) -> Look:
+    return Look(notification_of(row), row["is_opted_out"], is_leased, row["trace_id"])

@@ -1,8 +1,8 @@
 """The worker's side of the database: who does what until when, and each step's outcome.
 
-A claim is a lease: rows are taken by FOR UPDATE SKIP LOCKED, so several instances share the work, and a worker
-that was killed gives its rows back by their lease's end. Every outcome is written only where the lease still holds
-and the row is as it was claimed; else it gives None, and the row is looked at afresh.
+Rows are leased: taken by FOR UPDATE SKIP LOCKED, so several instances share the work, and a worker that was killed
+gives its rows back by their lease's end. Every outcome is written only where the lease still holds and the row is as
+it was taken; else it gives None, and the row is looked at afresh.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from lakeproof.shop.fulfillment.label import Label, make_label
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.models import State
 
-_CLAIM = """
+_TAKE = """
 WITH due AS (
     SELECT id FROM fulfillments
     WHERE has_work AND due_at <= now() AND (lease_until IS NULL OR lease_until <= now())
@@ -31,7 +31,7 @@ WITH due AS (
 UPDATE fulfillments f
 SET lease_owner = $1, lease_until = now() + make_interval(secs => $2::float8), attempts = attempts + 1
 FROM due WHERE f.id = due.id
-RETURNING f.*, now() AS claimed_at
+RETURNING f.*, now() AS taken_at
 """
 _HELD = "id = $1 AND version = $2 AND lease_owner = $3 AND lease_until > now()"
 _ADVANCE = (
@@ -52,7 +52,7 @@ WITH changed AS (
     RETURNING *
 )"""
     + RECORD_CHANGE.format(type="$4::text", trace="trace_id")
-    + " SELECT *, now() AS claimed_at FROM changed"
+    + " SELECT *, now() AS taken_at FROM changed"
 )
 _HOLD_AS_FOUND = (
     f"""
@@ -88,7 +88,7 @@ RETURNING id
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Lease:
     """One row under this worker's lease. `now` is the database's clock at that moment."""
 
     id: int
@@ -108,7 +108,7 @@ class Claim:
         return self.hold_until is not None and self.hold_until > self.now
 
 
-class Claims:
+class Leases:
     """`owner`: this worker's name, unlike any other's. `seconds` bound each call."""
 
     def __init__(
@@ -122,44 +122,44 @@ class Claims:
         self._attempts = Attempts(pool, metrics.database, execute)
         self._metrics, self._owner, self._lease_seconds, self._seconds = metrics, owner, lease_seconds, seconds
 
-    async def take(self, limit: int) -> list[Claim]:
+    async def take(self, limit: int) -> list[Lease]:
         """At most `limit` rows that are due and nobody's. Raises: DatabaseTrouble."""
-        return [_claim(row) for row in await self._change(_CLAIM, (self._owner, self._lease_seconds, limit))]
+        return [_lease(row) for row in await self._change(_TAKE, (self._owner, self._lease_seconds, limit))]
 
-    async def advance(self, claim: Claim, state: State) -> Claim | None:
+    async def advance(self, lease: Lease, state: State) -> Lease | None:
         """The row's next state, with its event and message; the lease goes on, and ends with `shipped`.
 
         None: another worker or a caller was there first, or a hold came meanwhile.
         Raises: DatabaseTrouble.
         """
-        args = (*self._held(claim), state.value, self._lease_seconds)
+        args = (*self._held(lease), state.value, self._lease_seconds)
         rows = await self._change(_ADVANCE, args)
         if not rows:
             return None
         self._metrics.changes.labels(state.value).inc()
-        return _claim(rows[0])
+        return _lease(rows[0])
 
-    async def hold_as_found(self, claim: Claim, until: datetime) -> bool:
+    async def hold_as_found(self, lease: Lease, until: datetime) -> bool:
         """Take over a hold that somebody wrote on the label itself; False: overtaken. Raises: DatabaseTrouble."""
-        return bool(await self._change(_HOLD_AS_FOUND, (*self._held(claim), until)))
+        return bool(await self._change(_HOLD_AS_FOUND, (*self._held(lease), until)))
 
-    async def release(self, claim: Claim, due_at: datetime | None = None, problem: str | None = None) -> bool:
+    async def release(self, lease: Lease, due_at: datetime | None = None, problem: str | None = None) -> bool:
         """Give the row back, to be taken again from `due_at` on (None: at once); False: it was not ours any more.
 
         Raises: DatabaseTrouble.
         """
-        return bool(await self._change(_RELEASE, (*self._held(claim), problem, due_at)))
+        return bool(await self._change(_RELEASE, (*self._held(lease), problem, due_at)))
 
     async def look_again(self, ids: Sequence[int]) -> None:
         """Rows that are done, but whose objects may not be as they should. Raises: DatabaseTrouble."""
         await self._change(_LOOK_AGAIN, (list(ids),))
 
-    async def cleared(self, claim: Claim) -> bool:
+    async def cleared(self, lease: Lease) -> bool:
         """Nothing is left to do for this row; False: overtaken. Raises: DatabaseTrouble."""
-        return bool(await self._change(_CLEARED, self._held(claim)))
+        return bool(await self._change(_CLEARED, self._held(lease)))
 
-    def _held(self, claim: Claim) -> tuple[object, ...]:
-        return (claim.id, claim.version, self._owner)
+    def _held(self, lease: Lease) -> tuple[object, ...]:
+        return (lease.id, lease.version, self._owner)
 
     async def _change(self, statement: str, args: tuple[object, ...]) -> list[Row]:
         async def work(connection: Connection) -> list[Row]:
@@ -169,9 +169,9 @@ class Claims:
         return await self._attempts.transact(work, Deadline(self._seconds))
 
 
-def _claim(row: Row) -> Claim:
+def _lease(row: Row) -> Lease:
     label = make_label(row["id"], row["order_id"], orjson.loads(row["address"]), orjson.loads(row["items"]))
-    return Claim(
+    return Lease(
         row["id"],
         row["version"],
         State(row["status"]),
@@ -180,6 +180,6 @@ def _claim(row: Row) -> Claim:
         row["hold_version"],
         row["attempts"],
         row["has_work"],
-        row["claimed_at"],
+        row["taken_at"],
         row["trace_id"],
     )
