@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from lakeproof.bench.scratch_postgres import connect_to
+from lakeproof.shop.bounded_head import BoundedHead
 from lakeproof.shop.support.app import create_app, surroundings_of
 from lakeproof.shop.traces import log_as_json
 from lakeproof.stack.stack import load_stack
@@ -34,7 +35,9 @@ def main() -> None:
             attachment_dir=Path(folder),
         )
         app = create_app(stack.settings.shop, stack.settings.support, around)
-        uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, backlog=1024)
+        uvicorn.run(
+            app, http=BoundedHead, host="127.0.0.1", port=port, log_config=None, access_log=False, backlog=1024
+        )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from lakeproof import __version__
+from lakeproof.shop.bounded_head import BoundedHead
 from lakeproof.shop.crash import RequestCrash, warn_of_crash
 from lakeproof.shop.gate import Gate, RouteLimit
 from lakeproof.shop.health import Health, HealthQuestion
@@ -167,6 +168,7 @@ def serve(name: str, create: Callable[[Stack], FastAPI]) -> None:
     stack = load_stack()
     uvicorn.run(
         create(stack),
+        http=BoundedHead,
         host=stack.settings.host,
         port=stack.port(name),
         log_config=None,
