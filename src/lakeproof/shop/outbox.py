@@ -9,10 +9,10 @@ What a service uses:
         relay.problem             # "" or why events do not get away, for /health (works_without={"kafka"})
         relay.ended               # "" or which part of it ended, for /health too; nobody works without that
 
-The table is made by postgres' provision (outbox.sql) in every database of the shop. A message on topic
-`events.<service>`: key = aggregate_id, value = JSON {event_id, type, aggregate, aggregate_id, at, trace_id, data}.
+The table is made by postgres' provision (outbox.sql) in every database of the shop; event_delivery.py says what a
+message looks like.
 
-A row is marked only after Kafka acknowledged it (acks=all); a crash in between sends it again, so consumers drop an
+A row is marked only after Kafka acknowledged it; a crash in between sends it again, so consumers drop an
 `event_id` that they had. The events of one aggregate keep their order, but for those of a batch that Kafka took in
 part before it went away: they come once more. While Kafka is away rows stay and nothing else stops: sending runs in a
 thread. Rows that were sent are deleted after a day.
@@ -21,23 +21,23 @@ thread. Rows that were sent are deleted after a day.
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from confluent_kafka import KafkaException
+from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.background import Background
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, Row
+from lakeproof.shop.database.postgres import Connection
+from lakeproof.shop.event_delivery import EventDelivery, OutboxMetrics, message_of
 from lakeproof.shop.topics import event_topic
 from lakeproof.shop.traces import trace_id
 
@@ -47,7 +47,6 @@ BATCH = 500
 LOOK_SECONDS = 0.5
 LINGER_SECONDS = 0.05  # from a wake-up to the look: what comes together goes together
 COUNT_SECONDS = 1.0
-DELIVERY_SECONDS = 8.0  # after it an event counts as not delivered, and stays
 RELAY_SECONDS = 30.0  # the relay's own limit for a statement: its transaction lasts as long as a delivery
 KEPT = "1 day"
 SWEEP_SECONDS = 60.0
@@ -93,27 +92,6 @@ async def add_event(connection: Connection, event: Event) -> None:
     await connection.fetch(INSERT, *event.args())
 
 
-class OutboxMetrics:
-    """What waits, and what was sent."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.unsent = Gauge("shop_outbox_unsent", "Events that Kafka does not have yet.", registry=registry)
-        self.oldest = Gauge(
-            "shop_outbox_oldest_unsent_seconds",
-            "Age of the oldest event that Kafka does not have.",
-            registry=registry,
-        )
-        self.sent = Counter("shop_outbox_sent_total", "Events that Kafka acknowledged.", registry=registry)
-        self.failures = Counter(
-            "shop_outbox_failures_total",
-            "Batches that did not get away, by what failed.",
-            ["stage"],
-            registry=registry,
-        )
-        for stage in ("database", "kafka"):
-            self.failures.labels(stage)
-
-
 class OutboxRelay:
     """Sends what is in the outbox of one service, from `start` to `close`; one per process."""
 
@@ -125,11 +103,9 @@ class OutboxRelay:
         metrics: OutboxMetrics,
     ) -> None:
         self._pool = ConnectionPool(connect, 2)  # one to send, one to count meanwhile
-        self._topic, self._metrics = event_topic(service), metrics
-        self._bootstrap_servers = bootstrap_servers
-        self._producer: Producer | None = None
+        self._delivery = EventDelivery(bootstrap_servers, event_topic(service), "lakeproof.shop.outbox.kafka")
+        self._metrics = metrics
         self._woken = asyncio.Event()
-        self._stopped = threading.Event()
         self._oldest: datetime | None = None
         self._trouble = ""
         self._works = Background({})
@@ -164,7 +140,6 @@ class OutboxRelay:
             except (DatabaseTrouble, SaidNo) as error:
                 self._fail("database", f"the database: {error}")
             except KafkaException as error:
-                self._producer = None
                 self._fail("kafka", f"kafka: {error}")
             if self._trouble:
                 await asyncio.sleep(FAILED_PAUSE_SECONDS)
@@ -193,7 +168,7 @@ class OutboxRelay:
 
     async def close(self) -> None:
         """What is under way is given up; its rows stay unmarked."""
-        self._stopped.set()
+        self._delivery.stop()
         await self._works.stop()
         await self._pool.close(1.0)
 
@@ -207,51 +182,19 @@ class OutboxRelay:
                 await connection.execute("ROLLBACK")
                 self._trouble = ""
                 return 0
-            delivered, failure = await asyncio.to_thread(self._deliver, rows)
+            messages = ((row["id"], row["aggregate_id"], message_of(row)) for row in rows)  # made in the thread
+            delivered, trouble = await asyncio.to_thread(self._delivery.deliver, messages)
             if delivered:
                 await connection.fetch(_MARK, delivered)
                 await connection.execute("COMMIT")
                 self._metrics.sent.inc(len(delivered))
             else:
                 await connection.execute("ROLLBACK")
-        if failure:
-            self._fail("kafka", failure)
+        if trouble:
+            self._fail("kafka", f"kafka: {trouble}")
         else:
             self._trouble = ""
         return len(rows)
-
-    def _deliver(self, rows: Sequence[Row]) -> tuple[list[int], str]:
-        """The ids that Kafka acknowledged, and what went wrong with the others. Runs in a thread."""
-        producer = self._open_producer()
-        delivered: list[int] = []
-        failures: list[KafkaError] = []
-
-        def note(row_id: int) -> Callable[[KafkaError | None, Message], None]:
-            def on_delivery(error: KafkaError | None, _: Message) -> None:
-                if error is None:
-                    delivered.append(row_id)
-                else:
-                    failures.append(error)
-
-            return on_delivery
-
-        for row in rows:
-            producer.produce(self._topic, message_of(row), row["aggregate_id"].encode(), on_delivery=note(row["id"]))
-        deadline = Deadline(DELIVERY_SECONDS + 2.0)
-        while len(delivered) + len(failures) < len(rows) and not deadline.expired and not self._stopped.is_set():
-            producer.poll(0.05)
-        missing = len(rows) - len(delivered)
-        if not missing:
-            return delivered, ""
-        if not failures or any(error.fatal() for error in failures):
-            self._producer = None  # it sends nothing any more, or holds what nobody waits for
-        said = failures[0].str() if failures else "no answer"
-        return delivered, f"kafka: {missing} of {len(rows)} events were not taken ({said})"
-
-    def _open_producer(self) -> Producer:
-        if self._producer is None:
-            self._producer = event_producer(self._bootstrap_servers, "lakeproof.shop.outbox.kafka")
-        return self._producer
 
     def _oldest_seconds(self) -> float:
         return max(0.0, (datetime.now(UTC) - self._oldest).total_seconds()) if self._oldest else 0.0
@@ -261,40 +204,6 @@ class OutboxRelay:
             logger.warning("events wait", extra={"stage": stage, "reason": problem})
         self._trouble = problem
         self._metrics.failures.labels(stage).inc()
-
-
-def event_producer(bootstrap_servers: str, logger_name: str) -> Producer:
-    """For events: each once and in order as long as it lives, given up after DELIVERY_SECONDS; librdkafka's words go
-    into that logger.
-    """
-    return Producer(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            "enable.idempotence": True,
-            "acks": "all",
-            "linger.ms": 2,
-            "delivery.timeout.ms": round(DELIVERY_SECONDS * 1000),
-            "reconnect.backoff.max.ms": 2000,
-            "log.connection.close": False,
-        },
-        logger=logging.getLogger(logger_name),
-    )
-
-
-def message_of(row: Mapping[str, Any] | Row) -> bytes:
-    """The message of one row of the outbox."""
-    at: datetime = row["created_at"]
-    return orjson.dumps(
-        {
-            "event_id": str(row["event_id"]),
-            "type": row["type"],
-            "aggregate": row["aggregate"],
-            "aggregate_id": row["aggregate_id"],
-            "at": at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
-            "trace_id": row["trace_id"],
-            "data": orjson.Fragment(row["payload"]),
-        }
-    )
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from lakeproof.shop.claims.facts import DeliveryFact, MissingEvent
 from lakeproof.shop.claims.reading_deliveries import Found, Marked, Span, compared, event_id_of, kept_since
-from lakeproof.shop.outbox import message_of
+from lakeproof.shop.event_delivery import message_of
 from lakeproof.shop.topics import EVENT_TOPICS
 
 

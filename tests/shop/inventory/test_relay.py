@@ -11,13 +11,13 @@ from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.cassandra import Ring, Row, Statement
+from lakeproof.shop.event_delivery import OutboxMetrics, message_of
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.events import payload, row_of
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import Change, Line, Op, State, Totals
 from lakeproof.shop.inventory.relay import KafkaTrouble, StockRelay
 from lakeproof.shop.inventory.store import InventoryStore
-from lakeproof.shop.outbox import OutboxMetrics, message_of
 
 SKU = "sku-1"
 

@@ -203,7 +203,7 @@ def _messages(consumer: Consumer, spans: list[Span], deadline: Deadline) -> Iter
 
 
 def event_id_of(value: bytes | None) -> str | None:
-    """The id of a message of an outbox (shop/outbox.py); None: it is somebody else's."""
+    """The id of a message of an outbox (shop/event_delivery.py); None: it is somebody else's."""
     if value is None:
         return None
     if value.startswith(_BEGINS):  # as every outbox writes it: to read a hundred thousand as JSON takes a second more

@@ -12,13 +12,13 @@ from lakeproof.shop.background import Background
 from lakeproof.shop.database.cassandra import Ring
 from lakeproof.shop.database.cassandra_cluster import service_cluster
 from lakeproof.shop.database.errors import DatabaseTrouble
+from lakeproof.shop.event_delivery import OutboxMetrics
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.api import InventoryApi, router
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.relay import StockRelay
 from lakeproof.shop.inventory.store import InventoryStore
 from lakeproof.shop.inventory.sweeper import Sweeper, Ttl
-from lakeproof.shop.outbox import OutboxMetrics
 from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import InventorySettings, ShopSettings
 from lakeproof.stack.stack import Stack

@@ -28,7 +28,7 @@ def payload(change: Change, line: Line | None, totals: Totals, at: datetime) -> 
 
 
 def row_of(sku: str, event_id: UUID, text: str) -> Mapping[str, Any]:
-    """One event in the shape of an outbox's row (shop/outbox.py, `message_of`)."""
+    """One event in the shape of an outbox's row (shop/event_delivery.py, `message_of`)."""
     told = orjson.loads(text)
     return {
         "event_id": event_id,

@@ -10,17 +10,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaException
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.cassandra import Ring, Row
 from lakeproof.shop.database.errors import DatabaseTrouble
+from lakeproof.shop.event_delivery import EventDelivery, OutboxMetrics, message_of
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.events import row_of
 from lakeproof.shop.inventory.store import InventoryStore
-from lakeproof.shop.outbox import DELIVERY_SECONDS, OutboxMetrics, event_producer, message_of
 from lakeproof.shop.topics import event_topic
 
 logger = logging.getLogger(__name__)
@@ -40,8 +40,7 @@ class StockRelay:
 
     def __init__(self, ring: Ring, store: InventoryStore, bootstrap_servers: str, metrics: OutboxMetrics) -> None:
         self._ring, self._store, self._metrics = ring, store, metrics
-        self._bootstrap_servers, self._topic = bootstrap_servers, event_topic("inventory")
-        self._producer: Producer | None = None
+        self._delivery = EventDelivery(bootstrap_servers, event_topic("inventory"), "lakeproof.shop.inventory.kafka")
         self._waiting: dict[str, dict[int, Row]] = {}  # by SKU and number, as far as this process knows
         self._sent: dict[str, int] = {}  # up to this number Kafka has them
         self._marked: dict[str, int] = {}  # and the SKU's partition says so
@@ -137,42 +136,17 @@ class StockRelay:
         await asyncio.gather(*(one(sku, sent) for sku, sent in ahead.items()))
         self._marked_at = time.monotonic()
 
-    def _deliver(self, events: dict[str, list[Row]]) -> tuple[dict[str, set[int]], str]:
+    def _deliver(self, batch: dict[str, list[Row]]) -> tuple[dict[str, set[int]], str]:
         """By SKU the numbers that Kafka acknowledged, and what went wrong with the others. Runs in a thread."""
-        producer = self._open_producer()
-        delivered: dict[str, set[int]] = {sku: set() for sku in events}
-        failures: list[KafkaError] = []
-        wanted = 0
-
-        def note(sku: str, number: int) -> Callable[[KafkaError | None, Message], None]:
-            def on_delivery(error: KafkaError | None, _: Message) -> None:
-                if error is None:
-                    delivered[sku].add(number)
-                else:
-                    failures.append(error)
-
-            return on_delivery
-
-        for sku, rows in events.items():
-            for number, event_id, text in rows:
-                message = message_of(row_of(sku, event_id, text))
-                producer.produce(self._topic, message, sku.encode(), on_delivery=note(sku, number))
-                wanted += 1
-        deadline = Deadline(DELIVERY_SECONDS + 2.0)
-        while sum(map(len, delivered.values())) + len(failures) < wanted and not deadline.expired:
-            producer.poll(0.05)
-        missing = wanted - sum(map(len, delivered.values()))
-        if not missing:
-            return delivered, ""
-        if not failures or any(error.fatal() for error in failures):
-            self._producer = None  # it sends nothing any more, or holds what nobody waits for
-        said = failures[0].str() if failures else "no answer"
-        return delivered, f"{missing} of {wanted} events were not taken ({said})"
-
-    def _open_producer(self) -> Producer:
-        if self._producer is None:
-            self._producer = event_producer(self._bootstrap_servers, "lakeproof.shop.inventory.kafka")
-        return self._producer
+        acknowledged, trouble = self._delivery.deliver(
+            ((sku, number), sku, message_of(row_of(sku, event_id, text)))
+            for sku, rows in batch.items()
+            for number, event_id, text in rows
+        )
+        delivered: dict[str, set[int]] = {sku: set() for sku in batch}
+        for sku, number in acknowledged:
+            delivered[sku].add(number)
+        return delivered, trouble
 
     def _fail(self, stage: str, problem: str) -> None:
         if problem != self.problem:

@@ -1,6 +1,6 @@
 """What other services' events call for: which customer is told what. Pure: bytes in, a message or a reason out.
 
-Two shapes come in: an outbox's message (shop/outbox.py), and a row of oltp.order_events as Debezium captured it.
+Two shapes come in: an outbox's message (event_delivery.py), and a row of oltp.order_events as Debezium captured it.
 """
 
 import uuid
