@@ -6,6 +6,7 @@ The client waits in a thread of its own; each batch is handed to the event loop 
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ POLL_SECONDS = 0.5
 ASK_SECONDS = 0.8
 STOP_SECONDS = 3.0
 PLACE_SECONDS = 5.0
+SAY_AGAIN_SECONDS = 60.0
 
 
 class Record(NamedTuple):
@@ -49,7 +51,7 @@ class EventConsumer:
     ) -> None:
         self._take, self._topics, self._batch = take, list(topics), batch
         self._begin_at_end = begin_at_end
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "bootstrap.servers": bootstrap_servers,
             "group.id": group,
             "client.id": group,
@@ -58,9 +60,12 @@ class EventConsumer:
             "isolation.level": "read_committed",
             "session.timeout.ms": 10_000,
             "topic.metadata.refresh.interval.ms": 10_000,
+            "reconnect.backoff.ms": 500,
             "reconnect.backoff.max.ms": 2_000,
             "log.connection.close": False,
+            "error_cb": self._say,
         }
+        self._said_at: dict[int, float] = {}
         self._stopped = threading.Event()
         self._under_way: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
@@ -72,7 +77,9 @@ class EventConsumer:
     def start(self) -> None:
         """Begin to read, from where the group has come to."""
         self._loop = asyncio.get_running_loop()
-        consumer = Consumer(self._settings, logger=logging.getLogger("lakeproof.shop.kafka"))
+        words = logging.getLogger("lakeproof.shop.kafka")
+        words.addFilter(_is_no_attempt)
+        consumer = Consumer(self._settings, logger=words)
         self._thread = threading.Thread(target=self._run, args=(consumer,), name="events", daemon=True)
         self._thread.start()
 
@@ -134,6 +141,13 @@ class EventConsumer:
         except KafkaException as error:  # the events come again, and act once all the same
             logger.warning("offsets are not committed", extra={"reason": str(error)})
 
+    def _say(self, error: KafkaError) -> None:
+        """Each kind once in SAY_AGAIN_SECONDS: it comes with every attempt to connect."""
+        now = time.monotonic()
+        if now - self._said_at.get(error.code(), float("-inf")) >= SAY_AGAIN_SECONDS:
+            self._said_at[error.code()] = now
+            logger.warning("kafka does not answer", extra={"reason": error.str()})
+
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Where a group that never read a topic begins at its end, the place is committed, so that it holds after a
         crash. Where Kafka does not answer, the group's own rule counts.
@@ -152,6 +166,11 @@ class EventConsumer:
 
 def _ignore(_: KafkaError) -> None:
     """librdkafka reports each failed attempt to connect; our own question says it once."""
+
+
+def _is_no_attempt(record: logging.LogRecord) -> bool:
+    """librdkafka's other words; that it could not connect `_say` tells, and not each time."""
+    return not (isinstance(record.args, tuple) and record.args[:1] == ("FAIL",))
 
 
 def _is_record(message: Message) -> bool:
