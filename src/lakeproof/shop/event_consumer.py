@@ -37,6 +37,7 @@ class EventConsumer:
     """Runs from `start` to `stop`. `take` gets each batch; its offsets are committed once it returned.
 
     begin_at_end: topics that a group which never read them begins at their end, not at their beginning.
+    gather_seconds: how long a batch waits for more than its first messages: fewer takes and commits, each later.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class EventConsumer:
         topics: Sequence[str],
         begin_at_end: frozenset[str] = frozenset(),
         batch: int = BATCH,
+        gather_seconds: float = 0.0,
     ) -> None:
-        self._take, self._topics, self._batch = take, list(topics), batch
+        self._take, self._topics, self._batch, self._gather_seconds = take, list(topics), batch, gather_seconds
         self._begin_at_end = begin_at_end
         self._settings: dict[str, Any] = {
             "bootstrap.servers": bootstrap_servers,
@@ -70,9 +72,8 @@ class EventConsumer:
         self._under_way: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        # A client of its own: while the consumer waits in `consume`, its list_topics never returns (2.16).
-        asking: dict[str, Any] = {"bootstrap.servers": bootstrap_servers, "log_level": 0, "error_cb": _ignore}
-        self._asking = AdminClient(asking)
+        self._bootstrap_servers = bootstrap_servers
+        self._asking: AdminClient | None = None
 
     def start(self) -> None:
         """Begin to read, from where the group has come to."""
@@ -98,6 +99,10 @@ class EventConsumer:
 
     async def problem(self) -> str:
         """For /health: "" or what is wrong with Kafka."""
+        if self._asking is None:
+            # A client of its own: while the consumer waits in `consume`, its list_topics never returns (2.16).
+            quiet: dict[str, Any] = {"log_level": 0, "error_cb": _ignore}
+            self._asking = AdminClient({"bootstrap.servers": self._bootstrap_servers, **quiet})
         try:
             await asyncio.to_thread(self._asking.list_topics, timeout=ASK_SECONDS)
         except (KafkaException, RuntimeError) as error:
@@ -108,10 +113,10 @@ class EventConsumer:
         consumer.subscribe(self._topics, on_assign=self._assign)
         try:
             while not self._stopped.is_set():
-                # With a timeout it would wait for a whole batch: it does so for the first one only.
+                # It returns before its timeout only with as many as it was asked for: so first with one.
                 messages = consumer.consume(1, timeout=POLL_SECONDS)
                 if messages:
-                    messages += consumer.consume(self._batch - 1, timeout=0)
+                    messages += consumer.consume(self._batch - 1, timeout=self._gather_seconds)
                 records = [_record(message) for message in messages if _is_record(message)]
                 if records and self._take_whole(records):
                     self._commit(consumer)

@@ -11,8 +11,10 @@ from aiohttp import web
 from tests.shop.support.fake_redis import FakeRedis
 
 from lakeproof.lake.capture.topics import CDC_TOPIC
+from lakeproof.shop.event_consumer import Record
+from lakeproof.shop.support import listener
 from lakeproof.shop.support.cache import PAUSE_SECONDS, TimelineCache
-from lakeproof.shop.support.listener import orders_of
+from lakeproof.shop.support.listener import orders_of, take_events
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.models import Case, CaseEvent, Message
 from lakeproof.shop.support.sources import Sources
@@ -272,3 +274,21 @@ def test_messages_tell_which_order_they_are_about() -> None:
             ("events.payment", orjson.dumps({"data": {"order_id": "6"}})),
         ]
     ) == {1, 2, 3, 4, 5}
+
+
+async def test_an_event_is_taken_only_once_the_cache_took_what_it_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cache:
+        """Takes nothing at first."""
+
+        def __init__(self) -> None:
+            self.asked: list[set[int]] = []
+
+        async def invalidate(self, orders: set[int]) -> bool:
+            self.asked.append(orders)
+            return len(self.asked) == 3
+
+    monkeypatch.setattr(listener, "PAUSE_SECONDS", 0.0)
+    cache = Cache()
+    values = (orjson.dumps({"data": {"order_id": 17}}), b"no JSON", None)
+    await take_events(cast(TimelineCache, cache), [Record("events.payment", 0, 4, value) for value in values])
+    assert cache.asked == [{17}] * 3

@@ -16,10 +16,12 @@ from lakeproof.shop.background import Background
 from lakeproof.shop.database.cassandra_cluster import service_cluster
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
+from lakeproof.shop.event_consumer import EventConsumer
 from lakeproof.shop.outbox import RELAY_SECONDS, relaying
 from lakeproof.shop.redis_connection import connect as connect_redis
 from lakeproof.shop.redis_connection import problem_of, redis_url
 from lakeproof.shop.service import create_service, serve
+from lakeproof.shop.support import listener
 from lakeproof.shop.support.api import SupportApi, router
 from lakeproof.shop.support.archive import Archive
 from lakeproof.shop.support.attachment_api import AttachmentApi, attachment_router, route_limit
@@ -29,7 +31,6 @@ from lakeproof.shop.support.caretaker import Caretaker
 from lakeproof.shop.support.customer_orders import CustomerOrders
 from lakeproof.shop.support.customer_orders import router as customers_router
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
-from lakeproof.shop.support.listener import Listener, open_consumer, settle_owed
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.piece_reader import PieceReader
 from lakeproof.shop.support.sources import Sources, urls_of
@@ -92,13 +93,21 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
         orders = CustomerOrders(around.open_cluster, metrics.database, shop.request_seconds)
         app.state.customer_orders = orders
         caretaker = Caretaker(files, AttachmentStore(caring, metrics.database), metrics)
-        listener = Listener(functools.partial(open_consumer, around.kafka), cache)
-        works = Background(
-            {"caretaker": caretaker.run(), "listener": listener.run(), "owed invalidations": settle_owed(cache)}
+        # It begins at the end: what was kept before the group's first look is gone by its TTL.
+        consumer = EventConsumer(
+            around.kafka,
+            functools.partial(listener.take_events, cache),
+            group=listener.GROUP,
+            topics=listener.TOPICS,
+            begin_at_end=frozenset(listener.TOPICS),
+            batch=listener.BATCH,
+            gather_seconds=listener.GATHER_SECONDS,
         )
+        consumer.start()
+        works = Background({"caretaker": caretaker.run(), "owed invalidations": listener.settle_owed(cache)})
 
         async def ask_tasks() -> str:
-            return works.ended or relay.ended
+            return works.ended or ("" if consumer.is_running else "ended: listener") or relay.ended
 
         async def ask_kafka() -> str:
             return relay.problem
@@ -118,7 +127,7 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
                     **{f"{name}-service": functools.partial(sources.ask_health, name) for name in sources.on},
                 }
         finally:
-            await works.stop()
+            await asyncio.gather(works.stop(), consumer.stop())
             disk.close()
             archive.close()
             await asyncio.gather(redis.aclose(), asked_redis.aclose())

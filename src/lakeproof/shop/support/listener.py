@@ -6,24 +6,20 @@ cache took what it means; until then it is tried again. Without Kafka a timeline
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from lakeproof.lake.capture.topics import CDC_TOPIC
+from lakeproof.shop.event_consumer import Record
 from lakeproof.shop.support.cache import TimelineCache
 from lakeproof.shop.topics import event_topic
-
-logger = logging.getLogger(__name__)
 
 GROUP = "support-timeline"
 TOPICS = (CDC_TOPIC, event_topic("payment"), event_topic("fulfillment"))
 BATCH = 500
-LOOK_SECONDS = 0.5
+GATHER_SECONDS = 0.25  # what comes together is one word to Redis and one commit
 PAUSE_SECONDS = 1.0
 
 
@@ -45,73 +41,11 @@ def _captured(told: dict[str, Any]) -> Any:
     return row["id"] if told["source"]["table"] == "orders" else row["order_id"]
 
 
-def open_consumer(bootstrap_servers: str) -> Consumer:
-    """Reads on where the group has committed; without that, from now on."""
-    last_said = ""
-
-    def say_once(error: KafkaError) -> None:
-        nonlocal last_said
-        if error.str() != last_said:
-            last_said = error.str()
-            logger.warning("kafka does not answer", extra={"reason": last_said})
-
-    return Consumer(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            "group.id": GROUP,
-            "enable.auto.commit": False,
-            "auto.offset.reset": "latest",
-            "isolation.level": "read_committed",
-            "allow.auto.create.topics": False,
-            "topic.metadata.refresh.interval.ms": 10_000,
-            "reconnect.backoff.ms": 500,
-            "reconnect.backoff.max.ms": 2000,
-            "log.connection.close": False,
-            "log_level": 2,  # it would say twenty times a second that it cannot connect
-            "error_cb": say_once,
-        }
-    )
-
-
-class Listener:
-    """`run` until cancelled."""
-
-    def __init__(self, make_consumer: Callable[[], Consumer], cache: TimelineCache) -> None:
-        self._make_consumer, self._cache = make_consumer, cache
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="timeline events")
-
-    async def run(self) -> None:
-        """Listen; what Kafka or the cache does not do now is tried again."""
-        loop = asyncio.get_running_loop()
-        consumer = await loop.run_in_executor(self._thread, self._subscribed)
-        try:
-            while True:
-                messages = await loop.run_in_executor(self._thread, consumer.consume, BATCH, LOOK_SECONDS)
-                taken = [message for message in messages if message.error() is None]
-                if taken:
-                    await self._take(taken)
-                    await loop.run_in_executor(self._thread, self._commit, consumer)
-                elif messages:  # only errors: a topic that is not there yet, a broker that left
-                    await asyncio.sleep(PAUSE_SECONDS)
-        finally:
-            self._thread.submit(consumer.close)
-            self._thread.shutdown(wait=False)
-
-    def _subscribed(self) -> Consumer:
-        consumer = self._make_consumer()
-        consumer.subscribe(list(TOPICS))
-        return consumer
-
-    async def _take(self, messages: Sequence[Message]) -> None:
-        orders = orders_of((message.topic() or "", message.value()) for message in messages)
-        while not await self._cache.invalidate(orders):
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    def _commit(self, consumer: Consumer) -> None:
-        try:
-            consumer.commit(asynchronous=False)
-        except KafkaException as error:  # they come again, which does no harm
-            logger.warning("events were not committed", extra={"reason": str(error)})
+async def take_events(cache: TimelineCache, records: Sequence[Record]) -> None:
+    """What is kept of the orders that they are about counts no more; what the cache does not take is tried again."""
+    orders = orders_of((record.topic, record.value) for record in records)
+    while not await cache.invalidate(orders):
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def settle_owed(cache: TimelineCache) -> None:
