@@ -1,8 +1,10 @@
 """The outbox between a real PostgreSQL and a real Kafka: every event at least once, in order, and none is lost."""
 
+import asyncio
+import contextlib
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,6 +14,8 @@ from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.shop.database.postgres import connector_of
+from lakeproof.shop.outbox import RELAY_SECONDS, TAKE_TURN, TURN
 from lakeproof.shop.topics import event_topic
 from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
@@ -115,6 +119,10 @@ def outbox_metric(shop: httpx.Client, name: str) -> float:
     return float(line.split()[1])
 
 
+def kafka_problem(shop: httpx.Client) -> str:
+    return str(shop.get("/health").json()["dependencies"]["kafka"].get("problem") or "")
+
+
 def test_every_event_arrives_whole_and_in_order(stack: Stack, shop: httpx.Client) -> None:
     payments = pay(shop, 20)
     await_sent(stack)
@@ -168,6 +176,42 @@ def test_kill_9_of_the_service_loses_no_event(stack: Stack, supervisor: Supervis
         await_health(supervisor, "payment-service", restarts=restarts)
     await_sent(stack)
     whole_and_in_order(stack, payments)
+
+
+@contextlib.asynccontextmanager
+async def turn_of(stack: Stack, service: str) -> AsyncIterator[None]:
+    """What a relay of that service holds that has stopped in the midst of a batch."""
+    connection = await connector_of(stack, service, statement_seconds=RELAY_SECONDS)()
+    try:
+        await connection.execute("BEGIN")
+        taken = Deadline(10)
+        while not (await connection.fetch(TAKE_TURN, TURN))[0][0]:
+            assert not taken.expired, "the turn was not to be had"
+            await asyncio.sleep(0.01)
+        yield
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("other", ["support", "fulfillment", "notification"])
+async def test_another_services_relay_that_hangs_holds_up_nobody(
+    stack: Stack, shop: httpx.Client, other: str
+) -> None:
+    async with turn_of(stack, other):
+        payments = pay(shop, 2)
+        await_sent(stack, 20)
+    whole_and_in_order(stack, payments)
+
+
+async def test_a_relay_of_the_same_service_that_hangs_is_told_of(stack: Stack, shop: httpx.Client) -> None:
+    await_sent(stack)
+    async with turn_of(stack, "payment"):
+        payments = pay(shop, 2)
+        Deadline(40).wait_for("word of the turn", lambda: True if "turn" in kafka_problem(shop) else None)
+        assert unsent(stack) == 8
+    await_sent(stack)
+    whole_and_in_order(stack, payments)
+    Deadline(20).wait_for("no trouble", lambda: True if not kafka_problem(shop) else None)
 
 
 def test_rows_that_were_sent_a_day_ago_are_deleted(

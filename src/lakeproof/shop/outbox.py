@@ -52,8 +52,12 @@ KEPT = "1 day"
 SWEEP_SECONDS = 60.0
 SWEPT_AT_ONCE = 5_000
 FAILED_PAUSE_SECONDS = 2.0
-# One relay at a time, or two would mix up the order of one aggregate's events.
-_TURN = 5_401_117
+# An event that waits so long for a relay that has the turn and does not send is told of.
+TURN_SECONDS = 10.0
+# One relay of an outbox at a time, or two would mix up the order of one aggregate's events. By the table: a number
+# alone would be one turn for all services of the database, and one that hangs would hold up the others.
+TURN = 5_401_117
+TAKE_TURN = "SELECT pg_try_advisory_xact_lock($1, 'outbox'::regclass::oid::integer)"
 
 INSERT = (
     "INSERT INTO outbox (event_id, aggregate, aggregate_id, type, payload, trace_id)"
@@ -61,7 +65,7 @@ INSERT = (
 )
 _TAKE = (
     "SELECT id, event_id, aggregate, aggregate_id, type, payload, trace_id, created_at FROM outbox"
-    " WHERE sent_at IS NULL AND (SELECT pg_try_advisory_xact_lock($1)) ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED"
+    " WHERE sent_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED"
 )
 _MARK = "UPDATE outbox SET sent_at = clock_timestamp() WHERE id = ANY($1::bigint[])"
 _COUNT = "SELECT count(*), min(created_at) FROM outbox WHERE sent_at IS NULL"
@@ -177,10 +181,15 @@ class OutboxRelay:
         async with self._pool.connection(Deadline(RELAY_SECONDS)) as connection:
             # A mark that a crash loses only lets the event be sent again: no need to wait for the disk.
             await connection.execute("BEGIN; SET LOCAL synchronous_commit = off")
-            rows = await connection.fetch(_TAKE, _TURN, BATCH)
+            ((has_turn,),) = await connection.fetch(TAKE_TURN, TURN)
+            rows = await connection.fetch(_TAKE, BATCH) if has_turn else []
             if not rows:
                 await connection.execute("ROLLBACK")
-                self._trouble = ""
+                waited = 0.0 if has_turn else self._oldest_seconds()
+                if waited > TURN_SECONDS:
+                    self._fail("turn", "another relay has had the turn for long and does not send")
+                else:
+                    self._trouble = ""
                 return 0
             messages = ((row["id"], row["aggregate_id"], message_of(row)) for row in rows)  # made in the thread
             delivered, trouble = await asyncio.to_thread(self._delivery.deliver, messages)
