@@ -19,7 +19,6 @@ from lakeproof.errors import CouldNotLook, LakeproofError, NotReady
 from lakeproof.lake.job import redeploy, stop_with_savepoint, submission
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.flink_rest import ALIVE, FlinkRefused, rest_of
-from lakeproof.lake.job.spec import JOB_NAME, TOPIC
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files, split_statements
 from lakeproof.lake.job.states import State, complete_states
 from lakeproof.lake.object_store import s3_client
@@ -58,7 +57,7 @@ class Feed:
         self.sequence = itertools.count(self.first)
 
     def send(self, message: dict[str, Any]) -> None:
-        self.producer.produce(TOPIC, json.dumps(message).encode())
+        self.producer.produce(OLTP.topic, json.dumps(message).encode())
         self.producer.poll(0)
 
     def repeat(self, messages: list[dict[str, Any]]) -> None:
@@ -200,6 +199,10 @@ def wait_until_covered(stack: Stack, beat_us: int, seconds: float = 180.0) -> No
     Deadline(seconds).wait_for("main to cover the last heartbeat", look, every=0.5)
 
 
+def is_savepoint(state: State) -> bool:
+    return "/savepoints/" in state.uri
+
+
 def assert_lake_is_exact(stack: Stack, feed: Feed) -> None:
     """Every order with its version, every item, every event: by key, at one hash."""
     wait_until_covered(stack, feed.beat())
@@ -267,7 +270,7 @@ def test_a_clean_stop_leaves_a_savepoint_that_the_next_start_goes_on_from(
     wait_until_covered(stack, feed.beat())
     client.stop("flink-jobmanager")
     newest = complete_states(s3_client(stack))[0]
-    assert newest.is_savepoint
+    assert is_savepoint(newest)
     feed.change_something()
     client.up(PATH)
     assert_lake_is_exact(stack, feed)
@@ -322,7 +325,7 @@ def test_a_job_that_begins_while_the_states_are_listed_is_the_one(
         monkeypatch.undo()
         others.append(submission._submit(stack, flink, OLTP, allow_non_restored=False))
         return Deadline(60).wait_for(
-            "its first checkpoint", lambda: states if not (states := complete_states(s3))[0].is_savepoint else None
+            "its first checkpoint", lambda: states if not is_savepoint((states := complete_states(s3))[0]) else None
         )
 
     monkeypatch.setattr(submission, "complete_states", listed)
@@ -335,7 +338,7 @@ def test_a_stop_without_a_job_is_no_error(client: SupervisorClient, stack: Stack
     stop_with_savepoint(stack, 60.0)
     assert stop_with_savepoint(stack, 5.0) is None
     redeploy(stack)
-    assert [job.name for job in rest_of(stack).jobs() if job.state == "RUNNING" or job.name == JOB_NAME]
+    assert [job.name for job in rest_of(stack).jobs() if job.state == "RUNNING" or job.name == OLTP.job_name]
 
 
 def repeated_rows(stack: Stack) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.incidents.footnotes import Footnotes, find_uncited
+from lakeproof.incidents.footnotes import NUMBER, Footnotes
 from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, Note, ReadingShape
 from lakeproof.incidents.status import Status
@@ -13,6 +13,14 @@ from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
 
 AT = datetime(2026, 11, 24, 12, 0, 1, 500_000, tzinfo=UTC)
+DEFINITION = re.compile(r"^\[\^\d+\]: .*$", re.MULTILINE)
+MARK = re.compile(r"\[\^\d+\]")
+
+
+def find_uncited(markdown: str) -> list[str]:
+    """Numbers of a document that no footnote follows; empty for a sound RCA."""
+    body = DEFINITION.sub("", markdown)
+    return [match[0] for match in NUMBER.finditer(body) if not MARK.match(body, match.end())]
 
 
 def reading(value: Any, error: str | None = None) -> ReadingShape:

@@ -6,8 +6,6 @@ from datetime import datetime
 from lakeproof.incidents.shapes import ReadingShape
 
 NUMBER = re.compile(r"(?<!\w)(?<!\[\^)\w*\d\w*(?:[.:,/+-]\w+)*%?")
-_DEFINITION = re.compile(r"^\[\^\d+\]: .*$", re.MULTILINE)
-_MARK = re.compile(r"\[\^\d+\]")
 
 
 def format_time(at: datetime) -> str:
@@ -50,9 +48,3 @@ class Footnotes:
     def render(self) -> str:
         """The list of sources."""
         return "\n".join(f"[^{number}]: {line}" for line, number in self._lines.items())
-
-
-def find_uncited(markdown: str) -> list[str]:
-    """Numbers of a document that no footnote follows; empty for a sound RCA."""
-    body = _DEFINITION.sub("", markdown)
-    return [match[0] for match in NUMBER.finditer(body) if not _MARK.match(body, match.end())]

@@ -16,7 +16,7 @@ import psutil
 
 from lakeproof.errors import InvalidInput
 from lakeproof.install import artifacts, golang, java
-from lakeproof.install.cache import cache_dir, tools_dir
+from lakeproof.install.cache import cache_dir
 from lakeproof.install.plan import wanted_recipes
 from lakeproof.install.recipe import clone_dir, load_recipes
 from lakeproof.install.store import faults_of
@@ -184,9 +184,3 @@ def find_program(name: str) -> Path | None:
 def nearest_folder(path: Path) -> Path:
     """The path itself when it exists, else its nearest parent that does."""
     return path if path.exists() else nearest_folder(path.parent)
-
-
-def uv_program() -> Path | None:
-    """The uv that bootstrap installed, else one on PATH."""
-    own = tools_dir() / "bin" / "uv"
-    return own if own.exists() else find_program("uv")

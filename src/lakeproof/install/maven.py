@@ -20,7 +20,6 @@ from lakeproof.install.store import place_file
 from lakeproof.install.workplace import Amount, Workplace, bytes_under
 
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
-OLDEST_MAVEN = (3, 6)
 
 
 def fetch_jars(step: MavenStep, place: Workplace) -> None:

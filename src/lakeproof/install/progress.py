@@ -11,13 +11,3 @@ class Progress(Protocol):
 
     def amount(self, name: str, done: int, total: int, unit: str) -> None:
         """How far the current step is: bytes (unit "MB"; numbers in bytes), or a count of something."""
-
-
-class Silence:
-    """Tells nothing."""
-
-    def report(self, name: str, text: str) -> None:
-        """See Progress."""
-
-    def amount(self, name: str, done: int, total: int, unit: str) -> None:
-        """See Progress."""

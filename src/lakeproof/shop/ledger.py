@@ -123,11 +123,6 @@ class Expectation:
         return (last,) if self.open_call is None else (last, self.open_call)
 
     @property
-    def acked_at_us(self) -> int:
-        """When the newest acknowledged state was written; 0: never."""
-        return self.acknowledged[-1].at_us if self.acknowledged else 0
-
-    @property
     def last_version_acked(self) -> int:
         """The newest acknowledged version; 0: the order was never acknowledged."""
         return self.acknowledged[-1].version if self.acknowledged else 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture.connector import Connector, captured_tables, find_connector, parse, render
+from lakeproof.lake.capture.connector import Connector, find_connector, parse, render
 from lakeproof.stack.settings import CaptureSettings, Settings
 from lakeproof.stack.stack import Stack
 
@@ -42,8 +42,9 @@ def test_every_word_of_the_orders_connector_is_filled_in(make_stack: MakeStack) 
 
 
 def test_the_table_list_is_the_only_place_that_names_tables(make_stack: MakeStack) -> None:
-    config = render(make_stack(), find_connector("orders"))
-    assert config["table.include.list"].split(",") == [f"oltp.{table}" for table in captured_tables("oltp")]
+    connector = find_connector("orders")
+    config = render(make_stack(), connector)
+    assert config["table.include.list"].split(",") == [f"oltp.{table}" for table in connector.tables]
     naming = [key for key, value in config.items() if "order_items" in value]
     assert naming == ["table.include.list"]
 

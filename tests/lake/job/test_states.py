@@ -65,7 +65,7 @@ def test_the_highest_complete_checkpoint_is_the_newest_whatever_its_job_and_date
     found = complete_states(store())
     assert [state.checkpoint for state in found] == [12, 9, 8]
     assert found[0].uri == "s3://flink/checkpoints/lake-oltp/bbbb/chk-12"
-    assert [state.is_savepoint for state in found] == [False, True, False]
+    assert found[1].uri == "s3://flink/savepoints/lake-oltp/savepoint-1"
 
 
 def test_a_checkpoint_that_goes_while_it_is_looked_at_is_left_out() -> None:

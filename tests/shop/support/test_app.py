@@ -14,7 +14,7 @@ from lakeproof.shop.database.errors import DatabaseDown
 from lakeproof.shop.database.postgres import Connection
 from lakeproof.shop.event_consumer import EventConsumer
 from lakeproof.shop.support.app import Surroundings, create_app
-from lakeproof.shop.support.sources import VARIABLES, urls_of
+from lakeproof.shop.support.sources import SERVICES, urls_of
 from lakeproof.stack.settings import Settings, ShopSettings, SupportSettings
 from lakeproof.stack.stack import Stack
 
@@ -101,8 +101,8 @@ async def test_openapi_tells_of_every_answer(tmp_path: Path) -> None:
 
 
 def test_a_source_s_variable_goes_above_the_settings_and_empty_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
+    for service in SERVICES:
+        monkeypatch.delenv(service.variable, raising=False)
     stack = Stack(Settings(port_shift=100, support=SupportSettings(payment_service_url="http://10.0.0.5:9/")))
     assert urls_of(stack) == {
         "order": "http://127.0.0.1:8101",

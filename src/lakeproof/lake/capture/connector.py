@@ -99,13 +99,6 @@ def find_connector(name: str) -> Connector:
     return known[name]
 
 
-def captured_tables(database: str = "oltp") -> tuple[str, ...]:
-    """The captured tables of a database, in the files' order, the heartbeat's table with them."""
-    return tuple(
-        table for connector in connectors().values() if connector.database == database for table in connector.tables
-    )
-
-
 def published_tables(database: str) -> tuple[str, ...]:
     """What the publication of a PostgreSQL database must list: its captured tables, and that of the signals."""
     return tuple(

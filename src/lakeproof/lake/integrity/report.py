@@ -126,10 +126,6 @@ class CheckReport:
         engines = {table.engine for table in self.tables} if engine is None else {engine}
         return max((sum(t.count(wrong) for t in self.tables if t.engine == each) for each in engines), default=0)
 
-    def orders_with(self, wrong: Wrong) -> int:
-        """Rows of `orders` that are wrong in that way, in the worst engine."""
-        return max((table.count(wrong) for table in self.tables if table.table == "orders"), default=0)
-
     @property
     def not_ours(self) -> int:
         """Orders of somebody else, in the engine that shows the most of them."""

@@ -12,9 +12,7 @@ from lakeproof.lake.result_topics import result_topic
 from lakeproof.stack.stack import Stack
 
 # MariaDB's, which is always there; lake/job/databases.py has all.
-JOB_NAME = OLTP.job_name
 DATABASE = OLTP.name
-TOPIC = OLTP.topic
 
 # A hash is published some seconds after its snapshots were made, and a reader may be in the middle of a query.
 RETENTION_MARGIN_SECONDS = 300

@@ -47,11 +47,6 @@ class State:
     written_at: datetime
     uri: str
 
-    @property
-    def is_savepoint(self) -> bool:
-        """True for a savepoint."""
-        return self.uri.startswith(f"s3://{FLINK_BUCKET}/savepoints/")
-
 
 def parse_checkpoint_id(head: bytes) -> int | None:
     """The checkpoint id in the first 16 bytes of a `_metadata` file; None where they are not Flink's."""

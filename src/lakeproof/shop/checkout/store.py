@@ -20,8 +20,6 @@ _COLUMNS = (
     " refusal_code, refusal_text, attempts, trace_id, created_at, updated_at"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM checkouts WHERE checkout_key = %s;"
-# A hold that never began ends in the past, whatever the clock does afterwards.
-_NEVER = "'2000-01-01'"
 _NEED_THE_CARD = frozenset({Step.RESERVE, Step.ORDER, Step.AUTHORIZE})
 # What a step may leave in the row.
 _MAY_SET = frozenset({"reservation_id", "order_id", "payment_id", "fulfillment_id", "sold"})

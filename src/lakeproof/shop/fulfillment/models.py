@@ -30,7 +30,6 @@ NEXT: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
 }
 HOLDABLE = frozenset({State.REQUESTED, State.LABEL_PENDING})  # a label under ready/ may be picked up at any moment
-BACKLOG = frozenset({State.REQUESTED, State.LABEL_PENDING})
 
 
 class Op(StrEnum):

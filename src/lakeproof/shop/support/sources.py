@@ -58,7 +58,6 @@ SERVICES = (
     Service("payment", "/payments?order_id={order_id}", payment_entries),
     Service("fulfillment", "/fulfillments?order_id={order_id}", fulfillment_entries),
 )
-VARIABLES = tuple(service.variable for service in SERVICES)
 
 
 def urls_of(stack: Stack) -> dict[str, str]:
