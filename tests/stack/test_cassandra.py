@@ -150,7 +150,6 @@ def test_no_role_may_change_what_is_not_its_own() -> None:
         "projector": ["KEYSPACE projections"],
         "support_service": [],
         "reader": [],
-        "exporter": [],
     }
 
 

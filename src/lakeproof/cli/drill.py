@@ -98,7 +98,7 @@ def drill(
         from lakeproof.drills.healthy import HealthyDrill
         from lakeproof.drills.stage import DrillOptions
 
-        options = DrillOptions(seed, to, _run_name(scenario), steps, fix or "", blind, recover_seconds)
+        options = DrillOptions(seed, to, _run_name(scenario), steps, blind, recover_seconds)
         world = live_world(stack, catalog, cast("Timing | None", timing))
         if scenario == HEALTHY:
             return HealthyDrill(world, _plan(catalog, ALL), options, looks_on * 60, say).run()

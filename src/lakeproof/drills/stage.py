@@ -37,7 +37,6 @@ class DrillOptions:
     folder: Path
     run: str
     fix: tuple[Step, ...] | None = None
-    fix_name: str = ""
     blind: bool = False
     recover_seconds: float | None = None
 

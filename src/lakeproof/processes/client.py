@@ -305,7 +305,7 @@ class SupervisorClient:
                     for line in lines:
                         message = json.loads(line)
                         if "event" in message:
-                            on_event(Event(**message["event"]))
+                            on_event(Event.from_json(message["event"]))
                         elif "error" in message:
                             raise error_from_json(message["error"])
                         else:

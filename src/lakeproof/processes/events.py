@@ -8,15 +8,20 @@ from typing import Any
 class Event:
     """Something happened to a component.
 
-    what: waiting, preparing, starting, provisioning, ready, unhealthy, healthy, exited, failed, stopping, stopped,
-    or `progress` (nothing new, still at it; component is empty). `seconds` since that step began, where it has one.
+    what: waiting, preparing, starting, provisioning, ready, unhealthy, healthy, exited, failed, stopping, goodbye
+    (what a component does before its end), stopped; of the supervisor itself killed (it did not answer) and swept
+    (what a dead one left); or `progress` (nothing new, still at it; component is empty).
     """
 
     component: str
     what: str
     text: str
-    seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As it goes over the socket."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Event":
+        """The reverse of `to_json`, also of a supervisor of another version, which may tell more: `down` ends it."""
+        return cls(data["component"], data["what"], data["text"])

@@ -36,7 +36,6 @@ NAMES = (
     "cassandra-projector",
     "cassandra-support-service",
     "cassandra-reader",
-    "cassandra-exporter",
 )
 
 

@@ -31,7 +31,6 @@ ROLES = (
     ),
     Role("support_service", "cassandra-support-service", (("SELECT", "KEYSPACE projections"),)),
     Role("reader", "cassandra-reader", (("SELECT", "KEYSPACE inventory"), ("SELECT", "KEYSPACE projections"))),
-    Role("exporter", "cassandra-exporter", (("SELECT", "KEYSPACE inventory"),)),
 )
 
 # Role → the name of its password among the stack's secrets.

@@ -49,9 +49,8 @@ def config_yaml(stack: Stack, component: str) -> str:
         # one marker per source and ten seconds, for flink_jobmanager_job_latency: nothing beside the rows
         "metrics.latency.interval": str(LATENCY_MARKER_MS),
         "classloader.check-leaked-classloader": "false",
-        "env.java.opts.all": "",
     }
-    return "".join(f'{key}: "{value}"\n' for key, value in values.items() if value)
+    return "".join(f'{key}: "{value}"\n' for key, value in values.items())
 
 
 def _network(stack: Stack, component: str) -> dict[str, str]:
