@@ -22,7 +22,7 @@ from lakeproof.stack.stack import Stack
 type Frames = Callable[[int, bytes], tuple[int, bytes]]
 type Serve = Callable[[Frames], Stack]
 
-AUTHENTICATE, QUERY, RESULT, AUTH_RESPONSE, AUTH_SUCCESS, ERROR = 3, 7, 8, 15, 16, 0
+STARTUP, AUTHENTICATE, QUERY, RESULT, AUTH_RESPONSE, AUTH_SUCCESS, ERROR = 1, 3, 7, 8, 15, 16, 0
 
 
 @pytest.fixture
@@ -58,8 +58,12 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         server.close()
 
 
-def node_that_says(status: str, refuses: bool = False) -> Frames:
+def node_that_says(status: str, refuses: bool = False, heard: list[int] | None = None) -> Frames:
+    """`heard`: the opcodes of what it was sent."""
+
     def answer(opcode: int, body: bytes) -> tuple[int, bytes]:
+        if heard is not None:
+            heard.append(opcode)
         if opcode == AUTH_RESPONSE:
             if refuses:
                 return ERROR, struct.pack(">iH", 0x0100, 2) + b"no"
@@ -72,7 +76,9 @@ def node_that_says(status: str, refuses: bool = False) -> Frames:
 
 
 def test_a_node_that_sees_itself_normal_is_ready(serve: Serve) -> None:
-    cassandra.ready(serve(node_that_says("NORMAL,-123")), 2.0, "cassandra-seed")
+    heard: list[int] = []
+    cassandra.ready(serve(node_that_says("NORMAL,-123", heard=heard)), 2.0, "cassandra-seed")
+    assert heard == [STARTUP, AUTH_RESPONSE, QUERY]  # it logged in, and asked
 
 
 def test_a_node_that_still_joins_is_not_ready(serve: Serve) -> None:
@@ -81,7 +87,9 @@ def test_a_node_that_still_joins_is_not_ready(serve: Serve) -> None:
 
 
 def test_a_refused_password_is_an_answer(serve: Serve) -> None:
-    cassandra.ready(serve(node_that_says("", refuses=True)), 2.0, "cassandra-seed")
+    heard: list[int] = []
+    cassandra.ready(serve(node_that_says("", refuses=True, heard=heard)), 2.0, "cassandra-seed")
+    assert heard == [STARTUP, AUTH_RESPONSE]  # once: the refusal is not asked for again
 
 
 def test_before_the_first_provision_a_refused_password_is_not_enough(serve: Serve) -> None:
@@ -92,7 +100,8 @@ def test_before_the_first_provision_a_refused_password_is_not_enough(serve: Serv
 
 
 def test_a_provision_that_was_cut_off_after_the_factorys_role_was_shut_out_can_go_on(serve: Serve) -> None:
-    normal = node_that_says("NORMAL,-123")
+    heard: list[int] = []
+    normal = node_that_says("NORMAL,-123", heard=heard)
 
     def answer(opcode: int, body: bytes) -> tuple[int, bytes]:
         if opcode == AUTH_RESPONSE and b"\0cassandra\0cassandra" in body:
@@ -102,6 +111,7 @@ def test_a_provision_that_was_cut_off_after_the_factorys_role_was_shut_out_can_g
     stack = serve(answer)
     provisioned.forget(stack, "cassandra-seed")
     cassandra.ready(stack, 2.0, "cassandra-seed")
+    assert heard == [STARTUP, STARTUP, AUTH_RESPONSE, QUERY]  # the factory's login was refused, ours was not
 
 
 def test_a_node_that_only_accepts_is_not_ready_in_time(tmp_path: Path) -> None:
