@@ -9,7 +9,7 @@ What a service uses:
         relay.problem             # "" or why events do not get away, for /health (works_without={"kafka"})
         relay.ended               # "" or which part of it ended, for /health too; nobody works without that
 
-The table is made by postgres' provision (outbox.sql) in every database of the shop; event_delivery.py says what a
+The table is made by postgres' provision (outbox.sql) in every service's schema there; event_delivery.py says what a
 message looks like.
 
 A row is marked only after Kafka acknowledged it; a crash in between sends it again, so consumers drop an

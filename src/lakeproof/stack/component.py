@@ -1,6 +1,6 @@
 """A component: something that can run, as data. Only processes/ starts anything.
 
-An engine is a third party's (stack/engines/, one file each); a service is ours (stack/services.py). From this one
+An engine is a third party's (stack/engines/, one file each); a service is ours (stack/services/). From this one
 list come the local processes, Prometheus' scrape config, `ps`, and the docs.
 """
 

@@ -50,14 +50,7 @@ Why = Literal["not_found", "done_and_gone", "key_reused", "version_differs", "no
 class OrderRefused(SaidNo):
     """The shop's own rules say no."""
 
-    def __init__(
-        self,
-        why: Literal[
-            "not_found", "done_and_gone", "key_reused", "version_differs", "not_allowed", "client_key_taken"
-        ],
-        message: str,
-        version: int | None = None,
-    ) -> None:
+    def __init__(self, why: Why, message: str, version: int | None = None) -> None:
         self.why, self.version = why, version
         super().__init__(message)
 
