@@ -60,8 +60,7 @@ class Buyer:
             if not self._in_doubt:
                 self._in_doubt = True
                 await self._write(Op.PAY, Event.UNCLEAR, 2, paid, told.reason)
-                self._tally.unclear += 1
-                self._tally.open_calls += 1
+                self._tally.doubt()
             await pause(LOOK_SECONDS[min(tries, len(LOOK_SECONDS) - 1)], self._over)
             tries += 1
             told = await self._counter.look(self.key)
@@ -89,8 +88,7 @@ class Buyer:
             if not self._in_doubt:
                 self._in_doubt = True
                 await self._write(op, Event.UNCLEAR, after.version, after, told.reason)
-                self._tally.unclear += 1
-                self._tally.open_calls += 1
+                self._tally.doubt()
             await pause(LOOK_SECONDS[min(tries, len(LOOK_SECONDS) - 1)], self._over)
             tries += 1
             if self._over.is_set():
@@ -109,8 +107,7 @@ class Buyer:
             self._tally.mismatched += 1
         if self._in_doubt:
             await self._write(op, Event.SETTLED, order.version, order, told.reason)
-            self._tally.settled += 1
-            self._tally.open_calls -= 1
+            self._tally.settle()
         else:
             await self._write(op, Event.OK, order.version, order, told.reason)
             self._tally.acknowledged += 1
@@ -152,8 +149,7 @@ class Buyer:
 
     async def _settled(self, version: int, order: Order | None, reason: str) -> None:
         await self._write(Op.PAY, Event.SETTLED, version, order, reason)
-        self._tally.settled += 1
-        self._tally.open_calls -= 1
+        self._tally.settle()
 
     async def _refused(self, reason: str) -> None:
         await self._write(Op.PAY, Event.REFUSED, 0, None, reason)

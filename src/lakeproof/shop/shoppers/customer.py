@@ -112,8 +112,7 @@ class Customer:
             if reply.word is Word.OK:
                 await self._write(asked, Event.SETTLED if in_doubt else Event.OK, reply)
                 if in_doubt:
-                    self._tally.settled += 1
-                    self._tally.open_calls -= 1
+                    self._tally.settle()
                 else:
                     self._tally.acknowledged += 1
                 return reply.ref
@@ -124,8 +123,7 @@ class Customer:
             if not in_doubt:
                 in_doubt = True
                 await self._write(asked, Event.UNCLEAR, reply)
-                self._tally.unclear += 1
-                self._tally.open_calls += 1
+                self._tally.doubt()
             await pause(AGAIN_SECONDS[min(tries, len(AGAIN_SECONDS) - 1)], self._over)
             tries += 1
             if self._over.is_set():

@@ -88,6 +88,16 @@ class Tally(Counts):
         self.refused += 1
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
+    def doubt(self) -> None:
+        """Count one call whose outcome is not known; it is open from now on."""
+        self.unclear += 1
+        self.open_calls += 1
+
+    def settle(self) -> None:
+        """Count one open call whose outcome is known now."""
+        self.settled += 1
+        self.open_calls -= 1
+
     def report(self, *, run: str, seed: int, rate: float, seconds: float, ledger: str) -> TrafficReport:
         """The report of a run whose sender worked for `seconds`."""
         return TrafficReport(

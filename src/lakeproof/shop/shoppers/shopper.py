@@ -57,8 +57,7 @@ class Shopper:
             self._tally.refuse(answer.reason)
             return
         await self._write(visit.op, attempt, Event.UNCLEAR, version, wanted, answer.reason)
-        self._tally.unclear += 1
-        self._tally.open_calls += 1
+        self._tally.doubt()
         await self._settle(visit.op, call, version, wanted)
 
     async def _settle(
@@ -84,8 +83,7 @@ class Shopper:
                 self._count(op)
             if answer.word is Word.OK:
                 await self._write(op, attempt, Event.SETTLED, answer.version, answer.order, answer.reason)
-                self._tally.settled += 1
-                self._tally.open_calls -= 1
+                self._tally.settle()
                 self._believe(answer.order, answer.version)
                 return
             event = Event.UNCLEAR if answer.word is Word.UNCLEAR else Event.REFUSED
