@@ -1,18 +1,19 @@
 """Calls of the other services: an answer, a refusal, or no clear word. Every call has a key and may be repeated."""
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import orjson
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.http_caller import HttpCaller
 from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.traces import trace_id
 from lakeproof.stack.stack import Stack
 
 CONNECT_SECONDS = 1.0
+MOST_CONNECTIONS = 200
 SERVICES = ("inventory-service", "payment-service", "fulfillment-service", "notification-service")
 # 4xx that say nothing about what was asked: too slow a body, too early, too many.
 _LATER = frozenset({408, 425, 429})
@@ -30,20 +31,12 @@ class ServiceRefused(Exception):
         super().__init__(message)
 
 
-class Services:
+class Services(HttpCaller):
     """One session to all of them. `call_seconds`: after it a call is given up as unclear."""
 
     def __init__(self, urls: Mapping[str, str], *, call_seconds: float) -> None:
         self._urls, self._call_seconds = urls, call_seconds
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200, keepalive_timeout=15.0))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._session.close()
+        super().__init__(call_seconds=call_seconds, connect_seconds=CONNECT_SECONDS, most=MOST_CONNECTIONS)
 
     def until(self, deadline: Deadline) -> "Calls":
         """Calls that end by `deadline` too."""

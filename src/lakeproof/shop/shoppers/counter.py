@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import orjson
 
 from lakeproof.shop.checkout.models import ENDS, Undoing
+from lakeproof.shop.http_caller import HttpCaller
 from lakeproof.shop.shoppers.purchases import GOODS, STOCK_PER_RUN, Purchase
 from lakeproof.shop.shoppers.storefront import CONNECT_SECONDS
 
@@ -41,23 +41,12 @@ class Told:
     all_done: bool = False
 
 
-class Counter:
+class Counter(HttpCaller):
     """Calls of the checkout, and of the inventory for goods that come in. `call_seconds`: a call's longest."""
 
     def __init__(self, order_url: str, inventory_url: str, *, call_seconds: float) -> None:
         self._order_url, self._inventory_url = order_url.rstrip("/"), inventory_url.rstrip("/")
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15.0),
-            timeout=aiohttp.ClientTimeout(total=call_seconds, sock_connect=CONNECT_SECONDS),
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._session.close()
+        super().__init__(call_seconds=call_seconds, connect_seconds=CONNECT_SECONDS)
 
     async def stock_up(self, run: str) -> None:
         """Let goods for a whole run come in, once for the run. Raises: OSError, aiohttp.ClientError, TimeoutError."""

@@ -1,12 +1,12 @@
 """Support, notification and fulfillment as a customer meets them: over HTTP, with a word and an id."""
 
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import orjson
 
+from lakeproof.shop.http_caller import HttpCaller
 from lakeproof.shop.shoppers.storefront import CONNECT_SECONDS, Word
 
 ATTACHMENT_NAME = "what-came.txt"
@@ -21,24 +21,13 @@ class Reply:
     ref: int = 0
 
 
-class ServiceDesk:
+class ServiceDesk(HttpCaller):
     """Calls of these services; every change has a key. `call_seconds`: a call's longest."""
 
     def __init__(self, support_url: str, notification_url: str, fulfillment_url: str, *, call_seconds: float) -> None:
         self._support, self._notification = support_url.rstrip("/"), notification_url.rstrip("/")
         self._fulfillment = fulfillment_url.rstrip("/")
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15.0),
-            timeout=aiohttp.ClientTimeout(total=call_seconds, sock_connect=CONNECT_SECONDS),
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._session.close()
+        super().__init__(call_seconds=call_seconds, connect_seconds=CONNECT_SECONDS)
 
     async def complain(self, key: str, customer_id: int, order_id: int, message: str) -> Reply:
         """Open a case with that message."""

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
 
 from lakeproof.shop.checkout.models import ENDS, checkout_key_of
+from lakeproof.shop.http_caller import HttpCaller
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.shoppers.plan import Basket
 
@@ -50,26 +50,13 @@ class Shop(Protocol):
         """Whether a checkout may still make or change the order of `key` by itself; None: no answer."""
 
 
-class Storefront:
+class Storefront(HttpCaller):
     """Calls of the order service. `call_seconds`: after it a call is given up as unclear."""
 
     def __init__(self, base_url: str, *, call_seconds: float) -> None:
         self._base_url = base_url.rstrip("/")
         # No limit on connections: a limit would make an open loop wait for answers.
-        # Idle ones are dropped before the service does it, or a call could meet its closing.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15.0),
-            timeout=aiohttp.ClientTimeout(total=call_seconds, sock_connect=CONNECT_SECONDS),
-            json_serialize=lambda data: orjson.dumps(data).decode(),
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._session.close()
+        super().__init__(call_seconds=call_seconds, connect_seconds=CONNECT_SECONDS)
 
     async def create(self, key: str, customer_id: int, basket: Basket) -> Answer:
         """Make the order of `key`."""

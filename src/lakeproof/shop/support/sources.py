@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import orjson
 
 from lakeproof.errors import InvalidInput
+from lakeproof.shop.http_caller import HttpCaller
 from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.models import iso
@@ -88,21 +89,12 @@ class _Failed(Exception):
         super().__init__(why)
 
 
-class Sources:
+class Sources(HttpCaller):
     """`urls`: source → URL, "" where it is off. `seconds`: the limit on each source's answer."""
 
     def __init__(self, urls: Mapping[str, str], seconds: float, metrics: SupportMetrics) -> None:
         self._urls, self._seconds, self._metrics = dict(urls), seconds, metrics
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15.0),
-            timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=seconds),
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
+        super().__init__(call_seconds=seconds, connect_seconds=seconds)
 
     @property
     def on(self) -> tuple[str, ...]:
