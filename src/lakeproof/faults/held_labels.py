@@ -19,7 +19,7 @@ from lakeproof.faults.fault import Fault
 from lakeproof.lake.object_store import s3_client
 from lakeproof.shop.fulfillment.label import BUCKET, CHAOS, make_label
 from lakeproof.shop.fulfillment.label_store import HOLD_UNTIL
-from lakeproof.shop.fulfillment.models import iso
+from lakeproof.shop.times import iso
 from lakeproof.stack.stack import Stack
 
 AT_ONCE = 8

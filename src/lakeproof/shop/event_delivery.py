@@ -7,7 +7,6 @@ trace_id, data}. An event counts as sent only after Kafka acknowledged it (acks=
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -16,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.postgres import Row
+from lakeproof.shop.times import iso
 
 DELIVERY_SECONDS = 8.0  # after it an event counts as not delivered, and stays
 GRACE_SECONDS = 2.0  # so much later the producer has told of each
@@ -120,14 +120,13 @@ def event_producer(bootstrap_servers: str, logger_name: str) -> Producer:
 
 def message_of(row: Mapping[str, Any] | Row) -> bytes:
     """The message of one row of the outbox."""
-    at: datetime = row["created_at"]
     return orjson.dumps(
         {
             "event_id": str(row["event_id"]),
             "type": row["type"],
             "aggregate": row["aggregate"],
             "aggregate_id": row["aggregate_id"],
-            "at": at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
+            "at": iso(row["created_at"]),
             "trace_id": row["trace_id"],
             "data": orjson.Fragment(row["payload"]),
         }

@@ -13,6 +13,7 @@ from lakeproof.shop.checkout.requests import KEY_PATTERN, CheckoutRequest
 from lakeproof.shop.checkout.saga import Saga
 from lakeproof.shop.checkout.store import CheckoutStore, KeyReused
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+from lakeproof.shop.times import iso
 from lakeproof.shop.traces import trace_id
 
 router = APIRouter(tags=["checkouts"])
@@ -113,8 +114,8 @@ def _body(checkout: Checkout) -> dict[str, Any]:
         "fulfillment_id": checkout.fulfillment_id,
         "reason": code,
         "message": message,
-        "created_at": f"{checkout.created_at.isoformat(timespec='microseconds')}Z",
-        "updated_at": f"{checkout.updated_at.isoformat(timespec='microseconds')}Z",
+        "created_at": iso(checkout.created_at),
+        "updated_at": iso(checkout.updated_at),
     }
 
 

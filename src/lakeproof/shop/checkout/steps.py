@@ -20,6 +20,7 @@ from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op
 from lakeproof.shop.order.requests import CreateRequest, ItemRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
+from lakeproof.shop.times import iso
 
 type Values = dict[str, Any]
 
@@ -134,7 +135,7 @@ class _Step:
         }
         if asked.keep_seconds:
             until = checkout.created_at + timedelta(seconds=asked.keep_seconds)  # the same at every try
-            body["hold_until"] = f"{until.isoformat(timespec='microseconds')}Z"
+            body["hold_until"] = iso(until)
         made = await self.services.post("fulfillment-service", "/fulfillments", f"{checkout.key}:label", body)
         return {"fulfillment_id": made["id"]}
 

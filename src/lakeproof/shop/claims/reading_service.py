@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,6 +10,7 @@ import httpx
 from lakeproof.errors import CouldNotLook
 from lakeproof.shop.claims.facts import Store, TimelineFact
 from lakeproof.shop.claims.rows import READ_SECONDS, rows_of
+from lakeproof.shop.times import iso
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -81,16 +81,16 @@ async def _held(stack: Stack, orders: list[int]) -> defaultdict[int, list[Entry]
     found: defaultdict[int, list[Entry]] = defaultdict(list)
     for order_id, id_, status, version, created, updated in await rows_of(stack, "payment", _PAYMENTS, orders):
         first = "declined" if status == "declined" else "authorized"
-        found[order_id].append((_iso(created), "payment", f"payment.{first}", id_))
+        found[order_id].append((iso(created), "payment", f"payment.{first}", id_))
         if version > 1:
-            found[order_id].append((_iso(updated), "payment", f"payment.{status}", id_))
+            found[order_id].append((iso(updated), "payment", f"payment.{status}", id_))
     for order_id, id_, type_, at in await rows_of(stack, "fulfillment", _PARCELS, orders):
-        found[order_id].append((_iso(at), "fulfillment", f"fulfillment.{type_}", id_))
+        found[order_id].append((iso(at), "fulfillment", f"fulfillment.{type_}", id_))
     for id_, status, version, created, updated in _orders(stack, orders):
-        found[id_].append((_iso(created), "order", "order.created", id_))
+        found[id_].append((iso(created), "order", "order.created", id_))
         if version > 1:
             newest = "changed" if status == "created" else status
-            found[id_].append((_iso(updated), "order", f"order.{newest}", id_))
+            found[id_].append((iso(updated), "order", f"order.{newest}", id_))
     return found
 
 
@@ -108,9 +108,3 @@ def _orders(stack: Stack, orders: list[int]) -> list[Any]:
             return list(cursor.fetchall())
     except pymysql.MySQLError as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where=Store.ORDERS.value) from error
-
-
-def _iso(at: datetime) -> str:
-    # MariaDB's times have no zone, and are UTC.
-    plain = at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
-    return f"{plain.isoformat(timespec='microseconds')}Z"

@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.shop.fulfillment.label import BUCKET, CHAOS, PENDING, Label
-from lakeproof.shop.fulfillment.models import iso
+from lakeproof.shop.times import iso
 from lakeproof.shop.traces import trace_id
 
 THREADS = 10  # a batch of the worker's, the listing, a health question

@@ -4,7 +4,6 @@ Times are ISO 8601 in UTC with microseconds ("2026-11-24T14:43:53.042722Z").
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -80,11 +79,6 @@ class Fulfillment:
     updated_at: str
     shipped_at: str | None
     events: tuple[Event, ...]
-
-
-def iso(at: datetime) -> str:
-    """A time with a zone as everybody here writes it."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def tracking_number(fulfillment_id: int) -> str:

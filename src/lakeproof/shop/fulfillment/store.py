@@ -14,8 +14,9 @@ from lakeproof.shop.database.postgres import Connection, Row, execute
 from lakeproof.shop.fulfillment.events import RECORD_CHANGE, RECORD_OPERATION, SELECT_OPERATION, Operation
 from lakeproof.shop.fulfillment.label import make_label
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
-from lakeproof.shop.fulfillment.models import Event, Fulfillment, Op, State, iso, tracking_number
+from lakeproof.shop.fulfillment.models import Event, Fulfillment, Op, State, tracking_number
 from lakeproof.shop.fulfillment.requests import CreateRequest
+from lakeproof.shop.times import iso
 from lakeproof.shop.traces import trace_id
 
 MAX_FOUND = 200  # fulfillments of one order

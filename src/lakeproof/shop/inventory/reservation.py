@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from lakeproof.shop.inventory.asked import Asked
 from lakeproof.shop.inventory.models import InventoryRefused, Line, State, Totals, Why
+from lakeproof.shop.times import iso
 
 ReservationState = Literal["held", "confirmed", "released", "expired"]
 
@@ -64,8 +64,8 @@ def reservation_of(asked: Asked, lines: Mapping[str, Line | None]) -> Reservatio
         str(asked.id),
         asked.order_key,
         _whole(set(states.values())),
-        _iso(asked.expires_at),
-        _iso(asked.created_at),
+        iso(asked.expires_at),
+        iso(asked.created_at),
         shown,
     )
 
@@ -89,7 +89,3 @@ def _whole(states: set[State]) -> ReservationState:
     if len(states) == 1:
         return _WORDS[states.pop()]
     return "expired" if State.EXPIRED in states else "released"
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import orjson
 
+from lakeproof.shop.times import iso
+
 Channel = Literal["email", "webhook"]
 
 MAX_SUBJECT = 1_000
@@ -57,4 +59,4 @@ class Message:
 
 def now() -> str:
     """The time as it stands in messages."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return iso(datetime.now(UTC))

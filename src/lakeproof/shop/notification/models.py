@@ -5,7 +5,6 @@ Times are ISO 8601 in UTC with microseconds ("2026-11-24T14:43:53.042722Z").
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -108,8 +107,3 @@ class Preferences:
     opted_out: tuple[OptOut, ...]
     version: int
     updated_at: str | None
-
-
-def iso(at: datetime) -> str:
-    """A time with a zone as everybody here writes it."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

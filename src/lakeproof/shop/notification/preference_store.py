@@ -9,9 +9,10 @@ from lakeproof.shop.database.attempts import Attempts
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, Row, execute
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import OptOut, Preferences, iso
+from lakeproof.shop.notification.models import OptOut, Preferences
 from lakeproof.shop.notification.operations import Operation, take_key
 from lakeproof.shop.outbox import Event, add_event
+from lakeproof.shop.times import iso
 
 _FIND = "SELECT opted_out, version, updated_at FROM preferences WHERE customer_id = $1"
 _REPLACE = """

@@ -14,10 +14,11 @@ from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, Row, execute
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import Notification, NotificationRefused, iso
+from lakeproof.shop.notification.models import Notification, NotificationRefused
 from lakeproof.shop.notification.operations import INSERT_OPERATION, Operation, subject_of, take_key
 from lakeproof.shop.notification.requests import BatchRequest, CreateRequest
 from lakeproof.shop.outbox import Event, add_event
+from lakeproof.shop.times import iso
 from lakeproof.shop.traces import trace_id
 
 _CREATE = (

@@ -20,6 +20,7 @@ from lakeproof.shop.order.events import SELECT_OPERATION, Operation, record
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.models import Item, Op, Order, Status
 from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
+from lakeproof.shop.times import iso
 
 _COLUMNS = (
     "o.id, o.client_key, o.customer_id, o.status, o.total, o.item_count, o.version, o.created_at, o.updated_at,"
@@ -88,7 +89,7 @@ class OrderStore:
 
         async def work(connection: Connection) -> Changed:
             (made,) = await execute(connection, statements, args)
-            order_id, at = int(made[0][1]), _iso(datetime.fromisoformat(made[0][2]))
+            order_id, at = int(made[0][1]), iso(datetime.fromisoformat(made[0][2]))
             items = tuple(
                 Item(int(row[0]), line, item.sku, item.quantity, f"{item.unit_price:.2f}")
                 for line, (row, item) in enumerate(zip(made, request.items, strict=True), start=1)
@@ -149,7 +150,7 @@ class OrderStore:
             )
             if op is Op.DELETE:
                 return Changed(order_id, version, None)
-            after = replace(order, status=op.status_after(Status(order.status)), version=version, updated_at=_iso(at))
+            after = replace(order, status=op.status_after(Status(order.status)), version=version, updated_at=iso(at))
             if items is not None:
                 ids = {line: item_id for item_id, line in results[0]}
                 after = replace(
@@ -285,11 +286,7 @@ def _order(rows: list[Row]) -> Order | None:
         str(total),
         int(head[5]),
         int(head[6]),
-        _iso(head[7]),
-        _iso(head[8]),
+        iso(head[7]),
+        iso(head[8]),
         tuple(items),
     )
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat(timespec="microseconds") + "Z"

@@ -7,7 +7,6 @@ by its row, which only one transaction can make; two authorizations of one order
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from lakeproof.deadline import Deadline
@@ -29,6 +28,7 @@ from lakeproof.shop.payment.models import (
     amounts_after,
 )
 from lakeproof.shop.payment.requests import AuthorizeRequest, money
+from lakeproof.shop.times import iso
 from lakeproof.shop.traces import trace_id
 
 MAX_FOUND = 200  # payments of one order
@@ -225,10 +225,6 @@ def payment_of(row: Row) -> Payment:
         refunded=f"{row['refunded']:.2f}",
         decline_code=row["decline_code"],
         version=row["version"],
-        created_at=_iso(row["created_at"]),
-        updated_at=_iso(row["updated_at"]),
+        created_at=iso(row["created_at"]),
+        updated_at=iso(row["updated_at"]),
     )
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -23,8 +23,8 @@ from lakeproof.shop.database.cassandra import Ring
 from lakeproof.shop.database.errors import DatabaseDown
 from lakeproof.shop.database.metrics import DatabaseMetrics
 from lakeproof.shop.refusal import json_response
-from lakeproof.shop.support.models import iso
 from lakeproof.shop.support.requests import MAX_ID
+from lakeproof.shop.times import iso
 
 CONNECT_SECONDS = 2.0
 COVERED_SECONDS = 0.2  # what is covered is asked so often at most

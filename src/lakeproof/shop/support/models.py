@@ -1,7 +1,6 @@
 """A support case as everybody in Lakeproof sees it. Times are ISO 8601 in UTC with microseconds."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -114,8 +113,3 @@ class Case:
             "attachments": [attachment.to_json() for attachment in self.attachments],
             "timeline": None,
         }
-
-
-def iso(at: datetime) -> str:
-    """A time with a zone as everybody here writes it."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -15,7 +15,6 @@ from lakeproof.errors import InvalidInput
 from lakeproof.shop.http_caller import HttpCaller
 from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.support.metrics import SupportMetrics
-from lakeproof.shop.support.models import iso
 from lakeproof.shop.support.timeline import (
     Entry,
     Remote,
@@ -25,6 +24,7 @@ from lakeproof.shop.support.timeline import (
     order_entries,
     payment_entries,
 )
+from lakeproof.shop.times import iso
 from lakeproof.shop.traces import trace_id
 from lakeproof.stack.stack import Stack
 

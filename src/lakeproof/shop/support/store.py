@@ -14,8 +14,9 @@ from lakeproof.shop.database.postgres import Connection, Row, execute
 from lakeproof.shop.support.events import RECORD, SELECT_OPERATION, Operation
 from lakeproof.shop.support.file_store import Received
 from lakeproof.shop.support.metrics import SupportMetrics
-from lakeproof.shop.support.models import Attachment, Case, CaseEvent, Message, Op, Status, iso
+from lakeproof.shop.support.models import Attachment, Case, CaseEvent, Message, Op, Status
 from lakeproof.shop.support.requests import MAX_ATTACHMENTS, MAX_MESSAGES, MessageRequest, OpenRequest
+from lakeproof.shop.times import iso
 from lakeproof.shop.traces import trace_id
 
 _TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"

@@ -1,0 +1,9 @@
+"""Times as the shop writes them."""
+
+from datetime import UTC, datetime
+
+
+def iso(at: datetime) -> str:
+    """ISO 8601, UTC, microseconds. A time without a zone, as MariaDB's are, is UTC."""
+    plain = at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+    return f"{plain.isoformat(timespec='microseconds')}Z"
