@@ -29,6 +29,28 @@ EVERY_ROUTE_SAYS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def headers_of(version: int | None = None, *, replayed: bool = False) -> dict[str, str]:
+    """Those of an answer: the version as ETag, where there is one, and whether the key was answered before."""
+    found = {} if version is None else {"etag": f'"{version}"'}
+    return found | {"idempotent-replayed": "true"} if replayed else found
+
+
+def one_key(header: str | None, client_key: str | None) -> str:
+    """The key of a create that takes it from the header or the body. Raises: Refusal where there is none, or two."""
+    if header and client_key and header != client_key:
+        raise Refusal(422, "invalid", "two different keys", fields=(("client_key", "differs from Idempotency-Key"),))
+    key = header or client_key
+    if not key:
+        missing = ("client_key", "required, here or as Idempotency-Key")
+        raise Refusal(422, "invalid", "a key is missing", fields=(missing,))
+    return key
+
+
+def no_key() -> Refusal:
+    """Of a change that was asked for without a key."""
+    return Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
+
+
 async def answer_within[T](seconds: float, call: Callable[[Deadline], Awaitable[T]]) -> T:
     """What `call` gives. Raises: Refusal 503 for every trouble with the database; what `call` raises else."""
     try:

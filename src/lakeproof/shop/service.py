@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from lakeproof import __version__
+from lakeproof.shop.answering import no_key
 from lakeproof.shop.bounded_head import BoundedHead
 from lakeproof.shop.crash import RequestCrash, warn_of_crash
 from lakeproof.shop.gate import Gate, RouteLimit
@@ -153,7 +154,7 @@ def _invalid(error: RequestValidationError) -> Refusal:
     if any(problem["type"] == "json_invalid" for problem in problems):
         return Refusal(400, "not_json", f"the body is not JSON: {problems[0]['ctx']['error']}")
     if any((problem["type"], problem["loc"]) == ("missing", _KEY_HEADER) for problem in problems):
-        return Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
+        return no_key()
     fields = tuple(
         (".".join(str(part) for part in problem["loc"] if part != "body") or "body", problem["msg"])
         for problem in problems[:20]

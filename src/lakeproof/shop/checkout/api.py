@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, answer_within, headers_of
 from lakeproof.shop.checkout.models import Checkout, Step, Undoing
 from lakeproof.shop.checkout.requests import KEY_PATTERN, CheckoutRequest
 from lakeproof.shop.checkout.saga import Saga
@@ -135,8 +135,7 @@ async def buy(request: Request, body: CheckoutRequest, idempotency_key: Checkout
     """Buy a basket: hold the goods, make the order, authorize and take the money, send the parcel, tell the buyer."""
     api: CheckoutApi = request.app.state.checkouts
     checkout, begun = await api.buy(idempotency_key, body)
-    headers = {} if begun else {"idempotent-replayed": "true"}
-    return json_response(_body(checkout), _status(checkout, begun=begun), headers)
+    return json_response(_body(checkout), _status(checkout, begun=begun), headers_of(replayed=not begun))
 
 
 @router.get(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
 from lakeproof.shop.fulfillment.events import operation
 from lakeproof.shop.fulfillment.models import Fulfillment, Op
 from lakeproof.shop.fulfillment.requests import MAX_ID, CreateRequest, HoldRequest
@@ -99,10 +99,7 @@ def _api(request: Request) -> FulfillmentApi:
 
 
 def _response(fulfillment: Fulfillment, status: int, *, replayed: bool = False) -> Response:
-    headers = {"etag": f'"{fulfillment.version}"'}
-    if replayed:
-        headers["idempotent-replayed"] = "true"
-    return json_response(fulfillment, status, headers)
+    return json_response(fulfillment, status, headers_of(fulfillment.version, replayed=replayed))
 
 
 @router.post(

@@ -9,7 +9,14 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.answering import (
+    EVERY_ROUTE_SAYS,
+    NO_KEY_SAYS,
+    IdempotencyKey,
+    answer_within,
+    headers_of,
+    no_key,
+)
 from lakeproof.shop.inventory.models import InventoryRefused
 from lakeproof.shop.inventory.requests import SKU_PATTERN, ReceiptRequest, ReservationRequest
 from lakeproof.shop.inventory.reservation import Reservation, Stock
@@ -30,9 +37,6 @@ _STATUS_OF = {
     "expired_before_held": 409,
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "It does not exist."}}
-_NO_KEY: dict[int | str, dict[str, Any]] = {
-    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."}
-}
 _END_SAYS: dict[int | str, dict[str, Any]] = {
     **EVERY_ROUTE_SAYS,
     **_NOT_FOUND,
@@ -96,15 +100,15 @@ def _api(request: Request) -> InventoryApi:
 
 def _key(given: str | None) -> str:
     if given is None:
-        raise Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
+        raise no_key()
     return given
 
 
 def _response(body: Reservation | Stock, *, replayed: bool, made: int = 200) -> Response:
-    return json_response(body, 200 if replayed else made, {"idempotent-replayed": "true"} if replayed else None)
+    return json_response(body, 200 if replayed else made, headers_of(replayed=replayed))
 
 
-@router.post("/stock/{sku}/receive", response_model=StockBody, responses={**EVERY_ROUTE_SAYS, **_NO_KEY})
+@router.post("/stock/{sku}/receive", response_model=StockBody, responses={**EVERY_ROUTE_SAYS, **NO_KEY_SAYS})
 async def receive_stock(
     request: Request, sku: SkuPath, body: ReceiptRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -130,7 +134,7 @@ async def get_stock(request: Request, sku: SkuPath) -> Response:
     response_model=ReservationBody,
     responses={
         **EVERY_ROUTE_SAYS,
-        **_NO_KEY,
+        **NO_KEY_SAYS,
         200: {"model": ReservationBody, "description": "This key made it before; here it is as it is now."},
         409: {"model": RefusalBody, "description": "A SKU has not so many on hand, or the key's time is over."},
     },

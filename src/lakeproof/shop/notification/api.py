@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within, headers_of, one_key
 from lakeproof.shop.notification.models import Channel, Notification, NotificationRefused, Preferences, Topic
 from lakeproof.shop.notification.operations import operation
 from lakeproof.shop.notification.preference_store import PreferenceStore
@@ -126,21 +126,8 @@ def _api(request: Request) -> NotificationApi:
     return api
 
 
-def _key(header: str | None, body: str | None) -> str:
-    """The one key of a create. Raises: Refusal where there is none, or two."""
-    if header and body and header != body:
-        raise Refusal(422, "invalid", "two different keys", fields=(("client_key", "differs from Idempotency-Key"),))
-    if not header and not body:
-        missing = ("client_key", "required, here or as Idempotency-Key")
-        raise Refusal(422, "invalid", "a key is missing", fields=(missing,))
-    return header or body or ""
-
-
 def _response(notification: Notification, status: int = 200, *, replayed: bool = False) -> Response:
-    headers = {"etag": f'"{notification.version}"'}
-    if replayed:
-        headers["idempotent-replayed"] = "true"
-    return json_response(notification, status, headers)
+    return json_response(notification, status, headers_of(notification.version, replayed=replayed))
 
 
 @router.post(
@@ -156,7 +143,7 @@ async def create_notification(
     request: Request, body: CreateRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Make a notification. It is sent by a call of /send."""
-    api, asked = _api(request), operation("create", _key(idempotency_key, body.client_key), None, body.canonical())
+    api, asked = _api(request), operation("create", one_key(idempotency_key, body.client_key), None, body.canonical())
     changed = await api.answer(lambda deadline: api.store.create(body, asked, deadline))
     return _response(changed.notification, 200 if changed.replayed else 201, replayed=changed.replayed)
 
@@ -172,12 +159,11 @@ async def create_notification(
 )
 async def create_batch(request: Request, body: BatchRequest, idempotency_key: IdempotencyKey = None) -> Response:
     """The same to many, sent one after the other, evenly spread over `spread_seconds`."""
-    api, asked = _api(request), operation("batch", _key(idempotency_key, body.client_key), None, body.canonical())
+    api, asked = _api(request), operation("batch", one_key(idempotency_key, body.client_key), None, body.canonical())
     batch_id, replayed = await api.answer(lambda deadline: api.store.create_batch(body, asked, deadline))
     api.wake()
     batch = await api.answer(lambda deadline: api.store.batch(batch_id, deadline))
-    headers = {"idempotent-replayed": "true"} if replayed else None
-    return json_response(batch, 200 if replayed else 201, headers)
+    return json_response(batch, 200 if replayed else 201, headers_of(replayed=replayed))
 
 
 @router.get(
@@ -253,4 +239,4 @@ async def fail_notification(
 
 
 def _preferences(found: Preferences) -> Response:
-    return json_response(asdict(found), headers={"etag": f'"{found.version}"'})
+    return json_response(asdict(found), headers=headers_of(found.version))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, KEY_PATTERN, IdempotencyKey, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, KEY_PATTERN, IdempotencyKey, answer_within, headers_of, one_key
 from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op, Order
@@ -93,9 +93,10 @@ class OrderApi:
         try:
             return await answer_within(self.request_seconds, call)
         except OrderRefused as error:
-            headers = {"etag": f'"{error.version}"'} if error.version is not None else None
             outcome: Outcome = "done" if error.why == "done_and_gone" else "not_done"
-            raise Refusal(_STATUS_OF[error.why], error.why, str(error), outcome=outcome, headers=headers) from error
+            raise Refusal(
+                _STATUS_OF[error.why], error.why, str(error), outcome=outcome, headers=headers_of(error.version)
+            ) from error
 
 
 def _api(request: Request) -> OrderApi:
@@ -113,17 +114,14 @@ def _version(if_match: str | None) -> int | None:
 
 
 def _order_response(order: Order, status: int, *, replayed: bool = False) -> Response:
-    headers = {"etag": f'"{order.version}"'}
-    if replayed:
-        headers["idempotent-replayed"] = "true"
-    return json_response(order, status, headers)
+    return json_response(order, status, headers_of(order.version, replayed=replayed))
 
 
 def _changed_response(changed: Changed) -> Response:
     if changed.order is not None:
         return _order_response(changed.order, 200, replayed=changed.replayed)
-    headers = {"idempotent-replayed": "true"} if changed.replayed else None
-    return json_response({"id": changed.order_id, "version": changed.version, "deleted": True}, 200, headers)
+    deleted = {"id": changed.order_id, "version": changed.version, "deleted": True}
+    return json_response(deleted, 200, headers_of(replayed=changed.replayed))
 
 
 @router.post(
@@ -139,13 +137,7 @@ def _changed_response(changed: Changed) -> Response:
 )
 async def create_order(request: Request, body: CreateRequest, idempotency_key: IdempotencyKey = None) -> Response:
     """Make an order. The key (header, or `client_key` in the body) is the order's identity for its caller."""
-    if idempotency_key and body.client_key and idempotency_key != body.client_key:
-        raise Refusal(422, "invalid", "two different keys", fields=(("client_key", "differs from Idempotency-Key"),))
-    key = idempotency_key or body.client_key
-    if key is None:
-        raise Refusal(
-            422, "invalid", "a key is missing", fields=(("client_key", "required, here or as Idempotency-Key"),)
-        )
+    key = one_key(idempotency_key, body.client_key)
     if checkout_key_of(key) is not None:
         raise Refusal(422, "invalid", "keys of this kind are the checkout's", fields=(("client_key", "reserved"),))
     asked = operation(Op.CREATE, key, None, body.canonical())

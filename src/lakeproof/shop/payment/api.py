@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
 from lakeproof.shop.payment.events import operation
 from lakeproof.shop.payment.models import Op
 from lakeproof.shop.payment.requests import MAX_ID, AmountRequest, AuthorizeRequest
@@ -99,10 +99,7 @@ def _api(request: Request) -> PaymentApi:
 
 
 def _headers(changed: Changed) -> dict[str, str]:
-    headers = {"etag": f'"{changed.payment.version}"'}
-    if changed.replayed:
-        headers["idempotent-replayed"] = "true"
-    return headers
+    return headers_of(changed.payment.version, replayed=changed.replayed)
 
 
 @router.post(
@@ -141,7 +138,7 @@ async def get_payment(request: Request, payment_id: PaymentId) -> Response:
     found = await api.answer(lambda deadline: api.store.find(payment_id, deadline))
     if found is None:
         raise Refusal(404, "not_found", f"no payment {payment_id}")
-    return json_response(found, 200, {"etag": f'"{found.version}"'})
+    return json_response(found, 200, headers_of(found.version))
 
 
 @router.post("/payments/{payment_id}/capture", response_model=PaymentBody, responses=_CHANGE_SAYS)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.support.attachment_bodies import AttachmentBody
 from lakeproof.shop.support.events import operation
@@ -114,10 +114,7 @@ def api_of(request: Request) -> SupportApi:
 
 
 def _case_response(changed: Changed, status: int) -> Response:
-    headers = {"etag": f'"{changed.case.version}"'}
-    if changed.replayed:
-        headers["idempotent-replayed"] = "true"
-    return json_response(changed.case.to_json(), status, headers)
+    return json_response(changed.case.to_json(), status, headers_of(changed.case.version, replayed=changed.replayed))
 
 
 @router.post(
@@ -149,7 +146,7 @@ async def get_case(
     body = case.to_json()
     if include_timeline:
         body["timeline"] = await api.timelines.of(case)
-    return json_response(body, 200, {"etag": f'"{case.version}"'})
+    return json_response(body, 200, headers_of(case.version))
 
 
 @router.post(

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, RequiredKey
+from lakeproof.shop.answering import EVERY_ROUTE_SAYS, RequiredKey, headers_of
 from lakeproof.shop.gate import RouteLimit
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.support.api import CHANGE_SAYS, NOT_FOUND, CaseId, api_of
@@ -111,8 +111,7 @@ async def add_attachment(request: Request, case_id: CaseId, idempotency_key: Req
     made = next(one for one in changed.case.attachments if one.id == changed.made)
     if uuid.UUID(made.file) != received.file:
         await asyncio.to_thread(attachments.files.delete, received.file)
-    headers = {"idempotent-replayed": "true"} if changed.replayed else None
-    return json_response(made.to_json(), 200 if changed.replayed else 201, headers)
+    return json_response(made.to_json(), 200 if changed.replayed else 201, headers_of(replayed=changed.replayed))
 
 
 @attachment_router.get(
