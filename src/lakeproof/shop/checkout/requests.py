@@ -8,7 +8,8 @@ import orjson
 from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from lakeproof.shop.fulfillment.requests import AddressRequest
-from lakeproof.shop.order.requests import MAX_CUSTOMER_ID, ItemRequest, ItemsRequest
+from lakeproof.shop.names import MAX_CUSTOMER_ID
+from lakeproof.shop.order.requests import ItemRequest, ItemsRequest
 from lakeproof.shop.payment.requests import TOKEN_PATTERN
 
 # Shorter than other keys: the steps' own keys are made of it.

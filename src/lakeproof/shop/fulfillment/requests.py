@@ -6,6 +6,7 @@ from typing import Annotated
 import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
+from lakeproof.shop.names import Sku
 from lakeproof.shop.whole_number import WHOLE
 
 MAX_ITEMS = 50
@@ -51,7 +52,7 @@ class ItemRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    sku: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", examples=["sku-0042"])]
+    sku: Sku
     quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY), WHOLE]
 
 

@@ -18,9 +18,10 @@ from lakeproof.shop.answering import (
     no_key,
 )
 from lakeproof.shop.inventory.models import InventoryRefused
-from lakeproof.shop.inventory.requests import SKU_PATTERN, ReceiptRequest, ReservationRequest
+from lakeproof.shop.inventory.requests import ReceiptRequest, ReservationRequest
 from lakeproof.shop.inventory.reservation import Reservation, Stock
 from lakeproof.shop.inventory.store import InventoryStore
+from lakeproof.shop.names import SKU_PATTERN
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["inventory"])

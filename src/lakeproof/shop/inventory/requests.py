@@ -5,13 +5,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from lakeproof.shop.answering import KEY_PATTERN
+from lakeproof.shop.names import Sku
 
 MAX_LINES = 50
 MAX_QUANTITY = 1_000
 MAX_RECEIPT = 1_000_000
-
-SKU_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
-Sku = Annotated[str, Field(pattern=SKU_PATTERN, examples=["sku-0042"])]
 
 
 class LineRequest(BaseModel):

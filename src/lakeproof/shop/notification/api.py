@@ -11,11 +11,11 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within, headers_of, one_key
+from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Channel, Notification, NotificationRefused, Preferences, Topic
 from lakeproof.shop.notification.operations import operation
 from lakeproof.shop.notification.preference_store import PreferenceStore
 from lakeproof.shop.notification.requests import (
-    MAX_CUSTOMER_ID,
     BatchRequest,
     CreateRequest,
     FailRequest,

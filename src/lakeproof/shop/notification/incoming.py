@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from lakeproof.lake.capture.topics import CDC_TOPIC
+from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Topic
-from lakeproof.shop.notification.requests import MAX_CUSTOMER_ID
 from lakeproof.shop.topics import event_topic
 from lakeproof.shop.traces import accept_trace_id
 

@@ -7,9 +7,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from lakeproof.shop.answering import KEY_PATTERN
+from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Channel, OptOut, Topic
 
-MAX_CUSTOMER_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 MAX_BATCH = 500
 MAX_SPREAD_SECONDS = 86_400
 MAX_BODY = 10_000

@@ -6,12 +6,12 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from lakeproof.shop.answering import KEY_PATTERN
+from lakeproof.shop.names import MAX_CUSTOMER_ID, Sku
 
 MAX_ITEMS = 50
 MAX_QUANTITY = 1_000
 MAX_UNIT_PRICE = Decimal("100000.00")
 MAX_TOTAL = Decimal("1000000.00")
-MAX_CUSTOMER_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 
 Key = Annotated[str, Field(pattern=KEY_PATTERN, examples=["basket-4711"])]
 
@@ -21,7 +21,7 @@ class ItemRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    sku: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", examples=["sku-0042"])]
+    sku: Sku
     quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY)]
     unit_price: Annotated[Decimal, Field(gt=0, le=MAX_UNIT_PRICE, decimal_places=2, examples=["6.15"])]
 

@@ -7,10 +7,10 @@ from urllib.parse import unquote
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.whole_number import WHOLE
 
 MAX_ID = 2**63 - 1
-MAX_CUSTOMER_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 MAX_MESSAGES = 500  # of one case
 MAX_ATTACHMENTS = 100  # of one case
 MAX_NAME = 200
