@@ -17,7 +17,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
 from lakeproof.mitigations import replace_node
 from lakeproof.mitigations.scale_ring import STREAM_SECONDS, scale
-from lakeproof.observability.written import write_file
 from lakeproof.probes import cql
 from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.client import SupervisorClient
@@ -26,6 +25,7 @@ from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(400)]
 

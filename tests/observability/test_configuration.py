@@ -1,5 +1,4 @@
 import shutil
-import stat
 import subprocess
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from lakeproof.errors import InvalidInput
 from lakeproof.observability.receivers import Receivers, read_receivers
 from lakeproof.observability.routing import render_alertmanager
 from lakeproof.observability.scrape import health_urls, render_prometheus
-from lakeproof.observability.written import replace_folder, write_file
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -109,14 +107,3 @@ def test_a_slack_url_that_is_none_is_refused() -> None:
 def test_mail_without_its_server_is_refused() -> None:
     with pytest.raises(InvalidInput, match="ALERTMANAGER_EMAIL_SMARTHOST"):
         read_receivers({"ALERTMANAGER_EMAIL_TO": "infra@example.com"})
-
-
-def test_a_secret_file_is_for_its_owner_only(tmp_path: Path) -> None:
-    write_file(tmp_path / "token", "secret", mode=0o600)
-    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
-
-
-def test_a_rule_that_is_gone_is_removed(tmp_path: Path) -> None:
-    replace_folder(tmp_path, {"a.yml": "1", "b.yml": "2"})
-    replace_folder(tmp_path, {"b.yml": "3"})
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"b.yml": "3"}

@@ -10,8 +10,8 @@ from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.phases import PhaseRecord
 from lakeproof.drills.verification import Judged
 from lakeproof.errors import TerminalError
-from lakeproof.observability.written import write_file
 from lakeproof.probes.reading import Value
+from lakeproof.written import write_file
 
 REPORT_JSON = "report.json"
 REPORT_MARKDOWN = "report.md"

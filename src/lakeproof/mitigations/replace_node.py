@@ -10,13 +10,13 @@ from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.observability.written import write_file
 from lakeproof.probes.ring import RingNode, ring
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
+from lakeproof.written import write_file
 
 DOWN_SECONDS = 60.0  # one that was killed is seen down after about 20 s
 

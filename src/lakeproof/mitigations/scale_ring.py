@@ -10,13 +10,13 @@ from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.observability.written import write_file
 from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.client import OnEvent, SupervisorClient
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 # To hand a whole node's copies over; of a shop's stock it takes seconds.
 STREAM_SECONDS = 480.0

@@ -8,9 +8,9 @@ import httpx
 
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
 from lakeproof.observability.timing import Timing
-from lakeproof.observability.written import replace_folder, write_file
 from lakeproof.stack.engines import alertmanager, prometheus
 from lakeproof.stack.stack import Stack
+from lakeproof.written import replace_folder, write_file
 
 PROMETHEUS, ALERTMANAGER = "prometheus", "alertmanager"
 RELOAD_SECONDS = 10.0

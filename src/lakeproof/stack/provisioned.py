@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
-from lakeproof.observability.written import write_file
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 
 def digest(*parts: str) -> str:

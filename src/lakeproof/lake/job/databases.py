@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import InvalidInput
+from lakeproof.written import write_file
 
 if TYPE_CHECKING:
     from lakeproof.stack.stack import Stack
@@ -72,7 +73,6 @@ def want_shop(stack: "Stack", *, wanted: bool) -> None:
 
     The note holds as long as the supervisor that runs now: a killed one cannot take it back.
     """
-    from lakeproof.observability.written import write_file
     from lakeproof.processes.run import current_run_id
 
     mark = stack.data_dir(CAPTURE) / _WANTED

@@ -14,10 +14,10 @@ from lakeproof.errors import MissingArtifact, NotReady
 from lakeproof.observability.receivers import read_receivers
 from lakeproof.observability.routing import SLACK_FILE, TOKEN_FILE, render_alertmanager, repaced
 from lakeproof.observability.timing import Timing
-from lakeproof.observability.written import write_file
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import httpx
 import yaml
 
 from lakeproof.errors import MissingArtifact, NotReady
-from lakeproof.observability.written import write_file
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 MODULES = {
     "modules": {

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.install import artifacts, java
-from lakeproof.observability.written import write_file
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import cassandra_config, cassandra_roles, cassandra_socket
@@ -20,6 +19,7 @@ from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 if TYPE_CHECKING:
     from cassandra.cluster import NoHostAvailable, Session

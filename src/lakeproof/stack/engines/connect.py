@@ -10,12 +10,12 @@ from lakeproof.errors import NotReady
 from lakeproof.install import artifacts
 from lakeproof.lake.capture import registration
 from lakeproof.lake.capture.connector import SECRETS_FILE
-from lakeproof.observability.written import write_file
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 NAME = "connect"
 PORTS = {"http": 8083, "jmx": 9405}

@@ -18,6 +18,7 @@ from lakeproof.stack.component import Command, Component, Replicas, Scrape
 from lakeproof.stack.engines import flink_config
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 JOBMANAGER, TASKMANAGER = "flink-jobmanager", "flink-taskmanager"
 TASKMANAGER_PORTS = {"rpc": 6125, "data": 6126, "jmx": 9407}
@@ -133,8 +134,6 @@ def _command(
 
 
 def _prepare(stack: Stack, component: str, kind: str) -> None:
-    from lakeproof.observability.written import write_file
-
     etc = stack.etc_dir(component)
     data = stack.data_dir(component)
     shutil.rmtree(data, ignore_errors=True)
@@ -154,8 +153,6 @@ def prepare_jobmanager(stack: Stack) -> None:
 
 def prepare_taskmanager(stack: Stack, name: str = TASKMANAGER) -> None:
     """As `prepare_jobmanager`, and a name of its own for each start, by which the JobManager will know it."""
-    from lakeproof.observability.written import write_file
-
     _prepare(stack, name, TASKMANAGER)
     write_file(_resource_id_file(stack, name), uuid.uuid4().hex)
 

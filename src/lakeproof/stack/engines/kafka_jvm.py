@@ -3,8 +3,8 @@
 from importlib.resources import files
 
 from lakeproof.install import artifacts, java
-from lakeproof.observability.written import write_file
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 # Quick to start and small on two shared cores; a broker that is out of memory must die, not limp.
 FLAGS = (

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
-from lakeproof.observability.written import write_file
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.engines import mysql_accounts
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection

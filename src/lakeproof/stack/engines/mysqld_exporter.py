@@ -6,10 +6,10 @@ Its password lies in a file of mode 600, since arguments and environment can be 
 import shutil
 
 from lakeproof.errors import MissingArtifact
-from lakeproof.observability.written import write_file
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 
 def command(stack: Stack) -> Command:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
-from lakeproof.observability.written import write_file
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.engines.postgres_config import NAME, PG_HBA, postgresql_conf, socket_folder
@@ -22,6 +21,7 @@ from lakeproof.stack.engines.postgres_schema import provision
 from lakeproof.stack.engines.postgres_session import ROOT_SECRET, ROOT_USER, select
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 OS_USER = "postgres"
 PACKAGE = "postgresql"

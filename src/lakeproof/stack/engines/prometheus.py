@@ -13,10 +13,10 @@ from lakeproof.errors import MissingArtifact, NotReady
 from lakeproof.observability.rules import find_rules, render_rules
 from lakeproof.observability.scrape import render_prometheus
 from lakeproof.observability.timing import Timing, factor_of
-from lakeproof.observability.written import replace_folder, write_file
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
+from lakeproof.written import replace_folder, write_file
 
 RETENTION = "2d"
 

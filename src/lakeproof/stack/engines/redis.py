@@ -9,10 +9,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import MissingArtifact, NotReady
-from lakeproof.observability.written import write_file
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 if TYPE_CHECKING:
     import redis

@@ -16,6 +16,7 @@ from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.engines.trino import CATALOG, WAREHOUSE
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 NAME = "spark"
 TOKEN = "spark-token"
@@ -145,8 +146,6 @@ def command(stack: Stack) -> Command:
 
 def prepare(stack: Stack) -> None:
     """Write its configuration; what a killed one left on the disk is removed."""
-    from lakeproof.observability.written import write_file
-
     etc, data = stack.etc_dir(NAME), stack.data_dir(NAME)
     shutil.rmtree(data, ignore_errors=True)
     for folder in ("tmp", "scratch"):

@@ -1,4 +1,4 @@
-"""Configuration written so that a reader sees the old file or the new one, never a half."""
+"""Files written so that a reader sees the old one or the new one, never a half."""
 
 import os
 from collections.abc import Mapping
