@@ -19,10 +19,10 @@ from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.job.submission import ensure_submitted, find_job, stop_with_savepoint
 from lakeproof.lake.job.turn import submitting
-from lakeproof.lake.object_store import WAREHOUSE
 from lakeproof.lake.query.flink import PinnedFlink, start_gateway
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import mysql
+from lakeproof.stack.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack, load_stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]

@@ -16,14 +16,12 @@ from tests.engines.notifications import ERRORS, FAILED, SENT, metric
 from tests.engines.support_shop import PNG, form, key
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.object_store import s3_client
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.states import Health
-from lakeproof.shop.fulfillment.label import BUCKET as LABELS
 from lakeproof.shop.fulfillment.label import CHAOS
-from lakeproof.shop.support.archive import BUCKET as ATTACHMENTS
 from lakeproof.stack.engines import cassandra_session, mysql
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
+from lakeproof.stack.object_store import ATTACHMENT_BUCKET, LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(600)]
@@ -187,15 +185,17 @@ def test_chaos_fulfillment_delay_holds_labels_back_and_lets_them_go(
     ticket = a_case(support, a_shipped_order(whole_stack))
     printed = make("chaos-fulfillment-delay", f"--count 7 --hold-minutes 30 --support-ticket-id {ticket}")
     try:
-        assert len(objects(whole_stack, LABELS, CHAOS)) == printed["objects"] == 7
-        held = s3_client(whole_stack).head_object(Bucket=LABELS, Key=objects(whole_stack, LABELS, CHAOS)[0])
+        assert len(objects(whole_stack, LABEL_BUCKET, CHAOS)) == printed["objects"] == 7
+        held = s3_client(whole_stack).head_object(
+            Bucket=LABEL_BUCKET, Key=objects(whole_stack, LABEL_BUCKET, CHAOS)[0]
+        )
         assert "hold-until" in held["Metadata"]
         assert printed["supportTicket"]["reached"] and printed["supportTicket"]["newestShipment"]
         await_metric(whole_stack, "fulfillment-service", backlog, lambda seen: seen >= before + 7)
         await_metric(whole_stack, "fulfillment-service", "fulfillment_lag_minutes", lambda lag: 29 <= lag <= 31)
     finally:
         reverted = make("chaos-fulfillment-delay", "--revert")
-    assert objects(whole_stack, LABELS, CHAOS) == []
+    assert objects(whole_stack, LABEL_BUCKET, CHAOS) == []
     assert (reverted["removedObjects"], reverted["releasedBytes"]) == (7, printed["bytes"])
     await_metric(whole_stack, "fulfillment-service", "fulfillment_lag_minutes", lambda lag: lag < 5)
 
@@ -248,11 +248,11 @@ def test_support_offload_moves_what_can_still_be_read_and_touches_nothing_in_a_d
     made = support.post(f"/support/cases/{case}/attachments", content=body, headers=headers).json()
     would = make("support-offload", "--age-days 0 --dry-run")
     assert (would["dryRun"], would["candidates"], would["moved"]) == (True, 1, 0)
-    assert objects(whole_stack, ATTACHMENTS, f"{case}/") == []
+    assert objects(whole_stack, ATTACHMENT_BUCKET, f"{case}/") == []
     done = make("support-offload", "--age-days 0")
     assert (done["moved"], done["movedBytes"], done["failed"]) == (1, len(PNG), [])
-    (kept,) = objects(whole_stack, ATTACHMENTS, f"{case}/")
-    stored = s3_client(whole_stack).get_object(Bucket=ATTACHMENTS, Key=kept)["Body"].read()
+    (kept,) = objects(whole_stack, ATTACHMENT_BUCKET, f"{case}/")
+    stored = s3_client(whole_stack).get_object(Bucket=ATTACHMENT_BUCKET, Key=kept)["Body"].read()
     assert hashlib.sha256(stored).digest() == hashlib.sha256(PNG).digest()
     back = support.get(f"/support/cases/{case}/attachments/{made['id']}")
     assert (back.status_code, back.content) == (200, PNG)

@@ -16,12 +16,12 @@ from tests.engines.instances import Instance, instance
 from tests.engines.slow_proxy import slow_proxy
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.object_store import s3_client
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.checkout.models import ENDS, Step, Undoing
-from lakeproof.shop.fulfillment.label import BUCKET, READY
+from lakeproof.shop.fulfillment.label import READY
 from lakeproof.shop.topics import EVENT_TOPICS
 from lakeproof.stack.engines import mysql
+from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
@@ -210,7 +210,7 @@ def test_one_trace_runs_from_the_buyers_request_to_logs_events_label_and_mails(s
         if line["trace_id"] == trace and line["message"] == "a label went on"
     ]
     assert steps == ["label_pending", "label_ready", "shipped"]
-    label = s3_client(stack).head_object(Bucket=BUCKET, Key=f"{READY}{found['fulfillment_id']}")
+    label = s3_client(stack).head_object(Bucket=LABEL_BUCKET, Key=f"{READY}{found['fulfillment_id']}")
     assert label["Metadata"]["trace-id"] == trace
     wanted = {
         "payment.authorized",

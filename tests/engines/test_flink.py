@@ -21,11 +21,11 @@ from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.flink_rest import ALIVE, FlinkRefused, rest_of
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files, split_statements
 from lakeproof.lake.job.states import State, complete_states
-from lakeproof.lake.object_store import s3_client
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.asking import ask
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.components import find
+from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]

@@ -17,11 +17,11 @@ from tests.engines.instances import Instance, instance
 from tests.engines.slow_proxy import slow_proxy
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.object_store import s3_client
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.fulfillment.label import BUCKET, make_label
+from lakeproof.shop.fulfillment.label import make_label
 from lakeproof.shop.fulfillment.worker import Step
 from lakeproof.stack.engines import postgres_session
+from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
@@ -80,9 +80,9 @@ def rows(stack: Stack, sql: str, *args: object) -> list[tuple[Any, ...]]:
 
 def objects(stack: Stack, prefix: str) -> dict[str, bytes]:
     client = s3_client(stack)
-    listed = client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    listed = client.list_objects_v2(Bucket=LABEL_BUCKET, Prefix=prefix).get("Contents", [])
     return {
-        entry["Key"]: client.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
+        entry["Key"]: client.get_object(Bucket=LABEL_BUCKET, Key=entry["Key"])["Body"].read()
         for entry in listed
         if not entry["Key"].endswith("/")
     }
@@ -188,7 +188,7 @@ def test_a_held_label_is_not_moved_before(stack: Stack, service: Instance) -> No
     with service.client() as shop:
         number = ask_for(shop, hold_until=hold.isoformat())["id"]
         until(shop, number, "label_pending")
-        head = s3_client(stack).head_object(Bucket=BUCKET, Key=f"pending/{number}")
+        head = s3_client(stack).head_object(Bucket=LABEL_BUCKET, Key=f"pending/{number}")
         assert datetime.fromisoformat(head["Metadata"]["hold-until"]) == hold
         while datetime.now(UTC) < hold - timedelta(seconds=0.5):
             assert objects(stack, f"ready/{number}") == {}
@@ -217,7 +217,7 @@ def test_a_hold_written_on_the_label_by_hand_counts(stack: Stack, service: Insta
         later = datetime.now(UTC) + timedelta(seconds=6)
         label = make_label(number, 17, ADDRESS, ITEMS)
         s3_client(stack).put_object(
-            Bucket=BUCKET, Key=label.pending_key, Body=label.body, Metadata={"hold-until": later.isoformat()}
+            Bucket=LABEL_BUCKET, Key=label.pending_key, Body=label.body, Metadata={"hold-until": later.isoformat()}
         )
         shipped = until(shop, number, "shipped")
     assert datetime.fromisoformat(shipped["shipped_at"]) >= later

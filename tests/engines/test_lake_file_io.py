@@ -6,9 +6,9 @@ import pytest
 
 from lakeproof.install.java_tests import run_tests
 from lakeproof.install.recipe import clone_dir
-from lakeproof.lake.object_store import LAKE_BUCKET, s3_client
 from lakeproof.lake.publish.retention import abort_old_uploads
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.object_store import LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]

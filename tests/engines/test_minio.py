@@ -6,10 +6,10 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.lake.object_store import s3_client
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.components import find
-from lakeproof.stack.engines.minio import BUCKETS, HEALTH_PATH
+from lakeproof.stack.engines.minio import HEALTH_PATH
+from lakeproof.stack.object_store import BUCKETS, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]

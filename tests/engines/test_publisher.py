@@ -10,7 +10,6 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import client_of
-from lakeproof.lake.object_store import LAKE_BUCKET, s3_client
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.metrics import PublisherMetrics
@@ -18,6 +17,7 @@ from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Publisher, RoundFailed
 from lakeproof.lake.publish.tags import create_tag
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.object_store import LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]

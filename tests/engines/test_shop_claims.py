@@ -10,7 +10,6 @@ import httpx
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from lakeproof.lake.object_store import s3_client
 from lakeproof.probes import kafka
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.claims import reading_acts, reading_deliveries, reading_service
@@ -19,12 +18,12 @@ from lakeproof.shop.claims.judging import CLAIMS
 from lakeproof.shop.claims.looking import Findings, look
 from lakeproof.shop.claims.reading_deliveries import read_deliveries
 from lakeproof.shop.claims.reading_labels import read_labels
-from lakeproof.shop.fulfillment.label import BUCKET
 from lakeproof.shop.shoppers import purchases, traffic
 from lakeproof.shop.shoppers.report import TrafficReport
 from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.stack.engines import cassandra_session, mysql, postgres_session
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
+from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(900)]
@@ -182,14 +181,14 @@ def test_money_that_is_kept_for_an_order_that_nobody_placed_goes_red(stack: Stac
 def test_a_label_that_is_gone_or_cut_off_goes_red(stack: Stack, report: TrafficReport) -> None:
     store = s3_client(stack)
     key = max(read_labels(stack))
-    body = store.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    body = store.get_object(Bucket=LABEL_BUCKET, Key=key)["Body"].read()
     for worse in (None, body[:-1]):
-        store.delete_object(Bucket=BUCKET, Key=key)
+        store.delete_object(Bucket=LABEL_BUCKET, Key=key)
         if worse is not None:
-            store.put_object(Bucket=BUCKET, Key=key, Body=worse)
+            store.put_object(Bucket=LABEL_BUCKET, Key=key, Body=worse)
         (word,) = is_red(stack, "has its label")
         assert key in word
-    store.put_object(Bucket=BUCKET, Key=key, Body=body)
+    store.put_object(Bucket=LABEL_BUCKET, Key=key, Body=body)
     assert is_red(stack, "has its label") == []
 
 

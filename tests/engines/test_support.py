@@ -22,15 +22,14 @@ from tests.engines.support_shop import JSON, PNG, bought, form, key, posted
 from tests.shop.support.names import TRAVERSALS
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.object_store import s3_client
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import connector_of
-from lakeproof.shop.support.archive import BUCKET
 from lakeproof.shop.support.attachment_store import AttachmentStore
 from lakeproof.shop.support.caretaker import Caretaker
 from lakeproof.shop.support.file_store import FileStore
 from lakeproof.shop.support.metrics import SupportMetrics
+from lakeproof.stack.object_store import ATTACHMENT_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
@@ -338,8 +337,8 @@ def test_offload_moves_what_it_has_verified_and_keeps_what_it_has_not(
     # An offload that was killed between the row and the file: the file goes once the archive was read again.
     key_of_good = next(
         entry["Key"]
-        for entry in s3_client(stack).list_objects_v2(Bucket=BUCKET, Prefix=f"{case}/")["Contents"]
-        if s3_client(stack).get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read().endswith(b"good")
+        for entry in s3_client(stack).list_objects_v2(Bucket=ATTACHMENT_BUCKET, Prefix=f"{case}/")["Contents"]
+        if s3_client(stack).get_object(Bucket=ATTACHMENT_BUCKET, Key=entry["Key"])["Body"].read().endswith(b"good")
     )
     name = key_of_good.split("/")[1].replace("-", "")
     (folder / "files" / name[:2] / name).write_bytes(PNG + b"good")

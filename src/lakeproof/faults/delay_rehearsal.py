@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 
 from lakeproof.faults import held_labels, records
-from lakeproof.shop.fulfillment.label import BUCKET, CHAOS
+from lakeproof.shop.fulfillment.label import CHAOS
+from lakeproof.stack.object_store import LABEL_BUCKET
 from lakeproof.stack.stack import Stack
 
 SUPPORT_SECONDS = 15.0
@@ -51,4 +52,4 @@ def ticket(stack: Stack, ticket_id: int) -> dict[str, Any]:
 
 def _seen(stack: Stack) -> dict[str, Any]:
     seen = held_labels.held_labels(stack)
-    return {"bucket": BUCKET, "prefix": CHAOS, "objects": len(seen.keys), "bytes": seen.bytes}
+    return {"bucket": LABEL_BUCKET, "prefix": CHAOS, "objects": len(seen.keys), "bytes": seen.bytes}

@@ -16,10 +16,10 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError, TransientError
 from lakeproof.faults.fault import Fault
-from lakeproof.lake.object_store import s3_client
-from lakeproof.shop.fulfillment.label import BUCKET, CHAOS, make_label
+from lakeproof.shop.fulfillment.label import CHAOS, make_label
 from lakeproof.shop.fulfillment.label_store import HOLD_UNTIL
 from lakeproof.shop.times import iso
+from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 AT_ONCE = 8
@@ -55,7 +55,7 @@ def inject(stack: Stack, arguments: HeldLabelsArguments) -> None:
 
     def put(number: int) -> None:
         client.put_object(
-            Bucket=BUCKET,
+            Bucket=LABEL_BUCKET,
             Key=f"{CHAOS}{number:05d}",
             Body=make_label(number, number, _ADDRESS, _ITEMS).body,
             ContentType="text/plain; charset=utf-8",
@@ -71,14 +71,14 @@ def remove(stack: Stack, _: HeldLabelsArguments) -> None:
     client = s3_client(stack)
 
     def delete(key: str) -> None:
-        client.delete_object(Bucket=BUCKET, Key=key)
+        client.delete_object(Bucket=LABEL_BUCKET, Key=key)
 
     with _told(), ThreadPoolExecutor(AT_ONCE) as threads:
         list(threads.map(delete, _listed(client).keys))
 
 
 def _listed(client: Any) -> HeldLabels:
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=CHAOS)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=LABEL_BUCKET, Prefix=CHAOS)
     found = [entry for page in pages for entry in page.get("Contents", []) if not entry["Key"].endswith("/")]
     return HeldLabels(tuple(entry["Key"] for entry in found), sum(entry["Size"] for entry in found))
 
@@ -92,7 +92,7 @@ def _told() -> Iterator[None]:
     except ClientError as error:
         raise TerminalError(
             f"the object store refused: {error}",
-            where=BUCKET,
+            where=LABEL_BUCKET,
             next_action="see that the bucket and the keys are right",
         ) from error
     except BotoCoreError as error:

@@ -23,6 +23,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lakeproof.metrics_server import make_metrics_server
+from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack, load_stack
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ LISTING_SECONDS = 60.0
 PAGE_REST = 4
 LISTING_REST = 4
 # bucket → folders below the first one that are counted by themselves
-DEEPER: Mapping[str, tuple[str, ...]] = {"fulfillment-artifacts": ("chaos/fulfillment-delay/",)}
+DEEPER: Mapping[str, tuple[str, ...]] = {LABEL_BUCKET: ("chaos/fulfillment-delay/",)}
 
 
 @dataclass
@@ -76,23 +77,6 @@ def list_store(client: Any, rest: Callable[[float], object] = time.sleep) -> Ite
                 yield bucket["Name"], entry["Key"], entry["Size"]
             rest(PAGE_REST * took)
             start = time.monotonic()
-
-
-def connect(stack: Stack) -> Any:
-    """An S3 client with short patience."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3",
-        endpoint_url=stack.url("minio"),
-        aws_access_key_id=stack.secret("s3-access-key"),
-        aws_secret_access_key=stack.secret("s3-secret-key"),
-        region_name="us-east-1",
-        config=Config(
-            connect_timeout=2, read_timeout=10, retries={"max_attempts": 1}, s3={"addressing_style": "path"}
-        ),
-    )
 
 
 class StoreMetrics(Collector):
@@ -164,7 +148,8 @@ def run_exporter(stack: Stack) -> None:
     metrics = StoreMetrics(stack.data_dir("minio") if stack.settings.mode == "local" else None)
     server = make_server(stack.settings.host, stack.port("object-store-exporter"), metrics)
     stopping = threading.Event()
-    lister = threading.Thread(target=keep_listing, args=(connect(stack), metrics, stopping), daemon=True)
+    client = s3_client(stack, timeout_seconds=10.0, connect_seconds=2.0)
+    lister = threading.Thread(target=keep_listing, args=(client, metrics, stopping), daemon=True)
     lister.start()
     try:
         server.serve_forever()

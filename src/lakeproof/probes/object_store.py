@@ -11,20 +11,18 @@ from typing import Any
 from urllib.parse import quote
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.object_store import FLINK_BUCKET, LAKE_BUCKET, s3_client
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
-from lakeproof.shop.fulfillment.label import BUCKET as LABELS
 from lakeproof.shop.fulfillment.label import PENDING, READY
-from lakeproof.shop.support.archive import BUCKET as ATTACHMENTS
+from lakeproof.stack.object_store import ATTACHMENT_BUCKET, FLINK_BUCKET, LABEL_BUCKET, LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 # Down to the folder of each table: Paimon's, and that of its Iceberg metadata.
 OPENED = {LAKE_BUCKET: re.compile(r"wh/|wh/[^/]+\.db/|wh/iceberg/|wh/iceberg/[^/]+/")}
 WORKED_IN = {
     FLINK_BUCKET: re.compile(r"(checkpoints|savepoints)/"),
-    LABELS: re.compile(f"{PENDING}|{READY}"),
-    ATTACHMENTS: re.compile(r"\d+/"),  # of a support case
+    LABEL_BUCKET: re.compile(f"{PENDING}|{READY}"),
+    ATTACHMENT_BUCKET: re.compile(r"\d+/"),  # of a support case
 }
 NEVER = re.compile(r"(?!)")
 

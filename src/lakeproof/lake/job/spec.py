@@ -7,8 +7,8 @@ from typing import Any
 
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.sql_files import SqlFile, load_result_files, load_sql_files
-from lakeproof.lake.object_store import WAREHOUSE
 from lakeproof.lake.result_topics import result_topic
+from lakeproof.stack.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack
 
 # MariaDB's, which is always there; lake/job/databases.py has all.

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
-from lakeproof.lake.object_store import FLINK_BUCKET
+from lakeproof.stack.object_store import FLINK_BUCKET
 
 METADATA = "/_metadata"
 KEEP = 4

@@ -29,7 +29,7 @@ from lakeproof.lake.job.states import (
     uri_of,
 )
 from lakeproof.lake.job.turn import submitting
-from lakeproof.lake.object_store import s3_client
+from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lakeproof.errors import LakeproofError
-from lakeproof.lake.object_store import bucket_and_key
 from lakeproof.lake.publish.cut import Cut
 from lakeproof.lake.publish.manifests import DataFile
 from lakeproof.lake.publish.metadata import current_snapshot
+from lakeproof.stack.object_store import bucket_and_key
 
 REMEMBERED_FILES = 20_000
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lakeproof.lake.object_store import bucket_and_key
 from lakeproof.lake.publish.snapshots import get_object
+from lakeproof.stack.object_store import bucket_and_key
 
 CACHED_MANIFESTS = 2000
 _DELETED = 2

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lakeproof.errors import TransientError
-from lakeproof.lake.object_store import LAKE_BUCKET
 from lakeproof.lake.publish.metadata import metadata_key
+from lakeproof.stack.object_store import LAKE_BUCKET
 
 _NUMBER = re.compile(r"/v(\d+)\.metadata\.json$")
 # Of one table and call: what one DeleteObjects takes, and far more than a job writes between two calls.

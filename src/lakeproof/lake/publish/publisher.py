@@ -18,7 +18,6 @@ from lakeproof.errors import LakeproofError, TransientError
 from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import IcebergTable, NessieClient, NessieConflict, Reference
-from lakeproof.lake.object_store import LAKE_BUCKET
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
@@ -34,6 +33,7 @@ from lakeproof.lake.publish.metadata import (
 )
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot, get_object
+from lakeproof.stack.object_store import LAKE_BUCKET
 
 log = logging.getLogger(__name__)
 

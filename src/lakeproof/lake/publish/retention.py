@@ -7,8 +7,8 @@ from typing import Any
 
 from lakeproof.lake.job.spec import DATABASE, RETENTION_MARGIN_SECONDS
 from lakeproof.lake.nessie import NessieClient
-from lakeproof.lake.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key
 from lakeproof.lake.publish.metadata import published_at_ms, published_prefix
+from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key
 
 # A table's file is sent within minutes: from its first 16 MB to the end of a checkpoint or a compaction.
 UPLOAD_SECONDS = 6 * 3600.0

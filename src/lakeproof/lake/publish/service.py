@@ -13,7 +13,6 @@ from lakeproof.lake.job.databases import OLTP, LakeDatabase, present
 from lakeproof.lake.job.spec import metadata_files_kept
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
-from lakeproof.lake.object_store import s3_client
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.full_audit import FullAudit
 from lakeproof.lake.publish.metrics import PublisherMetrics
@@ -21,6 +20,7 @@ from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
 from lakeproof.lake.publish.retention import abort_old_uploads, remove_expired_copies
 from lakeproof.metrics_server import make_metrics_server
+from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from lakeproof.errors import TransientError
-from lakeproof.lake.object_store import LAKE_BUCKET
+from lakeproof.stack.object_store import LAKE_BUCKET
 
 # A batch statement commits with this identifier; it belongs to no checkpoint.
 BATCH_IDENTIFIER = 2**63 - 1

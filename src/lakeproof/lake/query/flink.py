@@ -21,7 +21,8 @@ from lakeproof.lake.job.databases import SCHEMAS
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.stack.engines.flink import gateway_ready, jobmanager_ready
-from lakeproof.stack.engines.trino import CATALOG, SCHEMA, WAREHOUSE
+from lakeproof.stack.engines.trino import CATALOG, SCHEMA
+from lakeproof.stack.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack
 
 ENGINE = "flink"

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.object_store import s3_client
 from lakeproof.shop.claims.facts import Store
 from lakeproof.shop.claims.rows import READ_SECONDS
-from lakeproof.shop.fulfillment.label import BUCKET, READY
+from lakeproof.shop.fulfillment.label import READY
+from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 
@@ -18,8 +18,8 @@ def read_labels(stack: Stack) -> Mapping[str, int]:
         pages = s3_client(stack, timeout_seconds=READ_SECONDS).get_paginator("list_objects_v2")
         return {
             str(entry["Key"]): int(entry["Size"])
-            for page in pages.paginate(Bucket=BUCKET, Prefix=READY)
+            for page in pages.paginate(Bucket=LABEL_BUCKET, Prefix=READY)
             for entry in page.get("Contents", ())
         }
     except (BotoCoreError, ClientError) as error:
-        raise CouldNotLook(f"{BUCKET}/{READY} is not listed: {error}", where=Store.LABELS.value) from error
+        raise CouldNotLook(f"{LABEL_BUCKET}/{READY} is not listed: {error}", where=Store.LABELS.value) from error

@@ -11,7 +11,6 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from lakeproof.lake.object_store import s3_client
 from lakeproof.shop.background import Background
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
@@ -24,6 +23,7 @@ from lakeproof.shop.fulfillment.store import FulfillmentStore
 from lakeproof.shop.fulfillment.worker import LabelWorker, Step
 from lakeproof.shop.outbox import RELAY_SECONDS, relaying
 from lakeproof.shop.service import create_service, serve
+from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.settings import FulfillmentSettings, ShopSettings
 from lakeproof.stack.stack import Stack
 

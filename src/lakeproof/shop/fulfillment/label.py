@@ -7,7 +7,6 @@ from typing import Any
 
 from lakeproof.shop.fulfillment.models import tracking_number
 
-BUCKET = "fulfillment-artifacts"
 PENDING = "pending/"
 READY = "ready/"
 CHAOS = "chaos/fulfillment-delay/"  # rehearsal's labels; they count as backlog

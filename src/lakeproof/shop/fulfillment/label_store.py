@@ -15,9 +15,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lakeproof.shop.fulfillment.label import BUCKET, CHAOS, PENDING, Label
+from lakeproof.shop.fulfillment.label import CHAOS, PENDING, Label
 from lakeproof.shop.times import iso
 from lakeproof.shop.traces import trace_id
+from lakeproof.stack.object_store import LABEL_BUCKET
 
 THREADS = 10  # a batch of the worker's, the listing, a health question
 HOLD_UNTIL, HOLD_VERSION, SHA256, TRACE_ID = "hold-until", "hold-version", "sha256", "trace-id"
@@ -77,7 +78,7 @@ class LabelStore:
     async def ask(self) -> str:
         """For health: "" where the bucket answers, else what is wrong."""
         try:
-            await self._call(lambda: self._client.head_bucket(Bucket=BUCKET))
+            await self._call(lambda: self._client.head_bucket(Bucket=LABEL_BUCKET))
         except (StoreDown, StoreRefused) as error:
             return str(error)
         return ""
@@ -92,7 +93,7 @@ class LabelStore:
 
     async def look_pending(self, label: Label) -> LabelLook | None:
         """What lies under pending/; None: nothing. Raises: StoreRefused also for metadata that cannot be read."""
-        head = await self._or_none(lambda: self._client.head_object(Bucket=BUCKET, Key=label.pending_key))
+        head = await self._or_none(lambda: self._client.head_object(Bucket=LABEL_BUCKET, Key=label.pending_key))
         if head is None:
             return None
         metadata = {name.lower(): value for name, value in head.get("Metadata", {}).items()}
@@ -106,8 +107,10 @@ class LabelStore:
 
     async def copy_to_ready(self, label: Label) -> None:
         """Copy inside the store; the metadata go along."""
-        source = {"Bucket": BUCKET, "Key": label.pending_key}
-        await self._call(lambda: self._client.copy_object(Bucket=BUCKET, Key=label.ready_key, CopySource=source))
+        source = {"Bucket": LABEL_BUCKET, "Key": label.pending_key}
+        await self._call(
+            lambda: self._client.copy_object(Bucket=LABEL_BUCKET, Key=label.ready_key, CopySource=source)
+        )
 
     async def is_ready(self, label: Label) -> bool:
         """True where the object under ready/ has every byte of the label: read, not believed."""
@@ -115,11 +118,11 @@ class LabelStore:
 
     async def delete_pending(self, label: Label) -> None:
         """Nothing under pending/ any more; nothing there before is fine."""
-        await self._or_none(lambda: self._client.delete_object(Bucket=BUCKET, Key=label.pending_key))
+        await self._or_none(lambda: self._client.delete_object(Bucket=LABEL_BUCKET, Key=label.pending_key))
 
     async def delete_ready(self, label: Label) -> None:
         """The same under ready/."""
-        await self._or_none(lambda: self._client.delete_object(Bucket=BUCKET, Key=label.ready_key))
+        await self._or_none(lambda: self._client.delete_object(Bucket=LABEL_BUCKET, Key=label.ready_key))
 
     async def list_waiting(self) -> list[ListedLabel]:
         """Every object under pending/ and under the rehearsal's prefix. It may take ten times a call's time."""
@@ -127,7 +130,7 @@ class LabelStore:
 
     async def hold_of(self, key: str) -> datetime | None:
         """`hold-until` of any object; None: none, or the object is gone."""
-        head = await self._or_none(lambda: self._client.head_object(Bucket=BUCKET, Key=key))
+        head = await self._or_none(lambda: self._client.head_object(Bucket=LABEL_BUCKET, Key=key))
         return None if head is None else parse_hold(head.get("Metadata", {}).get(HOLD_UNTIL, ""))
 
     async def _put(self, key: str, label: Label, hold_until: datetime | None, hold_version: int) -> None:
@@ -138,13 +141,17 @@ class LabelStore:
             metadata[HOLD_UNTIL] = iso(hold_until)
         await self._call(
             lambda: self._client.put_object(
-                Bucket=BUCKET, Key=key, Body=label.body, ContentType="text/plain; charset=utf-8", Metadata=metadata
+                Bucket=LABEL_BUCKET,
+                Key=key,
+                Body=label.body,
+                ContentType="text/plain; charset=utf-8",
+                Metadata=metadata,
             )
         )
 
     def _reads_as(self, key: str, sha256: str) -> bool:
         try:
-            with closing(self._client.get_object(Bucket=BUCKET, Key=key)["Body"]) as body:
+            with closing(self._client.get_object(Bucket=LABEL_BUCKET, Key=key)["Body"]) as body:
                 digest = hashlib.sha256()
                 for chunk in body.iter_chunks(65536):
                     digest.update(chunk)
@@ -155,7 +162,7 @@ class LabelStore:
         return digest.hexdigest() == sha256
 
     def _list(self, prefix: str) -> list[ListedLabel]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=LABEL_BUCKET, Prefix=prefix)
         return [
             ListedLabel(entry["Key"], int(entry["Size"]), entry.get("ETag", ""), entry["LastModified"])
             for page in pages

@@ -11,7 +11,6 @@ from typing import Any
 from cassandra.cluster import Cluster
 from fastapi import APIRouter, FastAPI
 
-from lakeproof.lake.object_store import s3_client
 from lakeproof.shop.background import Background
 from lakeproof.shop.database.cassandra_cluster import service_cluster
 from lakeproof.shop.database.pool import ConnectionPool
@@ -36,6 +35,7 @@ from lakeproof.shop.support.piece_reader import PieceReader
 from lakeproof.shop.support.sources import Sources, urls_of
 from lakeproof.shop.support.store import CaseStore
 from lakeproof.shop.support.timelines import Timelines
+from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.settings import ShopSettings, SupportSettings
 from lakeproof.stack.stack import Stack
 

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-BUCKET = "support-attachments"
+from lakeproof.stack.object_store import ATTACHMENT_BUCKET
+
 CHUNK_BYTES = 256 * 1024
 _ABSENT = frozenset({"NoSuchKey", "404"})
 
@@ -27,7 +28,9 @@ class Archive:
     def put(self, case_id: int, file: uuid.UUID, path: Path, sha256: str) -> None:
         """Write the file, over what was there. Raises: NotInArchive, OSError."""
         with path.open("rb") as opened, _told():
-            self._client.put_object(Bucket=BUCKET, Key=_key(case_id, file), Body=opened, Metadata={"sha256": sha256})
+            self._client.put_object(
+                Bucket=ATTACHMENT_BUCKET, Key=_key(case_id, file), Body=opened, Metadata={"sha256": sha256}
+            )
 
     def sha256(self, case_id: int, file: uuid.UUID) -> str:
         """Of what the store gives back, read whole. Raises: NotInArchive."""
@@ -38,7 +41,10 @@ class Archive:
 
     def chunks(self, case_id: int, file: uuid.UUID) -> Iterator[bytes]:
         """The bytes, piece by piece; the first step asks the store. Raises: NotInArchive."""
-        with _told(), closing(self._client.get_object(Bucket=BUCKET, Key=_key(case_id, file))["Body"]) as body:
+        with (
+            _told(),
+            closing(self._client.get_object(Bucket=ATTACHMENT_BUCKET, Key=_key(case_id, file))["Body"]) as body,
+        ):
             yield from body.iter_chunks(CHUNK_BYTES)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from lakeproof.errors import TransientError
-from lakeproof.lake.object_store import s3_client
 from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.database.metrics import DatabaseMetrics
 from lakeproof.shop.database.pool import ConnectionPool
@@ -24,6 +23,7 @@ from lakeproof.shop.support.archive import Archive, NotInArchive
 from lakeproof.shop.support.attachment_store import AttachmentStore, StoredFile
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
 from lakeproof.shop.support.models import Place
+from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
 BATCH = 100

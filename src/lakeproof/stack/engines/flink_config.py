@@ -4,7 +4,7 @@ Everything listens on the stack's host only. There are no start scripts here, so
 its memory. Checkpoints are kept when the job ends, for a JobManager that was killed has no other memory of the job.
 """
 
-from lakeproof.lake.object_store import FLINK_BUCKET
+from lakeproof.stack.object_store import FLINK_BUCKET, REGION
 from lakeproof.stack.stack import Stack
 
 CHECKPOINTS = f"s3://{FLINK_BUCKET}/checkpoints"
@@ -77,7 +77,7 @@ def _network(stack: Stack, component: str) -> dict[str, str]:
 def _object_store(stack: Stack) -> dict[str, str]:
     return {
         "s3.endpoint": stack.url("minio"),
-        "s3.endpoint.region": "us-east-1",
+        "s3.endpoint.region": REGION,
         "s3.path.style.access": "true",
         "s3.access-key": stack.secret("s3-access-key"),
         "s3.secret-key": stack.secret("s3-secret-key"),

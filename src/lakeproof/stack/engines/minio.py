@@ -10,9 +10,9 @@ from typing import Any
 
 from lakeproof.errors import NotReady
 from lakeproof.stack.component import Command, Component
+from lakeproof.stack.object_store import BUCKETS, REGION, client_of
 from lakeproof.stack.stack import Stack
 
-BUCKETS = ("lake", "flink", "fulfillment-artifacts", "support-attachments")
 HEALTH_PATH = "/minio/health/live"
 
 
@@ -26,7 +26,7 @@ def command(stack: Stack) -> Command:
             "--port",
             f"{stack.settings.host}:{stack.port('minio')}",
             "--region",
-            "us-east-1",
+            REGION,
             "--health",
             HEALTH_PATH,
             "posix",
@@ -65,23 +65,7 @@ def provision(stack: Stack) -> None:
 
 @lru_cache(maxsize=4)
 def _cached_client(endpoint: str, access_key: str, secret_key: str, timeout: float) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        config=Config(
-            connect_timeout=timeout,
-            read_timeout=timeout,
-            retries={"total_max_attempts": 1},
-            s3={"addressing_style": "path"},
-            proxies={},
-        ),
-    )
+    return client_of(endpoint, access_key, secret_key, timeout_seconds=timeout, attempts=1)
 
 
 def _client(stack: Stack, timeout: float) -> Any:

@@ -14,7 +14,8 @@ import httpx
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component
-from lakeproof.stack.engines.trino import CATALOG, WAREHOUSE
+from lakeproof.stack.engines.trino import CATALOG
+from lakeproof.stack.object_store import REGION, WAREHOUSE
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -97,7 +98,7 @@ def settings(stack: Stack) -> dict[str, str]:
         f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
         f"{catalog}.s3.endpoint": stack.url("minio"),
         f"{catalog}.s3.path-style-access": "true",
-        f"{catalog}.client.region": "us-east-1",
+        f"{catalog}.client.region": REGION,
     }
 
 
@@ -134,7 +135,7 @@ def command(stack: Stack) -> Command:
             "LAKEPROOF_SPARK_TOKEN": stack.secret(TOKEN),
             "AWS_ACCESS_KEY_ID": stack.secret("s3-access-key"),
             "AWS_SECRET_ACCESS_KEY": stack.secret("s3-secret-key"),
-            "AWS_REGION": "us-east-1",
+            "AWS_REGION": REGION,
             # the library would otherwise ask a cloud's address for keys, where there is none
             "AWS_EC2_METADATA_DISABLED": "true",
             # else it looks up the machine's name, and warns of loopback

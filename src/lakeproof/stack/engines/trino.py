@@ -23,6 +23,7 @@ from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Replicas, Scrape
+from lakeproof.stack.object_store import REGION, WAREHOUSE
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 
@@ -30,7 +31,6 @@ NAME = "trino"
 PORTS = {"http": 8080, "jmx": 9408}
 CATALOG = "lake"
 SCHEMA = "oltp"
-WAREHOUSE = "s3://lake/wh"
 HEAP = "1g"
 _SERVER_FILE = "config.properties"
 # Less than start_seconds, at whose end a start counts as failed.
@@ -70,7 +70,7 @@ def catalog_properties(stack: Stack, ref: str) -> dict[str, str]:
         "iceberg.metadata-cache.enabled": "false",
         "fs.s3.enabled": "true",
         "s3.endpoint": stack.url("minio"),
-        "s3.region": "us-east-1",
+        "s3.region": REGION,
         "s3.path-style-access": "true",
         "s3.max-error-retries": "5",
         "s3.aws-access-key": f"${{ENV:{_ACCESS_KEY}}}",

@@ -1,0 +1,67 @@
+"""The stack's S3 store: its buckets, and clients of it. Every call ends: short timeouts, at most one retry."""
+
+from typing import Any
+
+from lakeproof.stack.stack import Stack
+
+LAKE_BUCKET = "lake"
+FLINK_BUCKET = "flink"
+LABEL_BUCKET = "fulfillment-artifacts"
+ATTACHMENT_BUCKET = "support-attachments"
+BUCKETS = (LAKE_BUCKET, FLINK_BUCKET, LABEL_BUCKET, ATTACHMENT_BUCKET)
+WAREHOUSE = f"s3://{LAKE_BUCKET}/wh"
+REGION = "us-east-1"
+
+
+def s3_client(
+    stack: Stack, *, timeout_seconds: float = 5.0, connect_seconds: float | None = None, attempts: int = 2
+) -> Any:
+    """A boto3 S3 client (path style, keys from the stack's secrets). Making one takes about 50 ms: keep it.
+
+    `timeout_seconds` bounds each read, and the connect where `connect_seconds` does not. Its errors are botocore's.
+    """
+    return client_of(
+        stack.url("minio"),
+        stack.secret("s3-access-key"),
+        stack.secret("s3-secret-key"),
+        timeout_seconds=timeout_seconds,
+        connect_seconds=connect_seconds,
+        attempts=attempts,
+    )
+
+
+def client_of(
+    endpoint: str,
+    access_key: str,
+    secret_key: str,
+    *,
+    timeout_seconds: float,
+    connect_seconds: float | None = None,
+    attempts: int,
+) -> Any:
+    """As `s3_client`, of plain values."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=Config(
+            connect_timeout=timeout_seconds if connect_seconds is None else connect_seconds,
+            read_timeout=timeout_seconds,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            s3={"addressing_style": "path"},
+            proxies={},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """`s3://bucket/a/b` (or s3a) as (bucket, "a/b")."""
+    bucket, _, key = uri.partition("://")[2].partition("/")
+    return bucket, key
