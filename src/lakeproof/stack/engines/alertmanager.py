@@ -6,16 +6,16 @@ instance, and nothing may listen beyond loopback.
 
 import logging
 import os
-import shutil
 
 import httpx
 
-from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.errors import NotReady
 from lakeproof.observability.receivers import read_receivers
 from lakeproof.observability.routing import SLACK_FILE, TOKEN_FILE, render_alertmanager, repaced
 from lakeproof.observability.timing import Timing
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -26,9 +26,7 @@ CONFIG_FILE = "alertmanager.yml"
 
 def command(stack: Stack) -> Command:
     """One instance on loopback, without gossip."""
-    program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-    if program is None:
-        raise MissingArtifact("alertmanager")
+    program = find_program("prometheus-alertmanager", "alertmanager", package="alertmanager")
     return Command(
         (
             program,

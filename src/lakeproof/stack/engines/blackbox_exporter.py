@@ -3,14 +3,13 @@
 Only HTTP questions: a process under SIGSTOP still accepts TCP connections, since the kernel does it.
 """
 
-import shutil
-
 import httpx
 import yaml
 
-from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -27,9 +26,7 @@ MODULES = {
 
 def command(stack: Stack) -> Command:
     """Loopback. The scrape ends after 1 s; by default half a second of that would be kept back."""
-    program = shutil.which("prometheus-blackbox-exporter") or shutil.which("blackbox_exporter")
-    if program is None:
-        raise MissingArtifact("blackbox-exporter")
+    program = find_program("prometheus-blackbox-exporter", "blackbox_exporter", package="blackbox-exporter")
     return Command(
         (
             program,

@@ -14,11 +14,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeproof.errors import MissingArtifact, NotReady, TerminalError
+from lakeproof.errors import NotReady, TerminalError
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.engines import mysql_accounts
 from lakeproof.stack.os_user import hand_over, let_pass
+from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -31,7 +32,6 @@ MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 INSTALL_SECONDS = 50.0
 BINLOG_KEPT_SECONDS = 2 * 86400
 ACCESS_DENIED = 1045
-_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of every user
 
 
 def my_cnf(stack: Stack, datadir: Path) -> str:
@@ -93,10 +93,7 @@ def command(stack: Stack) -> Command:
 
 def program(name: str) -> str:
     """A program of mariadb-server. Raises: MissingArtifact."""
-    found = shutil.which(name) or shutil.which(name, path=_SBIN)
-    if found is None:
-        raise MissingArtifact(f"mariadb-server ({name})")
-    return found
+    return find_program(name, package=f"mariadb-server ({name})")
 
 
 def prepare(stack: Stack) -> None:

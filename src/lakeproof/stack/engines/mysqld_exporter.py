@@ -3,20 +3,16 @@
 Its password lies in a file of mode 600, since arguments and environment can be read by others.
 """
 
-import shutil
-
-from lakeproof.errors import MissingArtifact
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 
 def command(stack: Stack) -> Command:
     """Loopback; without the collector of replication, which this server does not do."""
-    program = shutil.which("prometheus-mysqld-exporter") or shutil.which("mysqld_exporter")
-    if program is None:
-        raise MissingArtifact("mysqld-exporter")
+    program = find_program("prometheus-mysqld-exporter", "mysqld_exporter", package="mysqld-exporter")
     return Command(
         (
             program,

@@ -3,11 +3,9 @@
 Its password lies in a file of mode 600, since arguments and environment can be read by others.
 """
 
-import shutil
-
-from lakeproof.errors import MissingArtifact
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -16,9 +14,7 @@ NAME = "postgres-exporter"
 
 def command(stack: Stack) -> Command:
     """Loopback; one look at the server, which tells of all its databases."""
-    program = shutil.which("prometheus-postgres-exporter") or shutil.which("postgres_exporter")
-    if program is None:
-        raise MissingArtifact(NAME)
+    program = find_program("prometheus-postgres-exporter", "postgres_exporter", package=NAME)
     host, port = stack.host_port("postgres", "tcp")
     return Command(
         (

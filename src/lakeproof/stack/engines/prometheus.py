@@ -4,17 +4,17 @@ Debian's build needs a third of the memory of a newer one and brings promtool; r
 Debian's package starts a service of its own on :9090, so ours has its own folder and the package's unit is masked.
 """
 
-import shutil
 from pathlib import Path
 
 import httpx
 
-from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.errors import NotReady
 from lakeproof.observability.rules import find_rules, render_rules
 from lakeproof.observability.scrape import render_prometheus
 from lakeproof.observability.timing import Timing, factor_of
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 from lakeproof.written import replace_folder, write_file
 
@@ -23,9 +23,7 @@ RETENTION = "2d"
 
 def command(stack: Stack) -> Command:
     """Loopback, reload over HTTP, short retention."""
-    program = shutil.which("prometheus")
-    if program is None:
-        raise MissingArtifact("prometheus")
+    program = find_program("prometheus", package="prometheus")
     etc = stack.etc_dir("prometheus")
     return Command(
         (

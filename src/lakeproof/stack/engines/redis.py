@@ -5,12 +5,12 @@ used least recently goes first, so a cached page goes before a limiter's count t
 its password may stand neither in argv nor in a file that others read, so it gets a whole configuration file.
 """
 
-import shutil
 from typing import TYPE_CHECKING
 
-from lakeproof.errors import MissingArtifact, NotReady
+from lakeproof.errors import NotReady
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.os_user import hand_over, let_pass
+from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 NAME = "redis"
 OS_USER = "redis"
 MAX_MEMORY = "64mb"
-_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of every user
 
 
 def redis_conf(stack: Stack) -> str:
@@ -49,9 +48,7 @@ maxmemory-policy volatile-lru
 
 def command(stack: Stack) -> Command:
     """The server in the foreground, as `redis` where Lakeproof runs as root. Raises: MissingArtifact."""
-    program = shutil.which("redis-server") or shutil.which("redis-server", path=_SBIN)
-    if program is None:
-        raise MissingArtifact("redis-server")
+    program = find_program("redis-server", package="redis-server")
     return Command((program, str(stack.etc_dir(NAME) / "redis.conf")), cwd=stack.data_dir(NAME), user=OS_USER)
 
 

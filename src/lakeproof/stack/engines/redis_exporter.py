@@ -1,10 +1,8 @@
 """redis-exporter 1.45 (Debian's; a newer 1.x on Debian 13): Redis' own figures. Password by its environment."""
 
-import shutil
-
-from lakeproof.errors import MissingArtifact
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 
 NAME = "redis-exporter"
@@ -12,9 +10,7 @@ NAME = "redis-exporter"
 
 def command(stack: Stack) -> Command:
     """Loopback; gives up on a silent Redis before Prometheus gives up on it. Raises: MissingArtifact."""
-    program = shutil.which("prometheus-redis-exporter") or shutil.which("redis_exporter")
-    if program is None:
-        raise MissingArtifact("prometheus-redis-exporter")
+    program = find_program("prometheus-redis-exporter", "redis_exporter", package="prometheus-redis-exporter")
     return Command(
         (
             program,
