@@ -34,3 +34,13 @@ def require_ok(url: str, component: str, timeout: float) -> httpx.Response:
     if answer.status_code != 200:
         raise NotReady(f"answered {answer.status_code}: {answer.text[:300]}".rstrip(": "), where=component)
     return answer
+
+
+def require_itself(url: str, component: str, timeout: float) -> None:
+    """The answer of one GET names the component as its "service", whatever its status. Raises: NotReady."""
+    try:
+        named = get(url, timeout=timeout).json().get("service")
+    except (httpx.HTTPError, ValueError, AttributeError) as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where=component) from error
+    if named != component:
+        raise NotReady("somebody else answers on its port", where=component)

@@ -4,9 +4,6 @@ It may start beside Kafka and waits for it. Passwords come from a file by refere
 configuration. Trap: RUNNING is no proof of health; the delay is measured by lag-exporter.
 """
 
-import httpx
-
-from lakeproof.errors import NotReady
 from lakeproof.install import artifacts
 from lakeproof.lake.capture import registration
 from lakeproof.lake.capture.connector import SECRETS_FILE
@@ -105,12 +102,7 @@ def prepare(stack: Stack, name: str = NAME) -> None:
 
 def ready(stack: Stack, timeout: float, name: str = NAME) -> None:
     """Its /health says that the worker takes requests (it asks its own work thread)."""
-    try:
-        answer = loopback.get(f"{stack.url(name)}/health", timeout=timeout)
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where=name) from error
-    if answer.status_code != 200:
-        raise NotReady(f"/health answered {answer.status_code}: {answer.text[:200]}", where=name)
+    loopback.require_ok(f"{stack.url(name)}/health", name, timeout)
 
 
 def provision(stack: Stack) -> None:

@@ -4,9 +4,6 @@ The newest runner that Maven serves; needs Java 21 or newer (runs on 25). Trap: 
 ("No common ancestor"), so the namespace is committed on `main` first and `ingest` branches from there.
 """
 
-import httpx
-
-from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.stack import Stack
@@ -57,12 +54,7 @@ def prepare(stack: Stack) -> None:
 
 def ready(stack: Stack, timeout: float) -> None:
     """It reads the head of `main` from its store."""
-    try:
-        answer = loopback.get(f"{stack.url('nessie')}/api/v2/trees/main", timeout=timeout)
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where="nessie") from error
-    if answer.status_code != 200:
-        raise NotReady(f"answered {answer.status_code}", where="nessie")
+    loopback.require_ok(f"{stack.url('nessie')}/api/v2/trees/main", "nessie", timeout)
 
 
 def provision(stack: Stack) -> None:

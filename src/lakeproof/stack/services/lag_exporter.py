@@ -2,9 +2,6 @@
 
 import sys
 
-import httpx
-
-from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
@@ -17,13 +14,7 @@ def command(stack: Stack) -> Command:
 
 def ready(stack: Stack, timeout: float) -> None:
     """It tells how its dependencies are; that one of them is down is their trouble, not its own."""
-    try:
-        answer = loopback.get(f"{stack.url('lag-exporter')}/health", timeout=timeout)
-        told = answer.json().get("service") == "lag-exporter"
-    except (httpx.HTTPError, ValueError, AttributeError) as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where="lag-exporter") from error
-    if not told:
-        raise NotReady("somebody else answers on its port", where="lag-exporter")
+    loopback.require_itself(f"{stack.url('lag-exporter')}/health", "lag-exporter", timeout)
 
 
 COMPONENTS = (

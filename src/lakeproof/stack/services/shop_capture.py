@@ -11,9 +11,7 @@ import contextlib
 import logging
 import sys
 
-import httpx
-
-from lakeproof.errors import LakeproofError, NotReady
+from lakeproof.errors import LakeproofError
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
@@ -32,13 +30,7 @@ def command(_: Stack) -> Command:
 
 def ready(stack: Stack, timeout: float) -> None:
     """It tells how its dependencies are; that one of them is down is their trouble, not its own."""
-    try:
-        answer = loopback.get(f"{stack.url(NAME)}/health", timeout=timeout)
-        told = answer.json().get("service") == NAME
-    except (httpx.HTTPError, ValueError, AttributeError) as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where=NAME) from error
-    if not told:
-        raise NotReady("somebody else answers on its port", where=NAME)
+    loopback.require_itself(f"{stack.url(NAME)}/health", NAME, timeout)
 
 
 def provision(stack: Stack) -> None:
