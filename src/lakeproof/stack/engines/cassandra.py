@@ -14,7 +14,7 @@ from lakeproof.errors import NotReady, TerminalError
 from lakeproof.install import artifacts, java
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component, Scrape
-from lakeproof.stack.engines import cassandra_config, cassandra_roles, cassandra_socket
+from lakeproof.stack.engines import cassandra_config, cassandra_roles, cassandra_socket, jvm
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
@@ -65,14 +65,11 @@ def is_member(stack: Stack, name: str) -> bool:
 
 def command(stack: Stack, name: str) -> Command:
     """The node in the foreground."""
-    etc = stack.etc_dir(name)
-    agent = artifacts.path("jmx-agent") / "jmx_prometheus_javaagent.jar"
-    watched = f"{stack.settings.host}:{stack.port(name, 'jmx')}"
     replaces = replace_mark(stack, name).exists()
     return Command(
         (
             str(java.find_java(17)),
-            f"-javaagent:{agent}={watched}:{etc / 'jmx.yml'}",
+            jvm.agent_flag(stack, name),
             *cassandra_config.jvm_options(stack, name, storage_dir(stack, name), replaces=replaces),
             "-cp",
             class_path(),
@@ -97,8 +94,7 @@ def prepare(stack: Stack, name: str) -> None:
     write_file(etc / "cassandra.yaml", cassandra_config.cassandra_yaml(stack, name, replaces=replaces))
     write_file(etc / "cassandra-rackdc.properties", cassandra_config.rackdc_properties(name))
     write_file(etc / "logback.xml", cassandra_config.logback())
-    rules = files("lakeproof.stack.engines").joinpath("jmx", "cassandra.yml").read_text(encoding="utf-8")
-    write_file(etc / "jmx.yml", rules)
+    jvm.write_agent_rules(stack, name, "cassandra")
     write_file(etc / "jmx.password", f"{SUPERUSER} {stack.secret('cassandra-jmx')}\n", mode=0o600)
 
 

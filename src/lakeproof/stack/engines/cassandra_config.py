@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lakeproof.stack.engines import jvm
 from lakeproof.stack.stack import Stack
 
 DATACENTER = "dc1"
@@ -22,9 +23,7 @@ _MEMORY = (
     "-Xss384k",
     "-XX:MaxDirectMemorySize=256m",
     "-XX:ReservedCodeCacheSize=64m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+ExitOnOutOfMemoryError",
+    *jvm.FLAGS,
     "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
 )

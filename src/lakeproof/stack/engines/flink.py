@@ -9,13 +9,12 @@ reaches its REST port: it listens on loopback only.
 import shutil
 import time
 import uuid
-from importlib.resources import files
 from pathlib import Path
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Replicas, Scrape
-from lakeproof.stack.engines import flink_config
+from lakeproof.stack.engines import flink_config, jvm
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -42,9 +41,7 @@ _OPENED = (
     "java.util.concurrent.locks",
 )
 _FLAGS = (
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+ExitOnOutOfMemoryError",
+    *jvm.FLAGS,
     "-XX:MaxMetaspaceSize=256m",
     "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
@@ -106,11 +103,7 @@ def _command(
     # ours first: it has a file that stands for one of Hadoop's
     folders = (artifacts.path("lake-io") / "lib", flink / "lib", *((flink / extra_jars,) if extra_jars else ()))
     class_path = ":".join(f"{folder}/*" for folder in folders)
-    watched: tuple[str, ...] = ()
-    if agent:
-        jar = artifacts.path("jmx-agent") / "jmx_prometheus_javaagent.jar"
-        address = f"{stack.settings.host}:{stack.port(component, 'jmx')}"
-        watched = (f"-javaagent:{jar}={address}:{etc / 'jmx.yml'}",)
+    watched = (jvm.agent_flag(stack, component),) if agent else ()
     arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc), *settings)
     return Command(
         (
@@ -133,7 +126,7 @@ def _command(
     )
 
 
-def _prepare(stack: Stack, component: str, kind: str) -> None:
+def _prepare(stack: Stack, component: str, kind: str, *, agent: bool = True) -> None:
     etc = stack.etc_dir(component)
     data = stack.data_dir(component)
     shutil.rmtree(data, ignore_errors=True)
@@ -141,9 +134,8 @@ def _prepare(stack: Stack, component: str, kind: str) -> None:
         (data / folder).mkdir(parents=True)
     write_file(etc / "config.yaml", flink_config.config_yaml(stack, component), mode=0o600)
     write_file(etc / "log4j2.properties", flink_config.log4j2())
-    rules = files("lakeproof.stack.engines").joinpath("jmx", f"{kind}.yml")
-    if rules.is_file():
-        write_file(etc / "jmx.yml", rules.read_text(encoding="utf-8"))
+    if agent:
+        jvm.write_agent_rules(stack, component, kind)
 
 
 def prepare_jobmanager(stack: Stack) -> None:
@@ -184,7 +176,7 @@ def _is_young(stack: Stack, name: str) -> bool:
 
 def prepare_gateway(stack: Stack) -> None:
     """As `prepare_jobmanager`."""
-    _prepare(stack, "flink-sql-gateway", "flink-sql-gateway")
+    _prepare(stack, "flink-sql-gateway", "flink-sql-gateway", agent=False)
 
 
 def jobmanager_ready(stack: Stack, timeout: float) -> None:

@@ -4,6 +4,7 @@ Everything listens on the stack's host only. There are no start scripts here, so
 its memory. Checkpoints are kept when the job ends, for a JobManager that was killed has no other memory of the job.
 """
 
+from lakeproof.stack.engines import jvm
 from lakeproof.stack.object_store import FLINK_BUCKET, REGION
 from lakeproof.stack.stack import Stack
 
@@ -124,15 +125,4 @@ def log4j2() -> str:
         "org.apache.pekko": "warn",
         "org.apache.flink.fs.s3": "warn",
     }
-    lines = [
-        "status = error",
-        "appender.out.type = Console",
-        "appender.out.name = out",
-        "appender.out.layout.type = PatternLayout",
-        "appender.out.layout.pattern = %d{ISO8601} %p %m (%c{1})%n%throwable",
-        "rootLogger.level = info",
-        "rootLogger.appenderRef.out.ref = out",
-    ]
-    for number, (name, level) in enumerate(quiet.items()):
-        lines += [f"logger.l{number}.name = {name}", f"logger.l{number}.level = {level}"]
-    return "\n".join(lines) + "\n"
+    return jvm.log4j2(quiet, pattern=f"{jvm.LOG_PATTERN}%throwable")

@@ -6,6 +6,7 @@ The newest runner that Maven serves; needs Java 21 or newer (runs on 25). Trap: 
 
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component
+from lakeproof.stack.engines import jvm
 from lakeproof.stack.stack import Stack
 
 NAMESPACE = "oltp"
@@ -36,9 +37,7 @@ def command(stack: Stack) -> Command:
             str(find_vector_java()),
             "-Xms64m",
             "-Xmx384m",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+ExitOnOutOfMemoryError",
+            *jvm.FLAGS,
             *(f"-D{key}={value}" for key, value in properties.items()),
             "-jar",
             str(artifacts.path("nessie") / "nessie-quarkus-runner.jar"),

@@ -14,6 +14,7 @@ import httpx
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component
+from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.trino import CATALOG
 from lakeproof.stack.object_store import REGION, WAREHOUSE
 from lakeproof.stack.stack import Stack
@@ -41,14 +42,7 @@ _OPENED = (
     "sun.util.calendar",
 )
 
-_LOG = """\
-status = error
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = %d{ISO8601} %p %m (%c{1})%n%throwable
-rootLogger.level = warn
-rootLogger.appenderRef.out.ref = out
+_QUIET = """\
 logger.native.name = org.apache.hadoop.util.NativeCodeLoader
 logger.native.level = error
 logger.conf.name = org.apache.spark.SparkConf
@@ -113,9 +107,7 @@ def command(stack: Stack) -> Command:
             str(find_java(17)),
             "-Xms256m",
             f"-Xmx{HEAP}",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+ExitOnOutOfMemoryError",
+            *jvm.FLAGS,
             "-XX:MaxMetaspaceSize=320m",
             "-XX:MaxDirectMemorySize=256m",
             "-XX:ReservedCodeCacheSize=128m",
@@ -153,7 +145,8 @@ def prepare(stack: Stack) -> None:
         (data / folder).mkdir(parents=True)
     lines = "".join(f"{name}={value}\n" for name, value in settings(stack).items())
     write_file(etc / "spark.properties", lines)
-    write_file(etc / "log4j2.properties", _LOG)
+    logs = jvm.log4j2({}, root="warn", pattern=f"{jvm.LOG_PATTERN}%throwable")
+    write_file(etc / "log4j2.properties", logs + _QUIET)
 
 
 def ready(stack: Stack, timeout: float) -> None:

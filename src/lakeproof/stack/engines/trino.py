@@ -23,6 +23,7 @@ from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Replicas, Scrape
+from lakeproof.stack.engines import jvm
 from lakeproof.stack.object_store import REGION, WAREHOUSE
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
@@ -47,15 +48,6 @@ io.trino.event.QueryMonitor=WARN
 io.trino.bootstrap=ERROR
 io.airlift=WARN
 org.eclipse.jetty=WARN
-"""
-
-_JMX = """\
-lowercaseOutputName: true
-includeObjectNames: ["trino.execution:name=QueryManager"]
-rules:
-  - pattern: 'trino.execution<name=QueryManager><>(QueuedQueries|RunningQueries)'
-    name: trino_execution_$1
-    type: GAUGE
 """
 
 
@@ -103,16 +95,13 @@ def server_properties(stack: Stack, name: str = NAME) -> dict[str, str]:
 def command(stack: Stack, name: str = NAME) -> Command:
     """One server; keys in the environment."""
     etc, data, home = stack.etc_dir(name), stack.data_dir(name), artifacts.path("trino")
-    agent = artifacts.path("jmx-agent") / "jmx_prometheus_javaagent.jar"
     return Command(
         argv=(
             str(find_vector_java()),
             "-server",
             "-Xms256m",
             f"-Xmx{HEAP}",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+ExitOnOutOfMemoryError",
+            *jvm.FLAGS,
             "-XX:ReservedCodeCacheSize=200M",
             "-XX:MaxMetaspaceSize=400M",
             "-XX:+UnlockDiagnosticVMOptions",
@@ -126,7 +115,7 @@ def command(stack: Stack, name: str = NAME) -> Command:
             "--enable-native-access=ALL-UNNAMED",
             "--sun-misc-unsafe-memory-access=allow",
             "--add-modules=jdk.incubator.vector",
-            f"-javaagent:{agent}={stack.settings.host}:{stack.port(name, 'jmx')}:{etc / 'jmx.yml'}",
+            jvm.agent_flag(stack, name),
             "-cp",
             f"{etc / 'boot.jar'}:{home / 'main' / 'lib'}/*",
             f"-Dconfig={etc / _SERVER_FILE}",
@@ -162,7 +151,7 @@ def _write_server(stack: Stack, name: str) -> None:
     stack.data_dir(name).mkdir(parents=True, exist_ok=True)
     (etc / _SERVER_FILE).write_text(_lines(server_properties(stack, name)))
     (etc / "log.properties").write_text(_LOG_LEVELS)
-    (etc / "jmx.yml").write_text(_JMX)
+    jvm.write_agent_rules(stack, name, NAME)
     _make_boot_jar(artifacts.path("trino") / "boot", etc / "boot.jar")
 
 
