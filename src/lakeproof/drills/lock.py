@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lakeproof.errors import InvalidInput
-from lakeproof.processes.lock import HeldByAnother, hold
+from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.stack.stack import Stack
 
 

@@ -1,6 +1,5 @@
 """One builder at a time per artifact, over all clones of a user."""
 
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
+from lakeproof.held_file import try_hold
 
 WAIT_SECONDS = 3600.0
 
@@ -22,14 +22,14 @@ def held(path: Path, *, waiting: Callable[[str], None], stop: threading.Event) -
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
-        if not _try(file.fileno()):
+        if not try_hold(file.fileno()):
             file.seek(0)
             waiting(file.read().strip() or "another set-up")
 
             def look() -> bool | None:
                 if stop.is_set():
                     raise TerminalError("interrupted", where=str(path))
-                return True if _try(file.fileno()) else None
+                return try_hold(file.fileno())
 
             Deadline(WAIT_SECONDS).wait_for(f"the lock {path}", look)
         file.seek(0)
@@ -37,11 +37,3 @@ def held(path: Path, *, waiting: Callable[[str], None], stop: threading.Event) -
         file.write(f"process {os.getpid()}\n")
         file.flush()
         yield
-
-
-def _try(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

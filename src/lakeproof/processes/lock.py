@@ -1,6 +1,5 @@
 """One daemon per stack: a lock file held by flock, with its holder written into it. One who starts it at a time."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -9,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import DeadlineExpired, TerminalError
+from lakeproof.errors import TerminalError
+from lakeproof.held_file import try_hold
 from lakeproof.processes import procfs
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.stack import Stack
@@ -70,43 +70,6 @@ def starting(stack: Stack, seconds: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-class HeldByAnother(Exception):
-    """Somebody else has held a file for the whole wait."""
-
-    def __init__(self, holder: str) -> None:
-        super().__init__(holder)
-        self.holder = holder
-
-
-@contextmanager
-def hold(path: Path, me: str, seconds: float = 0.0) -> Iterator[None]:
-    """Hold a file for the block, with `me` written into it; the kernel frees it when the holder dies.
-
-    Raises: HeldByAnother, with what the holder wrote, where it is not free within the seconds.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            Deadline(seconds).wait_for(str(path), lambda: try_hold(descriptor))
-        except DeadlineExpired:
-            raise HeldByAnother(os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "unknown") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, me.encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def try_hold(descriptor: int) -> bool | None:
-    """Lock an open file against every other process; None where one has it now (for Deadline.wait_for)."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    return True
-
-
 def clear(runtime: Runtime) -> None:
     """Remove what a dead daemon left of the runtime folder. Raises: DaemonRuns when one lives."""
     if runtime.folder.exists():
@@ -131,16 +94,14 @@ class Lock:
         while True:
             self._runtime.make()
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not try_hold(descriptor):
                 os.close(descriptor)
                 holder = read_holder(path)
                 raise DaemonRuns(
                     f"a supervisor runs already (pid {holder.pid if holder else 'unknown'})",
                     where=f"stack {self._runtime.stack.name}",
                     next_action="use it (lakeproof ps), or stop it: lakeproof down",
-                ) from None
+                )
             # A daemon that ended between our open and our flock has removed the file that we hold now.
             if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
                 break

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lakeproof.errors import TransientError
+from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.processes.environment import COMPONENT
-from lakeproof.processes.lock import HeldByAnother, hold
 from lakeproof.stack.stack import Stack
 
 # Shorter than a provision may take, so that it can say whom it waited for; it is tried again then.
