@@ -19,7 +19,8 @@ from lakeproof.processes import logfile, metrics, orphans, ports
 from lakeproof.processes.context import Context
 from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.events import Event
-from lakeproof.processes.keeper import Keeper, default_hook_argv
+from lakeproof.processes.hooks import default_hook_argv
+from lakeproof.processes.keeper import Keeper
 from lakeproof.processes.lock import Lock
 from lakeproof.processes.pace import Pace
 from lakeproof.processes.rows import ProcessRow
@@ -188,7 +189,7 @@ class Daemon:
             pid=pid,
             rss_bytes=use.rss_bytes if pid is not None else 0,
             cpu_percent=use.cpu_percent if pid is not None else 0.0,
-            restarts=keeper.restarts,
+            restarts=keeper.tries.restarts,
             ready_seconds=round(keeper.ready_seconds, 2) if keeper.ready_seconds is not None else None,
             endpoints={kind: f"{host}:{port}" for kind, port in ports.ports_of(keeper.component, self.stack).items()},
             log=str(self.stack.log_path(keeper.name)),

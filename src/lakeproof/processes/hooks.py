@@ -1,6 +1,7 @@
 """Running a component's hooks (provision, before_stop) as processes, one at a time."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
 from lakeproof.errors import TransientError
@@ -15,6 +16,11 @@ from lakeproof.stack.stack import Stack
 
 class HookFailed(TransientError):
     """A hook ended with an error or not in time."""
+
+
+def default_hook_argv() -> tuple[str, ...]:
+    """How a hook is run, before COMPONENT and HOOK."""
+    return (sys.executable, "-m", "lakeproof.processes.hook")
 
 
 class Hooks:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from lakeproof.processes.process import Process
 from lakeproof.processes.readiness import Readiness
 from lakeproof.processes.states import Health, State, may_follow
 from lakeproof.processes.timeline import Timeline
+from lakeproof.processes.tries import Tries
 from lakeproof.stack.component import Component
 
 BEFORE_STOP_SECONDS = 60.0
@@ -42,26 +42,18 @@ class StartTooSlow(TransientError):
 
 
 class Keeper:
-    """One component's keeper. All methods run in the daemon's loop.
-
-    `restarts` counts starts that followed an end nobody asked for; `failures` the starts that failed since the
-    component was last wanted or healthy.
-    """
+    """One component's keeper. All methods run in the daemon's loop."""
 
     def __init__(self, component: Component, context: Context) -> None:
         self.component = component
         self.context = context
         self.state = State.STOPPED
         self.condition = Condition()
-        self.restarts = 0
-        self.failures = 0
-        self.too_slow = False
-        self._taken_down = False
+        self.tries = Tries(context.pace)
         self.ready_seconds: float | None = None
         self.process: Process | None = None
         self.timeline: Timeline | None = None
         self._variables: dict[str, str] = {}
-        self._backoff = Backoff(context.pace)
         self._life: asyncio.Task[None] | None = None
         self._hooks = Hooks(component.name, context.stack, context.run_id, context.hook_argv)
         self._preparation = Preparation(component, context.stack, context.threads)
@@ -129,9 +121,9 @@ class Keeper:
     async def want(self) -> None:
         """Have it running; what runs already is left alone, what failed is tried anew."""
         async with self._turn:
-            self.failures, self.too_slow = 0, False
+            self.tries.forgive()
             if self._life is None or self._life.done():
-                self._backoff = Backoff(self.context.pace)
+                self.tries.begin_life()
                 self._turn_to(State.WAITING)
                 self._life = asyncio.create_task(self._live(), name=f"keep {self.name}")
 
@@ -157,8 +149,7 @@ class Keeper:
             if not self.known:
                 return False
             await self._stop(goodbye=True)
-            self.restarts = self.failures = 0
-            self.too_slow = self._taken_down = False
+            self.tries = Tries(self.context.pace)
             self.ready_seconds = self.process = self.timeline = None
             return True
 
@@ -197,7 +188,7 @@ class Keeper:
         """End it at once, stopped processes too, because `other` died; its own life starts it again."""
         if self.process is not None and self.process.running:
             self._tell("exited", f"killed, for it must not outlive {other}")
-            self._taken_down = True  # not its own fault, so its next start is not held back
+            self.tries.excuse()
             await self._kill_everything()
 
     # one life
@@ -226,13 +217,12 @@ class Keeper:
                 self._turn_to(State.FAILED)
                 self._tell("failed", reason)
                 return
-            pause = self.context.pace.restart_first if self._taken_down else self._backoff.next_seconds()
-            self._taken_down = False
+            pause = self.tries.next_pause_seconds()
             self._turn_to(State.EXITED)
             self._tell("exited", f"{reason}; again in {pause:.0f} s")
             await asyncio.sleep(pause)
             if self.process is not None:
-                self.restarts += 1
+                self.tries.restarts += 1
 
     async def _one_life(self) -> None:
         """From waiting to death. Raises: what ended it."""
@@ -285,7 +275,7 @@ class Keeper:
             self.condition.reason = readiness.last_answer
             if deadline.expired:
                 if not running.paused:
-                    self.too_slow = True
+                    self.tries.too_slow = True
                     raise StartTooSlow(f"not ready within {deadline.seconds:.0f} s: {readiness.last_answer}")
                 if self.condition.health != Health.UNHEALTHY:
                     self._become_unhealthy(self._paused_reason)
@@ -303,7 +293,7 @@ class Keeper:
                 await self._hooks.run("provision", max(PROVISION_SECONDS_MIN, self.component.start_seconds))
                 return
             except TransientError as error:
-                self.failures += 1
+                self.tries.failures += 1
                 pause = backoff.next_seconds()
                 self._become_unhealthy(f"{error.what}; again in {pause:.0f} s")
                 await asyncio.sleep(pause)
@@ -339,7 +329,7 @@ class Keeper:
 
     async def _after_death(self, reason: str) -> None:
         """Nothing of it may be left, nor of what must not outlive it, before it is started anew."""
-        self.failures += 1
+        self.tries.failures += 1
         self.condition.be_gone(reason)
         await self._hooks.end()
         if self.process is not None and self.process.running:
@@ -381,7 +371,7 @@ class Keeper:
 
     def _become_healthy(self, ready_seconds: float | None) -> None:
         self.condition.be_well()
-        self.failures, self.too_slow = 0, False
+        self.tries.forgive()
         if ready_seconds is not None:
             self.ready_seconds = ready_seconds
             self._mark(healthy=time.monotonic())
@@ -410,8 +400,3 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
     """Cancel a task and wait until it is over, whatever it raised."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def default_hook_argv() -> tuple[str, ...]:
-    """How a hook is run, before COMPONENT and HOOK."""
-    return (sys.executable, "-m", "lakeproof.processes.hook")

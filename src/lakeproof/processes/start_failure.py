@@ -35,10 +35,10 @@ def gave_up(keeper: "Keeper") -> bool:
         return False
     return (
         keeper.state in (State.FAILED, State.STOPPING, State.STOPPED)
-        or keeper.too_slow
-        or keeper.failures >= FAILED_STARTS_TO_GIVE_UP
+        or keeper.tries.too_slow
+        or keeper.tries.failures >= FAILED_STARTS_TO_GIVE_UP
         or (keeper.condition.health == Health.UNHEALTHY and keeper.paused)
-        or (keeper.failures == 0 and keeper.condition.unhealthy_seconds > keeper.context.pace.give_up_unhealthy)
+        or (keeper.tries.failures == 0 and keeper.condition.unhealthy_seconds > keeper.context.pace.give_up_unhealthy)
     )
 
 
