@@ -15,6 +15,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.lake.integrity.checking import check
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.history import NothingPublished
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.query.spark import pinned_spark
@@ -36,6 +37,7 @@ def traded(stack: Stack, up: Callable[..., SupervisorClient]) -> SupervisorClien
     """The whole path with some orders, and Spark."""
     client = up("publisher", "trino", "flink-taskmanager", "connect", "lag-exporter", "order-service", "spark")
     shop(stack, rate=20.0, seconds=10.0, seed=1, run="spark")
+    covering(stack)
     return client
 
 
@@ -52,7 +54,10 @@ def covering(stack: Stack) -> PublishedCommit:
     instant = now_us()
 
     def look() -> PublishedCommit | None:
-        found = history.newest(stack)
+        try:
+            found = history.newest(stack)
+        except NothingPublished:  # the first checkpoint is under way
+            return None
         return found if (found.beat_us or 0) >= instant else None
 
     return Deadline(60).wait_for("a hash that covers now", look, every=0.3)
