@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -14,7 +14,7 @@ from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.database.postgres import connector_of
+from lakeproof.shop.database.postgres import Connection, connector_of
 from lakeproof.shop.outbox import RELAY_SECONDS, TAKE_TURN, TURN
 from lakeproof.shop.topics import event_topic
 from lakeproof.stack.engines import postgres_session
@@ -178,34 +178,41 @@ def test_kill_9_of_the_service_loses_no_event(stack: Stack, supervisor: Supervis
     whole_and_in_order(stack, payments)
 
 
-@contextlib.asynccontextmanager
-async def turn_of(stack: Stack, service: str) -> AsyncIterator[None]:
+@contextlib.contextmanager
+def turn_of(stack: Stack, service: str) -> Iterator[None]:
     """What a relay of that service holds that has stopped in the midst of a batch."""
-    connection = await connector_of(stack, service, statement_seconds=RELAY_SECONDS)()
-    try:
+
+    async def take() -> Connection:
+        connection = await connector_of(stack, service, statement_seconds=RELAY_SECONDS)()
         await connection.execute("BEGIN")
         taken = Deadline(10)
         while not (await connection.fetch(TAKE_TURN, TURN))[0][0]:
             assert not taken.expired, "the turn was not to be had"
             await asyncio.sleep(0.01)
-        yield
-    finally:
+        return connection
+
+    async def give_back(connection: Connection) -> None:
         connection.close()
+
+    with asyncio.Runner() as runner:
+        held = runner.run(take())
+        try:
+            yield
+        finally:
+            runner.run(give_back(held))
 
 
 @pytest.mark.parametrize("other", ["support", "fulfillment", "notification"])
-async def test_another_services_relay_that_hangs_holds_up_nobody(
-    stack: Stack, shop: httpx.Client, other: str
-) -> None:
-    async with turn_of(stack, other):
+def test_another_services_relay_that_hangs_holds_up_nobody(stack: Stack, shop: httpx.Client, other: str) -> None:
+    with turn_of(stack, other):
         payments = pay(shop, 2)
         await_sent(stack, 20)
     whole_and_in_order(stack, payments)
 
 
-async def test_a_relay_of_the_same_service_that_hangs_is_told_of(stack: Stack, shop: httpx.Client) -> None:
+def test_a_relay_of_the_same_service_that_hangs_is_told_of(stack: Stack, shop: httpx.Client) -> None:
     await_sent(stack)
-    async with turn_of(stack, "payment"):
+    with turn_of(stack, "payment"):
         payments = pay(shop, 2)
         Deadline(40).wait_for("word of the turn", lambda: True if "turn" in kafka_problem(shop) else None)
         assert unsent(stack) == 8
