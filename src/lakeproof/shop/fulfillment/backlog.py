@@ -1,8 +1,9 @@
 """What waits: labels that are not ready, how many, how large, and how late the latest of them is.
 
 The database tells of every fulfillment whose label is not ready, written or not (so the backlog grows also while the
-object store is away). The store tells of the labels that the database does not know as waiting: a rehearsal's
-(chaos/fulfillment-delay/), somebody's by hand, and what a late worker left, which is tidied.
+object store is away). A hold that was asked for with the order is the buyer's wish, and no delay until it is over;
+any other hold is one from the first moment on. The store tells of the labels that the database does not know as
+waiting: a rehearsal's (chaos/fulfillment-delay/), somebody's by hand, and what a late worker left, which is tidied.
 """
 
 import asyncio
@@ -28,11 +29,23 @@ READ_SECONDS = 1.0
 SHARE_OF_TIME = 10  # listing takes at most so small a part of the time
 MAX_HEADS = 500  # metadata of so many objects of others are read per round; the rest count without their hold
 
-_WAITING = """
-SELECT count(*) FILTER (WHERE status <> 'label_ready') AS objects,
-       COALESCE(sum(label_bytes) FILTER (WHERE status <> 'label_ready'), 0)::bigint AS bytes,
-       COALESCE(max(extract(epoch FROM GREATEST(now(), hold_until) - requested_at)), 0)::float8 AS late_seconds
-FROM fulfillments WHERE status IN ('requested', 'label_pending', 'label_ready')
+# What was asked for with the order: the schema's index of the operations has it. `oldest`: of those never held.
+_WISHED = (
+    "fulfillments f LEFT JOIN fulfillment_operations o"
+    " ON o.fulfillment_id = f.id AND o.version = 1 AND o.hold_until IS NOT NULL"
+    " WHERE f.status IN ('requested', 'label_pending', 'label_ready')"
+)
+_WAITING = f"""
+SELECT count(*) FILTER (WHERE f.status <> 'label_ready') AS objects,
+       COALESCE(sum(f.label_bytes) FILTER (WHERE f.status <> 'label_ready'), 0)::bigint AS bytes,
+       min(f.requested_at) FILTER (WHERE f.hold_until IS NULL AND o.hold_until IS NULL) AS oldest,
+       now() AS now
+FROM {_WISHED}
+"""
+_HELD = f"""
+SELECT f.requested_at, f.hold_until, o.hold_until AS wished_until,
+       (SELECT max(e.at) FROM fulfillment_events e WHERE e.fulfillment_id = f.id AND e.type = 'held') AS held_at
+FROM {_WISHED} AND (f.hold_until IS NOT NULL OR o.hold_until IS NOT NULL)
 """
 _STATES = "SELECT id, status, has_work FROM fulfillments WHERE id = ANY($1::bigint[])"
 _OPEN = frozenset({"requested", "label_pending", "label_ready"})
@@ -45,6 +58,31 @@ class Waiting:
     objects: int = 0
     bytes: int = 0
     late_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One that waits, and is or was held. wished_until: what was asked for with the order. held_at: when somebody
+    held it anew, or let it go, the last time.
+    """
+
+    requested_at: datetime
+    hold_until: datetime | None
+    wished_until: datetime | None
+    held_at: datetime | None
+
+    def late_seconds(self, now: datetime) -> float:
+        """How late it is by then, or will be by the hold's end. Nobody is late while a buyer's own wish lasts: to its
+        end, or to the moment when somebody cut it short.
+        """
+        wished = self.wished_until
+        if wished is None and self.held_at is None:
+            wished = self.hold_until  # asked for before wishes were written down
+        begins = self.requested_at
+        if wished is not None:
+            is_cut = self.held_at is not None and (self.hold_until is None or self.hold_until < wished)
+            begins = max(begins, min(wished, self.held_at) if is_cut and self.held_at is not None else wished)
+        return max(0.0, (max(now, self.hold_until or now) - begins).total_seconds())
 
 
 def waiting_in_store(
@@ -104,7 +142,13 @@ class Backlog:
 
         async def read(connection: Connection) -> Waiting:
             (row,) = await connection.fetch(_WAITING)
-            return Waiting(row["objects"], row["bytes"], row["late_seconds"])
+            now, oldest = row["now"], row["oldest"]
+            late = 0.0 if oldest is None else (now - oldest).total_seconds()
+            holds = [
+                Hold(one["requested_at"], one["hold_until"], one["wished_until"], one["held_at"])
+                for one in await connection.fetch(_HELD)
+            ]
+            return Waiting(row["objects"], row["bytes"], max([late, *(hold.late_seconds(now) for hold in holds)]))
 
         self._known = await self._attempts.run(read, Deadline(2.0))
         self._metrics.backlog_read_at.labels("database").set_to_current_time()

@@ -25,8 +25,8 @@ message AS (
 )"""
 RECORD_OPERATION = """,
 operation AS (
-    INSERT INTO fulfillment_operations (operation_key, fulfillment_id, version, digest, at)
-    SELECT {key}, id, version, {digest}, updated_at FROM changed
+    INSERT INTO fulfillment_operations (operation_key, fulfillment_id, version, digest, at, hold_until)
+    SELECT {key}, id, version, {digest}, updated_at, hold_until FROM changed
 )"""
 SELECT_OPERATION = "SELECT fulfillment_id, version, digest FROM fulfillment_operations WHERE operation_key = $1"
 

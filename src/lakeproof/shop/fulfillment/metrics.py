@@ -33,7 +33,7 @@ class FulfillmentMetrics(RequestMetrics):
             self.worker_troubles.labels(kind)
         self.lag_minutes = Gauge(
             "fulfillment_lag_minutes",
-            "How late the latest parcel that is not shipped is, or will be by its hold: from its request on.",
+            "How late the latest parcel that is not shipped is, or will be by a hold that its buyer did not ask for.",
             registry=self.registry,
         )
         self.backlog_objects = Gauge(

@@ -54,3 +54,9 @@ CREATE TABLE IF NOT EXISTS fulfillment_operations (
     digest bytea NOT NULL,
     at timestamptz NOT NULL
 );
+
+-- The hold that it left behind; of version 1, what was asked for with the order: no later hold writes over it.
+ALTER TABLE fulfillment_operations ADD COLUMN IF NOT EXISTS hold_until timestamptz NULL;
+
+CREATE INDEX IF NOT EXISTS fulfillments_kept_for_buyers ON fulfillment_operations (fulfillment_id)
+    WHERE version = 1 AND hold_until IS NOT NULL;
