@@ -26,16 +26,16 @@ from lakeproof.shop.notification.preference_store import PreferenceStore
 from lakeproof.shop.notification.providers import MailProvider, Provider, WebhookProvider
 from lakeproof.shop.notification.sender import Retries, Sender
 from lakeproof.shop.notification.store import NotificationStore
-from lakeproof.shop.notification.worker import Worker
+from lakeproof.shop.notification.worker import Workers
 from lakeproof.shop.outbox import RELAY_SECONDS, OutboxRelay, relaying
 from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import NotificationSettings, ShopSettings
 from lakeproof.stack.stack import Stack
 
 NAME = "notification-service"
-WORKER_POOL = 4  # the worker and the reader of events; callers have a pool of their own
-AT_ONCE = 8  # deliveries of the worker
-DUE_AT_ONCE = 32
+WORKER_POOL = 4  # the workers and the reader of events; callers have a pool of their own
+AT_ONCE = 8  # deliveries of a channel's worker
+DUE_AT_ONCE = 32  # of one channel
 ASK_SECONDS = 0.8
 STOP_SECONDS = 4.0
 
@@ -104,11 +104,11 @@ class Works:
 
         leases = Leases(working, metrics, own.lease_seconds)
         self._for_callers = sender(Leases(pool, metrics, own.lease_seconds))
-        self._worker = Worker(
+        self._workers = Workers(
             leases, sender(leases), look_seconds=own.look_seconds, at_once=AT_ONCE, batch=DUE_AT_ONCE
         )
         self._customers = Customers(around.orders, shop.request_seconds)
-        reader = EventReader(EventStore(working, metrics), self._customers, metrics, self._worker.wake)
+        reader = EventReader(EventStore(working, metrics), self._customers, metrics, self._workers.wake)
         # Orders of last week are told to nobody today.
         self._consumer = EventConsumer(
             around.kafka, reader.take, group=GROUP, topics=around.reads, begin_at_end=frozenset({CDC_TOPIC})
@@ -119,18 +119,18 @@ class Works:
             PreferenceStore(pool, metrics),
             self._for_callers,
             shop.request_seconds,
-            self._worker.wake,
+            self._workers.wake,
         )
 
     def start(self) -> None:
         """Send what is due, and read others' events."""
-        self._working = Background({"worker": self._worker.run()})
+        self._working = Background(self._workers.works())
         if self._around.reads:
             self._consumer.start()
 
     async def stop(self) -> None:
         """End what is under way, then close everything."""
-        self._worker.stop()
+        self._workers.stop()
         await asyncio.gather(
             self._consumer.stop(), self._working.stop(STOP_SECONDS), self._for_callers.finish(STOP_SECONDS)
         )
@@ -168,7 +168,7 @@ class Works:
 
 
 def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundings) -> FastAPI:
-    """The service with its worker and its reader of events; it starts also where what it stands on is away."""
+    """The service with its workers and its reader of events; it starts also where what it stands on is away."""
     metrics = NotificationMetrics()
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, Row, execute
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import ANY, DropReason, Notification, Status
+from lakeproof.shop.notification.models import ANY, Channel, DropReason, Notification, Status
 from lakeproof.shop.notification.store import notification_of
 
 CONSUMED_KEPT = "8 days"  # longer than Kafka keeps an event that could come again
@@ -38,8 +38,8 @@ RETURNING *
 _TAKE_DUE = f"""
 UPDATE notifications n SET claim = $1, due_at = clock_timestamp() + $2::float8 * interval '1 second',
     attempts = attempts + 1
-WHERE id IN (SELECT id FROM notifications WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT $3
-             FOR UPDATE SKIP LOCKED)
+WHERE id IN (SELECT id FROM notifications WHERE channel = $3 AND due_at <= clock_timestamp() ORDER BY due_at
+             LIMIT $4 FOR UPDATE SKIP LOCKED)
 RETURNING *, {_OPTED_OUT.format(n="n")} AS is_opted_out
 """
 _END = (
@@ -89,9 +89,11 @@ class Leases:
         rows = await self._fetch(deadline, _TAKE, notification_id, token, self.lease_seconds)
         return notification_of(rows[0]) if rows else None
 
-    async def take_due(self, token: uuid.UUID, count: int, deadline: Deadline) -> list[Look]:
-        """Take up to `count` that are due, those with an expired lease among them; passes over what others take."""
-        rows = await self._fetch(deadline, _TAKE_DUE, token, self.lease_seconds, count)
+    async def take_due(self, channel: Channel, token: uuid.UUID, count: int, deadline: Deadline) -> list[Look]:
+        """Take up to `count` of the channel that are due, those with an expired lease among them; passes over what
+        others take.
+        """
+        rows = await self._fetch(deadline, _TAKE_DUE, token, self.lease_seconds, channel.value, count)
         return [_look(row, is_leased=True) for row in rows]
 
     async def sent(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:

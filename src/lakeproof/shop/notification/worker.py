@@ -1,14 +1,19 @@
-"""Sends what nobody waits for: what is due is taken under a lease, a few are sent at once."""
+"""Sends what nobody waits for: what is due is taken under a lease, a few are sent at once.
+
+Each channel has a worker, slots and leases of its own: a provider that hangs delays nothing of another channel.
+"""
 
 import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Coroutine
+from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.notification.leases import Leases, Look
-from lakeproof.shop.notification.models import NotificationRefused
+from lakeproof.shop.notification.models import Channel, NotificationRefused
 from lakeproof.shop.notification.sender import END_SECONDS, DeliveryFailed, Sender
 from lakeproof.shop.traces import trace_id
 from lakeproof.shop.wakeable import Wakeable
@@ -19,11 +24,13 @@ SWEEP_SECONDS = 600.0
 
 
 class Worker(Wakeable):
-    """Sends what is due: batches, what events called for, failed tries, and what a dead sender left behind."""
+    """Sends what is due by one channel: batches, what events called for, failed tries, what a dead sender left."""
 
-    def __init__(self, leases: Leases, sender: Sender, *, look_seconds: float, at_once: int, batch: int) -> None:
+    def __init__(
+        self, channel: Channel, leases: Leases, sender: Sender, *, look_seconds: float, at_once: int, batch: int
+    ) -> None:
         super().__init__()
-        self._leases, self._sender = leases, sender
+        self._channel, self._leases, self._sender = channel, leases, sender
         self._look_seconds, self._batch = look_seconds, batch
         self._slots = asyncio.Semaphore(at_once)
         self.problem = ""
@@ -41,7 +48,7 @@ class Worker(Wakeable):
                     swept = time.monotonic()
             except (DatabaseTrouble, SaidNo) as error:
                 if not self.problem:
-                    logger.warning("the worker waits", extra={"reason": str(error)})
+                    logger.warning("a worker waits", extra={"channel": self._channel.value, "reason": str(error)})
                 self.problem = str(error) or type(error).__name__
             if taken < self._batch and not self.stopping:
                 await self.pause(self._look_seconds)
@@ -49,7 +56,7 @@ class Worker(Wakeable):
     async def _send_due(self) -> int:
         token = uuid.uuid4()
         lease = Deadline(self._leases.lease_seconds)
-        due = await self._leases.take_due(token, self._batch, Deadline(END_SECONDS))
+        due = await self._leases.take_due(self._channel, token, self._batch, Deadline(END_SECONDS))
         await asyncio.gather(*(self._send(look, token, lease) for look in due))
         return len(due)
 
@@ -67,3 +74,27 @@ class Worker(Wakeable):
                 logger.warning(
                     "its lease stays", extra={"notification_id": str(look.notification.id), "reason": str(error)}
                 )
+
+
+class Workers:
+    """One worker for each channel."""
+
+    def __init__(self, leases: Leases, sender: Sender, *, look_seconds: float, at_once: int, batch: int) -> None:
+        self._of = {
+            channel: Worker(channel, leases, sender, look_seconds=look_seconds, at_once=at_once, batch=batch)
+            for channel in Channel
+        }
+
+    def works(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What is to run, by name."""
+        return {f"{channel.value} worker": worker.run() for channel, worker in self._of.items()}
+
+    def wake(self) -> None:
+        """There is something new: look at once."""
+        for worker in self._of.values():
+            worker.wake()
+
+    def stop(self) -> None:
+        """End after what is under way."""
+        for worker in self._of.values():
+            worker.stop()

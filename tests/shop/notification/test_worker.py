@@ -1,0 +1,78 @@
+"""Channels do not wait for each other: a mail server that hangs holds up mails, and no webhook. No engine."""
+
+import asyncio
+import uuid
+from collections import Counter
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.background import Background
+from lakeproof.shop.notification.leases import Leases, Look
+from lakeproof.shop.notification.models import Channel, Notification
+from lakeproof.shop.notification.sender import Sender
+from lakeproof.shop.notification.worker import Workers
+
+AT_ONCE, BATCH = 2, 4
+
+
+def due(channel: Channel) -> Look:
+    times = ("2026-11-24T14:43:53.042722Z",) * 3
+    said = ("to@example.org", "Subject", "Body", "order")
+    one = Notification(uuid.uuid4(), 5, channel.value, *said, None, "pending", None, 1, 1, *times, None)
+    return Look(one, is_opted_out=False, is_leased=True, trace_id="t-7")
+
+
+class DueOnes(Leases):
+    """These are due; what is taken stays taken."""
+
+    def __init__(self, *looks: Look) -> None:
+        self.left, self.lease_seconds = list(looks), 20.0
+
+    async def take_due(self, channel: Channel, token: uuid.UUID, count: int, deadline: Deadline) -> list[Look]:
+        taken = [look for look in self.left if look.notification.channel == channel][:count]
+        self.left = [look for look in self.left if look not in taken]
+        return taken
+
+
+class HungMail(Sender):
+    """Sends every webhook at once, and no mail ever. Counts both."""
+
+    def __init__(self, webhooks: int) -> None:
+        self.begun, self._left, self.all_sent = Counter[str](), webhooks, asyncio.Event()
+
+    async def send_taken(self, look: Look, token: uuid.UUID, deadline: Deadline) -> None:
+        self.begun[look.notification.channel] += 1
+        if look.notification.channel == Channel.EMAIL:
+            await asyncio.sleep(3600)
+        self._left -= 1
+        if not self._left:
+            self.all_sent.set()
+
+
+async def test_a_mail_server_that_hangs_holds_up_no_webhook() -> None:
+    # All the mails are due first, and are more than there are slots and than one round takes.
+    looks = [*(due(Channel.EMAIL) for _ in range(3 * BATCH)), *(due(Channel.WEBHOOK) for _ in range(3 * BATCH))]
+    sender = HungMail(webhooks=3 * BATCH)
+    workers = Workers(DueOnes(*looks), sender, look_seconds=3600, at_once=AT_ONCE, batch=BATCH)
+    working = Background(workers.works())
+    try:
+        async with asyncio.timeout(5):
+            await sender.all_sent.wait()
+        assert sender.begun == {"email": AT_ONCE, "webhook": 3 * BATCH}
+        assert working.ended == ""
+    finally:
+        workers.stop()
+        await working.stop()
+
+
+async def test_each_channel_is_woken_and_stopped() -> None:
+    leases, sender = DueOnes(), HungMail(webhooks=1)
+    workers = Workers(leases, sender, look_seconds=3600, at_once=AT_ONCE, batch=BATCH)
+    working = Background(workers.works())
+    await asyncio.sleep(0)
+    leases.left = [due(Channel.WEBHOOK)]
+    workers.wake()
+    async with asyncio.timeout(5):
+        await sender.all_sent.wait()
+    workers.stop()
+    await working.stop(grace_seconds=5)
+    assert working.ended == "ended: email worker, webhook worker"
