@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop import event_consumer
@@ -141,3 +141,136 @@ async def test_attempts_to_connect_do_not_fill_the_log(caplog: pytest.LogCapture
         await asyncio.sleep(1.0)  # for two attempts more
         await consumer.stop()
     assert [record.getMessage() for record in caplog.records] == ["kafka does not answer"] * 2
+
+
+class FakeGroup(FakeConsumer):
+    """Of one partition with records at these seconds, in a Kafka that keeps silent for so many questions.
+
+    `told`: what is assigned and committed, as (topic, offset).
+    """
+
+    def __init__(self, told: list[Any], *, records: Sequence[float], committed: int = -1001, silent: int = 0) -> None:
+        super().__init__(0, told)
+        self.records, self.committed_offset, self.silent = records, committed, silent
+        self.on_assign: Callable[..., None] | None = None
+
+    def subscribe(self, topics: list[str], on_assign: Callable[..., None]) -> None:
+        self.on_assign = on_assign
+
+    def unsubscribe(self) -> None:
+        self._told.append("unsubscribe")
+
+    def consume(self, count: int, timeout: float) -> list[FakeMessage]:
+        if self.on_assign is not None:
+            assign, self.on_assign = self.on_assign, None
+            assign(self, [TopicPartition("events.payment", 0)])
+        return []
+
+    def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        self._answer()
+        return [TopicPartition(one.topic, one.partition, self.committed_offset) for one in places]
+
+    def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
+        self._answer()
+        return 0, len(self.records)
+
+    def offsets_for_times(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        self._answer()
+        younger = [n for n, at in enumerate(self.records) if at * 1000 >= places[0].offset]
+        return [TopicPartition(places[0].topic, 0, younger[0] if younger else -1)]
+
+    def commit(self, asynchronous: bool, offsets: Sequence[TopicPartition] = ()) -> list[TopicPartition]:  # type: ignore[override]
+        self._told.append(("commit", *((one.topic, one.offset) for one in offsets)))
+        return list(offsets)
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        self._told.append(("assign", *((one.topic, one.offset) for one in places)))
+
+    def _answer(self) -> None:
+        if self.silent:
+            self.silent -= 1
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer"))
+
+
+async def assigned_to(
+    monkeypatch: pytest.MonkeyPatch,
+    group: FakeGroup,
+    told: list[Any],
+    begin_at_end: frozenset[str] = frozenset({"events.payment"}),
+    **started: Any,
+) -> list[Any]:
+    """What the group was told until it had a partition."""
+    monkeypatch.setattr(event_consumer, "Consumer", lambda *_, **__: group)
+    monkeypatch.setattr(event_consumer, "AGAIN_SECONDS", 0.0)
+    topics = ("events.payment",)
+    consumer = EventConsumer("127.0.0.1:9", nothing, group="test", topics=topics, begin_at_end=begin_at_end)
+    consumer.start(**started)
+
+    def has_a_partition() -> bool | None:
+        return True if any(one[0] == "assign" and len(one) > 1 for one in told) else None
+
+    await asyncio.to_thread(Deadline(10).wait_for, "a partition", has_a_partition, every=0.01)
+    await consumer.stop()
+    return [one for one in told if one != "close"]
+
+
+@pytest.mark.parametrize(
+    ("since", "begins"),
+    [({}, 3), ({"events.payment": 20.0}, 1), ({"events.payment": 90.0}, 3)],
+    ids=["no time is given", "some came since then", "nothing came since then"],
+)
+async def test_a_new_group_begins_at_the_end_or_with_what_came_since_a_time(
+    monkeypatch: pytest.MonkeyPatch, since: dict[str, float], begins: int
+) -> None:
+    told: list[Any] = []
+    group = FakeGroup(told, records=(10.0, 20.0, 30.0))
+    place = ("events.payment", begins)
+    assert await assigned_to(monkeypatch, group, told, since=since) == [("commit", place), ("assign", place)]
+
+
+async def test_a_group_that_has_read_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    group = FakeGroup(told, records=(10.0, 20.0, 30.0), committed=2)
+    found = await assigned_to(monkeypatch, group, told, since={"events.payment": 90.0})
+    assert found == [("assign", ("events.payment", -1001))]  # Kafka's own place of the group
+
+
+@pytest.mark.parametrize("silent", [1, 2, 3])
+async def test_nothing_is_assigned_before_kafka_answers(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
+    told: list[Any] = []
+    group = FakeGroup(told, records=(10.0, 20.0, 30.0), silent=silent)
+    place = ("events.payment", 3)
+    assert await assigned_to(monkeypatch, group, told) == [
+        *[("assign",), "unsubscribe"] * silent,
+        ("commit", place),
+        ("assign", place),
+    ]
+
+
+async def test_a_place_that_kafka_does_not_tell_is_no_new_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loading(FakeGroup):
+        """Its coordinator does not know yet, the first time."""
+
+        def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+            if self.silent:
+                self.silent -= 1
+                return [FailedPlace()]  # type: ignore[list-item]
+            return super().committed(places, timeout)
+
+    class FailedPlace:
+        offset = -1001
+        error = KafkaError(KafkaError._TIMED_OUT, "loading")
+
+    told: list[Any] = []
+    group = Loading(told, records=(10.0,), committed=1, silent=1)
+    assert await assigned_to(monkeypatch, group, told) == [
+        ("assign",),
+        "unsubscribe",
+        ("assign", ("events.payment", -1001)),
+    ]
+
+
+async def test_a_reader_of_everything_asks_for_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    group = FakeGroup(told, records=(10.0,), silent=9)
+    assert await assigned_to(monkeypatch, group, told, frozenset()) == [("assign", ("events.payment", -1001))]

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ POLL_SECONDS = 0.5
 ASK_SECONDS = 0.8
 STOP_SECONDS = 3.0
 PLACE_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
 SAY_AGAIN_SECONDS = 60.0
 
 
@@ -68,6 +69,8 @@ class EventConsumer:
             "error_cb": self._say,
         }
         self._said_at: dict[int, float] = {}
+        self._since: Mapping[str, float] = {}
+        self._must_join_again = False
         self._stopped = threading.Event()
         self._under_way: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
@@ -75,8 +78,12 @@ class EventConsumer:
         self._bootstrap_servers = bootstrap_servers
         self._asking: AdminClient | None = None
 
-    def start(self) -> None:
-        """Begin to read, from where the group has come to."""
+    def start(self, since: Mapping[str, float] | None = None) -> None:
+        """Begin to read, from where the group has come to.
+
+        since: in topics of `begin_at_end`, what has come since then (seconds since 1970) lies behind the end.
+        """
+        self._since = since or {}
         self._loop = asyncio.get_running_loop()
         words = logging.getLogger("lakeproof.shop.kafka")
         words.addFilter(_is_no_attempt)
@@ -113,6 +120,8 @@ class EventConsumer:
         consumer.subscribe(self._topics, on_assign=self._assign)
         try:
             while not self._stopped.is_set():
+                if self._must_join_again:
+                    self._join_again(consumer)
                 # It returns before its timeout only with as many as it was asked for: so first with one.
                 messages = consumer.consume(1, timeout=POLL_SECONDS)
                 if messages:
@@ -154,19 +163,46 @@ class EventConsumer:
             logger.warning("kafka does not answer", extra={"reason": error.str()})
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Where a group that never read a topic begins at its end, the place is committed, so that it holds after a
-        crash. Where Kafka does not answer, the group's own rule counts.
-        """
+        """Nothing is assigned without Kafka's answer to where it begins: the group's own rule is the beginning."""
         try:
             for place in (one for one in partitions if one.topic in self._begin_at_end):
-                (known,) = consumer.committed([place], timeout=PLACE_SECONDS)
-                if known.offset < 0:
-                    _, place.offset = consumer.get_watermark_offsets(place, timeout=PLACE_SECONDS)
-                    consumer.commit(offsets=[place], asynchronous=False)
-                    logger.info("begins at the end", extra={"topic": place.topic, "offset": place.offset})
+                self._find_place(consumer, place)
         except KafkaException as error:
-            logger.warning("no place in the topic", extra={"reason": str(error)})
+            self._say(error.args[0])
+            self._must_join_again, partitions = True, []
         consumer.assign(partitions)
+
+    def _join_again(self, consumer: Consumer) -> None:
+        """Ask for partitions anew: to wait for an answer in `_assign` would keep those of a group that goes on."""
+        self._must_join_again = False
+        if not self._stopped.wait(AGAIN_SECONDS):
+            consumer.unsubscribe()
+            consumer.subscribe(self._topics, on_assign=self._assign)
+
+    def _find_place(self, consumer: Consumer, place: TopicPartition) -> None:
+        """Where a group never read the partition, it begins at its end, which is committed, so that it holds after a
+        crash. Raises: KafkaException.
+        """
+        (known,) = _answered(consumer.committed([place], timeout=PLACE_SECONDS))
+        if known.offset >= 0:
+            return
+        _, end = consumer.get_watermark_offsets(place, timeout=PLACE_SECONDS)
+        since = self._since.get(place.topic)
+        if since is not None:  # asked after the end: what comes in between is behind it
+            asked = TopicPartition(place.topic, place.partition, int(since * 1000))
+            (first,) = _answered(consumer.offsets_for_times([asked], timeout=PLACE_SECONDS))
+            end = first.offset if first.offset >= 0 else end
+        place.offset = end
+        _answered(consumer.commit(offsets=[place], asynchronous=False))
+        logger.info("begins at the end", extra={"topic": place.topic, "offset": place.offset})
+
+
+def _answered(places: list[TopicPartition]) -> list[TopicPartition]:
+    """Those places. Raises: KafkaException where Kafka did not tell of one: that is no "never read"."""
+    for place in places:
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return places
 
 
 def _ignore(_: KafkaError) -> None:

@@ -1,15 +1,17 @@
 """The notification service as a process: `python -m lakeproof.shop.notification.app`."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from lakeproof.lake.capture.topics import CDC_TOPIC
+from lakeproof.deadline import Deadline
 from lakeproof.shop import redis_connection
 from lakeproof.shop.background import Background
+from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
 from lakeproof.shop.event_consumer import EventConsumer
@@ -32,11 +34,15 @@ from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import NotificationSettings, ShopSettings
 from lakeproof.stack.stack import Stack
 
+logger = logging.getLogger(__name__)
+
 NAME = "notification-service"
 WORKER_POOL = 4  # the workers and the reader of events; callers have a pool of their own
 AT_ONCE = 8  # deliveries of a channel's worker
 DUE_AT_ONCE = 32  # of one channel
 ASK_SECONDS = 0.8
+NOTE_SECONDS = 5.0
+AGAIN_SECONDS = 0.5
 STOP_SECONDS = 4.0
 
 type Question = Callable[[], Awaitable[str]]
@@ -108,12 +114,14 @@ class Works:
             leases, sender(leases), look_seconds=own.look_seconds, at_once=AT_ONCE, batch=DUE_AT_ONCE
         )
         self._customers = Customers(around.orders, shop.request_seconds)
-        reader = EventReader(EventStore(working, metrics), self._customers, metrics, self._workers.wake)
-        # Orders of last week are told to nobody today.
+        self._events = EventStore(working, metrics)
+        reader = EventReader(self._events, self._customers, metrics, self._workers.wake)
+        # What happened last week is told to nobody today.
         self._consumer = EventConsumer(
-            around.kafka, reader.take, group=GROUP, topics=around.reads, begin_at_end=frozenset({CDC_TOPIC})
+            around.kafka, reader.take, group=GROUP, topics=around.reads, begin_at_end=frozenset(around.reads)
         )
         self._working = Background({})
+        self._beginning: asyncio.Task[None] | None = None
         self.api = NotificationApi(
             NotificationStore(pool, metrics),
             PreferenceStore(pool, metrics),
@@ -126,11 +134,24 @@ class Works:
         """Send what is due, and read others' events."""
         self._working = Background(self._workers.works())
         if self._around.reads:
-            self._consumer.start()
+            self._beginning = asyncio.create_task(self._begin_to_read())
+
+    async def _begin_to_read(self) -> None:
+        """Once the database knows since when: what comes while Kafka is away is told all the same."""
+        since: dict[str, float] = {}
+        while not since:
+            try:
+                since = await self._events.reading_since(self._around.reads, Deadline(NOTE_SECONDS))
+            except (DatabaseTrouble, SaidNo) as error:
+                logger.info("events are not read yet", extra={"reason": str(error)})
+                await asyncio.sleep(AGAIN_SECONDS)
+        self._consumer.start(since)
 
     async def stop(self) -> None:
         """End what is under way, then close everything."""
         self._workers.stop()
+        if self._beginning is not None:
+            self._beginning.cancel()
         await asyncio.gather(
             self._consumer.stop(), self._working.stop(STOP_SECONDS), self._for_callers.finish(STOP_SECONDS)
         )
@@ -146,7 +167,8 @@ class Works:
             return relay.problem or await self._consumer.problem()
 
         async def ask_workers() -> str:
-            return self._ended or relay.ended
+            waits = self._beginning is not None and not self._beginning.done()
+            return self._ended or relay.ended or ("no event is read yet" if waits else "")
 
         return {
             "postgres": lambda: ask(self._asking, "notifications"),
@@ -163,7 +185,7 @@ class Works:
 
     @property
     def _ended(self) -> str:
-        reads = not self._around.reads or self._consumer.is_running
+        reads = self._beginning is None or not self._beginning.done() or self._consumer.is_running
         return self._working.ended or ("" if reads else "ended: reader of events")
 
 

@@ -42,6 +42,16 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING
 """
 
 
+# Of a store that took events before it noted this, the oldest that it still knows.
+_NOTE_BEGINNING = """
+INSERT INTO reading_since (topic, at)
+SELECT topic, CASE WHEN EXISTS (SELECT FROM reading_since) THEN clock_timestamp()
+    ELSE COALESCE((SELECT min(at) FROM consumed_events), clock_timestamp()) END
+FROM unnest($1::text[]) AS one (topic) ON CONFLICT DO NOTHING
+"""
+_BEGINNING = "SELECT topic, extract(epoch FROM at)::float8 AS at FROM reading_since WHERE topic = ANY($1::text[])"
+
+
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """An event that nobody is told of, and why: written down, so that it is no event that was missed."""
@@ -64,6 +74,15 @@ class EventStore:
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
         self._attempts, self._metrics = Attempts(pool, metrics.database, execute), metrics
+
+    async def reading_since(self, topics: Sequence[str], deadline: Deadline) -> dict[str, float]:
+        """When each topic was first read (now, if never), in seconds since 1970. Raises: as `Attempts.run`."""
+
+        async def work(connection: Connection) -> dict[str, float]:
+            await connection.fetch(_NOTE_BEGINNING, list(topics))
+            return {row["topic"]: row["at"] for row in await connection.fetch(_BEGINNING, list(topics))}
+
+        return await self._attempts.run(work, deadline)
 
     async def drop(self, events: Sequence[Dropped], deadline: Deadline) -> None:
         """Write down why; safe to repeat. Raises: as `Attempts.run`."""

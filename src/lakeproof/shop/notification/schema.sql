@@ -60,4 +60,10 @@ CREATE TABLE IF NOT EXISTS consumed_events (
 -- Why nobody was told of one: it could not be read, or nobody is there to be told. NULL: a notification was made.
 ALTER TABLE consumed_events ADD COLUMN IF NOT EXISTS dropped text NULL;
 
+-- From when on a topic's events are told: what came before this service first read it, is told to nobody.
+CREATE TABLE IF NOT EXISTS reading_since (
+    topic text PRIMARY KEY,
+    at timestamptz NOT NULL
+);
+
 CREATE INDEX IF NOT EXISTS consumed_events_by_age ON consumed_events (at);
