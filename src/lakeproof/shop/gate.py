@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SLOW_SECONDS = 1.0
 SEND_SECONDS = 30.0
+CHARACTER_BYTES = 12  # of one character in JSON, at most: beyond U+FFFF it may be written as two \u escapes
 _ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
 
 

@@ -1,5 +1,6 @@
 """The sink over HTTP: what it has taken, to read and to clear, and the webhooks' receiving end."""
 
+import re
 import uuid
 from itertools import islice
 from typing import Annotated
@@ -7,12 +8,16 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakeproof.shop.gate import CHARACTER_BYTES, RouteLimit
 from lakeproof.shop.mail_sink.log import MessageLog, SinkFull
 from lakeproof.shop.mail_sink.messages import MAX_BODY, MAX_SUBJECT, Channel, Message, now
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.traces import trace_id
 
 router = APIRouter(tags=["sink"])
+
+MAX_TO = 2048
+WEBHOOK_LIMIT = RouteLimit("POST", re.compile("/webhook"), CHARACTER_BYTES * (MAX_TO + MAX_SUBJECT + MAX_BODY) + 4096)
 
 Text = Annotated[str, Query(max_length=998)]
 _NOT_TAKEN = {503: {"model": RefusalBody, "description": "The disk does not take it, or too many wait."}}
@@ -58,7 +63,7 @@ class WebhookRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    to: Annotated[str, Field(max_length=2048)] = ""
+    to: Annotated[str, Field(max_length=MAX_TO)] = ""
     subject: Annotated[str, Field(max_length=MAX_SUBJECT)] = ""
     body: Annotated[str, Field(max_length=MAX_BODY)] = ""
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from lakeproof.shop.mail_sink.api import router
+from lakeproof.shop.mail_sink.api import WEBHOOK_LIMIT, router
 from lakeproof.shop.mail_sink.log import MessageLog
 from lakeproof.shop.mail_sink.smtp import make_smtp
 from lakeproof.shop.metrics import RequestMetrics
@@ -62,7 +62,7 @@ def create_app(settings: ShopSettings, place: Place) -> FastAPI:
                 connection.transport.close()
         await messages.close()
 
-    return create_service("mail sink", settings, metrics, router, opened)
+    return create_service("mail sink", settings, metrics, router, opened, route_limits=(WEBHOOK_LIMIT,))
 
 
 async def _greeting_problem(place: Place) -> str:

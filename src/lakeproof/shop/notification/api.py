@@ -1,6 +1,7 @@
 """The notification service's HTTP API. Every change is safe to repeat."""
 
 import math
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -11,11 +12,14 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within, headers_of, one_key
+from lakeproof.shop.gate import RouteLimit
 from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Channel, Notification, NotificationRefused, Preferences, Topic
 from lakeproof.shop.notification.operations import operation
 from lakeproof.shop.notification.preference_store import PreferenceStore
 from lakeproof.shop.notification.requests import (
+    BATCH_BYTES,
+    CONTENT_BYTES,
     BatchRequest,
     CreateRequest,
     FailRequest,
@@ -26,6 +30,11 @@ from lakeproof.shop.notification.store import NotificationStore
 from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["notifications"])
+
+ROUTE_LIMITS = (
+    RouteLimit("POST", re.compile("/notifications"), CONTENT_BYTES),
+    RouteLimit("POST", re.compile("/notifications/batches"), BATCH_BYTES),
+)
 
 NotificationId = Annotated[uuid.UUID, Path()]
 CustomerId = Annotated[int, Path(alias="customerId", ge=1, le=MAX_CUSTOMER_ID)]

@@ -15,7 +15,7 @@ from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.database.postgres import Connection, ask, connector_of
 from lakeproof.shop.event_consumer import EventConsumer
-from lakeproof.shop.notification.api import NotificationApi, router
+from lakeproof.shop.notification.api import ROUTE_LIMITS, NotificationApi, router
 from lakeproof.shop.notification.consumer import GROUP, EventReader
 from lakeproof.shop.notification.customers import Customers
 from lakeproof.shop.notification.event_store import EventStore
@@ -205,7 +205,15 @@ def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundin
             await works.stop()
 
     works_without = frozenset({"redis", "mail-sink", "kafka", "order-service"})
-    return create_service("notification service", shop, metrics, router, opened, works_without=works_without)
+    return create_service(
+        "notification service",
+        shop,
+        metrics,
+        router,
+        opened,
+        works_without=works_without,
+        route_limits=ROUTE_LIMITS,
+    )
 
 
 async def _ask_mail(place: tuple[str, int]) -> str:

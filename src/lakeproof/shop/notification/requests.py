@@ -7,12 +7,18 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from lakeproof.shop.answering import KEY_PATTERN
+from lakeproof.shop.gate import CHARACTER_BYTES
 from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Channel, OptOut, Topic
 
 MAX_BATCH = 500
 MAX_SPREAD_SECONDS = 86_400
+MAX_SUBJECT = 200
 MAX_BODY = 10_000
+MAX_TO = 250
+# What a caller may need for the largest request; names, spaces and all that is short are in what is added.
+CONTENT_BYTES = CHARACTER_BYTES * (MAX_SUBJECT + MAX_BODY) + 4096
+BATCH_BYTES = CONTENT_BYTES + MAX_BATCH * (2 * MAX_TO + 256)
 
 # ASCII without white space, quotes and brackets: what any mail server takes, and nothing that ends a header.
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,183}[A-Za-z0-9])?")
@@ -21,14 +27,16 @@ Key = Annotated[str, Field(pattern=KEY_PATTERN, examples=["reminder-4711"])]
 CustomerId = Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID)]
 # Nothing that ends a line: a subject is one line of a mail's head. No-break spaces and joined emoji are fine.
 SUBJECT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
-Subject = Annotated[str, Field(min_length=1, max_length=200, pattern=SUBJECT_PATTERN, examples=["Your order"])]
+Subject = Annotated[
+    str, Field(min_length=1, max_length=MAX_SUBJECT, pattern=SUBJECT_PATTERN, examples=["Your order"])
+]
 # No NUL, which PostgreSQL does not keep.
 Text = Annotated[str, Field(max_length=MAX_BODY, pattern=r"^[^\x00]*$")]
 To = Annotated[
     str,
     Field(
         min_length=3,
-        max_length=250,
+        max_length=MAX_TO,
         pattern=r"^[\x21-\x7e]+$",
         description="an e-mail address; for a webhook any address that the provider knows",
         examples=["customer-5@example.org"],
