@@ -361,13 +361,17 @@ def test_a_frozen_archive_makes_no_caller_hang_and_files_on_the_disk_are_served(
     on_disk = attach(PNG + b"on the disk")
     limit = stack.settings.shop.request_seconds + 2.0
 
+    many = httpx.Client(
+        base_url=shop.base_url, timeout=60.0, trust_env=False, limits=httpx.Limits(max_connections=100)
+    )
+
     def timed(path: str) -> tuple[httpx.Response, float]:
         began = time.monotonic()
-        return httpx.get(f"{shop.base_url}{path}", timeout=60.0, trust_env=False), time.monotonic() - began
+        return many.get(path), time.monotonic() - began
 
     supervisor.kill("minio", "STOP")
     try:
-        with ThreadPoolExecutor(61) as callers:
+        with many, ThreadPoolExecutor(61) as callers:
             asked = [callers.submit(timed, archived) for _ in range(60)]
             beside, seconds = callers.submit(timed, on_disk).result()
             answers = [one.result() for one in asked]
