@@ -224,6 +224,21 @@ def test_a_line_that_is_held_past_its_time_goes_red(stack: Stack, report: Traffi
     assert is_red(stack, "held past its time") == []
 
 
+def test_young_stock_whose_receipt_is_gone_goes_red_and_old_stock_does_not(
+    stack: Stack, report: TrafficReport
+) -> None:
+    sku = f"by-hand-{uuid4().hex[:8]}"
+    with httpx.Client(base_url=stack.url("inventory-service"), timeout=30.0, trust_env=False) as inventory:
+        answer = inventory.post(f"/stock/{sku}/receive", json={"quantity": 100}, headers={"Idempotency-Key": sku})
+        assert answer.is_success, answer.text
+    with cassandra_session.session(stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=30.0) as ring:
+        ring.execute("DELETE FROM inventory.stock WHERE sku = %s AND kind = 'receipt'", (sku,))
+        assert is_red(stack, "never below zero") == [f"{sku}: 0 units in lines that are received, 100 in its totals"]
+        # As its TTL does it a week later; the receipt's own ends a day after that.
+        ring.execute("DELETE FROM inventory.stock WHERE sku = %s AND kind = 'event' AND n = 1", (sku,))
+    assert is_red(stack, "never below zero") == []
+
+
 def test_a_timeline_that_its_cache_keeps_although_it_is_old_goes_red(stack: Stack, report: TrafficReport) -> None:
     look(stack)  # now they are kept
     later = "UPDATE payments SET updated_at = updated_at + interval '1 second'"

@@ -55,6 +55,7 @@ IN_ORDER = ShopFacts(
     outboxes=(OutboxFact("payment", 2, 0.5),),
     deliveries=(DeliveryFact("payment", 9, 0, 0, ()),),
     steady=frozenset({"s"}),
+    young=frozenset({"s"}),
     totals=(SkuTotals("s", 9, 10, 2, 1, 1, 9, 9),),
     sums={"s": (LineSum("received", 1, 10), LineSum("sold", 1, 2), LineSum("held", 1, 1), LineSum("released", 1, 2))},
     lines=(

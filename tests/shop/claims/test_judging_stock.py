@@ -7,14 +7,28 @@ from tests.shop.claims.shop_in_order import BACK, BOUGHT, IN_ORDER, claims_broke
 
 from lakeproof.shop.checkout.models import restock_key
 from lakeproof.shop.claims.facts import Part, Receipt, ReservedLine, ShopFacts
-from lakeproof.shop.inventory.audit import SkuTotals
+from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.shop.inventory.models import receipt_id
 
+# Over a week ago its first event was written, and what was received and sold before then is gone.
+OLD_STOCK = replace(IN_ORDER, young=frozenset(), sums={"s": (LineSum("held", 1, 1),)})
 TWO_LINES = replace(BOUGHT, lines=2)
 
 FAULTS: list[tuple[str, ShopFacts, str]] = [
     ("oversold", replace(IN_ORDER, totals=(SkuTotals("s", 9, 10, 11, 1, 1, 9, 9),)), "never below zero"),
-    ("a line without its totals", replace(IN_ORDER, sums={"s": ()}), "never below zero"),
+    ("young stock without its lines", replace(IN_ORDER, sums={"s": ()}), "never below zero"),
+    ("young stock without its lines, nobody bought", replace(IN_ORDER, checkouts=(), sums={"s": ()}), "never below"),
+    (
+        "young stock without its lines, checkouts not read",
+        replace(IN_ORDER, checkouts=None, sums={"s": ()}, unknown={Part.CHECKOUTS: "no answer"}),
+        "never below zero",
+    ),
+    ("old stock, what is held is gone", replace(OLD_STOCK, sums={"s": ()}), "never below zero"),
+    (
+        "old stock, more in its lines than its totals say",
+        replace(OLD_STOCK, sums={"s": (LineSum("sold", 2, 3), LineSum("held", 1, 1))}),
+        "never below zero",
+    ),
     (
         "sold goods given back",
         replace(IN_ORDER, lines=(ReservedLine("r1", "s", "released", 2),)),
@@ -66,15 +80,19 @@ def test_a_fault_of_stock_breaks_the_claim_that_is_for_it(facts: ShopFacts, clai
     [
         replace(IN_ORDER, lines=(*(IN_ORDER.lines or ()), ReservedLine("r9", "s", "held", 1, overdue_seconds=119.0))),
         replace(IN_ORDER, sums={"s": ()}, steady=frozenset()),
+        replace(OLD_STOCK, checkouts=None),
         replace(
-            IN_ORDER,
-            checkouts=(replace(BOUGHT, age_seconds=9 * 86_400.0),),
-            sums={"s": ()},
-            lines=(),
+            OLD_STOCK, checkouts=(replace(BOUGHT, age_seconds=86_400.0),), lines=(ReservedLine("r1", "s", "sold", 2),)
         ),
-        replace(IN_ORDER, checkouts=None, sums={"s": ()}, lines=(), unknown={Part.CHECKOUTS: "no answer"}),
+        replace(OLD_STOCK, sums={"s": (LineSum("sold", 1, 1), LineSum("held", 1, 1))}),
     ],
-    ids=["about to expire", "changed while it was read", "older than lines are kept", "of unknown age"],
+    ids=[
+        "about to expire",
+        "changed while it was read",
+        "received long ago and never bought",
+        "received long ago and first bought yesterday",
+        "sold in part long ago",
+    ],
 )
 def test_stock_in_order_breaks_nothing(facts: ShopFacts) -> None:
     assert claims_broken_by(facts) == set()

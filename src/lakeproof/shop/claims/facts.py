@@ -228,6 +228,7 @@ class ShopFacts:
     labels: bytes by key, of what lies under ready/. cases: how many timelines could be asked for, and `seed` of those
     that were.
     steady: SKUs that did not change while their lines were read; only theirs can be compared with their totals.
+    young: SKUs whose first event is still kept, and so is every line and receipt: those are kept for longer.
     """
 
     checkouts: tuple[CheckoutFact, ...] | None = None
@@ -240,6 +241,7 @@ class ShopFacts:
     totals: tuple[SkuTotals, ...] | None = None
     sums: dict[str, tuple[LineSum, ...]] | None = None
     steady: frozenset[str] = frozenset()
+    young: frozenset[str] = frozenset()
     lines: tuple[ReservedLine, ...] | None = None
     receipts: tuple[Receipt, ...] | None = None
     acts: tuple[ActFact, ...] | None = None

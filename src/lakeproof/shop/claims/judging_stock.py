@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from lakeproof.shop.checkout.models import restock_key
-from lakeproof.shop.claims.facts import Broken, CheckoutFact, Part, ReservedLine, ShopFacts, Store
+from lakeproof.shop.claims.facts import Broken, CheckoutFact, ReservedLine, ShopFacts, Store
 from lakeproof.shop.claims.purchases import UNDONE, bought, ended
 from lakeproof.shop.inventory.audit import disagreements, violations
 from lakeproof.shop.inventory.models import State, receipt_id
@@ -18,18 +18,18 @@ HELD_ON_SECONDS = 120.0
 def stock_adds_up(facts: ShopFacts) -> Broken | None:
     """received − sold − reserved = on hand ≥ 0, and the lines of each SKU add up to its totals.
 
-    Lines are only compared in a shop that is known to be so young that none of them has expired.
+    Of a SKU that nothing proves to be young, what has ended may be gone: its lines may be fewer than its totals.
     """
     if facts.totals is None or facts.sums is None:
         return None
     sums = facts.sums
     impossible = [f"{one.sku}: {one.on_hand} on hand" for one in violations(facts.totals)]
-    if Part.CHECKOUTS in facts.unknown:
-        return impossible
-    if max((one.age_seconds for one in facts.checkouts or ()), default=0.0) > LINES_KEPT_SECONDS:
-        return impossible
     steady = [one for one in facts.totals if one.sku in facts.steady]
-    return impossible + [word for one in steady for word in disagreements(one, sums.get(one.sku, ()))]
+    return impossible + [
+        word
+        for one in steady
+        for word in disagreements(one, sums.get(one.sku, ()), may_have_lapsed=one.sku not in facts.young)
+    ]
 
 
 def with_lines(facts: ShopFacts) -> list[CheckoutFact]:

@@ -63,6 +63,8 @@ _TOTALS = "SELECT DISTINCT sku, version, received, sold, reserved, active, event
 _LINES = (
     "SELECT sku, id, kind, state, quantity, expires_at FROM inventory.stock WHERE kind = '{kind}' ALLOW FILTERING"
 )
+# A SKU's events have numbers without a gap from 1 on, and each change writes one.
+_FIRST_EVENTS = "SELECT sku FROM inventory.stock WHERE kind = 'event' AND n = 1 ALLOW FILTERING"
 _OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING, Store.CAPTURE}
 _OUTBOX = """
 SELECT count(*) AS unsent,
@@ -207,6 +209,7 @@ def _stock(stack: Stack) -> dict[str, Any]:
     with ring_rows(stack) as rows:
         skus = list(rows(_TOTALS))
         lines = [row for kind in ("line", "receipt") for row in rows(_LINES.format(kind=kind))]
+        young = frozenset(row[0] for row in rows(_FIRST_EVENTS))
         again = {row[0]: row[1] for row in rows("SELECT DISTINCT sku, version FROM inventory.stock")}
     now = datetime.now(UTC)
     totals = tuple(SkuTotals(row[0], *(int(value or 0) for value in row[1:])) for row in skus)
@@ -224,7 +227,14 @@ def _stock(stack: Stack) -> dict[str, Any]:
     )
     receipts = tuple(Receipt(str(row[1]), row[0], int(row[4] or 0)) for row in lines if row[2] == "receipt")
     steady = frozenset(one.sku for one in totals if int(again.get(one.sku) or 0) == one.version)
-    return {"totals": totals, "sums": sums, "lines": held, "receipts": receipts, "steady": steady}
+    return {
+        "totals": totals,
+        "sums": sums,
+        "lines": held,
+        "receipts": receipts,
+        "steady": steady,
+        "young": young,
+    }
 
 
 def _seconds_since(at: datetime | None, now: datetime) -> float:

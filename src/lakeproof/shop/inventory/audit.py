@@ -49,11 +49,11 @@ def violations(totals: Iterable[SkuTotals]) -> list[SkuTotals]:
     ]
 
 
-def disagreements(totals: SkuTotals, sums: Sequence[LineSum]) -> list[str]:
+def disagreements(totals: SkuTotals, sums: Sequence[LineSum], *, may_have_lapsed: bool = False) -> list[str]:
     """Where the lines of a SKU do not add up to its totals, in words; empty where they do.
 
-    Valid while no ended line is older than it is kept (statements.KEPT_SECONDS), as in every stack that was made
-    within a week.
+    may_have_lapsed: an ended line or a receipt may be older than it is kept (statements.KEPT_SECONDS). Then they may
+    be fewer than its totals, never more; what is held has no end of its own, and is there in full.
     """
     by_state = {each.state: each for each in sums}
     wanted = {"received": totals.received, "sold": totals.sold, "held": totals.reserved}
@@ -61,7 +61,7 @@ def disagreements(totals: SkuTotals, sums: Sequence[LineSum]) -> list[str]:
     wrong = [
         f"{totals.sku}: {found[state]} units in lines that are {state}, {units} in its totals"
         for state, units in wanted.items()
-        if found[state] != units
+        if found[state] > units or (found[state] < units and not (may_have_lapsed and state != "held"))
     ]
     held = by_state["held"].lines if "held" in by_state else 0
     if held != totals.active:
