@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tests.conftest import Answering
 
+from lakeproof.shop.shoppers.plan import CUSTOMERS
 from lakeproof.stack.secrets import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -166,14 +167,16 @@ def test_a_service_that_is_away_is_told_in_json(target: str, exit_code: int, run
 def test_the_support_probe_tells_how_far_it_came_where_a_step_fails(answering: Answering, run: Run) -> None:
     """A user meets 500 at the refresh: what was reached before is kept, and the case is closed."""
     asked: list[str] = []
+    opened: list[dict[str, Any]] = []
 
-    def answers(method: str, path: str, _: bytes) -> tuple[int, object]:
+    def answers(method: str, path: str, body: bytes) -> tuple[int, object]:
         asked.append(f"{method} {path}")
         if path == "/health":
             return 503, {"status": "unhealthy", "dependencies": {"redis": {"problem": "no answer"}}}
         if path.endswith("/timeline/refresh"):
             return 500, {"error": {"code": "broken"}}
         if path == "/support/cases":
+            opened.append(json.loads(body))
             return 201, {"id": 41}
         return 200, {"timeline": {"came_from": "remote"}}
 
@@ -183,6 +186,7 @@ def test_the_support_probe_tells_how_far_it_came_where_a_step_fails(answering: A
     assert told["cameFrom"] == ["remote"] * 5 and told["timelineSeconds"]["slowest"] > 0
     assert [check["name"] for check in told["checks"]] == ["health", "timeline_seconds"]
     assert asked[-1] == "POST /support/cases/41/close"
+    assert opened[0]["customer_id"] == told["customerId"] > CUSTOMERS  # who is mailed of it is no shopper
 
 
 def test_the_support_probe_tells_that_something_else_answers(answering: Answering, run: Run) -> None:

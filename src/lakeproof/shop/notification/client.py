@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from datetime import datetime
 from typing import Any, Self
 
 import httpx
@@ -12,6 +13,11 @@ from lakeproof.errors import CouldNotLook, TransientError
 SECONDS = 15.0
 # Rehearsals speak of customers whom nobody else has.
 FIRST_CUSTOMER = 9_000_000_000
+
+
+def probed_customer(at: datetime) -> int:
+    """The customer of a probe that begins then: nobody's, and another one each time, for each has a rate limit."""
+    return FIRST_CUSTOMER + int(at.timestamp() * 1000) % 1_000_000_000
 
 
 class NotificationClient:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lakeproof.errors import TransientError
-from lakeproof.shop.notification.client import FIRST_CUSTOMER, NotificationClient
+from lakeproof.shop.notification.client import NotificationClient, probed_customer
 
 METRICS = ("notification_sent_total", "notification_send_latency_seconds_count")
 
@@ -18,7 +18,7 @@ def probe(client: NotificationClient, found: dict[str, Any]) -> None:
     at, status, problem = datetime.now(UTC), "not made", ""
     found |= {"probe": "notification", "baseUrl": client.base_url, "at": at.isoformat(), "status": status}
     before = client.counters(*METRICS)
-    customer, started = FIRST_CUSTOMER + int(at.timestamp() * 1000) % 1_000_000_000, time.monotonic()
+    customer, started = probed_customer(at), time.monotonic()
     try:
         found["notificationId"] = made = client.create(customer, "Synthetic probe")
         created = time.monotonic()

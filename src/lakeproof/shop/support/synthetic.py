@@ -1,6 +1,7 @@
 """The support service as a user meets it: open a case, read its timeline a few times, refresh it, list attachments.
 
-It leaves a closed case of a customer that does not exist (`customer_id` 1, subject "synthetic probe").
+It leaves a closed case of a customer that does not exist (`customer_id` from 9,000,000,000 on, subject "synthetic
+probe"); that customer is mailed of it, as any other would be.
 """
 
 import statistics
@@ -14,10 +15,12 @@ from typing import Any
 
 import httpx
 
+from lakeproof.shop.notification.client import probed_customer
+
 TIMELINE_LIMIT_SECONDS = 2.0  # the alert's
 LIST_LIMIT_SECONDS = 1.0
 CALL_SECONDS = 15.0
-CUSTOMER, SUBJECT = 1, "synthetic probe"
+SUBJECT = "synthetic probe"
 
 
 class _Failed(Exception):
@@ -37,12 +40,14 @@ class Probe:
         """`found` becomes what the script prints, as it goes. Raises: nothing for a service that is away or fails:
         that is what a probe is for; `problem` then says at which step.
         """
+        at = datetime.now(UTC)
         found |= {
             "probe": "support-timeline",
             "baseUrl": self.base_url,
-            "at": datetime.now(UTC).isoformat(),
+            "at": at.isoformat(),
             "ok": False,
             "orderId": self.order_id,
+            "customerId": probed_customer(at),
             "checks": self.checks,
         }
         problem = ""
@@ -66,7 +71,7 @@ class Probe:
         self._check("health", health.get("status") == "healthy", health.get("status"), "healthy")
 
     def _use(self, client: httpx.Client, found: dict[str, Any]) -> None:
-        opened = {"customer_id": CUSTOMER, "order_id": self.order_id, "subject": SUBJECT}
+        opened = {"customer_id": found["customerId"], "order_id": self.order_id, "subject": SUBJECT}
         made, _ = self._asked("open a case", lambda: client.post("/support/cases", json=opened, headers=_key()))
         found["caseId"] = case = made["id"]
         path = f"/support/cases/{case}"
