@@ -137,6 +137,23 @@ def test_a_timeline_tells_of_order_payment_and_parcel_and_is_kept(shop: httpx.Cl
     assert (kept["came_from"], kept["entries"]) == ("cache", whole["entries"])
 
 
+def test_a_change_that_nobody_tells_of_is_seen_within_the_time_that_is_kept(
+    stack: Stack, shop: httpx.Client, urls: dict[str, str]
+) -> None:
+    """There is no Kafka here: neither an event nor change capture."""
+    order = bought(urls)
+    case = a_case(shop, order)
+    settled(shop, case)
+    payment = httpx.get(f"{urls['payment']}/payments", params={"order_id": order}).json()["payments"][0]
+    timeline(shop, case)
+    posted(f"{urls['payment']}/payments/{payment['id']}/refund", {}, 200)
+    posted(f"{urls['order']}/orders/{order}/cancel", None, 200)
+    Deadline(60).pause(stack.settings.support.timeline_cache_ttl_seconds)
+    now, _ = timeline(shop, case)
+    assert now["complete"] is True
+    assert {entry["type"] for entry in now["entries"]} >= {"payment.refunded", "order.cancelled"}
+
+
 def test_a_change_is_not_served_stale_after_a_refresh(shop: httpx.Client, urls: dict[str, str]) -> None:
     order = bought(urls)
     case = a_case(shop, order)

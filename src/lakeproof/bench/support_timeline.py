@@ -45,10 +45,10 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="lakeproof-bench-")))
         sources, _ = running.enter_context(service_process("timeline_sources", "-", folder / "sources.log"))
         with _environment({service.variable: sources for service in SERVICES}):
-            with _environment({TTL_VARIABLE: "60"}):
-                cached, process = running.enter_context(
-                    service_process("support_server", database, folder / "cached.log")
-                )
+            # As it is shipped, also in how long a timeline is kept: whoever finds none collects it for all.
+            cached, process = running.enter_context(
+                service_process("support_server", database, folder / "cached.log")
+            )
             with _environment({TTL_VARIABLE: "0"}):
                 collected, _ = running.enter_context(
                     service_process("support_server", database, folder / "collected.log")

@@ -158,7 +158,9 @@ class SupportSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    timeline_cache_ttl_seconds: float = Field(30.0, ge=0, le=86_400, description="0: no timeline is kept")
+    timeline_cache_ttl_seconds: float = Field(
+        2.0, ge=0, le=86_400, description="no change goes unseen in a timeline for longer; 0: none is kept"
+    )
     cache_seconds: float = Field(
         0.5, ge=0.01, le=5, description="each step of a look into Redis is given up after it"
     )

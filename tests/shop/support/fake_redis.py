@@ -5,10 +5,11 @@ from typing import Any, Self
 
 
 class FakeRedis:
-    """`looks` counts the questions while frozen."""
+    """`looks` counts the questions while frozen. It forgets nothing; `lives`: how long it was to keep it, in ms."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
+        self.lives: dict[str, int] = {}
         self.frozen = False
         self.looks = 0
 
@@ -21,10 +22,11 @@ class FakeRedis:
         await self._answer()
         return [self.values.get(key) for key in keys]
 
-    async def set(self, key: str, value: bytes | str, *, nx: bool = False, **_: Any) -> bool:
+    async def set(self, key: str, value: bytes | str, *, nx: bool = False, px: int = 0, **_: Any) -> bool:
         await self._answer()
         if not (nx and key in self.values):
             self.values[key] = value if isinstance(value, bytes) else value.encode()
+            self.lives[key] = px
         return True
 
     def pipeline(self, transaction: bool) -> "FakePipeline":

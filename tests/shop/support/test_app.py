@@ -53,6 +53,7 @@ async def test_health_names_each_dependency_that_is_down(tmp_path: Path) -> None
     found = {name: one["status"] for name, one in answer.json()["dependencies"].items()}
     assert answer.status_code == 503
     assert (found["postgres"], found["redis"], found["tasks"]) == ("unhealthy", "unhealthy", "healthy")
+    assert found["listener"] == "unhealthy"  # of a Kafka that is away
 
 
 async def test_a_service_that_hears_of_no_change_any_more_is_unhealthy(
@@ -61,7 +62,8 @@ async def test_a_service_that_hears_of_no_change_any_more_is_unhealthy(
     monkeypatch.setattr(EventConsumer, "_run", lambda *_: None)
     async with serving(tmp_path) as shop:
         answer = await shop.get("/health")
-    assert answer.json()["dependencies"]["tasks"]["problem"] == "ended: listener"
+    found = answer.json()["dependencies"]
+    assert (found["tasks"]["problem"], found["listener"]["problem"]) == ("ended: listener", "ended")
 
 
 async def test_without_its_database_nothing_is_done_and_that_is_said(tmp_path: Path) -> None:

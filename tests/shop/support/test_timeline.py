@@ -1,6 +1,7 @@
 """Timelines: merged in time, honest about what is missing, and never kept or served where they are not whole."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -14,12 +15,13 @@ from lakeproof.lake.capture.topics import CDC_TOPIC
 from lakeproof.shop.event_consumer import Record
 from lakeproof.shop.support import listener
 from lakeproof.shop.support.cache import PAUSE_SECONDS, TimelineCache
-from lakeproof.shop.support.listener import orders_of, take_events
+from lakeproof.shop.support.listener import BEHIND_SECONDS, Listener, orders_of
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.models import Case, CaseEvent, Message
 from lakeproof.shop.support.sources import Sources
 from lakeproof.shop.support.timeline import Remote, SourceState, timeline_of
 from lakeproof.shop.support.timelines import Timelines
+from lakeproof.stack.settings import SupportSettings
 
 ORDER = {
     "id": 17,
@@ -97,11 +99,23 @@ class Shop:
             await runner.cleanup()
 
 
+class Clock:
+    """The machine's, set forward by `ahead`."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
 @asynccontextmanager
-async def timelines(shop: Shop, redis: FakeRedis, seconds: float = 5.0) -> AsyncIterator[Timelines]:
+async def timelines(
+    shop: Shop, redis: FakeRedis, seconds: float = 5.0, *, kept: float = 60.0, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Timelines]:
     metrics = SupportMetrics()
     async with shop.serving() as urls, Sources(urls, seconds, metrics) as sources:
-        cache = TimelineCache(cast(Any, redis), metrics, ttl_seconds=60, seconds=0.1)
+        cache = TimelineCache(cast(Any, redis), metrics, ttl_seconds=kept, seconds=0.1, clock=clock)
         made = Timelines(sources, cache, metrics)
         yield made
 
@@ -209,6 +223,68 @@ async def test_what_was_collected_before_a_change_and_comes_after_it_is_never_se
     assert (after["came_from"], after["entries"][2].type) == ("remote", "order.cancelled")
 
 
+async def test_a_change_that_nobody_tells_of_is_seen_within_two_seconds() -> None:
+    """Change capture stands still, or Kafka; and Redis gives what it should have forgotten."""
+    shop, redis, clock = Shop(), FakeRedis(), Clock()
+    kept = SupportSettings().timeline_cache_ttl_seconds
+    async with timelines(shop, redis, kept=kept, clock=clock) as asked:
+        await asked.of(CASE)
+        shop.answers["orders"] = gives(ORDER | {"status": "cancelled", "version": 3})
+        clock.ahead = 1.0
+        before = await asked.of(CASE)
+        clock.ahead = 2.0
+        after = await asked.of(CASE)
+    assert (before["came_from"], before["entries"][2].type) == ("cache", "order.paid")
+    assert (after["came_from"], after["entries"][2].type) == ("remote", "order.cancelled")
+
+
+async def test_a_timeline_s_time_begins_when_its_sources_begin_to_be_asked() -> None:
+    shop, redis, clock = Shop(), FakeRedis(), Clock()
+
+    async def slow() -> web.Response:
+        clock.ahead += 1.5
+        return web.Response(body=orjson.dumps({"payments": [PAYMENT]}))
+
+    shop.answers["payments"] = slow
+    async with timelines(shop, redis, kept=2.0, clock=clock) as asked:
+        await asked.of(CASE)
+        assert 0 < redis.lives["support:timeline:17"] <= 500
+        await asked.refresh(CASE)  # the clock that is ahead is as good as a source that took 3 s
+        assert redis.lives["support:timeline:17"] <= 500 and shop.asked == 6
+        clock.ahead = 0.0
+        assert (await asked.of(CASE))["came_from"] == "remote"
+
+
+async def test_a_timeline_from_after_now_is_not_believed() -> None:
+    """The clock was set back: nobody knows how old it is."""
+    clock = Clock()
+    async with timelines(Shop(), FakeRedis(), clock=clock) as asked:
+        await asked.of(CASE)
+        clock.ahead = -10.0
+        assert (await asked.of(CASE))["came_from"] == "remote"
+
+
+async def test_nobody_waits_for_a_collection_that_is_older_than_what_is_kept() -> None:
+    shop, go_on = Shop(), asyncio.Event()
+
+    async def old_but_late() -> web.Response:
+        await go_on.wait()
+        return web.Response(body=orjson.dumps(ORDER))
+
+    shop.answers["orders"] = old_but_late
+    async with timelines(shop, FakeRedis(), kept=0.05) as asked:
+        late = asyncio.create_task(asked.of(CASE))
+        while shop.asked < 3:
+            await asyncio.sleep(0.005)
+        shop.answers["orders"] = gives(ORDER | {"status": "cancelled", "version": 3})
+        await asyncio.sleep(0.06)
+        newer = await asked.of(CASE)
+        go_on.set()
+        older = await late
+        assert asked._under_way == {}
+    assert (newer["entries"][2].type, older["entries"][2].type) == ("order.cancelled", "order.paid")
+
+
 async def test_sixteen_who_ask_at_once_share_one_collection() -> None:
     shop = Shop()
     async with timelines(shop, FakeRedis()) as asked:
@@ -290,5 +366,44 @@ async def test_an_event_is_taken_only_once_the_cache_took_what_it_means(monkeypa
     monkeypatch.setattr(listener, "PAUSE_SECONDS", 0.0)
     cache = Cache()
     values = (orjson.dumps({"data": {"order_id": 17}}), b"no JSON", None)
-    await take_events(cast(TimelineCache, cache), [Record("events.payment", 0, 4, value) for value in values])
+    await Listener(cast(TimelineCache, cache)).take([Record("events.payment", 0, 4, value) for value in values])
     assert cache.asked == [{17}] * 3
+
+
+def a_beat(seconds: float) -> Record:
+    row = {"id": 1, "beat_us": round(seconds * 1e6)}
+    told = {"source": {"db": "oltp", "table": "cdc_heartbeat"}, "before": None, "after": row}
+    return Record(CDC_TOPIC, 0, 4, orjson.dumps(told))
+
+
+async def test_a_listener_says_how_far_change_capture_is_behind_once_it_heard_it() -> None:
+    now = 1000.0
+    cache = TimelineCache(cast(Any, FakeRedis()), SupportMetrics(), ttl_seconds=60, seconds=0.1)
+    heard = Listener(cache, clock=lambda: now)
+    await heard.take([Record("events.payment", 0, 4, orjson.dumps({"data": {"order_id": 17}}))])
+    now = 2000.0
+    assert heard.problem == ""
+    await heard.take([a_beat(1998.0), a_beat(1999.0), Record(CDC_TOPIC, 0, 5, None)])
+    assert heard.problem == ""
+    now = 1999.0 + BEHIND_SECONDS + 2
+    assert heard.problem == "behind: nothing of the last 12 s came by change capture"
+    await heard.take([a_beat(2010.0)])
+    assert heard.problem == ""
+
+
+async def test_a_listener_says_that_the_cache_does_not_take_what_it_heard() -> None:
+    now, redis = 1000.0, FakeRedis()
+    redis.frozen = True
+    cache = TimelineCache(cast(Any, redis), SupportMetrics(), ttl_seconds=60, seconds=0.01)
+    heard = Listener(cache, clock=lambda: now)
+    taking = asyncio.create_task(
+        heard.take([Record("events.payment", 0, 4, orjson.dumps({"data": {"order_id": 17}}))])
+    )
+    while not redis.looks:
+        await asyncio.sleep(0)
+    assert heard.problem == ""
+    now += BEHIND_SECONDS + 3
+    assert heard.problem == "behind: the cache has not taken events for 13 s"
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    assert heard.problem == ""

@@ -58,7 +58,7 @@ class EntryBody(BaseModel):
 
 
 class TimelineBody(BaseModel):
-    """What happened, oldest first. `complete`: every source told what it knows."""
+    """What happened, oldest first. `complete`: every source told what it knew at `collected_at` or later."""
 
     order_id: int | None
     complete: bool

@@ -20,7 +20,6 @@ from lakeproof.shop.outbox import RELAY_SECONDS, relaying
 from lakeproof.shop.redis_connection import connect as connect_redis
 from lakeproof.shop.redis_connection import problem_of, redis_url
 from lakeproof.shop.service import create_service, serve
-from lakeproof.shop.support import listener
 from lakeproof.shop.support.api import SupportApi, router
 from lakeproof.shop.support.archive import Archive
 from lakeproof.shop.support.attachment_api import AttachmentApi, attachment_router, route_limit
@@ -30,6 +29,7 @@ from lakeproof.shop.support.caretaker import Caretaker
 from lakeproof.shop.support.customer_orders import CustomerOrders
 from lakeproof.shop.support.customer_orders import router as customers_router
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
+from lakeproof.shop.support.listener import BATCH, GATHER_SECONDS, GROUP, TOPICS, Listener, settle_owed
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.piece_reader import PieceReader
 from lakeproof.shop.support.sources import Sources, urls_of
@@ -93,21 +93,25 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
         orders = CustomerOrders(around.open_cluster, metrics.database, shop.request_seconds)
         app.state.customer_orders = orders
         caretaker = Caretaker(files, AttachmentStore(caring, metrics.database), metrics)
+        listener = Listener(cache)
         # It begins at the end: what was kept before the group's first look is gone by its TTL.
         consumer = EventConsumer(
             around.kafka,
-            functools.partial(listener.take_events, cache),
-            group=listener.GROUP,
-            topics=listener.TOPICS,
-            begin_at_end=frozenset(listener.TOPICS),
-            batch=listener.BATCH,
-            gather_seconds=listener.GATHER_SECONDS,
+            listener.take,
+            group=GROUP,
+            topics=TOPICS,
+            begin_at_end=frozenset(TOPICS),
+            batch=BATCH,
+            gather_seconds=GATHER_SECONDS,
         )
         consumer.start()
-        works = Background({"caretaker": caretaker.run(), "owed invalidations": listener.settle_owed(cache)})
+        works = Background({"caretaker": caretaker.run(), "owed invalidations": settle_owed(cache)})
 
         async def ask_tasks() -> str:
             return works.ended or ("" if consumer.is_running else "ended: listener") or relay.ended
+
+        async def ask_listener() -> str:
+            return listener.problem or await consumer.problem() if consumer.is_running else "ended"
 
         async def ask_kafka() -> str:
             return relay.problem
@@ -122,6 +126,7 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
                     "postgres": lambda: ask(asking, "cases"),
                     "redis": lambda: problem_of(asked_redis),
                     "kafka": ask_kafka,
+                    "listener": ask_listener,
                     "tasks": ask_tasks,
                     "projection": orders.problem,
                     **{f"{name}-service": functools.partial(sources.ask_health, name) for name in sources.on},
@@ -144,7 +149,7 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
         both,
         opened,
         works_without=frozenset(
-            {"redis", "kafka", "projection", "order-service", "payment-service", "fulfillment-service"}
+            {"redis", "kafka", "listener", "projection", "order-service", "payment-service", "fulfillment-service"}
         ),
         route_limits=(route_limit(own.attachment_max_bytes),),
     )

@@ -6,13 +6,17 @@
 A timeline counts only while its generation is the current one. So one that was collected before a change, and is
 written after it, is never served; and a generation that Redis forgot makes a miss, never an old hit.
 
+Who tells of changes may be late, or away. So a timeline also counts only for `ttl_seconds` from the moment when its
+sources began to be asked: by its own time, for a Redis that was frozen may take a write long after it was sent.
+
 An invalidation that Redis did not take is remembered here: that order is not served from the cache until it took it.
 """
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Collection
+import time
+from collections.abc import Awaitable, Callable, Collection
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -30,17 +34,25 @@ AT_ONCE = 500
 
 
 class TimelineCache:
-    """`seconds`: the limit on each look. `ttl_seconds` 0: nothing is kept."""
+    """`seconds`: the limit on each look. `ttl_seconds` 0: nothing is kept. `clock`: seconds since 1970."""
 
-    def __init__(self, redis: Redis, metrics: SupportMetrics, *, ttl_seconds: float, seconds: float) -> None:
-        self._redis, self._metrics = redis, metrics
-        self._ttl_ms, self._seconds = round(ttl_seconds * 1000), seconds
+    def __init__(
+        self,
+        redis: Redis,
+        metrics: SupportMetrics,
+        *,
+        ttl_seconds: float,
+        seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._redis, self._metrics, self._clock = redis, metrics, clock
+        self.ttl_seconds, self._seconds = ttl_seconds, seconds
         self._breaker = Breaker(PAUSE_SECONDS)
         self._owed: set[int] = set()
 
     async def read(self, order_id: int) -> tuple[Remote | None, str | None]:
         """The timeline (None: not there) and the generation to collect a new one in (None: do not keep it)."""
-        if self._ttl_ms == 0 or not await self._pays(order_id):
+        if self.ttl_seconds == 0 or not await self._pays(order_id):
             return None, None
         found = await self._try(self._redis.mget(_key(order_id), _generation_key(order_id)))
         if found is None:
@@ -57,20 +69,25 @@ class TimelineCache:
             return None, word
         try:
             remote = Remote.from_bytes(value[len(generation) + 1 :])
+            is_young = 0 <= remote.age_seconds(self._clock()) <= self.ttl_seconds
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("a kept timeline cannot be read", extra={"order_id": order_id, "reason": str(error)})
             self._metrics.failures.labels("cache_decode").inc()
             self._metrics.cache_events.labels("error").inc()
             return None, word
+        if not is_young:
+            self._metrics.cache_events.labels("miss").inc()
+            return None, word
         self._metrics.cache_events.labels("hit").inc()
         return remote, word
 
     async def write(self, order_id: int, remote: Remote, generation: str | None) -> None:
-        """Keep it, if it is whole and was collected in a generation."""
-        if generation is None or not remote.is_whole:
+        """Keep it, if it is whole and was collected in a generation, for what is left of its time."""
+        left_ms = int((self.ttl_seconds - remote.age_seconds(self._clock())) * 1000)
+        if generation is None or not remote.is_whole or left_ms <= 0:
             return
         value = generation.encode("latin-1") + b"\n" + remote.to_bytes()
-        if await self._try(self._redis.set(_key(order_id), value, px=self._ttl_ms)) is not None:
+        if await self._try(self._redis.set(_key(order_id), value, px=left_ms)) is not None:
             self._metrics.cache_events.labels("write").inc()
 
     async def invalidate(self, order_ids: Collection[int]) -> bool:

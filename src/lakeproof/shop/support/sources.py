@@ -103,10 +103,11 @@ class Sources(HttpCaller):
 
     async def collect(self, order_id: int) -> Remote:
         """What the sources tell; one that does not is told as missing, with why. It always ends in time."""
+        began = iso(datetime.now(UTC))
         told = await asyncio.gather(*(self._ask(service, order_id) for service in SERVICES))
         entries = tuple(entry for found, _ in told for entry in found)
         sources = {service.name: state for service, (_, state) in zip(SERVICES, told, strict=True)}
-        return Remote(entries, sources, iso(datetime.now(UTC)))
+        return Remote(entries, sources, began)
 
     async def ask_health(self, name: str) -> str:
         """For /health: "" or what is wrong with a source."""

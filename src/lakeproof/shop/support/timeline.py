@@ -5,6 +5,7 @@ What a service does not tell is said, source by source; an incomplete timeline i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -42,7 +43,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What the services told of one order."""
+    """What the services told of one order. `collected_at`: when they began to be asked; what was before is in it."""
 
     entries: tuple[Entry, ...]
     sources: Mapping[str, Source]
@@ -52,6 +53,10 @@ class Remote:
     def is_whole(self) -> bool:
         """Every source that is switched on told what it knows: only then it may be kept."""
         return all(source.state is not SourceState.MISSING for source in self.sources.values())
+
+    def age_seconds(self, now: float) -> float:
+        """Since it began to be collected; `now` in seconds since 1970. Raises: ValueError where that is no time."""
+        return now - datetime.fromisoformat(self.collected_at).timestamp()
 
     def to_bytes(self) -> bytes:
         """For the cache."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from lakeproof.shop.support.cache import TimelineCache
@@ -11,12 +12,20 @@ from lakeproof.shop.support.sources import Sources
 from lakeproof.shop.support.timeline import Remote, timeline_of
 
 
+@dataclass(frozen=True, slots=True)
+class _Collection:
+    """One under way, begun at that reading of the clock."""
+
+    task: asyncio.Task[Remote]
+    began: float
+
+
 class Timelines:
-    """What the routes ask."""
+    """What the routes ask. No answer lacks what was committed over the cache's `ttl_seconds` before it was asked."""
 
     def __init__(self, sources: Sources, cache: TimelineCache, metrics: SupportMetrics) -> None:
         self._sources, self._cache, self._metrics = sources, cache, metrics
-        self._under_way: dict[tuple[int, str], asyncio.Task[Remote]] = {}
+        self._under_way: dict[tuple[int, str], _Collection] = {}
 
     async def of(self, case: Case) -> dict[str, Any]:
         """The case's timeline; it ends in about the time of its slowest source, at most that source's limit."""
@@ -38,16 +47,23 @@ class Timelines:
         return timeline_of(case, await self._shared(case.order_id, generation), "remote")
 
     async def _shared(self, order_id: int, generation: str | None) -> Remote:
-        """Collect, or wait for who does it in the same generation: that began after the last known change."""
+        """Collect, or wait for who does it in the same generation: that began after the last known change, and not
+        longer ago than what is kept may have.
+        """
         if generation is None:
             return await self._collect(order_id, None)
-        name = (order_id, generation)
-        task = self._under_way.get(name)
-        if task is None:
-            task = asyncio.create_task(self._collect(order_id, generation))
-            self._under_way[name] = task
-            task.add_done_callback(lambda _: self._under_way.pop(name, None))
-        return await asyncio.shield(task)  # a caller who hangs up does not end it for the others
+        name, now = (order_id, generation), time.monotonic()
+        collection = self._under_way.get(name)
+        if collection is None or now - collection.began > self._cache.ttl_seconds:
+            collection = _Collection(asyncio.create_task(self._collect(order_id, generation)), now)
+            self._under_way[name] = collection
+            collection.task.add_done_callback(lambda task: self._forget(name, task))
+        return await asyncio.shield(collection.task)  # a caller who hangs up does not end it for the others
+
+    def _forget(self, name: tuple[int, str], task: asyncio.Task[Remote]) -> None:
+        """It is done, and a newer one may have taken its place."""
+        if (collection := self._under_way.get(name)) is not None and collection.task is task:
+            del self._under_way[name]
 
     async def _collect(self, order_id: int, generation: str | None) -> Remote:
         started = time.perf_counter()
