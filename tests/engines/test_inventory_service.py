@@ -397,6 +397,23 @@ def test_a_ttl_shortened_by_alter_table_is_noticed_and_sells_nothing_twice(stack
     assert_adds_up(stack, sku)
 
 
+def test_a_ttl_that_the_table_of_stock_got_in_error_ends_no_stock(stack: Stack, shop: httpx.Client) -> None:
+    sku = a_sku()
+    rows(stack, "ALTER TABLE inventory.stock WITH default_time_to_live = 600")
+    try:
+        receive(shop, sku, 3)
+        assert reserve(shop, {sku: 2}).status_code == 201
+        lives = rows(
+            stack, "SELECT kind, TTL(version), TTL(state), TTL(payload) FROM inventory.stock WHERE sku = %s", sku
+        )
+    finally:
+        rows(stack, "ALTER TABLE inventory.stock WITH default_time_to_live = 0")
+    assert {totals for _, totals, _, _ in lives} == {None}
+    assert [line for kind, _, line, _ in lives if kind == "line"] == [None]
+    assert all(line > 600 for kind, _, line, _ in lives if kind == "receipt")
+    assert all(event > 600 for kind, _, _, event in lives if kind == "event")
+
+
 @pytest.mark.parametrize("where", [("inventory", "stock"), ("system_auth", "roles")])
 def test_a_table_whose_rows_never_expire_gets_no_ttl(
     supervisor: SupervisorClient, stack: Stack, where: tuple[str, str]

@@ -5,6 +5,8 @@ from lakeproof.shop.database.cassandra import Statement
 # An ended reservation, a receipt: longer than its request is known (schema.cql), so that no retry acts twice.
 KEPT_SECONDS = 8 * 86_400
 EVENT_KEPT_SECONDS = 7 * 86_400
+# Said each time: else the table's default_time_to_live counts, and an ALTER TABLE in error ends a SKU's totals.
+FOR_EVER = "USING TTL 0"
 
 TOTALS = Statement(
     "SELECT version, received, sold, reserved, active, events FROM inventory.stock WHERE sku = ? LIMIT 1", serial=True
@@ -20,18 +22,18 @@ ALL_TOTALS = Statement(
 )
 DUE = Statement("SELECT n, id FROM inventory.stock WHERE sku = ? AND kind = 'due' AND n > ? AND n <= ?")
 EVENTS = Statement("SELECT n, id, payload FROM inventory.stock WHERE sku = ? AND kind = 'event' AND n > ? LIMIT 500")
-MARK_SWEPT = Statement("UPDATE inventory.stock SET swept = ? WHERE sku = ?")
-MARK_SENT = Statement("UPDATE inventory.stock SET sent = ? WHERE sku = ?")
+MARK_SWEPT = Statement(f"UPDATE inventory.stock {FOR_EVER} SET swept = ? WHERE sku = ?")
+MARK_SENT = Statement(f"UPDATE inventory.stock {FOR_EVER} SET sent = ? WHERE sku = ?")
 
 SET_TOTALS = Statement(
-    "UPDATE inventory.stock SET version = ?, received = ?, sold = ?, reserved = ?, active = ?, events = ?"
+    f"UPDATE inventory.stock {FOR_EVER} SET version = ?, received = ?, sold = ?, reserved = ?, active = ?, events = ?"
     " WHERE sku = ? IF version = ?",
     conditional=True,
 )
 _COLUMNS = "state = ?, quantity = ?, digest = ?, expires_at = ?, created_at = ?, op = ?"
 # By UPDATE, not INSERT: a row without a marker of its own goes with the TTL of its columns.
 SET_LINE = Statement(
-    f"UPDATE inventory.stock SET {_COLUMNS} WHERE sku = ? AND kind = ? AND n = 0 AND id = ? IF state = ?",
+    f"UPDATE inventory.stock {FOR_EVER} SET {_COLUMNS} WHERE sku = ? AND kind = ? AND n = 0 AND id = ? IF state = ?",
     conditional=True,
 )
 END_LINE = Statement(
