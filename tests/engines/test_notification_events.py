@@ -60,7 +60,12 @@ def test_an_event_acts_once_and_poison_is_passed_over_and_named(
     first, last, ids = a_customer(), a_customer(), [str(uuid.uuid4()) for _ in range(2)]
     dropped = metric(stack, "notification_events_dropped_total")
     good = event("payment.captured", ids[0], customer_id=first, order_id=1, moved="12.30")
-    poison = (b"\xff rubbish", b"[]", event("payment.captured", "no uuid", customer_id=1), event("odd.type", ids[1]))
+    poison = (
+        b"\xff rubbish",
+        b"[]",
+        event("payment.captured", "no uuid", customer_id=1),
+        event("odd.type", str(uuid.uuid4())),
+    )
     produce(stack, "events.payment", good, *poison, good)
     produce(stack, "events.support", event("case.opened", ids[1], customer_id=last, case_id=4))
     Deadline(60).wait_for(

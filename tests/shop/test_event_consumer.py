@@ -117,20 +117,6 @@ async def nothing(_: Sequence[Record]) -> None:
     return None
 
 
-def test_a_kafka_that_is_away_is_told_once_a_minute_and_kind(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    consumer = a_consumer(monkeypatch, [], nothing)
-    refused, all_down = KafkaError(KafkaError._TRANSPORT, "refused"), KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1")
-    with caplog.at_level(logging.WARNING):
-        for error in (refused, all_down) * 20:
-            consumer._say(error)
-    assert [record.__dict__["reason"] for record in caplog.records] == ["refused", "1/1"]
-    monkeypatch.setattr(event_consumer, "SAY_AGAIN_SECONDS", 0.0)
-    consumer._say(refused)
-    assert len(caplog.records) == 3
-
-
 async def test_attempts_to_connect_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
     consumer = EventConsumer("127.0.0.1:9", nothing, group="test", topics=("events.payment",))
     with caplog.at_level(logging.DEBUG):

@@ -1,6 +1,7 @@
 """What goes to Kafka of an outbox, and what counts as sent, without Kafka."""
 
 import json
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -120,3 +121,15 @@ def test_a_stop_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Opened(monkeypatch, FakeProducer({}))
     opened.delivery.stop()
     assert opened.delivery.deliver(MESSAGES) == ([], "3 of 3 events were not taken (no answer)")
+
+
+def test_attempts_to_connect_do_not_fill_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(event_delivery, "DELIVERY_SECONDS", 1.0)
+    monkeypatch.setattr(event_delivery, "GRACE_SECONDS", 0.5)
+    delivery = EventDelivery("127.0.0.1:9", "events.payment", "test")
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(2):
+            assert delivery.deliver(MESSAGES)[0] == []
+    assert [record.getMessage() for record in caplog.records] == ["kafka does not answer"] * 2

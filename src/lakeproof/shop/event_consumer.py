@@ -6,13 +6,14 @@ The client waits in a thread of its own; each batch is handed to the event loop 
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
+
+from lakeproof.shop.absent_kafka import AbsentKafka, logger_without_attempts
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,6 @@ ASK_SECONDS = 0.8
 STOP_SECONDS = 3.0
 PLACE_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
-SAY_AGAIN_SECONDS = 60.0
 
 
 class Record(NamedTuple):
@@ -54,6 +54,7 @@ class EventConsumer:
     ) -> None:
         self._take, self._topics, self._batch, self._gather_seconds = take, list(topics), batch, gather_seconds
         self._begin_at_end = begin_at_end
+        self._absent = AbsentKafka()
         self._settings: dict[str, Any] = {
             "bootstrap.servers": bootstrap_servers,
             "group.id": group,
@@ -63,12 +64,8 @@ class EventConsumer:
             "isolation.level": "read_committed",
             "session.timeout.ms": 10_000,
             "topic.metadata.refresh.interval.ms": 10_000,
-            "reconnect.backoff.ms": 500,
-            "reconnect.backoff.max.ms": 2_000,
-            "log.connection.close": False,
-            "error_cb": self._say,
+            **self._absent.settings,
         }
-        self._said_at: dict[int, float] = {}
         self._since: Mapping[str, float] = {}
         self._must_join_again = False
         self._stopped = threading.Event()
@@ -85,9 +82,7 @@ class EventConsumer:
         """
         self._since = since or {}
         self._loop = asyncio.get_running_loop()
-        words = logging.getLogger("lakeproof.shop.kafka")
-        words.addFilter(_is_no_attempt)
-        consumer = Consumer(self._settings, logger=words)
+        consumer = Consumer(self._settings, logger=logger_without_attempts("lakeproof.shop.kafka"))
         self._thread = threading.Thread(target=self._run, args=(consumer,), name="events", daemon=True)
         self._thread.start()
 
@@ -155,20 +150,13 @@ class EventConsumer:
         except KafkaException as error:  # the events come again, and act once all the same
             logger.warning("offsets are not committed", extra={"reason": str(error)})
 
-    def _say(self, error: KafkaError) -> None:
-        """Each kind once in SAY_AGAIN_SECONDS: it comes with every attempt to connect."""
-        now = time.monotonic()
-        if now - self._said_at.get(error.code(), float("-inf")) >= SAY_AGAIN_SECONDS:
-            self._said_at[error.code()] = now
-            logger.warning("kafka does not answer", extra={"reason": error.str()})
-
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Nothing is assigned without Kafka's answer to where it begins: the group's own rule is the beginning."""
         try:
             for place in (one for one in partitions if one.topic in self._begin_at_end):
                 self._find_place(consumer, place)
         except KafkaException as error:
-            self._say(error.args[0])
+            self._absent.say(error.args[0])
             self._must_join_again, partitions = True, []
         consumer.assign(partitions)
 
@@ -207,11 +195,6 @@ def _answered(places: list[TopicPartition]) -> list[TopicPartition]:
 
 def _ignore(_: KafkaError) -> None:
     """librdkafka reports each failed attempt to connect; our own question says it once."""
-
-
-def _is_no_attempt(record: logging.LogRecord) -> bool:
-    """librdkafka's other words; that it could not connect `_say` tells, and not each time."""
-    return not (isinstance(record.args, tuple) and record.args[:1] == ("FAIL",))
 
 
 def _is_record(message: Message) -> bool:

@@ -4,7 +4,6 @@ A message on topic `events.<service>`: key = aggregate_id, value = JSON {event_i
 trace_id, data}. An event counts as sent only after Kafka acknowledged it (acks=all).
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop.absent_kafka import AbsentKafka, logger_without_attempts
 from lakeproof.shop.database.postgres import Row
 from lakeproof.shop.times import iso
 
@@ -111,10 +111,9 @@ def event_producer(bootstrap_servers: str, logger_name: str) -> Producer:
             "acks": "all",
             "linger.ms": 2,
             "delivery.timeout.ms": round(DELIVERY_SECONDS * 1000),
-            "reconnect.backoff.max.ms": 2000,
-            "log.connection.close": False,
+            **AbsentKafka().settings,
         },
-        logger=logging.getLogger(logger_name),
+        logger=logger_without_attempts(logger_name),
     )
 
 
