@@ -1,5 +1,8 @@
 """Inventory's outbox without Kafka: each SKU's events in order, none lost, however few of them got away."""
 
+import asyncio
+import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -10,7 +13,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
+from lakeproof.shop import event_delivery
 from lakeproof.shop.database.cassandra import Ring, Row, Statement
+from lakeproof.shop.database.errors import DatabaseDown
 from lakeproof.shop.event_delivery import OutboxMetrics, message_of
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.events import payload, row_of
@@ -20,6 +25,7 @@ from lakeproof.shop.inventory.relay import KafkaTrouble, StockRelay
 from lakeproof.shop.inventory.store import InventoryStore
 
 SKU = "sku-1"
+TEXT = '{"type": "stock.received", "at": "2026-11-24T12:30:00+00:00", "trace_id": "", "data": {}}'
 
 
 class Partition:
@@ -31,7 +37,7 @@ class Partition:
         self.reads = 0
 
     def write_event(self) -> Row:
-        row = (len(self.events) + 1, uuid4(), "{}")
+        row = (len(self.events) + 1, uuid4(), TEXT)
         self.events.append(row)
         return row
 
@@ -97,7 +103,7 @@ async def test_what_kafka_did_not_take_is_sent_again_in_order() -> None:
     relay.takes = 2
     with pytest.raises(KafkaTrouble):
         await relay._send()
-    await relay._mark()
+    await relay._mark(Deadline(5))
     assert partition.sent == 2
     relay.takes = None
     await relay._send()
@@ -109,12 +115,58 @@ async def test_a_process_that_starts_anew_goes_on_where_the_marks_end() -> None:
     before = Relay(partition)
     before.wrote(*(partition.write_event() for _ in range(3)))
     await before._send()
-    await before._mark()
+    await before._mark(Deadline(5))
     partition.write_event()
     after = Relay(partition)
     await after._read_left_behind()
     await after._send()
     assert after.taken == [4]
+
+
+class SilentProducer:
+    """Takes everything and never says what became of it."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+
+    def produce(self, *_: object, **__: object) -> None:
+        self.asked.set()
+
+    def poll(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+async def test_a_close_ends_the_delivery_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer, partition = SilentProducer(), Partition()
+    monkeypatch.setattr(event_delivery, "event_producer", lambda *_: producer)
+    monkeypatch.setattr(event_delivery, "DELIVERY_SECONDS", 4.0)
+    store = InventoryStore(cast(Ring, partition), InventoryMetrics(), 900)
+    relay = StockRelay(cast(Ring, partition), store, "nowhere", OutboxMetrics(CollectorRegistry()))
+    partition.write_event()
+    work = asyncio.create_task(relay.run())
+    assert await asyncio.to_thread(producer.asked.wait, 5.0)
+    began = time.monotonic()
+    work.cancel()
+    await relay.close()
+    await asyncio.get_running_loop().shutdown_default_executor()  # as a service's end waits for its threads
+    assert time.monotonic() - began < 2.0
+    assert partition.sent is None
+
+
+async def test_a_close_does_not_wait_long_for_a_ring_that_does_not_answer() -> None:
+    partition = Partition()
+    relay = Relay(partition)
+    relay.wrote(partition.write_event())
+    await relay._send()
+
+    async def wait(statement: Statement, values: Sequence[Any], deadline: Deadline) -> None:
+        await asyncio.sleep(deadline.left)
+        raise DatabaseDown("no answer")
+
+    partition.write = wait  # type: ignore[method-assign]
+    began = time.monotonic()
+    await relay.close()
+    assert time.monotonic() - began < 2.0
 
 
 def test_a_message_has_the_shape_of_every_service() -> None:

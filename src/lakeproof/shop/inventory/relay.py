@@ -31,6 +31,7 @@ MARK_SECONDS = 1.0  # a crash sends again what was sent since
 BATCH = 500
 AT_ONCE = 5_000  # of all SKUs together: well below the producer's queue
 CALL_SECONDS = 5.0
+CLOSE_SECONDS = 1.0  # requests under way come before it and the ring's end after it, all within stop_seconds
 FAILED_PAUSE_SECONDS = 2.0
 SKUS_AT_ONCE = 16
 
@@ -55,7 +56,7 @@ class StockRelay:
                     await self._read_left_behind()
                 await self._send()
                 if time.monotonic() - self._marked_at >= MARK_SECONDS:
-                    await self._mark()
+                    await self._mark(Deadline(CALL_SECONDS))
                 self.problem = ""
             except DatabaseTrouble as error:
                 self._fail("database", f"the database: {error}")
@@ -64,9 +65,10 @@ class StockRelay:
             await asyncio.sleep(FAILED_PAUSE_SECONDS if self.problem else LOOK_SECONDS)
 
     async def close(self) -> None:
-        """Note how far it came; what is not noted is sent once more."""
+        """Note how far it came; what is not noted is sent once more. A delivery under way is given up."""
+        self._delivery.stop()
         with contextlib.suppress(DatabaseTrouble):
-            await self._mark()
+            await self._mark(Deadline(CLOSE_SECONDS))
 
     async def _read_left_behind(self) -> None:
         """What other instances wrote, or a process before this one, or a batch of whose end nobody was told."""
@@ -124,13 +126,13 @@ class StockRelay:
                 rows.append(waiting[number])
         return rows
 
-    async def _mark(self) -> None:
+    async def _mark(self, deadline: Deadline) -> None:
         ahead = {sku: sent for sku, sent in self._sent.items() if sent > self._marked.get(sku, 0)}
         limit = asyncio.Semaphore(SKUS_AT_ONCE)
 
         async def one(sku: str, sent: int) -> None:
             async with limit:
-                await self._ring.write(statements.MARK_SENT, (sent, sku), Deadline(CALL_SECONDS))
+                await self._ring.write(statements.MARK_SENT, (sent, sku), deadline)
                 self._marked[sku] = sent
 
         await asyncio.gather(*(one(sku, sent) for sku, sent in ahead.items()))
