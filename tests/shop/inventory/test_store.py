@@ -8,7 +8,7 @@ import pytest
 from tests.shop.inventory.ring_double import OneSku
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring, Row, Statement
+from lakeproof.shop.database.cassandra import Ring, Row, Statement, WriteUnclear
 from lakeproof.shop.database.errors import CommitUnclear
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.metrics import InventoryMetrics
@@ -18,13 +18,15 @@ from lakeproof.shop.inventory.store import InventoryStore
 
 
 class Tables:
-    """Some SKUs and the table of requests."""
+    """Some SKUs and the tables of requests and reservations. `refuses`: writes of this statement fail."""
 
     def __init__(self, *skus: str, units: int = 10) -> None:
         self.skus = {sku: OneSku() for sku in skus}
         for one in self.skus.values():
             one.now(1, units, 0, 0, 0, 0)
         self.requests: dict[UUID, Row] = {}
+        self.reservations: set[UUID] = set()
+        self.refuses: Statement | None = None
 
     def totals(self, sku: str) -> tuple[int | None, ...]:
         """received, sold, reserved, active"""
@@ -34,10 +36,14 @@ class Tables:
         if statement is statements.FIND_REQUEST:
             return [self.requests[values[0]]] if values[0] in self.requests else []
         if statement is statements.WHICH_RESERVATIONS:
-            return [(id_,) for id_ in values[0]]
+            return [(id_,) for id_ in values[0] if id_ in self.reservations]
         return await self.skus[values[0]].read(statement, values, deadline)
 
     async def write(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> None:
+        if statement is self.refuses:
+            raise WriteUnclear("no answer")
+        if statement is statements.ADD_RESERVATION:
+            self.reservations.add(values[0])
         if statement is statements.ADD_REQUEST:
             id_, digest, order_key, lines, expires_at, created_at = values
             # As the driver gives it back.
@@ -135,3 +141,15 @@ async def test_a_receipt_is_no_reservation() -> None:
         with pytest.raises(InventoryRefused) as refused:
             await call(id_, Deadline(5))
         assert refused.value.why == "not_found"
+
+
+@pytest.mark.parametrize("refused", [statements.ADD_RESERVATION, statements.ADD_REQUEST], ids=["the row", "the key"])
+async def test_what_a_retry_holds_has_its_reservation_whatever_was_cut_off_before_it(refused: Statement) -> None:
+    tables = Tables("a")
+    tables.refuses = refused
+    with pytest.raises(CommitUnclear):
+        await store_on(tables).reserve(wants(a=1), "key-1", Deadline(5))
+    assert tables.totals("a") == (10, 0, 0, 0)
+    tables.refuses = None
+    made, _ = await store_on(tables).reserve(wants(a=1), "key-1", Deadline(5))
+    assert (made.state, tables.reservations) == ("held", {UUID(made.id)})

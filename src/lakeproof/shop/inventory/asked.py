@@ -1,6 +1,5 @@
 """What was asked for under a key: kept before anything is done, so that a retry is known by it."""
 
-import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,7 +57,10 @@ class AskedStore:
         *,
         reserves: bool = False,
     ) -> Asked:
-        """What this key asked for, kept before anything is done. Raises: InventoryRefused (key_reused)."""
+        """What this key asked for, kept before anything is done. Raises: InventoryRefused (key_reused).
+
+        reserves: its reservation is kept too, and first: a retry that finds the request need not ask for it.
+        """
         found = await self._look_up(id_, deadline)
         if found is not None:
             if found.digest != digest:
@@ -67,12 +69,11 @@ class AskedStore:
         now = _to_milliseconds(self._clock())
         asked = Asked(id_, digest, order_key, quantities, now + timedelta(seconds=self._ttl_seconds), now)
         text = orjson.dumps(quantities).decode()
-        kept = (id_, digest, order_key, text, asked.expires_at, asked.created_at)
-        writes = [self._ring.write(statements.ADD_REQUEST, kept, deadline)]
         if reserves:
             shown = (id_, order_key, text, asked.expires_at, asked.created_at)
-            writes.append(self._ring.write(statements.ADD_RESERVATION, shown, deadline))
-        await asyncio.gather(*writes)
+            await self._ring.write(statements.ADD_RESERVATION, shown, deadline)
+        kept = (id_, digest, order_key, text, asked.expires_at, asked.created_at)
+        await self._ring.write(statements.ADD_REQUEST, kept, deadline)
         return asked
 
     async def find(self, id_: UUID, deadline: Deadline) -> Asked:

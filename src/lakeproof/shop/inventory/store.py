@@ -1,9 +1,9 @@
 """Reservations over one or more SKUs. What is true stands in each SKU's partition; here it is put together.
 
 A reservation's id is made of its caller's key, so a retry finds it without a look-up. Before any stock is held, the
-request (for retries) and the reservation (with its TTL) are written: so a held line always has both, and one whose
-reservation is gone has expired. A reservation of several SKUs is held line by line and taken back where one cannot be
-had; what a crash leaves half-way expires.
+reservation (with its TTL) is written, and then the request (for retries): so a held line had both, whatever a crash
+cut off, and one whose reservation is gone has expired. A reservation of several SKUs is held line by line and taken
+back where one cannot be had; what a crash leaves half-way is taken back or completed by a retry, or expires.
 """
 
 import asyncio
