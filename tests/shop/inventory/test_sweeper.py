@@ -159,6 +159,23 @@ async def test_an_undone_hold_that_a_retry_holds_again_is_not_forgotten(monkeypa
     assert await shop.sweeper.sweep() == 1
 
 
+async def test_an_undone_hold_that_seemed_to_have_vanished_is_found_when_a_retry_holds_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lakeproof.shop.inventory.sweeper.WHOLE_SECONDS", 0.0)
+    monkeypatch.setattr("lakeproof.shop.inventory.sweeper.CHECK_SECONDS", 0.0)
+    shop = Shop(SweptSku())
+    await shop.do(Op.HOLD, 1, ttl=10)
+    await shop.do(Op.HOLD, 2)
+    await shop.sweeper.sweep()
+    await shop.do(Op.UNDO, 1, ttl=10)
+    shop.ring.reservations.discard(UUID(int=1))
+    assert await shop.sweeper.sweep() == 0
+    await shop.do(Op.HOLD, 1, ttl=10)
+    shop.ring.clock.go_on(10)
+    assert await shop.sweeper.sweep() == 1
+
+
 @pytest.mark.parametrize("many", [1200])
 async def test_many_that_end_at_once_do_not_fill_the_queue(many: int) -> None:
     shop = Shop(SweptSku())

@@ -150,7 +150,8 @@ class Sweeper:
             for id_, line in over.items()
         ]
         ended = await asyncio.gather(*(self._store.submit(sku, each, Deadline(CALL_SECONDS)) for each in changes))
-        known.end(over)
+        known.end(id_ for id_, one in zip(over, ended, strict=True) if one.line is not None)
+        known.undo(id_ for id_, one in zip(over, ended, strict=True) if one.line is None)
         first = min((milliseconds(line.expires_at) for line in known.held.values() if line.expires_at), default=None)
         settled = milliseconds(now) - LATE_MILLISECONDS
         known.floor = max(known.floor, min(settled, first - 1) if first is not None else settled)
@@ -224,6 +225,11 @@ class _Known:
         for id_ in ids:
             self.held.pop(id_, None)
             self.ended.add(id_)
+
+    def undo(self, ids: Iterable[UUID]) -> None:
+        """These are not there: a retry may hold them again, and then they are found like new ones."""
+        for id_ in ids:
+            self.held.pop(id_, None)
 
 
 def _is_past(line: Line, now: datetime) -> bool:
