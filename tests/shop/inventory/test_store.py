@@ -1,5 +1,6 @@
 """What the store puts together of several SKUs and tables, on tables in memory."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
@@ -79,6 +80,42 @@ async def test_where_one_sku_is_short_nothing_is_held_and_a_retry_may_succeed() 
     await store.receive("b", 1, "more", Deadline(5))
     made, replayed = await store.reserve(wants(a=2, b=11), "key-1", Deadline(5))
     assert (made.state, replayed) == ("held", False)
+
+
+async def test_where_a_retry_is_refused_what_the_call_before_it_held_is_taken_back() -> None:
+    tables = Tables("a", "b")
+    tables.skus["b"].plan = ["drop"] * 100
+    with pytest.raises(CommitUnclear):
+        await store_on(tables).reserve(wants(a=2, b=10), "key-1", Deadline(0.2))
+    assert tables.totals("a") == (10, 0, 2, 1)
+    tables.skus["b"].plan = []
+    store = store_on(tables)  # a process that knows nothing of it
+    await store.reserve(wants(b=1), "key-2", Deadline(5))
+    refusals = await asyncio.gather(
+        *(store.reserve(wants(a=2, b=10), "key-1", Deadline(5)) for _ in range(2)), return_exceptions=True
+    )
+    assert [one.why for one in refusals if isinstance(one, InventoryRefused)] == ["out_of_stock"] * 2
+    assert (tables.totals("a"), tables.totals("b")) == ((10, 0, 0, 0), (10, 0, 1, 1))
+    await store.receive("b", 1, "more", Deadline(5))
+    made, replayed = await store.reserve(wants(a=2, b=10), "key-1", Deadline(5))
+    assert (made.state, replayed) == ("held", False)
+    assert (tables.totals("a"), tables.totals("b")) == ((10, 0, 2, 1), (11, 0, 11, 2))
+
+
+async def test_where_a_retry_of_a_confirmation_is_refused_what_the_call_before_it_sold_is_taken_back() -> None:
+    tables = Tables("a", "b", units=1)
+    store = store_on(tables)
+    made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
+    tables.skus["b"].plan = ["drop"] * 100
+    with pytest.raises(CommitUnclear):
+        await store.confirm(UUID(made.id), Deadline(0.2))
+    tables.skus["b"].plan = []
+    tables.skus["b"].lines[UUID(made.id)][0] = "expired"
+    tables.skus["b"].now(9, 1, 1, 0, 0, 0)  # meanwhile somebody else bought it
+    with pytest.raises(InventoryRefused) as refused:
+        await store_on(tables).confirm(UUID(made.id), Deadline(5))
+    assert refused.value.why == "reservation_expired"
+    assert (tables.totals("a"), tables.totals("b")) == ((1, 0, 0, 0), (1, 1, 0, 0))
 
 
 async def test_a_confirmation_that_was_cut_off_half_way_is_completed_by_its_retry() -> None:

@@ -137,14 +137,15 @@ class InventoryStore:
         return dict(zip(asked.quantities, found, strict=True))
 
     async def _all_or_none(self, asked: Asked, op: Op, back: Op, deadline: Deadline) -> tuple[Reservation, bool]:
-        """One change in every SKU; where one refuses, what this call did in the others is taken back by `back`.
+        """One change in every SKU; where one refuses, it is taken back by `back` in the others.
 
-        With True where all of it was done before. Raises: InventoryRefused.
+        There also where a call before this one did it and was cut off: its caller was told nothing yet, and now hears
+        no. With True where all of it was done before. Raises: InventoryRefused.
         """
         decisions = await self._each(asked, op, deadline)
         for sku, one in decisions.items():
             if one.refused:
-                done = [each for each, other in decisions.items() if not other.refused and not other.replayed]
+                done = [each for each, other in decisions.items() if not other.refused]
                 await self._take_back(asked, back, done, deadline)
                 raise refusal_of(asked, sku, one.refused)
         lines = {sku: one.line for sku, one in decisions.items()}
