@@ -24,6 +24,7 @@ from tests.engines.sale import Outcome, sale
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals, disagreements, violations
+from lakeproof.shop.inventory.unsent import KEPT_OF_ONE
 from lakeproof.stack.engines.cassandra_config import NODES
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
@@ -428,17 +429,8 @@ def test_a_table_whose_rows_never_expire_gets_no_ttl(
     assert ttl == 0
 
 
-def test_each_change_reaches_kafka_and_each_skus_order_is_kept(
-    stack: Stack, shop: httpx.Client, supervisor: SupervisorClient
-) -> None:
-    sku = a_sku()
-    receive(shop, sku, 5)
-    ids = [reserve(shop, {sku: 1}).json()["id"] for _ in range(3)]
-    shop.post(f"/reservations/{ids[0]}/confirm")
-    supervisor.kill("inventory-service")
-    await_health(stack)
-    shop.post(f"/reservations/{ids[1]}/release")
-    wanted = ["stock.received", *["reservation.held"] * 3, "reservation.confirmed", "reservation.released"]
+def await_events(stack: Stack, sku: str, count: int, seconds: float = 60.0) -> list[dict[str, Any]]:
+    """The SKU's first events in Kafka, each once, in the order in which they came."""
     seen: dict[str, dict[str, Any]] = {}
     consumer = Consumer(
         {
@@ -456,15 +448,43 @@ def test_each_change_reaches_kafka_and_each_skus_order_is_kept(
                 if message.error() is None and value is not None and message.key() == sku.encode():
                     told = orjson.loads(value)
                     seen.setdefault(told["event_id"], told)
-            return True if len(seen) >= len(wanted) else None
+            return True if len(seen) >= count else None
 
-        Deadline(60).wait_for("the events", look, seen=lambda: str([one["type"] for one in seen.values()]))
+        Deadline(seconds).wait_for("the events", look, seen=lambda: f"{len(seen)} of {count}")
     finally:
         consumer.close()
-    events = list(seen.values())
+    return list(seen.values())
+
+
+def test_each_change_reaches_kafka_and_each_skus_order_is_kept(
+    stack: Stack, shop: httpx.Client, supervisor: SupervisorClient
+) -> None:
+    sku = a_sku()
+    receive(shop, sku, 5)
+    ids = [reserve(shop, {sku: 1}).json()["id"] for _ in range(3)]
+    shop.post(f"/reservations/{ids[0]}/confirm")
+    supervisor.kill("inventory-service")
+    await_health(stack)
+    shop.post(f"/reservations/{ids[1]}/release")
+    wanted = ["stock.received", *["reservation.held"] * 3, "reservation.confirmed", "reservation.released"]
+    events = await_events(stack, sku, len(wanted))
     assert [event["type"] for event in events] == wanted
     assert [event["data"]["on_hand"] for event in events] == [5, 4, 3, 2, 2, 3]
     assert all((event["aggregate"], event["aggregate_id"]) == ("stock", sku) for event in events)
+
+
+def test_more_events_than_are_kept_in_memory_wait_for_kafka_and_go_in_order(
+    stack: Stack, shop: httpx.Client, supervisor: SupervisorClient
+) -> None:
+    sku, many = a_sku(), KEPT_OF_ONE + 500
+    supervisor.stop("kafka")
+    try:
+        with ThreadPoolExecutor(16) as callers:
+            list(callers.map(lambda _: receive(shop, sku, 1), range(many)))
+    finally:
+        supervisor.start("kafka")
+    events = await_events(stack, sku, many, seconds=120.0)
+    assert [event["data"]["on_hand"] for event in events] == list(range(1, many + 1))
 
 
 def test_without_the_ring_everything_is_refused_in_time_and_said(

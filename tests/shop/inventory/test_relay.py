@@ -1,6 +1,7 @@
 """Inventory's outbox without Kafka: each SKU's events in order, none lost, however few of them got away."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import Change, Line, Op, State, Totals
 from lakeproof.shop.inventory.relay import KafkaTrouble, StockRelay
 from lakeproof.shop.inventory.store import InventoryStore
+from lakeproof.shop.inventory.unsent import KEPT, KEPT_OF_ONE
 
 SKU = "sku-1"
 TEXT = '{"type": "stock.received", "at": "2026-11-24T12:30:00+00:00", "trace_id": "", "data": {}}'
@@ -46,7 +48,7 @@ class Partition:
             return [(SKU, 1, 0, 0, 0, 0, len(self.events), self.sent, None)]
         assert statement is statements.EVENTS
         self.reads += 1
-        return [row for row in self.events if row[0] > values[1]]
+        return [row for row in self.events if row[0] > values[1]][: statements.EVENTS_AT_ONCE]
 
     async def write(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> None:
         assert statement is statements.MARK_SENT
@@ -63,7 +65,15 @@ class Relay(StockRelay):
         self.takes: int | None = None
 
     def wrote(self, *rows: Row) -> None:
-        self.store._note(SKU, rows)
+        self.store.events.add(SKU, rows)
+
+    async def do_a_round(self, *, looks: bool = False) -> None:
+        """As `run` does; looks: also for what was left behind."""
+        if looks:
+            await self._look_behind()
+        await self._read_left_behind()
+        with contextlib.suppress(KafkaTrouble):
+            await self._send()
 
     def _deliver(self, events: dict[str, list[Row]]) -> tuple[dict[str, set[int]], str]:
         numbers = [row[0] for row in events[SKU]][: self.takes]
@@ -91,8 +101,7 @@ async def test_what_it_does_not_know_of_is_read_and_nothing_overtakes_it() -> No
     relay.wrote(partition.write_event())
     await relay._send()
     assert relay.taken == [1]
-    await relay._read_left_behind()
-    await relay._send()
+    await relay.do_a_round(looks=True)
     assert (relay.taken, partition.reads) == ([1, 2, 3], 1)
 
 
@@ -118,9 +127,27 @@ async def test_a_process_that_starts_anew_goes_on_where_the_marks_end() -> None:
     await before._mark(Deadline(5))
     partition.write_event()
     after = Relay(partition)
-    await after._read_left_behind()
-    await after._send()
+    await after.do_a_round(looks=True)
     assert after.taken == [4]
+
+
+async def test_what_waits_for_kafka_takes_no_more_memory_and_goes_in_order_when_it_is_back() -> None:
+    partition = Partition()
+    relay = Relay(partition)
+    relay.takes = 0
+    for _ in range(50):
+        relay.wrote(*(partition.write_event() for _ in range(200)))
+        await relay.do_a_round(looks=True)
+    assert (relay.store.events.left(SKU), KEPT - relay.store.events.room) == (10_000, KEPT_OF_ONE)
+    relay.takes = None
+    rounds = 0
+    while len(relay.taken) < 10_400 and rounds < 30:  # what it left behind it reads as soon as there is room
+        if rounds < 20:
+            relay.wrote(*(partition.write_event() for _ in range(20)))
+        await relay.do_a_round()
+        rounds += 1
+    assert relay.taken == list(range(1, 10_401))
+    assert (relay.store.events.left(SKU), relay.store.events.room) == (0, KEPT)
 
 
 class SilentProducer:

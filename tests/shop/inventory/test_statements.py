@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from lakeproof.shop.database.cassandra import Statement
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.statements import EVENT_KEPT_SECONDS, KEPT_SECONDS
 
@@ -16,5 +17,5 @@ ENDS = {
 
 
 @pytest.mark.parametrize("statement", WRITES, ids=lambda one: one.text[:60])
-def test_how_long_stock_is_kept_never_depends_on_what_its_table_says(statement: statements.Statement) -> None:
+def test_how_long_stock_is_kept_never_depends_on_what_its_table_says(statement: Statement) -> None:
     assert re.findall(r"USING TTL (\d+) SET", statement.text) == [str(ENDS.get(statement, 0))]

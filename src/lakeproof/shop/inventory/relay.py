@@ -2,8 +2,8 @@
 
 The sister of shop/outbox.py for Cassandra. An event's number grows by one in its SKU; `sent` says how far Kafka has
 them, and moves only after Kafka acknowledged, once a second. A crash in between sends some again: consumers drop an
-`event_id` that they had. What this process wrote it sends from memory; what it does not know of it reads. While Kafka
-is away events wait in their partitions (for a week), and nothing else stops.
+`event_id` that they had. What this process wrote it sends from memory, as far as that has room (unsent.py); what it
+does not know of it reads. While Kafka is away events wait in their partitions (for a week), and nothing else stops.
 """
 
 import asyncio
@@ -20,13 +20,14 @@ from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.event_delivery import EventDelivery, OutboxMetrics, message_of
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.events import row_of
+from lakeproof.shop.inventory.statements import EVENTS_AT_ONCE
 from lakeproof.shop.inventory.store import InventoryStore
 from lakeproof.shop.topics import event_topic
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
-READ_SECONDS = 5.0
+LOOK_BEHIND_SECONDS = 5.0
 MARK_SECONDS = 1.0  # a crash sends again what was sent since
 BATCH = 500
 AT_ONCE = 5_000  # of all SKUs together: well below the producer's queue
@@ -40,20 +41,21 @@ class StockRelay:
     """`run` until cancelled, then `close`. `problem`: "" or why events do not get away."""
 
     def __init__(self, ring: Ring, store: InventoryStore, bootstrap_servers: str, metrics: OutboxMetrics) -> None:
-        self._ring, self._store, self._metrics = ring, store, metrics
+        self._ring, self._unsent, self._metrics = ring, store.events, metrics
         self._delivery = EventDelivery(bootstrap_servers, event_topic("inventory"), "lakeproof.shop.inventory.kafka")
-        self._waiting: dict[str, dict[int, Row]] = {}  # by SKU and number, as far as this process knows
-        self._sent: dict[str, int] = {}  # up to this number Kafka has them
-        self._marked: dict[str, int] = {}  # and the SKU's partition says so
-        self._read_at = self._marked_at = float("-inf")
+        self._marked: dict[str, int] = {}  # by SKU: its partition says that Kafka has them up to this number
+        self._looked_at = self._marked_at = float("-inf")
         self.problem = ""
 
     async def run(self) -> None:
-        """Send what is new, and every READ_SECONDS what was left behind; trouble is tried again."""
+        """Send what is new and what was left behind, for which it looks every LOOK_BEHIND_SECONDS; trouble is tried
+        again.
+        """
         while True:
             try:
-                if time.monotonic() - self._read_at >= READ_SECONDS:
-                    await self._read_left_behind()
+                if time.monotonic() - self._looked_at >= LOOK_BEHIND_SECONDS:
+                    await self._look_behind()
+                await self._read_left_behind()
                 await self._send()
                 if time.monotonic() - self._marked_at >= MARK_SECONDS:
                     await self._mark(Deadline(CALL_SECONDS))
@@ -70,64 +72,52 @@ class StockRelay:
         with contextlib.suppress(DatabaseTrouble):
             await self._mark(Deadline(CLOSE_SECONDS))
 
-    async def _read_left_behind(self) -> None:
-        """What other instances wrote, or a process before this one, or a batch of whose end nobody was told."""
+    async def _look_behind(self) -> None:
+        """Which SKUs have more: by other instances, by a process before this one, by a batch of whose end nobody was
+        told.
+        """
         rows = await self._ring.read(statements.ALL_TOTALS, (), Deadline(CALL_SECONDS))
-        behind: list[str] = []
-        unsent = 0
         for sku, *_, events, sent, _ in rows:
             self._marked[sku] = sent or 0
-            self._sent[sku] = max(self._sent.get(sku, 0), sent or 0)
-            left = max(0, (events or 0) - self._sent[sku])
-            unsent += left
-            known = {*self._waiting.get(sku, ()), *(row[0] for row in self._store.events.get(sku, ()))}
-            if left > sum(number > self._sent[sku] for number in known):
-                behind.append(sku)
-        self._metrics.unsent.set(unsent)
-        for part in (behind[start : start + SKUS_AT_ONCE] for start in range(0, len(behind), SKUS_AT_ONCE)):
+            self._unsent.learn(sku, events or 0, sent or 0)
+        self._metrics.unsent.set(sum(self._unsent.left(row[0]) for row in rows))
+        self._looked_at = time.monotonic()
+
+    async def _read_left_behind(self) -> None:
+        """The next events of SKUs that have more than is in memory, as far as there is room."""
+        behind = self._unsent.behind(EVENTS_AT_ONCE)
+        while behind and (many := min(SKUS_AT_ONCE, self._unsent.room // EVENTS_AT_ONCE)):
+            part, behind = behind[:many], behind[many:]
             found = await asyncio.gather(*(self._events(sku) for sku in part))
-            for sku, events in zip(part, found, strict=True):
-                self._waiting.setdefault(sku, {}).update({row[0]: row for row in events})
-        self._read_at = time.monotonic()
+            for sku, rows in zip(part, found, strict=True):
+                self._unsent.add_read(sku, rows)
 
     async def _events(self, sku: str) -> list[Row]:
-        return await self._ring.read(statements.EVENTS, (sku, self._sent.get(sku, 0)), Deadline(CALL_SECONDS))
+        return await self._ring.read(statements.EVENTS, (sku, self._unsent.end(sku)), Deadline(CALL_SECONDS))
 
     async def _send(self) -> None:
-        """What is known and has no gap before it, each SKU's in order. Raises: KafkaTrouble."""
-        for sku, rows in self._store.events.items():
-            self._waiting.setdefault(sku, {}).update({row[0]: row for row in rows})
-        self._store.events.clear()
+        """The next of each SKU, in order. Raises: KafkaTrouble."""
         batch: dict[str, list[Row]] = {}
         taken = 0
-        for sku in list(self._waiting):
+        for sku in self._unsent.skus:
             # The producer's queue is not without an end: what many SKUs left behind goes in parts.
-            if taken < AT_ONCE and (rows := self._next(sku)):
-                batch[sku] = rows
-                taken += len(rows)
+            if taken >= AT_ONCE:
+                break
+            batch[sku] = self._unsent.next(sku, BATCH)
+            taken += len(batch[sku])
         if not batch:
             return
         delivered, trouble = await asyncio.to_thread(self._deliver, batch)
         for sku, rows in batch.items():
-            upto = _unbroken([row[0] for row in rows], delivered.get(sku, set()), self._sent.get(sku, 0))
-            self._metrics.sent.inc(upto - self._sent.get(sku, 0))
-            self._sent[sku] = upto
+            sent = self._unsent.sent(sku)
+            upto = _unbroken([row[0] for row in rows], delivered.get(sku, set()), sent)
+            self._metrics.sent.inc(upto - sent)
+            self._unsent.note_sent(sku, upto)
         if trouble:
             raise KafkaTrouble(trouble)
 
-    def _next(self, sku: str) -> list[Row]:
-        """The SKU's next events. What comes after a gap waits for `_read_left_behind`."""
-        waiting, sent = self._waiting[sku], self._sent.get(sku, 0)
-        rows: list[Row] = []
-        for number in sorted(waiting):
-            if number <= sent:
-                del waiting[number]
-            elif number == sent + len(rows) + 1 and len(rows) < BATCH:
-                rows.append(waiting[number])
-        return rows
-
     async def _mark(self, deadline: Deadline) -> None:
-        ahead = {sku: sent for sku, sent in self._sent.items() if sent > self._marked.get(sku, 0)}
+        ahead = {sku: sent for sku, sent in self._unsent.all_sent.items() if sent > self._marked.get(sku, 0)}
         limit = asyncio.Semaphore(SKUS_AT_ONCE)
 
         async def one(sku: str, sent: int) -> None:

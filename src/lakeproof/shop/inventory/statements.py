@@ -5,6 +5,7 @@ from lakeproof.shop.database.cassandra import Statement
 # An ended reservation, a receipt: longer than its request is known (schema.cql), so that no retry acts twice.
 KEPT_SECONDS = 8 * 86_400
 EVENT_KEPT_SECONDS = 7 * 86_400
+EVENTS_AT_ONCE = 500
 # Said each time: else the table's default_time_to_live counts, and an ALTER TABLE in error ends a SKU's totals.
 FOR_EVER = "USING TTL 0"
 
@@ -21,7 +22,9 @@ ALL_TOTALS = Statement(
     "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent, swept FROM inventory.stock"
 )
 DUE = Statement("SELECT n, id FROM inventory.stock WHERE sku = ? AND kind = 'due' AND n > ? AND n <= ?")
-EVENTS = Statement("SELECT n, id, payload FROM inventory.stock WHERE sku = ? AND kind = 'event' AND n > ? LIMIT 500")
+EVENTS = Statement(
+    f"SELECT n, id, payload FROM inventory.stock WHERE sku = ? AND kind = 'event' AND n > ? LIMIT {EVENTS_AT_ONCE}"
+)
 MARK_SWEPT = Statement(f"UPDATE inventory.stock {FOR_EVER} SET swept = ? WHERE sku = ?")
 MARK_SENT = Statement(f"UPDATE inventory.stock {FOR_EVER} SET sent = ? WHERE sku = ?")
 

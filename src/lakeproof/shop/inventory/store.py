@@ -8,11 +8,10 @@ back where one cannot be had; what a crash leaves half-way is taken back or comp
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from uuid import UUID, uuid5
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring, Row, WriteUnclear
+from lakeproof.shop.database.cassandra import Ring, WriteUnclear
 from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.asked import Asked, AskedStore, digest_of
@@ -32,6 +31,7 @@ from lakeproof.shop.inventory.models import (
 from lakeproof.shop.inventory.requests import ReservationRequest
 from lakeproof.shop.inventory.reservation import Reservation, Stock, refusal_of, reservation_of, stock_of
 from lakeproof.shop.inventory.stock import ENDED, SkuWriter, read_lines
+from lakeproof.shop.inventory.unsent import UnsentEvents
 from lakeproof.shop.traces import trace_id
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ WRITERS_KEPT = 2_000
 class InventoryStore:
     """Stock and reservations. `ttl_seconds`: how long a new reservation is to hold.
 
-    `events`: by SKU what was written, for the relay, which empties it; `ended`: by SKU what was held and is not any
-    more, for the sweeper, likewise. `ttl_is_trusted`: reservations live as long as they should.
+    `events`: what was written, for the relay; `ended`: by SKU what was held and is not any more, for the sweeper,
+    which empties it. `ttl_is_trusted`: reservations live as long as they should.
     """
 
     def __init__(self, ring: Ring, metrics: InventoryMetrics, ttl_seconds: float, clock: Clock = utc_now) -> None:
@@ -51,7 +51,7 @@ class InventoryStore:
         self._asked = AskedStore(ring, ttl_seconds, clock)
         self._writers: dict[str, SkuWriter] = {}
         self._turns: dict[UUID, asyncio.Lock] = {}
-        self.events: dict[str, list[Row]] = {}
+        self.events = UnsentEvents()
         self.ended: dict[str, set[UUID]] = {}
         self.ttl_is_trusted = True
 
@@ -123,7 +123,7 @@ class InventoryStore:
         if writer is None:
             if len(self._writers) >= WRITERS_KEPT:
                 self._writers = {name: each for name, each in self._writers.items() if not each.idle}
-            writer = self._writers[sku] = SkuWriter(sku, self._ring, self._metrics, self._note, self._clock)
+            writer = self._writers[sku] = SkuWriter(sku, self._ring, self._metrics, self.events.add, self._clock)
         decision = await writer.submit(change, deadline)
         if decision.line is not None and decision.line.state in ENDED:
             self.ended.setdefault(sku, set()).add(change.id)
@@ -176,9 +176,6 @@ class InventoryStore:
             logger.warning("could not take back", extra={"reservation": str(asked.id), "op": op.value})
             if op is Op.UNSELL:
                 raise WriteUnclear(f"a part of it may be sold: {error}") from error
-
-    def _note(self, sku: str, events: Sequence[Row]) -> None:
-        self.events.setdefault(sku, []).extend(events)
 
     def _turn(self, id_: UUID) -> asyncio.Lock:
         """Calls for one reservation go one after another."""
