@@ -55,7 +55,7 @@ def longest(schema: dict[str, Any]) -> str:
     pattern = schema.get("pattern", "")
     length = schema.get("maxLength")
     if length is None:
-        length = re._parser.parse(pattern).getwidth()[1] if pattern else UNBOUNDED  # type: ignore[attr-defined]
+        length = re._parser.parse(pattern).getwidth()[1] if pattern else UNBOUNDED
     if length >= UNBOUNDED:
         raise AssertionError(f"a text without an end: {schema}")
     fits = (one for one in CHARACTERS if re.search(pattern, one * length))
