@@ -24,7 +24,7 @@ from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = pytest.mark.engines
 
 type Up = Callable[..., SupervisorClient]
 

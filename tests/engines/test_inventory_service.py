@@ -30,7 +30,7 @@ from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[2]
 TTL_SECONDS = 20
@@ -195,6 +195,7 @@ def test_a_thousand_buyers_while_a_node_is_killed(
     assert outcome.told["never answered"] == 0
 
 
+@pytest.mark.proof
 def test_a_thousand_buyers_while_the_service_is_killed(
     stack: Stack, shop: httpx.Client, supervisor: SupervisorClient
 ) -> None:
@@ -206,6 +207,7 @@ def test_a_thousand_buyers_while_the_service_is_killed(
     assert outcome.told["never answered"] == 0
 
 
+@pytest.mark.proof
 def test_two_instances_never_sell_the_same_unit(stack: Stack, shop: httpx.Client) -> None:
     sku = a_sku()
     receive(shop, sku, UNITS)
@@ -215,6 +217,7 @@ def test_two_instances_never_sell_the_same_unit(stack: Stack, shop: httpx.Client
         judge(stack, shop, sku, outcome)
 
 
+@pytest.mark.proof
 def test_a_frozen_node_makes_no_call_hang(stack: Stack, shop: httpx.Client, supervisor: SupervisorClient) -> None:
     sku = a_sku()
     receive(shop, sku, UNITS)
@@ -348,6 +351,7 @@ def test_several_skus_are_held_together_or_not_at_all(stack: Stack, shop: httpx.
         assert assert_adds_up(stack, sku).on_hand == stock_of(shop, sku)["received"]
 
 
+@pytest.mark.proof
 def test_an_unconfirmed_reservation_goes_back_once_and_is_counted(stack: Stack, shop: httpx.Client) -> None:
     sku = a_sku()
     receive(shop, sku, 3)
@@ -456,6 +460,7 @@ def await_events(stack: Stack, sku: str, count: int, seconds: float = 60.0) -> l
     return list(seen.values())
 
 
+@pytest.mark.proof
 def test_each_change_reaches_kafka_and_each_skus_order_is_kept(
     stack: Stack, shop: httpx.Client, supervisor: SupervisorClient
 ) -> None:
@@ -473,6 +478,7 @@ def test_each_change_reaches_kafka_and_each_skus_order_is_kept(
     assert all((event["aggregate"], event["aggregate_id"]) == ("stock", sku) for event in events)
 
 
+@pytest.mark.proof
 def test_more_events_than_are_kept_in_memory_wait_for_kafka_and_go_in_order(
     stack: Stack, shop: httpx.Client, supervisor: SupervisorClient
 ) -> None:
@@ -487,6 +493,7 @@ def test_more_events_than_are_kept_in_memory_wait_for_kafka_and_go_in_order(
     assert [event["data"]["on_hand"] for event in events] == list(range(1, many + 1))
 
 
+@pytest.mark.proof
 def test_without_the_ring_everything_is_refused_in_time_and_said(
     stack: Stack, shop: httpx.Client, supervisor: SupervisorClient
 ) -> None:

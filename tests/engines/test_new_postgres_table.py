@@ -20,7 +20,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 TABLE = "support.coupons"
 ROWS = 5_000

@@ -24,7 +24,7 @@ from .notifications import (
     rows,
 )
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = pytest.mark.engines
 
 
 @pytest.fixture(scope="module")

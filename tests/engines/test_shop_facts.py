@@ -18,7 +18,7 @@ from lakeproof.shop.shoppers.leftover_contacts import settle_contacts
 from lakeproof.stack.engines import mysql, postgres_session
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = pytest.mark.engines
 
 STORES = (Store.ORDERS, Store.SHOP, Store.NOTIFIER, Store.SUPPORT)
 READ = {Part.CHECKOUTS, Part.PAYMENTS, Part.PARCELS, Part.OUTBOXES, Part.ACTS, Part.CONTACTS}

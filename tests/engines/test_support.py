@@ -32,7 +32,7 @@ from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.proof]
+pytestmark = pytest.mark.engines
 
 type Up = Callable[..., SupervisorClient]
 
