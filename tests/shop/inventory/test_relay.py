@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
@@ -148,6 +148,28 @@ async def test_what_waits_for_kafka_takes_no_more_memory_and_goes_in_order_when_
         rounds += 1
     assert relay.taken == list(range(1, 10_401))
     assert (relay.store.events.left(SKU), relay.store.events.room) == (0, KEPT)
+
+
+async def test_the_oldest_event_that_waits_has_an_age_until_it_is_sent() -> None:
+    partition = Partition()
+    relay = Relay(partition)
+    relay.takes = 0
+    relay.wrote(partition.write_event())
+    (gauge,) = relay._metrics.oldest.collect()
+    assert gauge.samples[0].value == 0
+
+    async def age_is(wanted: Callable[[float], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not wanted(next(iter(relay._metrics.oldest.collect())).samples[0].value):
+                await asyncio.sleep(0.01)
+
+    running = asyncio.create_task(relay.run())
+    await age_is(lambda seconds: seconds > 86_400)  # since TEXT's own time
+    relay.takes = None
+    await age_is(lambda seconds: seconds == 0)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 class SilentProducer:

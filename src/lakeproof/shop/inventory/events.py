@@ -27,6 +27,11 @@ def payload(change: Change, line: Line | None, totals: Totals, at: datetime) -> 
     ).decode()
 
 
+def time_of(text: str) -> datetime:
+    """When the change of that payload was made."""
+    return datetime.fromisoformat(orjson.loads(text)["at"]).astimezone(UTC)
+
+
 def row_of(sku: str, event_id: UUID, text: str) -> Mapping[str, Any]:
     """One event in the shape of an outbox's row (shop/event_delivery.py, `message_of`)."""
     told = orjson.loads(text)

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from confluent_kafka import KafkaException
 
@@ -19,7 +20,7 @@ from lakeproof.shop.database.cassandra import Ring, Row
 from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.event_delivery import EventDelivery, OutboxMetrics, message_of
 from lakeproof.shop.inventory import statements
-from lakeproof.shop.inventory.events import row_of
+from lakeproof.shop.inventory.events import row_of, time_of
 from lakeproof.shop.inventory.statements import EVENTS_AT_ONCE
 from lakeproof.shop.inventory.store import InventoryStore
 from lakeproof.shop.topics import event_topic
@@ -59,6 +60,7 @@ class StockRelay:
                 await self._send()
                 if time.monotonic() - self._marked_at >= MARK_SECONDS:
                     await self._mark(Deadline(CALL_SECONDS))
+                self._metrics.oldest.set(self._oldest_seconds())
                 self.problem = ""
             except DatabaseTrouble as error:
                 self._fail("database", f"the database: {error}")
@@ -145,6 +147,11 @@ class StockRelay:
             logger.warning("events wait", extra={"stage": stage, "reason": problem})
         self.problem = problem
         self._metrics.failures.labels(stage).inc()
+        self._metrics.oldest.set(self._oldest_seconds())
+
+    def _oldest_seconds(self) -> float:
+        oldest = min((time_of(row[2]) for row in self._unsent.firsts), default=None)
+        return 0.0 if oldest is None else max(0.0, (datetime.now(UTC) - oldest).total_seconds())
 
 
 class KafkaTrouble(Exception):

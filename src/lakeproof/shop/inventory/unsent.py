@@ -94,6 +94,11 @@ class UnsentEvents:
         """The next ones, in order."""
         return self._runs.get(sku, [])[:limit]
 
+    @property
+    def firsts(self) -> list[Row]:
+        """Of each SKU the oldest that is here."""
+        return [run[0] for run in self._runs.values()]
+
     def behind(self, at_once: int) -> list[str]:
         """The SKUs of which more is to be read and so many have room, first those that wait longest."""
         return [sku for sku in self._behind if len(self._runs.get(sku, ())) + at_once <= KEPT_OF_ONE]
