@@ -51,6 +51,7 @@ class EventDelivery:
     def __init__(self, bootstrap_servers: str, topic: str, logger_name: str) -> None:
         self._bootstrap_servers, self._topic, self._logger_name = bootstrap_servers, topic, logger_name
         self._producer: Producer | None = None
+        self._absent = AbsentKafka()  # outlives a producer that took nothing: its word is said once all the same
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -96,11 +97,11 @@ class EventDelivery:
 
     def _open_producer(self) -> Producer:
         if self._producer is None:
-            self._producer = event_producer(self._bootstrap_servers, self._logger_name)
+            self._producer = event_producer(self._bootstrap_servers, self._logger_name, self._absent)
         return self._producer
 
 
-def event_producer(bootstrap_servers: str, logger_name: str) -> Producer:
+def event_producer(bootstrap_servers: str, logger_name: str, absent: AbsentKafka) -> Producer:
     """For events: each once and in order as long as it lives, given up after DELIVERY_SECONDS; librdkafka's words go
     into that logger.
     """
@@ -111,7 +112,7 @@ def event_producer(bootstrap_servers: str, logger_name: str) -> Producer:
             "acks": "all",
             "linger.ms": 2,
             "delivery.timeout.ms": round(DELIVERY_SECONDS * 1000),
-            **AbsentKafka().settings,
+            **absent.settings,
         },
         logger=logger_without_attempts(logger_name),
     )
