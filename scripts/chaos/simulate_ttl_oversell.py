@@ -35,12 +35,12 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
-        from lakeproof.faults.shortened_ttl import change_ttl
+        from lakeproof.faults.shortened_ttl import change_ttl, shorten_ttl
         from lakeproof.stack.stack import load_stack
 
-        wanted = given.previous_ttl if given.revert else given.ttl
+        change, wanted = (change_ttl, given.previous_ttl) if given.revert else (shorten_ttl, given.ttl)
         found |= {"keyspace": given.keyspace, "table": given.table}
-        found |= {"previousTtl": change_ttl(load_stack(), given.keyspace, given.table, wanted), "ttl": wanted}
+        found |= {"previousTtl": change(load_stack(), given.keyspace, given.table, wanted), "ttl": wanted}
         return 0
 
     return told(work)

@@ -146,10 +146,12 @@ class FakeGroup(FakeConsumer):
     def unsubscribe(self) -> None:
         self._told.append("unsubscribe")
 
+    places: Sequence[str] = ("events.payment",)
+
     def consume(self, count: int, timeout: float) -> list[FakeMessage]:
         if self.on_assign is not None:
             assign, self.on_assign = self.on_assign, None
-            assign(self, [TopicPartition("events.payment", 0)])
+            assign(self, [TopicPartition(topic, 0) for topic in self.places])
         return []
 
     def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
@@ -231,6 +233,33 @@ async def test_nothing_is_assigned_before_kafka_answers(monkeypatch: pytest.Monk
         ("commit", place),
         ("assign", place),
     ]
+
+
+async def test_one_place_without_an_answer_holds_up_no_other_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Leaderless(FakeGroup):
+        """One of its topics has nobody who answers for it."""
+
+        places = ("events.support", "events.payment")
+
+        def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
+            self.silent = int(place.topic == "events.support")
+            return super().get_watermark_offsets(place, timeout)
+
+    told: list[Any] = []
+    monkeypatch.setattr(event_consumer, "Consumer", lambda *_, **__: Leaderless(told, records=(10.0,)))
+    topics = frozenset(Leaderless.places)
+    consumer = EventConsumer("127.0.0.1:9", nothing, group="test", topics=sorted(topics), begin_at_end=topics)
+
+    class Asking:
+        def list_topics(self, timeout: float) -> None: ...
+
+    monkeypatch.setattr(consumer, "_asking", Asking())
+    consumer.start()
+    wanted = ("assign", ("events.payment", 1))
+    await asyncio.to_thread(Deadline(10).wait_for, "the other", lambda: True if wanted in told else None, every=0.01)
+    assert await consumer.problem() == "no answer to where to begin in events.support"
+    await consumer.stop()
+    assert "unsubscribe" not in told  # not at once again
 
 
 async def test_a_place_that_kafka_does_not_tell_is_no_new_group(monkeypatch: pytest.MonkeyPatch) -> None:

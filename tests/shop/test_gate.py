@@ -2,14 +2,11 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import StreamingResponse
 
 from lakeproof.shop.crash import RequestCrash
 from lakeproof.shop.gate import Gate, RouteLimit
@@ -119,36 +116,3 @@ async def test_a_body_has_a_time_as_a_whole_and_each_piece_has_one(
     async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
         answer = await client.post(path, content=drip(times, seconds))
     assert answer.status_code == status
-
-
-async def test_a_caller_who_does_not_read_is_not_under_way_for_ever(caplog: pytest.LogCaptureFixture) -> None:
-    """Over a real socket: the answer is larger than what the kernel takes for a caller who reads nothing."""
-    metrics, app = RequestMetrics(), FastAPI()
-
-    async def endless() -> AsyncIterator[bytes]:
-        while True:
-            yield b"x" * 1_000_000
-
-    @app.get("/file")
-    async def file() -> Response:
-        return StreamingResponse(endless())
-
-    gate = Gate(app, metrics=metrics, max_body_bytes=100, body_seconds=5.0, max_under_way=10, send_seconds=0.3)
-    server = uvicorn.Server(uvicorn.Config(gate, port=0, log_config=None, lifespan="off"))
-    listening = socket.create_server(("127.0.0.1", 0))
-    serving = asyncio.create_task(server.serve([listening]))
-    reader, writer = await asyncio.open_connection(*listening.getsockname())
-    writer.write(b"GET /file HTTP/1.1\r\nhost: shop\r\n\r\n")
-    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-    try:
-        async with asyncio.timeout(10):
-            while "the answer was not taken" not in caplog.text:
-                await asyncio.sleep(0.02)
-        async with asyncio.timeout(10):
-            while metrics.registry.get_sample_value("shop_http_requests_under_way") != 0:
-                await asyncio.sleep(0.02)
-        assert "request failed" not in caplog.text
-    finally:
-        writer.close()
-        server.should_exit = True
-        await serving

@@ -5,7 +5,7 @@ import sys
 import uvicorn
 
 from lakeproof.bench.scratch_database import connect_to
-from lakeproof.shop.bounded_head import BoundedHead
+from lakeproof.shop.bounded_connection import BoundedConnection
 from lakeproof.shop.order.app import Database, create_app
 from lakeproof.shop.traces import log_as_json
 from lakeproof.stack.stack import load_stack
@@ -17,7 +17,9 @@ def main() -> None:
     log_as_json("INFO")
     stack = load_stack()
     app = create_app(stack.settings.shop, Database(connect_to(stack, database)))
-    uvicorn.run(app, http=BoundedHead, host="127.0.0.1", port=port, log_config=None, access_log=False, backlog=1024)
+    uvicorn.run(
+        app, http=BoundedConnection, host="127.0.0.1", port=port, log_config=None, access_log=False, backlog=1024
+    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from lakeproof.bench.scratch_postgres import connect_to
-from lakeproof.shop.bounded_head import BoundedHead
+from lakeproof.shop.bounded_connection import BoundedConnection
 from lakeproof.shop.support.app import create_app, surroundings_of
 from lakeproof.shop.traces import log_as_json
 from lakeproof.stack.stack import load_stack
@@ -36,7 +36,7 @@ def main() -> None:
         )
         app = create_app(stack.settings.shop, stack.settings.support, around)
         uvicorn.run(
-            app, http=BoundedHead, host="127.0.0.1", port=port, log_config=None, access_log=False, backlog=1024
+            app, http=BoundedConnection, host="127.0.0.1", port=port, log_config=None, access_log=False, backlog=1024
         )
 
 

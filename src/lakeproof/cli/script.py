@@ -35,7 +35,7 @@ def told(work: Callable[[Told], int]) -> int:
     as Ctrl-C does, so that what it broke is mended on the way out (exit 130).
     """
     found: Told = {}
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {how: signal.signal(how, _interrupt_once) for how in (signal.SIGINT, signal.SIGTERM)}
     try:
         code, problem = work(found), ""
     except KeyboardInterrupt:
@@ -46,6 +46,14 @@ def told(work: Callable[[Told], int]) -> int:
         traceback.print_exc(file=sys.stderr)
         code, problem = 1, f"{type(error).__name__}: {error}"
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for how, handler in before.items():
+            signal.signal(how, handler)
     print_json({"ok": code == 0} | found | ({"problem": problem} if problem else {}))
     return code
+
+
+def _interrupt_once(*_: object) -> NoReturn:
+    """A second signal must not cut off the mending that the first one began."""
+    for how in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(how, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -38,7 +38,11 @@ def rehearse(
     run = f"chaos-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
     found |= {"connector": connector, "run": run}
     start = end_offset(stack, connector)
-    records.inject(stack, paused_connector.FAULT, {"connector": connector}, by="chaos-replication-lag")
+    try:
+        records.inject(stack, paused_connector.FAULT, {"connector": connector}, by="chaos-replication-lag")
+    except KeyboardInterrupt:  # it may be paused already
+        records.remove(stack, paused_connector.FAULT)
+        raise
     found["paused"] = True
 
     def measure() -> dict[str, Any]:

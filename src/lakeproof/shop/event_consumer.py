@@ -6,6 +6,7 @@ The client waits in a thread of its own; each batch is handed to the event loop 
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
@@ -22,7 +23,8 @@ POLL_SECONDS = 0.5
 ASK_SECONDS = 0.8
 STOP_SECONDS = 3.0
 PLACE_SECONDS = 5.0
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS, LONGEST_AGAIN_SECONDS = 1.0, 30.0
+SILENT_AT_MOST = 2  # so many places without an answer: then the others are not asked any more
 
 
 class Record(NamedTuple):
@@ -67,7 +69,8 @@ class EventConsumer:
             **self._absent.settings,
         }
         self._since: Mapping[str, float] = {}
-        self._must_join_again = False
+        self._unplaced: list[str] = []
+        self._again_at, self._again_seconds = 0.0, AGAIN_SECONDS
         self._stopped = threading.Event()
         self._under_way: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
@@ -109,13 +112,15 @@ class EventConsumer:
             await asyncio.to_thread(self._asking.list_topics, timeout=ASK_SECONDS)
         except (KafkaException, RuntimeError) as error:
             return f"no answer: {error}"[:200]
+        if self._unplaced:
+            return f"no answer to where to begin in {', '.join(self._unplaced)}"[:200]
         return ""
 
     def _run(self, consumer: Consumer) -> None:
         consumer.subscribe(self._topics, on_assign=self._assign)
         try:
             while not self._stopped.is_set():
-                if self._must_join_again:
+                if self._unplaced and time.monotonic() >= self._again_at:
                     self._join_again(consumer)
                 # It returns before its timeout only with as many as it was asked for: so first with one.
                 messages = consumer.consume(1, timeout=POLL_SECONDS)
@@ -151,21 +156,26 @@ class EventConsumer:
             logger.warning("offsets are not committed", extra={"reason": str(error)})
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Nothing is assigned without Kafka's answer to where it begins: the group's own rule is the beginning."""
-        try:
-            for place in (one for one in partitions if one.topic in self._begin_at_end):
-                self._find_place(consumer, place)
-        except KafkaException as error:
-            self._absent.say(error.args[0])
-            self._must_join_again, partitions = True, []
-        consumer.assign(partitions)
+        """None is assigned without Kafka's answer to where it begins: the group's own rule is the beginning."""
+        unplaced: list[TopicPartition] = []
+        for place in (one for one in partitions if one.topic in self._begin_at_end):
+            try:
+                if len(unplaced) < SILENT_AT_MOST:
+                    self._find_place(consumer, place)
+                    continue
+            except KafkaException as error:
+                self._absent.say(error.args[0])
+            unplaced.append(place)
+        self._again_at = time.monotonic() + self._again_seconds
+        self._again_seconds = min(2 * self._again_seconds, LONGEST_AGAIN_SECONDS) if unplaced else AGAIN_SECONDS
+        self._unplaced = sorted({one.topic for one in unplaced})
+        consumer.assign([one for one in partitions if one not in unplaced])
 
     def _join_again(self, consumer: Consumer) -> None:
         """Ask for partitions anew: to wait for an answer in `_assign` would keep those of a group that goes on."""
-        self._must_join_again = False
-        if not self._stopped.wait(AGAIN_SECONDS):
-            consumer.unsubscribe()
-            consumer.subscribe(self._topics, on_assign=self._assign)
+        self._again_at = time.monotonic() + self._again_seconds
+        consumer.unsubscribe()
+        consumer.subscribe(self._topics, on_assign=self._assign)
 
     def _find_place(self, consumer: Consumer, place: TopicPartition) -> None:
         """Where a group never read the partition, it begins at its end, which is committed, so that it holds after a

@@ -24,7 +24,6 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 SLOW_SECONDS = 1.0
-SEND_SECONDS = 30.0
 CHARACTER_BYTES = 12  # of one character in JSON, at most: beyond U+FFFF it may be written as two \u escapes
 _ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
 
@@ -42,15 +41,8 @@ class RouteLimit:
     seconds: float | None = None
 
 
-class ReaderStalled(Exception):
-    """The caller takes no more of its answer."""
-
-
 class Gate:
     """Wraps an ASGI app. `body_seconds`: a body that has not arrived whole by then is given up (408).
-
-    `send_seconds`: an answer of which the caller has not taken the next piece by then is given up, and the connection
-    closed: one who does not read must not count as a request under way for ever.
 
     `max_under_way`: more requests than that at once are refused (503) before any work: in a longer queue every
     caller would wait for an answer that comes too late. Health and metrics are always answered. `crash`: for tests.
@@ -64,14 +56,13 @@ class Gate:
         max_body_bytes: int,
         body_seconds: float,
         max_under_way: int,
-        send_seconds: float = SEND_SECONDS,
         route_limits: tuple[RouteLimit, ...] = (),
         crash: RequestCrash | None = None,
     ) -> None:
         self._app, self._metrics, self._crash = app, metrics, crash
         self._max_under_way, self._under_way = max_under_way, 0
         self._max_body_bytes, self._body_seconds = max_body_bytes, body_seconds
-        self._route_limits, self._send_seconds = route_limits, send_seconds
+        self._route_limits = route_limits
 
     def _limit(self, receive: Receive, scope: MutableMapping[str, Any]) -> "_BodyLimit":
         max_bytes, whole = self._max_body_bytes, self._body_seconds
@@ -90,16 +81,7 @@ class Gate:
         trace = accept_trace_id(given.decode("latin-1"))
         token = trace_id.set(trace)
         status = 0
-        limit, stalled = self._limit(receive, scope), False
-
-        async def send_in_time(message: Message) -> None:
-            nonlocal stalled
-            try:
-                async with asyncio.timeout(self._send_seconds):
-                    await send(message)
-            except TimeoutError:  # an OSError, which a framework takes for a caller who hung up
-                stalled = True
-                raise ReaderStalled(f"nothing of the answer was taken for {self._send_seconds:g} s") from None
+        limit = self._limit(receive, scope)
 
         async def send_traced(message: Message) -> None:
             nonlocal status
@@ -114,12 +96,12 @@ class Gate:
                     self._crash.reached("after", scope)
                 message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace.encode())]
             if limit.refusal is None:
-                await send_in_time(message)
+                await send(message)
 
         async def send_refused(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"x-trace-id", trace.encode())]
-            await send_in_time(message)
+            await send(message)
 
         self._metrics.under_way.inc()
         self._under_way += 1
@@ -133,12 +115,8 @@ class Gate:
                     self._crash.reached("before", scope)
                 await self._app(scope, limit.receive, send_traced)
         except Exception:
-            about = {"method": scope["method"], "path": scope["path"]}
-            if stalled:
-                logger.warning("the answer was not taken", extra=about | {"seconds": self._send_seconds})
-                return  # unfinished: the server closes the connection
             # What we did not foresee may have happened after a change: so it is unclear, not "not done".
-            logger.exception("request failed", extra=about)
+            logger.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
             if status == 0:
                 lost = Refusal(500, "internal_error", "an error of the service", outcome="unclear")
                 await lost.to_response()(scope, receive, send_traced)

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Match, Route
 
 from lakeproof import __version__
 from lakeproof.shop.answering import no_key
-from lakeproof.shop.bounded_head import BoundedHead
+from lakeproof.shop.bounded_connection import BoundedConnection
 from lakeproof.shop.crash import RequestCrash, warn_of_crash
 from lakeproof.shop.gate import Gate, RouteLimit
 from lakeproof.shop.health import Health, HealthQuestion
@@ -169,7 +169,7 @@ def serve(name: str, create: Callable[[Stack], FastAPI]) -> None:
     stack = load_stack()
     uvicorn.run(
         create(stack),
-        http=BoundedHead,
+        http=BoundedConnection,
         host=stack.settings.host,
         port=stack.port(name),
         log_config=None,

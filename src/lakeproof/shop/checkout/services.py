@@ -23,6 +23,10 @@ class NoClearWord(Exception):
     """It may or may not be done: the same call with the same key finds out."""
 
 
+class Unasked(NoClearWord):
+    """Nobody answered: not asked for want of time, or no answer came by then."""
+
+
 class ServiceRefused(Exception):
     """Not done, and a repeat would not help. `code` as the service gives it."""
 
@@ -65,7 +69,7 @@ class Calls:
     ) -> dict[str, Any]:
         seconds = min(self._call_seconds, self._deadline.left)
         if seconds <= 0:  # to aiohttp no time at all is no limit at all
-            raise NoClearWord(f"{service}: not asked, the step's time is over")
+            raise Unasked(f"{service}: not asked, the step's time is over")
         limit = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
         headers = headers | {"x-trace-id": trace_id.get()}
         try:
@@ -75,7 +79,7 @@ class Calls:
                 text = await read_at_most(answer.content.iter_any())
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise NoClearWord(f"{service}: {type(error).__name__}") from error
+            raise Unasked(f"{service}: {type(error).__name__}") from error
         except AnswerTooLong as error:
             raise NoClearWord(f"{service}: {error}") from error
         return _read(service, status, text)

@@ -4,7 +4,6 @@ A step gives the values that the checkout keeps. Raises: ServiceRefused (a repea
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +13,7 @@ from typing import Any
 from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.models import Checkout, Step, order_key_of, restock_key
 from lakeproof.shop.checkout.requests import CheckoutRequest
-from lakeproof.shop.checkout.services import Calls, NoClearWord, ServiceRefused, Services
+from lakeproof.shop.checkout.services import Calls, NoClearWord, ServiceRefused, Services, Unasked
 from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op
@@ -160,10 +159,13 @@ class _Step:
             made = await self.services.post("notification-service", "/notifications", f"{checkout.key}:notify", body)
         except ServiceRefused:
             return {}  # opted out, or no such address: the purchase stands without it
-        with contextlib.suppress(ServiceRefused, NoClearWord):
-            # Too many for this customer just now, or the provider is away: it is that service's to send it later.
-            path = f"/notifications/{made['id']}/send"
+        path = f"/notifications/{made['id']}/send"
+        try:
             await self.services.post("notification-service", path, f"{checkout.key}:send")
+        except Unasked:
+            raise  # so nobody knows that it is to be sent
+        except (ServiceRefused, NoClearWord):
+            return {}  # too many for this customer just now, or the provider is away: the service sends it later
         return {}
 
     async def _void(self, checkout: Checkout) -> Values:

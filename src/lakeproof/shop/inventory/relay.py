@@ -59,7 +59,7 @@ class StockRelay:
                 await self._read_left_behind()
                 await self._send()
                 if time.monotonic() - self._marked_at >= MARK_SECONDS:
-                    await self._mark(Deadline(CALL_SECONDS))
+                    await self._mark()
                 self._metrics.oldest.set(self._oldest_seconds())
                 self.problem = ""
             except DatabaseTrouble as error:
@@ -118,13 +118,14 @@ class StockRelay:
         if trouble:
             raise KafkaTrouble(trouble)
 
-    async def _mark(self, deadline: Deadline) -> None:
+    async def _mark(self, whole: Deadline | None = None) -> None:
+        """`whole`: for all of them together; else each has its own time."""
         ahead = {sku: sent for sku, sent in self._unsent.all_sent.items() if sent > self._marked.get(sku, 0)}
         limit = asyncio.Semaphore(SKUS_AT_ONCE)
 
         async def one(sku: str, sent: int) -> None:
             async with limit:
-                await self._ring.write(statements.MARK_SENT, (sent, sku), deadline)
+                await self._ring.write(statements.MARK_SENT, (sent, sku), whole or Deadline(CALL_SECONDS))
                 self._marked[sku] = sent
 
         await asyncio.gather(*(one(sku, sent) for sku, sent in ahead.items()))

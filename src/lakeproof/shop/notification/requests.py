@@ -18,7 +18,7 @@ MAX_BODY = 10_000
 MAX_TO = 250
 # What a caller may need for the largest request; names, spaces and all that is short are in what is added.
 CONTENT_BYTES = CHARACTER_BYTES * (MAX_SUBJECT + MAX_BODY) + 4096
-BATCH_BYTES = CONTENT_BYTES + MAX_BATCH * (2 * MAX_TO + 256)
+BATCH_BYTES = CONTENT_BYTES + MAX_BATCH * (6 * MAX_TO + 256)
 
 # ASCII without white space, quotes and brackets: what any mail server takes, and nothing that ends a header.
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,183}[A-Za-z0-9])?")

@@ -146,10 +146,10 @@ async def get_attachment(request: Request, case_id: CaseId, attachment_id: Attac
         raise Refusal(404, "not_found", f"case {case_id} has no attachment {attachment_id}")
     attachments = _of(request)
     file = uuid.UUID(found.file)
-    if found.place == Place.LOCAL:
-        with contextlib.suppress(FileNotFoundError):  # an offload that ends just now has moved it
-            return await _stream(attachments.from_disk, attachments.files.chunks(file), found)
     try:
+        if found.place == Place.LOCAL:
+            with contextlib.suppress(FileNotFoundError):  # an offload that ends just now has moved it
+                return await _stream(attachments.from_disk, attachments.files.chunks(file), found)
         return await _stream(attachments.from_archive, attachments.archive.chunks(case_id, file), found)
     except PieceLate as error:
         raise Refusal(503, "file_unavailable", f"the file cannot be read now: {error}") from error

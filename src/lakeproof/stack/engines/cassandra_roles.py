@@ -33,6 +33,9 @@ ROLES = (
     Role("reader", "cassandra-reader", (("SELECT", "KEYSPACE inventory"), ("SELECT", "KEYSPACE projections"))),
 )
 
+# Roles of older versions, by which nobody logs in any more.
+FORMER_ROLES = ("exporter",)
+
 # Role → the name of its password among the stack's secrets.
 SECRETS = {role.name: role.secret for role in ROLES} | {SUPERUSER: SUPERUSER_SECRET}
 
@@ -42,6 +45,8 @@ def statements(secret: Callable[[str], str]) -> Iterator[str]:
 
     `secret` gives a password by its name; passwords are hex, so they need no quoting.
     """
+    for name in FORMER_ROLES:
+        yield f"DROP ROLE IF EXISTS {name}"
     for role in ROLES:
         yield f"CREATE ROLE IF NOT EXISTS {role.name} WITH LOGIN = true AND PASSWORD = '{secret(role.secret)}'"
         for permission, resource in role.grants:

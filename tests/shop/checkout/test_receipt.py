@@ -1,0 +1,50 @@
+"""The receipt of a purchase: the step ends only once the notification service knows that it is to be sent."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.shop.checkout.models import Checkout, Step
+from lakeproof.shop.checkout.requests import CheckoutRequest
+from lakeproof.shop.checkout.services import NoClearWord, Services
+from lakeproof.shop.checkout.steps import Steps
+from lakeproof.shop.order.store import OrderStore
+
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
+
+AT = datetime(2026, 11, 26, tzinfo=UTC)
+BASKET = {
+    "customer_id": 5,
+    "card": "tok_visa",
+    "email": "a@example.org",
+    "address": {"name": "A", "street": "1 Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"},
+    "items": [{"sku": "a", "quantity": 2, "unit_price": "6.15"}],
+}
+REQUEST = CheckoutRequest.model_validate(BASKET).stored()
+AT_NOTIFY = Checkout("k", "d", REQUEST, Step.NOTIFY, "r", 1, 7, 9, True, None, 0, "t", AT, AT)
+
+
+async def notify(answering: Answering, sends: Callable[[], int], seconds: float) -> dict[str, object]:
+    def answer(_: str, path: str, __: bytes) -> tuple[int, object]:
+        return (201, {"id": "n"}) if path == "/notifications" else (sends(), {"error": {"code": "later"}})
+
+    async with Services({"notification-service": f"http://{answering(answer)}"}, call_seconds=5.0) as services:
+        return await Steps(services, cast(OrderStore, None), 5.0).do(AT_NOTIFY, Deadline(seconds))
+
+
+@pytest.mark.parametrize("status", [200, 409, 429, 502, 503])
+async def test_what_the_service_answers_it_sees_to_itself(answering: Answering, status: int) -> None:
+    assert await notify(answering, lambda: status, 5.0) == {}
+
+
+async def test_a_send_for_which_no_time_is_left_is_asked_again(answering: Answering) -> None:
+    def late() -> int:
+        time.sleep(0.6)
+        return 200
+
+    with pytest.raises(NoClearWord):
+        await notify(answering, late, 0.4)
