@@ -28,7 +28,7 @@ test: setup ## lint, fast, Java, engines, two whole drills and one wrong fix (ab
 .PHONY: test-fast
 test-fast: ## tests without engines, on two cores in less than a minute
 	@$(BOOTSTRAP) --for dev
-	$(PYTEST) -q -n 3 --dist worksteal --ignore=tests/engines --ignore=tests/drills_real -p no:schemathesis -p no:hypothesispytest
+	$(PYTEST) -q -n 4 --dist worksteal --ignore=tests/engines --ignore=tests/drills_real -p no:schemathesis -p no:hypothesispytest
 
 .PHONY: test-java
 test-java: ## the Flink operator's own tests, by Maven and JUnit (half a minute; needs set-up)

@@ -126,8 +126,8 @@ def test_a_stop_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_attempts_to_connect_do_not_fill_the_log_nor_does_a_next_producer(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(event_delivery, "DELIVERY_SECONDS", 0.5)
-    monkeypatch.setattr(event_delivery, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(event_delivery, "DELIVERY_SECONDS", 0.3)
+    monkeypatch.setattr(event_delivery, "GRACE_SECONDS", 0.1)
     delivery = EventDelivery("127.0.0.1:9", "events.payment", "test")
     with caplog.at_level(logging.DEBUG):
         for _ in range(3):

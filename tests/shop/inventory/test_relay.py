@@ -18,6 +18,7 @@ from lakeproof.shop import event_delivery
 from lakeproof.shop.database.cassandra import Ring, Row, Statement
 from lakeproof.shop.database.errors import DatabaseDown
 from lakeproof.shop.event_delivery import OutboxMetrics, message_of
+from lakeproof.shop.inventory import relay as relay_module
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.events import payload, row_of
 from lakeproof.shop.inventory.metrics import InventoryMetrics
@@ -150,7 +151,8 @@ async def test_what_waits_for_kafka_takes_no_more_memory_and_goes_in_order_when_
     assert (relay.store.events.left(SKU), relay.store.events.room) == (0, KEPT)
 
 
-async def test_the_oldest_event_that_waits_has_an_age_until_it_is_sent() -> None:
+async def test_the_oldest_event_that_waits_has_an_age_until_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "FAILED_PAUSE_SECONDS", 0.05)
     partition = Partition()
     relay = Relay(partition)
     relay.takes = 0
