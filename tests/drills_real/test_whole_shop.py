@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from tests.drills_real.health import assert_whole_shop_clean, kill_and_await
 
+from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
@@ -33,6 +34,7 @@ VICTIMS = (
     *("mysql", "kafka", "minio", "flink-taskmanager"),
 )
 ROUNDS = 20
+UNKNOWN = 3  # exit code
 SEED = int(os.environ.get("LAKEPROOF_TEST_SEED", "4"))
 
 
@@ -47,16 +49,26 @@ PURCHASES_PER_SECOND, CALLS_PER_SECOND = 1, 5
 
 
 @pytest.fixture(scope="module")
-def buying(whole_stack: Stack) -> Iterator["subprocess.Popen[str]"]:
-    """Shoppers and buyers until the module ends."""
+def buying(whole_stack: Stack, lakeproof: Run) -> Iterator["subprocess.Popen[str]"]:
+    """Shoppers and buyers until the module ends; a clean `check` before anything is killed."""
     client = SupervisorClient(whole_stack)
     client.up(name for name, one in client.components.items() if not one.on_demand and one.replica_of is None)
     rates = ["--rate", str(CALLS_PER_SECOND), "--purchases", str(PURCHASES_PER_SECOND)]
     sent = [str(PROGRAM), "traffic", *rates, "--seconds", "7200", "--json"]
     buyers = subprocess.Popen(sent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    yield buyers
-    buyers.kill()
-    buyers.wait()
+
+    def looked() -> bool | None:
+        """None where it could not look: all that has just been started shares two cores."""
+        code = lakeproof("check", "--wait-seconds", "120", "--json", seconds=300).code
+        assert code in (0, UNKNOWN)
+        return True if code == 0 else None
+
+    try:
+        Deadline(600).wait_for("a clean check of a shop in which nothing was killed", looked)
+        yield buyers
+    finally:
+        buyers.kill()
+        buyers.wait()
 
 
 @pytest.mark.parametrize(("name", "wait"), rounds(), ids=[name for name, _ in rounds()])
