@@ -55,7 +55,6 @@ def buying(whole_stack: Stack, lakeproof: Run) -> Iterator["subprocess.Popen[str
     client.up(name for name, one in client.components.items() if not one.on_demand and one.replica_of is None)
     rates = ["--rate", str(CALLS_PER_SECOND), "--purchases", str(PURCHASES_PER_SECOND)]
     sent = [str(PROGRAM), "traffic", *rates, "--seconds", "7200", "--json"]
-    buyers = subprocess.Popen(sent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def looked() -> bool | None:
         """None where it could not look: all that has just been started shares two cores."""
@@ -63,12 +62,12 @@ def buying(whole_stack: Stack, lakeproof: Run) -> Iterator["subprocess.Popen[str
         assert code in (0, UNKNOWN)
         return True if code == 0 else None
 
-    try:
-        Deadline(600).wait_for("a clean check of a shop in which nothing was killed", looked)
-        yield buyers
-    finally:
-        buyers.kill()
-        buyers.wait()
+    with subprocess.Popen(sent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as buyers:
+        try:
+            Deadline(600).wait_for("a clean check of a shop in which nothing was killed", looked)
+            yield buyers
+        finally:
+            buyers.kill()
 
 
 @pytest.mark.parametrize(("name", "wait"), rounds(), ids=[name for name, _ in rounds()])
