@@ -35,12 +35,13 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
-        from lakeproof.faults.shortened_ttl import change_ttl, shorten_ttl
+        from lakeproof.faults.shortened_ttl import change_ttl
         from lakeproof.stack.stack import load_stack
 
-        change, wanted = (change_ttl, given.previous_ttl) if given.revert else (shorten_ttl, given.ttl)
+        wanted = given.previous_ttl if given.revert else given.ttl
         found |= {"keyspace": given.keyspace, "table": given.table}
-        found |= {"previousTtl": change(load_stack(), given.keyspace, given.table, wanted), "ttl": wanted}
+        before = change_ttl(load_stack(), given.keyspace, given.table, wanted, spare_endless=not given.revert)
+        found |= {"previousTtl": before, "ttl": wanted}
         return 0
 
     return told(work)

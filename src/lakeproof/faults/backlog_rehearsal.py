@@ -14,6 +14,7 @@ from lakeproof.lake.capture.backlog import binlog_delta, end_offset, orders_deli
 from lakeproof.shop import shoppers
 from lakeproof.stack.stack import Stack
 
+ME = "chaos-replication-lag"
 RATE = 50.0
 SLOWEST_RATE = 5.0
 CATCH_UP_SECONDS = 60.0
@@ -39,9 +40,10 @@ def rehearse(
     found |= {"connector": connector, "run": run}
     start = end_offset(stack, connector)
     try:
-        records.inject(stack, paused_connector.FAULT, {"connector": connector}, by="chaos-replication-lag")
-    except KeyboardInterrupt:  # it may be paused already
-        records.remove(stack, paused_connector.FAULT)
+        records.inject(stack, paused_connector.FAULT, {"connector": connector}, by=ME)
+    except KeyboardInterrupt:  # it may be paused already; what another has paused stays so
+        if any((one.fault, one.by) == (paused_connector.FAULT.id, ME) for one in records.recorded(stack)):
+            records.remove(stack, paused_connector.FAULT)
         raise
     found["paused"] = True
 

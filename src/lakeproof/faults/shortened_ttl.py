@@ -31,7 +31,7 @@ class ShortenedTtl(Arguments):
 
 def inject(stack: Stack, arguments: ShortenedTtl) -> None:
     """Shorten it; rows that are there keep their end, new ones get the short one."""
-    shorten_ttl(stack, arguments.keyspace, arguments.table, arguments.ttl)
+    change_ttl(stack, arguments.keyspace, arguments.table, arguments.ttl, spare_endless=True)
 
 
 def remove(stack: Stack, arguments: ShortenedTtl) -> None:
@@ -39,19 +39,12 @@ def remove(stack: Stack, arguments: ShortenedTtl) -> None:
     change_ttl(stack, arguments.keyspace, arguments.table, arguments.previous_ttl)
 
 
-def shorten_ttl(stack: Stack, keyspace: str, table: str, ttl: int) -> int:
-    """As `change_ttl`, but of a table whose rows do not expire by themselves it Raises InvalidInput: with a TTL they
-    would, and nothing brings them back.
-    """
-    return change_ttl(stack, keyspace, table, ttl, may_expire=False)
-
-
-def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int, *, may_expire: bool = True) -> int:
+def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int, *, spare_endless: bool = False) -> int:
     """Set a table's default_time_to_live in seconds; gives what it was before.
 
-    may_expire: also where it was 0, rows without an end.
-    Raises: InvalidInput where there is no such table, CouldNotLook where no node answers, TerminalError where the
-    ring refuses.
+    spare_endless: not of a table whose rows never expire; with a TTL they would, and nothing brings them back.
+    Raises: InvalidInput where there is no such table, or it is to be spared; CouldNotLook where no node answers;
+    TerminalError where the ring refuses.
     """
     from cassandra import DriverException
     from cassandra.cluster import NoHostAvailable
@@ -59,7 +52,7 @@ def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int, *, may_expire:
     try:
         with cassandra_session.session(stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=SECONDS) as ring:
             before = _ttl_of(ring, keyspace, table)
-            if before == 0 and not may_expire:
+            if before == 0 and spare_endless:
                 raise InvalidInput(
                     "its rows never expire: under a TTL what is written would be lost for good",
                     where=f"{keyspace}.{table}",

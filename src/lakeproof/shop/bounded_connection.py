@@ -1,7 +1,7 @@
 """What uvicorn leaves without an end on a connection: a request's line and headers, and a caller who does not read.
 
-Headers have a size and a time; a caller who takes nothing of what is written for SEND_SECONDS is cut off. What comes
-between, the body and how long an answer may take, is the gate's (gate.py).
+Headers have a size and a time; a caller who takes nothing of what is written for SEND_SECONDS is cut off. A body's
+limits are the gate's (gate.py).
 """
 
 import asyncio

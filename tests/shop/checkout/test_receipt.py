@@ -36,9 +36,16 @@ async def notify(answering: Answering, sends: Callable[[], int], seconds: float)
         return await Steps(services, cast(OrderStore, None), 5.0).do(AT_NOTIFY, Deadline(seconds))
 
 
-@pytest.mark.parametrize("status", [200, 409, 429, 502, 503])
-async def test_what_the_service_answers_it_sees_to_itself(answering: Answering, status: int) -> None:
+@pytest.mark.parametrize("status", [200, 409, 502])
+async def test_what_is_sent_or_is_tried_again_by_the_service_is_done(answering: Answering, status: int) -> None:
     assert await notify(answering, lambda: status, 5.0) == {}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_what_the_service_did_not_take_up_is_asked_again(answering: Answering, status: int) -> None:
+    """Over the customer's limit, or without its database, it notes nothing that its worker would find."""
+    with pytest.raises(NoClearWord):
+        await notify(answering, lambda: status, 5.0)
 
 
 async def test_a_send_for_which_no_time_is_left_is_asked_again(answering: Answering) -> None:

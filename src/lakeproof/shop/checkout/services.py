@@ -20,11 +20,11 @@ _LATER = frozenset({408, 425, 429})
 
 
 class NoClearWord(Exception):
-    """It may or may not be done: the same call with the same key finds out."""
+    """It may or may not be done: the same call with the same key finds out. `status`: what was answered, if anything."""
 
-
-class Unasked(NoClearWord):
-    """Nobody answered: not asked for want of time, or no answer came by then."""
+    def __init__(self, message: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class ServiceRefused(Exception):
@@ -69,7 +69,7 @@ class Calls:
     ) -> dict[str, Any]:
         seconds = min(self._call_seconds, self._deadline.left)
         if seconds <= 0:  # to aiohttp no time at all is no limit at all
-            raise Unasked(f"{service}: not asked, the step's time is over")
+            raise NoClearWord(f"{service}: not asked, the step's time is over")
         limit = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
         headers = headers | {"x-trace-id": trace_id.get()}
         try:
@@ -79,7 +79,7 @@ class Calls:
                 text = await read_at_most(answer.content.iter_any())
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unasked(f"{service}: {type(error).__name__}") from error
+            raise NoClearWord(f"{service}: {type(error).__name__}") from error
         except AnswerTooLong as error:
             raise NoClearWord(f"{service}: {error}") from error
         return _read(service, status, text)
@@ -91,14 +91,14 @@ def _read(service: str, status: int, text: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         told = None
     if not isinstance(told, dict):
-        raise NoClearWord(f"{service}: {status} without JSON")
+        raise NoClearWord(f"{service}: {status} without JSON", status)
     if status < 300:
         return told
     given = told.get("error")
     error = given if isinstance(given, dict) else {}
     words = f"{service}: {error.get('message', status)}"
     if status >= 500 or status in _LATER:
-        raise NoClearWord(words)
+        raise NoClearWord(words, status)
     raise ServiceRefused(str(error.get("code", status))[:40], words[:300])
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.models import Checkout, Step, order_key_of, restock_key
 from lakeproof.shop.checkout.requests import CheckoutRequest
-from lakeproof.shop.checkout.services import Calls, NoClearWord, ServiceRefused, Services, Unasked
+from lakeproof.shop.checkout.services import Calls, NoClearWord, ServiceRefused, Services
 from lakeproof.shop.database.errors import DatabaseTrouble
 from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op
@@ -25,6 +25,7 @@ type Values = dict[str, Any]
 
 # States of a payment in which the shop has money that it took.
 _MONEY_TAKEN = frozenset({"captured", "partially_refunded"})
+PROVIDER_FAILED = 502  # of a send: the notification service tries again by itself
 NOTIFY_ATTEMPTS = 8  # about two minutes: then the purchase ends without its receipt
 
 
@@ -162,10 +163,11 @@ class _Step:
         path = f"/notifications/{made['id']}/send"
         try:
             await self.services.post("notification-service", path, f"{checkout.key}:send")
-        except Unasked:
-            raise  # so nobody knows that it is to be sent
-        except (ServiceRefused, NoClearWord):
-            return {}  # too many for this customer just now, or the provider is away: the service sends it later
+        except ServiceRefused:
+            return {}  # somebody is sending it, or it is sent
+        except NoClearWord as error:
+            if error.status != PROVIDER_FAILED:
+                raise  # after any other answer, or none, nobody sends it unless he is asked again
         return {}
 
     async def _void(self, checkout: Checkout) -> Values:
