@@ -20,7 +20,7 @@ _LATER = frozenset({408, 425, 429})
 
 
 class NoClearWord(Exception):
-    """It may or may not be done: the same call with the same key finds out. `status`: what was answered, if anything."""
+    """It may or may not be done: the same call with the same key finds out. `status`: of an answer, if any."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         self.status = status
