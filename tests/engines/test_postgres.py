@@ -16,7 +16,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
 from lakeproof.lake.capture.connector import published_tables
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.database.postgres import TROUBLES
+from lakeproof.services.database.postgres import TROUBLES
 from lakeproof.stack.engines import postgres, postgres_accounts, postgres_config, postgres_schema, postgres_session
 from lakeproof.stack.stack import Stack
 

@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
 
-from lakeproof.shop.database.mysql import Connection, connector
+from lakeproof.services.database.mysql import Connection, connector
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 

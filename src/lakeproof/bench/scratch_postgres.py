@@ -9,10 +9,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     NewTopic,
 )
 
-from lakeproof.shop.database.postgres import Connection, connector
-from lakeproof.shop.topics import event_topic
+from lakeproof.services.database.postgres import Connection, connector
 from lakeproof.stack.engines import postgres_schema, postgres_session
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import event_topic
 
 NAME = "lakeproof_bench"
 EVENTS_OF = "bench"

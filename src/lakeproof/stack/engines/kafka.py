@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.install import artifacts, java
-from lakeproof.lake.capture.topics import TOPICS, Topic
 from lakeproof.lake.result_topics import result_topics
-from lakeproof.shop.topics import EVENT_TOPICS
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import EVENT_TOPICS, TOPICS, Topic
 from lakeproof.written import write_file
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ NOT_CAPTURED = r"outbox|.*\_operations"
 
 def schema_of(service: str) -> str:
     """The SQL of the tables of a service: its outbox, and its own schema.sql."""
-    shop = files("lakeproof.shop")
-    own = shop / service / "schema.sql"
-    return "\n".join(part.read_text(encoding="utf-8") for part in (shop / "outbox.sql", own) if part.is_file())
+    outbox = files("lakeproof.services") / "outbox.sql"
+    own = files("lakeproof.shop") / service / "schema.sql"
+    return "\n".join(part.read_text(encoding="utf-8") for part in (outbox, own) if part.is_file())
 
 
 def provision(stack: Stack) -> None:
