@@ -37,7 +37,7 @@ class Lines(logging.Handler):
 
 @pytest.fixture
 def log() -> Iterator[Lines]:
-    handler, shop = Lines(), logging.getLogger("lakeproof.services")
+    handler, shop = Lines(), logging.getLogger("lakeproof")
     shop.addHandler(handler)
     before = shop.level
     shop.setLevel(logging.INFO)
@@ -73,7 +73,7 @@ async def test_a_read_that_went_well_is_told_only_where_it_was_slow_or_everythin
         return Response(status_code=status)
 
     monkeypatch.setattr(gate, "SLOW_SECONDS", 0.04)
-    logging.getLogger("lakeproof.services").setLevel(level)
+    logging.getLogger("lakeproof").setLevel(level)
     wrapped = gate.Gate(app, metrics=RequestMetrics(), max_body_bytes=100, body_seconds=5.0, max_under_way=10)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(wrapped), base_url="http://shop") as client:
         answered = await client.request(method, "/things/7", headers={"x-trace-id": "t-1"})

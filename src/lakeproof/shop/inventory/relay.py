@@ -2,9 +2,9 @@
 
 What services/outbox.py is for the SQL stores. An event's number grows by one in its SKU; `sent` says how far Kafka
 has them, and moves only after Kafka acknowledged, once a second. After a crash in between, some events are sent
-again; consumers drop an `event_id` that they have seen. Events that this process wrote are sent from memory, as far as
-there is room for them (unsent.py); all others are read from Cassandra. While Kafka is away the events wait in their
-partitions (for a week), and nothing else stops.
+again; consumers drop an `event_id` that they have seen. Events that this process wrote are sent from memory, as far
+as there is room for them (unsent.py); all others are read from Cassandra. While Kafka is away the events wait in
+their partitions (for a week), and nothing else stops.
 """
 
 import asyncio
