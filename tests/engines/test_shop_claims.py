@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(900)]
 
 SERVICES = (
     *("order-service", "payment-service", "inventory-service", "fulfillment-service", "notification-service"),
-    *("support-service", "connect"),
+    *("support-service",),
 )
 # Few purchases, of which many are more than a purchase: a busy machine has to get through them.
 SECONDS, PURCHASES, SETTLE_SECONDS = 50.0, 0.7, 240.0

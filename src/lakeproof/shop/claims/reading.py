@@ -65,7 +65,7 @@ _LINES = (
 )
 # A SKU's events have numbers without a gap from 1 on, and each change writes one.
 _FIRST_EVENTS = "SELECT sku FROM inventory.stock WHERE kind = 'event' AND n = 1 ALLOW FILTERING"
-_OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING, Store.CAPTURE}
+_OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING}
 _OUTBOX = """
 SELECT count(*) AS unsent,
        COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(created_at)), 0) AS oldest
