@@ -1,4 +1,4 @@
-"""The timelines of cases: from the cache, or collected from the services; callers at the same time share a collection."""
+"""The timelines of cases: from the cache, or collected from the services. Callers at one time share a collection."""
 
 import asyncio
 import time
