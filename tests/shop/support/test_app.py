@@ -9,8 +9,8 @@ import httpx
 import pytest
 from cassandra.cluster import Cluster, NoHostAvailable
 
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.database.postgres import Connection
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.support.app import Surroundings, create_app
 from lakeproof.shop.support.caretaker import Caretaker
 from lakeproof.shop.support.sources import SERVICES, urls_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from lakeproof.shop.times import iso
+from lakeproof.services.times import iso
 
 Channel = Literal["email", "webhook"]
 

@@ -16,7 +16,7 @@ from typing import Protocol
 import httpx
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
+from lakeproof.services.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.notification.requests import SUBJECT_PATTERN
 
 SENDER = "shop@lakeproof.example"
@@ -28,7 +28,7 @@ MAX_LINE = 990  # a mail's line may have 998 bytes
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One notification as a provider needs it. `trace_id`: a plain token (shop/traces.py), or "" for none."""
+    """One notification as a provider needs it. `trace_id`: a plain token (services/traces.py), or "" for none."""
 
     notification_id: uuid.UUID
     to: str
