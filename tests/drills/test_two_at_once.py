@@ -14,8 +14,9 @@ from lakeproof.drills.drill import Drill
 from lakeproof.drills.judging import against_truth
 from lakeproof.drills.mending import mend
 from lakeproof.drills.plan import make_plan
-from lakeproof.drills.report import DrillReport, StepDone
+from lakeproof.drills.report import DrillReport
 from lakeproof.drills.stage import DrillOptions
+from lakeproof.drills.steps import StepDone
 from lakeproof.drills.verification import bind
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault
