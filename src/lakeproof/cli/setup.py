@@ -1,4 +1,8 @@
-"""`lakeproof setup` and `lakeproof doctor`: have everything there; say what is missing."""
+"""Having everything there that Lakeproof needs, and saying what is missing.
+
+`lakeproof setup`: fetch and build what the engines need, into the cache; quick where all is there.
+`lakeproof doctor`: say what this machine has, what is missing, and the command that brings it.
+"""
 
 import os
 import sys
@@ -15,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lakeproof.cli.output import print_json, say, stderr, stdout
+from lakeproof.cli.output import print_json, say
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.install.build import Options
 from lakeproof.install.plan import Plan, make_plan
@@ -74,7 +78,8 @@ def doctor(
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        stdout.print(findings_table(findings))
+        # Piped output has no width to fit into: a row must not be folded for a grep that follows.
+        Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(findings_table(findings))
         for finding in findings:
             if finding.state is State.WARNING:
                 say(f"WARNING: {finding.name}: {finding.seen}")
@@ -114,7 +119,8 @@ def _ask(yes: bool, megabytes: int) -> None:
 
 def make_progress() -> "LiveProgress | PlainProgress":
     """Live lines on a terminal, plain ones elsewhere."""
-    return LiveProgress(stderr) if stderr.is_terminal else PlainProgress()
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    return LiveProgress(console) if console.is_terminal else PlainProgress()
 
 
 class PlainProgress:

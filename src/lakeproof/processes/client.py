@@ -16,10 +16,10 @@ from lakeproof.processes import lock, ports, procfs, sweep
 from lakeproof.processes.codebase import Codebase, codebase
 from lakeproof.processes.environment import HANDED_ON, RUN_ID, settings_environment
 from lakeproof.processes.events import Event
-from lakeproof.processes.process import send
 from lakeproof.processes.protocol import HEARTBEAT_SECONDS, SIGNALS, encode, error_from_json
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.runtime import Runtime
+from lakeproof.processes.signalling import send
 from lakeproof.processes.timeline import Step
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
