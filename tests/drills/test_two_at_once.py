@@ -53,7 +53,7 @@ def both(toy: Any, lamp: Any, bell: Bell, home: Path) -> Drill:
     folder = home / "mute-bell"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}, "mitigations": ["ring_bell"]}
+    scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}}
     truth = toy.TRUTH | {"root_cause": "bell_muffled", "accepted_repairs": ["ring_bell"], "wrong_fixes": []}
     (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
     (folder / "truth.yaml").write_text(yaml.safe_dump(truth))

@@ -41,9 +41,8 @@ SCENARIO = {
     "fault": {"id": "covered_lamp", "args": {"cloth": "blue"}},
     "alerts": ["LampDark"],
     "evidence": ["lamp"],
-    "mitigations": ["uncover_lamp"],
     "checks": [{"id": "lamp_lit"}, {"id": "lamp_kept"}],
-    "budgets": {"detect": 0.5, "diagnose": 1, "mitigate": 1, "recover": 0.3, "verify": 1, "quiet": 0},
+    "budgets": {"detect": 0.5, "recover": 0.3, "verify": 1, "quiet": 0},
     "traffic": {"rate": 1, "seconds_before": 0, "orders": 2},
 }
 TRUTH = {

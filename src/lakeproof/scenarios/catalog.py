@@ -128,8 +128,6 @@ def _check(scenario: Scenario, catalog: Catalog) -> None:
     check_step("fault", catalog.faults, scenario.fault, where)
     for name in scenario.evidence:
         known_step("probe", catalog.probes, name, where)
-    for name in scenario.mitigations:
-        known_step("mitigation", catalog.mitigations, name, where)
     for step in scenario.checks:
         check_step("check", catalog.checks, step, where)
     for name in (*scenario.components, *scenario.touches):
