@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.drills.live import LiveDesk
+from lakeproof.drills.live_world import LiveDesk
 from lakeproof.drills.new_incident import NewIncident
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from lakeproof.arguments import Arguments
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.plan import make_plan
-from lakeproof.drills.stage import DrillOptions
+from lakeproof.drills.run import DrillOptions
 from lakeproof.faults.fault import Fault
 from lakeproof.probes import nessie, object_store, processes, sql
 from lakeproof.probes.probe import Probe, all_probes

@@ -10,20 +10,20 @@ import yaml
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
+from lakeproof.diagnosis.causes import Cause, Evidence, Step
+from lakeproof.drills.bound_checks import bind
 from lakeproof.drills.drill import Drill
-from lakeproof.drills.judging import against_truth
 from lakeproof.drills.mending import mend
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.report import DrillReport, StepDone
-from lakeproof.drills.stage import DrillOptions
-from lakeproof.drills.verification import bind
+from lakeproof.drills.run import DrillOptions
+from lakeproof.drills.verdict import against_truth
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.scenarios.catalog import Catalog, load_catalog
-from lakeproof.scenarios.causes import Cause, Evidence, Step
 from lakeproof.scenarios.scenario import read_scenario
 from lakeproof.scenarios.truth import Truth
 from lakeproof.stack.stack import Stack

@@ -11,9 +11,10 @@ import yaml
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.diagnosis.causes import Cause, Evidence, Step
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.plan import make_plan
-from lakeproof.drills.stage import DrillOptions
+from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault
@@ -23,7 +24,6 @@ from lakeproof.probes.looking import look_once, observe
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading
 from lakeproof.scenarios.catalog import Catalog
-from lakeproof.scenarios.causes import Cause, Evidence, Step
 from lakeproof.scenarios.scenario import read_scenario
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack

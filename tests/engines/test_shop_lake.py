@@ -16,8 +16,8 @@ import pytest
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
-from lakeproof.drills.diagnosis import Diagnosis
-from lakeproof.drills.examination import examine
+from lakeproof.diagnosis.diagnosis import Diagnosis
+from lakeproof.diagnosis.examination import examine
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import commands
 from lakeproof.lake.integrity.checking import check

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from lakeproof.arguments import Arguments, parse_arguments
+from lakeproof.diagnosis.causes import Cause, load_causes
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.mitigations import abort_hanging_transactions, silence_alert
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.probes.probe import all_probes
-from lakeproof.scenarios.causes import Cause, load_causes
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.scenarios.truth import load_truth
 from lakeproof.stack.settings import Settings

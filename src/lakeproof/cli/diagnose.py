@@ -7,7 +7,7 @@ import typer
 from lakeproof.cli.output import print_json, stdout
 
 if TYPE_CHECKING:
-    from lakeproof.drills.diagnosis import Diagnosis, Seen
+    from lakeproof.diagnosis.diagnosis import Diagnosis, Seen
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +25,7 @@ def diagnose(
     cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits, or where
     there was nothing to ask.
     """
-    from lakeproof.drills.examination import examine
+    from lakeproof.diagnosis.examination import examine
     from lakeproof.stack.stack import load_stack
 
     seen = examine(load_stack())

@@ -10,8 +10,8 @@ from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
+    from lakeproof.diagnosis.causes import Cause, Step
     from lakeproof.mitigations.mitigation import Mitigation
-    from lakeproof.scenarios.causes import Cause, Step
     from lakeproof.stack.stack import Stack
 
 
@@ -40,7 +40,7 @@ def mitigate(
 
     from lakeproof.arguments import parse_arguments
     from lakeproof.checks.verdict import Outcome
-    from lakeproof.drills.repairing import aimed, repair
+    from lakeproof.drills.repair import aimed, repair
     from lakeproof.incidents.client import DeskClient
     from lakeproof.incidents.person import person
     from lakeproof.mitigations.mitigation import all_mitigations
@@ -88,8 +88,8 @@ def _diagnose(stack: "Stack", incident: dict[str, Any]) -> "Cause":
 
     Raises: CouldNotLook where there is none, or no repair for it.
     """
-    from lakeproof.drills.examination import examine
-    from lakeproof.drills.repairing import fitting
+    from lakeproof.diagnosis.examination import examine
+    from lakeproof.drills.repair import fitting
 
     found = examine(stack).diagnosis
     if not found.findings:
@@ -105,7 +105,7 @@ def _diagnose(stack: "Stack", incident: dict[str, Any]) -> "Cause":
 
 def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step":
     from lakeproof.arguments import parse_pairs
-    from lakeproof.scenarios.causes import Step
+    from lakeproof.diagnosis.causes import Step
 
     identifier = name.replace("-", "_")
     if identifier not in known:

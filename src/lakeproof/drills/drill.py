@@ -10,26 +10,26 @@ from contextlib import ExitStack
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
-from lakeproof.drills.alert_watch import AlertWatch
-from lakeproof.drills.cleaning import attempt, await_clear, residue, take_out, undo_steps
-from lakeproof.drills.diagnosis import Diagnosis, Finding
-from lakeproof.drills.examination import examined
+from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.diagnosis import Diagnosis, Finding
+from lakeproof.diagnosis.examination import examined
+from lakeproof.drills.bound_checks import bind, counted, verify
+from lakeproof.drills.clean_up import attempt, await_clear, residue, take_out, undo_steps
+from lakeproof.drills.detection import AlertWatch
 from lakeproof.drills.journal import Journal
-from lakeproof.drills.judging import against_truth, conclude, worst_of
 from lakeproof.drills.mending import mend
 from lakeproof.drills.new_incident import NewIncident
 from lakeproof.drills.phase_runner import PhaseRunner
 from lakeproof.drills.phases import Phase, Stopwatch
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import DrillReport, StepDone
+from lakeproof.drills.run import DrillOptions, Stage
 from lakeproof.drills.shopping import stop_shoppers
-from lakeproof.drills.stage import DrillOptions, Stage
-from lakeproof.drills.verification import bind, counted, verify
+from lakeproof.drills.verdict import against_truth, conclude, worst_of
 from lakeproof.drills.world import World
 from lakeproof.errors import LakeproofError
 from lakeproof.faults import records
 from lakeproof.processes.mark import marking
-from lakeproof.scenarios.causes import Step
 
 LOOK_SECONDS = 1.0
 

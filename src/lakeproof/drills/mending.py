@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.diagnosis.causes import Step
 from lakeproof.drills.report import StepDone
 from lakeproof.drills.steps import run_step
 from lakeproof.drills.world import World
-from lakeproof.scenarios.causes import Step
 
 
 def mend(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import PhaseRecord
-from lakeproof.drills.verification import Judged
 from lakeproof.errors import TerminalError
 from lakeproof.probes.reading import Value
 from lakeproof.written import write_file

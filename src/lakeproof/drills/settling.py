@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, worst
 from lakeproof.deadline import Deadline
-from lakeproof.drills.verification import BoundCheck, take_baselines
+from lakeproof.drills.bound_checks import BoundCheck, take_baselines
 from lakeproof.errors import DeadlineExpired
 
 SETTLE_SECONDS = 90.0

@@ -8,11 +8,11 @@ import yaml
 
 from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.checks.check import Check, all_checks
+from lakeproof.diagnosis.causes import CAUSES_FILE, Cause, Step, load_causes
 from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, all_faults
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.probes.probe import Probe, all_probes
-from lakeproof.scenarios.causes import CAUSES_FILE, Cause, Step, load_causes
 from lakeproof.scenarios.folder import SCENARIO_FILE, scenario_folders
 from lakeproof.scenarios.scenario import Scenario, read_scenario
 from lakeproof.scenarios.truth import TRUTH_FILE, Truth, load_truth

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakeproof.diagnosis.causes import Step, StepModel, Texts
 from lakeproof.errors import InvalidInput
-from lakeproof.scenarios.causes import Step, StepModel, Texts
 from lakeproof.scenarios.folder import SCENARIO_FILE, read_yaml
 
 type Language = Literal["vi", "en"]

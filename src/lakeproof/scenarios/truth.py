@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakeproof.diagnosis.causes import IDENTIFIER, Step, StepModel, Texts
 from lakeproof.errors import InvalidInput
-from lakeproof.scenarios.causes import IDENTIFIER, Step, StepModel, Texts
 from lakeproof.scenarios.folder import read_yaml
 
 TRUTH_FILE = "truth.yaml"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
 from lakeproof.probes.probe import all_probes
-from lakeproof.scenarios.causes import load_causes
 
 PROBES = all_probes()
 

@@ -5,13 +5,13 @@ from typing import Any, Protocol
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.diagnosis import Finding
+from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.diagnosis import Finding
 from lakeproof.drills.report import StepDone
 from lakeproof.drills.steps import run_step
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.captures import CAPTURES, Capture
-from lakeproof.scenarios.causes import Step
 from lakeproof.stack.stack import Stack
 
 

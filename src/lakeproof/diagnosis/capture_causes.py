@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lakeproof.probes.captures import ORDERS, SHOPS, Capture
 
 if TYPE_CHECKING:
-    from lakeproof.scenarios.causes import CauseModel, EvidenceModel, StepModel
+    from lakeproof.diagnosis.causes import CauseModel, EvidenceModel, StepModel
 
 EACH = "each capture"
 SERVERS = {ORDERS.connector: "MariaDB", SHOPS.connector: "PostgreSQL"}

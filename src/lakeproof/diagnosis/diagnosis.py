@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from lakeproof.diagnosis.causes import Cause, Evidence
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
-from lakeproof.scenarios.causes import Cause, Evidence
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ from contextlib import ExitStack
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
-from lakeproof.drills.alert_watch import AlertWatch
-from lakeproof.drills.cleaning import attempt, residue
-from lakeproof.drills.examination import examined
+from lakeproof.diagnosis.examination import examined
+from lakeproof.drills.bound_checks import bind
+from lakeproof.drills.clean_up import attempt, residue
+from lakeproof.drills.detection import AlertWatch
 from lakeproof.drills.journal import Journal
-from lakeproof.drills.judging import conclude
 from lakeproof.drills.new_incident import NewIncident
 from lakeproof.drills.phase_runner import PhaseRunner
 from lakeproof.drills.phases import Phase, Stopwatch
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import DrillReport
+from lakeproof.drills.run import DrillOptions, Stage
 from lakeproof.drills.shopping import stop_shoppers
-from lakeproof.drills.stage import DrillOptions, Stage
-from lakeproof.drills.verification import bind
+from lakeproof.drills.verdict import conclude
 from lakeproof.drills.world import World
 from lakeproof.processes.mark import marking
 

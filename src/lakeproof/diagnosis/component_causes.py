@@ -6,10 +6,10 @@ component that is taken down together with another one. Being unwell may come fr
 
 from collections.abc import Iterable, Mapping
 
+from lakeproof.diagnosis.causes import Cause, Evidence, Step
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe
-from lakeproof.scenarios.causes import Cause, Evidence, Step
 from lakeproof.stack.component import Component
 
 NO_SCENARIO = "none"

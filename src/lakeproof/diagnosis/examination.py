@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose, part_of
-from lakeproof.drills.membership import absent_components
+from lakeproof.diagnosis.causes import Cause, load_causes
+from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, part_of
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.looking import Observation, observe
 from lakeproof.probes.probe import Probe, all_probes
-from lakeproof.scenarios.causes import Cause, load_causes
+from lakeproof.processes.parts import absent_components
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import Stack
 

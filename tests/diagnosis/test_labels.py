@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.drills.examination import examine
+from lakeproof.diagnosis.examination import examine
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 

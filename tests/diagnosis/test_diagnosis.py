@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lakeproof.arguments import parse_arguments
-from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose, part_of
+from lakeproof.diagnosis.causes import load_causes
+from lakeproof.diagnosis.component_causes import NO_SCENARIO, component_causes
+from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, part_of
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.components import answers_probe, ready_probe
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Reading, Value
-from lakeproof.scenarios.causes import load_causes
-from lakeproof.scenarios.component_causes import NO_SCENARIO, component_causes
 from lakeproof.stack.component import Command, Component
 
 PROBES = all_probes()

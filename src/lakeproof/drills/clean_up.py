@@ -6,15 +6,15 @@ from functools import partial
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
-from lakeproof.drills.alert_watch import AlertWatch
+from lakeproof.diagnosis.causes import Step
+from lakeproof.drills.bound_checks import Judged
+from lakeproof.drills.detection import AlertWatch
 from lakeproof.drills.journal import Journal
-from lakeproof.drills.verification import Judged
 from lakeproof.drills.world import World
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault
 from lakeproof.probes.reading import Reading
-from lakeproof.scenarios.causes import Step
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.judging import worst_of
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
+from lakeproof.drills.verdict import worst_of
 
 ALL = "all"
 

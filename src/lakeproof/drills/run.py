@@ -7,18 +7,18 @@ from pathlib import Path
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, worst
 from lakeproof.deadline import Deadline
-from lakeproof.drills.cleaning import look_inventory, remove_old_faults
+from lakeproof.diagnosis.causes import Step
+from lakeproof.drills.bound_checks import BoundCheck, verify
+from lakeproof.drills.clean_up import look_inventory, remove_old_faults
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import DrillReport
 from lakeproof.drills.settling import SETTLE_SECONDS, await_calm, take_known_baselines
 from lakeproof.drills.shopping import await_orders, stop_shoppers
-from lakeproof.drills.verification import BoundCheck, verify
 from lakeproof.drills.world import World
 from lakeproof.errors import LakeproofError
 from lakeproof.probes.reading import Reading, Value
-from lakeproof.scenarios.causes import Step
 
 # `detect` and `quiet` of the budgets are multiplied by this: production rules have longer windows.
 TIMING_FACTOR = {"drill": 1, "production": 12}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lakeproof.drills import membership
-from lakeproof.drills.membership import absent_components
 from lakeproof.errors import CouldNotLook
+from lakeproof.processes import parts as membership
+from lakeproof.processes.parts import absent_components
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack

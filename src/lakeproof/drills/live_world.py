@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lakeproof.drills.membership import absent_components
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.client import DeskClient
@@ -15,6 +14,7 @@ from lakeproof.probes.prometheus import firing
 from lakeproof.probes.reading import Reading
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.events import Event
+from lakeproof.processes.parts import absent_components
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.shop import shoppers
 from lakeproof.stack.closure import closure

@@ -160,7 +160,7 @@ def load_causes(probes: Mapping[str, Probe], folders: tuple[Path, ...] = ()) -> 
     evidence.
     """
     # Not above: they make causes of the classes of this module.
-    from lakeproof.scenarios import component_causes as made
+    from lakeproof.diagnosis import component_causes as made
 
     components = {name: one for name, one in all_components().items() if not one.on_demand}
     models = _models(folders, probes)
@@ -192,7 +192,7 @@ def load_causes(probes: Mapping[str, Probe], folders: tuple[Path, ...] = ()) -> 
 
 def _models(folders: tuple[Path, ...], probes: Mapping[str, Probe]) -> list[tuple[str, Path, CauseModel]]:
     """Every entry with its scenario and its file, those of each capture once for each."""
-    from lakeproof.scenarios.capture_causes import of_each
+    from lakeproof.diagnosis.capture_causes import of_each
 
     entries = list(_entries(folders))
     found = of_each([model for _, _, model in entries], probes)
