@@ -23,8 +23,10 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.looking import look_once, observe
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading
+from lakeproof.processes.parts import Parts
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.scenarios.scenario import read_scenario
+from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -222,6 +224,7 @@ def world(lamp: Lamp, home: Path) -> World:
         observe=lambda probes: observe(Stack(Settings(state_dir=home / "state")), probes, pause_seconds=0),
         look=lambda probes: look_once(Stack(Settings(state_dir=home / "state")), probes),
         firing=lambda alert: lamp.covered,
+        parts=lambda: Parts(frozenset(all_components())),
     )
 
 

@@ -31,11 +31,15 @@ def diagnose(
     seen = examine(load_stack())
     found = seen.diagnosis
     if as_json:
-        print_json(found.as_json() | {"not_asked": sorted(seen.absent)})
+        doubt = {"in_doubt": seen.in_doubt} if seen.in_doubt else {}
+        print_json(found.as_json() | {"not_asked": sorted(seen.absent)} | doubt)
     else:
         _print(found)
         if seen.absent:
             stdout.print(f"not part of this stack, and not asked: {', '.join(sorted(seen.absent))}", markup=False)
+        if seen.in_doubt:
+            stdout.print(f"could not tell what is part of this stack: {seen.in_doubt}", markup=False)
+            stdout.print("asked instead: what `lakeproof up` starts", markup=False)
     if found.unknown and not found.findings:
         raise typer.Exit(3)
 

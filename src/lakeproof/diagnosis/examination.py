@@ -8,18 +8,23 @@ from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, part_of
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.looking import Observation, observe
 from lakeproof.probes.probe import Probe, all_probes
-from lakeproof.processes.parts import absent_components
+from lakeproof.processes.parts import Parts, parts_of
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import Stack
 
 
 @dataclass(frozen=True)
 class Examination:
-    """The diagnosis and what it rests on. `absent`: components that are not part of the stack, and were not asked."""
+    """The diagnosis and the observations that it rests on.
+
+    absent: components that are not part of the stack, and were not asked. in_doubt: why nobody could tell which
+    components are part of it; then those were asked that `lakeproof up` starts. "" where that was known.
+    """
 
     diagnosis: Diagnosis
     observations: Mapping[str, Observation]
     absent: frozenset[str]
+    in_doubt: str = ""
 
 
 def examine(stack: Stack) -> Examination:
@@ -29,19 +34,18 @@ def examine(stack: Stack) -> Examination:
     """
     more = tuple(stack.settings.scenario_dirs)
     probes = all_probes(tuple(scenario_folders(more).values()))
-    return examined(
-        load_causes(probes, more), probes, lambda asked: observe(stack, asked), lambda: absent_components(stack)
-    )
+    return examined(load_causes(probes, more), probes, lambda asked: observe(stack, asked), lambda: parts_of(stack))
 
 
 def examined(
     causes: Iterable[Cause],
     probes: Mapping[str, Probe],
     look: Callable[[Iterable[Probe]], Mapping[str, Observation]],
-    absent: Callable[[], frozenset[str]],
+    parts: Callable[[], Parts],
 ) -> Examination:
     """With these causes and probes. Raises: CouldNotLook where nothing could be asked: that is not healthy."""
-    away = absent()
+    found = parts()
+    away = found.absent
     known = tuple(causes)
     asked = asked_by(known, probes, away)
     if not asked:
@@ -51,4 +55,4 @@ def examined(
             next_action="lakeproof up; in mode external, name its servers under endpoints (docs/external.md)",
         )
     observations = look(asked)
-    return Examination(diagnose(part_of(known, asked), observations), observations, away)
+    return Examination(diagnose(part_of(known, asked), observations), observations, away, found.unknown)

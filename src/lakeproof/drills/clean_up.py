@@ -87,7 +87,7 @@ def await_clear(alerts: AlertWatch, seconds: float) -> None:
 
 def look_inventory(world: World) -> Mapping[str, Reading]:
     """What there is in the stack, by the probes that list it; none of components that it does not have."""
-    away = world.absent()
+    away = world.parts().absent
     return world.look(probe for probe in world.catalog.probes.values() if probe.inventory and not probe.is_of(away))
 
 

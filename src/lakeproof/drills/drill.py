@@ -135,7 +135,7 @@ class Drill:
     def _diagnose(self) -> tuple[Outcome, str]:
         """What the live stack shows, without a word about what was done to it."""
         catalog = self.world.catalog
-        seen = examined(catalog.causes, catalog.probes, self.world.observe, self.world.absent)
+        seen = examined(catalog.causes, catalog.probes, self.world.observe, self.world.parts)
         self._diagnosis = seen.diagnosis
         readings = [observation.second for observation in seen.observations.values()]
         if self.report.incident is not None:

@@ -101,7 +101,7 @@ class HealthyDrill:
 
     def _diagnosed(self) -> str:
         catalog = self._world.catalog
-        found = examined(catalog.causes, catalog.probes, self._world.observe, self._world.absent).diagnosis
+        found = examined(catalog.causes, catalog.probes, self._world.observe, self._world.parts).diagnosis
         if found.healthy:
             return ""
         self.journal.write(Phase.DETECT, "a diagnosis found something", diagnosis=found.as_json())

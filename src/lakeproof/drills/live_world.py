@@ -14,7 +14,7 @@ from lakeproof.probes.prometheus import firing
 from lakeproof.probes.reading import Reading
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.events import Event
-from lakeproof.processes.parts import absent_components
+from lakeproof.processes.parts import parts_of
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.shop import shoppers
 from lakeproof.stack.closure import closure
@@ -36,7 +36,7 @@ def live_world(stack: Stack, catalog: Catalog, timing: Timing | None = None) -> 
         observe=lambda probes: observe(stack, probes),
         look=lambda probes: look_once(stack, probes),
         firing=lambda alert: firing(stack, alert),
-        absent=lambda: absent_components(stack),
+        parts=lambda: parts_of(stack),
         timing=timing,
     )
 

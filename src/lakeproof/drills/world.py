@@ -8,6 +8,7 @@ from lakeproof.observability.timing import Timing
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading
+from lakeproof.processes.parts import Parts
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.stack.stack import Stack
 
@@ -90,7 +91,7 @@ class World:
 
     bring_up: start what is missing of these components; gives what it started.
     observe: two readings of each probe. look: one. firing: does the alert fire (may raise CouldNotLook).
-    absent: components that are not part of the stack. timing: in which its alerts go; None: in the stack's own.
+    parts: which components are part of the stack. timing: in which its alerts go; None: in the stack's own.
     """
 
     stack: Stack
@@ -101,7 +102,7 @@ class World:
     observe: Callable[[Iterable[Probe]], Mapping[str, Observation]]
     look: Callable[[Iterable[Probe]], Mapping[str, Reading]]
     firing: Callable[[str], bool]
-    absent: Callable[[], frozenset[str]] = frozenset
+    parts: Callable[[], Parts]
     timing: Timing | None = None
 
     @property

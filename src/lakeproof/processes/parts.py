@@ -1,13 +1,14 @@
-"""Which components are part of a stack, so that one which nobody wanted up is not called down.
+"""Which components are part of a stack: the one answer, for every room that has to know.
 
-Here: all that were ever wanted since the supervisor started, those stopped by hand too; without a supervisor, all
-that `up` means. Of a stack that somebody else runs: those that have an endpoint in the settings.
+A component that nobody wanted is no failure: it is neither asked nor called down, and its data is not judged. In a
+stack of our own, every component that was wanted since the supervisor started is part of it, also one that was
+stopped by hand. Where no supervisor runs, the parts are what `lakeproof up` starts: these should be there. In a stack
+that somebody else runs (mode "external"), the parts are the components that have an endpoint in the settings.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooSlow
+from dataclasses import dataclass
 
-from lakeproof.errors import LakeproofError
+from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
@@ -15,24 +16,43 @@ from lakeproof.stack.stack import Stack
 ASK_SECONDS = 2.0
 
 
-def absent_components(stack: Stack) -> frozenset[str]:
-    """The names of those that are not part of it, but for those on demand. Takes at most ASK_SECONDS."""
-    wanted = frozenset(name for name, one in all_components().items() if not one.on_demand)
-    return wanted - _present(stack, wanted)
+@dataclass(frozen=True)
+class Parts:
+    """`names`: the components that are part of the stack. None: nobody could tell, for the reason in `unknown`."""
+
+    names: frozenset[str] | None
+    unknown: str = ""
+
+    def known(self) -> frozenset[str]:
+        """The names. Raises: CouldNotLook where nobody could tell."""
+        if self.names is None:
+            raise CouldNotLook(f"could not tell which components are part of this stack: {self.unknown}")
+        return self.names
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """Components that nobody should miss: all that are not part, except those that start on demand.
+
+        Where nobody could tell, these are the components that `lakeproof up` does not start: a supervisor that hangs
+        must not hide what else is wrong.
+        """
+        watched = frozenset(name for name, one in all_components().items() if not one.on_demand)
+        return watched - (usual_parts() if self.names is None else self.names)
 
 
-def _present(stack: Stack, wanted: frozenset[str]) -> frozenset[str]:
+def parts_of(stack: Stack, seconds: float = ASK_SECONDS) -> Parts:
+    """The parts of this stack now. Waits at most about `seconds` for the supervisor, and never raises."""
     if stack.settings.mode == "external":
-        return frozenset(stack.settings.endpoints)
-    plain = frozenset(name for name in wanted if all_components()[name].in_plain_up)
+        return Parts(frozenset(stack.settings.endpoints))
     client = SupervisorClient(stack)
     if not client.running():
-        return plain
-    pool = ThreadPoolExecutor(1, thread_name_prefix="membership")
+        return Parts(usual_parts())
     try:
-        return frozenset(row.name for row in pool.submit(client.ps).result(timeout=ASK_SECONDS))
-    except (LakeproofError, TooSlow):
-        # A supervisor that hangs must not hide what else is wrong.
-        return plain
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        return Parts(frozenset(row.name for row in client.ps(seconds)))
+    except LakeproofError as error:
+        return Parts(None, error.message)
+
+
+def usual_parts() -> frozenset[str]:
+    """What `lakeproof up` starts."""
+    return frozenset(name for name, one in all_components().items() if one.in_plain_up and not one.on_demand)
