@@ -8,16 +8,17 @@ import pytest
 from lakeproof.arguments import parse_arguments
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.component_causes import NO_SCENARIO, component_causes
-from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, part_of
+from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, within_reach
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.components import answers_probe, ready_probe
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Reading, Value
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.component import Command, Component
 
 PROBES = all_probes()
-CAUSES = load_causes(PROBES)
+CAUSES = load_causes(PROBES, scenario_folders())
 NO_ANSWER = "no answer"
 
 # The probes that PostgreSQL's capture has of its own.
@@ -335,11 +336,11 @@ def test_what_is_not_part_of_the_stack_is_neither_asked_nor_missed() -> None:
     asked = asked_by(CAUSES, PROBES, absent)
     assert not {probe.source for probe in asked} & absent
     observed = {probe.id: observation(probe.id, HEALTHY[probe.id]) for probe in asked}
-    assert diagnose(part_of(CAUSES, asked), observed).healthy
+    assert diagnose(within_reach(CAUSES, asked), observed).healthy
     down: dict[str, Observation] = {}
     for probe in asked:
         down[probe.id] = observation(probe.id, "refused" if probe.liveness else NO_ANSWER)
-    named = [finding.cause.id for finding in diagnose(part_of(CAUSES, asked), down).findings]
+    named = [finding.cause.id for finding in diagnose(within_reach(CAUSES, asked), down).findings]
     assert named == ["nothing_runs"]
 
 

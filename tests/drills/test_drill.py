@@ -10,7 +10,7 @@ import pytest
 from lakeproof import drills as drill_package
 from lakeproof.checks.check import Baseline
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.lock import one_drill
 from lakeproof.drills.phases import Phase

@@ -7,7 +7,7 @@ import pytest
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
-from lakeproof.diagnosis.causes import Cause, Step
+from lakeproof.diagnosis.cause import Cause, Step
 from lakeproof.diagnosis.diagnosis import Finding
 from lakeproof.drills.repair import aimed, fitting, repair
 from lakeproof.errors import InvalidInput, TerminalError

@@ -10,7 +10,7 @@ import yaml
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
-from lakeproof.diagnosis.causes import Cause, Evidence, Step
+from lakeproof.diagnosis.cause import Cause, Evidence, Step
 from lakeproof.drills.bound_checks import bind
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.mending import mend

@@ -11,7 +11,7 @@ import yaml
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.diagnosis.causes import Cause, Evidence, Step
+from lakeproof.diagnosis.cause import Cause, Evidence, Step
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.run import DrillOptions

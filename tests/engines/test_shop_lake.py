@@ -29,6 +29,7 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.asking import ask
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.shop.database.postgres import TROUBLES
 from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
@@ -287,7 +288,7 @@ def await_diagnosis(stack: Stack, wanted: list[str]) -> Diagnosis:
     last: list[str] = []
 
     def look() -> Diagnosis | None:
-        found = examine(stack).diagnosis
+        found = examine(stack, scenario_folders()).diagnosis
         last[:] = [*(finding.cause.id for finding in found.findings), *(seen.probe for seen in found.unknown)]
         return found if last == wanted else None
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from lakeproof.arguments import Arguments, parse_arguments
-from lakeproof.diagnosis.causes import Cause, load_causes
+from lakeproof.diagnosis.cause import Cause
+from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.mitigations import abort_hanging_transactions, silence_alert
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
@@ -69,7 +70,7 @@ def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> N
 
 
 def test_no_cause_is_repaired_by_a_step_that_only_looks_like_a_repair() -> None:
-    causes: tuple[Cause, ...] = load_causes(all_probes())
+    causes: tuple[Cause, ...] = load_causes(all_probes(), scenario_folders())
     repairs = {step.id for cause in causes for step in cause.repairs}
     for folder in scenario_folders().values():
         truth = load_truth(folder)

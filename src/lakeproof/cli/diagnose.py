@@ -26,9 +26,11 @@ def diagnose(
     there was nothing to ask.
     """
     from lakeproof.diagnosis.examination import examine
+    from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
 
-    seen = examine(load_stack())
+    stack = load_stack()
+    seen = examine(stack, scenario_folders(tuple(stack.settings.scenario_dirs)))
     found = seen.diagnosis
     if as_json:
         doubt = {"in_doubt": seen.in_doubt} if seen.in_doubt else {}

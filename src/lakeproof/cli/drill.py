@@ -13,7 +13,7 @@ from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
-    from lakeproof.diagnosis.causes import Step
+    from lakeproof.diagnosis.cause import Step
     from lakeproof.drills.drill_series import SeriesReport
     from lakeproof.drills.plan import DrillPlan
     from lakeproof.drills.report import DrillReport
@@ -160,7 +160,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, ...]":
     """The steps of a wrong fix of the scenario, or of a mitigation by itself. Raises: InvalidInput."""
-    from lakeproof.diagnosis.causes import Step
+    from lakeproof.diagnosis.cause import Step
     from lakeproof.scenarios.catalog import check_step
 
     truth = catalog.truth(scenario)

@@ -1,170 +1,35 @@
-"""Root causes as data: what must be seen, what speaks for it, what rules it out, what hides it, what mends it.
+"""All known causes: those of the scenarios' folders, those without a folder yet, and those of every component.
 
-Read from `causes.yaml` in each scenario's folder. This module knows no fault, no truth, no alert: it is all that a
-diagnosis may load (import-linter keeps it so).
+Whoever knows the folders hands them down. This room knows no fault, truth, journal, repair or incident; import-linter
+keeps it so.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
+from lakeproof.diagnosis.capture_causes import of_each
+from lakeproof.diagnosis.cause import Cause, Evidence
+from lakeproof.diagnosis.cause_file import CAUSES_FILE, CauseModel, CausesModel
+from lakeproof.diagnosis.component_causes import NOTHING_RUNS, cause_ids, component_causes
 from lakeproof.errors import InvalidInput
-from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
-from lakeproof.scenarios.folder import read_yaml, scenario_folders
 from lakeproof.stack.components import all_components
+from lakeproof.yaml_file import read_yaml
 
-CAUSES_FILE = "causes.yaml"
 COMMON_FILE = Path(__file__).with_name("common_causes.yaml")
-IDENTIFIER = r"^[a-z][a-z0-9_]{1,60}$"
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """A condition on one probe."""
-
-    probe: str
-    condition: Condition
-
-
-@dataclass(frozen=True)
-class Step:
-    """An action by id with its arguments."""
-
-    id: str
-    args: tuple[tuple[str, Any], ...] = ()
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments by name."""
-        return dict(self.args)
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One root cause.
-
-    It is named where all of `necessary` holds, nothing of `contradicting` does, and no cause in `masked_by` accounts
-    for it. `explains`: probes that may be out of range, or unanswered, because of it. `repairs`: in this order; none:
-    a person has to look. of_all: necessary is only what concerns the components that are part of the stack.
-    connector: the one of change capture on whose way it lies; None: on all, or on none.
-    """
-
-    id: str
-    scenario: str
-    says: Mapping[str, str]
-    necessary: tuple[Evidence, ...]
-    supporting: tuple[Evidence, ...]
-    contradicting: tuple[Evidence, ...]
-    masked_by: tuple[str, ...]
-    explains: tuple[str, ...]
-    repairs: tuple[Step, ...]
-    of_all: bool = False
-    connector: str | None = None
-
-    @property
-    def probes(self) -> set[str]:
-        """Every probe whose reading this cause accounts for."""
-        return {evidence.probe for evidence in (*self.necessary, *self.supporting)} | set(self.explains)
-
-    @property
-    def asked(self) -> set[str]:
-        """Every probe that must be asked to judge this cause."""
-        return self.probes | {evidence.probe for evidence in self.contradicting}
-
-
-class EvidenceModel(BaseModel):
-    """`{probe: ID, op: "==", value: V}`."""
-
-    model_config = ConfigDict(extra="forbid")
-    probe: str
-    op: Operator
-    value: str | int | float | bool | None = None
-
-    @model_validator(mode="after")
-    def _value_fits(self) -> "EvidenceModel":
-        alone = self.op in (Operator.ABSENT, Operator.GROWS)
-        if alone and self.value is not None:
-            raise ValueError(f"{self.op.value} takes no value")
-        if not alone and self.value is None:
-            raise ValueError(f"{self.op.value} needs a value")
-        if self.op in (Operator.BELOW, Operator.ABOVE) and not isinstance(self.value, int | float):
-            raise ValueError(f"{self.op.value} needs a number")
-        return self
-
-    def evidence(self) -> Evidence:
-        """As inside."""
-        return Evidence(self.probe, Condition(self.op, self.value))
-
-
-class StepModel(BaseModel):
-    """`{id: ID, args: {...}}`."""
-
-    model_config = ConfigDict(extra="forbid")
-    id: str
-    args: dict[str, str | int | float | bool] = {}
-
-    def step(self) -> Step:
-        """As inside."""
-        return Step(self.id, tuple(sorted(self.args.items())))
-
-
-class Texts(BaseModel):
-    """One text in both languages."""
-
-    model_config = ConfigDict(extra="forbid")
-    vi: str = Field(min_length=3)
-    en: str = Field(min_length=3)
-
-
-class CauseModel(BaseModel):
-    """One entry of causes.yaml.
-
-    masked_by_components: their causes (down, hung, unhealthy) account for this one.
-    of: made once for each capture (capture_causes.py). stops_with_capture: of the capture that a component of its own
-    stands for, this is also what stopping that component does. connector: of one capture only.
-    scenario: in common_causes.yaml only.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    id: str = Field(pattern=IDENTIFIER)
-    says: Texts
-    necessary: list[EvidenceModel] = Field(min_length=1)
-    supporting: list[EvidenceModel] = []
-    contradicting: list[EvidenceModel] = []
-    masked_by: list[str] = []
-    masked_by_components: list[str] = []
-    masks: list[str] = []
-    explains: list[str] = []
-    repairs: list[StepModel]
-    scenario: str | None = None
-    of: Literal["each capture"] | None = None
-    stops_with_capture: bool = False
-    connector: str | None = None
-
-
-class CausesModel(BaseModel):
-    """The file causes.yaml."""
-
-    model_config = ConfigDict(extra="forbid")
-    causes: list[CauseModel] = Field(min_length=1)
-
-
-def load_causes(probes: Mapping[str, Probe], folders: tuple[Path, ...] = ()) -> tuple[Cause, ...]:
+def load_causes(probes: Mapping[str, Probe], folders: Mapping[str, Path]) -> tuple[Cause, ...]:
     """The causes of all scenarios and of all components, checked against each other and against the probes.
 
+    folders: scenario → its folder, which may hold a causes.yaml.
     Raises: InvalidInput for an unknown probe, cause or component, one id twice, or two causes with the same necessary
     evidence.
     """
-    # Not above: they make causes of the classes of this module.
-    from lakeproof.diagnosis import component_causes as made
-
     components = {name: one for name, one in all_components().items() if not one.on_demand}
     models = _models(folders, probes)
-    generated = made.component_causes(components, probes)
+    generated = component_causes(components, probes)
     masked_by: dict[str, set[str]] = {model.id: set(model.masked_by) for _, _, model in models}
     masked_by |= {cause.id: set(cause.masked_by) for cause in generated}
     for _, path, model in models:
@@ -177,11 +42,11 @@ def load_causes(probes: Mapping[str, Probe], folders: tuple[Path, ...] = ()) -> 
                 raise InvalidInput(
                     f"{model.id}: no component {name!r}", where=str(path), next_action=f"one of {known}"
                 )
-            masked_by[model.id].update(made.cause_ids(name))
+            masked_by[model.id].update(cause_ids(name))
         for other in model.masks:
             masked_by[other].add(model.id)
     for name, others in masked_by.items():
-        others.update({made.NOTHING_RUNS} - {name})
+        others.update({NOTHING_RUNS} - {name})
     causes = (
         *(_cause(scenario, model, masked_by[model.id]) for scenario, _, model in models),
         *(replace(cause, masked_by=tuple(sorted(masked_by[cause.id]))) for cause in generated),
@@ -190,23 +55,21 @@ def load_causes(probes: Mapping[str, Probe], folders: tuple[Path, ...] = ()) -> 
     return causes
 
 
-def _models(folders: tuple[Path, ...], probes: Mapping[str, Probe]) -> list[tuple[str, Path, CauseModel]]:
-    """Every entry with its scenario and its file, those of each capture once for each."""
-    from lakeproof.diagnosis.capture_causes import of_each
-
+def _models(folders: Mapping[str, Path], probes: Mapping[str, Probe]) -> list[tuple[str, Path, CauseModel]]:
+    """Every entry with its scenario and its file; an entry `of: each capture` comes once for each capture."""
     entries = list(_entries(folders))
     found = of_each([model for _, _, model in entries], probes)
     homes = iter([entry[:2] for entry in entries for _ in range(1 if entry[2].of is None else 2)])
     return [(*next(homes), model) for model in found]
 
 
-def _entries(folders: tuple[Path, ...]) -> Iterable[tuple[str, Path, CauseModel]]:
+def _entries(folders: Mapping[str, Path]) -> Iterable[tuple[str, Path, CauseModel]]:
     """Every entry as it stands in its file."""
     for model in read_yaml(COMMON_FILE, CausesModel).causes:
         if model.scenario is None:
             raise InvalidInput(f"{model.id}: scenario is missing", where=str(COMMON_FILE), next_action="add it")
         yield model.scenario, COMMON_FILE, model
-    for scenario, folder in scenario_folders(folders).items():
+    for scenario, folder in folders.items():
         path = folder / CAUSES_FILE
         if path.is_file():
             for model in read_yaml(path, CausesModel).causes:

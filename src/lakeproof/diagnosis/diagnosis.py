@@ -1,6 +1,6 @@
-"""Diagnosis: which causes the readings allow. Deterministic, and pure: readings and causes in, findings out.
+"""Which causes the readings allow. Deterministic and pure: readings and causes in, findings out.
 
-It never sees the fault, the truth, the journal or an alert's labels, so it works with Alertmanager stopped.
+A diagnosis never sees the fault, the truth, the journal or an alert's labels, so it works with Alertmanager stopped.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from lakeproof.diagnosis.causes import Cause, Evidence
+from lakeproof.diagnosis.cause import Cause, Evidence
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
@@ -17,9 +17,9 @@ from lakeproof.probes.reading import Value
 
 @dataclass(frozen=True)
 class Seen:
-    """One piece of evidence as it was read. `value` is None with `error` where it could not be looked at.
+    """One piece of evidence as it was read. Where its probe had no answer, `value` is None and `error` says why.
 
-    `condition` is what the cause asks of it, `expected` what a healthy stack shows.
+    `condition` is what the cause asks of the value, `expected` what a healthy stack shows.
     """
 
     probe: str
@@ -51,8 +51,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Finding:
-    """A cause with the evidence for it; against it, what would support it and is not there, and what would rule it
-    out and could not be looked at."""
+    """A cause that holds, with the evidence for it.
+
+    Against it stand supporting evidence that is not there, and contradicting evidence that could not be looked at.
+    """
 
     cause: Cause
     evidence_for: tuple[Seen, ...]
@@ -61,7 +63,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The causes that hold, the best supported first, and readings out of range that none of them accounts for."""
+    """The causes that hold, the best supported first.
+
+    unknown: readings that are out of range or have no answer, and that none of these causes accounts for.
+    """
 
     findings: tuple[Finding, ...]
     unknown: tuple[Seen, ...]
@@ -105,12 +110,12 @@ def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -
 
 
 def _accounted_for(cause: Cause, holding: Mapping[str, Cause]) -> bool:
-    """True where another cause that holds hides this one. Two that hide each other are both named."""
+    """True where another cause that holds hides this cause. Two causes that hide each other are both named."""
     return any(cause.id not in _hidden_by(holding[other], holding) for other in _hidden_by(cause, holding))
 
 
 def _hidden_by(cause: Cause, holding: Mapping[str, Cause]) -> set[str]:
-    """All that hide it, near and far, among those that hold."""
+    """The ids of all causes that hold and hide this one, directly or through others."""
     found: set[str] = set()
     waiting = list(cause.masked_by)
     while waiting:
@@ -121,18 +126,22 @@ def _hidden_by(cause: Cause, holding: Mapping[str, Cause]) -> set[str]:
     return found
 
 
-def part_of(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
-    """The causes as far as these probes can tell them: without the evidence of what is not part of the stack."""
+def within_reach(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
+    """The causes that these probes can tell, without the evidence that other probes would give.
+
+    A cause is left out where some of its necessary evidence is out of their reach; one that is `of_all` components
+    stays while two pieces of it are left.
+    """
     known = {probe.id for probe in asked}
 
-    def within(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    def reached(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
         return tuple(item for item in evidence if item.probe in known)
 
     found = []
     for cause in causes:
-        necessary = within(cause.necessary)
+        necessary = reached(cause.necessary)
         if necessary == cause.necessary or (cause.of_all and len(necessary) > 1):
-            supporting, contradicting = within(cause.supporting), within(cause.contradicting)
+            supporting, contradicting = reached(cause.supporting), reached(cause.contradicting)
             found.append(replace(cause, necessary=necessary, supporting=supporting, contradicting=contradicting))
     return found
 
@@ -140,7 +149,7 @@ def part_of(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
 def asked_by(
     causes: Iterable[Cause], probes: Mapping[str, Probe], absent: Container[str] = frozenset()
 ) -> list[Probe]:
-    """Every probe that these causes need, and those that are always asked; none of, or within, an `absent` one."""
+    """Every probe that these causes need or that is always asked, except the probes of `absent` components."""
     wanted = {name for cause in causes for name in cause.asked}
     return [
         probe

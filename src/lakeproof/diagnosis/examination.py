@@ -1,15 +1,16 @@
-"""A look at a live stack and what it comes to: every probe of its components asked, every cause judged."""
+"""A look at a live stack: asks every probe of its components, and judges every cause by the answers."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from lakeproof.diagnosis.causes import Cause, load_causes
-from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, part_of
+from lakeproof.diagnosis.cause import Cause
+from lakeproof.diagnosis.causes import load_causes
+from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, within_reach
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.looking import Observation, observe
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.processes.parts import Parts, parts_of
-from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import Stack
 
 
@@ -27,14 +28,14 @@ class Examination:
     in_doubt: str = ""
 
 
-def examine(stack: Stack) -> Examination:
-    """With the causes and probes that the settings name.
+def examine(stack: Stack, folders: Mapping[str, Path]) -> Examination:
+    """Look at this stack now. folders: scenario → its folder, whose causes and probes count as well.
 
     Raises: InvalidInput for a scenario folder that is wrong; CouldNotLook as `examined`.
     """
-    more = tuple(stack.settings.scenario_dirs)
-    probes = all_probes(tuple(scenario_folders(more).values()))
-    return examined(load_causes(probes, more), probes, lambda asked: observe(stack, asked), lambda: parts_of(stack))
+    probes = all_probes(tuple(folders.values()))
+    causes = load_causes(probes, folders)
+    return examined(causes, probes, lambda asked: observe(stack, asked), lambda: parts_of(stack))
 
 
 def examined(
@@ -43,7 +44,10 @@ def examined(
     look: Callable[[Iterable[Probe]], Mapping[str, Observation]],
     parts: Callable[[], Parts],
 ) -> Examination:
-    """With these causes and probes. Raises: CouldNotLook where nothing could be asked: that is not healthy."""
+    """Ask `look` for what these causes need, and judge them.
+
+    Raises: CouldNotLook where no probe could be asked: a stack that was not looked at is not healthy.
+    """
     found = parts()
     away = found.absent
     known = tuple(causes)
@@ -55,4 +59,4 @@ def examined(
             next_action="lakeproof up; in mode external, name its servers under endpoints (docs/external.md)",
         )
     observations = look(asked)
-    return Examination(diagnose(part_of(known, asked), observations), observations, away, found.unknown)
+    return Examination(diagnose(within_reach(known, asked), observations), observations, away, found.unknown)

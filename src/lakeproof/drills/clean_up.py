@@ -6,7 +6,7 @@ from functools import partial
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
-from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.detection import AlertWatch
 from lakeproof.drills.journal import Journal

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
-from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding
 from lakeproof.diagnosis.examination import examined
 from lakeproof.drills.bound_checks import bind, counted, verify

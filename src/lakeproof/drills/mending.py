@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.report import StepDone
 from lakeproof.drills.steps import run_step
 from lakeproof.drills.world import World

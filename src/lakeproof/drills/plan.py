@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.cause import Step
 from lakeproof.errors import InvalidInput
 from lakeproof.scenarios.scenario import Budgets, Scenario, Traffic
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
-from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.diagnosis import Finding
 from lakeproof.drills.report import StepDone
 from lakeproof.drills.steps import run_step

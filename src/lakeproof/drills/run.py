@@ -7,7 +7,7 @@ from pathlib import Path
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, worst
 from lakeproof.deadline import Deadline
-from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.bound_checks import BoundCheck, verify
 from lakeproof.drills.clean_up import look_inventory, remove_old_faults
 from lakeproof.drills.journal import Journal

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.checks.verdict import Outcome
-from lakeproof.diagnosis.causes import Step
+from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.phases import Stopwatch
 from lakeproof.drills.report import StepDone
 from lakeproof.errors import LakeproofError
