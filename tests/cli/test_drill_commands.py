@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lakeproof.cli.app import build
-from lakeproof.drills.lock import one_drill
+from lakeproof.drills.run import one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults.fault import all_faults
 from lakeproof.processes.client import SupervisorClient

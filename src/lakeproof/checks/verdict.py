@@ -1,5 +1,6 @@
 """What a check gives: a claim that held, did not hold, or could not be looked at, with counted evidence."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -30,10 +31,10 @@ class Verdict:
     readings: tuple[Reading, ...] = ()
 
 
-def worst(verdicts: list[Verdict]) -> Outcome:
-    """failed before unknown before passed; no verdict at all is unknown."""
-    outcomes = {verdict.outcome for verdict in verdicts}
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """failed before unknown before passed; of no outcome at all nothing is known."""
+    found = set(outcomes)
     for outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-        if outcome in outcomes:
+        if outcome in found:
             return outcome
-    return Outcome.PASSED if verdicts else Outcome.UNKNOWN
+    return Outcome.PASSED if found else Outcome.UNKNOWN

@@ -69,7 +69,7 @@ def drill(
     from lakeproof.drills.drill_series import ALL, run_series
     from lakeproof.drills.healthy_drill import HEALTHY
     from lakeproof.drills.live_world import live_world
-    from lakeproof.drills.lock import one_drill
+    from lakeproof.drills.run import one_drill
     from lakeproof.processes.client import SupervisorClient
     from lakeproof.scenarios.catalog import load_catalog
     from lakeproof.stack.stack import load_stack

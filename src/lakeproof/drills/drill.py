@@ -8,24 +8,21 @@ The truth is read at the end only, to judge the diagnosis. Whatever happens, the
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from lakeproof.checks.verdict import Outcome
+from lakeproof.checks.verdict import Outcome, worst
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding
 from lakeproof.diagnosis.examination import examined
 from lakeproof.drills.bound_checks import bind, counted, verify
 from lakeproof.drills.clean_up import attempt, await_clear, residue, take_out, undo_steps
-from lakeproof.drills.detection import AlertWatch
-from lakeproof.drills.journal import Journal
-from lakeproof.drills.mending import mend
-from lakeproof.drills.new_incident import NewIncident
-from lakeproof.drills.phase_runner import PhaseRunner
-from lakeproof.drills.phases import Phase, Stopwatch
+from lakeproof.drills.detection import AlertWatch, NewIncident
+from lakeproof.drills.journal import Journal, Stopwatch
+from lakeproof.drills.phases import Phase, PhaseRunner
 from lakeproof.drills.plan import DrillPlan
+from lakeproof.drills.repair import mend
 from lakeproof.drills.report import DrillReport, StepDone
-from lakeproof.drills.run import DrillOptions, Stage
-from lakeproof.drills.shopping import stop_shoppers
-from lakeproof.drills.verdict import against_truth, conclude, worst_of
+from lakeproof.drills.run import DrillOptions, Run
+from lakeproof.drills.verdict import against_truth, conclude
 from lakeproof.drills.world import World
 from lakeproof.errors import LakeproofError
 from lakeproof.faults import records
@@ -42,8 +39,8 @@ class Drill:
         self.report = DrillReport(plan.id, options.seed, world.pace)
         self.journal = Journal(options.folder, progress)
         checks = bind(plan, world.catalog)
-        self._stage = Stage(world, plan, options, self.report, self.journal, checks, plan.touches, {}, {})
-        self._run = PhaseRunner(self.report, self.journal).run
+        self._run = Run(world, plan, options, self.report, self.journal, checks, plan.touches)
+        self._phase = PhaseRunner(self.report.phases, self.report.reasons, self.journal).run
         self._diagnosis = Diagnosis((), ())
         self._injected: Stopwatch | None = None
         self._repair: Stopwatch | None = None
@@ -71,16 +68,16 @@ class Drill:
         return self.report
 
     def _phases(self) -> None:
-        if self._run(Phase.BASELINE, self._stage.prepare) is not Outcome.PASSED:
+        if self._phase(Phase.BASELINE, self._run.prepare) is not Outcome.PASSED:
             return
-        if self._run(Phase.INJECT, self._inject) is not Outcome.PASSED:
+        if self._phase(Phase.INJECT, self._inject) is not Outcome.PASSED:
             return
-        self._run(Phase.DETECT, self._detect)
-        self._run(Phase.DIAGNOSE, self._diagnose)
-        self._run(Phase.MITIGATE, self._mitigate)
-        self._run(Phase.RECOVER, self._recover)
-        self._run(Phase.VERIFY, self._verify)
-        self._run(Phase.REVIEW, self._review)
+        self._phase(Phase.DETECT, self._detect)
+        self._phase(Phase.DIAGNOSE, self._diagnose)
+        self._phase(Phase.MITIGATE, self._mitigate)
+        self._phase(Phase.RECOVER, self._recover)
+        self._phase(Phase.VERIFY, self._verify)
+        self._phase(Phase.REVIEW, self._review)
 
     # inject
 
@@ -109,7 +106,7 @@ class Drill:
             incident = self._incident.find()
             return incident if self._alerts.fired else None
 
-        deadline = Deadline(self.plan.budgets.detect * self._stage.factor)
+        deadline = Deadline(self.plan.budgets.detect * self._run.factor)
         self.report.incident = deadline.wait_for(
             "the alert and the incident",
             look,
@@ -176,7 +173,13 @@ class Drill:
         if self.report.incident is not None:
             self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in self._steps))
         self._repair = Stopwatch()
-        return mend(self.world, repairs, self._stage.tell(Phase.MITIGATE), self._done)
+        return mend(
+            self.world.stack,
+            self.world.catalog.mitigations,
+            repairs,
+            self._run.tell(Phase.MITIGATE),
+            self._done,
+        )
 
     def _done(self, done: StepDone) -> None:
         self.report.mitigations.append(done)
@@ -190,14 +193,14 @@ class Drill:
         """Until every watched claim holds, which includes that it held for the quiet time."""
         budgets = self.plan.budgets
         patience = self.options.recover_seconds or budgets.recover
-        context = self._stage.context(patience + budgets.quiet * self._stage.factor, Phase.RECOVER)
-        watched = [each for each in self._stage.checks if each.check.watched]
+        context = self._run.context(patience + budgets.quiet * self._run.factor, Phase.RECOVER)
+        watched = [each for each in self._run.checks if each.check.watched]
         seen = "nothing yet"
 
         def look() -> bool | None:
             nonlocal seen
             self._watch_alerts(Phase.RECOVER)
-            judged = verify(watched, context, self._stage.baselines, lambda text: None)
+            judged = verify(watched, context, self._run.baselines, lambda text: None)
             open_claims = [each for each in judged if each.verdict.outcome is not Outcome.PASSED]
             seen = "; ".join(f"{each.check}: {each.verdict.summary}" for each in open_claims)
             return None if open_claims else True
@@ -212,7 +215,7 @@ class Drill:
 
     def _verify(self) -> tuple[Outcome, str]:
         """Every claim, and its numbers to the incident."""
-        judged_as = self._stage.judge()
+        judged_as = self._run.judge()
         if self.report.incident is not None:
             judged = self.report.checks
             body = {each.check: f"{each.verdict.outcome.value}: {each.verdict.summary}" for each in judged}
@@ -225,12 +228,12 @@ class Drill:
     def _review(self) -> tuple[Outcome, str]:
         """Take everything of the drill out again, close the incident, draft its RCA, look for what is left."""
         self._clean()
-        self.report.residue = residue(self.world, self._stage.inventory, self._alerts, self.report.checks)
+        self.report.residue = residue(self.world, self._run.inventory, self._alerts, self.report.checks)
         outcome, why = Outcome.PASSED, ""
         if self.report.residue:
             outcome, why = Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"
         if self.report.incident is None:
-            return worst_of(outcome, Outcome.UNKNOWN), why or "there was no incident to review"
+            return worst((outcome, Outcome.UNKNOWN)), why or "there was no incident to review"
         held = all(each.verdict.outcome is Outcome.PASSED for each in self.report.checks)
         text = (
             "every claim was verified" if held else "the repair was turned down; the drill took its fault out itself"
@@ -255,7 +258,7 @@ class Drill:
         undo_steps(self.world, steps, self.journal)
         faults = [self.world.catalog.faults[step.id] for step in self.plan.faults]
         was_in = take_out(self.world, faults, self.journal)
-        attempt("shoppers did not stop", lambda: stop_shoppers(self.world.traffic, self.journal), self.journal)
+        attempt("shoppers did not stop", self._run.stop_shoppers, self.journal)
         if was_in:
             seconds = self.plan.budgets.recover
             attempt("not seen to be calm", lambda: await_clear(self._alerts, seconds), self.journal)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lakeproof.checks.verdict import Outcome
+from lakeproof.checks.verdict import Outcome, worst
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
-from lakeproof.drills.verdict import worst_of
 
 ALL = "all"
 
@@ -22,7 +21,7 @@ class SeriesReport:
     @property
     def verdict(self) -> Outcome:
         """passed only where every drill passed; unknown where none was run."""
-        return worst_of(*(drill.verdict for drill in self.drills)) if self.drills else Outcome.UNKNOWN
+        return worst(drill.verdict for drill in self.drills)
 
     def as_json(self) -> dict[str, Any]:
         """`drills` in short; the whole reports lie in their folders."""

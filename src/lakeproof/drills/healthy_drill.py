@@ -11,15 +11,12 @@ from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.examination import examined
 from lakeproof.drills.bound_checks import bind
 from lakeproof.drills.clean_up import attempt, residue
-from lakeproof.drills.detection import AlertWatch
-from lakeproof.drills.journal import Journal
-from lakeproof.drills.new_incident import NewIncident
-from lakeproof.drills.phase_runner import PhaseRunner
-from lakeproof.drills.phases import Phase, Stopwatch
+from lakeproof.drills.detection import AlertWatch, NewIncident
+from lakeproof.drills.journal import Journal, Stopwatch
+from lakeproof.drills.phases import Phase, PhaseRunner
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import DrillReport
-from lakeproof.drills.run import DrillOptions, Stage
-from lakeproof.drills.shopping import stop_shoppers
+from lakeproof.drills.run import DrillOptions, Run
 from lakeproof.drills.verdict import conclude
 from lakeproof.drills.world import World
 from lakeproof.processes.mark import marking
@@ -42,7 +39,7 @@ class HealthyDrill:
         self._world, self._options, self._seconds = world, options, seconds
         # A claim that acts restarts something, and then nothing would be as it was.
         checks = tuple(each for each in bind(plan, world.catalog) if not each.check.acts)
-        self._stage = Stage(world, plan, options, self.report, self.journal, checks, (), {}, {})
+        self._run = Run(world, plan, options, self.report, self.journal, checks, ())
         self._alerts = AlertWatch(plan.alerts, world.firing)
         # Any alert, also one that no scenario owns.
         self._incident = NewIncident(world.desk)
@@ -52,16 +49,16 @@ class HealthyDrill:
 
         Raises, once shoppers are stopped: KeyboardInterrupt; TerminalError where the report cannot be written.
         """
-        runner = PhaseRunner(self.report, self.journal)
+        runner = PhaseRunner(self.report.phases, self.report.reasons, self.journal)
         with marking(self._options.run), ExitStack() as end:
             # The last one first, and each of them even where the one before it raised.
             end.callback(self.report.write, self._options.folder)
             end.callback(self._conclude)
             end.callback(self._stop)
             try:
-                if runner.run(Phase.BASELINE, self._stage.prepare) is Outcome.PASSED:
+                if runner.run(Phase.BASELINE, self._run.prepare) is Outcome.PASSED:
                     runner.run(Phase.DETECT, self._watch)
-                    runner.run(Phase.VERIFY, self._stage.judge)
+                    runner.run(Phase.VERIFY, self._run.judge)
                     runner.run(Phase.REVIEW, self._review)
             except KeyboardInterrupt:
                 self.report.reasons.append("interrupted")
@@ -111,13 +108,13 @@ class HealthyDrill:
         return "diagnosed " + ", ".join([*(finding.cause.id for finding in found.findings), *unknown])
 
     def _review(self) -> tuple[Outcome, str]:
-        self.report.residue = residue(self._world, self._stage.inventory, self._alerts, self.report.checks)
+        self.report.residue = residue(self._world, self._run.inventory, self._alerts, self.report.checks)
         if self.report.residue:
             return Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"
         return Outcome.PASSED, ""
 
     def _stop(self) -> None:
-        attempt("shoppers did not stop", lambda: stop_shoppers(self._world.traffic, self.journal), self.journal)
+        attempt("shoppers did not stop", self._run.stop_shoppers, self.journal)
 
     def _conclude(self) -> None:
         self.report.alerts = self._alerts.times()
