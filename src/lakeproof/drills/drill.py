@@ -1,8 +1,9 @@
-"""One run of a scenario (or of several at once) through its phases. It has no word about any: all it does is data.
+"""One run of a scenario (or of several at once) through its phases. It knows no scenario: what it does is data.
 
-It breaks the stack, then plays the operator: waits for the alert and for the desk's incident (which it never opens),
-diagnoses the live stack, runs the repair that the diagnosed cause names, waits for recovery, verifies every claim.
-The truth is read at the end only, to judge the diagnosis. Whatever happens, the fault is taken out again.
+A drill breaks the stack, then plays the operator: it waits for the alert and for the desk's incident (which it never
+opens itself), diagnoses the live stack, runs the repair that the diagnosed cause names, waits for recovery, and
+verifies every claim. The truth is read at the end only, to judge the diagnosis. Whatever happens, the fault is taken
+out again.
 """
 
 from collections.abc import Callable
@@ -49,12 +50,12 @@ class Drill:
         self._steps: list[Step] = []
 
     def run(self) -> DrillReport:
-        """All phases.
+        """Go through all phases.
 
         Raises, once the fault is out: KeyboardInterrupt; TerminalError where the report cannot be written.
         """
         with marking(self.options.run), ExitStack() as end:
-            # The last one first, and each of them even where the one before it raised.
+            # They run in reverse order, and each of them even where an earlier one raised.
             end.callback(self.report.write, self.options.folder)
             end.callback(self._conclude)
             end.callback(self._close_incident)
@@ -95,7 +96,7 @@ class Drill:
     # detect
 
     def _detect(self) -> tuple[Outcome, str]:
-        """An alert of the scenario fires, and the desk has opened an incident for it by itself."""
+        """Wait until an alert of the scenario fires and the desk has opened an incident for it by itself."""
         seen = "no alert fires yet"
 
         def look() -> str | None:
@@ -130,7 +131,7 @@ class Drill:
     # diagnose
 
     def _diagnose(self) -> tuple[Outcome, str]:
-        """What the live stack shows, without a word about what was done to it."""
+        """Find the cause in what the live stack shows; the diagnosis is not told what was done to it."""
         catalog = self.world.catalog
         seen = examined(catalog.causes, catalog.probes, self.world.observe, self.world.parts)
         self._diagnosis = seen.diagnosis
@@ -154,13 +155,13 @@ class Drill:
         return Outcome.PASSED, ""
 
     def _believed(self) -> tuple[Finding, ...]:
-        """The best supported cause; where several faults are in the stack, all that are named."""
+        """The best supported cause; where several faults are in the stack, every cause that is named."""
         return self._diagnosis.findings[: None if len(self.plan.parts) > 1 else 1]
 
     # mitigate
 
     def _mitigate(self) -> tuple[Outcome, str]:
-        """The steps of the diagnosed cause, or the fix that was asked for instead."""
+        """Run the steps of the diagnosed cause, or the fix that was asked for instead."""
         if self.options.fix is not None:
             repairs = [self.options.fix]
         elif self._diagnosis.findings:
@@ -190,7 +191,7 @@ class Drill:
     # recover
 
     def _recover(self) -> tuple[Outcome, str]:
-        """Until every watched claim holds, which includes that it held for the quiet time."""
+        """Wait until every watched claim holds, which includes that it held for the quiet time."""
         budgets = self.plan.budgets
         patience = self.options.recover_seconds or budgets.recover
         context = self._run.context(patience + budgets.quiet * self._run.factor, Phase.RECOVER)
@@ -214,7 +215,7 @@ class Drill:
     # verify
 
     def _verify(self) -> tuple[Outcome, str]:
-        """Every claim, and its numbers to the incident."""
+        """Judge every claim, and attach the verdicts and their numbers to the incident."""
         judged_as = self._run.judge()
         if self.report.incident is not None:
             judged = self.report.checks
@@ -226,7 +227,7 @@ class Drill:
     # review
 
     def _review(self) -> tuple[Outcome, str]:
-        """Take everything of the drill out again, close the incident, draft its RCA, look for what is left."""
+        """Clean up, look for what is left behind, close the incident, draft its RCA."""
         self._clean()
         self.report.residue = residue(self.world, self._run.inventory, self._alerts, self.report.checks)
         outcome, why = Outcome.PASSED, ""
@@ -252,7 +253,8 @@ class Drill:
     def _clean(self) -> None:
         """Undo what wrong fixes left, take the fault out, stop shoppers. Safe to repeat; never raises on purpose.
 
-        Shoppers wait for answers when they stop: with the fault in the stack some would never come.
+        The fault comes out first: shoppers that stop wait for their answers, and with the fault in the stack some
+        answers would never come.
         """
         steps, self._steps = self._steps, []
         undo_steps(self.world, steps, self.journal)
@@ -264,7 +266,7 @@ class Drill:
             attempt("not seen to be calm", lambda: await_clear(self._alerts, seconds), self.journal)
 
     def _close_incident(self) -> None:
-        """Where no review closed it: say that the drill ended before its time. Never raises on purpose."""
+        """Where no review closed the incident, say that the drill ended early. Never raises on purpose."""
         reviewed = any(record.phase is Phase.REVIEW for record in self.report.phases)
         if self.report.incident is None or reviewed:
             return
@@ -275,7 +277,7 @@ class Drill:
             self.world.desk.resolve(incident, "the drill ended early, and took its fault out")
 
     def _conclude(self) -> None:
-        """The verdict: passed only where every phase was observed, and cause and repair were the true ones."""
+        """Set the verdict: passed only where every phase was observed, and cause and repair were the true ones."""
         report = self.report
         report.alerts = self._alerts.times()
         outcomes = {record.phase: record.outcome for record in report.phases}

@@ -13,7 +13,7 @@ ALL = "all"
 
 @dataclass
 class SeriesReport:
-    """The reports in their order. `folder` holds one folder for each, named by its scenario."""
+    """The reports of the drills in their order. `folder` holds one folder for each, named by its scenario."""
 
     folder: Path
     drills: list[DrillReport] = field(default_factory=list)
@@ -24,7 +24,7 @@ class SeriesReport:
         return worst(drill.verdict for drill in self.drills)
 
     def as_json(self) -> dict[str, Any]:
-        """`drills` in short; the whole reports lie in their folders."""
+        """The summary; each drill's whole report lies in a folder of its own."""
         return {
             "scenario": ALL,
             "verdict": self.verdict.value,

@@ -1,4 +1,4 @@
-"""The drill in which nothing is broken: all the while nothing may fire, no incident be opened, no cause be named.
+"""The drill in which nothing is broken: no alert may fire, no incident may be opened, no cause may be named.
 
 A system that finds causes in a healthy stack is worth as little as one that finds none in a broken one.
 """
@@ -24,7 +24,7 @@ from lakeproof.processes.mark import marking
 HEALTHY = "healthy"
 LOOK_SECONDS = 1.0
 DIAGNOSE_SECONDS = 15.0
-# Nothing is injected, diagnosed or repaired here.
+# Without a fault the other phases have nothing to do.
 PHASES = (Phase.BASELINE, Phase.DETECT, Phase.VERIFY, Phase.REVIEW)
 
 
@@ -37,7 +37,7 @@ class HealthyDrill:
         self.report = DrillReport(HEALTHY, options.seed, world.pace)
         self.journal = Journal(options.folder, progress)
         self._world, self._options, self._seconds = world, options, seconds
-        # A claim that acts restarts something, and then nothing would be as it was.
+        # A check that acts restarts something; then the drill itself would disturb the stack.
         checks = tuple(each for each in bind(plan, world.catalog) if not each.check.acts)
         self._run = Run(world, plan, options, self.report, self.journal, checks, ())
         self._alerts = AlertWatch(plan.alerts, world.firing)
@@ -45,13 +45,13 @@ class HealthyDrill:
         self._incident = NewIncident(world.desk)
 
     def run(self) -> DrillReport:
-        """All phases.
+        """Go through all phases.
 
         Raises, once shoppers are stopped: KeyboardInterrupt; TerminalError where the report cannot be written.
         """
         runner = PhaseRunner(self.report.phases, self.report.reasons, self.journal)
         with marking(self._options.run), ExitStack() as end:
-            # The last one first, and each of them even where the one before it raised.
+            # They run in reverse order, and each of them even where an earlier one raised.
             end.callback(self.report.write, self._options.folder)
             end.callback(self._conclude)
             end.callback(self._stop)
@@ -66,12 +66,12 @@ class HealthyDrill:
         return self.report
 
     def _watch(self) -> tuple[Outcome, str]:
-        """Look at alerts and incidents each second, diagnose again and again; end at the first thing found."""
+        """Look at alerts and incidents each second, diagnose again and again; end with the first finding."""
         self._incident.remember()
         watch, looks = Stopwatch(), 0
         next_diagnosis = 0.0
         deadline = Deadline(self._seconds)
-        # Once more after the time: what began within it may show a moment later.
+        # One more look after the end: trouble that began before it may show a moment later.
         while True:
             last = deadline.expired
             found = self._seen(watch)
