@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.integrity import projected
 from lakeproof.lake.query.spark import is_up
 from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.lock import Holder
 from lakeproof.processes.parts import parts_of, usual_parts
 from lakeproof.processes.runtime import Runtime
-from lakeproof.shop.claims import looking
+from lakeproof.proof.claims import looking
+from lakeproof.proof.tables import projected
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack

@@ -1,18 +1,9 @@
 """What a check gives: a claim that held, did not hold, or could not be looked at, with counted evidence."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from lakeproof.probes.reading import Reading
-
-
-class Outcome(StrEnum):
-    """Three values: "could not look" is never success."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
+from lakeproof.proof.outcome import Outcome as Outcome
 
 
 @dataclass(frozen=True)
@@ -29,12 +20,3 @@ class Verdict:
     numbers: dict[str, float] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """failed before unknown before passed; of no outcome at all nothing is known."""
-    found = set(outcomes)
-    for outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-        if outcome in found:
-            return outcome
-    return Outcome.PASSED if found else Outcome.UNKNOWN

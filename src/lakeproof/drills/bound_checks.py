@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
-from lakeproof.checks.verdict import Outcome, Verdict, worst
+from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.errors import DeadlineExpired, LakeproofError
 from lakeproof.probes.reading import Reading
+from lakeproof.proof.outcome import worst
 from lakeproof.scenarios.catalog import Catalog, check_step
 
 LOOK_SECONDS = 1.0

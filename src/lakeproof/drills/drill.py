@@ -9,7 +9,7 @@ out again.
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from lakeproof.checks.verdict import Outcome, worst
+from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding
@@ -28,6 +28,7 @@ from lakeproof.drills.world import World
 from lakeproof.errors import LakeproofError
 from lakeproof.faults import records
 from lakeproof.processes.mark import marking
+from lakeproof.proof.outcome import worst
 
 LOOK_SECONDS = 1.0
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lakeproof.checks.verdict import Outcome, worst
+from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
+from lakeproof.proof.outcome import worst
 
 ALL = "all"
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lakeproof.customers import shoppers
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.client import DeskClient
@@ -16,7 +17,6 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.events import Event
 from lakeproof.processes.parts import parts_of
 from lakeproof.scenarios.catalog import Catalog
-from lakeproof.shop import shoppers
 from lakeproof.stack.closure import closure
 from lakeproof.stack.stack import Stack
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.verdict import Outcome, worst
+from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.bound_checks import BoundCheck, await_calm, take_known_baselines, verify
@@ -23,6 +23,7 @@ from lakeproof.drills.world import World
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.probes.reading import Reading, Value
+from lakeproof.proof.outcome import worst
 from lakeproof.stack.stack import Stack
 
 # `detect` and `quiet` of the budgets are multiplied by this: production rules have longer windows.

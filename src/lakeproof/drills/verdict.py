@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from lakeproof.checks.verdict import Outcome, worst
+from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.report import DrillReport
+from lakeproof.proof.outcome import worst
 from lakeproof.scenarios.truth import Truth
 
 
