@@ -1,4 +1,4 @@
-"""The alerts of the scenario do not fire, nor did they in the quiet time. Read in Prometheus: no silence counts there."""
+"""The alerts do not fire now and did not in the quiet time; read in Prometheus, where a silence does not count."""
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
