@@ -347,14 +347,14 @@ def test_what_is_not_part_of_the_stack_is_neither_asked_nor_missed() -> None:
 def test_a_look_without_an_answer_is_unknown_neither_healthy_nor_a_cause() -> None:
     found = look({"trino-ready": NO_ANSWER})
     assert found.findings == ()
-    assert [seen.probe for seen in found.unknown] == ["trino-ready"]
+    assert [seen.reading.probe for seen in found.unknown] == ["trino-ready"]
     assert not found.healthy
 
 
 def test_what_would_rule_a_cause_out_and_could_not_be_looked_at_speaks_against_it() -> None:
     found = look({"task-state": "FAILED", "missing-privileges": NO_ANSWER})
     assert [finding.cause.id for finding in found.findings] == ["failed_task"]
-    assert "missing-privileges" in {seen.probe for seen in found.findings[0].evidence_against}
+    assert "missing-privileges" in {seen.reading.probe for seen in found.findings[0].evidence_against}
 
 
 def test_a_connector_that_has_not_made_its_slot_yet_is_no_incident() -> None:
@@ -394,7 +394,7 @@ def test_without_the_second_capture_nothing_is_asked_about_it() -> None:
 
 def test_a_lake_that_stands_still_is_not_called_healthy() -> None:
     found = look({"publish-age": 90.0})
-    assert [seen.probe for seen in found.unknown] == ["publish-age"]
+    assert [seen.reading.probe for seen in found.unknown] == ["publish-age"]
     assert not found.healthy
 
 
@@ -402,12 +402,12 @@ def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:
     found = look({"topic-silence": 60.0})
     assert not found.healthy
     assert found.findings == ()
-    assert [seen.probe for seen in found.unknown] == ["topic-silence"]
+    assert [seen.reading.probe for seen in found.unknown] == ["topic-silence"]
 
 
 def test_supporting_evidence_that_is_not_there_speaks_against() -> None:
     found = look({"connector-state": "PAUSED", "task-state": "PAUSED"})
-    assert [seen.probe for seen in found.findings[0].evidence_against] == ["topic-silence", "source-lag"]
+    assert [seen.reading.probe for seen in found.findings[0].evidence_against] == ["topic-silence", "source-lag"]
 
 
 def test_evidence_names_its_source_query_value_and_what_is_expected() -> None:

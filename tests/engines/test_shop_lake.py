@@ -289,7 +289,7 @@ def await_diagnosis(stack: Stack, wanted: list[str]) -> Diagnosis:
 
     def look() -> Diagnosis | None:
         found = examine(stack, scenario_folders()).diagnosis
-        last[:] = [*(finding.cause.id for finding in found.findings), *(seen.probe for seen in found.unknown)]
+        last[:] = [*(finding.cause.id for finding in found.findings), *(seen.reading.probe for seen in found.unknown)]
         return found if last == wanted else None
 
     return Deadline(90).wait_for(f"diagnosis: {wanted or 'healthy'}", look, seen=lambda: " ".join(last))

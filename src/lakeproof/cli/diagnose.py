@@ -68,5 +68,6 @@ def _arguments(given: dict[str, object]) -> str:
 
 
 def _line(seen: "Seen") -> str:
-    value = seen.error if seen.error is not None else f"{seen.value} {seen.unit}".strip()
-    return f"{seen.probe}: {value} (healthy: {seen.expected}; {seen.source}: {seen.query})"
+    read = seen.reading
+    value = f"{read.value} {read.unit}".strip() if read.answered else read.error
+    return f"{read.probe}: {value} (healthy: {seen.expected}; {read.source}: {read.query})"

@@ -5,48 +5,37 @@ A diagnosis never sees the fault, the truth, the journal or an alert's labels, s
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from lakeproof.diagnosis.cause import Cause, Evidence
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
-from lakeproof.probes.reading import Value
+from lakeproof.probes.reading import Reading
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One piece of evidence as it was read. Where its probe had no answer, `value` is None and `error` says why.
+    """One piece of evidence as it was read. `condition`: what the cause asks of it. `expected`: what health shows."""
 
-    `condition` is what the cause asks of the value, `expected` what a healthy stack shows.
-    """
-
-    probe: str
-    source: str
-    query: str
-    value: Value
-    unit: str
+    reading: Reading
     condition: str
     expected: str
-    at: datetime
-    error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The shape of an evidence in the contracts, plus probe, condition and unit."""
+        reading = self.reading
         data: dict[str, Any] = {
-            "source": self.source,
-            "query": self.query,
-            "value": self.value,
+            "source": reading.source,
+            "query": reading.query,
+            "value": reading.value,
             "expected": self.expected,
-            "at": self.at.isoformat(),
-            "probe": self.probe,
+            "at": reading.at.isoformat(),
+            "probe": reading.probe,
             "condition": self.condition,
-            "unit": self.unit,
+            "unit": reading.unit,
         }
-        if self.error is not None:
-            data["error"] = self.error
-        return data
+        return data if reading.answered else data | {"error": reading.error}
 
 
 @dataclass(frozen=True)
@@ -183,15 +172,4 @@ def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
 
 
 def _seen(observation: Observation, condition: Condition) -> Seen:
-    reading = observation.second
-    return Seen(
-        reading.probe,
-        reading.source,
-        reading.query,
-        reading.value,
-        reading.unit,
-        str(condition),
-        str(observation.probe.healthy or condition),
-        reading.at,
-        reading.error,
-    )
+    return Seen(observation.second, str(condition), str(observation.probe.healthy or condition))

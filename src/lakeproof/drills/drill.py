@@ -142,7 +142,7 @@ class Drill:
                 self.report.incident, "diagnosis", "diagnosis", self._diagnosis.as_json(), readings
             )
         if not self._diagnosis.findings:
-            unknown = ", ".join(seen.probe for seen in self._diagnosis.unknown) or "nothing out of range"
+            unknown = ", ".join(seen.reading.probe for seen in self._diagnosis.unknown) or "nothing out of range"
             return Outcome.FAILED, f"no cause fits ({unknown})"
         believed = self._believed()
         self.report.root_cause = "+".join(finding.cause.id for finding in believed)

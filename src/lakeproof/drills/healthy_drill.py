@@ -104,7 +104,7 @@ class HealthyDrill:
         self.journal.write(Phase.DETECT, "a diagnosis found something", diagnosis=found.as_json())
         self.report.root_cause = "+".join(finding.cause.id for finding in found.findings) or None
         self.report.evidence = [seen.as_json() for finding in found.findings for seen in finding.evidence_for]
-        unknown = [f"{seen.probe} is {seen.error or seen.value}" for seen in found.unknown]
+        unknown = [f"{seen.reading.probe} is {seen.reading.error or seen.reading.value}" for seen in found.unknown]
         return "diagnosed " + ", ".join([*(finding.cause.id for finding in found.findings), *unknown])
 
     def _review(self) -> tuple[Outcome, str]:
