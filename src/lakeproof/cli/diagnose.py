@@ -22,8 +22,8 @@ def diagnose(
 
     Every component is asked, and every probe twice, a few seconds apart; it takes three seconds, at most ten where
     something does not answer. Neither Prometheus nor Alertmanager is needed. Exit 0 where the stack is healthy or a
-    cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits, or where
-    there was nothing to ask.
+    cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits, where
+    there was nothing to ask, or where nobody could tell which components belong to the stack.
     """
     from lakeproof.diagnosis.examination import examine
     from lakeproof.scenarios.folder import scenario_folders
@@ -42,7 +42,7 @@ def diagnose(
         if seen.in_doubt:
             stdout.print(f"could not tell what is part of this stack: {seen.in_doubt}", markup=False)
             stdout.print("asked instead: what `lakeproof up` starts", markup=False)
-    if found.unknown and not found.findings:
+    if (found.unknown or seen.in_doubt) and not found.findings:
         raise typer.Exit(3)
 
 
