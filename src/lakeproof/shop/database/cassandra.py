@@ -114,6 +114,17 @@ class Ring:
         assert not statement.conditional
         await self._repeat(statement, values, self._write_seconds, deadline)
 
+    async def write_once(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> Row | None:
+        """An INSERT … IF NOT EXISTS: None where it wrote the row, else the row that is there already.
+
+        That row has all of its table's columns: the key first, the others in the order of their names. The call is
+        repeated where its answer is lost, so the row that is there may be one that this very call wrote.
+        Raises: as `write`.
+        """
+        assert statement.conditional
+        ((written, *there),) = await self._repeat(statement, values, self._write_seconds, deadline)
+        return None if written else tuple(there)
+
     async def write_all(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> None:
         """Writes without conditions in one call, which may be done in part: to repeat it changes nothing.
 
@@ -131,15 +142,17 @@ class Ring:
     async def _repeat(
         self, statement: Statement, values: Sequence[object], seconds: float, deadline: Deadline
     ) -> list[Row]:
-        """Send it, again where a node went away with it: at most ATTEMPTS times, within the deadline."""
+        """Send what may be sent twice; again where a node went away with it: at most ATTEMPTS times in its time."""
+        bound = self._bind(statement, values)
+        bound.is_idempotent = True
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self._send(self._bind(statement, values), seconds, deadline)
+                return await self._send(bound, seconds, deadline)
             except WriteUnclear:
                 if deadline.left < TOO_LATE_SECONDS:
                     raise
             await asyncio.sleep(min(REPEAT_PAUSE_SECONDS, deadline.left))
-        return await self._send(self._bind(statement, values), seconds, deadline)
+        return await self._send(bound, seconds, deadline)
 
     async def decide(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> bool:
         """One conditional batch on one partition: True where its conditions held and all of it was written.
@@ -160,7 +173,6 @@ class Ring:
             raise DatabaseDown(self.problem)
         bound = self._prepared[statement].bind(values)
         bound.consistency_level = ConsistencyLevel.SERIAL if statement.serial else ConsistencyLevel.QUORUM
-        bound.is_idempotent = not statement.conditional
         return bound
 
     async def _send(

@@ -64,6 +64,9 @@ _EVENTS = {
 Why = Literal["not_found", "key_reused", "not_allowed", "out_of_stock", "reservation_expired", "expired_before_held"]
 
 
+KEY_REUSED = "the key was used for another request, which counts: send this request under a key of its own"
+
+
 class InventoryRefused(SaidNo):
     """The shop's own rules say no. `sku`: the one that it is about, if any."""
 

@@ -1,14 +1,17 @@
 """One writer for each SKU: changes that wait together go into one conditional batch, so a hot SKU is quick.
 
-Correct also beside another instance: the batch holds `IF version = …` for the SKU's totals and `IF state = …` for
-each line, so it is written whole on exactly the state that it was decided on, or not at all. Without a read before:
-totals are remembered from the last batch, and a new line is assumed not to exist; where that was wrong, the batch is
-lost and decided anew on what a SERIAL read says. "No" is never said from memory.
+The writer is correct also beside another instance. Its batch has the condition `IF version = …` for the SKU's totals
+and `IF state = … AND digest = …` for each line, so the batch is written whole on exactly the state that it was
+decided on, or not at all. The writer does not read before it writes: it remembers the totals of its last batch,
+assumes that a new line does not exist yet, and that a line to be ended is the one that this request holds. Where it
+assumed wrongly, the batch is refused, and the changes are decided anew on what a SERIAL read says. "No" is never said
+from memory.
 
-A batch that was not answered may have been written, or may yet be: its coordinator could still be at it. So all is
-read again at SERIAL, and each line tells by its `op` whether that batch wrote it. Where it did not, the version has
-not moved or somebody else moved it. Not moved: the same changes come to the same decisions, and another batch with
-them moves it. Either way the first one can no longer be written.
+A batch that was not answered may have been written, or may yet be: its coordinator could still be working on it. So
+lines and totals are read again at SERIAL, and each line's `op` names the batch that wrote it. Where that is not the
+unanswered batch, either the version has not moved, or somebody else moved it. If it has not moved, the same changes
+come to the same decisions, and the next batch with them moves it. Either way the first batch can no longer be
+written.
 """
 
 import asyncio
@@ -266,15 +269,15 @@ class SkuWriter:
         self, change: Change, before: Line | None, after: Line | None, totals: Totals, op: UUID, now: datetime
     ) -> list[tuple[Statement, Sequence[object]]]:
         """What one change writes beside the totals: its line, when it is due, its event."""
-        state_before = before.state.value if before is not None else None
+        as_it_was = (before.state.value, before.digest) if before is not None else (None, None)
         rows: list[tuple[Statement, Sequence[object]]] = []
         if after is None:
-            rows.append((statements.DELETE_LINE, (self.sku, change.id, state_before)))
+            rows.append((statements.DELETE_LINE, (self.sku, change.id, *as_it_was)))
         else:
             columns = (after.state.value, after.quantity, after.digest, after.expires_at, after.created_at, op)
             kind = "receipt" if after.state is State.RECEIVED else "line"
             statement = statements.SET_LINE if after.state is State.HELD else statements.END_LINE
-            rows.append((statement, (*columns, self.sku, kind, change.id, state_before)))
+            rows.append((statement, (*columns, self.sku, kind, change.id, *as_it_was)))
             if after.state is State.HELD and after.expires_at is not None:
                 rows.append((statements.ADD_DUE, (op, self.sku, milliseconds(after.expires_at), change.id)))
         text = payload(change, after, totals, now)

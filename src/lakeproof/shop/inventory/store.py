@@ -1,9 +1,11 @@
 """Reservations over one or more SKUs. What is true stands in each SKU's partition; here it is put together.
 
-A reservation's id is made of its caller's key, so a retry finds it without a look-up. Before any stock is held, the
-reservation (with its TTL) is written, and then the request (for retries): so a held line had both, whatever a crash
-cut off, and one whose reservation is gone has expired. A reservation of several SKUs is held line by line and taken
-back where one cannot be had; what a crash leaves half-way is taken back or completed by a retry, or expires.
+A reservation's id is made from its caller's key, so a retry finds the reservation without a look-up. Before any stock
+is held, the request is written (for retries; only the first request under a key), and then the reservation (with its
+TTL). So a held line had both, wherever a crash cut the call off, and a held line whose reservation is gone has
+expired. A retry of a call that was cut off between the two writes the reservation. A reservation of several SKUs is
+held line by line, and given back where one line cannot be had; what a crash leaves half-way is given back or
+completed by a retry, or it expires.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from lakeproof.shop.inventory.asked import Asked, AskedStore, digest_of
 from lakeproof.shop.inventory.clock import Clock, utc_now
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import (
+    KEY_REUSED,
     KEYS,
     Change,
     Decision,
@@ -65,7 +68,7 @@ class InventoryStore:
             change = Change(Op.RECEIVE, id_, quantity, digest, self._clock(), trace_id=trace_id.get())
             decision = await self.submit(sku, change, deadline)
         if decision.refused:
-            raise InventoryRefused("key_reused", f"the key {key} was used for another request", sku)
+            raise InventoryRefused("key_reused", KEY_REUSED, sku)
         return stock_of(sku, decision.totals), decision.replayed
 
     async def stock(self, sku: str, deadline: Deadline) -> Stock | None:
