@@ -14,7 +14,7 @@ from uuid import UUID
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.proof.claims.facts import AttachmentFact, Store
-from lakeproof.services.database.rows import READ_SECONDS, rows_of
+from lakeproof.services.database.rows import rows_of
 from lakeproof.shop.support.archive import Archive, NotInArchive
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
 from lakeproof.shop.support.models import Place
@@ -24,6 +24,7 @@ from lakeproof.stack.stack import Stack
 NEWEST, OTHERS = 50, 450  # files
 BYTES_AT_MOST = 512 * 1024 * 1024
 SECONDS_AT_MOST = 20.0
+ARCHIVE_SECONDS = 10.0  # one answer of the archive
 TOLD_EVERY_SECONDS = 2.0
 # Not a store's name: where a file cannot be read, all else of the support service still can.
 WHERE = "attachments"
@@ -87,7 +88,7 @@ class _Bytes:
     def _archived(self) -> Archive:
         if Store.LABELS not in self._there:
             raise CouldNotLook("some are in the archive, and the object store is no part of this stack", where=WHERE)
-        self._archive = self._archive or Archive(s3_client(self._stack, timeout_seconds=READ_SECONDS))
+        self._archive = self._archive or Archive(s3_client(self._stack, timeout_seconds=ARCHIVE_SECONDS))
         return self._archive
 
 
