@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 64
 QUEUE_LIMIT = 1000
-ANSWER_SECONDS = 0.3  # from a change's own end to the writer's word on it
+ANSWER_SECONDS = 0.3  # so long after a change's own deadline the writer has said what became of it
 PAUSE_SECONDS = 0.02
 PAUSE_LONGEST_SECONDS = 0.4
 
@@ -54,13 +54,13 @@ class Waiting:
 
     @property
     def given_up(self) -> bool:
-        """True where its caller is gone, or its time is over."""
+        """True where its caller does not wait any more, or its time is over."""
         return self.done.done() or self.deadline.expired
 
 
 @dataclass
 class Round:
-    """What is known of one batch's changes while it is tried: lines by id, and the batches that were not answered."""
+    """What is known of a batch's changes while they are tried: lines by id, and the tries that were not answered."""
 
     waiting: dict[UUID, Waiting]
     totals: Totals | None
@@ -70,8 +70,9 @@ class Round:
 
 
 class SkuWriter:
-    """The changes of one SKU, in the order in which they came. `wrote` is told the events of each batch that is known
-    to be written, as rows (number, id, payload).
+    """Makes the changes of one SKU, in the order in which they came.
+
+    wrote: called with the events of each batch that is known to be written, as rows (number, id, payload).
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class SkuWriter:
         self._task: asyncio.Task[None] | None = None
 
     async def submit(self, change: Change, deadline: Deadline) -> Decision:
-        """What the change came to. Raises: TooBusy, DatabaseDown, DatabaseRefused (not done), CommitUnclear."""
+        """What the change came to. Raises: TooBusy, DatabaseDown, DatabaseRefused (not made), CommitUnclear."""
         if len(self._queue) >= QUEUE_LIMIT:
             raise TooBusy(f"{len(self._queue)} changes of {self.sku} wait already")
         waiting = Waiting(change, deadline, asyncio.get_running_loop().create_future())
@@ -112,7 +113,7 @@ class SkuWriter:
             batch = self._take()
             try:
                 await self._settle(batch)
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the next batch goes on
+            except Exception as error:  # noqa: BLE001 - the callers must be told, and the next batch goes on
                 self._totals = None
                 logger.error("a writer failed", extra={"sku": self.sku, "reason": f"{type(error).__name__}: {error}"})
                 self._fail(batch, CommitUnclear(f"an error of the service: {type(error).__name__}"))
@@ -159,7 +160,7 @@ class SkuWriter:
                 pause = min(2 * pause, PAUSE_LONGEST_SECONDS)
 
     def _let_go(self, round_: Round, reason: str) -> None:
-        """Answer those whose time is over: after a batch that was not answered, what became of them is unclear."""
+        """Answer changes whose time is over; after a try that was not answered, what became of them is unclear."""
         late = {id_: each for id_, each in round_.waiting.items() if each.given_up}
         for id_ in late:
             del round_.waiting[id_]
@@ -186,7 +187,7 @@ class SkuWriter:
             waiting.done.set_result(decision)
 
     async def _read(self, round_: Round) -> None:
-        """Lines, then totals, as decided by now; what an unanswered batch did write is answered."""
+        """Read lines, then totals, as decided by now. Changes that an unanswered try did write are answered."""
         deadline = _longest(round_.waiting.values())
         round_.lines = await read_lines(self._ring, self.sku, list(round_.waiting), deadline)
         totals = await self._ring.read(statements.TOTALS, (self.sku,), deadline)
@@ -198,7 +199,7 @@ class SkuWriter:
                 self._answer(round_, id_, Decision(line, round_.totals))
 
     async def _write(self, round_: Round) -> bool:
-        """Decide, write, answer. False where somebody else was first. Raises: WriteUnclear, DatabaseDown."""
+        """Decide, write, answer. False where another instance was first. Raises: WriteUnclear, DatabaseDown."""
         assert round_.totals is not None
         if not round_.waiting:
             self._totals = round_.totals
@@ -303,7 +304,7 @@ def milliseconds(at: datetime) -> int:
 
 
 def _assumed(change: Change) -> Line | None:
-    """The line as it most likely is: the batch's own conditions say whether that was right."""
+    """The line as it most likely is. The batch's conditions find out where that is wrong."""
     if change.op in _NEW:
         return None
     state = State.SOLD if change.op is Op.UNSELL else State.HELD
