@@ -204,7 +204,7 @@ def _end(change: Change, line: Line | None, totals: Totals) -> Decision:
         freed = replace(totals, reserved=totals.reserved - line.quantity, active=totals.active - 1)
         return Decision(replace(line, state=after), freed)
     if line.state is State.EXPIRED and change.op is Op.RELEASE:
-        # An expired line holds nothing. But who gave the goods back must not be sold them by a confirm that comes late.
+        # An expired line holds nothing. But who gave the goods back must not buy them by a confirm that comes late.
         return Decision(replace(line, state=after), totals)
     if line.state is State.SOLD and change.op is Op.RELEASE:
         return Decision(line, totals, refused="not_allowed")
