@@ -96,8 +96,8 @@ def test_what_killed_customers_told_is_settled_by_what_is_there(stack: Stack, ca
 
 
 PAYMENT = """
-INSERT INTO payments (order_id, customer_id, card_fingerprint, status, amount, authorized, captured, refunded, version,
-                      created_at, updated_at)
+INSERT INTO payments (order_id, customer_id, card_fingerprint, status, amount, authorized, captured, refunded,
+                      version, created_at, updated_at)
 VALUES (77, 7, 'f', 'authorized', 12.30, 12.30, 0, 0, 1, now(), now()) RETURNING id
 """
 NOTHING_AUTHORIZED = "shop: nothing stays authorized for a checkout that failed"
