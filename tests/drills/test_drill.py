@@ -178,7 +178,7 @@ def test_a_fault_that_a_killed_drill_left_is_removed_first(toy: Any, lamp: Any, 
 def test_what_is_left_behind_fails_the_review(toy: Any, lamp: Any, tmp_path: Path) -> None:
     drill = toy.drill(lamp, tmp_path)
     drill.options = type(drill.options)(1, tmp_path / "report", "run-1", (Step("look_away"), Step("uncover_lamp")))
-    object.__setattr__(drill.world.catalog.mitigations["look_away"], "undo", None)
+    object.__setattr__(drill.world.catalog.wrong_steps["look_away"], "undo", None)
     report = drill.run()
     assert report.residue == ["things: blindfold"]
     assert report.verdict == "failed"

@@ -14,8 +14,9 @@ from lakeproof.drills.drill import Drill
 from lakeproof.drills.judging import against_truth
 from lakeproof.drills.mending import mend
 from lakeproof.drills.plan import make_plan
-from lakeproof.drills.report import DrillReport, StepDone
+from lakeproof.drills.report import DrillReport
 from lakeproof.drills.stage import DrillOptions
+from lakeproof.drills.steps import StepDone
 from lakeproof.drills.verification import bind
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault
@@ -52,7 +53,7 @@ def both(toy: Any, lamp: Any, bell: Bell, home: Path) -> Drill:
     folder = home / "mute-bell"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}, "mitigations": ["ring_bell"]}
+    scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}}
     truth = toy.TRUTH | {"root_cause": "bell_muffled", "accepted_repairs": ["ring_bell"], "wrong_fixes": []}
     (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
     (folder / "truth.yaml").write_text(yaml.safe_dump(truth))

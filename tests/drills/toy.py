@@ -27,6 +27,7 @@ from lakeproof.scenarios.causes import Cause, Evidence, Step
 from lakeproof.scenarios.scenario import read_scenario
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 SCENARIO = {
     "id": "dark-lamp",
@@ -40,9 +41,8 @@ SCENARIO = {
     "fault": {"id": "covered_lamp", "args": {"cloth": "blue"}},
     "alerts": ["LampDark"],
     "evidence": ["lamp"],
-    "mitigations": ["uncover_lamp"],
     "checks": [{"id": "lamp_lit"}, {"id": "lamp_kept"}],
-    "budgets": {"detect": 0.5, "diagnose": 1, "mitigate": 1, "recover": 0.3, "verify": 1, "quiet": 0},
+    "budgets": {"detect": 0.5, "recover": 0.3, "verify": 1, "quiet": 0},
     "traffic": {"rate": 1, "seconds_before": 0, "orders": 2},
 }
 TRUTH = {
@@ -182,10 +182,8 @@ def catalog(lamp: Lamp, home: Path) -> Catalog:
         (),
         (Step("uncover_lamp"),),
     )
-    steps = (
-        Mitigation("uncover_lamp", "lift it", lambda stack, arguments: "lift", lamp.uncover),
-        Mitigation("look_away", "do", lambda stack, arguments: "turn", lamp.look_away, undo=lamp.look_back),
-    )
+    uncover = Mitigation("uncover_lamp", "lift it", lambda stack, arguments: "lift", lamp.uncover)
+    look_away = WrongStep("look_away", "do", lambda stack, arguments: "turn", lamp.look_away, undo=lamp.look_back)
     checks = (
         Check(
             "lamp_lit",
@@ -206,7 +204,8 @@ def catalog(lamp: Lamp, home: Path) -> Catalog:
         (cause,),
         {probe.id: probe for probe in probes},
         {"covered_lamp": Fault("covered_lamp", "cover it", lamp.cover, lamp.remove, Cloth)},
-        {step.id: step for step in steps},
+        {uncover.id: uncover},
+        {look_away.id: look_away},
         {check.id: check for check in checks},
     )
 

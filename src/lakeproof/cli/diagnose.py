@@ -1,10 +1,10 @@
-"""`lakeproof diagnose`: what is wrong with the live stack, from read-only questions alone."""
+"""`lakeproof diagnose`: look at the live stack and name root causes, with the evidence for and against each."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, stdout
+from lakeproof.cli.output import print_json
 
 if TYPE_CHECKING:
     from lakeproof.drills.diagnosis import Diagnosis, Seen
@@ -35,26 +35,24 @@ def diagnose(
     else:
         _print(found)
         if seen.absent:
-            stdout.print(f"not part of this stack, and not asked: {', '.join(sorted(seen.absent))}", markup=False)
+            print(f"not part of this stack, and not asked: {', '.join(sorted(seen.absent))}")
     if found.unknown and not found.findings:
         raise typer.Exit(3)
 
 
 def _print(found: "Diagnosis") -> None:
     if found.healthy:
-        stdout.print("healthy: nothing is out of range")
+        print("healthy: nothing is out of range")
     for finding in found.findings:
-        stdout.print(
-            f"{finding.cause.id} (scenario {finding.cause.scenario}): {finding.cause.says['en']}", markup=False
-        )
+        print(f"{finding.cause.id} (scenario {finding.cause.scenario}): {finding.cause.says['en']}")
         for seen in finding.evidence_for:
-            stdout.print(f"  for      {_line(seen)}", markup=False)
+            print(f"  for      {_line(seen)}")
         for seen in finding.evidence_against:
-            stdout.print(f"  against  {_line(seen)}, asked: {seen.condition}", markup=False)
+            print(f"  against  {_line(seen)}, asked: {seen.condition}")
         for step in finding.cause.repairs:
-            stdout.print(f"  repair   {step.id} {_arguments(step.arguments)}".rstrip(), markup=False)
+            print(f"  repair   {step.id} {_arguments(step.arguments)}".rstrip())
     for seen in found.unknown:
-        stdout.print(f"fits no cause: {_line(seen)}", markup=False)
+        print(f"fits no cause: {_line(seen)}")
 
 
 def _arguments(given: dict[str, object]) -> str:

@@ -159,7 +159,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, ...]":
-    """The steps of a wrong fix of the scenario, or of a mitigation by itself. Raises: InvalidInput."""
+    """The steps of a wrong fix of the scenario; or one mitigation or wrong step alone. Raises: InvalidInput."""
     from lakeproof.scenarios.catalog import check_step
     from lakeproof.scenarios.causes import Step
 
@@ -168,15 +168,15 @@ def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, .
     wrong = truth.wrong_fix(identifier)
     if wrong is not None:
         return wrong.steps
-    if identifier not in catalog.mitigations:
+    if identifier not in catalog.steps:
         known = [each.id for each in truth.wrong_fixes]
         raise InvalidInput(
             f"no fix {fix!r}",
             where="--fix",
-            next_action=f"a wrong fix ({', '.join(known)}) or a mitigation ({', '.join(catalog.mitigations)})",
+            next_action=f"a wrong fix ({', '.join(known)}) or one step ({', '.join(catalog.steps)})",
         )
     step = Step(identifier)
-    check_step("mitigation", catalog.mitigations, step, "--fix")
+    check_step("step", catalog.steps, step, "--fix")
     return (step,)
 
 

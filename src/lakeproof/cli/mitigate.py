@@ -109,5 +109,6 @@ def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step"
 
     identifier = name.replace("-", "_")
     if identifier not in known:
+        # A wrong fix of a scenario's truth is none: only `lakeproof drill --fix` runs those.
         raise unknown_name("mitigation", name, known, where="--action")
     return Step(identifier, tuple(sorted(parse_pairs(given).items())))

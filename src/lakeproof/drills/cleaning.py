@@ -55,9 +55,9 @@ def undo_steps(world: World, steps: Sequence[Step], journal: Journal) -> None:
 
 
 def _undo(world: World, step: Step, journal: Journal) -> None:
-    mitigation = world.catalog.mitigations[step.id]
-    if mitigation.undo is not None:
-        mitigation.undo(world.stack, parse_arguments(mitigation.arguments, step.arguments, step.id))
+    wrong = world.catalog.wrong_steps.get(step.id)
+    if wrong is not None and wrong.undo is not None:
+        wrong.undo(world.stack, parse_arguments(wrong.arguments, step.arguments, step.id))
         journal.write(END, f"undone: {step.id}")
 
 
@@ -100,7 +100,7 @@ def residue(
         wrong = {name: int(each.verdict.numbers.get(name, 0)) for name in WRONG if each.verdict.numbers.get(name)}
         if wrong:
             counts = ", ".join(f"{count} {name}" for name, count in wrong.items())
-            left.append(f"data: {counts}; the stack must be made anew (lakeproof down, then remove its state folder)")
+            left.append(f"data: {counts}; the stack must be made anew (lakeproof reset)")
     for name, now in look_inventory(world).items():
         old = before.get(name)
         if not now.answered or old is None or not old.answered:

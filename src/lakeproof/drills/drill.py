@@ -21,9 +21,10 @@ from lakeproof.drills.new_incident import NewIncident
 from lakeproof.drills.phase_runner import PhaseRunner
 from lakeproof.drills.phases import Phase, Stopwatch
 from lakeproof.drills.plan import DrillPlan
-from lakeproof.drills.report import DrillReport, StepDone
+from lakeproof.drills.report import DrillReport
 from lakeproof.drills.shopping import stop_shoppers
 from lakeproof.drills.stage import DrillOptions, Stage
+from lakeproof.drills.steps import StepDone
 from lakeproof.drills.verification import bind, counted, verify
 from lakeproof.drills.world import World
 from lakeproof.errors import LakeproofError

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.report import StepDone
-from lakeproof.drills.steps import run_step
+from lakeproof.drills.steps import StepDone, run_step
 from lakeproof.drills.world import World
 from lakeproof.scenarios.causes import Step
 
@@ -33,7 +32,7 @@ def mend(
 def _run(world: World, steps: Sequence[Step], tell: Callable[[str], None], done: Callable[[StepDone], None]) -> str:
     """What failed, "" where nothing did."""
     for step in steps:
-        found = run_step(world.stack, world.catalog.mitigations, step, tell)
+        found = run_step(world.stack, world.catalog.steps, step, tell)
         done(found)
         if found.outcome is not Outcome.PASSED:
             return f"{step.id}: {found.text}"

@@ -6,8 +6,7 @@ from typing import Any, Protocol
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.diagnosis import Finding
-from lakeproof.drills.report import StepDone
-from lakeproof.drills.steps import run_step
+from lakeproof.drills.steps import StepDone, run_step
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.captures import CAPTURES, Capture

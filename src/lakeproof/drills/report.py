@@ -8,6 +8,7 @@ from typing import Any
 
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.phases import PhaseRecord
+from lakeproof.drills.steps import StepDone
 from lakeproof.drills.verification import Judged
 from lakeproof.errors import TerminalError
 from lakeproof.probes.reading import Value
@@ -26,16 +27,6 @@ class AlertTimes:
     name: str
     fired_after_seconds: float | None
     cleared_after_seconds: float | None
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """One mitigation as it was run."""
-
-    action: str
-    seconds: float
-    outcome: Outcome
-    text: str
 
 
 @dataclass

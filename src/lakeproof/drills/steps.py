@@ -1,15 +1,25 @@
 """One step of repair, run and timed. A step that breaks is an outcome, not an error."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.phases import Stopwatch
-from lakeproof.drills.report import StepDone
 from lakeproof.errors import LakeproofError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.scenarios.causes import Step
 from lakeproof.stack.stack import Stack
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One step as it was run."""
+
+    action: str
+    seconds: float
+    outcome: Outcome
+    text: str
 
 
 def run_step(

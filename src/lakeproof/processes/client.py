@@ -16,10 +16,10 @@ from lakeproof.processes import lock, ports, procfs, sweep
 from lakeproof.processes.codebase import Codebase, codebase
 from lakeproof.processes.environment import HANDED_ON, RUN_ID, settings_environment
 from lakeproof.processes.events import Event
-from lakeproof.processes.process import send
 from lakeproof.processes.protocol import HEARTBEAT_SECONDS, SIGNALS, encode, error_from_json
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.runtime import Runtime
+from lakeproof.processes.signalling import send
 from lakeproof.processes.timeline import Step
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
@@ -32,6 +32,8 @@ END_SECONDS = 20.0
 START_SECONDS = 30.0
 LISTEN_SECONDS = 15.0
 DOWN_SECONDS = 180.0
+# In the state folder while a reset deletes what is in it (reset.py).
+DELETING = "deleting"
 # To start a daemon is one at a time: behind one who waits for a `down`, and then starts.
 TURN_SECONDS = DOWN_SECONDS + 2 * START_SECONDS
 
@@ -100,11 +102,21 @@ class SupervisorClient:
         order = closure(wanted, self.components)
         with lock.starting(self.stack, TURN_SECONDS):
             if not self._join_running(on_event):
+                self._require_no_reset()
                 self._sweep_after_death(on_event)
                 ports.check_free([self.components[name] for name in order], self.stack, supervisor=True)
                 self._start_daemon()
         started: list[str] = self._ask({"do": "up", "names": wanted}, on_event)
         return started
+
+    def _require_no_reset(self) -> None:
+        """Raises: InvalidInput where a reset was cut off: part of the data is gone."""
+        if (self.stack.state_dir / DELETING).exists():
+            raise InvalidInput(
+                "a reset was cut off half-way",
+                where=f"stack {self.stack.name}",
+                next_action="lakeproof reset, then up",
+            )
 
     def _lasting(self, order: Sequence[str]) -> list[str]:
         """Members that outlived a `down`, of what is started now."""

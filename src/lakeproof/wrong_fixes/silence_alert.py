@@ -7,8 +7,8 @@ import httpx
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
-from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 AUTHOR = "lakeproof"
 ASK_SECONDS = 5.0
@@ -62,4 +62,4 @@ def _ask(stack: Stack, method: str, path: str, body: dict[str, Any] | None = Non
         raise TerminalError(f"{method}: {error}", where=url, next_action="is Alertmanager up?") from error
 
 
-MITIGATION = Mitigation("silence_alert", "silence an alert (mends nothing)", typed, run, SilenceAlert, undo)
+WRONG_STEP = WrongStep("silence_alert", "silence an alert (mends nothing)", typed, run, SilenceAlert, undo)

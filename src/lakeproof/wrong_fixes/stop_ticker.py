@@ -1,10 +1,10 @@
 """A wrong fix: stop the ticker that feeds the lag metric. No metric, no alert; and no rows either."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 class StopTicker(Arguments):
@@ -29,6 +29,6 @@ def undo(stack: Stack, arguments: StopTicker) -> None:
     SupervisorClient(stack).start(arguments.component)
 
 
-MITIGATION = Mitigation(
+WRONG_STEP = WrongStep(
     "stop_ticker", "stop the ticker behind the lag metric (mends nothing)", typed, run, StopTicker, undo
 )

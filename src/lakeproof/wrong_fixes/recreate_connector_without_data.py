@@ -7,9 +7,9 @@ from lakeproof.errors import TerminalError
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.registration import register
-from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.kafka import admin
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 SERVER_ID_STEP = 1000
 HISTORY = "schema.history.internal.kafka.topic"
@@ -63,7 +63,7 @@ def undo(stack: Stack, arguments: RecreateConnectorWithoutData) -> None:
             raise TerminalError(f"not deleted: {error}", where=topic) from error
 
 
-MITIGATION = Mitigation(
+WRONG_STEP = WrongStep(
     "recreate_connector_without_data",
     "a new connector that starts without the old data (loses data)",
     typed,

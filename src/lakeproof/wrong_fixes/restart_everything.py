@@ -1,10 +1,10 @@
 """A wrong fix: restart every component. Shoppers are turned away, and a pause is kept through it all."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.processes.ours import our_processes
 from lakeproof.processes.states import State
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
@@ -22,4 +22,4 @@ def run(stack: Stack, arguments: Arguments) -> str:
     return f"restarted {len(names)} components"
 
 
-MITIGATION = Mitigation("restart_everything", "restart every component (mends nothing)", typed, run)
+WRONG_STEP = WrongStep("restart_everything", "restart every component (mends nothing)", typed, run)

@@ -4,10 +4,10 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
-from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.kafka import admin
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC as TOPIC
+from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 END = -1
 ASK_SECONDS = 10.0
@@ -40,6 +40,4 @@ def run(stack: Stack, arguments: EmptyTopic) -> str:
     return f"{arguments.topic} now begins at offset {low}"
 
 
-MITIGATION = Mitigation(
-    "empty_topic", "delete every record of the capture topic (loses data)", typed, run, EmptyTopic
-)
+WRONG_STEP = WrongStep("empty_topic", "delete every record of the capture topic (loses data)", typed, run, EmptyTopic)
