@@ -58,7 +58,7 @@ class Stage:
     @property
     def factor(self) -> int:
         """What the stack's timing makes of `detect` and `quiet`."""
-        return TIMING_FACTOR[self.world.pace]
+        return TIMING_FACTOR[self.world.timing]
 
     def tell(self, phase: Phase) -> Callable[[str], None]:
         """A teller for lines of that phase."""

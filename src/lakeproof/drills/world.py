@@ -90,7 +90,7 @@ class World:
 
     bring_up: start what is missing of these components; gives what it started.
     observe: two readings of each probe. look: one. firing: does the alert fire (may raise CouldNotLook).
-    absent: components that are not part of the stack. timing: in which its alerts go; None: in the stack's own.
+    absent: components that are not part of the stack. timing: in which its alerts go during the drill.
     """
 
     stack: Stack
@@ -102,9 +102,4 @@ class World:
     look: Callable[[Iterable[Probe]], Mapping[str, Reading]]
     firing: Callable[[str], bool]
     absent: Callable[[], frozenset[str]] = frozenset
-    timing: Timing | None = None
-
-    @property
-    def pace(self) -> Timing:
-        """The timing of its alerts."""
-        return self.timing or self.stack.settings.timing
+    timing: Timing = "drill"

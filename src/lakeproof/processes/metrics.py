@@ -35,8 +35,8 @@ class ComponentMetrics(Collector):
         )
         watched = GaugeMetricFamily(
             "lakeproof_component_watched_since_seconds",
-            "Since when its trouble is an incident, UNIX time; +Inf while it is not wanted, or was not well once since "
-            "the command that started it",
+            "Since when its trouble is an incident, UNIX time; +Inf while it is not wanted, or was not well once "
+            "since the command that started it",
             labels=LABEL,
         )
         restarts = CounterMetricFamily(
@@ -47,7 +47,7 @@ class ComponentMetrics(Collector):
             "lakeproof_component_cpu_seconds", "Processor time of its process family", labels=LABEL
         )
         rows = self._rows()
-        # Told of every component: after a restart Prometheus goes on showing the last sample of a series that is gone.
+        # Told of every component: after a restart Prometheus shows the last sample of a series that is gone.
         since = {row.name: row.watched_since for row in rows}
         for name in self._names:
             watched.add_metric((name,), math.inf if since.get(name) is None else float(since[name] or 0))

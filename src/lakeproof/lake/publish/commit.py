@@ -68,12 +68,13 @@ class PublishedCommit:
         state = self.others.get(database)
         return None if state is None else state.beat_us
 
-    def moved_at(self, database: str) -> datetime | None:
-        """When that database's tables last moved; None where it is not published."""
-        if database == OLTP.name:
-            return self.oltp_at or self.at
-        state = self.others.get(database)
-        return None if state is None else state.at
+    def age_seconds(self, database: str, now: datetime | None = None) -> float | None:
+        """How old the newest heartbeat of that database in it is: its freshness, whenever it was published.
+
+        The heartbeat's time is by the source database's clock. None where it holds no heartbeat of it.
+        """
+        beat_us = self.beat_of(database)
+        return None if beat_us is None else max(0.0, (now or datetime.now(UTC)).timestamp() - beat_us / 1e6)
 
     def tables_of(self, database: str) -> Mapping[str, int]:
         """Table → snapshot id of that database; empty where it is not published."""

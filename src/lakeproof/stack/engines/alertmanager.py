@@ -10,6 +10,7 @@ import os
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.observability.drill_windows import timing_now
 from lakeproof.observability.receivers import read_receivers
 from lakeproof.observability.routing import SLACK_FILE, TOKEN_FILE, render_alertmanager, repaced
 from lakeproof.observability.timing import Timing
@@ -81,9 +82,9 @@ def put_back(stack: Stack, text: str) -> None:
 
 
 def prepare(stack: Stack) -> None:
-    """Before each start."""
+    """Before each start, at the pace of a drill that runs, else at the stack's own."""
     stack.data_dir("alertmanager").mkdir(parents=True, exist_ok=True)
-    write_config(stack, stack.settings.timing)
+    write_config(stack, timing_now(stack))
 
 
 def ready(stack: Stack, timeout: float) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.observability.drill_windows import timing_now
 from lakeproof.observability.rules import find_rules, render_rules
 from lakeproof.observability.scrape import render_prometheus
 from lakeproof.observability.timing import Timing, factor_of
@@ -35,8 +36,8 @@ def command(stack: Stack) -> Command:
             f"--web.listen-address={stack.settings.host}:{stack.port('prometheus')}",
             f"--web.external-url={stack.url('prometheus')}",
             "--web.enable-lifecycle",
-            # Three of the longest pauses between two scrapes. The usual five minutes would show, after a restart, what
-            # the components of the run before said last, as if it were true now.
+            # Three of the longest pauses between two scrapes. The usual five minutes would show, after a restart,
+            # what the components of the run before said last, as if it were true now.
             f"--query.lookback-delta={LOOKBACK}",
             # What fires is told again so often: an Alertmanager that lost it over a restart soon knows it again.
             "--rules.alert.resend-delay=10s",
@@ -65,9 +66,9 @@ def write_config(stack: Stack, timing: Timing) -> None:
 
 
 def prepare(stack: Stack) -> None:
-    """Before each start: write the configuration, in the timing of the settings."""
+    """Before each start: write the configuration, in the timing of a drill that runs, else in the stack's own."""
     stack.data_dir("prometheus").mkdir(parents=True, exist_ok=True)
-    write_config(stack, stack.settings.timing)
+    write_config(stack, timing_now(stack))
 
 
 def ready(stack: Stack, timeout: float) -> None:
