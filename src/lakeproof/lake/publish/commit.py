@@ -42,8 +42,7 @@ class PublishedCommit:
 
     `at`: when it was merged, UTC. `checkpoint`, `gtid`, `beat_us`, `snapshots`: of MariaDB's `oltp`, as DatabaseState
     has them. `readable_until`: the data files of those tables stay at least until then. `others`: the other databases
-    that are published at it. `moved`: the database whose tables this commit moved. `oltp_at`: when those of `oltp`
-    last moved, where that was before.
+    that are published at it. `moved`: the database whose tables this commit moved.
     """
 
     hash: str
@@ -55,7 +54,6 @@ class PublishedCommit:
     readable_until: datetime
     others: Mapping[str, DatabaseState] = field(default_factory=dict)
     moved: str = OLTP.name
-    oltp_at: datetime | None = None
 
     def is_readable(self, now: datetime | None = None) -> bool:
         """True while every file of it is promised to be there."""
@@ -179,5 +177,4 @@ def read_commit(commit: Commit, readable_seconds: float) -> PublishedCommit | No
         readable_until=main.at + timedelta(seconds=readable_seconds),
         others=states,
         moved=commit.properties.get(DATABASE, OLTP.name),
-        oltp_at=main.at,
     )
