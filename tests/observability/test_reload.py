@@ -14,11 +14,13 @@ import yaml
 from lakeproof.drills.live import bring_up
 from lakeproof.drills.lock import one_drill
 from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.observability import alertmanager, prometheus
 from lakeproof.observability.drill_windows import abandoned, borrow, lock_file, timing_now
 from lakeproof.observability.reload import give_back, give_back_abandoned, renew
 from lakeproof.observability.timing import Timing
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.engines import alertmanager, prometheus
+from lakeproof.provisioning import alertmanager as alertmanager_start
+from lakeproof.provisioning import prometheus as prometheus_start
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -155,6 +157,12 @@ def in_production_windows(stack: Stack) -> bool:
     return "for: 2m" in (prometheus.rules_dir(stack) / "replication-lag.yml").read_text() and pace == "1s"
 
 
+def before_start(stack: Stack) -> None:
+    """What is written before each start of the two programs."""
+    prometheus_start.prepare(stack)
+    alertmanager_start.prepare(stack)
+
+
 def test_the_windows_of_a_drill_that_was_killed_are_given_back_once(stack: Stack, server: Prometheus) -> None:
     killed_drill(stack, "drill")
     assert not in_production_windows(stack)
@@ -178,8 +186,7 @@ def test_the_windows_of_a_drill_that_lives_are_left_to_it_and_a_restarted_promet
         borrow(stack, "drill")
         renew(stack, "drill")
         assert (give_back_abandoned(stack), timing_now(stack)) == ((), "drill")
-        prometheus.prepare(stack)
-        alertmanager.prepare(stack)
+        before_start(stack)
         assert not in_production_windows(stack)
         give_back(stack)
     assert in_production_windows(stack) and timing_now(stack) == "production"
@@ -199,8 +206,7 @@ def test_the_next_drill_gives_back_what_a_killed_one_left_even_if_it_is_killed_t
 
 def test_a_restarted_prometheus_goes_by_production_windows_once_the_drill_was_killed(stack: Stack) -> None:
     killed_drill(stack, "drill")
-    prometheus.prepare(stack)
-    alertmanager.prepare(stack)
+    before_start(stack)
     assert in_production_windows(stack)
 
 

@@ -74,12 +74,12 @@ def add_to(app: typer.Typer) -> None:
         windows, and speak of nothing before it was first healthy. Exit 0 only when all that was asked for is healthy,
         and Prometheus, where it runs, knows that.
         """
-        from lakeproof.install.installed import everything
         from lakeproof.observability.receivers import read_receivers
         from lakeproof.observability.reload import give_back_abandoned
         from lakeproof.observability.watched import await_watched
         from lakeproof.processes.client import SupervisorClient
         from lakeproof.scenarios.catalog import load_catalog
+        from lakeproof.stack.installed import everything
         from lakeproof.stack.stack import load_stack
 
         if sum((bool(names), scenario is not None, every)) > 1:

@@ -8,9 +8,8 @@ import httpx
 
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
 from lakeproof.held_file import HeldByAnother, hold
-from lakeproof.observability import drill_windows
+from lakeproof.observability import alertmanager, drill_windows, prometheus
 from lakeproof.observability.timing import Timing
-from lakeproof.stack.engines import alertmanager, prometheus
 from lakeproof.stack.stack import Stack
 from lakeproof.written import replace_folder, write_file
 
