@@ -105,13 +105,11 @@ def test_a_failed_checkouts_payment_that_was_never_voided_is_found(stack: Stack,
     def broken() -> list[str] | None:
         return CLAIMS[NOTHING_AUTHORIZED](read_facts(stack, STORES, Scope(frozenset(READ))))
 
-    async def in_payment(statement: str, *values: object) -> int | None:
-        root = postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "payment")
-        async with root as connection:
-            found = await connection.fetchval(statement, *values)
-            return None if found is None else int(found)
+    def in_payment(statement: str, *values: object) -> list[tuple[Any, ...]]:
+        root = ("postgres", "postgres-root")
+        return postgres_session.select(stack, *root, statement, *values, database="shop", schema="payment")
 
-    payment = asyncio.run(in_payment(PAYMENT))
+    ((payment,),) = in_payment(PAYMENT)
     with mysql.connect(stack, "root", "mysql-root", 10.0) as connection, connection.cursor() as cursor:
         cursor.execute(CHECKOUT, ("k-failed", json.dumps({"items": []}), "failed"))
         cursor.execute(
@@ -122,9 +120,9 @@ def test_a_failed_checkouts_payment_that_was_never_voided_is_found(stack: Stack,
             assert broken() == [
                 f"checkout k-failed: failed, and payment {payment} for its order 77 is still authorized"
             ]
-            asyncio.run(in_payment("UPDATE payments SET status = 'voided' WHERE id = $1", payment))
+            in_payment("UPDATE payments SET status = 'voided' WHERE id = $1", payment)
             assert broken() == []
-            asyncio.run(in_payment("DELETE FROM payments WHERE id = $1", payment))
+            in_payment("DELETE FROM payments WHERE id = $1", payment)
             assert broken() == [f"checkout k-failed: failed, and its payment {payment} is gone"]
         finally:
             cursor.execute("DELETE FROM oltp.checkouts WHERE checkout_key = 'k-failed'")
