@@ -4,9 +4,9 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
-from lakeproof.lake.capture.topics import CDC_TOPIC as TOPIC
 from lakeproof.probes.kafka import admin
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import CDC_TOPIC as TOPIC
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 END = -1

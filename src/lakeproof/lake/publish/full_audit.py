@@ -1,6 +1,6 @@
 """The full audit beside the publisher: every table at a pinned hash, by Trino, each minute. A finding freezes `main`.
 
-What is compared lies in lakeproof.lake.integrity; here is only its clock and what becomes of its result. "Could not
+What is compared lies in lakeproof.proof.tables; here is only its clock and what becomes of its result. "Could not
 look" (Trino is away) freezes nothing: it is no finding.
 """
 
@@ -15,7 +15,7 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 # A function `audit_published(stack) -> str | None`: a sentence where the newest published state is wrong in itself.
-HOOK = ("lakeproof.lake.integrity", "audit_published")
+HOOK = ("lakeproof.proof.audit", "audit_published")
 
 
 class FullAudit:
