@@ -19,7 +19,7 @@ from lakeproof.probes import kafka
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.claims import reading_acts, reading_deliveries, reading_service
 from lakeproof.proof.claims.facts import Store
-from lakeproof.proof.claims.judging import CLAIMS
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.looking import Findings, look
 from lakeproof.proof.claims.reading_deliveries import read_deliveries
 from lakeproof.proof.claims.reading_labels import read_labels

@@ -15,9 +15,9 @@ from lakeproof.lake.query import spark
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.proof import claims
 from lakeproof.proof.notes import Notes
-from lakeproof.proof.report import Across, CheckReport, TableReport
+from lakeproof.proof.report import ClaimReport, CheckReport, TableReport
 from lakeproof.proof.tables import projected
-from lakeproof.proof.tables.across import broken_of
+from lakeproof.proof.tables.order_claims import broken_of
 from lakeproof.proof.tables.beside_ledger import BesideLedger
 from lakeproof.proof.tables.buckets import ranges_of, width_for
 from lakeproof.proof.tables.comparing import Shown, compare
@@ -184,7 +184,7 @@ class _Check:
 
     def _judged(
         self, ledger: Expectations | None, shown: dict[str, Shown], readers: dict[str, Reader], width: int
-    ) -> tuple[list[TableReport], list[Across]]:
+    ) -> tuple[list[TableReport], list[ClaimReport]]:
         """The engines against the ledger. Without one nothing can be judged; every row would look like a phantom."""
         if ledger is None:
             return [], []
@@ -197,8 +197,8 @@ class _Check:
         return compare(ledger, shown, width, open_buckets, whole=self._stack.settings.ledger_is_whole)
 
 
-def _shop_claims(shop: claims.Findings) -> Iterator[Across]:
+def _shop_claims(shop: claims.Findings) -> Iterator[ClaimReport]:
     for name, keys in shop.broken.items():
         judged = shop.judged.get(name)
         counted = (judged.count, judged.subjects, judged.aside) if judged is not None else (None, "", "")
-        yield Across(name, len(keys), tuple(keys), *counted)
+        yield ClaimReport(name, len(keys), tuple(keys), *counted)

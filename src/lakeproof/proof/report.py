@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lakeproof.proof.outcome import Outcome
-from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.findings import Finding, Wrong
 
 KEYS_SHOWN = 20
 AGREE = "engines agree on every row"
@@ -39,7 +39,7 @@ class TableReport:
 
 
 @dataclass(frozen=True)
-class Across:
+class ClaimReport:
     """One claim across tables in one engine, or between engines; `keys` name what breaks it.
 
     judged: how many `subjects` were looked at; None where that is every row, or is not counted. aside: in words, what
@@ -97,7 +97,7 @@ class CheckReport:
     unclear: int
     refused: int
     tables: tuple[TableReport, ...] = ()
-    across: tuple[Across, ...] = ()
+    across: tuple[ClaimReport, ...] = ()
     oversold: int | None = None
     unknown: tuple[str, ...] = ()
     seconds: float = 0.0

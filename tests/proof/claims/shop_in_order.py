@@ -17,7 +17,7 @@ from lakeproof.proof.claims.facts import (
     Store,
     TimelineFact,
 )
-from lakeproof.proof.claims.judging import CLAIMS
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.shop.checkout.models import restock_key
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.shop.inventory.models import receipt_id

@@ -21,7 +21,7 @@ from tests.proof.claims.shop_in_order import (
 )
 
 from lakeproof.proof.claims.facts import DeliveryFact, Part, ReservedLine, Scope, ShopFacts, Store
-from lakeproof.proof.claims.judging import CLAIMS
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.looking import settled
 from lakeproof.shop.inventory.audit import SkuTotals
 

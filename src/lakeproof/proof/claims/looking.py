@@ -10,8 +10,8 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.claims.facts import Scope, ShopFacts, Store
-from lakeproof.proof.claims.judging import CLAIMS
-from lakeproof.proof.claims.judging_stock import oversold
+from lakeproof.proof.claims.catalog import CLAIMS
+from lakeproof.proof.claims.stock_claims import oversold
 from lakeproof.proof.claims.reading import read_facts
 from lakeproof.stack.stack import Stack
 

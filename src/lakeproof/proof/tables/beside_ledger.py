@@ -11,7 +11,7 @@ from lakeproof.lake.capture.connector import schemas_of
 from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase, present
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.proof.notes import Notes
-from lakeproof.proof.report import Across, TableReport
+from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import other_tables
 from lakeproof.proof.tables.canonical import Table
 from lakeproof.proof.tables.covering import Covering
@@ -45,7 +45,7 @@ class BesideLedger:
     commit: PublishedCommit | None
     readers: Mapping[str, Reader]
     reports: list[TableReport] = field(default_factory=list)
-    agreements: list[Across] = field(default_factory=list)
+    agreements: list[ClaimReport] = field(default_factory=list)
 
     def look_at_mariadb(self, seen_us: int) -> None:
         """Its published tables that no ledger knows, against the lake.

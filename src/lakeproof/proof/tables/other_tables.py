@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lakeproof.proof.report import AGREE, Across, TableReport
+from lakeproof.proof.report import AGREE, ClaimReport, TableReport
 from lakeproof.proof.tables.buckets import Digests, differing, ranges_of, rows_in, width_for
 from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table
-from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.tables.readers import SCHEMA, Reader, Rows
 
 # The heartbeat's row has another shape in the lake, and its own use.
@@ -122,7 +122,9 @@ def compare_others(
     return Compared(reports, lake.engine, theirs, width)
 
 
-def agreement(tables: Sequence[Table], compared: Compared, other: str, digests: Digests, prefix: str = "") -> Across:
+def agreement(
+    tables: Sequence[Table], compared: Compared, other: str, digests: Digests, prefix: str = ""
+) -> ClaimReport:
     """Do two of the lake's engines give the same of these tables? They read one hash: no allowance is made."""
     keys = tuple(
         f"{prefix}{table.name} bucket {f'{bucket:02x}' if table.has_text_key else bucket}"
@@ -130,7 +132,7 @@ def agreement(tables: Sequence[Table], compared: Compared, other: str, digests: 
         for bucket in sorted(differing(compared.digests[table.name], digests[table.name]))
     )
     of = f"tables of {prefix.removesuffix('.')}" if prefix else "other tables"
-    return Across(f"{AGREE} of {of} ({compared.engine}, {other})", len(keys), keys, len(tables), "tables")
+    return ClaimReport(f"{AGREE} of {of} ({compared.engine}, {other})", len(keys), keys, len(tables), "tables")
 
 
 def _both(table: Table, ranges: list[tuple[int, int]], database: Reader, lake: Reader) -> tuple[ByKey, ByKey]:

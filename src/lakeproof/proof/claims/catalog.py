@@ -7,26 +7,26 @@ after the other, is gone at the next look (looking.py).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Broken, Part, ShopFacts
-from lakeproof.proof.claims.judging_contacts import (
+from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Violations, Part, ShopFacts
+from lakeproof.proof.claims.contact_claims import (
     cases_in_words,
     complaints_are_kept_once,
     preferences_are_kept,
     timelines_are_whole,
 )
-from lakeproof.proof.claims.judging_events import (
+from lakeproof.proof.claims.event_claims import (
     events_are_acted_on_once,
     events_are_sent,
     not_asked_in_words,
     sent_events_are_in_kafka,
 )
-from lakeproof.proof.claims.judging_money import (
+from lakeproof.proof.claims.money_claims import (
     captured_is_shipped_refunded_or_open,
     money_adds_up,
     no_checkout_is_stuck,
     others_in_words,
 )
-from lakeproof.proof.claims.judging_parcels import (
+from lakeproof.proof.claims.parcel_claims import (
     SHIPPED_WITHIN_SECONDS,
     bought_is_sent_once,
     held_in_words,
@@ -36,7 +36,7 @@ from lakeproof.proof.claims.judging_parcels import (
     waits_are_limited,
     with_labels,
 )
-from lakeproof.proof.claims.judging_stock import (
+from lakeproof.proof.claims.stock_claims import (
     bought_is_sold,
     held_lines,
     nothing_is_held_past_its_time,
@@ -55,13 +55,13 @@ class Claim:
     aside: in words, which of them it lets pass, and what it could not judge; "" for nothing.
     """
 
-    judge: Callable[[ShopFacts], Broken | None]
+    judge: Callable[[ShopFacts], Violations | None]
     needs: frozenset[Part]
     subjects: str
     count: Callable[[ShopFacts], int]
     aside: Callable[[ShopFacts], str] = lambda facts: ""
 
-    def __call__(self, facts: ShopFacts) -> Broken | None:
+    def __call__(self, facts: ShopFacts) -> Violations | None:
         """What breaks it; None: its stores are not there, or could not be read."""
         return self.judge(facts) if self.is_judged_by(facts) else None
 
