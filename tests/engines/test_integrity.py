@@ -14,8 +14,8 @@ from lakeproof.lake.query.asking import ask
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.audit import audit_published
 from lakeproof.proof.checking import check
-from lakeproof.proof.report import CheckReport
 from lakeproof.proof.findings import Wrong
+from lakeproof.proof.report import CheckReport
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]

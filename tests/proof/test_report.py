@@ -9,8 +9,8 @@ import pytest
 from lakeproof.checks.verdict import Outcome
 from lakeproof.errors import InvalidInput
 from lakeproof.proof.checking import check
-from lakeproof.proof.report import ClaimReport, CheckReport, TableReport
 from lakeproof.proof.findings import Finding, Wrong
+from lakeproof.proof.report import CheckReport, ClaimReport, TableReport
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -29,7 +29,7 @@ def report(*findings: Finding, violations: int = 0, unknown: tuple[str, ...] = (
         unclear=0,
         refused=0,
         tables=(TableReport("orders", "trino", 5, findings),),
-        across=(ClaimReport("engines agree", violations),),
+        across=(ClaimReport("engines agree", ("orders bucket 3",) * violations),),
         unknown=unknown,
     )
 
@@ -51,11 +51,13 @@ def test_a_broken_claim_alone_is_failed() -> None:
 
 
 def test_a_claim_says_how_much_it_judged_and_where_that_was_nothing() -> None:
-    young = ClaimReport("events are acted on", 0, (), 0, "events sent 120 s ago or longer")
+    young = ClaimReport("events are acted on", (), 0, "events sent 120 s ago or longer")
     assert young.judges_nothing
     assert young.in_words == "nothing to judge: events are acted on (no events sent 120 s ago or longer)"
     assert replace(young, judged=3).in_words == "ok: events are acted on (3 events sent 120 s ago or longer)"
-    assert ClaimReport("engines agree", 2).in_words == "2 violations: engines agree"
+    assert (
+        ClaimReport("engines agree", ("orders bucket 3", "orders bucket 4")).in_words == "2 violations: engines agree"
+    )
     assert replace(young, judged=3).as_json()["judged"] == 3
 
 

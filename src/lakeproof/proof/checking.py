@@ -1,6 +1,6 @@
 """The whole check: wait for a published hash that covers now, read every engine at one instant each, compare."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
@@ -15,14 +15,14 @@ from lakeproof.lake.query import spark
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.proof import claims
 from lakeproof.proof.notes import Notes
-from lakeproof.proof.report import ClaimReport, CheckReport, TableReport
+from lakeproof.proof.report import CheckReport, ClaimReport, TableReport
 from lakeproof.proof.tables import projected
-from lakeproof.proof.tables.order_claims import broken_of
 from lakeproof.proof.tables.beside_ledger import BesideLedger
 from lakeproof.proof.tables.buckets import ranges_of, width_for
 from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.contents import Contents, contents_of
 from lakeproof.proof.tables.covering import Covering, cut
+from lakeproof.proof.tables.order_claims import broken_of
 from lakeproof.proof.tables.readers import DATABASE, ENGINE_SECONDS, Reader, lake_reader, mariadb_snapshot
 from lakeproof.stack.stack import Stack
 
@@ -108,7 +108,7 @@ class _Check:
             beside = BesideLedger(stack, notes, self._covering, until_judged, commit, readers)
             beside.look_at_mariadb(opened_us)
             beside.look_at_postgres()
-            shop = looking.result() or claims.Findings({}, None)
+            shop = looking.result() or claims.ShopReport()
             notes.unknown.extend(shop.unknown)
             notes.ended("shop")
             projection = projecting.result()
@@ -124,7 +124,7 @@ class _Check:
             unclear=expectations.unclear + (contacts.unclear if contacts else 0),
             refused=expectations.refused,
             tables=(*tables, *beside.reports, *((projection,) if projection is not None else ())),
-            across=(*across, *beside.agreements, *_shop_claims(shop)),
+            across=(*across, *beside.agreements, *shop.claims.values()),
             oversold=shop.oversold,
             unknown=tuple(dict.fromkeys(notes.unknown)),
             seconds=notes.time.elapsed,
@@ -195,10 +195,3 @@ class _Check:
             return None if rows is None else contents_of(rows)
 
         return compare(ledger, shown, width, open_buckets, whole=self._stack.settings.ledger_is_whole)
-
-
-def _shop_claims(shop: claims.Findings) -> Iterator[ClaimReport]:
-    for name, keys in shop.broken.items():
-        judged = shop.judged.get(name)
-        counted = (judged.count, judged.subjects, judged.aside) if judged is not None else (None, "", "")
-        yield ClaimReport(name, len(keys), tuple(keys), *counted)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.findings import Finding, Wrong
+from lakeproof.proof.outcome import Outcome
 
 KEYS_SHOWN = 20
 AGREE = "engines agree on every row"
@@ -40,18 +40,22 @@ class TableReport:
 
 @dataclass(frozen=True)
 class ClaimReport:
-    """One claim across tables in one engine, or between engines; `keys` name what breaks it.
+    """One claim across tables in one engine, between engines, or across services; `keys` name what breaks it.
 
     judged: how many `subjects` were looked at; None where that is every row, or is not counted. aside: in words, what
     of them it lets pass, and what it left out; "" for nothing.
     """
 
     claim: str
-    violations: int
     keys: tuple[str, ...] = ()
     judged: int | None = None
     subjects: str = ""
     aside: str = ""
+
+    @property
+    def violations(self) -> int:
+        """How many things break it."""
+        return len(self.keys)
 
     @property
     def judges_nothing(self) -> bool:

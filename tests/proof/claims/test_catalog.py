@@ -2,8 +2,8 @@
 
 from tests.proof.claims.shop_in_order import IN_ORDER
 
-from lakeproof.proof.claims.facts import ShopFacts
 from lakeproof.proof.claims.catalog import CLAIMS
+from lakeproof.proof.claims.facts import ShopFacts
 from lakeproof.proof.claims.stock_claims import oversold
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from lakeproof.customers.ledger import Expectation, Expectations, State
+from lakeproof.proof.findings import Finding
 from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables.buckets import Digest, Digests, order_values
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS, TABLES, digest_of
 from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.contents import Contents, EventRow
-from lakeproof.proof.findings import Finding
 from lakeproof.shop.order.models import Item, Order
 
 WIDTH = 16

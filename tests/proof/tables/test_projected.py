@@ -2,8 +2,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from lakeproof.proof.report import TableReport
 from lakeproof.proof.findings import Wrong
+from lakeproof.proof.report import TableReport
 from lakeproof.proof.tables.projected import Key, Order, Orders, compare_projection
 
 ORDER = Order("created", Decimal("1.50"), 1, 2, 10, 20)

@@ -7,7 +7,6 @@ after the other, is gone at the next look (looking.py).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Violations, Part, ShopFacts
 from lakeproof.proof.claims.contact_claims import (
     cases_in_words,
     complaints_are_kept_once,
@@ -20,6 +19,7 @@ from lakeproof.proof.claims.event_claims import (
     not_asked_in_words,
     sent_events_are_in_kafka,
 )
+from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Part, ShopFacts, Violations
 from lakeproof.proof.claims.money_claims import (
     captured_is_shipped_refunded_or_open,
     money_adds_up,
@@ -36,6 +36,7 @@ from lakeproof.proof.claims.parcel_claims import (
     waits_are_limited,
     with_labels,
 )
+from lakeproof.proof.claims.purchases import ended_count
 from lakeproof.proof.claims.stock_claims import (
     bought_is_sold,
     held_lines,
@@ -45,7 +46,7 @@ from lakeproof.proof.claims.stock_claims import (
     with_lines,
     with_receipts,
 )
-from lakeproof.proof.claims.purchases import ended_count
+from lakeproof.proof.report import ClaimReport
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class Claim:
     def is_judged_by(self, facts: ShopFacts) -> bool:
         """False where something that it needs could not be read."""
         return not self.needs & facts.unknown.keys()
+
+    def report(self, name: str, violations: Violations, facts: ShopFacts) -> ClaimReport:
+        """What breaks it, and of how many."""
+        return ClaimReport(name, tuple(violations), self.count(facts), self.subjects, self.aside(facts))
 
 
 # By its name: the judge, what it reads, and what it counts as judged.

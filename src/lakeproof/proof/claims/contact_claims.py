@@ -3,7 +3,7 @@
 from collections import Counter
 
 from lakeproof.customers.kept import is_kept
-from lakeproof.proof.claims.facts import Violations, ShopFacts
+from lakeproof.proof.claims.facts import ShopFacts, Violations
 
 
 def timelines_are_whole(facts: ShopFacts) -> Violations | None:

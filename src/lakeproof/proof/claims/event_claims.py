@@ -1,6 +1,6 @@
 """Claims about events: they get away, Kafka has what counts as sent, and who is to act on them does so once."""
 
-from lakeproof.proof.claims.facts import Violations, ShopFacts, Store
+from lakeproof.proof.claims.facts import ShopFacts, Store, Violations
 
 UNSENT_SECONDS = 60.0
 

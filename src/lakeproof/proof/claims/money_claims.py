@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
-from lakeproof.proof.claims.facts import Violations, PaymentFact, ShopFacts, Store
+from lakeproof.proof.claims.facts import PaymentFact, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import UNDONE, bought, ended
 from lakeproof.shop.checkout.models import Step
 

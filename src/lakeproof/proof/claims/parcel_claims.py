@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from lakeproof.proof.claims.facts import Violations, ParcelFact, ShopFacts, Store
+from lakeproof.proof.claims.facts import ParcelFact, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import bought, ended
 from lakeproof.shop.checkout.models import Step
 from lakeproof.shop.fulfillment.label import READY

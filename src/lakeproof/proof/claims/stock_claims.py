@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from lakeproof.proof.claims.facts import Violations, CheckoutFact, ReservedLine, ShopFacts, Store
+from lakeproof.proof.claims.facts import CheckoutFact, ReservedLine, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import UNDONE, bought, ended
 from lakeproof.shop.checkout.models import restock_key
 from lakeproof.shop.inventory.audit import disagreements, violations

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lakeproof.customers.ledger import Expectations
+from lakeproof.proof.findings import Finding
 from lakeproof.proof.report import AGREE, ClaimReport, TableReport
-from lakeproof.proof.tables.order_claims import CLAIMS, BrokenOrder
 from lakeproof.proof.tables.buckets import Digests, LedgerDigests, differing, rows_in
 from lakeproof.proof.tables.canonical import TABLES
 from lakeproof.proof.tables.contents import Contents
 from lakeproof.proof.tables.differences import differences
-from lakeproof.proof.findings import Finding
 from lakeproof.proof.tables.ledger_rules import Judge
+from lakeproof.proof.tables.order_claims import CLAIMS, BrokenOrder
 from lakeproof.proof.tables.readers import DATABASE
 
 # The rows of some buckets in some engine; None where they could not be read.
@@ -108,7 +108,7 @@ def _agreement(lake: list[str], disagreeing: set[tuple[str, int]]) -> list[Claim
     if len(lake) < 2:
         return []
     keys = tuple(f"{table} bucket {bucket}" for table, bucket in sorted(disagreeing))
-    return [ClaimReport(f"{AGREE} ({', '.join(lake)})", len(disagreeing), keys)]
+    return [ClaimReport(f"{AGREE} ({', '.join(lake)})", keys)]
 
 
 def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[ClaimReport]:
@@ -120,5 +120,5 @@ def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[Clai
         for claim in CLAIMS:
             broken = [each for each in one.broken if each.claim == claim]
             keys = tuple(f"{name_of(each.order_id)}: {each.detail}" for each in broken)
-            claims.append(ClaimReport(f"{claim} ({engine})", len(broken), keys))
+            claims.append(ClaimReport(f"{claim} ({engine})", keys))
     return claims

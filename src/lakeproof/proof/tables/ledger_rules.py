@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lakeproof.customers.ledger import Expectation, Expectations, State
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS
 from lakeproof.proof.tables.contents import Contents, EventRow
-from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.shop.order.models import Item, Order
 
 

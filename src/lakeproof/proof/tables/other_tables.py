@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import AGREE, ClaimReport, TableReport
 from lakeproof.proof.tables.buckets import Digests, differing, ranges_of, rows_in, width_for
 from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table
-from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.tables.readers import SCHEMA, Reader, Rows
 
 # The heartbeat's row has another shape in the lake, and its own use.
@@ -132,7 +132,7 @@ def agreement(
         for bucket in sorted(differing(compared.digests[table.name], digests[table.name]))
     )
     of = f"tables of {prefix.removesuffix('.')}" if prefix else "other tables"
-    return ClaimReport(f"{AGREE} of {of} ({compared.engine}, {other})", len(keys), keys, len(tables), "tables")
+    return ClaimReport(f"{AGREE} of {of} ({compared.engine}, {other})", keys, len(tables), "tables")
 
 
 def _both(table: Table, ranges: list[tuple[int, int]], database: Reader, lake: Reader) -> tuple[ByKey, ByKey]:

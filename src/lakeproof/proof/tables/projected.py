@@ -18,8 +18,8 @@ from lakeproof.lake.projector.lag import covered_us
 from lakeproof.lake.projector.statements import PROJECTION
 from lakeproof.lake.result_topics import PARTITIONS
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.proof.report import TableReport
 from lakeproof.proof.findings import Finding, Wrong
+from lakeproof.proof.report import TableReport
 from lakeproof.proof.tables.readers import mariadb_snapshot
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.stack import Stack
