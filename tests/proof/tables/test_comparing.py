@@ -29,7 +29,7 @@ def order(number: int, version: int = 1) -> Order:
 def expected(number: int, versions: int = 1, *, first_at_us: int = 100) -> Expectation:
     """What the ledger knows of an order whose versions 1..n were acknowledged, one each 100 µs."""
     states = [State(v, order(number, v), first_at_us + 100 * (v - 1)) for v in range(1, versions + 1)]
-    return Expectation(f"k{number}", states, last_version_invoked=versions)
+    return Expectation(f"k{number}", states)
 
 
 def ledger(*ones: Expectation) -> Expectations:
@@ -170,6 +170,11 @@ def test_a_version_that_nobody_asked_for_is_a_phantom() -> None:
     }
 
 
+def test_a_version_older_than_any_that_was_asked_for_is_a_phantom() -> None:
+    one = Expectation("k1", [], State(1, replace(order(1), id=None), 100))
+    assert ("orders", "phantom", "k1") in wrong(ledger(one), engine(replace(order(1), version=0)))
+
+
 def test_two_ids_for_one_client_key_are_duplicated() -> None:
     second = replace(order(2), client_key="k1")
     found = wrong(ledger(expected(1)), engine(order(1), second))
@@ -195,7 +200,6 @@ def deleted(number: int) -> Expectation:
     """An order whose deletion was acknowledged at version 2."""
     one = expected(number)
     one.acknowledged.append(State(2, None, 200))
-    one.last_version_invoked = 2
     return one
 
 
@@ -222,7 +226,7 @@ def test_an_event_missing_for_a_deleted_order_is_lost() -> None:
 def unclear(number: int, state: State) -> Expectation:
     """An order with one acknowledged version and a call whose outcome nobody knows."""
     one = expected(number)
-    one.open_call, one.last_version_invoked = state, max(state.version, 1)
+    one.open_call = state
     return one
 
 
@@ -245,13 +249,13 @@ def test_an_unclear_deletion_may_have_happened_or_not() -> None:
 
 def test_an_unclear_creation_may_have_happened_or_not() -> None:
     asked = replace(order(1), id=None, created_at=None, updated_at=None)
-    one = Expectation("k1", [], State(1, asked, 100), last_version_invoked=1)
+    one = Expectation("k1", [], State(1, asked, 100))
     assert wrong(ledger(one), engine(order(1))) == set()
     assert wrong(ledger(one), engine()) == set()
 
 
 def test_a_refused_creation_that_is_there_is_a_phantom() -> None:
-    one = Expectation("k1", [], None, last_version_invoked=1)
+    one = Expectation("k1")
     assert ("orders", "phantom", "k1") in wrong(ledger(one), engine(order(1)))
 
 
