@@ -10,7 +10,7 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.errors import InvalidInput
 from lakeproof.proof.checking import check
 from lakeproof.proof.findings import Finding, Wrong
-from lakeproof.proof.report import CheckReport, ClaimReport, TableReport
+from lakeproof.proof.report import CheckReport, ClaimReport, Cut, TableReport
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -21,9 +21,7 @@ def report(*findings: Finding, violations: int = 0, unknown: tuple[str, ...] = (
     """One table in one engine."""
     return CheckReport(
         at=datetime(2026, 11, 24, tzinfo=UTC),
-        nessie_hash="ab" * 32,
-        checkpoint=7,
-        covers_us=1,
+        cut=Cut("ab" * 32, 7, 1, 0.5, 0),
         acknowledged=2,
         orders=1,
         unclear=0,
@@ -75,6 +73,7 @@ def test_the_json_has_the_shape_of_the_contract() -> None:
             "stale": 0,
             "phantom": 0,
             "keys": ["k1"],
+            "unsettled": 0,
         }
     ]
 
