@@ -43,8 +43,8 @@ def traffic(
 
     Ctrl-C stops sending and settles; a second one does not wait for that.
 
-    Exit 0 where a call was acknowledged; 1 where none was, where an answer was not what was asked for (the report says
-    which), or where no healthy shop answers at the start: then nothing is sent or written.
+    Exit 0 where a call was acknowledged; 1 where none was, where an answer was not what was asked for (the report
+    says which), or where no healthy shop answers at the start: then nothing is sent or written.
     """
     from lakeproof.customers.shoppers.door import require_open
     from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop

@@ -1,6 +1,6 @@
 """The whole check: wait for a published hash that covers now, read every engine at one instant each, compare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
@@ -18,12 +18,12 @@ from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import CheckReport, ClaimReport, Cut, TableReport
 from lakeproof.proof.tables import projected
 from lakeproof.proof.tables.beside_ledger import BesideLedger
-from lakeproof.proof.tables.buckets import ranges_of, width_for
+from lakeproof.proof.tables.buckets import width_for
 from lakeproof.proof.tables.comparing import Shown, compare
-from lakeproof.proof.tables.contents import Contents, contents_of
 from lakeproof.proof.tables.covering import Covering, cut
 from lakeproof.proof.tables.order_claims import broken_of
-from lakeproof.proof.tables.readers import DATABASE, ENGINE_SECONDS, Reader, lake_reader, mariadb_snapshot
+from lakeproof.proof.tables.ranges import ranges_of
+from lakeproof.proof.tables.readers import DATABASE, ENGINE_SECONDS, Reader, Rows, lake_reader, mariadb_snapshot
 from lakeproof.stack.stack import Stack
 
 LAKE_ENGINES = ("trino", "flink", "spark")
@@ -191,12 +191,14 @@ class _Check:
         if ledger is None:
             return [], []
 
-        def open_buckets(engine: str, buckets: set[int]) -> Contents | None:
+        def open_buckets(engine: str, buckets: set[int]) -> Mapping[str, Rows] | None:
             self._notes.progress(f"{engine}: opening {len(buckets)} buckets that differ")
-            rows = self._notes.looked(engine, lambda: readers[engine].rows(ranges_of(buckets, width)))
-            return None if rows is None else contents_of(rows)
+            return self._notes.looked(engine, lambda: readers[engine].rows(ranges_of(buckets, width)))
 
-        return compare(ledger, shown, width, open_buckets, whole=self._stack.settings.ledger_is_whole)
+        whole = self._stack.settings.ledger_is_whole
+        tables, across, unexplained = compare(ledger, shown, width, open_buckets, whole=whole)
+        self._notes.unknown.extend(unexplained)
+        return tables, across
 
 
 def _cut(commit: PublishedCommit, opened_us: int, excused: int) -> Cut:

@@ -96,8 +96,8 @@ class ClaimReport:
 
 @dataclass(frozen=True)
 class Cut:
-    """The published state that was looked at. Whatever was acknowledged before its newest heartbeat must be in it, and
-    nothing else need be.
+    """The published state that was looked at. What was acknowledged before its newest heartbeat must be in it; what
+    was acknowledged later need not be.
 
     heartbeat_us: the newest heartbeat of the database's clock that it shows; None where it shows none.
     age_seconds: how much older that is than the look. excused: acknowledged calls that need not be in it; all of them
@@ -161,8 +161,8 @@ class CheckReport:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the whole is unknown: what could not be looked at, what did not keep still, and a ledger without an order
-        to compare with.
+        """Why the whole is unknown: what could not be looked at, what did not keep still, and a ledger that has no
+        order to compare with.
         """
         moving = [
             f"{name}: {unsettled} of {rows} changed at each look, more than {UNSETTLED_SHARE:.0%}: not judged"

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from lakeproof.customers.ledger import Expectation, Expectations, State
 from lakeproof.proof.findings import Finding
 from lakeproof.proof.report import ClaimReport, TableReport
-from lakeproof.proof.tables.buckets import Digest, Digests, order_values
+from lakeproof.proof.tables import comparing
+from lakeproof.proof.tables.buckets import Digest, Digests, digests_of, order_values
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS, TABLES, digest_of
 from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.contents import Contents, EventRow
+from lakeproof.proof.tables.ledger_rules import Judge
 from lakeproof.shop.order.models import Item, Order
 
 WIDTH = 16
@@ -80,23 +83,41 @@ def digests(contents: Contents) -> Digests:
 NOW_US = 10_000
 
 
+def rows_of(contents: Contents, buckets: set[int] | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    """What the engine gives of these buckets (None: of all): canonical values by table."""
+    rows: dict[str, list[tuple[Any, ...]]] = {
+        ORDERS.name: [order_values(each) for each in contents.orders],
+        ORDER_ITEMS.name: [
+            (item.id, order_id, item.line, item.sku, item.quantity, item.unit_price)
+            for order_id, items in contents.items.items()
+            for item in items
+        ],
+        ORDER_EVENTS.name: [
+            (event.id, order_id, event.version, event.type, event.at_us)
+            for order_id, events in contents.events.items()
+            for event in events
+        ],
+    }
+    place = {ORDERS.name: 0, ORDER_ITEMS.name: 1, ORDER_EVENTS.name: 1}
+    return {
+        table: [row for row in all_of if buckets is None or row[place[table]] // WIDTH in buckets]
+        for table, all_of in rows.items()
+    }
+
+
 def run(
     expectations: Expectations, engines: Mapping[str, Contents], cut_us: int = NOW_US
 ) -> tuple[list[TableReport], list[ClaimReport], list[str]]:
     """Tables, claims, and which engines had rows opened."""
     opened: list[str] = []
 
-    def open_buckets(name: str, buckets: set[int]) -> Contents:
+    def open_buckets(name: str, buckets: set[int]) -> Mapping[str, Any]:
         opened.append(name)
-        whole = engines[name]
-        return Contents(
-            [each for each in whole.orders if (each.id or 0) // WIDTH in buckets],
-            {order_id: items for order_id, items in whole.items.items() if order_id // WIDTH in buckets},
-            {order_id: events for order_id, events in whole.events.items() if order_id // WIDTH in buckets},
-        )
+        return rows_of(engines[name], buckets)
 
     shown = {name: Shown(cut_us, digests(contents), ()) for name, contents in engines.items()}
-    tables, across = compare(expectations, shown, WIDTH, open_buckets)
+    tables, across, unknown = compare(expectations, shown, WIDTH, open_buckets)
+    assert unknown == []
     return tables, across, opened
 
 
@@ -275,6 +296,76 @@ def test_an_event_whose_type_differs_between_database_and_lake_is_found() -> Non
     assert [(t.engine, f.key) for t in tables for f in t.findings] == [("trino", "k1 v1")]
 
 
+def test_a_lake_event_whose_id_type_and_time_are_all_wrong_is_found() -> None:
+    lake = engine(order(1))
+    lake = replace(lake, events={1: [EventRow(999, 1, 1, "paid", 77)]})
+    tables, _, _ = run(ledger(expected(1)), {"mysql": engine(order(1)), "trino": lake})
+    assert [(t.engine, t.table, f.key) for t in tables for f in t.findings] == [("trino", "order_events", "k1 v1")]
+
+
+def test_an_order_with_a_negative_id_is_a_phantom() -> None:
+    assert ("orders", "phantom", "k-5") in wrong(ledger(expected(1)), engine(order(1), order(-5)))
+
+
+@pytest.mark.parametrize(
+    ("table", "place", "key"),
+    [
+        *((ORDERS.name, place, "k1") for place in range(2, 9)),
+        (ORDERS.name, 0, "k1"),
+        (ORDERS.name, 1, "k1"),
+        *((ORDER_ITEMS.name, place, "k1") for place in (0, 2, 3, 4, 5)),
+        (ORDER_ITEMS.name, 1, "order id NULL"),
+        *((ORDER_EVENTS.name, place, "k1") for place in (0, 2, 3, 4)),
+        (ORDER_EVENTS.name, 1, "order id NULL"),
+    ],
+)
+def test_a_row_with_null_where_none_can_be_is_a_phantom(table: str, place: int, key: str) -> None:
+    rows = rows_of(engine(order(1)))
+    row = list(rows[table][0])
+    row[place] = None
+    rows[table][0] = tuple(row)
+    database = engine(order(1))
+    shown = {"mysql": Shown(NOW_US, digests(database), ()), "trino": Shown(NOW_US, of_rows(rows), ())}
+    tables, _, unknown = compare(
+        *(ledger(expected(1)), shown, WIDTH), lambda name, buckets: rows if name == "trino" else rows_of(database)
+    )
+    assert key in {one.key for each in tables for one in each.findings if one.wrong.value == "phantom"}
+    assert unknown == []
+
+
+def of_rows(rows: Mapping[str, Any]) -> Digests:
+    """What the engine's digests are when it shows these rows."""
+    return {table.name: digests_of(table, rows[table.name], WIDTH) for table in TABLES}
+
+
+def test_rows_that_are_not_those_of_the_digest_leave_their_bucket_unknown() -> None:
+    """A digest that no row explains must not end as passed."""
+    right = engine(order(1))
+    shown = {"trino": Shown(NOW_US, {**digests(right), "order_items": {0: Digest(2, 1, 1)}}, ())}
+    tables, _, unknown = compare(ledger(expected(1)), shown, WIDTH, lambda name, buckets: rows_of(right))
+    assert [table.findings for table in tables if table.findings] == []
+    assert len(unknown) == 1 and "trino: order_items, ids 0 to 15" in unknown[0]
+
+
+def test_an_order_that_differs_from_the_database_without_a_finding_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the judge overlooks: here it sees nothing."""
+    monkeypatch.setattr(Judge, "findings", lambda *asked: [])
+    monkeypatch.setattr(comparing, "differences", lambda *asked: [])
+    changed = engine(replace(order(1), total="99.00"))
+    shown = {name: Shown(NOW_US, digests(one), ()) for name, one in (("mysql", engine(order(1))), ("trino", changed))}
+    _, _, unknown = compare(
+        *(ledger(expected(1), expected(2)), shown, WIDTH),
+        lambda name, buckets: rows_of(changed if name == "trino" else engine(order(1)), buckets),
+    )
+    assert [told.partition(", and no rule")[0] for told in unknown] == [
+        "mysql: ids 0 to 15: orders 2 are not as the ledger has them",
+        "trino: ids 0 to 15: orders 1, 2 are not as the ledger has them",
+        "trino: ids 0 to 15: orders 1 are not as in the database",
+    ]
+
+
 def test_engines_that_disagree_on_one_hash_are_reported_and_both_opened() -> None:
     right, short = engine(order(1), order(2)), engine(order(1))
     tables, across, opened = run(ledger(expected(1), expected(2)), {"trino": right, "flink": short})
@@ -308,7 +399,10 @@ def test_an_order_that_the_ledger_never_saw_is_phantom_where_the_ledger_is_whole
 def test_an_order_of_somebody_else_is_counted_and_not_judged_where_the_ledger_is_not_whole() -> None:
     everything = engine(order(1), others(2), others(40), events={77: 2})  # 77: theirs, deleted
     shown = {name: Shown(NOW_US, digests(everything), ()) for name in ("mysql", "trino", "flink")}
-    tables, _ = compare(ledger(expected(1)), shown, WIDTH, lambda name, buckets: everything, whole=False)
+    tables, _, unknown = compare(
+        ledger(expected(1)), shown, WIDTH, lambda name, buckets: rows_of(everything), whole=False
+    )
+    assert unknown == []
     assert [table.findings for table in tables if table.findings] == []
     assert {(table.engine, table.table): table.not_ours for table in tables} == {
         (name, table): count
@@ -321,7 +415,9 @@ def test_our_own_orders_are_judged_all_the_same_beside_somebody_elses() -> None:
     changed = replace(order(1), total="99.00")
     found = engine(changed, others(3), events={2: 1})
     shown = {"trino": Shown(NOW_US, digests(found), ())}
-    tables, _ = compare(ledger(expected(1), expected(2)), shown, WIDTH, lambda name, buckets: found, whole=False)
+    tables, _, _ = compare(
+        ledger(expected(1), expected(2)), shown, WIDTH, lambda name, buckets: rows_of(found), whole=False
+    )
     assert {(one.table, one.wrong.value, one.key) for table in tables for one in table.findings} == {
         ("orders", "phantom", "k1"),
         ("orders", "lost", "k2"),

@@ -1,12 +1,13 @@
 """A table that no ledger knows: what traffic may do settles itself, what is wrong stays and has its key."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from tests.proof.tables.digest_readers import CONSUMED, PAYMENTS, with_digests
 
-from lakeproof.proof.tables.canonical import Column, Kind, Table
+from lakeproof.proof.tables.canonical import Column, Kind, Table, digest_of, text_of
 from lakeproof.proof.tables.dialects import POSTGRES, TRINO, rows_sql
 from lakeproof.proof.tables.other_tables import (
     ByKey,
@@ -18,6 +19,7 @@ from lakeproof.proof.tables.other_tables import (
     described_by_postgres,
     settled,
 )
+from lakeproof.proof.tables.ranges import ranges_of
 from lakeproof.proof.tables.readers import Reader
 
 OLD, NEW = (("=1", "=old"),), (("=1", "=new"),)
@@ -92,7 +94,7 @@ def test_a_table_of_postgresql_may_have_a_text_key_and_truth_values() -> None:
 
 def test_buckets_of_a_text_key_are_named_by_two_digits_of_its_digest() -> None:
     table = Table("t", (Column("id", Kind.TEXT),), "id", ("id",))
-    sql = rows_sql(TRINO, table, "shop.t", [(10, 12), (255, 256)])
+    sql = rows_sql(TRINO, table, "shop.t", ranges_of({10, 11, 255}, 1))
     assert ">= '0a'" in sql and "<= '0b'" in sql and ">= 'ff'" in sql and "<= 'ff'" in sql
 
 
@@ -117,3 +119,28 @@ def test_engines_that_show_the_same_of_one_hash_agree_and_others_are_named_by_ta
     other = with_digests("spark", ("payments", 0, 5), ("payments", 2, 60)).digests(compared.width, tables)
     found = agreement(tables, compared, "spark", other, "shop.")
     assert (found.violations, found.keys) == (2, ("shop.payments bucket 2", "shop.consumed_events bucket a0"))
+
+
+def test_rows_that_are_not_those_of_the_digest_leave_their_bucket_unknown() -> None:
+    """An engine that gives another text than it took the digest of: row by row nothing differs."""
+
+    def engine(name: str, full: int) -> Reader:
+        def ask(sql: str) -> list[tuple[Any, ...]]:
+            if "MAX(" in sql:
+                return [(40,)]
+            if "GROUP BY" in sql:
+                return [("payments", "-1", 1, full, 1)]
+            return [(-5,)]
+
+        return Reader(name, TRINO, ask)
+
+    database, lake = engine("postgres", digest_of((-5,))), engine("trino", 12345)
+    compared = compare_others([PAYMENTS], database, lake, lambda: (database, lake))
+    assert [finding for report in compared.reports for finding in report.findings] == []
+    assert len([told for told in compared.unknown if "trino: payments, ids -16 to -1" in told]) == 1
+
+
+def test_a_zero_with_many_digits_is_the_same_text_in_database_and_lake() -> None:
+    table = Table("t", (Column("id", Kind.INTEGER), Column("rate", Kind.DECIMAL)), "id", ("id",))
+    assert by_key(table, [(1, Decimal("0.0000000"))]) == by_key(table, [(1, "0.0000000")])
+    assert text_of((Decimal("0.0000000"),)) == text_of(("0.0000000",))

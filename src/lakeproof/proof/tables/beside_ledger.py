@@ -126,6 +126,7 @@ class BesideLedger:
         if compared is None:
             return
         self.reports.extend(compared.reports)
+        self.notes.unknown.extend(compared.unknown)
         for engine, reader in readers.items():
             if engine in (DATABASE, compared.engine, *DEARLY):
                 continue

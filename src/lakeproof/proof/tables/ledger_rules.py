@@ -11,7 +11,7 @@ from dataclasses import replace
 from lakeproof.customers.ledger import Expectation, Expectations, State
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS
-from lakeproof.proof.tables.contents import Contents, EventRow
+from lakeproof.proof.tables.contents import Contents, EventRow, IncompleteRow
 from lakeproof.shop.order.models import Item, Order
 
 
@@ -41,6 +41,7 @@ class Judge:
 
     def findings(self, found: Contents, opened: set[int], width: int) -> list[Finding]:
         """Everything wrong in the opened buckets, by table, then key."""
+        incomplete = found.incomplete
         by_key: dict[str, list[Order]] = defaultdict(list)
         for order in found.orders:
             by_key[order.client_key].append(order)
@@ -48,7 +49,7 @@ class Judge:
         asked = {key for key, id_ in self.id_of_key.items() if id_ // width in opened}
         if not self._whole:
             found, by_key = self._without_others(found, by_key, key_of_id)
-        wrong: list[Finding] = []
+        wrong: list[Finding] = [self._incomplete(row) for row in incomplete]
         for key in asked | by_key.keys():
             wrong.extend(self._order(key, by_key.get(key, []), found.items))
         for order_id in found.items.keys() - {order.id for order in found.orders}:
@@ -56,6 +57,11 @@ class Judge:
         for order_id in {self.id_of_key[key] for key in asked} | found.events.keys():
             wrong.extend(self._events(order_id, key_of_id.get(order_id), found.events.get(order_id, [])))
         return sorted(wrong, key=lambda one: (one.table, one.wrong, one.key))
+
+    def _incomplete(self, row: IncompleteRow) -> Finding:
+        """No shopper asked for a row without a value where there always is one, whosever it is."""
+        named = row.client_key or ("order id NULL" if row.order_id is None else self.name_of(row.order_id))
+        return Finding(row.table, Wrong.PHANTOM, named, f"{', '.join(row.missing)} NULL in the row of {row.text}")
 
     def _without_others(
         self, found: Contents, by_key: Mapping[str, list[Order]], key_of_id: Mapping[int, str]

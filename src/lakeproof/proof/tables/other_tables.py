@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import AGREE, ClaimReport, TableReport
-from lakeproof.proof.tables.buckets import Digests, differing, ranges_of, rows_in, width_for
-from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table
+from lakeproof.proof.tables.accounting import unlike_digests
+from lakeproof.proof.tables.buckets import Digests, differing, rows_in, width_for
+from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table, as_text
+from lakeproof.proof.tables.ranges import ranges_of
 from lakeproof.proof.tables.readers import SCHEMA, Reader, Rows
 
 # The heartbeat's row has another shape in the lake, and its own use.
@@ -38,12 +40,16 @@ type ByKey = Mapping[str, tuple[tuple[str, ...], ...]]
 
 @dataclass(frozen=True)
 class Compared:
-    """Database against one of the lake's engines, and the digests of that engine, for others to be held against."""
+    """Database against one of the lake's engines, and the digests of that engine, for others to be held against.
+
+    unknown: what differs and could not be explained by rows.
+    """
 
     reports: tuple[TableReport, ...]
     engine: str
     digests: Digests
     width: int
+    unknown: tuple[str, ...] = ()
 
 
 class NotComparable(Exception):
@@ -102,24 +108,30 @@ def compare_others(
     """
     width = width_for(database.largest(tables))
     ours, theirs = database.digests(width, tables), lake.digests(width, tables)
-    opened = {table.name: differing(ours[table.name], theirs[table.name]) for table in tables}
-    suspects = {
-        table.name: (table, ranges_of(opened[table.name], 1 if table.has_text_key else width))
+    opened = {
+        table.name: (table, buckets)
         for table in tables
-        if opened[table.name]
+        if (buckets := differing(ours[table.name], theirs[table.name]))
     }
     findings: dict[str, list[Finding]] = defaultdict(list)
-    if suspects:
-        first = {name: _both(table, ranges, database, lake) for name, (table, ranges) in suspects.items()}
+    unknown: list[str] = []
+    if opened:
+        first: dict[str, tuple[ByKey, ByKey]] = {}
+        for name, (table, buckets) in opened.items():
+            sides = _rows(table, buckets, width, database, lake)
+            for reader, digests, rows in zip((database, lake), (ours, theirs), sides, strict=True):
+                unknown += unlike_digests(reader.engine, digests, {name: rows}, buckets, width, [table])
+            first[name] = (by_key(table, sides[0]), by_key(table, sides[1]))
         again = look_again()
-        for name, (table, ranges) in suspects.items():
-            findings[name] = settled(f"{prefix}{name}", first[name], _both(table, ranges, *again))
+        for name, (table, buckets) in opened.items():
+            ours_now, theirs_now = (by_key(table, rows) for rows in _rows(table, buckets, width, *again))
+            findings[name] = settled(f"{prefix}{name}", first[name], (ours_now, theirs_now))
     reports = tuple(
         TableReport(f"{prefix}{table.name}", engine, rows_in(digests, table.name), tuple(found))
         for table in tables
         for engine, digests, found in ((database.engine, ours, []), (lake.engine, theirs, findings[table.name]))
     )
-    return Compared(reports, lake.engine, theirs, width)
+    return Compared(reports, lake.engine, theirs, width, tuple(unknown))
 
 
 def agreement(
@@ -135,11 +147,10 @@ def agreement(
     return ClaimReport(f"{AGREE} of {of} ({compared.engine}, {other})", keys, len(tables), "tables")
 
 
-def _both(table: Table, ranges: list[tuple[int, int]], database: Reader, lake: Reader) -> tuple[ByKey, ByKey]:
-    return (
-        by_key(table, database.rows(ranges, [table])[table.name]),
-        by_key(table, lake.rows(ranges, [table])[table.name]),
-    )
+def _rows(table: Table, buckets: set[int], width: int, database: Reader, lake: Reader) -> tuple[Rows, Rows]:
+    """The rows of these buckets in both."""
+    ranges = ranges_of(buckets, 1 if table.has_text_key else width)
+    return database.rows(ranges, [table])[table.name], lake.rows(ranges, [table])[table.name]
 
 
 def by_key(table: Table, rows: Rows) -> ByKey:
@@ -147,7 +158,7 @@ def by_key(table: Table, rows: Rows) -> ByKey:
     place = [column.name for column in table.columns].index(table.order_column)
     found: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for row in rows:
-        found[str(row[place])].append(tuple("NULL" if value is None else f"={value}" for value in row))
+        found[str(row[place])].append(tuple("NULL" if value is None else f"={as_text(value)}" for value in row))
     return {key: tuple(sorted(same)) for key, same in found.items()}
 
 
