@@ -40,6 +40,7 @@ from lakeproof.proof.claims.purchases import ended_count
 from lakeproof.proof.claims.stock_claims import (
     bought_is_sold,
     held_lines,
+    moving_skus,
     nothing_is_held_past_its_time,
     stock_adds_up,
     what_came_back_is_received_once,
@@ -54,6 +55,7 @@ class Claim:
     """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges.
 
     aside: in words, which of them it lets pass, and what it could not judge; "" for nothing.
+    unsettled: how many more it did not judge, since they changed while they were read, each time.
     """
 
     judge: Callable[[ShopFacts], Violations | None]
@@ -61,6 +63,7 @@ class Claim:
     subjects: str
     count: Callable[[ShopFacts], int]
     aside: Callable[[ShopFacts], str] = lambda facts: ""
+    unsettled: Callable[[ShopFacts], int] = lambda facts: 0
 
     def __call__(self, facts: ShopFacts) -> Violations | None:
         """What breaks it; None: its stores are not there, or could not be read."""
@@ -72,7 +75,8 @@ class Claim:
 
     def report(self, name: str, violations: Violations, facts: ShopFacts) -> ClaimReport:
         """What breaks it, and of how many."""
-        return ClaimReport(name, tuple(violations), self.count(facts), self.subjects, self.aside(facts))
+        counted = (self.count(facts), self.subjects, self.aside(facts), self.unsettled(facts))
+        return ClaimReport(name, tuple(violations), *counted)
 
 
 # By its name: the judge, what it reads, and what it counts as judged.
@@ -110,7 +114,11 @@ CLAIMS: dict[str, Claim] = {
         no_checkout_is_stuck, frozenset({Part.CHECKOUTS}), "checkouts", lambda facts: len(facts.checkouts or ())
     ),
     "shop: received - sold - reserved = on hand, never below zero": Claim(
-        stock_adds_up, frozenset({Part.STOCK}), "SKUs", lambda facts: len(facts.totals or ())
+        stock_adds_up,
+        frozenset({Part.STOCK}),
+        "SKUs that did not change meanwhile",
+        lambda facts: len(facts.totals or ()) - moving_skus(facts),
+        unsettled=moving_skus,
     ),
     "shop: what was bought is sold, what failed holds nothing": Claim(
         bought_is_sold,

@@ -32,6 +32,11 @@ def stock_adds_up(facts: ShopFacts) -> Violations | None:
     ]
 
 
+def moving_skus(facts: ShopFacts) -> int:
+    """How many SKUs changed at each look, so that their lines cannot be compared with their totals."""
+    return sum(one.sku not in facts.steady for one in facts.totals or ())
+
+
 def with_lines(facts: ShopFacts) -> list[CheckoutFact]:
     """Those whose lines inventory must still have."""
     return [

@@ -25,8 +25,8 @@ from lakeproof.proof.tables.readers import (
 )
 from lakeproof.stack.stack import Stack
 
-# Flink is not asked about these tables. Its SQL gateway starts one job per statement, which takes longer than the whole
-# check.
+# Flink is not asked about these tables. Its SQL gateway starts one job per statement, which takes longer than the
+# whole check.
 TOO_SLOW_HERE = frozenset({"flink"})
 
 type Snapshot = Callable[[], AbstractContextManager[Reader]]
