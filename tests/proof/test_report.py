@@ -102,3 +102,28 @@ def test_a_ledger_without_orders_beside_somebody_elses_compared_nothing() -> Non
     assert theirs.outcome is Outcome.UNKNOWN
     assert theirs.unknown == ()
     assert "knows no order" in str(theirs.as_json()["unknown"])
+
+
+@pytest.mark.parametrize(
+    ("unsettled", "rows", "outcome"), [(10, 5, "passed"), (11, 5, "unknown"), (50, 5_000, "passed")]
+)
+def test_rows_that_never_keep_still_are_unknown_above_the_stated_share(
+    unsettled: int, rows: int, outcome: str
+) -> None:
+    moving = replace(report(), tables=(TableReport("payments", "trino", rows, unsettled=unsettled),))
+    assert moving.outcome == outcome
+    assert moving.as_json()["tables"] == [{**moving.tables[0].as_json(), "unsettled": unsettled}]
+    if outcome == "unknown":
+        assert "trino.payments: 11 of 5 changed at each look, more than 1%" in moving.reasons[0]
+
+
+def test_skus_that_never_keep_still_are_unknown_above_the_stated_share() -> None:
+    claim = ClaimReport("stock adds up", (), 989, "SKUs", unsettled=11)
+    assert replace(report(), across=(claim,)).outcome is Outcome.UNKNOWN
+    assert replace(report(), across=(replace(claim, judged=9_989),)).outcome is Outcome.PASSED
+
+
+def test_a_ledger_without_an_order_against_tables_without_a_row_has_judged_nothing() -> None:
+    empty = replace(report(), orders=0, tables=(TableReport("orders", "trino", 0),))
+    assert (empty.outcome, empty.unknown) == (Outcome.UNKNOWN, ())
+    assert "nothing judged" in str(empty.as_json()["unknown"])

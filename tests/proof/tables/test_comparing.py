@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lakeproof.customers.ledger import Expectation, Expectations, State
+from lakeproof.customers.calls import Event
+from lakeproof.customers.ledger import Expectation, Expectations, Line, State, read_ledgers
 from lakeproof.proof.findings import Finding
 from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import comparing
@@ -15,7 +17,7 @@ from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS, 
 from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.contents import Contents, EventRow
 from lakeproof.proof.tables.ledger_rules import Judge
-from lakeproof.shop.order.models import Item, Order
+from lakeproof.shop.order.models import Item, Op, Order
 
 WIDTH = 16
 OPS = ("created", "paid", "cancelled")
@@ -189,6 +191,45 @@ def test_a_version_that_nobody_asked_for_is_a_phantom() -> None:
         ("orders", "phantom", "k1"),
         ("order_events", "phantom", "k1 v2"),
     }
+
+
+def test_a_refused_call_that_was_applied_all_the_same_is_a_phantom(tmp_path: Path) -> None:
+    """The refused call's version was once allowed, with any content."""
+    asked = replace(order(1, 2), updated_at=None)
+    lines = [
+        Line(100, "run", "k1", Op.CREATE, 1, Event.INVOKE, 1, replace(order(1), id=None)),
+        Line(100, "run", "k1", Op.CREATE, 1, Event.OK, 1, order(1)),
+        Line(200, "run", "k1", Op.PAY, 1, Event.INVOKE, 2, asked),
+        Line(200, "run", "k1", Op.PAY, 1, Event.REFUSED, 1, order(1), "409 conflict"),
+    ]
+    (tmp_path / "run.jsonl").write_bytes(b"".join(line.to_bytes() for line in lines))
+    expectations = read_ledgers(tmp_path)
+    for applied in (order(1, 2), replace(order(1, 2), customer_id=8)):
+        assert wrong(expectations, engine(applied)) == {
+            ("orders", "phantom", "k1"),
+            ("order_events", "phantom", "k1 v2"),
+        }
+    assert wrong(expectations, engine(order(1))) == set()
+
+
+def test_a_checkouts_order_that_is_not_what_was_asked_for_is_a_phantom_before_it_is_paid(tmp_path: Path) -> None:
+    """Nobody acknowledges a checkout's order before it is paid, so that its first version was once not compared."""
+    key = "checkout:b1"
+    made = replace(order(1), client_key=key)
+    unknown = replace(
+        made, id=None, created_at=None, updated_at=None, items=tuple(replace(one, id=None) for one in made.items)
+    )
+    lines = [
+        Line(100, "run", key, Op.CREATE, 1, Event.INVOKE, 1, unknown),
+        Line(100, "run", key, Op.PAY, 1, Event.INVOKE, 2, replace(unknown, status="paid", version=2)),
+    ]
+    (tmp_path / "run.jsonl").write_bytes(b"".join(line.to_bytes() for line in lines))
+    expectations = read_ledgers(tmp_path)
+    assert wrong(expectations, engine(made)) == set()
+    for status in ("paid", "cancelled"):
+        assert wrong(expectations, engine(replace(made, status=status, version=2))) == set()
+    for other in (replace(made, customer_id=8), replace(made, status="cancelled", version=2, total="9.00")):
+        assert wrong(expectations, engine(other)) == {("orders", "phantom", key)}
 
 
 def test_a_version_older_than_any_that_was_asked_for_is_a_phantom() -> None:

@@ -73,3 +73,21 @@ def test_a_customer_that_changed_is_a_lost_and_a_phantom_order() -> None:
         (Wrong.PHANTOM, "order 7 of customer 1"),
         (Wrong.LOST, "order 7 of customer 2"),
     ]
+
+
+PAID_AGAIN = replace(CHANGED, version=4)
+
+
+def test_what_changed_between_two_looks_is_looked_at_a_third_time() -> None:
+    """A row that the database kept changing was once left out without a word."""
+    databases = [{(1, 2): ORDER}, {(1, 2): CHANGED}, {(1, 2): CHANGED}]
+    report = compare_projection(Sides([*databases], [{}, {}]))
+    assert (found(report), report.unsettled) == ([(Wrong.LOST, "order 2 of customer 1")], 0)
+    report = compare_projection(Sides([*databases], [{}, {(1, 2): CHANGED}]))
+    assert (found(report), report.unsettled) == ([], 0)
+
+
+def test_what_changed_between_all_looks_is_counted() -> None:
+    databases = [{(1, 2): ORDER}, {(1, 2): CHANGED}, {(1, 2): PAID_AGAIN}]
+    report = compare_projection(Sides(databases, [{}]))
+    assert (found(report), report.unsettled) == ([], 1)
