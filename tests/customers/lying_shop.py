@@ -1,4 +1,4 @@
-"""A shop that lies: it stands between shoppers and an order service, and changes what is asked for or what is told."""
+"""A shop that lies: it stands between shoppers and an order service, and changes what is asked for or told."""
 
 import http.client
 import json
