@@ -1,7 +1,6 @@
 """The hunt: one kind of corruption a round, planted, looked for by `check`, taken out, and looked for again."""
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from random import Random
 from typing import Any, Protocol
 
 from lakeproof.bench.corruption.kind import Kind, Looking, NothingToPlantOn, Planted, Step
+from lakeproof.deadline import Deadline
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport
 
@@ -128,11 +128,12 @@ def hunt(
     seed: int,
     rounds: int,
     progress: Progress,
-    clock: Callable[[], float] = time.monotonic,
+    seconds: float = float("inf"),
 ) -> list[str]:
-    """Plays the rounds that the journal has not; gives kinds that had nothing to plant on. Stops where a corruption
-    could not be taken out again: every later round would find it.
+    """Plays the rounds that the journal has not; gives kinds that had nothing to plant on. Begins none after so many
+    seconds, and none after one that could not be taken out again: every later round would find it.
     """
+    deadline = Deadline(seconds)
     if journal.left:
         progress("taking out what an earlier hunt left")
         stores.do(journal.left)
@@ -141,7 +142,9 @@ def hunt(
     for number, kind in enumerate(deck(kinds, seed, rounds), start=1):
         if number <= len(journal.rounds):
             continue
-        began = clock()
+        if deadline.expired:
+            break
+        began = deadline.elapsed
         try:
             planted = kind.plant(stores, Random(f"{seed}/{number}"))
         except NothingToPlantOn as nothing:
@@ -157,7 +160,7 @@ def hunt(
         again = check()
         clean = again.outcome is Outcome.PASSED
         left = "" if clean else in_words(again)
-        round_ = Round(number, kind.name, planted.what, found, told, round(clock() - began, 1), clean, left)
+        round_ = Round(number, kind.name, planted.what, found, told, round(deadline.elapsed - began, 1), clean, left)
         journal.ended(round_)
         progress(
             f"{number}: {kind.name}: {found}{'' if clean else f'; NOT clean again: {left}'} ({round_.seconds:g} s)"

@@ -70,6 +70,12 @@ class Looking(Protocol):
     def files(self, of: str) -> list[str]:
         """Paths of the stack's own files: "ledger", "attachments"."""
 
+    def partitions(self, topic: str) -> list[str]:
+        """Of a topic, as topic/number."""
+
+    def records(self, partition: str) -> list[tuple[bytes, bytes]]:
+        """What a partition holds: key and value."""
+
     def has(self, component: str) -> bool:
         """True where it is part of the running stack."""
 

@@ -1,13 +1,16 @@
 """Rows of a table as steps: insert, delete, change, in the words of MariaDB, PostgreSQL and the lake's Flink SQL."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from importlib import resources
 from typing import Any
 
 from lakeproof.bench.corruption.kind import Step
 from lakeproof.bench.corruption.least_steps import literal
+from lakeproof.lake import jobs
 
 type Row = Mapping[str, Any]
 
@@ -90,33 +93,13 @@ class LakeTable:
         return f"CAST(NULL AS {self.columns[name]})"
 
 
-ORDERS = LakeTable(
-    "oltp.orders",
-    {
-        "id": "BIGINT",
-        "client_key": "STRING",
-        "customer_id": "BIGINT",
-        "status": "STRING",
-        "total": "DECIMAL(12, 2)",
-        "item_count": "INT",
-        "version": "INT",
-        "created_at": "TIMESTAMP(6)",
-        "updated_at": "TIMESTAMP(6)",
-    },
-)
-ITEMS = LakeTable(
-    "oltp.order_items",
-    {
-        "id": "BIGINT",
-        "order_id": "BIGINT",
-        "line": "INT",
-        "sku": "STRING",
-        "quantity": "INT",
-        "unit_price": "DECIMAL(12, 2)",
-    },
-)
-EVENTS = LakeTable(
-    "oltp.order_events",
-    {"id": "BIGINT", "order_id": "BIGINT", "version": "INT", "type": "STRING", "at": "TIMESTAMP(6)"},
-    has_key=False,
-)
+def lake_table(database: str, name: str) -> LakeTable:
+    """A table of the lake, as its job's SQL file describes it."""
+    text = (resources.files(jobs) / database / f"{name}.sql").read_text()
+    found = re.search(r"CREATE TABLE IF NOT EXISTS \w+ \((.*?)\n\) WITH", text, re.DOTALL)
+    assert found is not None, f"{name}.sql makes no table"
+    columns = dict(re.findall(r"^    `?([a-z_]\w*)`? ([A-Z]+(?:\([\d, ]+\))?)", found[1], re.MULTILINE))
+    return LakeTable(f"{database}.{name}", columns, "PRIMARY KEY" in found[1])
+
+
+ORDERS, ITEMS, EVENTS = (lake_table("oltp", name) for name in ("orders", "order_items", "order_events"))

@@ -1,20 +1,23 @@
 """The stores of a stack, for the hunt: reads what kinds need, and does their steps.
 
 mariadb: captured. mariadb-only: with the binlog off. lake: Flink SQL on the Paimon tables. postgres, cassandra.
-object: a key of the object store, as bucket/key. file: a path. topic: topic/partition, its records before an offset
-go, or come again. pause: seconds. Everything as the store's own administrator, past what the shop's accounts may do.
+object: a key of the object store, as bucket/key. file: a path. topic: topic/partition; all its records go,
+or these come again. pause: seconds. All of it as the store's own administrator, past what the shop's accounts may do.
 """
 
 import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pymysql
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from pymysql.cursors import DictCursor
 
 from lakeproof.bench.corruption.kind import Step
@@ -30,6 +33,7 @@ from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
 SECONDS = 60.0
+TOPIC_SECONDS = 10.0
 _LAKE_SESSION = ("SET 'table.dml-sync' = 'true'", "SET 'parallelism.default' = '1'")
 
 
@@ -83,6 +87,34 @@ class Stores:
         if of == "ledger":
             return sorted(str(path) for path in self._stack.ledger_dir.glob("*.jsonl"))
         return sorted(str(path) for path in (attachment_dir(self._stack) / "files").glob("*/*"))
+
+    def partitions(self, topic: str) -> list[str]:
+        """Of a topic, as topic/number."""
+        with self._consumer() as consumer:
+            known = consumer.list_topics(topic, timeout=TOPIC_SECONDS).topics[topic].partitions
+        return [f"{topic}/{number}" for number in sorted(known)]
+
+    def records(self, partition: str) -> list[tuple[bytes, bytes]]:
+        """What a partition holds: key and value."""
+        place = _partition(partition)
+        found: list[tuple[bytes, bytes]] = []
+        with self._consumer() as consumer:
+            low, high = consumer.get_watermark_offsets(place, timeout=TOPIC_SECONDS)
+            consumer.assign([TopicPartition(place.topic, place.partition, low)])
+            while low < high:
+                for message in consumer.consume(high - low, timeout=TOPIC_SECONDS):
+                    found.append((message.key() or b"", message.value() or b""))
+                    low = (message.offset() or 0) + 1
+        return found
+
+    @contextmanager
+    def _consumer(self) -> Iterator[Consumer]:
+        with closing(Consumer({"bootstrap.servers": self._kafka, "group.id": "lakeproof-hunt"})) as consumer:
+            yield consumer
+
+    @property
+    def _kafka(self) -> str:
+        return self._stack.address("kafka", "tcp")
 
     def do(self, steps: Sequence[Step]) -> None:
         """Each step, in order; neighbours in one database are one transaction there."""
@@ -175,6 +207,27 @@ class Stores:
             else:
                 path.unlink()
 
+    def _in_topics(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            place = _partition(step.place)
+            if step.text:
+                producer = Producer({"bootstrap.servers": self._kafka, "acks": "all"})
+                for key, value in orjson.loads(step.text):
+                    producer.produce(place.topic, bytes.fromhex(value), bytes.fromhex(key), place.partition)
+                producer.flush(TOPIC_SECONDS)
+            else:
+                with self._consumer() as consumer:
+                    _, high = consumer.get_watermark_offsets(place, timeout=TOPIC_SECONDS)
+                before = TopicPartition(place.topic, place.partition, high)
+                admin = AdminClient({"bootstrap.servers": self._kafka})
+                for done in admin.delete_records([before]).values():
+                    done.result(TOPIC_SECONDS)
+
+
+def _partition(text: str) -> TopicPartition:
+    topic, _, number = text.partition("/")
+    return TopicPartition(topic, int(number))
+
 
 def _pause(stores: Stores, steps: Sequence[Step]) -> None:
     time.sleep(sum(float(step.text) for step in steps))
@@ -188,5 +241,6 @@ _DOERS: Mapping[str, Callable[[Stores, Sequence[Step]], object]] = {
     "lake": Stores._in_lake,
     "object": Stores._in_objects,
     "file": Stores._in_files,
+    "topic": Stores._in_topics,
     "pause": _pause,
 }
