@@ -51,8 +51,10 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        lines = path.read_text().splitlines() if path.is_file() else []
-        entries = [json.loads(line) for line in lines if line.endswith("}")]
+        whole, _, torn = (path.read_text() if path.is_file() else "").rpartition("\n")
+        if torn:  # its writer was killed in the middle of a line
+            path.write_text(f"{whole}\n" if whole else "")
+        entries = [json.loads(line) for line in whole.splitlines()]
         self.rounds = [
             Round(**{**entry["round"], "found": Found(entry["round"]["found"])})
             for entry in entries
@@ -173,6 +175,6 @@ def hunt(
 def counts(rounds: Iterable[Round]) -> Counter[str]:
     """Rounds by what was found, and false alarms."""
     played = list(rounds)
-    return Counter(str(one.found) for one in played) + Counter(
-        {"false alarms": sum(not one.clean_again for one in played)}
-    )
+    found = Counter({str(each): 0 for each in Found} | {"false alarms": sum(not one.clean_again for one in played)})
+    found.update(str(one.found) for one in played)
+    return found
