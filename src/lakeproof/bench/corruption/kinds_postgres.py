@@ -190,21 +190,23 @@ _PARCELS: dict[str, Plant] = {
 }
 _FROM_CUSTOMER = "t.author = 'customer'"
 _CASES: dict[str, Plant] = {
-    "complaint gone": _gone("support.case_messages", _FROM_CUSTOMER, ("contact", "case {case_id}")),
+    "complaint gone": _gone("support.case_messages", _FROM_CUSTOMER, ("case {case_id}",)),
     "complaint by a trailing blank": _one(
-        "support.case_messages", _FROM_CUSTOMER, ("contact",), body=LEAST["by a trailing blank"]
+        "support.case_messages", _FROM_CUSTOMER, ("case {case_id}",), body=LEAST["by a trailing blank"]
     ),
-    "complaint in case": _one("support.case_messages", _FROM_CUSTOMER, ("contact",), body=LEAST["in case"]),
-    "complaint moved to no case": _one("support.case_messages", _FROM_CUSTOMER, ("contact",), case_id=_NO_PARENT),
+    "complaint in case": _one("support.case_messages", _FROM_CUSTOMER, ("case {case_id}",), body=LEAST["in case"]),
+    "complaint moved to no case": _one(
+        "support.case_messages", _FROM_CUSTOMER, ("case {case_id}",), case_id=_NO_PARENT
+    ),
     "complaint doubled in another case": _doubled(
-        "support.case_messages", _FROM_CUSTOMER + " AND (SELECT count(*) FROM support.cases) > 1", ("contact",)
+        "support.case_messages", _FROM_CUSTOMER + " AND (SELECT count(*) FROM support.cases) > 1", ("case {case_id}",)
     ),
-    "attachment row gone": _gone("support.case_attachments", "true", ("contact", "attachment {id}")),
-    "attachment's sha256 in case": _one("support.case_attachments", "true", ("contact",), sha256=LEAST["in case"]),
-    "case gone": _gone("support.cases", "t.order_id IS NOT NULL", ("contact",)),
-    "case of another order": _one(
-        "support.cases", "t.order_id IS NOT NULL", ("contact", "case {id}"), order_id=_NO_PARENT
+    "attachment row gone": _gone("support.case_attachments", "true", ("case {case_id}",)),
+    "attachment's sha256 in case": _one(
+        "support.case_attachments", "true", ("case {case_id}",), sha256=LEAST["in case"]
     ),
+    "case gone": _gone("support.cases", "t.order_id IS NOT NULL", ("case {id}",)),
+    "case of another order": _one("support.cases", "t.order_id IS NOT NULL", ("case {id}",), order_id=_NO_PARENT),
 }
 _TOLD: dict[str, Plant] = {
     "preferences gone": _gone(
