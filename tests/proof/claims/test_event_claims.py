@@ -25,6 +25,11 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
         replace(IN_ORDER, deliveries=(DeliveryFact("payment", 9, 0, 0, (MissingEvent("payment", "e7"),)),)),
         "in Kafka's topics",
     ),
+    (
+        "sent, and lost by its sender",
+        replace(IN_ORDER, deliveries=(DeliveryFact("inventory", 9, 0, 0, (), ("sku-1 event 4",)),)),
+        "in Kafka's topics",
+    ),
     ("an event not taken", with_acts(ActFact("e", "payment.captured", False, None, False)), "are acted on"),
     ("an event without its message", with_acts(ActFact("e", "payment.captured", True, None, False)), "are acted on"),
     ("told and dropped", with_acts(ActFact("e", "payment.captured", True, "opted_out", True)), "are acted on"),

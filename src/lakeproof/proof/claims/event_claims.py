@@ -34,6 +34,10 @@ def sent_events_are_in_kafka(facts: ShopFacts) -> Violations | None:
         f"event {event.event_id}: marked as sent by {event.service}, and not in its topic"
         for one in facts.deliveries
         for event in one.missing
+    ] + [
+        f"{one.service} {gap}: it was sent, and is gone from the store"
+        for one in facts.deliveries
+        for gap in one.gaps
     ]
 
 

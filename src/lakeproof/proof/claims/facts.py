@@ -140,6 +140,7 @@ class DeliveryFact:
     """What was sent by a service, and of it what its topic was asked for.
 
     beyond: more than is asked for at once. gone: of so old a time that its topic does not keep it any more.
+    gaps: events that the sender itself lost, in words.
     """
 
     service: str
@@ -147,6 +148,7 @@ class DeliveryFact:
     beyond: int
     gone: int
     missing: tuple[MissingEvent, ...]
+    gaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

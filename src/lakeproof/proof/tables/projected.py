@@ -47,14 +47,14 @@ type Key = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as both have it."""
+    """An order as both have it; None is NULL, which Cassandra lets any column be."""
 
-    status: str
-    total: Decimal
-    item_count: int
-    version: int
-    created_us: int
-    updated_us: int
+    status: str | None
+    total: Decimal | None
+    item_count: int | None
+    version: int | None
+    created_us: int | None
+    updated_us: int | None
 
 
 type Orders = dict[Key, Order]
@@ -100,7 +100,7 @@ def _finding(key: Key, wanted: Order | None, shown: Order | None) -> Finding:
         return Finding(PROJECTION, Wrong.PHANTOM, name, "in the projection, not in the database")
     if shown is None:
         return Finding(PROJECTION, Wrong.LOST, name, "in the database, not in the projection")
-    if shown.version < wanted.version:
+    if (shown.version or 0) < (wanted.version or 0):
         return Finding(PROJECTION, Wrong.STALE, name, f"version {shown.version}, in the database {wanted.version}")
     return Finding(
         PROJECTION,
@@ -146,14 +146,14 @@ class _StackSides:
         where = f" WHERE id IN ({', '.join(str(order) for _, order in keys)})" if few and keys else ""
         with mariadb_snapshot(self._stack, READ_SECONDS) as reader:
             read_us = now_us()
-            return _orders(reader.ask(_DATABASE + where)), read_us
+            return orders_of(reader.ask(_DATABASE + where)), read_us
 
     def projection(self, covering_us: int, keys: Sequence[Key] | None = None) -> Orders:
         self._await_covered(covering_us)
         if keys is None or len(keys) > MOST_KEYS:
-            return _orders(self._rows(_PROJECTION))
+            return orders_of(self._rows(_PROJECTION))
         one = f"{_PROJECTION} WHERE customer_id = %s AND order_id = %s"
-        return _orders([row for key in keys for row in self._rows(one, key)])
+        return orders_of([row for key in keys for row in self._rows(one, key)])
 
     def _await_covered(self, instant_us: int) -> None:
         deadline = Deadline(self._cover_seconds)
@@ -179,10 +179,13 @@ class _StackSides:
         return list(self._ring.execute(SimpleStatement(cql, fetch_size=5000), values, timeout=READ_SECONDS))
 
 
-def _orders(rows: Sequence[Sequence[Any]]) -> Orders:
+def orders_of(rows: Sequence[Sequence[Any]]) -> Orders:
+    """Rows of either side, in the order of the statements' columns."""
     return {
         (int(customer), int(order)): Order(
-            str(status), Decimal(total), int(items), int(version), int(created), int(updated)
+            status,
+            None if total is None else Decimal(total),
+            *(None if number is None else int(number) for number in (items, version, created, updated)),
         )
         for customer, order, status, total, items, version, created, updated in rows
     }
