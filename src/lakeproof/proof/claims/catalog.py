@@ -1,4 +1,5 @@
-"""The claims, each a pure function of the facts: name and the keys that break it. None: a store is not there.
+"""All claims on the shop's stores, by name. A claim is judged by a pure function of the facts (`*_claims.py`), which
+gives what breaks the claim, or None where a store that the claim is about is not part of the stack.
 
 A checkout that is under way breaks nothing yet. What breaks a claim only for a moment, since the stores are read one
 after the other, is gone at the next look (looking.py).
@@ -59,10 +60,11 @@ from lakeproof.proof.report import ClaimReport
 
 @dataclass(frozen=True)
 class Claim:
-    """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges.
+    """judge: gives what breaks the claim. needs: the parts of the facts that the judge looks at.
 
-    aside: in words, which of them it lets pass, and what it could not judge; "" for nothing.
-    unsettled: how many more it did not judge, since they changed while they were read, each time.
+    count: how many things were judged; `subjects` is their name, in the plural.
+    aside: in words, which of the subjects the claim lets pass, and what could not be judged; "" for nothing.
+    unsettled: how many more subjects were not judged, since they changed each time that they were read.
     """
 
     judge: Callable[[ShopFacts], Violations | None]
@@ -73,20 +75,19 @@ class Claim:
     unsettled: Callable[[ShopFacts], int] = lambda facts: 0
 
     def __call__(self, facts: ShopFacts) -> Violations | None:
-        """What breaks it; None: its stores are not there, or could not be read."""
+        """What breaks the claim; None where its stores are not part of the stack, or could not be read."""
         return self.judge(facts) if self.is_judged_by(facts) else None
 
     def is_judged_by(self, facts: ShopFacts) -> bool:
-        """False where something that it needs could not be read."""
+        """False where something that the claim needs could not be read."""
         return not self.needs & facts.unknown.keys()
 
     def report(self, name: str, violations: Violations, facts: ShopFacts) -> ClaimReport:
-        """What breaks it, and of how many."""
+        """The claim's report: what breaks the claim, and how many subjects were judged."""
         counted = (self.count(facts), self.subjects, self.aside(facts), self.unsettled(facts))
         return ClaimReport(name, tuple(violations), *counted)
 
 
-# By its name: the judge, what it reads, and what it counts as judged.
 CLAIMS: dict[str, Claim] = {
     "shop: each payment is the sum of its events": Claim(
         money_adds_up, frozenset({Part.PAYMENTS}), "payments", lambda facts: len(facts.payments or ())

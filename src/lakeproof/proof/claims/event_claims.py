@@ -1,4 +1,4 @@
-"""Claims about events: they get away, Kafka has what counts as sent, and who is to act on them does so once."""
+"""Claims about events: none waits for long, Kafka has what counts as sent, and each is acted on once."""
 
 from lakeproof.proof.claims.facts import ShopFacts, Store, Violations
 
@@ -6,9 +6,9 @@ UNSENT_SECONDS = 60.0
 
 
 def events_are_sent(facts: ShopFacts) -> Violations | None:
-    """No event waits for Kafka for longer than a relay needs, where the service that sends it is part of the stack.
+    """No event waits for Kafka for longer than its relay needs, where the service that sends it is part of the stack.
 
-    Inventory's have no age: a SKU is told where its relay stands at one place at every look.
+    Inventory's events have no age. So a SKU breaks the claim where its relay stands at the same event at every look.
     """
     totals = facts.totals if Store.SHELVING in facts.there else None
     outboxes = [one for one in facts.outboxes or () if f"{one.service}-service" in facts.there]
@@ -27,7 +27,9 @@ def events_are_sent(facts: ShopFacts) -> Violations | None:
 
 
 def sent_events_are_in_kafka(facts: ShopFacts) -> Violations | None:
-    """What its sender marked as sent is in the service's topic, by its id: the mark alone proves nothing."""
+    """Every event that its sender marked as sent is in the service's topic, by the event's id. The mark proves
+    nothing.
+    """
     if facts.deliveries is None:
         return None
     return [

@@ -1,4 +1,6 @@
-"""Looks at every claim, again and again for a while: what is broken at every look is broken."""
+"""Looks at every claim several times. The stores are read one after the other, so that under traffic a claim may look
+broken for a moment: only what is broken at every look is reported.
+"""
 
 import re
 import secrets
@@ -22,7 +24,7 @@ PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ShopReport:
-    """What was found of each claim, by its name; claims whose stores are not part of the stack are left out.
+    """A report of each claim, by the claim's name; claims whose stores are not part of the stack are left out.
 
     oversold: units; None where there is no stock. unknown: what could not be looked at, and why.
     """
@@ -35,12 +37,14 @@ class ShopReport:
 def look(
     stack: Stack, progress: Callable[[str], None] = lambda text: None, *, settle_seconds: float = SETTLE_SECONDS
 ) -> ShopReport:
-    """What does not hold in the shop's stores; takes `settle_seconds` and a look where something does not hold."""
+    """Judge every claim on the shop's stores. One look where all claims hold; where one does not, the looks go on for
+    `settle_seconds`, and one more follows.
+    """
     try:
         stores = stores_of(stack)
         if not stores & {Store.SHOP, Store.STOCK}:
             return ShopReport()
-        seed = secrets.randbelow(1_000_000)  # the same at every look of this check, another at the next check
+        seed = secrets.randbelow(1_000_000)  # all looks of this check use it; the next check draws another one
         return settled(
             lambda scope: read_facts(stack, stores, scope, seed, progress), progress, settle_seconds=settle_seconds
         )
@@ -49,10 +53,11 @@ def look(
 
 
 def stores_of(stack: Stack) -> frozenset[Store]:
-    """The stores that are part of the stack: wanted since its supervisor started, or, of somebody else's, named.
+    """The stores that are part of the stack: those that were wanted since its supervisor started. Of somebody else's
+    stack: those whose endpoint is named.
 
-    Not by their data: those of an earlier `up --all` would make every later check unknown.
-    Raises: as the supervisor's client, where it runs and does not answer.
+    That a store has data does not count: after one `up --all` every later check of a smaller stack would be unknown.
+    Raises: as the supervisor's client, where the supervisor runs and does not answer.
     """
     if stack.settings.mode == "external":
         return frozenset(store for store in Store if store.value in stack.settings.endpoints)
@@ -70,12 +75,13 @@ def settled(
     settle_seconds: float = SETTLE_SECONDS,
     pause_seconds: float = PAUSE_SECONDS,
 ) -> ShopReport:
-    """Look until nothing is broken or unknown, or until the time is over: then what was so at every look is told.
+    """Look until nothing is broken or unknown, or until the time is over. What was broken at every look is reported.
 
-    All is read once; after that only what was broken at every look before, and what belongs to it, and whole what
-    could not be read. A claim whose facts could not be read at the last look is unknown, whatever it was before.
-    Once the time is over there is one more look where something broke at its only look; what is broken and was still
-    looked at once only, for it could not be before, is unknown.
+    The first look reads everything. A further look reads only what was broken at every look so far and what belongs
+    to it, and in full whatever could not be read before. A claim whose facts could not be read at the last look is
+    unknown, whatever earlier looks showed.
+    A claim that was broken at the only look that could judge it gets one more look after the time is over. If the
+    facts cannot be read then either, the claim is unknown.
     Raises: as `read` does.
     """
     deadline = Deadline(settle_seconds)
@@ -130,7 +136,7 @@ def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
     }
     of_checkouts = {one.order_id for one in facts.checkouts or () if one.key in keys and one.order_id is not None}
     parcels = {int(subject.removeprefix("parcel ")) for subject in subjects if re.fullmatch(r"parcel \d+", subject)}
-    # Whose they are, and what else belongs to that order.
+    # The orders that these payments and parcels are for: what else belongs to such an order is read too.
     of_payments = {one.order_id for one in facts.payments or () if one.id in payments}
     of_parcels = {one.order_id for one in facts.parcels or () if one.id in parcels}
     return Scope(
@@ -155,7 +161,7 @@ def _seen_once(lasting: dict[str, list[str]], times: Counter[str]) -> list[str]:
 
 
 def _in_both(before: list[str], now: list[str]) -> list[str]:
-    # By what is concerned, not by the words: an age or an amount may have changed meanwhile.
+    # Compared by subject. The details may differ: an age or an amount may have changed meanwhile.
     subjects = {_subject(word) for word in before}
     return [word for word in now if _subject(word) in subjects]
 

@@ -1,4 +1,6 @@
-"""Reads the facts, each store by its account that only reads. What does not answer is told, the rest is read."""
+"""Reads the facts, from each store by an account that only reads. A store that does not answer is named; the others
+are read all the same.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -72,10 +74,10 @@ def read_facts(
     seed: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> ShopFacts:
-    """What of `scope` those stores hold now; what could not be read is in its `unknown`. seed: which part is looked
-    at of what is looked at in part. progress: told while a part takes long.
+    """What these stores hold of `scope` now; what could not be read is in `unknown` of the facts.
 
-    Orders and checkouts last: what they say is true then was true before elsewhere.
+    seed: decides what is looked at where not everything is. progress: is told while a part takes long.
+    Orders and checkouts are read last: what they say has happened then, had happened in the other stores before.
     """
     there = set(stores)
     found, unknown, away = dict[str, Any](), dict[Part, str](), dict[str, str]()
@@ -96,7 +98,9 @@ def read_facts(
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads a part, where these stores are part of the stack: fields of the facts. `read` raises: CouldNotLook."""
+    """How one part is read, where these stores are part of the stack. `read` gives fields of the facts, and raises
+    CouldNotLook.
+    """
 
     part: Part
     stores: frozenset[Store]
@@ -107,10 +111,11 @@ def _readers(
     stack: Stack, there: set[Store], scope: Scope, seed: int, progress: Callable[[str], None]
 ) -> tuple[_Reader, ...]:
     shop, orders = frozenset({Store.SHOP}), None if scope.orders is None else sorted(scope.orders)
-    # What customers told: anew at every look, for they go on telling.
+    # What customers told the shop is read anew at every look, for they go on telling.
     contacts = shop | ({Store.SUPPORT} if Store.SUPPORT in there else {Store.NOTIFIER})
     return (
-        # First, for it takes longest: what is compared with each other is read at nearly one time.
+        # Attachments come first, since they take longest: parts that are compared with each other are read close
+        # together.
         _Reader(Part.ATTACHMENTS, shop | {Store.SUPPORT}, lambda: read_attachments(stack, there, seed, progress)),
         _Reader(Part.CHANGES, shop | ({Store.EVENTS} & there), lambda: {"changes": read_changes(stack, there)}),
         _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: read_stock(stack)),
@@ -124,7 +129,7 @@ def _readers(
             },
         ),
         _Reader(Part.PARCELS, shop, lambda: {"parcels": asyncio.run(_parcels(stack, orders))}),
-        # After them: the label of what was shipped then lies there now.
+        # Labels are read after the parcels: a parcel that had been shipped by then has its label now.
         _Reader(Part.LABELS, shop | {Store.LABELS}, lambda: {"labels": read_labels(stack)}),
         _Reader(
             Part.DELIVERIES,
