@@ -68,8 +68,11 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """acknowledged: by key, as the shop acknowledged it; a settled one without a ref was never done.
-    open: nobody knows what became of these; unclear: how many of them were given up, or are long overdue.
+    """What customers told the shop, by the key of the call.
+
+    acknowledged: as the shop acknowledged it; a settled contact without a ref was never done.
+    open: contacts of which nobody knows what became of them. unclear: how many of these were given up or are long
+    overdue.
     later_than_now: as `Calls` counts such lines.
     """
 

@@ -1,4 +1,6 @@
-"""The whole check: wait for a published hash that covers now, read every engine at one instant each, compare."""
+"""The whole check: wait for a published hash that covers now, read every engine at one instant each, compare them
+with the ledger and with each other.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +34,7 @@ AS_ASKED = "ledger: what was acknowledged is what was asked for"
 
 type Progress = Callable[[str], None]
 
-# Engines that the first who asks starts.
+# Engines that do not run until somebody asks them.
 _STARTS: dict[str, Callable[[Stack, Progress], None]] = {"flink": start_gateway, "spark": spark.start_spark}
 
 
@@ -47,9 +49,9 @@ def check(
 ) -> CheckReport:
     """Ledger ↔ MariaDB ↔ lake, at one published hash.
 
-    at_hash: that one; None: the newest. cover_now: wait until a hash covers this moment, so that all that was
-    acknowledged until now must be in it; without it, and with `at_hash`, only what that hash says it covers.
-    engines: None: `usual_engines`.
+    at_hash: the hash to look at; None: the newest. cover_now: wait until a hash covers this moment, so that
+    everything that was acknowledged until now must be in that hash. Without it, and with `at_hash`, the hash must
+    hold only what its own heartbeat covers. engines: None: `usual_engines`.
     Raises: InvalidInput for an unknown engine or hash. Whatever else cannot be looked at is in the report's
     `unknown`, and then its outcome is not passed.
     """
@@ -79,7 +81,7 @@ class _Check:
         """Never raises for an engine that is away."""
         stack, notes = self._stack, self._notes
         with ThreadPoolExecutor(8) as pool, ExitStack() as until_judged:
-            # They take seconds where they do not run yet: meanwhile the lake comes to cover now.
+            # An engine that does not run yet takes seconds to start. Meanwhile the lake comes to cover now.
             starting = [
                 pool.submit(notes.looked, engine, lambda start=start: start(stack, notes.progress))
                 for engine, start in _STARTS.items()
@@ -93,7 +95,8 @@ class _Check:
             readers, cuts = self._open_readers(pool, until_judged, commit, lake_cut_us)
             opened_us = now_us()
             notes.ended("opened")
-            # Only now: the line of any call that an engine may show was written before the call was sent.
+            # The ledger is read last: the line of any call that an engine may show was written before the call was
+            # sent.
             reading = pool.submit(notes.looked, "ledger", lambda: read_ledgers(stack.ledger_dir))
             contacts = notes.looked("contacts' ledger", lambda: read_contacts(stack.ledger_dir))
             looking = pool.submit(notes.looked, "shop", lambda: claims.look(stack, notes.progress))
@@ -187,7 +190,7 @@ class _Check:
     def _judged(
         self, ledger: Expectations | None, shown: dict[str, Shown], readers: dict[str, Reader], width: int
     ) -> tuple[list[TableReport], list[ClaimReport]]:
-        """The engines against the ledger. Without one nothing can be judged; every row would look like a phantom."""
+        """The engines against the ledger. Without a ledger nothing is judged: every row would look like a phantom."""
         if ledger is None:
             return [], []
 

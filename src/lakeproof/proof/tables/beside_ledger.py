@@ -34,7 +34,8 @@ type Snapshot = Callable[[], AbstractContextManager[Reader]]
 
 @dataclass(frozen=True)
 class BesideLedger:
-    """readers: of the check, the database's and the lake's at `commit`; what it opens besides stays until_judged.
+    """readers: those of the check, of the database and of the lake at `commit`. Further ones are opened here, and
+    stay open until_judged.
 
     reports, agreements: what was found, in the order of the looks.
     """
@@ -49,10 +50,10 @@ class BesideLedger:
     agreements: list[ClaimReport] = field(default_factory=list)
 
     def look_at_mariadb(self, seen_us: int) -> None:
-        """Its published tables that no ledger knows, against the lake.
+        """MariaDB's published tables that no ledger knows, against the lake.
 
-        seen_us: a moment at which the check's reader had its snapshot already. A hash that covers only an earlier one
-        need not hold all that the snapshot shows.
+        seen_us: a moment at which the check's reader had its snapshot already. A hash that covers only an earlier
+        moment need not hold all that the snapshot shows.
         """
         lake = self._lake()
         names = self._names(OLTP)
@@ -72,7 +73,7 @@ class BesideLedger:
         self.notes.ended("other tables")
 
     def look_at_postgres(self) -> None:
-        """Its captured tables against the lake; none where they are not captured in this stack."""
+        """PostgreSQL's captured tables against the lake; none where this stack does not capture them."""
         lake = self._lake()
         if self.commit is None or lake is None or SHOP not in present(self.stack):
             return
@@ -99,7 +100,7 @@ class BesideLedger:
         self.notes.ended(f"{SHOP.name} tables")
 
     def _lake(self) -> Reader | None:
-        """The first of the lake's engines that are asked."""
+        """The first of the lake's engines that this check asks."""
         return next((reader for engine, reader in self.readers.items() if engine != DATABASE), None)
 
     def _names(self, database: LakeDatabase) -> list[str]:
@@ -133,7 +134,7 @@ class BesideLedger:
         readers: Mapping[str, Reader],
         prefix: str = "",
     ) -> None:
-        """What was compared, and whether the lake's other engines show the same of it."""
+        """Keep what was compared, and ask the lake's other engines whether they show the same."""
         if compared is None:
             return
         self.reports.extend(compared.reports)
@@ -146,7 +147,7 @@ class BesideLedger:
                 self.agreements.append(other_tables.agreement(tables, compared, engine, digests, prefix))
 
     def _described(self, database: Reader, names: Sequence[str]) -> list[Table]:
-        """By the database's own description; what cannot be compared is noted."""
+        """The tables of these names, as the database describes them; a table that cannot be compared is noted."""
         describe = other_tables.described if database.engine == DATABASE else other_tables.described_by_postgres
         found = []
         for name in names:

@@ -16,10 +16,11 @@ from lakeproof.shop.order.models import Item, Order
 
 
 class Judge:
-    """What the ledger says about the orders of some buckets.
+    """Holds the rows of some buckets against the ledger.
 
-    cut_us: whatever was acknowledged before it must be there. whole: no order but the ledger's may be there; without
-    it, rows of other orders are somebody else's: `not_ours` counts them by table, and they are not judged.
+    cut_us: what was acknowledged before that time must be there. whole: True where no order may be there that the
+    ledger does not know. Otherwise rows of such orders are somebody else's: `not_ours` counts them by table, and they
+    are not judged.
     """
 
     def __init__(self, expectations: Expectations, cut_us: int, *, whole: bool = True) -> None:
@@ -66,7 +67,7 @@ class Judge:
     def _without_others(
         self, found: Contents, by_key: Mapping[str, list[Order]], key_of_id: Mapping[int, str]
     ) -> tuple[Contents, dict[str, list[Order]]]:
-        """Only what belongs to orders that the ledger knows; the rest is counted."""
+        """Only the rows of orders that the ledger knows. All other rows are counted."""
         ours = {order_id for order_id, key in key_of_id.items() if key in self._expected}
         self.not_ours[ORDERS.name] = sum(order.client_key not in self._expected for order in found.orders)
         self.not_ours[ORDER_ITEMS.name] = sum(len(rows) for id_, rows in found.items.items() if id_ not in ours)

@@ -1,4 +1,4 @@
-"""Claims across tables, inside one engine at one instant: no part of a transaction may be visible."""
+"""Claims on whole orders, across tables, in one engine at one instant: no part of a transaction may be visible."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
