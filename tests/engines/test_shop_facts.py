@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Part, Scope, Store
 from lakeproof.proof.claims.reading import read_facts
-from lakeproof.stack.engines import mysql, postgres_session
+from lakeproof.stack import postgres_session
+from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
@@ -54,14 +56,10 @@ def case_id(stack: Stack, supervisor: SupervisorClient) -> int:
         cursor.execute(CHECKOUT, ("k-returned", request, "returned"))
         connection.commit()
 
-    async def fill() -> int:
-        root = ("postgres", "postgres-root", 10.0, "shop")
-        async with postgres_session.connection(stack, *root, "notification") as connection:
-            await connection.execute(PREFERENCES)
-        async with postgres_session.connection(stack, *root, "support") as connection:
-            return int(await connection.fetchval(CASE, uuid.uuid4()))
-
-    return asyncio.run(fill())
+    root: dict[str, Any] = {"seconds": 10.0, "database": "shop"}
+    account = (stack, "postgres", "postgres-root")
+    postgres_session.select(*account, PREFERENCES, schema="notification", **root)
+    return int(postgres_session.select(*account, CASE, uuid.uuid4(), schema="support", **root)[0][0])
 
 
 def test_every_line_of_every_checkout_is_counted(stack: Stack, case_id: int) -> None:

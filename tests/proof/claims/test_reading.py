@@ -17,7 +17,7 @@ from lakeproof.stack.stack import Stack
 def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+    def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
         asked.append(service)
         raise CouldNotLook("no answer", where=Store.SHOP.value)
 
@@ -63,7 +63,7 @@ def test_a_parcel_is_late_since_it_could_be_shipped(
     def ago(seconds: float | None) -> datetime | None:
         return None if seconds is None else NOW - timedelta(seconds=seconds)
 
-    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+    def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
         times = (NOW, ago(7200.0), ago(hold_ends), ago(hold_told))
         return [(27, 9, "label_pending", "label_pending", 3, 3, *times, 120, True)]
 

@@ -30,7 +30,6 @@ class Store(StrEnum):
     PAYING = "payment-service"
     SENDING = "fulfillment-service"  # and ships what waits
     SHELVING = "inventory-service"  # ends what is held past its time, in STOCK
-    CAPTURE = "connect"  # tells support of orders' changes: without it a timeline may be as old as its cache keeps it
 
 
 class Part(StrEnum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
-from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.parts import parts_of
 from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Scope, ShopFacts, Store
 from lakeproof.proof.claims.reading import read_facts
@@ -53,19 +53,13 @@ def look(
 
 
 def stores_of(stack: Stack) -> frozenset[Store]:
-    """The stores that are part of the stack: those that were wanted since its supervisor started. Of somebody else's
-    stack: those whose endpoint is named.
+    """The stores that are part of the stack.
 
     That a store has data does not count: after one `up --all` every later check of a smaller stack would be unknown.
-    Raises: as the supervisor's client, where the supervisor runs and does not answer.
+    Raises: CouldNotLook where nobody could tell.
     """
-    if stack.settings.mode == "external":
-        return frozenset(store for store in Store if store.value in stack.settings.endpoints)
-    client = SupervisorClient(stack)
-    if not client.running():
-        return frozenset()
-    wanted = {row.name for row in client.ps()}
-    return frozenset(store for store in Store if store.value in wanted)
+    parts = parts_of(stack).known()
+    return frozenset(store for store in Store if store.value in parts)
 
 
 def settled(

@@ -2,7 +2,6 @@
 are read all the same.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +58,7 @@ SELECT f.id, f.order_id, f.status,
 FROM fulfillments f LEFT JOIN fulfillment_events e ON e.fulfillment_id = f.id
 WHERE $1::bigint[] IS NULL OR f.order_id = ANY($1) GROUP BY f.id
 """
-_OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING, Store.CAPTURE}
+_OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING}
 _OUTBOX = """
 SELECT count(*) AS unsent,
        COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(created_at)), 0) AS oldest
@@ -119,16 +118,16 @@ def _readers(
         _Reader(Part.ATTACHMENTS, shop | {Store.SUPPORT}, lambda: read_attachments(stack, there, seed, progress)),
         _Reader(Part.CHANGES, shop | ({Store.EVENTS} & there), lambda: {"changes": read_changes(stack, there)}),
         _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: read_stock(stack)),
-        _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": asyncio.run(_outboxes(stack))}),
+        _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": _outboxes(stack)}),
         _Reader(
             Part.PAYMENTS,
             shop,
             lambda: {
-                "payments": asyncio.run(_payments(stack, orders, sorted(scope.payments or ()))),
+                "payments": _payments(stack, orders, sorted(scope.payments or ())),
                 "only_ours": stack.settings.ledger_is_whole,
             },
         ),
-        _Reader(Part.PARCELS, shop, lambda: {"parcels": asyncio.run(_parcels(stack, orders))}),
+        _Reader(Part.PARCELS, shop, lambda: {"parcels": _parcels(stack, orders)}),
         # Labels are read after the parcels: a parcel that had been shipped by then has its label now.
         _Reader(Part.LABELS, shop | {Store.LABELS}, lambda: {"labels": read_labels(stack)}),
         _Reader(
@@ -136,11 +135,11 @@ def _readers(
             frozenset({Store.EVENTS}) | ({Store.SHOP, Store.STOCK} & there),
             lambda: {"deliveries": read_deliveries(stack, there, seed)},
         ),
-        _Reader(Part.ACTS, shop | {Store.NOTIFIER}, lambda: {"acts": asyncio.run(read_acts(stack))}),
+        _Reader(Part.ACTS, shop | {Store.NOTIFIER}, lambda: {"acts": read_acts(stack)}),
         _Reader(
             Part.CONTACTS,
             contacts,
-            lambda: asyncio.run(read_told(stack, read_contacts(stack.ledger_dir), there)),
+            lambda: read_told(stack, read_contacts(stack.ledger_dir), there),
         ),
         _Reader(Part.TIMELINES, shop | _OF_TIMELINES, lambda: read_timelines(stack, seed)),
         _Reader(
@@ -185,20 +184,20 @@ def _lines_of(request: str | None) -> tuple[tuple[str, int], ...]:
     return tuple((item["sku"], item["quantity"]) for item in orjson.loads(request)["items"]) if request else ()
 
 
-async def _outboxes(stack: Stack) -> tuple[OutboxFact, ...]:
+def _outboxes(stack: Stack) -> tuple[OutboxFact, ...]:
     found = []
     for service in OUTBOXES:
-        ((unsent, oldest),) = await rows_of(stack, service, _OUTBOX)
+        ((unsent, oldest),) = rows_of(stack, service, _OUTBOX)
         found.append(OutboxFact(service, int(unsent), float(oldest)))
     return tuple(found)
 
 
-async def _payments(stack: Stack, orders: list[int] | None, ids: list[int]) -> tuple[PaymentFact, ...]:
-    return tuple(PaymentFact(*row) for row in await rows_of(stack, "payment", _PAYMENTS, orders, ids))
+def _payments(stack: Stack, orders: list[int] | None, ids: list[int]) -> tuple[PaymentFact, ...]:
+    return tuple(PaymentFact(*row) for row in rows_of(stack, "payment", _PAYMENTS, orders, ids))
 
 
-async def _parcels(stack: Stack, orders: list[int] | None) -> tuple[ParcelFact, ...]:
-    return tuple(_parcel(*row) for row in await rows_of(stack, "fulfillment", _PARCELS, orders))
+def _parcels(stack: Stack, orders: list[int] | None) -> tuple[ParcelFact, ...]:
+    return tuple(_parcel(*row) for row in rows_of(stack, "fulfillment", _PARCELS, orders))
 
 
 def _parcel(id_: int, order_id: int, status: str, *more: Any) -> ParcelFact:

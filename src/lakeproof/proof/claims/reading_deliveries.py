@@ -3,7 +3,6 @@
 Read in this order: what is marked first, where the topics end after that. So all that is marked must lie before it.
 """
 
-import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -60,17 +59,17 @@ def read_deliveries(stack: Stack, there: Collection[Store], seed: int) -> tuple[
     """
     marked: list[Marked] = []
     if Store.SHOP in there:
-        marked += asyncio.run(_marked_in_outboxes(stack))
+        marked += _marked_in_outboxes(stack)
     if Store.STOCK in there:
         marked.append(_marked_in_stock(stack, seed))
     oldest = {one.service: min(one.written.values()) for one in marked if one.written}
     return compared(marked, look_in_topics(stack, oldest, event_id_of))
 
 
-async def _marked_in_outboxes(stack: Stack) -> list[Marked]:
+def _marked_in_outboxes(stack: Stack) -> list[Marked]:
     found = []
     for service in OUTBOXES:
-        rows = await rows_of(stack, service, _MARKED, ASKED_AT_MOST)
+        rows = rows_of(stack, service, _MARKED, ASKED_AT_MOST)
         beyond = int(rows[0][2]) - len(rows) if rows else 0
         found.append(Marked(service, {row[0]: row[1] for row in rows}, beyond))
     return found
