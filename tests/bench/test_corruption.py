@@ -18,8 +18,8 @@ from lakeproof.bench.corruption.hunt import Found, Journal, counts, deck, hunt, 
 from lakeproof.bench.corruption.kind import Kind, Looking, NothingToPlantOn, Planted, Step
 from lakeproof.bench.corruption.rows import EVENTS, ORDERS, lake_table
 from lakeproof.customers.ledger import read_ledgers
-from lakeproof.proof.report import Across, CheckReport, TableReport
-from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.findings import Finding, Wrong
+from lakeproof.proof.report import CheckReport, ClaimReport, TableReport
 from lakeproof.stack.components import all_components
 
 SCHEMA = """
@@ -151,10 +151,10 @@ def test_tables_of_the_lake_are_as_their_jobs_make_them() -> None:
     assert "VALUES (CAST(-1 AS BIGINT), CAST('it''s' AS STRING), CAST(NULL AS BIGINT)" in ORDERS.insert([row]).text
 
 
-def report(*findings: Finding, across: Sequence[Across] = (), unknown: Sequence[str] = ()) -> CheckReport:
+def report(*findings: Finding, across: Sequence[ClaimReport] = (), unknown: Sequence[str] = ()) -> CheckReport:
     """Of a check that found that."""
     table = TableReport("orders", "trino", 1, tuple(findings))
-    return CheckReport(datetime.now(UTC), "h", 1, 1, 1, 1, 0, 0, (table,), tuple(across), unknown=tuple(unknown))
+    return CheckReport(datetime.now(UTC), None, 1, 1, 0, 0, (table,), tuple(across), unknown=tuple(unknown))
 
 
 def phantom(key: str) -> Finding:
@@ -165,7 +165,7 @@ def phantom(key: str) -> Finding:
 def test_a_round_is_found_by_its_key_only_where_that_is_named_as_a_whole() -> None:
     assert judged(report(phantom("k1 line 2")), ["k1"])[0] is Found.WITH_KEY
     assert judged(report(phantom("k10")), ["k1"])[0] is Found.WITHOUT_KEY
-    assert judged(report(across=[Across("claim", 1, ("payment 7: wrong",))]), ["payment 7"])[0] is Found.WITH_KEY
+    assert judged(report(across=[ClaimReport("claim", ("payment 7: wrong",))]), ["payment 7"])[0] is Found.WITH_KEY
     assert judged(report(unknown=["trino: no answer"]), ["k1"])[0] is Found.WITHOUT_KEY
     assert judged(report(), ["k1"])[0] is Found.MISSED
 

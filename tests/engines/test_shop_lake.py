@@ -27,8 +27,8 @@ from lakeproof.lake.query.asking import ask
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.checking import check
+from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import CheckReport
-from lakeproof.proof.tables.findings import Wrong
 from lakeproof.services.database.postgres import TROUBLES
 from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack

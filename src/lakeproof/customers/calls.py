@@ -18,6 +18,9 @@ from lakeproof.errors import InvalidInput
 
 # A call is given up after at most half of this; then its line says so, unless the shopper died.
 OVERDUE_SECONDS = 15
+# A line may be so much later than its reader's clock, which may have been set back a little; all others were written
+# before they are read. What a later line says cannot be compared with any moment.
+CLOCK_ALLOWANCE_SECONDS = 1.0
 
 
 class Event(StrEnum):
@@ -66,13 +69,21 @@ class Open[T: Told]:
 
 
 class Calls[T: Told]:
-    """The calls of one ledger, taken line by line in the order written. `open`: by key."""
+    """The calls of one ledger, taken line by line in the order written. `open`: by key.
+
+    later_than_now: how many lines are later than the moment they were read at, beyond the clock's allowance.
+    """
 
     def __init__(self) -> None:
         self.open: dict[str, Open[T]] = {}
+        self.later_than_now = 0
+        self._not_later_us = 0
 
     def take(self, line: T) -> Ended | None:
         """How this line ended its call; None where it did not, or nobody can tell."""
+        if line.at_us > self._not_later_us:
+            self._not_later_us = now_us() + int(CLOCK_ALLOWANCE_SECONDS * 1e6)
+            self.later_than_now += line.at_us > self._not_later_us
         call = self.open.get(line.key)
         match line.event:
             case Event.INVOKE:

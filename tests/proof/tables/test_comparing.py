@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lakeproof.customers.ledger import Expectation, Expectations, State
-from lakeproof.proof.report import Across, TableReport
+from lakeproof.customers.calls import Event
+from lakeproof.customers.ledger import Expectation, Expectations, Line, State, read_ledgers
+from lakeproof.proof.findings import Finding
+from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import comparing
 from lakeproof.proof.tables.buckets import Digest, Digests, digests_of, order_values
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS, TABLES, digest_of
 from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.contents import Contents, EventRow
-from lakeproof.proof.tables.findings import Finding
-from lakeproof.proof.tables.judging import Judge
-from lakeproof.shop.order.models import Item, Order
+from lakeproof.proof.tables.ledger_rules import Judge
+from lakeproof.shop.order.models import Item, Op, Order
 
 WIDTH = 16
 OPS = ("created", "paid", "cancelled")
@@ -32,7 +34,7 @@ def order(number: int, version: int = 1) -> Order:
 def expected(number: int, versions: int = 1, *, first_at_us: int = 100) -> Expectation:
     """What the ledger knows of an order whose versions 1..n were acknowledged, one each 100 µs."""
     states = [State(v, order(number, v), first_at_us + 100 * (v - 1)) for v in range(1, versions + 1)]
-    return Expectation(f"k{number}", states, last_version_invoked=versions)
+    return Expectation(f"k{number}", states)
 
 
 def ledger(*ones: Expectation) -> Expectations:
@@ -107,7 +109,7 @@ def rows_of(contents: Contents, buckets: set[int] | None = None) -> dict[str, li
 
 def run(
     expectations: Expectations, engines: Mapping[str, Contents], cut_us: int = NOW_US
-) -> tuple[list[TableReport], list[Across], list[str]]:
+) -> tuple[list[TableReport], list[ClaimReport], list[str]]:
     """Tables, claims, and which engines had rows opened."""
     opened: list[str] = []
 
@@ -191,6 +193,50 @@ def test_a_version_that_nobody_asked_for_is_a_phantom() -> None:
     }
 
 
+def test_a_refused_call_that_was_applied_all_the_same_is_a_phantom(tmp_path: Path) -> None:
+    """The refused call's version was once allowed, with any content."""
+    asked = replace(order(1, 2), updated_at=None)
+    lines = [
+        Line(100, "run", "k1", Op.CREATE, 1, Event.INVOKE, 1, replace(order(1), id=None)),
+        Line(100, "run", "k1", Op.CREATE, 1, Event.OK, 1, order(1)),
+        Line(200, "run", "k1", Op.PAY, 1, Event.INVOKE, 2, asked),
+        Line(200, "run", "k1", Op.PAY, 1, Event.REFUSED, 1, order(1), "409 conflict"),
+    ]
+    (tmp_path / "run.jsonl").write_bytes(b"".join(line.to_bytes() for line in lines))
+    expectations = read_ledgers(tmp_path)
+    for applied in (order(1, 2), replace(order(1, 2), customer_id=8)):
+        assert wrong(expectations, engine(applied)) == {
+            ("orders", "phantom", "k1"),
+            ("order_events", "phantom", "k1 v2"),
+        }
+    assert wrong(expectations, engine(order(1))) == set()
+
+
+def test_a_checkouts_order_that_is_not_what_was_asked_for_is_a_phantom_before_it_is_paid(tmp_path: Path) -> None:
+    """Nobody acknowledges a checkout's order before it is paid, so that its first version was once not compared."""
+    key = "checkout:b1"
+    made = replace(order(1), client_key=key)
+    unknown = replace(
+        made, id=None, created_at=None, updated_at=None, items=tuple(replace(one, id=None) for one in made.items)
+    )
+    lines = [
+        Line(100, "run", key, Op.CREATE, 1, Event.INVOKE, 1, unknown),
+        Line(100, "run", key, Op.PAY, 1, Event.INVOKE, 2, replace(unknown, status="paid", version=2)),
+    ]
+    (tmp_path / "run.jsonl").write_bytes(b"".join(line.to_bytes() for line in lines))
+    expectations = read_ledgers(tmp_path)
+    assert wrong(expectations, engine(made)) == set()
+    for status in ("paid", "cancelled"):
+        assert wrong(expectations, engine(replace(made, status=status, version=2))) == set()
+    for other in (replace(made, customer_id=8), replace(made, status="cancelled", version=2, total="9.00")):
+        assert wrong(expectations, engine(other)) == {("orders", "phantom", key)}
+
+
+def test_a_version_older_than_any_that_was_asked_for_is_a_phantom() -> None:
+    one = Expectation("k1", [], State(1, replace(order(1), id=None), 100))
+    assert ("orders", "phantom", "k1") in wrong(ledger(one), engine(replace(order(1), version=0)))
+
+
 def test_two_ids_for_one_client_key_are_duplicated() -> None:
     second = replace(order(2), client_key="k1")
     found = wrong(ledger(expected(1)), engine(order(1), second))
@@ -216,7 +262,6 @@ def deleted(number: int) -> Expectation:
     """An order whose deletion was acknowledged at version 2."""
     one = expected(number)
     one.acknowledged.append(State(2, None, 200))
-    one.last_version_invoked = 2
     return one
 
 
@@ -243,7 +288,7 @@ def test_an_event_missing_for_a_deleted_order_is_lost() -> None:
 def unclear(number: int, state: State) -> Expectation:
     """An order with one acknowledged version and a call whose outcome nobody knows."""
     one = expected(number)
-    one.open_call, one.last_version_invoked = state, max(state.version, 1)
+    one.open_call = state
     return one
 
 
@@ -266,13 +311,13 @@ def test_an_unclear_deletion_may_have_happened_or_not() -> None:
 
 def test_an_unclear_creation_may_have_happened_or_not() -> None:
     asked = replace(order(1), id=None, created_at=None, updated_at=None)
-    one = Expectation("k1", [], State(1, asked, 100), last_version_invoked=1)
+    one = Expectation("k1", [], State(1, asked, 100))
     assert wrong(ledger(one), engine(order(1))) == set()
     assert wrong(ledger(one), engine()) == set()
 
 
 def test_a_refused_creation_that_is_there_is_a_phantom() -> None:
-    one = Expectation("k1", [], None, last_version_invoked=1)
+    one = Expectation("k1")
     assert ("orders", "phantom", "k1") in wrong(ledger(one), engine(order(1)))
 
 

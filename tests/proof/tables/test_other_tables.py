@@ -46,8 +46,61 @@ def look(database: ByKey, lake: ByKey) -> tuple[ByKey, ByKey]:
 def test_only_what_the_database_left_alone_is_a_finding(
     first: tuple[ByKey, ByKey], second: tuple[ByKey, ByKey], wrong: str | None
 ) -> None:
-    found = [(finding.wrong.value, finding.key) for finding in settled("payments", first, second)]
-    assert found == ([] if wrong is None else [(wrong, "1")])
+    findings, _ = settled("payments", {"1"}, first[0], *second)
+    assert [(finding.wrong.value, finding.key) for finding in findings] == ([] if wrong is None else [(wrong, "1")])
+
+
+def with_amounts(engine: str, amounts: dict[int, int]) -> Reader:
+    """An engine that shows these payments."""
+
+    def ask(sql: str) -> list[tuple[Any, ...]]:
+        if "MAX(" in sql:
+            return [(40,)]
+        if "GROUP BY" in sql:
+            return [("payments", str(id_ // 16), 1, digest_of((id_, amount)), 1) for id_, amount in amounts.items()]
+        return list(amounts.items())
+
+    return Reader(engine, TRINO, ask)
+
+
+AMOUNTS = Table("payments", (Column("id", Kind.INTEGER), Column("amount", Kind.INTEGER)), "id", ("id",))
+
+
+@pytest.mark.parametrize(
+    ("third", "found", "unsettled"),
+    [
+        (({1: 30}, {1: 30}), [], 0),
+        (({1: 30}, {1: 7}), [("stale", "1")], 0),
+        (({1: 30}, {}), [("lost", "1")], 0),
+        (({1: 40}, {1: 7}), [], 1),
+    ],
+    ids=["whole", "stale", "lost", "moving"],
+)
+def test_a_row_that_changed_between_two_looks_is_looked_at_a_third_time_and_then_counted(
+    third: tuple[dict[int, int], dict[int, int]], found: list[tuple[str, str]], unsettled: int
+) -> None:
+    """A row that the database kept changing was once left out without a word."""
+    looks = iter([({1: 30}, {1: 7}), third])
+
+    def look_again() -> tuple[Reader, Reader]:
+        ours, theirs = next(looks)
+        return with_amounts("postgres", ours), with_amounts("trino", theirs)
+
+    compared = compare_others([AMOUNTS], with_amounts("postgres", {1: 20}), with_amounts("trino", {1: 7}), look_again)
+    assert [(finding.wrong.value, finding.key) for finding in compared.reports[1].findings] == found
+    assert [report.unsettled for report in compared.reports] == [0, unsettled]
+    assert next(looks, None) is None
+
+
+def test_a_row_that_both_had_alike_at_the_first_look_is_not_looked_at_for_ever() -> None:
+    looks = iter([({1: 30, 2: 5}, {1: 20, 2: 5})])
+
+    def look_again() -> tuple[Reader, Reader]:
+        ours, theirs = next(looks)
+        return with_amounts("postgres", ours), with_amounts("trino", theirs)
+
+    first = with_amounts("postgres", {1: 20, 2: 5}), with_amounts("trino", {1: 20})
+    assert [report.unsettled for report in compare_others([AMOUNTS], *first, look_again).reports] == [0, 0]
 
 
 def database(rows: Sequence[tuple[str, str, str]]) -> Reader:

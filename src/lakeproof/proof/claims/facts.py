@@ -11,7 +11,8 @@ from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 # Events are acted on so long after they were sent; those of the last hour are looked at.
 ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
 
-type Broken = list[str]
+# What breaks a claim: "subject: detail" of each.
+type Violations = list[str]
 
 
 class Store(StrEnum):

@@ -3,16 +3,17 @@
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Scope, ShopFacts, Store
-from lakeproof.proof.claims.judging import CLAIMS
-from lakeproof.proof.claims.judging_stock import oversold
 from lakeproof.proof.claims.reading import read_facts
+from lakeproof.proof.claims.stock_claims import oversold
+from lakeproof.proof.report import ClaimReport
 from lakeproof.stack.stack import Stack
 
 SETTLE_SECONDS = 15.0
@@ -20,40 +21,29 @@ PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How many of what; `aside`: what was left out of it, or allowed, "" for nothing."""
-
-    count: int
-    subjects: str
-    aside: str = ""
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Claim → the keys that break it (claims whose stores are not part of the stack are left out).
+class ShopReport:
+    """What was found of each claim, by its name; claims whose stores are not part of the stack are left out.
 
     oversold: units; None where there is no stock. unknown: what could not be looked at, and why.
-    judged: claim → how many of what were judged, whole: with none of them it holds of nothing.
     """
 
-    broken: dict[str, list[str]]
-    oversold: int | None
+    claims: dict[str, ClaimReport] = field(default_factory=dict)
+    oversold: int | None = None
     unknown: tuple[str, ...] = ()
-    judged: dict[str, Judged] = field(default_factory=dict)
 
 
 def look(
     stack: Stack, progress: Callable[[str], None] = lambda text: None, *, settle_seconds: float = SETTLE_SECONDS
-) -> Findings:
+) -> ShopReport:
     """What does not hold in the shop's stores; takes `settle_seconds` and a look where something does not hold."""
     try:
         stores = stores_of(stack)
         if not stores & {Store.SHOP, Store.STOCK}:
-            return Findings({}, None)
+            return ShopReport()
         seed = secrets.randbelow(1_000_000)  # the same at every look of this check, another at the next check
         return settled(lambda scope: read_facts(stack, stores, scope, seed), progress, settle_seconds=settle_seconds)
     except LakeproofError as error:
-        return Findings({}, None, (error.message,))
+        return ShopReport(unknown=(error.message,))
 
 
 def stores_of(stack: Stack) -> frozenset[Store]:
@@ -77,7 +67,7 @@ def settled(
     *,
     settle_seconds: float = SETTLE_SECONDS,
     pause_seconds: float = PAUSE_SECONDS,
-) -> Findings:
+) -> ShopReport:
     """Look until nothing is broken or unknown, or until the time is over: then what was so at every look is told.
 
     All is read once; after that only what was broken at every look before, and what belongs to it, and whole what
@@ -89,7 +79,7 @@ def settled(
     deadline = Deadline(settle_seconds)
     facts = read(Scope())
     lasting = _broken(facts)
-    judged = _judged(lasting, facts)
+    whole = _reports(lasting, facts)
     units = oversold(facts)
     times = Counter(list(lasting))
     one_more = False
@@ -108,7 +98,7 @@ def settled(
         facts = read(scope_of(lasting, facts))
         now = _broken(facts)
         times.update(list(now))
-        judged = _judged(now, facts) | judged  # the first look at a claim is the whole one
+        whole = _reports(now, facts) | whole  # the first look at a claim is the whole one
         lasting = {name: now[name] for name in now if name not in lasting} | {
             name: _in_both(before, now.get(name, [])) if CLAIMS[name].is_judged_by(facts) else before
             for name, before in lasting.items()
@@ -116,12 +106,12 @@ def settled(
         units = units if (seen := oversold(facts)) is None else seen
     once = [name for name in _seen_once(lasting, times) if CLAIMS[name].is_judged_by(facts)]
     known = {
-        name: lasting[name]
+        name: replace(whole[name], keys=tuple(lasting[name]))
         for name in CLAIMS
         if name in lasting and name not in once and CLAIMS[name].is_judged_by(facts)
     }
     unknown = [*facts.unknown.values(), *(f"{name}: does not hold at the only look at it" for name in once)]
-    return Findings(known, units, tuple(dict.fromkeys(unknown)), judged)
+    return ShopReport(known, units, tuple(dict.fromkeys(unknown)))
 
 
 def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
@@ -153,10 +143,8 @@ def _broken(facts: ShopFacts) -> dict[str, list[str]]:
     return {name: broken for name, claim in CLAIMS.items() if (broken := claim(facts)) is not None}
 
 
-def _judged(names: Iterable[str], facts: ShopFacts) -> dict[str, Judged]:
-    return {
-        name: Judged(CLAIMS[name].count(facts), CLAIMS[name].subjects, CLAIMS[name].aside(facts)) for name in names
-    }
+def _reports(broken: dict[str, list[str]], facts: ShopFacts) -> dict[str, ClaimReport]:
+    return {name: CLAIMS[name].report(name, keys, facts) for name, keys in broken.items()}
 
 
 def _seen_once(lasting: dict[str, list[str]], times: Counter[str]) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -16,8 +15,6 @@ from lakeproof.proof.claims.facts import (
     ParcelFact,
     Part,
     PaymentFact,
-    Receipt,
-    ReservedLine,
     Scope,
     ShopFacts,
     Store,
@@ -27,9 +24,8 @@ from lakeproof.proof.claims.reading_contacts import read_told
 from lakeproof.proof.claims.reading_deliveries import OUTBOXES, read_deliveries
 from lakeproof.proof.claims.reading_labels import read_labels
 from lakeproof.proof.claims.reading_service import read_timelines
-from lakeproof.proof.claims.ring import ring_rows
+from lakeproof.proof.claims.reading_stock import read_stock
 from lakeproof.services.database.rows import READ_SECONDS, rows_of
-from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -59,12 +55,6 @@ SELECT f.id, f.order_id, f.status,
 FROM fulfillments f LEFT JOIN fulfillment_events e ON e.fulfillment_id = f.id
 WHERE $1::bigint[] IS NULL OR f.order_id = ANY($1) GROUP BY f.id
 """
-_TOTALS = "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent FROM inventory.stock"
-_LINES = (
-    "SELECT sku, id, kind, state, quantity, expires_at FROM inventory.stock WHERE kind = '{kind}' ALLOW FILTERING"
-)
-# A SKU's events have numbers without a gap from 1 on, and each change writes one.
-_FIRST_EVENTS = "SELECT sku FROM inventory.stock WHERE kind = 'event' AND n = 1 ALLOW FILTERING"
 _OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING, Store.CAPTURE}
 _OUTBOX = """
 SELECT count(*) AS unsent,
@@ -110,7 +100,7 @@ def _readers(stack: Stack, there: set[Store], scope: Scope, seed: int) -> tuple[
     # What customers told: anew at every look, for they go on telling.
     contacts = shop | ({Store.SUPPORT} if Store.SUPPORT in there else {Store.NOTIFIER})
     return (
-        _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: _stock(stack)),
+        _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: read_stock(stack)),
         _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": asyncio.run(_outboxes(stack))}),
         _Reader(
             Part.PAYMENTS,
@@ -203,40 +193,3 @@ def _parcel(id_: int, order_id: int, status: str, *more: Any) -> ParcelFact:
         label_bytes=label_bytes,
         has_work=has_work,
     )
-
-
-def _stock(stack: Stack) -> dict[str, Any]:
-    with ring_rows(stack) as rows:
-        skus = list(rows(_TOTALS))
-        lines = [row for kind in ("line", "receipt") for row in rows(_LINES.format(kind=kind))]
-        young = frozenset(row[0] for row in rows(_FIRST_EVENTS))
-        again = {row[0]: row[1] for row in rows("SELECT DISTINCT sku, version FROM inventory.stock")}
-    now = datetime.now(UTC)
-    totals = tuple(SkuTotals(row[0], *(int(value or 0) for value in row[1:])) for row in skus)
-    counted: dict[tuple[str, str], tuple[int, int]] = {}
-    for sku, _, _, state, quantity, _ in lines:
-        many, units = counted.get((sku, state), (0, 0))
-        counted[sku, state] = (many + 1, units + int(quantity or 0))
-    sums: dict[str, tuple[LineSum, ...]] = {}
-    for (sku, state), (many, units) in counted.items():
-        sums[sku] = (*sums.get(sku, ()), LineSum(state, many, units))
-    held = tuple(
-        ReservedLine(str(id_), sku, state, int(quantity or 0), _seconds_since(expires_at, now))
-        for sku, id_, kind, state, quantity, expires_at in lines
-        if kind == "line"
-    )
-    receipts = tuple(Receipt(str(row[1]), row[0], int(row[4] or 0)) for row in lines if row[2] == "receipt")
-    steady = frozenset(one.sku for one in totals if int(again.get(one.sku) or 0) == one.version)
-    return {
-        "totals": totals,
-        "sums": sums,
-        "lines": held,
-        "receipts": receipts,
-        "steady": steady,
-        "young": young,
-    }
-
-
-def _seconds_since(at: datetime | None, now: datetime) -> float:
-    """Of a time as the driver gives it: UTC without a zone. None, which no held line has: for ever not yet."""
-    return float("-inf") if at is None else (now - at.replace(tzinfo=UTC)).total_seconds()

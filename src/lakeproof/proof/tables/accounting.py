@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from lakeproof.customers.ledger import Expectation, Expectations
+from lakeproof.proof.findings import Finding
 from lakeproof.proof.tables.buckets import Digest, Digests, digests_of
 from lakeproof.proof.tables.canonical import TABLES, Table, as_text
 from lakeproof.proof.tables.contents import Contents
-from lakeproof.proof.tables.findings import Finding
 from lakeproof.proof.tables.ranges import in_words
 from lakeproof.shop.order.models import Order
 

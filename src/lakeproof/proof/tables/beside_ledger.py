@@ -11,7 +11,7 @@ from lakeproof.lake.capture.connector import schemas_of
 from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase, present
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.proof.notes import Notes
-from lakeproof.proof.report import Across, TableReport
+from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import other_tables
 from lakeproof.proof.tables.canonical import Table
 from lakeproof.proof.tables.covering import Covering
@@ -25,8 +25,9 @@ from lakeproof.proof.tables.readers import (
 )
 from lakeproof.stack.stack import Stack
 
-# Not asked of these tables: its gateway makes a job of each statement, over as many tables again.
-DEARLY = frozenset({"flink"})
+# Flink is not asked about these tables. Its SQL gateway starts one job per statement, which takes longer than the
+# whole check.
+TOO_SLOW_HERE = frozenset({"flink"})
 
 type Snapshot = Callable[[], AbstractContextManager[Reader]]
 
@@ -45,7 +46,7 @@ class BesideLedger:
     commit: PublishedCommit | None
     readers: Mapping[str, Reader]
     reports: list[TableReport] = field(default_factory=list)
-    agreements: list[Across] = field(default_factory=list)
+    agreements: list[ClaimReport] = field(default_factory=list)
 
     def look_at_mariadb(self, seen_us: int) -> None:
         """Its published tables that no ledger knows, against the lake.
@@ -64,7 +65,7 @@ class BesideLedger:
             compared = self.notes.looked(
                 "other tables",
                 lambda: other_tables.compare_others(
-                    tables, database, lake, partial(self._look_again, OLTP, snapshot, lake.engine, seen_us)
+                    tables, database, lake, self._further_looks(OLTP, snapshot, lake.engine, seen_us)
                 ),
             )
             self._keep(compared, tables, self.readers)
@@ -90,7 +91,7 @@ class BesideLedger:
             tables.extend(self._described(database, names))
             if not tables:
                 return None
-            look_again = partial(self._look_again, SHOP, snapshot, lake.engine, seen_us)
+            look_again = self._further_looks(SHOP, snapshot, lake.engine, seen_us)
             return other_tables.compare_others(tables, database, replace(lake, schema=SHOP.name), look_again, prefix)
 
         in_shop = {engine: replace(reader, schema=SHOP.name) for engine, reader in self.readers.items()}
@@ -104,16 +105,26 @@ class BesideLedger:
     def _names(self, database: LakeDatabase) -> list[str]:
         return [] if self.commit is None else sorted(set(self.commit.tables_of(database.name)) - other_tables.KNOWN)
 
-    def _look_again(
+    def _further_looks(
         self, database: LakeDatabase, snapshot: Snapshot, engine: str, seen_us: int
-    ) -> tuple[Reader, Reader]:
-        """Database and lake once more, the lake at a hash that covers the moment of the first look."""
-        commit = self.covering.first(seen_us, database)
-        if commit is None:
-            raise CouldNotLook("no published hash to look at again", where="lake")
+    ) -> Callable[[], tuple[Reader, Reader]]:
+        """Each call gives database and lake once more, the lake at a hash that covers the last look at the database.
+
+        seen_us: a moment at which that look had its snapshot already.
+        """
         enter = self.until_judged.enter_context
-        lake = enter(lake_reader(self.stack, engine, commit, ENGINE_SECONDS, self.notes.progress))
-        return enter(snapshot()), replace(lake, schema=database.name)
+
+        def look_again() -> tuple[Reader, Reader]:
+            nonlocal seen_us
+            commit = self.covering.first(seen_us, database)
+            if commit is None:
+                raise CouldNotLook("no published hash to look at again", where="lake")
+            lake = enter(lake_reader(self.stack, engine, commit, ENGINE_SECONDS, self.notes.progress))
+            again = enter(snapshot())
+            seen_us = now_us()
+            return again, replace(lake, schema=database.name)
+
+        return look_again
 
     def _keep(
         self,
@@ -128,7 +139,7 @@ class BesideLedger:
         self.reports.extend(compared.reports)
         self.notes.unknown.extend(compared.unknown)
         for engine, reader in readers.items():
-            if engine in (DATABASE, compared.engine, *DEARLY):
+            if engine in (DATABASE, compared.engine, *TOO_SLOW_HERE):
                 continue
             digests = self.notes.looked(engine, partial(reader.digests, compared.width, tables))
             if digests is not None:

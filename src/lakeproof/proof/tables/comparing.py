@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lakeproof.customers.ledger import Expectations
-from lakeproof.proof.report import AGREE, Across, TableReport
+from lakeproof.proof.findings import Finding
+from lakeproof.proof.report import AGREE, ClaimReport, TableReport
 from lakeproof.proof.tables.accounting import Account, unlike_digests
-from lakeproof.proof.tables.across import CLAIMS, Broken
 from lakeproof.proof.tables.buckets import Digests, LedgerDigests, differing, rows_in
 from lakeproof.proof.tables.canonical import TABLES
 from lakeproof.proof.tables.contents import contents_of
 from lakeproof.proof.tables.differences import differences
-from lakeproof.proof.tables.findings import Finding
-from lakeproof.proof.tables.judging import Judge
+from lakeproof.proof.tables.ledger_rules import Judge
+from lakeproof.proof.tables.order_claims import CLAIMS, BrokenOrder
 from lakeproof.proof.tables.readers import DATABASE, Rows
 
 # The rows of some buckets in some engine, by table; None where they could not be read.
@@ -28,7 +28,7 @@ class Shown:
 
     cut_us: int
     digests: Digests
-    broken: tuple[Broken, ...] | None = None
+    broken: tuple[BrokenOrder, ...] | None = None
 
 
 def compare(
@@ -38,7 +38,7 @@ def compare(
     open_buckets: Open,
     *,
     whole: bool = True,
-) -> tuple[list[TableReport], list[Across], list[str]]:
+) -> tuple[list[TableReport], list[ClaimReport], list[str]]:
     """Every table in every engine, the claims across tables and engines, and what differs without an explanation.
 
     Where a lake's engine has the same digests as another at the same hash, its rows are the same: they are judged
@@ -111,14 +111,14 @@ def _disagreeing(shown: Mapping[str, Shown], lake: list[str]) -> set[tuple[str, 
     }
 
 
-def _agreement(lake: list[str], disagreeing: set[tuple[str, int]]) -> list[Across]:
+def _agreement(lake: list[str], disagreeing: set[tuple[str, int]]) -> list[ClaimReport]:
     if len(lake) < 2:
         return []
     keys = tuple(f"{table} bucket {bucket}" for table, bucket in sorted(disagreeing))
-    return [Across(f"{AGREE} ({', '.join(lake)})", len(disagreeing), keys)]
+    return [ClaimReport(f"{AGREE} ({', '.join(lake)})", keys)]
 
 
-def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[Across]:
+def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[ClaimReport]:
     name_of = Judge(expectations, 0).name_of
     claims = []
     for engine, one in shown.items():
@@ -130,5 +130,5 @@ def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[Acro
                 f"{'order id NULL' if each.order_id is None else name_of(each.order_id)}: {each.detail}"
                 for each in broken
             )
-            claims.append(Across(f"{claim} ({engine})", len(broken), keys))
+            claims.append(ClaimReport(f"{claim} ({engine})", keys))
     return claims

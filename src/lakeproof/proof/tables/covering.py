@@ -52,15 +52,18 @@ class Covering:
 
 def cut(beat_us: int | None, notes: Notes) -> int:
     """What was acknowledged before that must be in the lake; 0, with a reason, where a beat tells nothing."""
-    if beat_us is None or beat_us <= now_us():
-        return beat_us or 0
-    said = f"lake: its newest heartbeat is of {_behind(beat_us, now_us())}: the clock was set back, or two differ"
+    if not beat_us:
+        said = "lake: this hash shows no heartbeat, so that nothing that was acknowledged would have to be in it"
+    elif beat_us > now_us():
+        said = f"lake: its newest heartbeat is of {_behind(beat_us, now_us())}: the clock was set back, or two differ"
+    else:
+        return beat_us
     if said not in notes.unknown:
         notes.unknown.append(said)
     return 0
 
 
 def _behind(beat_us: int | None, now_us: int) -> str:
-    if beat_us is None:
+    if not beat_us:
         return "no heartbeat yet"
     return f"{(now_us - beat_us) / 1e6:.1f} s ago" if beat_us <= now_us else f"{(beat_us - now_us) / 1e6:.1f} s ahead"

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDERS
 from lakeproof.proof.tables.contents import Contents
-from lakeproof.proof.tables.findings import Finding, Wrong
-from lakeproof.proof.tables.judging import Judge
+from lakeproof.proof.tables.ledger_rules import Judge
 from lakeproof.shop.order.models import Item, Order
 
 

@@ -16,10 +16,10 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.trino import pinned_trino
-from lakeproof.proof.tables.across import across_sql
 from lakeproof.proof.tables.buckets import Digests, TableDigests, from_rows
 from lakeproof.proof.tables.canonical import TABLES, Table
 from lakeproof.proof.tables.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql
+from lakeproof.proof.tables.order_claims import across_sql
 from lakeproof.proof.tables.ranges import OF_NULL, Ranges
 from lakeproof.stack.stack import Stack
 

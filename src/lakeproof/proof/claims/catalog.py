@@ -7,26 +7,26 @@ after the other, is gone at the next look (looking.py).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Broken, Part, ShopFacts
-from lakeproof.proof.claims.judging_contacts import (
+from lakeproof.proof.claims.contact_claims import (
     cases_in_words,
     complaints_are_kept_once,
     preferences_are_kept,
     timelines_are_whole,
 )
-from lakeproof.proof.claims.judging_events import (
+from lakeproof.proof.claims.event_claims import (
     events_are_acted_on_once,
     events_are_sent,
     not_asked_in_words,
     sent_events_are_in_kafka,
 )
-from lakeproof.proof.claims.judging_money import (
+from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Part, ShopFacts, Violations
+from lakeproof.proof.claims.money_claims import (
     captured_is_shipped_refunded_or_open,
     money_adds_up,
     no_checkout_is_stuck,
     others_in_words,
 )
-from lakeproof.proof.claims.judging_parcels import (
+from lakeproof.proof.claims.parcel_claims import (
     SHIPPED_WITHIN_SECONDS,
     bought_is_sent_once,
     held_in_words,
@@ -36,16 +36,18 @@ from lakeproof.proof.claims.judging_parcels import (
     waits_are_limited,
     with_labels,
 )
-from lakeproof.proof.claims.judging_stock import (
+from lakeproof.proof.claims.purchases import ended_count
+from lakeproof.proof.claims.stock_claims import (
     bought_is_sold,
     held_lines,
+    moving_skus,
     nothing_is_held_past_its_time,
     stock_adds_up,
     what_came_back_is_received_once,
     with_lines,
     with_receipts,
 )
-from lakeproof.proof.claims.purchases import ended_count
+from lakeproof.proof.report import ClaimReport
 
 
 @dataclass(frozen=True)
@@ -53,21 +55,28 @@ class Claim:
     """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges.
 
     aside: in words, which of them it lets pass, and what it could not judge; "" for nothing.
+    unsettled: how many more it did not judge, since they changed while they were read, each time.
     """
 
-    judge: Callable[[ShopFacts], Broken | None]
+    judge: Callable[[ShopFacts], Violations | None]
     needs: frozenset[Part]
     subjects: str
     count: Callable[[ShopFacts], int]
     aside: Callable[[ShopFacts], str] = lambda facts: ""
+    unsettled: Callable[[ShopFacts], int] = lambda facts: 0
 
-    def __call__(self, facts: ShopFacts) -> Broken | None:
+    def __call__(self, facts: ShopFacts) -> Violations | None:
         """What breaks it; None: its stores are not there, or could not be read."""
         return self.judge(facts) if self.is_judged_by(facts) else None
 
     def is_judged_by(self, facts: ShopFacts) -> bool:
         """False where something that it needs could not be read."""
         return not self.needs & facts.unknown.keys()
+
+    def report(self, name: str, violations: Violations, facts: ShopFacts) -> ClaimReport:
+        """What breaks it, and of how many."""
+        counted = (self.count(facts), self.subjects, self.aside(facts), self.unsettled(facts))
+        return ClaimReport(name, tuple(violations), *counted)
 
 
 # By its name: the judge, what it reads, and what it counts as judged.
@@ -105,7 +114,11 @@ CLAIMS: dict[str, Claim] = {
         no_checkout_is_stuck, frozenset({Part.CHECKOUTS}), "checkouts", lambda facts: len(facts.checkouts or ())
     ),
     "shop: received - sold - reserved = on hand, never below zero": Claim(
-        stock_adds_up, frozenset({Part.STOCK}), "SKUs", lambda facts: len(facts.totals or ())
+        stock_adds_up,
+        frozenset({Part.STOCK}),
+        "SKUs that did not change meanwhile",
+        lambda facts: len(facts.totals or ()) - moving_skus(facts),
+        unsettled=moving_skus,
     ),
     "shop: what was bought is sold, what failed holds nothing": Claim(
         bought_is_sold,

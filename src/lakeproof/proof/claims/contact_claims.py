@@ -3,10 +3,10 @@
 from collections import Counter
 
 from lakeproof.customers.kept import is_kept
-from lakeproof.proof.claims.facts import Broken, ShopFacts
+from lakeproof.proof.claims.facts import ShopFacts, Violations
 
 
-def timelines_are_whole(facts: ShopFacts) -> Broken | None:
+def timelines_are_whole(facts: ShopFacts) -> Violations | None:
     """What support shows of an order is what the stores of order, payment and fulfillment hold, no more, no less."""
     if facts.timelines is None:
         return None
@@ -28,7 +28,7 @@ def cases_in_words(facts: ShopFacts) -> str:
     return f"of {facts.cases}; the others by seed {facts.seed}" if facts.cases > len(facts.timelines or ()) else ""
 
 
-def complaints_are_kept_once(facts: ShopFacts) -> Broken | None:
+def complaints_are_kept_once(facts: ShopFacts) -> Violations | None:
     """An acknowledged complaint, or attachment, is in the acknowledged case, once; one that is known not to have been
     made in none; an unclear one in at most one.
     """
@@ -41,7 +41,7 @@ def complaints_are_kept_once(facts: ShopFacts) -> Broken | None:
     ]
 
 
-def preferences_are_kept(facts: ShopFacts) -> Broken | None:
+def preferences_are_kept(facts: ShopFacts) -> Violations | None:
     """What a customer does not want is what they last said; a newer version only by a call without a clear word."""
     if facts.preferences is None:
         return None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakeproof.proof.tables.across import NEWEST_EVENT, NO_ORPHANS, WHOLE_ORDERS, broken_of
+from lakeproof.proof.tables.order_claims import NEWEST_EVENT, NO_ORPHANS, WHOLE_ORDERS, broken_of
 
 # order id, orders, wanted items, items, total, amount, version, events, newest, gone
 WHOLE = (1, 1, 2, 2, "12.50", "12.50", 3, 3, 3, 0)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from lakeproof.proof.claims.facts import Broken, ParcelFact, ShopFacts, Store
+from lakeproof.proof.claims.facts import ParcelFact, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import bought, ended
 from lakeproof.shop.checkout.models import Step
 from lakeproof.shop.fulfillment.label import READY
@@ -15,7 +15,7 @@ _WAITING = frozenset({State.REQUESTED.value, State.LABEL_PENDING.value, State.LA
 _WITH_LABEL = frozenset({State.LABEL_READY.value, State.SHIPPED.value, State.RETURNED.value})
 
 
-def bought_is_sent_once(facts: ShopFacts) -> Broken | None:
+def bought_is_sent_once(facts: ShopFacts) -> Violations | None:
     """Every checkout that was bought has one parcel, a returned one has it back, and no other has one on its way."""
     if facts.parcels is None or facts.checkouts is None:
         return None
@@ -38,7 +38,7 @@ def waiting(facts: ShopFacts) -> list[ParcelFact]:
     return [one for one in facts.parcels or () if one.status in _WAITING]
 
 
-def waits_are_limited(facts: ShopFacts) -> Broken | None:
+def waits_are_limited(facts: ShopFacts) -> Violations | None:
     """No parcel waits for longer than its worker needs, counted from its hold's end where it was held.
 
     A worker that is down is the reason, and no excuse: what was paid for is not sent. Where the worker is no part of
@@ -59,7 +59,7 @@ def held_in_words(facts: ShopFacts) -> str:
     return f"{held} of them held until later" if held else ""
 
 
-def status_is_the_newest_event(facts: ShopFacts) -> Broken | None:
+def status_is_the_newest_event(facts: ShopFacts) -> Violations | None:
     """A parcel's status and version are those of its newest event."""
     if facts.parcels is None:
         return None
@@ -76,7 +76,7 @@ def with_labels(facts: ShopFacts) -> list[ParcelFact]:
     return [one for one in facts.parcels or () if one.status in _WITH_LABEL or _is_called_off(one)]
 
 
-def labels_are_there(facts: ShopFacts) -> Broken | None:
+def labels_are_there(facts: ShopFacts) -> Violations | None:
     """What is ready, shipped or returned has its label under ready/, of its size; what was cancelled has none."""
     if facts.parcels is None or facts.labels is None:
         return None

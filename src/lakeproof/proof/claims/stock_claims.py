@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from lakeproof.proof.claims.facts import Broken, CheckoutFact, ReservedLine, ShopFacts, Store
+from lakeproof.proof.claims.facts import CheckoutFact, ReservedLine, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import UNDONE, bought, ended
 from lakeproof.shop.checkout.models import restock_key
 from lakeproof.shop.inventory.audit import disagreements, violations
@@ -15,7 +15,7 @@ LINES_KEPT_SECONDS = KEPT_SECONDS - 86_400
 HELD_ON_SECONDS = 120.0
 
 
-def stock_adds_up(facts: ShopFacts) -> Broken | None:
+def stock_adds_up(facts: ShopFacts) -> Violations | None:
     """received − sold − reserved = on hand ≥ 0, and the lines of each SKU add up to its totals.
 
     Of a SKU that nothing proves to be young, what has ended may be gone: its lines may be fewer than its totals.
@@ -32,6 +32,11 @@ def stock_adds_up(facts: ShopFacts) -> Broken | None:
     ]
 
 
+def moving_skus(facts: ShopFacts) -> int:
+    """How many SKUs changed at each look, so that their lines cannot be compared with their totals."""
+    return sum(one.sku not in facts.steady for one in facts.totals or ())
+
+
 def with_lines(facts: ShopFacts) -> list[CheckoutFact]:
     """Those whose lines inventory must still have."""
     return [
@@ -41,7 +46,7 @@ def with_lines(facts: ShopFacts) -> list[CheckoutFact]:
     ]
 
 
-def bought_is_sold(facts: ShopFacts) -> Broken | None:
+def bought_is_sold(facts: ShopFacts) -> Violations | None:
     """The goods of every checkout that was bought are sold, those of one that failed are not held.
 
     What is cancelled or returned was sold all the same: its goods came in again (what_came_back_is_received_once).
@@ -66,7 +71,7 @@ def held_lines(facts: ShopFacts) -> list[ReservedLine]:
     return [one for one in facts.lines or () if one.state == State.HELD]
 
 
-def nothing_is_held_past_its_time(facts: ShopFacts) -> Broken | None:
+def nothing_is_held_past_its_time(facts: ShopFacts) -> Violations | None:
     """A reserved line is ended within a sweep after its time, and its goods can be sold again.
 
     Not judged where who sweeps is no part of the stack: lines of an earlier one.
@@ -85,7 +90,7 @@ def with_receipts(facts: ShopFacts) -> list[CheckoutFact]:
     return [one for one in ended(facts.checkouts) if one.open_seconds <= LINES_KEPT_SECONDS]
 
 
-def what_came_back_is_received_once(facts: ShopFacts) -> Broken | None:
+def what_came_back_is_received_once(facts: ShopFacts) -> Violations | None:
     """Each line that was cancelled, returned, or sold in vain has one receipt of just its units; no other has one."""
     if facts.receipts is None or facts.checkouts is None:
         return None

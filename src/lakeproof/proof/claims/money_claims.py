@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
-from lakeproof.proof.claims.facts import Broken, PaymentFact, ShopFacts, Store
+from lakeproof.proof.claims.facts import PaymentFact, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import UNDONE, bought, ended
 from lakeproof.shop.checkout.models import Step
 
@@ -14,7 +14,7 @@ STUCK_SECONDS = 600.0
 ENDS_CHECKOUTS = frozenset({Store.ORDERING, Store.PAYING, Store.SENDING, Store.SHELVING})
 
 
-def money_adds_up(facts: ShopFacts) -> Broken | None:
+def money_adds_up(facts: ShopFacts) -> Violations | None:
     """Every payment's captured and refunded money is the sum of its events, and never more refunded than captured."""
     if facts.payments is None:
         return None
@@ -27,7 +27,7 @@ def money_adds_up(facts: ShopFacts) -> Broken | None:
     ]
 
 
-def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
+def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Violations | None:
     """captured = shipped + refunded + open, by order: what is kept is for a paid order of just that total, once;
     of one that was cancelled or returned its total was taken, and all of it given back.
 
@@ -78,7 +78,7 @@ def others_in_words(facts: ShopFacts) -> str:
     return f"{others} payments for others' orders" if others else ""
 
 
-def no_checkout_is_stuck(facts: ShopFacts) -> Broken | None:
+def no_checkout_is_stuck(facts: ShopFacts) -> Violations | None:
     """No checkout is under way for longer than the sweeper needs.
 
     Not judged where one of those whom the sweeper asks is no part of the stack: what an earlier stack left open.

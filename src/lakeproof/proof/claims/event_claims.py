@@ -1,11 +1,11 @@
 """Claims about events: they get away, Kafka has what counts as sent, and who is to act on them does so once."""
 
-from lakeproof.proof.claims.facts import Broken, ShopFacts, Store
+from lakeproof.proof.claims.facts import ShopFacts, Store, Violations
 
 UNSENT_SECONDS = 60.0
 
 
-def events_are_sent(facts: ShopFacts) -> Broken | None:
+def events_are_sent(facts: ShopFacts) -> Violations | None:
     """No event waits for Kafka for longer than a relay needs, where the service that sends it is part of the stack.
 
     Inventory's have no age: a SKU is told where its relay stands at one place at every look.
@@ -26,7 +26,7 @@ def events_are_sent(facts: ShopFacts) -> Broken | None:
     ]
 
 
-def sent_events_are_in_kafka(facts: ShopFacts) -> Broken | None:
+def sent_events_are_in_kafka(facts: ShopFacts) -> Violations | None:
     """What its sender marked as sent is in the service's topic, by its id: the mark alone proves nothing."""
     if facts.deliveries is None:
         return None
@@ -53,7 +53,7 @@ def not_asked_in_words(facts: ShopFacts) -> str:
     )
 
 
-def events_are_acted_on_once(facts: ShopFacts) -> Broken | None:
+def events_are_acted_on_once(facts: ShopFacts) -> Violations | None:
     """Each event that customers are told of has one notification, or a reason why nobody is told.
 
     A second one cannot be: an event's id is the notification's, and the key of the consumer's table.

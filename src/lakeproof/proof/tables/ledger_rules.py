@@ -1,17 +1,17 @@
 """One engine's rows against the ledger, key by key: pure, by version rules, so that it holds under traffic.
 
-For every key: newest version acknowledged before the cut ≤ version found ≤ newest version ever asked for; where the
-ledger knows the content of that version, the content is that.
+For every key: newest version acknowledged before the cut ≤ version found, and the row is what was acknowledged at the
+version found, or what a call asked for that may be under way. A refused call allows nothing.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lakeproof.customers.ledger import Expectation, Expectations, State
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS
 from lakeproof.proof.tables.contents import Contents, EventRow, IncompleteRow
-from lakeproof.proof.tables.findings import Finding, Wrong
 from lakeproof.shop.order.models import Item, Order
 
 
@@ -37,7 +37,7 @@ class Judge:
     def knows(self, key: str, version: int) -> bool:
         """True where the ledger knows the content of that version."""
         one = self._expected.get(key)
-        return one is not None and _state_at(one, version) is not None
+        return one is not None and bool(one.states_at(version))
 
     def findings(self, found: Contents, opened: set[int], width: int) -> list[Finding]:
         """Everything wrong in the opened buckets, by table, then key."""
@@ -95,16 +95,19 @@ class Judge:
             yield from self._absent(one, must, items.get(self.id_of_key.get(key, 0), []))
             return
         row = max(rows, key=lambda each: each.version)
+        states = one.states_at(row.version)
         if must.version and must.order is None:
             yield Finding(ORDERS.name, Wrong.STALE, key, f"deleted at version {must.version}, there at {row.version}")
         elif row.version < must.version:
             detail = f"version {row.version} where {must.version} was acknowledged"
             yield Finding(ORDERS.name, Wrong.STALE, key, detail)
-        elif row.version > one.last_version_invoked:
-            detail = f"version {row.version} where {one.last_version_invoked} is the newest ever asked for"
+        elif not states:
+            detail = (
+                f"version {row.version}, which nobody asked for or was refused; the newest is {one.newest_version}"
+            )
             yield Finding(ORDERS.name, Wrong.PHANTOM, key, detail)
         else:
-            yield from _content(key, _state_at(one, row.version), row, items.get(row.id or 0, []))
+            yield from _content(key, states, row, items.get(row.id or 0, []))
 
     def _absent(self, one: Expectation, must: State, left: list[Item]) -> Iterator[Finding]:
         later_gone = any(state.order is None for state in one.acknowledged if state.at_us >= self._cut_us)
@@ -144,7 +147,7 @@ class Judge:
             if version not in counts:
                 yield Finding(ORDER_EVENTS.name, Wrong.LOST, f"{named} v{version}", "acknowledged, absent")
         for version in counts:
-            if not 1 <= version <= one.last_version_invoked:
+            if not 1 <= version <= one.newest_version:
                 yield Finding(ORDER_EVENTS.name, Wrong.PHANTOM, f"{named} v{version}", "no shopper asked for it")
 
 
@@ -152,22 +155,16 @@ def _known_id(one: Expectation) -> int | None:
     return next((state.order.id for state in one.acknowledged if state.order is not None and state.order.id), None)
 
 
-def _state_at(one: Expectation, version: int) -> State | None:
-    known = one.acked_at_version(version)
-    if known is None and one.open_call is not None and one.open_call.version == version:
-        return one.open_call
-    return known
-
-
-def _content(key: str, known: State | None, row: Order, items: list[Item]) -> Iterator[Finding]:
-    """The row and its items against the state that the ledger knows of that version, where it knows it."""
-    if known is None:
-        return
+def _content(key: str, states: Sequence[State], row: Order, items: list[Item]) -> Iterator[Finding]:
+    """The row and its items against the states that the ledger allows at that version."""
+    status = row.status
+    known = next((one for one in states if one.order is not None and one.order.status == status), states[0])
     if known.order is None:
         yield Finding(ORDERS.name, Wrong.PHANTOM, key, f"there at version {row.version}, at which it was deleted")
         return
     if not replace(known.order, items=()).describes(row):
-        detail = f"changed without a shopper at version {row.version}: {_difference(known.order, row)}"
+        difference = replace(known.order, items=()).differences(row)
+        detail = f"changed without a shopper at version {row.version}: {difference}"
         yield Finding(ORDERS.name, Wrong.PHANTOM, key, detail)
     expected = {item.line: item for item in known.order.items}
     lines = Counter(item.line for item in items)
@@ -184,10 +181,3 @@ def _content(key: str, known: State | None, row: Order, items: list[Item]) -> It
             yield Finding(ORDER_ITEMS.name, Wrong.PHANTOM, named, f"changed without a shopper: item {item.id}")
     for line in expected.keys() - lines.keys():
         yield Finding(ORDER_ITEMS.name, Wrong.LOST, f"{key} line {line}", "acknowledged, absent")
-
-
-def _difference(expected: Order, found: Order) -> str:
-    """Which columns differ, with both values."""
-    names = ("id", "customer_id", "status", "total", "item_count", "created_at", "updated_at")
-    pairs = [(name, getattr(expected, name), getattr(found, name)) for name in names]
-    return ", ".join(f"{name} {was} → {is_}" for name, was, is_ in pairs if was not in (None, is_))

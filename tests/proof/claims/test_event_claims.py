@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from tests.proof.claims.shop_in_order import IN_ORDER, claims_broken_by
 
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import ActFact, DeliveryFact, MissingEvent, OutboxFact, ShopFacts, Store
-from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.shop.inventory.audit import SkuTotals
 
 

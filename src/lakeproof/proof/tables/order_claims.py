@@ -14,7 +14,7 @@ MOST = 10_000
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenOrder:
     """A claim that one order breaks. `order_id` is all that every engine knows of an orphan; None: NULL."""
 
     claim: str
@@ -43,7 +43,7 @@ HAVING SUM(wanted_items) <> SUM(items) OR SUM(total) <> SUM(amount) OR SUM(event
 LIMIT {MOST}"""
 
 
-def broken_of(rows: Iterable[Sequence[Any]]) -> list[Broken]:
+def broken_of(rows: Iterable[Sequence[Any]]) -> list[BrokenOrder]:
     """Which claims each returned order breaks. A sum over nothing but NULL counts as 0."""
     broken = []
     for row in rows:
@@ -54,11 +54,11 @@ def broken_of(rows: Iterable[Sequence[Any]]) -> list[Broken]:
         version, events, newest, gone = (int(value) for value in values[5:9])
         if orders and (wanted != items or total != amount):
             detail = f"{items} of {wanted} items, {amount} of {total}"
-            broken.append(Broken(WHOLE_ORDERS, order_id, detail))
+            broken.append(BrokenOrder(WHOLE_ORDERS, order_id, detail))
         if not orders and items:
-            broken.append(Broken(NO_ORPHANS, order_id, f"{items} items"))
+            broken.append(BrokenOrder(NO_ORPHANS, order_id, f"{items} items"))
         if events != newest or (orders and (version != newest or gone)) or (not orders and events and not gone):
             state = f"version {version}" if orders else "no order"
             detail = f"{state}, {events} events, the newest is {newest}{' (deleted)' if gone else ''}"
-            broken.append(Broken(NEWEST_EVENT, order_id, detail))
+            broken.append(BrokenOrder(NEWEST_EVENT, order_id, detail))
     return broken
