@@ -110,6 +110,17 @@ BY_HAND = {
         " VALUES (gen_random_uuid(), 'payment', '1', 'by.hand', '{}', 'by hand', clock_timestamp())",
         "DELETE FROM outbox WHERE type = 'by.hand'",
     ),
+    "tells of every change": (
+        "support",
+        "INSERT INTO case_events (case_id, version, type, at)"
+        " SELECT max(id), 998, 'closed', clock_timestamp() FROM cases",
+        "DELETE FROM case_events WHERE version = 998",
+    ),
+    "what was uploaded": (
+        "support",
+        "UPDATE case_attachments SET sha256 = 'x' || sha256 WHERE id = (SELECT max(id) FROM case_attachments)",
+        "UPDATE case_attachments SET sha256 = substr(sha256, 2) WHERE sha256 LIKE 'x%'",
+    ),
     "acted on": (
         "notification",
         "UPDATE consumed_events SET dropped = 'by hand' WHERE source = 'events.payment' AND dropped IS NULL",

@@ -75,17 +75,6 @@ def test_a_customer_that_changed_is_a_lost_and_a_phantom_order() -> None:
     ]
 
 
-def test_null_in_the_projection_is_another_content_and_no_error() -> None:
-    database = {(1, 2): ORDER, (1, 3): ORDER}
-    shown = {(1, 2): replace(ORDER, total=None), (1, 3): replace(ORDER, version=None)}
-    assert found(compare_projection(Sides([database], [shown]))) == [
-        (Wrong.PHANTOM, "order 2 of customer 1"),
-        (Wrong.STALE, "order 3 of customer 1"),
-    ]
-    row = (1, 2, "created", None, 1, None, 10, 20)
-    assert orders_of([row]) == {(1, 2): replace(ORDER, total=None, version=None)}
-
-
 PAID_AGAIN = replace(CHANGED, version=4)
 
 
@@ -102,3 +91,14 @@ def test_what_changed_between_all_looks_is_counted() -> None:
     databases = [{(1, 2): ORDER}, {(1, 2): CHANGED}, {(1, 2): PAID_AGAIN}]
     report = compare_projection(Sides(databases, [{}]))
     assert (found(report), report.unsettled) == ([], 1)
+
+
+def test_null_in_the_projection_is_another_content_and_no_error() -> None:
+    database = {(1, 2): ORDER, (1, 3): ORDER}
+    shown = {(1, 2): replace(ORDER, total=None), (1, 3): replace(ORDER, version=None)}
+    assert found(compare_projection(Sides([database], [shown]))) == [
+        (Wrong.PHANTOM, "order 2 of customer 1"),
+        (Wrong.STALE, "order 3 of customer 1"),
+    ]
+    row = (1, 2, "created", None, 1, None, 10, 20)
+    assert orders_of([row]) == {(1, 2): replace(ORDER, total=None, version=None)}

@@ -41,7 +41,9 @@ def look(
         if not stores & {Store.SHOP, Store.STOCK}:
             return ShopReport()
         seed = secrets.randbelow(1_000_000)  # the same at every look of this check, another at the next check
-        return settled(lambda scope: read_facts(stack, stores, scope, seed), progress, settle_seconds=settle_seconds)
+        return settled(
+            lambda scope: read_facts(stack, stores, scope, seed, progress), progress, settle_seconds=settle_seconds
+        )
     except LakeproofError as error:
         return ShopReport(unknown=(error.message,))
 

@@ -20,6 +20,8 @@ from lakeproof.proof.claims.facts import (
     Store,
 )
 from lakeproof.proof.claims.reading_acts import read_acts
+from lakeproof.proof.claims.reading_attachments import read_attachments
+from lakeproof.proof.claims.reading_changes import read_changes
 from lakeproof.proof.claims.reading_contacts import read_told
 from lakeproof.proof.claims.reading_deliveries import OUTBOXES, read_deliveries
 from lakeproof.proof.claims.reading_labels import read_labels
@@ -63,15 +65,21 @@ FROM outbox WHERE sent_at IS NULL
 """
 
 
-def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope, seed: int = 0) -> ShopFacts:
+def read_facts(
+    stack: Stack,
+    stores: Iterable[Store],
+    scope: Scope,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda text: None,
+) -> ShopFacts:
     """What of `scope` those stores hold now; what could not be read is in its `unknown`. seed: which part is looked
-    at of what is looked at in part.
+    at of what is looked at in part. progress: told while a part takes long.
 
     Orders and checkouts last: what they say is true then was true before elsewhere.
     """
     there = set(stores)
     found, unknown, away = dict[str, Any](), dict[Part, str](), dict[str, str]()
-    for one in _readers(stack, there, scope, seed):
+    for one in _readers(stack, there, scope, seed, progress):
         if one.part not in scope.parts or not there >= one.stores:
             continue
         # A store that did not answer is not waited for again.
@@ -95,11 +103,16 @@ class _Reader:
     read: Callable[[], dict[str, Any]]
 
 
-def _readers(stack: Stack, there: set[Store], scope: Scope, seed: int) -> tuple[_Reader, ...]:
+def _readers(
+    stack: Stack, there: set[Store], scope: Scope, seed: int, progress: Callable[[str], None]
+) -> tuple[_Reader, ...]:
     shop, orders = frozenset({Store.SHOP}), None if scope.orders is None else sorted(scope.orders)
     # What customers told: anew at every look, for they go on telling.
     contacts = shop | ({Store.SUPPORT} if Store.SUPPORT in there else {Store.NOTIFIER})
     return (
+        # First, for it takes longest: what is compared with each other is read at nearly one time.
+        _Reader(Part.ATTACHMENTS, shop | {Store.SUPPORT}, lambda: read_attachments(stack, there, seed, progress)),
+        _Reader(Part.CHANGES, shop | ({Store.EVENTS} & there), lambda: {"changes": read_changes(stack, there)}),
         _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: read_stock(stack)),
         _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": asyncio.run(_outboxes(stack))}),
         _Reader(

@@ -15,11 +15,11 @@ from typing import Any
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.stack import provisioned
-from lakeproof.stack.component import Command, Component
+from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines.postgres_config import NAME, PG_HBA, postgresql_conf, socket_folder
-from lakeproof.stack.engines.postgres_schema import provision
 from lakeproof.stack.engines.postgres_session import ROOT_SECRET, ROOT_USER, select
 from lakeproof.stack.os_user import hand_over, let_pass
+from lakeproof.stack.own_folder import make_socket_folder
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -71,9 +71,9 @@ def prepare(stack: Stack) -> None:
     """
     data, etc = stack.data_dir(NAME), stack.etc_dir(NAME)
     database = data / "db"
-    for folder, mode in ((data, 0o700), (socket_folder(stack), 0o755)):
-        folder.mkdir(parents=True, exist_ok=True)
-        hand_over(folder, OS_USER, PACKAGE, mode)
+    data.mkdir(parents=True, exist_ok=True)
+    hand_over(data, OS_USER, PACKAGE, 0o700)
+    make_socket_folder(socket_folder(stack), OS_USER, PACKAGE, 0o755)
     let_pass(stack.state_dir, data.parent, OS_USER)
     for name, text in (
         ("postgresql.conf", postgresql_conf(stack, database)),
@@ -170,7 +170,7 @@ COMPONENTS = (
         ready=ready,
         ports={"tcp": 5432},
         prepare=prepare,
-        provision=provision,
+        hooks=(Hook.PROVISION,),
         start_seconds=60.0,
         stop_signal="SIGINT",  # fast: what is under way is rolled back; SIGTERM would wait for every client
         stop_seconds=20.0,

@@ -1,4 +1,4 @@
-"""What stands in PostgreSQL before it is used: accounts, the database, its schemas and tables, the publication."""
+"""PostgreSQL: accounts, the database, its schemas and tables, and the publication for change capture."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,16 +6,16 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture.connector import published_tables
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import postgres_accounts as accounts
 from lakeproof.stack.engines.postgres_config import NAME
-from lakeproof.stack.engines.postgres_session import ROOT_SECRET, ROOT_USER, connection
+from lakeproof.stack.engines.postgres_session import LOCK_SECONDS, ROOT_SECRET, ROOT_USER, connection
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
     import asyncpg
 
-LOCK_SECONDS = 10
 PUBLICATION = "lake"
 # Rows that no lake reads: their old values need not be written into the WAL.
 NOT_CAPTURED = r"outbox|.*\_operations"
@@ -110,8 +110,6 @@ async def _publish(stack: Stack) -> None:
 
     A table that comes later is added by `lakeproof capture register`, which looks for its reader first.
     """
-    from lakeproof.lake.capture.connector import published_tables
-
     definition = provisioned.digest(PUBLICATION)
     if provisioned.is_made(stack, NAME, "publication", definition):
         return
