@@ -23,6 +23,7 @@ class Options:
     rates: tuple[float, ...] = ()
     seed: int = 0
     rounds: int = 0
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,15 @@ class Result:
         """The command that does it again."""
         given = [f"--seconds {self.options.seconds:g}"] if self.options.seconds else []
         given += [f"--{name} {value}" for name in ("seed", "rounds") if (value := getattr(self.options, name))]
-        return " ".join(["lakeproof bench", self.name, *given, *(f"--rate {rate:g}" for rate in self.options.rates)])
+        return " ".join(
+            [
+                "lakeproof bench",
+                self.name,
+                *given,
+                *(f"--rate {rate:g}" for rate in self.options.rates),
+                *(f"--only {word!r}" for word in self.options.only),
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for scripts."""

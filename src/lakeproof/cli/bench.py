@@ -24,6 +24,9 @@ def bench(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn; 0: the benchmark's own.")] = 0,
     rounds: Annotated[int, typer.Option(min=0, max=10_000, help="How many; 0: the benchmark's own.")] = 0,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Of what is drawn, only what has this in its name; may be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
 ) -> None:
     """Run one benchmark on this machine: figures, ratios, the machine, and the command that does it again.
@@ -48,7 +51,7 @@ def bench(
     benchmark = find(name)
     stack = load_stack()
     require_healthy(stack, benchmark.needs)
-    result = benchmark.run(stack, Options(seconds, tuple(rate or ()), seed, rounds), say)
+    result = benchmark.run(stack, Options(seconds, tuple(rate or ()), seed, rounds, tuple(only or ())), say)
     if as_json:
         print_json(result.to_json())
     else:

@@ -35,7 +35,7 @@ def test_spark_is_asked_beside_trino_flink_is_not_and_one_that_is_away_makes_it_
     readers = {"mysql": trino, "trino": trino, "flink": Reader("flink", FLINK, away)}
     beside._keep(compared, [PAYMENTS], readers | {"spark": with_digests("spark", ("payments", 0, 6))}, "shop.")
     (found,) = beside.agreements
-    assert (found.violations, found.keys, notes.unknown) == (1, ("shop.payments bucket 0",), [])
+    assert (found.violations, found.keys, notes.unknown) == (1, ("shop.payments, ids 0 to 15",), [])
     beside._keep(compared, [PAYMENTS], readers | {"spark": Reader("spark", SPARK, away)}, "shop.")
     assert beside.agreements == [found] and notes.unknown == ["spark: no answer"]
 

@@ -5,6 +5,7 @@ pass. A kind whose store is not part of the running stack is not drawn. A hunt g
 killed or ended (--seconds: begin no round after so many): its journal lies in the stack's state folder.
 """
 
+import re
 from typing import TYPE_CHECKING
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
@@ -52,10 +53,11 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
     seed, rounds = options.seed or SEED, options.rounds or ROUNDS
     stores = Stores(stack)
-    everything = all_kinds()
+    everything = [kind for kind in all_kinds() if not options.only or any(word in kind.name for word in options.only)]
     kinds = [kind for kind in everything if all(stores.has(one) for one in kind.needs)]
     left_out = [kind for kind in everything if kind not in kinds]
-    journal = Journal(stack.state_dir / "hunts" / f"corruption-{seed}.jsonl")
+    of = "-".join(re.sub(r"\W+", "_", word) for word in ("corruption", str(seed), *options.only))
+    journal = Journal(stack.state_dir / "hunts" / f"{of}.jsonl")
     if not journal.rounds and not journal.left:
         _buy(stack, seed, progress)
     engines = ("trino",)

@@ -12,6 +12,7 @@ from lakeproof.lake.projector.statements import PROJECTION
 _STOCK = frozenset({"cassandra-seed", "inventory-service", "postgres"})
 _PROJECTED = frozenset({"cassandra-seed", COMPONENT})
 _TABLE = f"projections.{PROJECTION}"
+_COLUMNS = ("customer_id", "order_id", "status", "total", "item_count", "version", "created_us", "updated_us")
 
 
 def kinds() -> Iterator[Kind]:
@@ -64,7 +65,12 @@ def _skus(look: Looking) -> list[dict[str, Any]]:
 def _lines(look: Looking, kind: str, state: str | None) -> list[dict[str, Any]]:
     names = "sku, kind, n, id, state, quantity, digest, op, expires_at, created_at, payload"
     rows = look.cassandra(f"SELECT {names} FROM inventory.stock WHERE kind = '{kind}' ALLOW FILTERING")
-    return sorted((row for row in rows if state in (None, row["state"])), key=lambda row: str(row["id"]))
+    # A SKU's oldest event may be gone: it expires.
+    oldest = {sku: min(row["n"] for row in rows if row["sku"] == sku) for sku in {row["sku"] for row in rows}}
+    some = [
+        row for row in rows if state in (None, row["state"]) and (kind != "event" or row["n"] > oldest[row["sku"]])
+    ]
+    return sorted(some, key=lambda row: str(row["id"]))
 
 
 def _is(row: Mapping[str, Any]) -> str:
@@ -109,48 +115,57 @@ def _literal(value: Any) -> str:
     return f"'{text}'" if isinstance(value, str) else text
 
 
-def _projected(look: Looking, rng: Random) -> tuple[dict[str, Any], str, str]:
-    """A row, the key that names it, and its place in CQL. Written here between its version's time and the next's."""
-    rows = sorted(look.cassandra(f"SELECT * FROM {_TABLE}"), key=lambda row: int(row["order_id"]))
-    row = picked(rng, rows, "projected order")
+def _projected(look: Looking, rng: Random) -> tuple[dict[str, Any], str, str, int]:
+    """A row, the key that names it, its place in CQL, and its write time. The projector writes by the source's own
+    order (2 x version): what is planted must be newer than what is there, and older than any later version.
+    """
+    columns = ", ".join(_COLUMNS)
+    rows = look.cassandra(f"SELECT {columns}, WRITETIME(version) AS written FROM {_TABLE}")
+    row = dict(picked(rng, sorted(rows, key=lambda row: int(row["order_id"])), "projected order"))
+    written = int(row.pop("written"))
     key = f"order {row['order_id']} of customer {row['customer_id']}"
-    return row, key, f"customer_id = {row['customer_id']} AND order_id = {row['order_id']}"
+    return row, key, f"customer_id = {row['customer_id']} AND order_id = {row['order_id']}", written
 
 
-def _again(row: Mapping[str, Any]) -> Step:
+def _again(row: Mapping[str, Any], at: int) -> Step:
     names = ", ".join(row)
     values = ", ".join(_literal(value) for value in row.values())
-    return Step(
-        CASSANDRA, f"INSERT INTO {_TABLE} ({names}) VALUES ({values}) USING TIMESTAMP {2 * row['version'] + 2}"
-    )
+    return Step(CASSANDRA, f"INSERT INTO {_TABLE} ({names}) VALUES ({values}) USING TIMESTAMP {at}")
 
 
 def _projection(column: str, more: int | Decimal | None) -> Plant:
     """That column gets so much more, or NULL."""
 
     def plant(look: Looking, rng: Random) -> Planted:
-        row, key, place = _projected(look, rng)
+        row, key, place, written = _projected(look, rng)
         new = "NULL" if more is None else row[column] + more
-        update = f"UPDATE {_TABLE} USING TIMESTAMP {2 * row['version'] + 1} SET {column} = {new} WHERE {place}"
-        return Planted(f"{key}: {column} becomes {new}", (key,), (Step(CASSANDRA, update),), (_again(row),))
+        update = f"UPDATE {_TABLE} USING TIMESTAMP {written + 1} SET {column} = {new} WHERE {place}"
+        return Planted(
+            f"{key}: {column} becomes {new}", (key,), (Step(CASSANDRA, update),), (_again(row, written + 2),)
+        )
 
     return plant
 
 
 def _projection_gone(look: Looking, rng: Random) -> Planted:
-    row, key, place = _projected(look, rng)
-    delete = f"DELETE FROM {_TABLE} USING TIMESTAMP {2 * row['version'] + 1} WHERE {place}"
-    return Planted(f"{key} goes", (key,), (Step(CASSANDRA, delete),), (_again(row),))
+    row, key, place, written = _projected(look, rng)
+    delete = f"DELETE FROM {_TABLE} USING TIMESTAMP {written + 1} WHERE {place}"
+    return Planted(f"{key} goes", (key,), (Step(CASSANDRA, delete),), (_again(row, written + 2),))
 
 
 def _projection_moved(look: Looking, rng: Random) -> Planted:
-    row, key, place = _projected(look, rng)
+    row, key, place, written = _projected(look, rng)
     other = {**row, "customer_id": row["customer_id"] + 1_000_000}
     there = f"customer_id = {other['customer_id']} AND order_id = {row['order_id']}"
-    at = 2 * row["version"] + 1
     return Planted(
         f"{key} moves to customer {other['customer_id']}",
         (key,),
-        (Step(CASSANDRA, f"DELETE FROM {_TABLE} USING TIMESTAMP {at} WHERE {place}"), _again(other)),
-        (Step(CASSANDRA, f"DELETE FROM {_TABLE} USING TIMESTAMP {at + 2} WHERE {there}"), _again(row)),
+        (
+            Step(CASSANDRA, f"DELETE FROM {_TABLE} USING TIMESTAMP {written + 1} WHERE {place}"),
+            _again(other, written + 1),
+        ),
+        (
+            Step(CASSANDRA, f"DELETE FROM {_TABLE} USING TIMESTAMP {written + 2} WHERE {there}"),
+            _again(row, written + 2),
+        ),
     )

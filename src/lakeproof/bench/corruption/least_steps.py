@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 type Change = Callable[[Any], Any]
 
 
@@ -42,6 +44,8 @@ def literal(value: Any, *, backslash: bool = False) -> str:
         return str(value)
     if isinstance(value, bytes):
         return f"X'{value.hex()}'"
+    if isinstance(value, dict | list):
+        value = orjson.dumps(value).decode()
     text = value.isoformat(sep=" ", timespec="microseconds") if isinstance(value, datetime) else str(value)
     text = text.replace("'", "''")
     return f"'{text.replace(chr(92), chr(92) * 2) if backslash else text}'"

@@ -13,6 +13,7 @@ from lakeproof.proof.tables.contents import contents_of
 from lakeproof.proof.tables.differences import differences
 from lakeproof.proof.tables.ledger_rules import Judge
 from lakeproof.proof.tables.order_claims import CLAIMS, BrokenOrder
+from lakeproof.proof.tables.ranges import in_words
 from lakeproof.proof.tables.readers import DATABASE, Rows
 
 # The rows of some buckets in some engine, by table; None where they could not be read.
@@ -85,7 +86,7 @@ def compare(
         for table in TABLES
         for engine in judged
     ]
-    return tables, [*_claims(expectations, shown), *_agreement(lake, disagreeing)], unknown
+    return tables, [*_claims(expectations, shown), *_agreement(lake, disagreeing, width)], unknown
 
 
 def _to_open(expectations: Expectations, shown: Mapping[str, Shown], width: int) -> set[int]:
@@ -111,10 +112,10 @@ def _disagreeing(shown: Mapping[str, Shown], lake: list[str]) -> set[tuple[str, 
     }
 
 
-def _agreement(lake: list[str], disagreeing: set[tuple[str, int]]) -> list[ClaimReport]:
+def _agreement(lake: list[str], disagreeing: set[tuple[str, int]], width: int) -> list[ClaimReport]:
     if len(lake) < 2:
         return []
-    keys = tuple(f"{table} bucket {bucket}" for table, bucket in sorted(disagreeing))
+    keys = tuple(f"{table}, {in_words(bucket, width)}" for table, bucket in sorted(disagreeing))
     return [ClaimReport(f"{AGREE} ({', '.join(lake)})", keys)]
 
 

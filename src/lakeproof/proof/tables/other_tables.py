@@ -14,7 +14,7 @@ from lakeproof.proof.report import AGREE, ClaimReport, TableReport
 from lakeproof.proof.tables.accounting import unlike_digests
 from lakeproof.proof.tables.buckets import Digests, differing, rows_in, width_for
 from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table, as_text
-from lakeproof.proof.tables.ranges import ranges_of
+from lakeproof.proof.tables.ranges import in_words, ranges_of
 from lakeproof.proof.tables.readers import SCHEMA, Reader, Rows
 
 LOOKS = 3
@@ -156,7 +156,7 @@ def agreement(
 ) -> ClaimReport:
     """Do two of the lake's engines give the same of these tables? They read one hash: no allowance is made."""
     keys = tuple(
-        f"{prefix}{table.name} bucket {f'{bucket:02x}' if table.has_text_key else bucket}"
+        f"{prefix}{table.name}, {in_words(bucket, compared.width, of_text=table.has_text_key)}"
         for table in tables
         for bucket in sorted(differing(compared.digests[table.name], digests[table.name]))
     )
