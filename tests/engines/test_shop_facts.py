@@ -14,8 +14,8 @@ from lakeproof.customers.contacts import FOLDER, Contact, Kind, read_contacts
 from lakeproof.customers.kept import KeptInStack
 from lakeproof.customers.shoppers.leftover_contacts import settle_contacts
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Part, Scope, Store
-from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.proof.claims.reading import read_facts
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import mysql

@@ -23,8 +23,8 @@ from tests.shop.support.names import TRAVERSALS
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Part, Scope, ShopFacts, Store
-from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.proof.claims.reading import read_facts
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import connector_of
