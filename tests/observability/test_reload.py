@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lakeproof.drills.live import bring_up
-from lakeproof.drills.lock import one_drill
+from lakeproof.drills.live_world import bring_up
+from lakeproof.drills.run import one_drill
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.observability import alertmanager, prometheus
 from lakeproof.observability.drill_windows import abandoned, borrow, lock_file, timing_now

@@ -1,10 +1,10 @@
-"""`lakeproof bench`: the benchmarks, each with a ratio against a peer or a limit of the same run."""
+"""`lakeproof bench`: run one benchmark: figures, each with a ratio against a peer or a limit of the same run."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, print_table, say, stdout
+from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.cli.requiring import require_healthy
 
 if TYPE_CHECKING:
@@ -22,13 +22,19 @@ def bench(
     rate: Annotated[
         list[float] | None, typer.Option(min=0.1, max=5000, help="Orders per second, may be repeated.")
     ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn; 0: the benchmark's own.")] = 0,
+    rounds: Annotated[int, typer.Option(min=0, max=10_000, help="How many; 0: the benchmark's own.")] = 0,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Of what is drawn, only what has this in its name; may be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
 ) -> None:
     """Run one benchmark on this machine: figures, ratios, the machine, and the command that does it again.
 
     What it needs must be up (`lakeproof up …` is named when it is not). No benchmark fails for being slow.
 
-    Exit 0 measured, 1 where something that it needs does not run, 2 for a wrong name or value.
+    Exit 0 measured, 1 where something that it needs does not run, or where a benchmark that also judges found
+    something wrong (corruption: missed, or a false alarm), 2 for a wrong name or value.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.stack.stack import load_stack
@@ -45,29 +51,30 @@ def bench(
     benchmark = find(name)
     stack = load_stack()
     require_healthy(stack, benchmark.needs)
-    result = benchmark.run(stack, Options(seconds, tuple(rate or ())), say)
+    result = benchmark.run(stack, Options(seconds, tuple(rate or ()), seed, rounds, tuple(only or ())), say)
     if as_json:
         print_json(result.to_json())
     else:
         _print(result)
+    if not result.passed:
+        raise typer.Exit(1)
 
 
 def _print(result: "Result") -> None:
     machine = result.machine
-    stdout.print(f"{result.command}   ({result.at}, commit {machine.commit})", markup=False)
-    stdout.print(
+    print(f"{result.command}   ({result.at}, commit {machine.commit})")
+    print(
         f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:g} GiB, {machine.system},"
         f" load after it {machine.load_before:g}",
-        markup=False,
     )
     for title, rows in result.tables.items():
-        stdout.print(f"\n{title}", markup=False)
+        print(f"\n{title}")
         if rows:
             print_table(list(rows[0]), [[row.get(column) for column in rows[0]] for row in rows])
-    stdout.print()
+    print()
     for ratio in result.ratios:
         verdict = "" if ratio.met is None else (" (met)" if ratio.met else " (NOT met)")
         aim = f", aim {ratio.aim}{verdict}" if ratio.aim else ""
-        stdout.print(f"ratio {ratio.value:g}: {ratio.what}{aim}", markup=False)
+        print(f"ratio {ratio.value:g}: {ratio.what}{aim}")
     for note in result.notes:
-        stdout.print(note, markup=False)
+        print(note)

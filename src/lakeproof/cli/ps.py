@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, print_table, say, stdout
+from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.errors import CouldNotLook
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def add_to(app: typer.Typer) -> None:
             ],
         )
         if any(row.name == "nessie" and row.health == Health.HEALTHY for row in rows):
-            stdout.print(freshness(client.stack))
+            print(freshness(client.stack))
 
 
 def freshness(stack: "Stack") -> str:

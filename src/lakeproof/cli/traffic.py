@@ -1,11 +1,11 @@
-"""`lakeproof traffic`: shoppers through the shop's HTTP API, written into the ledger."""
+"""`lakeproof traffic`: shoppers through the shop's HTTP API, each call written into the ledger."""
 
 import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, say, stdout
+from lakeproof.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from lakeproof.customers.shoppers import Counts, TrafficReport
@@ -43,8 +43,8 @@ def traffic(
 
     Ctrl-C stops sending and settles; a second one does not wait for that.
 
-    Exit 0 where a call was acknowledged; 1 where none was, or where no healthy shop answers at the start: then
-    nothing is sent or written.
+    Exit 0 where a call was acknowledged; 1 where none was, where an answer was not what was asked for (the report
+    says which), or where no healthy shop answers at the start: then nothing is sent or written.
     """
     from lakeproof.customers.shoppers.door import require_open
     from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
@@ -63,7 +63,7 @@ def traffic(
         print_json(report.to_json())
     else:
         _print(report)
-    if report.counts.acknowledged == 0:
+    if report.counts.acknowledged == 0 or report.counts.mismatched:
         raise typer.Exit(1)
 
 
@@ -76,26 +76,28 @@ def _show(counts: "Counts", seconds: float) -> None:
 
 def _print(report: "TrafficReport") -> None:
     counts = report.counts
-    stdout.print(f"run {report.run}, ledger {report.ledger}", markup=False)
-    stdout.print(
+    print(f"run {report.run}, ledger {report.ledger}")
+    print(
         f"asked {counts.asked}, sent {counts.sent}, acknowledged {counts.acknowledged}"
         f" ({report.acknowledged_per_second:g}/s), refused {counts.refused}, unclear {counts.unclear},"
         f" settled {counts.settled}, still open {counts.open_calls}"
     )
-    stdout.print(
+    print(
         f"orders {counts.orders} (bought at the checkout {counts.bought}), updates {counts.updates},"
         f" deletes {counts.deletes}, mismatched {counts.mismatched}"
     )
     if counts.bought:
-        stdout.print(
+        print(
             f"cancelled {counts.cancelled}, returned {counts.returned}, complaints {counts.complaints} (with a file"
             f" {counts.attachments}), opted out {counts.opt_outs}, back in {counts.opt_ins}, browsed {counts.browsed}"
             f" (unanswered {counts.unread})"
         )
-        stdout.print(f"purchase ms {_spread(report.purchase_ms)}")
-    stdout.print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
+        print(f"purchase ms {_spread(report.purchase_ms)}")
+    print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
     for reason, count in list(report.refusals.items())[:5]:
-        stdout.print(f"refused {count}: {reason}", markup=False)
+        print(f"refused {count}: {reason}")
+    for words in report.mismatches:
+        print(f"not what was asked for: {words}")
 
 
 def _spread(percentiles: dict[str, float]) -> str:

@@ -1,6 +1,5 @@
 """Each engine as a source of digests, rows and broken claims; all answers of one reader are of one instant."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,10 +15,11 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.trino import pinned_trino
-from lakeproof.proof.tables.across import across_sql
 from lakeproof.proof.tables.buckets import Digests, TableDigests, from_rows
 from lakeproof.proof.tables.canonical import TABLES, Table
 from lakeproof.proof.tables.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql
+from lakeproof.proof.tables.order_claims import across_sql
+from lakeproof.proof.tables.ranges import OF_NULL, Ranges
 from lakeproof.stack.stack import Stack
 
 SCHEMA = "oltp"
@@ -74,15 +74,23 @@ class Reader:
         sum_of = self.dialect.sum_of
         return from_rows(
             (
-                (str(table), int(str(bucket), base), int(count), sum_of(full), sum_of(identity))
+                (
+                    str(table),
+                    OF_NULL if bucket is None else int(str(bucket), base),
+                    int(count),
+                    sum_of(full),
+                    sum_of(identity),
+                )
                 for table, bucket, count, full, identity in self.ask(" UNION ALL ".join(parts))
             ),
             tables,
         )
 
-    def rows(self, ranges: list[tuple[int, int]], tables: Sequence[Table] = TABLES) -> Mapping[str, Rows]:
-        """Canonical values per table of the rows whose order's id is in these ranges [from, below)."""
-        few = ranges if len(ranges) <= MOST_RANGES else [(ranges[0][0], ranges[-1][1])]
+    def rows(self, ranges: Ranges, tables: Sequence[Table] = TABLES) -> Mapping[str, Rows]:
+        """Canonical values per table of the rows whose order's id is in these ranges (and of some others, where there
+        are many ranges).
+        """
+        few = ranges.at_most(MOST_RANGES)
         statements = [rows_sql(self.dialect, table, self._source(table), few) for table in tables]
         with ThreadPoolExecutor(self.at_once) as pool:
             answers = list(pool.map(self.ask, statements))
@@ -135,42 +143,28 @@ def postgres_snapshot(stack: Stack, schemas: Mapping[str, str], seconds: float) 
 
     schemas: the schema of each table.
     """
-    import asyncpg
+    from lakeproof.stack.postgres_session import TROUBLES, connect
 
-    host, port = stack.host_port(SHOP.engine)
-    troubles = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
-    with asyncio.Runner() as runner:
+    try:
+        session = connect(stack, _USER, f"postgres-{_USER}", seconds, SHOP.name)
+    except TROUBLES as error:
+        raise CouldNotLook(
+            f"no connection: {type(error).__name__}", where=SHOP.engine, next_action="lakeproof ps"
+        ) from error
+
+    def ask(sql: str) -> Rows:
+        session.deadline = Deadline(seconds)
         try:
-            connection = runner.run(
-                asyncpg.connect(
-                    host=host,
-                    port=port,
-                    user=stack.account(f"postgres-{_USER}", _USER),
-                    password=stack.secret(f"postgres-{_USER}"),
-                    database=SHOP.name,
-                    ssl=False,
-                    timeout=5.0,
-                    command_timeout=seconds,
-                    server_settings={"timezone": "UTC"},
-                )
-            )
-        except troubles as error:
-            raise CouldNotLook(
-                f"no connection: {type(error).__name__}", where=SHOP.engine, next_action="lakeproof ps"
-            ) from error
+            return session.rows(sql)
+        except TROUBLES as error:
+            raise CouldNotLook(f"no answer: {type(error).__name__} {error}", where=SHOP.engine) from error
 
-        def ask(sql: str) -> Rows:
-            try:
-                return [tuple(row) for row in runner.run(connection.fetch(sql))]
-            except troubles as error:
-                raise CouldNotLook(f"no answer: {type(error).__name__} {error}", where=SHOP.engine) from error
-
-        try:
-            ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            ask("SELECT 1")  # the snapshot is the first statement's
-            yield Reader(SHOP.engine, POSTGRES, ask, schemas=schemas)
-        finally:
-            connection.terminate()
+    try:
+        ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        ask("SELECT 1")  # PostgreSQL takes the snapshot at the first statement
+        yield Reader(SHOP.engine, POSTGRES, ask, schemas=schemas)
+    finally:
+        session.close()
 
 
 @contextmanager

@@ -1,0 +1,64 @@
+"""Claims on whole orders, across tables, in one engine at one instant: no part of a transaction may be visible."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+WHOLE_ORDERS = "every order has all its items, and their sum"
+NO_ORPHANS = "no items without an order"
+NEWEST_EVENT = "every order is at the version of its newest event, with one event per version"
+CLAIMS = (WHOLE_ORDERS, NO_ORPHANS, NEWEST_EVENT)
+
+# More violations than this are not counted one by one.
+MOST = 10_000
+
+
+@dataclass(frozen=True)
+class BrokenOrder:
+    """A claim that one order breaks. `order_id` is all that every engine knows of an orphan; None: NULL."""
+
+    claim: str
+    order_id: int | None
+    detail: str
+
+
+def across_sql(schema: str) -> str:
+    """Orders that break a claim, in SQL that MariaDB and Trino both take. Columns as `broken_of` wants them."""
+    return f"""\
+SELECT order_id, SUM(orders) AS orders, SUM(wanted_items) AS wanted_items, SUM(items) AS items, SUM(total) AS total,
+ SUM(amount) AS amount, SUM(version) AS version, SUM(events) AS events, MAX(newest) AS newest, MAX(gone) AS gone
+FROM (
+ SELECT id AS order_id, 1 AS orders, item_count AS wanted_items, 0 AS items, total AS total, total - total AS amount,
+  version AS version, 0 AS events, 0 AS newest, 0 AS gone FROM {schema}.orders
+ UNION ALL
+ SELECT order_id, 0, 0, 1, unit_price - unit_price, quantity * unit_price, 0, 0, 0, 0 FROM {schema}.order_items
+ UNION ALL
+ SELECT order_id, 0, 0, 0, 0, 0, 0, 1, version, CASE WHEN type = 'deleted' THEN 1 ELSE 0 END
+ FROM {schema}.order_events
+) AS parts
+GROUP BY order_id
+HAVING SUM(wanted_items) <> SUM(items) OR SUM(total) <> SUM(amount) OR SUM(events) <> MAX(newest)
+ OR (SUM(orders) = 0 AND (SUM(items) > 0 OR MAX(gone) = 0))
+ OR (SUM(orders) > 0 AND (MAX(gone) = 1 OR SUM(version) <> MAX(newest)))
+LIMIT {MOST}"""
+
+
+def broken_of(rows: Iterable[Sequence[Any]]) -> list[BrokenOrder]:
+    """Which claims each returned order breaks. A sum over nothing but NULL counts as 0."""
+    broken = []
+    for row in rows:
+        order_id = None if row[0] is None else int(row[0])
+        values = [value or 0 for value in row[1:]]
+        orders, wanted, items = (int(value) for value in values[:3])
+        total, amount = (f"{float(value):.2f}" for value in values[3:5])
+        version, events, newest, gone = (int(value) for value in values[5:9])
+        if orders and (wanted != items or total != amount):
+            detail = f"{items} of {wanted} items, {amount} of {total}"
+            broken.append(BrokenOrder(WHOLE_ORDERS, order_id, detail))
+        if not orders and items:
+            broken.append(BrokenOrder(NO_ORPHANS, order_id, f"{items} items"))
+        if events != newest or (orders and (version != newest or gone)) or (not orders and events and not gone):
+            state = f"version {version}" if orders else "no order"
+            detail = f"{state}, {events} events, the newest is {newest}{' (deleted)' if gone else ''}"
+            broken.append(BrokenOrder(NEWEST_EVENT, order_id, detail))
+    return broken
