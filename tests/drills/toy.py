@@ -11,9 +11,10 @@ import yaml
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.diagnosis.cause import Cause, Evidence, Step
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.plan import make_plan
-from lakeproof.drills.stage import DrillOptions
+from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault
@@ -22,9 +23,10 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.looking import look_once, observe
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading
+from lakeproof.processes.parts import Parts
 from lakeproof.scenarios.catalog import Catalog
-from lakeproof.scenarios.causes import Cause, Evidence, Step
 from lakeproof.scenarios.scenario import read_scenario
+from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
@@ -221,6 +223,7 @@ def world(lamp: Lamp, home: Path) -> World:
         observe=lambda probes: observe(Stack(Settings(state_dir=home / "state")), probes, pause_seconds=0),
         look=lambda probes: look_once(Stack(Settings(state_dir=home / "state")), probes),
         firing=lambda alert: lamp.covered,
+        parts=lambda: Parts(frozenset(all_components())),
     )
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
-from lakeproof.drills.diagnosis import Diagnosis
-from lakeproof.drills.examination import examine
+from lakeproof.diagnosis.diagnosis import Diagnosis
+from lakeproof.diagnosis.examination import examine
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import commands
 from lakeproof.lake.job.databases import SHOP, present
@@ -27,6 +27,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.checking import check
 from lakeproof.proof.report import CheckReport
 from lakeproof.proof.tables.findings import Wrong
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
 
@@ -282,8 +283,8 @@ def await_diagnosis(stack: Stack, wanted: list[str]) -> Diagnosis:
     last: list[str] = []
 
     def look() -> Diagnosis | None:
-        found = examine(stack).diagnosis
-        last[:] = [*(finding.cause.id for finding in found.findings), *(seen.probe for seen in found.unknown)]
+        found = examine(stack, scenario_folders()).diagnosis
+        last[:] = [*(finding.cause.id for finding in found.findings), *(seen.reading.probe for seen in found.unknown)]
         return found if last == wanted else None
 
     return Deadline(90).wait_for(f"diagnosis: {wanted or 'healthy'}", look, seen=lambda: " ".join(last))

@@ -7,7 +7,7 @@ import typer
 from lakeproof.cli.output import print_json
 
 if TYPE_CHECKING:
-    from lakeproof.drills.diagnosis import Diagnosis, Seen
+    from lakeproof.diagnosis.diagnosis import Diagnosis, Seen
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,21 +22,27 @@ def diagnose(
 
     Every component is asked, and every probe twice, a few seconds apart; it takes three seconds, at most ten where
     something does not answer. Neither Prometheus nor Alertmanager is needed. Exit 0 where the stack is healthy or a
-    cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits, or where
-    there was nothing to ask.
+    cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits, where
+    there was nothing to ask, or where nobody could tell which components belong to the stack.
     """
-    from lakeproof.drills.examination import examine
+    from lakeproof.diagnosis.examination import examine
+    from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
 
-    seen = examine(load_stack())
+    stack = load_stack()
+    seen = examine(stack, scenario_folders(tuple(stack.settings.scenario_dirs)))
     found = seen.diagnosis
     if as_json:
-        print_json(found.as_json() | {"not_asked": sorted(seen.absent)})
+        doubt = {"in_doubt": seen.in_doubt} if seen.in_doubt else {}
+        print_json(found.as_json() | {"not_asked": sorted(seen.absent)} | doubt)
     else:
         _print(found)
         if seen.absent:
             print(f"not part of this stack, and not asked: {', '.join(sorted(seen.absent))}")
-    if found.unknown and not found.findings:
+        if seen.in_doubt:
+            print(f"could not tell what is part of this stack: {seen.in_doubt}")
+            print("asked instead: what `lakeproof up` starts")
+    if (found.unknown or seen.in_doubt) and not found.findings:
         raise typer.Exit(3)
 
 
@@ -60,5 +66,6 @@ def _arguments(given: dict[str, object]) -> str:
 
 
 def _line(seen: "Seen") -> str:
-    value = seen.error if seen.error is not None else f"{seen.value} {seen.unit}".strip()
-    return f"{seen.probe}: {value} (healthy: {seen.expected}; {seen.source}: {seen.query})"
+    read = seen.reading
+    value = f"{read.value} {read.unit}".strip() if read.answered else read.error
+    return f"{read.probe}: {value} (healthy: {seen.expected}; {read.source}: {read.query})"

@@ -27,7 +27,7 @@ def reset(
     not make, and without --yes where nobody is there to ask.
     """
     from lakeproof.cli.up import Progress
-    from lakeproof.drills.lock import one_drill
+    from lakeproof.drills.run import one_drill
     from lakeproof.processes.client import SupervisorClient
     from lakeproof.processes.reset import entries, kept, total_bytes
     from lakeproof.processes.reset import reset as delete

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import PhaseRecord
-from lakeproof.drills.steps import StepDone
-from lakeproof.drills.verification import Judged
 from lakeproof.errors import TerminalError
 from lakeproof.probes.reading import Value
 from lakeproof.written import write_file
@@ -18,6 +17,16 @@ REPORT_JSON = "report.json"
 REPORT_MARKDOWN = "report.md"
 COUNTS = ("acknowledged", "lost", "duplicated", "stale", "phantom", "oversold", "unclear")
 ROWS = "rows."
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One step as it was run."""
+
+    action: str
+    seconds: float
+    outcome: Outcome
+    text: str
 
 
 @dataclass(frozen=True)

@@ -150,9 +150,9 @@ class SupervisorClient:
             lock.clear(self.runtime)
         return stopped
 
-    def ps(self) -> list[ProcessRow]:
-        """All components that were ever wanted. Raises: CouldNotLook when no daemon answers."""
-        return [ProcessRow.from_wire(row) for row in self._ask({"do": "ps"})]
+    def ps(self, seconds: float = SILENCE_SECONDS) -> list[ProcessRow]:
+        """All components that were ever wanted. Raises: CouldNotLook when no daemon answers within `seconds`."""
+        return [ProcessRow.from_wire(row) for row in self._ask({"do": "ps"}, seconds=seconds)]
 
     def row(self, name: str) -> ProcessRow:
         """One component as observed now. Raises: CouldNotLook, also when it was never started."""
@@ -306,12 +306,17 @@ class SupervisorClient:
 
     # the socket
 
-    def _ask(self, request: Mapping[str, Any], on_event: OnEvent = _ignore) -> Any:
-        """One request, its events, its answer. Raises: the daemon's error; CouldNotLook when it does not answer."""
+    def _ask(
+        self, request: Mapping[str, Any], on_event: OnEvent = _ignore, *, seconds: float = SILENCE_SECONDS
+    ) -> Any:
+        """One request, its events, its answer; the daemon may be silent for `seconds` at a time.
+
+        Raises: the daemon's error; CouldNotLook when it does not answer.
+        """
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(SILENCE_SECONDS)
-                self._connect(connection)
+                connection.settimeout(seconds)
+                self._connect(connection, min(LISTEN_SECONDS, seconds))
                 connection.sendall(encode(request))
                 with connection.makefile("rb") as lines:
                     for line in lines:
@@ -323,16 +328,16 @@ class SupervisorClient:
                         else:
                             return message["done"]
         except TimeoutError as error:
-            raise self._no_answer(f"the supervisor said nothing for {SILENCE_SECONDS:.0f} s") from error
+            raise self._no_answer(f"the supervisor said nothing for {seconds:.0f} s") from error
         except OSError as error:
             if self.running():
                 raise self._no_answer(f"the supervisor does not answer: {error.strerror}") from error
             raise self._no_answer("no supervisor runs") from error
         raise self._no_answer("the supervisor ended in the middle of its answer")
 
-    def _connect(self, connection: socket.socket) -> None:
+    def _connect(self, connection: socket.socket, seconds: float) -> None:
         """Connect; a daemon that holds its lock may need a moment more to listen. Raises: OSError."""
-        deadline = Deadline(LISTEN_SECONDS)
+        deadline = Deadline(seconds)
         while True:
             try:
                 connection.connect(str(self.runtime.socket))

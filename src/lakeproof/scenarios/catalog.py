@@ -8,11 +8,13 @@ import yaml
 
 from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.checks.check import Check, all_checks
+from lakeproof.diagnosis.cause import Cause, Step
+from lakeproof.diagnosis.cause_file import CAUSES_FILE
+from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, all_faults
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.probes.probe import Probe, all_probes
-from lakeproof.scenarios.causes import CAUSES_FILE, Cause, Step, load_causes
 from lakeproof.scenarios.folder import SCENARIO_FILE, scenario_folders
 from lakeproof.scenarios.scenario import Scenario, read_scenario
 from lakeproof.scenarios.truth import TRUTH_FILE, Truth, load_truth
@@ -102,7 +104,7 @@ def load_catalog(more: tuple[Path, ...] = ()) -> Catalog:
     probes = all_probes(folders)
     catalog = Catalog(
         scenarios={name: read_scenario(folder) for name, folder in homes.items()},
-        causes=load_causes(probes, more),
+        causes=load_causes(probes, homes),
         probes=probes,
         faults=all_faults(folders),
         mitigations=all_mitigations(folders),

@@ -7,9 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakeproof.diagnosis.cause import Step
+from lakeproof.diagnosis.cause_file import StepModel, Texts
 from lakeproof.errors import InvalidInput
-from lakeproof.scenarios.causes import Step, StepModel, Texts
-from lakeproof.scenarios.folder import SCENARIO_FILE, read_yaml
+from lakeproof.scenarios.folder import SCENARIO_FILE
+from lakeproof.yaml_file import read_yaml
 
 type Language = Literal["vi", "en"]
 

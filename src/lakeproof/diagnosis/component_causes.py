@@ -1,15 +1,16 @@
-"""A cause for every component that is down, hung or unwell, made from the list of components and what they need.
+"""Three causes for every component (down, hung, unhealthy), made from the list of components and what they need.
 
-Whether a process runs is its own matter, whatever else is wrong: "down" and "hung" hide behind nothing, but for a
-component that is taken down together with another one. Being unwell may come from what it needs: then that is named.
+Whether a process runs is its own matter, whatever else is wrong. So no other cause hides "down" and "hung", except
+for a component that is taken down together with another one. A component may be unhealthy because of one that it
+needs: then only the needed one is named.
 """
 
 from collections.abc import Iterable, Mapping
 
+from lakeproof.diagnosis.cause import Cause, Evidence, Step
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe
-from lakeproof.scenarios.causes import Cause, Evidence, Step
 from lakeproof.stack.component import Component
 
 NO_SCENARIO = "none"
@@ -23,10 +24,10 @@ def cause_ids(component: str) -> tuple[str, ...]:
 
 
 def upstream(components: Mapping[str, Component]) -> dict[str, frozenset[str]]:
-    """Component → everything that it cannot do its work without, near and far, itself excluded.
+    """Component → all components that it cannot do its work without, directly or through others; never itself.
 
-    What a component only uses, and what itself needs the component, is not counted: the one who measures a part is
-    not what that part stands on.
+    A component that is only used, and that itself needs the user, is not counted: an exporter that measures a
+    database is not what the database stands on.
     """
     needs = {
         name: frozenset((*one.needs, *one.provision_needs)) & components.keys() for name, one in components.items()
@@ -52,7 +53,7 @@ def _reachable(start: str, edges: Mapping[str, frozenset[str]]) -> frozenset[str
 
 
 def component_causes(components: Mapping[str, Component], probes: Mapping[str, Probe]) -> list[Cause]:
-    """Down, hung, unhealthy for each component that `probes` asks; and one for when none of them runs."""
+    """Down, hung and unhealthy for each component that `probes` ask; and one cause for when none of them runs."""
     above = upstream(components)
     alive = {probe.source: probe for probe in probes.values() if probe.liveness and probe.source in components}
     found = [cause for name in sorted(alive) for cause in _causes(components, name, alive[name], above, probes)]
@@ -74,13 +75,13 @@ def _causes(
     probes: Mapping[str, Probe],
 ) -> Iterable[Cause]:
     ready = f"{name}-ready"
-    # What has no healthy range is never out of it.
+    # A probe without a healthy range is never out of range, so nothing has to account for it.
     explains = tuple(
         sorted(
             probe.id
             for probe in probes.values()
             if probe.healthy is not None
-            # What is taken down with it, and begun anew meanwhile, waits for it.
+            # A component that is taken down with this one and started again meanwhile waits for this one.
             and (shows(probe, name, above) or probe.source in components[name].takes_down)
         )
     )
@@ -132,7 +133,7 @@ def _causes(
     necessary: tuple[Evidence, ...] = (Evidence(alive.id, Condition(Operator.IS, ANSWERS)), *unwell)
     contradicting: tuple[Evidence, ...] = ()
     if not unwell:
-        # Its one question has further answers: an error of the server's own.
+        # Without a second probe, the liveness probe tells this too: the server answers with an error of its own.
         necessary = (Evidence(alive.id, Condition(Operator.IS_NOT, ANSWERS)),)
         contradicting = tuple(Evidence(alive.id, Condition(Operator.IS, word)) for word in (REFUSED, SILENT))
     yield cause(

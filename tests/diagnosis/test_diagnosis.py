@@ -6,18 +6,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lakeproof.arguments import parse_arguments
-from lakeproof.drills.diagnosis import Diagnosis, asked_by, diagnose, part_of
+from lakeproof.diagnosis.causes import load_causes
+from lakeproof.diagnosis.component_causes import NO_SCENARIO, component_causes
+from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, within_reach
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.components import answers_probe, ready_probe
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Reading, Value
-from lakeproof.scenarios.causes import load_causes
-from lakeproof.scenarios.component_causes import NO_SCENARIO, component_causes
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.component import Command, Component
 
 PROBES = all_probes()
-CAUSES = load_causes(PROBES)
+CAUSES = load_causes(PROBES, scenario_folders())
 NO_ANSWER = "no answer"
 
 # The probes that PostgreSQL's capture has of its own.
@@ -335,25 +336,25 @@ def test_what_is_not_part_of_the_stack_is_neither_asked_nor_missed() -> None:
     asked = asked_by(CAUSES, PROBES, absent)
     assert not {probe.source for probe in asked} & absent
     observed = {probe.id: observation(probe.id, HEALTHY[probe.id]) for probe in asked}
-    assert diagnose(part_of(CAUSES, asked), observed).healthy
+    assert diagnose(within_reach(CAUSES, asked), observed).healthy
     down: dict[str, Observation] = {}
     for probe in asked:
         down[probe.id] = observation(probe.id, "refused" if probe.liveness else NO_ANSWER)
-    named = [finding.cause.id for finding in diagnose(part_of(CAUSES, asked), down).findings]
+    named = [finding.cause.id for finding in diagnose(within_reach(CAUSES, asked), down).findings]
     assert named == ["nothing_runs"]
 
 
 def test_a_look_without_an_answer_is_unknown_neither_healthy_nor_a_cause() -> None:
     found = look({"trino-ready": NO_ANSWER})
     assert found.findings == ()
-    assert [seen.probe for seen in found.unknown] == ["trino-ready"]
+    assert [seen.reading.probe for seen in found.unknown] == ["trino-ready"]
     assert not found.healthy
 
 
 def test_what_would_rule_a_cause_out_and_could_not_be_looked_at_speaks_against_it() -> None:
     found = look({"task-state": "FAILED", "missing-privileges": NO_ANSWER})
     assert [finding.cause.id for finding in found.findings] == ["failed_task"]
-    assert "missing-privileges" in {seen.probe for seen in found.findings[0].evidence_against}
+    assert "missing-privileges" in {seen.reading.probe for seen in found.findings[0].evidence_against}
 
 
 def test_a_connector_that_has_not_made_its_slot_yet_is_no_incident() -> None:
@@ -393,7 +394,7 @@ def test_without_the_second_capture_nothing_is_asked_about_it() -> None:
 
 def test_a_lake_that_stands_still_is_not_called_healthy() -> None:
     found = look({"publish-age": 90.0})
-    assert [seen.probe for seen in found.unknown] == ["publish-age"]
+    assert [seen.reading.probe for seen in found.unknown] == ["publish-age"]
     assert not found.healthy
 
 
@@ -401,12 +402,12 @@ def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:
     found = look({"topic-silence": 60.0})
     assert not found.healthy
     assert found.findings == ()
-    assert [seen.probe for seen in found.unknown] == ["topic-silence"]
+    assert [seen.reading.probe for seen in found.unknown] == ["topic-silence"]
 
 
 def test_supporting_evidence_that_is_not_there_speaks_against() -> None:
     found = look({"connector-state": "PAUSED", "task-state": "PAUSED"})
-    assert [seen.probe for seen in found.findings[0].evidence_against] == ["topic-silence", "source-lag"]
+    assert [seen.reading.probe for seen in found.findings[0].evidence_against] == ["topic-silence", "source-lag"]
 
 
 def test_evidence_names_its_source_query_value_and_what_is_expected() -> None:

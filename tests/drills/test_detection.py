@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lakeproof.drills.live import LiveDesk
-from lakeproof.drills.new_incident import NewIncident
+from lakeproof.drills.detection import NewIncident
+from lakeproof.drills.live_world import LiveDesk
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -7,13 +7,13 @@ import pytest
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.diagnosis import Finding
-from lakeproof.drills.repairing import aimed, fitting, repair
+from lakeproof.diagnosis.cause import Cause, Step
+from lakeproof.diagnosis.diagnosis import Finding
+from lakeproof.drills.repair import aimed, fitting, repair
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.person import person
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.probes.captures import ORDERS
-from lakeproof.scenarios.causes import Cause, Step
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
 

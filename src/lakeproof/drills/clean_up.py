@@ -1,4 +1,4 @@
-"""The end of a drill, however it ended: wrong fixes undone, the fault out, and what is left behind all the same."""
+"""The end of a drill, however it came: undo wrong fixes, take the fault out, and look for what is left behind."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,25 +6,25 @@ from functools import partial
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
-from lakeproof.drills.alert_watch import AlertWatch
+from lakeproof.diagnosis.cause import Step
+from lakeproof.drills.bound_checks import Judged
+from lakeproof.drills.detection import AlertWatch
 from lakeproof.drills.journal import Journal
-from lakeproof.drills.verification import Judged
 from lakeproof.drills.world import World
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault
 from lakeproof.probes.reading import Reading
-from lakeproof.scenarios.causes import Step
 
 log = logging.getLogger(__name__)
 
 END = "end"
-# Counts of rows that a repair of the service does not bring back.
+# Counts in a verdict of rows that are wrong; a repair of the service does not mend the data.
 WRONG = ("lost", "duplicated", "stale", "phantom")
 
 
 def remove_old_faults(world: World, journal: Journal) -> None:
-    """Take out what an earlier drill or a person left in the stack. Raises: LakeproofError."""
+    """Take out the faults that an earlier drill or a person left in the stack. Raises: LakeproofError."""
     for record in records.recorded(world.stack):
         fault = world.catalog.faults.get(record.fault)
         if fault is None:
@@ -38,7 +38,7 @@ def remove_old_faults(world: World, journal: Journal) -> None:
 
 
 def attempt(what: str, do: Callable[[], object], journal: Journal) -> None:
-    """Do it; where it cannot be done, say so (`what`: what that means) and go on with the next. Never raises."""
+    """Call `do`; where it fails, write into the journal `what` that means, and why, and go on. Never raises."""
     try:
         do()
     except LakeproofError as error:
@@ -49,7 +49,7 @@ def attempt(what: str, do: Callable[[], object], journal: Journal) -> None:
 
 
 def undo_steps(world: World, steps: Sequence[Step], journal: Journal) -> None:
-    """Take back what steps left that is no repair, the last one first. Never raises on purpose."""
+    """Take back what the steps left that is no repair (a silence), the last step first. Never raises on purpose."""
     for step in reversed(steps):
         attempt(f"not undone: {step.id}", partial(_undo, world, step, journal), journal)
 
@@ -62,7 +62,10 @@ def _undo(world: World, step: Step, journal: Journal) -> None:
 
 
 def take_out(world: World, faults: Sequence[Fault], journal: Journal) -> bool:
-    """Remove those on record, the last one first. Never raises on purpose. False where none was found on record."""
+    """Remove the faults that are on record, the last one first. Never raises on purpose.
+
+    False where none of them was found on record.
+    """
     found: list[Fault] = []
     attempt("the fault may still be in", lambda: found.extend(_on_record(world, reversed(faults))), journal)
     for fault in found:
@@ -81,20 +84,20 @@ def _take_out(world: World, fault: Fault, journal: Journal) -> None:
 
 
 def await_clear(alerts: AlertWatch, seconds: float) -> None:
-    """Until the alerts that fired fire no more. Raises: DeadlineExpired, CouldNotLook."""
+    """Wait until the alerts that fired fire no more. Raises: DeadlineExpired, CouldNotLook."""
     Deadline(seconds).wait_for("the alerts to clear", lambda: None if alerts.still_firing() else True, every=1.0)
 
 
 def look_inventory(world: World) -> Mapping[str, Reading]:
-    """What there is in the stack, by the probes that list it; none of components that it does not have."""
-    away = world.absent()
+    """What there is in the stack, by the probes that list it; components that are no part of it are not asked."""
+    away = world.parts().absent
     return world.look(probe for probe in world.catalog.probes.values() if probe.inventory and not probe.is_of(away))
 
 
 def residue(
     world: World, before: Mapping[str, Reading], alerts: AlertWatch, judged: Iterable[Judged] = ()
 ) -> list[str]:
-    """What a drill left behind: faults, things that are new or gone, alerts that still fire, data that is wrong."""
+    """In words, what a drill left behind: faults, things that are new or gone, alerts that still fire, wrong data."""
     left = [f"fault {record.fault}" for record in records.recorded(world.stack)]
     for each in judged:
         wrong = {name: int(each.verdict.numbers.get(name, 0)) for name in WRONG if each.verdict.numbers.get(name)}

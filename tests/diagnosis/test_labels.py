@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lakeproof.drills.examination import examine
+from lakeproof.diagnosis.examination import examine
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -85,7 +86,7 @@ def test_scrambled_or_missing_labels_give_the_same_cause(
 ) -> None:
     servers.labels, servers.paused = labels, connector
     monkeypatch.setattr("lakeproof.probes.looking.PAUSE_SECONDS", 0.0)
-    found = examine(external).diagnosis
+    found = examine(external, scenario_folders()).diagnosis
     assert [finding.cause.id for finding in found.findings] == [CAPTURES[connector]]
     assert found.findings[0].cause.repairs[0].arguments == {"connector": connector}
     assert [path for path in servers.asked if any(word in path for word in ABOUT_ALERTS)] == []

@@ -1,23 +1,16 @@
-"""The verdict on a drill: what its phases came to, and whether cause and repair were the true ones."""
+"""The verdict on a drill: the outcomes of its phases, and whether cause and repair were the true ones."""
 
 from collections.abc import Sequence
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.report import DrillReport
+from lakeproof.proof.outcome import worst
 from lakeproof.scenarios.truth import Truth
 
 
-def worst_of(*outcomes: Outcome) -> Outcome:
-    """failed before unknown before passed."""
-    for outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-        if outcome in outcomes:
-            return outcome
-    return Outcome.PASSED
-
-
 def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
-    """What the drill found or did that the truth of its parts does not bear out, in words."""
+    """In words: what the drill named or did that differs from the truth of its scenarios."""
     wrong = []
     named = set(report.root_cause.split("+")) if report.root_cause is not None else set()
     true = {truth.root_cause for truth in truths}
@@ -31,9 +24,9 @@ def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
 
 
 def conclude(report: DrillReport, journal: Journal, *outcomes: Outcome) -> None:
-    """Set the verdict, the worst of these outcomes; a drill whose journal is not on disk is unknown at best."""
+    """Set the verdict: the worst of these outcomes, and unknown at best where the journal is not on disk."""
     if journal.unwritten:
         report.reasons.append(journal.unwritten)
         outcomes = (*outcomes, Outcome.UNKNOWN)
-    report.verdict = worst_of(*outcomes)
+    report.verdict = worst(outcomes)
     journal.write("end", f"verdict: {report.verdict.value}", reasons=report.reasons)

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
 from lakeproof.probes.probe import all_probes
-from lakeproof.scenarios.causes import load_causes
+from lakeproof.scenarios.folder import scenario_folders
 
 PROBES = all_probes()
 
@@ -22,12 +23,11 @@ def cause(**changes: object) -> dict[str, object]:
     }
 
 
-def folder(tmp_path: Path, *causes: dict[str, object]) -> tuple[Path]:
+def folder(tmp_path: Path, *causes: dict[str, object]) -> dict[str, Path]:
     home = tmp_path / "strange"
     home.mkdir()
-    (home / "scenario.yaml").write_text("{}")
     (home / "causes.yaml").write_text(yaml.safe_dump({"causes": list(causes)}))
-    return (tmp_path,)
+    return scenario_folders() | {"strange": home}
 
 
 def test_a_cause_of_another_folder_joins_the_rest(tmp_path: Path) -> None:

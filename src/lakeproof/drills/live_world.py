@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from lakeproof.customers import shoppers
-from lakeproof.drills.membership import absent_components
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.client import DeskClient
@@ -16,6 +15,7 @@ from lakeproof.probes.prometheus import firing
 from lakeproof.probes.reading import Reading
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.events import Event
+from lakeproof.processes.parts import parts_of
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.stack.closure import closure
 from lakeproof.stack.stack import Stack
@@ -26,7 +26,7 @@ MOST_READINGS = 500
 
 
 def live_world(stack: Stack, catalog: Catalog, timing: Timing | None = None) -> World:
-    """Everything real. timing: in which its alerts go; None: in the stack's own."""
+    """The real stack, desk and shoppers. timing: the timing of the alerts; None: the stack's own."""
     return World(
         stack=stack,
         catalog=catalog,
@@ -36,13 +36,13 @@ def live_world(stack: Stack, catalog: Catalog, timing: Timing | None = None) -> 
         observe=lambda probes: observe(stack, probes),
         look=lambda probes: look_once(stack, probes),
         firing=lambda alert: firing(stack, alert),
-        absent=lambda: absent_components(stack),
+        parts=lambda: parts_of(stack),
         timing=timing,
     )
 
 
 def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Timing) -> Sequence[str]:
-    """Start what is missing, and have alerts go by the rules that the folders hold now, in that timing.
+    """Start what is missing, and have Prometheus load the rules that the scenarios' folders hold now, in that timing.
 
     In mode "external" nothing is started here, and the rules are somebody else's.
     """
@@ -60,17 +60,17 @@ def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Tim
 
 
 class LiveDesk:
-    """The desk over HTTP. What it refuses is an error of the drill; an incident is never opened from here."""
+    """The desk over HTTP. A call that the desk refuses is an error of the drill. No incident is opened from here."""
 
     def __init__(self, stack: Stack) -> None:
         self._client = DeskClient(stack)
 
     def ids(self) -> frozenset[str]:
-        """Every incident that it lists (its newest 200)."""
+        """Every incident that the desk lists (its newest 200)."""
         return frozenset(row["id"] for row in self._client.incidents())
 
     def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
-        """Those that are ongoing, and those that are not among `known`, with their alerts."""
+        """The incidents that are ongoing, and those that are not among `known`, with their alerts."""
         rows = self._client.incidents()
         wanted = [row["id"] for row in rows if row["id"] not in known or row["status"] in ONGOING]
         return [
@@ -85,7 +85,7 @@ class LiveDesk:
         ]
 
     def acknowledge(self, incident: str) -> None:
-        """Take it; fine where somebody has."""
+        """Take the incident; fine where somebody has taken it already."""
         if self._client.incident(incident)["status"] == Status.OPEN:
             self._client.change(incident, "ack", who=WHO, text="taken by a drill")
 
@@ -94,17 +94,17 @@ class LiveDesk:
         self._client.change(incident, "mitigate", who=WHO, text=text)
 
     def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
-        """A line for its timeline."""
+        """Add a line to its timeline."""
         self._client.change(incident, "note", who=WHO, kind=kind, text=text, readings=shapes(readings))
 
     def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
-        """A document."""
+        """Attach a document."""
         self._client.change(
             incident, "evidence", who=WHO, kind=kind, title=title, body=body, readings=shapes(readings)
         )
 
     def resolve(self, incident: str, text: str) -> None:
-        """Close it; fine where it is closed."""
+        """Close the incident; fine where it is closed already."""
         if self._client.incident(incident)["status"] not in ("resolved", "reviewed"):
             self._client.change(incident, "resolve", who=WHO, text=text)
 
@@ -114,7 +114,7 @@ class LiveDesk:
 
 
 def shapes(readings: Sequence[Reading]) -> list[dict[str, Any]]:
-    """Readings as the desk takes them."""
+    """Readings in the shape that the desk takes."""
     return [
         {
             "probe": reading.probe,
@@ -137,23 +137,23 @@ class LiveTraffic:
         self._handle: shoppers.TrafficHandle | None = None
 
     def settle_leftovers(self) -> int:
-        """By a look at each order. Raises: InvalidInput, LedgerBroken."""
+        """Read each order to find out what became of the open calls. Raises: InvalidInput, LedgerBroken."""
         return shoppers.settle_leftovers(self._stack)
 
     def start(self, rate: float, seed: int, run: str) -> None:
-        """Begin to ask. Raises: InvalidInput where shoppers buy already."""
+        """Begin to send calls. Raises: InvalidInput where shoppers buy already."""
         if self._handle is not None:
             raise InvalidInput("shoppers buy already", where=run, next_action="stop them first")
         self._handle = shoppers.start(self._stack, rate, seed, run)
 
     def orders(self) -> int:
-        """How many orders were acknowledged."""
+        """How many orders were acknowledged. Raises: TerminalError where no shoppers buy."""
         if self._handle is None:
             raise TerminalError("no shoppers buy", where="drill")
         return self._handle.counts().orders
 
     def stop(self) -> TrafficResult | None:
-        """Send nothing new, settle what is unclear."""
+        """Send no new calls, and settle the unclear ones."""
         handle, self._handle = self._handle, None
         if handle is None:
             return None

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.judging import worst_of
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
+from lakeproof.proof.outcome import worst
 
 ALL = "all"
 
 
 @dataclass
 class SeriesReport:
-    """The reports in their order. `folder` holds one folder for each, named by its scenario."""
+    """The reports of the drills in their order. `folder` holds one folder for each, named by its scenario."""
 
     folder: Path
     drills: list[DrillReport] = field(default_factory=list)
@@ -22,10 +22,10 @@ class SeriesReport:
     @property
     def verdict(self) -> Outcome:
         """passed only where every drill passed; unknown where none was run."""
-        return worst_of(*(drill.verdict for drill in self.drills)) if self.drills else Outcome.UNKNOWN
+        return worst(drill.verdict for drill in self.drills)
 
     def as_json(self) -> dict[str, Any]:
-        """`drills` in short; the whole reports lie in their folders."""
+        """The summary; each drill's whole report lies in a folder of its own."""
         return {
             "scenario": ALL,
             "verdict": self.verdict.value,

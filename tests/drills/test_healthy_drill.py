@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.alert_watch import AlertWatch
-from lakeproof.drills.healthy import HealthyDrill
+from lakeproof.drills.detection import AlertWatch
+from lakeproof.drills.drill_series import run_series
+from lakeproof.drills.healthy_drill import HealthyDrill
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import DrillReport
-from lakeproof.drills.series import run_series
-from lakeproof.drills.stage import DrillOptions
+from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView
 
 
@@ -24,8 +24,8 @@ def lamp(toy: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lakeproof.drills.healthy.LOOK_SECONDS", 0.01)
-    monkeypatch.setattr("lakeproof.drills.healthy.DIAGNOSE_SECONDS", 0.02)
+    monkeypatch.setattr("lakeproof.drills.healthy_drill.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("lakeproof.drills.healthy_drill.DIAGNOSE_SECONDS", 0.02)
 
 
 def healthy(toy: Any, lamp: Any, home: Path, seconds: float = 0.1) -> HealthyDrill:

@@ -1,20 +1,18 @@
-"""A cause that each capture can have: written once, as MariaDB's, and made for PostgreSQL's by renaming.
+"""A cause that each capture can have: written once, for MariaDB's capture, and made for PostgreSQL's by renaming.
 
-Probes, components and arguments of the one are exchanged for the other's where it has its own; texts name each by
-`{connector}`, `{database}`, `{server}` and `{job}`. So the two are told apart, and each repair acts on its own.
+MariaDB's probes, components and arguments are exchanged for PostgreSQL's where PostgreSQL has its own. The texts name
+each capture by `{connector}`, `{database}`, `{server}` and `{job}`. So the two causes are told apart, and each repair
+acts on its own capture.
 """
 
 from collections.abc import Container, Iterable
-from typing import TYPE_CHECKING
 
+from lakeproof.diagnosis.cause_file import CauseModel, EvidenceModel, StepModel
 from lakeproof.probes.captures import ORDERS, SHOPS, Capture
-
-if TYPE_CHECKING:
-    from lakeproof.scenarios.causes import CauseModel, EvidenceModel, StepModel
 
 EACH = "each capture"
 SERVERS = {ORDERS.connector: "MariaDB", SHOPS.connector: "PostgreSQL"}
-# PostgreSQL's question of that kind has a name of its own.
+# MariaDB's probe → PostgreSQL's probe of the same kind, where its id does not just begin with `shop-`.
 PROBES = {"database-answers": "postgres-answers"}
 COMPONENTS = {ORDERS.database.engine: SHOPS.database.engine, ORDERS.exporter: SHOPS.exporter}
 ARGUMENTS = {
@@ -24,18 +22,18 @@ ARGUMENTS = {
 }
 
 
-def of_each(models: Iterable["CauseModel"], probes: Container[str]) -> list["CauseModel"]:
-    """The models, those `of: each capture` once for each; `probes`: the ids of all."""
+def of_each(models: Iterable[CauseModel], probes: Container[str]) -> list[CauseModel]:
+    """The models; one that is `of: each capture` comes once for each capture. `probes`: the ids of all probes."""
     given = list(models)
     shared = {model.id for model in given if model.of == EACH}
     return [one for model in given for one in ([model] if model.of is None else _pair(model, shared, probes))]
 
 
-def _pair(model: "CauseModel", shared: Container[str], probes: Container[str]) -> list["CauseModel"]:
+def _pair(model: CauseModel, shared: Container[str], probes: Container[str]) -> list[CauseModel]:
     return [_told(model, ORDERS), _told(_of_shop(model, shared, probes), SHOPS)]
 
 
-def _told(model: "CauseModel", of: Capture) -> "CauseModel":
+def _told(model: CauseModel, of: Capture) -> CauseModel:
     words = {
         "connector": of.connector,
         "database": of.database.name,
@@ -46,11 +44,11 @@ def _told(model: "CauseModel", of: Capture) -> "CauseModel":
     return model.model_copy(update={"of": None, "connector": of.connector, "says": says})
 
 
-def _of_shop(model: "CauseModel", shared: Container[str], probes: Container[str]) -> "CauseModel":
+def _of_shop(model: CauseModel, shared: Container[str], probes: Container[str]) -> CauseModel:
     def probe(name: str) -> str:
         return SHOPS.named(name) if SHOPS.named(name) in probes else PROBES.get(name, name)
 
-    def evidence(items: list["EvidenceModel"]) -> list["EvidenceModel"]:
+    def evidence(items: list[EvidenceModel]) -> list[EvidenceModel]:
         return [item.model_copy(update={"probe": probe(item.probe)}) for item in items]
 
     def causes(names: list[str]) -> list[str]:
@@ -73,10 +71,10 @@ def _of_shop(model: "CauseModel", shared: Container[str], probes: Container[str]
 
 
 def own_id(cause: str) -> str:
-    """What PostgreSQL's cause of that kind is called."""
+    """The id of PostgreSQL's cause of that kind."""
     return f"{SHOPS.connector}_{cause}"
 
 
-def _step(step: "StepModel") -> "StepModel":
+def _step(step: StepModel) -> StepModel:
     exchanged = {name: ARGUMENTS.get(name, {}).get(str(value), value) for name, value in step.args.items()}
     return step.model_copy(update={"args": exchanged})

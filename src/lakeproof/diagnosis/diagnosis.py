@@ -1,58 +1,49 @@
-"""Diagnosis: which causes the readings allow. Deterministic, and pure: readings and causes in, findings out.
+"""Which causes the readings allow. Deterministic and pure: readings and causes in, findings out.
 
-It never sees the fault, the truth, the journal or an alert's labels, so it works with Alertmanager stopped.
+A diagnosis never sees the fault, the truth, the journal or an alert's labels, so it works with Alertmanager stopped.
 """
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
+from lakeproof.diagnosis.cause import Cause, Evidence
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
-from lakeproof.probes.reading import Value
-from lakeproof.scenarios.causes import Cause, Evidence
+from lakeproof.probes.reading import Reading
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One piece of evidence as it was read. `value` is None with `error` where it could not be looked at.
+    """One piece of evidence as it was read. `condition`: what the cause asks of it. `expected`: what health shows."""
 
-    `condition` is what the cause asks of it, `expected` what a healthy stack shows.
-    """
-
-    probe: str
-    source: str
-    query: str
-    value: Value
-    unit: str
+    reading: Reading
     condition: str
     expected: str
-    at: datetime
-    error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The shape of an evidence in the contracts, plus probe, condition and unit."""
+        reading = self.reading
         data: dict[str, Any] = {
-            "source": self.source,
-            "query": self.query,
-            "value": self.value,
+            "source": reading.source,
+            "query": reading.query,
+            "value": reading.value,
             "expected": self.expected,
-            "at": self.at.isoformat(),
-            "probe": self.probe,
+            "at": reading.at.isoformat(),
+            "probe": reading.probe,
             "condition": self.condition,
-            "unit": self.unit,
+            "unit": reading.unit,
         }
-        if self.error is not None:
-            data["error"] = self.error
-        return data
+        return data if reading.answered else data | {"error": reading.error}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A cause with the evidence for it; against it, what would support it and is not there, and what would rule it
-    out and could not be looked at."""
+    """A cause that holds, with the evidence for it.
+
+    Against it stand supporting evidence that is not there, and contradicting evidence that could not be looked at.
+    """
 
     cause: Cause
     evidence_for: tuple[Seen, ...]
@@ -61,7 +52,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The causes that hold, the best supported first, and readings out of range that none of them accounts for."""
+    """The causes that hold, the best supported first.
+
+    unknown: readings that are out of range or have no answer, and that none of these causes accounts for.
+    """
 
     findings: tuple[Finding, ...]
     unknown: tuple[Seen, ...]
@@ -105,12 +99,12 @@ def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -
 
 
 def _accounted_for(cause: Cause, holding: Mapping[str, Cause]) -> bool:
-    """True where another cause that holds hides this one. Two that hide each other are both named."""
+    """True where another cause that holds hides this cause. Two causes that hide each other are both named."""
     return any(cause.id not in _hidden_by(holding[other], holding) for other in _hidden_by(cause, holding))
 
 
 def _hidden_by(cause: Cause, holding: Mapping[str, Cause]) -> set[str]:
-    """All that hide it, near and far, among those that hold."""
+    """The ids of all causes that hold and hide this one, directly or through others."""
     found: set[str] = set()
     waiting = list(cause.masked_by)
     while waiting:
@@ -121,18 +115,22 @@ def _hidden_by(cause: Cause, holding: Mapping[str, Cause]) -> set[str]:
     return found
 
 
-def part_of(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
-    """The causes as far as these probes can tell them: without the evidence of what is not part of the stack."""
+def within_reach(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
+    """The causes that these probes can tell, without the evidence that other probes would give.
+
+    A cause is left out where some of its necessary evidence is out of their reach; one that is `of_all` components
+    stays while two pieces of it are left.
+    """
     known = {probe.id for probe in asked}
 
-    def within(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    def reached(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
         return tuple(item for item in evidence if item.probe in known)
 
     found = []
     for cause in causes:
-        necessary = within(cause.necessary)
+        necessary = reached(cause.necessary)
         if necessary == cause.necessary or (cause.of_all and len(necessary) > 1):
-            supporting, contradicting = within(cause.supporting), within(cause.contradicting)
+            supporting, contradicting = reached(cause.supporting), reached(cause.contradicting)
             found.append(replace(cause, necessary=necessary, supporting=supporting, contradicting=contradicting))
     return found
 
@@ -140,7 +138,7 @@ def part_of(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
 def asked_by(
     causes: Iterable[Cause], probes: Mapping[str, Probe], absent: Container[str] = frozenset()
 ) -> list[Probe]:
-    """Every probe that these causes need, and those that are always asked; none of, or within, an `absent` one."""
+    """Every probe that these causes need or that is always asked, except the probes of `absent` components."""
     wanted = {name for cause in causes for name in cause.asked}
     return [
         probe
@@ -174,15 +172,4 @@ def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
 
 
 def _seen(observation: Observation, condition: Condition) -> Seen:
-    reading = observation.second
-    return Seen(
-        reading.probe,
-        reading.source,
-        reading.query,
-        reading.value,
-        reading.unit,
-        str(condition),
-        str(observation.probe.healthy or condition),
-        reading.at,
-        reading.error,
-    )
+    return Seen(observation.second, str(condition), str(observation.probe.healthy or condition))
