@@ -23,8 +23,8 @@ from tests.shop.support.names import TRAVERSALS
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Part, Scope, ShopFacts, Store
-from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.proof.claims.reading import read_facts
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import connector_of
@@ -418,18 +418,29 @@ def test_check_compares_every_file_with_its_row_and_every_change_with_its_event(
     finally:
         supervisor.kill("minio", "CONT")
     # The event of the case's first change.
-    root = ("postgres", "postgres-root")
-    of_support: dict[str, Any] = {"database": "shop", "schema": "support"}
-    away = "DELETE FROM outbox o WHERE aggregate_id = $1 AND type = 'case.opened' RETURNING to_jsonb(o)::text"
-    ((taken,),) = postgres_session.select(stack, *root, away, str(case), **of_support)
+    taken = _taken_from_outbox(stack, case)
     assert red() == {
         "shop: an event tells of every change": [
             f"support change {case} case.opened 1: no event in the outbox or the topic tells of it"
         ]
     }
-    given_back = "INSERT INTO outbox SELECT * FROM jsonb_populate_record(NULL::outbox, $1::jsonb)"
-    postgres_session.select(stack, *root, given_back, taken, **of_support)
+    _given_back_to_outbox(stack, taken)
     assert red() == {}
+
+
+def _in_support(stack: Stack, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    with postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "support") as session:
+        return session.rows(statement, *values)
+
+
+def _taken_from_outbox(stack: Stack, case: int) -> str:
+    taken = "DELETE FROM outbox o WHERE aggregate_id = $1 AND type = 'case.opened' RETURNING to_jsonb(o)::text"
+    ((row,),) = _in_support(stack, taken, str(case))
+    return str(row)
+
+
+def _given_back_to_outbox(stack: Stack, row: str) -> None:
+    _in_support(stack, "INSERT INTO outbox SELECT * FROM jsonb_populate_record(NULL::outbox, $1::jsonb)", row)
 
 
 def test_a_frozen_archive_makes_no_caller_hang_and_files_on_the_disk_are_served(

@@ -21,6 +21,9 @@ class Options:
 
     seconds: float = 0.0
     rates: tuple[float, ...] = ()
+    seed: int = 0
+    rounds: int = 0
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,17 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Result:
-    """One run. `tables`: title → rows, each column → value; the unit stands in the column's name."""
+    """One run. `tables`: title → rows, each column → value; the unit stands in the column's name.
+
+    passed: False where a benchmark that also judges found something wrong; being slow is nothing wrong.
+    """
 
     name: str
     options: Options
     tables: Mapping[str, list[dict[str, Any]]]
     ratios: list[Ratio]
     notes: list[str] = field(default_factory=list)
+    passed: bool = True
     machine: Machine = field(default_factory=look_at_machine)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -49,7 +56,16 @@ class Result:
     def command(self) -> str:
         """The command that does it again."""
         given = [f"--seconds {self.options.seconds:g}"] if self.options.seconds else []
-        return " ".join(["lakeproof bench", self.name, *given, *(f"--rate {rate:g}" for rate in self.options.rates)])
+        given += [f"--{name} {value}" for name in ("seed", "rounds") if (value := getattr(self.options, name))]
+        return " ".join(
+            [
+                "lakeproof bench",
+                self.name,
+                *given,
+                *(f"--rate {rate:g}" for rate in self.options.rates),
+                *(f"--only {word!r}" for word in self.options.only),
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for scripts."""

@@ -6,7 +6,7 @@ it. What is broken in the lake and whole in the source is the lake's own fault.
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
-from lakeproof.proof.tables.across import Broken, broken_of
+from lakeproof.proof.tables.order_claims import BrokenOrder, broken_of
 from lakeproof.proof.tables.readers import lake_reader, mariadb_snapshot
 from lakeproof.stack.stack import Stack
 
@@ -31,7 +31,7 @@ def audit_published(stack: Stack) -> str | None:
     return _sentence(own, commit.hash) if own else None
 
 
-def _sentence(broken: list[Broken], nessie_hash: str) -> str:
+def _sentence(broken: list[BrokenOrder], nessie_hash: str) -> str:
     shown = "; ".join(f"order {each.order_id}: {each.detail}" for each in broken[:SHOWN])
     orders = len({each.order_id for each in broken})
     return f"{orders} orders are broken at {nessie_hash[:16]} and whole in the source: {shown}"
