@@ -5,7 +5,6 @@ object: a key of the object store, as bucket/key. file: a path. topic: topic/par
 or these come again. pause: seconds. All of it as the store's own administrator, past what the shop's accounts may do.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,8 +26,9 @@ from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.support.file_store import attachment_dir
-from lakeproof.stack.engines import cassandra_roles, cassandra_session, postgres_session
+from lakeproof.stack.engines import cassandra_roles, cassandra_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE
+from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
@@ -57,7 +57,7 @@ class Stores:
 
     def postgres(self, sql: str) -> list[dict[str, Any]]:
         """Rows of PostgreSQL's."""
-        return [dict(row) for row in asyncio.run(self._in_postgres([sql]))]
+        return self._in_postgres([sql])
 
     def cassandra(self, cql: str) -> list[dict[str, Any]]:
         """Rows of the ring."""
@@ -151,16 +151,21 @@ class Stores:
                     raise AssertionError(f"changed {cursor.rowcount} rows, not one: {step.text}")
             cursor.execute("COMMIT")
 
-    async def _in_postgres(self, statements: Sequence[str]) -> list[Any]:
-        rows: list[Any] = []
-        async with postgres_session.connection(
-            self._stack, postgres_session.ROOT_USER, postgres_session.ROOT_SECRET, SECONDS, DATABASE
-        ) as root:
+    def _in_postgres(self, statements: Sequence[str]) -> list[dict[str, Any]]:
+        from psycopg.types.string import TextLoader
+
+        from lakeproof.stack.postgres_session import connection
+
+        rows: list[dict[str, Any]] = []
+        with connection(self._stack, ROOT_USER, ROOT_SECRET, SECONDS, DATABASE) as root:
+            root.adapters.register_loader("jsonb", TextLoader)  # written back letter by letter
             # Triggers that refuse changes of what is append-only stay silent.
-            await root.execute("SET session_replication_role = replica")
-            async with root.transaction():
+            root.rows("SET session_replication_role = replica")
+            with root.transaction():
                 for statement in statements:
-                    rows = await root.fetch(statement)
+                    cursor = root.execute(statement.encode())
+                    names = [column.name for column in cursor.description or ()]
+                    rows = [dict(zip(names, row, strict=True)) for row in cursor] if names else []
         return rows
 
     def _in_cassandra(self, statements: Sequence[str]) -> list[dict[str, Any]]:
@@ -236,7 +241,7 @@ def _pause(stores: Stores, steps: Sequence[Step]) -> None:
 _DOERS: Mapping[str, Callable[[Stores, Sequence[Step]], object]] = {
     "mariadb": Stores._in_mariadb,
     "mariadb-only": Stores._in_mariadb,
-    "postgres": lambda stores, steps: asyncio.run(stores._in_postgres([step.text for step in steps])),
+    "postgres": lambda stores, steps: stores._in_postgres([step.text for step in steps]),
     "cassandra": lambda stores, steps: stores._in_cassandra([step.text for step in steps]),
     "lake": Stores._in_lake,
     "object": Stores._in_objects,
