@@ -1,25 +1,72 @@
 """The clock of the full audit."""
 
+import threading
+import time
+
+import pytest
+
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish.full_audit import FullAudit
-from lakeproof.stack.settings import Settings
+from lakeproof.lake.publish.service import Service, health_page
+from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
+STACK = Stack(Settings(name="none", lake=LakeSettings(audit_seconds=5)))
 
-def test_a_finding_stays_until_an_audit_passes_and_not_looking_changes_nothing() -> None:
-    answers: list[str | CouldNotLook | None] = ["an order without items", CouldNotLook("trino is away"), None]
 
-    def hook(stack: Stack) -> str | None:
-        answer = answers.pop(0)
-        if isinstance(answer, CouldNotLook):
+class Hook:
+    """Gives the answers one after another, then passes; `asked` is set once it was asked for all of them."""
+
+    def __init__(self, *answers: str | Exception | None) -> None:
+        self.answers = list(answers)
+        self.asked = threading.Event()
+
+    def __call__(self, stack: Stack) -> str | None:
+        if not self.answers:
+            self.asked.set()
+            return None
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
+
+def test_a_finding_stays_until_an_audit_passes_and_not_looking_changes_nothing() -> None:
     outcomes: list[str] = []
-    audit = FullAudit(Stack(Settings(name="none")), hook, outcomes.append)
+    hook = Hook("an order without items", CouldNotLook("trino is away"), KeyError("rows"), None)
+    audit = FullAudit(STACK, hook, lambda look: outcomes.append(look.outcome))
     found = []
-    for _ in range(3):
+    for _ in range(4):
         audit.look()
         found.append(audit.finding)
-    assert found == ["an order without items", "an order without items", None]
-    assert outcomes == ["failed", "unknown", "passed"]
+    assert found == ["an order without items"] * 3 + [None]
+    assert outcomes == ["failed", "unknown", "unknown", "passed"]
+
+
+def test_an_error_that_nobody_foresaw_does_not_end_the_audits(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = Hook(RuntimeError("a connection pool that was closed"), TypeError("None has no rows"))
+    audit = FullAudit(STACK, hook)
+    monkeypatch.setattr(STACK.settings.lake, "audit_seconds", 0.01)
+    audit.start()
+    try:
+        assert hook.asked.wait(10)
+    finally:
+        audit.stop()
+
+
+def test_health_tells_what_the_newest_audit_could_not_do_and_the_publisher_stays_well() -> None:
+    service = Service(STACK)
+    audit = FullAudit(STACK, Hook(None, KeyError("rows")), service._note_audit)
+    started = service.metrics.registry.get_sample_value("lakeproof_publish_full_audit_timestamp_seconds")
+    assert started is not None and time.time() - started < 10  # its age counts from the publisher's start
+    audit.look()
+    looked = service.metrics.registry.get_sample_value("lakeproof_publish_full_audit_timestamp_seconds")
+    assert looked is not None and looked > started
+    audit.look()
+    status, body = health_page(service.health)
+    told = body["full_audit"]
+    assert isinstance(told, dict)
+    assert (status, told["outcome"], told["why"]) == (200, "unknown", "KeyError: 'rows'")
+    sample = service.metrics.registry.get_sample_value
+    assert sample("lakeproof_publish_full_audit_timestamp_seconds") == looked
+    assert sample("lakeproof_publish_full_audits_total", {"outcome": "unknown"}) == 1.0

@@ -26,9 +26,9 @@ from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.support.file_store import attachment_dir
+from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import cassandra_roles, cassandra_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE
-from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
@@ -152,20 +152,19 @@ class Stores:
             cursor.execute("COMMIT")
 
     def _in_postgres(self, statements: Sequence[str]) -> list[dict[str, Any]]:
-        from psycopg.types.string import TextLoader
-
-        from lakeproof.stack.postgres_session import connection
+        from psycopg.rows import dict_row
 
         rows: list[dict[str, Any]] = []
-        with connection(self._stack, ROOT_USER, ROOT_SECRET, SECONDS, DATABASE) as root:
-            root.adapters.register_loader("jsonb", TextLoader)  # written back letter by letter
+        with (
+            postgres_session.connection(self._stack, "postgres", "postgres-root", SECONDS, DATABASE) as root,
+            root.cursor(row_factory=dict_row) as cursor,
+        ):
             # Triggers that refuse changes of what is append-only stay silent.
-            root.rows("SET session_replication_role = replica")
+            cursor.execute("SET session_replication_role = replica")
             with root.transaction():
                 for statement in statements:
-                    cursor = root.execute(statement.encode())
-                    names = [column.name for column in cursor.description or ()]
-                    rows = [dict(zip(names, row, strict=True)) for row in cursor] if names else []
+                    cursor.execute(statement.encode())
+                    rows = cursor.fetchall() if cursor.description else []
         return rows
 
     def _in_cassandra(self, statements: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,13 +1,16 @@
 """The full audit beside the publisher: every table at a pinned hash, by Trino, each minute. A finding freezes `main`.
 
 What is compared lies in lakeproof.proof.tables; here is only its clock and what becomes of its result. "Could not
-look" (Trino is away) freezes nothing: it is no finding.
+look" (Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. /health tells it, and the
+alert LakeAuditStale speaks once no audit could look for five minutes.
 """
 
 import importlib
 import logging
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from lakeproof.errors import LakeproofError
 from lakeproof.stack.stack import Stack
@@ -18,21 +21,37 @@ log = logging.getLogger(__name__)
 HOOK = ("lakeproof.proof.audit", "audit_published")
 
 
+@dataclass(frozen=True)
+class AuditLook:
+    """One audit. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from looking.
+
+    `at`: when it began, UNIX time.
+    """
+
+    outcome: str
+    why: str | None
+    at: float
+
+
 class FullAudit:
-    """Runs the hook on a thread of its own; `finding` is the newest result, None while all is well or unknown."""
+    """Runs the hook on a thread of its own. `finding`: of the newest audit that could look; None where that passed.
+
+    `last`: the newest audit, whatever became of it; None before the first.
+    """
 
     def __init__(
         self,
         stack: Stack,
         hook: Callable[[Stack], str | None] | None = None,
-        note: Callable[[str], None] = lambda outcome: None,
+        note: Callable[[AuditLook], None] = lambda look: None,
     ) -> None:
-        """`note` is told the outcome of each audit: passed, failed or unknown."""
+        """`note` is told of each audit."""
         self._stack = stack
         self._note = note
         self._hook = hook or _find_hook()
         self._stop = threading.Event()
         self.finding: str | None = None
+        self.last: AuditLook | None = None
 
     def start(self) -> None:
         """Begin; does nothing where there is no audit to run."""
@@ -48,16 +67,20 @@ class FullAudit:
             self.look()
 
     def look(self) -> None:
-        """One audit, now."""
+        """One audit, now. Whatever goes wrong in it, the next one is made."""
         if self._hook is None:
             return
+        at = time.time()
         try:
             self.finding = self._hook(self._stack)
+            self.last = AuditLook("passed" if self.finding is None else "failed", self.finding, at)
         except LakeproofError as error:
             log.warning("the full audit could not look: %s", error.message)
-            self._note("unknown")
-        else:
-            self._note("passed" if self.finding is None else "failed")
+            self.last = AuditLook("unknown", error.message, at)
+        except Exception as error:
+            log.exception("the full audit could not look")
+            self.last = AuditLook("unknown", f"{type(error).__name__}: {error}", at)
+        self._note(self.last)
 
 
 def _find_hook() -> Callable[[Stack], str | None] | None:
