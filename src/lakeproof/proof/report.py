@@ -168,7 +168,7 @@ class CheckReport:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the whole is unknown. An empty ledger against empty tables has judged nothing."""
-        if self.orders == 0 and not self.not_ours and not any(table.rows for table in self.tables):
+        if self.tables and self.orders == 0 and not any(table.rows for table in self.tables):
             return (*self.not_judged, "nothing judged: the ledger knows no order, and the tables hold no row")
         return self.not_judged
 
