@@ -1,21 +1,37 @@
-"""The full audit beside the publisher: every table at a pinned hash, by Trino, each minute. A finding freezes `main`.
+"""The full audit beside the publisher: each minute, every hash published since, by Trino. A finding freezes `main`.
 
 What is compared lies in lakeproof.lake.integrity; here is only its clock and what becomes of its result. "Could not
-look" (Trino is away) freezes nothing: it is no finding.
+look" (Trino is away) freezes nothing: it is no finding. Hashes that were not looked at never count as passed.
 """
 
 import importlib
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from lakeproof.errors import LakeproofError
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 
-# A function `audit_published(stack) -> str | None`: a sentence where the newest published state is wrong in itself.
+# A function `audit_published(stack, after) -> Audited` of the hashes published after that one; None: of the newest.
 HOOK = ("lakeproof.lake.integrity", "audit_published")
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What one audit saw. `finding`: a sentence where a hash is wrong in itself, else None. `not_looked`: hashes that
+    it did not come to. `through`: the last hash it is done with; the next audit begins after it.
+    """
+
+    finding: str | None
+    judged: int
+    not_looked: int
+    through: str
+
+
+type Hook = Callable[[Stack, str | None], Audited]
 
 
 class FullAudit:
@@ -24,7 +40,7 @@ class FullAudit:
     def __init__(
         self,
         stack: Stack,
-        hook: Callable[[Stack], str | None] | None = None,
+        hook: Hook | None = None,
         note: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         """`note` is told the outcome of each audit: passed, failed or unknown."""
@@ -32,6 +48,7 @@ class FullAudit:
         self._note = note
         self._hook = hook or _find_hook()
         self._stop = threading.Event()
+        self._through: str | None = None
         self.finding: str | None = None
 
     def start(self) -> None:
@@ -52,18 +69,26 @@ class FullAudit:
         if self._hook is None:
             return
         try:
-            self.finding = self._hook(self._stack)
+            audited = self._hook(self._stack, self._through)
         except LakeproofError as error:
             log.warning("the full audit could not look: %s", error.message)
             self._note("unknown")
-        else:
-            self._note("passed" if self.finding is None else "failed")
+            return
+        self._through = audited.through
+        if audited.not_looked:
+            told = (audited.not_looked, audited.judged)
+            log.warning("the full audit did not come to %d of the published hashes; it judged %d", *told)
+        if audited.finding is None and audited.not_looked:
+            self._note("unknown")
+            return
+        self.finding = audited.finding
+        self._note("passed" if audited.finding is None else "failed")
 
 
-def _find_hook() -> Callable[[Stack], str | None] | None:
+def _find_hook() -> Hook | None:
     try:
         module = importlib.import_module(HOOK[0])
     except ModuleNotFoundError:
         return None
-    hook: Callable[[Stack], str | None] | None = getattr(module, HOOK[1], None)
+    hook: Hook | None = getattr(module, HOOK[1], None)
     return hook
