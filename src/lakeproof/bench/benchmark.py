@@ -17,10 +17,16 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What may be set for every benchmark; 0 and () mean the benchmark's own choice."""
+    """What may be set for every benchmark; 0 and () mean the benchmark's own choice.
+
+    hashes, kills, seed: of whole-transactions alone.
+    """
 
     seconds: float = 0.0
     rates: tuple[float, ...] = ()
+    hashes: int = 0
+    kills: tuple[str, ...] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,10 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Result:
-    """One run. `tables`: title → rows, each column → value; the unit stands in the column's name."""
+    """One run. `tables`: title → rows, each column → value; the unit stands in the column's name.
+
+    failed: what must not be was seen. unknown: not all of it could be looked at.
+    """
 
     name: str
     options: Options
@@ -44,12 +53,19 @@ class Result:
     notes: list[str] = field(default_factory=list)
     machine: Machine = field(default_factory=look_at_machine)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    failed: bool = False
+    unknown: bool = False
 
     @property
     def command(self) -> str:
         """The command that does it again."""
-        given = [f"--seconds {self.options.seconds:g}"] if self.options.seconds else []
-        return " ".join(["lakeproof bench", self.name, *given, *(f"--rate {rate:g}" for rate in self.options.rates)])
+        options = self.options
+        given = [f"--seconds {options.seconds:g}"] if options.seconds else []
+        given += [f"--rate {rate:g}" for rate in options.rates]
+        given += [f"--hashes {options.hashes}"] if options.hashes else []
+        given += [f"--kill {name}" for name in options.kills]
+        given += [f"--seed {options.seed}"] if options.seed else []
+        return " ".join(["lakeproof bench", self.name, *given])
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for scripts."""

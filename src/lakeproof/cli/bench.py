@@ -22,13 +22,21 @@ def bench(
     rate: Annotated[
         list[float] | None, typer.Option(min=0.1, max=5000, help="Orders per second, may be repeated.")
     ] = None,
+    hashes: Annotated[
+        int, typer.Option(min=0, max=100_000, help="whole-transactions: hashes to judge; 0: the benchmark's own.")
+    ] = 0,
+    kill: Annotated[
+        list[str] | None, typer.Option(help="whole-transactions: a component to kill; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="whole-transactions: decides who is killed, and when.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
 ) -> None:
     """Run one benchmark on this machine: figures, ratios, the machine, and the command that does it again.
 
     What it needs must be up (`lakeproof up …` is named when it is not). No benchmark fails for being slow.
 
-    Exit 0 measured, 1 where something that it needs does not run, 2 for a wrong name or value.
+    Exit 0 measured, 1 where something that it needs does not run or a hash is torn, 2 for a wrong name or value,
+    3 where hashes could not be judged.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.stack.stack import load_stack
@@ -45,11 +53,13 @@ def bench(
     benchmark = find(name)
     stack = load_stack()
     require_healthy(stack, benchmark.needs)
-    result = benchmark.run(stack, Options(seconds, tuple(rate or ())), say)
+    result = benchmark.run(stack, Options(seconds, tuple(rate or ()), hashes, tuple(kill or ()), seed), say)
     if as_json:
         print_json(result.to_json())
     else:
         _print(result)
+    if result.failed or result.unknown:
+        raise typer.Exit(1 if result.failed else 3)
 
 
 def _print(result: "Result") -> None:
