@@ -8,8 +8,8 @@ from lakeproof.bench import scratch_database, start
 from lakeproof.bench.benchmark import Options, Ratio, Result, all_benchmarks, find
 from lakeproof.bench.sightings import committed_at
 from lakeproof.errors import InvalidInput
+from lakeproof.provisioning.mysql import schema_statements
 from lakeproof.stack.components import all_components
-from lakeproof.stack.engines import mysql
 
 
 def test_every_benchmark_needs_components_that_exist() -> None:
@@ -31,7 +31,7 @@ def test_a_result_carries_its_machine_and_the_command_that_does_it_again() -> No
 
 
 def test_the_scratch_database_never_names_the_captured_one() -> None:
-    for statement in mysql.schema_statements():
+    for statement in schema_statements():
         assert "oltp" not in scratch_database.moved(statement)
 
 

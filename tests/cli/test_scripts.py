@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from tests.conftest import Answering
 
-from lakeproof.shop.shoppers.plan import CUSTOMERS
+from lakeproof.customers.shoppers.plan import CUSTOMERS
 from lakeproof.stack.secrets import NAMES
 
 ROOT = Path(__file__).parents[2]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from lakeproof.cli.up import memory_of
-from lakeproof.install.installed import everything, is_installed
 from lakeproof.install.recipe import load_recipes
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.components import all_components
+from lakeproof.stack.installed import everything, is_installed
 
 
 def test_all_leaves_out_only_what_nobody_has_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

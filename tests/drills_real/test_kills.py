@@ -16,10 +16,10 @@ import pytest
 from tests.drills_real.health import assert_clean, kill_and_await
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.integrity.every_hash import EveryHash
 from lakeproof.lake.publish import history
 from lakeproof.processes import lock, procfs
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(600)]

@@ -7,8 +7,8 @@ from typing import Any
 import psutil
 import pytest
 
-from lakeproof.install.installed import everything
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.installed import everything
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]

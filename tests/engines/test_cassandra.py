@@ -20,6 +20,7 @@ from lakeproof.mitigations.scale_ring import STREAM_SECONDS, scale
 from lakeproof.probes import cql
 from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.provisioning.cassandra_seed import provision
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
@@ -124,7 +125,7 @@ def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) ->
     other = Stack(stack.settings.model_copy(update={"secrets": {SUPERUSER_SECRET: "another"}}))
     cassandra.ready(other, 5.0, "cassandra-seed")
     with pytest.raises(TerminalError, match=r"secrets\.json is not the one"):
-        cassandra.provision(other)
+        provision(other)
 
 
 def test_with_one_node_killed_the_ring_answers_and_takes_it_back(stack: Stack, up: Up) -> None:

@@ -19,10 +19,10 @@ from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.checkout.models import ENDS, Step, Undoing
 from lakeproof.shop.fulfillment.label import READY
-from lakeproof.shop.topics import EVENT_TOPICS
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import EVENT_TOPICS
 
 pytestmark = pytest.mark.engines
 

@@ -15,10 +15,10 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture import account, commands, registration
 from lakeproof.lake.capture.connector import find_connector
-from lakeproof.lake.capture.topics import CDC_TOPIC
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import connect, mysql
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import CDC_TOPIC
 
 pytestmark = pytest.mark.engines
 

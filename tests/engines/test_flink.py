@@ -16,7 +16,6 @@ from confluent_kafka import Producer
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError, NotReady
-from lakeproof.lake.integrity.every_hash import EveryHash
 from lakeproof.lake.job import redeploy, stop_with_savepoint, submission
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.flink_rest import ALIVE, FlinkRefused, rest_of
@@ -26,6 +25,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.snapshots import FollowedTable, Kind, Snapshot
 from lakeproof.lake.query.asking import ask
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.components import find
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.customers.shoppers import run, start
 from lakeproof.deadline import Deadline
-from lakeproof.lake.integrity.checking import check
-from lakeproof.lake.integrity.findings import Wrong
-from lakeproof.lake.integrity.report import CheckReport
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.states import Health
-from lakeproof.shop.shoppers import run, start
+from lakeproof.proof.checking import check
+from lakeproof.proof.report import CheckReport
+from lakeproof.proof.tables.findings import Wrong
 from lakeproof.stack.stack import Stack, load_stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.engines, pytest.mark.timeout(600)]

@@ -7,15 +7,15 @@ import pymysql
 import pytest
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.customers.shoppers import run as shop
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.integrity.audit import audit_published
-from lakeproof.lake.integrity.checking import check
-from lakeproof.lake.integrity.findings import Wrong
-from lakeproof.lake.integrity.report import CheckReport
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.asking import ask
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.shoppers import run as shop
+from lakeproof.proof.audit import audit_published
+from lakeproof.proof.checking import check
+from lakeproof.proof.report import CheckReport
+from lakeproof.proof.tables.findings import Wrong
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.integrity.buckets import Digest
-from lakeproof.lake.integrity.canonical import Column, Kind, Table, digest_of, microseconds, text_of
-from lakeproof.lake.integrity.dialects import FLINK, MARIADB, SPARK, TRINO, Dialect, canonical_text, digests_sql
-from lakeproof.lake.integrity.readers import mariadb_snapshot
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query import flink, spark, trino
+from lakeproof.proof.tables.buckets import Digest
+from lakeproof.proof.tables.canonical import Column, Kind, Table, digest_of, microseconds, text_of
+from lakeproof.proof.tables.dialects import FLINK, MARIADB, SPARK, TRINO, Dialect, canonical_text, digests_sql
+from lakeproof.proof.tables.readers import mariadb_snapshot
 from lakeproof.stack.stack import Stack
 
 GOLDEN = Table(

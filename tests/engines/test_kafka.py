@@ -13,13 +13,13 @@ from tests.engines.health import await_health
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.lake.capture.topics import CDC_TOPIC
 from lakeproof.mitigations import abort_hanging_transactions
 from lakeproof.probes.transactions import open_transaction_seconds
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import kafka
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import CDC_TOPIC
 
 pytestmark = pytest.mark.engines
 

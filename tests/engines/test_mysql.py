@@ -11,6 +11,7 @@ from tests.engines.health import await_health
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.provisioning.mysql import provision
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -68,7 +69,7 @@ def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) ->
     other = Stack(stack.settings.model_copy(update={"secrets": {"mysql-root": "another"}}))
     mysql.ready(other, 5.0)
     with pytest.raises(TerminalError, match=r"secrets\.json is not the one"):
-        mysql.provision(other)
+        provision(other)
 
 
 def test_a_stopped_server_is_not_ready_within_the_time(stack: Stack, up: Up) -> None:
@@ -112,9 +113,9 @@ def test_a_database_of_an_earlier_version_gets_what_it_lacks(stack: Stack, up: U
     old = "ALTER TABLE oltp.orders ADD CONSTRAINT status_is_known CHECK (status IN ('created', 'paid', 'cancelled'))"
     ask(stack, old)
     ask(stack, "ALTER TABLE oltp.checkouts DROP COLUMN asked_at")
-    mysql.provision(stack)
+    provision(stack)
     assert "'returned'" in str(ask(stack, "SHOW CREATE TABLE oltp.orders"))
     assert "asked_at" in str(ask(stack, "SHOW CREATE TABLE oltp.checkouts"))
     altered = "SELECT COUNT(*) FROM information_schema.check_constraints WHERE constraint_name = 'status_is_known'"
-    mysql.provision(stack)  # and again, without a word
+    provision(stack)  # and again, without a word
     assert ask(stack, altered) == ((1,),)

@@ -10,8 +10,8 @@ from lakeproof.errors import NotReady
 from lakeproof.lake.nessie import IcebergTable, NessieConflict, client_of
 from lakeproof.lake.publish import history
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.provisioning.nessie import NAMESPACE, provision
 from lakeproof.stack.components import find
-from lakeproof.stack.engines.nessie import NAMESPACE, provision
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]

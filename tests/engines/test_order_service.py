@@ -13,10 +13,10 @@ import pytest
 
 from lakeproof.bench import order_api, scratch_database
 from lakeproof.bench.benchmark import Options
+from lakeproof.customers import shoppers
+from lakeproof.customers.ledger import read_ledgers
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop import shoppers
-from lakeproof.shop.ledger import read_ledgers
 from lakeproof.shop.order.models import Item, Order
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack

@@ -10,9 +10,9 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.database.errors import CommitUnclear
-from lakeproof.shop.database.mysql import connector
-from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.services.database.errors import CommitUnclear
+from lakeproof.services.database.mysql import connector
+from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.shop.order.events import Operation, operation
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.models import Op

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.database.postgres import connector, connector_of
+from lakeproof.services.database.postgres import connector, connector_of
 from lakeproof.shop.payment.app import Surroundings, create_app
 from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.settings import ShopSettings

@@ -8,8 +8,8 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.database.postgres import Connection
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.payment.app import Surroundings, create_app
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack

@@ -16,8 +16,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
 from lakeproof.lake.capture.connector import published_tables
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.database.postgres import TROUBLES
-from lakeproof.stack.engines import postgres, postgres_accounts, postgres_config, postgres_schema, postgres_session
+from lakeproof.provisioning.postgres import provision
+from lakeproof.services.database.postgres import TROUBLES
+from lakeproof.stack.engines import postgres, postgres_accounts, postgres_config, postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
@@ -182,7 +183,7 @@ def test_a_table_taken_out_of_the_publication_by_hand_stays_out(stack: Stack, up
     up("postgres")
     ask(stack, "ALTER PUBLICATION lake DROP TABLE support.cases", database=SHOP)
     try:
-        postgres_schema.provision(stack)
+        provision(stack)
         left = ask(stack, "SELECT count(*) FROM pg_publication_tables", database=SHOP)
         assert left == [(len(published_tables(SHOP)) - 1,)]
     finally:
@@ -197,7 +198,7 @@ def test_data_of_the_older_layout_are_left_alone_and_said(stack: Stack, up: Up) 
     made.unlink()
     try:
         with pytest.raises(TerminalError, match="older layout: payment are databases"):
-            postgres_schema.provision(stack)
+            provision(stack)
         assert ask(stack, "SELECT count(*) FROM pg_database WHERE datname = 'shop'") == [(0,)]
     finally:
         ask(stack, "ALTER DATABASE payment RENAME TO shop")
@@ -221,7 +222,7 @@ def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) ->
     other = Stack(stack.settings.model_copy(update={"secrets": {"postgres-root": "another"}}))
     postgres.ready(other, 5.0)
     with pytest.raises(TerminalError, match=r"secrets\.json is not the one"):
-        postgres_schema.provision(other)
+        provision(other)
 
 
 def test_no_password_is_in_its_log_or_its_command_line(stack: Stack, up: Up) -> None:

@@ -14,14 +14,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from lakeproof.bench.sql_shop import SqlShop
+from lakeproof.customers.shoppers.handle import TrafficHandle
+from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline
-from lakeproof.lake.integrity import projected
-from lakeproof.lake.integrity.findings import Finding, Wrong
 from lakeproof.lake.projector.app import TOPIC
 from lakeproof.lake.projector.rebuild import rebuild
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.shoppers.handle import TrafficHandle
-from lakeproof.shop.shoppers.traffic import Traffic, new_run
+from lakeproof.proof.tables import projected
+from lakeproof.proof.tables.findings import Finding, Wrong
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
 

@@ -11,18 +11,18 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from tests.conftest import Answering
 
+from lakeproof.customers.shoppers import purchases, traffic
+from lakeproof.customers.shoppers.report import TrafficReport
+from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.probes import kafka
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.claims import reading_acts, reading_deliveries, reading_service
-from lakeproof.shop.claims.facts import Store
-from lakeproof.shop.claims.judging import CLAIMS
-from lakeproof.shop.claims.looking import Findings, look
-from lakeproof.shop.claims.reading_deliveries import read_deliveries
-from lakeproof.shop.claims.reading_labels import read_labels
-from lakeproof.shop.shoppers import purchases, traffic
-from lakeproof.shop.shoppers.report import TrafficReport
-from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop
+from lakeproof.proof.claims import reading_acts, reading_deliveries, reading_service
+from lakeproof.proof.claims.facts import Store
+from lakeproof.proof.claims.judging import CLAIMS
+from lakeproof.proof.claims.looking import Findings, look
+from lakeproof.proof.claims.reading_deliveries import read_deliveries
+from lakeproof.proof.claims.reading_labels import read_labels
 from lakeproof.stack.engines import cassandra_session, mysql, postgres_session
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client

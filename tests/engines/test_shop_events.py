@@ -21,7 +21,7 @@ from lakeproof.lake.capture import commands
 from lakeproof.lake.capture.connector import connectors
 from lakeproof.lake.capture.heartbeat import beats_of
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.redis_connection import connect_blocking, redis_url
+from lakeproof.services.redis_connection import connect_blocking, redis_url
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from lakeproof.customers.calls import Event, now_us
+from lakeproof.customers.contacts import FOLDER, Contact, Kind, read_contacts
+from lakeproof.customers.kept import KeptInStack
+from lakeproof.customers.shoppers.leftover_contacts import settle_contacts
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.calls import Event, now_us
-from lakeproof.shop.claims.facts import Part, Scope, Store
-from lakeproof.shop.claims.reading import read_facts
-from lakeproof.shop.claims.reading_contacts import KeptInStack
-from lakeproof.shop.contacts import FOLDER, Contact, Kind, read_contacts
-from lakeproof.shop.shoppers.leftover_contacts import settle_contacts
+from lakeproof.proof.claims.facts import Part, Scope, Store
+from lakeproof.proof.claims.reading import read_facts
 from lakeproof.stack.engines import mysql, postgres_session
 from lakeproof.stack.stack import Stack
 

@@ -20,16 +20,16 @@ from lakeproof.drills.diagnosis import Diagnosis
 from lakeproof.drills.examination import examine
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import commands
-from lakeproof.lake.integrity.checking import check
-from lakeproof.lake.integrity.findings import Wrong
-from lakeproof.lake.integrity.report import CheckReport
 from lakeproof.lake.job.databases import SHOP, present
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.asking import ask
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.database.postgres import TROUBLES
+from lakeproof.proof.checking import check
+from lakeproof.proof.report import CheckReport
+from lakeproof.proof.tables.findings import Wrong
+from lakeproof.services.database.postgres import TROUBLES
 from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
 

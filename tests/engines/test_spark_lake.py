@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.customers.calls import now_us
+from lakeproof.customers.shoppers import run as shop
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.integrity.checking import check
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.history import NothingPublished
@@ -20,8 +21,7 @@ from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.calls import now_us
-from lakeproof.shop.shoppers import run as shop
+from lakeproof.proof.checking import check
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 

@@ -23,8 +23,8 @@ from tests.shop.support.names import TRAVERSALS
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import connector_of
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import connector_of
 from lakeproof.shop.support.attachment_store import AttachmentStore
 from lakeproof.shop.support.caretaker import Caretaker
 from lakeproof.shop.support.file_store import FileStore

@@ -9,9 +9,9 @@ import yaml
 
 from lakeproof.drills.live import bring_up
 from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.observability import alertmanager, prometheus
 from lakeproof.observability.reload import renew
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.engines import alertmanager, prometheus
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 

@@ -3,14 +3,14 @@
 import errno
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lakeproof.errors import LakeproofError, MissingArtifact, NotReady, TerminalError
-from lakeproof.processes import hook
 from lakeproof.processes.daemon import Daemon
 from lakeproof.processes.pace import Pace
-from lakeproof.stack.component import Command, Component, Replicas, Scrape
+from lakeproof.provisioning.__main__ import run
+from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.replicas import with_replicas
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -64,6 +64,9 @@ def miss_artifact(stack: Stack) -> None:
     raise MissingArtifact("kafka")
 
 
+STEPS: dict[str, Mapping[Hook, Callable[[Stack], None]]] = {}
+
+
 def _all() -> list[Component]:
     port = iter(range(1150, 1200))
 
@@ -74,8 +77,7 @@ def _all() -> list[Component]:
         provision_needs: tuple[str, ...] = (),
         takes_down: tuple[str, ...] = (),
         prepare: Callable[[Stack], None] | None = None,
-        provision: Callable[[Stack], None] | None = None,
-        before_stop: Callable[[Stack], None] | None = None,
+        hooks: Mapping[Hook, Callable[[Stack], None]] | None = None,
         ready: Callable[[Stack, float], None] | None = None,
         command: Callable[[Stack], Command] | None = None,
         start_seconds: float = 20.0,
@@ -83,6 +85,7 @@ def _all() -> list[Component]:
         always_goodbye: bool = False,
     ) -> Component:
         own = next(port)
+        STEPS[name] = hooks or {}
         return Component(
             name=name,
             kind="service",
@@ -93,8 +96,7 @@ def _all() -> list[Component]:
             provision_needs=provision_needs,
             takes_down=takes_down,
             prepare=prepare,
-            provision=provision,
-            before_stop=before_stop,
+            hooks=tuple(STEPS[name]),
             always_goodbye=always_goodbye,
             start_seconds=start_seconds,
             stop_seconds=0.4,
@@ -108,16 +110,18 @@ def _all() -> list[Component]:
         make("left", "slow=0.7"),
         make("right", "slow=0.7"),
         make("both", needs=("left", "right")),
-        make("late", provision_needs=("left",), provision=leave_mark("late-provisioned")),
+        make("late", provision_needs=("left",), hooks={Hook.PROVISION: leave_mark("late-provisioned")}),
         make("parent", "child=STATE/child.pid"),
         make("deaf", "deaf"),
-        make("polite", before_stop=leave_mark("said-goodbye")),
+        make("polite", hooks={Hook.BEFORE_STOP: leave_mark("said-goodbye")}),
         make("worker", needs=("master",)),
         make("master", takes_down=("worker",)),
         make("dying", "die=3"),
-        make("refused", provision=refuse),
-        make("owing", command=nowhere, before_stop=leave_mark("owing-goodbye"), always_goodbye=True),
-        make("curt", command=nowhere, before_stop=leave_mark("curt-goodbye")),
+        make("refused", hooks={Hook.PROVISION: refuse}),
+        make("owing", command=nowhere, hooks={Hook.BEFORE_STOP: leave_mark("owing-goodbye")}, always_goodbye=True),
+        make("curt", command=nowhere, hooks={Hook.BEFORE_STOP: leave_mark("curt-goodbye")}),
+        make("prepared", hooks={Hook.PREPARE: leave_mark("prepared-before")}),
+        make("unprepared", hooks={Hook.PREPARE: refuse}),
         make("odd", ready=raise_odd, start_seconds=0.5),
         make("full", prepare=fill_disk),
         make("uninstalled", prepare=miss_artifact),
@@ -166,7 +170,7 @@ DAEMON_ARGV = (sys.executable, str(Path(__file__)))
 
 def main() -> int:
     if sys.argv[1:]:
-        return hook.run(sys.argv[1:], TABLE)
+        return run(sys.argv[1:], lambda name, hook: STEPS[name][hook])
     try:
         return Daemon(load_stack(), TABLE, hook_argv=DAEMON_ARGV, pace=QUICK).run()
     except LakeproofError as error:

@@ -308,6 +308,17 @@ def test_a_component_that_dies_at_once_fails_with_its_code_and_log(client: Super
     assert "no luck today" in caught.value.message
 
 
+def test_what_is_made_before_a_start_is_there_before_it(client: SupervisorClient) -> None:
+    client.up(["prepared"])
+    assert (client.stack.state_dir / "prepared-before").exists()
+
+
+def test_a_component_whose_preparation_fails_is_not_started(client: SupervisorClient) -> None:
+    with pytest.raises(StartFailed, match="the topic was refused"):
+        client.up(["unprepared"])
+    assert client.row("unprepared").pid is None
+
+
 def test_a_provision_that_fails_shows_its_reason_and_leaves_the_component_up(client: SupervisorClient) -> None:
     with pytest.raises(StartFailed, match="the topic was refused"):
         client.up(["refused"])

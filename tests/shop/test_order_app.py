@@ -13,8 +13,8 @@ import pytest
 from asyncmy.errors import OperationalError
 from fastapi import FastAPI
 
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.database.mysql import Connection
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.mysql import Connection
 from lakeproof.shop.order.app import Database, create_app
 from lakeproof.stack.settings import ShopSettings
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.database.postgres import Connection
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.payment.app import Surroundings, create_app
 from lakeproof.stack.settings import ShopSettings
 

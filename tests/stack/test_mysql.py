@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import NotReady
+from lakeproof.provisioning.mysql import schema_statements
 from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -40,7 +41,7 @@ def test_no_secret_is_in_the_command_or_the_configuration(tmp_path: Path, monkey
 
 
 def test_the_schema_file_splits_into_whole_statements() -> None:
-    statements = mysql.schema_statements()
+    statements = schema_statements()
     assert statements[0].startswith("CREATE DATABASE IF NOT EXISTS oltp")
     assert all(statement.startswith(("CREATE", "INSERT IGNORE")) for statement in statements)
     assert any("cdc_heartbeat" in statement for statement in statements)

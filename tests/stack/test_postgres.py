@@ -6,12 +6,12 @@ import pytest
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.lake.capture.connector import published_tables
+from lakeproof.provisioning.postgres import schema_of
 from lakeproof.stack.engines import (
     postgres,
     postgres_accounts,
     postgres_config,
     postgres_exporter,
-    postgres_schema,
     postgres_session,
 )
 from lakeproof.stack.secrets import NAMES
@@ -133,7 +133,7 @@ def test_nobody_but_root_is_a_superuser() -> None:
 
 @pytest.mark.parametrize("schema", postgres_accounts.SCHEMAS)
 def test_every_schema_gets_an_outbox(schema: str) -> None:
-    assert "CREATE TABLE IF NOT EXISTS outbox" in postgres_schema.schema_of(schema)
+    assert "CREATE TABLE IF NOT EXISTS outbox" in schema_of(schema)
 
 
 def test_every_published_table_is_one_of_the_schemas() -> None:

@@ -9,7 +9,7 @@ import psutil
 
 from lakeproof.bench.benchmark import Progress
 from lakeproof.bench.closed_loop import Call, closed_loop
-from lakeproof.shop.shoppers.report import percentiles_ms
+from lakeproof.customers.shoppers.report import percentiles_ms
 
 CLIENTS = 16
 ROUNDS = 4

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import uvicorn
 
+from lakeproof.services.traces import log_as_json
 from lakeproof.shop.mail_sink.app import Place, create_app
-from lakeproof.shop.traces import log_as_json
 from lakeproof.stack.stack import load_stack
 
 

@@ -8,10 +8,10 @@ import sys
 import uvicorn
 
 from lakeproof.bench.scratch_postgres import EVENTS_OF, connect_to
-from lakeproof.shop import redis_connection
+from lakeproof.services import redis_connection
+from lakeproof.services.outbox import RELAY_SECONDS
+from lakeproof.services.traces import log_as_json
 from lakeproof.shop.notification.app import Surroundings, create_app
-from lakeproof.shop.outbox import RELAY_SECONDS
-from lakeproof.shop.traces import log_as_json
 from lakeproof.stack.stack import load_stack
 
 

@@ -22,7 +22,7 @@ from lakeproof.bench.in_turns import CLIENTS, ROUNDS, InTurns, in_turns
 from lakeproof.bench.posting import posting
 from lakeproof.bench.scratch_database import connect_to, scratch_database
 from lakeproof.bench.service_process import service_process
-from lakeproof.shop.database.mysql import execute
+from lakeproof.services.database.mysql import execute
 from lakeproof.stack.stack import Stack
 
 SECONDS = 8.0

@@ -5,9 +5,9 @@ import sys
 import uvicorn
 
 from lakeproof.bench.scratch_database import connect_to
-from lakeproof.shop.bounded_connection import BoundedConnection
+from lakeproof.services.bounded_connection import BoundedConnection
+from lakeproof.services.traces import log_as_json
 from lakeproof.shop.order.app import Database, create_app
-from lakeproof.shop.traces import log_as_json
 from lakeproof.stack.stack import load_stack
 
 

@@ -5,9 +5,9 @@ import sys
 import uvicorn
 
 from lakeproof.bench.scratch_postgres import EVENTS_OF, connect_to
-from lakeproof.shop.outbox import RELAY_SECONDS
+from lakeproof.services.outbox import RELAY_SECONDS
+from lakeproof.services.traces import log_as_json
 from lakeproof.shop.payment.app import Surroundings, create_app
-from lakeproof.shop.traces import log_as_json
 from lakeproof.stack.stack import load_stack
 
 

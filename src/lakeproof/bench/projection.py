@@ -16,14 +16,14 @@ import httpx
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.sql_shop import SqlShop
 from lakeproof.bench.usage import Usage
+from lakeproof.customers.shoppers.handle import TrafficHandle
+from lakeproof.customers.shoppers.plan import MIX, Basket
+from lakeproof.customers.shoppers.report import percentiles_ms
+from lakeproof.customers.shoppers.storefront import Answer, Word
+from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.shop.order.models import Op
-from lakeproof.shop.shoppers.handle import TrafficHandle
-from lakeproof.shop.shoppers.plan import MIX, Basket
-from lakeproof.shop.shoppers.report import percentiles_ms
-from lakeproof.shop.shoppers.storefront import Answer, Word
-from lakeproof.shop.shoppers.traffic import Traffic, new_run
 from lakeproof.stack.stack import Stack
 
 RATES = (50.0, 200.0)

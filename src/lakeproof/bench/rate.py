@@ -12,10 +12,10 @@ from typing import Any
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.sql_shop import SqlShop
 from lakeproof.bench.usage import Usage
+from lakeproof.customers.shoppers.storefront import Shop, Storefront
+from lakeproof.customers.shoppers.traffic import Traffic, new_run, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
-from lakeproof.shop.shoppers.storefront import Shop, Storefront
-from lakeproof.shop.shoppers.traffic import Traffic, new_run, serve_in_new_loop
 from lakeproof.stack.stack import Stack
 
 RATES = (50.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1_000.0)

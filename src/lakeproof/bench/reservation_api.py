@@ -15,8 +15,8 @@ import uvloop
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.closed_loop import Call, closed_loop
 from lakeproof.bench.posting import Post, posting
+from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.shoppers.report import percentiles_ms
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.stack import Stack
 

@@ -4,7 +4,8 @@ import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
 
-from lakeproof.shop.database.mysql import Connection, connector
+from lakeproof.provisioning.mysql import schema_statements
+from lakeproof.services.database.mysql import Connection, connector
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -14,7 +15,7 @@ NAME = "lakeproof_bench"
 @contextlib.contextmanager
 def scratch_database(stack: Stack) -> Iterator[str]:
     """Fresh and empty; dropped afterwards, also one that a killed run left behind."""
-    _execute(stack, f"DROP DATABASE IF EXISTS {NAME}", *(moved(one) for one in mysql.schema_statements()))
+    _execute(stack, f"DROP DATABASE IF EXISTS {NAME}", *(moved(one) for one in schema_statements()))
     try:
         yield NAME
     finally:

@@ -9,10 +9,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     NewTopic,
 )
 
-from lakeproof.shop.database.postgres import Connection, connector
-from lakeproof.shop.topics import event_topic
-from lakeproof.stack.engines import postgres_schema, postgres_session
+from lakeproof.provisioning.postgres import schema_of
+from lakeproof.services.database.postgres import Connection, connector
+from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import event_topic
 
 NAME = "lakeproof_bench"
 EVENTS_OF = "bench"
@@ -26,7 +27,7 @@ def scratch_postgres(stack: Stack, schema: str, name: str = NAME) -> Iterator[st
         _execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
     )
     try:
-        asyncio.run(_execute(stack, name, postgres_schema.schema_of(schema)))
+        asyncio.run(_execute(stack, name, schema_of(schema)))
         yield name
     finally:
         asyncio.run(_execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))

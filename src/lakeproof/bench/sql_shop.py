@@ -9,17 +9,17 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
+from lakeproof.customers.shoppers.plan import Basket
+from lakeproof.customers.shoppers.storefront import Answer, Word
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble
-from lakeproof.shop.database.pool import ConnectionPool
+from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble
+from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.shop.order.app import database_of
 from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import CreateRequest, ItemRequest, ItemsRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
-from lakeproof.shop.shoppers.plan import Basket
-from lakeproof.shop.shoppers.storefront import Answer, Word
 from lakeproof.stack.stack import Stack
 
 

@@ -2,8 +2,8 @@
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Result
 from lakeproof.bench.start import Aims, measure
-from lakeproof.install.installed import everything
 from lakeproof.stack.components import all_components
+from lakeproof.stack.installed import everything
 from lakeproof.stack.stack import Stack
 
 AIM_WARM_SECONDS = 180.0

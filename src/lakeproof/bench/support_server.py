@@ -12,9 +12,9 @@ from pathlib import Path
 import uvicorn
 
 from lakeproof.bench.scratch_postgres import connect_to
-from lakeproof.shop.bounded_connection import BoundedConnection
+from lakeproof.services.bounded_connection import BoundedConnection
+from lakeproof.services.traces import log_as_json
 from lakeproof.shop.support.app import create_app, surroundings_of
-from lakeproof.shop.traces import log_as_json
 from lakeproof.stack.stack import load_stack
 
 NO_KAFKA = "127.0.0.1:9"

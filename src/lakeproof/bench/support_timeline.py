@@ -25,8 +25,8 @@ from lakeproof.bench.in_turns import CLIENTS, ROUNDS, InTurns, in_turns
 from lakeproof.bench.scratch_postgres import connect_to, scratch_postgres
 from lakeproof.bench.service_process import service_process
 from lakeproof.errors import TerminalError
-from lakeproof.shop.redis_connection import connect as connect_redis
-from lakeproof.shop.redis_connection import redis_url
+from lakeproof.services.redis_connection import connect as connect_redis
+from lakeproof.services.redis_connection import redis_url
 from lakeproof.shop.support.sources import SERVICES
 from lakeproof.shop.support.store import SELECT_CASE
 from lakeproof.stack.stack import Stack

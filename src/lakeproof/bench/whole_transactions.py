@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.customers.shoppers import handle
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
-from lakeproof.lake.integrity.every_hash import EveryHash, Torn
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.states import Health
-from lakeproof.shop.shoppers import handle
+from lakeproof.proof.tables.every_hash import EveryHash, Torn
 from lakeproof.stack.stack import Stack
 
 HASHES = 100

@@ -8,10 +8,10 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.lake.integrity.checking import check
-from lakeproof.lake.integrity.findings import Wrong
-from lakeproof.lake.integrity.report import KEYS_SHOWN, CheckReport
 from lakeproof.probes.reading import Reading
+from lakeproof.proof.checking import check
+from lakeproof.proof.report import KEYS_SHOWN, CheckReport
+from lakeproof.proof.tables.findings import Wrong
 
 CLAIM = "no acknowledged order is lost, duplicated, stale or made up, in the database and in the lake"
 MOST_UNCLEAR = 0.01

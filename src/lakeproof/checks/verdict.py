@@ -1,17 +1,9 @@
 """What a check gives: a claim that held, did not hold, or could not be looked at, with counted evidence."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from lakeproof.probes.reading import Reading
-
-
-class Outcome(StrEnum):
-    """Three values: "could not look" is never success."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
+from lakeproof.proof.outcome import Outcome as Outcome
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.no_order_lost import readings_of
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.lake.integrity.checking import check
-from lakeproof.lake.integrity.report import KEYS_SHOWN
+from lakeproof.proof.checking import check
+from lakeproof.proof.report import KEYS_SHOWN
 
 CLAIM = "no part of a transaction is visible at a published hash"
 

@@ -43,8 +43,8 @@ def check(
     from lakeproof.checks.verdict import Outcome
     from lakeproof.cli.output import print_json, print_table, say
     from lakeproof.cli.slowly import Slowly
-    from lakeproof.lake.integrity.checking import check as run_check
-    from lakeproof.lake.integrity.report import KEYS_SHOWN
+    from lakeproof.proof.checking import check as run_check
+    from lakeproof.proof.report import KEYS_SHOWN
     from lakeproof.stack.stack import load_stack
 
     report = run_check(

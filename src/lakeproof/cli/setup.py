@@ -69,8 +69,9 @@ def doctor(
 ) -> None:
     """Say what this machine has, what is missing, and the command that brings it. Exit 1 when something is."""
     from lakeproof.install.doctor import State, examine  # psutil is loaded only here
+    from lakeproof.observability.receivers import slack_finding
 
-    findings = examine()
+    findings = [*examine(), slack_finding(os.environ)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

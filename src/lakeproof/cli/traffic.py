@@ -8,7 +8,7 @@ import typer
 from lakeproof.cli.output import print_json, say, stdout
 
 if TYPE_CHECKING:
-    from lakeproof.shop.shoppers import Counts, TrafficReport
+    from lakeproof.customers.shoppers import Counts, TrafficReport
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,8 +46,8 @@ def traffic(
     Exit 0 where a call was acknowledged; 1 where none was, or where no healthy shop answers at the start: then
     nothing is sent or written.
     """
-    from lakeproof.shop.shoppers.door import require_open
-    from lakeproof.shop.shoppers.traffic import of_stack, serve_in_new_loop
+    from lakeproof.customers.shoppers.door import require_open
+    from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
     from lakeproof.stack.stack import load_stack
 
     stack = load_stack()

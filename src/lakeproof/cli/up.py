@@ -73,10 +73,10 @@ def add_to(app: typer.Typer) -> None:
         What runs already is left alone. Every port is looked at before anything starts. Exit 0 only when all that
         was asked for is healthy.
         """
-        from lakeproof.install.installed import everything
         from lakeproof.observability.receivers import read_receivers
         from lakeproof.processes.client import SupervisorClient
         from lakeproof.scenarios.catalog import load_catalog
+        from lakeproof.stack.installed import everything
         from lakeproof.stack.stack import load_stack
 
         if sum((bool(names), scenario is not None, every)) > 1:

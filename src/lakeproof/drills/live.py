@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lakeproof.customers import shoppers
 from lakeproof.drills.membership import absent_components
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
@@ -16,7 +17,6 @@ from lakeproof.probes.reading import Reading
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.events import Event
 from lakeproof.scenarios.catalog import Catalog
-from lakeproof.shop import shoppers
 from lakeproof.stack.closure import closure
 from lakeproof.stack.stack import Stack
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from lakeproof.customers import shoppers
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired
 from lakeproof.faults import paused_connector, records
 from lakeproof.lake.capture.backlog import binlog_delta, end_offset, orders_delivered
-from lakeproof.shop import shoppers
 from lakeproof.stack.stack import Stack
 
 ME = "chaos-replication-lag"

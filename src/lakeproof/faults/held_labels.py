@@ -16,9 +16,9 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError, TransientError
 from lakeproof.faults.fault import Fault
+from lakeproof.services.times import iso
 from lakeproof.shop.fulfillment.label import CHAOS, make_label
 from lakeproof.shop.fulfillment.label_store import HOLD_UNTIL
-from lakeproof.shop.times import iso
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 

@@ -20,7 +20,6 @@ from lakeproof.install.cache import cache_dir
 from lakeproof.install.plan import wanted_recipes
 from lakeproof.install.recipe import clone_dir, load_recipes
 from lakeproof.install.store import faults_of
-from lakeproof.observability.receivers import SLACK_URL
 
 NEEDED_MEMORY_GIB = 8
 NEEDED_FREE_GB = 10
@@ -142,18 +141,6 @@ def machine() -> Iterator[Finding]:
         State.OK if enough else State.WARNING,
         f"{free_gb:.0f} GB in {place}",
         "" if enough else "make room, or set LAKEPROOF_CACHE and LAKEPROOF_STATE_DIR to a larger disk",
-    )
-
-
-@add_check
-def alert_receivers() -> Iterator[Finding]:
-    """Where alerts would go: unset means that nobody outside this machine hears of an incident."""
-    told = bool(os.environ.get(SLACK_URL))
-    yield Finding(
-        SLACK_URL,
-        State.OK if told else State.WARNING,
-        "set" if told else "NOT SET: no alert reaches Slack, whatever happens",
-        "" if told else f"export {SLACK_URL}=…  (alerts still reach the incident desk)",
     )
 
 

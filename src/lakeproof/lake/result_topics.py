@@ -5,7 +5,7 @@ Made by kafka's provision, one for each SQL file of lake/jobs/oltp/results, name
 
 from importlib.resources import files
 
-from lakeproof.lake.capture.topics import Topic
+from lakeproof.stack.topics import Topic
 
 PARTITIONS = 3
 # Of one key the newest record stays for ever, also the one that says that it is gone: a projection can be made anew.

@@ -4,10 +4,10 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
-from lakeproof.lake.capture.topics import CDC_TOPIC as TOPIC
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.kafka import admin
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import CDC_TOPIC as TOPIC
 
 END = -1
 ASK_SECONDS = 10.0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lakeproof.errors import InvalidInput
+from lakeproof.install.doctor import Finding, State
 
 SLACK_URL = "ALERTMANAGER_SLACK_WEBHOOK_URL"
 PAGERDUTY_KEY = "ALERTMANAGER_PAGERDUTY_ROUTING_KEY"
@@ -56,3 +57,14 @@ def read_receivers(environment: Mapping[str, str]) -> Receivers:
     if found.email_to and not found.email_smarthost:
         raise InvalidInput("is needed with " + EMAIL_TO, where=EMAIL_SMARTHOST, next_action="set it to host:port")
     return found
+
+
+def slack_finding(environment: Mapping[str, str]) -> Finding:
+    """For `doctor`: whether alerts reach Slack. Without it nobody outside this machine hears of an incident."""
+    told = bool(environment.get(SLACK_URL))
+    return Finding(
+        SLACK_URL,
+        State.OK if told else State.WARNING,
+        "set" if told else "NOT SET: no alert reaches Slack, whatever happens",
+        "" if told else f"export {SLACK_URL}=…  (alerts still reach the incident desk)",
+    )

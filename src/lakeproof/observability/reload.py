@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
+from lakeproof.observability import alertmanager, prometheus
 from lakeproof.observability.timing import Timing
-from lakeproof.stack.engines import alertmanager, prometheus
 from lakeproof.stack.stack import Stack
 from lakeproof.written import replace_folder, write_file
 

@@ -1,4 +1,4 @@
-"""Running a component's hooks (provision, before_stop) as processes, one at a time."""
+"""Running a component's hooks (prepare, provision, before_stop) as processes, one at a time."""
 
 import asyncio
 import sys
@@ -8,10 +8,12 @@ from lakeproof.errors import TransientError
 from lakeproof.processes import logfile, process
 from lakeproof.processes.ending import kill_family
 from lakeproof.processes.environment import child_environment
-from lakeproof.processes.hook import REASON
 from lakeproof.processes.process import Process
-from lakeproof.stack.component import Command
+from lakeproof.stack.component import Command, Hook
 from lakeproof.stack.stack import Stack
+
+# Begins the line in which a hook's process says why it failed.
+REASON = "lakeproof: "
 
 
 class HookFailed(TransientError):
@@ -20,7 +22,7 @@ class HookFailed(TransientError):
 
 def default_hook_argv() -> tuple[str, ...]:
     """How a hook is run, before COMPONENT and HOOK."""
-    return (sys.executable, "-m", "lakeproof.processes.hook")
+    return (sys.executable, "-m", "lakeproof.provisioning")
 
 
 class Hooks:
@@ -35,7 +37,7 @@ class Hooks:
         """The hook that runs now, or that ran last."""
         return self._running.pid if self._running is not None else None
 
-    async def run(self, hook: str, seconds: float) -> None:
+    async def run(self, hook: Hook, seconds: float) -> None:
         """Run it, output into the component's log; whatever it started is ended with it. Raises: HookFailed."""
         environment = child_environment(self._stack, self._run_id, self._component)
         command = Command(argv=(*self._argv, self._component, hook))

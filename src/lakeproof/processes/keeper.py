@@ -19,13 +19,13 @@ from lakeproof.processes.ending import ask_to_end, kill_component
 from lakeproof.processes.environment import child_environment, service_variables
 from lakeproof.processes.events import Event
 from lakeproof.processes.hooks import Hooks
-from lakeproof.processes.preparation import Preparation
+from lakeproof.processes.preparation import PREPARE_SECONDS, Preparation
 from lakeproof.processes.process import Process
 from lakeproof.processes.readiness import Readiness
 from lakeproof.processes.states import Health, State, may_follow
 from lakeproof.processes.timeline import Timeline
 from lakeproof.processes.tries import Tries
-from lakeproof.stack.component import Component
+from lakeproof.stack.component import Component, Hook
 
 BEFORE_STOP_SECONDS = 60.0
 PROVISION_SECONDS_MIN = 60.0
@@ -171,10 +171,10 @@ class Keeper:
 
     async def say_goodbye(self) -> None:
         """Run before_stop, where there is one for it. Its failure is told, and stops nothing."""
-        if self.component.before_stop is not None and (self.pid is not None or self.component.always_goodbye):
+        if Hook.BEFORE_STOP in self.component.hooks and (self.pid is not None or self.component.always_goodbye):
             self._tell("goodbye", "before_stop runs")
             try:
-                await self._hooks.run("before_stop", BEFORE_STOP_SECONDS)
+                await self._hooks.run(Hook.BEFORE_STOP, BEFORE_STOP_SECONDS)
             except LakeproofError as error:
                 self._tell("goodbye", f"went wrong, stopping all the same: {error.what}")
 
@@ -233,8 +233,10 @@ class Keeper:
         await self._wait_for(component.needs, "")
         self._mark(needed=time.monotonic())
         self._turn_to(State.PREPARING)
-        if component.prepare is not None:
+        if component.prepare is not None or Hook.PREPARE in component.hooks:
             self._tell("preparing", "")
+        if Hook.PREPARE in component.hooks:
+            await self._hooks.run(Hook.PREPARE, PREPARE_SECONDS)
         command = await self._preparation.run()
         ports.check_free([component], stack, supervisor=False)
         self._mark(prepared=time.monotonic())
@@ -252,7 +254,7 @@ class Keeper:
         pace = self.context.pace
         await self._until_ready(readiness, running)
         self._mark(ready=time.monotonic())
-        if self.component.provision is not None:
+        if Hook.PROVISION in self.component.hooks:
             await self._provision()
         self._become_healthy(time.monotonic() - running.started_at)
         while True:
@@ -290,7 +292,7 @@ class Keeper:
             self._mark(provision_began=time.monotonic())
             self._tell("provisioning", "")
             try:
-                await self._hooks.run("provision", max(PROVISION_SECONDS_MIN, self.component.start_seconds))
+                await self._hooks.run(Hook.PROVISION, max(PROVISION_SECONDS_MIN, self.component.start_seconds))
                 return
             except TransientError as error:
                 self.tries.failures += 1

@@ -6,6 +6,7 @@ list come the local processes, Prometheus' scrape config, `ps`, and the docs.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -49,6 +50,14 @@ class Replicas:
     ending: str
 
 
+class Hook(StrEnum):
+    """A step that needs more than the stack knows. It lies in provisioning/ and runs as a process of its own."""
+
+    PREPARE = "prepare"
+    PROVISION = "provision"
+    BEFORE_STOP = "before_stop"
+
+
 @dataclass(frozen=True)
 class Component:
     """Something that can run.
@@ -56,15 +65,17 @@ class Component:
     name: the same in processes, compose, logs (`container=`), metrics (`job=`).
     ports: kind → usual port, all shifted by one setting. "http" is what /health and APIs answer on.
     needs: healthy before this one is started. Keep it short: JVMs may start in parallel and wait by themselves.
-    provision_needs: healthy before `provision` runs.
+    provision_needs: healthy before its PROVISION hook runs.
     uses: must run as well for this one to do its work, in any order; part of the closure, circles allowed.
     prepare: before each start, safe to repeat: writes config, makes data folders (runs in a thread, < 60 s).
     ready: asks a real question within `timeout` seconds; raises NotReady. Also the health question later on.
-    provision: once ready, at every (re)start, safe to repeat: topics, schemas, connectors, the lake's job. Runs as a
-        process of its own; the component is healthy only after it succeeded.
+    hooks: which steps provisioning/ has for it.
+        PREPARE: before each start and before `prepare`, such as rules that are rendered from the scenarios.
+        PROVISION: once ready, at every (re)start, safe to repeat: topics, schemas, connectors, the lake's job. The
+        component is healthy only after it succeeded.
+        BEFORE_STOP: a clean goodbye (stop with savepoint); only of one that is healthy, unless `always_goodbye`:
+        what it ends is not in its own process.
     takes_down: components that must not outlive this one (a JobManager's TaskManagers).
-    before_stop: a clean goodbye (stop with savepoint), as a process of its own; only of one that is healthy, unless
-        `always_goodbye`: what it ends is not in its own process.
     start_seconds: past it, starting counts as failed. stop_seconds: from stop_signal to SIGKILL.
     on_demand: started by the command that needs it, watched by nobody.
     in_plain_up: started by `up` without a name, which is the path of an order; the rest by name or by `up --all`.
@@ -86,8 +97,7 @@ class Component:
     provision_needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     prepare: Callable[["Stack"], None] | None = None
-    provision: Callable[["Stack"], None] | None = None
-    before_stop: Callable[["Stack"], None] | None = None
+    hooks: tuple[Hook, ...] = ()
     always_goodbye: bool = False
     takes_down: tuple[str, ...] = ()
     scrapes: tuple[Scrape, ...] = ()

@@ -9,7 +9,7 @@ from lakeproof.lake.capture import registration, resting
 from lakeproof.lake.job.databases import want_shop
 from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.runtime import Runtime
-from lakeproof.stack.engines import connect
+from lakeproof.provisioning.connect import provision
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -51,7 +51,7 @@ def test_connect_starts_with_it_at_rest_where_shop_capture_is_not_wanted(
     before: str | None, after: str | None, make_stack: Callable[[Worker], Stack]
 ) -> None:
     worker = Worker(before)
-    connect.provision(make_stack(worker))
+    provision(make_stack(worker))
     assert worker.state == after
 
 
@@ -61,7 +61,7 @@ def test_connect_that_is_started_again_leaves_it_alone_while_shop_capture_runs(
     worker = Worker("UNASSIGNED")
     stack = make_stack(worker)
     want_shop(stack, wanted=True)
-    connect.provision(stack)
+    provision(stack)
     assert worker.state == "UNASSIGNED"
 
 

@@ -10,8 +10,8 @@ from lakeproof.lake.projector import projection as projecting
 from lakeproof.lake.projector import statements
 from lakeproof.lake.projector.metrics import ProjectorMetrics
 from lakeproof.lake.projector.projection import Projection
-from lakeproof.shop.database.cassandra import Ring, Statement, WriteUnclear
-from lakeproof.shop.event_consumer import Record
+from lakeproof.services.database.cassandra import Ring, Statement, WriteUnclear
+from lakeproof.services.event_consumer import Record
 
 
 class Newest:

@@ -11,9 +11,9 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.lake.integrity.checking import usual_engines
 from lakeproof.lake.query.answer import Column, EngineUnreachable, StatementFailed
 from lakeproof.lake.query.spark import SparkClient, is_up, start_spark
+from lakeproof.proof.checking import usual_engines
 from lakeproof.stack.engines.spark import ready
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.database.mysql import Connection
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.mysql import Connection
 from lakeproof.shop.order.app import Checkouts, Database, create_app
 from lakeproof.stack.settings import CheckoutSettings, ShopSettings
 

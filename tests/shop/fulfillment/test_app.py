@@ -9,8 +9,8 @@ import httpx
 import pytest
 from tests.shop.fulfillment.doubles import ADDRESS, ITEMS
 
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.database.postgres import Connection
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.fulfillment.app import Surroundings, create_app
 from lakeproof.shop.fulfillment.models import NEXT, Op, State
 from lakeproof.stack.settings import FulfillmentSettings, ShopSettings

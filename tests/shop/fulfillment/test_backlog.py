@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.fulfillment.backlog import Backlog, Hold, waiting_in_store
 from lakeproof.shop.fulfillment.label import CHAOS
 from lakeproof.shop.fulfillment.label_store import LabelStore, ListedLabel

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Row, Statement, WriteUnclear
-from lakeproof.shop.database.errors import DatabaseDown
+from lakeproof.services.database.cassandra import Row, Statement, WriteUnclear
+from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.shop.inventory import statements
 
 Parts = Sequence[tuple[Statement, Sequence[Any]]]

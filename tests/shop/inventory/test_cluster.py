@@ -10,7 +10,7 @@ from cassandra.connection import DefaultEndPoint
 from cassandra.policies import SimpleConvictionPolicy
 from cassandra.pool import Host
 
-from lakeproof.shop.database.cassandra_cluster import SUSPECT_SECONDS, SuspectsLast
+from lakeproof.services.database.cassandra_cluster import SUSPECT_SECONDS, SuspectsLast
 from lakeproof.stack.engines.cassandra_config import DATACENTER
 
 

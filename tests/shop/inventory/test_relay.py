@@ -14,10 +14,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop import event_delivery
-from lakeproof.shop.database.cassandra import Ring, Row, Statement
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.event_delivery import OutboxMetrics, message_of
+from lakeproof.services import event_delivery
+from lakeproof.services.database.cassandra import Ring, Row, Statement
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.event_delivery import OutboxMetrics, message_of
 from lakeproof.shop.inventory import relay as relay_module
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.events import payload, row_of

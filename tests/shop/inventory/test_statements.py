@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lakeproof.shop.database.cassandra import Statement
+from lakeproof.services.database.cassandra import Statement
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.statements import EVENT_KEPT_SECONDS, KEPT_SECONDS
 

@@ -9,8 +9,8 @@ import pytest
 from tests.shop.inventory.ring_double import OneSku
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring
-from lakeproof.shop.database.errors import CommitUnclear, DatabaseDown
+from lakeproof.services.database.cassandra import Ring
+from lakeproof.services.database.errors import CommitUnclear, DatabaseDown
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import Change, Decision, Op
 from lakeproof.shop.inventory.stock import SkuWriter

@@ -9,8 +9,8 @@ import pytest
 from tests.shop.inventory.ring_double import OneSku
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring, Row, Statement, WriteUnclear
-from lakeproof.shop.database.errors import CommitUnclear
+from lakeproof.services.database.cassandra import Ring, Row, Statement, WriteUnclear
+from lakeproof.services.database.errors import CommitUnclear
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import InventoryRefused

@@ -10,7 +10,7 @@ import pytest
 from tests.shop.inventory.ring_double import OneSku
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring, Row, Statement
+from lakeproof.services.database.cassandra import Ring, Row, Statement
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import Change, Op

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from lakeproof.shop.database.cassandra import Row
+from lakeproof.services.database.cassandra import Row
 from lakeproof.shop.inventory import unsent
 from lakeproof.shop.inventory.unsent import UnsentEvents
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.database.postgres import Connection
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.notification import app as notification
 from lakeproof.shop.notification.event_store import EventStore
 from lakeproof.shop.notification.incoming import TOPICS

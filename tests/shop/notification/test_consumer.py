@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.capture.topics import CDC_TOPIC
-from lakeproof.shop.event_consumer import Record
+from lakeproof.services.event_consumer import Record
 from lakeproof.shop.notification.consumer import EventReader
 from lakeproof.shop.notification.customers import Customers, Owner
 from lakeproof.shop.notification.event_store import Addressed, Dropped, EventStore
 from lakeproof.shop.notification.metrics import NotificationMetrics
+from lakeproof.stack.topics import CDC_TOPIC
 
 ID = uuid.UUID(int=7)
 

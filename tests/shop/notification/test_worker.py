@@ -5,7 +5,7 @@ import uuid
 from collections import Counter
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.background import Background
+from lakeproof.services.background import Background
 from lakeproof.shop.notification.leases import Leases, Look
 from lakeproof.shop.notification.models import Channel, Notification
 from lakeproof.shop.notification.sender import Sender

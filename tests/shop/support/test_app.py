@@ -9,10 +9,10 @@ import httpx
 import pytest
 from cassandra.cluster import Cluster, NoHostAvailable
 
-from lakeproof.shop import event_consumer
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.database.postgres import Connection
-from lakeproof.shop.event_consumer import EventConsumer
+from lakeproof.services import event_consumer
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.postgres import Connection
+from lakeproof.services.event_consumer import EventConsumer
 from lakeproof.shop.support.app import Surroundings, create_app
 from lakeproof.shop.support.sources import SERVICES, urls_of
 from lakeproof.stack.settings import Settings, ShopSettings, SupportSettings

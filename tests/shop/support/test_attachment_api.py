@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from fastapi import Request
 
-from lakeproof.shop.refusal import Refusal
+from lakeproof.services.refusal import Refusal
 from lakeproof.shop.support.archive import Archive
 from lakeproof.shop.support.attachment_api import AttachmentApi, get_attachment
 from lakeproof.shop.support.file_store import FileStore

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.shop.support.names import PLAIN, TRAVERSALS
 
-from lakeproof.shop.refusal import Refusal
+from lakeproof.services.refusal import Refusal
 from lakeproof.shop.support.content import ContentLook
 from lakeproof.shop.support.file_store import FileStore, Received
 from lakeproof.shop.support.requests import what_is_wrong_with

@@ -11,8 +11,7 @@ import pytest
 from aiohttp import web
 from tests.shop.support.fake_redis import FakeRedis
 
-from lakeproof.lake.capture.topics import CDC_TOPIC
-from lakeproof.shop.event_consumer import Record
+from lakeproof.services.event_consumer import Record
 from lakeproof.shop.support import listener
 from lakeproof.shop.support.cache import PAUSE_SECONDS, TimelineCache
 from lakeproof.shop.support.listener import BEHIND_SECONDS, Listener, orders_of
@@ -22,6 +21,7 @@ from lakeproof.shop.support.sources import Sources
 from lakeproof.shop.support.timeline import Remote, SourceState, timeline_of
 from lakeproof.shop.support.timelines import Timelines
 from lakeproof.stack.settings import SupportSettings
+from lakeproof.stack.topics import CDC_TOPIC
 
 ORDER = {
     "id": 17,

@@ -15,9 +15,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack.engines.connect import SECRETS_FILE
 from lakeproof.stack.stack import Stack
 
-SECRETS_FILE = "secrets.properties"
 EXACTLY_ONCE = {"exactly.once.support": "required", "transaction.boundary": "poll"}
 # Where a running connector is asked for something, by a row.
 SIGNALS = "signal.data.collection"

@@ -9,7 +9,7 @@ from typing import Any
 
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.stack.engines import postgres_schema, postgres_session
+from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.engines.postgres_accounts import SIGNAL_COLUMNS
 from lakeproof.stack.stack import Stack
 
@@ -135,7 +135,7 @@ def _select(
             *args,
             seconds=ASK_SECONDS,
             database=connector.database,
-            lock_seconds=postgres_schema.LOCK_SECONDS,
+            lock_seconds=postgres_session.LOCK_SECONDS,
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError) as error:
         told = " ".join(str(part) for part in error.args) or type(error).__name__

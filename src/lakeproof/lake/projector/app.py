@@ -17,11 +17,11 @@ from lakeproof.lake.projector.lag import Lag
 from lakeproof.lake.projector.metrics import ProjectorMetrics
 from lakeproof.lake.projector.projection import Projection
 from lakeproof.lake.result_topics import result_topic
-from lakeproof.shop.database.cassandra import Ring
-from lakeproof.shop.database.cassandra_cluster import service_cluster
-from lakeproof.shop.database.errors import DatabaseTrouble
-from lakeproof.shop.event_consumer import EventConsumer
-from lakeproof.shop.service import create_service, serve
+from lakeproof.services.database.cassandra import Ring
+from lakeproof.services.database.cassandra_cluster import service_cluster
+from lakeproof.services.database.errors import DatabaseTrouble
+from lakeproof.services.event_consumer import EventConsumer
+from lakeproof.services.service import create_service, serve
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
 

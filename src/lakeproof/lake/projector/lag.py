@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from lakeproof.deadline import Deadline
 from lakeproof.lake.projector import statements
 from lakeproof.lake.projector.metrics import ProjectorMetrics
-from lakeproof.shop.database.cassandra import Ring, Row
-from lakeproof.shop.database.errors import DatabaseTrouble
+from lakeproof.services.database.cassandra import Ring, Row
+from lakeproof.services.database.errors import DatabaseTrouble
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.lake.projector import statements
 from lakeproof.lake.projector.metrics import ProjectorMetrics
 from lakeproof.lake.projector.records import BeatRecord, OrderRecord, Unreadable, microseconds, read_record
-from lakeproof.shop.database.cassandra import Ring, Statement
-from lakeproof.shop.database.errors import DatabaseTrouble
-from lakeproof.shop.event_consumer import Record
+from lakeproof.services.database.cassandra import Ring, Statement
+from lakeproof.services.database.errors import DatabaseTrouble
+from lakeproof.services.event_consumer import Record
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """The CQL of the projections: each statement once, prepared at the start."""
 
-from lakeproof.shop.database.cassandra import Statement
+from lakeproof.services.database.cassandra import Statement
 
 PROJECTION = "orders_by_customer"
 

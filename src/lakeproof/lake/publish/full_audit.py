@@ -1,6 +1,6 @@
 """The full audit beside the publisher: each minute, every hash published since, by Trino. A finding freezes `main`.
 
-What is compared lies in lakeproof.lake.integrity; here is only its clock and what becomes of its result. "Could not
+What is compared lies in lakeproof.proof; here is only its clock and what becomes of its result. "Could not
 look" (Trino is away) freezes nothing: it is no finding. Hashes that were not looked at never count as passed.
 """
 
@@ -16,7 +16,7 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 # A function `audit_published(stack, after) -> Audited` of the hashes published after that one; None: of the newest.
-HOOK = ("lakeproof.lake.integrity", "audit_published")
+HOOK = ("lakeproof.proof.audit", "audit_published")
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, answer_within, headers_of
+from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, answer_within, headers_of
+from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.times import iso
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.checkout.models import Checkout, Step, Undoing
 from lakeproof.shop.checkout.requests import KEY_PATTERN, CheckoutRequest
 from lakeproof.shop.checkout.saga import Saga
 from lakeproof.shop.checkout.store import CheckoutStore, KeyReused
-from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
-from lakeproof.shop.times import iso
-from lakeproof.shop.traces import trace_id
 
 router = APIRouter(tags=["checkouts"])
 

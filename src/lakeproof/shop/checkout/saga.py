@@ -3,13 +3,13 @@
 import logging
 
 from lakeproof.deadline import Deadline
+from lakeproof.services.crash import crash
+from lakeproof.services.database.errors import DatabaseTrouble
 from lakeproof.shop.checkout.metrics import CheckoutMetrics
 from lakeproof.shop.checkout.models import Checkout, Step, Undoing
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused
 from lakeproof.shop.checkout.steps import Steps
 from lakeproof.shop.checkout.store import CheckoutStore, HoldLost
-from lakeproof.shop.crash import crash
-from lakeproof.shop.database.errors import DatabaseTrouble
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import aiohttp
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.http_caller import HttpCaller
-from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
-from lakeproof.shop.traces import trace_id
+from lakeproof.services.http_caller import HttpCaller
+from lakeproof.services.limited_answer import AnswerTooLong, read_at_most
+from lakeproof.services.traces import trace_id
 from lakeproof.stack.stack import Stack
 
 CONNECT_SECONDS = 1.0

@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 
 from lakeproof.deadline import Deadline
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble, Duplicate, SaidNo
+from lakeproof.services.database.metrics import DatabaseMetrics
+from lakeproof.services.database.mysql import Connection, Row, execute
+from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.shop.checkout.models import Checkout, Step
 from lakeproof.shop.checkout.requests import CheckoutRequest
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble, Duplicate, SaidNo
-from lakeproof.shop.database.metrics import DatabaseMetrics
-from lakeproof.shop.database.mysql import Connection, Row, execute
-from lakeproof.shop.database.pool import ConnectionPool
 
 _COLUMNS = (
     "checkout_key, LOWER(HEX(digest)), request, step, reservation_id, order_id, payment_id, fulfillment_id, sold,"

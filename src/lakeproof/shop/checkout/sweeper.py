@@ -4,11 +4,11 @@ import asyncio
 import logging
 
 from lakeproof.deadline import Deadline
+from lakeproof.services.database.errors import DatabaseTrouble
+from lakeproof.services.traces import traced
 from lakeproof.shop.checkout.metrics import CheckoutMetrics
 from lakeproof.shop.checkout.saga import Saga
 from lakeproof.shop.checkout.store import CheckoutStore
-from lakeproof.shop.database.errors import DatabaseTrouble
-from lakeproof.shop.traces import traced
 
 logger = logging.getLogger(__name__)
 

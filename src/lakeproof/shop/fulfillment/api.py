@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.fulfillment.events import operation
 from lakeproof.shop.fulfillment.models import Fulfillment, Op
 from lakeproof.shop.fulfillment.requests import MAX_ID, CreateRequest, HoldRequest
 from lakeproof.shop.fulfillment.store import Changed, FulfillmentRefused, FulfillmentStore
-from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["fulfillments"])
 

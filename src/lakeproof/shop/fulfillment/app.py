@@ -11,9 +11,11 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from lakeproof.shop.background import Background
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, ask, connector_of
+from lakeproof.services.background import Background
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, ask, connector_of
+from lakeproof.services.outbox import RELAY_SECONDS, relaying
+from lakeproof.services.service import create_service, serve
 from lakeproof.shop.fulfillment.api import FulfillmentApi, router
 from lakeproof.shop.fulfillment.backlog import Backlog
 from lakeproof.shop.fulfillment.label_store import LabelStore
@@ -21,8 +23,6 @@ from lakeproof.shop.fulfillment.leases import Leases
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.store import FulfillmentStore
 from lakeproof.shop.fulfillment.worker import LabelWorker, Step
-from lakeproof.shop.outbox import RELAY_SECONDS, relaying
-from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.settings import FulfillmentSettings, ShopSettings
 from lakeproof.stack.stack import Stack

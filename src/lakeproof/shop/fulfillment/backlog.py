@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, execute
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, execute
 from lakeproof.shop.fulfillment.label import PENDING
 from lakeproof.shop.fulfillment.label_store import LabelStore, ListedLabel, StoreDown, StoreRefused
 from lakeproof.shop.fulfillment.leases import Leases

@@ -15,9 +15,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lakeproof.services.times import iso
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.fulfillment.label import CHAOS, PENDING, Label
-from lakeproof.shop.times import iso
-from lakeproof.shop.traces import trace_id
 from lakeproof.stack.object_store import LABEL_BUCKET
 
 THREADS = 10  # a batch of the worker's, the listing, a health question

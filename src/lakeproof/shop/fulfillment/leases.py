@@ -12,9 +12,9 @@ from datetime import datetime
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, Row, execute
 from lakeproof.shop.fulfillment.events import RECORD_CHANGE
 from lakeproof.shop.fulfillment.label import Label, make_label
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics

@@ -2,8 +2,8 @@
 
 from prometheus_client import Counter, Gauge
 
-from lakeproof.shop.database.metrics import DatabaseMetrics
-from lakeproof.shop.metrics import RequestMetrics
+from lakeproof.services.database.metrics import DatabaseMetrics
+from lakeproof.services.metrics import RequestMetrics
 
 
 class FulfillmentMetrics(RequestMetrics):

@@ -6,8 +6,8 @@ from typing import Annotated
 import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
+from lakeproof.services.whole_number import WHOLE
 from lakeproof.shop.names import Sku
-from lakeproof.shop.whole_number import WHOLE
 
 MAX_ITEMS = 50
 MAX_QUANTITY = 1_000

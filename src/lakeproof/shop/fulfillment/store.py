@@ -7,17 +7,17 @@ from typing import Literal
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.times import iso
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.fulfillment.events import RECORD_CHANGE, RECORD_OPERATION, SELECT_OPERATION, Operation
 from lakeproof.shop.fulfillment.label import make_label
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.models import Event, Fulfillment, Op, State, tracking_number
 from lakeproof.shop.fulfillment.requests import CreateRequest
-from lakeproof.shop.times import iso
-from lakeproof.shop.traces import trace_id
 
 MAX_FOUND = 200  # fulfillments of one order
 

@@ -17,14 +17,14 @@ import logging
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from lakeproof.shop.crash import crash
-from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.services.crash import crash
+from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.services.traces import traced
+from lakeproof.services.wakeable import Wakeable
 from lakeproof.shop.fulfillment.label_store import LabelLook, LabelStore, StoreDown, StoreRefused
 from lakeproof.shop.fulfillment.leases import Lease, Leases
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.models import State
-from lakeproof.shop.traces import traced
-from lakeproof.shop.wakeable import Wakeable
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import (
+from lakeproof.services.answering import (
     EVERY_ROUTE_SAYS,
     NO_KEY_SAYS,
     IdempotencyKey,
@@ -17,12 +17,12 @@ from lakeproof.shop.answering import (
     headers_of,
     no_key,
 )
+from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.inventory.models import InventoryRefused
 from lakeproof.shop.inventory.requests import ReceiptRequest, ReservationRequest
 from lakeproof.shop.inventory.reservation import Reservation, Stock
 from lakeproof.shop.inventory.store import InventoryStore
 from lakeproof.shop.names import SKU_PATTERN
-from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["inventory"])
 

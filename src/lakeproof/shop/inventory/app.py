@@ -8,18 +8,18 @@ from cassandra.cluster import Cluster
 from fastapi import FastAPI
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.background import Background
-from lakeproof.shop.database.cassandra import Ring
-from lakeproof.shop.database.cassandra_cluster import service_cluster
-from lakeproof.shop.database.errors import DatabaseTrouble
-from lakeproof.shop.event_delivery import OutboxMetrics
+from lakeproof.services.background import Background
+from lakeproof.services.database.cassandra import Ring
+from lakeproof.services.database.cassandra_cluster import service_cluster
+from lakeproof.services.database.errors import DatabaseTrouble
+from lakeproof.services.event_delivery import OutboxMetrics
+from lakeproof.services.service import create_service, serve
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.api import InventoryApi, router
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.relay import StockRelay
 from lakeproof.shop.inventory.store import InventoryStore
 from lakeproof.shop.inventory.sweeper import Sweeper, Ttl
-from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import InventorySettings, ShopSettings
 from lakeproof.stack.stack import Stack
 

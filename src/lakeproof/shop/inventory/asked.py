@@ -9,11 +9,11 @@ from uuid import UUID
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring
+from lakeproof.services.database.cassandra import Ring
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.clock import Clock, utc_now
 from lakeproof.shop.inventory.models import Change, InventoryRefused, Op
-from lakeproof.shop.traces import trace_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def time_of(text: str) -> datetime:
 
 
 def row_of(sku: str, event_id: UUID, text: str) -> Mapping[str, Any]:
-    """One event in the shape of an outbox's row (shop/event_delivery.py, `message_of`)."""
+    """One event in the shape of an outbox's row (services/event_delivery.py, `message_of`)."""
     told = orjson.loads(text)
     return {
         "event_id": event_id,

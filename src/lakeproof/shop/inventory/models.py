@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID, uuid5
 
-from lakeproof.shop.database.errors import SaidNo
+from lakeproof.services.database.errors import SaidNo
 
 # Ids come from callers' keys: a key acts once.
 KEYS = UUID("5f1d7c52-6d2f-5a55-9d0b-6f1c1d0c1d1e")

@@ -1,9 +1,10 @@
 """Inventory's outbox: the events that lie in the SKUs' partitions, sent to Kafka at least once, in each SKU's order.
 
-The sister of shop/outbox.py for Cassandra. An event's number grows by one in its SKU; `sent` says how far Kafka has
-them, and moves only after Kafka acknowledged, once a second. A crash in between sends some again: consumers drop an
-`event_id` that they had. What this process wrote it sends from memory, as far as that has room (unsent.py); what it
-does not know of it reads. While Kafka is away events wait in their partitions (for a week), and nothing else stops.
+What services/outbox.py is for the SQL stores. An event's number grows by one in its SKU; `sent` says how far Kafka
+has them, and moves only after Kafka acknowledged, once a second. After a crash in between, some events are sent
+again; consumers drop an `event_id` that they have seen. Events that this process wrote are sent from memory, as far
+as there is room for them (unsent.py); all others are read from Cassandra. While Kafka is away the events wait in
+their partitions (for a week), and nothing else stops.
 """
 
 import asyncio
@@ -16,14 +17,14 @@ from datetime import UTC, datetime
 from confluent_kafka import KafkaException
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring, Row
-from lakeproof.shop.database.errors import DatabaseTrouble
-from lakeproof.shop.event_delivery import EventDelivery, OutboxMetrics, message_of
+from lakeproof.services.database.cassandra import Ring, Row
+from lakeproof.services.database.errors import DatabaseTrouble
+from lakeproof.services.event_delivery import EventDelivery, OutboxMetrics, message_of
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.events import row_of, time_of
 from lakeproof.shop.inventory.statements import EVENTS_AT_ONCE
 from lakeproof.shop.inventory.store import InventoryStore
-from lakeproof.shop.topics import event_topic
+from lakeproof.stack.topics import event_topic
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
-from lakeproof.shop.answering import KEY_PATTERN
+from lakeproof.services.answering import KEY_PATTERN
 from lakeproof.shop.names import Sku
 
 MAX_LINES = 50

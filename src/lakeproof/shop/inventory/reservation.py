@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lakeproof.services.times import iso
 from lakeproof.shop.inventory.asked import Asked
 from lakeproof.shop.inventory.models import InventoryRefused, Line, State, Totals, Why
-from lakeproof.shop.times import iso
 
 ReservationState = Literal["held", "confirmed", "released", "expired"]
 

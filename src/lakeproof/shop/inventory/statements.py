@@ -1,6 +1,6 @@
 """The CQL of the inventory service: each statement once, prepared at the start."""
 
-from lakeproof.shop.database.cassandra import Statement
+from lakeproof.services.database.cassandra import Statement
 
 # An ended reservation, a receipt: longer than its request is known (schema.cql), so that no retry acts twice.
 KEPT_SECONDS = 8 * 86_400

@@ -21,8 +21,8 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring, Row, Statement, WriteUnclear
-from lakeproof.shop.database.errors import CommitUnclear, DatabaseDown, DatabaseRefused, TooBusy
+from lakeproof.services.database.cassandra import Ring, Row, Statement, WriteUnclear
+from lakeproof.services.database.errors import CommitUnclear, DatabaseDown, DatabaseRefused, TooBusy
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.clock import Clock, utc_now
 from lakeproof.shop.inventory.events import payload

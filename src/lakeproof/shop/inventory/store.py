@@ -11,8 +11,9 @@ import logging
 from uuid import UUID, uuid5
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring, WriteUnclear
-from lakeproof.shop.database.errors import CommitUnclear, DatabaseTrouble
+from lakeproof.services.database.cassandra import Ring, WriteUnclear
+from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.asked import Asked, AskedStore, digest_of
 from lakeproof.shop.inventory.clock import Clock, utc_now
@@ -32,7 +33,6 @@ from lakeproof.shop.inventory.requests import ReservationRequest
 from lakeproof.shop.inventory.reservation import Reservation, Stock, refusal_of, reservation_of, stock_of
 from lakeproof.shop.inventory.stock import ENDED, SkuWriter, read_lines
 from lakeproof.shop.inventory.unsent import UnsentEvents
-from lakeproof.shop.traces import trace_id
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from itertools import islice
 from uuid import UUID
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.cassandra import Ring
-from lakeproof.shop.database.errors import DatabaseTrouble
+from lakeproof.services.database.cassandra import Ring
+from lakeproof.services.database.errors import DatabaseTrouble
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.audit import SkuTotals, violations
 from lakeproof.shop.inventory.clock import Clock, utc_now

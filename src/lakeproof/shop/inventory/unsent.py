@@ -6,7 +6,7 @@ not know, is left there and read when its turn comes: so a Kafka that is away co
 
 from collections.abc import Sequence
 
-from lakeproof.shop.database.cassandra import Row
+from lakeproof.services.database.cassandra import Row
 
 KEPT = 10_000  # of all SKUs together
 KEPT_OF_ONE = 1_000

@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lakeproof.shop.gate import CHARACTER_BYTES, RouteLimit
+from lakeproof.services.gate import CHARACTER_BYTES, RouteLimit
+from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.mail_sink.log import MessageLog, SinkFull
 from lakeproof.shop.mail_sink.messages import MAX_BODY, MAX_SUBJECT, Channel, Message, now
-from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
-from lakeproof.shop.traces import trace_id
 
 router = APIRouter(tags=["sink"])
 

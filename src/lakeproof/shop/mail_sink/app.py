@@ -12,11 +12,11 @@ from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from lakeproof.services.metrics import RequestMetrics
+from lakeproof.services.service import create_service, serve
 from lakeproof.shop.mail_sink.api import WEBHOOK_LIMIT, router
 from lakeproof.shop.mail_sink.log import MessageLog
 from lakeproof.shop.mail_sink.smtp import make_smtp
-from lakeproof.shop.metrics import RequestMetrics
-from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
 

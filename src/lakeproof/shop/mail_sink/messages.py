@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-from lakeproof.shop.times import iso
+from lakeproof.services.times import iso
 
 Channel = Literal["email", "webhook"]
 

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within, headers_of, one_key
-from lakeproof.shop.gate import RouteLimit
+from lakeproof.services.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within, headers_of, one_key
+from lakeproof.services.gate import RouteLimit
+from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Channel, Notification, NotificationRefused, Preferences, Topic
 from lakeproof.shop.notification.operations import operation
@@ -27,7 +28,6 @@ from lakeproof.shop.notification.requests import (
 )
 from lakeproof.shop.notification.sender import DeliveryFailed, RateLimited, Sender
 from lakeproof.shop.notification.store import NotificationStore
-from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["notifications"])
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop import redis_connection
-from lakeproof.shop.background import Background
-from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, ask, connector_of
-from lakeproof.shop.event_consumer import EventConsumer
+from lakeproof.services import redis_connection
+from lakeproof.services.background import Background
+from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, ask, connector_of
+from lakeproof.services.event_consumer import EventConsumer
+from lakeproof.services.outbox import RELAY_SECONDS, OutboxRelay, relaying
+from lakeproof.services.service import create_service, serve
 from lakeproof.shop.notification.api import ROUTE_LIMITS, NotificationApi, router
 from lakeproof.shop.notification.consumer import GROUP, EventReader
 from lakeproof.shop.notification.customers import Customers
@@ -29,8 +31,6 @@ from lakeproof.shop.notification.providers import MailProvider, Provider, Webhoo
 from lakeproof.shop.notification.sender import Retries, Sender
 from lakeproof.shop.notification.store import NotificationStore
 from lakeproof.shop.notification.worker import Workers
-from lakeproof.shop.outbox import RELAY_SECONDS, OutboxRelay, relaying
-from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import NotificationSettings, ShopSettings
 from lakeproof.stack.stack import Stack
 

@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
-from lakeproof.shop.event_consumer import Record
+from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.services.event_consumer import Record
+from lakeproof.services.traces import traced
 from lakeproof.shop.notification.customers import Customers, NobodyAnswers
 from lakeproof.shop.notification.event_store import Addressed, Dropped, EventStore
 from lakeproof.shop.notification.incoming import (
@@ -23,7 +24,6 @@ from lakeproof.shop.notification.incoming import (
 )
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import DropReason
-from lakeproof.shop.traces import traced
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import httpx
 import orjson
 
+from lakeproof.services.limited_answer import AnswerTooLong, read_at_most
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.checkout.models import checkout_key_of
-from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
-from lakeproof.shop.traces import trace_id
 
 CACHED = 20_000
 

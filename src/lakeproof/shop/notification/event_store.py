@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, execute
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, execute
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.incoming import Wanted, address_of
 from lakeproof.shop.notification.metrics import NotificationMetrics

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lakeproof.lake.capture.topics import CDC_TOPIC
+from lakeproof.services.traces import accept_trace_id
 from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Topic
-from lakeproof.shop.topics import event_topic
-from lakeproof.shop.traces import accept_trace_id
+from lakeproof.stack.topics import CDC_TOPIC, event_topic
 
 TOPICS = (event_topic("payment"), event_topic("fulfillment"), event_topic("support"), CDC_TOPIC)
 _ORDER_EVENTS_MARK = b'"order_events"'

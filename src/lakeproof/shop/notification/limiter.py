@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from lakeproof.shop import redis_connection
-from lakeproof.shop.breaker import Breaker
+from lakeproof.services import redis_connection
+from lakeproof.services.breaker import Breaker
 from lakeproof.shop.notification.metrics import NotificationMetrics
 
 logger = logging.getLogger(__name__)

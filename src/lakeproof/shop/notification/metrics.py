@@ -2,8 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
-from lakeproof.shop.database.metrics import DatabaseMetrics
-from lakeproof.shop.metrics import SECONDS, RequestMetrics
+from lakeproof.services.database.metrics import DatabaseMetrics
+from lakeproof.services.metrics import SECONDS, RequestMetrics
 from lakeproof.shop.notification.models import DropReason
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from lakeproof.shop.database.errors import SaidNo
+from lakeproof.services.database.errors import SaidNo
 
 ANY = "*"
 

@@ -4,8 +4,8 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 
-from lakeproof.shop.database.errors import DatabaseRefused
-from lakeproof.shop.database.postgres import Connection
+from lakeproof.services.database.errors import DatabaseRefused
+from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import NotificationRefused
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.outbox import Event, add_event
+from lakeproof.services.times import iso
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import OptOut, Preferences
 from lakeproof.shop.notification.operations import Operation, take_key
-from lakeproof.shop.outbox import Event, add_event
-from lakeproof.shop.times import iso
 
 _FIND = "SELECT opted_out, version, updated_at FROM preferences WHERE customer_id = $1"
 _REPLACE = """

@@ -18,7 +18,7 @@ from typing import Protocol
 import httpx
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
+from lakeproof.services.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.notification.requests import SUBJECT_PATTERN
 
 SENDER = "shop@lakeproof.example"
@@ -29,7 +29,7 @@ MAX_LINE = 990  # a mail's line may have 998 bytes
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a provider needs to know. `trace_id`: a plain token (shop/traces.py), or "" for none."""
+    """What a provider needs to know. `trace_id`: a plain token (services/traces.py), or "" for none."""
 
     notification_id: uuid.UUID
     to: str

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
-from lakeproof.shop.answering import KEY_PATTERN
-from lakeproof.shop.gate import CHARACTER_BYTES
+from lakeproof.services.answering import KEY_PATTERN
+from lakeproof.services.gate import CHARACTER_BYTES
 from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Channel, OptOut, Topic
 

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.errors import SaidNo
+from lakeproof.services.database.errors import SaidNo
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.notification.leases import Leases, Look
 from lakeproof.shop.notification.limiter import Limiter
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import DropReason, Notification, NotificationRefused, Status
 from lakeproof.shop.notification.providers import Delivery, Provider, ProviderFailed
-from lakeproof.shop.traces import trace_id
 
 logger = logging.getLogger(__name__)
 

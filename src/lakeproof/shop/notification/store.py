@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.errors import Duplicate
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.errors import Duplicate
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.outbox import Event, add_event
+from lakeproof.services.times import iso
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import Notification, NotificationRefused
 from lakeproof.shop.notification.operations import INSERT_OPERATION, Operation, subject_of, take_key
 from lakeproof.shop.notification.requests import BatchRequest, CreateRequest
-from lakeproof.shop.outbox import Event, add_event
-from lakeproof.shop.times import iso
-from lakeproof.shop.traces import trace_id
 
 _CREATE = (
     """

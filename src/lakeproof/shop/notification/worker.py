@@ -11,12 +11,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.services.traces import trace_id
+from lakeproof.services.wakeable import Wakeable
 from lakeproof.shop.notification.leases import Leases, Look
 from lakeproof.shop.notification.models import Channel, NotificationRefused
 from lakeproof.shop.notification.sender import END_SECONDS, DeliveryFailed, Sender
-from lakeproof.shop.traces import trace_id
-from lakeproof.shop.wakeable import Wakeable
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,20 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, KEY_PATTERN, IdempotencyKey, answer_within, headers_of, one_key
+from lakeproof.services.answering import (
+    EVERY_ROUTE_SAYS,
+    KEY_PATTERN,
+    IdempotencyKey,
+    answer_within,
+    headers_of,
+    one_key,
+)
+from lakeproof.services.refusal import Outcome, Refusal, RefusalBody, json_response
 from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
-from lakeproof.shop.refusal import Outcome, Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["orders"])
 

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from fastapi import APIRouter, FastAPI
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.background import Background
+from lakeproof.services.background import Background
+from lakeproof.services.crash import warn_of_crash
+from lakeproof.services.database.errors import DatabaseTrouble
+from lakeproof.services.database.mysql import Connection, connector, execute
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.service import create_service, serve
 from lakeproof.shop.checkout.api import CheckoutApi
 from lakeproof.shop.checkout.api import router as checkout_router
 from lakeproof.shop.checkout.metrics import CheckoutMetrics
@@ -17,14 +22,9 @@ from lakeproof.shop.checkout.services import Services, urls_of
 from lakeproof.shop.checkout.steps import Steps
 from lakeproof.shop.checkout.store import CheckoutStore
 from lakeproof.shop.checkout.sweeper import Sweeper
-from lakeproof.shop.crash import warn_of_crash
-from lakeproof.shop.database.errors import DatabaseTrouble
-from lakeproof.shop.database.mysql import Connection, connector, execute
-from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.order.api import OrderApi, router
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.store import OrderStore
-from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import CheckoutSettings, ShopSettings
 from lakeproof.stack.stack import Stack
 

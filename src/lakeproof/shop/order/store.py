@@ -11,16 +11,16 @@ from decimal import Decimal
 from typing import Literal
 
 from lakeproof.deadline import Deadline
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.services.database.mysql import Connection, Row, execute
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.times import iso
 from lakeproof.shop.checkout.models import checkout_key_of
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
-from lakeproof.shop.database.mysql import Connection, Row, execute
-from lakeproof.shop.database.pool import ConnectionPool
 from lakeproof.shop.order.events import SELECT_OPERATION, Operation, record
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.models import Item, Op, Order, Status
 from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
-from lakeproof.shop.times import iso
 
 _COLUMNS = (
     "o.id, o.client_key, o.customer_id, o.status, o.total, o.item_count, o.version, o.created_at, o.updated_at,"

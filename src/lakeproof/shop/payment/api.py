@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.payment.events import operation
 from lakeproof.shop.payment.models import Op
 from lakeproof.shop.payment.requests import MAX_ID, AmountRequest, AuthorizeRequest
 from lakeproof.shop.payment.store import Changed, PaymentRefused, PaymentStore
-from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
 
 router = APIRouter(tags=["payments"])
 

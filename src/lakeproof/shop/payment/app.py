@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, ask, connector_of
-from lakeproof.shop.outbox import RELAY_SECONDS, relaying
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, ask, connector_of
+from lakeproof.services.outbox import RELAY_SECONDS, relaying
+from lakeproof.services.service import create_service, serve
 from lakeproof.shop.payment.api import PaymentApi, router
 from lakeproof.shop.payment.metrics import PaymentMetrics
 from lakeproof.shop.payment.store import PaymentStore
-from lakeproof.shop.service import create_service, serve
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from lakeproof.shop.whole_number import WHOLE
+from lakeproof.services.whole_number import WHOLE
 
 MAX_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.times import iso
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.payment.cards import decline_code, fingerprint
 from lakeproof.shop.payment.events import RECORD, SELECT_ANSWER, Operation
 from lakeproof.shop.payment.metrics import PaymentMetrics
@@ -28,8 +30,6 @@ from lakeproof.shop.payment.models import (
     amounts_after,
 )
 from lakeproof.shop.payment.requests import AuthorizeRequest, money
-from lakeproof.shop.times import iso
-from lakeproof.shop.traces import trace_id
 
 MAX_FOUND = 200  # payments of one order
 

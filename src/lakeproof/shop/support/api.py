@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
-from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.support.attachment_bodies import AttachmentBody
 from lakeproof.shop.support.events import operation
 from lakeproof.shop.support.models import Case, Op

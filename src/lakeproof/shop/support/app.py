@@ -11,15 +11,15 @@ from typing import Any
 from cassandra.cluster import Cluster
 from fastapi import APIRouter, FastAPI
 
-from lakeproof.shop.background import Background
-from lakeproof.shop.database.cassandra_cluster import service_cluster
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, ask, connector_of
-from lakeproof.shop.event_consumer import EventConsumer
-from lakeproof.shop.outbox import RELAY_SECONDS, relaying
-from lakeproof.shop.redis_connection import connect as connect_redis
-from lakeproof.shop.redis_connection import problem_of, redis_url
-from lakeproof.shop.service import create_service, serve
+from lakeproof.services.background import Background
+from lakeproof.services.database.cassandra_cluster import service_cluster
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, ask, connector_of
+from lakeproof.services.event_consumer import EventConsumer
+from lakeproof.services.outbox import RELAY_SECONDS, relaying
+from lakeproof.services.redis_connection import connect as connect_redis
+from lakeproof.services.redis_connection import problem_of, redis_url
+from lakeproof.services.service import create_service, serve
 from lakeproof.shop.support.api import SupportApi, router
 from lakeproof.shop.support.archive import Archive
 from lakeproof.shop.support.attachment_api import AttachmentApi, attachment_router, route_limit

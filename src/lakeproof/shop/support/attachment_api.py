@@ -13,9 +13,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, RequiredKey, headers_of
-from lakeproof.shop.gate import RouteLimit
-from lakeproof.shop.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.answering import EVERY_ROUTE_SAYS, RequiredKey, headers_of
+from lakeproof.services.gate import RouteLimit
+from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.support.api import CHANGE_SAYS, NOT_FOUND, CaseId, api_of
 from lakeproof.shop.support.archive import Archive, NotInArchive
 from lakeproof.shop.support.attachment_bodies import AttachmentBody, AttachmentsBody

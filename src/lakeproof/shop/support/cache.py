@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Collection
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from lakeproof.shop.breaker import Breaker
+from lakeproof.services.breaker import Breaker
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.timeline import Remote
 

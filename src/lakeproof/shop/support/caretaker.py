@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from lakeproof.shop.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.support.attachment_store import AttachmentStore
 from lakeproof.shop.support.file_store import FileStore
 from lakeproof.shop.support.metrics import SupportMetrics

@@ -18,13 +18,13 @@ from lakeproof.deadline import Deadline
 from lakeproof.lake.projector import statements
 from lakeproof.lake.projector.lag import covered_us
 from lakeproof.lake.result_topics import PARTITIONS
-from lakeproof.shop.answering import EVERY_ROUTE_SAYS, answer_within
-from lakeproof.shop.database.cassandra import Ring
-from lakeproof.shop.database.errors import DatabaseDown
-from lakeproof.shop.database.metrics import DatabaseMetrics
-from lakeproof.shop.refusal import json_response
+from lakeproof.services.answering import EVERY_ROUTE_SAYS, answer_within
+from lakeproof.services.database.cassandra import Ring
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.metrics import DatabaseMetrics
+from lakeproof.services.refusal import json_response
+from lakeproof.services.times import iso
 from lakeproof.shop.support.requests import MAX_ID
-from lakeproof.shop.times import iso
 
 CONNECT_SECONDS = 2.0
 COVERED_SECONDS = 0.2  # what is covered is asked so often at most

@@ -15,10 +15,9 @@ import orjson
 
 from lakeproof.lake.capture.connector import connectors
 from lakeproof.lake.capture.heartbeat import beat_in
-from lakeproof.lake.capture.topics import CDC_TOPIC
-from lakeproof.shop.event_consumer import Record
+from lakeproof.services.event_consumer import Record
 from lakeproof.shop.support.cache import TimelineCache
-from lakeproof.shop.topics import event_topic
+from lakeproof.stack.topics import CDC_TOPIC, event_topic
 
 GROUP = "support-timeline"
 TOPICS = (CDC_TOPIC, event_topic("payment"), event_topic("fulfillment"))

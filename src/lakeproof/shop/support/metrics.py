@@ -2,8 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from lakeproof.shop.database.metrics import DatabaseMetrics
-from lakeproof.shop.metrics import RequestMetrics
+from lakeproof.services.database.metrics import DatabaseMetrics
+from lakeproof.services.metrics import RequestMetrics
 
 # The alert asks for p95 above 2 s, its end for p95 below 500 ms.
 COLLECT_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0)

@@ -15,10 +15,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from lakeproof.errors import TransientError
-from lakeproof.shop.database.errors import DatabaseTrouble
-from lakeproof.shop.database.metrics import DatabaseMetrics
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import connector_of
+from lakeproof.services.database.errors import DatabaseTrouble
+from lakeproof.services.database.metrics import DatabaseMetrics
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import connector_of
 from lakeproof.shop.support.archive import Archive, NotInArchive
 from lakeproof.shop.support.attachment_store import AttachmentStore, StoredFile
 from lakeproof.shop.support.file_store import FileStore, attachment_dir

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from lakeproof.services.whole_number import WHOLE
 from lakeproof.shop.names import MAX_CUSTOMER_ID
-from lakeproof.shop.whole_number import WHOLE
 
 MAX_ID = 2**63 - 1
 MAX_MESSAGES = 500  # of one case

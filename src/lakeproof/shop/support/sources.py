@@ -12,8 +12,10 @@ import aiohttp
 import orjson
 
 from lakeproof.errors import InvalidInput
-from lakeproof.shop.http_caller import HttpCaller
-from lakeproof.shop.limited_answer import AnswerTooLong, read_at_most
+from lakeproof.services.http_caller import HttpCaller
+from lakeproof.services.limited_answer import AnswerTooLong, read_at_most
+from lakeproof.services.times import iso
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.timeline import (
     Entry,
@@ -24,8 +26,6 @@ from lakeproof.shop.support.timeline import (
     order_entries,
     payment_entries,
 )
-from lakeproof.shop.times import iso
-from lakeproof.shop.traces import trace_id
 from lakeproof.stack.stack import Stack
 
 logger = logging.getLogger(__name__)

@@ -7,17 +7,17 @@ from typing import Any, Literal
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.database.attempts import Attempts
-from lakeproof.shop.database.errors import DatabaseRefused, Duplicate, SaidNo
-from lakeproof.shop.database.pool import ConnectionPool
-from lakeproof.shop.database.postgres import Connection, Row, execute
+from lakeproof.services.database.attempts import Attempts
+from lakeproof.services.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.times import iso
+from lakeproof.services.traces import trace_id
 from lakeproof.shop.support.events import RECORD, SELECT_OPERATION, Operation
 from lakeproof.shop.support.file_store import Received
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.models import Attachment, Case, CaseEvent, Message, Op, Status
 from lakeproof.shop.support.requests import MAX_ATTACHMENTS, MAX_MESSAGES, MessageRequest, OpenRequest
-from lakeproof.shop.times import iso
-from lakeproof.shop.traces import trace_id
 
 _TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 _ATTACHMENT = "a.id, a.case_id, a.name, a.content_type, a.size, a.sha256, a.place, " + _TIME.format("a.created_at")

@@ -8,7 +8,7 @@ from typing import Any
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from lakeproof.shop.refusal import Refusal
+from lakeproof.services.refusal import Refusal
 from lakeproof.shop.support.file_store import FileStore, IncomingFile, NoRoom, Received, TooLarge
 from lakeproof.shop.support.requests import what_is_wrong_with
 

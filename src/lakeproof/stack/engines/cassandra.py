@@ -6,31 +6,24 @@ join one after another; a node whose data are gone may not simply come back (`la
 while only the first node is there, for afterwards a change of roles needs all three.
 """
 
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeproof.errors import NotReady, TerminalError
+from lakeproof.errors import NotReady
 from lakeproof.install import artifacts, java
 from lakeproof.stack import provisioned
-from lakeproof.stack.component import Command, Component, Scrape
-from lakeproof.stack.engines import cassandra_config, cassandra_roles, cassandra_socket, jvm
+from lakeproof.stack.component import Command, Component, Hook, Scrape
+from lakeproof.stack.engines import cassandra_config, cassandra_socket, jvm
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
-from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 if TYPE_CHECKING:
-    from cassandra.cluster import NoHostAvailable, Session
+    from cassandra.cluster import NoHostAvailable
 
 SEED = NODES[0]
 MAIN = "org.apache.cassandra.service.CassandraDaemon"
-# Packages that bring tables, each with a schema.cql.
-SCHEMAS = ("lakeproof.shop.inventory", "lakeproof.lake.projector")
-REPLICATION = "{'class': 'NetworkTopologyStrategy', '" + cassandra_config.DATACENTER + "': 3}"
-KEYSPACES = ("inventory", "projections")
-PROVISION_SECONDS = 20.0
 
 
 def replace_mark(stack: Stack, name: str) -> Path:
@@ -107,7 +100,7 @@ def ready(stack: Stack, timeout: float, name: str) -> None:
     try:
         rows = _ask_about_itself(stack, name, timeout)
     except cassandra_socket.CqlError as error:
-        if error.code == cassandra_socket.BAD_CREDENTIALS and not _is_new(stack):
+        if error.code == cassandra_socket.BAD_CREDENTIALS and not is_new(stack):
             return
         raise NotReady(str(error), where=name) from error
     except (OSError, EOFError) as error:
@@ -117,7 +110,7 @@ def ready(stack: Stack, timeout: float, name: str) -> None:
         raise NotReady(f"it sees itself as {status.split(',')[0] or 'unknown'}, not as NORMAL", where=name)
 
 
-def _is_new(stack: Stack) -> bool:
+def is_new(stack: Stack) -> bool:
     """True before the ring's first provision: it has at most the role that it came with."""
     return stack.settings.mode == "local" and not provisioned.is_made(stack, SEED, "superuser", SUPERUSER)
 
@@ -127,7 +120,7 @@ def _ask_about_itself(stack: Stack, name: str, timeout: float) -> list[tuple[str
     statement = f"SELECT status FROM system_views.gossip_info WHERE address = '{host}' AND port = {port}"
     address = stack.host_port(name)
     ours = (SUPERUSER, stack.secret(SUPERUSER_SECRET))
-    if not _is_new(stack):
+    if not is_new(stack):
         return cassandra_socket.ask(address, *ours, statement, timeout)
     try:
         return cassandra_socket.ask(address, FACTORY_ROLE, FACTORY_ROLE, statement, timeout)
@@ -138,84 +131,11 @@ def _ask_about_itself(stack: Stack, name: str, timeout: float) -> list[tuple[str
         return cassandra_socket.ask(address, *ours, statement, timeout)
 
 
-def schema_statements() -> list[str]:
-    """The tables' DDL, one statement each."""
-    found: list[str] = []
-    for package in SCHEMAS:
-        text = files(package).joinpath("schema.cql").read_text(encoding="utf-8")
-        lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
-        found += [part.strip() for part in "\n".join(lines).split(";") if part.strip()]
-    return found
-
-
-def provision(stack: Stack) -> None:
-    """Once the first node is ready: our superuser, keyspaces, tables and roles. What exists stays as it is.
-
-    Raises: TerminalError where the superuser's password is not the one that this ring was made with.
-    """
-    from cassandra import DriverException
-    from cassandra.cluster import NoHostAvailable
-
-    try:
-        if _is_new(stack):
-            _take_over(stack)
-            provisioned.remember(stack, SEED, "superuser", SUPERUSER)
-        with session(
-            stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=PROVISION_SECONDS, nodes=(SEED,)
-        ) as ring:
-            _make_tables_and_roles(stack, ring)
-    except NoHostAvailable as error:
-        if is_refused_login(error):
-            raise TerminalError(
-                f"the password of {SUPERUSER} in secrets.json is not the one that this ring was made with",
-                where=str(stack.state_dir / "secrets.json"),
-                next_action="put the old secrets.json back, or remove the whole stack's state",
-            ) from error
-        raise NotReady(f"provision was cut off: {error}", where=SEED) from error
-    except DriverException as error:
-        raise NotReady(f"provision was cut off: {type(error).__name__} {error}", where=SEED) from error
-
-
 def is_refused_login(error: "NoHostAvailable") -> bool:
     """True where a node answered, and refused role or password."""
     from cassandra import AuthenticationFailed
 
     return any(isinstance(each, AuthenticationFailed) for each in error.errors.values())
-
-
-def _take_over(stack: Stack) -> None:
-    """Make our superuser, and shut out the one that every new ring comes with. Safe to repeat."""
-    from cassandra.cluster import NoHostAvailable
-
-    password = stack.secret(SUPERUSER_SECRET)
-    try:
-        with session(stack, FACTORY_ROLE, FACTORY_ROLE, seconds=PROVISION_SECONDS, nodes=(SEED,)) as ring:
-            ring.execute(
-                f"CREATE ROLE IF NOT EXISTS {SUPERUSER}"
-                f" WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = '{password}'"
-            )
-    except NoHostAvailable as error:
-        if not is_refused_login(error):
-            raise
-    with session(stack, SUPERUSER, password, seconds=PROVISION_SECONDS, nodes=(SEED,)) as ring:
-        ring.execute(f"ALTER ROLE {FACTORY_ROLE} WITH SUPERUSER = false AND LOGIN = false")
-
-
-def _make_tables_and_roles(stack: Stack, ring: "Session") -> None:
-    tables = provisioned.digest(REPLICATION, *KEYSPACES, *schema_statements())
-    if not provisioned.is_made(stack, SEED, "tables", tables):
-        for keyspace in KEYSPACES:
-            ring.execute(f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {REPLICATION}")
-        for statement in schema_statements():
-            ring.execute(statement)
-        provisioned.remember(stack, SEED, "tables", tables)
-    roles = provisioned.digest(*cassandra_roles.statements(lambda secret: secret))
-    if not provisioned.is_made(stack, SEED, "roles", roles):
-        for statement in cassandra_roles.statements(stack.secret):
-            ring.execute(statement)
-        # Last: from now on a change of roles needs every node. The two that join take their copies over.
-        ring.execute(f"ALTER KEYSPACE system_auth WITH replication = {REPLICATION}")
-        provisioned.remember(stack, SEED, "roles", roles)
 
 
 def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
@@ -244,7 +164,7 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         },
         needs=needs,
         prepare=node_prepare,
-        provision=provision if name == SEED else None,
+        hooks=(Hook.PROVISION,) if name == SEED else (),
         scrapes=(Scrape("jmx", seconds=5.0),),
         start_seconds=180.0,
         stop_seconds=20.0,

@@ -5,10 +5,8 @@ configuration. Trap: RUNNING is no proof of health; the delay is measured by lag
 """
 
 from lakeproof.install import artifacts
-from lakeproof.lake.capture import registration
-from lakeproof.lake.capture.connector import SECRETS_FILE
 from lakeproof.stack import loopback
-from lakeproof.stack.component import Command, Component, Replicas, Scrape
+from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
@@ -18,9 +16,10 @@ NAME = "connect"
 PORTS = {"http": 8083, "jmx": 9405}
 HEAP = ("-Xms64m", "-Xmx320m")
 PLUGINS = ("debezium-mariadb", "debezium-postgres")
+# The file that connectors take passwords from: ${file:CONNECT_DIR/SECRETS_FILE:name}.
+SECRETS_FILE = "secrets.properties"
 # Passwords that the connectors' files refer to.
 PASSWORDS = ("mysql-cdc", "postgres-cdc")
-REST_SECONDS = 20.0
 LOG_LEVELS = {
     "org.apache.kafka": "warn",
     "org.apache.kafka.connect.runtime.Worker": "info",
@@ -105,19 +104,6 @@ def ready(stack: Stack, timeout: float, name: str = NAME) -> None:
     loopback.require_ok(f"{stack.url(name)}/health", name, timeout)
 
 
-def provision(stack: Stack) -> None:
-    """Once ready: MariaDB's connectors, each once (lake/capture/registration.py). PostgreSQL's: shop-capture.
-
-    Connect remembers PostgreSQL's from an earlier time; where shop-capture came to no clean end then, it rests now.
-    """
-    from lakeproof.lake.capture import resting
-    from lakeproof.lake.job.databases import SHOP, present
-
-    registration.provision(stack)
-    if SHOP not in present(stack):
-        resting.stop(stack, REST_SECONDS)
-
-
 def further_worker(number: int) -> Component:
     """Worker 2 and up, of the same group: the tasks of one that is lost go to another after its session's 6 s."""
     name = replica_name(NAME, number)
@@ -157,7 +143,7 @@ COMPONENTS = (
         ports=PORTS,
         provision_needs=("kafka", "mysql"),
         prepare=prepare,
-        provision=provision,
+        hooks=(Hook.PROVISION,),
         # Its alerts wait 1 m, in drills 5 s: that must be at least four scrapes.
         scrapes=(Scrape("jmx", seconds=1.0),),
         start_seconds=120.0,

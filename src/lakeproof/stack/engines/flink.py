@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
-from lakeproof.stack.component import Command, Component, Replicas, Scrape
+from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import flink_config, jvm
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
@@ -209,28 +209,6 @@ def gateway_ready(stack: Stack, timeout: float) -> None:
     loopback.require_ok(f"{stack.url('flink-sql-gateway')}/v1/info", "flink-sql-gateway", timeout)
 
 
-def provision_jobmanager(stack: Stack) -> None:
-    """Have the lake's jobs there: one that is not is submitted from its newest complete state."""
-    from lakeproof.lake.job import ensure_submitted
-    from lakeproof.lake.job.databases import present
-
-    for database in present(stack):
-        ensure_submitted(stack, database)
-
-
-def before_jobmanager_stops(stack: Stack) -> None:
-    """Stop the lake's jobs with a savepoint each; where that fails, their checkpoints are kept anyhow."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from lakeproof.lake.job import stop_with_savepoint
-    from lakeproof.lake.job.databases import DATABASES
-
-    with ThreadPoolExecutor(len(DATABASES)) as pool:
-        stopping = [pool.submit(stop_with_savepoint, stack, 30.0, database) for database in DATABASES]
-    for each in stopping:
-        each.result()
-
-
 def further_taskmanager(number: int) -> Component:
     """TaskManager 2 and up: the same slots again. The job's tasks go there when those of another one are lost."""
     name = replica_name(TASKMANAGER, number)
@@ -268,8 +246,7 @@ COMPONENTS = (
         ports={"http": 8081, "rpc": 6123, "blob": 6124, "jmx": 9406},
         provision_needs=("minio", "kafka"),
         prepare=prepare_jobmanager,
-        provision=provision_jobmanager,
-        before_stop=before_jobmanager_stops,
+        hooks=(Hook.PROVISION, Hook.BEFORE_STOP),
         takes_down=("flink-taskmanager",),
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS),),
         image="flink:1.20.3-java17",

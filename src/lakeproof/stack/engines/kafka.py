@@ -11,21 +11,14 @@ import struct
 import subprocess
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.install import artifacts, java
-from lakeproof.lake.capture.topics import TOPICS, Topic
-from lakeproof.lake.result_topics import result_topics
-from lakeproof.shop.topics import EVENT_TOPICS
 from lakeproof.stack import provisioned
-from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
 
 HEAP = ("-Xms64m", "-Xmx256m", "-XX:MaxDirectMemorySize=64m")
 NODE_ID = 1
@@ -164,61 +157,6 @@ def _read(connection: socket.socket, size: int) -> bytes:
     return data
 
 
-def provision(stack: Stack) -> None:
-    """Once ready: the topics of change capture, of the shop's events and of results, each once.
-
-    A deleted one stays deleted.
-    Raises: NotReady when the broker does not answer.
-    """
-    wanted = [
-        topic
-        for topic in (*TOPICS, *EVENT_TOPICS, *result_topics())
-        if not provisioned.is_made(stack, "kafka", f"topic {topic.name}", _mark(topic))
-    ]
-    if not wanted:
-        return
-    from confluent_kafka.admin import AdminClient
-
-    client = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp"), "socket.timeout.ms": 10000})
-    for topic in wanted:
-        _make(client, topic)
-        provisioned.remember(stack, "kafka", f"topic {topic.name}", _mark(topic))
-
-
-def _mark(topic: Topic) -> str:
-    return provisioned.digest(
-        topic.name, str(topic.partitions), *(f"{k}={v}" for k, v in sorted(topic.config.items()))
-    )
-
-
-def _make(client: "AdminClient", topic: Topic) -> None:
-    """Create the topic, or set the configuration of one that is there."""
-    from confluent_kafka import KafkaError, KafkaException
-    from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
-        AlterConfigOpType,
-        ConfigEntry,
-        ConfigResource,
-        NewTopic,
-        ResourceType,
-    )
-
-    new = NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=1, config=dict(topic.config))
-    try:
-        client.create_topics([new], request_timeout=20)[topic.name].result(timeout=30)
-        return
-    except KafkaException as error:
-        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise NotReady(f"topic {topic.name} was not made: {error.args[0].str()}", where="kafka") from error
-    entries = [
-        ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in topic.config.items()
-    ]
-    resource = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=entries)
-    try:
-        client.incremental_alter_configs([resource], request_timeout=20)[resource].result(timeout=30)
-    except KafkaException as error:
-        raise NotReady(f"topic {topic.name} was not configured: {error.args[0].str()}", where="kafka") from error
-
-
 COMPONENTS = (
     Component(
         name="kafka",
@@ -227,7 +165,7 @@ COMPONENTS = (
         ready=ready,
         ports={"tcp": 9092, "controller": 19093, "jmx": 9404},
         prepare=prepare,
-        provision=provision,
+        hooks=(Hook.PROVISION,),
         scrapes=(Scrape("jmx", seconds=5.0),),
         start_seconds=90.0,
         stop_seconds=15.0,

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from lakeproof.errors import NotReady
-from lakeproof.stack.component import Command, Component
-from lakeproof.stack.object_store import BUCKETS, REGION, client_of
+from lakeproof.stack.component import Command, Component, Hook
+from lakeproof.stack.object_store import REGION, client_of
 from lakeproof.stack.stack import Stack
 
 HEALTH_PATH = "/minio/health/live"
@@ -54,15 +54,6 @@ def ready(stack: Stack, timeout: float) -> None:
         raise NotReady(f"no answer to a signed request: {error}", where="minio") from error
 
 
-def provision(stack: Stack) -> None:
-    """Have the buckets there."""
-    client = _client(stack, 10.0)
-    present = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
-    for bucket in BUCKETS:
-        if bucket not in present:
-            client.create_bucket(Bucket=bucket)
-
-
 @lru_cache(maxsize=4)
 def _cached_client(endpoint: str, access_key: str, secret_key: str, timeout: float) -> Any:
     return client_of(endpoint, access_key, secret_key, timeout_seconds=timeout, attempts=1)
@@ -80,7 +71,7 @@ COMPONENTS = (
         ready=ready,
         ports={"http": 9000},
         prepare=prepare,
-        provision=provision,
+        hooks=(Hook.PROVISION,),
         start_seconds=30.0,
         image="minio/minio:RELEASE.2025-04-22T22-12-26Z",
         summary="object store (S3)",

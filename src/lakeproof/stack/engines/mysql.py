@@ -10,14 +10,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.stack import provisioned
-from lakeproof.stack.component import Command, Component
-from lakeproof.stack.engines import mysql_accounts
+from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -209,75 +207,12 @@ def ready(stack: Stack, timeout: float) -> None:
     except pymysql.MySQLError as error:
         if error.args and error.args[0] == ACCESS_DENIED:
             return
-        raise NotReady(f"no answer: {_words(error)}", where="mysql") from error
+        raise NotReady(f"no answer: {words(error)}", where="mysql") from error
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
+    """What the driver says of an error, as one line."""
     return f"{type(error).__name__} {' '.join(str(part) for part in error.args)}"
-
-
-# What a running connector is asked to do (lake/capture/backfill.py); Debezium's own three columns.
-SIGNAL_TABLE = """CREATE TABLE IF NOT EXISTS oltp.cdc_signal (
-    id VARCHAR(64) NOT NULL PRIMARY KEY, type VARCHAR(32) NOT NULL, data VARCHAR(2048) NULL
-) ENGINE=InnoDB"""
-
-
-# What a database made by an earlier version lacks: (a question that finds it, what is done where it is not found).
-# One ALTER each, only where it is needed: every one goes through the binlog to whoever captures.
-_SINCE = (
-    (
-        "SELECT 1 FROM information_schema.check_constraints WHERE constraint_schema = 'oltp'"
-        " AND constraint_name = 'status_is_known' AND check_clause LIKE '%returned%'",
-        "ALTER TABLE oltp.orders DROP CONSTRAINT status_is_known, ADD CONSTRAINT status_is_known"
-        " CHECK (status IN ('created', 'paid', 'cancelled', 'returned'))",
-    ),
-    (
-        "SELECT 1 FROM information_schema.columns WHERE table_schema = 'oltp' AND table_name = 'checkouts'"
-        " AND column_name = 'asked_at'",
-        "ALTER TABLE oltp.checkouts ADD COLUMN asked_at DATETIME(6) NULL",
-    ),
-)
-
-
-def schema_statements() -> list[str]:
-    """The order database's DDL, one statement each."""
-    text = "\n".join(
-        files(f"lakeproof.shop.{part}").joinpath("schema.sql").read_text(encoding="utf-8")
-        for part in ("order", "checkout")
-    )
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
-    return [part.strip() for part in "\n".join(lines).split(";\n") if part.strip().rstrip(";")]
-
-
-def provision(stack: Stack) -> None:
-    """Once ready: schema and accounts. What exists stays as it is, a changed password or a lost grant too.
-
-    Raises: TerminalError where root's password is not the one that this database was made with.
-    """
-    import pymysql
-
-    try:
-        with connect(stack, "root", "mysql-root", 30.0) as connection, connection.cursor() as cursor:
-            for statement in (*schema_statements(), SIGNAL_TABLE):
-                cursor.execute(statement)
-            for question, change in _SINCE:
-                if not cursor.execute(question):
-                    cursor.execute(change)
-            # Not into the binlog: account names and password hashes are no business of its readers.
-            cursor.execute("SET SESSION sql_log_bin = 0")
-            accounts = provisioned.digest(*mysql_accounts.statements(lambda name: name))
-            if not provisioned.is_made(stack, "mysql", "accounts", accounts):
-                for statement in mysql_accounts.statements(stack.secret):
-                    cursor.execute(statement)
-                provisioned.remember(stack, "mysql", "accounts", accounts)
-    except pymysql.err.OperationalError as error:
-        if error.args[0] == ACCESS_DENIED:
-            raise TerminalError(
-                "root's password in secrets.json is not the one that this database was made with",
-                where=str(stack.state_dir / "secrets.json"),
-                next_action="put the old secrets.json back, or remove the whole stack's state",
-            ) from error
-        raise NotReady(f"provision was cut off: {_words(error)}", where="mysql") from error
 
 
 COMPONENTS = (
@@ -288,7 +223,7 @@ COMPONENTS = (
         ready=ready,
         ports={"tcp": 3306},
         prepare=prepare,
-        provision=provision,
+        hooks=(Hook.PROVISION,),
         start_seconds=60.0,
         stop_seconds=20.0,
         image="mysql:8.0",

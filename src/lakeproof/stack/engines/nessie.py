@@ -5,11 +5,9 @@ The newest runner that Maven serves; needs Java 21 or newer (runs on 25). Trap: 
 """
 
 from lakeproof.stack import loopback
-from lakeproof.stack.component import Command, Component
+from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.stack import Stack
-
-NAMESPACE = "oltp"
 
 
 def command(stack: Stack) -> Command:
@@ -56,29 +54,6 @@ def ready(stack: Stack, timeout: float) -> None:
     loopback.require_ok(f"{stack.url('nessie')}/api/v2/trees/main", "nessie", timeout)
 
 
-def provision(stack: Stack) -> None:
-    """Have the namespace on `main`, and the branch `ingest`. Safe to repeat and to race."""
-    from lakeproof.lake.nessie import NessieConflict, NoSuchReference, client_of
-
-    nessie = client_of(stack, timeout_seconds=20.0)
-    try:
-        main = nessie.reference("main")
-        if next(nessie.history("main", 1), None) is None:
-            try:
-                main = nessie.create_namespace(main, NAMESPACE)
-            except NessieConflict:
-                main = nessie.reference("main")
-        try:
-            nessie.reference("ingest")
-        except NoSuchReference:
-            try:
-                nessie.create_reference("BRANCH", "ingest", main)
-            except NessieConflict:
-                nessie.reference("ingest")
-    finally:
-        nessie.close()
-
-
 COMPONENTS = (
     Component(
         name="nessie",
@@ -87,7 +62,7 @@ COMPONENTS = (
         ready=ready,
         ports={"http": 19120, "management": 19122},
         prepare=prepare,
-        provision=provision,
+        hooks=(Hook.PROVISION,),
         start_seconds=120.0,
         image="ghcr.io/projectnessie/nessie:0.99.0",
         summary="catalog of published data",

@@ -15,9 +15,8 @@ from typing import Any
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.stack import provisioned
-from lakeproof.stack.component import Command, Component
+from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines.postgres_config import NAME, PG_HBA, postgresql_conf, socket_folder
-from lakeproof.stack.engines.postgres_schema import provision
 from lakeproof.stack.engines.postgres_session import ROOT_SECRET, ROOT_USER, select
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.stack import Stack
@@ -170,7 +169,7 @@ COMPONENTS = (
         ready=ready,
         ports={"tcp": 5432},
         prepare=prepare,
-        provision=provision,
+        hooks=(Hook.PROVISION,),
         start_seconds=60.0,
         stop_signal="SIGINT",  # fast: what is under way is rolled back; SIGTERM would wait for every client
         stop_seconds=20.0,

@@ -11,6 +11,8 @@ from lakeproof.stack.stack import Stack
 if TYPE_CHECKING:
     import asyncpg
 
+# How long DDL waits for a table that others use.
+LOCK_SECONDS = 10
 ROOT_USER, ROOT_SECRET = "postgres", "postgres-root"
 
 

@@ -4,19 +4,13 @@ Debian's build needs a third of the memory of a newer one and brings promtool; r
 Debian's package starts a service of its own on :9090, so ours has its own folder and the package's unit is masked.
 """
 
-from pathlib import Path
-
 import httpx
 
 from lakeproof.errors import NotReady
-from lakeproof.observability.rules import find_rules, render_rules
-from lakeproof.observability.scrape import render_prometheus
-from lakeproof.observability.timing import Timing, factor_of
 from lakeproof.stack import loopback
-from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
-from lakeproof.written import replace_folder, write_file
 
 RETENTION = "2d"
 
@@ -41,31 +35,6 @@ def command(stack: Stack) -> Command:
     )
 
 
-def rules_dir(stack: Stack) -> Path:
-    """Where the rules lie that it evaluates."""
-    return stack.etc_dir("prometheus") / "rules"
-
-
-def rules_in(stack: Stack, timing: Timing) -> dict[str, str]:
-    """File name → text of every rules file that the folders hold now, in that timing. Raises: InvalidInput."""
-    return render_rules(find_rules(stack.settings.scenario_dirs), factor_of(timing))
-
-
-def write_config(stack: Stack, timing: Timing) -> None:
-    """Configuration and rules in that timing. Raises: InvalidInput; then nothing was changed."""
-    etc = stack.etc_dir("prometheus")
-    rules = rules_in(stack, timing)
-    text = render_prometheus(stack, rules_dir(stack))
-    replace_folder(rules_dir(stack), rules)
-    write_file(etc / "prometheus.yml", text)
-
-
-def prepare(stack: Stack) -> None:
-    """Before each start: write the configuration, in the timing of the settings."""
-    stack.data_dir("prometheus").mkdir(parents=True, exist_ok=True)
-    write_config(stack, stack.settings.timing)
-
-
 def ready(stack: Stack, timeout: float) -> None:
     """It evaluates a query."""
     try:
@@ -85,7 +54,7 @@ COMPONENTS = (
         command=command,
         ready=ready,
         ports={"http": 9090},
-        prepare=prepare,
+        hooks=(Hook.PREPARE,),
         scrapes=(Scrape("http", seconds=5.0),),
         start_seconds=60.0,
         stop_seconds=15.0,

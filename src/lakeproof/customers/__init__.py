@@ -1,0 +1,1 @@
+"""The customers: shoppers that use the shop as people do, and the ledger of what it promised them."""

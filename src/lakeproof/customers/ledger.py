@@ -1,0 +1,192 @@
+"""The ledger: what the shop acknowledged to its shoppers, written by the shopper, outside every database.
+
+One file per run, `<run>.jsonl`, append-only. A line is written before a call is sent (`invoke`) and after its answer
+(`ok`, `refused`, `unclear`, later `settled`); an answer is believed once its line is on the disk (ledger_writer.py).
+What became of a call is in calls.py; this module reads them back: what must be true of every order.
+
+    {"at_us", "run", "key", "op", "attempt", "event", "version", "order", "reason"}
+
+key: the order's client key, its identity. version: that the order has after the call; for `invoke` and `unclear` the
+one it would have; 0 for an order that was never made. order: as the service returned it; for `invoke` as it would be
+(ids and times unknown: null); null once deleted.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lakeproof.customers.calls import Calls, Ended, Event, ledgers_in, lines_of
+from lakeproof.shop.checkout.models import checkout_key_of
+from lakeproof.shop.order.models import Op, Order, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the ledger; the module's docstring says what the fields mean."""
+
+    at_us: int
+    run: str
+    key: str
+    op: Op
+    attempt: int
+    event: Event
+    version: int
+    order: Order | None = None
+    reason: str = ""
+
+    def to_bytes(self) -> bytes:
+        """One line of JSON with its newline."""
+        return orjson.dumps(self, option=orjson.OPT_APPEND_NEWLINE)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Line":
+        """Raises: KeyError, TypeError, ValueError where it is no line of a ledger."""
+        return cls(
+            at_us=int(data["at_us"]),
+            run=data["run"],
+            key=data["key"],
+            op=Op(data["op"]),
+            attempt=int(data["attempt"]),
+            event=Event(data["event"]),
+            version=int(data["version"]),
+            order=None if data["order"] is None else Order.from_json(data["order"]),
+            reason=data["reason"],
+        )
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The lines of one ledger, in the order written. Raises: as `lines_of`."""
+    return lines_of(path, Line.from_json)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state that an order may be in. version 0 and no order: never made; no order: deleted."""
+
+    version: int
+    order: Order | None
+    at_us: int
+
+    def allows(self, found: Order | None) -> bool:
+        """True where `found` (None: no such row) is this state; what is unknown here allows any value."""
+        if self.order is None or found is None:
+            return self.order is None and found is None
+        return self.order.describes(found)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call of which nobody knows what became of it: its newest try, and the state that its order had before."""
+
+    line: Line
+    before: State
+
+    def state_of(self, found: Order | None) -> State | None:
+        """Which of the two states that the order may be in is `found`; None where it is neither."""
+        after = State(self.line.version, self.line.order, self.line.at_us)
+        if found is not None and checkout_key_of(self.line.key) and found.status == Status.CANCELLED:
+            return State(found.version, found, self.line.at_us)  # a checkout that was turned back
+        return next((state for state in (self.before, after) if state.allows(found)), None)
+
+
+def open_calls(path: Path) -> dict[str, OpenCall]:
+    """The open calls of one ledger, by key. Raises: InvalidInput as `read_lines`."""
+    calls = Calls[Line]()
+    before: dict[str, State] = {}
+    for line in read_lines(path):
+        if calls.take(line) is Ended.ACKNOWLEDGED:
+            before[line.key] = State(line.version, line.order, line.at_us)
+    return {key: OpenCall(call.newest, before.get(key, State(0, None, 0))) for key, call in calls.open.items()}
+
+
+@dataclass(slots=True)
+class Expectation:
+    """What must be true of one order.
+
+    acknowledged: every state that the shop acknowledged, oldest first, with the time its line was written.
+    open_call: the state that a call with an unclear outcome would have left; None where every outcome is known.
+    last_version_invoked: no row may have a newer version than this.
+    """
+
+    key: str
+    acknowledged: list[State] = field(default_factory=list)
+    open_call: State | None = None
+    last_version_invoked: int = 0
+
+    @property
+    def possible(self) -> tuple[State, ...]:
+        """The states the order may be in once nothing is under way."""
+        last = self.acknowledged[-1] if self.acknowledged else State(0, None, 0)
+        return (last,) if self.open_call is None else (last, self.open_call)
+
+    @property
+    def last_version_acked(self) -> int:
+        """The newest acknowledged version; 0: the order was never acknowledged."""
+        return self.acknowledged[-1].version if self.acknowledged else 0
+
+    @property
+    def deleted(self) -> bool:
+        """True where the shop acknowledged that the order is gone."""
+        return self.last_version_acked > 0 and self.acknowledged[-1].order is None
+
+    def newest_acked_before(self, at_us: int) -> State:
+        """The newest state acknowledged before that time: whoever covers that time must show it or a newer one."""
+        for state in reversed(self.acknowledged):
+            if state.at_us < at_us:
+                return state
+        return State(0, None, 0)
+
+    def acked_at_version(self, version: int) -> State | None:
+        """The acknowledged state of that version, where it is known."""
+        return next((state for state in self.acknowledged if state.version == version), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """All ledgers of a stack. The counts are of calls: an operation that was retried counts once.
+
+    unclear: as `Calls` counts them.
+    """
+
+    by_key: Mapping[str, Expectation]
+    acknowledged: int
+    refused: int
+    unclear: int
+    runs: tuple[str, ...]
+
+    @property
+    def orders_acknowledged(self) -> int:
+        """Orders whose creation was acknowledged, also those deleted since."""
+        return sum(1 for each in self.by_key.values() if each.last_version_acked > 0)
+
+
+def read_ledgers(folder: Path) -> Expectations:
+    """Everything that the shoppers of all runs know, key by key. A missing folder: nothing was ever asked.
+
+    May be called while traffic runs: a call without its answer yet is in `open_call`.
+    Raises: InvalidInput naming file:line for rubbish that is not a torn last line.
+    """
+    by_key: dict[str, Expectation] = {}
+    acknowledged = refused = unclear = 0
+    paths = ledgers_in(folder)
+    for path in paths:
+        calls = Calls[Line]()
+        for line in read_lines(path):
+            one = by_key.get(line.key)
+            if one is None:
+                one = by_key[line.key] = Expectation(line.key)
+            ended = calls.take(line)
+            if ended is Ended.REFUSED:
+                refused += 1
+            elif ended is Ended.ACKNOWLEDGED:
+                acknowledged += 1
+                one.acknowledged.append(State(line.version, line.order, line.at_us))
+            if ended is Ended.ACKNOWLEDGED or line.event is Event.INVOKE:
+                one.last_version_invoked = max(one.last_version_invoked, line.version)
+        for key, call in calls.open.items():
+            by_key[key].open_call = State(call.first.version, call.first.order, call.first.at_us)
+        unclear += calls.unclear
+    return Expectations(by_key, acknowledged, refused, unclear, tuple(path.stem for path in paths))

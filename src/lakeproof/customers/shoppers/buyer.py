@@ -1,0 +1,161 @@
+"""A buyer: one purchase at the checkout, and its undoing, in the ledger as what becomes of its order.
+
+The order is made (version 1) and then paid or cancelled (version 2) behind the buyer's back, so both are written as
+asked for before the call, and what the shop shows once the checkout has ended is written as acknowledged.
+"""
+
+import asyncio
+import time
+from dataclasses import replace
+
+from lakeproof.customers.calls import Event, now_us
+from lakeproof.customers.ledger import Line
+from lakeproof.customers.ledger_writer import Ledger
+from lakeproof.customers.shoppers.counter import Counter, End, Told
+from lakeproof.customers.shoppers.purchases import Purchase
+from lakeproof.customers.shoppers.report import Tally
+from lakeproof.customers.shoppers.shopper import order_wanted, pause
+from lakeproof.customers.shoppers.storefront import Shop, Word
+from lakeproof.shop.checkout.models import Undoing, order_key_of
+from lakeproof.shop.order.models import Op, Order, Status
+
+# What each undoing makes of the order, and what the counter then says.
+_UNDONE = {
+    Undoing.CANCEL: (Op.CANCEL, End.CANCELLED, Status.CANCELLED),
+    Undoing.RETURN: (Op.RETURN, End.RETURNED, Status.RETURNED),
+}
+LOOK_SECONDS = (0.2, 0.5, 1.0, 2.0)  # pauses between looks; the last one repeats
+
+
+class Buyer:
+    """Owns the checkout `key`. `bought`: the order, once it is paid for certain."""
+
+    def __init__(
+        self, key: str, counter: Counter, shop: Shop, ledger: Ledger, tally: Tally, over: asyncio.Event
+    ) -> None:
+        self.key, self.order_key = key, order_key_of(key)
+        self._counter, self._shop, self._ledger, self._tally, self._over = counter, shop, ledger, tally, over
+        self._in_doubt = False
+        self.bought: Order | None = None
+
+    async def buy(self, purchase: Purchase) -> None:
+        """From asking to an end that is written. Raises: LedgerBroken."""
+        made = order_wanted(self.order_key, purchase.customer_id, purchase.basket)
+        paid = replace(made, status=Status.PAID.value, version=2)
+        await self._write(Op.CREATE, Event.INVOKE, 1, made)
+        await self._write(Op.PAY, Event.INVOKE, 2, paid)
+        self._tally.sent += 1
+        started = time.perf_counter()
+        told = await self._counter.buy(self.key, purchase)
+        took = time.perf_counter() - started
+        self._tally.call_seconds.append(took)
+        self._tally.purchase_seconds.append(took)
+        if told.end is End.NEVER_BEGUN:
+            await self._refused(told.reason)
+            return
+        tries = 0
+        while not await self._is_settled(told, paid):
+            if self._over.is_set():
+                return
+            if not self._in_doubt:
+                self._in_doubt = True
+                await self._write(Op.PAY, Event.UNCLEAR, 2, paid, told.reason)
+                self._tally.doubt()
+            await pause(LOOK_SECONDS[min(tries, len(LOOK_SECONDS) - 1)], self._over)
+            tries += 1
+            told = await self._counter.look(self.key)
+            if told.end is End.NEVER_BEGUN:  # its first call was lost on the way there: now it may begin
+                told = await self._counter.buy(self.key, purchase)
+
+    async def undo(self, undoing: Undoing) -> None:
+        """Cancel or return what was bought, up to an end that is written. Raises: LedgerBroken."""
+        assert self.bought is not None
+        before = self.bought
+        op, end, status = _UNDONE[undoing]
+        after = replace(before, status=status.value, version=before.version + 1, updated_at=None)
+        await self._write(op, Event.INVOKE, after.version, after)
+        self._tally.asked += 1
+        self._tally.sent += 1
+        self._in_doubt, tries = False, 0
+        while True:
+            told = await self._counter.undo(self.key, undoing)
+            if told.end in (End.REFUSED, End.NEVER_BEGUN) and not self._in_doubt:
+                await self._write(op, Event.REFUSED, before.version, before, told.reason)
+                self._tally.refuse(told.reason)
+                return
+            if told.end in (end, End.REFUSED) and await self._is_undone(op, before, after, told):
+                return
+            if not self._in_doubt:
+                self._in_doubt = True
+                await self._write(op, Event.UNCLEAR, after.version, after, told.reason)
+                self._tally.doubt()
+            await pause(LOOK_SECONDS[min(tries, len(LOOK_SECONDS) - 1)], self._over)
+            tries += 1
+            if self._over.is_set():
+                return
+
+    async def _is_undone(self, op: Op, before: Order, after: Order, told: Told) -> bool:
+        """Write what the order is after a clear word: undone, or as it was."""
+        found = await self._shop.read(self.order_key)
+        order = found.order
+        if found.word is not Word.OK or order is None:
+            return False
+        undone = told.end is not End.REFUSED
+        if undone and order.version < after.version:
+            return False  # read elsewhere, or answered too early: it is looked at again
+        if not (after if undone else before).describes(order):
+            self._tally.mismatched += 1
+        if self._in_doubt:
+            await self._write(op, Event.SETTLED, order.version, order, told.reason)
+            self._tally.settle()
+        else:
+            await self._write(op, Event.OK, order.version, order, told.reason)
+            self._tally.acknowledged += 1
+        if undone:
+            self._tally.updates += 1
+            self._tally.cancelled += op is Op.CANCEL
+            self._tally.returned += op is Op.RETURN
+        return True
+
+    async def _is_settled(self, told: Told, paid: Order) -> bool:
+        """Write what became of the order, where that is known for good."""
+        if told.end not in (End.BOUGHT, End.FAILED) or (told.end is End.FAILED and not told.all_done):
+            return False
+        found = await self._shop.read(self.order_key)
+        if found.word is not Word.OK:
+            return False
+        order = found.order
+        if told.end is End.FAILED and order is None:
+            await (self._settled(0, None, told.reason) if self._in_doubt else self._refused(told.reason))
+            return True
+        wanted = paid if told.end is End.BOUGHT else replace(paid, status=Status.CANCELLED.value)
+        if order is None or order.version < wanted.version:
+            return False  # the order is paid right after the money was taken
+        if not wanted.describes(order):
+            self._tally.mismatched += 1
+        if self._in_doubt:
+            await self._settled(order.version, order, told.reason)
+        else:
+            await self._write(Op.PAY, Event.OK, order.version, order, told.reason)
+            self._tally.acknowledged += 1
+        self._tally.orders += 1
+        self._tally.updates += 1
+        if told.end is End.BOUGHT:
+            self._tally.bought += 1
+            self.bought = order
+        else:
+            self._tally.refusals[told.reason] = self._tally.refusals.get(told.reason, 0) + 1
+        return True
+
+    async def _settled(self, version: int, order: Order | None, reason: str) -> None:
+        await self._write(Op.PAY, Event.SETTLED, version, order, reason)
+        self._tally.settle()
+
+    async def _refused(self, reason: str) -> None:
+        await self._write(Op.PAY, Event.REFUSED, 0, None, reason)
+        self._tally.refuse(reason)
+
+    async def _write(self, op: Op, event: Event, version: int, order: Order | None, reason: str = "") -> None:
+        await self._ledger.append(
+            Line(now_us(), self._ledger.run, self.order_key, op, 1, event, version, order, reason)
+        )

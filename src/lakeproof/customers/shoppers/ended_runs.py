@@ -1,0 +1,66 @@
+"""The ledgers of runs that are over, opened once more: what their shoppers left open is written there."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lakeproof.customers.calls import Told, is_line
+from lakeproof.customers.ledger_writer import LedgerBroken, Written
+
+REASON = "read after its shopper had ended"
+LONGEST_LINE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """A run's ledger, which nobody else writes while this is held."""
+
+    file: int
+    read: Callable[[dict[str, Any]], Told]
+
+    def append(self, lines: list[Written]) -> None:
+        """Write them behind what stands there, and make them durable. Raises: OSError."""
+        self._cut_broken_line()
+        view = memoryview(b"".join(line.to_bytes() for line in lines))
+        while view:
+            view = view[os.write(self.file, view) :]
+        os.fdatasync(self.file)
+
+    def _cut_broken_line(self) -> None:
+        """Take away a last line that was not finished or that a crash spoilt, as `lines_of` forgives one.
+
+        The next line would stand behind it, where nothing is forgiven.
+        """
+        size = os.fstat(self.file).st_size
+        tail = os.pread(self.file, min(size, LONGEST_LINE), max(0, size - LONGEST_LINE))
+        whole = tail.endswith(b"\n")
+        last = tail[tail.rfind(b"\n", 0, len(tail) - 1 if whole else len(tail)) + 1 :]
+        if not whole or not is_line(last, self.read):
+            os.ftruncate(self.file, size - len(last))
+
+
+@contextmanager
+def ended_run(path: Path, read: Callable[[dict[str, Any]], Told]) -> Iterator[EndedRun | None]:
+    """The run's ledger, held; None where its shoppers live, who settle their calls themselves.
+
+    Raises: LedgerBroken where it cannot be opened, or written by whoever holds it.
+    """
+    try:
+        file = os.open(path, os.O_RDWR | os.O_APPEND)
+    except OSError as error:
+        raise LedgerBroken(f"it cannot be opened: {error.strerror}", where=str(path)) from error
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield EndedRun(file, read)
+    except OSError as error:
+        raise LedgerBroken(f"it cannot be written: {error.strerror}", where=str(path)) from error
+    finally:
+        os.close(file)

@@ -1,0 +1,86 @@
+"""Traffic for those who do something else meanwhile: a drill, a test."""
+
+import threading
+
+from lakeproof.customers.shoppers.report import Counts, TrafficReport
+from lakeproof.customers.shoppers.traffic import (
+    SETTLE_LIMIT_SECONDS,
+    Progress,
+    Traffic,
+    in_new_loop,
+    of_stack,
+    serve_in_new_loop,
+)
+from lakeproof.deadline import Deadline
+from lakeproof.errors import DeadlineExpired
+from lakeproof.stack.stack import Stack
+
+
+class TrafficHandle:
+    """Shoppers in a thread. They go on through outages; only a ledger that cannot be written stops them."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self.run = traffic.run
+        self._traffic = traffic
+        self._report: TrafficReport | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve, name=f"shoppers-{traffic.run}", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            self._report = serve_in_new_loop(self._traffic, None)
+        except BaseException as error:  # noqa: BLE001 - the top of a thread: whoever asks next gets it
+            self._error = error
+
+    def counts(self) -> Counts:
+        """The counts now. Raises: what stopped the shoppers (LedgerBroken), lest silence be taken for peace."""
+        if self._error is not None:
+            raise self._error
+        return self._traffic.tally.counts()
+
+    def stop(self, settle_seconds: float = SETTLE_LIMIT_SECONDS) -> TrafficReport:
+        """Send nothing new, settle what is unclear within `settle_seconds`, and report. Safe to repeat.
+
+        Raises: what stopped the shoppers before (LedgerBroken).
+        """
+        deadline = Deadline(settle_seconds)
+        self._traffic.stop()
+        self._thread.join(deadline.left)
+        if self._thread.is_alive():
+            self._traffic.stop()
+            self._thread.join(30.0)
+        if self._error is not None:
+            raise self._error
+        if self._report is None:
+            raise DeadlineExpired("the shoppers did not stop", last_seen=str(self._traffic.tally.counts()))
+        return self._report
+
+
+def start(stack: Stack, rate: float, seed: int, run: str | None = None, base_url: str | None = None) -> TrafficHandle:
+    """Let shoppers buy until the handle's `stop`. Raises: InvalidInput."""
+    return TrafficHandle(of_stack(stack, rate, seed, run, base_url))
+
+
+def run(
+    stack: Stack,
+    rate: float,
+    seconds: float,
+    seed: int,
+    run: str | None = None,
+    progress: Progress | None = None,
+    base_url: str | None = None,
+) -> TrafficReport:
+    """Let shoppers buy for `seconds`; gives the report once everything is settled, at most 60 s later.
+
+    Raises: InvalidInput, LedgerBroken.
+    """
+    return serve_in_new_loop(of_stack(stack, rate, seed, run, base_url), seconds, progress)
+
+
+def settle_leftovers(stack: Stack) -> int:
+    """Settle what shoppers who were killed left open (shoppers/leftovers.py); gives how many calls.
+
+    Raises: InvalidInput, LedgerBroken.
+    """
+    return in_new_loop(of_stack(stack, rate=1.0, seed=0).settle_leftovers())

@@ -1,0 +1,285 @@
+"""The shoppers: an open loop over HTTP. Calls are sent when they are due, whatever became of the earlier ones."""
+
+import asyncio
+import contextlib
+import heapq
+import re
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvloop
+
+from lakeproof.customers.contacts import FOLDER
+from lakeproof.customers.kept import KeptInStack
+from lakeproof.customers.ledger_writer import Ledger
+from lakeproof.customers.shoppers.counter import Counter
+from lakeproof.customers.shoppers.customer import Customer
+from lakeproof.customers.shoppers.desk import ServiceDesk
+from lakeproof.customers.shoppers.leftover_contacts import Keeping, settle_contacts
+from lakeproof.customers.shoppers.leftovers import settle_leftovers
+from lakeproof.customers.shoppers.plan import Visit, plan
+from lakeproof.customers.shoppers.purchases import Purchase, purchases
+from lakeproof.customers.shoppers.report import Counts, Tally, TrafficReport
+from lakeproof.customers.shoppers.shopper import Shopper
+from lakeproof.customers.shoppers.storefront import Shop, Storefront
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.stack.stack import Stack
+
+MAX_UNDER_WAY = 3_000
+SETTLE_LIMIT_SECONDS = 60.0
+PROGRESS_SECONDS = 2.0
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+
+Progress = Callable[[Counts, float], None]
+
+
+def new_run(seed: int) -> str:
+    """A name for a run: its time and its seed."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{seed}"
+
+
+@dataclass(frozen=True)
+class _Met:
+    """What customers meet beside the order service, and where it is written."""
+
+    counter: Counter
+    desk: ServiceDesk
+    contacts: Ledger
+
+
+class Traffic:
+    """One run of shoppers. `serve` is its whole life, in one event loop; `stop` may be called from any thread."""
+
+    def __init__(
+        self,
+        enter_shop: Callable[[], AbstractAsyncContextManager[Shop]],
+        ledger_dir: Path,
+        *,
+        rate: float,
+        seed: int,
+        run: str,
+        call_seconds: float,
+        settles_leftovers: bool = True,
+        enter_counter: Callable[[], AbstractAsyncContextManager[Counter]] | None = None,
+        enter_desk: Callable[[], AbstractAsyncContextManager[ServiceDesk]] | None = None,
+        purchase_rate: float = 0.0,
+        keeping: Keeping | None = None,
+    ) -> None:
+        """`enter_shop`: opens the shop, once, inside the traffic's event loop. `call_seconds`: its longest call.
+        `enter_counter`, `enter_desk`: open the checkout, and what a customer meets beside it, where `purchase_rate`
+        buy there per second, beside the calls of `rate`.
+
+        settles_leftovers: False where it is not the shop that the earlier runs of `ledger_dir` bought in.
+        keeping: where it is looked what became of what killed customers told; None: nowhere.
+        Raises: InvalidInput for a rate or a run that cannot be.
+        """
+        if not 0 < rate <= 5_000:
+            raise InvalidInput("not between 0 and 5000 calls per second", where=f"rate {rate:g}")
+        if not _RUN.fullmatch(run):
+            raise InvalidInput("letters, digits, - and _, at most 40", where=f"run {run!r}")
+        self.rate, self.seed, self.run = rate, seed, run
+        self._enter_shop, self._ledger_dir, self._call_seconds = enter_shop, ledger_dir, call_seconds
+        self._settles_leftovers = settles_leftovers
+        self._enter_counter, self._enter_desk, self._purchase_rate = enter_counter, enter_desk, purchase_rate
+        self._met: _Met | None = None
+        self._keeping = keeping
+        self.tally = Tally()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._over: asyncio.Event | None = None
+        self._stop_asked = 0
+
+    def stop(self) -> None:
+        """Send nothing new and settle what is unclear; called again: do not wait for that either."""
+        self._stop_asked += 1
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._note_stop)
+
+    def _note_stop(self) -> None:
+        assert self._stop is not None and self._over is not None
+        if self._stop_asked >= 1:
+            self._stop.set()
+        if self._stop_asked >= 2:
+            self._over.set()
+
+    async def serve(self, seconds: float | None, progress: Progress | None = None) -> TrafficReport:
+        """Settle what killed shoppers left open, send for `seconds` (None: until `stop`), settle, and report.
+
+        Raises: LedgerBroken, InvalidInput (the run has a ledger already).
+        """
+        self._loop = asyncio.get_running_loop()
+        self._stop, self._over = asyncio.Event(), asyncio.Event()
+        self._note_stop()
+        async with (
+            Ledger.open(self._ledger_dir, self.run) as ledger,
+            self._enter_shop() as shop,
+            AsyncExitStack() as more,
+        ):
+            if self._enter_counter is not None and self._enter_desk is not None and self._purchase_rate > 0:
+                counter = await more.enter_async_context(self._enter_counter())
+                await _stock_up(counter, self.run)
+                contacts = await more.enter_async_context(Ledger.open(self._ledger_dir / FOLDER, self.run))
+                self._met = _Met(counter, await more.enter_async_context(self._enter_desk()), contacts)
+            if self._settles_leftovers:
+                await self._settle(shop)
+            self.tally = Tally()
+            reporter = asyncio.create_task(self._show(progress)) if progress else None
+            try:
+                sent_seconds = await self._send(seconds, ledger, shop)
+            finally:
+                if reporter:
+                    reporter.cancel()
+            return self.tally.report(
+                run=self.run, seed=self.seed, rate=self.rate, seconds=sent_seconds, ledger=str(ledger.path)
+            )
+
+    async def settle_leftovers(self) -> int:
+        """Settle what earlier runs left open, and send nothing. Raises: InvalidInput, LedgerBroken."""
+        async with self._enter_shop() as shop:
+            return await self._settle(shop)
+
+    async def _settle(self, shop: Shop) -> int:
+        settled = await settle_leftovers(self._ledger_dir, shop, self._call_seconds)
+        if self._keeping is not None:
+            settled += await settle_contacts(self._ledger_dir, self._keeping, self._call_seconds)
+        return settled
+
+    async def _send(self, seconds: float | None, ledger: Ledger, shop: Shop) -> float:
+        """Send each visit when it is due, then wait for the shoppers. Gives the seconds of sending."""
+        assert self._stop is not None and self._over is not None
+        shoppers: dict[int, Shopper] = {}
+        tally, under_way = self.tally, set[asyncio.Task[None]]()
+        failed: list[BaseException] = []
+
+        def ended(task: asyncio.Task[None]) -> None:
+            under_way.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                failed.append(error)
+                self._note_failure()
+
+        started = time.monotonic()
+        for visit in self._due(seconds):
+            wait = started + visit.at_seconds - time.monotonic()
+            if wait > 0.001:
+                # Answers are worked on while this waits; a due visit is sent without giving way.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._stop.wait()
+            elif tally.asked % 50 == 0:
+                await asyncio.sleep(0)
+            if self._stop.is_set():
+                break
+            tally.asked += 1
+            tally.lateness_seconds.append(max(0.0, time.monotonic() - started - visit.at_seconds))
+            if len(under_way) >= MAX_UNDER_WAY:
+                continue
+            if isinstance(visit, Purchase):
+                assert self._met is not None
+                key, met = f"{self.run}-b{visit.number:06d}", self._met
+                customer = Customer(key, met.counter, met.desk, shop, (ledger, met.contacts), tally, self._over)
+                task = asyncio.create_task(customer.shop(visit))
+                under_way.add(task)
+                task.add_done_callback(ended)
+                continue
+            shopper = shoppers.get(visit.number)
+            if shopper is None:
+                key = f"{self.run}-{visit.number:07d}"
+                shopper = shoppers[visit.number] = Shopper(key, shop, ledger, tally, self._over)
+            shopper.visits.append(visit)
+            if not shopper.busy:
+                shopper.busy = True
+                task = asyncio.create_task(_shop(shopper))
+                under_way.add(task)
+                task.add_done_callback(ended)
+        sent_seconds = time.monotonic() - started
+        if under_way and not failed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_LIMIT_SECONDS):
+                    await asyncio.wait(set(under_way))
+        self._over.set()
+        if under_way:
+            await asyncio.wait(set(under_way), timeout=self._call_seconds + 1)
+        if failed:
+            raise failed[0]
+        return sent_seconds
+
+    def _due(self, seconds: float | None) -> Iterator[Visit | Purchase]:
+        """Visits and purchases in time order."""
+        bought = purchases(self._purchase_rate, self.seed, seconds)
+        return heapq.merge(plan(self.rate, self.seed, seconds), bought, key=lambda one: one.at_seconds)
+
+    def _note_failure(self) -> None:
+        assert self._stop is not None and self._over is not None
+        self._stop.set()
+        self._over.set()
+
+    async def _show(self, progress: Progress) -> None:
+        started = time.monotonic()
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            progress(self.tally.counts(), time.monotonic() - started)
+
+
+async def _stock_up(counter: Counter, run: str) -> None:
+    try:
+        await counter.stock_up(run)
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise TerminalError(
+            f"no goods could be brought in ({type(error).__name__}: {error})",
+            where="inventory-service",
+            next_action="lakeproof up inventory-service; nothing was bought",
+        ) from error
+
+
+async def _shop(shopper: Shopper) -> None:
+    try:
+        await shopper.shop()
+    finally:
+        shopper.busy = False
+
+
+def of_stack(
+    stack: Stack,
+    rate: float,
+    seed: int,
+    run: str | None = None,
+    base_url: str | None = None,
+    purchase_rate: float = 0.0,
+) -> Traffic:
+    """Shoppers of a stack's order service, who write into the stack's ledger; buyers at its checkout beside them."""
+    url = base_url if base_url is not None else stack.url("order-service")
+    # Longer than the service's own limit: its refusal says more than our silence.
+    call_seconds = stack.settings.shop.request_seconds + 2.0
+    return Traffic(
+        lambda: Storefront(url, call_seconds=call_seconds),
+        stack.ledger_dir,
+        rate=rate,
+        seed=seed,
+        run=run or new_run(seed),
+        call_seconds=call_seconds,
+        settles_leftovers=stack.has_endpoint("order-service") and url == stack.url("order-service"),
+        enter_counter=lambda: Counter(url, stack.url("inventory-service"), call_seconds=call_seconds),
+        enter_desk=lambda: ServiceDesk(
+            *(stack.url(f"{name}-service") for name in ("support", "notification", "fulfillment")),
+            call_seconds=call_seconds,
+        ),
+        purchase_rate=purchase_rate,
+        keeping=KeptInStack(stack),
+    )
+
+
+def in_new_loop[T](work: Coroutine[Any, Any, T]) -> T:
+    """Do it in this thread, in an event loop of its own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def serve_in_new_loop(traffic: Traffic, seconds: float | None, progress: Progress | None = None) -> TrafficReport:
+    """Run the whole traffic in this thread. Raises: as `Traffic.serve`."""
+    return in_new_loop(traffic.serve(seconds, progress))

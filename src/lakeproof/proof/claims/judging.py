@@ -1,0 +1,163 @@
+"""The claims, each a pure function of the facts: name and the keys that break it. None: a store is not there.
+
+A checkout that is under way breaks nothing yet. What breaks a claim only for a moment, since the stores are read one
+after the other, is gone at the next look (looking.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Broken, Part, ShopFacts
+from lakeproof.proof.claims.judging_contacts import (
+    cases_in_words,
+    complaints_are_kept_once,
+    preferences_are_kept,
+    timelines_are_whole,
+)
+from lakeproof.proof.claims.judging_events import (
+    events_are_acted_on_once,
+    events_are_sent,
+    not_asked_in_words,
+    sent_events_are_in_kafka,
+)
+from lakeproof.proof.claims.judging_money import (
+    captured_is_shipped_refunded_or_open,
+    money_adds_up,
+    no_checkout_is_stuck,
+    others_in_words,
+)
+from lakeproof.proof.claims.judging_parcels import (
+    SHIPPED_WITHIN_SECONDS,
+    bought_is_sent_once,
+    held_in_words,
+    labels_are_there,
+    status_is_the_newest_event,
+    waiting,
+    waits_are_limited,
+    with_labels,
+)
+from lakeproof.proof.claims.judging_stock import (
+    bought_is_sold,
+    held_lines,
+    nothing_is_held_past_its_time,
+    stock_adds_up,
+    what_came_back_is_received_once,
+    with_lines,
+    with_receipts,
+)
+from lakeproof.proof.claims.purchases import ended_count
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges.
+
+    aside: in words, which of them it lets pass, and what it could not judge; "" for nothing.
+    """
+
+    judge: Callable[[ShopFacts], Broken | None]
+    needs: frozenset[Part]
+    subjects: str
+    count: Callable[[ShopFacts], int]
+    aside: Callable[[ShopFacts], str] = lambda facts: ""
+
+    def __call__(self, facts: ShopFacts) -> Broken | None:
+        """What breaks it; None: its stores are not there, or could not be read."""
+        return self.judge(facts) if self.is_judged_by(facts) else None
+
+    def is_judged_by(self, facts: ShopFacts) -> bool:
+        """False where something that it needs could not be read."""
+        return not self.needs & facts.unknown.keys()
+
+
+# By its name: the judge, what it reads, and what it counts as judged.
+CLAIMS: dict[str, Claim] = {
+    "shop: each payment is the sum of its events": Claim(
+        money_adds_up, frozenset({Part.PAYMENTS}), "payments", lambda facts: len(facts.payments or ())
+    ),
+    "shop: captured money is shipped, refunded or open, and belongs to one paid order": Claim(
+        captured_is_shipped_refunded_or_open,
+        frozenset({Part.CHECKOUTS, Part.PAYMENTS}),
+        "ended checkouts and payments",
+        lambda facts: ended_count(facts) + len(facts.payments or ()),
+        others_in_words,
+    ),
+    "shop: what was bought is sent, once": Claim(
+        bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS}), "ended checkouts", ended_count
+    ),
+    f"shop: no parcel waits for over {SHIPPED_WITHIN_SECONDS / 60:g} min past its hold": Claim(
+        waits_are_limited,
+        frozenset({Part.PARCELS}),
+        "parcels to be shipped",
+        lambda facts: len(waiting(facts)),
+        held_in_words,
+    ),
+    "shop: a parcel is where its newest event says": Claim(
+        status_is_the_newest_event, frozenset({Part.PARCELS}), "parcels", lambda facts: len(facts.parcels or ())
+    ),
+    "shop: what is shipped has its label, what was cancelled has none": Claim(
+        labels_are_there,
+        frozenset({Part.PARCELS, Part.LABELS}),
+        "parcels that are ready, shipped, returned or cancelled",
+        lambda facts: len(with_labels(facts)),
+    ),
+    "shop: no checkout is stuck": Claim(
+        no_checkout_is_stuck, frozenset({Part.CHECKOUTS}), "checkouts", lambda facts: len(facts.checkouts or ())
+    ),
+    "shop: received - sold - reserved = on hand, never below zero": Claim(
+        stock_adds_up, frozenset({Part.STOCK}), "SKUs", lambda facts: len(facts.totals or ())
+    ),
+    "shop: what was bought is sold, what failed holds nothing": Claim(
+        bought_is_sold,
+        frozenset({Part.CHECKOUTS, Part.STOCK}),
+        "ended checkouts of the time that inventory keeps lines",
+        lambda facts: len(with_lines(facts)),
+    ),
+    "shop: nothing is held past its time": Claim(
+        nothing_is_held_past_its_time, frozenset({Part.STOCK}), "held lines", lambda facts: len(held_lines(facts))
+    ),
+    "shop: what was cancelled or returned is on the shelf again, once": Claim(
+        what_came_back_is_received_once,
+        frozenset({Part.CHECKOUTS, Part.STOCK}),
+        "ended checkouts of the time that inventory keeps lines",
+        lambda facts: len(with_receipts(facts)),
+    ),
+    "shop: events reach Kafka": Claim(
+        events_are_sent,
+        frozenset({Part.OUTBOXES, Part.STOCK}),
+        "outboxes and SKUs",
+        lambda facts: len(facts.outboxes or ()) + len(facts.totals or ()),
+    ),
+    "shop: events that count as sent are in Kafka's topics": Claim(
+        sent_events_are_in_kafka,
+        frozenset({Part.DELIVERIES}),
+        "events that are marked as sent",
+        lambda facts: sum(one.asked for one in facts.deliveries or ()),
+        not_asked_in_words,
+    ),
+    f"shop: events of the last {ACTS_WITHIN_SECONDS / 3600:g} h are acted on, once": Claim(
+        events_are_acted_on_once,
+        frozenset({Part.ACTS}),
+        f"events sent {ACT_SECONDS:g} s ago or longer",
+        lambda facts: len(facts.acts or ()),
+    ),
+    "shop: timelines are whole, and show nothing old": Claim(
+        timelines_are_whole,
+        frozenset({Part.TIMELINES}),
+        "cases that have an order",
+        lambda facts: len(facts.timelines or ()),
+        cases_in_words,
+    ),
+    "shop: who complained has one case with it": Claim(
+        complaints_are_kept_once,
+        frozenset({Part.CONTACTS}),
+        "complaints and attachments",
+        lambda facts: len(facts.told or ()),
+    ),
+    "shop: who opted out stays opted out": Claim(
+        preferences_are_kept,
+        frozenset({Part.CONTACTS}),
+        "customers who told preferences",
+        lambda facts: len(facts.preferences or ()),
+    ),
+}

@@ -1,0 +1,53 @@
+"""Claims about what customers see and say: whole timelines, one case for each complaint, preferences that stay."""
+
+from collections import Counter
+
+from lakeproof.customers.kept import is_kept
+from lakeproof.proof.claims.facts import Broken, ShopFacts
+
+
+def timelines_are_whole(facts: ShopFacts) -> Broken | None:
+    """What support shows of an order is what the stores of order, payment and fulfillment hold, no more, no less."""
+    if facts.timelines is None:
+        return None
+    broken = []
+    for one in facts.timelines:
+        shown, held = Counter(one.shown), Counter(one.held)
+        if shown != held:
+            lacks = ", ".join(f"{entry[2]} {entry[3]}" for entry in held - shown)
+            old = ", ".join(f"{entry[2]} {entry[3]}" for entry in shown - held)
+            broken.append(
+                f"case {one.case_id}: order {one.order_id}: lacks {lacks or 'nothing'};"
+                f" shows {old or 'nothing'} that is not so"
+            )
+    return broken
+
+
+def cases_in_words(facts: ShopFacts) -> str:
+    """Of how many cases some were looked at, and by which seed; "" where all were."""
+    return f"of {facts.cases}; the others by seed {facts.seed}" if facts.cases > len(facts.timelines or ()) else ""
+
+
+def complaints_are_kept_once(facts: ShopFacts) -> Broken | None:
+    """An acknowledged complaint, or attachment, is in the acknowledged case, once; one that is known not to have been
+    made in none; an unclear one in at most one.
+    """
+    if facts.told is None:
+        return None
+    return [
+        f"contact {one.key}: acknowledged as case {one.ref or '-'}, found in {list(one.cases)}"
+        for one in facts.told
+        if (len(one.cases) > 1 if one.ref is None else one.cases != ((one.ref,) if one.ref else ()))
+    ]
+
+
+def preferences_are_kept(facts: ShopFacts) -> Broken | None:
+    """What a customer does not want is what they last said; a newer version only by a call without a clear word."""
+    if facts.preferences is None:
+        return None
+    return [
+        f"customer {one.customer_id}: said {' or '.join(said or 'nothing' for said in one.acked) or 'two things'}"
+        f" (version {one.acked_version}), kept {one.kept or 'nothing'} (version {one.version})"
+        for one in facts.preferences
+        if not is_kept(one)
+    ]

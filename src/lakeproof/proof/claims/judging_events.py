@@ -1,0 +1,70 @@
+"""Claims about events: they get away, Kafka has what counts as sent, and who is to act on them does so once."""
+
+from lakeproof.proof.claims.facts import Broken, ShopFacts, Store
+
+UNSENT_SECONDS = 60.0
+
+
+def events_are_sent(facts: ShopFacts) -> Broken | None:
+    """No event waits for Kafka for longer than a relay needs, where the service that sends it is part of the stack.
+
+    Inventory's have no age: a SKU is told where its relay stands at one place at every look.
+    """
+    totals = facts.totals if Store.SHELVING in facts.there else None
+    outboxes = [one for one in facts.outboxes or () if f"{one.service}-service" in facts.there]
+    if totals is None and not outboxes:
+        return None
+    standing = [
+        f"inventory {one.sku} after event {one.sent}: {one.events - one.sent} events unsent"
+        for one in totals or ()
+        if one.events > one.sent
+    ]
+    return standing + [
+        f"{one.service}: {one.unsent} events unsent, the oldest for {one.oldest_unsent_seconds:.0f} s"
+        for one in outboxes
+        if one.unsent and one.oldest_unsent_seconds > UNSENT_SECONDS
+    ]
+
+
+def sent_events_are_in_kafka(facts: ShopFacts) -> Broken | None:
+    """What its sender marked as sent is in the service's topic, by its id: the mark alone proves nothing."""
+    if facts.deliveries is None:
+        return None
+    return [
+        f"event {event.event_id}: marked as sent by {event.service}, and not in its topic"
+        for one in facts.deliveries
+        for event in one.missing
+    ]
+
+
+def not_asked_in_words(facts: ShopFacts) -> str:
+    """How many sent events could not be asked for, and why; "" for none."""
+    gone = sum(one.gone for one in facts.deliveries or ())
+    beyond = {one.service: one.beyond for one in facts.deliveries or () if one.beyond}
+    return "; ".join(
+        [
+            *([f"{gone} more are of a time that their topic does not keep any more"] if gone else []),
+            *(f"{service}: {count} more were too many to ask for" for service, count in beyond.items()),
+        ]
+    )
+
+
+def events_are_acted_on_once(facts: ShopFacts) -> Broken | None:
+    """Each event that customers are told of has one notification, or a reason why nobody is told.
+
+    A second one cannot be: an event's id is the notification's, and the key of the consumer's table.
+    """
+    if facts.acts is None:
+        return None
+    return [
+        f"event {one.event_id}: {one.type} is "
+        + (
+            "told and dropped"
+            if one.notified and one.dropped
+            else "taken and not told"
+            if one.consumed
+            else "not taken"
+        )
+        for one in facts.acts
+        if not one.consumed or one.notified is (one.dropped is not None)
+    ]

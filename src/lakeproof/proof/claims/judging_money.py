@@ -1,0 +1,92 @@
+"""Claims about money: its sums, what was captured and for whom it is kept; no checkout stands with it half done."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+
+from lakeproof.proof.claims.facts import Broken, PaymentFact, ShopFacts, Store
+from lakeproof.proof.claims.purchases import UNDONE, bought, ended
+from lakeproof.shop.checkout.models import Step
+
+STUCK_SECONDS = 600.0
+
+# The sweeper's own service, and whom it asks to go on or to give back.
+ENDS_CHECKOUTS = frozenset({Store.ORDERING, Store.PAYING, Store.SENDING, Store.SHELVING})
+
+
+def money_adds_up(facts: ShopFacts) -> Broken | None:
+    """Every payment's captured and refunded money is the sum of its events, and never more refunded than captured."""
+    if facts.payments is None:
+        return None
+    return [
+        f"payment {one.id}: captured {one.captured} (events {one.captured_by_events}),"
+        f" refunded {one.refunded} (events {one.refunded_by_events})"
+        for one in facts.payments
+        if (one.captured, one.refunded) != (one.captured_by_events, one.refunded_by_events)
+        or one.refunded > one.captured
+    ]
+
+
+def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
+    """captured = shipped + refunded + open, by order: what is kept is for a paid order of just that total, once;
+    of one that was cancelled or returned its total was taken, and all of it given back.
+
+    And money kept for an order that no checkout made is kept for nothing, but where others use the shop too.
+    """
+    if facts.payments is None or facts.checkouts is None:
+        return None
+    payments = _by_order(facts.payments)
+    broken = []
+    for one in ended(facts.checkouts):
+        if one.order_id is None:
+            continue
+        captured = sum((payment.captured for payment in payments[one.order_id]), Decimal("0.00"))
+        kept = sum((payment.kept for payment in payments[one.order_id]), Decimal("0.00"))
+        is_owed = one.order_status == "paid" and bought(one)
+        is_undone = one.step in UNDONE
+        # A refund gives back of what was owed; of what was not, or is not any more, nothing may be kept.
+        wrong_sum = captured != one.order_total and (is_owed or is_undone)
+        if wrong_sum or (kept != 0 and not is_owed) or (is_undone and one.order_status != one.step):
+            broken.append(
+                f"checkout {one.key}: order {one.order_id} {one.order_status}, total {one.order_total},"
+                f" captured {captured}, kept {kept}"
+            )
+    if facts.only_ours:
+        broken += [
+            f"payment {one.id}: {one.kept} kept for order {one.order_id}, which no checkout made"
+            for one in _nobodys(facts)
+        ]
+    return broken
+
+
+def _by_order(payments: Iterable[PaymentFact]) -> defaultdict[int, list[PaymentFact]]:
+    found: defaultdict[int, list[PaymentFact]] = defaultdict(list)
+    for payment in payments:
+        found[payment.order_id].append(payment)
+    return found
+
+
+def _nobodys(facts: ShopFacts) -> list[PaymentFact]:
+    """Payments with money for orders that no checkout made."""
+    orders = {one.order_id for one in facts.checkouts or ()}
+    return [one for one in facts.payments or () if one.kept != 0 and one.order_id not in orders]
+
+
+def others_in_words(facts: ShopFacts) -> str:
+    """How many payments are for others' orders, where others use the shop too; "" for none."""
+    others = 0 if facts.only_ours else len(_nobodys(facts))
+    return f"{others} payments for others' orders" if others else ""
+
+
+def no_checkout_is_stuck(facts: ShopFacts) -> Broken | None:
+    """No checkout is under way for longer than the sweeper needs.
+
+    Not judged where one of those whom the sweeper asks is no part of the stack: what an earlier stack left open.
+    """
+    if facts.checkouts is None or not facts.there >= ENDS_CHECKOUTS:
+        return None
+    return [
+        f"checkout {one.key}: at {one.step} for {one.open_seconds:.0f} s"
+        for one in facts.checkouts
+        if not Step(one.step).is_end and one.open_seconds > STUCK_SECONDS
+    ]

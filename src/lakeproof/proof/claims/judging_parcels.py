@@ -1,0 +1,97 @@
+"""Claims about parcels: each waits a limited time, is where its history says, and has the label that it needs."""
+
+from collections import defaultdict
+
+from lakeproof.proof.claims.facts import Broken, ParcelFact, ShopFacts, Store
+from lakeproof.proof.claims.purchases import bought, ended
+from lakeproof.shop.checkout.models import Step
+from lakeproof.shop.fulfillment.label import READY
+from lakeproof.shop.fulfillment.models import State
+
+# From when it could be shipped. The worker needs seconds; one that was away for so long leaves customers waiting.
+SHIPPED_WITHIN_SECONDS = 600.0
+
+_WAITING = frozenset({State.REQUESTED.value, State.LABEL_PENDING.value, State.LABEL_READY.value})
+_WITH_LABEL = frozenset({State.LABEL_READY.value, State.SHIPPED.value, State.RETURNED.value})
+
+
+def bought_is_sent_once(facts: ShopFacts) -> Broken | None:
+    """Every checkout that was bought has one parcel, a returned one has it back, and no other has one on its way."""
+    if facts.parcels is None or facts.checkouts is None:
+        return None
+    parcels: defaultdict[int, list[ParcelFact]] = defaultdict(list)
+    for parcel in facts.parcels:
+        if parcel.status != State.CANCELLED:
+            parcels[parcel.order_id].append(parcel)
+    broken = []
+    for one in ended(facts.checkouts):
+        wanted = 1 if (bought(one) and one.order_status == "paid") or one.step == Step.RETURNED else 0
+        states = [parcel.status for parcel in parcels[one.order_id]] if one.order_id is not None else []
+        if len(states) != wanted or (one.step == Step.RETURNED and states != ["returned"]):
+            found = f"{len(states)} parcels ({', '.join(states) or '-'})"
+            broken.append(f"checkout {one.key}: {one.step}, order {one.order_id}, {found}, wanted {wanted}")
+    return broken
+
+
+def waiting(facts: ShopFacts) -> list[ParcelFact]:
+    """Parcels that are to be shipped yet."""
+    return [one for one in facts.parcels or () if one.status in _WAITING]
+
+
+def waits_are_limited(facts: ShopFacts) -> Broken | None:
+    """No parcel waits for longer than its worker needs, counted from its hold's end where it was held.
+
+    A worker that is down is the reason, and no excuse: what was paid for is not sent. Where the worker is no part of
+    the stack, what an earlier stack left is not judged.
+    """
+    if facts.parcels is None or Store.SENDING not in facts.there:
+        return None
+    return [
+        f"parcel {one.id}: order {one.order_id}, {one.status} for {one.late_seconds:.0f} s since it could be shipped"
+        for one in waiting(facts)
+        if one.late_seconds > SHIPPED_WITHIN_SECONDS
+    ]
+
+
+def held_in_words(facts: ShopFacts) -> str:
+    """How many are held on purpose, and so are not late; "" for none."""
+    held = sum(one.late_seconds < 0 for one in waiting(facts))
+    return f"{held} of them held until later" if held else ""
+
+
+def status_is_the_newest_event(facts: ShopFacts) -> Broken | None:
+    """A parcel's status and version are those of its newest event."""
+    if facts.parcels is None:
+        return None
+    return [
+        f"parcel {one.id}: order {one.order_id}, {one.status} at version {one.version},"
+        f" its events say {one.by_events or 'nothing'} at version {one.events_version}"
+        for one in facts.parcels
+        if (one.status, one.version) != (one.by_events, one.events_version)
+    ]
+
+
+def with_labels(facts: ShopFacts) -> list[ParcelFact]:
+    """Parcels of which it is known whether their label must lie under ready/: it must, or it must not any more."""
+    return [one for one in facts.parcels or () if one.status in _WITH_LABEL or _is_called_off(one)]
+
+
+def labels_are_there(facts: ShopFacts) -> Broken | None:
+    """What is ready, shipped or returned has its label under ready/, of its size; what was cancelled has none."""
+    if facts.parcels is None or facts.labels is None:
+        return None
+    broken = []
+    for one in with_labels(facts):
+        key = f"{READY}{one.id}"
+        found = facts.labels.get(key)
+        wanted = None if _is_called_off(one) else one.label_bytes
+        if found != wanted:
+            words = ["no object" if size is None else f"{size} bytes" for size in (found, wanted)]
+            broken.append(
+                f"parcel {one.id}: order {one.order_id}, {one.status}, {words[0]} at {key}, wanted {words[1]}"
+            )
+    return broken
+
+
+def _is_called_off(one: ParcelFact) -> bool:
+    return one.status == State.CANCELLED and not one.has_work  # its worker takes the label away first

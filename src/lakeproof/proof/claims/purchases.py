@@ -1,0 +1,23 @@
+"""Which checkouts have ended, and how."""
+
+from collections.abc import Iterable
+
+from lakeproof.proof.claims.facts import CheckoutFact, ShopFacts
+from lakeproof.shop.checkout.models import Step
+
+UNDONE = frozenset({Step.CANCELLED.value, Step.RETURNED.value})
+
+
+def bought(one: CheckoutFact) -> bool:
+    """Its buyer has bought for certain, and not given back."""
+    return Step(one.step).is_bought
+
+
+def ended(checkouts: Iterable[CheckoutFact] | None) -> list[CheckoutFact]:
+    """Those that nothing is to be done for any more."""
+    return [one for one in checkouts or () if Step(one.step).is_end]
+
+
+def ended_count(facts: ShopFacts) -> int:
+    """How many have ended."""
+    return len(ended(facts.checkouts))

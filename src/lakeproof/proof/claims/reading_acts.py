@@ -1,0 +1,42 @@
+"""Which events were sent, and what their consumer made of them."""
+
+from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, ActFact
+from lakeproof.services.database.rows import rows_of
+from lakeproof.shop.notification.incoming import TEMPLATES
+from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import event_topic
+
+# Orders' events come by change capture, which is compared with the lake; without it nobody is told of them.
+SOURCES = ("payment", "fulfillment", "support")
+_SENT = """
+SELECT event_id, type FROM outbox
+WHERE sent_at BETWEEN clock_timestamp() - $1::float8 * interval '1 second'
+                  AND clock_timestamp() - $2::float8 * interval '1 second' AND type = ANY($3::text[])
+    AND ($4::timestamptz IS NULL OR created_at >= $4)
+"""
+_SINCE = "SELECT topic, at FROM reading_since"
+_CONSUMED = """
+SELECT c.event_id, c.dropped, n.id IS NOT NULL AS notified
+FROM consumed_events c LEFT JOIN notifications n ON n.id = c.event_id WHERE c.event_id = ANY($1::uuid[])
+"""
+
+
+async def read_acts(stack: Stack) -> tuple[ActFact, ...]:
+    """Of the events that customers are told of, those sent lately, but long enough ago, and not before their consumer
+    first read their topic. Raises: CouldNotLook.
+    """
+    since = {topic: at for topic, at in await rows_of(stack, "notification", _SINCE)}
+    told = [type_ for type_, template in TEMPLATES.items() if template is not None]
+    sent = [
+        row
+        for service in SOURCES
+        for row in await rows_of(
+            *(stack, service, _SENT, ACTS_WITHIN_SECONDS, ACT_SECONDS, told), since.get(event_topic(service))
+        )
+    ]
+    rows = await rows_of(stack, "notification", _CONSUMED, [event_id for event_id, _ in sent])
+    consumed = {row[0]: (row[1], row[2]) for row in rows}
+    return tuple(
+        ActFact(str(event_id), type_, event_id in consumed, *consumed.get(event_id, (None, False)))
+        for event_id, type_ in sent
+    )

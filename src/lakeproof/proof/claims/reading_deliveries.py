@@ -1,0 +1,218 @@
+"""Which events were marked as sent, and whether Kafka's topics have them: by id, not by the sender's word.
+
+Read in this order: what is marked first, where the topics end after that. So all that is marked must lie before it.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+import orjson
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.proof.claims.facts import DeliveryFact, MissingEvent, Store
+from lakeproof.proof.claims.ring import ring_rows
+from lakeproof.services.database.rows import READ_SECONDS, rows_of
+from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import EVENTS_KEPT_SECONDS, event_topic
+
+OUTBOXES = ("payment", "fulfillment", "support", "notification")
+STOCK = "inventory"
+# Of each service. A check would take the longer the more was ever sent; what is beyond is counted and said.
+ASKED_AT_MOST = 100_000
+ASK_SECONDS = 5.0
+BATCH = 10_000
+# Clocks of the database and of who sent: records are looked for from so long before the oldest event on.
+EARLIER_SECONDS = 60.0
+_MARKED = """
+SELECT event_id::text, EXTRACT(EPOCH FROM created_at)::float8 AS at, count(*) OVER () AS marked
+FROM outbox WHERE sent_at IS NOT NULL ORDER BY id DESC LIMIT $1
+"""
+_SENT = "SELECT DISTINCT sku, sent FROM inventory.stock"
+_OF_STOCK = "SELECT sku, n, id, WRITETIME(op) FROM inventory.stock WHERE kind = 'event' AND {where} ALLOW FILTERING"
+_BEGINS = b'{"event_id":"'
+_ID_LENGTH = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A service's events that are marked as sent: seconds since 1970, when they were written, by id."""
+
+    service: str
+    written: Mapping[str, float]
+    beyond: int = 0
+
+
+def read_deliveries(stack: Stack, there: Collection[Store], seed: int) -> tuple[DeliveryFact, ...]:
+    """Of each service's events that are marked as sent (the newest; of inventory's SKUs some by the seed, where there
+    are too many), those that its topic has not. Raises: CouldNotLook.
+    """
+    marked: list[Marked] = []
+    if Store.SHOP in there:
+        marked += asyncio.run(_marked_in_outboxes(stack))
+    if Store.STOCK in there:
+        marked.append(_marked_in_stock(stack, seed))
+    return compared(marked, _look_in_topics(stack, marked))
+
+
+async def _marked_in_outboxes(stack: Stack) -> list[Marked]:
+    found = []
+    for service in OUTBOXES:
+        rows = await rows_of(stack, service, _MARKED, ASKED_AT_MOST)
+        beyond = int(rows[0][2]) - len(rows) if rows else 0
+        found.append(Marked(service, {row[0]: row[1] for row in rows}, beyond))
+    return found
+
+
+def _marked_in_stock(stack: Stack, seed: int) -> Marked:
+    start = (seed * 0x9E3779B97F4A7C15) % (1 << 64) - (1 << 63)  # a token: somewhere in the ring
+    with ring_rows(stack) as rows:
+        sent = {sku: int(upto or 0) for sku, upto in rows(_SENT)}
+        # The second part is asked for only where the first was not too much already.
+        parts = (rows(_OF_STOCK.format(where=f"token(sku) {side} {start}")) for side in (">=", "<"))
+        every = (row for row in chain.from_iterable(parts) if row[1] <= sent.get(row[0], 0))
+        written = {str(row[2]): row[3] / 1e6 for row in islice(every, ASKED_AT_MOST)}
+    # What is older than a week is not in the ring any more, so how many there are is known only where all were read.
+    beyond = max(0, sum(sent.values()) - len(written)) if len(written) == ASKED_AT_MOST else 0
+    return Marked(STOCK, written, beyond)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The ids that a topic has. kept_since: seconds since 1970; what is older may have been deleted from it."""
+
+    ids: frozenset[str]
+    kept_since: float = 0.0
+
+
+def compared(marked: Iterable[Marked], found: Mapping[str, Found]) -> tuple[DeliveryFact, ...]:
+    """What is marked beside what the topics have, by service. A topic that is not there has nothing."""
+    facts = []
+    for one in marked:
+        topic = found.get(one.service, Found(frozenset()))
+        lacking = [event_id for event_id in one.written if event_id not in topic.ids]
+        missing = [event_id for event_id in lacking if one.written[event_id] >= topic.kept_since]
+        facts.append(
+            DeliveryFact(
+                *(one.service, len(one.written) - len(lacking) + len(missing), one.beyond),
+                gone=len(lacking) - len(missing),
+                missing=tuple(MissingEvent(one.service, event_id) for event_id in missing),
+            )
+        )
+    return tuple(facts)
+
+
+def _look_in_topics(stack: Stack, marked: Iterable[Marked]) -> dict[str, Found]:
+    """By service, as far back as its oldest event that is asked for. Raises: CouldNotLook."""
+    asked = {event_topic(one.service): one for one in marked if one.written}
+    settings: dict[str, Any] = {
+        "bootstrap.servers": stack.address("kafka", "tcp"),
+        "group.id": "lakeproof-check",  # never joined: partitions are assigned
+        "enable.auto.commit": False,
+        "isolation.level": "read_uncommitted",
+        "log_level": 0,
+        "error_cb": _ignore,
+    }
+    deadline = Deadline(READ_SECONDS)
+    try:
+        with closing(Consumer(settings)) as consumer:
+            known = consumer.list_topics(timeout=ASK_SECONDS).topics
+            spans = [
+                _span(consumer, topic, number, min(one.written.values()))
+                for topic, one in asked.items()
+                if topic in known
+                for number in known[topic].partitions
+            ]
+            ids: dict[str, set[str]] = {topic: set() for topic in asked}
+            first: dict[tuple[str, int], float] = {}
+            for message in _messages(consumer, spans, deadline):
+                topic = message.topic() or ""
+                first.setdefault((topic, message.partition() or 0), message.timestamp()[1] / 1000)
+                if (event_id := event_id_of(message.value())) is not None:
+                    ids[topic].add(event_id)
+    except KafkaException as error:
+        raise CouldNotLook(f"events' topics are not read: {error}", where=Store.EVENTS.value) from error
+    since = kept_since(spans, first, time.time())  # now, after the topics were read: none of it expired later
+    return {
+        one.service: Found(frozenset(ids[topic]), since.get(topic, 0.0))
+        for topic, one in asked.items()
+        if topic in known
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is read of a partition: [start, end). lost_its_start: what came before it is deleted already."""
+
+    topic: str
+    number: int
+    start: int
+    end: int
+    lost_its_start: bool
+
+
+def kept_since(spans: Iterable[Span], first: Mapping[tuple[str, int], float], now: float) -> dict[str, float]:
+    """By topic that has lost a partition's beginning: seconds since 1970; what is older may have been deleted.
+
+    first: when the first record that is left of a partition was sent; none: it is empty. Neither it nor an empty
+    partition excuses what is younger than the topics' retention: that was not deleted for its age.
+    """
+    expired = now - EVENTS_KEPT_SECONDS
+    since: dict[str, float] = {}
+    for one in spans:
+        if one.lost_its_start:
+            at = min(first.get((one.topic, one.number), expired), expired)
+            since[one.topic] = max(since.get(one.topic, 0.0), at)
+    return since
+
+
+def _span(consumer: Consumer, topic: str, number: int, oldest: float) -> Span:
+    """Raises: KafkaException."""
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ASK_SECONDS)
+    at = TopicPartition(topic, number, round((oldest - EARLIER_SECONDS) * 1000))
+    (first,) = consumer.offsets_for_times([at], timeout=ASK_SECONDS)
+    start = first.offset if first.offset >= 0 else high  # no record is that young
+    return Span(topic, number, max(start, low), high, low > 0 and start <= low)
+
+
+def _messages(consumer: Consumer, spans: list[Span], deadline: Deadline) -> Iterator[Message]:
+    """Every record of the spans. Raises: CouldNotLook where they are not read in time, KafkaException."""
+    left = {(one.topic, one.number): one.end - one.start for one in spans if one.end > one.start}
+    ends = {(one.topic, one.number): one.end for one in spans}
+    consumer.assign([TopicPartition(one.topic, one.number, one.start) for one in spans if one.end > one.start])
+    while total := sum(left.values()):
+        if deadline.expired:
+            raise CouldNotLook(f"{total} events were not read within {READ_SECONDS:g} s", where=Store.EVENTS.value)
+        # It waits until it has as many as are asked for: never more than there are.
+        for message in consumer.consume(min(total, BATCH), timeout=min(1.0, max(deadline.left, 0.1))):
+            if (error := message.error()) is not None:
+                raise KafkaException(error)
+            place = message.topic() or "", message.partition() or 0
+            offset = message.offset() or 0
+            if offset >= ends[place]:
+                left[place] = 0
+                continue
+            left[place] = ends[place] - offset - 1
+            yield message
+
+
+def event_id_of(value: bytes | None) -> str | None:
+    """The id of a message of an outbox (services/event_delivery.py); None: it is somebody else's."""
+    if value is None:
+        return None
+    if value.startswith(_BEGINS):  # as every outbox writes it: to read a hundred thousand as JSON takes a second more
+        return value[len(_BEGINS) : len(_BEGINS) + _ID_LENGTH].decode(errors="replace")
+    try:
+        return str(orjson.loads(value)["event_id"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _ignore(error: object) -> None:
+    """librdkafka reports each failed attempt to connect; our own call says it once."""

@@ -1,0 +1,110 @@
+"""What customers see: support's timelines over HTTP, and what the stores hold of it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.proof.claims.facts import Store, TimelineFact
+from lakeproof.services.database.rows import READ_SECONDS, rows_of
+from lakeproof.services.times import iso
+from lakeproof.stack.engines import mysql
+from lakeproof.stack.stack import Stack
+
+type Entry = tuple[str, str, str, int]
+
+NEWEST_TIMELINES, OTHER_TIMELINES = 10, 40  # cases
+ASK_SECONDS = 10.0
+AT_ONCE = 10  # cases: so long after the stores were read is support asked
+_CASES = """
+WITH able AS (SELECT id, order_id FROM cases WHERE order_id IS NOT NULL),
+     newest AS (SELECT id, order_id FROM able ORDER BY id DESC LIMIT $1),
+     others AS (SELECT id, order_id FROM able WHERE id NOT IN (SELECT id FROM newest)
+                ORDER BY md5(id::text || ':' || $3::text) LIMIT $2)
+SELECT id, order_id, (SELECT count(*) FROM able) AS of_all FROM newest
+UNION ALL SELECT id, order_id, 0 FROM others
+"""
+_PAYMENTS = """
+SELECT order_id, id, status, version, created_at, updated_at FROM payments WHERE order_id = ANY($1::bigint[])
+"""
+_PARCELS = """
+SELECT f.order_id, f.id, e.type, e.at FROM fulfillments f JOIN fulfillment_events e ON e.fulfillment_id = f.id
+WHERE f.order_id = ANY($1::bigint[])
+"""
+
+
+def read_timelines(stack: Stack, seed: int) -> dict[str, Any]:
+    """Of the newest cases that have an order, and of others by the seed: first what the stores hold, then what
+    support shows. Fields of the facts. Raises: CouldNotLook.
+    """
+    cases = asyncio.run(rows_of(stack, "support", _CASES, NEWEST_TIMELINES, OTHER_TIMELINES, str(seed)))
+    timelines: list[TimelineFact] = []
+    with httpx.Client(base_url=stack.url("support-service"), timeout=ASK_SECONDS, trust_env=False) as support:
+        for part in (cases[start : start + AT_ONCE] for start in range(0, len(cases), AT_ONCE)):
+            timelines += _timelines(stack, support, [(case_id, order_id) for case_id, order_id, _ in part])
+    return {"timelines": tuple(timelines), "cases": cases[0][2] if cases else 0, "seed": seed}
+
+
+def _timelines(stack: Stack, support: httpx.Client, cases: Sequence[tuple[int, int]]) -> list[TimelineFact]:
+    held = asyncio.run(_held(stack, sorted({order_id for _, order_id in cases})))
+    return [_timeline(support, case_id, order_id, held[order_id]) for case_id, order_id in cases]
+
+
+def _timeline(support: httpx.Client, case_id: int, order_id: int, held: list[Entry]) -> TimelineFact:
+    try:
+        answer = support.get(f"/support/cases/{case_id}", params={"includeTimeline": True})
+        answer.raise_for_status()
+        told = answer.json()["timeline"]
+        shown = [
+            (entry["at"], entry["source"], entry["type"], entry["ref"])
+            for entry in told["entries"]
+            if entry["source"] != "support"
+        ]
+        states = {name: one["state"] for name, one in told["sources"].items()}
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise CouldNotLook(f"no timeline: {type(error).__name__}", where=Store.SUPPORT.value) from error
+    if missing := sorted(name for name, state in states.items() if state == "missing"):
+        # It says itself that it is not whole: nothing stale or lost is shown, and nothing can be compared.
+        raise CouldNotLook(
+            f"case {case_id}'s timeline lacks {' and '.join(missing)}, which does not answer it",
+            where=Store.SUPPORT.value,
+        )
+    wanted = [entry for entry in held if states.get(entry[1]) != "off"]  # switched off on purpose: not asked
+    return TimelineFact(case_id, order_id, tuple(sorted(shown)), tuple(sorted(wanted)))
+
+
+async def _held(stack: Stack, orders: list[int]) -> defaultdict[int, list[Entry]]:
+    """By order what its timeline must show: of order and payment beginning and newest change, of a parcel all."""
+    found: defaultdict[int, list[Entry]] = defaultdict(list)
+    for order_id, id_, status, version, created, updated in await rows_of(stack, "payment", _PAYMENTS, orders):
+        first = "declined" if status == "declined" else "authorized"
+        found[order_id].append((iso(created), "payment", f"payment.{first}", id_))
+        if version > 1:
+            found[order_id].append((iso(updated), "payment", f"payment.{status}", id_))
+    for order_id, id_, type_, at in await rows_of(stack, "fulfillment", _PARCELS, orders):
+        found[order_id].append((iso(at), "fulfillment", f"fulfillment.{type_}", id_))
+    for id_, status, version, created, updated in _orders(stack, orders):
+        found[id_].append((iso(created), "order", "order.created", id_))
+        if version > 1:
+            newest = "changed" if status == "created" else status
+            found[id_].append((iso(updated), "order", f"order.{newest}", id_))
+    return found
+
+
+def _orders(stack: Stack, orders: list[int]) -> list[Any]:
+    import pymysql
+
+    try:
+        with (
+            mysql.connect(stack, "reader", "mysql-reader", READ_SECONDS) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(
+                "SELECT id, status, version, created_at, updated_at FROM oltp.orders WHERE id IN %s", (orders or [0],)
+            )
+            return list(cursor.fetchall())
+    except pymysql.MySQLError as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where=Store.ORDERS.value) from error

@@ -1,0 +1,32 @@
+"""Rows of the shop's Cassandra, by the account that only reads."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.proof.claims.facts import Store
+from lakeproof.services.database.rows import READ_SECONDS
+from lakeproof.stack.engines import cassandra_session
+from lakeproof.stack.stack import Stack
+
+
+@contextmanager
+def ring_rows(stack: Stack) -> Iterator[Callable[[str], Iterator[Any]]]:
+    """One session: a statement's rows at QUORUM, page after page as they are taken. Raises: CouldNotLook."""
+    from cassandra import ConsistencyLevel, DriverException
+    from cassandra.cluster import NoHostAvailable
+    from cassandra.query import SimpleStatement
+
+    try:
+        with cassandra_session.session(
+            stack, "reader", stack.secret("cassandra-reader"), seconds=READ_SECONDS
+        ) as ring:
+
+            def rows(statement: str) -> Iterator[Any]:
+                asked = SimpleStatement(statement, consistency_level=ConsistencyLevel.QUORUM, fetch_size=2000)
+                return iter(ring.execute(asked, timeout=READ_SECONDS))
+
+            yield rows
+    except (DriverException, NoHostAvailable) as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where=Store.STOCK.value) from error

@@ -1,0 +1,145 @@
+"""Digests by bucket: what each engine and the ledger give, and which buckets have to be opened."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from lakeproof.customers.ledger import Expectations
+from lakeproof.proof.tables.canonical import (
+    ORDER_EVENTS,
+    ORDER_ITEMS,
+    ORDERS,
+    TABLES,
+    Table,
+    Value,
+    digest_of,
+    microseconds,
+)
+from lakeproof.shop.order.models import Order
+
+BUCKETS = 1024
+SMALLEST_WIDTH = 16
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Of one bucket: how many rows, the sum of their digests, the sum of their identities' digests."""
+
+    rows: int = 0
+    full: int = 0
+    identity: int = 0
+
+
+type TableDigests = Mapping[int, Digest]
+type Digests = Mapping[str, TableDigests]
+
+_NONE = Digest()
+
+
+def width_for(largest_order_id: int) -> int:
+    """How many order ids one bucket spans: about a thousand buckets, none smaller than 16 ids."""
+    return max(SMALLEST_WIDTH, -(-(largest_order_id + 1) // BUCKETS))
+
+
+def from_rows(rows: Iterable[tuple[str, int, int, int, int]], tables: Sequence[Table]) -> Digests:
+    """Rows (table, bucket, count, sum, identity sum) of an engine as digests of these tables."""
+    found: dict[str, dict[int, Digest]] = {table.name: {} for table in tables}
+    for table, bucket, count, full, identity in rows:
+        found[table][bucket] = Digest(count, full, identity)
+    return found
+
+
+def rows_in(digests: Digests, table: str) -> int:
+    """How many rows the table has."""
+    return sum(digest.rows for digest in digests[table].values())
+
+
+def differing(ours: TableDigests, theirs: TableDigests, *, identity_only: bool = False) -> set[int]:
+    """Buckets in which the two are not the same."""
+    different = set()
+    for bucket in ours.keys() | theirs.keys():
+        one, other = ours.get(bucket, _NONE), theirs.get(bucket, _NONE)
+        if identity_only:
+            one, other = Digest(one.rows, 0, one.identity), Digest(other.rows, 0, other.identity)
+        if one != other:
+            different.add(bucket)
+    return different
+
+
+class LedgerDigests:
+    """What the ledger expects, as digests: every order in its newest acknowledged state.
+
+    `unsettled`: buckets of orders with a call whose outcome is unknown, which are opened in any case.
+    Events are known by (order, version) only: the ledger knows neither their ids nor their times.
+    """
+
+    def __init__(self, expectations: Expectations, width: int) -> None:
+        self._width = width
+        self._sums: dict[str, dict[int, list[int]]] = {table.name: defaultdict(lambda: [0, 0, 0]) for table in TABLES}
+        self.unsettled: set[int] = set()
+        for one in expectations.by_key.values():
+            order_id = next((s.order.id for s in one.acknowledged if s.order is not None and s.order.id), None)
+            if order_id is None:
+                continue
+            if one.open_call is not None:
+                self.unsettled.add(order_id // width)
+                continue
+            last = one.acknowledged[-1]
+            if last.order is not None:
+                self._add(ORDERS.name, order_id, order_values(last.order), (order_id,))
+                for item in last.order.items:
+                    values = (item.id, order_id, item.line, item.sku, item.quantity, item.unit_price)
+                    self._add(ORDER_ITEMS.name, order_id, values, (item.id,))
+            for version in range(1, last.version + 1):
+                self._add(ORDER_EVENTS.name, order_id, None, (order_id, version))
+
+    def _add(self, table: str, order_id: int, values: Sequence[Value] | None, identity: Sequence[Value]) -> None:
+        sums = self._sums[table][order_id // self._width]
+        sums[0] += 1
+        sums[1] += 0 if values is None else digest_of(values)
+        sums[2] += digest_of(identity)
+
+    @cached_property
+    def digests(self) -> Digests:
+        """By table and bucket."""
+        return {
+            table: {bucket: Digest(*sums) for bucket, sums in by_bucket.items()}
+            for table, by_bucket in self._sums.items()
+        }
+
+    def to_open(self, engine: Digests) -> set[int]:
+        """Buckets whose rows must be looked at: an engine has something else than what was acknowledged."""
+        ours = self.digests
+        opened = set(self.unsettled)
+        for table in TABLES:
+            only = table is ORDER_EVENTS
+            opened |= differing(ours[table.name], engine[table.name], identity_only=only)
+        return opened
+
+
+def order_values(order: Order) -> tuple[Value, ...]:
+    """The canonical values of an order's row."""
+    return (
+        order.id,
+        order.client_key,
+        order.customer_id,
+        order.status,
+        order.total,
+        order.item_count,
+        order.version,
+        None if order.created_at is None else microseconds(order.created_at),
+        None if order.updated_at is None else microseconds(order.updated_at),
+    )
+
+
+def ranges_of(buckets: Iterable[int], width: int) -> list[tuple[int, int]]:
+    """Ranges [from, below) of order ids that cover the buckets, neighbours joined."""
+    joined: list[tuple[int, int]] = []
+    for bucket in sorted(buckets):
+        start = bucket * width
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], start + width)
+        else:
+            joined.append((start, start + width))
+    return joined

@@ -1,0 +1,124 @@
+"""What every engine showed, against the ledger and against each other: opens what differs, and judges it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lakeproof.customers.ledger import Expectations
+from lakeproof.proof.report import AGREE, Across, TableReport
+from lakeproof.proof.tables.across import CLAIMS, Broken
+from lakeproof.proof.tables.buckets import Digests, LedgerDigests, differing, rows_in
+from lakeproof.proof.tables.canonical import TABLES
+from lakeproof.proof.tables.contents import Contents
+from lakeproof.proof.tables.differences import differences
+from lakeproof.proof.tables.findings import Finding
+from lakeproof.proof.tables.judging import Judge
+from lakeproof.proof.tables.readers import DATABASE
+
+# The rows of some buckets in some engine; None where they could not be read.
+type Open = Callable[[str, set[int]], Contents | None]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one engine showed of one instant. cut_us: whatever was acknowledged before it must be in it.
+
+    broken: orders that break a claim across tables; None where the engine was not asked.
+    """
+
+    cut_us: int
+    digests: Digests
+    broken: tuple[Broken, ...] | None = None
+
+
+def compare(
+    expectations: Expectations,
+    shown: Mapping[str, Shown],
+    width: int,
+    open_buckets: Open,
+    *,
+    whole: bool = True,
+) -> tuple[list[TableReport], list[Across]]:
+    """Every table in every engine, and the claims across tables and engines.
+
+    Where a lake's engine has the same digests as another at the same hash, its rows are the same: they are judged
+    once. `open_buckets` is asked at most once per engine. whole: as Judge takes it.
+    """
+    lake = [engine for engine in shown if engine != DATABASE]
+    to_open = _to_open(expectations, shown, width)
+    disagreeing = _disagreeing(shown, lake)
+    judged: dict[str, list[Finding]] = {}
+    contents: dict[str, Contents | None] = {}
+    not_ours: dict[str, Mapping[str, int]] = {}
+    for engine in ([DATABASE] if DATABASE in shown else []) + lake:
+        if engine in lake[1:] and not disagreeing:
+            judged[engine], not_ours[engine] = judged[lake[0]], not_ours[lake[0]]
+            continue
+        found = open_buckets(engine, to_open) if to_open else Contents()
+        contents[engine] = found
+        if found is None:
+            judged[engine], not_ours[engine] = [], {}
+            continue
+        judge = Judge(expectations, shown[engine].cut_us, whole=whole)
+        wrong = judge.findings(found, to_open, width)
+        not_ours[engine] = judge.not_ours
+        database = contents.get(DATABASE)
+        if engine != DATABASE and database is not None:
+            told = {(finding.table, finding.key) for finding in wrong}
+            extra = differences(database, found, judge)
+            wrong += [finding for finding in extra if (finding.table, finding.key) not in told]
+        judged[engine] = wrong
+    tables = [
+        TableReport(
+            table.name,
+            engine,
+            rows_in(shown[engine].digests, table.name),
+            tuple(finding for finding in judged[engine] if finding.table == table.name),
+            not_ours[engine].get(table.name, 0),
+        )
+        for table in TABLES
+        for engine in judged
+    ]
+    return tables, [*_claims(expectations, shown), *_agreement(lake, disagreeing)]
+
+
+def _to_open(expectations: Expectations, shown: Mapping[str, Shown], width: int) -> set[int]:
+    """Buckets in which an engine differs from the ledger, or the lake from the database."""
+    ledger = LedgerDigests(expectations, width)
+    opened: set[int] = set()
+    for one in shown.values():
+        opened |= ledger.to_open(one.digests)
+    if DATABASE in shown:
+        for engine, one in shown.items():
+            if engine != DATABASE:
+                for table in TABLES:
+                    opened |= differing(shown[DATABASE].digests[table.name], one.digests[table.name])
+    return opened
+
+
+def _disagreeing(shown: Mapping[str, Shown], lake: list[str]) -> set[tuple[str, int]]:
+    return {
+        (table.name, bucket)
+        for engine in lake[1:]
+        for table in TABLES
+        for bucket in differing(shown[lake[0]].digests[table.name], shown[engine].digests[table.name])
+    }
+
+
+def _agreement(lake: list[str], disagreeing: set[tuple[str, int]]) -> list[Across]:
+    if len(lake) < 2:
+        return []
+    keys = tuple(f"{table} bucket {bucket}" for table, bucket in sorted(disagreeing))
+    return [Across(f"{AGREE} ({', '.join(lake)})", len(disagreeing), keys)]
+
+
+def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[Across]:
+    name_of = Judge(expectations, 0).name_of
+    claims = []
+    for engine, one in shown.items():
+        if one.broken is None:
+            continue
+        for claim in CLAIMS:
+            broken = [each for each in one.broken if each.claim == claim]
+            keys = tuple(f"{name_of(each.order_id)}: {each.detail}" for each in broken)
+            claims.append(Across(f"{claim} ({engine})", len(broken), keys))
+    return claims

@@ -1,0 +1,66 @@
+"""Which published state covers a moment: what was acknowledged before it must be in that state."""
+
+from dataclasses import dataclass
+
+from lakeproof.customers.calls import now_us
+from lakeproof.deadline import Deadline
+from lakeproof.lake.job.databases import OLTP, LakeDatabase
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.proof.notes import Notes
+from lakeproof.stack.stack import Stack
+
+
+def covers(beat_us: int | None, instant_us: int, now_us: int) -> bool:
+    """Does a published state with that newest beat hold all that was acknowledged before the instant?
+
+    A beat that is still to come was written before the clock was set back, and tells nothing about the instant.
+    """
+    return beat_us is not None and instant_us <= beat_us <= now_us
+
+
+@dataclass(frozen=True)
+class Covering:
+    """seconds: how long a state that covers an instant is waited for."""
+
+    stack: Stack
+    notes: Notes
+    seconds: float
+
+    def first(self, instant_us: int, database: LakeDatabase = OLTP) -> PublishedCommit | None:
+        """The first published hash that covers the instant of that database; past its time the newest one, with a
+        reason.
+        """
+        latest = self._newest()
+        wait = Deadline(self.seconds)
+        while latest is not None and not covers(latest.beat_of(database.name), instant_us, now_us()):
+            behind = _behind(latest.beat_of(database.name), now_us())
+            if wait.expired:
+                of = "" if database == OLTP else f" of {database.name}"
+                self.notes.unknown.append(
+                    f"lake: nothing published{of} within {self.seconds:.0f} s covers now ({behind})"
+                )
+                break
+            self.notes.progress(f"waiting for the lake to cover now; the newest hash covers {behind}")
+            wait.pause(0.3)
+            latest = self._newest() or latest
+        return latest
+
+    def _newest(self) -> PublishedCommit | None:
+        return self.notes.looked("lake", lambda: history.newest(self.stack))
+
+
+def cut(beat_us: int | None, notes: Notes) -> int:
+    """What was acknowledged before that must be in the lake; 0, with a reason, where a beat tells nothing."""
+    if beat_us is None or beat_us <= now_us():
+        return beat_us or 0
+    said = f"lake: its newest heartbeat is of {_behind(beat_us, now_us())}: the clock was set back, or two differ"
+    if said not in notes.unknown:
+        notes.unknown.append(said)
+    return 0
+
+
+def _behind(beat_us: int | None, now_us: int) -> str:
+    if beat_us is None:
+        return "no heartbeat yet"
+    return f"{(now_us - beat_us) / 1e6:.1f} s ago" if beat_us <= now_us else f"{(beat_us - now_us) / 1e6:.1f} s ahead"

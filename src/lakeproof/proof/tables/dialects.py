@@ -1,0 +1,180 @@
+"""The canonical text and its digest as SQL, one dialect per engine; a golden test holds them equal.
+
+A dialect is data: templates of SQL, in which {0} is what they are about.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lakeproof.proof.tables.canonical import DIGEST_HEX_DIGITS, Column, Kind, Table
+
+# The same in all of them.
+_BOOLEAN = "CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one engine spells a column's canonical value and the parts of its digest.
+
+    `quote`: around an identifier. `number`, `time`: a column's canonical value as text (`time`: microseconds since
+    the epoch, UTC); NULL stays NULL. `field`: LENGTH:TEXT of that value, or `-`; lengths count code points.
+    `joined`: one text of several, which stand between `between`. `digest_sum`: over a group, the sum of the first 60
+    bits of the MD5 of a text, or what `sum_of` makes that sum from. `bucket`: floor({0} / {1}). `text_bucket`: the
+    first two hexadecimal digits of the MD5 of a text. `text`: a column of text, or of what is text in the lake.
+    """
+
+    quote: str
+    number: str
+    time: str
+    field: str
+    between: str
+    joined: str
+    digest_sum: str
+    bucket: str
+    text_bucket: str
+    text: str = "{0}"
+    sum_of: Callable[[Any], int] = int
+
+    def quoted(self, name: str) -> str:
+        """An identifier."""
+        return f"{self.quote}{name}{self.quote}"
+
+    def value(self, column: Column) -> str:
+        """A text expression for the column's canonical value; NULL stays NULL."""
+        name = self.quoted(column.name)
+        known = {Kind.TIME: self.time, Kind.TEXT: self.text, Kind.BOOLEAN: _BOOLEAN}
+        return known.get(column.kind, self.number).format(name)
+
+    def bucket_of(self, table: Table, width: int) -> str:
+        """An expression for the bucket that a row lies in: a number, or two hexadecimal digits for a text key."""
+        name = self.quoted(table.order_column)
+        if table.has_text_key:
+            return self.text_bucket.format(self.text.format(name))
+        return self.bucket.format(name, width)
+
+    def text_of(self, columns: list[Column]) -> str:
+        """The canonical text of these columns."""
+        return self.joined.format(self.between.join(self.field.format(self.value(column)) for column in columns))
+
+
+# MariaDB and MySQL 8. The session's character set must be utf8mb4 (MD5 is over the connection's bytes). DATETIME(6)
+# counts from the epoch without any time zone: it holds UTC. CONV gives text; without the cast the sum were a double.
+MARIADB = Dialect(
+    quote="`",
+    number="{0}",
+    time="TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', {0})",
+    field=(
+        "COALESCE(CONCAT(CHAR_LENGTH(CAST({0} AS CHAR CHARACTER SET utf8mb4)), ':', "
+        "CAST({0} AS CHAR CHARACTER SET utf8mb4)), '-')"
+    ),
+    between=", ",
+    joined="CONCAT({0})",
+    digest_sum=f"SUM(CAST(CONV(LEFT(MD5({{0}}), {DIGEST_HEX_DIGITS}), 16, 10) AS UNSIGNED))",
+    bucket="{0} DIV {1}",
+    text_bucket="LEFT(MD5({0}), 2)",
+)
+
+# PostgreSQL 15. EXTRACT gives numeric, so the product is exact; 15 hexadecimal digits fit a bigint without its sign.
+# uuid and jsonb are text in the lake, as it writes them.
+POSTGRES = Dialect(
+    quote='"',
+    number="CAST({0} AS text)",
+    time="CAST(CAST(EXTRACT(EPOCH FROM {0}) * 1000000 AS bigint) AS text)",
+    field="COALESCE(CAST(char_length({0}) AS text) || ':' || {0}, '-')",
+    between=" || ",
+    joined="{0}",
+    digest_sum=f"SUM(CAST(CAST('x' || substr(md5({{0}}), 1, {DIGEST_HEX_DIGITS}) AS bit(60)) AS bigint))",
+    bucket="{0} / {1}",
+    text_bucket="substr(md5({0}), 1, 2)",
+    text="CAST({0} AS text)",
+)
+
+# Trino 483. to_unixtime is a double and date_format stops at milliseconds: seconds and fraction are taken apart.
+# from_base gives a bigint of 60 bits; the sum is taken over decimals.
+TRINO = Dialect(
+    quote='"',
+    number="CAST({0} AS varchar)",
+    time=(
+        "CAST(date_diff('second', TIMESTAMP '1970-01-01 00:00:00', date_trunc('second', {0})) * 1000000 + "
+        "CAST(substr(CAST(CAST({0} AS timestamp(6)) AS varchar), -6) AS bigint) AS varchar)"
+    ),
+    field="COALESCE(CAST(length({0}) AS varchar) || ':' || {0}, '-')",
+    between=" || ",
+    joined="{0}",
+    digest_sum=(
+        f"SUM(CAST(from_base(substr(to_hex(md5(to_utf8({{0}}))), 1, {DIGEST_HEX_DIGITS}), 16) AS decimal(38, 0)))"
+    ),
+    bucket="{0} / {1}",
+    text_bucket="lower(substr(to_hex(md5(to_utf8({0}))), 1, 2))",
+)
+
+
+def _sum_of_digests(listed: Any) -> int:
+    """Nothing in Flink reads hexadecimal; looking up each digit in SQL instead took a minute to compile."""
+    return sum(int(digest, 16) for digest in str(listed).split(","))
+
+
+# Flink 1.20. TIMESTAMPDIFF gives 32 bits; the session's zone is UTC, so UNIX_TIMESTAMP of the text is exact. For the
+# sum it gives the list of the digests themselves, 15 digits a row.
+FLINK = Dialect(
+    quote="`",
+    number="CAST({0} AS STRING)",
+    time=(
+        "CAST(UNIX_TIMESTAMP(SUBSTRING(CAST(CAST({0} AS TIMESTAMP(6)) AS STRING), 1, 19)) * 1000000 + "
+        "CAST(SUBSTRING(CAST(CAST({0} AS TIMESTAMP(6)) AS STRING), 21, 6) AS BIGINT) AS STRING)"
+    ),
+    field="COALESCE(CAST(CHAR_LENGTH({0}) AS STRING) || ':' || {0}, '-')",
+    between=" || ",
+    joined="{0}",
+    digest_sum=f"LISTAGG(SUBSTRING(MD5({{0}}), 1, {DIGEST_HEX_DIGITS}))",
+    bucket="{0} / {1}",
+    text_bucket="SUBSTRING(MD5({0}), 1, 2)",
+    sum_of=_sum_of_digests,
+)
+
+
+# Spark 3.5, in ANSI mode. A timestamp without zone is one of UTC in a session of UTC; conv gives text, of at most 64
+# bits without a sign.
+SPARK = Dialect(
+    quote="`",
+    number="CAST({0} AS STRING)",
+    time="CAST(unix_micros(CAST({0} AS TIMESTAMP)) AS STRING)",
+    field="COALESCE(CONCAT(CAST(char_length({0}) AS STRING), ':', {0}), '-')",
+    between=", ",
+    joined="CONCAT({0})",
+    digest_sum=(
+        f"SUM(CAST(conv(substring(md5(CAST({{0}} AS BINARY)), 1, {DIGEST_HEX_DIGITS}), 16, 10) AS DECIMAL(20, 0)))"
+    ),
+    bucket="{0} DIV {1}",
+    text_bucket="substring(md5(CAST({0} AS BINARY)), 1, 2)",
+)
+
+
+def canonical_text(dialect: Dialect, table: Table, only: tuple[str, ...] | None = None) -> str:
+    """The canonical text of a row, or of some of its columns, as an SQL expression."""
+    columns = [column for column in table.columns if only is None or column.name in only]
+    return dialect.text_of(columns)
+
+
+def digests_sql(dialect: Dialect, table: Table, source: str, width: int) -> str:
+    """Per bucket: its number, how many rows, the sum of digests, the sum of digests of the identity alone."""
+    full, identity = canonical_text(dialect, table), canonical_text(dialect, table, table.identity)
+    bucket = dialect.bucket_of(table, width)
+    return (
+        f"SELECT {bucket} AS bucket, COUNT(*) AS row_count, {dialect.digest_sum.format(full)} AS digest_sum, "
+        f"{dialect.digest_sum.format(identity)} AS identity_sum FROM {source} GROUP BY {bucket}"
+    )
+
+
+def rows_sql(dialect: Dialect, table: Table, source: str, ranges: list[tuple[int, int]]) -> str:
+    """Canonical values of all rows of some ranges [from, below): of order ids, or of buckets of a text key."""
+    if table.has_text_key:
+        column = dialect.bucket_of(table, 1)
+        parts = [f"({column} >= '{start:02x}' AND {column} <= '{end - 1:02x}')" for start, end in ranges]
+    else:
+        column = dialect.quoted(table.order_column)
+        parts = [f"({column} >= {start} AND {column} < {end})" for start, end in ranges]
+    where = " OR ".join(parts) or "1 = 0"
+    values = ", ".join(f"{dialect.value(each)} AS {dialect.quoted(each.name)}" for each in table.columns)
+    return f"SELECT {values} FROM {source} WHERE {where}"

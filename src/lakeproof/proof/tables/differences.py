@@ -1,0 +1,45 @@
+"""Lake against database where the ledger cannot tell: ids, types and times of events, and versions nobody knows."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDERS
+from lakeproof.proof.tables.contents import Contents
+from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.tables.judging import Judge
+from lakeproof.shop.order.models import Item, Order
+
+
+def differences(database: Contents, lake: Contents, judge: Judge) -> list[Finding]:
+    """Rows that both have at one version, with another content in the lake.
+
+    An event never changes, so the two must be equal at any time; an order is compared only at the same version, and
+    only where the ledger does not know that version (else the ledger has judged both).
+    """
+    return [*_events(database, lake, judge), *_orders(database, lake, judge)]
+
+
+def _events(database: Contents, lake: Contents, judge: Judge) -> Iterator[Finding]:
+    theirs = {row.id: row for rows in database.events.values() for row in rows}
+    for rows in lake.events.values():
+        for row in rows:
+            other = theirs.get(row.id)
+            if other is not None and other != row:
+                key = f"{judge.name_of(row.order_id)} v{row.version}"
+                yield Finding(ORDER_EVENTS.name, Wrong.PHANTOM, key, f"event {row.id} differs from the database's")
+
+
+def _orders(database: Contents, lake: Contents, judge: Judge) -> Iterator[Finding]:
+    theirs = {order.id: _whole(order, database) for order in database.orders}
+    for order in lake.orders:
+        other = theirs.get(order.id)
+        if other is None or other.version != order.version or judge.knows(order.client_key, order.version):
+            continue
+        if _whole(order, lake) != other:
+            detail = f"differs from the database's at version {order.version}, which the ledger does not know"
+            yield Finding(ORDERS.name, Wrong.PHANTOM, order.client_key, detail)
+
+
+def _whole(order: Order, contents: Contents) -> Order:
+    items: list[Item] = sorted(contents.items.get(order.id or 0, []), key=lambda item: (item.line, item.id or 0))
+    return replace(order, items=tuple(items))

@@ -1,0 +1,168 @@
+"""Captured tables that no ledger knows: database against lake, in two looks, so that traffic is no difference.
+
+A row that differs is looked at again, at a hash that covers the first look at the database. Where the database still
+has the very same row, the lake must have had it by then: only such rows are findings.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lakeproof.proof.report import AGREE, Across, TableReport
+from lakeproof.proof.tables.buckets import Digests, differing, ranges_of, rows_in, width_for
+from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table
+from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.tables.readers import SCHEMA, Reader, Rows
+
+# The heartbeat's row has another shape in the lake, and its own use.
+KNOWN = frozenset({table.name for table in TABLES} | {"cdc_heartbeat"})
+
+_KINDS = {
+    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint"), Kind.INTEGER),
+    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum"), Kind.TEXT),
+    **dict.fromkeys(("datetime", "timestamp"), Kind.TIME),
+    "decimal": Kind.DECIMAL,
+}
+
+_POSTGRES_KINDS = {
+    **dict.fromkeys(("int2", "int4", "int8"), Kind.INTEGER),
+    **dict.fromkeys(("text", "varchar", "uuid", "jsonb"), Kind.TEXT),
+    **dict.fromkeys(("timestamp", "timestamptz"), Kind.TIME),
+    "numeric": Kind.DECIMAL,
+    "bool": Kind.BOOLEAN,
+}
+
+# Primary key → the rows of that key as canonical text; several only where something is wrong.
+type ByKey = Mapping[str, tuple[tuple[str, ...], ...]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Database against one of the lake's engines, and the digests of that engine, for others to be held against."""
+
+    reports: tuple[TableReport, ...]
+    engine: str
+    digests: Digests
+    width: int
+
+
+class NotComparable(Exception):
+    """Why a table cannot be compared: never an error of the reader's."""
+
+
+def described(database: Reader, name: str) -> Table:
+    """A captured table of MariaDB by the database's own description. Raises: NotComparable, CouldNotLook."""
+    rows = database.ask(
+        "SELECT column_name, data_type, column_key FROM information_schema.columns "
+        f"WHERE table_schema = '{SCHEMA}' AND table_name = '{name}' ORDER BY ordinal_position"
+    )
+    return _table(name, [(column, kind, key == "PRI") for column, kind, key in rows], _KINDS, (Kind.INTEGER,))
+
+
+def described_by_postgres(database: Reader, name: str) -> Table:
+    """A captured table of PostgreSQL by the database's own description. Raises: NotComparable, CouldNotLook."""
+    schema = database.schemas.get(name)
+    if schema is None:
+        raise NotComparable(f"{name}: published, but no connector's file lists it")
+    rows = database.ask(
+        "SELECT a.attname, t.typname, COALESCE(a.attnum = ANY(i.indkey), false) FROM pg_attribute a"
+        " JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary"
+        f" WHERE a.attrelid = to_regclass('{schema}.{name}') AND a.attnum > 0 AND NOT a.attisdropped"
+        " ORDER BY a.attnum"
+    )
+    return _table(name, rows, _POSTGRES_KINDS, (Kind.INTEGER, Kind.TEXT))
+
+
+def _table(name: str, rows: Rows, kinds: Mapping[str, Kind], of_keys: tuple[Kind, ...]) -> Table:
+    """From (column, type, whether it is in the primary key)."""
+    if not rows:
+        raise NotComparable(f"{name}: published, but not in the database")
+    strange = [f"{column} {kind}" for column, kind, _ in rows if str(kind).lower() not in kinds]
+    if strange:
+        raise NotComparable(f"{name}: columns of these types are not compared: {', '.join(strange)}")
+    columns = tuple(Column(str(column), kinds[str(kind).lower()]) for column, kind, _ in rows)
+    keys = [str(column) for column, _, key in rows if key]
+    fit = {column.name for column in columns if column.kind in of_keys}
+    if len(keys) != 1 or keys[0] not in fit:
+        raise NotComparable(f"{name}: its primary key is not one column of {' or '.join(of_keys)}")
+    return Table(name, columns, keys[0], (keys[0],))
+
+
+def compare_others(
+    tables: Sequence[Table],
+    database: Reader,
+    lake: Reader,
+    look_again: Callable[[], tuple[Reader, Reader]],
+    prefix: str = "",
+) -> Compared:
+    """These tables in the database and in the lake's engine.
+
+    look_again: database and lake once more, the lake at a hash that covers the moment of `database`. prefix: of the
+    tables' names in what is told.
+    """
+    width = width_for(database.largest(tables))
+    ours, theirs = database.digests(width, tables), lake.digests(width, tables)
+    opened = {table.name: differing(ours[table.name], theirs[table.name]) for table in tables}
+    suspects = {
+        table.name: (table, ranges_of(opened[table.name], 1 if table.has_text_key else width))
+        for table in tables
+        if opened[table.name]
+    }
+    findings: dict[str, list[Finding]] = defaultdict(list)
+    if suspects:
+        first = {name: _both(table, ranges, database, lake) for name, (table, ranges) in suspects.items()}
+        again = look_again()
+        for name, (table, ranges) in suspects.items():
+            findings[name] = settled(f"{prefix}{name}", first[name], _both(table, ranges, *again))
+    reports = tuple(
+        TableReport(f"{prefix}{table.name}", engine, rows_in(digests, table.name), tuple(found))
+        for table in tables
+        for engine, digests, found in ((database.engine, ours, []), (lake.engine, theirs, findings[table.name]))
+    )
+    return Compared(reports, lake.engine, theirs, width)
+
+
+def agreement(tables: Sequence[Table], compared: Compared, other: str, digests: Digests, prefix: str = "") -> Across:
+    """Do two of the lake's engines give the same of these tables? They read one hash: no allowance is made."""
+    keys = tuple(
+        f"{prefix}{table.name} bucket {f'{bucket:02x}' if table.has_text_key else bucket}"
+        for table in tables
+        for bucket in sorted(differing(compared.digests[table.name], digests[table.name]))
+    )
+    of = f"tables of {prefix.removesuffix('.')}" if prefix else "other tables"
+    return Across(f"{AGREE} of {of} ({compared.engine}, {other})", len(keys), keys, len(tables), "tables")
+
+
+def _both(table: Table, ranges: list[tuple[int, int]], database: Reader, lake: Reader) -> tuple[ByKey, ByKey]:
+    return (
+        by_key(table, database.rows(ranges, [table])[table.name]),
+        by_key(table, lake.rows(ranges, [table])[table.name]),
+    )
+
+
+def by_key(table: Table, rows: Rows) -> ByKey:
+    """Rows by primary key, as text."""
+    place = [column.name for column in table.columns].index(table.order_column)
+    found: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for row in rows:
+        found[str(row[place])].append(tuple("NULL" if value is None else f"={value}" for value in row))
+    return {key: tuple(sorted(same)) for key, same in found.items()}
+
+
+def settled(name: str, first: tuple[ByKey, ByKey], second: tuple[ByKey, ByKey]) -> list[Finding]:
+    """What differs although the database has not changed it since the first look."""
+    keys: Iterable[str] = first[0].keys() | first[1].keys()
+    findings = []
+    for key in sorted(keys):
+        before, now, shown = first[0].get(key, ()), second[0].get(key, ()), second[1].get(key, ())
+        if before != now or shown == now:
+            continue
+        if not shown:
+            findings.append(Finding(name, Wrong.LOST, key, "in the database, not in the lake"))
+        elif not now:
+            findings.append(Finding(name, Wrong.PHANTOM, key, "in the lake, not in the database"))
+        elif len(shown) > len(now):
+            findings.append(Finding(name, Wrong.DUPLICATED, key, f"{len(shown)} rows in the lake"))
+        else:
+            findings.append(Finding(name, Wrong.STALE, key, "the lake has another content"))
+    return findings

@@ -1,0 +1,179 @@
+"""The projection in Cassandra against the database, key by key, also under traffic.
+
+The database is read, then the projection once it covers that moment, then the database again where they differ: a row
+that stayed the same must have been projected. What only the projection has is looked at once more, for an order may
+have been made and deleted between the two looks at the database.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from lakeproof.customers.calls import now_us
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.projector.lag import covered_us
+from lakeproof.lake.projector.statements import PROJECTION
+from lakeproof.lake.result_topics import PARTITIONS
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.report import TableReport
+from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.tables.readers import mariadb_snapshot
+from lakeproof.stack.engines import cassandra_session
+from lakeproof.stack.stack import Stack
+
+ENGINE = "cassandra"
+COMPONENT = "projector"
+READ_SECONDS = 60.0
+# Past so many one scan of the whole table is cheaper than to name each.
+MOST_KEYS = 500
+
+_DATABASE = """\
+SELECT customer_id, id, status, total, item_count, version,
+ TIMESTAMPDIFF(MICROSECOND, '1970-01-01', created_at), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', updated_at)
+FROM oltp.orders"""
+_PROJECTION = (
+    "SELECT customer_id, order_id, status, total, item_count, version, created_us, updated_us"
+    f" FROM projections.{PROJECTION}"
+)
+
+# customer and order
+type Key = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as both have it."""
+
+    status: str
+    total: Decimal
+    item_count: int
+    version: int
+    created_us: int
+    updated_us: int
+
+
+type Orders = dict[Key, Order]
+
+
+class Sides(Protocol):
+    """The two sides. `database` gives all its orders, or those of these keys, and a moment that they are all before;
+    `projection` gives its own, all of them or those of these keys, at a time when it covers that moment.
+    """
+
+    def database(self, keys: Sequence[Key] | None = None) -> tuple[Orders, int]:
+        """Raises: CouldNotLook."""
+
+    def projection(self, covering_us: int, keys: Sequence[Key] | None = None) -> Orders:
+        """Raises: CouldNotLook."""
+
+
+def compare_projection(sides: Sides) -> TableReport:
+    """What the projection lost, has too old, or has though the database has it not. Raises: CouldNotLook."""
+    before, read_us = sides.database()
+    shown = sides.projection(read_us)
+    suspects = [key for key in before.keys() | shown.keys() if before.get(key) != shown.get(key)]
+    findings: list[Finding] = []
+    if suspects:
+        after, again_us = sides.database(suspects)
+        kept = sorted(key for key in suspects if before.get(key) == after.get(key))
+        extra = [key for key in kept if key not in after]
+        still = sides.projection(again_us, extra) if extra else {}
+        findings = [_finding(key, after.get(key), shown.get(key)) for key in kept if key in after or key in still]
+    return TableReport(PROJECTION, ENGINE, len(shown), tuple(findings))
+
+
+def _finding(key: Key, wanted: Order | None, shown: Order | None) -> Finding:
+    name = f"order {key[1]} of customer {key[0]}"
+    if wanted is None:
+        return Finding(PROJECTION, Wrong.PHANTOM, name, "in the projection, not in the database")
+    if shown is None:
+        return Finding(PROJECTION, Wrong.LOST, name, "in the database, not in the projection")
+    if shown.version < wanted.version:
+        return Finding(PROJECTION, Wrong.STALE, name, f"version {shown.version}, in the database {wanted.version}")
+    return Finding(
+        PROJECTION,
+        Wrong.PHANTOM,
+        name,
+        f"version {shown.version} with another content, in the database {wanted.version}",
+    )
+
+
+def look(stack: Stack, cover_seconds: float, progress: Callable[[str], None]) -> TableReport | None:
+    """None where no projector is part of the stack. Raises: CouldNotLook where one is and something is away."""
+    if not _is_part(stack):
+        return None
+    from cassandra import DriverException
+    from cassandra.cluster import NoHostAvailable
+
+    try:
+        with _opened(stack, cover_seconds, progress) as sides:
+            return compare_projection(sides)
+    except (DriverException, NoHostAvailable) as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where="projection") from error
+
+
+def _is_part(stack: Stack) -> bool:
+    if stack.settings.mode == "external":
+        return COMPONENT in stack.settings.endpoints
+    client = SupervisorClient(stack)
+    return client.running() and COMPONENT in {row.name for row in client.ps()}
+
+
+@contextmanager
+def _opened(stack: Stack, cover_seconds: float, progress: Callable[[str], None]) -> Iterator[Sides]:
+    with cassandra_session.session(stack, "reader", stack.secret("cassandra-reader"), seconds=READ_SECONDS) as ring:
+        yield _StackSides(stack, ring, cover_seconds, progress)
+
+
+class _StackSides:
+    def __init__(self, stack: Stack, ring: Any, cover_seconds: float, progress: Callable[[str], None]) -> None:
+        self._stack, self._ring, self._cover_seconds, self._progress = stack, ring, cover_seconds, progress
+
+    def database(self, keys: Sequence[Key] | None = None) -> tuple[Orders, int]:
+        few = keys is not None and len(keys) <= MOST_KEYS
+        where = f" WHERE id IN ({', '.join(str(order) for _, order in keys)})" if few and keys else ""
+        with mariadb_snapshot(self._stack, READ_SECONDS) as reader:
+            read_us = now_us()
+            return _orders(reader.ask(_DATABASE + where)), read_us
+
+    def projection(self, covering_us: int, keys: Sequence[Key] | None = None) -> Orders:
+        self._await_covered(covering_us)
+        if keys is None or len(keys) > MOST_KEYS:
+            return _orders(self._rows(_PROJECTION))
+        one = f"{_PROJECTION} WHERE customer_id = %s AND order_id = %s"
+        return _orders([row for key in keys for row in self._rows(one, key)])
+
+    def _await_covered(self, instant_us: int) -> None:
+        deadline = Deadline(self._cover_seconds)
+        while True:
+            rows = self._rows(f"SELECT part, covers_us FROM projections.progress WHERE projection = '{PROJECTION}'")
+            covered = covered_us(rows, PARTITIONS)
+            if covered is not None and covered >= instant_us:
+                return
+            behind = "nothing yet" if covered is None else f"what is {(now_us() - covered) / 1e6:.1f} s old"
+            if deadline.expired:
+                raise CouldNotLook(
+                    f"within {self._cover_seconds:.0f} s it did not come to cover now; it covers {behind}",
+                    where="projection",
+                    next_action="lakeproof ps; projector_lag_records above 0: the projector is behind, else the job",
+                )
+            self._progress(f"waiting for the projection to cover now; it covers {behind}")
+            deadline.pause(0.3)
+
+    def _rows(self, cql: str, values: Sequence[object] | None = None) -> list[Any]:
+        from cassandra.query import SimpleStatement
+
+        # At QUORUM, by the session; the driver fetches page after page.
+        return list(self._ring.execute(SimpleStatement(cql, fetch_size=5000), values, timeout=READ_SECONDS))
+
+
+def _orders(rows: Sequence[Sequence[Any]]) -> Orders:
+    return {
+        (int(customer), int(order)): Order(
+            str(status), Decimal(total), int(items), int(version), int(created), int(updated)
+        )
+        for customer, order, status, total, items, version, created, updated in rows
+    }

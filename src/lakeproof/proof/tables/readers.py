@@ -1,0 +1,190 @@
+"""Each engine as a source of digests, rows and broken claims; all answers of one reader are of one instant."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.job.databases import SHOP
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.query.flink import pinned_flink
+from lakeproof.lake.query.spark import pinned_spark
+from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.proof.tables.across import across_sql
+from lakeproof.proof.tables.buckets import Digests, TableDigests, from_rows
+from lakeproof.proof.tables.canonical import TABLES, Table
+from lakeproof.proof.tables.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql
+from lakeproof.stack.stack import Stack
+
+SCHEMA = "oltp"
+DATABASE = "mysql"
+ENGINE_SECONDS = 90.0
+_USER = "reader"
+# Past so many ranges one scan over all of them is cheaper than to name each.
+MOST_RANGES = 200
+
+type Rows = Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One engine at one instant.
+
+    ask: all rows of a statement. at_once: how many statements it may be asked side by side (a connection takes one).
+    schema: where its tables lie. schemas: of a database with several, the one of each table.
+    Every method raises CouldNotLook or StatementFailed where there is no answer.
+    """
+
+    engine: str
+    dialect: Dialect
+    ask: Callable[[str], Rows]
+    at_once: int = 1
+    schema: str = SCHEMA
+    schemas: Mapping[str, str] = field(default_factory=dict)
+
+    def largest(self, tables: Sequence[Table] = TABLES) -> int:
+        """The largest id that buckets are cut along, in any of the tables; 0 where all have text keys."""
+        tables = [table for table in tables if not table.has_text_key]
+        if not tables:
+            return 0
+        ids = " UNION ALL ".join(
+            f"SELECT MAX({self.dialect.quoted(table.order_column)}) AS id FROM {self._source(table)}"
+            for table in tables
+        )
+        return int(self.ask(f"SELECT COALESCE(MAX(id), 0) FROM ({ids}) AS ids")[0][0])
+
+    def digests(self, width: int, tables: Sequence[Table] = TABLES) -> Digests:
+        """Of every table, by bucket; one statement for all, and one more for those with text keys."""
+        found: dict[str, TableDigests] = {}
+        for of_text in (False, True):
+            some = [table for table in tables if table.has_text_key is of_text]
+            if some:
+                found |= self._digests(some, width, 16 if of_text else 10)
+        return found
+
+    def _digests(self, tables: Sequence[Table], width: int, base: int) -> Digests:
+        each = [(table.name, digests_sql(self.dialect, table, self._source(table), width)) for table in tables]
+        parts = [f"SELECT '{name}' AS table_name, d.* FROM ({sql}) AS d" for name, sql in each]
+        sum_of = self.dialect.sum_of
+        return from_rows(
+            (
+                (str(table), int(str(bucket), base), int(count), sum_of(full), sum_of(identity))
+                for table, bucket, count, full, identity in self.ask(" UNION ALL ".join(parts))
+            ),
+            tables,
+        )
+
+    def rows(self, ranges: list[tuple[int, int]], tables: Sequence[Table] = TABLES) -> Mapping[str, Rows]:
+        """Canonical values per table of the rows whose order's id is in these ranges [from, below)."""
+        few = ranges if len(ranges) <= MOST_RANGES else [(ranges[0][0], ranges[-1][1])]
+        statements = [rows_sql(self.dialect, table, self._source(table), few) for table in tables]
+        with ThreadPoolExecutor(self.at_once) as pool:
+            answers = list(pool.map(self.ask, statements))
+        return {table.name: answer for table, answer in zip(tables, answers, strict=True)}
+
+    def broken(self) -> Rows:
+        """What `across_sql` gives."""
+        return self.ask(across_sql(SCHEMA))
+
+    def _source(self, table: Table) -> str:
+        return f"{self.schemas.get(table.name, self.schema)}.{self.dialect.quoted(table.name)}"
+
+
+@contextmanager
+def mariadb_snapshot(stack: Stack, seconds: float) -> Iterator[Reader]:
+    """The shop's database in one transaction, whose snapshot is taken now. Raises: CouldNotLook."""
+    host, port = stack.host_port(DATABASE)
+    try:
+        connection = pymysql.connect(
+            host=host,
+            port=port,
+            user=stack.account(f"mysql-{_USER}", _USER),
+            password=stack.secret(f"mysql-{_USER}"),
+            charset="utf8mb4",
+            connect_timeout=5,
+            read_timeout=seconds,
+            init_command="SET SESSION time_zone = '+00:00'",
+        )
+    except pymysql.Error as error:
+        raise CouldNotLook(f"no connection: {error.args[-1]}", where=DATABASE, next_action="lakeproof ps") from error
+
+    def ask(sql: str) -> Rows:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+        except pymysql.Error as error:
+            raise CouldNotLook(f"no answer: {error.args[-1]}", where=DATABASE) from error
+
+    try:
+        ask("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        yield Reader(DATABASE, MARIADB, ask)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def postgres_snapshot(stack: Stack, schemas: Mapping[str, str], seconds: float) -> Iterator[Reader]:
+    """PostgreSQL's database of the shop in one transaction, whose snapshot is taken now. Raises: CouldNotLook.
+
+    schemas: the schema of each table.
+    """
+    import asyncpg
+
+    host, port = stack.host_port(SHOP.engine)
+    troubles = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
+    with asyncio.Runner() as runner:
+        try:
+            connection = runner.run(
+                asyncpg.connect(
+                    host=host,
+                    port=port,
+                    user=stack.account(f"postgres-{_USER}", _USER),
+                    password=stack.secret(f"postgres-{_USER}"),
+                    database=SHOP.name,
+                    ssl=False,
+                    timeout=5.0,
+                    command_timeout=seconds,
+                    server_settings={"timezone": "UTC"},
+                )
+            )
+        except troubles as error:
+            raise CouldNotLook(
+                f"no connection: {type(error).__name__}", where=SHOP.engine, next_action="lakeproof ps"
+            ) from error
+
+        def ask(sql: str) -> Rows:
+            try:
+                return [tuple(row) for row in runner.run(connection.fetch(sql))]
+            except troubles as error:
+                raise CouldNotLook(f"no answer: {type(error).__name__} {error}", where=SHOP.engine) from error
+
+        try:
+            ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            ask("SELECT 1")  # the snapshot is the first statement's
+            yield Reader(SHOP.engine, POSTGRES, ask, schemas=schemas)
+        finally:
+            connection.terminate()
+
+
+@contextmanager
+def lake_reader(
+    stack: Stack, engine: str, commit: PublishedCommit, seconds: float, progress: Callable[[str], None]
+) -> Iterator[Reader]:
+    """The lake at that hash through `engine`. Raises: CouldNotLook, StatementFailed."""
+    deadline = Deadline(seconds)
+    if engine == "trino":
+        with pinned_trino(stack, commit, deadline) as trino:
+            yield Reader(engine, TRINO, lambda sql: trino.run(sql, deadline).rows, at_once=3)
+    elif engine == "spark":
+        with pinned_spark(stack, commit, deadline, progress) as spark:
+            yield Reader(engine, SPARK, lambda sql: spark.run(sql, deadline).rows, at_once=3)
+    else:
+        with pinned_flink(stack, commit, deadline, progress) as flink:
+            yield Reader(engine, FLINK, lambda sql: flink.run(sql, deadline).rows)

@@ -1,0 +1,21 @@
+"""Flink's JobManager: the lake's jobs, submitted once it is ready, and stopped with savepoints before it stops."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from lakeproof.lake.job import ensure_submitted, stop_with_savepoint
+from lakeproof.lake.job.databases import DATABASES, present
+from lakeproof.stack.stack import Stack
+
+
+def provision(stack: Stack) -> None:
+    """Have the lake's jobs there: one that is not is submitted from its newest complete state."""
+    for database in present(stack):
+        ensure_submitted(stack, database)
+
+
+def before_stop(stack: Stack) -> None:
+    """Stop the lake's jobs with a savepoint each; where that fails, their checkpoints are kept anyhow."""
+    with ThreadPoolExecutor(len(DATABASES)) as pool:
+        stopping = [pool.submit(stop_with_savepoint, stack, 30.0, database) for database in DATABASES]
+    for each in stopping:
+        each.result()

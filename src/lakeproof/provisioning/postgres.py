@@ -1,0 +1,135 @@
+"""PostgreSQL: accounts, the database, its schemas and tables, and the publication for change capture."""
+
+import asyncio
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture.connector import published_tables
+from lakeproof.stack import provisioned
+from lakeproof.stack.engines import postgres_accounts as accounts
+from lakeproof.stack.engines.postgres_config import NAME
+from lakeproof.stack.engines.postgres_session import LOCK_SECONDS, ROOT_SECRET, ROOT_USER, connection
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    import asyncpg
+
+PUBLICATION = "lake"
+# Rows that no lake reads: their old values need not be written into the WAL.
+NOT_CAPTURED = r"outbox|.*\_operations"
+
+
+def schema_of(service: str) -> str:
+    """The SQL of the tables of a service: its outbox, and its own schema.sql."""
+    outbox = files("lakeproof.services") / "outbox.sql"
+    own = files("lakeproof.shop") / service / "schema.sql"
+    return "\n".join(part.read_text(encoding="utf-8") for part in (outbox, own) if part.is_file())
+
+
+def provision(stack: Stack) -> None:
+    """Once ready: accounts, the database, its schemas and tables, and what is published of them for change capture.
+
+    What exists stays as it is, a changed password or a lost grant too.
+    Raises: TerminalError where root's password is not the one that this server was made with, or its data are of the
+    older layout, a database for each service.
+    """
+    import asyncpg
+
+    try:
+        asyncio.run(_provision(stack))
+    except asyncpg.InvalidPasswordError as error:
+        raise TerminalError(
+            "root's password in secrets.json is not the one that this server was made with",
+            where=str(stack.state_dir / "secrets.json"),
+            next_action="put the old secrets.json back, or remove the whole stack's state",
+        ) from error
+    except (
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        asyncpg.PostgresConnectionError,
+        OSError,
+        EOFError,
+    ) as error:
+        raise NotReady(f"provision was cut off: {type(error).__name__} {error}".rstrip(), where=NAME) from error
+
+
+async def _provision(stack: Stack) -> None:
+    nobody: frozenset[str] = frozenset()
+    definition = provisioned.digest(
+        *accounts.account_statements(lambda name: name, nobody),
+        *accounts.database_statements(nobody),
+        *accounts.schema_statements(),
+    )
+    if not provisioned.is_made(stack, NAME, "accounts", definition):
+        async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0) as root:
+            databases = await _names(root, "SELECT datname FROM pg_database")
+            _require_one_database(stack, databases)
+            roles = await _names(root, "SELECT rolname FROM pg_roles")
+            await _execute(root, accounts.account_statements(stack.secret, roles))
+            await _execute(root, accounts.database_statements(databases))
+        async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
+            await _execute(root, accounts.schema_statements())
+        provisioned.remember(stack, NAME, "accounts", definition)
+    for schema in accounts.SCHEMAS:
+        async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE, schema) as root:
+            await _make_tables(root, schema)
+    await _publish(stack)
+
+
+def _require_one_database(stack: Stack, databases: frozenset[str]) -> None:
+    """Before, each service had a database of its own. Their rows are not moved in silence, nor left aside."""
+    old = sorted(databases.intersection(accounts.SCHEMAS))
+    if old and accounts.DATABASE not in databases:
+        raise TerminalError(
+            f"its data are of an older layout: {', '.join(old)} are databases, and now are schemas of one, "
+            f"{accounts.DATABASE}",
+            where=str(stack.data_dir(NAME) / "db"),
+            next_action="to keep rows, pg_dump them with the older version first; then `lakeproof down`, and remove "
+            f"{stack.data_dir(NAME)}: it is made anew",
+        )
+
+
+async def _make_tables(root: "asyncpg.Connection[asyncpg.Record]", schema: str) -> None:
+    await root.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'; SET ROLE {accounts.owner_of(schema).user}")
+    await root.execute(schema_of(schema))
+    # The lake needs a row's old values of every column, and a captured table has them only by this.
+    bare = await _names(
+        root,
+        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = $2::text::regnamespace"
+        " AND relreplident <> 'f' AND relname !~ $1",
+        f"^({NOT_CAPTURED})$",
+        schema,
+    )
+    await _execute(root, (f"ALTER TABLE {table} REPLICA IDENTITY FULL" for table in sorted(bare)))
+
+
+async def _publish(stack: Stack) -> None:
+    """Have the publication, once, with those tables of the connector's file that are there.
+
+    A table that comes later is added by `lakeproof capture register`, which looks for its reader first.
+    """
+    definition = provisioned.digest(PUBLICATION)
+    if provisioned.is_made(stack, NAME, "publication", definition):
+        return
+    async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
+        if PUBLICATION not in await _names(root, "SELECT pubname FROM pg_publication"):
+            wanted = published_tables(accounts.DATABASE)
+            there = await _names(
+                root, "SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL", wanted
+            )
+            listed = ", ".join(table for table in wanted if table in there)
+            await root.execute(
+                f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {listed} WITH (publish = 'insert, update, delete')"
+            )
+    provisioned.remember(stack, NAME, "publication", definition)
+
+
+async def _names(root: "asyncpg.Connection[asyncpg.Record]", sql: str, *args: object) -> frozenset[str]:
+    return frozenset(row[0] for row in await root.fetch(sql, *args))
+
+
+async def _execute(root: "asyncpg.Connection[asyncpg.Record]", statements: Iterable[str]) -> None:
+    for statement in statements:
+        await root.execute(statement)

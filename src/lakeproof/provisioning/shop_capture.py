@@ -1,0 +1,39 @@
+"""Capture of PostgreSQL: its job, then its connector; both stop before it stops."""
+
+import contextlib
+import logging
+
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.capture import registration, resting
+from lakeproof.lake.job import ensure_submitted, stop_with_savepoint
+from lakeproof.lake.job.databases import SHOP, want_shop
+from lakeproof.stack.services import shop_capture
+from lakeproof.stack.stack import Stack
+
+SAVEPOINT_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+def provision(stack: Stack) -> None:
+    """Have the job there, then the connector, each as the other database's: made once, not mended.
+
+    A connector that the last stop of this component stopped goes on; one that somebody else stopped stays so.
+    """
+    want_shop(stack, wanted=True)
+    ensure_submitted(stack, SHOP)
+    registration.provision(stack, shop_capture.ENGINE)
+    resting.resume(stack)
+
+
+def before_stop(stack: Stack) -> None:
+    """Nothing is captured from now on: connector and job stop, and both go on from their places later."""
+    want_shop(stack, wanted=False)
+    # Where Connect is away already, its next start stops the connector.
+    with contextlib.suppress(LakeproofError):
+        resting.stop(stack)
+    try:
+        # Nobody publishes its states from now on, and it would let those expire that are published.
+        stop_with_savepoint(stack, SAVEPOINT_SECONDS, SHOP)
+    except LakeproofError as error:
+        log.warning("%s goes on until Flink stops: %s", SHOP.job_name, error.message)

@@ -1,0 +1,1 @@
+"""What every service stands on, whatever its business: gate, health, metrics, stores, outbox, consumer of events."""

@@ -1,0 +1,69 @@
+"""One request's work within its time, and the database's troubles as answers: alike in every service."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Header
+
+from lakeproof.deadline import Deadline
+from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble, TooBusy
+from lakeproof.services.refusal import Refusal, RefusalBody
+
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+_KEY = Header(
+    pattern=KEY_PATTERN,
+    description="The same key with the same request gives the same answer and acts once; with another: 422.",
+)
+IdempotencyKey = Annotated[str | None, _KEY]
+RequiredKey = Annotated[str, _KEY]  # without it: 428 (service.py)
+NO_KEY_SAYS: dict[int | str, dict[str, Any]] = {
+    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."}
+}
+EVERY_ROUTE_SAYS: dict[int | str, dict[str, Any]] = {
+    400: {"model": RefusalBody, "description": "Not JSON."},
+    408: {"model": RefusalBody, "description": "The body did not arrive in time."},
+    413: {"model": RefusalBody, "description": "The body is too large."},
+    422: {"model": RefusalBody, "description": "A field is wrong, or the key was used for another request."},
+    500: {"model": RefusalBody, "description": "An error of the service; the outcome is unclear."},
+    503: {"model": RefusalBody, "description": "The database is not there; `outcome` says whether it may be done."},
+}
+
+
+def headers_of(version: int | None = None, *, replayed: bool = False) -> dict[str, str]:
+    """Those of an answer: the version as ETag, where there is one, and whether the key was answered before."""
+    found = {} if version is None else {"etag": f'"{version}"'}
+    return found | {"idempotent-replayed": "true"} if replayed else found
+
+
+def one_key(header: str | None, client_key: str | None) -> str:
+    """The key of a create that takes it from the header or the body. Raises: Refusal where there is none, or two."""
+    if header and client_key and header != client_key:
+        raise Refusal(422, "invalid", "two different keys", fields=(("client_key", "differs from Idempotency-Key"),))
+    key = header or client_key
+    if not key:
+        missing = ("client_key", "required, here or as Idempotency-Key")
+        raise Refusal(422, "invalid", "a key is missing", fields=(missing,))
+    return key
+
+
+def no_key() -> Refusal:
+    """Of a change that was asked for without a key."""
+    return Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
+
+
+async def answer_within[T](seconds: float, call: Callable[[Deadline], Awaitable[T]]) -> T:
+    """What `call` gives. Raises: Refusal 503 for every trouble with the database; what `call` raises else."""
+    try:
+        return await call(Deadline(seconds))
+    except CommitUnclear as error:
+        raise Refusal(
+            503,
+            "unclear",
+            f"unclear whether it was done: {error}. Repeat it with the same key to find out",
+            outcome="unclear",
+            headers={"retry-after": "1"},
+        ) from error
+    except TooBusy as error:
+        raise Refusal(503, "busy", str(error), headers={"retry-after": "1"}) from error
+    except DatabaseTrouble as error:
+        raise Refusal(503, "database_unavailable", f"the database: {error}", headers={"retry-after": "1"}) from error

@@ -1,0 +1,131 @@
+"""Work on a database within a deadline, tried again where that is safe, never done twice.
+
+What is lost before COMMIT was rolled back, so it may be tried again. COMMIT travels alone and once: an answer other
+than OK, or none, does not tell what became of the transaction, and that is said (CommitUnclear), not guessed.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+from lakeproof.deadline import Deadline
+from lakeproof.services.database.errors import (
+    CommitUnclear,
+    Conflict,
+    DatabaseDown,
+    DatabaseRefused,
+    Duplicate,
+    SaidNo,
+    TooBusy,
+)
+from lakeproof.services.database.metrics import DatabaseMetrics
+from lakeproof.services.database.pool import Closable, ConnectionPool
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 3  # of work that a lost connection ended; deadlocks are tried again until the deadline
+_TOO_LATE_SECONDS = 0.2
+
+
+class Attempts[C: Closable]:
+    """Runs work on connections of one pool. `execute` sends one statement, with errors by their meaning."""
+
+    def __init__(
+        self,
+        pool: ConnectionPool[C],
+        metrics: DatabaseMetrics,
+        execute: Callable[[C, str], Awaitable[object]],
+    ) -> None:
+        self._pool, self._metrics, self._execute = pool, metrics, execute
+
+    async def run[T](self, work: Callable[[C], Awaitable[T]], deadline: Deadline) -> T:
+        """What `work` gives; it starts no transaction.
+
+        Raises: DatabaseDown, TooBusy, DatabaseRefused, Conflict, and what `work` raises of SaidNo.
+        """
+        return await self._run(work, deadline, None)
+
+    async def transact[T](
+        self,
+        work: Callable[[C], Awaitable[T]],
+        deadline: Deadline,
+        changed: Callable[[T], bool] = lambda _: True,
+    ) -> T:
+        """Run `work`, which starts the transaction, then COMMIT; ROLLBACK where it did not change anything.
+
+        Raises: as `run` (nothing was done), and CommitUnclear.
+        """
+
+        async def work_or_roll_back(connection: C) -> T:
+            try:
+                return await work(connection)
+            except SaidNo:
+                await self._execute(connection, "ROLLBACK")
+                raise
+
+        async def end(connection: C, done: T) -> None:
+            await (self._commit if changed(done) else self._roll_back)(connection, deadline)
+
+        return await self._run(work_or_roll_back, deadline, end)
+
+    async def _roll_back(self, connection: C, deadline: Deadline) -> None:
+        async def roll_back(connection: C) -> None:
+            await self._execute(connection, "ROLLBACK")
+
+        await _within(deadline, roll_back, connection)
+
+    async def _commit(self, connection: C, deadline: Deadline) -> None:
+        try:
+            async with asyncio.timeout(deadline.left):
+                await self._execute(connection, "COMMIT")
+        except (TimeoutError, DatabaseDown, DatabaseRefused, Duplicate) as error:
+            self._metrics.errors.labels("commit_unclear").inc()
+            raise CommitUnclear(str(error) or "no answer to COMMIT in time") from error
+
+    async def _run[T](
+        self,
+        work: Callable[[C], Awaitable[T]],
+        deadline: Deadline,
+        end: Callable[[C, T], Awaitable[None]] | None,
+    ) -> T:
+        """`end` has a time limit of its own: a COMMIT that ran out of time is never taken for work that did."""
+        attempt = 0
+        while True:
+            attempt += 1
+            said_no: SaidNo
+            try:
+                async with self._pool.connection(deadline) as connection:
+                    try:
+                        done = await _within(deadline, work, connection)
+                        if end is not None:
+                            await end(connection, done)
+                        return done
+                    except SaidNo as error:
+                        said_no = error  # the connection is in order: raise outside its block, which keeps it
+                raise said_no
+            except Conflict:
+                self._metrics.errors.labels("conflict").inc()
+                if deadline.left < _TOO_LATE_SECONDS:
+                    raise
+            except DatabaseDown:
+                self._metrics.errors.labels("down").inc()
+                self._pool.drop_idle()
+                if attempt >= _ATTEMPTS or deadline.left < _TOO_LATE_SECONDS:
+                    raise
+            except TooBusy:
+                self._metrics.errors.labels("busy").inc()
+                raise
+            except DatabaseRefused as error:
+                self._metrics.errors.labels("refused").inc()
+                logger.error("the database refused a statement", extra={"reason": str(error)})
+                raise
+            await asyncio.sleep(min(0.01 * 2**attempt, 0.2) * random.uniform(0.5, 1.0))
+
+
+async def _within[C, T](deadline: Deadline, work: Callable[[C], Awaitable[T]], connection: C) -> T:
+    try:
+        async with asyncio.timeout(deadline.left):
+            return await work(connection)
+    except TimeoutError as error:
+        raise DatabaseDown(f"no answer within {deadline.seconds:g} s") from error

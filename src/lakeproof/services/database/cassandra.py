@@ -1,0 +1,274 @@
+"""Cassandra for a service: its driver's threads bridged to asyncio, every call with an end, errors by their meaning.
+
+The driver connects in a thread of its own and again whenever it must: a service starts without the ring, and says so.
+A conditional write that was sent and not answered may have been done: `WriteUnclear`, which its caller must settle.
+Everything else may be repeated: it goes to a second node when the first is slow, so that a frozen one (SIGSTOP) costs
+three quarters of a second, and is sent again where a node went away with it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cassandra import (
+    ConsistencyLevel,
+    DriverException,
+    InvalidRequest,
+    OperationTimedOut,
+    ReadFailure,
+    ReadTimeout,
+    Unauthorized,
+    Unavailable,
+)
+from cassandra.cluster import Cluster, NoHostAvailable, ResponseFuture, Session
+from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
+
+from lakeproof.deadline import Deadline
+from lakeproof.services.database.errors import CommitUnclear, DatabaseDown, DatabaseRefused
+from lakeproof.services.database.metrics import DatabaseMetrics
+
+logger = logging.getLogger(__name__)
+
+Row = tuple[Any, ...]
+
+OPEN_PAUSE_SECONDS = 1.0
+ATTEMPTS = 3  # of what may be repeated
+REPEAT_PAUSE_SECONDS = 0.05
+TOO_LATE_SECONDS = 0.2
+CLOSE_SECONDS = 4.0
+BRIDGE_SECONDS = 0.3  # from the driver's own limit to ours: its answer says more
+
+
+class WriteUnclear(CommitUnclear):
+    """A write was sent and not answered, or its coordinator does not know: it may or may not have been done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One prepared statement by its text. `serial`: a read that sees every decided conditional write, and settles
+    those that are under way. `conditional`: it has an IF.
+    """
+
+    text: str
+    serial: bool = False
+    conditional: bool = False
+
+
+class Ring:
+    """The ring for one service. `open_cluster` makes the driver's Cluster (cassandra_cluster.py; it does not connect
+    yet).
+    """
+
+    def __init__(
+        self,
+        open_cluster: Callable[[], Cluster],
+        statements: Sequence[Statement],
+        metrics: DatabaseMetrics,
+        *,
+        read_seconds: float = 2.0,
+        write_seconds: float = 2.5,
+    ) -> None:
+        self._open_cluster, self._statements, self._metrics = open_cluster, tuple(statements), metrics
+        self._read_seconds, self._write_seconds = read_seconds, write_seconds
+        self._cluster: Cluster | None = None
+        self._session: Session | None = None
+        self._prepared: Mapping[Statement, PreparedStatement] = {}
+        self._opening: asyncio.Task[None] | None = None
+        self.problem = "not connected yet"
+
+    def start(self) -> None:
+        """Begin to connect, in the background, until it succeeds."""
+        self._opening = asyncio.create_task(self._open(), name="connect to cassandra")
+
+    async def await_connection(self, deadline: Deadline) -> None:
+        """Return once it is connected, or at the deadline: `problem` then says why not."""
+        if self._opening is not None and not self._opening.done():
+            await asyncio.wait({self._opening}, timeout=deadline.left)
+
+    async def close(self) -> None:
+        """Give up what is under way and close the connections."""
+        if self._opening is not None:
+            self._opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._opening
+        if self._cluster is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await asyncio.to_thread(self._cluster.shutdown)
+
+    async def read(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> list[Row]:
+        """All rows, of all pages. Raises: DatabaseDown, DatabaseRefused."""
+        try:
+            return await self._repeat(statement, values, self._read_seconds, deadline)
+        except WriteUnclear as error:  # a read changes nothing
+            raise DatabaseDown(str(error)) from error
+
+    async def write(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> None:
+        """A single write without a condition: to repeat it changes nothing.
+
+        Raises: DatabaseDown (not done), DatabaseRefused, WriteUnclear.
+        """
+        assert not statement.conditional
+        await self._repeat(statement, values, self._write_seconds, deadline)
+
+    async def write_all(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> None:
+        """Writes without conditions in one call, which may be done in part: to repeat it changes nothing.
+
+        For rows of many partitions too: where every node has every row, one call costs less than one for each.
+        Raises: as `write`.
+        """
+        batch = BatchStatement(batch_type=BatchType.UNLOGGED)
+        for statement, values in parts:
+            assert not statement.conditional
+            batch.add(self._bind(statement, values))
+        batch.consistency_level = ConsistencyLevel.QUORUM
+        batch.is_idempotent = True
+        await self._send(batch, self._write_seconds, deadline)
+
+    async def _repeat(
+        self, statement: Statement, values: Sequence[object], seconds: float, deadline: Deadline
+    ) -> list[Row]:
+        """Send it, again where a node went away with it: at most ATTEMPTS times, within the deadline."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self._send(self._bind(statement, values), seconds, deadline)
+            except WriteUnclear:
+                if deadline.left < TOO_LATE_SECONDS:
+                    raise
+            await asyncio.sleep(min(REPEAT_PAUSE_SECONDS, deadline.left))
+        return await self._send(self._bind(statement, values), seconds, deadline)
+
+    async def decide(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> bool:
+        """One conditional batch on one partition: True where its conditions held and all of it was written.
+
+        Raises: DatabaseDown (not sent), DatabaseRefused, WriteUnclear.
+        """
+        batch = BatchStatement(batch_type=BatchType.UNLOGGED)
+        for statement, values in parts:
+            batch.add(self._bind(statement, values))
+        batch.consistency_level = ConsistencyLevel.QUORUM
+        batch.serial_consistency_level = ConsistencyLevel.SERIAL
+        batch.is_idempotent = False
+        rows = await self._send(batch, self._write_seconds, deadline)
+        return bool(rows[0][0])
+
+    def _bind(self, statement: Statement, values: Sequence[object]) -> BoundStatement:
+        if self._session is None:
+            raise DatabaseDown(self.problem)
+        bound = self._prepared[statement].bind(values)
+        bound.consistency_level = ConsistencyLevel.SERIAL if statement.serial else ConsistencyLevel.QUORUM
+        bound.is_idempotent = not statement.conditional
+        return bound
+
+    async def _send(
+        self, statement: BoundStatement | BatchStatement, seconds: float, deadline: Deadline
+    ) -> list[Row]:
+        session = self._session
+        if session is None:
+            raise DatabaseDown(self.problem)
+        seconds = min(seconds, deadline.left)
+        if seconds <= 0:
+            raise DatabaseDown("no time left to ask")
+        answer = _Answer(asyncio.get_running_loop())
+        try:
+            answer.follow(session.execute_async(statement, timeout=seconds))
+            async with asyncio.timeout(seconds + BRIDGE_SECONDS):
+                return await answer.future
+        except TimeoutError as error:
+            self._metrics.errors.labels("commit_unclear").inc()
+            raise WriteUnclear(f"no answer within {seconds:.1f} s") from error
+        except (DriverException, NoHostAvailable, OSError) as error:
+            raise self._named(error) from error
+        except Exception as error:
+            # The driver's own connection errors have no base class of ours to catch.
+            if type(error).__module__.startswith("cassandra"):
+                raise self._named(error) from error
+            raise
+
+    def _named(self, error: Exception) -> Exception:
+        """The driver's error by what it means to a caller."""
+        words = f"{type(error).__name__}: {error}"[:300]
+        if isinstance(error, OperationTimedOut) and error.last_host is not None and self._cluster is not None:
+            self._cluster.profile_manager.default.load_balancing_policy.suspect(error.last_host)
+        if isinstance(error, NoHostAvailable):
+            self._metrics.errors.labels("down").inc()
+            return DatabaseDown("no node of the ring takes a request")
+        if isinstance(error, ReadTimeout | ReadFailure) and not isinstance(error, OperationTimedOut):
+            self._metrics.errors.labels("down").inc()
+            return WriteUnclear(words)  # a conditional write that reads first may say so too
+        if isinstance(error, InvalidRequest | Unauthorized):
+            self._metrics.errors.labels("refused").inc()
+            logger.error("the database refused a statement", extra={"reason": words})
+            return DatabaseRefused(words)
+        self._metrics.errors.labels("down" if isinstance(error, Unavailable) else "commit_unclear").inc()
+        return WriteUnclear(words)
+
+    async def _open(self) -> None:
+        while True:
+            try:
+                self._cluster, self._session, self._prepared = await asyncio.to_thread(self._connect)
+            except (DriverException, NoHostAvailable, OSError) as error:
+                self.problem = _words(error)
+                self._metrics.errors.labels("down").inc()
+                await asyncio.sleep(OPEN_PAUSE_SECONDS)
+            else:
+                self.problem = ""
+                return
+
+    def _connect(self) -> tuple[Cluster, Session, Mapping[Statement, PreparedStatement]]:
+        """Blocking; runs in a thread."""
+        cluster = self._open_cluster()
+        try:
+            session = cluster.connect()
+            return cluster, session, {each: session.prepare(each.text) for each in self._statements}
+        except BaseException:
+            cluster.shutdown()
+            raise
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, NoHostAvailable):
+        causes = {type(each).__name__ for each in error.errors.values()}
+        return f"no node of the ring takes a connection ({', '.join(sorted(causes)) or 'none known'})"
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+class _Answer:
+    """Collects the pages of one response; the driver calls from its own thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._rows: list[Row] = []
+        self._response: ResponseFuture | None = None
+        self.future: asyncio.Future[list[Row]] = loop.create_future()
+
+    def follow(self, response: ResponseFuture) -> None:
+        """Take over what the driver gave for a call."""
+        self._response = response
+        response.add_callbacks(self._on_page, self._on_error)
+
+    def _on_page(self, rows: list[Row] | None) -> None:
+        assert self._response is not None
+        self._rows += rows or []
+        if self._response.has_more_pages:
+            self._response.start_fetching_next_page()
+        else:
+            self._tell(self._set_rows)
+
+    def _on_error(self, error: Exception) -> None:
+        self._tell(lambda: self._set_error(error))
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(what)
+
+    def _set_rows(self) -> None:
+        if not self.future.done():
+            self.future.set_result(self._rows)
+
+    def _set_error(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)

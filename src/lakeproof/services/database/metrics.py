@@ -1,0 +1,42 @@
+"""What a service counts about its database: the same names in every service."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from lakeproof.services.database.pool import Closable, ConnectionPool
+
+
+class DatabaseMetrics:
+    """Trouble by kind, and the pool as it is at each scrape."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self.errors = Counter(
+            "shop_db_errors_total",
+            "Database trouble by kind; conflict: a deadlock that was tried again.",
+            ["kind"],
+            registry=registry,
+        )
+        for kind in ("down", "busy", "refused", "conflict", "commit_unclear"):
+            self.errors.labels(kind)
+
+    def watch[C: Closable](self, pool: ConnectionPool[C]) -> None:
+        """Show the pool's connections, read at each scrape."""
+        self._registry.register(_PoolCollector(pool))
+
+
+class _PoolCollector[C: Closable](Collector):
+    def __init__(self, pool: ConnectionPool[C]) -> None:
+        self._pool = pool
+
+    def collect(self) -> Iterable[Metric]:
+        """Connections by state, the limit, and the requests that wait for one."""
+        connections = GaugeMetricFamily("shop_db_connections", "Open database connections.", labels=["state"])
+        connections.add_metric(["in_use"], self._pool.in_use)
+        connections.add_metric(["idle"], self._pool.idle)
+        yield connections
+        yield GaugeMetricFamily("shop_db_connections_max", "The pool's size.", self._pool.size)
+        yield GaugeMetricFamily("shop_db_requests_waiting", "Requests without a connection.", self._pool.waiting)

@@ -1,0 +1,133 @@
+"""Sends events to Kafka for an outbox, whatever database that lies in, and says which of them Kafka has.
+
+A message on topic `events.<service>`: key = aggregate_id, value = JSON {event_id, type, aggregate, aggregate_id, at,
+trace_id, data}. An event counts as sent only after Kafka acknowledged it (acks=all).
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from lakeproof.deadline import Deadline
+from lakeproof.services.absent_kafka import AbsentKafka, logger_without_attempts
+from lakeproof.services.database.postgres import Row
+from lakeproof.services.times import iso
+
+DELIVERY_SECONDS = 8.0  # after it an event counts as not delivered, and stays
+GRACE_SECONDS = 2.0  # so much later the producer has told of each
+
+
+class OutboxMetrics:
+    """What waits, and what was sent."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.unsent = Gauge("shop_outbox_unsent", "Events that Kafka does not have yet.", registry=registry)
+        self.oldest = Gauge(
+            "shop_outbox_oldest_unsent_seconds",
+            "Age of the oldest event that Kafka does not have.",
+            registry=registry,
+        )
+        self.sent = Counter("shop_outbox_sent_total", "Events that Kafka acknowledged.", registry=registry)
+        self.failures = Counter(
+            "shop_outbox_failures_total",
+            "Batches that did not get away, by what failed.",
+            ["stage"],
+            registry=registry,
+        )
+        for stage in ("database", "kafka"):
+            self.failures.labels(stage)
+
+
+class EventDelivery:
+    """Delivers to one topic, one batch after the other; its producer lives from batch to batch.
+
+    logger_name: where librdkafka's words go.
+    """
+
+    def __init__(self, bootstrap_servers: str, topic: str, logger_name: str) -> None:
+        self._bootstrap_servers, self._topic, self._logger_name = bootstrap_servers, topic, logger_name
+        self._producer: Producer | None = None
+        self._absent = AbsentKafka()  # outlives a producer that took nothing: its word is said once all the same
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """A delivery under way is given up."""
+        self._stopped.set()
+
+    def deliver[T](self, messages: Iterable[tuple[T, str, bytes]]) -> tuple[list[T], str]:
+        """Of (token, key, value) the tokens that Kafka acknowledged, and "" or what went wrong with the others.
+
+        It waits: run it in a thread. Raises: KafkaException, BufferError; then some may have been sent all the same.
+        """
+        producer = self._open_producer()
+        acknowledged: list[T] = []
+        failures: list[KafkaError] = []
+        wanted = 0
+
+        def note(token: T) -> Callable[[KafkaError | None, Message], None]:
+            def on_delivery(error: KafkaError | None, _: Message) -> None:
+                if error is None:
+                    acknowledged.append(token)
+                else:
+                    failures.append(error)
+
+            return on_delivery
+
+        try:
+            for token, key, value in messages:
+                producer.produce(self._topic, value, key.encode(), on_delivery=note(token))
+                wanted += 1
+        except KafkaException:
+            self._producer = None  # after a fatal error it takes nothing any more
+            raise
+        deadline = Deadline(DELIVERY_SECONDS + GRACE_SECONDS)
+        while len(acknowledged) + len(failures) < wanted and not deadline.expired and not self._stopped.is_set():
+            producer.poll(0.05)
+        missing = wanted - len(acknowledged)
+        if not missing:
+            return acknowledged, ""
+        if not failures or any(error.fatal() for error in failures):
+            self._producer = None  # it sends nothing any more, or holds what nobody waits for
+        said = failures[0].str() if failures else "no answer"
+        return acknowledged, f"{missing} of {wanted} events were not taken ({said})"
+
+    def _open_producer(self) -> Producer:
+        if self._producer is None:
+            self._producer = event_producer(self._bootstrap_servers, self._logger_name, self._absent)
+        return self._producer
+
+
+def event_producer(bootstrap_servers: str, logger_name: str, absent: AbsentKafka) -> Producer:
+    """For events: each once and in order as long as it lives, given up after DELIVERY_SECONDS; librdkafka's words go
+    into that logger.
+    """
+    return Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 2,
+            "delivery.timeout.ms": round(DELIVERY_SECONDS * 1000),
+            **absent.settings,
+        },
+        logger=logger_without_attempts(logger_name),
+    )
+
+
+def message_of(row: Mapping[str, Any] | Row) -> bytes:
+    """The message of one row of the outbox."""
+    return orjson.dumps(
+        {
+            "event_id": str(row["event_id"]),
+            "type": row["type"],
+            "aggregate": row["aggregate"],
+            "aggregate_id": row["aggregate_id"],
+            "at": iso(row["created_at"]),
+            "trace_id": row["trace_id"],
+            "data": orjson.Fragment(row["payload"]),
+        }
+    )

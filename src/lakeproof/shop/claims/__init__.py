@@ -1,5 +1,0 @@
-"""What must be true across the shop's stores, looked at with accounts that only read."""
-
-from lakeproof.shop.claims.looking import Findings, look
-
-__all__ = ["Findings", "look"]

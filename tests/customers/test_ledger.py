@@ -1,0 +1,173 @@
+"""The ledger: durable before believed, readable after a crash."""
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from lakeproof.customers.calls import Event, now_us
+from lakeproof.customers.ledger import Line, read_ledgers
+from lakeproof.customers.ledger_writer import Ledger, LedgerBroken
+from lakeproof.errors import InvalidInput
+from lakeproof.shop.order.models import Item, Op, Order
+
+
+def an_order(key: str = "k1", version: int = 1, status: str = "created", *, known: bool = True) -> Order:
+    at = "2026-11-24T14:43:53.042722Z" if known else None
+    item = Item(11 if known else None, 1, "sku-1", 2, "6.15")
+    return Order(7 if known else None, key, 42, status, "12.30", 1, version, at, at, (item,))
+
+
+def a_line(event: Event, *, key: str = "k1", version: int = 1, at_us: int = 1, order: Order | None = None) -> Line:
+    return Line(at_us, "run-a", key, Op.CREATE, 1, event, version, order)
+
+
+def write(folder: Path, run: str, lines: list[Line], torn: bytes = b"") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{run}.jsonl"
+    path.write_bytes(b"".join(line.to_bytes() for line in lines) + torn)
+    return path
+
+
+async def test_a_line_is_in_the_file_when_append_returns(tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path, "r")
+    line = a_line(Event.OK, order=an_order())
+    await ledger.append(line)
+    assert (tmp_path / "r.jsonl").read_bytes() == line.to_bytes()
+    await ledger.close()
+
+
+async def test_lines_that_wait_together_share_one_fsync(tmp_path: Path) -> None:
+    async with Ledger.open(tmp_path, "r") as ledger:
+        await asyncio.gather(*(ledger.append(a_line(Event.INVOKE, key=f"k{n}")) for n in range(200)))
+        assert ledger.fsyncs == 1
+
+
+async def test_a_cancelled_writer_does_not_take_its_line_away(tmp_path: Path) -> None:
+    async with Ledger.open(tmp_path, "r") as ledger:
+        task = asyncio.create_task(ledger.append(a_line(Event.INVOKE)))
+        await asyncio.sleep(0)
+        task.cancel()
+        await ledger.append(a_line(Event.OK, order=an_order()))
+    assert (tmp_path / "r.jsonl").read_bytes().count(b"\n") == 2
+
+
+async def test_a_full_disk_stops_everything_and_leaves_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(tmp_path, "r")
+    await ledger.append(a_line(Event.INVOKE))
+    real_write = os.write
+
+    def write_half_then_fail(file: int, data: memoryview) -> int:
+        if len(data) < 50:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real_write(file, data[: len(data) - 20])
+
+    monkeypatch.setattr(os, "write", write_half_then_fail)
+    with pytest.raises(LedgerBroken, match="No space left on device"):
+        await ledger.append(a_line(Event.OK, order=an_order()))
+    monkeypatch.undo()
+    with pytest.raises(LedgerBroken):
+        await ledger.append(a_line(Event.OK, order=an_order()))
+    await ledger.close()
+    assert (tmp_path / "r.jsonl").read_bytes() == a_line(Event.INVOKE).to_bytes()
+
+
+def test_a_second_ledger_of_one_run_is_refused(tmp_path: Path) -> None:
+    Ledger.open(tmp_path, "r")
+    with pytest.raises(InvalidInput, match="a run of that name"):
+        Ledger.open(tmp_path, "r")
+
+
+def test_no_folder_means_nothing_was_asked(tmp_path: Path) -> None:
+    found = read_ledgers(tmp_path / "nowhere")
+    assert (found.by_key, found.acknowledged, found.unclear) == ({}, 0, 0)
+
+
+def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
+    whole = [a_line(Event.INVOKE, order=an_order(known=False)), a_line(Event.OK, order=an_order())]
+    write(tmp_path, "r", whole, torn=a_line(Event.INVOKE, key="k2").to_bytes()[:-9])
+    assert set(read_ledgers(tmp_path).by_key) == {"k1"}
+
+
+def test_rubbish_in_the_middle_is_named_by_file_and_line(tmp_path: Path) -> None:
+    lines = [a_line(Event.INVOKE), a_line(Event.OK, order=an_order())]
+    path = write(tmp_path, "r", lines)
+    path.write_bytes(lines[0].to_bytes() + b'{"at_us": 3}\n' + lines[1].to_bytes())
+    with pytest.raises(InvalidInput, match=r"r\.jsonl:2"):
+        read_ledgers(tmp_path)
+
+
+def test_an_invoke_without_an_answer_allows_both_states(tmp_path: Path) -> None:
+    write(tmp_path, "r", [a_line(Event.INVOKE, order=an_order(known=False))])
+    one = read_ledgers(tmp_path).by_key["k1"]
+    assert one.possible[0].allows(None)
+    assert one.possible[1].allows(an_order())
+    assert (one.last_version_acked, one.last_version_invoked) == (0, 1)
+
+
+def test_a_refused_retry_leaves_the_first_try_unclear(tmp_path: Path) -> None:
+    wanted = an_order(known=False)
+    write(
+        tmp_path,
+        "r",
+        [
+            a_line(Event.INVOKE, order=wanted),
+            a_line(Event.UNCLEAR, order=wanted),
+            a_line(Event.INVOKE, order=wanted),
+            a_line(Event.REFUSED),
+        ],
+    )
+    found = read_ledgers(tmp_path)
+    assert (found.unclear, len(found.by_key["k1"].possible)) == (1, 2)
+
+
+def test_a_settled_call_leaves_one_state(tmp_path: Path) -> None:
+    wanted = an_order(known=False)
+    write(
+        tmp_path,
+        "r",
+        [
+            a_line(Event.INVOKE, order=wanted),
+            a_line(Event.UNCLEAR, order=wanted),
+            a_line(Event.SETTLED, version=0),
+        ],
+    )
+    found = read_ledgers(tmp_path)
+    one = found.by_key["k1"]
+    assert (found.unclear, [state.allows(None) for state in one.possible]) == (0, [True])
+    assert not one.deleted
+
+
+def test_a_deleted_order_keeps_its_versions(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "r",
+        [
+            a_line(Event.OK, order=an_order(), at_us=10),
+            a_line(Event.OK, version=2, at_us=20, order=an_order(version=2, status="paid")),
+            a_line(Event.OK, version=3, at_us=30),
+        ],
+    )
+    one = read_ledgers(tmp_path).by_key["k1"]
+    assert one.deleted
+    assert one.newest_acked_before(20).version == 1
+    assert one.newest_acked_before(31).order is None
+    state = one.acked_at_version(2)
+    assert state is not None and state.order is not None and state.order.status == "paid"
+
+
+def test_an_order_differs_by_one_microsecond() -> None:
+    other = Order.from_json(an_order().to_json() | {"updated_at": "2026-11-24T14:43:53.042723Z"})
+    assert not an_order().describes(other)
+    assert an_order(known=False).describes(other)
+
+
+def test_a_call_that_was_sent_a_moment_ago_is_under_way_not_unclear(tmp_path: Path) -> None:
+    sent = [a_line(Event.INVOKE, key=f"k{age}", at_us=now_us() - age * 1_000_000) for age in (1, 60)]
+    write(tmp_path, "run-a", sent)
+    found = read_ledgers(tmp_path)
+    assert (found.unclear, found.by_key["k1"].open_call is not None) == (1, True)

@@ -1,0 +1,42 @@
+"""What shoppers will do is decided by rate and seed alone."""
+
+from itertools import islice
+
+from lakeproof.customers.shoppers.plan import REST_SECONDS, plan
+from lakeproof.shop.order.models import Op, Status
+
+
+def test_the_same_seed_plans_the_same_visits() -> None:
+    assert list(plan(200, 7, 5)) == list(plan(200, 7, 5))
+
+
+def test_another_seed_plans_others() -> None:
+    assert list(plan(200, 7, 5)) != list(plan(200, 8, 5))
+
+
+def test_the_stream_has_the_rate_and_ends_in_time() -> None:
+    visits = list(plan(500, 1, 20))
+    assert 9_500 < len(visits) < 10_500
+    assert visits[-1].at_seconds < 20
+
+
+def test_updates_are_a_fifth_and_deletes_a_twentieth() -> None:
+    visits = list(plan(100, 1, 60))
+    share = {op: sum(1 for visit in visits if visit.op is op) / len(visits) for op in Op}
+    assert share[Op.PAY] + share[Op.CHANGE] + share[Op.CANCEL] >= 0.2
+    assert share[Op.DELETE] >= 0.05
+
+
+def test_every_visit_is_allowed_by_those_before_it_and_comes_after_a_rest() -> None:
+    status: dict[int, Status | None] = {}
+    last: dict[int, float] = {}
+    for visit in islice(plan(300, 3), 20_000):
+        before = status.get(visit.number)
+        if visit.op is Op.CREATE:
+            assert visit.number == len(status) + 1
+            status[visit.number] = Status.CREATED
+        else:
+            assert before is not None and before in visit.op.allowed_from
+            assert visit.at_seconds - last[visit.number] >= REST_SECONDS
+            status[visit.number] = None if visit.op is Op.DELETE else visit.op.status_after(before)
+        last[visit.number] = visit.at_seconds

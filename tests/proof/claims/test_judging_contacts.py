@@ -1,0 +1,35 @@
+"""Timelines, complaints and preferences that are not as told: each breaks the claim that is for it."""
+
+from dataclasses import replace
+
+import pytest
+from tests.proof.claims.shop_in_order import ENTRY, IN_ORDER, OLD, TIMELINE, claims_broken_by
+
+from lakeproof.customers.kept import PreferenceFact, ToldFact
+from lakeproof.proof.claims.facts import ShopFacts
+
+
+def with_preference(one: PreferenceFact) -> ShopFacts:
+    return replace(IN_ORDER, preferences=(one,))
+
+
+FAULTS: list[tuple[str, ShopFacts, str]] = [
+    ("a timeline that lacks", replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),)), "timelines"),
+    ("a timeline that is old", replace(IN_ORDER, timelines=(replace(TIMELINE, held=(OLD,)),)), "timelines"),
+    ("an entry twice", replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD, ENTRY, ENTRY)),)), "timelines"),
+    ("a complaint lost", replace(IN_ORDER, told=(ToldFact("k", 31, ()),)), "complained"),
+    ("a complaint twice", replace(IN_ORDER, told=(ToldFact("k", 31, (31, 32)),)), "complained"),
+    ("a complaint in another case", replace(IN_ORDER, told=(ToldFact("k", 31, (32,)),)), "complained"),
+    ("unclear, and twice", replace(IN_ORDER, told=(ToldFact("k", None, (31, 31)),)), "complained"),
+    ("never made, and there", replace(IN_ORDER, told=(ToldFact("k", 0, (31,)),)), "complained"),
+    ("one version acknowledged for two", with_preference(PreferenceFact(7, 2, (), 2, "order/email")), "opted out"),
+    ("an opt-out lost", with_preference(PreferenceFact(7, 2, ("order/email",), 1, "")), "opted out"),
+    ("an opt-out changed", with_preference(PreferenceFact(7, 2, ("order/email",), 2, "")), "opted out"),
+    ("an opt-out undone by nobody", with_preference(PreferenceFact(7, 2, ("order/email",), 3, "")), "opted out"),
+]
+
+
+@pytest.mark.parametrize(("facts", "claim"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
+def test_a_fault_of_contacts_breaks_the_claim_that_is_for_it(facts: ShopFacts, claim: str) -> None:
+    broken = claims_broken_by(facts)
+    assert any(claim in name for name in broken), broken

@@ -1,0 +1,88 @@
+"""Wrong sums, money kept for nothing, a checkout that stands: each breaks the claim that is for it."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from tests.proof.claims.shop_in_order import (
+    BOUGHT,
+    CANCELLED,
+    IN_ORDER,
+    MONEY,
+    NOTHING,
+    OPEN,
+    PAID,
+    PAYMENTS,
+    claims_broken_by,
+    with_checkouts,
+    with_payment,
+    with_payments,
+)
+
+from lakeproof.proof.claims.facts import PaymentFact, ShopFacts
+
+FAULTS: list[tuple[str, ShopFacts, str]] = [
+    ("a payment changed by SQL", with_payment(captured=Decimal("99.00")), "each payment is the sum"),
+    ("refunded beyond", with_payment(refunded=Decimal("20.00"), refunded_by_events=Decimal("20.00")), "each payment"),
+    ("charged, order unpaid", replace(IN_ORDER, checkouts=(replace(BOUGHT, order_status="created"),)), "captured"),
+    ("bought, not charged", replace(IN_ORDER, payments=()), "captured money"),
+    (
+        "charged twice",
+        replace(IN_ORDER, payments=(PAID, replace(PAID, id=12))),
+        "captured money",
+    ),
+    (
+        "charged for nothing",
+        replace(IN_ORDER, payments=(PAID, replace(PAID, id=12, order_id=2))),
+        "captured money",
+    ),
+    (
+        "charged for an order that nobody placed",
+        replace(IN_ORDER, payments=(*PAYMENTS, replace(PAID, id=12, order_id=99))),
+        "captured money",
+    ),
+    (
+        "cancelled, money kept",
+        with_payments(14, status="captured", refunded=NOTHING, refunded_by_events=NOTHING),
+        "captured money",
+    ),
+    (
+        "returned, refunded in part",
+        with_payments(15, status="partially_refunded", refunded=Decimal("1.00"), refunded_by_events=Decimal("1.00")),
+        "captured money",
+    ),
+    ("cancelled, order still paid", with_checkouts(replace(CANCELLED, order_status="paid")), "captured money"),
+    ("returned, never charged", with_payments(15, captured=NOTHING, refunded=NOTHING), "captured money"),
+    ("stuck", replace(IN_ORDER, checkouts=(BOUGHT, replace(OPEN, open_seconds=900.0))), "stuck"),
+    (
+        "asked for and stuck",
+        with_checkouts(replace(CANCELLED, step="refund", open_seconds=900.0)),
+        "no checkout is stuck",
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "claim"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
+def test_a_fault_of_money_breaks_the_claim_that_is_for_it(facts: ShopFacts, claim: str) -> None:
+    broken = claims_broken_by(facts)
+    assert any(claim in name for name in broken), broken
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        with_payment(refunded=Decimal("1.00"), refunded_by_events=Decimal("1.00"), status="partially_refunded"),
+        replace(IN_ORDER, only_ours=False, payments=(*PAYMENTS, replace(PAID, id=12, order_id=99))),
+        replace(
+            IN_ORDER,
+            payments=(
+                *PAYMENTS,
+                PaymentFact(12, 99, "authorized", NOTHING, NOTHING, NOTHING, NOTHING),
+                PaymentFact(16, 98, "refunded", MONEY, MONEY, MONEY, MONEY),
+            ),
+        ),
+    ],
+    ids=["refunded in part", "others use it too", "nothing kept for nobody"],
+)
+def test_money_in_order_breaks_nothing(facts: ShopFacts) -> None:
+    assert claims_broken_by(facts) == set()

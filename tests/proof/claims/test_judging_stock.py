@@ -1,0 +1,98 @@
+"""Stock that does not add up, is held for ever or does not come back: each breaks the claim that is for it."""
+
+from dataclasses import replace
+
+import pytest
+from tests.proof.claims.shop_in_order import BACK, BOUGHT, IN_ORDER, claims_broken_by, with_checkouts
+
+from lakeproof.proof.claims.facts import Part, Receipt, ReservedLine, ShopFacts
+from lakeproof.shop.checkout.models import restock_key
+from lakeproof.shop.inventory.audit import LineSum, SkuTotals
+from lakeproof.shop.inventory.models import receipt_id
+
+# Over a week ago its first event was written, and what was received and sold before then is gone.
+OLD_STOCK = replace(IN_ORDER, young=frozenset(), sums={"s": (LineSum("held", 1, 1),)})
+TWO_LINES = replace(BOUGHT, lines=2)
+
+FAULTS: list[tuple[str, ShopFacts, str]] = [
+    ("oversold", replace(IN_ORDER, totals=(SkuTotals("s", 9, 10, 11, 1, 1, 9, 9),)), "never below zero"),
+    ("young stock without its lines", replace(IN_ORDER, sums={"s": ()}), "never below zero"),
+    ("young stock without its lines, nobody bought", replace(IN_ORDER, checkouts=(), sums={"s": ()}), "never below"),
+    (
+        "young stock without its lines, checkouts not read",
+        replace(IN_ORDER, checkouts=None, sums={"s": ()}, unknown={Part.CHECKOUTS: "no answer"}),
+        "never below zero",
+    ),
+    ("old stock, what is held is gone", replace(OLD_STOCK, sums={"s": ()}), "never below zero"),
+    (
+        "old stock, more in its lines than its totals say",
+        replace(OLD_STOCK, sums={"s": (LineSum("sold", 2, 3), LineSum("held", 1, 1))}),
+        "never below zero",
+    ),
+    (
+        "sold goods given back",
+        replace(IN_ORDER, lines=(ReservedLine("r1", "s", "released", 2),)),
+        "what was bought is sold",
+    ),
+    (
+        "failed and still held",
+        replace(IN_ORDER, lines=(ReservedLine("r1", "s", "sold", 2), ReservedLine("r2", "s", "held", 2))),
+        "what was bought is sold",
+    ),
+    ("undone, line not sold", replace(IN_ORDER, lines=(ReservedLine("r1", "s", "sold", 2),)), "bought is sold"),
+    (
+        "held past its time",
+        replace(IN_ORDER, lines=(*(IN_ORDER.lines or ()), ReservedLine("r9", "s", "held", 1, overdue_seconds=121.0))),
+        "past its time",
+    ),
+    ("undone, goods gone", replace(IN_ORDER, receipts=BACK[:1]), "on the shelf again"),
+    (
+        "undone, too many came back",
+        replace(IN_ORDER, receipts=(BACK[0], replace(BACK[1], quantity=3))),
+        "on the shelf again",
+    ),
+    (
+        "bought, and goods came back",
+        replace(IN_ORDER, receipts=(*BACK, Receipt(str(receipt_id(restock_key("a", 0))), "s", 2))),
+        "on the shelf again",
+    ),
+    (
+        "bought, and goods of its second line came back",
+        replace(with_checkouts(TWO_LINES), receipts=(*BACK, Receipt(str(receipt_id(restock_key("a", 1))), "t", 1))),
+        "on the shelf again",
+    ),
+    (
+        "undone, and its goods came back as others too",
+        replace(IN_ORDER, receipts=(*BACK, replace(BACK[1], sku="t"))),
+        "on the shelf again",
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "claim"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
+def test_a_fault_of_stock_breaks_the_claim_that_is_for_it(facts: ShopFacts, claim: str) -> None:
+    broken = claims_broken_by(facts)
+    assert any(claim in name for name in broken), broken
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(IN_ORDER, lines=(*(IN_ORDER.lines or ()), ReservedLine("r9", "s", "held", 1, overdue_seconds=119.0))),
+        replace(IN_ORDER, sums={"s": ()}, steady=frozenset()),
+        replace(OLD_STOCK, checkouts=None),
+        replace(
+            OLD_STOCK, checkouts=(replace(BOUGHT, age_seconds=86_400.0),), lines=(ReservedLine("r1", "s", "sold", 2),)
+        ),
+        replace(OLD_STOCK, sums={"s": (LineSum("sold", 1, 1), LineSum("held", 1, 1))}),
+    ],
+    ids=[
+        "about to expire",
+        "changed while it was read",
+        "received long ago and never bought",
+        "received long ago and first bought yesterday",
+        "sold in part long ago",
+    ],
+)
+def test_stock_in_order_breaks_nothing(facts: ShopFacts) -> None:
+    assert claims_broken_by(facts) == set()

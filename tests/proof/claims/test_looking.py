@@ -1,0 +1,220 @@
+"""Of several looks: what lasts is told, what was only so for a moment is not, what could not be read is unknown."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from tests.proof.claims.shop_in_order import (
+    BOUGHT,
+    IN_ORDER,
+    OLD,
+    OPEN,
+    PAID,
+    PAYMENTS,
+    TIMELINE,
+    parcel,
+    with_checkouts,
+    with_parcels,
+    with_payment,
+)
+
+from lakeproof.proof.claims.facts import DeliveryFact, Part, ReservedLine, Scope, ShopFacts, Store
+from lakeproof.proof.claims.judging import CLAIMS
+from lakeproof.proof.claims.looking import settled
+from lakeproof.shop.inventory.audit import SkuTotals
+
+
+def looks(*facts: ShopFacts, asked: list[Scope] | None = None) -> Callable[[Scope], ShopFacts]:
+    left = list(facts)
+
+    def look(scope: Scope) -> ShopFacts:
+        if asked is not None:
+            asked.append(scope)
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return look
+
+
+def test_inventorys_relay_is_told_where_it_stands_still_and_not_where_it_moves() -> None:
+    def with_sent(sent: int) -> ShopFacts:
+        return replace(IN_ORDER, totals=(SkuTotals("s", 9, 10, 2, 1, 1, 9, sent),))
+
+    still = settled(looks(with_sent(3)), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert still.broken["shop: events reach Kafka"] == ["inventory s after event 3: 6 events unsent"]
+    moves = settled(
+        looks(with_sent(3), with_sent(5), with_sent(6)), lambda text: None, settle_seconds=0.05, pause_seconds=0.01
+    )
+    assert moves.broken["shop: events reach Kafka"] == []
+
+
+def test_another_checkout_at_each_look_is_not_one_that_lasts() -> None:
+    def unsent_parcel_of(key: str) -> ShopFacts:
+        return replace(IN_ORDER, checkouts=(replace(BOUGHT, key=key),), parcels=())
+
+    numbers = itertools.count()
+    found = settled(
+        lambda scope: unsent_parcel_of(f"run:{next(numbers)}"),
+        lambda text: None,
+        settle_seconds=0.05,
+        pause_seconds=0.01,
+    )
+    assert not any(found.broken.values())
+
+
+def test_it_is_told_how_many_were_judged_and_that_nothing_was_old_enough() -> None:
+    found = settled(looks(replace(IN_ORDER, acts=())), lambda text: None)
+    judged = {name: (one.count, one.subjects) for name, one in found.judged.items()}
+    assert judged["shop: events of the last 1 h are acted on, once"] == (0, "events sent 120 s ago or longer")
+    assert judged["shop: each payment is the sum of its events"] == (4, "payments")
+    assert judged["shop: what was bought is sent, once"] == (4, "ended checkouts")
+    assert set(judged) == set(CLAIMS)
+
+
+def test_what_a_claim_lets_pass_or_could_not_ask_for_is_said() -> None:
+    held = with_parcels(parcel(27, 9, "requested", late_seconds=-60.0), parcel(28, 9, "requested"))
+    some = replace(
+        held,
+        deliveries=(DeliveryFact("payment", 9, 0, 3, ()), DeliveryFact("inventory", 9, 5, 0, ())),
+        cases=70,
+        seed=6,
+        only_ours=False,
+        payments=(*PAYMENTS, replace(PAID, id=12, order_id=99)),
+    )
+    asides = {one.aside for one in settled(looks(some), lambda text: None).judged.values()}
+    assert asides == {
+        "",
+        "1 of them held until later",
+        "3 more are of a time that their topic does not keep any more; inventory: 5 more were too many to ask for",
+        "of 70; the others by seed 6",
+        "1 payments for others' orders",
+    }
+    assert {claim.aside(IN_ORDER) for claim in CLAIMS.values()} == {""}
+
+
+def test_what_is_told_of_a_payment_or_parcel_is_looked_at_again_with_all_of_its_order() -> None:
+    nobodys = replace(IN_ORDER, payments=(*PAYMENTS, replace(PAID, id=12, order_id=99)))
+    asked: list[Scope] = []
+    settled(looks(nobodys, IN_ORDER, asked=asked), lambda text: None, pause_seconds=0)
+    assert (asked[1].payments, asked[1].orders) == (frozenset({12}), frozenset({99}))
+    assert asked[1].parts == {Part.CHECKOUTS, Part.PAYMENTS}
+    asked.clear()
+    late = with_parcels(parcel(27, 9, "requested", late_seconds=601.0))
+    settled(looks(late, IN_ORDER, asked=asked), lambda text: None, pause_seconds=0)
+    assert asked[1] == Scope(frozenset({Part.PARCELS}), frozenset(), frozenset({9}), frozenset())
+
+
+def test_what_was_judged_is_counted_at_the_whole_look() -> None:
+    later = replace(ShopFacts(), checkouts=(BOUGHT,), parcels=(parcel(21, 1, "shipped"),))
+    found = settled(looks(with_parcels(without=21), later), lambda text: None, pause_seconds=0)
+    assert found.judged["shop: what was bought is sent, once"].count == 4
+
+
+@pytest.mark.parametrize(
+    ("left", "worker", "claim"),
+    [
+        (with_parcels(parcel(27, 9, "requested", late_seconds=9e5)), Store.SENDING, "no parcel waits"),
+        (
+            replace(IN_ORDER, lines=(ReservedLine("r9", "s", "held", 1, overdue_seconds=9e5),)),
+            Store.SHELVING,
+            "held past its time",
+        ),
+        (with_checkouts(replace(OPEN, open_seconds=9e5)), Store.PAYING, "no checkout is stuck"),
+    ],
+    ids=["parcel", "line", "checkout"],
+)
+def test_what_an_earlier_stack_left_waiting_is_not_judged_where_nobody_is_to_end_it(
+    left: ShopFacts, worker: Store, claim: str
+) -> None:
+    (name,) = (name for name in CLAIMS if claim in name)
+    assert CLAIMS[name](left)
+    without = settled(looks(replace(left, there=left.there - {worker})), lambda text: None, settle_seconds=0)
+    assert name not in without.broken and name not in without.judged
+    # without any of them no checkout comes to its end either
+    assert set(CLAIMS) - set(without.broken) == {name, "shop: no checkout is stuck"}
+
+
+def test_after_the_first_look_only_what_is_broken_is_read_again() -> None:
+    asked: list[Scope] = []
+    stuck = replace(with_parcels(without=21), totals=(SkuTotals("s", 9, 10, 11, 1, 1, 9, 9),))
+    found = settled(looks(stuck, asked=asked), lambda text: None, settle_seconds=0.2, pause_seconds=0.01)
+    assert asked[0] == Scope() and len(asked) > 1
+    assert asked[1].parts == {Part.CHECKOUTS, Part.PARCELS, Part.STOCK}
+    assert asked[1] == Scope(asked[1].parts, frozenset({"a"}), frozenset({1}), frozenset())
+    assert found.oversold == 2
+    asked.clear()
+    settled(looks(with_payment(captured=Decimal("99.00")), IN_ORDER, asked=asked), lambda text: None, pause_seconds=0)
+    assert asked[1].payments == frozenset({11}) and asked[1].parts == {Part.CHECKOUTS, Part.PAYMENTS}
+    assert len(asked) == 2
+
+
+def test_what_was_read_whole_stays_known_where_a_later_look_does_not_read_it() -> None:
+    later = replace(ShopFacts(), checkouts=(BOUGHT,), parcels=(parcel(21, 1, "shipped"),))
+    found = settled(looks(with_parcels(without=21), later), lambda text: None, pause_seconds=0)
+    assert not any(found.broken.values()) and found.oversold == 0 and len(found.broken) == len(CLAIMS)
+
+
+AWAY = replace(ShopFacts(), unknown={Part.TIMELINES: "support-service: lacks payment"})
+TIMELINES_CLAIM = "shop: timelines are whole, and show nothing old"
+
+
+def without_timelines(facts: ShopFacts) -> ShopFacts:
+    return replace(facts, timelines=None, unknown=AWAY.unknown)
+
+
+def test_what_could_not_be_read_is_unknown_and_hides_nothing_else() -> None:
+    broken = without_timelines(with_payment(captured=Decimal("99.00")))
+    found = settled(looks(broken), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.unknown == ("support-service: lacks payment",)
+    assert TIMELINES_CLAIM not in found.broken and found.broken["shop: each payment is the sum of its events"]
+
+
+def test_what_could_not_be_read_for_a_moment_is_read_again_whole_and_judged() -> None:
+    asked: list[Scope] = []
+    old = replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    away = without_timelines(IN_ORDER)
+    found = settled(looks(away, IN_ORDER, asked=asked), lambda text: None, pause_seconds=0)
+    assert (found.unknown, found.broken) == ((), {name: [] for name in CLAIMS})
+    assert asked == [Scope(), Scope(frozenset({Part.TIMELINES}))]
+    found = settled(looks(away, old), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.broken[TIMELINES_CLAIM]
+    found = settled(looks(old, away, old), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.broken[TIMELINES_CLAIM]
+
+
+def test_what_can_be_judged_at_the_last_look_only_is_looked_at_once_more() -> None:
+    old = replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    asked: list[Scope] = []
+    found = settled(looks(old, IN_ORDER, asked=asked), lambda text: None, settle_seconds=0, pause_seconds=0)
+    assert (len(asked), found.unknown, found.broken[TIMELINES_CLAIM]) == (2, (), [])
+    found = settled(looks(old, asked=asked), lambda text: None, settle_seconds=0, pause_seconds=0)
+    assert (len(asked), found.unknown) == (4, ()) and found.broken[TIMELINES_CLAIM]
+
+
+def test_what_does_not_hold_at_the_one_look_that_could_judge_it_is_unknown() -> None:
+    wrong = with_payment(captured=Decimal("99.00"))
+    old = replace(wrong, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    asked: list[Scope] = []
+    read = looks(without_timelines(wrong), old, asked=asked)
+    found = settled(read, lambda text: None, settle_seconds=0, pause_seconds=0)
+    assert len(asked) == 2 and found.broken["shop: each payment is the sum of its events"]
+    assert TIMELINES_CLAIM not in found.broken
+    assert found.unknown == (f"{TIMELINES_CLAIM}: does not hold at the only look at it",)
+
+
+def test_what_was_broken_and_then_could_not_be_read_is_neither_broken_nor_whole() -> None:
+    old = replace(IN_ORDER, timelines=(replace(TIMELINE, shown=(OLD,)),))
+    found = settled(looks(old, AWAY), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert found.unknown and TIMELINES_CLAIM not in found.broken
+
+
+def test_what_is_broken_for_a_moment_is_not_told_and_what_lasts_is() -> None:
+    stuck = with_payment(captured=Decimal("99.00"))
+    found = settled(looks(stuck, IN_ORDER), lambda text: None, settle_seconds=30, pause_seconds=0)
+    assert not any(found.broken.values())
+    found = settled(looks(stuck), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    assert [name for name, broken in found.broken.items() if broken] == [
+        "shop: each payment is the sum of its events",
+        "shop: captured money is shipped, refunded or open, and belongs to one paid order",
+    ]

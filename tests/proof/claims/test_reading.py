@@ -1,0 +1,94 @@
+"""What does not answer is told once and not waited for again; the rest is read. No engine."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.proof.claims import reading
+from lakeproof.proof.claims.facts import ParcelFact, Part, Scope, Store
+from lakeproof.stack.components import all_components
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+        asked.append(service)
+        raise CouldNotLook("no answer", where=Store.SHOP.value)
+
+    monkeypatch.setattr(reading, "rows_of", rows_of)
+    monkeypatch.setattr(reading, "_stock", lambda stack: {"totals": ()})
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
+    found = reading.read_facts(object.__new__(Stack), Store, Scope())
+    assert (found.totals, found.checkouts, len(asked)) == ((), (), 1)
+    assert set(found.unknown) == set(Part) - {Part.STOCK, Part.CHECKOUTS}
+    assert set(found.unknown.values()) == {"postgres: no answer"}
+
+
+def test_an_account_that_nobody_gave_makes_its_store_unknown_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody_elses = Stack(Settings(mode="external", state_dir=Path("/nowhere")))
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
+    found = reading.read_facts(somebody_elses, (Store.ORDERS, Store.SHOP), Scope())
+    assert found.checkouts == ()
+    assert set(found.unknown) == {Part.PAYMENTS, Part.PARCELS, Part.OUTBOXES}
+
+
+def test_a_store_that_is_not_part_of_the_stack_is_not_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
+    found = reading.read_facts(object.__new__(Stack), (Store.ORDERS,), Scope())
+    assert (found.checkouts, found.payments, found.unknown) == ((), None, {})
+    assert found.there == {Store.ORDERS}
+
+
+def test_every_store_is_named_as_the_component_that_it_is() -> None:
+    assert {store.value for store in Store} <= set(all_components())
+
+
+def test_a_sku_is_young_while_the_first_of_its_events_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def ring_rows(_: Stack) -> Iterator[Callable[[str], Iterator[Any]]]:
+        yield lambda asked: iter(
+            [("new",)]
+            if "n = 1" in asked
+            else [("new", 3), ("old", 9)]
+            if asked.startswith("SELECT DISTINCT sku, version FROM")
+            else [("new", 3, 5, 0, 0, 0, 3, 3), ("old", 9, 5, 0, 0, 0, 9, 9)]
+            if asked.startswith("SELECT DISTINCT")
+            else []
+        )
+
+    monkeypatch.setattr(reading, "ring_rows", ring_rows)
+    found = reading.read_facts(object.__new__(Stack), (Store.STOCK,), Scope(frozenset({Part.STOCK})))
+    assert not found.unknown
+    assert (found.steady, found.young) == (frozenset({"new", "old"}), frozenset({"new"}))
+
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("hold_ends", "hold_told", "late_seconds"),
+    [(None, None, 7200.0), (60.0, None, 60.0), (-600.0, 30.0, -600.0), (None, 30.0, 30.0), (60.0, 3600.0, 60.0)],
+    ids=["never held", "hold is over", "held", "hold called off", "hold set, and over"],
+)
+def test_a_parcel_is_late_since_it_could_be_shipped(
+    monkeypatch: pytest.MonkeyPatch, hold_ends: float | None, hold_told: float | None, late_seconds: float
+) -> None:
+    def ago(seconds: float | None) -> datetime | None:
+        return None if seconds is None else NOW - timedelta(seconds=seconds)
+
+    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+        times = (NOW, ago(7200.0), ago(hold_ends), ago(hold_told))
+        return [(27, 9, "label_pending", "label_pending", 3, 3, *times, 120, True)]
+
+    monkeypatch.setattr(reading, "rows_of", rows_of)
+    found = reading.read_facts(object.__new__(Stack), (Store.SHOP,), Scope(frozenset({Part.PARCELS})))
+    expected = ParcelFact(27, 9, *("label_pending", "label_pending"), 3, 3, late_seconds, 120, True)
+    assert found.parcels == (expected,)

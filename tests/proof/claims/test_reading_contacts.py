@@ -1,0 +1,63 @@
+"""What preferences may be, by what was acknowledged. No engine."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lakeproof.customers import kept
+from lakeproof.customers.calls import Event
+from lakeproof.customers.contacts import Contact, Contacts, Kind
+from lakeproof.proof.claims.facts import ShopFacts, Store
+from lakeproof.proof.claims.judging_contacts import complaints_are_kept_once, preferences_are_kept
+from lakeproof.proof.claims.reading_contacts import read_told
+from lakeproof.stack.stack import Stack
+
+
+def told(key: str, event: Event, text: str, ref: int = 0, kind: Kind = Kind.PREFERENCES) -> Contact:
+    return Contact(1, "r", key, kind, event, 7, 70, text, ref)
+
+
+def facts(monkeypatch: pytest.MonkeyPatch, rows: list[Any], acked: list[Contact], *unclear: Contact) -> ShopFacts:
+    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+        return [row for row in rows if (len(row) == 3) is (service == "notification")]
+
+    monkeypatch.setattr(kept, "rows_of", rows_of)
+    contacts = Contacts({one.key: one for one in acked}, {one.key: one for one in unclear})
+    return ShopFacts(**asyncio.run(read_told(object.__new__(Stack), contacts, Store)))
+
+
+OUT, IN = told("out", Event.SETTLED, "order/email", 2), told("in", Event.OK, "", 2)
+
+
+def test_a_repeated_opt_out_that_was_done_before_a_newer_opt_in_breaks_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was done as version 1, and its repeat was answered with version 2, the opt-in's."""
+    for acked in ([OUT, IN], [IN, OUT]):
+        assert preferences_are_kept(facts(monkeypatch, [(7, 2, "[]")], acked)) == []
+    open_in = told("in", Event.INVOKE, "")
+    assert preferences_are_kept(facts(monkeypatch, [(7, 2, "[]")], [OUT], open_in)) == []
+
+
+def test_a_repeated_opt_out_does_not_hide_what_nobody_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert preferences_are_kept(facts(monkeypatch, [(7, 2, "[]")], [OUT]))
+    assert preferences_are_kept(facts(monkeypatch, [(7, 2, '["support/email"]')], [OUT, IN]))
+    assert preferences_are_kept(facts(monkeypatch, [(7, 2, '["order/email"]')], [OUT, IN]))
+
+
+def test_one_version_that_was_acknowledged_for_two_things_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [told("out", Event.OK, "order/email", 2), IN]
+    assert preferences_are_kept(facts(monkeypatch, [(7, 2, "[]")], both))
+
+
+def test_of_who_never_had_an_answer_nothing_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = [told("never", Event.SETTLED, "")]
+    assert facts(monkeypatch, [], never, told("out", Event.INVOKE, "order/email")).preferences == ()
+
+
+def test_a_settled_complaint_that_was_never_made_is_in_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = told("c", Event.SETTLED, "late", 0, Kind.COMPLAINT)
+    assert complaints_are_kept_once(facts(monkeypatch, [], [never])) == []
+    assert complaints_are_kept_once(facts(monkeypatch, [(31, "late")], [never]))
+    assert complaints_are_kept_once(facts(monkeypatch, [(31, "late")], [], never)) == []

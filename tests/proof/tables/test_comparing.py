@@ -1,0 +1,326 @@
+"""Every class of wrong rows is found, with its key, in hand-made worlds; what traffic may do is not."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from lakeproof.customers.ledger import Expectation, Expectations, State
+from lakeproof.proof.report import Across, TableReport
+from lakeproof.proof.tables.buckets import Digest, Digests, order_values
+from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS, TABLES, digest_of
+from lakeproof.proof.tables.comparing import Shown, compare
+from lakeproof.proof.tables.contents import Contents, EventRow
+from lakeproof.proof.tables.findings import Finding
+from lakeproof.shop.order.models import Item, Order
+
+WIDTH = 16
+OPS = ("created", "paid", "cancelled")
+
+
+def order(number: int, version: int = 1) -> Order:
+    """Order k<number> with two items, at a version."""
+    items = (Item(number * 10, 1, "A", 2, "5.00"), Item(number * 10 + 1, 2, "B", 1, "2.50"))
+    status = OPS[version - 1] if version <= len(OPS) else "cancelled"
+    created = "2026-11-24T10:00:00.000001Z"
+    return Order(number, f"k{number}", 7, status, "12.50", 2, version, created, created, items)
+
+
+def expected(number: int, versions: int = 1, *, first_at_us: int = 100) -> Expectation:
+    """What the ledger knows of an order whose versions 1..n were acknowledged, one each 100 µs."""
+    states = [State(v, order(number, v), first_at_us + 100 * (v - 1)) for v in range(1, versions + 1)]
+    return Expectation(f"k{number}", states, last_version_invoked=versions)
+
+
+def ledger(*ones: Expectation) -> Expectations:
+    """Several orders' expectations."""
+    acknowledged = sum(len(one.acknowledged) for one in ones)
+    unclear = sum(1 for one in ones if one.open_call is not None)
+    return Expectations({one.key: one for one in ones}, acknowledged, 0, unclear, ("run",))
+
+
+def engine(*orders: Order, events: dict[int, int] | None = None) -> Contents:
+    """An engine that shows these orders, each with its items, and one event per version.
+
+    events: order id → newest version, for orders that are gone.
+    """
+    newest = {each.id or 0: each.version for each in orders} | (events or {})
+    return Contents(
+        orders=[replace(each, items=()) for each in orders],
+        items={each.id or 0: list(each.items) for each in orders},
+        events={
+            order_id: [EventRow(order_id * 100 + v, order_id, v, "changed", v) for v in range(1, version + 1)]
+            for order_id, version in newest.items()
+        },
+    )
+
+
+def digests(contents: Contents) -> Digests:
+    """What the engine's digests are when it shows these rows."""
+    sums: dict[str, dict[int, list[int]]] = {table.name: {} for table in TABLES}
+
+    def add(table: str, order_id: int, full: int, identity: int) -> None:
+        one = sums[table].setdefault(order_id // WIDTH, [0, 0, 0])
+        for place, value in enumerate((1, full, identity)):
+            one[place] += value
+
+    for each in contents.orders:
+        add(ORDERS.name, each.id or 0, digest_of(order_values(each)), digest_of((each.id,)))
+    for order_id, items in contents.items.items():
+        for item in items:
+            values = (item.id, order_id, item.line, item.sku, item.quantity, item.unit_price)
+            add(ORDER_ITEMS.name, order_id, digest_of(values), digest_of((item.id,)))
+    for order_id, events in contents.events.items():
+        for event in events:
+            event_values = (event.id, order_id, event.version, event.type, event.at_us)
+            add(ORDER_EVENTS.name, order_id, digest_of(event_values), digest_of((order_id, event.version)))
+    return {table: {bucket: Digest(*one) for bucket, one in by.items()} for table, by in sums.items()}
+
+
+NOW_US = 10_000
+
+
+def run(
+    expectations: Expectations, engines: Mapping[str, Contents], cut_us: int = NOW_US
+) -> tuple[list[TableReport], list[Across], list[str]]:
+    """Tables, claims, and which engines had rows opened."""
+    opened: list[str] = []
+
+    def open_buckets(name: str, buckets: set[int]) -> Contents:
+        opened.append(name)
+        whole = engines[name]
+        return Contents(
+            [each for each in whole.orders if (each.id or 0) // WIDTH in buckets],
+            {order_id: items for order_id, items in whole.items.items() if order_id // WIDTH in buckets},
+            {order_id: events for order_id, events in whole.events.items() if order_id // WIDTH in buckets},
+        )
+
+    shown = {name: Shown(cut_us, digests(contents), ()) for name, contents in engines.items()}
+    tables, across = compare(expectations, shown, WIDTH, open_buckets)
+    return tables, across, opened
+
+
+def wrong(expectations: Expectations, contents: Contents, cut_us: int = NOW_US) -> set[tuple[str, str, str]]:
+    """(table, class, key) of everything found in one engine."""
+    tables, _, _ = run(expectations, {"trino": contents}, cut_us)
+    findings: list[Finding] = [finding for table in tables for finding in table.findings]
+    return {(finding.table, finding.wrong.value, finding.key) for finding in findings}
+
+
+def test_equal_engines_pass_without_a_row_being_opened() -> None:
+    both = engine(order(1, 2), order(2), order(40, 3))
+    tables, _, opened = run(ledger(expected(1, 2), expected(2), expected(40, 3)), {"mysql": both, "trino": both})
+    assert (opened, [table.findings for table in tables if table.findings]) == ([], [])
+    assert {(table.table, table.engine): table.rows for table in tables}["order_events", "trino"] == 6
+
+
+def test_an_acknowledged_order_that_is_absent_is_lost_with_its_items_and_events() -> None:
+    assert wrong(ledger(expected(1), expected(2)), engine(order(1))) == {
+        ("orders", "lost", "k2"),
+        ("order_items", "lost", "k2 line 1"),
+        ("order_items", "lost", "k2 line 2"),
+        ("order_events", "lost", "k2 v1"),
+    }
+
+
+def test_an_order_row_deleted_by_sql_is_lost_while_its_items_are_not() -> None:
+    found = engine(order(1))
+    found.orders.clear()
+    assert wrong(ledger(expected(1)), found) == {("orders", "lost", "k1")}
+
+
+def test_an_older_version_than_acknowledged_is_stale() -> None:
+    assert wrong(ledger(expected(1, 2)), engine(order(1), events={1: 2})) == {("orders", "stale", "k1")}
+
+
+def test_an_older_version_is_right_where_the_newer_one_was_acknowledged_after_the_cut() -> None:
+    assert wrong(ledger(expected(1, 2, first_at_us=100)), engine(order(1)), cut_us=150) == set()
+
+
+def test_a_newer_version_than_the_cut_asks_for_is_right() -> None:
+    assert wrong(ledger(expected(1, 3, first_at_us=100)), engine(order(1, 3)), cut_us=150) == set()
+
+
+def test_an_order_created_after_the_cut_may_be_absent() -> None:
+    assert wrong(ledger(expected(1, first_at_us=500)), engine(), cut_us=150) == set()
+
+
+def test_a_key_that_no_shopper_tried_is_a_phantom_with_its_items_and_events() -> None:
+    assert wrong(ledger(expected(1)), engine(order(1), order(2))) == {
+        ("orders", "phantom", "k2"),
+        ("order_items", "phantom", "k2 line 1"),
+        ("order_items", "phantom", "k2 line 2"),
+        ("order_events", "phantom", "k2 v1"),
+    }
+
+
+def test_a_row_changed_without_a_shopper_is_a_phantom() -> None:
+    assert wrong(ledger(expected(1)), engine(replace(order(1), total="13.00"))) == {("orders", "phantom", "k1")}
+
+
+def test_a_time_changed_by_one_microsecond_is_seen() -> None:
+    changed = replace(order(1), updated_at="2026-11-24T10:00:00.000002Z")
+    assert wrong(ledger(expected(1)), engine(changed)) == {("orders", "phantom", "k1")}
+
+
+def test_a_version_that_nobody_asked_for_is_a_phantom() -> None:
+    assert wrong(ledger(expected(1)), engine(order(1, 2))) == {
+        ("orders", "phantom", "k1"),
+        ("order_events", "phantom", "k1 v2"),
+    }
+
+
+def test_two_ids_for_one_client_key_are_duplicated() -> None:
+    second = replace(order(2), client_key="k1")
+    found = wrong(ledger(expected(1)), engine(order(1), second))
+    assert ("orders", "duplicated", "k1") in found
+
+
+def test_a_second_row_of_the_same_event_is_duplicated() -> None:
+    found = engine(order(1, 2))
+    found = replace(found, events={1: [*found.events[1], EventRow(101, 1, 1, "changed", 1)]})
+    assert wrong(ledger(expected(1, 2)), found) == {("order_events", "duplicated", "k1 v1")}
+
+
+def test_a_missing_item_is_lost_and_an_extra_one_a_phantom() -> None:
+    whole = order(1)
+    found = replace(whole, items=(whole.items[0], Item(99, 3, "C", 1, "1.00")))
+    assert wrong(ledger(expected(1)), engine(found)) == {
+        ("order_items", "lost", "k1 line 2"),
+        ("order_items", "phantom", "k1 line 3"),
+    }
+
+
+def deleted(number: int) -> Expectation:
+    """An order whose deletion was acknowledged at version 2."""
+    one = expected(number)
+    one.acknowledged.append(State(2, None, 200))
+    one.last_version_invoked = 2
+    return one
+
+
+def test_a_deleted_order_that_is_gone_is_right_when_its_events_tell_of_it() -> None:
+    assert wrong(ledger(deleted(1)), engine(events={1: 2})) == set()
+
+
+def test_a_deleted_order_that_is_still_there_is_stale() -> None:
+    assert wrong(ledger(deleted(1)), engine(order(1), events={1: 2})) == {("orders", "stale", "k1")}
+
+
+def test_items_of_a_deleted_order_are_stale() -> None:
+    found = replace(engine(events={1: 2}), items={1: list(order(1).items)})
+    assert wrong(ledger(deleted(1)), found) == {
+        ("order_items", "stale", "k1 line 1"),
+        ("order_items", "stale", "k1 line 2"),
+    }
+
+
+def test_an_event_missing_for_a_deleted_order_is_lost() -> None:
+    assert wrong(ledger(deleted(1)), engine(events={1: 1})) == {("order_events", "lost", "k1 v2")}
+
+
+def unclear(number: int, state: State) -> Expectation:
+    """An order with one acknowledged version and a call whose outcome nobody knows."""
+    one = expected(number)
+    one.open_call, one.last_version_invoked = state, max(state.version, 1)
+    return one
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_unclear_change_may_have_happened_or_not(version: int) -> None:
+    one = unclear(1, State(2, replace(order(1, 2), id=None, created_at=None, updated_at=None), 200))
+    assert wrong(ledger(one), engine(order(1, version))) == set()
+
+
+def test_an_unclear_change_with_another_content_than_asked_for_is_a_phantom() -> None:
+    one = unclear(1, State(2, replace(order(1, 2), id=None, created_at=None, updated_at=None), 200))
+    assert wrong(ledger(one), engine(replace(order(1, 2), total="99.00"))) == {("orders", "phantom", "k1")}
+
+
+def test_an_unclear_deletion_may_have_happened_or_not() -> None:
+    one = unclear(1, State(2, None, 200))
+    assert wrong(ledger(one), engine(events={1: 2})) == set()
+    assert wrong(ledger(one), engine(order(1))) == set()
+
+
+def test_an_unclear_creation_may_have_happened_or_not() -> None:
+    asked = replace(order(1), id=None, created_at=None, updated_at=None)
+    one = Expectation("k1", [], State(1, asked, 100), last_version_invoked=1)
+    assert wrong(ledger(one), engine(order(1))) == set()
+    assert wrong(ledger(one), engine()) == set()
+
+
+def test_a_refused_creation_that_is_there_is_a_phantom() -> None:
+    one = Expectation("k1", [], None, last_version_invoked=1)
+    assert ("orders", "phantom", "k1") in wrong(ledger(one), engine(order(1)))
+
+
+def test_a_row_deleted_from_the_lake_behind_our_back_is_found_there_and_not_in_the_database() -> None:
+    tables, _, _ = run(
+        ledger(expected(1), expected(2)), {"mysql": engine(order(1), order(2)), "trino": engine(order(1))}
+    )
+    found = {(table.engine, finding.wrong.value, finding.key) for table in tables for finding in table.findings}
+    assert ("trino", "lost", "k2") in found
+    assert not any(engine_name == "mysql" for engine_name, _, _ in found)
+
+
+def test_an_event_whose_type_differs_between_database_and_lake_is_found() -> None:
+    lake = engine(order(1))
+    lake = replace(lake, events={1: [replace(lake.events[1][0], type="paid")]})
+    tables, _, _ = run(ledger(expected(1)), {"mysql": engine(order(1)), "trino": lake})
+    assert [(t.engine, f.key) for t in tables for f in t.findings] == [("trino", "k1 v1")]
+
+
+def test_engines_that_disagree_on_one_hash_are_reported_and_both_opened() -> None:
+    right, short = engine(order(1), order(2)), engine(order(1))
+    tables, across, opened = run(ledger(expected(1), expected(2)), {"trino": right, "flink": short})
+    assert [claim.violations > 0 for claim in across if "agree" in claim.claim] == [True]
+    assert {table.engine for table in tables if table.findings} == {"flink"}
+    assert opened == ["trino", "flink"]
+
+
+def test_engines_with_equal_digests_are_opened_once_and_judged_alike() -> None:
+    short = engine(order(1))
+    tables, across, opened = run(ledger(expected(1), expected(2)), {"trino": short, "flink": short})
+    assert opened == ["trino"]
+    assert {table.engine for table in tables if table.findings} == {"trino", "flink"}
+    assert [claim.violations for claim in across if "agree" in claim.claim] == [0]
+
+
+def test_an_empty_ledger_makes_every_row_a_phantom() -> None:
+    assert {found[1] for found in wrong(ledger(), engine(order(1)))} == {"phantom"}
+
+
+def others(number: int) -> Order:
+    """An order of somebody else's shopper."""
+    return replace(order(number), client_key=f"theirs-{number}")
+
+
+def test_an_order_that_the_ledger_never_saw_is_phantom_where_the_ledger_is_whole() -> None:
+    found = wrong(ledger(expected(1)), engine(order(1), others(2)))
+    assert ("orders", "phantom", "theirs-2") in found
+
+
+def test_an_order_of_somebody_else_is_counted_and_not_judged_where_the_ledger_is_not_whole() -> None:
+    everything = engine(order(1), others(2), others(40), events={77: 2})  # 77: theirs, deleted
+    shown = {name: Shown(NOW_US, digests(everything), ()) for name in ("mysql", "trino", "flink")}
+    tables, _ = compare(ledger(expected(1)), shown, WIDTH, lambda name, buckets: everything, whole=False)
+    assert [table.findings for table in tables if table.findings] == []
+    assert {(table.engine, table.table): table.not_ours for table in tables} == {
+        (name, table): count
+        for name in shown
+        for table, count in (("orders", 2), ("order_items", 4), ("order_events", 4))
+    }
+
+
+def test_our_own_orders_are_judged_all_the_same_beside_somebody_elses() -> None:
+    changed = replace(order(1), total="99.00")
+    found = engine(changed, others(3), events={2: 1})
+    shown = {"trino": Shown(NOW_US, digests(found), ())}
+    tables, _ = compare(ledger(expected(1), expected(2)), shown, WIDTH, lambda name, buckets: found, whole=False)
+    assert {(one.table, one.wrong.value, one.key) for table in tables for one in table.findings} == {
+        ("orders", "phantom", "k1"),
+        ("orders", "lost", "k2"),
+        ("order_items", "lost", "k2 line 1"),
+        ("order_items", "lost", "k2 line 2"),
+    }

@@ -1,0 +1,48 @@
+"""Which published state covers a moment, also when the clock was set back meanwhile."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.proof.notes import Notes
+from lakeproof.proof.tables import covering
+from lakeproof.proof.tables.covering import Covering, covers, cut
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+SECOND = 1_000_000
+NOW = 1_000 * SECOND
+
+
+def test_a_beat_of_the_moment_or_after_it_covers_it() -> None:
+    assert covers(NOW, NOW, NOW)
+    assert covers(NOW - 2, NOW - 3, NOW)
+    assert not covers(NOW - 4, NOW - 3, NOW)
+    assert not covers(None, NOW - 3, NOW)
+
+
+def test_a_beat_of_before_the_clock_was_set_back_covers_nothing() -> None:
+    assert not covers(NOW + 60 * SECOND, NOW, NOW)
+
+
+def test_check_requires_nothing_by_a_beat_that_is_still_to_come_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
+    notes = Notes(lambda text: None)
+    assert cut(NOW - SECOND, notes) == NOW - SECOND
+    assert notes.unknown == []
+    assert cut(NOW + 60 * SECOND, notes) == 0
+    assert [reason for reason in notes.unknown if "60.0 s ahead" in reason and "set back" in reason]
+
+
+def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def commit(name: str, beat_us: int) -> PublishedCommit:
+        now = datetime.now(UTC)
+        return PublishedCommit(name, now, 7, None, beat_us, {}, now)
+
+    states = iter([commit("old", NOW + 60 * SECOND), commit("late", NOW - SECOND), commit("new", NOW)])
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(states))
+    found = Covering(Stack(Settings(state_dir=tmp_path)), Notes(lambda text: None), 30.0).first(NOW)
+    assert found is not None and found.hash == "new"

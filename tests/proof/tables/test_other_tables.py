@@ -1,0 +1,119 @@
+"""A table that no ledger knows: what traffic may do settles itself, what is wrong stays and has its key."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from tests.proof.tables.digest_readers import CONSUMED, PAYMENTS, with_digests
+
+from lakeproof.proof.tables.canonical import Column, Kind, Table
+from lakeproof.proof.tables.dialects import POSTGRES, TRINO, rows_sql
+from lakeproof.proof.tables.other_tables import (
+    ByKey,
+    NotComparable,
+    agreement,
+    by_key,
+    compare_others,
+    described,
+    described_by_postgres,
+    settled,
+)
+from lakeproof.proof.tables.readers import Reader
+
+OLD, NEW = (("=1", "=old"),), (("=1", "=new"),)
+
+
+def look(database: ByKey, lake: ByKey) -> tuple[ByKey, ByKey]:
+    """One look at both."""
+    return database, lake
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wrong"),
+    [
+        (look({"1": NEW}, {"1": OLD}), look({"1": NEW}, {"1": NEW}), None),
+        (look({"1": NEW}, {}), look({"1": NEW}, {"1": NEW}), None),
+        (look({"1": OLD}, {}), look({"1": NEW}, {"1": OLD}), None),
+        (look({}, {"1": OLD}), look({}, {}), None),
+        (look({"1": NEW}, {}), look({"1": NEW}, {}), "lost"),
+        (look({}, {"1": OLD}), look({}, {"1": OLD}), "phantom"),
+        (look({"1": NEW}, {"1": OLD}), look({"1": NEW}, {"1": OLD}), "stale"),
+        (look({"1": NEW}, {"1": NEW * 2}), look({"1": NEW}, {"1": NEW * 2}), "duplicated"),
+    ],
+)
+def test_only_what_the_database_left_alone_is_a_finding(
+    first: tuple[ByKey, ByKey], second: tuple[ByKey, ByKey], wrong: str | None
+) -> None:
+    found = [(finding.wrong.value, finding.key) for finding in settled("payments", first, second)]
+    assert found == ([] if wrong is None else [(wrong, "1")])
+
+
+def database(rows: Sequence[tuple[str, str, str]]) -> Reader:
+    """One that describes its table by these columns."""
+    ask: Callable[[str], Any] = lambda sql: rows  # noqa: E731
+    return Reader("mysql", TRINO, ask)
+
+
+def test_a_table_is_described_by_the_database() -> None:
+    columns = [("id", "bigint", "PRI"), ("note", "varchar", ""), ("amount", "decimal", ""), ("at", "datetime", "")]
+    table = described(database(columns), "payments")
+    assert [column.kind for column in table.columns] == [Kind.INTEGER, Kind.TEXT, Kind.DECIMAL, Kind.TIME]
+    assert by_key(table, [(7, None, "1.00", 5)]) == {"7": (("=7", "NULL", "=1.00", "=5"),)}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [],
+        [("id", "bigint", "PRI"), ("body", "json", "")],
+        [("id", "varchar", "PRI")],
+        [("a", "int", "PRI"), ("b", "int", "PRI")],
+    ],
+)
+def test_what_cannot_be_compared_says_so(columns: list[tuple[str, str, str]]) -> None:
+    with pytest.raises(NotComparable, match="payments"):
+        described(database(columns), "payments")
+
+
+def test_a_table_of_postgresql_may_have_a_text_key_and_truth_values() -> None:
+    columns = [
+        ("id", "uuid", True),
+        ("body", "jsonb", False),
+        ("has_work", "bool", False),
+        ("at", "timestamptz", False),
+    ]
+    reader = Reader("postgres", POSTGRES, lambda sql: columns, schemas={"notifications": "notification"})
+    table = described_by_postgres(reader, "notifications")
+    assert [column.kind for column in table.columns] == [Kind.TEXT, Kind.TEXT, Kind.BOOLEAN, Kind.TIME]
+    assert table.has_text_key
+    with pytest.raises(NotComparable, match="no connector's file"):
+        described_by_postgres(reader, "unknown")
+
+
+def test_buckets_of_a_text_key_are_named_by_two_digits_of_its_digest() -> None:
+    table = Table("t", (Column("id", Kind.TEXT),), "id", ("id",))
+    sql = rows_sql(TRINO, table, "shop.t", [(10, 12), (255, 256)])
+    assert ">= '0a'" in sql and "<= '0b'" in sql and ">= 'ff'" in sql and "<= 'ff'" in sql
+
+
+def test_engines_that_show_the_same_of_one_hash_agree_and_others_are_named_by_table_and_bucket() -> None:
+    rows = (("payments", 0, 5), ("payments", 2, 6), ("consumed_events", 0xA0, 7))
+    tables = [PAYMENTS, CONSUMED]
+
+    def never() -> tuple[Reader, Reader]:
+        raise AssertionError("nothing differs from the database")
+
+    compared = compare_others(tables, with_digests("postgres", *rows), with_digests("trino", *rows), never, "shop.")
+    assert [(one.table, one.engine, one.rows, one.findings) for one in compared.reports] == [
+        ("shop.payments", "postgres", 2, ()),
+        ("shop.payments", "trino", 2, ()),
+        ("shop.consumed_events", "postgres", 1, ()),
+        ("shop.consumed_events", "trino", 1, ()),
+    ]
+    same = with_digests("spark", *rows).digests(compared.width, tables)
+    assert agreement(tables, compared, "spark", same, "shop.").in_words == (
+        "ok: engines agree on every row of tables of shop (trino, spark) (2 tables)"
+    )
+    other = with_digests("spark", ("payments", 0, 5), ("payments", 2, 60)).digests(compared.width, tables)
+    found = agreement(tables, compared, "spark", other, "shop.")
+    assert (found.violations, found.keys) == (2, ("shop.payments bucket 2", "shop.consumed_events bucket a0"))

@@ -1,0 +1,26 @@
+"""What the outbox sends, without a database or Kafka."""
+
+import uuid
+
+from lakeproof.services.outbox import Event
+from lakeproof.services.traces import trace_id
+from lakeproof.stack.topics import EVENT_TOPICS, SERVICES, event_topic
+
+EVENT_ID = uuid.UUID("11111111-2222-3333-4444-555555555555")
+
+
+def test_an_event_carries_the_trace_of_the_request_under_way() -> None:
+    token = trace_id.set("t-2")
+    try:
+        args = Event("payment", "17", "payment.voided", {}, EVENT_ID).args()
+    finally:
+        trace_id.reset(token)
+    assert args == (EVENT_ID, "payment", "17", "payment.voided", "{}", "t-2")
+
+
+def test_two_events_never_share_an_id() -> None:
+    assert Event("a", "1", "t", {}).event_id != Event("a", "1", "t", {}).event_id
+
+
+def test_every_service_with_an_outbox_has_one_topic_that_kafka_makes() -> None:
+    assert {topic.name for topic in EVENT_TOPICS} == {event_topic(service) for service in SERVICES}
