@@ -83,14 +83,14 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
             over.pause(dice.uniform(*PAUSE_SECONDS))
             progress(f"{following.judged} of {wanted} hashes judged, {len(following.torn)} torn, {len(kills)} kills")
             if options.kills and not over.expired:
-                kills.append(_kill(stack, client, _victims(options.kills, dice), over.elapsed))
+                kills.append(_kill(stack, client, victims(options.kills, dice), over.elapsed))
     finally:
         report = shoppers.stop()
         judging.stop()
-    return _result(options, following, kills, judging.problems, report.counts.acknowledged)
+    return result_of(options, following, kills, judging.problems, report.counts.acknowledged)
 
 
-def _victims(names: Sequence[str], dice: random.Random) -> list[str]:
+def victims(names: Sequence[str], dice: random.Random) -> list[str]:
     """One of the names, or two of them at once."""
     pair = len(set(names)) > 1 and dice.random() < SHARE_OF_PAIRS
     return dice.sample(sorted(set(names)), 2 if pair else 1)
@@ -132,9 +132,10 @@ def _newest(stack: Stack) -> PublishedCommit | None:
         return None
 
 
-def _result(
+def result_of(
     options: Options, following: EveryHash, kills: list[dict[str, Any]], problems: list[str], acknowledged: int
 ) -> Result:
+    """What is told of a run. A torn hash fails it; a hash that was not looked at leaves it unknown."""
     torn = [
         {
             "hash": one.commit.hash[:16],
