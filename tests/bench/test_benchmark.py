@@ -89,15 +89,19 @@ def test_who_is_killed_is_decided_by_the_seed_and_pairs_come_too() -> None:
     ids=["all whole", "one torn", "some not looked at", "none judged"],
 )
 def test_one_torn_hash_fails_and_one_that_nobody_looked_at_is_not_taken_for_whole(
-    torn: int, judged: int, waiting: int, ends: tuple[bool, bool]
+    torn: int, judged: int, waiting: int, ends: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(EveryHash, "look", lambda self, deadline: [])
     now = datetime.now(UTC)
     commit = PublishedCommit("ab" * 32, now, 43, None, None, {}, now)
     found = [Torn(commit, (Broken("claim", 7, "no order, 1 events"),))] * torn
     following = EveryHash(Stack(Settings(name="none")), "", judged, 0, waiting, found)
-    result = whole_transactions.result_of(Options(kills=("kafka",), seed=3), following, [], [], 100)
+    judging = whole_transactions.Judging(following, lambda text: None)
+    result = whole_transactions.result_of(Options(kills=("kafka",), seed=3), judging, [], 100)
     assert (result.failed, result.unknown) == ends
     assert [row["first"] for row in result.tables["torn hashes"]] == [
         "abababababababab, checkpoint 43: order 7: no order, 1 events"
     ] * torn
     assert result.command == "lakeproof bench whole-transactions --kill kafka --seed 3"
+    following.waiting = 0
+    judging.stop()

@@ -26,17 +26,22 @@ CALLS_PER_SECOND = 30.0
 PAUSE_SECONDS = (3.0, 20.0)
 SHARE_OF_PAIRS = 1 / 3
 BACK_SECONDS = 240.0
+LOOK_SECONDS = 30.0
 LAST_LOOK_SECONDS = 300.0
 LONGEST_SECONDS = 86_400.0
 KEYS_SHOWN = 5
 
 
 class Judging:
-    """Judges, on a thread, what is published, until `stop`. `problems`: why a look had to be repeated."""
+    """Judges, on a thread, what is published, until `stop`.
+
+    problems: why a look had to be repeated. seconds: what looking took, in all.
+    """
 
     def __init__(self, following: EveryHash, progress: Progress) -> None:
         self.following = following
         self.problems: list[str] = []
+        self.seconds = 0.0
         self._progress = progress
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="judging", daemon=True)
@@ -57,12 +62,15 @@ class Judging:
                 return
 
     def _look(self) -> bool:
+        look = Deadline(LOOK_SECONDS)
         try:
-            for torn in self.following.look(Deadline(30.0)):
+            for torn in self.following.look(look):
                 self._progress(f"TORN: {_told(torn)}")
         except LakeproofError as error:
             self.problems.append(error.message)
             return False
+        finally:
+            self.seconds += look.elapsed
         return True
 
 
@@ -87,7 +95,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     finally:
         report = shoppers.stop()
         judging.stop()
-    return result_of(options, following, kills, judging.problems, report.counts.acknowledged)
+    return result_of(options, judging, kills, report.counts.acknowledged)
 
 
 def victims(names: Sequence[str], dice: random.Random) -> list[str]:
@@ -132,10 +140,9 @@ def _newest(stack: Stack) -> PublishedCommit | None:
         return None
 
 
-def result_of(
-    options: Options, following: EveryHash, kills: list[dict[str, Any]], problems: list[str], acknowledged: int
-) -> Result:
+def result_of(options: Options, judging: Judging, kills: list[dict[str, Any]], acknowledged: int) -> Result:
     """What is told of a run. A torn hash fails it; a hash that was not looked at leaves it unknown."""
+    following, problems = judging.following, judging.problems
     torn = [
         {
             "hash": one.commit.hash[:16],
@@ -149,7 +156,8 @@ def result_of(
     pairs = sum("+" in kill["killed"] for kill in kills)
     notes = [
         f"{following.judged} hashes judged, {len(torn)} torn; {len(kills)} kills, {pairs} of them pairs;"
-        f" seed {options.seed}; {acknowledged} calls acknowledged"
+        f" seed {options.seed}; {acknowledged} calls acknowledged",
+        f"judging took {judging.seconds / max(1, following.judged):.2f} s a hash",
     ]
     if not_looked:
         notes.append(f"{not_looked} published hashes were not looked at: nothing is known of them")

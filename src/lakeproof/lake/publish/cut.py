@@ -29,10 +29,9 @@ class Cut:
         return {table: snapshot.id for table, snapshot in self.snapshots.items()}
 
 
-def of_newest_writer(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
-    """The snapshots of the job that writes now; a job that was started without state counts from 1 again."""
-    jobs = [snapshot for snapshot in snapshots if snapshot.checkpoint != BATCH_IDENTIFIER]
-    return [snapshot for snapshot in jobs if snapshot.writer == jobs[-1].writer] if jobs else []
+def newest_of_a_job(snapshots: Sequence[Snapshot]) -> Snapshot | None:
+    """The newest snapshot that belongs to a checkpoint; its writer is the job that writes now."""
+    return next((each for each in reversed(snapshots) if each.checkpoint != BATCH_IDENTIFIER), None)
 
 
 def readable_checkpoints(snapshots: Sequence[Snapshot], has_primary_key: bool) -> dict[int, Snapshot]:
@@ -42,14 +41,17 @@ def readable_checkpoints(snapshots: Sequence[Snapshot], has_primary_key: bool) -
     not known and counts as readable: a table may have been idle for longer than its known snapshots reach back. The
     audit counts the rows of whatever is chosen, and refuses a state with rows that readers do not see.
     """
-    own = {snapshot.id for snapshot in of_newest_writer(snapshots)}
+    newest = newest_of_a_job(snapshots)
     found: dict[int, Snapshot] = {}
     is_readable = True
     for snapshot in snapshots:
         is_readable = not has_primary_key or _is_readable_after(snapshot, is_readable)
-        if snapshot.id in own and is_readable:
+        # A job that was started without state is another writer, and counts its checkpoints from 1 again.
+        if newest is None or snapshot.writer != newest.writer or snapshot.checkpoint == BATCH_IDENTIFIER:
+            continue
+        if is_readable:
             found[snapshot.checkpoint] = snapshot
-        elif snapshot.id in own:
+        else:
             found.pop(snapshot.checkpoint, None)
     return found
 
@@ -61,9 +63,10 @@ def _is_readable_after(snapshot: Snapshot, before: bool) -> bool:
     """
     if snapshot.kind is Kind.COMPACT:
         return True
+    if not before:
+        return False
     # An OVERWRITE that removes as many rows as it brings counts none, so its count tells nothing.
-    is_empty = snapshot.kind is Kind.ANALYZE or (snapshot.kind is Kind.APPEND and snapshot.delta_records == 0)
-    return before and is_empty
+    return snapshot.kind is Kind.ANALYZE or (snapshot.kind is Kind.APPEND and snapshot.delta_records == 0)
 
 
 def choose_cut(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mapping[str, bool]) -> Cut | None:
@@ -77,10 +80,8 @@ def choose_cut(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mappin
     `tables`: all snapshots seen, by table, oldest first.
     """
     readable = {table: readable_checkpoints(seen, has_primary_key[table]) for table, seen in tables.items() if seen}
-    if not readable or len(readable) < len(tables):
-        return None
-    common = set.intersection(*(set(found) for found in readable.values()))
-    if not common:
+    common = set.intersection(*(set(found) for found in readable.values())) if readable else set()
+    if not common or len(readable) < len(tables):
         return None
     checkpoint = max(common)
     return Cut(checkpoint, {table: found[checkpoint] for table, found in readable.items()})
@@ -91,14 +92,14 @@ def lagging(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mapping[s
 
     All tables where one has no snapshot, and where none lags.
     """
-    own = {table: of_newest_writer(snapshots) for table, snapshots in tables.items()}
-    if not own or not all(own.values()):
-        return frozenset(own)
-    newest = max(snapshots[-1].checkpoint for snapshots in own.values())
-    found = frozenset(
-        table for table, seen in tables.items() if newest not in readable_checkpoints(seen, has_primary_key[table])
+    begun = [newest_of_a_job(snapshots) for snapshots in tables.values()]
+    newest = max((snapshot.checkpoint for snapshot in begun if snapshot is not None), default=0)
+    lag = frozenset(
+        table
+        for table, seen in tables.items()
+        if seen and newest not in readable_checkpoints(seen, has_primary_key[table])
     )
-    return found or frozenset(own)
+    return lag if lag and None not in begun else frozenset(tables)
 
 
 def choose_newest(tables: Mapping[str, Sequence[Snapshot]]) -> Cut | None:
