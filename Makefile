@@ -18,7 +18,7 @@ demo: ## set up, start real engines, break one thing, watch it found, repaired a
 	@$(VENV)/lakeproof demo $(filter-out --yes,$(ARGS))
 
 .PHONY: setup
-setup: ## install all that demo and tests need (asks first; CI=1 or LAKEPROOF_YES=1 does not)
+setup: ## install all that demo and tests need (at a terminal it asks first; not with CI=1 or LAKEPROOF_YES=1)
 	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test

@@ -4,8 +4,8 @@
 #   scripts/bootstrap.sh [--yes] [--for demo|test|dev]
 #
 # demo and test: all of it (demo without the tests' tools). dev: only what `make test-fast` needs, no engine, no Java.
-# Says first what it lacks that only you can bring, then what it will install, and asks (not with --yes, with
-# LAKEPROOF_YES=1, or with CI set). Safe to run again at any time, also after it was killed; quick when all is there.
+# Says first what it lacks that only you can bring, then what it will install, and asks: only at a terminal, and not
+# with --yes, LAKEPROOF_YES=1 or CI. Safe to run again at any time, also after it was killed; quick when all is there.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -129,10 +129,13 @@ if [ -z "$packages$artifacts$sync$repair" ]; then exit 0; fi
     echo "Together about $download MB to download, $disk MB on disk, $minutes minutes on two cores."
 } >&2
 if [ -z "$yes" ] && [ "$download" -gt 50 ]; then
-    [ -t 0 ] || die "nobody is there to ask" "run it with --yes, or set LAKEPROOF_YES=1 (make: make demo LAKEPROOF_YES=1)"
-    printf 'Go on? [y/N] ' >&2
-    read -r answer
-    case $answer in y | Y | yes | j | ja) ;; *) die "you said no; nothing was changed" "run it again when you like" ;; esac
+    if [ -t 0 ]; then
+        printf 'Go on? [y/N] ' >&2
+        read -r answer
+        case $answer in y | Y | yes | j | ja) ;; *) die "you said no; nothing was changed" "run it again when you like" ;; esac
+    else
+        say "going on: the input is no terminal, so there is nobody to ask"
+    fi
 fi
 
 # --- do it -------------------------------------------------------------------------------------------------------

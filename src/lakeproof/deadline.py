@@ -1,6 +1,5 @@
 """Waiting with an end: every wait in Lakeproof takes a Deadline and says what it last saw."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -72,6 +71,8 @@ class Deadline:
         self, what: str, look: Callable[[], Awaitable[T | None]], *, every: float = 0.25
     ) -> T:
         """As `wait_for`, for coroutines."""
+        import asyncio  # takes longer to load than a command that never waits takes to run
+
         last = "nothing yet"
         while True:
             try:

@@ -1,36 +1,61 @@
-"""A file that one process at a time holds, by flock: the kernel frees it when the holder dies, however it dies."""
+"""Locks between processes: a file that one process at a time holds, by flock.
+
+The kernel frees the file when its holder dies, however it dies. The holder's name stands in the file.
+"""
 
 import fcntl
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import DeadlineExpired
+from lakeproof.errors import DeadlineExpired, TerminalError, TransientError
 
 
-class HeldByAnother(Exception):
-    """Somebody else has held a file for the whole wait."""
+class HeldByAnother(TransientError):
+    """Another process has held the file for the whole wait. `holder`: what it wrote into the file."""
 
-    def __init__(self, holder: str) -> None:
-        super().__init__(holder)
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(f"held by {holder}", where=str(path), next_action="wait for its end, then try again")
         self.holder = holder
 
 
 @contextmanager
-def hold(path: Path, me: str, seconds: float = 0.0) -> Iterator[None]:
-    """Hold a file for the block, with `me` written into it.
+def hold(
+    path: Path,
+    me: str,
+    seconds: float = 0.0,
+    *,
+    waiting: Callable[[str], None] | None = None,
+    stop: threading.Event | None = None,
+    every: float = 0.25,
+) -> Iterator[None]:
+    """Hold a file for the block, with `me` written into it; wait at most `seconds` for another process to free it.
 
-    Raises: HeldByAnother, with what the holder wrote, where it is not free within the seconds.
+    `waiting` is called once, with what the holder wrote, if there is a wait. `stop` ends the wait.
+    Raises: HeldByAnother; TerminalError where `stop` was set.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    told = False
+
+    def look() -> int | None:
+        nonlocal told
+        if (taken := _take(path)) is not None:
+            return taken
+        if stop is not None and stop.is_set():
+            raise TerminalError("interrupted", where=str(path))
+        if waiting is not None and not told:
+            waiting(_holder(path))
+            told = True
+        return None
+
     try:
-        try:
-            Deadline(seconds).wait_for(str(path), lambda: try_hold(descriptor))
-        except DeadlineExpired:
-            raise HeldByAnother(os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "unknown") from None
+        descriptor = Deadline(seconds).wait_for(str(path), look, every=every)
+    except DeadlineExpired:
+        raise HeldByAnother(path, _holder(path)) from None
+    try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, me.encode(), 0)
         yield
@@ -39,9 +64,29 @@ def hold(path: Path, me: str, seconds: float = 0.0) -> Iterator[None]:
 
 
 def try_hold(descriptor: int) -> bool | None:
-    """Lock an open file against every other process; None where one has it now (for Deadline.wait_for)."""
+    """Hold an open file until it is closed. None, as Deadline.wait_for wants it, where another process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return None
     return True
+
+
+def _take(path: Path) -> int | None:
+    """The file, open and held; None where another process holds it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not try_hold(descriptor):
+            os.close(descriptor)
+            return None
+        # A holder that ended between our open and our flock may have removed the file that we hold now.
+        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+        os.close(descriptor)
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")[:200].strip() or "unknown"
+    except OSError:
+        return "unknown"

@@ -1,5 +1,6 @@
 """Checks over readings made up: what passes, what does not, and what could not be looked at."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,36 @@ def test_verify_rejects_a_recreated_connector_or_topic(changed: dict[str, Value]
         raise AssertionError(problems[0])
 
 
+def test_a_connector_whose_position_is_not_known_before_the_fault_is_no_baseline(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+
+    def look_once(stack: Stack, probes: Any) -> dict[str, Reading]:
+        values = BEFORE | {"connector-state": "RUNNING", "task-state": "RUNNING", "capture-position": None}
+        return {probe.id: Reading(probe.id, values[probe.id], "", now, "connect", "look") for probe in probes}
+
+    monkeypatch.setattr(connector_running, "look_once", look_once)
+    assert connector_running.baseline(context, Arguments()).verdict.outcome is Outcome.UNKNOWN
+
+
+def test_an_alert_check_without_an_alert_says_nothing(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_cleared, "firing", firing(False))
+    assert alert_cleared.verify(replace(context, alerts=()), Arguments(), NOTHING).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("health", ["err", "unknown"])
+def test_a_rule_that_prometheus_cannot_evaluate_is_not_an_alert_that_is_cleared(
+    context: CheckContext, answering: Any, tmp_path: Path, health: str
+) -> None:
+    rule = {"type": "alerting", "name": "TooLate", "state": "inactive", "health": health, "lastError": "many-to-many"}
+    data = {"groups": [{"rules": [rule]}], "resultType": "vector", "result": []}
+    address = answering(lambda *_: (200, {"status": "success", "data": data}))
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"prometheus": {"http": address}}))
+    verdict = alert_cleared.verify(replace(context, stack=stack), Arguments(), NOTHING)
+    assert (verdict.outcome, "TooLate" in verdict.summary) == (Outcome.UNKNOWN, True), verdict.summary
+
+
 def test_a_restart_outside_the_scenario_is_a_disturbance() -> None:
     before: dict[str, Value] = {"process:kafka": "pid 1, 0 restarts", "acknowledged": 10, "refused": 0, "unclear": 0}
     counted: dict[str, Value] = {"acknowledged": 110, "refused": 0, "unclear": 0}
@@ -145,6 +176,11 @@ def test_shoppers_who_were_turned_away_are_a_disturbance() -> None:
     many: dict[str, Value] = {"acknowledged": 900, "refused": 60, "unclear": 40}
     assert nothing_else_disturbed.judge({}, few, before, 0.01).outcome is Outcome.PASSED
     assert nothing_else_disturbed.judge({}, many, before, 0.01).outcome is Outcome.FAILED
+
+
+def test_a_service_that_nobody_called_was_not_seen_to_serve() -> None:
+    before: dict[str, Value] = {"process:kafka": "pid 1", "acknowledged": 7, "refused": 0, "unclear": 0}
+    assert nothing_else_disturbed.judge(dict(before), dict(before), before, 0.01).outcome is Outcome.UNKNOWN
 
 
 def test_without_a_supervisor_nobody_knows_what_was_disturbed(context: CheckContext) -> None:

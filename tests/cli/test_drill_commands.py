@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lakeproof.cli.app import build
-from lakeproof.drills.lock import one_drill
+from lakeproof.diagnosis.diagnosis import Diagnosis
+from lakeproof.diagnosis.examination import Examination
+from lakeproof.drills.run import one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults.fault import all_faults
 from lakeproof.processes.client import SupervisorClient
@@ -117,6 +119,16 @@ def test_a_diagnosis_says_which_components_it_did_not_ask(monkeypatch: pytest.Mo
     found = json.loads(done.stdout)
     assert not found["healthy"]
     assert "mysql" in found["not_asked"] and "trino" not in found["not_asked"]
+
+
+def test_a_healthy_look_at_a_stack_whose_parts_nobody_could_tell_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Examination(Diagnosis((), ()), {}, frozenset({"trino"}), "the supervisor said nothing for 2 s")
+    monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)
+    done = CliRunner().invoke(build(), ["diagnose"], catch_exceptions=False)
+    assert done.exit_code == 3
+    assert "could not tell what is part of this stack: the supervisor said nothing" in done.stdout
+    done = CliRunner().invoke(build(), ["diagnose", "--json"], catch_exceptions=False)
+    assert (done.exit_code, json.loads(done.stdout)["in_doubt"]) == (3, "the supervisor said nothing for 2 s")
 
 
 def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:

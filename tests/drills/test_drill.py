@@ -10,12 +10,12 @@ import pytest
 from lakeproof import drills as drill_package
 from lakeproof.checks.check import Baseline
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.drill import Drill
-from lakeproof.drills.lock import one_drill
 from lakeproof.drills.phases import Phase
+from lakeproof.drills.run import one_drill
 from lakeproof.errors import InvalidInput
 from lakeproof.faults import records
-from lakeproof.scenarios.causes import Step
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -130,7 +130,7 @@ def test_lost_data_fails_the_drill_although_the_lamp_is_lit(toy: Any, lamp: Any,
 
 
 def test_a_sick_stack_is_not_broken_further(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lakeproof.drills.stage.SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr("lakeproof.drills.run.SETTLE_SECONDS", 0.05)
     lamp = toy.Lamp(covered=True)
     drill = toy.drill(lamp, tmp_path)
     report = drill.run()
@@ -142,7 +142,7 @@ def test_a_sick_stack_is_not_broken_further(toy: Any, tmp_path: Path, monkeypatc
 def test_a_claim_that_cannot_be_looked_at_yet_is_asked_again(
     toy: Any, lamp: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lakeproof.drills.settling.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("lakeproof.drills.bound_checks.AGAIN_SECONDS", 0.01)
     drill = toy.drill(lamp, tmp_path)
     answers = iter([Outcome.UNKNOWN, Outcome.UNKNOWN, Outcome.PASSED])
     check = drill.world.catalog.checks["lamp_kept"]
@@ -178,7 +178,7 @@ def test_a_fault_that_a_killed_drill_left_is_removed_first(toy: Any, lamp: Any, 
 def test_what_is_left_behind_fails_the_review(toy: Any, lamp: Any, tmp_path: Path) -> None:
     drill = toy.drill(lamp, tmp_path)
     drill.options = type(drill.options)(1, tmp_path / "report", "run-1", (Step("look_away"), Step("uncover_lamp")))
-    object.__setattr__(drill.world.catalog.mitigations["look_away"], "undo", None)
+    object.__setattr__(drill.world.catalog.wrong_steps["look_away"], "undo", None)
     report = drill.run()
     assert report.residue == ["things: blindfold"]
     assert report.verdict == "failed"

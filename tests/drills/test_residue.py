@@ -11,10 +11,12 @@ import pytest
 from lakeproof.arguments import Arguments
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.plan import make_plan
-from lakeproof.drills.stage import DrillOptions
+from lakeproof.drills.run import DrillOptions
 from lakeproof.faults.fault import Fault
 from lakeproof.probes import nessie, object_store, processes, sql
 from lakeproof.probes.probe import Probe, all_probes
+from lakeproof.processes.parts import Parts
+from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
 INVENTORIES = ("tables", "lake-tables", "objects", "processes")
@@ -49,7 +51,7 @@ def drilled(toy: Any, home: Path, leave: Any, run: str, *probes: Probe, away: fr
     catalog = dataclasses.replace(
         old, faults={fault.id: fault}, probes={**old.probes, **{probe.id: probe for probe in probes}}
     )
-    world = dataclasses.replace(world, catalog=catalog, absent=lambda: away)
+    world = dataclasses.replace(world, catalog=catalog, parts=lambda: Parts(frozenset(all_components()) - away))
     plan = make_plan([catalog.scenarios["dark-lamp"]])
     return Drill(world, plan, DrillOptions(1, home / "report", run), lambda text: None).run()
 

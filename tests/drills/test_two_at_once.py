@@ -10,20 +10,20 @@ import yaml
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
+from lakeproof.diagnosis.cause import Cause, Evidence, Step
+from lakeproof.drills.bound_checks import bind
 from lakeproof.drills.drill import Drill
-from lakeproof.drills.judging import against_truth
-from lakeproof.drills.mending import mend
 from lakeproof.drills.plan import make_plan
+from lakeproof.drills.repair import mend
 from lakeproof.drills.report import DrillReport, StepDone
-from lakeproof.drills.stage import DrillOptions
-from lakeproof.drills.verification import bind
+from lakeproof.drills.run import DrillOptions
+from lakeproof.drills.verdict import against_truth
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.scenarios.catalog import Catalog, load_catalog
-from lakeproof.scenarios.causes import Cause, Evidence, Step
 from lakeproof.scenarios.scenario import read_scenario
 from lakeproof.scenarios.truth import Truth
 from lakeproof.stack.stack import Stack
@@ -52,7 +52,7 @@ def both(toy: Any, lamp: Any, bell: Bell, home: Path) -> Drill:
     folder = home / "mute-bell"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}, "mitigations": ["ring_bell"]}
+    scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}}
     truth = toy.TRUTH | {"root_cause": "bell_muffled", "accepted_repairs": ["ring_bell"], "wrong_fixes": []}
     (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
     (folder / "truth.yaml").write_text(yaml.safe_dump(truth))
@@ -124,7 +124,10 @@ def test_a_repair_that_needs_the_other_one_first_is_tried_once_more(toy: Any, la
     bell.muffled = lamp.covered = True
     told: list[StepDone] = []
     repairs = [[Step("uncover_lamp")], [Step("ring_bell")]]
-    assert mend(drill.world, repairs, lambda text: None, told.append) == (Outcome.PASSED, "")
+    assert mend(drill.world.stack, drill.world.catalog.mitigations, repairs, lambda text: None, told.append) == (
+        Outcome.PASSED,
+        "",
+    )
     assert [(done.action, done.outcome.value) for done in told] == [
         ("uncover_lamp", "failed"),
         ("ring_bell", "passed"),
@@ -135,7 +138,9 @@ def test_a_repair_that_needs_the_other_one_first_is_tried_once_more(toy: Any, la
 def test_a_single_repair_is_not_tried_twice(toy: Any, tmp_path: Path) -> None:
     drill = both(toy, toy.Lamp(stuck=True), Bell(), tmp_path)
     told: list[StepDone] = []
-    outcome, why = mend(drill.world, [[Step("uncover_lamp")]], lambda text: None, told.append)
+    outcome, why = mend(
+        drill.world.stack, drill.world.catalog.mitigations, [[Step("uncover_lamp")]], lambda text: None, told.append
+    )
     assert (outcome, len(told)) == (Outcome.FAILED, 1)
     assert "nailed down" in why
 

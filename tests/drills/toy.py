@@ -11,9 +11,10 @@ import yaml
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.diagnosis.cause import Cause, Evidence, Step
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.plan import make_plan
-from lakeproof.drills.stage import DrillOptions
+from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault
@@ -22,11 +23,13 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.looking import look_once, observe
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading
+from lakeproof.processes.parts import Parts
 from lakeproof.scenarios.catalog import Catalog
-from lakeproof.scenarios.causes import Cause, Evidence, Step
 from lakeproof.scenarios.scenario import read_scenario
+from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 SCENARIO = {
     "id": "dark-lamp",
@@ -40,9 +43,8 @@ SCENARIO = {
     "fault": {"id": "covered_lamp", "args": {"cloth": "blue"}},
     "alerts": ["LampDark"],
     "evidence": ["lamp"],
-    "mitigations": ["uncover_lamp"],
     "checks": [{"id": "lamp_lit"}, {"id": "lamp_kept"}],
-    "budgets": {"detect": 0.5, "diagnose": 1, "mitigate": 1, "recover": 0.3, "verify": 1, "quiet": 0},
+    "budgets": {"detect": 0.5, "recover": 0.3, "verify": 1, "quiet": 0},
     "traffic": {"rate": 1, "seconds_before": 0, "orders": 2},
 }
 TRUTH = {
@@ -182,10 +184,8 @@ def catalog(lamp: Lamp, home: Path) -> Catalog:
         (),
         (Step("uncover_lamp"),),
     )
-    steps = (
-        Mitigation("uncover_lamp", "lift it", lambda stack, arguments: "lift", lamp.uncover),
-        Mitigation("look_away", "do", lambda stack, arguments: "turn", lamp.look_away, undo=lamp.look_back),
-    )
+    uncover = Mitigation("uncover_lamp", "lift it", lambda stack, arguments: "lift", lamp.uncover)
+    look_away = WrongStep("look_away", "do", lambda stack, arguments: "turn", lamp.look_away, undo=lamp.look_back)
     checks = (
         Check(
             "lamp_lit",
@@ -206,7 +206,8 @@ def catalog(lamp: Lamp, home: Path) -> Catalog:
         (cause,),
         {probe.id: probe for probe in probes},
         {"covered_lamp": Fault("covered_lamp", "cover it", lamp.cover, lamp.remove, Cloth)},
-        {step.id: step for step in steps},
+        {uncover.id: uncover},
+        {look_away.id: look_away},
         {check.id: check for check in checks},
     )
 
@@ -222,6 +223,7 @@ def world(lamp: Lamp, home: Path) -> World:
         observe=lambda probes: observe(Stack(Settings(state_dir=home / "state")), probes, pause_seconds=0),
         look=lambda probes: look_once(Stack(Settings(state_dir=home / "state")), probes),
         firing=lambda alert: lamp.covered,
+        parts=lambda: Parts(frozenset(all_components())),
     )
 
 

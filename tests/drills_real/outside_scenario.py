@@ -29,7 +29,6 @@ SCENARIO: dict[str, Any] = {
     "fault": {"id": "stopped_connector", "args": {"connector": "orders"}},
     "alerts": [ALERT],
     "evidence": ["connector-state", "task-state", "source-lag", "topic-silence"],
-    "mitigations": [REPAIR],
     "checks": [
         {"id": "alert_cleared"},
         {"id": "metric_below_threshold", "args": {"metric": LAG, "threshold": LAG_MILLIS, "unit": "ms"}},
@@ -38,7 +37,7 @@ SCENARIO: dict[str, Any] = {
         {"id": "no_order_lost"},
         {"id": "whole_transactions"},
     ],
-    "budgets": {"detect": 75, "diagnose": 15, "mitigate": 30, "recover": 60, "verify": 90, "quiet": 15},
+    "budgets": {"detect": 75, "recover": 60, "verify": 90, "quiet": 15},
     "traffic": {"rate": 60, "seconds_before": 5, "orders": 2000},
 }
 TRUTH: dict[str, Any] = {

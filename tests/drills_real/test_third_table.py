@@ -5,13 +5,13 @@ One of MariaDB, and one of PostgreSQL.
 Done as a person does it: the files of a source tree are edited, here of a copy of this one.
 """
 
-import asyncio
 import json
 import os
 import shutil
 import subprocess
 import sysconfig
 import threading
+import time
 import venv
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,8 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.engines import mysql, postgres_session
+from lakeproof.stack import postgres_session
+from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack, load_stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
@@ -81,23 +82,18 @@ class ShopWriter(threading.Thread):
         self.written = 0
 
     def run(self) -> None:
-        asyncio.run(self._write())
-
-    async def _write(self) -> None:
-        async with postgres_session.connection(self._stack, "postgres", "postgres-root", 900.0, "shop") as connection:
+        with postgres_session.connection(self._stack, "postgres", "postgres-root", 900.0, "shop") as session:
             while not self.stop.is_set():
-                async with connection.transaction():
-                    made = await connection.fetchval(
+                with session.transaction():
+                    ((made,),) = session.rows(
                         "INSERT INTO support.vouchers (code, discount) VALUES ($1, $2) RETURNING id",
                         f"V{self.written}",
                         self.written % 50,
                     )
-                    await connection.execute(
-                        "UPDATE support.vouchers SET discount = discount + 1 WHERE id = $1", made - 7
-                    )
-                    await connection.execute("DELETE FROM support.vouchers WHERE id = $1 AND id % 5 = 0", made - 20)
+                    session.rows("UPDATE support.vouchers SET discount = discount + 1 WHERE id = $1", made - 7)
+                    session.rows("DELETE FROM support.vouchers WHERE id = $1 AND id % 5 = 0", made - 20)
                 self.written += 1
-                await asyncio.sleep(0.02)
+                time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

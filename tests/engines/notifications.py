@@ -9,7 +9,7 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.notification.client import NotificationClient
-from lakeproof.stack.engines import postgres_session
+from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
 
 NAME = "notification-service"

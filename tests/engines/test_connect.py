@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
@@ -391,3 +392,25 @@ def holder(stack: Stack) -> str | None:
             continue
         return ports[task["worker_id"].rpartition(":")[2]] if task["state"] == "RUNNING" else None
     return None
+
+
+def test_partitions_that_somebody_adds_stay_empty_and_transactions_whole(stack: Stack, topic: Topic) -> None:
+    """The runbook advises more partitions against a backlog. Spread over three, rows of one transaction parted."""
+    admin = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp")})
+    admin.create_partitions([NewPartitions(CDC_TOPIC, 3)])[CDC_TOPIC].result(timeout=30)
+    # A producer learns of new partitions at its next look at the topic, which is at its start at the latest.
+    commands.restart(stack, "orders", only_failed=False)
+    commands.await_state(stack, "orders", "RUNNING", 60)
+    with mysql.connect(stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:
+        for number in range(30):
+            connection.begin()
+            made = order(cursor, f"pinned-{number}-{uuid.uuid4().hex}")
+            connection.commit()
+    events = topic.read_until(ends_after(is_event_of(made, 1)))
+    rows = [event for event in events if event.get("transaction") and event["source"]["table"] != "cdc_heartbeat"]
+    whole = Counter(event["transaction"]["id"] for event in rows)
+    assert len(whole) == 30 and set(whole.values()) == {3}
+    ends = {event["id"]: event["event_count"] for event in events if event.get("status") == "END"}
+    assert all(ends[transaction] == count for transaction, count in whole.items())
+    for added in (1, 2):
+        assert topic.consumer.get_watermark_offsets(TopicPartition(CDC_TOPIC, added), timeout=20) == (0, 0)

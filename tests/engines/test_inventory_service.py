@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +215,54 @@ def test_two_instances_never_sell_the_same_unit(stack: Stack, shop: httpx.Client
         second.wait_until_healthy()
         outcome = sale([stack.url("inventory-service"), second.url], sku, buyers=400, at_once=32)
         judge(stack, shop, sku, outcome)
+
+
+def test_of_two_requests_under_one_key_at_once_through_two_instances_one_acts(
+    stack: Stack, shop: httpx.Client
+) -> None:
+    sku, mine, other = a_sku(), a_sku(), a_sku()
+    for one in (sku, mine, other):
+        receive(shop, one, 1_000)
+    keys, bodies = [a_key() for _ in range(60)], ({sku: 1, mine: 1}, {sku: 2, other: 1})
+
+    async def both_at_once(clients: list[httpx.AsyncClient], key: dict[str, str], turn: int) -> httpx.Response:
+        answers = await asyncio.gather(
+            *(
+                clients[one ^ turn].post(
+                    "/reservations",
+                    json={
+                        "order_key": "order-1",
+                        "lines": [{"sku": name, "quantity": units} for name, units in bodies[one].items()],
+                    },
+                    headers=key,
+                )
+                for one in (turn, 1 - turn)
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [201, 422], [one.text for one in answers]
+        (made,) = (answer for answer in answers if answer.status_code == 201)
+        confirmed = await clients[turn].post(f"/reservations/{made.json()['id']}/confirm")
+        assert (confirmed.status_code, confirmed.json().get("state")) == (200, "confirmed"), confirmed.text
+        return made
+
+    async def all_keys(urls: list[str]) -> list[httpx.Response]:
+        async with AsyncExitStack() as open_ones:
+            clients = [
+                await open_ones.enter_async_context(httpx.AsyncClient(base_url=url, timeout=15.0, trust_env=False))
+                for url in urls
+            ]
+            return [await both_at_once(clients, key, number % 2) for number, key in enumerate(keys)]
+
+    with instance("lakeproof.shop.inventory.app") as second:
+        second.wait_until_healthy()
+        made = asyncio.run(all_keys([stack.url("inventory-service"), second.url]))
+    sold = Counter[str]()
+    for answer in made:
+        sold.update({line["sku"]: line["quantity"] for line in answer.json()["lines"]})
+    print(f"{sold[mine]} times the one request, {sold[other]} times the other")
+    for one in (sku, mine, other):
+        totals = assert_adds_up(stack, one)
+        assert (totals.sold, totals.reserved) == (sold[one], 0)
 
 
 @pytest.mark.proof

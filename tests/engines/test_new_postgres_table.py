@@ -1,13 +1,11 @@
 """A table that PostgreSQL has already is captured under load: its rows and all changes are in the topic, in order."""
 
-import asyncio
 import json
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-import asyncpg
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
@@ -17,7 +15,7 @@ from lakeproof.lake.capture import publication, registration
 from lakeproof.lake.capture.commands import await_state
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.engines import postgres_session
+from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
@@ -55,20 +53,17 @@ class Writer(threading.Thread):
         self.stack, self.stop, self.written = stack, threading.Event(), 0
 
     def run(self) -> None:
-        asyncio.run(self._write())
-
-    async def _write(self) -> None:
-        async with postgres_session.connection(self.stack, "postgres", "postgres-root", 600.0, "shop") as connection:
+        with postgres_session.connection(self.stack, "postgres", "postgres-root", 600.0, "shop") as session:
             while not self.stop.is_set():
-                await self._one(connection)
+                self._one(session)
                 self.written += 1
-                await asyncio.sleep(0.005)
+                time.sleep(0.005)
 
-    async def _one(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        async with connection.transaction():
-            made = await connection.fetchval(f"INSERT INTO {TABLE} (discount) VALUES (1) RETURNING id")
-            await connection.execute(f"UPDATE {TABLE} SET discount = discount + 1 WHERE id % 500 = $1", made % 500)
-            await connection.execute(f"DELETE FROM {TABLE} WHERE id = $1", (made * 7) % ROWS)
+    def _one(self, session: postgres_session.Session) -> None:
+        with session.transaction():
+            ((made,),) = session.rows(f"INSERT INTO {TABLE} (discount) VALUES (1) RETURNING id")
+            session.rows(f"UPDATE {TABLE} SET discount = discount + 1 WHERE id % 500 = $1", made % 500)
+            session.rows(f"DELETE FROM {TABLE} WHERE id = $1", (made * 7) % ROWS)
 
 
 def replayed(stack: Stack, wanted: dict[int, int]) -> dict[int, int]:

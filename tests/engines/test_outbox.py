@@ -16,7 +16,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.services.database.postgres import Connection, connector_of
 from lakeproof.services.outbox import RELAY_SECONDS, TAKE_TURN, TURN
-from lakeproof.stack.engines import postgres_session
+from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import event_topic
 

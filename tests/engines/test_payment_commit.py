@@ -16,7 +16,7 @@ import pytest
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.services.database.postgres import connector, connector_of
 from lakeproof.shop.payment.app import Surroundings, create_app
-from lakeproof.stack.engines import postgres_session
+from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
 

@@ -12,7 +12,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.engines import postgres_session
+from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines

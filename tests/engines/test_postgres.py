@@ -1,24 +1,29 @@
 """The real PostgreSQL: what it acknowledged survives kill -9, it asks for passwords, and provision mends nothing."""
 
-import asyncio
+import contextlib
+import itertools
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import asyncpg
 import httpx
+import psycopg
 import pytest
+from psycopg.errors import DuplicateObject, InsufficientPrivilege, InvalidPassword, TooManyConnections
 from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
 from lakeproof.lake.capture.connector import published_tables
+from lakeproof.probes.postgres import postgres_answers
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.postgres import provision
-from lakeproof.services.database.postgres import TROUBLES
-from lakeproof.stack.engines import postgres, postgres_accounts, postgres_config, postgres_session
+from lakeproof.stack import postgres_session
+from lakeproof.stack.engines import postgres, postgres_accounts, postgres_config
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
@@ -47,14 +52,15 @@ def test_it_comes_up_durable_and_ready_for_capture(stack: Stack, up: Up) -> None
     assert {name: ask(stack, f"SHOW {name}")[0][0] for name in wanted} == wanted
 
 
-async def write_until_lost(stack: Stack, acknowledged: list[int]) -> None:
-    """Rows into a table of their own, one commit each; those that were acknowledged are noted."""
-    async with postgres_session.connection(stack, "postgres", "postgres-root", 60.0) as connection:
-        number = 0
-        while True:
-            number += 1
-            await connection.execute(f"INSERT INTO survivors VALUES ({number})")
-            acknowledged.append(number)
+def write_until_lost(stack: Stack, acknowledged: list[int], lost: list[Exception]) -> None:
+    """Rows into a table of their own, one commit each. Notes those that were acknowledged, and what ended it."""
+    try:
+        with postgres_session.connection(stack, "postgres", "postgres-root", 60.0) as session:
+            for number in itertools.count(1):
+                session.rows(f"INSERT INTO survivors VALUES ({number})")
+                acknowledged.append(number)
+    except postgres_session.TROUBLES as error:
+        lost.append(error)
 
 
 def test_what_was_acknowledged_survives_kill_9_under_writes(stack: Stack, up: Up) -> None:
@@ -62,18 +68,14 @@ def test_what_was_acknowledged_survives_kill_9_under_writes(stack: Stack, up: Up
     ask(stack, "DROP TABLE IF EXISTS survivors")
     ask(stack, "CREATE TABLE survivors (number integer PRIMARY KEY)")
     acknowledged: list[int] = []
-
-    async def write_and_kill() -> None:
-        writer = asyncio.create_task(write_until_lost(stack, acknowledged))
-        async with asyncio.timeout(30):
-            while len(acknowledged) < 50:
-                await asyncio.sleep(0.01)
-        client.kill("postgres")
-        with pytest.raises(TROUBLES):
-            await writer
-
+    lost: list[Exception] = []
     restarts = client.row("postgres").restarts
-    asyncio.run(write_and_kill())
+    writer = threading.Thread(target=write_until_lost, args=(stack, acknowledged, lost))
+    writer.start()
+    Deadline(30).wait_for("fifty rows", lambda: True if len(acknowledged) >= 50 else None, every=0.01)
+    client.kill("postgres")
+    writer.join(30)
+    assert len(lost) == 1
     await_health(client, "postgres", restarts=restarts)
     found = {row[0] for row in ask(stack, "SELECT number FROM survivors")}
     assert set(acknowledged) - found == set()
@@ -109,15 +111,11 @@ def test_a_second_start_keeps_data_and_ends_fast(stack: Stack, up: Up) -> None:
     client = up("postgres")
     ask(stack, "CREATE TABLE IF NOT EXISTS kept (id integer)")
 
-    async def stop_under_a_client() -> float:
-        async with postgres_session.connection(stack, "postgres", "postgres-root", 60.0) as open_one:
-            await open_one.execute("BEGIN; INSERT INTO kept VALUES (1)")
-            started = Deadline(60)
-            await asyncio.to_thread(client.stop, "postgres")
-            return started.elapsed
-
-    # Fast: a client in the middle of a transaction is not waited for.
-    assert asyncio.run(stop_under_a_client()) < 10
+    with postgres_session.connection(stack, "postgres", "postgres-root", 60.0) as open_one:
+        open_one.rows("BEGIN; INSERT INTO kept VALUES (1)")
+        stopping = Deadline(60)
+        client.stop("postgres")
+        assert stopping.elapsed < 10  # a client in the middle of a transaction is not waited for
     client.start("postgres")
     Deadline(60).wait_for("postgres", lambda: client.row("postgres").health == "healthy" or None)
     assert ask(stack, "SELECT count(*) FROM kept") == [(0,)]
@@ -134,7 +132,7 @@ def test_a_restart_mends_neither_a_lost_grant_nor_a_rotated_password(stack: Stac
         await_health(client, "postgres", restarts=restarts)
         held = ask(stack, "SELECT pg_has_role('exporter', 'pg_monitor', 'member')")
         assert held == [(False,)]
-        with pytest.raises(asyncpg.InvalidPasswordError):
+        with pytest.raises(InvalidPassword):
             postgres_session.select(stack, "reader", "postgres-reader", "SELECT 1")
     finally:
         ask(stack, "GRANT pg_monitor TO exporter")
@@ -149,15 +147,15 @@ def test_each_account_may_do_its_work_and_no_more(stack: Stack, up: Up) -> None:
         for user in ("reader", "cdc"):
             account = (stack, user, f"postgres-{user}")
             postgres_session.select(*account, f"SELECT count(*) FROM {schema}.outbox", database=SHOP)
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            with pytest.raises(InsufficientPrivilege):
                 postgres_session.select(*account, f"DELETE FROM {schema}.outbox", database=SHOP)
         others = (*(other for other in postgres_accounts.SCHEMAS if other != schema), "capture")
         for sql in (*(f"SELECT 1 FROM {other}.outbox" for other in others), "CREATE TABLE public.mine (id integer)"):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            with pytest.raises(InsufficientPrivilege):
                 postgres_session.select(stack, owner.user, owner.secret, sql, database=SHOP)
     ticker = (stack, "ticker", "postgres-ticker")
     postgres_session.select(*ticker, "SELECT count(*) FROM capture.cdc_heartbeat", database=SHOP)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+    with pytest.raises(InsufficientPrivilege):
         postgres_session.select(*ticker, "SELECT count(*) FROM payment.payments", database=SHOP)
     assert ask(stack, "SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = 'cdc'") == [(True, False)]
 
@@ -209,12 +207,60 @@ def test_nobody_comes_in_without_a_password(stack: Stack, up: Up) -> None:
     up("postgres")
     host, port = stack.host_port("postgres")
 
-    async def without() -> None:
-        for where in (host, str(postgres_config.socket_folder(stack))):
-            with pytest.raises(asyncpg.InvalidPasswordError):
-                await asyncpg.connect(host=where, port=port, user="postgres", password="", timeout=5.0)
+    for where in (host, str(postgres_config.socket_folder(stack))):
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(host=where, port=port, user="postgres", password="", connect_timeout=5)
 
-    asyncio.run(without())
+
+def test_what_a_login_is_refused_for_is_told_by_its_sqlstate(stack: Stack, up: Up) -> None:
+    """libpq gives only the server's text; if PostgreSQL words it another way, this test says so."""
+    up("postgres")
+
+    def state(user: str = "reader", secret: str = "postgres-reader", **more: Any) -> str | None:
+        with pytest.raises(psycopg.Error) as refused:
+            postgres_session.select(stack, user, secret, "SELECT 1", **more)
+        return refused.value.sqlstate
+
+    assert (state(secret="postgres-cdc"), state(user="nobody"), state(database="none")) == ("28P01", "28P01", "3D000")
+    for change, wanted, undo in (
+        ("ALTER ROLE reader NOLOGIN", "28000", "ALTER ROLE reader LOGIN"),
+        ("ALTER ROLE reader CONNECTION LIMIT 0", "53300", "ALTER ROLE reader CONNECTION LIMIT -1"),
+        ("ALTER DATABASE shop CONNECTION LIMIT 0", "53300", "ALTER DATABASE shop CONNECTION LIMIT -1"),
+        ("REVOKE CONNECT ON DATABASE shop FROM reader", "42501", "GRANT CONNECT ON DATABASE shop TO reader"),
+    ):
+        ask(stack, change)
+        try:
+            assert state(database="shop") == wanted, change
+        finally:
+            ask(stack, undo)
+
+
+def test_a_full_server_is_told_from_a_dead_one(stack: Stack, up: Up) -> None:
+    up("postgres")
+    with contextlib.ExitStack() as held:
+        account = (stack, "postgres", "postgres-root", 60.0)
+        with pytest.raises(TooManyConnections):
+            for _ in range(postgres_config.MAX_CONNECTIONS + 1):
+                held.enter_context(postgres_session.connection(*account))
+        assert postgres_answers(stack, 5.0) == "error 53300"
+    Deadline(30).wait_for("room", lambda: True if postgres_answers(stack, 5.0) == "answers" else None)
+
+
+def test_a_statement_ends_in_time_where_the_server_is_slow_or_frozen(stack: Stack, up: Up) -> None:
+    client = up("postgres")
+    taken = Deadline(60)
+    with pytest.raises(postgres_session.TROUBLES):
+        postgres_session.select(stack, "reader", "postgres-reader", "SELECT pg_sleep(30)", seconds=1.0)
+    assert taken.elapsed < 3
+    with postgres_session.connection(stack, "reader", "postgres-reader", 60.0) as session:
+        client.kill("postgres", "STOP")
+        try:
+            session.deadline = taken = Deadline(1.0)
+            with pytest.raises(TimeoutError, match="no answer within 1 s"):
+                session.rows("SELECT 1")
+            assert taken.elapsed < 2
+        finally:
+            client.kill("postgres", "CONT")
 
 
 def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) -> None:
@@ -227,7 +273,7 @@ def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) ->
 
 def test_no_password_is_in_its_log_or_its_command_line(stack: Stack, up: Up) -> None:
     client = up("postgres")
-    with pytest.raises(asyncpg.DuplicateObjectError):
+    with pytest.raises(DuplicateObject):
         ask(stack, f"CREATE ROLE reader PASSWORD '{stack.secret('postgres-reader')}'")
     pid = client.row("postgres").pid
     said = stack.log_path("postgres").read_text() + Path(f"/proc/{pid}/cmdline").read_text()

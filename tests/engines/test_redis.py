@@ -1,9 +1,13 @@
 """The real Redis: what it took survives kill -9, a silent or full one is not ready, its password is asked."""
 
+import json
 import os
 import socket
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
@@ -17,11 +21,12 @@ from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.redis import redis_answers
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import redis
-from lakeproof.stack.stack import Stack
+from lakeproof.stack.stack import Stack, load_stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(120)]
 
 type Up = Callable[..., SupervisorClient]
+type RealStack = Callable[[str], AbstractContextManager[Stack]]
 
 
 def test_what_it_took_survives_kill_9(stack: Stack, up: Up) -> None:
@@ -121,3 +126,24 @@ def test_the_exporter_tells_of_a_silent_redis_and_stays_well(stack: Stack, up: U
     finally:
         client.kill("redis", "CONT")
     Deadline(20).wait_for("redis_up 1", tells(1))
+
+
+def test_after_a_reset_its_data_are_gone_and_up_starts_it_empty(real_stack: RealStack) -> None:
+    with real_stack("reset") as stack:
+        client = SupervisorClient(stack)
+        client.up(["redis"])
+        asking = redis.client(stack, 5.0)
+        asking.set("test:reset", "old")
+        asking.close()
+        password = stack.secret("redis")
+        command = [str(Path(sys.executable).with_name("lakeproof")), "reset", "--yes", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert str(stack.state_dir / "data") in {entry["path"] for entry in json.loads(done.stdout)["deleted"]}
+        assert not stack.state_dir.exists() and not client.running()
+        anew = load_stack()
+        SupervisorClient(anew).up(["redis"])
+        asking = redis.client(anew, 5.0)
+        assert asking.get("test:reset") is None
+        asking.close()
+        assert anew.secret("redis") != password

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,10 @@ from lakeproof.customers.kept import KeptInStack
 from lakeproof.customers.shoppers.leftover_contacts import settle_contacts
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.claims.facts import Part, Scope, Store
+from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.proof.claims.reading import read_facts
-from lakeproof.stack.engines import mysql, postgres_session
+from lakeproof.stack import postgres_session
+from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
@@ -53,14 +56,10 @@ def case_id(stack: Stack, supervisor: SupervisorClient) -> int:
         cursor.execute(CHECKOUT, ("k-returned", request, "returned"))
         connection.commit()
 
-    async def fill() -> int:
-        root = ("postgres", "postgres-root", 10.0, "shop")
-        async with postgres_session.connection(stack, *root, "notification") as connection:
-            await connection.execute(PREFERENCES)
-        async with postgres_session.connection(stack, *root, "support") as connection:
-            return int(await connection.fetchval(CASE, uuid.uuid4()))
-
-    return asyncio.run(fill())
+    root: dict[str, Any] = {"seconds": 10.0, "database": "shop"}
+    account = (stack, "postgres", "postgres-root")
+    postgres_session.select(*account, PREFERENCES, schema="notification", **root)
+    return int(postgres_session.select(*account, CASE, uuid.uuid4(), schema="support", **root)[0][0])
 
 
 def test_every_line_of_every_checkout_is_counted(stack: Stack, case_id: int) -> None:
@@ -92,6 +91,44 @@ def test_what_killed_customers_told_is_settled_by_what_is_there(stack: Stack, ca
     settled = {key: one.ref for key, one in read_contacts(tmp_path).acknowledged.items()}
     expected = {"made": case_id, "never": 0, "file": case_id, "lost-file": 0, "out": 1, "out-never": 0}
     assert (settled, read_contacts(tmp_path).unclear) == (expected, 0)
+
+
+PAYMENT = """
+INSERT INTO payments (order_id, customer_id, card_fingerprint, status, amount, authorized, captured, refunded,
+                      version, created_at, updated_at)
+VALUES (77, 7, 'f', 'authorized', 12.30, 12.30, 0, 0, 1, now(), now()) RETURNING id
+"""
+NOTHING_AUTHORIZED = "shop: nothing stays authorized for a checkout that failed"
+
+
+def test_a_failed_checkouts_payment_that_was_never_voided_is_found(stack: Stack, case_id: int) -> None:
+    def broken() -> list[str] | None:
+        return CLAIMS[NOTHING_AUTHORIZED](read_facts(stack, STORES, Scope(frozenset(READ))))
+
+    async def in_payment(statement: str, *values: object) -> int | None:
+        root = postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "payment")
+        async with root as connection:
+            found = await connection.fetchval(statement, *values)
+            return None if found is None else int(found)
+
+    payment = asyncio.run(in_payment(PAYMENT))
+    with mysql.connect(stack, "root", "mysql-root", 10.0) as connection, connection.cursor() as cursor:
+        cursor.execute(CHECKOUT, ("k-failed", json.dumps({"items": []}), "failed"))
+        cursor.execute(
+            "UPDATE oltp.checkouts SET order_id = 77, payment_id = %s WHERE checkout_key = 'k-failed'", (payment,)
+        )
+        connection.commit()
+        try:
+            assert broken() == [
+                f"checkout k-failed: failed, and payment {payment} for its order 77 is still authorized"
+            ]
+            asyncio.run(in_payment("UPDATE payments SET status = 'voided' WHERE id = $1", payment))
+            assert broken() == []
+            asyncio.run(in_payment("DELETE FROM payments WHERE id = $1", payment))
+            assert broken() == [f"checkout k-failed: failed, and its payment {payment} is gone"]
+        finally:
+            cursor.execute("DELETE FROM oltp.checkouts WHERE checkout_key = 'k-failed'")
+            connection.commit()
 
 
 def test_a_database_that_is_frozen_is_unknown_and_the_other_is_read(

@@ -1,6 +1,5 @@
 """PostgreSQL's tables in the lake: whole transactions through kill -9, beside MariaDB's at one hash, and checked."""
 
-import asyncio
 import subprocess
 import sys
 import threading
@@ -10,14 +9,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
-from lakeproof.drills.diagnosis import Diagnosis
-from lakeproof.drills.examination import examine
+from lakeproof.diagnosis.diagnosis import Diagnosis
+from lakeproof.diagnosis.examination import examine
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import commands
 from lakeproof.lake.job.databases import SHOP, present
@@ -29,8 +27,8 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.checking import check
 from lakeproof.proof.report import CheckReport
 from lakeproof.proof.tables.findings import Wrong
-from lakeproof.services.database.postgres import TROUBLES
-from lakeproof.stack.engines import postgres_session
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(1200)]
@@ -80,27 +78,27 @@ class Writer(threading.Thread):
     def run(self) -> None:
         while not self.stopped.is_set():
             try:
-                asyncio.run(self._write())
-            except (*TROUBLES, TimeoutError):
+                self._write()
+            except postgres_session.TROUBLES:
                 time.sleep(0.2)
 
     def await_more(self, transactions: int) -> None:
         wanted = self.acknowledged + transactions
         Deadline(120).wait_for("writes", lambda: True if self.acknowledged >= wanted else None)
 
-    async def _write(self) -> None:
-        async with postgres_session.connection(self.stack, "postgres", "postgres-root", 600.0, "shop") as connection:
+    def _write(self) -> None:
+        with postgres_session.connection(self.stack, "postgres", "postgres-root", 600.0, "shop") as session:
             while not self.stopped.is_set():
-                async with connection.transaction():
-                    await write(connection)
+                with session.transaction():
+                    write(session)
                 self.acknowledged += 1
-                await asyncio.sleep(0.02)
+                time.sleep(0.02)
 
 
-async def write(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+def write(session: postgres_session.Session) -> None:
     """A payment in two versions, a case with messages (one deleted, one by COPY), a message to the customer."""
     number = uuid.uuid4().int % 10**12
-    payment = await connection.fetchval(
+    ((payment,),) = session.rows(
         "INSERT INTO payment.payments (order_id, customer_id, card_fingerprint, status, amount, authorized, captured,"
         " refunded, version, created_at, updated_at)"
         " VALUES ($1, 1, 'f', 'authorized', 12.30, 12.30, 0, 0, 1, now(), now()) RETURNING id",
@@ -108,37 +106,35 @@ async def write(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     )
     event = "INSERT INTO payment.payment_events (payment_id, version, type, amount, status, authorized, captured, "
     event += "refunded, at) VALUES ($1, $2, $3, 12.30, $3, 12.30, $4, 0, clock_timestamp())"
-    await connection.execute(event, payment, 1, "authorized", 0)
-    await connection.execute(
+    session.rows(event, payment, 1, "authorized", 0)
+    session.rows(
         "UPDATE payment.payments SET status = 'captured', captured = 12.30, version = 2 WHERE id = $1", payment
     )
-    await connection.execute(event, payment, 2, "captured", 12)
-    case = await connection.fetchval(
+    session.rows(event, payment, 2, "captured", 12)
+    ((case,),) = session.rows(
         "INSERT INTO support.cases (customer_id, subject, status, version, created_at, updated_at)"
         " VALUES (1, 'trà № 7', 'open', 1, now(), now()) RETURNING id"
     )
     # Longer than a page: its text is kept apart, and the update below does not carry it in the WAL.
     long = uuid.uuid4().hex * 300
-    await connection.execute(
+    session.rows(
         "INSERT INTO support.case_messages (case_id, author, body, at) VALUES ($1, 'agent', $2, now()),"
         " ($1, 'customer', 'x', now())",
         case,
         long,
     )
-    await connection.execute("UPDATE support.case_messages SET author = 'customer' WHERE case_id = $1", case)
-    await connection.execute("DELETE FROM support.case_messages WHERE case_id = $1 AND body = 'x'", case)
-    await connection.copy_records_to_table(
-        "case_events",
-        schema_name="support",
-        records=[(case, version, "opened", datetime.now(UTC)) for version in (1, 2, 3)],
-        columns=("case_id", "version", "type", "at"),
-    )
-    await connection.execute(
+    session.rows("UPDATE support.case_messages SET author = 'customer' WHERE case_id = $1", case)
+    session.rows("DELETE FROM support.case_messages WHERE case_id = $1 AND body = 'x'", case)
+    columns = "(case_id, version, type, at)"
+    with session.cursor() as cursor, cursor.copy(f"COPY support.case_events {columns} FROM STDIN".encode()) as copy:
+        for version in (1, 2, 3):
+            copy.write_row((case, version, "opened", datetime.now(UTC)))
+    session.rows(
         "INSERT INTO notification.notifications (id, customer_id, channel, recipient, subject, body, topic, status,"
         " trace_id) VALUES ($1, 1, 'email', 'a@b', 's', 'b', 't', 'pending', 'x')",
         uuid.uuid4(),
     )
-    await connection.execute("INSERT INTO notification.preferences VALUES ($1, '[\"*/email\"]', 1, now())", number)
+    session.rows("INSERT INTO notification.preferences VALUES ($1, '[\"*/email\"]', 1, now())", number)
 
 
 def await_restart(client: SupervisorClient, name: str, restarts: int) -> None:
@@ -227,7 +223,7 @@ def test_a_stopped_capture_keeps_its_place_and_goes_on(stack: Stack, client: Sup
     assert SHOP not in present(stack)
     commands.await_state(stack, "shop", "STOPPED")
     before = history.newest(stack)
-    asyncio.run(_one_more(stack))
+    _one_more(stack)
     client.up(("shop-capture",))
     assert SHOP in present(stack)
     commit = covering(stack, now_us())
@@ -235,12 +231,12 @@ def test_a_stopped_capture_keeps_its_place_and_goes_on(stack: Stack, client: Sup
     assert findings(check(stack, engines=("trino",))) == set()
 
 
-async def _one_more(stack: Stack) -> None:
-    async with (
-        postgres_session.connection(stack, "postgres", "postgres-root", 30.0, "shop") as connection,
-        connection.transaction(),
+def _one_more(stack: Stack) -> None:
+    with (
+        postgres_session.connection(stack, "postgres", "postgres-root", 30.0, "shop") as session,
+        session.transaction(),
     ):
-        await write(connection)
+        write(session)
 
 
 def test_rows_changed_past_capture_are_found_by_table_and_key(stack: Stack, client: SupervisorClient) -> None:
@@ -287,8 +283,8 @@ def await_diagnosis(stack: Stack, wanted: list[str]) -> Diagnosis:
     last: list[str] = []
 
     def look() -> Diagnosis | None:
-        found = examine(stack).diagnosis
-        last[:] = [*(finding.cause.id for finding in found.findings), *(seen.probe for seen in found.unknown)]
+        found = examine(stack, scenario_folders()).diagnosis
+        last[:] = [*(finding.cause.id for finding in found.findings), *(seen.reading.probe for seen in found.unknown)]
         return found if last == wanted else None
 
     return Deadline(90).wait_for(f"diagnosis: {wanted or 'healthy'}", look, seen=lambda: " ".join(last))
@@ -352,7 +348,7 @@ def test_a_new_slot_reads_all_rows_anew_and_check_lists_what_the_gap_left(
     """As docs/postgresql.md says, "A lost slot": diagnosed, mended by the command, and what is not right then."""
     if commands.send(stack, "GET", "/connectors/shop/status")["tasks"][0]["state"] == "RUNNING":
         for _ in range(3):
-            asyncio.run(_one_more(stack))
+            _one_more(stack)
         covering(stack, now_us())
         assert lakeproof("capture", "new-slot", "shop", "--yes").returncode == 2  # it keeps its place
     drop_the_slot(stack)
@@ -360,7 +356,7 @@ def test_a_new_slot_reads_all_rows_anew_and_check_lists_what_the_gap_left(
     deleted, changed = (key for (key,) in root(stack, "SELECT id FROM support.cases ORDER BY id DESC LIMIT 2"))
     root(stack, "DELETE FROM support.cases WHERE id = $1", deleted)
     root(stack, "UPDATE support.cases SET subject = 'in the gap' WHERE id = $1", changed)
-    asyncio.run(_one_more(stack))
+    _one_more(stack)
 
     await_diagnosis(stack, ["shop_slot_missing"])
     shown = lakeproof("capture", "new-slot", "shop")
@@ -373,7 +369,7 @@ def test_a_new_slot_reads_all_rows_anew_and_check_lists_what_the_gap_left(
     again = lakeproof("capture", "new-slot", "shop", "--yes")
     assert (again.returncode, "keeps its place" in again.stderr) == (2, True), again.stderr
 
-    asyncio.run(_one_more(stack))
+    _one_more(stack)
     commit = covering(stack, now_us())
     _, answer = ask(stack, f"SELECT subject FROM lake.shop.cases WHERE id = {changed}", at=commit.hash)
     assert [tuple(row) for row in answer.rows] == [("in the gap",)]

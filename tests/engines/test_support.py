@@ -1,5 +1,6 @@
 """The support service on real PostgreSQL, Redis, S3 and the other services: degraded as documented, never stale."""
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -23,12 +24,16 @@ from tests.shop.support.names import TRAVERSALS
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.claims.facts import Part, Scope, ShopFacts, Store
+from lakeproof.proof.claims.judging import CLAIMS
+from lakeproof.proof.claims.reading import read_facts
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import connector_of
 from lakeproof.shop.support.attachment_store import AttachmentStore
 from lakeproof.shop.support.caretaker import Caretaker
 from lakeproof.shop.support.file_store import FileStore
 from lakeproof.shop.support.metrics import SupportMetrics
+from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
@@ -361,6 +366,86 @@ def test_offload_moves_what_it_has_verified_and_keeps_what_it_has_not(
     (folder / "files" / name[:2] / name).write_bytes(PNG + b"good")
     assert offload(folder)[1]["leftoversDeleted"] == 1
     assert [path for path in (folder / "files").rglob("*") if path.is_file()] == []
+
+
+def test_check_compares_every_file_with_its_row_and_every_change_with_its_event(
+    stack: Stack, supervisor: SupervisorClient, shop: httpx.Client, folder: Path
+) -> None:
+    case = a_case(shop)
+    body, headers = form("photo.png", PNG + b"for check")
+    made = shop.post(f"/support/cases/{case}/attachments", content=body, headers=headers).json()
+    support = stack.settings.support.model_copy(update={"support_attachment_dir": folder})
+    looked_at = Stack(stack.settings.model_copy(update={"support": support}))
+    parts = frozenset({Part.ATTACHMENTS, Part.CHANGES})
+
+    def facts() -> ShopFacts:
+        return read_facts(looked_at, {Store.SHOP, Store.SUPPORT, Store.LABELS}, Scope(parts))
+
+    def red() -> dict[str, list[str]]:
+        found = facts()
+        assert found.unknown == {}
+        return {name: broken for name in CLAIMS if (broken := CLAIMS[name](found))}
+
+    assert (red(), facts().all_attachments) == ({}, len(facts().attachments or ()))
+    # In the folder: one byte of its content.
+    (path,) = (
+        path for path in (folder / "files").rglob("*") if path.is_file() and path.read_bytes().endswith(b"for check")
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"K")
+    (word,) = red()["shop: each attachment is what was uploaded"]
+    assert f"attachment {made['id']}: of case {case}, in the folder: {len(whole)} bytes" in word
+    path.unlink()
+    (word,) = red()["shop: each attachment is what was uploaded"]
+    assert "it is not there" in word
+    path.write_bytes(whole)
+    # In the archive.
+    assert offload(folder)[0] == 0
+    assert red() == {}
+    store = s3_client(stack)
+    key_of_it = f"{case}/{uuid.UUID(path.name)}"
+    store.put_object(Bucket=ATTACHMENT_BUCKET, Key=key_of_it, Body=whole[:-1])
+    (word,) = red()["shop: each attachment is what was uploaded"]
+    assert f"in the archive: {len(whole) - 1} bytes" in word
+    store.delete_object(Bucket=ATTACHMENT_BUCKET, Key=key_of_it)
+    (word,) = red()["shop: each attachment is what was uploaded"]
+    assert "it is not there" in word
+    store.put_object(Bucket=ATTACHMENT_BUCKET, Key=key_of_it, Body=whole)
+    supervisor.kill("minio", "STOP")
+    try:
+        began = time.monotonic()
+        assert set(facts().unknown) == {Part.ATTACHMENTS}
+        print(f"a frozen archive: unknown after {time.monotonic() - began:.1f} s")
+    finally:
+        supervisor.kill("minio", "CONT")
+    # The event of the case's first change.
+    taken = asyncio.run(_taken_from_outbox(stack, case))
+    assert red() == {
+        "shop: an event tells of every change": [
+            f"support change {case} case.opened 1: no event in the outbox or the topic tells of it"
+        ]
+    }
+    asyncio.run(_given_back_to_outbox(stack, taken))
+    assert red() == {}
+
+
+async def _taken_from_outbox(stack: Stack, case: int) -> str:
+    root = postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "support")
+    async with root as connection:
+        return str(
+            await connection.fetchval(
+                "DELETE FROM outbox o WHERE aggregate_id = $1 AND type = 'case.opened' RETURNING to_jsonb(o)::text",
+                str(case),
+            )
+        )
+
+
+async def _given_back_to_outbox(stack: Stack, row: str) -> None:
+    root = postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "support")
+    async with root as connection:
+        await connection.execute(
+            "INSERT INTO outbox SELECT * FROM jsonb_populate_record(NULL::outbox, $1::jsonb)", row
+        )
 
 
 def test_a_frozen_archive_makes_no_caller_hang_and_files_on_the_disk_are_served(

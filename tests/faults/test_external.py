@@ -10,6 +10,7 @@ from lakeproof.faults.fault import all_faults
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import all_wrong_steps
 
 
 @pytest.fixture
@@ -28,8 +29,8 @@ def test_a_fault_of_processes_is_refused_and_not_on_record(external: Stack, name
 @pytest.mark.parametrize(
     "name", ["continue_process", "start_component", "restart_component", "restart_everything", "stop_ticker"]
 )
-def test_a_repair_of_processes_is_refused(external: Stack, name: str) -> None:
-    mitigation = all_mitigations()[name]
+def test_a_step_that_touches_processes_is_refused(external: Stack, name: str) -> None:
+    mitigation = (all_mitigations() | all_wrong_steps())[name]
     fields = mitigation.arguments.model_fields
     arguments = mitigation.arguments.model_validate({"component": "connect"} if "component" in fields else {})
     with pytest.raises(InvalidInput, match="somebody else's"):

@@ -12,7 +12,7 @@ from .conftest import REPOSITORY
 # What a bare Debian has; no Python, no Java, no apt-get (a test adds what it needs).
 PLAIN_PROGRAMS = (
     *("awk", "cat", "cut", "date", "df", "dirname", "dpkg", "env", "find", "flock", "grep", "head", "id", "ls"),
-    *("mkdir", "printf", "readlink", "rm", "sed", "sh", "sha256sum", "sort", "tail", "tr", "uname"),
+    *("mkdir", "printf", "readlink", "rm", "sed", "sh", "sha256sum", "sort", "tail", "tee", "chmod", "tr", "uname"),
 )
 
 
@@ -24,7 +24,13 @@ class Machine:
         self.programs = folder / "programs"
         self.home = folder / "home"
         self.clone = folder / "the-clone"
-        for path in (self.system / "etc/ssl/certs", self.programs, self.home, self.clone / "src"):
+        for path in (
+            self.system / "etc/ssl/certs",
+            self.system / "usr/sbin",
+            self.programs,
+            self.home,
+            self.clone / "src",
+        ):
             path.mkdir(parents=True)
         (self.system / "etc/ssl/certs/ca-certificates.crt").touch()
         for name in PLAIN_PROGRAMS:
@@ -47,6 +53,22 @@ class Machine:
         path.chmod(0o755)
 
     def bootstrap(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The script where there is no terminal."""
+        return self._run(subprocess.DEVNULL, arguments, environment)
+
+    def bootstrap_at_a_terminal(self, answer: str) -> subprocess.CompletedProcess[str]:
+        """The script where a person sits and answers its question."""
+        person, terminal = os.openpty()
+        try:
+            os.write(person, f"{answer}\n".encode())
+            return self._run(terminal, (), {})
+        finally:
+            os.close(person)
+            os.close(terminal)
+
+    def _run(
+        self, stdin: int, arguments: tuple[str, ...], environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["/bin/sh", str(self.clone / "scripts" / "bootstrap.sh"), *arguments],
             env={
@@ -55,7 +77,7 @@ class Machine:
                 "LAKEPROOF_SYSTEM_ROOT": str(self.system),
                 **environment,
             },
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             capture_output=True,
             text=True,
             check=False,
@@ -111,7 +133,7 @@ def test_debian_13_gets_both_from_apt_and_they_are_listed(machine: Machine) -> N
     machine.is_debian("13")
     machine.has_program("apt-get")
     machine.has_program("id", "echo 0")
-    done = machine.bootstrap()
+    done = machine.bootstrap_at_a_terminal("n")
     assert "openjdk-25-jdk-headless" in done.stderr
     assert "python3-venv" in done.stderr
     assert "flink 1.20.3" in done.stderr
@@ -119,14 +141,25 @@ def test_debian_13_gets_both_from_apt_and_they_are_listed(machine: Machine) -> N
     assert machine.is_untouched()
 
 
-def test_without_a_terminal_and_without_yes_nothing_is_done(machine: Machine) -> None:
+def test_at_a_terminal_it_asks_and_no_changes_nothing(machine: Machine) -> None:
     machine.is_debian("13")
     machine.has_program("apt-get")
     machine.has_program("id", "echo 0")
-    done = machine.bootstrap()
+    done = machine.bootstrap_at_a_terminal("n")
     assert done.returncode == 1
-    assert "nobody is there to ask" in done.stderr and "--yes" in done.stderr
+    assert "Go on? [y/N]" in done.stderr and "you said no; nothing was changed" in done.stderr
     assert machine.is_untouched()
+
+
+def test_without_a_terminal_it_prints_the_plan_and_goes_on(machine: Machine) -> None:
+    machine.is_debian("13")
+    machine.has_program("apt-get", f"echo $* >>{machine.home}/asked; exit 1")
+    machine.has_program("id", "echo 0")
+    done = machine.bootstrap()
+    plan, going_on = done.stderr.index("MB to download"), done.stderr.index("going on: the input is no terminal")
+    assert plan < going_on
+    assert "Go on?" not in done.stderr
+    assert (machine.home / "asked").read_text()  # apt-get was called
 
 
 def test_without_root_and_sudo_the_command_for_root_is_named(machine: Machine) -> None:

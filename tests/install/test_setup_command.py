@@ -1,5 +1,6 @@
 """The commands: who is asked, what is printed, how they end."""
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ class Ended:
 
     code: int
     output: str
+    told: str
     error: BaseException | None
 
 
@@ -34,7 +36,7 @@ def run(*words: str) -> Ended:
     app = typer.Typer()
     add_to(app)
     result = CliRunner().invoke(app, list(words))
-    return Ended(result.exit_code, result.stdout, result.exception)
+    return Ended(result.exit_code, result.stdout, result.stderr, result.exception)
 
 
 @pytest.fixture
@@ -46,11 +48,32 @@ def of_clone(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return clone
 
 
-def test_a_large_download_is_not_begun_without_consent(of_clone: Path, make_recipe: MakeRecipe) -> None:
+class Terminal(io.StringIO):
+    """A person at a terminal who types this."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_at_a_terminal_is_asked_before_a_large_download(
+    of_clone: Path, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_recipe(download_mb="500")
-    ended = run("setup")
-    assert isinstance(ended.error, InvalidInput)
-    assert "--yes" in str(ended.error)
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    with pytest.raises(InvalidInput, match="you said no; nothing was changed"):
+        command.setup()
+    told = capsys.readouterr().err
+    assert "500 MB to download" in told and "Go on?" in told
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    command.setup()
+
+
+def test_without_a_terminal_the_plan_is_printed_and_it_goes_on(of_clone: Path, make_recipe: MakeRecipe) -> None:
+    make_recipe(download_mb="500")
+    ended = run("setup", "--json")
+    assert ended.code == 0, ended.error
+    assert "500 MB to download" in ended.told and "nobody to ask" in ended.told
+    assert [row["outcome"] for row in json.loads(ended.output)] == ["built"]
 
 
 @pytest.mark.parametrize("consent", [{"CI": "1"}, {"LAKEPROOF_YES": "1"}])

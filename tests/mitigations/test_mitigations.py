@@ -1,22 +1,15 @@
-"""Repair steps: what they say a person would type, and a silence that comes and goes."""
+"""Repair steps: what they say a person would type, and the search for transactions that hang."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lakeproof.arguments import Arguments, parse_arguments
-from lakeproof.errors import CouldNotLook, TerminalError
-from lakeproof.mitigations import abort_hanging_transactions, silence_alert
+from lakeproof.errors import CouldNotLook
+from lakeproof.mitigations import abort_hanging_transactions
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
-from lakeproof.probes.probe import all_probes
-from lakeproof.scenarios.causes import Cause, load_causes
-from lakeproof.scenarios.folder import scenario_folders
-from lakeproof.scenarios.truth import load_truth
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -26,7 +19,6 @@ NEEDED: dict[str, dict[str, object]] = {
     "restart_component": {"component": "connect"},
     "replace_node": {"node": "cassandra-node3"},
     "scale_ring": {"nodes": 3},
-    "silence_alert": {"alert": "CdcReplicationLagHigh"},
 }
 
 
@@ -66,77 +58,6 @@ def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> N
     assert typed["restore_grant", "shop"] == (
         "ALTER ROLE cdc LOGIN REPLICATION; GRANT CONNECT ON DATABASE shop TO cdc; GRANT pg_read_all_data TO cdc"
     )
-
-
-def test_no_cause_is_repaired_by_a_step_that_only_looks_like_a_repair() -> None:
-    causes: tuple[Cause, ...] = load_causes(all_probes())
-    repairs = {step.id for cause in causes for step in cause.repairs}
-    for folder in scenario_folders().values():
-        truth = load_truth(folder)
-        for fix in truth.wrong_fixes:
-            wrong = {step.id for step in fix.steps} - set(truth.accepted_repairs)
-            assert not wrong & repairs
-
-
-class Alertmanager(BaseHTTPRequestHandler):
-    """Keeps silences as Alertmanager's v2 API does."""
-
-    silences: dict[str, dict[str, Any]]
-
-    def _answer(self, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def do_POST(self) -> None:
-        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        name = f"id{len(self.silences)}"
-        self.silences[name] = given | {"id": name, "status": {"state": "active"}}
-        self._answer({"silenceID": name})
-
-    def do_GET(self) -> None:
-        self._answer(list(self.silences.values()))
-
-    def do_DELETE(self) -> None:
-        self.silences[self.path.rpartition("/")[2]]["status"]["state"] = "expired"
-        self._answer({})
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def alertmanager(tmp_path: Path) -> Iterator[Stack]:
-    Alertmanager.silences = {}
-    server = HTTPServer(("127.0.0.1", 0), Alertmanager)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield Stack(Settings(state_dir=tmp_path, endpoints={"alertmanager": {"http": f"127.0.0.1:{server.server_port}"}}))
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_silence_is_taken_back_and_others_are_left_alone(alertmanager: Stack) -> None:
-    given = silence_alert.SilenceAlert(alert="TooLate")
-    silence_alert.run(alertmanager, given)
-    silence_alert.run(alertmanager, silence_alert.SilenceAlert(alert="Other"))
-    Alertmanager.silences["id0b"] = Alertmanager.silences["id0"] | {
-        "id": "id0b",
-        "createdBy": "somebody",
-        "status": {"state": "active"},
-    }
-    silence_alert.undo(alertmanager, given)
-    states = {name: silence["status"]["state"] for name, silence in Alertmanager.silences.items()}
-    assert states == {"id0": "expired", "id1": "active", "id0b": "active"}
-
-
-def test_without_alertmanager_a_silence_is_an_error(tmp_path: Path) -> None:
-    stack = Stack(Settings(state_dir=tmp_path, endpoints={"alertmanager": {"http": "127.0.0.1:1"}}))
-    with pytest.raises(TerminalError, match="is Alertmanager up"):
-        silence_alert.run(stack, silence_alert.SilenceAlert(alert="TooLate"))
 
 
 def test_arguments_are_frozen_and_closed() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lakeproof.drills.live import bring_up
+from lakeproof.drills.live_world import bring_up
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.observability import alertmanager, prometheus
 from lakeproof.observability.reload import renew

@@ -18,7 +18,7 @@ def stack_at(port: int, state_dir: Path) -> Stack:
     return Stack(Settings(state_dir=state_dir, endpoints={"postgres": {"tcp": f"127.0.0.1:{port}"}}))
 
 
-def error_message(code: str, text: str = "no") -> bytes:
+def error_message(code: str, text: str) -> bytes:
     """An ErrorResponse of the wire protocol."""
     fields = b"".join(
         kind + value + b"\0" for kind, value in ((b"S", b"FATAL"), (b"C", code.encode()), (b"M", text.encode()))
@@ -34,11 +34,22 @@ def test_a_closed_port_is_refused_and_one_that_says_nothing_silent(listener: soc
 
 
 @pytest.mark.parametrize(
-    ("code", "word"),
-    [("28P01", "rejected"), ("28000", "rejected"), ("57P03", "error 57P03"), ("53300", "error 53300")],
+    ("code", "text", "word"),
+    [
+        ("28P01", 'password authentication failed for user "reader"', "rejected"),
+        ("28000", 'role "reader" is not permitted to log in', "rejected"),
+        ("57P03", "the database system is starting up", "error 57P03"),
+        ("57P03", "the database system is not accepting connections", "error 57P03"),
+        ("53300", "sorry, too many clients already", "error 53300"),
+        ("53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute", "error 53300"),
+        ("53300", 'too many connections for role "reader"', "error 53300"),
+        ("XX000", "something new", "refuses to connect"),
+    ],
 )
-def test_an_answer_that_lets_nobody_in_is_told(listener: socket.socket, tmp_path: Path, code: str, word: str) -> None:
-    with refusing(listener, error_message(code)):
+def test_an_answer_that_lets_nobody_in_is_told(
+    listener: socket.socket, tmp_path: Path, code: str, text: str, word: str
+) -> None:
+    with refusing(listener, error_message(code, text)):
         assert postgres_answers(stack_at(listener.getsockname()[1], tmp_path), 2.0) == word
 
 

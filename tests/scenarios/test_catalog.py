@@ -34,9 +34,8 @@ SCENARIO: dict[str, Any] = {
     "fault": {"id": "flooded_cellar"},
     "alerts": ["CellarWet"],
     "evidence": ["water"],
-    "mitigations": ["start_component"],
     "checks": [{"id": "alert_cleared"}],
-    "budgets": {"detect": 1, "diagnose": 1, "mitigate": 1, "recover": 1, "verify": 1},
+    "budgets": {"detect": 1, "recover": 1, "verify": 1},
     "traffic": {"rate": 1},
 }
 CAUSES: dict[str, Any] = {
@@ -114,7 +113,7 @@ def test_a_folder_outside_the_package_joins_with_its_own_modules(write: Write) -
         ({"scenario": {"fault": {"id": "paused_connector", "args": {"conector": "orders"}}}}, "argument conector"),
         ({"scenario": {"checks": [{"id": "all_well"}]}}, "no check 'all_well'"),
         ({"scenario": {"checks": [{"id": "metric_below_threshold"}]}}, "argument metric"),
-        ({"scenario": {"mitigations": ["pray"]}}, "no mitigation 'pray'"),
+        ({"scenario": {"mitigations": ["start_component"]}}, "mitigations"),
         ({"scenario": {"evidence": ["fire"]}}, "no probe 'fire'"),
         ({"scenario": {"components": ["oracle"]}}, "no component 'oracle'"),
         ({"scenario": {"alerts": ["CellarWet", "CellarDry"]}}, "no rule defines the alert 'CellarDry'"),

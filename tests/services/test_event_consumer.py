@@ -46,8 +46,6 @@ class FakeConsumer:
         self._told.append(("subscribe", *topics))
 
     def consume(self, count: int, timeout: float) -> list[FakeMessage]:
-        if count > 1 and timeout > 0:
-            self._told.append(("gathers", timeout))
         found, self._left = self._left[:count], self._left[count:]
         return found
 
@@ -81,20 +79,6 @@ async def test_a_batch_is_committed_once_its_taker_is_done(monkeypatch: pytest.M
     await done.wait()
     await consumer.stop()
     assert told == [("subscribe", "events.payment"), [0, 1], "taken", "commit", [2], "taken", "commit", "close"]
-
-
-async def test_a_batch_waits_for_more_only_where_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Any] = []
-    done = asyncio.Event()
-
-    async def take(_: Sequence[Record]) -> None:
-        done.set()
-
-    consumer = a_consumer(monkeypatch, told, take, gather_seconds=0.3)
-    consumer.start()
-    await done.wait()
-    await consumer.stop()
-    assert told == [("subscribe", "events.payment"), ("gathers", 0.3), "commit", "close"]
 
 
 async def test_a_batch_that_a_stop_gave_up_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:

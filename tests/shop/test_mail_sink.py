@@ -3,17 +3,20 @@
 import asyncio
 import smtplib
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
 import pytest
 
+from lakeproof.errors import TerminalError
 from lakeproof.shop.mail_sink import log as sink_log
 from lakeproof.shop.mail_sink.app import Place, create_app
-from lakeproof.shop.mail_sink.log import MessageLog
+from lakeproof.shop.mail_sink.log import MessageLog, NotKept
 from lakeproof.shop.mail_sink.messages import Message
 from lakeproof.shop.mail_sink.smtp import read_mail
 from lakeproof.stack.settings import ShopSettings
@@ -31,12 +34,19 @@ async def opened(folder: Path, **bounds: int) -> AsyncIterator[MessageLog]:
     await made.close()
 
 
+async def test_a_mail_whose_text_holds_no_whole_character_is_kept(tmp_path: Path) -> None:
+    half = b"Subject: =?utf-7?q?+2AA-?=\nContent-Type: text/plain; charset=utf-7\n\nhalf a pair: +2AA-"
+    async with opened(tmp_path) as log, asyncio.timeout(10):
+        assert await log.accept(read_mail(half, "s@x", ["r@x"])) is True
+        assert [(one.subject, one.body) for one in await log.find(1)] == [("?", "half a pair: ?")]
+
+
 async def test_what_was_accepted_is_there_after_a_restart_with_its_repeats(tmp_path: Path) -> None:
     async with opened(tmp_path) as log:
         assert await log.accept(mail("<1@x>")) is True
         assert await log.accept(mail("<1@x>")) is False
     async with opened(tmp_path) as log:
-        assert [(one.message_id, one.seq, one.repeats) for one in log.messages()] == [("<1@x>", 1, 1)]
+        assert [(one.message_id, one.seq, one.repeats) for one in await log.find(10)] == [("<1@x>", 1, 1)]
         assert await log.accept(mail("<1@x>")) is False
         assert await log.accept(mail("<2@x>")) is True
 
@@ -48,73 +58,91 @@ async def test_racing_senders_of_one_message_keep_it_once(tmp_path: Path) -> Non
         assert log.count() == (10, 190)
 
 
-async def test_a_torn_last_line_is_cut_off_and_rubbish_elsewhere_is_named(tmp_path: Path) -> None:
-    async with opened(tmp_path) as log:
-        await log.accept(mail("<1@x>"))
-    (path,) = tmp_path.glob("*.jsonl")
-    path.write_bytes(path.read_bytes() + b'{"channel": "em')
-    async with opened(tmp_path) as log:
-        await log.accept(mail("<2@x>"))
-        assert log.count() == (2, 0)
-    path.write_bytes(b"rubbish\n" + path.read_bytes())
-    with pytest.raises(Exception, match="line 1 is not JSON"):
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "messages.sqlite").write_bytes(b"rubbish\n" * 100)
+    with pytest.raises(TerminalError, match="file is not a database"):
         MessageLog(tmp_path).open()
 
 
 async def test_the_oldest_go_when_there_is_no_room_and_the_newest_are_still_recognised(tmp_path: Path) -> None:
-    async with opened(tmp_path, per_segment=10) as log:
+    async with opened(tmp_path, max_messages=20) as log:
         for number in range(35):
             await log.accept(mail(f"<{number}@x>"))
         assert log.count()[0] <= 20
         assert log.counts.forgotten == 35 - log.count()[0]
         assert await log.accept(mail("<34@x>")) is False
         assert await log.accept(mail("<25@x>")) is False
-        assert len(list(tmp_path.glob("*.jsonl"))) == 2
+        assert [one.seq for one in await log.find(1)] == [log.counts.forgotten + 1]
 
 
-async def test_a_disk_that_takes_nothing_is_said_and_nothing_of_it_stays(
+async def test_a_message_that_comes_again_and_again_pushes_none_out(tmp_path: Path) -> None:
+    async with opened(tmp_path, max_messages=20) as log:
+        for number in [*range(20), *[3] * 200, 20]:
+            await log.accept(mail(f"<{number}@x>"))
+        assert log.count()[0] >= 10
+        assert await log.accept(mail("<19@x>")) is False
+
+
+async def test_large_messages_do_not_make_the_file_grow_without_end(tmp_path: Path) -> None:
+    async with opened(tmp_path, max_bytes=1 << 20) as log:
+        for number in range(100):
+            await log.accept(replace(mail(f"<{number}@x>"), body="x" * 50_000))
+        assert (tmp_path / "messages.sqlite").stat().st_size < 2 << 20
+        assert 5 < log.count()[0] < 25
+        assert await log.accept(mail("<99@x>")) is False
+
+
+async def test_a_file_that_takes_nothing_is_said_until_it_takes_something_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
+    monkeypatch.setattr(sink_log, "LOCK_SECONDS", 0.05)
     async with opened(tmp_path) as log:
-        with monkeypatch.context() as patched:
-            patched.setattr("os.fdatasync", full)
-            with pytest.raises(OSError, match="No space left"):
+        with closing(sqlite3.connect(tmp_path / "messages.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(NotKept, match="locked"):
                 await log.accept(mail("<1@x>"))
-            assert "No space left" in await log.disk_problem()
+            assert "locked" in await log.disk_problem()
+            assert "locked" in await log.disk_problem()
         assert await log.disk_problem() == ""
         assert log.count() == (0, 0)
         assert await log.accept(mail("<1@x>")) is True
     async with opened(tmp_path) as log:
-        assert [one.seq for one in log.messages()] == [1]
+        assert [one.seq for one in await log.find(10)] == [1]
 
 
-async def test_a_disk_that_takes_no_further_file_is_said_and_the_sink_goes_on_afterwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+async def test_nothing_of_a_batch_stays_that_the_disk_does_not_take_whole(tmp_path: Path) -> None:
+    async with opened(tmp_path) as log:
+        await log.accept(mail("<1@x>"))
+        pages = log._writer.execute("PRAGMA page_count").fetchone()[0]
+        log._writer.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own "disk is full"
+        large = replace(mail("<2@x>"), body="x" * 60_000)
+        results = await asyncio.gather(
+            *(log.accept(one) for one in (mail("<1@x>"), mail("<3@x>"), large)), return_exceptions=True
+        )
+        assert ["full" in str(one) for one in results] == [True] * 3
+        log._writer.execute("PRAGMA max_page_count = 1000000")
+        assert await log.accept(large) is True
+        assert log.count() == (2, 0)
+    async with opened(tmp_path) as log:
+        assert [(one.message_id, one.repeats) for one in await log.find(10)] == [("<1@x>", 0), ("<2@x>", 0)]
 
-    async with opened(tmp_path, per_segment=2) as log, asyncio.timeout(10):
-        for number in range(2):
-            await log.accept(mail(f"<{number}@x>"))
-        with monkeypatch.context() as patched:
-            patched.setattr(sink_log, "Segment", full)
-            with pytest.raises(OSError, match="No space left"):
-                await log.accept(mail("<2@x>"))
-        assert "No space left" in log.problem
-        assert await log.accept(mail("<2@x>")) is True
-        assert log.problem == ""
-        assert log.count() == (3, 0)
+
+async def test_the_numbers_go_on_after_all_was_cleared_and_after_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as log:
+        await log.accept(mail("<1@x>"))
+        await log.accept(mail("<1@x>"))
+        assert await log.clear() == 1
+        assert log.count() == (0, 0)
+    async with opened(tmp_path) as log:
+        assert await log.accept(mail("<1@x>")) is True
+        assert (await log.find(10, after=1))[0].message_id == "<1@x>"
 
 
 async def test_more_than_may_wait_for_the_disk_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sink_log, "WAITING_MAX", 5)
+    monkeypatch.setattr(sink_log, "MAX_WAITING", 5)
     async with opened(tmp_path) as log:
         results = await asyncio.gather(*(log.accept(mail(f"<{n}@x>")) for n in range(9)), return_exceptions=True)
-        assert sum(isinstance(one, sink_log.SinkFull) for one in results) == 4
+        assert sum(isinstance(one, NotKept) for one in results) == 4
         assert log.count()[0] == 5
 
 

@@ -12,7 +12,6 @@ from lakeproof.stack.engines import (
     postgres_accounts,
     postgres_config,
     postgres_exporter,
-    postgres_session,
 )
 from lakeproof.stack.secrets import NAMES
 from lakeproof.stack.settings import Settings
@@ -114,7 +113,7 @@ def test_no_secret_is_in_a_command_or_in_the_configuration(
 def test_every_account_has_a_password_of_its_own_among_the_secrets() -> None:
     wanted = [account.secret for account in postgres_accounts.ACCOUNTS]
     assert len(set(wanted)) == len(wanted)
-    assert set(wanted) | {postgres_session.ROOT_SECRET} == {name for name in NAMES if name.startswith("postgres-")}
+    assert set(wanted) | {postgres_config.ROOT_SECRET} == {name for name in NAMES if name.startswith("postgres-")}
 
 
 def test_an_existing_password_is_never_changed_by_the_accounts_statements() -> None:

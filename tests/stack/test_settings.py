@@ -107,7 +107,7 @@ def test_a_config_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPa
 
 def test_a_list_that_is_no_json_says_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKEPROOF_SCENARIO_DIRS", "/some/folder")
-    with pytest.raises(InvalidInput, match=r"LAKEPROOF_\*.*JSON"):
+    with pytest.raises(InvalidInput, match=r"LAKEPROOF_SCENARIO_DIRS.*JSON"):
         load_settings()
 
 
@@ -120,4 +120,22 @@ def test_servers_listen_on_loopback_only(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_endpoint_without_a_port_is_refused_by_its_name() -> None:
     write('[endpoints.mysql]\ntcp = "foo"\n')
     with pytest.raises(InvalidInput, match=r"mysql\.tcp is 'foo'; wanted host:port"):
+        load_settings()
+
+
+def test_one_value_of_a_table_is_a_variable_and_a_whole_table_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("[lake]\ncheckpoint_seconds = 3\naudit_seconds = 20\n")
+    monkeypatch.setenv("LAKEPROOF_LAKE", '{"audit_seconds": 30, "readable_seconds": 60}')
+    monkeypatch.setenv("LAKEPROOF_LAKE__READABLE_SECONDS", "120")
+    monkeypatch.setenv("LAKEPROOF_LAKE__CUT", "false")
+    monkeypatch.setenv("LAKEPROOF_ENDPOINTS__CONNECT__HTTP", "far:8083")
+    settings = load_settings()
+    lake = settings.lake
+    assert (lake.checkpoint_seconds, lake.audit_seconds, lake.readable_seconds, lake.cut) == (3, 30, 120, False)
+    assert settings.endpoints == {"connect": {"http": "far:8083"}}
+
+
+def test_a_misspelt_value_of_a_table_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEPROOF_LAKE__CHECKPONT_SECONDS", "3")
+    with pytest.raises(InvalidInput, match=r"lake\.checkpont_seconds"):
         load_settings()

@@ -10,7 +10,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.processes.shell import shell_variables
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
-from lakeproof.stack.stack import Stack
+from lakeproof.stack.stack import Stack, load_stack
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +39,9 @@ def test_the_way_that_the_error_names_is_taken(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(InvalidInput) as refused:
         external().url("connect")
     value = refused.value.next_action.partition("LAKEPROOF_ENDPOINTS='")[2].rstrip("'")
+    monkeypatch.setenv("LAKEPROOF_MODE", "external")
     monkeypatch.setenv("LAKEPROOF_ENDPOINTS", value.replace("host:port", "10.0.0.5:8083"))
-    assert external().url("connect") == "http://10.0.0.5:8083"
+    assert load_stack().url("connect") == "http://10.0.0.5:8083"
 
 
 def test_the_desk_runs_here_beside_somebody_elses_stack() -> None:

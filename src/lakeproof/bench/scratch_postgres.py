@@ -1,6 +1,5 @@
 """A database of a benchmark's own in the stack's PostgreSQL, and a topic of its own: not captured, not checked."""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -11,7 +10,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 
 from lakeproof.provisioning.postgres import schema_of
 from lakeproof.services.database.postgres import Connection, connector
-from lakeproof.stack.engines import postgres_session
+from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import event_topic
 
@@ -23,22 +22,20 @@ TOPIC_SECONDS = 30.0
 @contextlib.contextmanager
 def scratch_postgres(stack: Stack, schema: str, name: str = NAME) -> Iterator[str]:
     """Fresh, with the tables of the database `schema`; dropped afterwards, also one that a killed run left behind."""
-    asyncio.run(
-        _execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
-    )
+    _execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
     try:
-        asyncio.run(_execute(stack, name, schema_of(schema)))
+        _execute(stack, name, schema_of(schema))
         yield name
     finally:
-        asyncio.run(_execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        _execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-async def _execute(stack: Stack, database: str, *statements: str) -> None:
-    async with postgres_session.connection(
-        stack, postgres_session.ROOT_USER, postgres_session.ROOT_SECRET, 30.0, database
-    ) as root:
+def _execute(stack: Stack, database: str, *statements: str) -> None:
+    from lakeproof.stack import postgres_session
+
+    with postgres_session.connection(stack, ROOT_USER, ROOT_SECRET, 30.0, database) as root:
         for statement in statements:
-            await root.execute(statement)
+            root.rows(statement)
 
 
 @contextlib.contextmanager
@@ -60,8 +57,8 @@ def connect_to(stack: Stack, database: str, *, statement_seconds: float = 0.0) -
     return connector(
         host,
         port,
-        postgres_session.ROOT_USER,
-        stack.secret(postgres_session.ROOT_SECRET),
+        ROOT_USER,
+        stack.secret(ROOT_SECRET),
         database,
         connect_seconds=5.0,
         statement_seconds=statement_seconds or stack.settings.shop.request_seconds,

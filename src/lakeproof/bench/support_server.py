@@ -1,7 +1,7 @@
 """The support service on a benchmark's own database: `python -m lakeproof.bench.support_server DATABASE PORT`.
 
-As the real one (one worker, its settings, pool, log lines, the stack's Redis), without Kafka: its events would be
-taken for the shop's, and its listener would take the real one's part of the topics.
+It runs as the stack's own service does (one worker, the same settings, pool, log lines and Redis), but without Kafka,
+because its events would be taken for the shop's.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The scenario's alerts do not fire, and have not for the quiet time; read in Prometheus, where no silence counts."""
+"""The alerts do not fire now and did not in the quiet time; read in Prometheus, where a silence does not count."""
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
@@ -10,16 +10,18 @@ CLAIM = "the alert is cleared in Prometheus and stayed so"
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """They must not fire before the fault; how long they have been quiet is not asked."""
+    """The alerts do not fire before the fault; for how long they have not is not asked."""
     return Baseline(_judge(context, quiet_seconds=0))
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
-    """They do not fire now, and did not within the quiet time."""
+    """The alerts do not fire now, and did not within the quiet time."""
     return _judge(context, context.quiet_seconds)
 
 
 def _judge(context: CheckContext, quiet_seconds: float) -> Verdict:
+    if not context.alerts:
+        return Verdict(CLAIM, Outcome.UNKNOWN, "there is no alert to look at")
     readings = tuple(
         reading(
             context.stack,

@@ -19,7 +19,7 @@ from lakeproof.stack.stack import Stack
 
 
 def _silent(text: str) -> None:
-    """Progress that nobody reads."""
+    """For callers that want no progress."""
 
 
 @dataclass(frozen=True)

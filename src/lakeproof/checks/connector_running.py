@@ -19,14 +19,18 @@ def _look(context: CheckContext) -> dict[str, Reading]:
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """It runs, and what it stands on can be read."""
+    """The connector runs, and where it stands is known: else `verify` would have nothing to compare with."""
     found = _look(context)
     values = {name: seen.value for name, seen in found.items()}
-    return Baseline(_judge(found, {}), values)
+    verdict = _judge(found, {})
+    missing = [name for name, value in values.items() if value is None]
+    if verdict.outcome is Outcome.PASSED and missing:
+        verdict = Verdict(CLAIM, Outcome.UNKNOWN, f"not there yet: {', '.join(missing)}", readings=verdict.readings)
+    return Baseline(verdict, values)
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
-    """It runs; same connectors; position and end of the topic not behind, start of the topic not moved."""
+    """The connectors are the same and run; neither the connector's position nor its topic was begun anew."""
     return _judge(_look(context), dict(before.values))
 
 

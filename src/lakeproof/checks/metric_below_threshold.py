@@ -1,4 +1,4 @@
-"""A metric is below its threshold and was so for the quiet time. A metric that is not there does not pass."""
+"""A metric is below its threshold and was so for the quiet time. A metric without a series does not pass."""
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ from lakeproof.probes.prometheus import reading
 from lakeproof.probes.reading import Reading
 
 CLAIM = "the metric is below its threshold and stayed so"
-# Of the samples that a quiet time should hold at one a second: a few scrapes may be late.
+# This share of the samples that the quiet time should hold must be there: a few scrapes may be late.
 ENOUGH = 0.6
 
 
@@ -23,12 +23,12 @@ class MetricBelowThreshold(Arguments):
 
 
 def baseline(context: CheckContext, arguments: MetricBelowThreshold) -> Baseline:
-    """It must be there and below before the fault."""
+    """The metric has a value below its threshold before the fault."""
     return Baseline(_judge(context, arguments, quiet_seconds=0))
 
 
 def verify(context: CheckContext, arguments: MetricBelowThreshold, before: Baseline) -> Verdict:
-    """It is there, all through the quiet time, and below."""
+    """The metric had samples all through the quiet time, all of them below its threshold."""
     return _judge(context, arguments, context.quiet_seconds)
 
 

@@ -23,9 +23,9 @@ class NothingElseDisturbed(Arguments):
 
 
 def processes(context: CheckContext) -> dict[str, Value]:
-    """Component → what tells one process from the next, of those outside the scenario. Raises: CouldNotLook.
+    """Component → what identifies its process, for the components outside the scenario. Raises: CouldNotLook.
 
-    Of somebody else's stack no supervisor can be asked: there the start times that Prometheus scrapes must do.
+    In somebody else's stack there is no supervisor to ask, so the start times that Prometheus scrapes are taken.
     """
     if context.stack.settings.mode == "external":
         found = instant(context.stack, "max by (job) (process_start_time_seconds)")
@@ -36,7 +36,7 @@ def processes(context: CheckContext) -> dict[str, Value]:
         started = {
             row.name: f"pid {row.pid}, {row.restarts} restarts" for row in SupervisorClient(context.stack).ps()
         }
-    # A further process of a component is part of it: a JobManager that dies takes all its TaskManagers down.
+    # A further process of a component counts as that component: a JobManager that dies takes down all TaskManagers.
     known = all_components()
     return {
         f"process:{name}": text
@@ -46,13 +46,13 @@ def processes(context: CheckContext) -> dict[str, Value]:
 
 
 def calls(context: CheckContext) -> dict[str, Value]:
-    """How many of the shoppers' calls were acknowledged, refused, and are unclear, over all runs."""
+    """How many of the shoppers' calls, over all runs, were acknowledged, were refused, or are unclear."""
     known = read_ledgers(context.stack.ledger_dir)
     return {"acknowledged": known.acknowledged, "refused": known.refused, "unclear": known.unclear}
 
 
 def baseline(context: CheckContext, arguments: NothingElseDisturbed) -> Baseline:
-    """Who runs, and what the shoppers know."""
+    """Which processes run, and what the shoppers' ledger counts."""
     try:
         values = processes(context) | calls(context)
     except CouldNotLook as error:
@@ -61,7 +61,7 @@ def baseline(context: CheckContext, arguments: NothingElseDisturbed) -> Baseline
 
 
 def verify(context: CheckContext, arguments: NothingElseDisturbed, before: Baseline) -> Verdict:
-    """The same processes, and few calls without an acknowledgement."""
+    """The same processes run, and few of the calls since then were not acknowledged."""
     try:
         now = processes(context)
         counted = calls(context)
@@ -82,7 +82,7 @@ def judge(now: dict[str, Value], counted: dict[str, Value], before: dict[str, Va
     }
     asked = sum(grown.values())
     bad = grown["refused"] + max(0, grown["unclear"])
-    # Not the names of what `no_order_lost` counts: orders there, calls here.
+    # Other names than in `no_order_lost`, which counts orders: these are calls.
     numbers = {f"calls_{name}": float(count) for name, count in grown.items()}
     numbers["restarted_outside"] = float(len(touched))
     problems = []
@@ -92,6 +92,8 @@ def judge(now: dict[str, Value], counted: dict[str, Value], before: dict[str, Va
         problems.append(f"{bad} of {asked} calls refused or unclear, more than {error_budget:.0%}")
     if problems:
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers)
+    if asked <= 0:
+        return Verdict(CLAIM, Outcome.UNKNOWN, "nobody called the shop meanwhile, so nobody saw it serve", numbers)
     return Verdict(CLAIM, Outcome.PASSED, f"nothing restarted outside; {bad} of {asked} calls not served", numbers)
 
 

@@ -1,4 +1,4 @@
-"""The repaired part keeps its health through a restart. The one check that acts: it restarts that component."""
+"""The repaired part is healthy again after a restart. This is the one check that acts: it restarts the part."""
 
 import contextlib
 from collections.abc import Mapping
@@ -20,9 +20,10 @@ CLAIM = "the repaired part survives a restart"
 
 
 class SurvivesRestart(Arguments):
-    """component: the repaired part. seconds: until all evidence must be healthy again after the restart.
+    """component: the repaired part. seconds: within these all evidence must be healthy again after the restart.
 
-    connector: restarted instead in a stack that somebody else runs, whose processes are not ours; none: unknown.
+    connector: restarted instead of the component in a stack that somebody else runs, whose processes are not ours.
+    Where none is given, the verdict there is unknown.
     """
 
     component: str
@@ -59,7 +60,7 @@ def verify(context: CheckContext, arguments: SurvivesRestart, before: Baseline) 
 
 
 def _restart(context: CheckContext, arguments: SurvivesRestart) -> str:
-    """Restart it; gives what was restarted. Raises: CouldNotLook where that is not ours to do, LakeproofError."""
+    """Restart the part; gives its name. Raises: CouldNotLook where that is not ours to do; LakeproofError."""
     if context.stack.settings.mode == "external":
         if not arguments.connector:
             raise CouldNotLook("its processes are not ours to restart", where=arguments.component)
@@ -90,7 +91,7 @@ def look(context: CheckContext) -> dict[str, tuple[Reading, bool | None]]:
 
 
 def fine(probe: Probe, reading: Reading) -> bool | None:
-    """Whether it is healthy; None where it has no answer. A probe without a healthy range only has to answer."""
+    """Whether the reading is healthy; None without an answer. A probe without a healthy range only has to answer."""
     if probe.healthy is None:
         return True if reading.answered else None
     return probe.healthy.holds(reading, reading)

@@ -20,12 +20,3 @@ class Verdict:
     numbers: dict[str, float] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
-
-
-def worst(verdicts: list[Verdict]) -> Outcome:
-    """failed before unknown before passed; no verdict at all is unknown."""
-    outcomes = {verdict.outcome for verdict in verdicts}
-    for outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-        if outcome in outcomes:
-            return outcome
-    return Outcome.PASSED if verdicts else Outcome.UNKNOWN

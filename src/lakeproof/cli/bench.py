@@ -1,10 +1,10 @@
-"""`lakeproof bench`: the benchmarks, each with a ratio against a peer or a limit of the same run."""
+"""`lakeproof bench`: run one benchmark: figures, each with a ratio against a peer or a limit of the same run."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, print_table, say, stdout
+from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.cli.requiring import require_healthy
 
 if TYPE_CHECKING:
@@ -64,20 +64,19 @@ def bench(
 
 def _print(result: "Result") -> None:
     machine = result.machine
-    stdout.print(f"{result.command}   ({result.at}, commit {machine.commit})", markup=False)
-    stdout.print(
+    print(f"{result.command}   ({result.at}, commit {machine.commit})")
+    print(
         f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:g} GiB, {machine.system},"
         f" load after it {machine.load_before:g}",
-        markup=False,
     )
     for title, rows in result.tables.items():
-        stdout.print(f"\n{title}", markup=False)
+        print(f"\n{title}")
         if rows:
             print_table(list(rows[0]), [[row.get(column) for column in rows[0]] for row in rows])
-    stdout.print()
+    print()
     for ratio in result.ratios:
         verdict = "" if ratio.met is None else (" (met)" if ratio.met else " (NOT met)")
         aim = f", aim {ratio.aim}{verdict}" if ratio.aim else ""
-        stdout.print(f"ratio {ratio.value:g}: {ratio.what}{aim}", markup=False)
+        print(f"ratio {ratio.value:g}: {ratio.what}{aim}")
     for note in result.notes:
-        stdout.print(note, markup=False)
+        print(note)

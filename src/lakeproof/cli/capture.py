@@ -1,4 +1,4 @@
-"""`lakeproof capture`: the connectors of change capture and their tables."""
+"""`lakeproof capture`: the connectors of change capture, and the tables that they capture."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`lakeproof check`: every claim about the data, now."""
+"""`lakeproof check`: compare what the shop acknowledged with its databases and the lake, key by key."""
 
 from enum import StrEnum
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`lakeproof demo`: the whole story once, for somebody who has never seen it; it stops what it started."""
+"""`lakeproof demo`: the whole story once: an incident on real engines, found, repaired and proven; then all stops."""
 
 import signal
 from pathlib import Path

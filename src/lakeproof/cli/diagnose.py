@@ -1,13 +1,13 @@
-"""`lakeproof diagnose`: what is wrong with the live stack, from read-only questions alone."""
+"""`lakeproof diagnose`: look at the live stack and name root causes, with the evidence for and against each."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, stdout
+from lakeproof.cli.output import print_json
 
 if TYPE_CHECKING:
-    from lakeproof.drills.diagnosis import Diagnosis, Seen
+    from lakeproof.diagnosis.diagnosis import Diagnosis, Seen
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,39 +22,43 @@ def diagnose(
 
     Every component is asked, and every probe twice, a few seconds apart; it takes three seconds, at most ten where
     something does not answer. Neither Prometheus nor Alertmanager is needed. Exit 0 where the stack is healthy or a
-    cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits, or where
-    there was nothing to ask.
+    cause is named, 3 where something is out of range (or could not be looked at) and no known cause fits, where
+    there was nothing to ask, or where nobody could tell which components belong to the stack.
     """
-    from lakeproof.drills.examination import examine
+    from lakeproof.diagnosis.examination import examine
+    from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
 
-    seen = examine(load_stack())
+    stack = load_stack()
+    seen = examine(stack, scenario_folders(tuple(stack.settings.scenario_dirs)))
     found = seen.diagnosis
     if as_json:
-        print_json(found.as_json() | {"not_asked": sorted(seen.absent)})
+        doubt = {"in_doubt": seen.in_doubt} if seen.in_doubt else {}
+        print_json(found.as_json() | {"not_asked": sorted(seen.absent)} | doubt)
     else:
         _print(found)
         if seen.absent:
-            stdout.print(f"not part of this stack, and not asked: {', '.join(sorted(seen.absent))}", markup=False)
-    if found.unknown and not found.findings:
+            print(f"not part of this stack, and not asked: {', '.join(sorted(seen.absent))}")
+        if seen.in_doubt:
+            print(f"could not tell what is part of this stack: {seen.in_doubt}")
+            print("asked instead: what `lakeproof up` starts")
+    if (found.unknown or seen.in_doubt) and not found.findings:
         raise typer.Exit(3)
 
 
 def _print(found: "Diagnosis") -> None:
     if found.healthy:
-        stdout.print("healthy: nothing is out of range")
+        print("healthy: nothing is out of range")
     for finding in found.findings:
-        stdout.print(
-            f"{finding.cause.id} (scenario {finding.cause.scenario}): {finding.cause.says['en']}", markup=False
-        )
+        print(f"{finding.cause.id} (scenario {finding.cause.scenario}): {finding.cause.says['en']}")
         for seen in finding.evidence_for:
-            stdout.print(f"  for      {_line(seen)}", markup=False)
+            print(f"  for      {_line(seen)}")
         for seen in finding.evidence_against:
-            stdout.print(f"  against  {_line(seen)}, asked: {seen.condition}", markup=False)
+            print(f"  against  {_line(seen)}, asked: {seen.condition}")
         for step in finding.cause.repairs:
-            stdout.print(f"  repair   {step.id} {_arguments(step.arguments)}".rstrip(), markup=False)
+            print(f"  repair   {step.id} {_arguments(step.arguments)}".rstrip())
     for seen in found.unknown:
-        stdout.print(f"fits no cause: {_line(seen)}", markup=False)
+        print(f"fits no cause: {_line(seen)}")
 
 
 def _arguments(given: dict[str, object]) -> str:
@@ -62,5 +66,6 @@ def _arguments(given: dict[str, object]) -> str:
 
 
 def _line(seen: "Seen") -> str:
-    value = seen.error if seen.error is not None else f"{seen.value} {seen.unit}".strip()
-    return f"{seen.probe}: {value} (healthy: {seen.expected}; {seen.source}: {seen.query})"
+    read = seen.reading
+    value = f"{read.value} {read.unit}".strip() if read.answered else read.error
+    return f"{read.probe}: {value} (healthy: {seen.expected}; {read.source}: {read.query})"

@@ -13,12 +13,12 @@ from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
+    from lakeproof.diagnosis.cause import Step
+    from lakeproof.drills.drill_series import SeriesReport
     from lakeproof.drills.plan import DrillPlan
     from lakeproof.drills.report import DrillReport
-    from lakeproof.drills.series import SeriesReport
     from lakeproof.observability.timing import Timing
     from lakeproof.scenarios.catalog import Catalog
-    from lakeproof.scenarios.causes import Step
     from lakeproof.scenarios.scenario import Scenario
     from lakeproof.stack.stack import Stack
 
@@ -66,10 +66,10 @@ def drill(
     if timing is not None and timing not in ("drill", "production"):
         raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
 
-    from lakeproof.drills.healthy import HEALTHY
-    from lakeproof.drills.live import live_world
-    from lakeproof.drills.lock import one_drill
-    from lakeproof.drills.series import ALL, run_series
+    from lakeproof.drills.drill_series import ALL, run_series
+    from lakeproof.drills.healthy_drill import HEALTHY
+    from lakeproof.drills.live_world import live_world
+    from lakeproof.drills.run import one_drill
     from lakeproof.processes.client import SupervisorClient
     from lakeproof.scenarios.catalog import load_catalog
     from lakeproof.stack.stack import load_stack
@@ -95,8 +95,8 @@ def drill(
 
     def run(scenario: str, to: Path) -> "DrillReport":
         from lakeproof.drills.drill import Drill
-        from lakeproof.drills.healthy import HealthyDrill
-        from lakeproof.drills.stage import DrillOptions
+        from lakeproof.drills.healthy_drill import HealthyDrill
+        from lakeproof.drills.run import DrillOptions
 
         options = DrillOptions(seed, to, _run_name(scenario), steps, blind, recover_seconds)
         world = live_world(stack, catalog, cast("Timing | None", timing))
@@ -143,9 +143,9 @@ def _run_name(scenario: str) -> str:
 
 def _plan(catalog: "Catalog", name: str) -> "DrillPlan":
     """The scenario of that name, several joined by +, or `all` of them at once. Raises: InvalidInput."""
-    from lakeproof.drills.healthy import HEALTHY
+    from lakeproof.drills.drill_series import ALL
+    from lakeproof.drills.healthy_drill import HEALTHY
     from lakeproof.drills.plan import DrillPlan, make_plan
-    from lakeproof.drills.series import ALL
 
     if name == ALL:
         return DrillPlan(tuple(catalog.scenarios.values()))
@@ -159,29 +159,29 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, ...]":
-    """The steps of a wrong fix of the scenario, or of a mitigation by itself. Raises: InvalidInput."""
+    """The steps of a wrong fix of the scenario; or one mitigation or wrong step alone. Raises: InvalidInput."""
+    from lakeproof.diagnosis.cause import Step
     from lakeproof.scenarios.catalog import check_step
-    from lakeproof.scenarios.causes import Step
 
     truth = catalog.truth(scenario)
     identifier = fix.replace("-", "_")
     wrong = truth.wrong_fix(identifier)
     if wrong is not None:
         return wrong.steps
-    if identifier not in catalog.mitigations:
+    if identifier not in catalog.steps:
         known = [each.id for each in truth.wrong_fixes]
         raise InvalidInput(
             f"no fix {fix!r}",
             where="--fix",
-            next_action=f"a wrong fix ({', '.join(known)}) or a mitigation ({', '.join(catalog.mitigations)})",
+            next_action=f"a wrong fix ({', '.join(known)}) or one step ({', '.join(catalog.steps)})",
         )
     step = Step(identifier)
-    check_step("mitigation", catalog.mitigations, step, "--fix")
+    check_step("step", catalog.steps, step, "--fix")
     return (step,)
 
 
 def _summary(found: "DrillReport | SeriesReport", folder: Path) -> None:
-    from lakeproof.drills.series import SeriesReport
+    from lakeproof.drills.drill_series import SeriesReport
 
     say("")
     if isinstance(found, SeriesReport):

@@ -1,4 +1,4 @@
-"""`lakeproof env`: endpoints and secrets of the stack for a shell, printed on purpose."""
+"""`lakeproof env`: print the stack's endpoints and SECRETS for a shell."""
 
 import shlex
 from typing import Annotated

@@ -45,6 +45,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "render alertmanager": ("render alertmanager --timing production",),
     "render prometheus": ("render prometheus --rules",),
+    "reset": ("reset", "reset --yes --json"),
     "ring replace": ("ring replace cassandra-node3",),
     "ring scale": ("ring scale 4", "ring scale 3"),
     "runbook list": ("runbook list",),

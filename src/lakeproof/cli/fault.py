@@ -1,4 +1,4 @@
-"""`lakeproof fault`: break the stack and mend it by hand."""
+"""`lakeproof fault`: break the stack by hand, and take it back."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,4 +1,4 @@
-"""`lakeproof incident`: the desk from the command line."""
+"""`lakeproof incident`: the incident desk: list, take on, note, resolve, review."""
 
 from enum import StrEnum
 from pathlib import Path

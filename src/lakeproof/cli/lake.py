@@ -1,4 +1,4 @@
-"""`lakeproof lake`: what was published, tags, and taking over changed SQL."""
+"""`lakeproof lake`: published data: its history on Nessie, tags, and the lake's job."""
 
 from typing import Annotated, Any
 
@@ -56,7 +56,7 @@ def show(
     """One published state: its tables' snapshots, the newest transaction and heartbeat in it, how long it is kept."""
     from datetime import UTC, datetime
 
-    from lakeproof.cli.output import print_json, stdout
+    from lakeproof.cli.output import print_json
     from lakeproof.lake.publish import history
     from lakeproof.stack.stack import load_stack
 
@@ -77,7 +77,7 @@ def show(
         lines[f"{name}: checkpoint"] = state.checkpoint
         lines |= {f"snapshot of {name}.{table}": snapshot for table, snapshot in state.snapshots.items()}
     for label, value in lines.items():
-        stdout.print(f"{label:<26}{value}", markup=False)
+        print(f"{label:<26}{value}")
 
 
 def tag(

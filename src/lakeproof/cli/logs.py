@@ -1,4 +1,4 @@
-"""`lakeproof logs`: one component's log, or a search over all of them."""
+"""`lakeproof logs`: show a component's log, or search the logs of all."""
 
 from typing import Annotated
 

@@ -10,8 +10,11 @@ from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from lakeproof.diagnosis.cause import Cause, Step
     from lakeproof.mitigations.mitigation import Mitigation
-    from lakeproof.scenarios.causes import Cause, Step
     from lakeproof.stack.stack import Stack
 
 
@@ -40,7 +43,7 @@ def mitigate(
 
     from lakeproof.arguments import parse_arguments
     from lakeproof.checks.verdict import Outcome
-    from lakeproof.drills.repairing import aimed, repair
+    from lakeproof.drills.repair import aimed, repair
     from lakeproof.incidents.client import DeskClient
     from lakeproof.incidents.person import person
     from lakeproof.mitigations.mitigation import all_mitigations
@@ -49,8 +52,8 @@ def mitigate(
     from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
-    folders = tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values())
-    known = all_mitigations(folders)
+    folders = scenario_folders(tuple(stack.settings.scenario_dirs))
+    known = all_mitigations(tuple(folders.values()))
     if action is None and arg:
         raise InvalidInput("it goes with --action", where="--arg", next_action="name the mitigation, or leave it out")
     if action is not None:  # what was typed is looked at before anybody is asked
@@ -59,7 +62,7 @@ def mitigate(
     desk = DeskClient(stack)
     row = desk.incident(incident)
     if action is None:
-        cause = _diagnose(stack, row)
+        cause = _diagnose(stack, folders, row)
         steps = cause.repairs
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
     else:
@@ -83,15 +86,15 @@ def mitigate(
         raise typer.Exit(1)
 
 
-def _diagnose(stack: "Stack", incident: dict[str, Any]) -> "Cause":
+def _diagnose(stack: "Stack", folders: "Mapping[str, Path]", incident: dict[str, Any]) -> "Cause":
     """The cause that the live stack shows; of several the first one of what the incident's alerts name.
 
     Raises: CouldNotLook where there is none, or no repair for it.
     """
-    from lakeproof.drills.examination import examine
-    from lakeproof.drills.repairing import fitting
+    from lakeproof.diagnosis.examination import examine
+    from lakeproof.drills.repair import fitting
 
-    found = examine(stack).diagnosis
+    found = examine(stack, folders).diagnosis
     if not found.findings:
         what = "the stack is healthy" if found.healthy else "something is out of range, and no known cause fits"
         raise CouldNotLook(f"no repair to propose: {what}", next_action="lakeproof diagnose")
@@ -105,9 +108,10 @@ def _diagnose(stack: "Stack", incident: dict[str, Any]) -> "Cause":
 
 def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step":
     from lakeproof.arguments import parse_pairs
-    from lakeproof.scenarios.causes import Step
+    from lakeproof.diagnosis.cause import Step
 
     identifier = name.replace("-", "_")
     if identifier not in known:
+        # A wrong fix of a scenario's truth is none: only `lakeproof drill --fix` runs those.
         raise unknown_name("mitigation", name, known, where="--action")
     return Step(identifier, tuple(sorted(parse_pairs(given).items())))

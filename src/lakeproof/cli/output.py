@@ -3,18 +3,12 @@
 import contextlib
 import json
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from lakeproof.errors import LakeproofError
-
-# Piped output has no width to fit into: a table must not be folded for a grep that follows.
-stdout = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 240)
-stderr = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def print_json(data: Any) -> None:
@@ -23,18 +17,26 @@ def print_json(data: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people, on stdout."""
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        # Text, not str: what an engine or an alert says may look like Rich's markup.
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    stdout.print(table)
+    """A table for people, on stdout. No line is folded or cut, so that a grep finds a row whole."""
+    table = [columns, *(["" if cell is None else str(cell) for cell in row] for row in rows)]
+    columns_of_cells = zip(*table, strict=True)
+    widths = [max(_width(line) for cell in cells for line in cell.splitlines() or [""]) for cells in columns_of_cells]
+    for row in table:
+        for line in zip_longest(*(cell.splitlines() for cell in row), fillvalue=""):
+            padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
+            print("  ".join(padded).rstrip())
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
 def say(text: str) -> None:
     """Progress, on stderr; what cannot be written there (a log on a full disk) is lost, the work goes on."""
     with contextlib.suppress(OSError):
-        stderr.print(text, markup=False)
+        print(text, file=sys.stderr, flush=True)
 
 
 def fail(error: LakeproofError) -> int:

@@ -1,4 +1,4 @@
-"""`lakeproof projector`: making the projection anew."""
+"""`lakeproof projector`: make the projection that services read anew."""
 
 from typing import Annotated
 

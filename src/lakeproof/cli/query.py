@@ -1,4 +1,4 @@
-"""`lakeproof query`: one statement on the lake, all its tables at one published hash."""
+"""`lakeproof query`: ask the lake: one statement, all its tables at one published hash."""
 
 from typing import Annotated
 

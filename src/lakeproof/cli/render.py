@@ -1,4 +1,4 @@
-"""`lakeproof render`: the stack's configuration for elsewhere, printed."""
+"""`lakeproof render`: print the stack's configuration for use elsewhere."""
 
 from enum import StrEnum
 from typing import Annotated

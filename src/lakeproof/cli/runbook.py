@@ -1,4 +1,4 @@
-"""`lakeproof runbook`: what to do in an incident, in words."""
+"""`lakeproof runbook`: what to do in an incident: prose in both languages, one page per scenario."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""`lakeproof scale`: several processes of a component that can have them."""
+"""`lakeproof scale`: run several processes of a component that can have them."""
 
 from typing import Annotated
 

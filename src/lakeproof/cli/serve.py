@@ -1,4 +1,4 @@
-"""`lakeproof serve`: the incident desk in the foreground."""
+"""`lakeproof serve`: run the incident desk in the foreground."""
 
 import typer
 

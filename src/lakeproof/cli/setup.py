@@ -1,4 +1,8 @@
-"""`lakeproof setup` and `lakeproof doctor`: have everything there; say what is missing."""
+"""Having everything there that Lakeproof needs, and saying what is missing.
+
+`lakeproof setup`: fetch and build what the engines need, into the cache; quick where all is there.
+`lakeproof doctor`: say what this machine has, what is missing, and the command that brings it.
+"""
 
 import os
 import sys
@@ -15,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lakeproof.cli.output import print_json, say, stderr, stdout
+from lakeproof.cli.output import print_json, say
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.install.build import Options
 from lakeproof.install.plan import Plan, make_plan
@@ -75,7 +79,8 @@ def doctor(
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        stdout.print(findings_table(findings))
+        # Piped output has no width to fit into: a row must not be folded for a grep that follows.
+        Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(findings_table(findings))
         for finding in findings:
             if finding.state is State.WARNING:
                 say(f"WARNING: {finding.name}: {finding.seen}")
@@ -104,18 +109,20 @@ def _tell(plan: Plan) -> None:
 
 
 def _ask(yes: bool, megabytes: int) -> None:
-    """Go on only with consent: a flag, the environment, or a person's y."""
+    """Ask whoever sits at the terminal before much is downloaded. Raises: InvalidInput where the answer is no."""
     if yes or megabytes <= _NOT_ASKED_MB or os.environ.get("LAKEPROOF_YES") == "1" or os.environ.get("CI"):
         return
     if not sys.stdin.isatty():
-        raise InvalidInput("nobody is there to ask", where="set-up", next_action="run: lakeproof setup --yes")
+        say("going on: the input is no terminal, so there is nobody to ask")
+        return
     if not typer.confirm("Go on?", default=False, err=True):
         raise InvalidInput("you said no; nothing was changed", where="set-up")
 
 
 def make_progress() -> "LiveProgress | PlainProgress":
     """Live lines on a terminal, plain ones elsewhere."""
-    return LiveProgress(stderr) if stderr.is_terminal else PlainProgress()
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    return LiveProgress(console) if console.is_terminal else PlainProgress()
 
 
 class PlainProgress:

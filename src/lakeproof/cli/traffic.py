@@ -1,11 +1,11 @@
-"""`lakeproof traffic`: shoppers through the shop's HTTP API, written into the ledger."""
+"""`lakeproof traffic`: shoppers through the shop's HTTP API, each call written into the ledger."""
 
 import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, say, stdout
+from lakeproof.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from lakeproof.customers.shoppers import Counts, TrafficReport
@@ -76,26 +76,26 @@ def _show(counts: "Counts", seconds: float) -> None:
 
 def _print(report: "TrafficReport") -> None:
     counts = report.counts
-    stdout.print(f"run {report.run}, ledger {report.ledger}", markup=False)
-    stdout.print(
+    print(f"run {report.run}, ledger {report.ledger}")
+    print(
         f"asked {counts.asked}, sent {counts.sent}, acknowledged {counts.acknowledged}"
         f" ({report.acknowledged_per_second:g}/s), refused {counts.refused}, unclear {counts.unclear},"
         f" settled {counts.settled}, still open {counts.open_calls}"
     )
-    stdout.print(
+    print(
         f"orders {counts.orders} (bought at the checkout {counts.bought}), updates {counts.updates},"
         f" deletes {counts.deletes}, mismatched {counts.mismatched}"
     )
     if counts.bought:
-        stdout.print(
+        print(
             f"cancelled {counts.cancelled}, returned {counts.returned}, complaints {counts.complaints} (with a file"
             f" {counts.attachments}), opted out {counts.opt_outs}, back in {counts.opt_ins}, browsed {counts.browsed}"
             f" (unanswered {counts.unread})"
         )
-        stdout.print(f"purchase ms {_spread(report.purchase_ms)}")
-    stdout.print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
+        print(f"purchase ms {_spread(report.purchase_ms)}")
+    print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
     for reason, count in list(report.refusals.items())[:5]:
-        stdout.print(f"refused {count}: {reason}", markup=False)
+        print(f"refused {count}: {reason}")
 
 
 def _spread(percentiles: dict[str, float]) -> str:

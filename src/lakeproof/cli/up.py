@@ -1,4 +1,11 @@
-"""`lakeproof up`, `down`, `start`, `stop`, `kill`: running what a target needs, and ending it without residue."""
+"""Running what a target needs, and ending it without residue.
+
+`lakeproof up`: start components and what they need, in parallel; ends when all are healthy.
+`lakeproof down`: stop the whole stack, and end whatever is left of it; safe to repeat.
+`lakeproof start`: start one component, and what it needs, of the running stack.
+`lakeproof stop`: stop one component cleanly; it stays stopped until `start` or `up`.
+`lakeproof kill`: send a signal to all processes of a component.
+"""
 
 import os
 import time

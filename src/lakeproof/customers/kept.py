@@ -1,5 +1,6 @@
 """What support and notification keep of what customers told them, beside the contacts' ledgers (contacts.py)."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -70,12 +71,12 @@ class KeptInStack:
     async def cases(self, contacts: Contacts) -> tuple[ToldFact, ...]:
         """Of complaints and attachments."""
         with _in_this_stack():
-            return await told_in_cases(self.stack, contacts)
+            return await asyncio.to_thread(told_in_cases, self.stack, contacts)
 
     async def preferences(self, contacts: Contacts) -> tuple[PreferenceFact, ...]:
         """Of every customer who told any."""
         with _in_this_stack():
-            return await kept_preferences(self.stack, contacts)
+            return await asyncio.to_thread(kept_preferences, self.stack, contacts)
 
 
 @contextmanager
@@ -86,12 +87,12 @@ def _in_this_stack() -> Iterator[None]:
         raise CouldNotLook(error.message) from error
 
 
-async def told_in_cases(stack: Stack, contacts: Contacts) -> tuple[ToldFact, ...]:
+def told_in_cases(stack: Stack, contacts: Contacts) -> tuple[ToldFact, ...]:
     """Complaints and attachments. Raises: CouldNotLook."""
     facts: list[ToldFact] = []
     for kind, statement in _KEPT_IN_CASES.items():
         acked, unknown = _of(contacts.acknowledged.values(), kind), _of(contacts.open.values(), kind)
-        rows = await rows_of(stack, "support", statement, sorted({one.order_id or 0 for one in acked + unknown}))
+        rows = rows_of(stack, "support", statement, sorted({one.order_id or 0 for one in acked + unknown}))
         cases: defaultdict[str, list[int]] = defaultdict(list)
         for case_id, text in rows:
             cases[text].append(case_id)
@@ -100,14 +101,14 @@ async def told_in_cases(stack: Stack, contacts: Contacts) -> tuple[ToldFact, ...
     return tuple(facts)
 
 
-async def kept_preferences(stack: Stack, contacts: Contacts) -> tuple[PreferenceFact, ...]:
+def kept_preferences(stack: Stack, contacts: Contacts) -> tuple[PreferenceFact, ...]:
     """Of every customer who ever told any. Raises: CouldNotLook."""
     acked, unclear = defaultdict[int, list[Contact]](list), defaultdict[int, list[Contact]](list)
     for of, all_of in ((acked, contacts.acknowledged), (unclear, contacts.open)):
         for one in _of(all_of.values(), Kind.PREFERENCES):
             of[one.customer_id].append(one)
     customers = sorted(acked.keys() | unclear.keys())
-    rows = await rows_of(stack, "notification", _PREFERENCES, customers)
+    rows = rows_of(stack, "notification", _PREFERENCES, customers)
     kept = {row[0]: (row[1], ",".join(sorted(orjson.loads(row[2])))) for row in rows}
     return tuple(
         PreferenceFact(

@@ -1,12 +1,15 @@
 """Writing the ledger: lines become durable in groups, and only then is an answer believed."""
 
 import asyncio
-import fcntl
 import os
 from pathlib import Path
 from typing import Protocol, Self
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.held_file import try_hold
+
+HELD_SECONDS = 30.0
 
 
 class LedgerBroken(TerminalError):
@@ -36,9 +39,9 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-            # For as long as the run lives: what it leaves open is settled by others only after that. Somebody who
-            # looks for such runs may hold it for a moment, and lets an empty one go at once.
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            # The file is held for as long as the run lives: others settle the calls that the run left open only after
+            # that. A process that looks for such runs may hold the new file for a moment.
+            Deadline(HELD_SECONDS).wait_for(f"the ledger {path}", lambda: try_hold(self._file), every=0.01)
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)

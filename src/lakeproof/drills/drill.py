@@ -1,8 +1,9 @@
-"""One run of a scenario (or of several at once) through its phases. It has no word about any: all it does is data.
+"""One run of a scenario (or of several at once) through its phases. It knows no scenario: what it does is data.
 
-It breaks the stack, then plays the operator: waits for the alert and for the desk's incident (which it never opens),
-diagnoses the live stack, runs the repair that the diagnosed cause names, waits for recovery, verifies every claim.
-The truth is read at the end only, to judge the diagnosis. Whatever happens, the fault is taken out again.
+A drill breaks the stack, then plays the operator: it waits for the alert and for the desk's incident (which it never
+opens itself), diagnoses the live stack, runs the repair that the diagnosed cause names, waits for recovery, and
+verifies every claim. The truth is read at the end only, to judge the diagnosis. Whatever happens, the fault is taken
+out again.
 """
 
 from collections.abc import Callable
@@ -10,26 +11,24 @@ from contextlib import ExitStack
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
-from lakeproof.drills.alert_watch import AlertWatch
-from lakeproof.drills.cleaning import attempt, await_clear, residue, take_out, undo_steps
-from lakeproof.drills.diagnosis import Diagnosis, Finding
-from lakeproof.drills.examination import examined
-from lakeproof.drills.journal import Journal
-from lakeproof.drills.judging import against_truth, conclude, worst_of
-from lakeproof.drills.mending import mend
-from lakeproof.drills.new_incident import NewIncident
-from lakeproof.drills.phase_runner import PhaseRunner
-from lakeproof.drills.phases import Phase, Stopwatch
+from lakeproof.diagnosis.cause import Step
+from lakeproof.diagnosis.diagnosis import Diagnosis, Finding
+from lakeproof.diagnosis.examination import examined
+from lakeproof.drills.bound_checks import bind, counted, verify
+from lakeproof.drills.clean_up import attempt, await_clear, residue, take_out, undo_steps
+from lakeproof.drills.detection import AlertWatch, NewIncident
+from lakeproof.drills.journal import Journal, Stopwatch
+from lakeproof.drills.phases import Phase, PhaseRunner
 from lakeproof.drills.plan import DrillPlan
+from lakeproof.drills.repair import mend
 from lakeproof.drills.report import DrillReport, StepDone
-from lakeproof.drills.shopping import stop_shoppers
-from lakeproof.drills.stage import DrillOptions, Stage
-from lakeproof.drills.verification import bind, counted, verify
+from lakeproof.drills.run import DrillOptions, Run
+from lakeproof.drills.verdict import against_truth, conclude
 from lakeproof.drills.world import World
 from lakeproof.errors import LakeproofError
 from lakeproof.faults import records
 from lakeproof.processes.mark import marking
-from lakeproof.scenarios.causes import Step
+from lakeproof.proof.outcome import worst
 
 LOOK_SECONDS = 1.0
 
@@ -42,8 +41,8 @@ class Drill:
         self.report = DrillReport(plan.id, options.seed, world.pace)
         self.journal = Journal(options.folder, progress)
         checks = bind(plan, world.catalog)
-        self._stage = Stage(world, plan, options, self.report, self.journal, checks, plan.touches, {}, {})
-        self._run = PhaseRunner(self.report, self.journal).run
+        self._run = Run(world, plan, options, self.report, self.journal, checks, plan.touches)
+        self._phase = PhaseRunner(self.report.phases, self.report.reasons, self.journal).run
         self._diagnosis = Diagnosis((), ())
         self._injected: Stopwatch | None = None
         self._repair: Stopwatch | None = None
@@ -52,12 +51,12 @@ class Drill:
         self._steps: list[Step] = []
 
     def run(self) -> DrillReport:
-        """All phases.
+        """Go through all phases.
 
         Raises, once the fault is out: KeyboardInterrupt; TerminalError where the report cannot be written.
         """
         with marking(self.options.run), ExitStack() as end:
-            # The last one first, and each of them even where the one before it raised.
+            # They run in reverse order, and each of them even where an earlier one raised.
             end.callback(self.report.write, self.options.folder)
             end.callback(self._conclude)
             end.callback(self._close_incident)
@@ -71,16 +70,16 @@ class Drill:
         return self.report
 
     def _phases(self) -> None:
-        if self._run(Phase.BASELINE, self._stage.prepare) is not Outcome.PASSED:
+        if self._phase(Phase.BASELINE, self._run.prepare) is not Outcome.PASSED:
             return
-        if self._run(Phase.INJECT, self._inject) is not Outcome.PASSED:
+        if self._phase(Phase.INJECT, self._inject) is not Outcome.PASSED:
             return
-        self._run(Phase.DETECT, self._detect)
-        self._run(Phase.DIAGNOSE, self._diagnose)
-        self._run(Phase.MITIGATE, self._mitigate)
-        self._run(Phase.RECOVER, self._recover)
-        self._run(Phase.VERIFY, self._verify)
-        self._run(Phase.REVIEW, self._review)
+        self._phase(Phase.DETECT, self._detect)
+        self._phase(Phase.DIAGNOSE, self._diagnose)
+        self._phase(Phase.MITIGATE, self._mitigate)
+        self._phase(Phase.RECOVER, self._recover)
+        self._phase(Phase.VERIFY, self._verify)
+        self._phase(Phase.REVIEW, self._review)
 
     # inject
 
@@ -98,7 +97,7 @@ class Drill:
     # detect
 
     def _detect(self) -> tuple[Outcome, str]:
-        """An alert of the scenario fires, and the desk has opened an incident for it by itself."""
+        """Wait until an alert of the scenario fires and the desk has opened an incident for it by itself."""
         seen = "no alert fires yet"
 
         def look() -> str | None:
@@ -109,7 +108,7 @@ class Drill:
             incident = self._incident.find()
             return incident if self._alerts.fired else None
 
-        deadline = Deadline(self.plan.budgets.detect * self._stage.factor)
+        deadline = Deadline(self.plan.budgets.detect * self._run.factor)
         self.report.incident = deadline.wait_for(
             "the alert and the incident",
             look,
@@ -133,9 +132,9 @@ class Drill:
     # diagnose
 
     def _diagnose(self) -> tuple[Outcome, str]:
-        """What the live stack shows, without a word about what was done to it."""
+        """Find the cause in what the live stack shows; the diagnosis is not told what was done to it."""
         catalog = self.world.catalog
-        seen = examined(catalog.causes, catalog.probes, self.world.observe, self.world.absent)
+        seen = examined(catalog.causes, catalog.probes, self.world.observe, self.world.parts)
         self._diagnosis = seen.diagnosis
         readings = [observation.second for observation in seen.observations.values()]
         if self.report.incident is not None:
@@ -143,7 +142,7 @@ class Drill:
                 self.report.incident, "diagnosis", "diagnosis", self._diagnosis.as_json(), readings
             )
         if not self._diagnosis.findings:
-            unknown = ", ".join(seen.probe for seen in self._diagnosis.unknown) or "nothing out of range"
+            unknown = ", ".join(seen.reading.probe for seen in self._diagnosis.unknown) or "nothing out of range"
             return Outcome.FAILED, f"no cause fits ({unknown})"
         believed = self._believed()
         self.report.root_cause = "+".join(finding.cause.id for finding in believed)
@@ -157,13 +156,13 @@ class Drill:
         return Outcome.PASSED, ""
 
     def _believed(self) -> tuple[Finding, ...]:
-        """The best supported cause; where several faults are in the stack, all that are named."""
+        """The best supported cause; where several faults are in the stack, every cause that is named."""
         return self._diagnosis.findings[: None if len(self.plan.parts) > 1 else 1]
 
     # mitigate
 
     def _mitigate(self) -> tuple[Outcome, str]:
-        """The steps of the diagnosed cause, or the fix that was asked for instead."""
+        """Run the steps of the diagnosed cause, or the fix that was asked for instead."""
         if self.options.fix is not None:
             repairs = [self.options.fix]
         elif self._diagnosis.findings:
@@ -176,7 +175,13 @@ class Drill:
         if self.report.incident is not None:
             self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in self._steps))
         self._repair = Stopwatch()
-        return mend(self.world, repairs, self._stage.tell(Phase.MITIGATE), self._done)
+        return mend(
+            self.world.stack,
+            self.world.catalog.steps,
+            repairs,
+            self._run.tell(Phase.MITIGATE),
+            self._done,
+        )
 
     def _done(self, done: StepDone) -> None:
         self.report.mitigations.append(done)
@@ -187,17 +192,17 @@ class Drill:
     # recover
 
     def _recover(self) -> tuple[Outcome, str]:
-        """Until every watched claim holds, which includes that it held for the quiet time."""
+        """Wait until every watched claim holds, which includes that it held for the quiet time."""
         budgets = self.plan.budgets
         patience = self.options.recover_seconds or budgets.recover
-        context = self._stage.context(patience + budgets.quiet * self._stage.factor, Phase.RECOVER)
-        watched = [each for each in self._stage.checks if each.check.watched]
+        context = self._run.context(patience + budgets.quiet * self._run.factor, Phase.RECOVER)
+        watched = [each for each in self._run.checks if each.check.watched]
         seen = "nothing yet"
 
         def look() -> bool | None:
             nonlocal seen
             self._watch_alerts(Phase.RECOVER)
-            judged = verify(watched, context, self._stage.baselines, lambda text: None)
+            judged = verify(watched, context, self._run.baselines, lambda text: None)
             open_claims = [each for each in judged if each.verdict.outcome is not Outcome.PASSED]
             seen = "; ".join(f"{each.check}: {each.verdict.summary}" for each in open_claims)
             return None if open_claims else True
@@ -211,8 +216,8 @@ class Drill:
     # verify
 
     def _verify(self) -> tuple[Outcome, str]:
-        """Every claim, and its numbers to the incident."""
-        judged_as = self._stage.judge()
+        """Judge every claim, and attach the verdicts and their numbers to the incident."""
+        judged_as = self._run.judge()
         if self.report.incident is not None:
             judged = self.report.checks
             body = {each.check: f"{each.verdict.outcome.value}: {each.verdict.summary}" for each in judged}
@@ -223,14 +228,14 @@ class Drill:
     # review
 
     def _review(self) -> tuple[Outcome, str]:
-        """Take everything of the drill out again, close the incident, draft its RCA, look for what is left."""
+        """Clean up, look for what is left behind, close the incident, draft its RCA."""
         self._clean()
-        self.report.residue = residue(self.world, self._stage.inventory, self._alerts, self.report.checks)
+        self.report.residue = residue(self.world, self._run.inventory, self._alerts, self.report.checks)
         outcome, why = Outcome.PASSED, ""
         if self.report.residue:
             outcome, why = Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"
         if self.report.incident is None:
-            return worst_of(outcome, Outcome.UNKNOWN), why or "there was no incident to review"
+            return worst((outcome, Outcome.UNKNOWN)), why or "there was no incident to review"
         held = all(each.verdict.outcome is Outcome.PASSED for each in self.report.checks)
         text = (
             "every claim was verified" if held else "the repair was turned down; the drill took its fault out itself"
@@ -249,19 +254,20 @@ class Drill:
     def _clean(self) -> None:
         """Undo what wrong fixes left, take the fault out, stop shoppers. Safe to repeat; never raises on purpose.
 
-        Shoppers wait for answers when they stop: with the fault in the stack some would never come.
+        The fault comes out first: shoppers that stop wait for their answers, and with the fault in the stack some
+        answers would never come.
         """
         steps, self._steps = self._steps, []
         undo_steps(self.world, steps, self.journal)
         faults = [self.world.catalog.faults[step.id] for step in self.plan.faults]
         was_in = take_out(self.world, faults, self.journal)
-        attempt("shoppers did not stop", lambda: stop_shoppers(self.world.traffic, self.journal), self.journal)
+        attempt("shoppers did not stop", self._run.stop_shoppers, self.journal)
         if was_in:
             seconds = self.plan.budgets.recover
             attempt("not seen to be calm", lambda: await_clear(self._alerts, seconds), self.journal)
 
     def _close_incident(self) -> None:
-        """Where no review closed it: say that the drill ended before its time. Never raises on purpose."""
+        """Where no review closed the incident, say that the drill ended early. Never raises on purpose."""
         reviewed = any(record.phase is Phase.REVIEW for record in self.report.phases)
         if self.report.incident is None or reviewed:
             return
@@ -272,7 +278,7 @@ class Drill:
             self.world.desk.resolve(incident, "the drill ended early, and took its fault out")
 
     def _conclude(self) -> None:
-        """The verdict: passed only where every phase was observed, and cause and repair were the true ones."""
+        """Set the verdict: passed only where every phase was observed, and cause and repair were the true ones."""
         report = self.report
         report.alerts = self._alerts.times()
         outcomes = {record.phase: record.outcome for record in report.phases}

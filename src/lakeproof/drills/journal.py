@@ -1,18 +1,30 @@
-"""The journal: every event of a drill with its time, on disk as it happens: a killed drill leaves its story.
+"""The journal: every event of a drill with its time, on disk as it happens, so that a killed drill leaves its story.
 
 A journal that cannot be written (a full disk) never ends the drill, for then the fault would stay in the stack.
 """
 
 import json
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lakeproof.drills.phases import Stopwatch
-
 JOURNAL_FILE = "journal.json"
+
+
+class Stopwatch:
+    """The wall time of its start, and the monotonic seconds since then."""
+
+    def __init__(self) -> None:
+        self.started_at = datetime.now(UTC)
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start; a clock that is set meanwhile does not matter."""
+        return time.monotonic() - self._start
 
 
 class Journal:

@@ -1,12 +1,17 @@
-"""The phases of a drill, in their order, each with its start, its seconds and its outcome."""
+"""The phases of a drill in their order, the record of each, and how one phase is run."""
 
-import time
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.journal import Journal, Stopwatch
+from lakeproof.errors import CouldNotLook, LakeproofError, TransientError
+
+log = logging.getLogger(__name__)
 
 
 class Phase(StrEnum):
@@ -43,14 +48,39 @@ class PhaseRecord:
         return data | ({"why": self.why} if self.why else {})
 
 
-class Stopwatch:
-    """Wall time of a start and monotonic seconds since."""
+class PhaseRunner:
+    """Runs one phase after another: each timed, told, and with an outcome whatever happens in it.
 
-    def __init__(self) -> None:
-        self.started_at = datetime.now(UTC)
-        self._start = time.monotonic()
+    `records` and `reasons` (why a phase did not pass) are lists of the report, and filled here.
+    """
 
-    @property
-    def seconds(self) -> float:
-        """Since it was made."""
-        return time.monotonic() - self._start
+    def __init__(self, records: list[PhaseRecord], reasons: list[str], journal: Journal) -> None:
+        self._records, self._reasons, self._journal = records, reasons, journal
+
+    def run(self, phase: Phase, do: Callable[[], tuple[Outcome, str]]) -> Outcome:
+        """Run `do`, which gives the phase's outcome and the reason for it; gives the outcome.
+
+        Raises: KeyboardInterrupt, once the phase is on record.
+        """
+        watch = Stopwatch()
+        self._journal.write(phase, "begins")
+        outcome, why = Outcome.UNKNOWN, "interrupted"
+        try:
+            outcome, why = do()
+        except CouldNotLook as error:
+            outcome, why = Outcome.UNKNOWN, error.message
+        except TransientError as error:
+            # Before the fault is in, a part that does not answer says nothing about recovery. Later it does.
+            early = phase in (Phase.BASELINE, Phase.INJECT)
+            outcome, why = Outcome.UNKNOWN if early else Outcome.FAILED, error.message
+        except LakeproofError as error:
+            outcome, why = Outcome.FAILED, error.message
+        except Exception as error:  # the top of a drill: a bug must not leave the fault in the stack
+            log.exception("phase %s of a drill", phase)
+            outcome, why = Outcome.UNKNOWN, f"{type(error).__name__}: {error}"
+        finally:
+            self._records.append(PhaseRecord(phase, watch.started_at, watch.seconds, outcome, why))
+            if outcome is not Outcome.PASSED:
+                self._reasons.append(f"{phase.value}: {why}")
+            self._journal.write(phase, f"{outcome.value}{f': {why}' if why else ''}", seconds=round(watch.seconds, 3))
+        return outcome

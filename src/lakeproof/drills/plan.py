@@ -4,60 +4,60 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from lakeproof.diagnosis.cause import Step
 from lakeproof.errors import InvalidInput
-from lakeproof.scenarios.causes import Step
 from lakeproof.scenarios.scenario import Budgets, Scenario, Traffic
 
 
 @dataclass(frozen=True)
 class DrillPlan:
-    """One scenario or more, taken together: all that any of them wants, the longest times, the most traffic."""
+    """One scenario or more, taken together: all that any of them asks for, the longest times, the most traffic."""
 
     parts: tuple[Scenario, ...]
 
     @property
     def id(self) -> str:
-        """As it is typed: NAME or A+B."""
+        """The plan as a person types it: NAME or A+B."""
         return "+".join(part.id for part in self.parts)
 
     @property
     def faults(self) -> tuple[Step, ...]:
-        """In the order of the parts."""
+        """The faults, in the order of the parts."""
         return tuple(part.fault for part in self.parts)
 
     @property
     def components(self) -> tuple[str, ...]:
-        """What must be up."""
+        """Components that must be up."""
         return _once(name for part in self.parts for name in part.components)
 
     @property
     def touches(self) -> tuple[str, ...]:
-        """What the faults and the repairs may touch."""
+        """Components that the faults and the repairs may touch."""
         return _once(name for part in self.parts for name in part.touches)
 
     @property
     def alerts(self) -> tuple[str, ...]:
-        """That may tell of it."""
+        """Alerts that may tell of the faults."""
         return _once(name for part in self.parts for name in part.alerts)
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """Probes."""
+        """Probes that show the incident."""
         return _once(name for part in self.parts for name in part.evidence)
 
     @property
     def checks(self) -> tuple[Step, ...]:
-        """Each claim once; one that two parts make with other arguments comes twice."""
+        """Each check once; a check that two parts make with different arguments comes twice."""
         return _once(step for part in self.parts for step in part.checks)
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Of the scenarios."""
+        """The folders of the scenarios."""
         return tuple(part.folder for part in self.parts)
 
     @property
     def budgets(self) -> Budgets:
-        """The longest of each."""
+        """The longest time of each phase."""
         longest = {
             field.name: max(getattr(part.budgets, field.name) for part in self.parts) for field in fields(Budgets)
         }
@@ -65,7 +65,7 @@ class DrillPlan:
 
     @property
     def traffic(self) -> Traffic:
-        """The most of each."""
+        """The most of each figure."""
         most = {
             field.name: max(getattr(part.traffic, field.name) for part in self.parts) for field in fields(Traffic)
         }
@@ -73,7 +73,10 @@ class DrillPlan:
 
 
 def make_plan(scenarios: Iterable[Scenario]) -> DrillPlan:
-    """Raises: InvalidInput where two parts are one scenario or make one fault, which is recorded but once."""
+    """The plan of these scenarios.
+
+    Raises: InvalidInput where two parts make the same fault: only one record of a fault can be kept.
+    """
     plan = DrillPlan(tuple(scenarios))
     faults = [fault.id for fault in plan.faults]
     twice = next((name for name in faults if faults.count(name) > 1), None)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import PhaseRecord
-from lakeproof.drills.verification import Judged
 from lakeproof.errors import TerminalError
 from lakeproof.probes.reading import Value
 from lakeproof.written import write_file
@@ -20,22 +20,22 @@ ROWS = "rows."
 
 
 @dataclass(frozen=True)
+class StepDone:
+    """One step as it was run."""
+
+    action: str
+    seconds: float
+    outcome: Outcome
+    text: str
+
+
+@dataclass(frozen=True)
 class AlertTimes:
     """One alert: seconds from the fault to firing, and from the repair's begin to clear (None: not seen)."""
 
     name: str
     fired_after_seconds: float | None
     cleared_after_seconds: float | None
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """One mitigation as it was run."""
-
-    action: str
-    seconds: float
-    outcome: Outcome
-    text: str
 
 
 @dataclass

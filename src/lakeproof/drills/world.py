@@ -1,4 +1,7 @@
-"""What a drill needs from outside, as small protocols: so its course can be tested without a stack."""
+"""What a drill needs from outside, as small protocols, so that its course can be tested without a stack.
+
+live_world.py has the real ones.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ from lakeproof.observability.timing import Timing
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading
+from lakeproof.processes.parts import Parts
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.stack.stack import Stack
 
@@ -16,7 +20,10 @@ type Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class FiringView:
-    """One alert of an incident. `firing`: one word for this time that it fires, another one for each other time."""
+    """One alert of an incident.
+
+    firing: identifies one firing; the same alert that clears and fires again gets another value.
+    """
 
     name: str
     firing: str
@@ -37,22 +44,22 @@ class Desk(Protocol):
         """Every incident that it lists."""
 
     def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
-        """Those that are ongoing, and those that are not among `known`."""
+        """The incidents that are ongoing, and those whose ids are not among `known`."""
 
     def acknowledge(self, incident: str) -> None:
-        """Take it; fine where somebody has."""
+        """Take the incident; fine where somebody has taken it already."""
 
     def mitigate(self, incident: str, text: str) -> None:
         """Say that the repair begins."""
 
     def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
-        """A line for its timeline."""
+        """Add a line to its timeline."""
 
     def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
-        """A document."""
+        """Attach a document."""
 
     def resolve(self, incident: str, text: str) -> None:
-        """Close it."""
+        """Close the incident."""
 
     def rca(self, incident: str, root_cause: str) -> str:
         """The draft of its RCA, in Markdown."""
@@ -75,22 +82,23 @@ class Traffic(Protocol):
         """Find out what became of the calls that killed shoppers left open; gives how many of them."""
 
     def start(self, rate: float, seed: int, run: str) -> None:
-        """Begin to ask `rate` times a second."""
+        """Begin to send `rate` calls a second."""
 
     def orders(self) -> int:
         """How many orders the shop has acknowledged to these shoppers. Raises: LakeproofError where they stopped."""
 
     def stop(self) -> TrafficResult | None:
-        """End and settle; None where nothing ran. Safe to repeat."""
+        """Stop, and settle what is unclear. None where no shoppers buy. Safe to repeat."""
 
 
 @dataclass(frozen=True)
 class World:
     """The stack and its surroundings.
 
-    bring_up: start what is missing of these components; gives what it started.
-    observe: two readings of each probe. look: one. firing: does the alert fire (may raise CouldNotLook).
-    absent: components that are not part of the stack. timing: in which its alerts go; None: in the stack's own.
+    bring_up: starts what is missing of these components; gives the names that it started.
+    observe: takes two readings of each probe. look: takes one.
+    firing: whether that alert fires (may raise CouldNotLook). parts: which components are part of the stack.
+    timing: the timing of the alerts; None: the stack's own.
     """
 
     stack: Stack
@@ -101,10 +109,10 @@ class World:
     observe: Callable[[Iterable[Probe]], Mapping[str, Observation]]
     look: Callable[[Iterable[Probe]], Mapping[str, Reading]]
     firing: Callable[[str], bool]
-    absent: Callable[[], frozenset[str]] = frozenset
+    parts: Callable[[], Parts]
     timing: Timing | None = None
 
     @property
     def pace(self) -> Timing:
-        """The timing of its alerts."""
+        """The timing in which alerts go during the drill."""
         return self.timing or self.stack.settings.timing

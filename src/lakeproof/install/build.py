@@ -8,8 +8,7 @@ from enum import StrEnum
 
 from lakeproof.errors import TerminalError
 from lakeproof.install import artifacts, compiler, golang, maven, pypi
-from lakeproof.install.cache import cache_dir
-from lakeproof.install.file_lock import held
+from lakeproof.install.cache import cache_dir, hold_artifact
 from lakeproof.install.lock import compare, read_lock, write_lock
 from lakeproof.install.progress import Progress
 from lakeproof.install.recipe import (
@@ -77,7 +76,7 @@ def _build(recipe: Recipe, options: Options, progress: Progress, stop: threading
     def waiting(holder: str) -> None:
         progress.report(recipe.name, f"{holder} is building it; waiting")
 
-    with held(cache_dir() / "locks" / f"{recipe.name}.lock", waiting=waiting, stop=stop):
+    with hold_artifact(recipe.name, waiting=waiting, stop=stop):
         directory = artifacts.directory_of(recipe)
         present = is_complete(directory)
         faults = faults_of(directory, verify=options.verify) if present else []

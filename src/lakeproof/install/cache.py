@@ -1,7 +1,14 @@
 """Where set-up keeps what it fetched: one folder per user, shared by all clones."""
 
 import os
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+from lakeproof.held_file import hold
+
+WAIT_SECONDS = 3600.0
 
 
 def cache_dir() -> Path:
@@ -16,6 +23,17 @@ def cache_dir() -> Path:
 def artifacts_dir() -> Path:
     """Complete artifacts, `NAME/VERSION-DIGEST/`."""
     return cache_dir() / "artifacts"
+
+
+def hold_artifact(
+    name: str, *, waiting: Callable[[str], None], stop: threading.Event | None = None
+) -> AbstractContextManager[None]:
+    """Be the one process that builds this artifact, over all clones of a user; wait an hour at most.
+
+    `waiting` is called once, with the process that builds it now. Raises: HeldByAnother, TerminalError after `stop`.
+    """
+    path = cache_dir() / "locks" / f"{name}.lock"
+    return hold(path, f"process {os.getpid()}", WAIT_SECONDS, waiting=waiting, stop=stop)
 
 
 def maven_dir(name: str) -> Path:

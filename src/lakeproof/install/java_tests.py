@@ -9,14 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from lakeproof.errors import LakeproofError, TerminalError
-from lakeproof.install.cache import cache_dir, maven_dir
-from lakeproof.install.file_lock import held
+from lakeproof.install.cache import hold_artifact, maven_dir
 from lakeproof.install.java import find_java, find_vector_jdk
 from lakeproof.install.maven import find_maven
 from lakeproof.install.recipe import clone_dir
@@ -51,7 +49,7 @@ def run_tests(folder: Path, artifact: str = ARTIFACT, environment: Mapping[str, 
     def waiting(holder: str) -> None:
         log.info("%s is building %s; waiting", holder, artifact)
 
-    with held(cache_dir() / "locks" / f"{artifact}.lock", waiting=waiting, stop=threading.Event()):
+    with hold_artifact(artifact, waiting=waiting):
         code = subprocess.call(command, env={**os.environ, **java, **(environment or {})})
     if code:
         raise TerminalError(f"mvn test ended with code {code}", where=artifact, next_action=f"read {reports}")

@@ -1,8 +1,8 @@
 """A mitigation: one step of repair that a person could also type.
 
-One file per step in this folder, named verb_object, with one `MITIGATION = Mitigation(...)` at its end. The folder
-also holds steps that only look like repairs: the wrong fixes in a scenario's truth are made of them, and the checks
-must turn them down. What mends what is data (causes.yaml), so no step is offered unless a cause names it.
+One file per step in this folder, named verb_object, with one `MITIGATION = Mitigation(...)` at its end. Which step
+mends which cause is data (causes.yaml), so a step is proposed only where a cause names it. A person may run each of
+them by `lakeproof mitigate --action`; what only looks like a repair therefore lies elsewhere (wrong_fixes/).
 """
 
 from collections.abc import Callable
@@ -22,7 +22,6 @@ class Mitigation:
 
     typed(stack, arguments): what a person would type instead. run(stack, arguments): does it; returns what happened
     in one line; raises LakeproofError. Safe to repeat.
-    undo: takes back what a step left behind that is no repair (a silence); None where nothing stays.
     """
 
     id: str
@@ -30,7 +29,6 @@ class Mitigation:
     typed: Callable[[Stack, Any], str]
     run: Callable[[Stack, Any], str]
     arguments: type[Arguments] = Arguments
-    undo: Callable[[Stack, Any], None] | None = None
 
 
 def all_mitigations(folders: tuple[Path, ...] = ()) -> dict[str, Mitigation]:

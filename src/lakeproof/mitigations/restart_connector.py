@@ -1,4 +1,8 @@
-"""Restart what has failed in a connector, its task included. It does nothing for a task that calls itself RUNNING."""
+"""Restart what has failed in a connector, its task included. It does nothing for a task that calls itself RUNNING.
+
+By itself it is also a wrong fix: where the database rejects the connector's password (scenario connector-failure),
+the task fails again until the password is mended.
+"""
 
 from lakeproof.arguments import Arguments
 from lakeproof.lake.capture.commands import await_state, restart

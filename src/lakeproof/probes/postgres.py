@@ -2,7 +2,8 @@
 
 from typing import Any
 
-import asyncpg
+import psycopg
+from psycopg.errors import InsufficientPrivilege, InvalidAuthorizationSpecification, InvalidPassword
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import find_connector
@@ -13,7 +14,7 @@ from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.engines.postgres_accounts import LOOKING_ON
-from lakeproof.stack.engines.postgres_session import select
+from lakeproof.stack.postgres_session import TROUBLES, select
 from lakeproof.stack.stack import Stack
 
 READER = "reader"
@@ -31,39 +32,43 @@ SELECT (NOT role.rolcanlogin)::int + (NOT has_database_privilege(role.oid, curre
 FROM pg_roles role WHERE role.rolname = $1
 """
 NO_LOGIN = "not permitted to log in"
+REJECTED = (InvalidAuthorizationSpecification, InvalidPassword)
 
 
 def postgres_answers(stack: Stack, timeout: float) -> Value:
-    """answers, silent, refused, rejected (it knows no reader of that password), or its error by SQLSTATE."""
+    """answers, silent, refused, rejected (the server knows no reader with that password), or
+    its error's SQLSTATE; "refuses to connect" where the server said why in words that are not known.
+    """
     try:
         select(stack, READER, f"postgres-{READER}", "SELECT 1", seconds=timeout)
-    except asyncpg.InvalidAuthorizationSpecificationError:  # a wrong password is one
+    except REJECTED:
         return "rejected"
-    except asyncpg.PostgresError as error:
-        return f"error {error.sqlstate}"
+    except psycopg.Error as error:
+        return f"error {error.sqlstate}" if error.sqlstate else "refuses to connect"
     except ConnectionRefusedError:
         return REFUSED
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError):
+    except OSError:
         return SILENT
     return ANSWERS
 
 
 def capture_login(stack: Stack, timeout: float) -> Value:
-    """accepted or rejected: the password that the stack has for the capture.
+    """Whether PostgreSQL takes the password that the stack has for the capture: accepted or rejected.
 
-    PostgreSQL looks at the password first: who may not log in, or not into this database, had the right one.
+    PostgreSQL looks at the password first, so an account that may not log in, or not into this database, had the
+    right password.
     """
     try:
         _ask(stack, "SELECT 1", timeout=timeout, user=CAPTURE_USER)
-    except asyncpg.InsufficientPrivilegeError:
+    except InsufficientPrivilege:
         return "accepted"
-    except asyncpg.InvalidAuthorizationSpecificationError as error:
+    except REJECTED as error:
         return "accepted" if NO_LOGIN in str(error) else "rejected"
     return "accepted"
 
 
 def missing_privileges(stack: Stack, timeout: float) -> Value:
-    """How much the capture's user lacks: to log in, to follow a slot, groups; None where there is no such user."""
+    """How many privileges the capture's user lacks (to log in, to follow a slot, groups); None without that user."""
     groups = [group for account in LOOKING_ON if account.user == CAPTURE_USER for group in account.member_of]
     rows = _ask(stack, LACKING, CAPTURE_USER, groups, timeout=timeout)
     return int(rows[0][0]) if rows else None
@@ -87,15 +92,15 @@ def _ask(stack: Stack, sql: str, *args: object, timeout: float, user: str = READ
     """The rows of one statement in the captured database.
 
     Raises: CouldNotLook without an answer; where the capture's login is turned down,
-    InvalidAuthorizationSpecificationError or InsufficientPrivilegeError.
+    one of REJECTED or InsufficientPrivilege.
     """
     try:
         return select(stack, user, f"postgres-{user}", sql, *args, seconds=timeout, database=SHOPS.database.name)
-    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError):
+    except (*REJECTED, InsufficientPrivilege):
         if user == CAPTURE_USER:
             raise
         raise CouldNotLook("its reader is turned down", where="postgres") from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError) as error:
+    except TROUBLES as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where="postgres") from error
 
 

@@ -34,18 +34,24 @@ def reading(stack: Stack, name: str, expression: str, unit: str = "", timeout: f
 def firing(stack: Stack, alert: str, timeout: float = 3.0) -> bool:
     """True while a rule of that name fires.
 
-    Raises: CouldNotLook where Prometheus gives no answer, or has no such rule.
-    Read from the rules themselves, which also tells "does not fire" from "is not loaded".
+    Read from the rules themselves, which also tells "does not fire" from "is not loaded" and "cannot be evaluated".
+    Raises: CouldNotLook where Prometheus gives no answer, has no such rule, or could not evaluate it last.
     """
     data = get_json(f"{stack.url('prometheus')}/api/v1/rules?type=alert", timeout)
     if not isinstance(data, dict) or data.get("status") != "success":
         raise CouldNotLook("Prometheus gave no rules", where=alert)
-    states = [
-        rule["state"]
+    rules = [
+        rule
         for group in data["data"]["groups"]
         for rule in group["rules"]
         if rule.get("type") == "alerting" and rule["name"] == alert
     ]
-    if not states:
+    if not rules:
         raise CouldNotLook("no rule of that name is loaded", where=alert, next_action="restart prometheus")
-    return "firing" in states
+    if any(rule["state"] == "firing" for rule in rules):
+        return True
+    for rule in rules:
+        if rule.get("health", "ok") != "ok":
+            why = rule.get("lastError") or "it was not evaluated yet"
+            raise CouldNotLook(f"the rule says nothing: {why}", where=alert, next_action="mend the rule's expression")
+    return False

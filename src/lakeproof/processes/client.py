@@ -16,10 +16,10 @@ from lakeproof.processes import lock, ports, procfs, sweep
 from lakeproof.processes.codebase import Codebase, codebase
 from lakeproof.processes.environment import HANDED_ON, RUN_ID, settings_environment
 from lakeproof.processes.events import Event
-from lakeproof.processes.process import send
 from lakeproof.processes.protocol import HEARTBEAT_SECONDS, SIGNALS, encode, error_from_json
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.runtime import Runtime
+from lakeproof.processes.signalling import send
 from lakeproof.processes.timeline import Step
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
@@ -32,6 +32,8 @@ END_SECONDS = 20.0
 START_SECONDS = 30.0
 LISTEN_SECONDS = 15.0
 DOWN_SECONDS = 180.0
+# In the state folder while a reset deletes what is in it (reset.py).
+DELETING = "deleting"
 # To start a daemon is one at a time: behind one who waits for a `down`, and then starts.
 TURN_SECONDS = DOWN_SECONDS + 2 * START_SECONDS
 
@@ -100,11 +102,21 @@ class SupervisorClient:
         order = closure(wanted, self.components)
         with lock.starting(self.stack, TURN_SECONDS):
             if not self._join_running(on_event):
+                self._require_no_reset()
                 self._sweep_after_death(on_event)
                 ports.check_free([self.components[name] for name in order], self.stack, supervisor=True)
                 self._start_daemon()
         started: list[str] = self._ask({"do": "up", "names": wanted}, on_event)
         return started
+
+    def _require_no_reset(self) -> None:
+        """Raises: InvalidInput where a reset was cut off: part of the data is gone."""
+        if (self.stack.state_dir / DELETING).exists():
+            raise InvalidInput(
+                "a reset was cut off half-way",
+                where=f"stack {self.stack.name}",
+                next_action="lakeproof reset, then up",
+            )
 
     def _lasting(self, order: Sequence[str]) -> list[str]:
         """Members that outlived a `down`, of what is started now."""
@@ -138,9 +150,9 @@ class SupervisorClient:
             lock.clear(self.runtime)
         return stopped
 
-    def ps(self) -> list[ProcessRow]:
-        """All components that were ever wanted. Raises: CouldNotLook when no daemon answers."""
-        return [ProcessRow.from_wire(row) for row in self._ask({"do": "ps"})]
+    def ps(self, seconds: float = SILENCE_SECONDS) -> list[ProcessRow]:
+        """All components that were ever wanted. Raises: CouldNotLook when no daemon answers within `seconds`."""
+        return [ProcessRow.from_wire(row) for row in self._ask({"do": "ps"}, seconds=seconds)]
 
     def row(self, name: str) -> ProcessRow:
         """One component as observed now. Raises: CouldNotLook, also when it was never started."""
@@ -294,12 +306,17 @@ class SupervisorClient:
 
     # the socket
 
-    def _ask(self, request: Mapping[str, Any], on_event: OnEvent = _ignore) -> Any:
-        """One request, its events, its answer. Raises: the daemon's error; CouldNotLook when it does not answer."""
+    def _ask(
+        self, request: Mapping[str, Any], on_event: OnEvent = _ignore, *, seconds: float = SILENCE_SECONDS
+    ) -> Any:
+        """One request, its events, its answer; the daemon may be silent for `seconds` at a time.
+
+        Raises: the daemon's error; CouldNotLook when it does not answer.
+        """
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(SILENCE_SECONDS)
-                self._connect(connection)
+                connection.settimeout(seconds)
+                self._connect(connection, min(LISTEN_SECONDS, seconds))
                 connection.sendall(encode(request))
                 with connection.makefile("rb") as lines:
                     for line in lines:
@@ -311,16 +328,16 @@ class SupervisorClient:
                         else:
                             return message["done"]
         except TimeoutError as error:
-            raise self._no_answer(f"the supervisor said nothing for {SILENCE_SECONDS:.0f} s") from error
+            raise self._no_answer(f"the supervisor said nothing for {seconds:.0f} s") from error
         except OSError as error:
             if self.running():
                 raise self._no_answer(f"the supervisor does not answer: {error.strerror}") from error
             raise self._no_answer("no supervisor runs") from error
         raise self._no_answer("the supervisor ended in the middle of its answer")
 
-    def _connect(self, connection: socket.socket) -> None:
+    def _connect(self, connection: socket.socket, seconds: float) -> None:
         """Connect; a daemon that holds its lock may need a moment more to listen. Raises: OSError."""
-        deadline = Deadline(LISTEN_SECONDS)
+        deadline = Deadline(seconds)
         while True:
             try:
                 connection.connect(str(self.runtime.socket))

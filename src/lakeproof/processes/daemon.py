@@ -21,7 +21,7 @@ from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.events import Event
 from lakeproof.processes.hooks import default_hook_argv
 from lakeproof.processes.keeper import Keeper
-from lakeproof.processes.lock import Lock
+from lakeproof.processes.lock import daemon_lock
 from lakeproof.processes.pace import Pace
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.runtime import Runtime
@@ -65,7 +65,6 @@ class Daemon:
         self.usage = UsageTable()
         self._hook_argv = hook_argv or default_hook_argv()
         self._pace = pace or Pace()
-        self._lock = Lock(self.runtime)
         self._over = asyncio.Event()
         self._rows: list[ProcessRow] = []
         self._jobs: list[asyncio.Task[None]] = []
@@ -130,8 +129,7 @@ class Daemon:
         os.environ[RUN_ID] = self.run_id
 
     async def _main(self, ready_pipe: int) -> None:
-        self._lock.take(self.run_id)
-        try:
+        with daemon_lock(self.runtime, self.run_id):
             orphans.become_subreaper()
             threads = ThreadPoolExecutor(max_workers=96, thread_name_prefix="ask")
             context = Context(self.stack, self.run_id, threads, self._hook_argv, self._pace, self._emit)
@@ -150,9 +148,7 @@ class Daemon:
                 await self._over.wait()
                 await self.stop()
                 await server.finish(LAST_WORDS_SECONDS)
-        finally:
-            self._lock.release()
-            log.info("supervisor of stack %s has ended", self.stack.name)
+        log.info("supervisor of stack %s has ended", self.stack.name)
 
     def _serve_metrics(self) -> None:
         host, port = self.stack.settings.host, ports.METRICS_PORT + self.stack.settings.port_shift

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired
 from lakeproof.processes import sweep
-from lakeproof.processes.process import Process, send
+from lakeproof.processes.process import Process
+from lakeproof.processes.signalling import send
 
 DIE_SECONDS = 20.0
 

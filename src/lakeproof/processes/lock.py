@@ -1,15 +1,14 @@
-"""One daemon per stack: a lock file held by flock, with its holder written into it. One who starts it at a time."""
+"""One daemon per stack, and one process at a time that starts it."""
 
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
-from lakeproof.held_file import try_hold
+from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.processes import procfs
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.stack import Stack
@@ -17,7 +16,7 @@ from lakeproof.stack.stack import Stack
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a stack's lock."""
+    """The daemon that holds a stack's lock."""
 
     pid: int
     start_ticks: int
@@ -26,7 +25,7 @@ class Holder:
 
     @property
     def process(self) -> procfs.ProcessId:
-        """The daemon for certain."""
+        """The daemon's process, told apart from a later one with the same pid."""
         return procfs.ProcessId(self.pid, self.start_ticks)
 
 
@@ -35,7 +34,7 @@ class DaemonRuns(TerminalError):
 
 
 def read_holder(path: Path) -> Holder | None:
-    """Who wrote the lock file last, alive or dead; None without a (whole) file."""
+    """The daemon that wrote the lock file last, alive or dead; None where there is no whole file."""
     try:
         return Holder(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -50,72 +49,42 @@ def living_holder(runtime: Runtime) -> Holder | None:
 
 @contextmanager
 def starting(stack: Stack, seconds: float) -> Iterator[None]:
-    """Hold the stack's turn to start a daemon for the block.
+    """Hold the stack's turn to start a daemon for the block, so that two `up` do not start two.
 
-    Else a daemon that is just being started, and holds no lock yet, is taken for what a dead one left.
-
-    Where the state folder cannot be written there is no turn to hold: the daemon's start says so itself.
-    Raises: DeadlineExpired where somebody else has held it for so long.
+    A daemon that is just being started holds no lock yet, and would be taken for what a dead one left. Where the
+    state folder cannot be written there is no turn to hold; the daemon's own start then says so.
+    Raises: HeldByAnother where another `up` has held the turn for so long.
     """
-    try:
-        stack.state_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(stack.state_dir / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
+    with ExitStack() as turn:
+        with suppress(OSError):
+            turn.enter_context(hold(stack.state_dir / "start.lock", f"process {os.getpid()}", seconds, every=0.05))
         yield
-        return
-    try:
-        Deadline(seconds).wait_for("another `up` of this stack", lambda: try_hold(descriptor), every=0.05)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def clear(runtime: Runtime) -> None:
     """Remove what a dead daemon left of the runtime folder. Raises: DaemonRuns when one lives."""
     if runtime.folder.exists():
-        lock = Lock(runtime)
-        lock.take("")
-        lock.release()
+        with daemon_lock(runtime, ""):
+            pass
 
 
-class Lock:
-    """Held from `take` to `release`, or to the end of the process."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._descriptor: int | None = None
-
-    def take(self, run_id: str) -> Holder:
-        """Take it at once or not at all.
-
-        Raises: DaemonRuns naming the holder.
-        """
-        path = self._runtime.lock
-        while True:
-            self._runtime.make()
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if not try_hold(descriptor):
-                os.close(descriptor)
-                holder = read_holder(path)
-                raise DaemonRuns(
-                    f"a supervisor runs already (pid {holder.pid if holder else 'unknown'})",
-                    where=f"stack {self._runtime.stack.name}",
-                    next_action="use it (lakeproof ps), or stop it: lakeproof down",
-                )
-            # A daemon that ended between our open and our flock has removed the file that we hold now.
-            if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
-                break
-            os.close(descriptor)
-        me = procfs.identify(os.getpid())
-        holder = Holder(os.getpid(), me.start_ticks if me else 0, run_id, str(self._runtime.stack.state_dir))
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
-        self._descriptor = descriptor
-        return holder
-
-    def release(self) -> None:
-        """Remove the runtime folder while the lock is still held, then let go."""
-        if self._descriptor is not None:
-            self._runtime.remove()
-            os.close(self._descriptor)
-            self._descriptor = None
+@contextmanager
+def daemon_lock(runtime: Runtime, run_id: str) -> Iterator[Holder]:
+    """Hold the stack's lock for the block, or not at all. At the end the runtime folder is removed, before the lock
+    is free. Raises: DaemonRuns naming the holder.
+    """
+    runtime.make()
+    me = procfs.identify(os.getpid())
+    holder = Holder(os.getpid(), me.start_ticks if me else 0, run_id, str(runtime.stack.state_dir))
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold(runtime.lock, json.dumps(asdict(holder))))
+        except HeldByAnother as error:
+            other = read_holder(runtime.lock)
+            raise DaemonRuns(
+                f"a supervisor runs already (pid {other.pid if other else 'unknown'})",
+                where=f"stack {runtime.stack.name}",
+                next_action="use it (lakeproof ps), or stop it: lakeproof down",
+            ) from error
+        held.callback(runtime.remove)
+        yield holder

@@ -5,12 +5,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lakeproof.errors import TransientError
 from lakeproof.processes import procfs
+from lakeproof.processes.signalling import send
 from lakeproof.stack.component import Command
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
@@ -78,19 +79,6 @@ class Process:
         """Send a signal to the leader first and then to all the others. Gives how many were sent."""
         members = sorted(self.members(), key=lambda stat: stat.id.pid != self.pid)
         return send(number, [stat.id for stat in members])
-
-
-def send(number: signal.Signals, processes: Sequence[procfs.ProcessId]) -> int:
-    """Send a signal to those that still are who they were. Gives how many were sent."""
-    sent = 0
-    for process in processes:
-        if procfs.identify(process.pid) == process:
-            try:
-                os.kill(process.pid, number)
-                sent += 1
-            except ProcessLookupError:
-                continue
-    return sent
 
 
 def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path) -> Process:

@@ -1,6 +1,6 @@
 """Where a running stack keeps its socket and its lock: a short path, one folder per stack and state directory.
 
-Short, because a unix socket's path must stay below 108 bytes (unix(7)) wherever the state directory lies.
+The path is short because a unix socket's path must stay below 108 bytes (unix(7)), wherever the state directory lies.
 """
 
 import hashlib
@@ -11,19 +11,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
+from lakeproof.stack.own_folder import refuse_foreign
 from lakeproof.stack.stack import Stack
 
 SOCKET_PATH_MAX = 100
+COMMON = Path("/tmp")
 
 
 def _base() -> Path:
-    """/run/lakeproof as root; else the user's runtime folder; else a folder of the user's own under /tmp."""
+    """/run/lakeproof as root; else the user's runtime folder; else a folder of the user's own under /tmp.
+
+    Raises: TerminalError where the one under /tmp is not the user's own: another user's socket and lock are in it.
+    """
     if os.geteuid() == 0 and os.access("/run", os.W_OK):
         return Path("/run/lakeproof")
     given = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
     if os.access(given, os.W_OK) and len(given) < SOCKET_PATH_MAX - 60:
         return Path(given) / "lakeproof"
-    return Path(f"/tmp/lakeproof-{os.geteuid()}")
+    base = COMMON / f"lakeproof-{os.geteuid()}"
+    refuse_foreign(
+        base, owners={os.geteuid()}, closed=0o077, next_action="set XDG_RUNTIME_DIR to a folder of your own"
+    )
+    return base
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Runtime:
 
     @property
     def folder(self) -> Path:
-        """The folder itself."""
+        """The folder itself. Raises: TerminalError where it would lie in a folder that somebody else made."""
         return _base() / self.key
 
     @property
@@ -65,8 +74,8 @@ class Runtime:
     def make(self) -> None:
         """Make the folder, for its owner only. Raises: TerminalError when it cannot be made."""
         try:
-            self.folder.parent.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)  # `folder` looks at the parent again
         except OSError as error:
             raise TerminalError(
                 f"cannot make it: {error.strerror}", where=str(self.folder), next_action="look at its permissions"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from lakeproof.deadline import Deadline
 from lakeproof.processes import procfs
 from lakeproof.processes.environment import COMPONENT, RUN_ID
-from lakeproof.processes.process import send
+from lakeproof.processes.signalling import send
 
 POLITE_SECONDS = 3.0
 KILL_SECONDS = 10.0

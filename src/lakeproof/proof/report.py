@@ -1,7 +1,7 @@
 """The outcome of `check`, and its JSON shape, which scripts rely on."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -106,13 +106,19 @@ class CheckReport:
     @property
     def outcome(self) -> Outcome:
         """failed where anything wrong was seen; unknown where something could not be seen; else passed."""
-        if (
-            any(table.findings for table in self.tables)
-            or any(claim.violations for claim in self.across)
-            or self.oversold
-        ):
+        if any(table.findings for table in self.tables) or self.broken or self.oversold:
             return Outcome.FAILED
         return Outcome.UNKNOWN if self.reasons else Outcome.PASSED
+
+    @property
+    def broken(self) -> tuple[Across, ...]:
+        """The claims that do not hold."""
+        return tuple(claim for claim in self.across if claim.violations)
+
+    def not_read(self, engines: Iterable[str]) -> list[str]:
+        """In words, which of these engines gave no table: whatever is said of the data, it is not said of them."""
+        read = {table.engine for table in self.tables}
+        return [f"{engine}: nothing was read there" for engine in engines if engine not in read]
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -132,9 +138,9 @@ class CheckReport:
         return max((table.not_ours for table in self.tables if table.table == "orders"), default=0)
 
     def keys(self) -> tuple[str, ...]:
-        """Keys concerned, each once, in all engines."""
-        findings: Sequence[Finding] = [finding for table in self.tables for finding in table.findings]
-        return tuple(dict.fromkeys(finding.key for finding in findings))
+        """What is wrong, each key once: rows in any engine, then what breaks a claim."""
+        rows = (finding.key for table in self.tables for finding in table.findings)
+        return tuple(dict.fromkeys((*rows, *(key for claim in self.broken for key in claim.keys))))
 
     def as_json(self) -> dict[str, object]:
         """The shape of `check --json`."""

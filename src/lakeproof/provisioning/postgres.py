@@ -1,20 +1,23 @@
 """PostgreSQL: accounts, the database, its schemas and tables, and the publication for change capture."""
 
-import asyncio
 from collections.abc import Iterable
 from importlib.resources import files
-from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.errors import InvalidPassword
 
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.connector import published_tables
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import postgres_accounts as accounts
-from lakeproof.stack.engines.postgres_config import NAME
-from lakeproof.stack.engines.postgres_session import LOCK_SECONDS, ROOT_SECRET, ROOT_USER, connection
+from lakeproof.stack.engines.postgres_config import NAME, ROOT_SECRET, ROOT_USER
+from lakeproof.stack.postgres_session import (
+    LOCK_SECONDS,
+    TROUBLES,
+    Session,
+    connection,
+)
 from lakeproof.stack.stack import Stack
-
-if TYPE_CHECKING:
-    import asyncpg
 
 PUBLICATION = "lake"
 # Rows that no lake reads: their old values need not be written into the WAL.
@@ -35,27 +38,21 @@ def provision(stack: Stack) -> None:
     Raises: TerminalError where root's password is not the one that this server was made with, or its data are of the
     older layout, a database for each service.
     """
-    import asyncpg
-
     try:
-        asyncio.run(_provision(stack))
-    except asyncpg.InvalidPasswordError as error:
+        _provision(stack)
+    except InvalidPassword as error:
         raise TerminalError(
             "root's password in secrets.json is not the one that this server was made with",
             where=str(stack.state_dir / "secrets.json"),
             next_action="put the old secrets.json back, or remove the whole stack's state",
         ) from error
-    except (
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        asyncpg.PostgresConnectionError,
-        OSError,
-        EOFError,
-    ) as error:
+    except TROUBLES as error:
+        if isinstance(error, psycopg.Error) and not isinstance(error, psycopg.OperationalError):
+            raise  # the server refused a statement, and would refuse it again
         raise NotReady(f"provision was cut off: {type(error).__name__} {error}".rstrip(), where=NAME) from error
 
 
-async def _provision(stack: Stack) -> None:
+def _provision(stack: Stack) -> None:
     nobody: frozenset[str] = frozenset()
     definition = provisioned.digest(
         *accounts.account_statements(lambda name: name, nobody),
@@ -63,19 +60,19 @@ async def _provision(stack: Stack) -> None:
         *accounts.schema_statements(),
     )
     if not provisioned.is_made(stack, NAME, "accounts", definition):
-        async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0) as root:
-            databases = await _names(root, "SELECT datname FROM pg_database")
+        with connection(stack, ROOT_USER, ROOT_SECRET, 30.0) as root:
+            databases = _names(root, "SELECT datname FROM pg_database")
             _require_one_database(stack, databases)
-            roles = await _names(root, "SELECT rolname FROM pg_roles")
-            await _execute(root, accounts.account_statements(stack.secret, roles))
-            await _execute(root, accounts.database_statements(databases))
-        async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
-            await _execute(root, accounts.schema_statements())
+            roles = _names(root, "SELECT rolname FROM pg_roles")
+            _execute(root, accounts.account_statements(stack.secret, roles))
+            _execute(root, accounts.database_statements(databases))
+        with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
+            _execute(root, accounts.schema_statements())
         provisioned.remember(stack, NAME, "accounts", definition)
     for schema in accounts.SCHEMAS:
-        async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE, schema) as root:
-            await _make_tables(root, schema)
-    await _publish(stack)
+        with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE, schema) as root:
+            _make_tables(root, schema)
+    _publish(stack)
 
 
 def _require_one_database(stack: Stack, databases: frozenset[str]) -> None:
@@ -91,21 +88,21 @@ def _require_one_database(stack: Stack, databases: frozenset[str]) -> None:
         )
 
 
-async def _make_tables(root: "asyncpg.Connection[asyncpg.Record]", schema: str) -> None:
-    await root.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'; SET ROLE {accounts.owner_of(schema).user}")
-    await root.execute(schema_of(schema))
+def _make_tables(root: Session, schema: str) -> None:
+    root.rows(f"SET lock_timeout = '{LOCK_SECONDS}s'; SET ROLE {accounts.owner_of(schema).user}")
+    root.rows(schema_of(schema))
     # The lake needs a row's old values of every column, and a captured table has them only by this.
-    bare = await _names(
+    bare = _names(
         root,
         "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = $2::text::regnamespace"
         " AND relreplident <> 'f' AND relname !~ $1",
         f"^({NOT_CAPTURED})$",
         schema,
     )
-    await _execute(root, (f"ALTER TABLE {table} REPLICA IDENTITY FULL" for table in sorted(bare)))
+    _execute(root, (f"ALTER TABLE {table} REPLICA IDENTITY FULL" for table in sorted(bare)))
 
 
-async def _publish(stack: Stack) -> None:
+def _publish(stack: Stack) -> None:
     """Have the publication, once, with those tables of the connector's file that are there.
 
     A table that comes later is added by `lakeproof capture register`, which looks for its reader first.
@@ -113,23 +110,23 @@ async def _publish(stack: Stack) -> None:
     definition = provisioned.digest(PUBLICATION)
     if provisioned.is_made(stack, NAME, "publication", definition):
         return
-    async with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
-        if PUBLICATION not in await _names(root, "SELECT pubname FROM pg_publication"):
+    with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
+        if PUBLICATION not in _names(root, "SELECT pubname FROM pg_publication"):
             wanted = published_tables(accounts.DATABASE)
-            there = await _names(
+            there = _names(
                 root, "SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL", wanted
             )
             listed = ", ".join(table for table in wanted if table in there)
-            await root.execute(
+            root.rows(
                 f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {listed} WITH (publish = 'insert, update, delete')"
             )
     provisioned.remember(stack, NAME, "publication", definition)
 
 
-async def _names(root: "asyncpg.Connection[asyncpg.Record]", sql: str, *args: object) -> frozenset[str]:
-    return frozenset(row[0] for row in await root.fetch(sql, *args))
+def _names(root: Session, sql: str, *args: object) -> frozenset[str]:
+    return frozenset(row[0] for row in root.rows(sql, *args))
 
 
-async def _execute(root: "asyncpg.Connection[asyncpg.Record]", statements: Iterable[str]) -> None:
+def _execute(root: Session, statements: Iterable[str]) -> None:
     for statement in statements:
-        await root.execute(statement)
+        root.rows(statement)

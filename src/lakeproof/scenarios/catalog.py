@@ -8,16 +8,19 @@ import yaml
 
 from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.checks.check import Check, all_checks
+from lakeproof.diagnosis.cause import Cause, Step
+from lakeproof.diagnosis.cause_file import CAUSES_FILE
+from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, all_faults
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.probes.probe import Probe, all_probes
-from lakeproof.scenarios.causes import CAUSES_FILE, Cause, Step, load_causes
 from lakeproof.scenarios.folder import SCENARIO_FILE, scenario_folders
 from lakeproof.scenarios.scenario import Scenario, read_scenario
 from lakeproof.scenarios.truth import TRUTH_FILE, Truth, load_truth
 from lakeproof.stack.components import all_components
 from lakeproof.unknown_name import unknown_name
+from lakeproof.wrong_fixes.wrong_step import WrongStep, all_wrong_steps
 
 ALERTS_FILE = "alerts.yml"
 
@@ -31,7 +34,13 @@ class Catalog:
     probes: Mapping[str, Probe]
     faults: Mapping[str, Fault]
     mitigations: Mapping[str, Mitigation]
+    wrong_steps: Mapping[str, WrongStep]
     checks: Mapping[str, Check]
+
+    @property
+    def steps(self) -> Mapping[str, Mitigation]:
+        """All that a drill can run in the place of a repair: mitigations and wrong steps."""
+        return {**self.mitigations, **self.wrong_steps}
 
     def scenario(self, name: str) -> Scenario:
         """The scenario of that id. Raises: InvalidInput that lists the ids."""
@@ -58,7 +67,7 @@ class Catalog:
         named = {check.id for check in scenario.checks}
         for fix in truth.wrong_fixes:
             for step in fix.steps:
-                check_step("mitigation", self.mitigations, step, where)
+                check_step("mitigation or wrong step", self.steps, step, where)
             for check in fix.rejected_by:
                 if check not in named:
                     raise InvalidInput(
@@ -95,14 +104,19 @@ def load_catalog(more: tuple[Path, ...] = ()) -> Catalog:
     probes = all_probes(folders)
     catalog = Catalog(
         scenarios={name: read_scenario(folder) for name, folder in homes.items()},
-        causes=load_causes(probes, more),
+        causes=load_causes(probes, homes),
         probes=probes,
         faults=all_faults(folders),
         mitigations=all_mitigations(folders),
+        wrong_steps=all_wrong_steps(folders),
         checks=all_checks(folders),
     )
+    for name in catalog.mitigations.keys() & catalog.wrong_steps.keys():
+        raise InvalidInput(
+            f"{name!r} is a mitigation and a wrong step as well", where=name, next_action="rename one of them"
+        )
     for cause in catalog.causes:
-        # Those of the components, and those whose scenario is not there yet, have no folder.
+        # A component's cause has no folder, nor has one whose scenario is not there yet.
         where = str(homes[cause.scenario] / CAUSES_FILE) if cause.scenario in homes else cause.id
         for step in cause.repairs:
             check_step("mitigation", catalog.mitigations, step, where)
@@ -116,8 +130,6 @@ def _check(scenario: Scenario, catalog: Catalog) -> None:
     check_step("fault", catalog.faults, scenario.fault, where)
     for name in scenario.evidence:
         known_step("probe", catalog.probes, name, where)
-    for name in scenario.mitigations:
-        known_step("mitigation", catalog.mitigations, name, where)
     for step in scenario.checks:
         check_step("check", catalog.checks, step, where)
     for name in (*scenario.components, *scenario.touches):

@@ -1,10 +1,6 @@
 """The folders of scenarios: those in this package and those that the settings add. The folder is the list."""
 
 from pathlib import Path
-from typing import Any
-
-import yaml
-from pydantic import BaseModel, ValidationError
 
 from lakeproof.errors import InvalidInput
 
@@ -55,19 +51,3 @@ def _without_scenario(folder: Path) -> InvalidInput:
         where=str(folder),
         next_action=f"add {SCENARIO_FILE} with id: {folder.name}, or move the folder out of scenario_dirs",
     )
-
-
-def read_yaml[T: BaseModel](path: Path, model: type[T]) -> T:
-    """A YAML file as a checked model. Raises: InvalidInput naming the file, the key and what is wrong with it."""
-    try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InvalidInput("no such file", where=str(path), next_action="add it") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"not valid YAML: {error}", where=str(path), next_action="correct that line") from error
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InvalidInput(f"{key}: {first['msg']}", where=str(path), next_action=f"correct {key}") from error

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lakeproof.scenarios.causes import Cause, Step
+from lakeproof.diagnosis.cause import Cause, Step
 from lakeproof.scenarios.scenario import Language, Scenario
 
 LANGUAGES: tuple[Language, ...] = ("vi", "en")

@@ -7,9 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakeproof.diagnosis.cause import Step
+from lakeproof.diagnosis.cause_file import StepModel, Texts
 from lakeproof.errors import InvalidInput
-from lakeproof.scenarios.causes import Step, StepModel, Texts
-from lakeproof.scenarios.folder import SCENARIO_FILE, read_yaml
+from lakeproof.scenarios.folder import SCENARIO_FILE
+from lakeproof.yaml_file import read_yaml
 
 type Language = Literal["vi", "en"]
 
@@ -24,11 +26,9 @@ USE_CASES = (
 
 @dataclass(frozen=True)
 class Budgets:
-    """How long each phase may take at drill timing, in seconds. `quiet`: how long all must stay well at the end."""
+    """How long these phases may take at drill timing, in seconds. `quiet`: how long all must stay well at the end."""
 
     detect: float
-    diagnose: float
-    mitigate: float
     recover: float
     verify: float
     quiet: float
@@ -52,7 +52,7 @@ class Scenario:
     """One incident that can happen.
 
     components: what must be up for it (with its closure). touches: those that the fault and the repairs may touch.
-    evidence: probes that show this incident. mitigations: what may be run for it.
+    evidence: probes that show this incident. What repairs it stands in causes.yaml.
     """
 
     id: str
@@ -67,7 +67,6 @@ class Scenario:
     fault: Step
     alerts: tuple[str, ...]
     evidence: tuple[str, ...]
-    mitigations: tuple[str, ...]
     checks: tuple[Step, ...]
     budgets: Budgets
     traffic: Traffic
@@ -86,8 +85,6 @@ class BudgetsModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     detect: float = Field(gt=0, le=3600)
-    diagnose: float = Field(gt=0, le=3600)
-    mitigate: float = Field(gt=0, le=3600)
     recover: float = Field(gt=0, le=3600)
     verify: float = Field(gt=0, le=3600)
     quiet: float = Field(15, ge=0, le=3600)
@@ -117,7 +114,6 @@ class ScenarioModel(BaseModel):
     fault: StepModel
     alerts: list[str] = Field(min_length=1)
     evidence: list[str] = Field(min_length=1)
-    mitigations: list[str] = Field(min_length=1)
     checks: list[StepModel] = Field(min_length=1)
     budgets: BudgetsModel
     traffic: TrafficModel
@@ -149,7 +145,6 @@ def read_scenario(folder: Path) -> Scenario:
         fault=model.fault.step(),
         alerts=tuple(model.alerts),
         evidence=tuple(model.evidence),
-        mitigations=tuple(model.mitigations),
         checks=tuple(check.step() for check in model.checks),
         budgets=Budgets(**model.budgets.model_dump()),
         traffic=Traffic(**model.traffic.model_dump()),

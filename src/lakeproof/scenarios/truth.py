@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakeproof.diagnosis.cause import Step
+from lakeproof.diagnosis.cause_file import IDENTIFIER, StepModel, Texts
 from lakeproof.errors import InvalidInput
-from lakeproof.scenarios.causes import IDENTIFIER, Step, StepModel, Texts
-from lakeproof.scenarios.folder import read_yaml
+from lakeproof.yaml_file import read_yaml
 
 TRUTH_FILE = "truth.yaml"
 

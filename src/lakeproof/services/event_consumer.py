@@ -40,7 +40,6 @@ class EventConsumer:
     """Runs from `start` to `stop`. `take` gets each batch; its offsets are committed once it returned.
 
     begin_at_end: topics that a group which never read them begins at their end, not at their beginning.
-    gather_seconds: how long a batch waits for more than its first messages: fewer takes and commits, each later.
     """
 
     def __init__(
@@ -52,9 +51,8 @@ class EventConsumer:
         topics: Sequence[str],
         begin_at_end: frozenset[str] = frozenset(),
         batch: int = BATCH,
-        gather_seconds: float = 0.0,
     ) -> None:
-        self._take, self._topics, self._batch, self._gather_seconds = take, list(topics), batch, gather_seconds
+        self._take, self._topics, self._batch = take, list(topics), batch
         self._begin_at_end = begin_at_end
         self._absent = AbsentKafka()
         self._settings: dict[str, Any] = {
@@ -125,7 +123,7 @@ class EventConsumer:
                 # It returns before its timeout only with as many as it was asked for: so first with one.
                 messages = consumer.consume(1, timeout=POLL_SECONDS)
                 if messages:
-                    messages += consumer.consume(self._batch - 1, timeout=self._gather_seconds)
+                    messages += consumer.consume(self._batch - 1, timeout=0)
                 records = [_record(message) for message in messages if _is_record(message)]
                 if records and self._take_whole(records):
                     self._commit(consumer)

@@ -48,7 +48,7 @@ LOOK_SECONDS = 0.5
 LINGER_SECONDS = 0.05  # from a wake-up to the look: what comes together goes together
 COUNT_SECONDS = 1.0
 RELAY_SECONDS = 30.0  # the relay's own limit for a statement: its transaction lasts as long as a delivery
-KEPT = "1 day"
+KEPT_SECONDS = 86_400.0  # after it was sent
 SWEEP_SECONDS = 60.0
 SWEPT_AT_ONCE = 5_000
 FAILED_PAUSE_SECONDS = 2.0
@@ -166,7 +166,7 @@ class OutboxRelay:
                     ((unsent, self._oldest),) = await connection.fetch(_COUNT)
                     self._metrics.unsent.set(unsent)
                     if time.monotonic() - swept_at >= SWEEP_SECONDS:
-                        swept = await connection.fetch(_SWEEP, KEPT, SWEPT_AT_ONCE)
+                        swept = await connection.fetch(_SWEEP, f"{KEPT_SECONDS} seconds", SWEPT_AT_ONCE)
                         swept_at = swept_at if len(swept) == SWEPT_AT_ONCE else time.monotonic()
             await asyncio.sleep(COUNT_SECONDS)
 

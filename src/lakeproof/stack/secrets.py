@@ -1,13 +1,14 @@
 """Passwords and keys of one stack: made once, kept in one file of mode 600, never printed by accident."""
 
-import fcntl
 import json
 import os
 import secrets as random_secrets
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
+from lakeproof.held_file import hold
 
+LOCK_SECONDS = 30.0  # writing takes milliseconds; a holder for longer hangs
 NAMES = (
     "mysql-root",
     "mysql-order-service",
@@ -42,16 +43,16 @@ NAMES = (
 def load_or_make(path: Path) -> dict[str, str]:
     """The stack's secrets, name → value; missing names are added, existing ones never change.
 
-    Written by an atomic rename, so a crash leaves the old file or the new one; under a lock, since many threads and
-    processes of one stack ask for the first secret at the same moment.
-    Raises: TerminalError where the file is not valid JSON (it is not replaced: the databases know its values).
+    An atomic rename writes them, so a crash leaves the old file or the new one. They are written under a lock,
+    because many threads and processes of one stack ask for the first secret at the same moment.
+    Raises: TerminalError where the file is not valid JSON (it is not replaced: the databases know its values);
+    HeldByAnother.
     """
     found = _read(path)
     if all(name in found for name in NAMES):
         return found
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with hold(path.with_suffix(".lock"), f"process {os.getpid()}", LOCK_SECONDS, every=0.02):
         found = _read(path)
         missing = [name for name in NAMES if name not in found]
         if missing:

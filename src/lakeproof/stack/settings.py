@@ -1,22 +1,18 @@
 """What a user may set: `lakeproof.toml` in the working folder, and `LAKEPROOF_*` in the environment.
 
-The environment wins over the file. Nested values use two underscores: `LAKEPROOF_LAKE__CHECKPOINT_SECONDS=3`.
+The environment wins over the file. A value inside a table has two underscores in its variable's name
+(`LAKEPROOF_LAKE__CHECKPOINT_SECONDS=3`); a whole list or table is given as JSON (`LAKEPROOF_LAKE='{"cut": false}'`).
 """
 
+import json
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
 
 from lakeproof.errors import InvalidInput
 from lakeproof.stack.secrets import NAMES
@@ -184,7 +180,7 @@ class CassandraSettings(BaseModel):
     )
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """One stack's settings.
 
     `endpoints` points components at somebody else's servers:
@@ -193,7 +189,7 @@ class Settings(BaseSettings):
     `accounts` gives the user that belongs to such a password, by the same name, where it is not the usual one.
     """
 
-    model_config = SettingsConfigDict(env_prefix="LAKEPROOF_", env_nested_delimiter="__", extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     name: str = Field("default", pattern=r"^[a-z][a-z0-9-]{0,30}$")
     mode: Literal["local", "external"] = "local"
@@ -246,19 +242,6 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name} is no secret's name; one of {', '.join(NAMES)}")
         return given
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order of sources: arguments, environment, the file."""
-        path = os.environ.get("LAKEPROOF_CONFIG", CONFIG_FILE)
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path))
-
 
 # Read by other parts of Lakeproof, so they are not settings of the stack.
 NOT_SETTINGS = frozenset(
@@ -280,40 +263,14 @@ def load_settings() -> Settings:
     Raises: InvalidInput naming the file, the key and what is wrong with it.
     """
     path = Path(os.environ.get("LAKEPROOF_CONFIG", CONFIG_FILE))
-    _require_readable(path)
-    known = {name.upper() for name in Settings.model_fields}
-    for variable in os.environ:
-        if variable.startswith("LAKEPROOF_") and variable not in NOT_SETTINGS:
-            head = variable.removeprefix("LAKEPROOF_").split("__")[0]
-            if head not in known:
-                raise InvalidInput(
-                    "no setting of that name",
-                    where=variable,
-                    next_action=f"one of {', '.join(sorted(known))}",
-                )
+    given = _from_environment()  # first, since a misspelt variable's name is known without any file
     try:
-        settings = Settings()
+        settings = Settings.model_validate(_merged(_from_file(path), given))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise InvalidInput(
             f"{key}: {first['msg']}", where=f"{path} or LAKEPROOF_*", next_action=f"correct {key}"
-        ) from error
-    except SettingsError as error:
-        raise InvalidInput(
-            f"not valid JSON for a setting of many values: {error}",
-            where="LAKEPROOF_*",
-            next_action="""lists and tables are JSON, e.g. LAKEPROOF_SCENARIO_DIRS='["folder"]'""",
-        ) from error
-    except tomllib.TOMLDecodeError as error:  # its text ends with "(at line 3, column 14)"
-        raise InvalidInput(f"not valid TOML: {error}", where=str(path), next_action="correct that line") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        column = error.start - error.object.rfind(b"\n", 0, error.start)
-        raise InvalidInput(
-            f"not valid TOML: not UTF-8 (at line {line}, column {column})",
-            where=str(path),
-            next_action="save it as UTF-8",
         ) from error
     _require_known_components(settings, path)
     return settings
@@ -325,17 +282,69 @@ def is_address(text: str) -> bool:
     return found is not None and 1 <= int(found[1]) <= 65535
 
 
-def _require_readable(path: Path) -> None:
-    """A file that is there, or was named, must be read: to pass over it would be to run with other settings."""
+def _from_environment() -> dict[str, Any]:
+    """What LAKEPROOF_* say, nested as the settings are. Raises: InvalidInput that names the variable."""
+    found: dict[str, Any] = {}
+    # In this order a whole table comes before single values of it, which win.
+    for variable in sorted(os.environ):
+        if not variable.startswith("LAKEPROOF_") or variable in NOT_SETTINGS:
+            continue
+        head, *inner = variable.removeprefix("LAKEPROOF_").lower().split("__")
+        field = Settings.model_fields.get(head)
+        if field is None:
+            known = ", ".join(sorted(name.upper() for name in Settings.model_fields))
+            raise InvalidInput("no setting of that name", where=variable, next_action=f"one of {known}")
+        value: Any = os.environ[variable]
+        if not inner and isinstance(field.default, list | dict | BaseModel):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                raise InvalidInput(
+                    f"not valid JSON for a setting of many values: {error}",
+                    where=variable,
+                    next_action="""lists and tables are JSON, e.g. LAKEPROOF_SCENARIO_DIRS='["folder"]'""",
+                ) from error
+        for name in reversed(inner):
+            value = {name: value}
+        found = _merged(found, {head: value})
+    return found
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Both; where both have a value `over` wins, and tables are merged in the same way."""
+    found = dict(under)
+    for key, value in over.items():
+        old = found.get(key)
+        found[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return found
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    """What the file says; nothing where there is none.
+
+    A file that is there, or was named, must be read: to pass over it would be to run with other settings.
+    Raises: InvalidInput.
+    """
     named = "LAKEPROOF_CONFIG" in os.environ
     mend = "mend LAKEPROOF_CONFIG or unset it" if named else "make it a readable file, or take it away"
     try:
-        path.read_bytes()
+        return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError as error:
         if named:
             raise InvalidInput("no such file", where=str(path), next_action=mend) from error
+        return {}
     except OSError as error:
         raise InvalidInput(f"cannot be read: {error.strerror}", where=str(path), next_action=mend) from error
+    except tomllib.TOMLDecodeError as error:  # its text ends with "(at line 3, column 14)"
+        raise InvalidInput(f"not valid TOML: {error}", where=str(path), next_action="correct that line") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        column = error.start - error.object.rfind(b"\n", 0, error.start)
+        raise InvalidInput(
+            f"not valid TOML: not UTF-8 (at line {line}, column {column})",
+            where=str(path),
+            next_action="save it as UTF-8",
+        ) from error
 
 
 def _require_known_components(settings: Settings, path: Path) -> None:

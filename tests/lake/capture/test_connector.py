@@ -17,7 +17,7 @@ type MakeStack = Callable[..., Stack]
 @pytest.fixture
 def make_stack(tmp_path: Path) -> MakeStack:
     def make(**settings: object) -> Stack:
-        return Stack(Settings(name="t", state_dir=tmp_path, **settings))  # type: ignore[arg-type]
+        return Stack(Settings(name="t", state_dir=tmp_path, **settings))
 
     return make
 

@@ -10,7 +10,7 @@ from lakeproof.lake.job.databases import DATABASES, OLTP, SHOP, find_database, p
 from lakeproof.lake.job.spec import make_spec, table_options
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.processes.environment import RUN_ID
-from lakeproof.processes.lock import Lock
+from lakeproof.processes.lock import daemon_lock
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -46,15 +46,11 @@ def test_who_asks_from_outside_is_told_of_the_supervisor_that_runs(
 ) -> None:
     stack = make_stack(tmp_path)
     runtime = Runtime(stack)
-    lock = Lock(runtime)
-    holder = lock.take(runtime.new_run_id())
-    try:
+    with daemon_lock(runtime, runtime.new_run_id()) as holder:
         monkeypatch.setenv(RUN_ID, holder.run_id)
         want_shop(stack, wanted=True)
         monkeypatch.setenv(RUN_ID, "another-stack-1")
         assert present(stack) == DATABASES
-    finally:
-        lock.release()
     assert present(stack) == (OLTP,)
 
 

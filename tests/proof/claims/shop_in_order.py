@@ -6,6 +6,8 @@ from decimal import Decimal
 from lakeproof.customers.kept import PreferenceFact, ToldFact
 from lakeproof.proof.claims.facts import (
     ActFact,
+    AttachmentFact,
+    ChangesFact,
     CheckoutFact,
     DeliveryFact,
     OutboxFact,
@@ -32,12 +34,13 @@ def parcel(id_: int, order_id: int, status: str, late_seconds: float = 0.0) -> P
 
 NOTHING = Decimal("0.00")
 BOUGHT = CheckoutFact("a", "done", 0.0, 1, 11, "r1", "paid", MONEY)
-FAILED = CheckoutFact("b", "failed", 0.0, 2, None, "r2", "cancelled", MONEY)
+FAILED = CheckoutFact("b", "failed", 0.0, 2, 18, "r2", "cancelled", MONEY)
 OPEN = CheckoutFact("c", "capture", 5.0, 3, 13, "r3", "created", MONEY)
 CANCELLED = CheckoutFact("d", "cancelled", 0.0, 4, 14, "r4", "cancelled", MONEY, back=(("s", 2),))
 RETURNED = CheckoutFact("e", "returned", 0.0, 5, 15, "r5", "returned", MONEY, back=(("s", 2),))
 BACK = tuple(Receipt(str(receipt_id(restock_key(key, 0))), "s", 2) for key in "de")
 ENTRY, OLD = ("t1", "order", "order.paid", 1), ("t0", "order", "order.created", 1)
+FILE = AttachmentFact(42, 31, "archive", 4, "def", 4, "def")
 TIMELINE = TimelineFact(31, 1, (OLD, ENTRY), (OLD, ENTRY))
 PAID = PaymentFact(11, 1, "captured", MONEY, NOTHING, MONEY, NOTHING)
 LABELS = {"ready/21": BYTES, "ready/25": BYTES}
@@ -45,6 +48,7 @@ IN_ORDER = ShopFacts(
     checkouts=(BOUGHT, FAILED, OPEN, CANCELLED, RETURNED),
     payments=(
         PAID,
+        PaymentFact(18, 2, "voided", NOTHING, NOTHING, NOTHING, NOTHING),
         PaymentFact(13, 3, "authorized", NOTHING, NOTHING, NOTHING, NOTHING),
         PaymentFact(14, 4, "refunded", MONEY, MONEY, MONEY, MONEY),
         PaymentFact(15, 5, "refunded", MONEY, MONEY, MONEY, MONEY),
@@ -53,6 +57,9 @@ IN_ORDER = ShopFacts(
     labels=LABELS,
     outboxes=(OutboxFact("payment", 2, 0.5),),
     deliveries=(DeliveryFact("payment", 9, 0, 0, ()),),
+    changes=(ChangesFact("payment", 9, 0, 0, ()),),
+    attachments=(AttachmentFact(41, 31, "local", 3, "abc", 3, "abc"), FILE),
+    all_attachments=2,
     steady=frozenset({"s"}),
     young=frozenset({"s"}),
     totals=(SkuTotals("s", 9, 10, 2, 1, 1, 9, 9),),

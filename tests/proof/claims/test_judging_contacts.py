@@ -1,16 +1,21 @@
-"""Timelines, complaints and preferences that are not as told: each breaks the claim that is for it."""
+"""Timelines, complaints, files and preferences that are not as told: each breaks the claim that is for it."""
 
 from dataclasses import replace
 
 import pytest
-from tests.proof.claims.shop_in_order import ENTRY, IN_ORDER, OLD, TIMELINE, claims_broken_by
+from tests.proof.claims.shop_in_order import ENTRY, FILE, IN_ORDER, OLD, TIMELINE, claims_broken_by
 
 from lakeproof.customers.kept import PreferenceFact, ToldFact
 from lakeproof.proof.claims.facts import ShopFacts
+from lakeproof.proof.claims.judging import CLAIMS
 
 
 def with_preference(one: PreferenceFact) -> ShopFacts:
     return replace(IN_ORDER, preferences=(one,))
+
+
+def with_file(**changes: object) -> ShopFacts:
+    return replace(IN_ORDER, attachments=(replace(FILE, **changes),))  # type: ignore[arg-type]
 
 
 FAULTS: list[tuple[str, ShopFacts, str]] = [
@@ -20,6 +25,10 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     ("a complaint lost", replace(IN_ORDER, told=(ToldFact("k", 31, ()),)), "complained"),
     ("a complaint twice", replace(IN_ORDER, told=(ToldFact("k", 31, (31, 32)),)), "complained"),
     ("a complaint in another case", replace(IN_ORDER, told=(ToldFact("k", 31, (32,)),)), "complained"),
+    ("a file with another byte", with_file(found_sha256="dee"), "what was uploaded"),
+    ("a file cut off", with_file(found_size=3), "what was uploaded"),
+    ("a file that is gone", with_file(found_size=-1, found_sha256=""), "what was uploaded"),
+    ("a row that was changed", with_file(sha256="abc"), "what was uploaded"),
     ("unclear, and twice", replace(IN_ORDER, told=(ToldFact("k", None, (31, 31)),)), "complained"),
     ("never made, and there", replace(IN_ORDER, told=(ToldFact("k", 0, (31,)),)), "complained"),
     ("one version acknowledged for two", with_preference(PreferenceFact(7, 2, (), 2, "order/email")), "opted out"),
@@ -33,3 +42,9 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
 def test_a_fault_of_contacts_breaks_the_claim_that_is_for_it(facts: ShopFacts, claim: str) -> None:
     broken = claims_broken_by(facts)
     assert any(claim in name for name in broken), broken
+
+
+def test_of_how_many_files_some_were_read_is_told() -> None:
+    claim = CLAIMS["shop: each attachment is what was uploaded"]
+    assert (claim.count(IN_ORDER), claim.aside(IN_ORDER)) == (2, "")
+    assert claim.aside(replace(IN_ORDER, all_attachments=900, seed=7)) == "of 900; the newest, and others by seed 7"

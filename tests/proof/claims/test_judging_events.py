@@ -5,13 +5,25 @@ from dataclasses import replace
 import pytest
 from tests.proof.claims.shop_in_order import IN_ORDER, claims_broken_by
 
-from lakeproof.proof.claims.facts import ActFact, DeliveryFact, MissingEvent, OutboxFact, ShopFacts, Store
+from lakeproof.proof.claims.facts import (
+    ActFact,
+    ChangesFact,
+    DeliveryFact,
+    MissingEvent,
+    OutboxFact,
+    ShopFacts,
+    Store,
+)
 from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.shop.inventory.audit import SkuTotals
 
 
 def with_acts(*acts: ActFact) -> ShopFacts:
     return replace(IN_ORDER, acts=acts)
+
+
+def with_changes(*changes: ChangesFact) -> ShopFacts:
+    return replace(IN_ORDER, changes=changes)
 
 
 FAULTS: list[tuple[str, ShopFacts, str]] = [
@@ -24,6 +36,11 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
         "marked as sent, and lost",
         replace(IN_ORDER, deliveries=(DeliveryFact("payment", 9, 0, 0, (MissingEvent("payment", "e7"),)),)),
         "in Kafka's topics",
+    ),
+    (
+        "a change that nobody is told of",
+        with_changes(ChangesFact("payment", 9, 0, 0, ("1 payment.voided 2",))),
+        "tells of",
     ),
     ("an event not taken", with_acts(ActFact("e", "payment.captured", False, None, False)), "are acted on"),
     ("an event without its message", with_acts(ActFact("e", "payment.captured", True, None, False)), "are acted on"),
@@ -47,3 +64,13 @@ def test_events_that_an_earlier_stack_left_are_not_judged_where_their_sender_is_
     assert len(claim(left) or ()) == 2
     assert claim(replace(left, there=left.there - {Store.PAYING})) == ["inventory s after event 3: 6 events unsent"]
     assert claim(replace(left, there=left.there - {Store.PAYING, Store.SHELVING})) is None
+
+
+def test_how_many_changes_could_not_be_judged_is_told() -> None:
+    claim = CLAIMS["shop: an event tells of every change"]
+    facts = with_changes(ChangesFact("payment", 9, 2, 3, ()), ChangesFact("support", 4, 0, 0, ()))
+    assert (claim(facts), claim.count(facts)) == ([], 8)
+    assert (
+        claim.aside(facts) == "3 more are so old that their events are kept no more; 2 more were too many to look for"
+    )
+    assert claim.aside(IN_ORDER) == ""

@@ -7,6 +7,7 @@ import pytest
 from tests.proof.claims.shop_in_order import (
     BOUGHT,
     CANCELLED,
+    FAILED,
     IN_ORDER,
     MONEY,
     NOTHING,
@@ -53,6 +54,21 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     ),
     ("cancelled, order still paid", with_checkouts(replace(CANCELLED, order_status="paid")), "captured money"),
     ("returned, never charged", with_payments(15, captured=NOTHING, refunded=NOTHING), "captured money"),
+    (
+        "failed, never voided",
+        with_payments(18, status="authorized"),
+        "stays authorized",
+    ),
+    (
+        "failed, another payment for its order still authorized",
+        replace(IN_ORDER, payments=(*PAYMENTS, PaymentFact(17, 2, "authorized", *[NOTHING] * 4))),
+        "stays authorized",
+    ),
+    (
+        "failed, its payment gone",
+        replace(IN_ORDER, payments=tuple(one for one in PAYMENTS if one.id != 18)),
+        "stays authorized",
+    ),
     ("stuck", replace(IN_ORDER, checkouts=(BOUGHT, replace(OPEN, open_seconds=900.0))), "stuck"),
     (
         "asked for and stuck",
@@ -81,8 +97,13 @@ def test_a_fault_of_money_breaks_the_claim_that_is_for_it(facts: ShopFacts, clai
                 PaymentFact(16, 98, "refunded", MONEY, MONEY, MONEY, MONEY),
             ),
         ),
+        with_checkouts(replace(FAILED, key="f", payment_id=None, order_id=9)),
+        replace(IN_ORDER, only_ours=False, payments=(*PAYMENTS, PaymentFact(17, 2, "authorized", *[NOTHING] * 4))),
     ],
-    ids=["refunded in part", "others use it too", "nothing kept for nobody"],
+    ids=[
+        *("refunded in part", "others use it too", "nothing kept for nobody"),
+        *("failed before it was authorized", "somebody else's payment for a failed checkout's order"),
+    ],
 )
 def test_money_in_order_breaks_nothing(facts: ShopFacts) -> None:
     assert claims_broken_by(facts) == set()

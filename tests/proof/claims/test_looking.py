@@ -67,7 +67,7 @@ def test_it_is_told_how_many_were_judged_and_that_nothing_was_old_enough() -> No
     found = settled(looks(replace(IN_ORDER, acts=())), lambda text: None)
     judged = {name: (one.count, one.subjects) for name, one in found.judged.items()}
     assert judged["shop: events of the last 1 h are acted on, once"] == (0, "events sent 120 s ago or longer")
-    assert judged["shop: each payment is the sum of its events"] == (4, "payments")
+    assert judged["shop: each payment is the sum of its events"] == (5, "payments")
     assert judged["shop: what was bought is sent, once"] == (4, "ended checkouts")
     assert set(judged) == set(CLAIMS)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.proof.claims import reading
+from lakeproof.proof.claims import reading, reading_attachments
 from lakeproof.proof.claims.facts import ParcelFact, Part, Scope, Store
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
@@ -19,11 +19,11 @@ from lakeproof.stack.stack import Stack
 def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+    def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
         asked.append(service)
         raise CouldNotLook("no answer", where=Store.SHOP.value)
 
-    monkeypatch.setattr(reading, "rows_of", rows_of)
+    monkeypatch.setattr(reading_attachments, "rows_of", rows_of)  # the first to ask for any
     monkeypatch.setattr(reading, "_stock", lambda stack: {"totals": ()})
     monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
     found = reading.read_facts(object.__new__(Stack), Store, Scope())
@@ -37,7 +37,7 @@ def test_an_account_that_nobody_gave_makes_its_store_unknown_and_no_other(monkey
     monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
     found = reading.read_facts(somebody_elses, (Store.ORDERS, Store.SHOP), Scope())
     assert found.checkouts == ()
-    assert set(found.unknown) == {Part.PAYMENTS, Part.PARCELS, Part.OUTBOXES}
+    assert set(found.unknown) == {Part.PAYMENTS, Part.PARCELS, Part.OUTBOXES, Part.CHANGES}
 
 
 def test_a_store_that_is_not_part_of_the_stack_is_not_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_a_parcel_is_late_since_it_could_be_shipped(
     def ago(seconds: float | None) -> datetime | None:
         return None if seconds is None else NOW - timedelta(seconds=seconds)
 
-    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+    def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
         times = (NOW, ago(7200.0), ago(hold_ends), ago(hold_told))
         return [(27, 9, "label_pending", "label_pending", 3, 3, *times, 120, True)]
 

@@ -11,10 +11,10 @@ from lakeproof.stack.stack import Stack
 BEGAN = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-async def test_what_was_sent_before_its_consumer_first_read_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_sent_before_its_consumer_first_read_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, object] = {}
 
-    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+    def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
         if service == "notification":
             return [("events.payment", BEGAN)] if "reading_since" in statement else []
         assert "created_at >= $4" in statement
@@ -22,5 +22,5 @@ async def test_what_was_sent_before_its_consumer_first_read_is_not_asked_for(mon
         return []
 
     monkeypatch.setattr(reading_acts, "rows_of", rows_of)
-    assert await reading_acts.read_acts(object.__new__(Stack)) == ()
+    assert reading_acts.read_acts(object.__new__(Stack)) == ()
     assert asked == {"payment": BEGAN, "fulfillment": None, "support": None}

@@ -1,6 +1,5 @@
 """What preferences may be, by what was acknowledged. No engine."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -19,12 +18,12 @@ def told(key: str, event: Event, text: str, ref: int = 0, kind: Kind = Kind.PREF
 
 
 def facts(monkeypatch: pytest.MonkeyPatch, rows: list[Any], acked: list[Contact], *unclear: Contact) -> ShopFacts:
-    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+    def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
         return [row for row in rows if (len(row) == 3) is (service == "notification")]
 
     monkeypatch.setattr(kept, "rows_of", rows_of)
     contacts = Contacts({one.key: one for one in acked}, {one.key: one for one in unclear})
-    return ShopFacts(**asyncio.run(read_told(object.__new__(Stack), contacts, Store)))
+    return ShopFacts(**read_told(object.__new__(Stack), contacts, Store))
 
 
 OUT, IN = told("out", Event.SETTLED, "order/email", 2), told("in", Event.OK, "", 2)

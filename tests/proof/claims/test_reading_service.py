@@ -1,6 +1,5 @@
 """What the stores hold and what support shows of it are put into the same words. No engine."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,12 +33,12 @@ def payment() -> dict[str, Any]:
 
 
 def timeline(monkeypatch: pytest.MonkeyPatch, **sources: str) -> TimelineFact:
-    async def rows_of(stack: Stack, database: str, statement: str, *args: object) -> list[Any]:
+    def rows_of(stack: Stack, database: str, statement: str, *args: object) -> list[Any]:
         return ROWS[database]
 
     monkeypatch.setattr(reading_service, "rows_of", rows_of)
     monkeypatch.setattr(reading_service, "_orders", lambda stack, ids: [(7, "returned", 3, AT, AT)])
-    held = asyncio.run(reading_service._held(object.__new__(Stack), [7]))[7]
+    held = reading_service._held(object.__new__(Stack), [7])[7]
     shown = [
         *order_entries(ORDER | {"status": "returned"}),
         *payment_entries({"payments": [payment()]}),

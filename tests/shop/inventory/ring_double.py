@@ -1,9 +1,11 @@
 """A ring of one SKU in memory, with what a real one does to its callers: lost batches, answers that never come."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from unittest.mock import ANY
 from uuid import UUID
 
 from lakeproof.deadline import Deadline
@@ -71,22 +73,39 @@ class OneSku:
         for statement, values in parts:
             if statement is statements.SET_TOTALS and values[-1] != self.totals[0]:
                 return False
-            if statement in (statements.SET_LINE, statements.END_LINE, statements.DELETE_LINE):
-                id_, state = values[-2], values[-1]
-                if (self.lines[id_][0] if id_ in self.lines else None) != state:
-                    return False
+            if statement not in (statements.SET_LINE, statements.END_LINE, statements.DELETE_LINE):
+                continue
+            if self._state_and_digest(_line_id(statement, values)) != _conditions(statement, values):
+                return False
         for statement, values in parts:
             if statement is statements.SET_TOTALS:
                 self.totals = list(values[:6])
             elif statement in (statements.SET_LINE, statements.END_LINE):
-                self.lines[values[-2]] = [_as_read(value) for value in values[:6]]
+                self.lines[_line_id(statement, values)] = [as_read(value) for value in values[:6]]
             elif statement is statements.DELETE_LINE:
                 del self.lines[values[1]]
             elif statement is statements.ADD_EVENT:
                 self.events.append(values[3])
         return True
 
+    def _state_and_digest(self, id_: UUID) -> tuple[Any, Any]:
+        state, _, digest, *_ = self.lines.get(id_, [None] * 3)
+        return state, digest
 
-def _as_read(value: object) -> object:
+
+def _line_id(statement: Statement, values: Sequence[Any]) -> UUID:
+    before_conditions = statement.text.partition(" IF ")[0]
+    id_: UUID = values[before_conditions.count("?") - 1]
+    return id_
+
+
+def _conditions(statement: Statement, values: Sequence[Any]) -> tuple[Any, Any]:
+    """The state and the digest that the statement's own text asks for; a condition that it lacks is always met."""
+    before, _, conditions = statement.text.partition(" IF ")
+    asked = dict(zip(re.findall(r"(\w+) = \?", conditions), values[before.count("?") :], strict=True))
+    return asked.get("state", ANY), asked.get("digest", ANY)
+
+
+def as_read(value: object) -> object:
     """The driver gives times without saying that they are UTC."""
     return value.replace(tzinfo=None) if isinstance(value, datetime) else value

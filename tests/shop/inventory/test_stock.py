@@ -1,6 +1,7 @@
 """The writer of one SKU: quick in a crowd, and never wrong about what became of a batch."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
@@ -126,6 +127,18 @@ async def test_one_of_several_instances_counts_an_expiry() -> None:
     found = await asyncio.gather(submit(one, change(Op.EXPIRE, 1, 3)), submit(two, change(Op.EXPIRE, 1, 3)))
     assert sorted(done([*found[0], *found[1]])) == ["done", "replayed"]
     assert ring.totals[:5] == [ring.totals[0], 10, 0, 0, 0]
+
+
+@pytest.mark.parametrize("op", [Op.CONFIRM, Op.RELEASE, Op.EXPIRE, Op.UNDO])
+async def test_a_line_that_another_request_under_the_key_holds_is_not_ended_from_memory(op: Op) -> None:
+    ring = OneSku()
+    ring.now(1, 10, 0, 0, 0, 0)
+    one, two = writer_on(ring), writer_on(ring)
+    await submit(two, replace(change(Op.HOLD, 1, 5), digest="another request"))
+    await submit(one, change(Op.HOLD, 2))  # from now on the first writer remembers the totals
+    assert done(await submit(one, change(op, 1))) == ["key_reused"]
+    assert ring.totals[1:5] == [10, 0, 6, 2]
+    assert ring.lines[UUID(int=1)][:2] == ["held", 5]
 
 
 async def test_no_is_never_said_from_memory() -> None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from tests.shop.inventory.ring_double import OneSku
+from tests.shop.inventory.ring_double import OneSku, as_read
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.cassandra import Ring, Row, Statement, WriteUnclear
@@ -34,6 +34,7 @@ class Tables:
         return tuple(self.skus[sku].totals[1:5])
 
     async def read(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> list[Row]:
+        await asyncio.sleep(0)
         if statement is statements.FIND_REQUEST:
             return [self.requests[values[0]]] if values[0] in self.requests else []
         if statement is statements.WHICH_RESERVATIONS:
@@ -41,20 +42,20 @@ class Tables:
         return await self.skus[values[0]].read(statement, values, deadline)
 
     async def write(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> None:
+        await asyncio.sleep(0)
         if statement is self.refuses:
             raise WriteUnclear("no answer")
-        if statement is statements.ADD_RESERVATION:
-            self.reservations.add(values[0])
-        if statement is statements.ADD_REQUEST:
-            id_, digest, order_key, lines, expires_at, created_at = values
-            # As the driver gives it back.
-            self.requests[id_] = (
-                digest,
-                order_key,
-                lines,
-                expires_at.replace(tzinfo=None),
-                created_at.replace(tzinfo=None),
-            )
+        assert statement is statements.ADD_RESERVATION
+        self.reservations.add(values[0])
+
+    async def write_once(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> Row | None:
+        await asyncio.sleep(0)
+        if statement is self.refuses:
+            raise WriteUnclear("no answer")
+        assert statement is statements.ADD_REQUEST
+        there = self.requests.get(values[0])
+        self.requests.setdefault(values[0], tuple(as_read(value) for value in values))
+        return there
 
     async def decide(self, parts: Any, deadline: Deadline) -> bool:
         (sku,) = {values[6] for statement, values in parts if statement is statements.SET_TOTALS}
@@ -167,6 +168,81 @@ async def test_a_key_belongs_to_one_request_whatever_sku_it_names() -> None:
             await again
         assert refused.value.why == "key_reused"
     assert tables.totals("b") == (10, 0, 0, 0)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first", "second"])
+async def test_of_two_requests_under_one_key_at_once_one_acts_and_the_other_holds_nothing(
+    order: tuple[int, int],
+) -> None:
+    tables = Tables("a", "b", "c")
+    instances, bodies = [store_on(tables), store_on(tables)], [wants(a=1, b=1), wants(a=2, c=1)]
+    calls = (instances[one].reserve(bodies[one], "key-1", Deadline(5)) for one in order)
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [one.why for one in answers if isinstance(one, InventoryRefused)] == ["key_reused"], answers
+    ((made, _),) = (one for one in answers if isinstance(one, tuple))
+    units = {line.sku: line.quantity for line in made.lines}
+    assert {sku: tables.totals(sku)[2] for sku in tables.skus} == {sku: units.get(sku, 0) for sku in tables.skus}
+    sold, _ = await store_on(tables).confirm(UUID(made.id), Deadline(5))
+    assert sold.state == "confirmed"
+    assert {sku: tables.totals(sku)[1:] for sku in tables.skus} == {
+        sku: (units.get(sku, 0), 0, 0) for sku in tables.skus
+    }
+
+
+class Dying:
+    """An instance's way to the tables that ends with its process: at the call of that number and for ever after.
+
+    `does_it`: the last call is done all the same, and only its answer is lost.
+    """
+
+    def __init__(self, tables: Tables, dies_at: int, *, does_it: bool) -> None:
+        self.tables, self.left, self.does_it = tables, dies_at, does_it
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*values: Any) -> Any:
+            self.left -= 1
+            if self.left > 0 or (self.left == 0 and self.does_it):
+                found = await getattr(self.tables, name)(*values)
+            if self.left <= 0:
+                raise WriteUnclear("its process is dead")
+            return found
+
+        return call
+
+
+@pytest.mark.parametrize("does_it", [True, False], ids=["answer lost", "not sent"])
+@pytest.mark.parametrize("dies_at", range(1, 8))
+async def test_wherever_an_instance_dies_its_key_has_one_request_and_nothing_stays_held(
+    dies_at: int, does_it: bool
+) -> None:
+    tables = Tables("a", "b", "c")
+    dead = InventoryStore(cast(Ring, Dying(tables, dies_at, does_it=does_it)), InventoryMetrics(), 900)
+    calls = (
+        dead.reserve(wants(a=1, b=1), "key-1", Deadline(0.1)),
+        store_on(tables).reserve(wants(a=2, c=1), "key-1", Deadline(5)),
+    )
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert len([one for one in answers if isinstance(one, InventoryRefused)]) <= 1, answers
+    # Whatever came of them: one of the two requests counts, and its retry succeeds elsewhere.
+    again = await asyncio.gather(
+        *(store_on(tables).reserve(body, "key-1", Deadline(5)) for body in (wants(a=1, b=1), wants(a=2, c=1))),
+        return_exceptions=True,
+    )
+    assert [one.why for one in again if isinstance(one, InventoryRefused)] == ["key_reused"], again
+    ((made, _),) = (one for one in again if isinstance(one, tuple))
+    assert UUID(made.id) in tables.reservations
+    units = {line.sku: line.quantity for line in made.lines}
+    assert {sku: tables.totals(sku)[2] for sku in tables.skus} == {sku: units.get(sku, 0) for sku in tables.skus}
+    await store_on(tables).release(UUID(made.id), Deadline(5))
+    assert {tables.totals(sku)[1:] for sku in tables.skus} == {(0, 0, 0)}
+
+
+async def test_of_two_receipts_under_one_key_at_once_one_comes_in() -> None:
+    tables = Tables("a", "b")
+    calls = (store_on(tables).receive(sku, 1, "key-1", Deadline(5)) for sku in ("a", "b"))
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [one.why for one in answers if isinstance(one, InventoryRefused)] == ["key_reused"], answers
+    assert sorted(tables.totals(sku)[0] or 0 for sku in ("a", "b")) == [10, 11]
 
 
 async def test_a_receipt_is_no_reservation() -> None:

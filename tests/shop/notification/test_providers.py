@@ -178,6 +178,34 @@ async def test_a_lost_answer_to_the_mail_itself_is_unclear() -> None:
     assert failed.unclear and not failed.permanent
 
 
+async def test_an_answer_to_the_mail_that_cannot_be_read_is_unclear() -> None:
+    answers = (b"220 hi\r\n", b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"taken, I think\r\n" * 20)
+    async with rude(saying(*answers)) as port:
+        failed = await failure_of(MailProvider("127.0.0.1", port, 1.0), a_delivery())
+    assert failed.unclear and not failed.permanent
+
+
+async def test_who_finds_all_connections_busy_was_not_delivered_for_certain(sink: Sink) -> None:
+    provider = MailProvider("127.0.0.1", sink.smtp, 0.2, connections=1)
+    async with provider._turns:
+        failed = await failure_of(provider, a_delivery())
+    assert "busy" in str(failed) and not failed.unclear
+    assert await sink.messages() == []
+
+
+async def test_a_delivery_that_is_cancelled_leaves_no_half_finished_connection_behind(sink: Sink) -> None:
+    provider = MailProvider("127.0.0.1", sink.smtp, 5.0, connections=1)
+    for pause in (0.0, 0.001, 0.003, 0.01):
+        cancelled = asyncio.create_task(provider.deliver(a_delivery()))
+        await asyncio.sleep(pause)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        last = a_delivery()
+        await provider.deliver(last)
+        assert last.message_id in {message["message_id"] for message in await sink.messages()}
+    await provider.close()
+
+
 @pytest.mark.parametrize(("answer", "permanent"), [(b"550 nobody here\r\n", True), (b"450 later\r\n", False)])
 async def test_a_refused_recipient_is_final_only_where_the_server_says_so(answer: bytes, permanent: bool) -> None:
     async with rude(saying(b"220 hi\r\n", b"250 hi\r\n", b"250 ok\r\n", answer)) as port:

@@ -9,11 +9,10 @@ import httpx
 import pytest
 from cassandra.cluster import Cluster, NoHostAvailable
 
-from lakeproof.services import event_consumer
 from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.postgres import Connection
-from lakeproof.services.event_consumer import EventConsumer
 from lakeproof.shop.support.app import Surroundings, create_app
+from lakeproof.shop.support.caretaker import Caretaker
 from lakeproof.shop.support.sources import SERVICES, urls_of
 from lakeproof.stack.settings import Settings, ShopSettings, SupportSettings
 from lakeproof.stack.stack import Stack
@@ -28,12 +27,6 @@ async def no_database() -> Connection:
 
 def no_ring() -> Cluster:
     raise NoHostAvailable("nobody there", {})
-
-
-@pytest.fixture(autouse=True)
-def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that ends waits for a poll of Kafka to return."""
-    monkeypatch.setattr(event_consumer, "POLL_SECONDS", 0.02)
 
 
 @asynccontextmanager
@@ -53,17 +46,17 @@ async def test_health_names_each_dependency_that_is_down(tmp_path: Path) -> None
     found = {name: one["status"] for name, one in answer.json()["dependencies"].items()}
     assert answer.status_code == 503
     assert (found["postgres"], found["redis"], found["tasks"]) == ("unhealthy", "unhealthy", "healthy")
-    assert found["listener"] == "unhealthy"  # of a Kafka that is away
 
 
-async def test_a_service_that_hears_of_no_change_any_more_is_unhealthy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(EventConsumer, "_run", lambda *_: None)
+async def test_a_service_whose_caretaker_ended_is_unhealthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ends(_: Caretaker) -> None:
+        return
+
+    monkeypatch.setattr(Caretaker, "run", ends)
     async with serving(tmp_path) as shop:
         answer = await shop.get("/health")
     found = answer.json()["dependencies"]
-    assert (found["tasks"]["problem"], found["listener"]["problem"]) == ("ended: listener", "ended")
+    assert (answer.status_code, found["tasks"]["problem"]) == (503, "ended: caretaker")
 
 
 async def test_without_its_database_nothing_is_done_and_that_is_said(tmp_path: Path) -> None:

@@ -11,17 +11,13 @@ import pytest
 from aiohttp import web
 from tests.shop.support.fake_redis import FakeRedis
 
-from lakeproof.services.event_consumer import Record
-from lakeproof.shop.support import listener
 from lakeproof.shop.support.cache import PAUSE_SECONDS, TimelineCache
-from lakeproof.shop.support.listener import BEHIND_SECONDS, Listener, orders_of
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.models import Case, CaseEvent, Message
 from lakeproof.shop.support.sources import Sources
 from lakeproof.shop.support.timeline import Remote, SourceState, timeline_of
 from lakeproof.shop.support.timelines import Timelines
 from lakeproof.stack.settings import SupportSettings
-from lakeproof.stack.topics import CDC_TOPIC
 
 ORDER = {
     "id": 17,
@@ -190,14 +186,14 @@ async def test_a_source_that_is_switched_off_is_said_and_not_asked() -> None:
     assert remote.is_whole  # nothing failed: it may be kept
 
 
-async def test_a_change_is_not_served_stale_after_a_refresh_or_an_event() -> None:
+async def test_a_change_is_not_served_stale_after_a_refresh() -> None:
     shop = Shop()
     async with timelines(shop, FakeRedis()) as asked:
         await asked.of(CASE)
         shop.answers["orders"] = gives(ORDER | {"status": "cancelled", "version": 3})
         assert (await asked.refresh(CASE))["entries"][2].type == "order.cancelled"
         shop.answers["orders"] = gives(ORDER | {"status": "paid", "version": 4})
-        await asked._cache.invalidate([17])
+        await asked._cache.invalidate(17)
         after = await asked.of(CASE)
     assert (after["came_from"], after["entries"][2].type) == ("remote", "order.paid")
 
@@ -215,7 +211,7 @@ async def test_what_was_collected_before_a_change_and_comes_after_it_is_never_se
         while shop.asked < 3:
             await asyncio.sleep(0)
             await asyncio.sleep(0.005)
-        await asked._cache.invalidate([17])
+        await asked._cache.invalidate(17)
         shop.answers["orders"] = gives(ORDER | {"status": "cancelled", "version": 3})
         go_on.set()
         await late
@@ -224,7 +220,7 @@ async def test_what_was_collected_before_a_change_and_comes_after_it_is_never_se
 
 
 async def test_a_change_that_nobody_tells_of_is_seen_within_two_seconds() -> None:
-    """Change capture stands still, or Kafka; and Redis gives what it should have forgotten."""
+    """Redis also gives a timeline that it should have forgotten."""
     shop, redis, clock = Shop(), FakeRedis(), Clock()
     kept = SupportSettings().timeline_cache_ttl_seconds
     async with timelines(shop, redis, kept=kept, clock=clock) as asked:
@@ -314,7 +310,51 @@ async def test_an_invalidation_that_a_frozen_cache_did_not_take_is_made_up_for_b
         now = 0.0
         asked._cache._breaker._clock = lambda: now + 1e9 + PAUSE_SECONDS  # the pause is over
         after = await asked.of(CASE)
+        assert counted(asked, "support_timeline_cache_events_total", event="invalidate") == 1
     assert (after["came_from"], after["entries"][2].type) == ("remote", "order.cancelled")
+
+
+async def test_a_refresh_that_failed_is_not_forgotten_because_an_earlier_one_succeeds_late() -> None:
+    shop, redis, clock = Shop(), FakeRedis(), Clock()
+    async with timelines(shop, redis, clock=clock) as asked:
+        await asked.of(CASE)
+        taken, answered = asyncio.Event(), asyncio.Event()
+        take = redis.set
+
+        async def takes_and_answers_late(*args: Any, **more: Any) -> bool:
+            await take(*args, **more)
+            taken.set()
+            return await answered.wait()
+
+        redis.set = takes_and_answers_late  # type: ignore[method-assign]
+        early = asyncio.create_task(asked._cache.invalidate(17))
+        await taken.wait()
+        redis.set = take  # type: ignore[method-assign]
+        await asked.of(CASE)  # collected and kept between the two refreshes
+
+        async def refuses(*_: Any, **__: Any) -> bool:
+            raise ConnectionError
+
+        redis.set = refuses  # type: ignore[method-assign]
+        shop.answers["orders"] = gives(ORDER | {"status": "cancelled", "version": 3})
+        assert await asked._cache.invalidate(17) is False
+        redis.set = take  # type: ignore[method-assign]
+        answered.set()
+        assert await early is True
+        after = await asked.of(CASE)
+    assert (after["came_from"], after["entries"][2].type) == ("remote", "order.cancelled")
+
+
+async def test_a_refresh_that_redis_did_not_take_is_forgotten_once_all_that_was_kept_is_too_old() -> None:
+    redis, clock = FakeRedis(), Clock()
+    redis.frozen = True
+    async with timelines(Shop(), redis, kept=2.0, clock=clock) as asked:
+        for order_id in range(10):
+            assert await asked._cache.invalidate(order_id) is False
+        assert len(asked._cache._refused) == 10
+        clock.ahead = 2.5
+        assert await asked._cache.invalidate(99) is False
+        assert set(asked._cache._refused) == {99}
 
 
 async def test_a_kept_timeline_that_cannot_be_read_is_collected_anew() -> None:
@@ -330,80 +370,3 @@ async def test_a_kept_timeline_that_cannot_be_read_is_collected_anew() -> None:
 def test_a_kept_timeline_reads_as_it_was_written() -> None:
     remote = Remote((), {}, "2026-11-24T12:00:00.000000Z")
     assert Remote.from_bytes(remote.to_bytes()) == remote
-
-
-def test_messages_tell_which_order_they_are_about() -> None:
-    def captured(table: str, before: object, after: object) -> tuple[str, bytes]:
-        return CDC_TOPIC, orjson.dumps({"source": {"table": table}, "before": before, "after": after})
-
-    assert orders_of(
-        [
-            captured("orders", None, {"id": 1}),
-            captured("orders", {"id": 2}, None),
-            captured("order_items", None, {"id": 9, "order_id": 3}),
-            captured("cdc_heartbeat", None, {"id": 1, "beat_us": 5}),
-            (CDC_TOPIC, orjson.dumps({"status": "END", "id": "x"})),
-            (CDC_TOPIC, None),
-            ("events.payment", orjson.dumps({"data": {"order_id": 4}})),
-            ("events.fulfillment", orjson.dumps({"data": {"order_id": 5}})),
-            ("events.payment", b"poison"),
-            ("events.payment", orjson.dumps({"data": {"order_id": "6"}})),
-        ]
-    ) == {1, 2, 3, 4, 5}
-
-
-async def test_an_event_is_taken_only_once_the_cache_took_what_it_means(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Cache:
-        """Takes nothing at first."""
-
-        def __init__(self) -> None:
-            self.asked: list[set[int]] = []
-
-        async def invalidate(self, orders: set[int]) -> bool:
-            self.asked.append(orders)
-            return len(self.asked) == 3
-
-    monkeypatch.setattr(listener, "PAUSE_SECONDS", 0.0)
-    cache = Cache()
-    values = (orjson.dumps({"data": {"order_id": 17}}), b"no JSON", None)
-    await Listener(cast(TimelineCache, cache)).take([Record("events.payment", 0, 4, value) for value in values])
-    assert cache.asked == [{17}] * 3
-
-
-def a_beat(seconds: float) -> Record:
-    row = {"id": 1, "beat_us": round(seconds * 1e6)}
-    told = {"source": {"db": "oltp", "table": "cdc_heartbeat"}, "before": None, "after": row}
-    return Record(CDC_TOPIC, 0, 4, orjson.dumps(told))
-
-
-async def test_a_listener_says_how_far_change_capture_is_behind_once_it_heard_it() -> None:
-    now = 1000.0
-    cache = TimelineCache(cast(Any, FakeRedis()), SupportMetrics(), ttl_seconds=60, seconds=0.1)
-    heard = Listener(cache, clock=lambda: now)
-    await heard.take([Record("events.payment", 0, 4, orjson.dumps({"data": {"order_id": 17}}))])
-    now = 2000.0
-    assert heard.problem == ""
-    await heard.take([a_beat(1998.0), a_beat(1999.0), Record(CDC_TOPIC, 0, 5, None)])
-    assert heard.problem == ""
-    now = 1999.0 + BEHIND_SECONDS + 2
-    assert heard.problem == "behind: nothing of the last 12 s came by change capture"
-    await heard.take([a_beat(2010.0)])
-    assert heard.problem == ""
-
-
-async def test_a_listener_says_that_the_cache_does_not_take_what_it_heard() -> None:
-    now, redis = 1000.0, FakeRedis()
-    redis.frozen = True
-    cache = TimelineCache(cast(Any, redis), SupportMetrics(), ttl_seconds=60, seconds=0.01)
-    heard = Listener(cache, clock=lambda: now)
-    taking = asyncio.create_task(
-        heard.take([Record("events.payment", 0, 4, orjson.dumps({"data": {"order_id": 17}}))])
-    )
-    while not redis.looks:
-        await asyncio.sleep(0)
-    assert heard.problem == ""
-    now += BEHIND_SECONDS + 3
-    assert heard.problem == "behind: the cache has not taken events for 13 s"
-    taking.cancel()
-    await asyncio.gather(taking, return_exceptions=True)
-    assert heard.problem == ""

@@ -1,6 +1,5 @@
-"""The ledgers of runs that are over, opened once more: what their shoppers left open is written there."""
+"""The ledgers of runs that are over. They are opened once more, to write down what became of the calls left open."""
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 from lakeproof.customers.calls import Told, is_line
 from lakeproof.customers.ledger_writer import LedgerBroken, Written
+from lakeproof.held_file import try_hold
 
 REASON = "read after its shopper had ended"
 LONGEST_LINE = 1 << 20
@@ -17,13 +17,13 @@ LONGEST_LINE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """A run's ledger, which nobody else writes while this is held."""
+    """A run's ledger. No other process writes it as long as this one holds it."""
 
     file: int
     read: Callable[[dict[str, Any]], Told]
 
     def append(self, lines: list[Written]) -> None:
-        """Write them behind what stands there, and make them durable. Raises: OSError."""
+        """Append the lines and make them durable. Raises: OSError."""
         self._cut_broken_line()
         view = memoryview(b"".join(line.to_bytes() for line in lines))
         while view:
@@ -45,7 +45,7 @@ class EndedRun:
 
 @contextmanager
 def ended_run(path: Path, read: Callable[[dict[str, Any]], Told]) -> Iterator[EndedRun | None]:
-    """The run's ledger, held; None where its shoppers live, who settle their calls themselves.
+    """The run's ledger, held for the block. None where its shoppers still live, because they settle their calls.
 
     Raises: LedgerBroken where it cannot be opened, or written by whoever holds it.
     """
@@ -54,12 +54,7 @@ def ended_run(path: Path, read: Callable[[dict[str, Any]], Told]) -> Iterator[En
     except OSError as error:
         raise LedgerBroken(f"it cannot be opened: {error.strerror}", where=str(path)) from error
     try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        yield EndedRun(file, read)
+        yield EndedRun(file, read) if try_hold(file) else None
     except OSError as error:
         raise LedgerBroken(f"it cannot be written: {error.strerror}", where=str(path)) from error
     finally:

@@ -4,7 +4,6 @@ Beats travel the whole path of a captured row (commit, binlog, connector, topic)
 arrived is the delay of capture. Debezium's own figure is not: it stays low while the connector is paused.
 """
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -13,15 +12,17 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.connector import Connector
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
-    import asyncpg
     from confluent_kafka import Consumer
     from pymysql.connections import Connection
     from pymysql.cursors import Cursor
+
+    from lakeproof.stack.postgres_session import Session
 
 BEAT_SECONDS = 1.0
 DATABASE_SECONDS = 3.0
@@ -112,60 +113,38 @@ class HeartbeatTable:
 
 
 class PostgresBeats:
-    """The same for PostgreSQL: a loop of its own, one connection. `write` raises NotReady."""
+    """The same for PostgreSQL."""
 
     def __init__(self, stack: Stack, connector: Connector) -> None:
         self._stack, self._connector = stack, connector
-        self._runner = asyncio.Runner()
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._session: Session | None = None
 
     def write(self) -> int:
         """One beat; committed when this returns. A broken connection is given up, the next call makes a new one."""
-        import asyncpg
+        from lakeproof.stack.postgres_session import TROUBLES, connect
 
+        deadline = Deadline(DATABASE_SECONDS)
         try:
-            return self._runner.run(self._write())
-        except (
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-            OSError,
-            EOFError,
-        ) as error:
-            self._give_up()
-            told = " ".join(str(part) for part in error.args) or type(error).__name__
-            raise NotReady(told, where="postgres") from error
-
-    async def _write(self) -> int:
-        import asyncpg
-
-        async with asyncio.timeout(DATABASE_SECONDS):
-            if self._connection is None:
-                host, port = self._stack.host_port("postgres", "tcp")
-                self._connection = await asyncpg.connect(
-                    host=host,
-                    port=port,
-                    user=self._stack.account("postgres-ticker", "ticker"),
-                    password=self._stack.secret("postgres-ticker"),
-                    database=self._connector.database,
-                    ssl=False,
-                )
-            beat = await self._connection.fetchval(
+            if self._session is None:
+                account = ("ticker", "postgres-ticker", DATABASE_SECONDS, self._connector.database)
+                self._session = connect(self._stack, *account)
+            self._session.deadline = deadline
+            ((beat,),) = self._session.rows(
                 f"INSERT INTO {self._connector.heartbeat} AS it (id, beat_us)"
                 " VALUES (1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
                 " ON CONFLICT (id) DO UPDATE SET beat_us = excluded.beat_us RETURNING it.beat_us"
             )
+        except TROUBLES as error:
+            self.close()
+            told = " ".join(str(part) for part in error.args) or type(error).__name__
+            raise NotReady(told, where="postgres") from error
         return int(beat)
-
-    def _give_up(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
 
     def close(self) -> None:
         """Give the connection up, in whatever state it is."""
-        self._give_up()
-        self._runner.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
 
 class Ticker(threading.Thread):

@@ -1,17 +1,15 @@
 """The database account that PostgreSQL's capture logs in with: its password, its privileges. Done as superuser."""
 
-import asyncpg
-
 from lakeproof.errors import NotReady
-from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
+from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 5.0
 
 
 def grant_statements(user: str) -> tuple[str, ...]:
-    """What gives that account all that it is meant to have."""
+    """The SQL that gives the account every privilege that it is meant to have."""
     return tuple(
         statement
         for account in LOOKING_ON
@@ -25,7 +23,7 @@ def grant_statements(user: str) -> tuple[str, ...]:
 
 
 def password_statement(user: str, password: str) -> str:
-    """What lets the account log in by that password; hex, so it needs no quoting."""
+    """The SQL that lets the account log in by that password, which is hex and so needs no quoting."""
     return f"ALTER ROLE {user} LOGIN PASSWORD '{password}'"
 
 
@@ -41,10 +39,10 @@ def grant(stack: Stack, user: str) -> None:
 
 
 def _as_root(stack: Stack, statement: str) -> None:
+    from lakeproof.stack import postgres_session
+
     try:
-        postgres_session.select(
-            stack, postgres_session.ROOT_USER, postgres_session.ROOT_SECRET, statement, seconds=ASK_SECONDS
-        )
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError) as error:
+        postgres_session.select(stack, ROOT_USER, ROOT_SECRET, statement, seconds=ASK_SECONDS)
+    except postgres_session.TROUBLES as error:
         # Neither the error's text nor the statement: a password may stand in them.
         raise NotReady(type(error).__name__, where="postgres", next_action="lakeproof ps") from None

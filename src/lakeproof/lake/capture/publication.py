@@ -9,8 +9,8 @@ from typing import Any
 
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.stack.engines import postgres_session
 from lakeproof.stack.engines.postgres_accounts import SIGNAL_COLUMNS
+from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 15.0
@@ -80,7 +80,7 @@ def widen(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str
         *(_making(signals) if unmade else ()),
         *(statement for table in added for statement in _adding(stack, connector, table)),
     ]
-    if unmade or not stack.has_secret(postgres_session.ROOT_SECRET):
+    if unmade or not stack.has_secret(ROOT_SECRET):
         raise InvalidInput(
             f"the publication {name} does not list {', '.join(added)}",
             where=connector.name,
@@ -97,7 +97,7 @@ def require_signals(stack: Stack, connector: Connector, tables: Iterable[str]) -
     Raises: InvalidInput where there are such rows and no superuser's password; NotReady.
     """
     if any(has_rows(stack, connector, table) for table in tables):
-        stack.secret(postgres_session.ROOT_SECRET)
+        stack.secret(ROOT_SECRET)
 
 
 def _making(signals: str) -> tuple[str, ...]:
@@ -118,13 +118,13 @@ def look_up(stack: Stack, connector: Connector, sql: str, *args: object) -> list
 
 def ask(stack: Stack, connector: Connector, sql: str, *args: object) -> list[tuple[Any, ...]]:
     """The rows of one statement as superuser, in the connector's database. Raises: NotReady."""
-    return _select(stack, connector, postgres_session.ROOT_USER, postgres_session.ROOT_SECRET, sql, args)
+    return _select(stack, connector, ROOT_USER, ROOT_SECRET, sql, args)
 
 
 def _select(
     stack: Stack, connector: Connector, user: str, secret: str, sql: str, args: tuple[object, ...]
 ) -> list[tuple[Any, ...]]:
-    import asyncpg
+    from lakeproof.stack import postgres_session
 
     try:
         return postgres_session.select(
@@ -137,6 +137,6 @@ def _select(
             database=connector.database,
             lock_seconds=postgres_session.LOCK_SECONDS,
         )
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError) as error:
+    except postgres_session.TROUBLES as error:
         told = " ".join(str(part) for part in error.args) or type(error).__name__
         raise NotReady(told, where="postgres", next_action="lakeproof ps") from error

@@ -40,14 +40,12 @@ def slot_name(connector: Connector) -> str:
 
 def look(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> Slot | None:
     """The connector's slot now; None where the server has none of that name. Raises: CouldNotLook."""
-    import asyncpg
-
-    from lakeproof.stack.engines.postgres_session import select
+    from lakeproof.stack.postgres_session import TROUBLES, select
 
     name = slot_name(connector)
     try:
         rows = select(stack, "reader", "postgres-reader", _SQL, name, seconds=seconds, database=connector.database)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError) as error:
+    except TROUBLES as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where="postgres") from error
     if not rows:
         return None

@@ -59,7 +59,11 @@ def find_database(name: str) -> LakeDatabase:
 
 
 def present(stack: "Stack") -> tuple[LakeDatabase, ...]:
-    """The databases that are captured in this stack now."""
+    """The databases that are captured in this stack now.
+
+    Not the same question as which components are part of the stack (processes/parts.py): a shop-capture that was
+    stopped by hand is still part of it and captures nothing. Probes ask this too, and they ask no supervisor.
+    """
     if stack.settings.mode == "external":
         return DATABASES if CAPTURE in stack.settings.endpoints else (OLTP,)
     from lakeproof.processes.run import current_run_id

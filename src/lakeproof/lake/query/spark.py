@@ -31,17 +31,14 @@ type Progress = Callable[[str], None]
 
 
 def is_up(stack: Stack) -> bool:
-    """Whether this stack's Spark was started and not stopped since; one that hangs is up, and ill.
+    """Whether Spark is part of this stack and takes connections; a Spark that hangs takes them, and counts as up.
 
-    Asked of the supervisor: whatever else listens on its port is not ours. Somebody else's is up where the settings
-    name it and it takes connections.
+    Whatever else listens on its port in a stack that never wanted Spark is not ours.
+    Raises: CouldNotLook where nobody could tell whether it is part of the stack.
     """
-    if stack.settings.mode == "external" or NAME in stack.settings.endpoints:
-        return NAME in stack.settings.endpoints and _accepts(stack)
-    from lakeproof.processes.client import SupervisorClient
+    from lakeproof.processes.parts import parts_of
 
-    client = SupervisorClient(stack)
-    return client.running() and any(row.name == NAME and row.pid is not None for row in client.ps())
+    return (NAME in stack.settings.endpoints or NAME in parts_of(stack).known()) and _accepts(stack)
 
 
 def _accepts(stack: Stack) -> bool:

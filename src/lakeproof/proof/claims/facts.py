@@ -29,7 +29,6 @@ class Store(StrEnum):
     PAYING = "payment-service"
     SENDING = "fulfillment-service"  # and ships what waits
     SHELVING = "inventory-service"  # ends what is held past its time, in STOCK
-    CAPTURE = "connect"  # tells support of orders' changes: without it a timeline may be as old as its cache keeps it
 
 
 class Part(StrEnum):
@@ -45,6 +44,8 @@ class Part(StrEnum):
     ACTS = "acts"
     TIMELINES = "timelines"
     CONTACTS = "contacts"
+    ATTACHMENTS = "attachments"
+    CHANGES = "changes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,20 @@ class DeliveryFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangesFact:
+    """A service's rows of history, and those of which no event tells ("ID TYPE VERSION" each).
+
+    beyond: more rows without an event in the outbox than are looked for. gone: so old that no topic keeps the event.
+    """
+
+    service: str
+    rows: int
+    beyond: int
+    gone: int
+    untold: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReservedLine:
     """A reservation's claim on one SKU. overdue_seconds: since its time was over; below 0: it has that long."""
 
@@ -192,6 +207,19 @@ class TimelineFact:
     held: tuple[tuple[str, str, str, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AttachmentFact:
+    """An attachment: bytes and sha256 as its row says, and as they are where it lies (-1 and "": it is not there)."""
+
+    id: int
+    case_id: int
+    place: str
+    size: int
+    sha256: str
+    found_size: int
+    found_sha256: str
+
+
 @dataclass(frozen=True)
 class ShopFacts:
     """All of it; a store that is not part of the stack left its fields None, and so did one that did not answer.
@@ -199,8 +227,8 @@ class ShopFacts:
     unknown: what could not be read, and why; a claim that needs it cannot be judged.
     there: the stores that are part of the stack. What an earlier stack left waits for ever where nobody is to end it.
     only_ours: every payment is for one of the shop's checkouts; not so in a stack that others use too.
-    labels: bytes by key, of what lies under ready/. cases: how many timelines could be asked for, and `seed` of those
-    that were.
+    labels: bytes by key, of what lies under ready/. cases, all_attachments: how many could be asked for; `seed` says
+    which of them were.
     steady: SKUs that did not change while their lines were read; only theirs can be compared with their totals.
     young: SKUs whose first event is still kept, and so is every line and receipt: those are kept for longer.
     """
@@ -212,6 +240,7 @@ class ShopFacts:
     labels: Mapping[str, int] | None = None
     outboxes: tuple[OutboxFact, ...] | None = None
     deliveries: tuple[DeliveryFact, ...] | None = None
+    changes: tuple[ChangesFact, ...] | None = None
     totals: tuple[SkuTotals, ...] | None = None
     sums: dict[str, tuple[LineSum, ...]] | None = None
     steady: frozenset[str] = frozenset()
@@ -221,6 +250,8 @@ class ShopFacts:
     acts: tuple[ActFact, ...] | None = None
     timelines: tuple[TimelineFact, ...] | None = None
     cases: int = 0
+    attachments: tuple[AttachmentFact, ...] | None = None
+    all_attachments: int = 0
     seed: int = 0
     told: tuple[ToldFact, ...] | None = None
     preferences: tuple[PreferenceFact, ...] | None = None

@@ -9,21 +9,28 @@ from dataclasses import dataclass
 
 from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Broken, Part, ShopFacts
 from lakeproof.proof.claims.judging_contacts import (
+    attachments_are_as_uploaded,
     cases_in_words,
     complaints_are_kept_once,
     preferences_are_kept,
     timelines_are_whole,
+    unread_in_words,
 )
 from lakeproof.proof.claims.judging_events import (
+    changes_are_told,
     events_are_acted_on_once,
     events_are_sent,
+    judged_changes,
     not_asked_in_words,
     sent_events_are_in_kafka,
+    unjudged_changes_in_words,
 )
 from lakeproof.proof.claims.judging_money import (
     captured_is_shipped_refunded_or_open,
+    failed,
     money_adds_up,
     no_checkout_is_stuck,
+    nothing_stays_authorized_for_a_failure,
     others_in_words,
 )
 from lakeproof.proof.claims.judging_parcels import (
@@ -82,6 +89,12 @@ CLAIMS: dict[str, Claim] = {
         lambda facts: ended_count(facts) + len(facts.payments or ()),
         others_in_words,
     ),
+    "shop: nothing stays authorized for a checkout that failed": Claim(
+        nothing_stays_authorized_for_a_failure,
+        frozenset({Part.CHECKOUTS, Part.PAYMENTS}),
+        "failed checkouts",
+        lambda facts: len(failed(facts)),
+    ),
     "shop: what was bought is sent, once": Claim(
         bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS}), "ended checkouts", ended_count
     ),
@@ -135,6 +148,13 @@ CLAIMS: dict[str, Claim] = {
         lambda facts: sum(one.asked for one in facts.deliveries or ()),
         not_asked_in_words,
     ),
+    "shop: an event tells of every change": Claim(
+        changes_are_told,
+        frozenset({Part.CHANGES}),
+        "changes of payments, parcels and cases",
+        judged_changes,
+        unjudged_changes_in_words,
+    ),
     f"shop: events of the last {ACTS_WITHIN_SECONDS / 3600:g} h are acted on, once": Claim(
         events_are_acted_on_once,
         frozenset({Part.ACTS}),
@@ -153,6 +173,13 @@ CLAIMS: dict[str, Claim] = {
         frozenset({Part.CONTACTS}),
         "complaints and attachments",
         lambda facts: len(facts.told or ()),
+    ),
+    "shop: each attachment is what was uploaded": Claim(
+        attachments_are_as_uploaded,
+        frozenset({Part.ATTACHMENTS}),
+        "attachments, byte by byte",
+        lambda facts: len(facts.attachments or ()),
+        unread_in_words,
     ),
     "shop: who opted out stays opted out": Claim(
         preferences_are_kept,

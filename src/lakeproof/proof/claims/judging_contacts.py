@@ -1,9 +1,12 @@
-"""Claims about what customers see and say: whole timelines, one case for each complaint, preferences that stay."""
+"""Claims about what customers see and say: whole timelines, one case for each complaint, files as they were sent,
+preferences that stay.
+"""
 
 from collections import Counter
 
 from lakeproof.customers.kept import is_kept
 from lakeproof.proof.claims.facts import Broken, ShopFacts
+from lakeproof.shop.support.models import Place
 
 
 def timelines_are_whole(facts: ShopFacts) -> Broken | None:
@@ -39,6 +42,30 @@ def complaints_are_kept_once(facts: ShopFacts) -> Broken | None:
         for one in facts.told
         if (len(one.cases) > 1 if one.ref is None else one.cases != ((one.ref,) if one.ref else ()))
     ]
+
+
+def attachments_are_as_uploaded(facts: ShopFacts) -> Broken | None:
+    """The bytes of every attachment are those that were uploaded, wherever they lie now."""
+    if facts.attachments is None:
+        return None
+    return [
+        f"attachment {one.id}: of case {one.case_id}, in the {'folder' if one.place == Place.LOCAL else 'archive'}: "
+        + (
+            f"{one.found_size} bytes with sha256 {one.found_sha256[:12]}…, its row says {one.size} with"
+            f" {one.sha256[:12]}…"
+            if one.found_size >= 0
+            else "it is not there"
+        )
+        for one in facts.attachments
+        if (one.found_size, one.found_sha256) != (one.size, one.sha256)
+    ]
+
+
+def unread_in_words(facts: ShopFacts) -> str:
+    """Of how many attachments some were read, and by which seed; "" where all were."""
+    if facts.all_attachments <= len(facts.attachments or ()):
+        return ""
+    return f"of {facts.all_attachments}; the newest, and others by seed {facts.seed}"
 
 
 def preferences_are_kept(facts: ShopFacts) -> Broken | None:

@@ -49,6 +49,34 @@ def not_asked_in_words(facts: ShopFacts) -> str:
     )
 
 
+def changes_are_told(facts: ShopFacts) -> Broken | None:
+    """Of every change in a service's history an event tells, which was sent or waits in the outbox."""
+    if facts.changes is None:
+        return None
+    return [
+        f"{one.service} change {name}: no event in the outbox or the topic tells of it"
+        for one in facts.changes
+        for name in one.untold
+    ]
+
+
+def judged_changes(facts: ShopFacts) -> int:
+    """How many changes could be judged."""
+    return sum(one.rows - one.beyond - one.gone for one in facts.changes or ())
+
+
+def unjudged_changes_in_words(facts: ShopFacts) -> str:
+    """How many changes could not be judged, and why; "" for none."""
+    gone = sum(one.gone for one in facts.changes or ())
+    beyond = sum(one.beyond for one in facts.changes or ())
+    return "; ".join(
+        [
+            *([f"{gone} more are so old that their events are kept no more"] if gone else []),
+            *([f"{beyond} more were too many to look for"] if beyond else []),
+        ]
+    )
+
+
 def events_are_acted_on_once(facts: ShopFacts) -> Broken | None:
     """Each event that customers are told of has one notification, or a reason why nobody is told.
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
-from lakeproof.proof.claims.facts import Broken, PaymentFact, ShopFacts, Store
+from lakeproof.proof.claims.facts import Broken, CheckoutFact, PaymentFact, ShopFacts, Store
 from lakeproof.proof.claims.purchases import UNDONE, bought, ended
 from lakeproof.shop.checkout.models import Step
 
@@ -70,6 +70,34 @@ def _nobodys(facts: ShopFacts) -> list[PaymentFact]:
     """Payments with money for orders that no checkout made."""
     orders = {one.order_id for one in facts.checkouts or ()}
     return [one for one in facts.payments or () if one.kept != 0 and one.order_id not in orders]
+
+
+def failed(facts: ShopFacts) -> list[CheckoutFact]:
+    """Checkouts that ended without a purchase."""
+    return [one for one in facts.checkouts or () if one.step == Step.FAILED]
+
+
+def nothing_stays_authorized_for_a_failure(facts: ShopFacts) -> Broken | None:
+    """What the bank set aside for a checkout that failed was let go: its payment is there, and not authorized.
+
+    Its own payment; and where nobody else uses the shop, every payment for its order.
+    """
+    if facts.payments is None or facts.checkouts is None:
+        return None
+    payments = _by_order(facts.payments)
+    broken = []
+    for one in failed(facts):
+        if one.order_id is None:
+            continue
+        of_order = payments[one.order_id]
+        broken += [
+            f"checkout {one.key}: failed, and payment {payment.id} for its order {one.order_id} is still authorized"
+            for payment in of_order
+            if payment.status == "authorized" and (facts.only_ours or payment.id == one.payment_id)
+        ]
+        if one.payment_id is not None and one.payment_id not in {payment.id for payment in of_order}:
+            broken.append(f"checkout {one.key}: failed, and its payment {one.payment_id} is gone")
+    return broken
 
 
 def others_in_words(facts: ShopFacts) -> str:

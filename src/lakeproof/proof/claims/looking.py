@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
-from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.parts import parts_of
 from lakeproof.proof.claims.facts import Scope, ShopFacts, Store
 from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.proof.claims.judging_stock import oversold
@@ -51,24 +51,21 @@ def look(
         if not stores & {Store.SHOP, Store.STOCK}:
             return Findings({}, None)
         seed = secrets.randbelow(1_000_000)  # the same at every look of this check, another at the next check
-        return settled(lambda scope: read_facts(stack, stores, scope, seed), progress, settle_seconds=settle_seconds)
+        return settled(
+            lambda scope: read_facts(stack, stores, scope, seed, progress), progress, settle_seconds=settle_seconds
+        )
     except LakeproofError as error:
         return Findings({}, None, (error.message,))
 
 
 def stores_of(stack: Stack) -> frozenset[Store]:
-    """The stores that are part of the stack: wanted since its supervisor started, or, of somebody else's, named.
+    """The stores that are part of the stack.
 
-    Not by their data: those of an earlier `up --all` would make every later check unknown.
-    Raises: as the supervisor's client, where it runs and does not answer.
+    Not told by their data: stores of an earlier `up --all` would make every later check unknown.
+    Raises: CouldNotLook where nobody could tell.
     """
-    if stack.settings.mode == "external":
-        return frozenset(store for store in Store if store.value in stack.settings.endpoints)
-    client = SupervisorClient(stack)
-    if not client.running():
-        return frozenset()
-    wanted = {row.name for row in client.ps()}
-    return frozenset(store for store in Store if store.value in wanted)
+    parts = parts_of(stack).known()
+    return frozenset(store for store in Store if store.value in parts)
 
 
 def settled(

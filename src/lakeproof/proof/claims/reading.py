@@ -1,6 +1,5 @@
 """Reads the facts, each store by its account that only reads. What does not answer is told, the rest is read."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,8 @@ from lakeproof.proof.claims.facts import (
     Store,
 )
 from lakeproof.proof.claims.reading_acts import read_acts
+from lakeproof.proof.claims.reading_attachments import read_attachments
+from lakeproof.proof.claims.reading_changes import read_changes
 from lakeproof.proof.claims.reading_contacts import read_told
 from lakeproof.proof.claims.reading_deliveries import OUTBOXES, read_deliveries
 from lakeproof.proof.claims.reading_labels import read_labels
@@ -65,7 +66,7 @@ _LINES = (
 )
 # A SKU's events have numbers without a gap from 1 on, and each change writes one.
 _FIRST_EVENTS = "SELECT sku FROM inventory.stock WHERE kind = 'event' AND n = 1 ALLOW FILTERING"
-_OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING, Store.CAPTURE}
+_OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING}
 _OUTBOX = """
 SELECT count(*) AS unsent,
        COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(created_at)), 0) AS oldest
@@ -73,15 +74,21 @@ FROM outbox WHERE sent_at IS NULL
 """
 
 
-def read_facts(stack: Stack, stores: Iterable[Store], scope: Scope, seed: int = 0) -> ShopFacts:
+def read_facts(
+    stack: Stack,
+    stores: Iterable[Store],
+    scope: Scope,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda text: None,
+) -> ShopFacts:
     """What of `scope` those stores hold now; what could not be read is in its `unknown`. seed: which part is looked
-    at of what is looked at in part.
+    at of what is looked at in part. progress: told while a part takes long.
 
     Orders and checkouts last: what they say is true then was true before elsewhere.
     """
     there = set(stores)
     found, unknown, away = dict[str, Any](), dict[Part, str](), dict[str, str]()
-    for one in _readers(stack, there, scope, seed):
+    for one in _readers(stack, there, scope, seed, progress):
         if one.part not in scope.parts or not there >= one.stores:
             continue
         # A store that did not answer is not waited for again.
@@ -105,22 +112,27 @@ class _Reader:
     read: Callable[[], dict[str, Any]]
 
 
-def _readers(stack: Stack, there: set[Store], scope: Scope, seed: int) -> tuple[_Reader, ...]:
+def _readers(
+    stack: Stack, there: set[Store], scope: Scope, seed: int, progress: Callable[[str], None]
+) -> tuple[_Reader, ...]:
     shop, orders = frozenset({Store.SHOP}), None if scope.orders is None else sorted(scope.orders)
     # What customers told: anew at every look, for they go on telling.
     contacts = shop | ({Store.SUPPORT} if Store.SUPPORT in there else {Store.NOTIFIER})
     return (
+        # First, for it takes longest: what is compared with each other is read at nearly one time.
+        _Reader(Part.ATTACHMENTS, shop | {Store.SUPPORT}, lambda: read_attachments(stack, there, seed, progress)),
+        _Reader(Part.CHANGES, shop | ({Store.EVENTS} & there), lambda: {"changes": read_changes(stack, there)}),
         _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: _stock(stack)),
-        _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": asyncio.run(_outboxes(stack))}),
+        _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": _outboxes(stack)}),
         _Reader(
             Part.PAYMENTS,
             shop,
             lambda: {
-                "payments": asyncio.run(_payments(stack, orders, sorted(scope.payments or ()))),
+                "payments": _payments(stack, orders, sorted(scope.payments or ())),
                 "only_ours": stack.settings.ledger_is_whole,
             },
         ),
-        _Reader(Part.PARCELS, shop, lambda: {"parcels": asyncio.run(_parcels(stack, orders))}),
+        _Reader(Part.PARCELS, shop, lambda: {"parcels": _parcels(stack, orders)}),
         # After them: the label of what was shipped then lies there now.
         _Reader(Part.LABELS, shop | {Store.LABELS}, lambda: {"labels": read_labels(stack)}),
         _Reader(
@@ -128,11 +140,11 @@ def _readers(stack: Stack, there: set[Store], scope: Scope, seed: int) -> tuple[
             frozenset({Store.EVENTS}) | ({Store.SHOP, Store.STOCK} & there),
             lambda: {"deliveries": read_deliveries(stack, there, seed)},
         ),
-        _Reader(Part.ACTS, shop | {Store.NOTIFIER}, lambda: {"acts": asyncio.run(read_acts(stack))}),
+        _Reader(Part.ACTS, shop | {Store.NOTIFIER}, lambda: {"acts": read_acts(stack)}),
         _Reader(
             Part.CONTACTS,
             contacts,
-            lambda: asyncio.run(read_told(stack, read_contacts(stack.ledger_dir), there)),
+            lambda: read_told(stack, read_contacts(stack.ledger_dir), there),
         ),
         _Reader(Part.TIMELINES, shop | _OF_TIMELINES, lambda: read_timelines(stack, seed)),
         _Reader(
@@ -177,20 +189,20 @@ def _lines_of(request: str | None) -> tuple[tuple[str, int], ...]:
     return tuple((item["sku"], item["quantity"]) for item in orjson.loads(request)["items"]) if request else ()
 
 
-async def _outboxes(stack: Stack) -> tuple[OutboxFact, ...]:
+def _outboxes(stack: Stack) -> tuple[OutboxFact, ...]:
     found = []
     for service in OUTBOXES:
-        ((unsent, oldest),) = await rows_of(stack, service, _OUTBOX)
+        ((unsent, oldest),) = rows_of(stack, service, _OUTBOX)
         found.append(OutboxFact(service, int(unsent), float(oldest)))
     return tuple(found)
 
 
-async def _payments(stack: Stack, orders: list[int] | None, ids: list[int]) -> tuple[PaymentFact, ...]:
-    return tuple(PaymentFact(*row) for row in await rows_of(stack, "payment", _PAYMENTS, orders, ids))
+def _payments(stack: Stack, orders: list[int] | None, ids: list[int]) -> tuple[PaymentFact, ...]:
+    return tuple(PaymentFact(*row) for row in rows_of(stack, "payment", _PAYMENTS, orders, ids))
 
 
-async def _parcels(stack: Stack, orders: list[int] | None) -> tuple[ParcelFact, ...]:
-    return tuple(_parcel(*row) for row in await rows_of(stack, "fulfillment", _PARCELS, orders))
+def _parcels(stack: Stack, orders: list[int] | None) -> tuple[ParcelFact, ...]:
+    return tuple(_parcel(*row) for row in rows_of(stack, "fulfillment", _PARCELS, orders))
 
 
 def _parcel(id_: int, order_id: int, status: str, *more: Any) -> ParcelFact:

@@ -21,20 +21,20 @@ FROM consumed_events c LEFT JOIN notifications n ON n.id = c.event_id WHERE c.ev
 """
 
 
-async def read_acts(stack: Stack) -> tuple[ActFact, ...]:
+def read_acts(stack: Stack) -> tuple[ActFact, ...]:
     """Of the events that customers are told of, those sent lately, but long enough ago, and not before their consumer
     first read their topic. Raises: CouldNotLook.
     """
-    since = {topic: at for topic, at in await rows_of(stack, "notification", _SINCE)}
+    since = {topic: at for topic, at in rows_of(stack, "notification", _SINCE)}
     told = [type_ for type_, template in TEMPLATES.items() if template is not None]
     sent = [
         row
         for service in SOURCES
-        for row in await rows_of(
+        for row in rows_of(
             *(stack, service, _SENT, ACTS_WITHIN_SECONDS, ACT_SECONDS, told), since.get(event_topic(service))
         )
     ]
-    rows = await rows_of(stack, "notification", _CONSUMED, [event_id for event_id, _ in sent])
+    rows = rows_of(stack, "notification", _CONSUMED, [event_id for event_id, _ in sent])
     consumed = {row[0]: (row[1], row[2]) for row in rows}
     return tuple(
         ActFact(str(event_id), type_, event_id in consumed, *consumed.get(event_id, (None, False)))

@@ -9,13 +9,13 @@ from lakeproof.proof.claims.facts import Store
 from lakeproof.stack.stack import Stack
 
 
-async def read_told(stack: Stack, contacts: Contacts, there: Collection[Store]) -> dict[str, Any]:
+def read_told(stack: Stack, contacts: Contacts, there: Collection[Store]) -> dict[str, Any]:
     """What became of everything in the contacts' ledgers. Raises: CouldNotLook."""
     found: dict[str, Any] = {}
     if Store.SUPPORT in there:
-        found["told"] = await told_in_cases(stack, contacts)
+        found["told"] = told_in_cases(stack, contacts)
     if Store.NOTIFIER in there:
-        facts = await kept_preferences(stack, contacts)
+        facts = kept_preferences(stack, contacts)
         # Of who never had an answer nothing is promised.
         found["preferences"] = tuple(one for one in facts if one.acked_version)
     return found

@@ -3,9 +3,8 @@
 Read in this order: what is marked first, where the topics end after that. So all that is marked must lie before it.
 """
 
-import asyncio
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -55,16 +54,17 @@ def read_deliveries(stack: Stack, there: Collection[Store], seed: int) -> tuple[
     """
     marked: list[Marked] = []
     if Store.SHOP in there:
-        marked += asyncio.run(_marked_in_outboxes(stack))
+        marked += _marked_in_outboxes(stack)
     if Store.STOCK in there:
         marked.append(_marked_in_stock(stack, seed))
-    return compared(marked, _look_in_topics(stack, marked))
+    oldest = {one.service: min(one.written.values()) for one in marked if one.written}
+    return compared(marked, look_in_topics(stack, oldest, event_id_of))
 
 
-async def _marked_in_outboxes(stack: Stack) -> list[Marked]:
+def _marked_in_outboxes(stack: Stack) -> list[Marked]:
     found = []
     for service in OUTBOXES:
-        rows = await rows_of(stack, service, _MARKED, ASKED_AT_MOST)
+        rows = rows_of(stack, service, _MARKED, ASKED_AT_MOST)
         beyond = int(rows[0][2]) - len(rows) if rows else 0
         found.append(Marked(service, {row[0]: row[1] for row in rows}, beyond))
     return found
@@ -85,7 +85,10 @@ def _marked_in_stock(stack: Stack, seed: int) -> Marked:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The ids that a topic has. kept_since: seconds since 1970; what is older may have been deleted from it."""
+    """The ids that a topic has, or other names of its messages.
+
+    kept_since: seconds since 1970; what is older may have been deleted from it.
+    """
 
     ids: frozenset[str]
     kept_since: float = 0.0
@@ -108,9 +111,14 @@ def compared(marked: Iterable[Marked], found: Mapping[str, Found]) -> tuple[Deli
     return tuple(facts)
 
 
-def _look_in_topics(stack: Stack, marked: Iterable[Marked]) -> dict[str, Found]:
-    """By service, as far back as its oldest event that is asked for. Raises: CouldNotLook."""
-    asked = {event_topic(one.service): one for one in marked if one.written}
+def look_in_topics(
+    stack: Stack, oldest: Mapping[str, float], name_of: Callable[[bytes | None], str | None]
+) -> dict[str, Found]:
+    """By service what its topic has, named by `name_of` each message's value; None is left out.
+
+    oldest: by service, as far back as it is looked for, seconds since 1970. Raises: CouldNotLook.
+    """
+    asked = {event_topic(service): service for service in oldest}
     settings: dict[str, Any] = {
         "bootstrap.servers": stack.address("kafka", "tcp"),
         "group.id": "lakeproof-check",  # never joined: partitions are assigned
@@ -124,8 +132,8 @@ def _look_in_topics(stack: Stack, marked: Iterable[Marked]) -> dict[str, Found]:
         with closing(Consumer(settings)) as consumer:
             known = consumer.list_topics(timeout=ASK_SECONDS).topics
             spans = [
-                _span(consumer, topic, number, min(one.written.values()))
-                for topic, one in asked.items()
+                _span(consumer, topic, number, oldest[service])
+                for topic, service in asked.items()
                 if topic in known
                 for number in known[topic].partitions
             ]
@@ -134,14 +142,14 @@ def _look_in_topics(stack: Stack, marked: Iterable[Marked]) -> dict[str, Found]:
             for message in _messages(consumer, spans, deadline):
                 topic = message.topic() or ""
                 first.setdefault((topic, message.partition() or 0), message.timestamp()[1] / 1000)
-                if (event_id := event_id_of(message.value())) is not None:
-                    ids[topic].add(event_id)
+                if (name := name_of(message.value())) is not None:
+                    ids[topic].add(name)
     except KafkaException as error:
         raise CouldNotLook(f"events' topics are not read: {error}", where=Store.EVENTS.value) from error
     since = kept_since(spans, first, time.time())  # now, after the topics were read: none of it expired later
     return {
-        one.service: Found(frozenset(ids[topic]), since.get(topic, 0.0))
-        for topic, one in asked.items()
+        service: Found(frozenset(ids[topic]), since.get(topic, 0.0))
+        for topic, service in asked.items()
         if topic in known
     }
 

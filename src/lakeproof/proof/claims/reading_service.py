@@ -1,6 +1,5 @@
 """What customers see: support's timelines over HTTP, and what the stores hold of it."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +39,7 @@ def read_timelines(stack: Stack, seed: int) -> dict[str, Any]:
     """Of the newest cases that have an order, and of others by the seed: first what the stores hold, then what
     support shows. Fields of the facts. Raises: CouldNotLook.
     """
-    cases = asyncio.run(rows_of(stack, "support", _CASES, NEWEST_TIMELINES, OTHER_TIMELINES, str(seed)))
+    cases = rows_of(stack, "support", _CASES, NEWEST_TIMELINES, OTHER_TIMELINES, str(seed))
     timelines: list[TimelineFact] = []
     with httpx.Client(base_url=stack.url("support-service"), timeout=ASK_SECONDS, trust_env=False) as support:
         for part in (cases[start : start + AT_ONCE] for start in range(0, len(cases), AT_ONCE)):
@@ -49,7 +48,7 @@ def read_timelines(stack: Stack, seed: int) -> dict[str, Any]:
 
 
 def _timelines(stack: Stack, support: httpx.Client, cases: Sequence[tuple[int, int]]) -> list[TimelineFact]:
-    held = asyncio.run(_held(stack, sorted({order_id for _, order_id in cases})))
+    held = _held(stack, sorted({order_id for _, order_id in cases}))
     return [_timeline(support, case_id, order_id, held[order_id]) for case_id, order_id in cases]
 
 
@@ -76,15 +75,15 @@ def _timeline(support: httpx.Client, case_id: int, order_id: int, held: list[Ent
     return TimelineFact(case_id, order_id, tuple(sorted(shown)), tuple(sorted(wanted)))
 
 
-async def _held(stack: Stack, orders: list[int]) -> defaultdict[int, list[Entry]]:
+def _held(stack: Stack, orders: list[int]) -> defaultdict[int, list[Entry]]:
     """By order what its timeline must show: of order and payment beginning and newest change, of a parcel all."""
     found: defaultdict[int, list[Entry]] = defaultdict(list)
-    for order_id, id_, status, version, created, updated in await rows_of(stack, "payment", _PAYMENTS, orders):
+    for order_id, id_, status, version, created, updated in rows_of(stack, "payment", _PAYMENTS, orders):
         first = "declined" if status == "declined" else "authorized"
         found[order_id].append((iso(created), "payment", f"payment.{first}", id_))
         if version > 1:
             found[order_id].append((iso(updated), "payment", f"payment.{status}", id_))
-    for order_id, id_, type_, at in await rows_of(stack, "fulfillment", _PARCELS, orders):
+    for order_id, id_, type_, at in rows_of(stack, "fulfillment", _PARCELS, orders):
         found[order_id].append((iso(at), "fulfillment", f"fulfillment.{type_}", id_))
     for id_, status, version, created, updated in _orders(stack, orders):
         found[id_].append((iso(created), "order", "order.created", id_))

@@ -17,7 +17,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.projector.lag import covered_us
 from lakeproof.lake.projector.statements import PROJECTION
 from lakeproof.lake.result_topics import PARTITIONS
-from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.parts import parts_of
 from lakeproof.proof.report import TableReport
 from lakeproof.proof.tables.findings import Finding, Wrong
 from lakeproof.proof.tables.readers import mariadb_snapshot
@@ -103,7 +103,7 @@ def _finding(key: Key, wanted: Order | None, shown: Order | None) -> Finding:
 
 def look(stack: Stack, cover_seconds: float, progress: Callable[[str], None]) -> TableReport | None:
     """None where no projector is part of the stack. Raises: CouldNotLook where one is and something is away."""
-    if not _is_part(stack):
+    if COMPONENT not in parts_of(stack).known():
         return None
     from cassandra import DriverException
     from cassandra.cluster import NoHostAvailable
@@ -113,13 +113,6 @@ def look(stack: Stack, cover_seconds: float, progress: Callable[[str], None]) ->
             return compare_projection(sides)
     except (DriverException, NoHostAvailable) as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where="projection") from error
-
-
-def _is_part(stack: Stack) -> bool:
-    if stack.settings.mode == "external":
-        return COMPONENT in stack.settings.endpoints
-    client = SupervisorClient(stack)
-    return client.running() and COMPONENT in {row.name for row in client.ps()}
 
 
 @contextmanager

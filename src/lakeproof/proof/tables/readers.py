@@ -1,6 +1,5 @@
 """Each engine as a source of digests, rows and broken claims; all answers of one reader are of one instant."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -135,42 +134,28 @@ def postgres_snapshot(stack: Stack, schemas: Mapping[str, str], seconds: float) 
 
     schemas: the schema of each table.
     """
-    import asyncpg
+    from lakeproof.stack.postgres_session import TROUBLES, connect
 
-    host, port = stack.host_port(SHOP.engine)
-    troubles = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
-    with asyncio.Runner() as runner:
+    try:
+        session = connect(stack, _USER, f"postgres-{_USER}", seconds, SHOP.name)
+    except TROUBLES as error:
+        raise CouldNotLook(
+            f"no connection: {type(error).__name__}", where=SHOP.engine, next_action="lakeproof ps"
+        ) from error
+
+    def ask(sql: str) -> Rows:
+        session.deadline = Deadline(seconds)
         try:
-            connection = runner.run(
-                asyncpg.connect(
-                    host=host,
-                    port=port,
-                    user=stack.account(f"postgres-{_USER}", _USER),
-                    password=stack.secret(f"postgres-{_USER}"),
-                    database=SHOP.name,
-                    ssl=False,
-                    timeout=5.0,
-                    command_timeout=seconds,
-                    server_settings={"timezone": "UTC"},
-                )
-            )
-        except troubles as error:
-            raise CouldNotLook(
-                f"no connection: {type(error).__name__}", where=SHOP.engine, next_action="lakeproof ps"
-            ) from error
+            return session.rows(sql)
+        except TROUBLES as error:
+            raise CouldNotLook(f"no answer: {type(error).__name__} {error}", where=SHOP.engine) from error
 
-        def ask(sql: str) -> Rows:
-            try:
-                return [tuple(row) for row in runner.run(connection.fetch(sql))]
-            except troubles as error:
-                raise CouldNotLook(f"no answer: {type(error).__name__} {error}", where=SHOP.engine) from error
-
-        try:
-            ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            ask("SELECT 1")  # the snapshot is the first statement's
-            yield Reader(SHOP.engine, POSTGRES, ask, schemas=schemas)
-        finally:
-            connection.terminate()
+    try:
+        ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        ask("SELECT 1")  # PostgreSQL takes the snapshot at the first statement
+        yield Reader(SHOP.engine, POSTGRES, ask, schemas=schemas)
+    finally:
+        session.close()
 
 
 @contextmanager

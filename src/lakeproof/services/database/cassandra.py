@@ -1,9 +1,9 @@
-"""Cassandra for a service: its driver's threads bridged to asyncio, every call with an end, errors by their meaning.
+"""Cassandra for a service: the driver's threads bridged to asyncio, a time limit for every call, errors by meaning.
 
-The driver connects in a thread of its own and again whenever it must: a service starts without the ring, and says so.
-A conditional write that was sent and not answered may have been done: `WriteUnclear`, which its caller must settle.
-Everything else may be repeated: it goes to a second node when the first is slow, so that a frozen one (SIGSTOP) costs
-three quarters of a second, and is sent again where a node went away with it.
+The driver connects in a thread of its own, again and again: so a service starts without the ring, and says that it is
+away. A conditional batch that was sent and not answered may have been done: its caller gets `WriteUnclear` and must
+find out. Every other statement may be repeated. The driver sends it to a second node when the first is slow, so that
+a frozen node (SIGSTOP) costs three quarters of a second, and `Ring` sends it again where a node died over it.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ logger = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 
 OPEN_PAUSE_SECONDS = 1.0
-ATTEMPTS = 3  # of what may be repeated
+ATTEMPTS = 3  # at a statement that may be repeated
 REPEAT_PAUSE_SECONDS = 0.05
 TOO_LATE_SECONDS = 0.2
 CLOSE_SECONDS = 4.0
-BRIDGE_SECONDS = 0.3  # from the driver's own limit to ours: its answer says more
+BRIDGE_SECONDS = 0.3  # our limit comes so much after the driver's own, whose error says more
 
 
 class WriteUnclear(CommitUnclear):
@@ -48,8 +48,9 @@ class WriteUnclear(CommitUnclear):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One prepared statement by its text. `serial`: a read that sees every decided conditional write, and settles
-    those that are under way. `conditional`: it has an IF.
+    """One prepared statement by its text. `conditional`: it has an IF.
+
+    serial: a read that sees every conditional write that was decided, and first ends those that are under way.
     """
 
     text: str
@@ -114,6 +115,17 @@ class Ring:
         assert not statement.conditional
         await self._repeat(statement, values, self._write_seconds, deadline)
 
+    async def write_once(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> Row | None:
+        """An INSERT … IF NOT EXISTS: None where it wrote the row, else the row that is there already.
+
+        That row has all of its table's columns: the key first, the others in the order of their names. The call is
+        repeated where its answer is lost, so the row that is there may be one that this very call wrote.
+        Raises: as `write`.
+        """
+        assert statement.conditional
+        ((written, *there),) = await self._repeat(statement, values, self._write_seconds, deadline)
+        return None if written else tuple(there)
+
     async def write_all(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> None:
         """Writes without conditions in one call, which may be done in part: to repeat it changes nothing.
 
@@ -131,15 +143,17 @@ class Ring:
     async def _repeat(
         self, statement: Statement, values: Sequence[object], seconds: float, deadline: Deadline
     ) -> list[Row]:
-        """Send it, again where a node went away with it: at most ATTEMPTS times, within the deadline."""
+        """Send what may be sent twice; again where a node went away with it: at most ATTEMPTS times in its time."""
+        bound = self._bind(statement, values)
+        bound.is_idempotent = True
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self._send(self._bind(statement, values), seconds, deadline)
+                return await self._send(bound, seconds, deadline)
             except WriteUnclear:
                 if deadline.left < TOO_LATE_SECONDS:
                     raise
             await asyncio.sleep(min(REPEAT_PAUSE_SECONDS, deadline.left))
-        return await self._send(self._bind(statement, values), seconds, deadline)
+        return await self._send(bound, seconds, deadline)
 
     async def decide(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> bool:
         """One conditional batch on one partition: True where its conditions held and all of it was written.
@@ -160,7 +174,6 @@ class Ring:
             raise DatabaseDown(self.problem)
         bound = self._prepared[statement].bind(values)
         bound.consistency_level = ConsistencyLevel.SERIAL if statement.serial else ConsistencyLevel.QUORUM
-        bound.is_idempotent = not statement.conditional
         return bound
 
     async def _send(

@@ -1,4 +1,4 @@
-"""What was asked for under a key: kept before anything is done, so that a retry is known by it."""
+"""What was asked for under a key. It is kept before anything is done, so that a retry is recognized."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from uuid import UUID
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.cassandra import Ring
+from lakeproof.services.database.cassandra import Ring, Row
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.clock import Clock, utc_now
-from lakeproof.shop.inventory.models import Change, InventoryRefused, Op
+from lakeproof.shop.inventory.models import KEY_REUSED, Change, InventoryRefused, Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Asked:
     created_at: datetime
 
     def change(self, op: Op, sku: str) -> Change:
-        """What it asks of one SKU."""
+        """What the request asks of one SKU."""
         return Change(
             op,
             self.id,
@@ -42,7 +42,7 @@ class Asked:
 
 
 class AskedStore:
-    """The tables of requests and of reservations. `ttl_seconds`: how long a new reservation is to hold."""
+    """The tables of requests and of reservations. `ttl_seconds`: for how long a new reservation holds its goods."""
 
     def __init__(self, ring: Ring, ttl_seconds: float, clock: Clock = utc_now) -> None:
         self._ring, self._ttl_seconds, self._clock = ring, ttl_seconds, clock
@@ -59,22 +59,26 @@ class AskedStore:
     ) -> Asked:
         """What this key asked for, kept before anything is done. Raises: InventoryRefused (key_reused).
 
-        reserves: its reservation is kept too, and first: a retry that finds the request need not ask for it.
+        The first request under a key is the key's request, whichever instance it came to: its row is written by
+        INSERT … IF NOT EXISTS. So of two different requests at the same moment one is refused, holding nothing.
+        reserves: there is a row of inventory.reservations too when this returns, unless its time is over.
         """
-        found = await self._look_up(id_, deadline)
-        if found is not None:
-            if found.digest != digest:
-                raise InventoryRefused("key_reused", "the key was used for another request")
-            return found
         now = _to_milliseconds(self._clock())
         asked = Asked(id_, digest, order_key, quantities, now + timedelta(seconds=self._ttl_seconds), now)
-        text = orjson.dumps(quantities).decode()
-        if reserves:
-            shown = (id_, order_key, text, asked.expires_at, asked.created_at)
+        kept = (id_, now, digest, asked.expires_at, _text(quantities), order_key)
+        there = await self._ring.write_once(statements.ADD_REQUEST, kept, deadline)
+        if there is not None:
+            asked = _asked(there)
+            if asked.digest != digest:
+                raise InventoryRefused("key_reused", KEY_REUSED)
+        if reserves and (there is None or await self._was_cut_off(asked, deadline)):
+            shown = (id_, order_key, _text(quantities), asked.expires_at, asked.created_at)
             await self._ring.write(statements.ADD_RESERVATION, shown, deadline)
-        kept = (id_, digest, order_key, text, asked.expires_at, asked.created_at)
-        await self._ring.write(statements.ADD_REQUEST, kept, deadline)
         return asked
+
+    async def _was_cut_off(self, asked: Asked, deadline: Deadline) -> bool:
+        """True where the request's time runs and its reservation is missing: the call before this one ended there."""
+        return self._clock() < asked.expires_at and not await self.is_reserved(asked.id, deadline)
 
     async def find(self, id_: UUID, deadline: Deadline) -> Asked:
         """What a reservation asked for. Raises: InventoryRefused (not_found)."""
@@ -84,25 +88,30 @@ class AskedStore:
         return found
 
     async def is_reserved(self, id_: UUID, deadline: Deadline) -> bool:
-        """False where the reservation's row is gone: its TTL is over."""
+        """False where there is no row of the reservation: its TTL is over, or it was never written."""
         return bool(await self._ring.read(statements.WHICH_RESERVATIONS, ([id_],), deadline))
 
     async def _look_up(self, id_: UUID, deadline: Deadline) -> Asked | None:
         rows = await self._ring.read(statements.FIND_REQUEST, (id_,), deadline)
-        if not rows:
-            return None
-        digest, order_key, lines, expires_at, created_at = rows[0]
-        quantities = {str(sku): int(units) for sku, units in orjson.loads(lines).items()}
-        return Asked(
-            id_, digest, order_key, quantities, expires_at.replace(tzinfo=UTC), created_at.replace(tzinfo=UTC)
-        )
+        return _asked(rows[0]) if rows else None
+
+
+def _asked(row: Row) -> Asked:
+    """A row of inventory.requests. The driver gives times in UTC without saying so."""
+    id_, created_at, digest, expires_at, lines, order_key = row
+    quantities = {str(sku): int(units) for sku, units in orjson.loads(lines).items()}
+    return Asked(id_, digest, order_key, quantities, expires_at.replace(tzinfo=UTC), created_at.replace(tzinfo=UTC))
+
+
+def _text(quantities: Mapping[str, int]) -> str:
+    return orjson.dumps(quantities).decode()
 
 
 def digest_of(request: str) -> str:
-    """By which a request is known to be another than the one that its key was used for."""
+    """Differs between two requests that ask for different things, so that a key's second use for one is seen."""
     return hashlib.sha256(request.encode()).hexdigest()[:32]
 
 
 def _to_milliseconds(at: datetime) -> datetime:
-    """As precise as Cassandra's timestamps, so that what is read back is equal."""
+    """The same time, as precise as Cassandra's timestamps: what is read back later is equal to it."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)

@@ -1,4 +1,4 @@
-"""By what a hold begins and ends; a test gives a clock of its own."""
+"""The clock by which reservations begin and end; a test gives another."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,5 +7,5 @@ type Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The machine's."""
+    """The machine's time."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Stock and reservations as the service sees them, and what one change does to them: values only, no database.
+"""Stock and reservations as the service sees them, and what one change does to them. Pure: values in, values out.
 
 The rule that always holds: received − sold − reserved = on hand ≥ 0. `decide` is the one place where it is kept.
 """
@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from lakeproof.services.database.errors import SaidNo
 
-# Ids come from callers' keys: a key acts once.
+# A reservation's or receipt's id is made from its caller's key, so that a key acts once.
 KEYS = UUID("5f1d7c52-6d2f-5a55-9d0b-6f1c1d0c1d1e")
 
 
@@ -21,7 +21,7 @@ def receipt_id(key: str) -> UUID:
 
 
 class State(StrEnum):
-    """Where a reservation's line of one SKU stands; a receipt of goods has a row of the same shape."""
+    """The state of a reservation's line of one SKU. A receipt of goods is kept as a line too: RECEIVED."""
 
     HELD = "held"
     SOLD = "sold"
@@ -33,8 +33,8 @@ class State(StrEnum):
 class Op(StrEnum):
     """One change of one SKU's stock.
 
-    undo takes a hold back as if it never was; unsell takes a sale back: both where another line of the same
-    reservation could not be had.
+    UNDO takes a hold back as if it had never been; UNSELL takes a sale back. Both happen where another line of the
+    same reservation could not be had.
     """
 
     RECEIVE = "receive"
@@ -47,7 +47,7 @@ class Op(StrEnum):
 
     @property
     def event(self) -> str:
-        """The type of the event that tells of it."""
+        """The type of the event that tells of the change."""
         return _EVENTS[self]
 
 
@@ -64,8 +64,11 @@ _EVENTS = {
 Why = Literal["not_found", "key_reused", "not_allowed", "out_of_stock", "reservation_expired", "expired_before_held"]
 
 
+KEY_REUSED = "the key was used for another request, which counts: send this request under a key of its own"
+
+
 class InventoryRefused(SaidNo):
-    """The shop's own rules say no. `sku`: the one that it is about, if any."""
+    """The shop's own rules refuse the call. `sku`: the SKU that is the reason, if one is."""
 
     def __init__(self, why: Why, message: str, sku: str = "") -> None:
         self.why, self.sku = why, sku
@@ -74,7 +77,7 @@ class InventoryRefused(SaidNo):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """One SKU's totals at one version. `active`: held lines. `events`: so many were written. Units, never below 0."""
+    """One SKU's totals at one version, in units, never below 0. `active`: held lines. `events`: written so far."""
 
     version: int = 0
     received: int = 0
@@ -103,9 +106,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is asked of one SKU. `id`: the reservation's, or the receipt's. `quantity` as it was asked.
+    """What is asked of one SKU. `id`: the reservation's or the receipt's. `digest`: of the whole request.
 
-    `created_at`: when it was asked first; `expires_at` only for a hold.
+    created_at: when the request came first. expires_at: when a hold ends; None for other changes.
     """
 
     op: Op
@@ -120,7 +123,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a change comes to. `refused`: why not; else the line and totals after it. `replayed`: nothing to write."""
+    """What a change comes to: the line and the totals after it.
+
+    refused: why the change is not made. replayed: it was made before, and there is nothing to write.
+    """
 
     line: Line | None
     totals: Totals
@@ -175,7 +181,7 @@ def _confirm(change: Change, line: Line | None, totals: Totals) -> Decision:
         )
     if line.state is not State.EXPIRED:
         return Decision(line, totals, refused="not_allowed")
-    # It went back to stock: it may be had again only where there still is some.
+    # The goods of an expired line went back to stock. They can be sold only where so many are still on hand.
     if totals.on_hand < line.quantity:
         return Decision(line, totals, refused="reservation_expired")
     return Decision(replace(line, state=State.SOLD), replace(totals, sold=totals.sold + line.quantity))
@@ -198,7 +204,7 @@ def _end(change: Change, line: Line | None, totals: Totals) -> Decision:
         freed = replace(totals, reserved=totals.reserved - line.quantity, active=totals.active - 1)
         return Decision(replace(line, state=after), freed)
     if line.state is State.EXPIRED and change.op is Op.RELEASE:
-        # It holds nothing any more; but who gave it back must not be sold it by a late repeat of a confirm.
+        # An expired line holds nothing. But who gave the goods back must not buy them by a confirm that comes late.
         return Decision(replace(line, state=after), totals)
     if line.state is State.SOLD and change.op is Op.RELEASE:
         return Decision(line, totals, refused="not_allowed")

@@ -22,7 +22,7 @@ class LineRequest(BaseModel):
 
 
 class ReservationRequest(BaseModel):
-    """Everything that one order wants, each SKU once: all of it is held, or nothing."""
+    """Everything that one order wants, each SKU once. All of it is held, or nothing is."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,7 +31,7 @@ class ReservationRequest(BaseModel):
 
     @model_validator(mode="after")
     def each_sku_once(self) -> Self:
-        """Two lines of one SKU would be one claim written twice."""
+        """A reservation has one line per SKU, so two lines of one SKU are refused, not added up."""
         skus = [line.sku for line in self.lines]
         if len(set(skus)) < len(skus):
             raise ValueError("a SKU stands in two lines")

@@ -1,4 +1,4 @@
-"""What callers see of a reservation and of a SKU's stock, made of what is kept of them."""
+"""What callers see of a reservation and of a SKU's stock, made from what the tables hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Literal
 
 from lakeproof.services.times import iso
 from lakeproof.shop.inventory.asked import Asked
-from lakeproof.shop.inventory.models import InventoryRefused, Line, State, Totals, Why
+from lakeproof.shop.inventory.models import KEY_REUSED, InventoryRefused, Line, State, Totals, Why
 
 ReservationState = Literal["held", "confirmed", "released", "expired"]
 
@@ -57,7 +57,7 @@ def stock_of(sku: str, totals: Totals) -> Stock:
 
 
 def reservation_of(asked: Asked, lines: Mapping[str, Line | None]) -> Reservation:
-    """What was asked for, where its lines stand so; a line that is not there holds nothing."""
+    """The reservation that was asked for, by the states of its lines. A line that does not exist holds nothing."""
     states = {sku: line.state if line is not None else State.RELEASED for sku, line in lines.items()}
     shown = tuple(ReservationLine(sku, asked.quantities[sku], _WORDS[state]) for sku, state in sorted(states.items()))
     return Reservation(
@@ -71,7 +71,7 @@ def reservation_of(asked: Asked, lines: Mapping[str, Line | None]) -> Reservatio
 
 
 def refusal_of(asked: Asked, sku: str, why: Why) -> InventoryRefused:
-    """The word to a caller whose reservation this SKU refused."""
+    """What a caller is told whose reservation this SKU refused."""
     units = asked.quantities[sku]
     text = {
         "out_of_stock": f"{units} of {sku} are not on hand",
@@ -79,13 +79,13 @@ def refusal_of(asked: Asked, sku: str, why: Why) -> InventoryRefused:
         "expired_before_held": "the time of this key's reservation is over: use another key",
         "not_allowed": "the reservation was released",
         "not_found": f"nothing of {sku} was ever held for it",
-        "key_reused": "the key was used for another request",
+        "key_reused": KEY_REUSED,
     }[why]
     return InventoryRefused(why, text, sku)
 
 
 def _whole(states: set[State]) -> ReservationState:
-    """The reservation's state of those of its lines: confirmed and held only where all are."""
+    """The reservation's state, from its lines' states: confirmed or held only where every line is."""
     if len(states) == 1:
         return _WORDS[states.pop()]
     return "expired" if State.EXPIRED in states else "released"

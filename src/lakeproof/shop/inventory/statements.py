@@ -34,18 +34,21 @@ SET_TOTALS = Statement(
     conditional=True,
 )
 _COLUMNS = "state = ?, quantity = ?, digest = ?, expires_at = ?, created_at = ?, op = ?"
+# The digest too: a held line of the same id may be another request's, with other units, and ending that line by this
+# request's units would leave the totals wrong.
+_AS_IT_WAS = "IF state = ? AND digest = ?"
 # By UPDATE, not INSERT: a row without a marker of its own goes with the TTL of its columns.
 SET_LINE = Statement(
-    f"UPDATE inventory.stock {FOR_EVER} SET {_COLUMNS} WHERE sku = ? AND kind = ? AND n = 0 AND id = ? IF state = ?",
+    f"UPDATE inventory.stock {FOR_EVER} SET {_COLUMNS} WHERE sku = ? AND kind = ? AND n = 0 AND id = ? {_AS_IT_WAS}",
     conditional=True,
 )
 END_LINE = Statement(
     f"UPDATE inventory.stock USING TTL {KEPT_SECONDS} SET {_COLUMNS} WHERE sku = ? AND kind = ? AND n = 0 AND id = ?"
-    " IF state = ?",
+    f" {_AS_IT_WAS}",
     conditional=True,
 )
 DELETE_LINE = Statement(
-    "DELETE FROM inventory.stock WHERE sku = ? AND kind = 'line' AND n = 0 AND id = ? IF state = ?", conditional=True
+    f"DELETE FROM inventory.stock WHERE sku = ? AND kind = 'line' AND n = 0 AND id = ? {_AS_IT_WAS}", conditional=True
 )
 ADD_DUE = Statement(
     f"UPDATE inventory.stock USING TTL {KEPT_SECONDS} SET op = ? WHERE sku = ? AND kind = 'due' AND n = ? AND id = ?",
@@ -57,11 +60,14 @@ ADD_EVENT = Statement(
     conditional=True,
 )
 
+# The columns of a request stand in the order in which Ring.write_once gives back a row that is there already.
 FIND_REQUEST = Statement(
-    "SELECT digest, order_key, lines, expires_at, created_at FROM inventory.requests WHERE id = ?"
+    "SELECT id, created_at, digest, expires_at, lines, order_key FROM inventory.requests WHERE id = ?"
 )
 ADD_REQUEST = Statement(
-    "INSERT INTO inventory.requests (id, digest, order_key, lines, expires_at, created_at) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO inventory.requests (id, created_at, digest, expires_at, lines, order_key) VALUES (?, ?, ?, ?, ?, ?)"
+    " IF NOT EXISTS",
+    conditional=True,
 )
 # Without USING TTL: it lives for as long as its table says.
 ADD_RESERVATION = Statement(

@@ -1,14 +1,17 @@
 """One writer for each SKU: changes that wait together go into one conditional batch, so a hot SKU is quick.
 
-Correct also beside another instance: the batch holds `IF version = …` for the SKU's totals and `IF state = …` for
-each line, so it is written whole on exactly the state that it was decided on, or not at all. Without a read before:
-totals are remembered from the last batch, and a new line is assumed not to exist; where that was wrong, the batch is
-lost and decided anew on what a SERIAL read says. "No" is never said from memory.
+The writer is correct also beside another instance. Its batch has the condition `IF version = …` for the SKU's totals
+and `IF state = … AND digest = …` for each line, so the batch is written whole on exactly the state that it was
+decided on, or not at all. The writer does not read before it writes: it remembers the totals of its last batch,
+assumes that a new line does not exist yet, and that a line to be ended is the one that this request holds. Where it
+assumed wrongly, the batch is refused, and the changes are decided anew on what a SERIAL read says. "No" is never said
+from memory.
 
-A batch that was not answered may have been written, or may yet be: its coordinator could still be at it. So all is
-read again at SERIAL, and each line tells by its `op` whether that batch wrote it. Where it did not, the version has
-not moved or somebody else moved it. Not moved: the same changes come to the same decisions, and another batch with
-them moves it. Either way the first one can no longer be written.
+A batch that was not answered may have been written, or may yet be: its coordinator could still be working on it. So
+lines and totals are read again at SERIAL, and each line's `op` names the batch that wrote it. Where that is not the
+unanswered batch, either the version has not moved, or somebody else moved it. If it has not moved, the same changes
+come to the same decisions, and the next batch with them moves it. Either way the first batch can no longer be
+written.
 """
 
 import asyncio
@@ -33,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 64
 QUEUE_LIMIT = 1000
-ANSWER_SECONDS = 0.3  # from a change's own end to the writer's word on it
+ANSWER_SECONDS = 0.3  # so long after a change's own deadline the writer has said what became of it
 PAUSE_SECONDS = 0.02
 PAUSE_LONGEST_SECONDS = 0.4
 
@@ -51,13 +54,13 @@ class Waiting:
 
     @property
     def given_up(self) -> bool:
-        """True where its caller is gone, or its time is over."""
+        """True where its caller does not wait any more, or its time is over."""
         return self.done.done() or self.deadline.expired
 
 
 @dataclass
 class Round:
-    """What is known of one batch's changes while it is tried: lines by id, and the batches that were not answered."""
+    """What is known of a batch's changes while they are tried: lines by id, and the tries that were not answered."""
 
     waiting: dict[UUID, Waiting]
     totals: Totals | None
@@ -67,8 +70,9 @@ class Round:
 
 
 class SkuWriter:
-    """The changes of one SKU, in the order in which they came. `wrote` is told the events of each batch that is known
-    to be written, as rows (number, id, payload).
+    """Makes the changes of one SKU, in the order in which they came.
+
+    wrote: called with the events of each batch that is known to be written, as rows (number, id, payload).
     """
 
     def __init__(
@@ -86,7 +90,7 @@ class SkuWriter:
         self._task: asyncio.Task[None] | None = None
 
     async def submit(self, change: Change, deadline: Deadline) -> Decision:
-        """What the change came to. Raises: TooBusy, DatabaseDown, DatabaseRefused (not done), CommitUnclear."""
+        """What the change came to. Raises: TooBusy, DatabaseDown, DatabaseRefused (not made), CommitUnclear."""
         if len(self._queue) >= QUEUE_LIMIT:
             raise TooBusy(f"{len(self._queue)} changes of {self.sku} wait already")
         waiting = Waiting(change, deadline, asyncio.get_running_loop().create_future())
@@ -109,7 +113,7 @@ class SkuWriter:
             batch = self._take()
             try:
                 await self._settle(batch)
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the next batch goes on
+            except Exception as error:  # noqa: BLE001 - the callers must be told, and the next batch goes on
                 self._totals = None
                 logger.error("a writer failed", extra={"sku": self.sku, "reason": f"{type(error).__name__}: {error}"})
                 self._fail(batch, CommitUnclear(f"an error of the service: {type(error).__name__}"))
@@ -156,7 +160,7 @@ class SkuWriter:
                 pause = min(2 * pause, PAUSE_LONGEST_SECONDS)
 
     def _let_go(self, round_: Round, reason: str) -> None:
-        """Answer those whose time is over: after a batch that was not answered, what became of them is unclear."""
+        """Answer changes whose time is over; after a try that was not answered, what became of them is unclear."""
         late = {id_: each for id_, each in round_.waiting.items() if each.given_up}
         for id_ in late:
             del round_.waiting[id_]
@@ -183,7 +187,7 @@ class SkuWriter:
             waiting.done.set_result(decision)
 
     async def _read(self, round_: Round) -> None:
-        """Lines, then totals, as decided by now; what an unanswered batch did write is answered."""
+        """Read lines, then totals, as decided by now. Changes that an unanswered try did write are answered."""
         deadline = _longest(round_.waiting.values())
         round_.lines = await read_lines(self._ring, self.sku, list(round_.waiting), deadline)
         totals = await self._ring.read(statements.TOTALS, (self.sku,), deadline)
@@ -195,7 +199,7 @@ class SkuWriter:
                 self._answer(round_, id_, Decision(line, round_.totals))
 
     async def _write(self, round_: Round) -> bool:
-        """Decide, write, answer. False where somebody else was first. Raises: WriteUnclear, DatabaseDown."""
+        """Decide, write, answer. False where another instance was first. Raises: WriteUnclear, DatabaseDown."""
         assert round_.totals is not None
         if not round_.waiting:
             self._totals = round_.totals
@@ -266,15 +270,15 @@ class SkuWriter:
         self, change: Change, before: Line | None, after: Line | None, totals: Totals, op: UUID, now: datetime
     ) -> list[tuple[Statement, Sequence[object]]]:
         """What one change writes beside the totals: its line, when it is due, its event."""
-        state_before = before.state.value if before is not None else None
+        as_it_was = (before.state.value, before.digest) if before is not None else (None, None)
         rows: list[tuple[Statement, Sequence[object]]] = []
         if after is None:
-            rows.append((statements.DELETE_LINE, (self.sku, change.id, state_before)))
+            rows.append((statements.DELETE_LINE, (self.sku, change.id, *as_it_was)))
         else:
             columns = (after.state.value, after.quantity, after.digest, after.expires_at, after.created_at, op)
             kind = "receipt" if after.state is State.RECEIVED else "line"
             statement = statements.SET_LINE if after.state is State.HELD else statements.END_LINE
-            rows.append((statement, (*columns, self.sku, kind, change.id, state_before)))
+            rows.append((statement, (*columns, self.sku, kind, change.id, *as_it_was)))
             if after.state is State.HELD and after.expires_at is not None:
                 rows.append((statements.ADD_DUE, (op, self.sku, milliseconds(after.expires_at), change.id)))
         text = payload(change, after, totals, now)
@@ -300,7 +304,7 @@ def milliseconds(at: datetime) -> int:
 
 
 def _assumed(change: Change) -> Line | None:
-    """The line as it most likely is: the batch's own conditions say whether that was right."""
+    """The line as it most likely is. The batch's conditions find out where that is wrong."""
     if change.op in _NEW:
         return None
     state = State.SOLD if change.op is Op.UNSELL else State.HELD

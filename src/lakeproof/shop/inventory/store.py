@@ -1,9 +1,11 @@
-"""Reservations over one or more SKUs. What is true stands in each SKU's partition; here it is put together.
+"""Reservations over one or more SKUs. Each SKU's partition holds the truth about its lines; here they are combined.
 
-A reservation's id is made of its caller's key, so a retry finds it without a look-up. Before any stock is held, the
-reservation (with its TTL) is written, and then the request (for retries): so a held line had both, whatever a crash
-cut off, and one whose reservation is gone has expired. A reservation of several SKUs is held line by line and taken
-back where one cannot be had; what a crash leaves half-way is taken back or completed by a retry, or expires.
+A reservation's id is made from its caller's key, so a retry finds the reservation without a look-up. Before any stock
+is held, the request is written (for retries; only the first request under a key), and then the reservation (with its
+TTL). So a held line had both, wherever a crash cut the call off, and a held line whose reservation is gone has
+expired. A retry of a call that was cut off between the two writes the reservation. A reservation of several SKUs is
+held line by line, and given back where one line cannot be had; what a crash leaves half-way is given back or
+completed by a retry, or it expires.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ from lakeproof.shop.inventory.asked import Asked, AskedStore, digest_of
 from lakeproof.shop.inventory.clock import Clock, utc_now
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import (
+    KEY_REUSED,
     KEYS,
     Change,
     Decision,
@@ -42,8 +45,8 @@ WRITERS_KEPT = 2_000
 class InventoryStore:
     """Stock and reservations. `ttl_seconds`: how long a new reservation is to hold.
 
-    `events`: what was written, for the relay; `ended`: by SKU what was held and is not any more, for the sweeper,
-    which empties it. `ttl_is_trusted`: reservations live as long as they should.
+    events: what was written, for the relay. ended: by SKU the lines that ended since the sweeper last took them out.
+    ttl_is_trusted: False while the sweeper sees a TTL that ends reservations too early.
     """
 
     def __init__(self, ring: Ring, metrics: InventoryMetrics, ttl_seconds: float, clock: Clock = utc_now) -> None:
@@ -58,14 +61,14 @@ class InventoryStore:
     async def receive(self, sku: str, quantity: int, key: str, deadline: Deadline) -> tuple[Stock, bool]:
         """Goods came in: the stock after it, and whether this key had done it before. Raises: InventoryRefused."""
         digest = digest_of(f"receive|{sku}|{quantity}")
-        # A key belongs to its caller, whatever SKU it names: the same key on another SKU must be seen.
+        # The id is made from the key alone, not from the SKU: so the same key on another SKU is recognized as reused.
         id_ = receipt_id(key)
         async with self._turn(id_):
             await self._asked.keep(id_, digest, "", {sku: quantity}, deadline)
             change = Change(Op.RECEIVE, id_, quantity, digest, self._clock(), trace_id=trace_id.get())
             decision = await self.submit(sku, change, deadline)
         if decision.refused:
-            raise InventoryRefused("key_reused", f"the key {key} was used for another request", sku)
+            raise InventoryRefused("key_reused", KEY_REUSED, sku)
         return stock_of(sku, decision.totals), decision.replayed
 
     async def stock(self, sku: str, deadline: Deadline) -> Stock | None:
@@ -87,8 +90,8 @@ class InventoryStore:
             return await self._all_or_none(asked, Op.HOLD, Op.UNDO, deadline)
 
     async def confirm(self, id_: UUID, deadline: Deadline) -> tuple[Reservation, bool]:
-        """Sell what was reserved. The stock decides, not the reservation: what has expired is had again only where
-        there is some. Raises: InventoryRefused (not_found, reservation_expired, not_allowed).
+        """Sell what was reserved. The stock decides, not the reservation: an expired line is sold only where its
+        goods are still on hand. Raises: InventoryRefused (not_found, reservation_expired, not_allowed).
         """
         async with self._turn(id_):
             asked = await self._asked.find(id_, deadline)
@@ -137,10 +140,10 @@ class InventoryStore:
         return dict(zip(asked.quantities, found, strict=True))
 
     async def _all_or_none(self, asked: Asked, op: Op, back: Op, deadline: Deadline) -> tuple[Reservation, bool]:
-        """One change in every SKU; where one refuses, it is taken back by `back` in the others.
+        """Make the change `op` in every SKU. Where one SKU refuses, `back` takes the change back in the others.
 
-        There also where a call before this one did it and was cut off: its caller was told nothing yet, and now hears
-        no. With True where all of it was done before. Raises: InventoryRefused.
+        `back` also takes back what an earlier call made that was cut off: its caller was told nothing yet, and is
+        refused now. Gives True where all of the change had been made before. Raises: InventoryRefused.
         """
         decisions = await self._each(asked, op, deadline)
         for sku, one in decisions.items():
@@ -169,7 +172,10 @@ class InventoryStore:
         return {sku: one for sku, one in zip(skus, ended, strict=True) if isinstance(one, Decision)}
 
     async def _take_back(self, asked: Asked, op: Op, skus: list[str], deadline: Deadline) -> None:
-        """Best effort: what stays held for want of time expires. A sale must be taken back, or the caller is told."""
+        """Take changes back, where there is time. A hold that could not be taken back expires.
+
+        Raises: WriteUnclear where a sale could not be taken back: the caller must know.
+        """
         try:
             await self._each(asked, op, deadline, only=skus)
         except DatabaseTrouble as error:
@@ -178,7 +184,7 @@ class InventoryStore:
                 raise WriteUnclear(f"a part of it may be sold: {error}") from error
 
     def _turn(self, id_: UUID) -> asyncio.Lock:
-        """Calls for one reservation go one after another."""
+        """The lock by which this instance's calls for one reservation go one after another."""
         if len(self._turns) > WRITERS_KEPT:
             self._turns = {each: lock for each, lock in self._turns.items() if lock.locked()}
         return self._turns.setdefault(id_, asyncio.Lock())

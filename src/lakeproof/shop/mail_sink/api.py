@@ -1,8 +1,7 @@
-"""The sink over HTTP: what it has taken, to read and to clear, and the webhooks' receiving end."""
+"""The sink over HTTP: its messages can be read and cleared, and webhooks come in."""
 
 import re
 import uuid
-from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lakeproof.services.gate import CHARACTER_BYTES, RouteLimit
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.services.traces import trace_id
-from lakeproof.shop.mail_sink.log import MessageLog, SinkFull
+from lakeproof.shop.mail_sink.log import MessageLog, NotKept
 from lakeproof.shop.mail_sink.messages import MAX_BODY, MAX_SUBJECT, Channel, Message, now
 
 router = APIRouter(tags=["sink"])
@@ -20,7 +19,9 @@ MAX_TO = 2048
 WEBHOOK_LIMIT = RouteLimit("POST", re.compile("/webhook"), CHARACTER_BYTES * (MAX_TO + MAX_SUBJECT + MAX_BODY) + 4096)
 
 Text = Annotated[str, Query(max_length=998)]
-_NOT_TAKEN = {503: {"model": RefusalBody, "description": "The disk does not take it, or too many wait."}}
+_NOT_TAKEN = {
+    503: {"model": RefusalBody, "description": "The disk does not take the message, or too many wait for the disk."}
+}
 
 
 class MessageBody(BaseModel):
@@ -89,22 +90,21 @@ async def read_messages(
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
-    """The accepted messages, by recipient, by id, or all of them page by page."""
-    chosen = _log(request).messages(to=to, channel=channel, message_id=message_id, after=after)
-    found: list[Message] = list(islice(chosen, limit))
+    """The kept messages, by recipient, by id, or all of them page by page."""
+    found = await _log(request).find(limit, to=to, channel=channel, message_id=message_id, after=after)
     return json_response({"messages": found, "next": found[-1].seq if len(found) == limit else None})
 
 
 @router.get("/messages/count", response_model=CountBody)
 async def count_messages(request: Request) -> Response:
-    """How many there are."""
+    """How many messages are kept."""
     messages, repeats = _log(request).count()
     return json_response({"messages": messages, "repeats": repeats})
 
 
 @router.delete("/messages", response_model=ClearedBody)
 async def clear_messages(request: Request) -> Response:
-    """Forget them all."""
+    """Forget all messages."""
     return json_response({"deleted": await _log(request).clear()})
 
 
@@ -114,13 +114,13 @@ async def receive_webhook(
     body: WebhookRequest,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
-    """Take a webhook; it is on the disk before 200 is said."""
+    """Take a webhook; 200 is said only after the message is on the disk."""
     message_id = idempotency_key or uuid.uuid4().hex
     message = Message(
         *("webhook", message_id, "", (body.to,), body.subject, body.body, now()), trace_id=trace_id.get()
     )
     try:
         is_new = await _log(request).accept(message)
-    except (OSError, SinkFull) as error:
+    except NotKept as error:
         raise Refusal(503, "not_taken", str(error), headers={"retry-after": "1"}) from error
     return json_response({"accepted": True, "repeated": not is_new})

@@ -57,7 +57,7 @@ def create_app(settings: ShopSettings, place: Place) -> FastAPI:
         server = await asyncio.get_running_loop().create_server(take_connection, place.host, place.smtp_port)
         yield {"disk": messages.disk_problem, "smtp": lambda: _greeting_problem(place)}
         server.close()
-        for connection in connections:  # closing a server leaves those that are open
+        for connection in connections:  # closing a server does not close its open connections
             if connection.transport is not None:
                 connection.transport.close()
         await messages.close()
@@ -66,7 +66,7 @@ def create_app(settings: ShopSettings, place: Place) -> FastAPI:
 
 
 async def _greeting_problem(place: Place) -> str:
-    """A mail server greets with 220; "" where it does."""
+    """ "" if the SMTP port greets with 220, as a mail server does; else what is wrong."""
     try:
         reader, writer = await asyncio.open_connection(place.host, place.smtp_port)
         try:
@@ -84,7 +84,7 @@ class _SinkCollector(Collector):
         self._messages = messages
 
     def collect(self) -> Iterable[Metric]:
-        """What was taken since the start, and what is kept."""
+        """What was taken since the start, and how much is kept."""
         counts = self._messages.counts
         accepted = CounterMetricFamily("mail_sink_accepted", "Messages taken and kept.", labels=["channel"])
         repeats = CounterMetricFamily("mail_sink_repeats", "Messages that had come before.", labels=["channel"])
@@ -94,7 +94,7 @@ class _SinkCollector(Collector):
             yield family
         yield CounterMetricFamily("mail_sink_forgotten", "Messages let go for want of room.", counts.forgotten)
         yield GaugeMetricFamily("mail_sink_messages", "Messages kept.", self._messages.count()[0])
-        yield GaugeMetricFamily("mail_sink_bytes", "Bytes of the log on the disk.", self._messages.bytes)
+        yield GaugeMetricFamily("mail_sink_bytes", "Bytes of the messages' file on the disk.", self._messages.bytes)
 
 
 if __name__ == "__main__":

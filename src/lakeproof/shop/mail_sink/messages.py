@@ -1,10 +1,8 @@
-"""A message that the sink has accepted, and how it lies in a line of the log."""
+"""A message that the sink takes."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-import orjson
+from typing import Literal
 
 from lakeproof.services.times import iso
 
@@ -18,8 +16,10 @@ MAX_TRACE_ID = 64
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`message_id`: what a repeat is recognised by. `at`: when it was first taken, ISO 8601 in UTC. `seq` is 0 until
-    the log has given it one. `repeats`: how often it came again. `trace_id`: its X-Trace-Id, or ""."""
+    """`message_id`: a second message of the same channel and id is a repeat. `at`: when the message was first taken,
+    ISO 8601 in UTC. `trace_id`: its X-Trace-Id, or "". `seq`: its number in the log, 0 before it is kept.
+    `repeats`: how often the message came again.
+    """
 
     channel: Channel
     message_id: str
@@ -28,35 +28,28 @@ class Message:
     subject: str
     body: str
     at: str
+    trace_id: str = ""
     seq: int = 0
     repeats: int = 0
-    trace_id: str = ""
-
-    @property
-    def key(self) -> str:
-        """One text per message: the channels do not know each other's ids."""
-        return f"{self.channel}:{self.message_id}"
 
     def cut(self) -> "Message":
-        """The same within the sink's bounds."""
+        """The same message as the sink keeps it: no part is too long, and every text can be written as UTF-8."""
         return replace(
             self,
-            to=self.to[:MAX_RECIPIENTS],
-            subject=self.subject[:MAX_SUBJECT],
-            body=self.body[:MAX_BODY],
-            trace_id=self.trace_id[:MAX_TRACE_ID],
+            message_id=_writable(self.message_id),
+            sender=_writable(self.sender),
+            to=tuple(_writable(one) for one in self.to[:MAX_RECIPIENTS]),
+            subject=_writable(self.subject[:MAX_SUBJECT]),
+            body=_writable(self.body[:MAX_BODY]),
+            trace_id=_writable(self.trace_id[:MAX_TRACE_ID]),
         )
 
-    def to_line(self) -> bytes:
-        """One line of the log."""
-        return orjson.dumps(asdict(self)) + b"\n"
 
-    @classmethod
-    def from_line(cls, line: dict[str, Any]) -> "Message":
-        """The inverse of `to_line`. Raises: KeyError, TypeError for another shape."""
-        return cls(**{**line, "to": tuple(line["to"])})
+def _writable(text: str) -> str:
+    """Half of a surrogate pair, which a mail may hold in UTF-7, has no UTF-8; it becomes "?"."""
+    return text.encode(errors="replace").decode()
 
 
 def now() -> str:
-    """The time as it stands in messages."""
+    """The current time, as messages show it."""
     return iso(datetime.now(UTC))

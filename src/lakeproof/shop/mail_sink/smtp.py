@@ -1,4 +1,4 @@
-"""SMTP: takes mail, keeps it, and says 250 only once it is on the disk."""
+"""SMTP: takes mail, and says 250 only after the mail is on the disk."""
 
 import email
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from lakeproof.shop.mail_sink.log import MessageLog, SinkFull
+from lakeproof.shop.mail_sink.log import MessageLog, NotKept
 from lakeproof.shop.mail_sink.messages import MAX_RECIPIENTS, Message, now
 
 MAX_MAIL_BYTES = 256 * 1024
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class MailHandler:
-    """What aiosmtpd calls. A mail without a Message-ID is one of its own each time."""
+    """aiosmtpd calls these methods. A mail without a Message-ID is never a repeat."""
 
     def __init__(self, messages: MessageLog) -> None:
         self._messages = messages
@@ -35,20 +35,21 @@ class MailHandler:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
-        """The whole mail has arrived."""
+        """Keep the mail, which has arrived in full. Only "250 …" acknowledges it."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         try:
             is_new = await self._messages.accept(read_mail(content, envelope.mail_from or "", envelope.rcpt_tos))
-        except (OSError, SinkFull) as error:
+        except NotKept as error:
             log.error("mail not taken", extra={"reason": str(error)})
             return f"451 not taken: {error}"
         return "250 OK" if is_new else "250 OK, it was here before"
 
 
 def read_mail(content: bytes, sender: str, to: list[str]) -> Message:
-    """The parts of a mail that are kept. What cannot be read is empty; never an error.
+    """The parts of a mail that are kept. A part that cannot be read is empty; no content raises an error.
 
-    By the library's older parser: the newer one costs several times as much as all the rest of a mail.
+    The standard library's older parser is used, because the newer one takes several times as long as all the rest of
+    a mail's way.
     """
     mail = email.message_from_bytes(content)
     message_id = _header(mail, "Message-ID") or f"<{uuid.uuid4().hex}@mail-sink>"
@@ -79,7 +80,7 @@ def _text(part: MailMessage) -> str:
 
 
 def make_smtp(messages: MessageLog, hostname: str) -> SMTP:
-    """One connection's protocol."""
+    """The SMTP protocol of one connection."""
     return SMTP(
         MailHandler(messages),
         hostname=hostname,

@@ -1,4 +1,4 @@
-"""Handing a notification to who delivers it: a mail server, or a webhook. Every call ends.
+"""Hands a notification to its provider, which is a mail server or a webhook. Every call ends in time.
 
 The same notification always carries the same Message-ID (or Idempotency-Key), so a provider recognises a repeat.
 """
@@ -6,22 +6,21 @@ The same notification always carries the same Message-ID (or Idempotency-Key), s
 import asyncio
 import contextlib
 import re
-import smtplib
 import uuid
 from base64 import encodebytes
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formatdate
 from typing import Protocol
 
 import httpx
+from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from lakeproof.deadline import Deadline
 from lakeproof.services.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.shop.notification.requests import SUBJECT_PATTERN
 
 SENDER = "shop@lakeproof.example"
+HOSTNAME = "notification.lakeproof"  # how the service calls itself to mail servers
 CONNECTIONS = 8
 CRLF = "\r\n"
 MAX_LINE = 990  # a mail's line may have 998 bytes
@@ -29,7 +28,7 @@ MAX_LINE = 990  # a mail's line may have 998 bytes
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a provider needs to know. `trace_id`: a plain token (services/traces.py), or "" for none."""
+    """One notification as a provider needs it. `trace_id`: a plain token (services/traces.py), or "" for none."""
 
     notification_id: uuid.UUID
     to: str
@@ -40,12 +39,14 @@ class Delivery:
 
     @property
     def message_id(self) -> str:
-        """The same at every try."""
+        """The Message-ID, which is the same at every try."""
         return f"<{self.notification_id}@notification.lakeproof>"
 
 
 class ProviderFailed(Exception):
-    """It was not delivered. `permanent`: no retry helps. `unclear`: it may have been taken all the same."""
+    """The notification was not delivered. `permanent`: no retry helps. `unclear`: the provider may have taken it all
+    the same.
+    """
 
     def __init__(self, reason: str, *, permanent: bool = False, unclear: bool = False) -> None:
         self.permanent, self.unclear = permanent, unclear
@@ -59,101 +60,83 @@ class Provider(Protocol):
         """Return once the provider has taken it. Raises: ProviderFailed."""
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the connections that are open."""
 
 
 class MailProvider:
-    """SMTP over connections that are kept. smtplib waits in threads, each time at most to the delivery's deadline."""
+    """Delivers by SMTP, over connections that are kept for the next delivery."""
 
     def __init__(self, host: str, port: int, seconds: float, connections: int = CONNECTIONS) -> None:
         self._host, self._port, self._seconds = host, port, seconds
-        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="smtp")
-        self._idle: list[smtplib.SMTP] = []
+        self._turns = asyncio.Semaphore(connections)
+        self._idle: list[SMTP] = []
 
     async def deliver(self, delivery: Delivery) -> None:
         """As Provider."""
-        deadline = Deadline(self._seconds)
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._deliver, delivery, deadline)
-        try:
-            async with asyncio.timeout(self._seconds + 0.5):
-                await asyncio.shield(work)
-        except TimeoutError:
-            work.add_done_callback(lambda done: done.cancelled() or done.exception())
-            raise ProviderFailed(f"no answer within {self._seconds:g} s", unclear=True) from None
-
-    async def close(self) -> None:
-        """As Provider; deliveries under way are given up."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        while self._idle:
-            self._idle.pop().close()
-
-    def _deliver(self, delivery: Delivery, deadline: Deadline) -> None:
-        if deadline.expired:
-            raise ProviderFailed("all connections to the mail server were busy")
         try:
             content = mail_of(delivery)
         except (ValueError, UnicodeError) as error:
             raise ProviderFailed(f"it cannot be written as a mail: {error}", permanent=True) from error
-        begun = False
-        smtp: smtplib.SMTP | None = None
+        smtp: SMTP | None = None
+        late, begun = "all connections to the mail server were busy", False
         try:
-            smtp = self._at_recipient(delivery, deadline)
-            self._within(smtp, deadline)
-            begun = True
-            _require(smtp.data(content))
-        except (smtplib.SMTPException, OSError) as error:
-            if smtp is not None:
+            async with asyncio.timeout(self._seconds), self._turns:
+                late = "the mail server did not answer in time"
+                smtp = await self._at_recipient(delivery)
+                begun = True
+                await smtp.data(content)
+                self._idle.append(smtp)
+                smtp = None
+        except TimeoutError as error:
+            raise ProviderFailed(late, unclear=begun) from error
+        except SMTPResponseException as error:
+            # Below 0 the answer could not be read, so nobody knows what it said.
+            permanent, unclear = error.code >= 500, begun and error.code < 0
+            raise ProviderFailed(
+                f"{error.code} {error.message}"[:200], permanent=permanent, unclear=unclear
+            ) from error
+        except (SMTPException, OSError) as error:
+            raise ProviderFailed(f"no mail server: {type(error).__name__}", unclear=begun) from error
+        finally:
+            if smtp is not None:  # its dialogue broke off, so the next delivery could not go on with it
                 smtp.close()
-            raise _named(error, unclear=begun) from error
-        self._idle.append(smtp)
 
-    def _at_recipient(self, delivery: Delivery, deadline: Deadline) -> smtplib.SMTP:
-        """A connection at which the mail's envelope is said. A kept one may have died meanwhile: then a new one."""
-        smtp = self._idle.pop() if self._idle else None
-        if smtp is not None:
-            try:
-                return self._say_envelope(smtp, delivery, deadline)
-            except (smtplib.SMTPServerDisconnected, ConnectionError):
-                smtp.close()
-        fresh = smtplib.SMTP(timeout=max(0.05, deadline.left))
-        try:
-            fresh.connect(self._host, self._port)
-            fresh.ehlo("notification.lakeproof")
-            return self._say_envelope(fresh, delivery, deadline)
-        except BaseException:
-            fresh.close()
-            raise
+    async def close(self) -> None:
+        """As Provider."""
+        while self._idle:
+            self._idle.pop().close()
 
-    def _say_envelope(self, smtp: smtplib.SMTP, delivery: Delivery, deadline: Deadline) -> smtplib.SMTP:
-        self._within(smtp, deadline)
-        _require(smtp.mail(SENDER))
-        self._within(smtp, deadline)
-        _require(smtp.rcpt(delivery.to))
-        return smtp
+    async def _at_recipient(self, delivery: Delivery) -> SMTP:
+        """A connection on which sender and recipient are accepted. A kept connection may have died meanwhile, and
+        then a new one is made.
+        """
+        if self._idle:
+            with contextlib.suppress(ConnectionError):
+                return await self._say_envelope(self._idle.pop(), delivery)
+        fresh = SMTP(
+            hostname=self._host,
+            port=self._port,
+            local_hostname=HOSTNAME,
+            timeout=self._seconds,
+            use_tls=False,
+            start_tls=False,  # None, the default, would change to TLS where the server offers it
+        )
+        await fresh.connect()
+        return await self._say_envelope(fresh, delivery)
 
     @staticmethod
-    def _within(smtp: smtplib.SMTP, deadline: Deadline) -> None:
-        if smtp.sock is not None:
-            smtp.sock.settimeout(max(0.05, deadline.left))
-
-
-def _require(answer: tuple[int, bytes]) -> None:
-    code, text = answer
-    if code not in (250, 251):
-        raise smtplib.SMTPResponseException(code, text)
-
-
-def _named(error: Exception, *, unclear: bool) -> ProviderFailed:
-    if isinstance(error, smtplib.SMTPResponseException):
-        text = error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
-        return ProviderFailed(f"{error.smtp_code} {text}"[:200], permanent=error.smtp_code >= 500)
-    if isinstance(error, TimeoutError) or "timed out" in str(error):  # smtplib calls both a disconnection
-        return ProviderFailed("the mail server did not answer in time", unclear=unclear)
-    return ProviderFailed(f"no mail server: {type(error).__name__}", unclear=unclear)
+    async def _say_envelope(smtp: SMTP, delivery: Delivery) -> SMTP:
+        try:
+            await smtp.mail(SENDER)
+            await smtp.rcpt(delivery.to)
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
 
 
 def mail_of(delivery: Delivery) -> bytes:
-    """The mail as it travels; written by hand, because the library's own writer costs more than sending it.
+    """The mail as it is sent. It is written by hand, because the library's own writer takes longer than the sending.
 
     Raises: ValueError where the address or the subject would break out of its line.
     """
@@ -185,7 +168,7 @@ def mail_of(delivery: Delivery) -> bytes:
 
 
 class WebhookProvider:
-    """POST to one address; who it is for stands in the body, so no caller chooses what is called."""
+    """POST to one configured address. The recipient stands in the body, so no caller chooses the address."""
 
     def __init__(self, url: str, seconds: float) -> None:
         self._url, self._seconds = url, seconds
@@ -201,7 +184,7 @@ class WebhookProvider:
         try:
             async with asyncio.timeout(self._seconds):
                 async with self._client.stream("POST", self._url, json=body, headers=headers) as answer:
-                    # Only the status counts; what is read to its end leaves the connection for the next one.
+                    # Only the status counts. The body is read to its end so that the connection can be used again.
                     with contextlib.suppress(AnswerTooLong):
                         await read_at_most(answer.aiter_raw())
         except (TimeoutError, httpx.ReadTimeout) as error:

@@ -15,7 +15,6 @@ from lakeproof.services.background import Background
 from lakeproof.services.database.cassandra_cluster import service_cluster
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, ask, connector_of
-from lakeproof.services.event_consumer import EventConsumer
 from lakeproof.services.outbox import RELAY_SECONDS, relaying
 from lakeproof.services.redis_connection import connect as connect_redis
 from lakeproof.services.redis_connection import problem_of, redis_url
@@ -29,7 +28,6 @@ from lakeproof.shop.support.caretaker import Caretaker
 from lakeproof.shop.support.customer_orders import CustomerOrders
 from lakeproof.shop.support.customer_orders import router as customers_router
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
-from lakeproof.shop.support.listener import BATCH, GATHER_SECONDS, GROUP, TOPICS, Listener, settle_owed
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.piece_reader import PieceReader
 from lakeproof.shop.support.sources import Sources, urls_of
@@ -40,12 +38,12 @@ from lakeproof.stack.settings import ShopSettings, SupportSettings
 from lakeproof.stack.stack import Stack
 
 NAME = "support-service"
-STORE_SECONDS = 4.0  # each step of a call to the archive
+STORE_SECONDS = 4.0  # the limit on each step of a call to the archive
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the service stands on."""
+    """The stores and services that the support service uses, as addresses and ways to connect."""
 
     connect: Callable[[], Awaitable[Connection]]
     connect_relay: Callable[[], Awaitable[Connection]]
@@ -58,7 +56,7 @@ class Surroundings:
 
 
 def surroundings_of(stack: Stack) -> Surroundings:
-    """Those of the stack."""
+    """The surroundings that the stack has."""
     return Surroundings(
         connector_of(stack, "support"),
         connector_of(stack, "support", statement_seconds=RELAY_SECONDS),
@@ -72,14 +70,15 @@ def surroundings_of(stack: Stack) -> Surroundings:
 
 
 def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -> FastAPI:
-    """The service; it starts also where what it stands on is away, and says so."""
+    """The service. It starts also where its stores and the other services are away; /health names each."""
     metrics = SupportMetrics()
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
         pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
         caring = ConnectionPool(around.connect, 1)
-        asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
+        # The health check has its own connection, so that a busy pool is not reported as a dead database.
+        asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)
         metrics.database.watch(pool)
         redis = connect_redis(around.redis_url, own.cache_seconds)
         asked_redis = connect_redis(around.redis_url, 0.8)
@@ -93,25 +92,10 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
         orders = CustomerOrders(around.open_cluster, metrics.database, shop.request_seconds)
         app.state.customer_orders = orders
         caretaker = Caretaker(files, AttachmentStore(caring, metrics.database), metrics)
-        listener = Listener(cache)
-        # It begins at the end: what was kept before the group's first look is gone by its TTL.
-        consumer = EventConsumer(
-            around.kafka,
-            listener.take,
-            group=GROUP,
-            topics=TOPICS,
-            begin_at_end=frozenset(TOPICS),
-            batch=BATCH,
-            gather_seconds=GATHER_SECONDS,
-        )
-        consumer.start()
-        works = Background({"caretaker": caretaker.run(), "owed invalidations": settle_owed(cache)})
+        works = Background({"caretaker": caretaker.run()})
 
         async def ask_tasks() -> str:
-            return works.ended or ("" if consumer.is_running else "ended: listener") or relay.ended
-
-        async def ask_listener() -> str:
-            return listener.problem or await consumer.problem() if consumer.is_running else "ended"
+            return works.ended or relay.ended
 
         async def ask_kafka() -> str:
             return relay.problem
@@ -126,13 +110,12 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
                     "postgres": lambda: ask(asking, "cases"),
                     "redis": lambda: problem_of(asked_redis),
                     "kafka": ask_kafka,
-                    "listener": ask_listener,
                     "tasks": ask_tasks,
                     "projection": orders.problem,
                     **{f"{name}-service": functools.partial(sources.ask_health, name) for name in sources.on},
                 }
         finally:
-            await asyncio.gather(works.stop(), consumer.stop())
+            await works.stop()
             disk.close()
             archive.close()
             await asyncio.gather(redis.aclose(), asked_redis.aclose())
@@ -149,14 +132,14 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
         both,
         opened,
         works_without=frozenset(
-            {"redis", "kafka", "listener", "projection", "order-service", "payment-service", "fulfillment-service"}
+            {"redis", "kafka", "projection", "order-service", "payment-service", "fulfillment-service"}
         ),
         route_limits=(route_limit(own.attachment_max_bytes),),
     )
 
 
 def main(stack: Stack) -> FastAPI:
-    """The stack's own service."""
+    """The service with the stack's settings and surroundings."""
     return create_app(stack.settings.shop, stack.settings.support, surroundings_of(stack))
 
 

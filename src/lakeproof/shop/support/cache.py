@@ -1,22 +1,23 @@
-"""Timelines in Redis, for a while; without Redis they are collected anew, after a short look at most.
+"""Keeps whole timelines in Redis for a short while. Without Redis, timelines are collected anew for each call.
 
-    support:timeline:ORDER              the newest whole timeline, with the generation it was collected in
-    support:timeline-generation:ORDER   a random word, another one after each invalidation
+    support:timeline:ORDER              the newest whole timeline, with the generation in which it was collected
+    support:timeline-generation:ORDER   a random word; a refresh writes another one
 
-A timeline counts only while its generation is the current one. So one that was collected before a change, and is
-written after it, is never served; and a generation that Redis forgot makes a miss, never an old hit.
+How old a served timeline may be is bounded by its own time alone: it counts for `ttl_seconds` from the moment when
+its sources began to be asked. The time stands in the timeline, because a Redis that was frozen may take a write long
+after it was sent, and would then count its own expiry from that later moment.
 
-Who tells of changes may be late, or away. So a timeline also counts only for `ttl_seconds` from the moment when its
-sources began to be asked: by its own time, for a Redis that was frozen may take a write long after it was sent.
-
-An invalidation that Redis did not take is remembered here: that order is not served from the cache until it took it.
+The generation keeps the promise of a refresh. A timeline counts only while its generation is the current one, so a
+timeline whose collection began before a refresh and ended after it is never served. If Redis has lost the generation,
+the kept timeline counts as missing. If Redis did not take a refresh, this process remembers the order, and serves
+nothing of it from the cache until Redis has taken it or all that was kept is too old.
 """
 
 import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -28,13 +29,13 @@ from lakeproof.shop.support.timeline import Remote
 logger = logging.getLogger(__name__)
 
 GENERATION_KEPT_SECONDS = 86_400
-PAUSE_SECONDS = 3.0  # after a failure nobody waits for Redis so long
-MAX_OWED = 10_000  # beyond it nothing is served from the cache until all is taken
-AT_ONCE = 500
+PAUSE_SECONDS = 3.0  # how long Redis is not asked after it failed
 
 
 class TimelineCache:
-    """`seconds`: the limit on each look. `ttl_seconds` 0: nothing is kept. `clock`: seconds since 1970."""
+    """`seconds`: how long each look into Redis may take. `ttl_seconds`: how long a timeline counts; 0: none is kept.
+    `clock` gives seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -48,11 +49,15 @@ class TimelineCache:
         self._redis, self._metrics, self._clock = redis, metrics, clock
         self.ttl_seconds, self._seconds = ttl_seconds, seconds
         self._breaker = Breaker(PAUSE_SECONDS)
-        self._owed: set[int] = set()
+        self._refused: dict[
+            int, float
+        ] = {}  # refreshed orders that Redis does not know of -> until when that matters
 
     async def read(self, order_id: int) -> tuple[Remote | None, str | None]:
-        """The timeline (None: not there) and the generation to collect a new one in (None: do not keep it)."""
-        if self.ttl_seconds == 0 or not await self._pays(order_id):
+        """The kept timeline, or None, and the generation in which to collect a new one (None: do not keep that)."""
+        if self.ttl_seconds == 0:
+            return None, None
+        if self._refused.get(order_id, 0.0) > self._clock() and not await self.invalidate(order_id):
             return None, None
         found = await self._try(self._redis.mget(_key(order_id), _generation_key(order_id)))
         if found is None:
@@ -82,7 +87,7 @@ class TimelineCache:
         return remote, word
 
     async def write(self, order_id: int, remote: Remote, generation: str | None) -> None:
-        """Keep it, if it is whole and was collected in a generation, for what is left of its time."""
+        """Keep the timeline for the rest of its time, if it is whole and was collected in a generation."""
         left_ms = int((self.ttl_seconds - remote.age_seconds(self._clock())) * 1000)
         if generation is None or not remote.is_whole or left_ms <= 0:
             return
@@ -90,35 +95,19 @@ class TimelineCache:
         if await self._try(self._redis.set(_key(order_id), value, px=left_ms)) is not None:
             self._metrics.cache_events.labels("write").inc()
 
-    async def invalidate(self, order_ids: Collection[int]) -> bool:
-        """What is kept of these orders counts no more; False: Redis did not take it, it is owed."""
-        if not order_ids:
-            return True
-        self._owed.update(order_ids)
-        return await self._pay(order_ids)
-
-    async def settle(self) -> bool:
-        """Try what is owed; True: nothing is."""
-        while self._owed:
-            if not await self._pay(list(self._owed)[:AT_ONCE]):
-                return False
-        return True
-
-    async def _pays(self, order_id: int) -> bool:
-        """May this order be served from the cache?"""
-        if len(self._owed) > MAX_OWED:
+    async def invalidate(self, order_id: int) -> bool:
+        """Make what is kept of this order count no more. False: Redis did not take that, and it is tried again before
+        the order is next served from the cache.
+        """
+        began, word = self._clock(), secrets.token_hex(8)
+        if await self._try(self._redis.set(_generation_key(order_id), word, ex=GENERATION_KEPT_SECONDS)) is None:
+            now = self._clock()
+            self._refused = {order: until for order, until in self._refused.items() if until > now}
+            self._refused[order_id] = now + self.ttl_seconds
             return False
-        return order_id not in self._owed or await self._pay([order_id])
-
-    async def _pay(self, order_ids: Collection[int]) -> bool:
-        pipeline = self._redis.pipeline(transaction=False)
-        for order_id in order_ids:
-            pipeline.set(_generation_key(order_id), secrets.token_hex(8), ex=GENERATION_KEPT_SECONDS)
-        if await self._try(pipeline.execute()) is None:
-            self._owed.update(order_ids)  # another one's success may have struck them off meanwhile
-            return False
-        self._owed.difference_update(order_ids)
-        self._metrics.cache_events.labels("invalidate").inc(len(order_ids))
+        if self._refused.get(order_id, 0.0) < began + self.ttl_seconds:  # else another refresh failed meanwhile
+            self._refused.pop(order_id, None)
+        self._metrics.cache_events.labels("invalidate").inc()
         return True
 
     async def _begin(self, order_id: int) -> bytes | None:

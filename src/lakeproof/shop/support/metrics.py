@@ -31,7 +31,10 @@ class SupportMetrics(RequestMetrics):
             registry=self.registry,
         )
         self.cache_events = Counter(
-            "support_timeline_cache_events_total", "What the cache gave and took.", ["event"], registry=self.registry
+            "support_timeline_cache_events_total",
+            "Looks into the cache, by what came of them.",
+            ["event"],
+            registry=self.registry,
         )
         self.failures = Counter(
             "support_timeline_collection_failures_total",

@@ -1,4 +1,4 @@
-"""Timelines of cases: from the cache where that may be, else collected; who asks at the same time shares one."""
+"""The timelines of cases: from the cache, or collected from the services. Callers at one time share a collection."""
 
 import asyncio
 import time
@@ -14,21 +14,24 @@ from lakeproof.shop.support.timeline import Remote, timeline_of
 
 @dataclass(frozen=True, slots=True)
 class _Collection:
-    """One under way, begun at that reading of the clock."""
+    """A collection that is under way; `began` is a reading of the monotonic clock."""
 
     task: asyncio.Task[Remote]
     began: float
 
 
 class Timelines:
-    """What the routes ask. No answer lacks what was committed over the cache's `ttl_seconds` before it was asked."""
+    """What the routes ask for timelines.
+
+    No answer lacks a change that was committed more than the cache's `ttl_seconds` before the call.
+    """
 
     def __init__(self, sources: Sources, cache: TimelineCache, metrics: SupportMetrics) -> None:
         self._sources, self._cache, self._metrics = sources, cache, metrics
         self._under_way: dict[tuple[int, str], _Collection] = {}
 
     async def of(self, case: Case) -> dict[str, Any]:
-        """The case's timeline; it ends in about the time of its slowest source, at most that source's limit."""
+        """The case's timeline. It takes about as long as the slowest source, at most that source's time limit."""
         if case.order_id is None:
             return timeline_of(case, None, "none")
         started = time.perf_counter()
@@ -39,16 +42,16 @@ class Timelines:
         return timeline_of(case, await self._shared(case.order_id, generation), "remote")
 
     async def refresh(self, case: Case) -> dict[str, Any]:
-        """The same, asked anew; nothing that was collected before is served afterwards."""
+        """The case's timeline, collected anew. No collection that began before this call is served after it."""
         if case.order_id is None:
             return timeline_of(case, None, "none")
-        await self._cache.invalidate([case.order_id])
+        await self._cache.invalidate(case.order_id)
         _, generation = await self._cache.read(case.order_id)
         return timeline_of(case, await self._shared(case.order_id, generation), "remote")
 
     async def _shared(self, order_id: int, generation: str | None) -> Remote:
-        """Collect, or wait for who does it in the same generation: that began after the last known change, and not
-        longer ago than what is kept may have.
+        """Collect, or wait for a collection that another caller began in the same generation. Such a collection began
+        after the last refresh; it is shared only while it is younger than a kept timeline may be.
         """
         if generation is None:
             return await self._collect(order_id, None)
@@ -58,10 +61,10 @@ class Timelines:
             collection = _Collection(asyncio.create_task(self._collect(order_id, generation)), now)
             self._under_way[name] = collection
             collection.task.add_done_callback(lambda task: self._forget(name, task))
-        return await asyncio.shield(collection.task)  # a caller who hangs up does not end it for the others
+        return await asyncio.shield(collection.task)  # a caller who hangs up does not end the collection for others
 
     def _forget(self, name: tuple[int, str], task: asyncio.Task[Remote]) -> None:
-        """It is done, and a newer one may have taken its place."""
+        """Drop a collection that has ended, unless a newer one has taken its place."""
         if (collection := self._under_way.get(name)) is not None and collection.task is task:
             del self._under_way[name]
 

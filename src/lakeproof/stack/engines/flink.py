@@ -3,7 +3,8 @@
 1.20 is the newest line that Paimon's served connector is made for. Traps: there is no HA store, so a JobManager that
 was killed has forgotten the lake's job, and `provision` submits it anew from its newest checkpoint; a TaskManager
 that outlives its JobManager could go on writing, so it is taken down first. Flink's jar upload runs code for whoever
-reaches its REST port: it listens on loopback only.
+reaches its REST port. So it listens on loopback only, and java/flink_rest_guard refuses what other sites' web pages
+send.
 """
 
 import shutil
@@ -102,7 +103,8 @@ def _command(
     etc = stack.etc_dir(component)
     # ours first: it has a file that stands for one of Hadoop's
     folders = (artifacts.path("lake-io") / "lib", flink / "lib", *((flink / extra_jars,) if extra_jars else ()))
-    class_path = ":".join(f"{folder}/*" for folder in folders)
+    guard = flink / "guard"
+    class_path = ":".join((*(f"{folder}/*" for folder in folders), str(guard), f"{guard}/*"))
     watched = (jvm.agent_flag(stack, component),) if agent else ()
     arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc), *settings)
     return Command(

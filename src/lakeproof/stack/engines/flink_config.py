@@ -44,6 +44,8 @@ def config_yaml(stack: Stack, component: str) -> str:
         "io.tmp.dirs": str(stack.data_dir(component) / "tmp"),
         "blob.storage.directory": str(stack.data_dir(component) / "blobs"),
         "web.upload.dir": str(stack.data_dir(component) / "upload"),
+        # '*' by default. It only hides answers from a web page; java/flink_rest_guard refuses the page's requests.
+        "web.access-control-allow-origin": stack.url("flink-jobmanager"),
         "web.cancel.enable": "true",
         "metrics.reporters": "jmx",
         "metrics.reporter.jmx.factory.class": "org.apache.flink.metrics.jmx.JMXReporterFactory",

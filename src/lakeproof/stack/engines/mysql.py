@@ -17,6 +17,7 @@ from lakeproof.errors import NotReady, TerminalError
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.os_user import hand_over, let_pass
+from lakeproof.stack.own_folder import make_socket_folder
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 OS_USER = "mysql"
+PACKAGE = "mariadb-server"
 MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 INSTALL_SECONDS = 50.0
 BINLOG_KEPT_SECONDS = 2 * 86400
@@ -91,7 +93,7 @@ def command(stack: Stack) -> Command:
 
 def program(name: str) -> str:
     """A program of mariadb-server. Raises: MissingArtifact."""
-    return find_program(name, package=f"mariadb-server ({name})")
+    return find_program(name, package=f"{PACKAGE} ({name})")
 
 
 def prepare(stack: Stack) -> None:
@@ -103,9 +105,9 @@ def prepare(stack: Stack) -> None:
     """
     data = stack.data_dir("mysql")
     database = data / "db"
-    for folder in (data, data / "run", socket_path(stack).parent):
-        folder.mkdir(parents=True, exist_ok=True)
-        _hand_over(folder)
+    data.mkdir(parents=True, exist_ok=True)
+    _hand_over(data)
+    make_socket_folder(socket_path(stack).parent, OS_USER, PACKAGE, 0o755)
     let_pass(stack.state_dir, data.parent, OS_USER)
     _write_cnf(stack, stack.etc_dir("mysql") / "my.cnf", database)
     if not database.exists():
@@ -171,8 +173,7 @@ def _write_cnf(stack: Stack, path: Path, datadir: Path) -> None:
 
 
 def _hand_over(folder: Path) -> None:
-    """`run` may be passed by all."""
-    hand_over(folder, OS_USER, "mariadb-server", 0o700 if folder.name != "run" else 0o755)
+    hand_over(folder, OS_USER, PACKAGE, 0o700)
 
 
 def connect(

@@ -16,9 +16,16 @@ from typing import Any
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component, Hook
-from lakeproof.stack.engines.postgres_config import NAME, PG_HBA, postgresql_conf, socket_folder
-from lakeproof.stack.engines.postgres_session import ROOT_SECRET, ROOT_USER, select
+from lakeproof.stack.engines.postgres_config import (
+    NAME,
+    PG_HBA,
+    ROOT_SECRET,
+    ROOT_USER,
+    postgresql_conf,
+    socket_folder,
+)
 from lakeproof.stack.os_user import hand_over, let_pass
+from lakeproof.stack.own_folder import make_socket_folder
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -70,9 +77,9 @@ def prepare(stack: Stack) -> None:
     """
     data, etc = stack.data_dir(NAME), stack.etc_dir(NAME)
     database = data / "db"
-    for folder, mode in ((data, 0o700), (socket_folder(stack), 0o755)):
-        folder.mkdir(parents=True, exist_ok=True)
-        hand_over(folder, OS_USER, PACKAGE, mode)
+    data.mkdir(parents=True, exist_ok=True)
+    hand_over(data, OS_USER, PACKAGE, 0o700)
+    make_socket_folder(socket_folder(stack), OS_USER, PACKAGE, 0o755)
     let_pass(stack.state_dir, data.parent, OS_USER)
     for name, text in (
         ("postgresql.conf", postgresql_conf(stack, database)),
@@ -144,20 +151,16 @@ def _run_initdb(argv: list[str]) -> None:
 
 
 def ready(stack: Stack, timeout: float) -> None:
-    """It answers SELECT 1. A refused password is an answer too: whose fault that is, provision says."""
-    import asyncpg
+    """It answers SELECT 1. A refused password is an answer too, and provision says whose fault that is."""
+    from psycopg.errors import InvalidPassword
+
+    from lakeproof.stack.postgres_session import TROUBLES, select
 
     try:
         select(stack, ROOT_USER, ROOT_SECRET, "SELECT 1", seconds=timeout)
-    except asyncpg.InvalidPasswordError:
+    except InvalidPassword:
         return
-    except (
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-        EOFError,
-    ) as error:
+    except TROUBLES as error:
         raise NotReady(f"no answer: {type(error).__name__} {error}".rstrip(), where=NAME) from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from lakeproof.stack.stack import Stack
 
 NAME = "postgres"
+ROOT_USER, ROOT_SECRET = "postgres", "postgres-root"
 MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 MAX_CONNECTIONS = 200
 SLOT_KEEPS = "512MB"  # a slot that nobody reads loses its place beyond it, before the disk is full

@@ -1,0 +1,54 @@
+"""`lakeproof reset`: delete this stack's data, ledgers and reports: back to an empty stack (asks)."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lakeproof.cli.output import print_json, say
+from lakeproof.errors import InvalidInput
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(reset)
+
+
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="do it without asking")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="what was deleted, as JSON on stdout")] = False,
+) -> None:
+    """Stop the stack and delete its state folder: data, configuration, logs, ledgers, reports, incidents, passwords.
+
+    It first says what it will delete and how big that is, and asks. What set-up installed stays, and so does what the
+    settings put outside of the state folder (it says so). Safe to repeat, also after it was killed half-way.
+
+    Refused (exit 2) while a drill runs, for somebody else's stack (mode external), for a folder that Lakeproof did
+    not make, and without --yes where nobody is there to ask.
+    """
+    from lakeproof.cli.up import Progress
+    from lakeproof.drills.run import one_drill
+    from lakeproof.processes.client import SupervisorClient
+    from lakeproof.processes.reset import entries, kept, total_bytes
+    from lakeproof.processes.reset import reset as delete
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    found = entries(stack)
+    if found:
+        with one_drill(stack):  # somebody's drill is never cut off
+            say(f"stack {stack.name}: {total_bytes(found) / 1e6:.0f} MB will be deleted")
+            for entry in found:
+                say(f"  {entry.path}  {entry.size_bytes / 1e6:.0f} MB")
+            for place in kept(stack):
+                say(f"  stays: {place}")
+            if not yes:
+                if not sys.stdin.isatty():
+                    raise InvalidInput("nobody is there to ask", where="reset", next_action="lakeproof reset --yes")
+                if not typer.confirm("stop the stack and delete all of it?", err=True):
+                    raise InvalidInput("you said no; nothing was deleted", where="reset")
+            delete(stack, SupervisorClient(stack), Progress())
+    say("deleted; lakeproof up starts an empty stack" if found else f"stack {stack.name} is empty already")
+    if as_json:
+        deleted = [{"path": str(entry.path), "bytes": entry.size_bytes} for entry in found]
+        print_json({"stack": stack.name, "deleted": deleted, "bytes": total_bytes(found), "kept": list(kept(stack))})

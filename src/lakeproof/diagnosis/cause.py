@@ -1,0 +1,63 @@
+"""A root cause as data: what must be seen, what speaks for it, what rules it out, what hides it, what mends it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lakeproof.probes.condition import Condition
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A condition on the readings of one probe."""
+
+    probe: str
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action by its id, with its arguments."""
+
+    id: str
+    args: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments by name."""
+        return dict(self.args)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One root cause.
+
+    A diagnosis names it where all of `necessary` holds, nothing of `contradicting` does, and no cause in `masked_by`
+    accounts for it.
+    explains: probes that may be out of range, or unanswered, because of this cause.
+    repairs: in the order in which they are run; none: a person has to look.
+    of_all: the necessary evidence is only what concerns components that are part of the stack.
+    connector: the connector of change capture on whose way this cause lies; None: it lies on all ways, or on none.
+    """
+
+    id: str
+    scenario: str
+    says: Mapping[str, str]
+    necessary: tuple[Evidence, ...]
+    supporting: tuple[Evidence, ...]
+    contradicting: tuple[Evidence, ...]
+    masked_by: tuple[str, ...]
+    explains: tuple[str, ...]
+    repairs: tuple[Step, ...]
+    of_all: bool = False
+    connector: str | None = None
+
+    @property
+    def probes(self) -> set[str]:
+        """Every probe whose reading this cause accounts for."""
+        return {evidence.probe for evidence in (*self.necessary, *self.supporting)} | set(self.explains)
+
+    @property
+    def asked(self) -> set[str]:
+        """Every probe that must be asked to judge this cause."""
+        return self.probes | {evidence.probe for evidence in self.contradicting}

@@ -1,0 +1,90 @@
+"""The file causes.yaml, checked where it is read."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lakeproof.diagnosis.cause import Evidence, Step
+from lakeproof.probes.condition import Condition, Operator
+
+CAUSES_FILE = "causes.yaml"
+IDENTIFIER = r"^[a-z][a-z0-9_]{1,60}$"
+
+
+class EvidenceModel(BaseModel):
+    """`{probe: ID, op: "==", value: V}`."""
+
+    model_config = ConfigDict(extra="forbid")
+    probe: str
+    op: Operator
+    value: str | int | float | bool | None = None
+
+    @model_validator(mode="after")
+    def _value_fits(self) -> "EvidenceModel":
+        alone = self.op in (Operator.ABSENT, Operator.GROWS)
+        if alone and self.value is not None:
+            raise ValueError(f"{self.op.value} takes no value")
+        if not alone and self.value is None:
+            raise ValueError(f"{self.op.value} needs a value")
+        if self.op in (Operator.BELOW, Operator.ABOVE) and not isinstance(self.value, int | float):
+            raise ValueError(f"{self.op.value} needs a number")
+        return self
+
+    def evidence(self) -> Evidence:
+        """The evidence that this entry states."""
+        return Evidence(self.probe, Condition(self.op, self.value))
+
+
+class StepModel(BaseModel):
+    """`{id: ID, args: {...}}`."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str
+    args: dict[str, str | int | float | bool] = {}
+
+    def step(self) -> Step:
+        """The step that this entry states."""
+        return Step(self.id, tuple(sorted(self.args.items())))
+
+
+class Texts(BaseModel):
+    """One text in both languages."""
+
+    model_config = ConfigDict(extra="forbid")
+    vi: str = Field(min_length=3)
+    en: str = Field(min_length=3)
+
+
+class CauseModel(BaseModel):
+    """One entry of causes.yaml.
+
+    masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause.
+    masks: the other way round from masked_by: these causes are accounted for by this one.
+    of: the cause is made once for each capture (capture_causes.py).
+    stops_with_capture: stopping the component that stands for a capture looks like this cause too.
+    connector: the cause is of that capture only.
+    scenario: in common_causes.yaml only; elsewhere the folder says it.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    id: str = Field(pattern=IDENTIFIER)
+    says: Texts
+    necessary: list[EvidenceModel] = Field(min_length=1)
+    supporting: list[EvidenceModel] = []
+    contradicting: list[EvidenceModel] = []
+    masked_by: list[str] = []
+    masked_by_components: list[str] = []
+    masks: list[str] = []
+    explains: list[str] = []
+    repairs: list[StepModel]
+    scenario: str | None = None
+    of: Literal["each capture"] | None = None
+    stops_with_capture: bool = False
+    connector: str | None = None
+
+
+class CausesModel(BaseModel):
+    """The file causes.yaml."""
+
+    model_config = ConfigDict(extra="forbid")
+    causes: list[CauseModel] = Field(min_length=1)

@@ -1,0 +1,119 @@
+"""All known causes: those of the scenarios' folders, those without a folder yet, and those of every component.
+
+Whoever knows the folders hands them down. This room knows no fault, truth, journal, repair or incident; import-linter
+keeps it so.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from lakeproof.diagnosis.capture_causes import of_each
+from lakeproof.diagnosis.cause import Cause, Evidence
+from lakeproof.diagnosis.cause_file import CAUSES_FILE, CauseModel, CausesModel
+from lakeproof.diagnosis.component_causes import NOTHING_RUNS, cause_ids, component_causes
+from lakeproof.errors import InvalidInput
+from lakeproof.probes.probe import Probe
+from lakeproof.stack.components import all_components
+from lakeproof.yaml_file import read_yaml
+
+COMMON_FILE = Path(__file__).with_name("common_causes.yaml")
+
+
+def load_causes(probes: Mapping[str, Probe], folders: Mapping[str, Path]) -> tuple[Cause, ...]:
+    """The causes of all scenarios and of all components, checked against each other and against the probes.
+
+    folders: scenario → its folder, which may hold a causes.yaml.
+    Raises: InvalidInput for an unknown probe, cause or component, one id twice, or two causes with the same necessary
+    evidence.
+    """
+    components = {name: one for name, one in all_components().items() if not one.on_demand}
+    models = _models(folders, probes)
+    generated = component_causes(components, probes)
+    masked_by: dict[str, set[str]] = {model.id: set(model.masked_by) for _, _, model in models}
+    masked_by |= {cause.id: set(cause.masked_by) for cause in generated}
+    for _, path, model in models:
+        for other in (*model.masks, *model.masked_by):
+            if other not in masked_by:
+                raise InvalidInput(f"{model.id}: no cause {other!r}", where=str(path), next_action="correct the id")
+        for name in model.masked_by_components:
+            if name not in components:
+                known = ", ".join(components)
+                raise InvalidInput(
+                    f"{model.id}: no component {name!r}", where=str(path), next_action=f"one of {known}"
+                )
+            masked_by[model.id].update(cause_ids(name))
+        for other in model.masks:
+            masked_by[other].add(model.id)
+    for name, others in masked_by.items():
+        others.update({NOTHING_RUNS} - {name})
+    causes = (
+        *(_cause(scenario, model, masked_by[model.id]) for scenario, _, model in models),
+        *(replace(cause, masked_by=tuple(sorted(masked_by[cause.id]))) for cause in generated),
+    )
+    _check(causes, [*(path for _, path, _ in models), *(COMMON_FILE for _ in generated)], probes)
+    return causes
+
+
+def _models(folders: Mapping[str, Path], probes: Mapping[str, Probe]) -> list[tuple[str, Path, CauseModel]]:
+    """Every entry with its scenario and its file; an entry `of: each capture` comes once for each capture."""
+    entries = list(_entries(folders))
+    found = of_each([model for _, _, model in entries], probes)
+    homes = iter([entry[:2] for entry in entries for _ in range(1 if entry[2].of is None else 2)])
+    return [(*next(homes), model) for model in found]
+
+
+def _entries(folders: Mapping[str, Path]) -> Iterable[tuple[str, Path, CauseModel]]:
+    """Every entry as it stands in its file."""
+    for model in read_yaml(COMMON_FILE, CausesModel).causes:
+        if model.scenario is None:
+            raise InvalidInput(f"{model.id}: scenario is missing", where=str(COMMON_FILE), next_action="add it")
+        yield model.scenario, COMMON_FILE, model
+    for scenario, folder in folders.items():
+        path = folder / CAUSES_FILE
+        if path.is_file():
+            for model in read_yaml(path, CausesModel).causes:
+                if model.scenario is not None:
+                    raise InvalidInput(
+                        f"{model.id}: its scenario is its folder's", where=str(path), next_action="remove scenario"
+                    )
+                yield scenario, path, model
+
+
+def _cause(scenario: str, model: CauseModel, masked_by: Iterable[str]) -> Cause:
+    return Cause(
+        id=model.id,
+        scenario=scenario,
+        says={"vi": model.says.vi, "en": model.says.en},
+        necessary=tuple(item.evidence() for item in model.necessary),
+        supporting=tuple(item.evidence() for item in model.supporting),
+        contradicting=tuple(item.evidence() for item in model.contradicting),
+        masked_by=tuple(sorted(masked_by)),
+        explains=tuple(model.explains),
+        repairs=tuple(item.step() for item in model.repairs),
+        connector=model.connector,
+    )
+
+
+def _check(causes: tuple[Cause, ...], paths: list[Path], probes: Mapping[str, Probe]) -> None:
+    homes: dict[str, Path] = {}
+    needs: dict[frozenset[Evidence], str] = {}
+    for cause, path in zip(causes, paths, strict=True):
+        if cause.id in homes:
+            raise InvalidInput(
+                f"cause {cause.id!r} is also in {homes[cause.id]}", where=str(path), next_action="give one another id"
+            )
+        homes[cause.id] = path
+        for name in sorted(cause.asked):
+            if name not in probes:
+                raise InvalidInput(
+                    f"{cause.id}: no probe {name!r}", where=str(path), next_action=f"one of {', '.join(probes)}"
+                )
+        necessary = frozenset(cause.necessary)
+        if necessary in needs:
+            raise InvalidInput(
+                f"{cause.id} and {needs[necessary]} have the same necessary evidence: nothing tells them apart",
+                where=str(path),
+                next_action="add evidence that only one of them has",
+            )
+        needs[necessary] = cause.id

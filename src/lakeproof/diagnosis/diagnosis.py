@@ -1,0 +1,175 @@
+"""Which causes the readings allow. Deterministic and pure: readings and causes in, findings out.
+
+A diagnosis never sees the fault, the truth, the journal or an alert's labels, so it works with Alertmanager stopped.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lakeproof.diagnosis.cause import Cause, Evidence
+from lakeproof.probes.condition import Condition
+from lakeproof.probes.looking import Observation
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Reading
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One piece of evidence as it was read. `condition`: what the cause asks of it. `expected`: what health shows."""
+
+    reading: Reading
+    condition: str
+    expected: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of an evidence in the contracts, plus probe, condition and unit."""
+        reading = self.reading
+        data: dict[str, Any] = {
+            "source": reading.source,
+            "query": reading.query,
+            "value": reading.value,
+            "expected": self.expected,
+            "at": reading.at.isoformat(),
+            "probe": reading.probe,
+            "condition": self.condition,
+            "unit": reading.unit,
+        }
+        return data if reading.answered else data | {"error": reading.error}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause that holds, with the evidence for it.
+
+    Against it stand supporting evidence that is not there, and contradicting evidence that could not be looked at.
+    """
+
+    cause: Cause
+    evidence_for: tuple[Seen, ...]
+    evidence_against: tuple[Seen, ...]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The causes that hold, the best supported first.
+
+    unknown: readings that are out of range or have no answer, and that none of these causes accounts for.
+    """
+
+    findings: tuple[Finding, ...]
+    unknown: tuple[Seen, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """True where nothing is wrong: no cause, and nothing out of range."""
+        return not self.findings and not self.unknown
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of `diagnose --json`."""
+        return {
+            "healthy": self.healthy,
+            "causes": [
+                {
+                    "cause": finding.cause.id,
+                    "scenario": finding.cause.scenario,
+                    "for": [seen.as_json() for seen in finding.evidence_for],
+                    "against": [seen.as_json() for seen in finding.evidence_against],
+                }
+                for finding in self.findings
+            ],
+            "unknown": [seen.as_json() for seen in self.unknown],
+        }
+
+
+def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -> Diagnosis:
+    """The causes that the observations allow. `observations` must hold every probe that the causes ask."""
+    holding = {cause.id: cause for cause in causes if _holds(cause, observations)}
+    findings = sorted(
+        (_finding(cause, observations) for cause in holding.values() if not _accounted_for(cause, holding)),
+        key=lambda finding: (len(finding.evidence_against) - len(finding.evidence_for), finding.cause.id),
+    )
+    explained = {probe for cause in holding.values() for probe in cause.probes}
+    unknown = tuple(
+        _seen(observation, observation.probe.healthy)
+        for name, observation in sorted(observations.items())
+        if observation.probe.healthy is not None and observation.out_of_range and name not in explained
+    )
+    return Diagnosis(tuple(findings), unknown)
+
+
+def _accounted_for(cause: Cause, holding: Mapping[str, Cause]) -> bool:
+    """True where another cause that holds hides this cause. Two causes that hide each other are both named."""
+    return any(cause.id not in _hidden_by(holding[other], holding) for other in _hidden_by(cause, holding))
+
+
+def _hidden_by(cause: Cause, holding: Mapping[str, Cause]) -> set[str]:
+    """The ids of all causes that hold and hide this one, directly or through others."""
+    found: set[str] = set()
+    waiting = list(cause.masked_by)
+    while waiting:
+        other = waiting.pop()
+        if other in holding and other not in found:
+            found.add(other)
+            waiting += holding[other].masked_by
+    return found
+
+
+def within_reach(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
+    """The causes that these probes can tell, without the evidence that other probes would give.
+
+    A cause is left out where some of its necessary evidence is out of their reach; one that is `of_all` components
+    stays while two pieces of it are left.
+    """
+    known = {probe.id for probe in asked}
+
+    def reached(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        return tuple(item for item in evidence if item.probe in known)
+
+    found = []
+    for cause in causes:
+        necessary = reached(cause.necessary)
+        if necessary == cause.necessary or (cause.of_all and len(necessary) > 1):
+            supporting, contradicting = reached(cause.supporting), reached(cause.contradicting)
+            found.append(replace(cause, necessary=necessary, supporting=supporting, contradicting=contradicting))
+    return found
+
+
+def asked_by(
+    causes: Iterable[Cause], probes: Mapping[str, Probe], absent: Container[str] = frozenset()
+) -> list[Probe]:
+    """Every probe that these causes need or that is always asked, except the probes of `absent` components."""
+    wanted = {name for cause in causes for name in cause.asked}
+    return [
+        probe
+        for name, probe in sorted(probes.items())
+        if (name in wanted or probe.always) and not probe.is_of(absent)
+    ]
+
+
+def _holds(cause: Cause, observations: Mapping[str, Observation]) -> bool:
+    return all(_true(item, observations) for item in cause.necessary) and not any(
+        _true(item, observations) for item in cause.contradicting
+    )
+
+
+def _true(evidence: Evidence, observations: Mapping[str, Observation]) -> bool:
+    return observations[evidence.probe].holds(evidence.condition) is True
+
+
+def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
+    supporting = [(item, observations[item.probe].holds(item.condition)) for item in cause.supporting]
+    holding = (*cause.necessary, *(item for item, held in supporting if held is True))
+    # One reading may satisfy two conditions (above, and growing); it is one piece of evidence.
+    once = {item.probe: item for item in reversed(holding)}
+    unseen = [item for item in cause.contradicting if observations[item.probe].holds(item.condition) is None]
+    against = (*(item for item, held in supporting if held is False), *unseen)
+    return Finding(
+        cause,
+        tuple(_seen(observations[item.probe], item.condition) for item in holding if once[item.probe] is item),
+        tuple(_seen(observations[item.probe], item.condition) for item in against),
+    )
+
+
+def _seen(observation: Observation, condition: Condition) -> Seen:
+    return Seen(observation.second, str(condition), str(observation.probe.healthy or condition))

@@ -1,0 +1,129 @@
+"""A drill's checks with their arguments: bound once, looked at before the fault, judged after the repair."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.drills.plan import DrillPlan
+from lakeproof.errors import DeadlineExpired, LakeproofError
+from lakeproof.probes.reading import Reading
+from lakeproof.proof.outcome import worst
+from lakeproof.scenarios.catalog import Catalog, check_step
+
+LOOK_SECONDS = 1.0
+AGAIN_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class BoundCheck:
+    """A check with its arguments. `name`: the check's id, with a number where one drill makes the claim again."""
+
+    check: Check
+    arguments: Arguments
+    name: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A bound check's name with its verdict."""
+
+    check: str
+    verdict: Verdict
+
+
+def counted(judged: Judged) -> tuple[Reading, ...]:
+    """The numbers of a verdict as readings, so that an RCA can point at each number."""
+    now = datetime.now(UTC)
+    return tuple(
+        Reading(f"{judged.check}.{name}", value, "", now, "check", judged.verdict.claim)
+        for name, value in judged.verdict.numbers.items()
+    )
+
+
+def bind(plan: DrillPlan, catalog: Catalog) -> tuple[BoundCheck, ...]:
+    """The plan's checks in their order; those that act come last."""
+    bound: list[BoundCheck] = []
+    for step in plan.checks:
+        again = sum(1 for each in bound if each.check.id == step.id)
+        name = step.id if not again else f"{step.id} ({again + 1})"
+        arguments = check_step("check", catalog.checks, step, plan.id)
+        bound.append(BoundCheck(catalog.checks[step.id], arguments, name))
+    return tuple(sorted(bound, key=lambda each: each.check.acts))
+
+
+def take_baselines(
+    checks: Iterable[BoundCheck], context: CheckContext, tell: Callable[[str], None]
+) -> Mapping[str, Baseline]:
+    """The baseline of each check, by its name. A check that cannot look gives an unknown verdict."""
+    taken = {}
+    for each in checks:
+        try:
+            taken[each.name] = each.check.baseline(context, each.arguments)
+        except LakeproofError as error:
+            taken[each.name] = Baseline(Verdict(each.check.claim, Outcome.UNKNOWN, error.message))
+        verdict = taken[each.name].verdict
+        tell(f"{each.name}: {verdict.outcome.value}, {verdict.summary}")
+    return taken
+
+
+def verify(
+    checks: Iterable[BoundCheck],
+    context: CheckContext,
+    baselines: Mapping[str, Baseline],
+    tell: Callable[[str], None],
+) -> list[Judged]:
+    """The verdict of each check. A check that acts is only tried where every other claim held."""
+    judged: list[Judged] = []
+    for each in checks:
+        if each.check.acts and any(done.verdict.outcome is not Outcome.PASSED for done in judged):
+            verdict = Verdict(each.check.claim, Outcome.UNKNOWN, "not tried, since another claim did not hold")
+        else:
+            try:
+                verdict = each.check.verify(context, each.arguments, baselines[each.name])
+            except LakeproofError as error:
+                verdict = Verdict(each.check.claim, Outcome.UNKNOWN, error.message)
+        judged.append(Judged(each.name, verdict))
+        tell(f"{each.name}: {verdict.outcome.value}, {verdict.summary}")
+    return judged
+
+
+def _say_nothing(text: str) -> None:
+    """Nobody is told of looks that are only waited for."""
+
+
+def await_calm(checks: Sequence[BoundCheck], context: CheckContext) -> bool:
+    """Wait until the checks that are quick to ask hold; False where they did not before the context's deadline."""
+    watched = [each for each in checks if each.check.watched]
+
+    def look() -> bool | None:
+        taken = take_baselines(watched, context, _say_nothing)
+        return True if worst(each.verdict.outcome for each in taken.values()) is Outcome.PASSED else None
+
+    if not watched:
+        return True
+    try:
+        return context.deadline.wait_for("the stack to be calm", look, every=LOOK_SECONDS)
+    except DeadlineExpired:
+        return False
+
+
+def take_known_baselines(
+    checks: Sequence[BoundCheck], context: Callable[[], CheckContext], tell: Callable[[str], None], seconds: float
+) -> Mapping[str, Baseline]:
+    """Every check's baseline. A claim that cannot be looked at yet is asked again: a new lake has nothing published.
+
+    `context` makes a new context for each round; after `seconds` no further round is begun.
+    """
+    taken = dict(take_baselines(checks, context(), tell))
+    patience = Deadline(seconds)
+    while not patience.expired:
+        unknown = [each for each in checks if taken[each.name].verdict.outcome is Outcome.UNKNOWN]
+        if not unknown:
+            break
+        patience.pause(AGAIN_SECONDS)
+        taken |= take_baselines(unknown, context(), tell)
+    return taken

@@ -1,0 +1,119 @@
+"""The end of a drill, however it came: undo wrong fixes, take the fault out, and look for what is left behind."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+from lakeproof.arguments import parse_arguments
+from lakeproof.deadline import Deadline
+from lakeproof.diagnosis.cause import Step
+from lakeproof.drills.bound_checks import Judged
+from lakeproof.drills.detection import AlertWatch
+from lakeproof.drills.journal import Journal
+from lakeproof.drills.world import World
+from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.faults import records
+from lakeproof.faults.fault import Fault
+from lakeproof.probes.reading import Reading
+
+log = logging.getLogger(__name__)
+
+END = "end"
+# Counts in a verdict of rows that are wrong; a repair of the service does not mend the data.
+WRONG = ("lost", "duplicated", "stale", "phantom")
+
+
+def remove_old_faults(world: World, journal: Journal) -> None:
+    """Take out the faults that an earlier drill or a person left in the stack. Raises: LakeproofError."""
+    for record in records.recorded(world.stack):
+        fault = world.catalog.faults.get(record.fault)
+        if fault is None:
+            raise LakeproofError(
+                f"an old fault {record.fault!r} is on record, and no module knows it",
+                where="faults",
+                next_action="add its scenario folder to scenario_dirs",
+            )
+        journal.write("baseline", f"a fault of {record.at} was left behind ({record.by}): removing it")
+        records.remove(world.stack, fault)
+
+
+def attempt(what: str, do: Callable[[], object], journal: Journal) -> None:
+    """Call `do`; where it fails, write into the journal `what` that means, and why, and go on. Never raises."""
+    try:
+        do()
+    except LakeproofError as error:
+        journal.write(END, f"{what}: {error.message}")
+    except Exception as error:  # the top of a drill: a bug here must not keep the fault in the stack
+        log.exception("the end of a drill: %s", what)
+        journal.write(END, f"{what}: {type(error).__name__}: {error}")
+
+
+def undo_steps(world: World, steps: Sequence[Step], journal: Journal) -> None:
+    """Take back what the steps left that is no repair (a silence), the last step first. Never raises on purpose."""
+    for step in reversed(steps):
+        attempt(f"not undone: {step.id}", partial(_undo, world, step, journal), journal)
+
+
+def _undo(world: World, step: Step, journal: Journal) -> None:
+    wrong = world.catalog.wrong_steps.get(step.id)
+    if wrong is not None and wrong.undo is not None:
+        wrong.undo(world.stack, parse_arguments(wrong.arguments, step.arguments, step.id))
+        journal.write(END, f"undone: {step.id}")
+
+
+def take_out(world: World, faults: Sequence[Fault], journal: Journal) -> bool:
+    """Remove the faults that are on record, the last one first. Never raises on purpose.
+
+    False where none of them was found on record.
+    """
+    found: list[Fault] = []
+    attempt("the fault may still be in", lambda: found.extend(_on_record(world, reversed(faults))), journal)
+    for fault in found:
+        attempt("the fault is still in", partial(_take_out, world, fault, journal), journal)
+    return bool(found)
+
+
+def _on_record(world: World, faults: Iterable[Fault]) -> list[Fault]:
+    on_record = {record.fault for record in records.recorded(world.stack)}
+    return [fault for fault in faults if fault.id in on_record]
+
+
+def _take_out(world: World, fault: Fault, journal: Journal) -> None:
+    records.remove(world.stack, fault)
+    journal.write(END, "the fault is out")
+
+
+def await_clear(alerts: AlertWatch, seconds: float) -> None:
+    """Wait until the alerts that fired fire no more. Raises: DeadlineExpired, CouldNotLook."""
+    Deadline(seconds).wait_for("the alerts to clear", lambda: None if alerts.still_firing() else True, every=1.0)
+
+
+def look_inventory(world: World) -> Mapping[str, Reading]:
+    """What there is in the stack, by the probes that list it; components that are no part of it are not asked."""
+    away = world.parts().absent
+    return world.look(probe for probe in world.catalog.probes.values() if probe.inventory and not probe.is_of(away))
+
+
+def residue(
+    world: World, before: Mapping[str, Reading], alerts: AlertWatch, judged: Iterable[Judged] = ()
+) -> list[str]:
+    """In words, what a drill left behind: faults, things that are new or gone, alerts that still fire, wrong data."""
+    left = [f"fault {record.fault}" for record in records.recorded(world.stack)]
+    for each in judged:
+        wrong = {name: int(each.verdict.numbers.get(name, 0)) for name in WRONG if each.verdict.numbers.get(name)}
+        if wrong:
+            counts = ", ".join(f"{count} {name}" for name, count in wrong.items())
+            left.append(f"data: {counts}; the stack must be made anew (lakeproof reset)")
+    for name, now in look_inventory(world).items():
+        old = before.get(name)
+        if not now.answered or old is None or not old.answered:
+            left.append(f"{name}: could not look")
+            continue
+        was, is_now = set(str(old.value or "").split()), set(str(now.value or "").split())
+        left += [f"{name}: {item}" for item in sorted(is_now - was)]
+        left += [f"{name}: {item} is gone" for item in sorted(was - is_now)]
+    try:
+        left += [f"alert {alert} still fires" for alert in alerts.still_firing()]
+    except CouldNotLook as error:
+        left.append(f"alerts: {error.message}")
+    return left

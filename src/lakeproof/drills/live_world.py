@@ -1,0 +1,161 @@
+"""The world of a drill on a real stack: its supervisor, its desk, its shoppers, its probes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lakeproof.customers import shoppers
+from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.incidents.client import DeskClient
+from lakeproof.incidents.status import ONGOING, Status
+from lakeproof.observability.reload import ALERTMANAGER, PROMETHEUS, renew
+from lakeproof.observability.timing import Timing
+from lakeproof.probes.looking import look_once, observe
+from lakeproof.probes.prometheus import firing
+from lakeproof.probes.reading import Reading
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.events import Event
+from lakeproof.processes.parts import parts_of
+from lakeproof.scenarios.catalog import Catalog
+from lakeproof.stack.closure import closure
+from lakeproof.stack.stack import Stack
+
+WHO = "drill"
+# The desk takes this many readings with one entry.
+MOST_READINGS = 500
+
+
+def live_world(stack: Stack, catalog: Catalog, timing: Timing | None = None) -> World:
+    """The real stack, desk and shoppers. timing: the timing of the alerts; None: the stack's own."""
+    return World(
+        stack=stack,
+        catalog=catalog,
+        bring_up=lambda names, progress: bring_up(stack, names, progress, timing or stack.settings.timing),
+        desk=LiveDesk(stack),
+        traffic=LiveTraffic(stack),
+        observe=lambda probes: observe(stack, probes),
+        look=lambda probes: look_once(stack, probes),
+        firing=lambda alert: firing(stack, alert),
+        parts=lambda: parts_of(stack),
+        timing=timing,
+    )
+
+
+def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Timing) -> Sequence[str]:
+    """Start what is missing, and have Prometheus load the rules that the scenarios' folders hold now, in that timing.
+
+    In mode "external" nothing is started here, and the rules are somebody else's.
+    """
+    if stack.settings.mode == "external":
+        return ()
+
+    def tell(event: Event) -> None:
+        progress(f"{event.component} {event.what} {event.text}" if event.component else f"… {event.text}")
+
+    client = SupervisorClient(stack)
+    started = client.up(names, tell)
+    if {PROMETHEUS, ALERTMANAGER} <= set(closure(names, client.components)) and (renewed := renew(stack, timing)):
+        progress(f"{' and '.join(renewed)}: rules reloaded, timing {timing}")
+    return started
+
+
+class LiveDesk:
+    """The desk over HTTP. A call that the desk refuses is an error of the drill. No incident is opened from here."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._client = DeskClient(stack)
+
+    def ids(self) -> frozenset[str]:
+        """Every incident that the desk lists (its newest 200)."""
+        return frozenset(row["id"] for row in self._client.incidents())
+
+    def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
+        """The incidents that are ongoing, and those that are not among `known`, with their alerts."""
+        rows = self._client.incidents()
+        wanted = [row["id"] for row in rows if row["id"] not in known or row["status"] in ONGOING]
+        return [
+            IncidentView(
+                name,
+                tuple(
+                    FiringView(alert["name"], f"{alert['fingerprint']} since {alert['starts_at']}")
+                    for alert in self._client.incident(name)["alerts"]
+                ),
+            )
+            for name in wanted
+        ]
+
+    def acknowledge(self, incident: str) -> None:
+        """Take the incident; fine where somebody has taken it already."""
+        if self._client.incident(incident)["status"] == Status.OPEN:
+            self._client.change(incident, "ack", who=WHO, text="taken by a drill")
+
+    def mitigate(self, incident: str, text: str) -> None:
+        """Say that the repair begins."""
+        self._client.change(incident, "mitigate", who=WHO, text=text)
+
+    def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
+        """Add a line to its timeline."""
+        self._client.change(incident, "note", who=WHO, kind=kind, text=text, readings=shapes(readings))
+
+    def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
+        """Attach a document."""
+        self._client.change(
+            incident, "evidence", who=WHO, kind=kind, title=title, body=body, readings=shapes(readings)
+        )
+
+    def resolve(self, incident: str, text: str) -> None:
+        """Close the incident; fine where it is closed already."""
+        if self._client.incident(incident)["status"] not in ("resolved", "reviewed"):
+            self._client.change(incident, "resolve", who=WHO, text=text)
+
+    def rca(self, incident: str, root_cause: str) -> str:
+        """The draft of its RCA, kept in the desk, in Markdown."""
+        return self._client.write_rca(incident, who=WHO, root_cause=root_cause)
+
+
+def shapes(readings: Sequence[Reading]) -> list[dict[str, Any]]:
+    """Readings in the shape that the desk takes."""
+    return [
+        {
+            "probe": reading.probe,
+            "value": reading.value,
+            "unit": reading.unit,
+            "at": reading.at.isoformat(),
+            "source": reading.source,
+            "query": reading.query,
+            "error": reading.error,
+        }
+        for reading in readings[:MOST_READINGS]
+    ]
+
+
+class LiveTraffic:
+    """The shop's shoppers, in a thread of this process."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._handle: shoppers.TrafficHandle | None = None
+
+    def settle_leftovers(self) -> int:
+        """Read each order to find out what became of the open calls. Raises: InvalidInput, LedgerBroken."""
+        return shoppers.settle_leftovers(self._stack)
+
+    def start(self, rate: float, seed: int, run: str) -> None:
+        """Begin to send calls. Raises: InvalidInput where shoppers buy already."""
+        if self._handle is not None:
+            raise InvalidInput("shoppers buy already", where=run, next_action="stop them first")
+        self._handle = shoppers.start(self._stack, rate, seed, run)
+
+    def orders(self) -> int:
+        """How many orders were acknowledged. Raises: TerminalError where no shoppers buy."""
+        if self._handle is None:
+            raise TerminalError("no shoppers buy", where="drill")
+        return self._handle.counts().orders
+
+    def stop(self) -> TrafficResult | None:
+        """Send no new calls, and settle the unclear ones."""
+        handle, self._handle = self._handle, None
+        if handle is None:
+            return None
+        counts = handle.stop().counts
+        return TrafficResult(counts.asked, counts.acknowledged, counts.refused, counts.open_calls)

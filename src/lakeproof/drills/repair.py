@@ -1,0 +1,149 @@
+"""Repairs: the one way in which a drill or a person runs steps of repair, and which repair an incident gets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from lakeproof.arguments import Arguments, parse_arguments
+from lakeproof.checks.verdict import Outcome
+from lakeproof.diagnosis.cause import Step
+from lakeproof.diagnosis.diagnosis import Finding
+from lakeproof.drills.journal import Stopwatch
+from lakeproof.drills.report import StepDone
+from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.captures import CAPTURES, Capture
+from lakeproof.stack.stack import Stack
+
+
+def run_step(
+    stack: Stack, mitigations: Mapping[str, Mitigation], step: Step, tell: Callable[[str], None]
+) -> StepDone:
+    """Tell what a person would type, do that, and give what happened. A step that breaks is an outcome, no error.
+
+    Raises: InvalidInput for a wrong argument.
+    """
+    mitigation = mitigations[step.id]
+    arguments = parse_arguments(mitigation.arguments, step.arguments, step.id)
+    tell(mitigation.typed(stack, arguments))
+    watch = Stopwatch()
+    try:
+        text = mitigation.run(stack, arguments)
+    except LakeproofError as error:
+        return StepDone(step.id, watch.seconds, Outcome.FAILED, error.message)
+    return StepDone(step.id, watch.seconds, Outcome.PASSED, text)
+
+
+def mend(
+    stack: Stack,
+    mitigations: Mapping[str, Mitigation],
+    repairs: Sequence[Sequence[Step]],
+    tell: Callable[[str], None],
+    done: Callable[[StepDone], None],
+) -> tuple[Outcome, str]:
+    """Run the steps of each repair until one step fails. Gives passed, or failed with the reasons.
+
+    `tell` hears what a person would type, `done` what each step came to. Of several repairs, those that failed are
+    tried once more after the others: a connector that is paused and also has a wrong password does not run before
+    both are mended.
+    """
+
+    def failure(steps: Sequence[Step]) -> str:
+        for step in steps:
+            found = run_step(stack, mitigations, step, tell)
+            done(found)
+            if found.outcome is not Outcome.PASSED:
+                return f"{step.id}: {found.text}"
+        return ""
+
+    failed: list[tuple[Sequence[Step], str]] = [(steps, "") for steps in repairs]
+    for _ in range(2 if len(failed) > 1 else 1):
+        failed = [(steps, why) for steps, _ in failed if (why := failure(steps))]
+    return (Outcome.FAILED if failed else Outcome.PASSED), "; ".join(why for _, why in failed)
+
+
+class Timeline(Protocol):
+    """The desk's one call that a person's repair needs (incidents/client.py)."""
+
+    def change(self, name: str, act: str, **fields: Any) -> dict[str, Any]:
+        """Move an incident, or add a line to its timeline."""
+
+
+def repair(
+    stack: Stack,
+    desk: Timeline,
+    incident: str,
+    steps: Sequence[Step],
+    mitigations: Mapping[str, Mitigation],
+    *,
+    who: str,
+    tell: Callable[[str], None],
+) -> list[StepDone]:
+    """A repair by a person's word: run the steps until one fails, and tell each to the incident, the failed one too.
+
+    Raises: InvalidInput for a wrong argument; CouldNotLook where the desk does not answer.
+    """
+    all_done: list[StepDone] = []
+
+    def done(step: StepDone) -> None:
+        all_done.append(step)
+        text = f"{step.action}: {step.outcome.value}, {step.text}"
+        tell(text)
+        desk.change(incident, "note", who=who, kind="action", text=text)
+
+    desk.change(incident, "mitigate", who=who, text=", ".join(step.id for step in steps))
+    mend(stack, mitigations, [steps], lambda typed: None, done)
+    return all_done
+
+
+def fitting(findings: Sequence[Finding], incident: Mapping[str, Any]) -> Finding:
+    """Which of several findings to repair for an incident: the first one about the capture that its alerts name.
+
+    The diagnosis itself reads no label. Where the alerts name no capture, or one that no finding is about, the best
+    supported finding is taken.
+    """
+    named = {capture.connector for capture in _named(incident)}
+    if not named:
+        return findings[0]
+    order = [connector in named if connector else None for connector in (one.cause.connector for one in findings)]
+    return next(findings[order.index(wanted)] for wanted in (True, None, False) if wanted in order)
+
+
+def aimed(
+    step: Step, arguments: type[Arguments], incident: Mapping[str, Any], there: Sequence[Capture] = CAPTURES
+) -> Step:
+    """A step that a person chose; where the person named no capture, it acts on the one that the alerts name.
+
+    there: the captures of this stack now. Raises: InvalidInput where the step must act on one of several captures,
+    and neither the alerts nor the person name one. The step's default capture could be well, and the repair would
+    then claim a success.
+    """
+    captures = _named(incident)
+    asked = [name for name in ("connector", "database") if name in arguments.model_fields]
+    if len(captures) != 1:
+        if asked and len(there) > 1 and not step.arguments.keys() & asked:
+            own = [_own(capture)[asked[0]] for capture in there]
+            raise InvalidInput(
+                f"the incident's alerts do not say which {asked[0]} it is about",
+                where=step.id,
+                next_action=" or ".join(f"--arg {asked[0]}={name}" for name in own),
+            )
+        return step
+    own_of_it = _own(captures[0])
+    missing = {name: own_of_it[name] for name in asked}
+    return Step(step.id, tuple(sorted((missing | step.arguments).items())))
+
+
+def _own(capture: Capture) -> dict[str, str]:
+    return {"connector": capture.connector, "database": capture.database.name}
+
+
+def _named(incident: Mapping[str, Any]) -> list[Capture]:
+    labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in incident.get("alerts") or ()]
+    return [
+        capture
+        for capture in CAPTURES
+        if any(
+            capture.connector == label.get("connector") or capture.database.name == label.get("database")
+            for label in labels
+        )
+    ]

@@ -1,0 +1,202 @@
+"""One run of a drill: what it works with, and what every drill does: a calm stack, shoppers, claims before and after.
+
+Only one run at a time goes on in a stack.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.verdict import Outcome
+from lakeproof.deadline import Deadline
+from lakeproof.diagnosis.cause import Step
+from lakeproof.drills.bound_checks import BoundCheck, await_calm, take_known_baselines, verify
+from lakeproof.drills.clean_up import look_inventory, remove_old_faults
+from lakeproof.drills.journal import Journal
+from lakeproof.drills.phases import Phase
+from lakeproof.drills.plan import DrillPlan
+from lakeproof.drills.report import DrillReport
+from lakeproof.drills.world import World
+from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.held_file import HeldByAnother, hold
+from lakeproof.probes.reading import Reading, Value
+from lakeproof.proof.outcome import worst
+from lakeproof.stack.stack import Stack
+
+# `detect` and `quiet` of the budgets are multiplied by this: production rules have longer windows.
+TIMING_FACTOR = {"drill": 1, "production": 12}
+PUBLISHED = ("published-hash", "published-checkpoint")
+# How long a stack that has just started may take until it is calm and every claim can be looked at.
+SETTLE_SECONDS = 90.0
+LOOK_SECONDS = 1.0
+
+
+@contextmanager
+def one_drill(stack: Stack) -> Iterator[None]:
+    """Hold the stack's lock for drills; it ends with this process, however that ends.
+
+    Raises: InvalidInput naming the process that holds it.
+    """
+    try:
+        with hold(stack.state_dir / "drill.lock", str(os.getpid())):
+            yield
+    except HeldByAnother as held:
+        raise InvalidInput(
+            f"a drill is running already (process {held.holder})",
+            where=f"stack {stack.name}",
+            next_action="wait for its end, or stop it with Ctrl-C",
+        ) from held
+
+
+@dataclass(frozen=True)
+class DrillOptions:
+    """How a drill is to be run.
+
+    fix: the steps to run instead of the diagnosed repair. blind: name neither scenario nor fault before the review.
+    recover_seconds: instead of the plan's budget, for a fix that is not expected to help.
+    """
+
+    seed: int
+    folder: Path
+    run: str
+    fix: tuple[Step, ...] | None = None
+    blind: bool = False
+    recover_seconds: float | None = None
+
+
+@dataclass
+class Run:
+    """What one drill works with, and the two phases that every drill has: `prepare` (baseline) and `judge` (verify).
+
+    checks: the claims. touches: components that may be disturbed. baselines, inventory: filled by `prepare`.
+    """
+
+    world: World
+    plan: DrillPlan
+    options: DrillOptions
+    report: DrillReport
+    journal: Journal
+    checks: tuple[BoundCheck, ...]
+    touches: tuple[str, ...]
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    inventory: Mapping[str, Reading] = field(default_factory=dict)
+
+    @property
+    def factor(self) -> int:
+        """By this the budgets `detect` and `quiet` are multiplied."""
+        return TIMING_FACTOR[self.world.pace]
+
+    def tell(self, phase: Phase) -> Callable[[str], None]:
+        """Gives a function that tells lines of that phase."""
+        return lambda text: self.journal.tell(phase, text)
+
+    def context(self, seconds: float, phase: Phase) -> CheckContext:
+        """What a check may know in that phase; it has to end its looks after so many seconds."""
+        return CheckContext(
+            stack=self.world.stack,
+            deadline=Deadline(seconds),
+            components=self.touches,
+            alerts=self.plan.alerts,
+            evidence=self.plan.evidence,
+            quiet_seconds=self.plan.budgets.quiet * self.factor,
+            run=self.options.run,
+            scenario_dirs=self.plan.folders,
+            progress=self.journal.seldom(phase),
+        )
+
+    def prepare(self) -> tuple[Outcome, str]:
+        """The baseline: remove old faults, start what is missing, see every claim hold, let shoppers in."""
+        journal = self.journal
+        try:
+            # Before the start, since a component that an old fault stopped would not become healthy.
+            remove_old_faults(self.world, journal)
+        except LakeproofError as error:
+            journal.write(Phase.BASELINE, f"tried again once the stack is up: {error.message}")
+        started = self.world.bring_up(self.plan.components, self.tell(Phase.BASELINE))
+        remove_old_faults(self.world, journal)
+        journal.write(Phase.BASELINE, f"up: {len(started)} components started", started=list(started))
+        settled = self.world.traffic.settle_leftovers()
+        if settled:
+            journal.write(Phase.BASELINE, f"{settled} calls of shoppers who were killed are settled")
+        if not await_calm(self.checks, self.context(SETTLE_SECONDS, Phase.BASELINE)):
+            journal.tell(Phase.BASELINE, "the stack is not calm; the checks will say why")
+        # Before the shoppers come: then the engines stand still, and digests that agree need no second look.
+        self.baselines = take_known_baselines(
+            self.checks,
+            lambda: self.context(self.plan.budgets.verify, Phase.BASELINE),
+            self.tell(Phase.BASELINE),
+            SETTLE_SECONDS,
+        )
+        self.report.published_before = self.published()
+        # Not sooner: a stack that has just started still makes topics and the like when they are first used.
+        self.inventory = look_inventory(self.world)
+        verdicts = {name: each.verdict for name, each in self.baselines.items()}
+        failing = [
+            f"{name}: {verdict.summary}"
+            for name, verdict in verdicts.items()
+            if verdict.outcome is not Outcome.PASSED
+        ]
+        if failing:
+            return worst(verdict.outcome for verdict in verdicts.values()), "; ".join(failing)
+        traffic = self.plan.traffic
+        self.world.traffic.start(traffic.rate, self.options.seed, self.options.run)
+        journal.write(Phase.BASELINE, f"shoppers ask {traffic.rate:g} times a second", run=self.options.run)
+        Deadline(traffic.seconds_before).pause(traffic.seconds_before)
+        return Outcome.PASSED, ""
+
+    def judge(self) -> tuple[Outcome, str]:
+        """Stop the shoppers once enough orders are acknowledged, then judge every claim."""
+        self._await_orders()
+        self.stop_shoppers()
+        context = self.context(self.plan.budgets.verify, Phase.VERIFY)
+        judged = verify(self.checks, context, self.baselines, self.tell(Phase.VERIFY))
+        self.report.checks = judged
+        self.report.published_after = self.published()
+        outcomes = {each.check: each.verdict.outcome.value for each in judged}
+        numbers = {each.check: each.verdict.numbers for each in judged}
+        self.journal.write(Phase.VERIFY, f"{len(judged)} claims judged", outcomes=outcomes, numbers=numbers)
+        failing = [
+            f"{each.check}: {each.verdict.summary}" for each in judged if each.verdict.outcome is not Outcome.PASSED
+        ]
+        return worst(each.verdict.outcome for each in judged), "; ".join(failing)
+
+    def published(self) -> tuple[Value, Value]:
+        """The newest published hash and its checkpoint; None where they cannot be looked at."""
+        known = self.world.catalog.probes
+        found = self.world.look(known[name] for name in PUBLISHED if name in known)
+        values = [found[name].value if name in found else None for name in PUBLISHED]
+        return values[0], values[1]
+
+    def _await_orders(self) -> None:
+        """Wait until the shop has acknowledged enough orders to these shoppers.
+
+        Raises: DeadlineExpired; LakeproofError where no shoppers buy any more.
+        """
+        have, wanted = 0, self.plan.traffic.orders
+
+        def look() -> bool | None:
+            nonlocal have
+            have = self.world.traffic.orders()
+            return True if have >= wanted else None
+
+        Deadline(self.plan.budgets.verify).wait_for(
+            f"{wanted} acknowledged orders",
+            look,
+            every=LOOK_SECONDS,
+            seen=lambda: f"{have} of {wanted} orders",
+            progress=self.journal.waiting(Phase.VERIFY),
+        )
+
+    def stop_shoppers(self) -> None:
+        """End the shoppers and say what they saw; where none buy, do nothing."""
+        result = self.world.traffic.stop()
+        if result is not None:
+            self.journal.write(
+                Phase.VERIFY,
+                f"shoppers: {result.asked} calls asked, {result.acknowledged} acknowledged, "
+                f"{result.refused} refused, {result.unclear} unclear",
+                **result.__dict__,
+            )

@@ -1,0 +1,32 @@
+"""The verdict on a drill: the outcomes of its phases, and whether cause and repair were the true ones."""
+
+from collections.abc import Sequence
+
+from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.journal import Journal
+from lakeproof.drills.report import DrillReport
+from lakeproof.proof.outcome import worst
+from lakeproof.scenarios.truth import Truth
+
+
+def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
+    """In words: what the drill named or did that differs from the truth of its scenarios."""
+    wrong = []
+    named = set(report.root_cause.split("+")) if report.root_cause is not None else set()
+    true = {truth.root_cause for truth in truths}
+    if named and named != true:
+        wrong.append(f"the diagnosis named {', '.join(sorted(named))}, the root cause was {', '.join(sorted(true))}")
+    done = {step.action for step in report.mitigations}
+    for truth in truths:
+        if done and not done & set(truth.accepted_repairs):
+            wrong.append(f"{', '.join(sorted(done))} is no accepted repair of {truth.root_cause}")
+    return wrong
+
+
+def conclude(report: DrillReport, journal: Journal, *outcomes: Outcome) -> None:
+    """Set the verdict: the worst of these outcomes, and unknown at best where the journal is not on disk."""
+    if journal.unwritten:
+        report.reasons.append(journal.unwritten)
+        outcomes = (*outcomes, Outcome.UNKNOWN)
+    report.verdict = worst(outcomes)
+    journal.write("end", f"verdict: {report.verdict.value}", reasons=report.reasons)

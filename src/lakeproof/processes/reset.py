@@ -1,0 +1,144 @@
+"""Back to an empty stack: its state folder is deleted, and outside of it only the folders of its sockets.
+
+What is to be deleted first moves into the folder `deleting`, which takes a moment. A reset that is killed half-way
+leaves that folder behind: `up` refuses to start beside it, and the next reset finishes the work.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.processes import lock
+from lakeproof.processes.client import DELETING, TURN_SECONDS, OnEvent, SupervisorClient
+from lakeproof.stack.engines import mysql, postgres_config
+from lakeproof.stack.stack import Stack
+
+# What Lakeproof puts into a state folder. One of the marks is there from the first `up` on.
+MARKS = frozenset({"start.lock", "drill.lock", "secrets.json", DELETING})
+OURS = MARKS | {
+    *("data", "etc", "log", "ledger", "reports", "faults"),
+    *("secrets.lock", "secrets.partial", "submission.lock"),
+}
+PROBE = ".write-probe-"
+# The last to go: as long as the folder has it, it is known as a stack's, and nobody else starts there.
+LAST = "start.lock"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file or folder that a reset deletes, and the space that it takes."""
+
+    path: Path
+    size_bytes: int
+
+
+def entries(stack: Stack) -> tuple[Entry, ...]:
+    """What a reset deletes now; nothing where the stack was never started.
+
+    Raises: InvalidInput where the stack is somebody else's, or the state folder is not one that Lakeproof made.
+    """
+    folder = stack.state_dir
+    if stack.settings.mode == "external":
+        raise InvalidInput(
+            "its data are somebody else's",
+            where=f"stack {stack.name} (mode external)",
+            next_action="delete them where its servers run",
+        )
+    if folder.is_symlink():
+        raise _refused(folder, "it is a symbolic link", f"set LAKEPROOF_STATE_DIR to {folder.resolve()} itself")
+    home, here = Path.home().resolve(), Path.cwd().resolve()
+    if folder.resolve() in {home, here, *home.parents, *here.parents}:
+        raise _refused(
+            folder, "a home or the folder you are in would go with it", "choose another LAKEPROOF_STATE_DIR"
+        )
+    found: list[Path] = []
+    if folder.exists():
+        if not folder.is_dir() or folder.stat().st_uid != os.geteuid():
+            raise _refused(folder, "it is no folder of this user's", "run it as the user that started the stack")
+        found = sorted(folder.iterdir())
+        foreign = [each.name for each in found if not _is_ours(each)]
+        if foreign:
+            raise _refused(folder, f"Lakeproof did not make {', '.join(foreign[:5])}", "move that away first")
+        if found and not any(each.name in MARKS for each in found):
+            raise _refused(folder, "no stack was ever started there", "delete it by hand if you mean it")
+    return tuple(Entry(path, _size(path)) for path in (*found, *(each for each in _sockets(stack) if each.is_dir())))
+
+
+def kept(stack: Stack) -> tuple[str, ...]:
+    """What belongs to the stack and stays, since its settings put it elsewhere."""
+    settings = stack.settings
+    attachments = settings.support.support_attachment_dir
+    places = {"support.support_attachment_dir": str(attachments or ""), "desk_url": settings.desk_url}
+    return tuple(f"{name} = {place}" for name, place in places.items() if place)
+
+
+def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:
+    """Stop the stack and delete all of its `entries`. Safe to repeat, also after a kill half-way.
+
+    Raises: InvalidInput as `entries`, and where somebody started the stack again meanwhile; TerminalError where
+    something cannot be deleted.
+    """
+    entries(stack)
+    client.down(on_event)
+    with lock.starting(stack, TURN_SECONDS):
+        if client.running():
+            raise InvalidInput(
+                "it was started again", where=f"stack {stack.name}", next_action="lakeproof reset again"
+            )
+        doomed = stack.state_dir / DELETING
+        try:
+            doomed.mkdir(exist_ok=True)
+            for entry in entries(stack):
+                if entry.path.name not in (DELETING, LAST) and entry.path.parent == stack.state_dir:
+                    # Into a folder of its own: one that was killed may have left another entry of that name.
+                    entry.path.rename(Path(tempfile.mkdtemp(dir=doomed)) / entry.path.name)
+            for folder in _sockets(stack):
+                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(doomed)
+            (stack.state_dir / LAST).unlink(missing_ok=True)
+            stack.state_dir.rmdir()
+        except OSError as error:
+            raise TerminalError(
+                f"not deleted: {error.strerror}",
+                where=str(error.filename or stack.state_dir),
+                next_action="mend that, then: lakeproof reset",
+            ) from error
+
+
+def _is_ours(path: Path) -> bool:
+    return not path.is_symlink() and (path.name in OURS or path.name.startswith(PROBE))
+
+
+def _sockets(stack: Stack) -> Iterator[Path]:
+    """The folders of sockets whose path would be too long inside the state folder."""
+    for folder in (mysql.socket_path(stack).parent, postgres_config.socket_folder(stack)):
+        if not folder.is_relative_to(stack.state_dir) and not folder.is_symlink():
+            yield folder
+
+
+def _size(path: Path) -> int:
+    """Bytes on the disk, links not followed; what vanishes meanwhile counts as nothing."""
+    total = 0
+    todo = [path]
+    while todo:
+        each = todo.pop()
+        try:
+            total += each.lstat().st_blocks * 512
+            if each.is_dir() and not each.is_symlink():
+                todo.extend(each.iterdir())
+        except OSError:
+            continue
+    return total
+
+
+def _refused(folder: Path, why: str, next_action: str) -> InvalidInput:
+    return InvalidInput(f"nothing is deleted: {why}", where=str(folder), next_action=next_action)
+
+
+def total_bytes(found: Sequence[Entry]) -> int:
+    """Of all of them."""
+    return sum(entry.size_bytes for entry in found)

@@ -1,0 +1,106 @@
+"""Attachments: what their rows say beside the bytes that the folder or the archive gives, each file read whole.
+
+A check would take the longer the more was ever uploaded. So it reads the newest files and others by the seed, up to
+so many bytes and seconds, and tells of how many.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+from uuid import UUID
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.proof.claims.facts import AttachmentFact, Store
+from lakeproof.services.database.rows import rows_of
+from lakeproof.shop.support.archive import Archive, NotInArchive
+from lakeproof.shop.support.file_store import FileStore, attachment_dir
+from lakeproof.shop.support.models import Place
+from lakeproof.stack.object_store import s3_client
+from lakeproof.stack.stack import Stack
+
+NEWEST, OTHERS = 50, 450  # files
+BYTES_AT_MOST = 512 * 1024 * 1024
+SECONDS_AT_MOST = 20.0
+ARCHIVE_SECONDS = 10.0  # one answer of the archive
+TOLD_EVERY_SECONDS = 2.0
+# Not a store's name: where a file cannot be read, all else of the support service still can.
+WHERE = "attachments"
+_ROWS = """
+WITH newest AS (SELECT * FROM case_attachments ORDER BY id DESC LIMIT $1),
+     others AS (SELECT * FROM case_attachments WHERE id NOT IN (SELECT id FROM newest)
+                ORDER BY md5(id::text || ':' || $3::text) LIMIT $2)
+SELECT id, case_id, file, place, size, sha256, (SELECT count(*) FROM case_attachments) AS of_all
+FROM (SELECT * FROM newest UNION ALL SELECT * FROM others) AS chosen
+"""
+
+
+def read_attachments(
+    stack: Stack, there: Collection[Store], seed: int, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Fields of the facts. Raises: CouldNotLook where a file is there and cannot be read, or none was in time;
+    InvalidInput where it is not known in which folder they lie.
+    """
+    rows = asyncio.run(rows_of(stack, "support", _ROWS, NEWEST, OTHERS, str(seed)))
+    bytes_of = _Bytes(stack, there)
+    deadline, told_at = Deadline(SECONDS_AT_MOST), time.monotonic()
+    facts: list[AttachmentFact] = []
+    total = 0
+    for id_, case_id, file, place, size, sha256, _ in rows:
+        total += size
+        found = None if total > BYTES_AT_MOST and facts else _digest(bytes_of(place, case_id, file), deadline)
+        if found is None:
+            break
+        facts.append(AttachmentFact(id_, case_id, place, size, sha256, *found))
+        if time.monotonic() - told_at > TOLD_EVERY_SECONDS:
+            told_at = time.monotonic()
+            progress(f"shop: {len(facts)} of {len(rows)} attachments are read")
+    if rows and not facts:
+        raise CouldNotLook(f"no file was read within {SECONDS_AT_MOST:g} s", where=WHERE)
+    return {"attachments": tuple(facts), "all_attachments": rows[0][6] if rows else 0, "seed": seed}
+
+
+class _Bytes:
+    """Gives a file's bytes piece by piece, from where its row says that it lies."""
+
+    def __init__(self, stack: Stack, there: Collection[Store]) -> None:
+        self._stack, self._there = stack, there
+        self._archive: Archive | None = None
+
+    def __call__(self, place: str, case_id: int, file: UUID) -> Iterator[bytes]:
+        """Raises, as it goes: FileNotFoundError where there is no such file, CouldNotLook."""
+        try:
+            if place == Place.LOCAL:
+                yield from FileStore(attachment_dir(self._stack)).chunks(UUID(str(file)))
+            else:
+                yield from self._archived().chunks(case_id, UUID(str(file)))
+        except FileNotFoundError:
+            raise
+        except NotInArchive as error:
+            if error.is_absent:
+                raise FileNotFoundError(str(error)) from error
+            raise CouldNotLook(f"the archive gives no attachment: {error}", where=Store.LABELS.value) from error
+        except OSError as error:
+            raise CouldNotLook(f"file {file} cannot be read: {error.strerror}", where=WHERE) from error
+
+    def _archived(self) -> Archive:
+        if Store.LABELS not in self._there:
+            raise CouldNotLook("some are in the archive, and the object store is no part of this stack", where=WHERE)
+        self._archive = self._archive or Archive(s3_client(self._stack, timeout_seconds=ARCHIVE_SECONDS))
+        return self._archive
+
+
+def _digest(pieces: Iterator[bytes], deadline: Deadline) -> tuple[int, str] | None:
+    """Bytes and sha256, -1 and "" where there is no file; None where the time is over before its end."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        for piece in pieces:
+            if deadline.expired:
+                return None
+            digest.update(piece)
+            size += len(piece)
+    except FileNotFoundError:
+        return -1, ""
+    return size, digest.hexdigest()

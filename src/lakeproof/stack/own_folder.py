@@ -1,0 +1,63 @@
+"""Whether a folder below a common one (/tmp), where everybody may make folders, is really ours.
+
+Such a folder has a name that others can guess. Who makes it first could put a socket or a lock of their own there, or
+have a link there lead us, perhaps as root, to a folder that is not meant.
+"""
+
+import os
+import pwd
+import stat
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from lakeproof.errors import TerminalError
+from lakeproof.stack.os_user import hand_over
+
+OTHERS_WRITE = 0o022
+
+
+def refuse_foreign(folder: Path, *, owners: Collection[int], closed: int, next_action: str) -> None:
+    """Return where `folder` does not exist, or is a real folder of one of `owners` (user ids) and closed to others.
+
+    `closed`: the permission bits that it must not have. Raises: TerminalError saying what is wrong.
+    """
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        what = "it is a symbolic link" if stat.S_ISLNK(found.st_mode) else "it is no folder"
+    elif found.st_uid not in owners:
+        what = f"it belongs to another user, {_name_of(found.st_uid)}"
+    elif found.st_mode & closed:
+        what = f"it is open to others (mode {stat.S_IMODE(found.st_mode):04o})"
+    else:
+        return
+    raise TerminalError(
+        f"{what}: not used, for somebody else may have made it",
+        where=str(folder),
+        next_action=f"look at it (ls -ld {folder}) and remove it, or {next_action}",
+    )
+
+
+def make_socket_folder(folder: Path, user: str, package: str, mode: int) -> None:
+    """Make the folder of a server's socket, for the OS user that the server runs as; what is there must be ours.
+
+    Raises: TerminalError saying what is wrong with it, MissingArtifact naming `package`, which brings that user.
+    """
+    owners = {os.geteuid()}
+    if os.geteuid() == 0:
+        with suppress(KeyError):  # `hand_over` says which package brings the user
+            owners.add(pwd.getpwnam(user).pw_uid)
+    for _ in range(2):  # once more after it was made: somebody else may have been quicker
+        refuse_foreign(folder, owners=owners, closed=OTHERS_WRITE, next_action="set a shorter LAKEPROOF_STATE_DIR")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    hand_over(folder, user, package, mode)
+
+
+def _name_of(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return f"uid {user_id}"

@@ -1,0 +1,73 @@
+"""A wrong fix: a new connector under another name that starts at the binlog's end. What was not delivered is lost."""
+
+from confluent_kafka import KafkaError, KafkaException
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.capture.registration import register
+from lakeproof.probes.kafka import admin
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+SERVER_ID_STEP = 1000
+HISTORY = "schema.history.internal.kafka.topic"
+ASK_SECONDS = 10.0
+
+
+class RecreateConnectorWithoutData(Arguments):
+    """`connector`: the one that goes; the new one is called `connector`-new."""
+
+    connector: str = "orders"
+
+    @property
+    def successor(self) -> str:
+        """The new one's name."""
+        return f"{self.connector}-new"
+
+
+def typed(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
+    """Two calls."""
+    connect = stack.url("connect")
+    return (
+        f"curl -X DELETE {connect}/connectors/{arguments.connector}; "
+        f'curl -X PUT {connect}/connectors/{arguments.successor}/config -d \'{{… "snapshot.mode": "no_data"}}\''
+    )
+
+
+def run(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
+    """Delete the old one, register the new one, return once it runs."""
+    config = render(stack, find_connector(arguments.connector))
+    config |= {
+        "snapshot.mode": "no_data",
+        HISTORY: f"{config[HISTORY]}_new",
+        "database.server.id": str(int(config["database.server.id"]) + SERVER_ID_STEP),
+    }
+    send(stack, "DELETE", f"/connectors/{arguments.connector}", absent_is_fine=True)
+    send(stack, "PUT", f"/connectors/{arguments.successor}/config", body=config)
+    await_state(stack, arguments.successor, "RUNNING", seconds=40)
+    return f"connector {arguments.successor} runs instead of {arguments.connector}, from now on only"
+
+
+def undo(stack: Stack, arguments: RecreateConnectorWithoutData) -> None:
+    """The old one again, from its old offsets; what both delivered is then in the topic twice."""
+    send(stack, "DELETE", f"/connectors/{arguments.successor}", absent_is_fine=True)
+    register(stack, arguments.connector)
+    send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
+    topic = f"{render(stack, find_connector(arguments.connector))[HISTORY]}_new"
+    try:
+        admin(stack).delete_topics([topic], operation_timeout=ASK_SECONDS)[topic].result(timeout=ASK_SECONDS)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise TerminalError(f"not deleted: {error}", where=topic) from error
+
+
+WRONG_STEP = WrongStep(
+    "recreate_connector_without_data",
+    "a new connector that starts without the old data (loses data)",
+    typed,
+    run,
+    RecreateConnectorWithoutData,
+    undo,
+)

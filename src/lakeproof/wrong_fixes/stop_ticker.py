@@ -1,0 +1,34 @@
+"""A wrong fix: stop the ticker that feeds the lag metric. No metric, no alert; and no rows either."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+
+class StopTicker(Arguments):
+    """`component`: the one that writes the heartbeat and serves the metric."""
+
+    component: str = "lag-exporter"
+
+
+def typed(stack: Stack, arguments: StopTicker) -> str:
+    """By its pid."""
+    return f"lakeproof fault inject stopped_process --arg component={arguments.component}"
+
+
+def run(stack: Stack, arguments: StopTicker) -> str:
+    """Stop it for good."""
+    stopped = our_processes(stack, f"stop {arguments.component}").stop(arguments.component)
+    return f"{arguments.component} {'stopped' if stopped else 'did not run'}"
+
+
+def undo(stack: Stack, arguments: StopTicker) -> None:
+    """Start it again."""
+    SupervisorClient(stack).start(arguments.component)
+
+
+WRONG_STEP = WrongStep(
+    "stop_ticker", "stop the ticker behind the lag metric (mends nothing)", typed, run, StopTicker, undo
+)

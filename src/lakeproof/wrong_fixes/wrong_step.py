@@ -1,0 +1,37 @@
+"""A wrong step: it looks like a repair and mends nothing, or loses data.
+
+One file per step in this folder, with one `WRONG_STEP = WrongStep(...)` at its end; the folder is the list. The wrong
+fixes in a scenario's truth.yaml are made of these steps, and the scenario's checks must turn each of them down. Only
+`lakeproof drill --fix` runs them: what proposes or runs repairs on a live stack (`lakeproof mitigate`, a diagnosis,
+the desk) may not import this folder, which import-linter holds.
+
+A step that is the right repair of one cause and a wrong one of another (restart_connector) is a mitigation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lakeproof import wrong_fixes
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.modules import collect, folder_modules, package_modules
+from lakeproof.stack.stack import Stack
+
+
+@dataclass(frozen=True)
+class WrongStep(Mitigation):
+    """A step with the shape of a mitigation. A drill runs it in the place of the repair.
+
+    undo: takes back what the step leaves behind (a silence), at the end of the drill; None where nothing stays.
+    """
+
+    undo: Callable[[Stack, Any], None] | None = None
+
+
+def all_wrong_steps(folders: tuple[Path, ...] = ()) -> dict[str, WrongStep]:
+    """Every wrong step of this package and of the given scenario folders, by id."""
+    modules = [*package_modules(wrong_fixes)]
+    for folder in folders:
+        modules.extend(folder_modules(folder))
+    return collect(modules, "WRONG_STEP", WrongStep)

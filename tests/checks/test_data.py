@@ -1,0 +1,118 @@
+"""The checks about data, over reports made up: each looks at all of the report, and none passes by not looking."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks import no_order_lost, whole_transactions
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.no_order_lost import Wanted
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.proof.report import AGREE, Across, CheckReport, TableReport
+from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+NOTHING = Baseline(Verdict("", Outcome.PASSED, ""))
+AGREED = f"{AGREE} (trino, flink)"
+GOOD = CheckReport(
+    at=datetime(2026, 11, 26, tzinfo=UTC),
+    nessie_hash="ab" * 32,
+    checkpoint=7,
+    covers_us=1,
+    acknowledged=5000,
+    orders=900,
+    unclear=0,
+    refused=0,
+    tables=tuple(TableReport("orders", engine, 900) for engine in ("mysql", "trino", "flink")),
+    across=(Across("every order has all its items, and their sum (trino)", 0), Across(AGREED, 0)),
+)
+DISAGREE = replace(GOOD, across=(Across(AGREED, 17, tuple(f"order_items bucket {number}" for number in range(17))),))
+LOST = TableReport("orders", "trino", 899, (Finding("orders", Wrong.LOST, "k1", "absent"),))
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> CheckContext:
+    return CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+
+
+def over(report: CheckReport, check: ModuleType, context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> Verdict:
+    """The verdict of a check after the repair, where `lakeproof check` found that report."""
+    monkeypatch.setattr(check, "check", lambda stack, **options: report)
+    arguments = Wanted() if check is no_order_lost else Arguments()
+    verdict = check.verify(context, arguments, NOTHING)
+    assert isinstance(verdict, Verdict)
+    return verdict
+
+
+@pytest.mark.parametrize("check", [no_order_lost, whole_transactions])
+def test_a_report_without_a_fault_passes(
+    check: ModuleType, context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert over(GOOD, check, context, monkeypatch).outcome is Outcome.PASSED
+
+
+def test_engines_that_disagree_fail_with_what_they_disagree_on(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = over(DISAGREE, no_order_lost, context, monkeypatch)
+    assert verdict.outcome is Outcome.FAILED
+    assert f"17 violations: {AGREED}" in verdict.summary
+    assert verdict.numbers["violations"] == 17
+    assert verdict.keys[:2] == ("order_items bucket 0", "order_items bucket 1")
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (replace(GOOD, tables=(*GOOD.tables, LOST)), "lost 1"),
+        (replace(GOOD, oversold=3), "3 units"),
+        (replace(GOOD, across=(Across("shop: stock adds up", 1, ("sku 7",)),)), "1 violations: shop: stock adds up"),
+    ],
+)
+def test_whatever_the_report_finds_wrong_fails(
+    report: CheckReport, words: str, context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = over(report, no_order_lost, context, monkeypatch)
+    assert (verdict.outcome, words in verdict.summary) == (Outcome.FAILED, True), verdict.summary
+
+
+@pytest.mark.parametrize("check", [no_order_lost, whole_transactions])
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (replace(GOOD, unknown=("trino: no answer",)), "trino: no answer"),
+        (replace(GOOD, tables=GOOD.tables[:1]), "trino: nothing was read there"),
+        (replace(GOOD, tables=tuple(replace(table, rows=0) for table in GOOD.tables), orders=0), "order"),
+    ],
+    ids=["no answer", "an engine was left out", "no order at all"],
+)
+def test_what_was_not_looked_at_is_unknown(
+    check: ModuleType, report: CheckReport, words: str, context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = over(report, check, context, monkeypatch)
+    assert (verdict.outcome, words in verdict.summary) == (Outcome.UNKNOWN, True), verdict.summary
+
+
+def test_rows_beside_a_ledger_that_knows_none_of_them_are_unknown(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = tuple(replace(table, not_ours=900) for table in GOOD.tables)
+    verdict = over(replace(GOOD, orders=0, tables=foreign), no_order_lost, context, monkeypatch)
+    assert verdict.outcome is Outcome.UNKNOWN
+    assert "it knows no order" in verdict.summary
+
+
+def test_a_new_lake_without_any_order_is_a_good_baseline(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = replace(GOOD, orders=0, acknowledged=0, tables=tuple(replace(one, rows=0) for one in GOOD.tables))
+    for check in (no_order_lost, whole_transactions):
+        monkeypatch.setattr(check, "check", lambda stack, **options: new)
+    assert no_order_lost.baseline(context, Wanted()).verdict.outcome is Outcome.PASSED
+    assert whole_transactions.baseline(context, Arguments()).verdict.outcome is Outcome.PASSED

@@ -1,0 +1,67 @@
+"""The list of commands comes from the modules' docstrings, and a module is loaded when its command is called."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from lakeproof.cli import app
+from lakeproof.cli.app import Commands
+
+COMMANDS = Commands()
+MODULES = sorted(path for path in app.HERE.glob("*.py") if "def add_to(" in path.read_text())
+# What takes long to load, and is of no use to `lakeproof ps` and `lakeproof --help`.
+HEAVY = {"lakeproof.install", "lakeproof.scenarios", "rich", "httpx", "asyncio", "sqlalchemy", "fastapi", "yaml"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_s_docstring_has_one_line_for_each_of_its_commands(path: Path) -> None:
+    own = typer.Typer()
+    own.callback()(lambda: None)
+    module = __import__(f"lakeproof.cli.{path.stem}", fromlist=["add_to"])
+    module.add_to(own)
+    group = typer.main.get_group(own)
+    told = {name for name in COMMANDS if COMMANDS.module_of(name) == path.stem}
+    assert told == set(group.commands)
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    assert all(f"`lakeproof {name}`: " in docstring for name in told)
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that are there when the command has ended, each with the packages around it."""
+    script = (
+        "import contextlib, io, sys\n"
+        f"sys.argv = ['lakeproof', *{arguments!r}]\n"
+        "from lakeproof.cli.app import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    main()\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.usefixtures("own_stack")
+def test_ps_loads_its_own_module_and_no_other_command_s() -> None:
+    loaded = loaded_by("ps")
+    assert {name for name in loaded if name.startswith("lakeproof.cli.")} == {
+        *("lakeproof.cli.app", "lakeproof.cli.examples", "lakeproof.cli.output", "lakeproof.cli.ps")
+    }
+    assert not loaded & HEAVY
+
+
+def test_help_lists_every_command_with_its_line_and_loads_none() -> None:
+    script = "import sys; from lakeproof.cli.app import main; sys.argv = ['lakeproof', '--help']; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    shown = " ".join(done.stdout.split())
+    assert len(COMMANDS) > 25
+    for name, about in COMMANDS.about.items():
+        assert f" {name} {about}" in shown
+    loaded = loaded_by("--help")
+    assert {name for name in loaded if name.startswith("lakeproof.cli.")} == {
+        *("lakeproof.cli.app", "lakeproof.cli.output")
+    }
+    assert not loaded & (HEAVY | {"pydantic"})

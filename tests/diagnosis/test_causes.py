@@ -1,0 +1,65 @@
+"""Cause files: what is refused, and by which words."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lakeproof.diagnosis.causes import load_causes
+from lakeproof.errors import InvalidInput
+from lakeproof.probes.probe import all_probes
+from lakeproof.scenarios.folder import scenario_folders
+
+PROBES = all_probes()
+
+
+def cause(**changes: object) -> dict[str, object]:
+    return {
+        "id": "strange_cause",
+        "says": {"vi": "lạ lắm", "en": "strange"},
+        "necessary": [{"probe": "publish-age", "op": ">", "value": 60}],
+        "repairs": [{"id": "resume_connector"}],
+        **changes,
+    }
+
+
+def folder(tmp_path: Path, *causes: dict[str, object]) -> dict[str, Path]:
+    home = tmp_path / "strange"
+    home.mkdir()
+    (home / "causes.yaml").write_text(yaml.safe_dump({"causes": list(causes)}))
+    return scenario_folders() | {"strange": home}
+
+
+def test_a_cause_of_another_folder_joins_the_rest(tmp_path: Path) -> None:
+    found = load_causes(PROBES, folder(tmp_path, cause()))
+    assert "strange_cause" in {each.id for each in found}
+    assert len(found) > 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"necessary": [{"probe": "nothing-such", "op": "absent"}]}, "no probe 'nothing-such'"),
+        ({"necessary": [{"probe": "publish-age", "op": "~"}]}, "op"),
+        ({"necessary": [{"probe": "publish-age", "op": ">"}]}, "needs a value"),
+        ({"necessary": [{"probe": "publish-age", "op": ">", "value": "x"}]}, "needs a number"),
+        ({"necessary": [{"probe": "publish-age", "op": "grows", "value": 1}]}, "takes no value"),
+        ({"necessary": []}, "necessary"),
+        ({"necessary": [{"probe": "connector-state", "op": "==", "value": "PAUSED"}]}, "same necessary evidence"),
+        ({"masked_by": ["nobody"]}, "no cause 'nobody'"),
+        ({"id": "paused_connector"}, "is also in"),
+        ({"id": "Paused-Connector"}, "id"),
+        ({"says": {"en": "only one language"}}, "says.vi"),
+        ({"because": 1}, "because"),
+    ],
+)
+def test_a_wrong_cause_is_refused_with_what_is_wrong(tmp_path: Path, changes: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load_causes(PROBES, folder(tmp_path, cause(**changes)))
+    assert words in refused.value.message
+    assert "causes.yaml" in refused.value.message
+
+
+def test_masks_is_the_other_side_of_masked_by(tmp_path: Path) -> None:
+    found = {each.id: each for each in load_causes(PROBES, folder(tmp_path, cause(masks=["connect_down"])))}
+    assert "strange_cause" in found["connect_down"].masked_by

@@ -1,0 +1,445 @@
+"""Diagnosis over the real causes, with made-up readings: every state told apart, none called by another's name."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lakeproof.arguments import parse_arguments
+from lakeproof.diagnosis.causes import load_causes
+from lakeproof.diagnosis.component_causes import NO_SCENARIO, component_causes
+from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, within_reach
+from lakeproof.mitigations.mitigation import all_mitigations
+from lakeproof.probes.components import answers_probe, ready_probe
+from lakeproof.probes.looking import Observation
+from lakeproof.probes.probe import all_probes
+from lakeproof.probes.reading import Reading, Value
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack.component import Command, Component
+
+PROBES = all_probes()
+CAUSES = load_causes(PROBES, scenario_folders())
+NO_ANSWER = "no answer"
+
+# The probes that PostgreSQL's capture has of its own.
+OF_BOTH = [name for name in PROBES if f"shop-{name}" in PROBES]
+
+ONE_HEALTHY: dict[str, Value] = {
+    "connector-state": "RUNNING",
+    "task-state": "RUNNING",
+    "task-failure": "none",
+    "database-answers": "answers",
+    "capture-login": "accepted",
+    "missing-privileges": 0,
+    "heartbeat-age": 0.6,
+    "broker-answers": "answers",
+    "topic-silence": 0.4,
+    "open-transaction": 0.02,
+    "source-lag": 700,
+    "job-state": "running",
+    "job-restarts": 1,
+    "checkpoint-age": 0.8,
+    "checkpoints-failed": 2,
+    "publisher-status": "healthy",
+    "publish-age": 2.0,
+    **{name: "answers" for name in PROBES if name.endswith("-answers")},
+    **{name: "yes" for name in PROBES if name.endswith("-ready")},
+}
+HEALTHY = ONE_HEALTHY | {f"shop-{name}": ONE_HEALTHY[name] for name in OF_BOTH} | {"shop-slot-state": "kept"}
+BEHIND: dict[str, Value] = {"topic-silence": 40.0, "source-lag": 40_000}
+CONNECT_GONE: dict[str, Value] = {
+    "connector-state": NO_ANSWER,
+    "task-state": NO_ANSWER,
+    "task-failure": NO_ANSWER,
+}
+DATABASE_GONE: dict[str, Value] = {
+    "heartbeat-age": NO_ANSWER,
+    "capture-login": NO_ANSWER,
+    "missing-privileges": NO_ANSWER,
+}
+JOB_GONE: dict[str, Value] = {
+    name: NO_ANSWER for name in ("job-state", "job-restarts", "checkpoint-age", "checkpoints-failed")
+}
+NOT_PUBLISHED: dict[str, Value] = {"publish-age": 90.0}
+JOB_FAILS: dict[str, Value] = {
+    "job-state": "restarting",
+    "job-restarts": 9,
+    "checkpoint-age": 70.0,
+    "checkpoints-failed": 5,
+    **NOT_PUBLISHED,
+}
+GROWING = {
+    "topic-silence",
+    "open-transaction",
+    "source-lag",
+    "heartbeat-age",
+    "job-restarts",
+    "checkpoint-age",
+    "checkpoints-failed",
+    "publish-age",
+}
+GROWING |= {f"shop-{name}" for name in GROWING}
+LIVENESS = {probe.source: probe.id for probe in PROBES.values() if probe.liveness}
+
+
+def gone(name: str, how: str) -> dict[str, Value]:
+    """What the component's own two probes read while it is down (refused) or hangs (silent)."""
+    ready = {f"{name}-ready": "no answer: ConnectError"} if f"{name}-ready" in PROBES else {}
+    return {LIVENESS[name]: how, **ready}
+
+
+def of_shop(*readings: dict[str, Value]) -> dict[str, Value]:
+    """The same readings, of PostgreSQL's capture."""
+    return {f"shop-{name}": value for changed in readings for name, value in changed.items()}
+
+
+def look(changed: dict[str, Value]) -> Diagnosis:
+    return diagnose(CAUSES, {name: observation(name, value) for name, value in (HEALTHY | changed).items()})
+
+
+def observation(name: str, value: Value) -> Observation:
+    probe = PROBES[name]
+    at = datetime.now(UTC)
+
+    def read(seen: Value, when: datetime) -> Reading:
+        if seen == NO_ANSWER:
+            return Reading(name, None, probe.unit, when, probe.source, probe.query, NO_ANSWER)
+        return Reading(name, seen, probe.unit, when, probe.source, probe.query)
+
+    out_of_range = name in GROWING and isinstance(value, int | float) and value != HEALTHY[name]
+    later = value + 2 if out_of_range and isinstance(value, int | float) else value
+    return Observation(probe, read(value, at), read(later, at + timedelta(seconds=2)))
+
+
+def test_the_readings_here_are_all_that_the_causes_ask() -> None:
+    assert {probe.id for probe in asked_by(CAUSES, PROBES)} == set(HEALTHY)
+
+
+def test_a_healthy_stack_has_no_cause() -> None:
+    found = look({})
+    assert found.healthy
+    assert found.as_json() == {"healthy": True, "causes": [], "unknown": []}
+
+
+STATES: list[tuple[str, dict[str, Value]]] = [
+    ("paused_connector", {"connector-state": "PAUSED", "task-state": "PAUSED", **BEHIND}),
+    ("stopped_connector", {"connector-state": "STOPPED", "task-state": None, **BEHIND}),
+    ("deleted_connector", {"connector-state": None, "task-state": None, **BEHIND}),
+    (
+        "connector_login_rejected",
+        {
+            "task-state": "FAILED",
+            "task-failure": "login rejected",
+            "capture-login": "rejected",
+            "missing-privileges": NO_ANSWER,
+            **BEHIND,
+        },
+    ),
+    ("connector_login_rejected", {"capture-login": "rejected", "missing-privileges": NO_ANSWER, **BEHIND}),
+    (
+        "connector_grant_lost",
+        {"task-state": "FAILED", "task-failure": "no privilege", "missing-privileges": 1, **BEHIND},
+    ),
+    ("failed_task", {"task-state": "FAILED", "task-failure": "login rejected", **BEHIND}),
+    ("connect_hung", {**gone("connect", "silent"), **CONNECT_GONE, **BEHIND}),
+    ("connect_down", {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND}),
+    ("mysql_down", {"database-answers": "refused", **DATABASE_GONE, **BEHIND}),
+    (
+        "mysql_hung",
+        {
+            "database-answers": "silent",
+            "order-service-ready": "/health says 503: mysql",
+            "task-state": "FAILED",
+            "task-failure": "no database",
+            **DATABASE_GONE,
+            **BEHIND,
+        },
+    ),
+    ("mysql_unhealthy", {"database-answers": "error 1040", **DATABASE_GONE}),
+    (
+        "kafka_down",
+        {
+            "broker-answers": "refused",
+            "topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            "source-lag": 40_000,
+            "connect-ready": "/health answered 503",
+            "task-state": "FAILED",
+            "task-failure": "other",
+            **JOB_FAILS,
+        },
+    ),
+    (
+        "kafka_hung",
+        {
+            "broker-answers": "silent",
+            "topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            **CONNECT_GONE,
+            **JOB_FAILS,
+        },
+    ),
+    ("hanging_transaction", {"open-transaction": 130.0, "connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED}),
+    ("ticker_stopped", {"heartbeat-age": 40.0, **BEHIND}),
+    ("lag_exporter_down", {"heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "source-lag": NO_ANSWER}),
+    ("minio_down", {**gone("minio", "refused"), **JOB_FAILS, "publisher-status": "degraded"}),
+    ("minio_hung", {**gone("minio", "silent"), **JOB_FAILS, "publisher-status": "stuck", "publisher-ready": "503"}),
+    (
+        "flink_jobmanager_down",
+        {
+            **gone("flink-jobmanager", "refused"),
+            **gone("flink-taskmanager", "refused"),
+            **JOB_GONE,
+            **NOT_PUBLISHED,
+        },
+    ),
+    (
+        # One that was started meanwhile waits for it.
+        "flink_jobmanager_down",
+        {
+            **gone("flink-jobmanager", "refused"),
+            "flink-taskmanager-ready": "waits for the JobManager",
+            **JOB_GONE,
+            **NOT_PUBLISHED,
+        },
+    ),
+    ("flink_jobmanager_hung", {**gone("flink-jobmanager", "silent"), **JOB_GONE, **NOT_PUBLISHED}),
+    ("flink_taskmanager_hung", {**gone("flink-taskmanager", "silent"), **JOB_FAILS}),
+    ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS}),
+    (
+        "nessie_down",
+        {**gone("nessie", "refused"), "publisher-status": "degraded", "publish-age": NO_ANSWER},
+    ),
+    ("publisher_hung", {**gone("publisher", "silent"), "publisher-status": NO_ANSWER, **NOT_PUBLISHED}),
+    ("job_missing", {"job-state": None, "job-restarts": None, "checkpoint-age": None, **NOT_PUBLISHED}),
+    ("job_ended", {"job-state": "ended", "checkpoint-age": 70.0, **NOT_PUBLISHED}),
+    ("job_restarting", JOB_FAILS),
+    ("checkpoints_failing", {"checkpoint-age": 70.0, "checkpoints-failed": 9, **NOT_PUBLISHED}),
+    ("publishing_frozen", {"publisher-status": "frozen", **NOT_PUBLISHED}),
+    ("publishing_failing", {"publisher-status": "degraded", **NOT_PUBLISHED}),
+    ("shop_paused_connector", of_shop({"connector-state": "PAUSED", "task-state": "PAUSED"}, BEHIND)),
+    ("shop_stopped_connector", of_shop({"connector-state": "STOPPED", "task-state": None}, BEHIND)),
+    ("shop_deleted_connector", of_shop({"connector-state": None, "task-state": None}, BEHIND)),
+    ("shop_connector_login_rejected", of_shop({"capture-login": "rejected", "task-state": "FAILED"}, BEHIND)),
+    ("shop_connector_grant_lost", of_shop({"missing-privileges": 1, "task-state": "FAILED"}, BEHIND)),
+    ("shop_failed_task", of_shop({"task-state": "FAILED", "task-failure": "no database"}, BEHIND)),
+    ("shop_ticker_stopped", of_shop({"heartbeat-age": 40.0}, BEHIND)),
+    (
+        "shop_slot_lost",
+        of_shop({"slot-state": "lost", "task-state": "FAILED", "task-failure": "position lost"}, BEHIND),
+    ),
+    ("shop_slot_missing", of_shop({"slot-state": None, "task-state": "FAILED", "task-failure": "other"}, BEHIND)),
+    (
+        "postgres_down",
+        {
+            "postgres-answers": "refused",
+            "payment-service-ready": "/health says 503: postgres",
+            **of_shop(DATABASE_GONE, {"slot-state": NO_ANSWER, "task-state": "FAILED"}, BEHIND),
+        },
+    ),
+    ("shop_job_missing", of_shop({"job-state": None, "checkpoint-age": None}, NOT_PUBLISHED)),
+    ("shop_job_ended", of_shop({"job-state": "ended", "checkpoint-age": 70.0}, NOT_PUBLISHED)),
+    ("shop_job_restarting", of_shop(JOB_FAILS)),
+    ("shop_checkpoints_failing", of_shop({"checkpoint-age": 70.0, "checkpoints-failed": 9}, NOT_PUBLISHED)),
+    ("shop_publishing_frozen", of_shop({"publisher-status": "frozen"}, NOT_PUBLISHED)),
+    ("shop_publishing_failing", of_shop({"publisher-status": "degraded"}, NOT_PUBLISHED)),
+    # Stopped by hand: its stop stops connector and job.
+    (
+        "shop_capture_down",
+        {
+            **gone("shop-capture", "refused"),
+            **of_shop(
+                {"source-lag": NO_ANSWER, "heartbeat-age": 40.0, "topic-silence": 40.0},
+                {"connector-state": "STOPPED", "task-state": None, "job-state": "ended", "checkpoint-age": 70.0},
+                NOT_PUBLISHED,
+            ),
+        },
+    ),
+    # Trouble of what both stand on, and of the other one alone.
+    (
+        "connect_down",
+        {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND, **of_shop(CONNECT_GONE, BEHIND)},
+    ),
+    (
+        "kafka_down",
+        {
+            "broker-answers": "refused",
+            "topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            **JOB_FAILS,
+            **of_shop({"topic-silence": NO_ANSWER, "source-lag": 40_000, "task-state": "FAILED"}, JOB_FAILS),
+        },
+    ),
+    ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS, **of_shop(JOB_FAILS)}),
+    (
+        "hanging_transaction",
+        {
+            "open-transaction": 130.0,
+            **of_shop({"connector-state": "UNASSIGNED"}, BEHIND, NOT_PUBLISHED),
+        },
+    ),
+    (
+        "nothing_runs",
+        {
+            **{key: value for name in LIVENESS for key, value in gone(name, "refused").items()},
+            **of_shop(CONNECT_GONE, DATABASE_GONE, JOB_GONE, {"slot-state": NO_ANSWER, "source-lag": NO_ANSWER}),
+            **CONNECT_GONE,
+            **DATABASE_GONE,
+            **JOB_GONE,
+            "topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            "source-lag": NO_ANSWER,
+            "publisher-status": NO_ANSWER,
+            "publish-age": NO_ANSWER,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("cause", "changed"), STATES, ids=[f"{name}-{at}" for at, (name, _) in enumerate(STATES)])
+def test_each_state_is_called_by_its_own_name_and_no_other(cause: str, changed: dict[str, Value]) -> None:
+    found = look(changed)
+    assert [finding.cause.id for finding in found.findings] == [cause]
+    assert found.unknown == ()
+    assert found.findings[0].evidence_for
+
+
+@pytest.mark.parametrize("name", sorted(LIVENESS))
+@pytest.mark.parametrize(("how", "state"), [("refused", "down"), ("silent", "hung")])
+def test_a_component_that_is_gone_is_named_whatever_else_it_is(name: str, how: str, state: str) -> None:
+    found = look(gone(name, how))
+    assert [finding.cause.id for finding in found.findings] == [f"{name.replace('-', '_')}_{state}"]
+    assert found.unknown == ()
+
+
+@pytest.mark.parametrize("name", sorted(name for name in LIVENESS if f"{name}-ready" in PROBES))
+def test_a_component_that_answers_and_is_not_well_is_named(name: str) -> None:
+    found = look({f"{name}-ready": "answered 503"})
+    assert [finding.cause.id for finding in found.findings] == [f"{name.replace('-', '_')}_unhealthy"]
+
+
+def test_two_components_that_are_gone_are_both_named_although_one_needs_the_other() -> None:
+    found = look({**gone("minio", "refused"), **gone("trino", "silent"), **gone("connect", "silent"), **CONNECT_GONE})
+    assert {finding.cause.id for finding in found.findings} == {"minio_down", "trino_hung", "connect_hung"}
+
+
+def test_causes_that_hide_each_other_are_both_named_rather_than_none() -> None:
+    pair = [replace(cause, masked_by=("ticker_stopped", "paused_connector")) for cause in CAUSES]
+    changed: dict[str, Value] = {"connector-state": "PAUSED", "heartbeat-age": 40.0}
+    observed = {name: observation(name, value) for name, value in (HEALTHY | changed).items()}
+    named = {finding.cause.id for finding in diagnose(pair, observed).findings}
+    assert named == {"paused_connector", "ticker_stopped"}
+
+
+def test_what_is_not_part_of_the_stack_is_neither_asked_nor_missed() -> None:
+    absent = frozenset({"trino", "mysqld-exporter", "desk"})
+    asked = asked_by(CAUSES, PROBES, absent)
+    assert not {probe.source for probe in asked} & absent
+    observed = {probe.id: observation(probe.id, HEALTHY[probe.id]) for probe in asked}
+    assert diagnose(within_reach(CAUSES, asked), observed).healthy
+    down: dict[str, Observation] = {}
+    for probe in asked:
+        down[probe.id] = observation(probe.id, "refused" if probe.liveness else NO_ANSWER)
+    named = [finding.cause.id for finding in diagnose(within_reach(CAUSES, asked), down).findings]
+    assert named == ["nothing_runs"]
+
+
+def test_a_look_without_an_answer_is_unknown_neither_healthy_nor_a_cause() -> None:
+    found = look({"trino-ready": NO_ANSWER})
+    assert found.findings == ()
+    assert [seen.reading.probe for seen in found.unknown] == ["trino-ready"]
+    assert not found.healthy
+
+
+def test_what_would_rule_a_cause_out_and_could_not_be_looked_at_speaks_against_it() -> None:
+    found = look({"task-state": "FAILED", "missing-privileges": NO_ANSWER})
+    assert [finding.cause.id for finding in found.findings] == ["failed_task"]
+    assert "missing-privileges" in {seen.reading.probe for seen in found.findings[0].evidence_against}
+
+
+def test_a_connector_that_has_not_made_its_slot_yet_is_no_incident() -> None:
+    assert look(of_shop({"slot-state": None})).findings == ()
+
+
+def test_two_causes_at_once_are_both_named() -> None:
+    found = look({"connector-state": "PAUSED", "task-state": "PAUSED", "heartbeat-age": 40.0, **BEHIND})
+    assert {finding.cause.id for finding in found.findings} == {"paused_connector", "ticker_stopped"}
+
+
+def test_two_connectors_with_the_same_trouble_are_both_named_and_each_repair_acts_on_its_own() -> None:
+    paused: dict[str, Value] = {"connector-state": "PAUSED", "task-state": "PAUSED", **BEHIND}
+    found = look({**paused, **of_shop(paused)})
+    told = {
+        finding.cause.id: (finding.cause.connector, finding.cause.repairs[0].arguments) for finding in found.findings
+    }
+    assert told == {
+        "paused_connector": ("orders", {"connector": "orders"}),
+        "shop_paused_connector": ("shop", {"connector": "shop"}),
+    }
+    assert found.unknown == ()
+    assert all(str(finding.cause.connector) in finding.cause.says["en"] for finding in found.findings)
+
+
+def test_evidence_of_one_connector_is_asked_of_that_connector() -> None:
+    found = look(of_shop({"connector-state": "PAUSED", "task-state": "PAUSED"}, BEHIND)).as_json()["causes"][0]
+    queries = " ".join(evidence["query"] for evidence in found["for"])
+    assert "/connectors/shop/status" in queries and "cdc.shop" in queries
+    assert "orders" not in queries and "oltp" not in queries
+
+
+def test_without_the_second_capture_nothing_is_asked_about_it() -> None:
+    asked = {probe.id for probe in asked_by(CAUSES, PROBES, frozenset({"shop-capture"}))}
+    assert asked == set(ONE_HEALTHY) - {"shop-capture-answers", "shop-capture-ready"}
+
+
+def test_a_lake_that_stands_still_is_not_called_healthy() -> None:
+    found = look({"publish-age": 90.0})
+    assert [seen.reading.probe for seen in found.unknown] == ["publish-age"]
+    assert not found.healthy
+
+
+def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:
+    found = look({"topic-silence": 60.0})
+    assert not found.healthy
+    assert found.findings == ()
+    assert [seen.reading.probe for seen in found.unknown] == ["topic-silence"]
+
+
+def test_supporting_evidence_that_is_not_there_speaks_against() -> None:
+    found = look({"connector-state": "PAUSED", "task-state": "PAUSED"})
+    assert [seen.reading.probe for seen in found.findings[0].evidence_against] == ["topic-silence", "source-lag"]
+
+
+def test_evidence_names_its_source_query_value_and_what_is_expected() -> None:
+    first = look({"connector-state": "PAUSED", "task-state": "PAUSED"}).as_json()["causes"][0]["for"][0]
+    assert first["source"] == "connect"
+    assert first["query"].startswith("GET /connectors/orders/status")
+    assert first["value"] == "PAUSED"
+    assert first["expected"] == "== RUNNING"
+
+
+def test_every_cause_of_a_file_has_a_state_here() -> None:
+    assert {cause.id for cause in CAUSES if cause.scenario != NO_SCENARIO} <= {name for name, _ in STATES}
+
+
+def test_every_repair_of_one_capture_acts_on_that_one() -> None:
+    """With what it does by default too."""
+    own = {"connector": {"orders": "orders", "shop": "shop"}, "database": {"orders": "oltp", "shop": "shop"}}
+    mitigations = all_mitigations()
+    seen = 0
+    for cause in CAUSES:
+        for step in cause.repairs if cause.connector is not None else ():
+            given = parse_arguments(mitigations[step.id].arguments, step.arguments, cause.id).model_dump()
+            for name in own.keys() & given.keys():
+                assert given[name] == own[name][str(cause.connector)], f"{cause.id}: {step.id} {name}"
+                seen += 1
+    assert seen >= 14
+
+
+def test_a_new_component_has_its_causes_with_no_other_edit() -> None:
+    strange = Component(
+        "kettle", "engine", lambda stack: Command(("kettle",)), lambda stack, timeout: None, {"http": 1}
+    )
+    probes = {"kettle-answers": answers_probe(strange, "http"), "kettle-ready": ready_probe(strange)}
+    found = {cause.id for cause in component_causes({"kettle": strange}, probes)}
+    assert found == {"kettle_down", "kettle_hung", "kettle_unhealthy", "nothing_runs"}

@@ -1,0 +1,105 @@
+"""Nothing is broken: nothing may be found. And several drills in a row, with their table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.detection import AlertWatch
+from lakeproof.drills.drill_series import run_series
+from lakeproof.drills.healthy_drill import HealthyDrill
+from lakeproof.drills.phases import Phase
+from lakeproof.drills.plan import DrillPlan
+from lakeproof.drills.report import DrillReport
+from lakeproof.drills.run import DrillOptions
+from lakeproof.drills.world import FiringView, IncidentView
+
+
+@pytest.fixture
+def lamp(toy: Any) -> Any:
+    return toy.Lamp()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakeproof.drills.healthy_drill.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("lakeproof.drills.healthy_drill.DIAGNOSE_SECONDS", 0.02)
+
+
+def healthy(toy: Any, lamp: Any, home: Path, seconds: float = 0.1) -> HealthyDrill:
+    world = toy.world(lamp, home)
+    plan = DrillPlan(tuple(world.catalog.scenarios.values()))
+    return HealthyDrill(world, plan, DrillOptions(1, home / "report", "run-1"), seconds, lambda text: None)
+
+
+def test_a_healthy_stack_passes_and_every_look_is_told(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    report = healthy(toy, lamp, tmp_path).run()
+    assert (report.verdict, report.reasons, report.root_cause, report.incident) == ("passed", [], None, None)
+    assert [record.phase for record in report.phases] == [Phase.BASELINE, Phase.DETECT, Phase.VERIFY, Phase.REVIEW]
+    assert report.quiet_seconds >= 0.1
+    assert not lamp.shopping
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["scenario"] == "healthy"
+    assert "diagnoses found nothing" in (tmp_path / "report" / "journal.json").read_text()
+
+
+def test_a_cause_that_shows_meanwhile_fails_it(toy: Any, tmp_path: Path) -> None:
+    lamp = toy.Lamp()
+    drill = healthy(toy, lamp, tmp_path, seconds=30)
+    drill._alerts = AlertWatch((), lambda alert: False)
+    remember = drill._incident.remember
+
+    def cover() -> None:
+        remember()
+        lamp.covered = True
+
+    object.__setattr__(drill._incident, "remember", cover)
+    report = drill.run()
+    assert (report.verdict, report.root_cause) == ("failed", "lamp_covered")
+    assert "diagnosed lamp_covered" in report.reasons[0]
+
+
+def test_an_alert_or_an_incident_meanwhile_fails_it(toy: Any, tmp_path: Path) -> None:
+    lamp = toy.Lamp()
+    drill = healthy(toy, lamp, tmp_path, seconds=30)
+    remember = drill._incident.remember
+
+    def strange() -> None:
+        remember()
+        lamp.opened.append(IncidentView("INC-000009", (FiringView("ServiceUnavailable", "x"),)))
+
+    object.__setattr__(drill._incident, "remember", strange)
+    report = drill.run()
+    assert report.verdict == "failed"
+    assert "the desk opened INC-000009" in report.reasons[0]
+
+
+def test_a_desk_that_does_not_answer_leaves_it_unknown(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    from lakeproof.errors import CouldNotLook
+
+    drill = healthy(toy, lamp, tmp_path)
+
+    def silent() -> None:
+        raise CouldNotLook("the desk does not answer")
+
+    object.__setattr__(drill._incident, "remember", silent)
+    assert drill.run().verdict == "unknown"
+
+
+def test_a_series_goes_on_after_a_failure_and_passes_only_where_all_do(tmp_path: Path) -> None:
+    verdicts = {"a": Outcome.PASSED, "b": Outcome.FAILED, "c": Outcome.PASSED}
+    asked: list[tuple[str, Path]] = []
+
+    def run(name: str, folder: Path) -> DrillReport:
+        asked.append((name, folder))
+        return DrillReport(name, 1, "drill", verdict=verdicts[name], reasons=["why | so"] if name == "b" else [])
+
+    series = run_series(verdicts, tmp_path, run)
+    assert asked == [(name, tmp_path / name) for name in verdicts]
+    assert series.verdict == "failed"
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert [row["verdict"] for row in told["drills"]] == ["passed", "failed", "passed"]
+    assert "| b | failed |" in (tmp_path / "report.md").read_text()
+    assert run_series(["a", "c"], tmp_path, run).verdict == "passed"
+    assert run_series([], tmp_path, run).verdict == "unknown"

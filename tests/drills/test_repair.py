@@ -1,0 +1,142 @@
+"""A repair told to an incident: every step in its timeline, the failed one too, and by whom."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.verdict import Outcome
+from lakeproof.diagnosis.cause import Cause, Step
+from lakeproof.diagnosis.diagnosis import Finding
+from lakeproof.drills.repair import aimed, fitting, repair
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.incidents.person import person
+from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
+from lakeproof.probes.captures import ORDERS
+from lakeproof.stack.settings import Settings, load_settings
+from lakeproof.stack.stack import Stack
+
+
+class Desk:
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+
+    def change(self, name: str, act: str, **fields: Any) -> dict[str, Any]:
+        self.told.append((act, fields["who"], fields["text"]))
+        return {"id": name}
+
+
+def well(stack: Stack, arguments: Arguments) -> str:
+    return "it runs"
+
+
+def break_down(stack: Stack, arguments: Arguments) -> str:
+    raise TerminalError("the bolt is stuck", where="lamp")
+
+
+KNOWN = {
+    name: Mitigation(name, name, lambda stack, arguments: "by hand", run)
+    for name, run in (("oil_it", well), ("turn_it", break_down), ("light_it", well))
+}
+
+
+def test_a_step_that_fails_stands_in_the_timeline_and_ends_the_repair(tmp_path: Path) -> None:
+    desk = Desk()
+    steps = [Step("oil_it"), Step("turn_it"), Step("light_it")]
+    done = repair(
+        Stack(Settings(state_dir=tmp_path)), desk, "INC-000001", steps, KNOWN, who="an", tell=lambda text: None
+    )
+    assert [(each.action, each.outcome) for each in done] == [("oil_it", Outcome.PASSED), ("turn_it", Outcome.FAILED)]
+    assert desk.told == [
+        ("mitigate", "an", "oil_it, turn_it, light_it"),
+        ("note", "an", "oil_it: passed, it runs"),
+        ("note", "an", "turn_it: failed, lamp: the bolt is stuck"),
+    ]
+
+
+def test_a_person_is_named_by_the_environment_or_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEPROOF_USER", "lan")
+    assert person() == "lan"
+    load_settings()  # it is no setting, and not refused as one
+    monkeypatch.delenv("LAKEPROOF_USER")
+    monkeypatch.setattr("getpass.getuser", lambda: "minh")
+    assert person() == "minh"
+
+
+def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.delenv("LAKEPROOF_USER", raising=False)
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert person().startswith("uid ")
+
+
+def finding(name: str, connector: str | None) -> Finding:
+    return Finding(Cause(name, "s", {}, (), (), (), (), (), (), connector=connector), (), ())
+
+
+FOUND = (finding("paused_connector", "orders"), finding("trino_down", None), finding("shop_slot_lost", "shop"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "chosen"),
+    [
+        ({"connector": "orders"}, "paused_connector"),
+        ({"connector": "shop"}, "shop_slot_lost"),
+        ({"database": "shop"}, "shop_slot_lost"),
+        ({"database": "oltp"}, "paused_connector"),
+        ({"connector": "nobody"}, "paused_connector"),
+        ({}, "paused_connector"),
+    ],
+)
+def test_an_incident_of_one_capture_is_repaired_by_what_is_found_about_that_one(
+    labels: dict[str, str], chosen: str
+) -> None:
+    assert fitting(FOUND, {"alerts": [{"labels": labels}]}).cause.id == chosen
+
+
+def test_an_incident_of_a_capture_that_nothing_is_found_about_takes_what_concerns_all_first() -> None:
+    assert fitting(FOUND[:2], {"alerts": [{"labels": {"connector": "shop"}}]}).cause.id == "trino_down"
+    assert fitting(FOUND[:1], {"alerts": [{"labels": {"connector": "shop"}}]}).cause.id == "paused_connector"
+    assert fitting(FOUND, {"alerts": []}).cause.id == "paused_connector"
+
+
+@pytest.mark.parametrize(
+    ("step", "labels", "arguments"),
+    [
+        (Step("resume_connector"), {"connector": "shop"}, {"connector": "shop"}),
+        (Step("resume_connector"), {"connector": "orders"}, {"connector": "orders"}),
+        (Step("resume_connector", (("connector", "orders"),)), {"connector": "shop"}, {"connector": "orders"}),
+        (Step("resume_connector", (("connector", "shop"),)), {}, {"connector": "shop"}),
+        (Step("abort_hanging_transactions"), {}, {}),
+        (Step("resubmit_job"), {"database": "shop"}, {"database": "shop"}),
+        (Step("start_component", (("component", "trino"),)), {"connector": "shop"}, {"component": "trino"}),
+    ],
+)
+def test_a_chosen_step_acts_on_the_capture_that_the_incident_is_about(
+    step: Step, labels: dict[str, str], arguments: dict[str, str]
+) -> None:
+    known = all_mitigations()[step.id].arguments
+    assert aimed(step, known, {"alerts": [{"labels": labels}]}).arguments == arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "words"),
+    [
+        ("redeploy_connector", {}, "--arg connector=orders or --arg connector=shop"),
+        ("resume_connector", {"connector": "nobody"}, "--arg connector=orders or --arg connector=shop"),
+        ("restore_grant", {}, "--arg database=oltp or --arg database=shop"),
+    ],
+)
+def test_a_chosen_step_that_could_act_on_either_capture_is_refused_where_both_are_there(
+    name: str, labels: dict[str, str], words: str
+) -> None:
+    known, incident = all_mitigations()[name].arguments, {"alerts": [{"labels": labels}]}
+    with pytest.raises(InvalidInput) as refused:
+        aimed(Step(name), known, incident)
+    assert words in refused.value.message
+    assert aimed(Step(name), known, incident, (ORDERS,)) == Step(name)

@@ -1,0 +1,139 @@
+"""Steps that only look like repairs: found by a drill's --fix, and by nothing that repairs a live stack."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lakeproof.arguments import parse_arguments
+from lakeproof.cli.app import build
+from lakeproof.cli.drill import _steps as fix_steps
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.mitigations.mitigation import all_mitigations
+from lakeproof.scenarios.catalog import load_catalog
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import silence_alert
+from lakeproof.wrong_fixes.wrong_step import WrongStep, all_wrong_steps
+
+CATALOG = load_catalog()
+# Of the truth of every scenario: (scenario, wrong fix).
+WRONG_FIXES = [
+    (scenario.id, fix.id) for scenario in CATALOG.scenarios.values() for fix in CATALOG.truth(scenario).wrong_fixes
+]
+NEEDED: dict[str, dict[str, object]] = {"silence_alert": {"alert": "CdcReplicationLagHigh"}}
+
+
+@pytest.mark.parametrize("name", sorted({*CATALOG.wrong_steps, *(fix for _, fix in WRONG_FIXES)}))
+def test_mitigate_refuses_a_wrong_fix_and_says_what_can_be_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAKEPROOF_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "31000")
+    with pytest.raises(InvalidInput, match=f"no mitigation '{name}'.*Next: one of .*resume_connector") as refused:
+        CliRunner().invoke(build(), ["mitigate", "INC-000001", "--action", name, "--yes"], catch_exceptions=False)
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("scenario", "fix"), WRONG_FIXES)
+def test_a_drill_finds_every_wrong_fix_of_its_scenario(scenario: str, fix: str) -> None:
+    steps = fix_steps(CATALOG, CATALOG.scenario(scenario), fix)
+    assert all(step.id in CATALOG.steps for step in steps)
+
+
+def test_a_drill_finds_a_wrong_step_by_its_own_name_too() -> None:
+    (step,) = fix_steps(CATALOG, CATALOG.scenario("connector-failure"), "stop-ticker")
+    assert step.id == "stop_ticker"
+
+
+def test_no_cause_is_repaired_by_a_wrong_step() -> None:
+    repairs = {step.id for cause in CATALOG.causes for step in cause.repairs}
+    assert not repairs & CATALOG.wrong_steps.keys()
+    for scenario in CATALOG.scenarios.values():
+        truth = CATALOG.truth(scenario)
+        for fix in truth.wrong_fixes:
+            # A right repair may be among the steps of a wrong fix, and a wrong fix may be half of a right one.
+            assert {step.id for step in fix.steps} - set(truth.accepted_repairs) <= CATALOG.wrong_steps.keys()
+
+
+def test_a_step_is_a_mitigation_or_a_wrong_one_and_is_named_as_its_module() -> None:
+    assert not all_mitigations().keys() & all_wrong_steps().keys()
+    for name in all_wrong_steps():
+        module: Any = __import__(f"lakeproof.wrong_fixes.{name}", fromlist=["WRONG_STEP"])
+        assert name == module.WRONG_STEP.id
+
+
+@pytest.mark.parametrize("step", all_wrong_steps().values(), ids=lambda step: step.id)
+def test_every_wrong_step_says_what_to_type_and_no_secret(step: WrongStep, tmp_path: Path) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    typed = step.typed(stack, parse_arguments(step.arguments, NEEDED.get(step.id, {}), step.id))
+    assert typed
+    secrets = json.loads((tmp_path / "secrets.json").read_text()) if (tmp_path / "secrets.json").exists() else {}
+    assert not any(secret in typed for secret in secrets.values())
+
+
+class Alertmanager(BaseHTTPRequestHandler):
+    """Keeps silences as Alertmanager's v2 API does."""
+
+    silences: dict[str, dict[str, Any]]
+
+    def _answer(self, body: object) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_POST(self) -> None:
+        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name = f"id{len(self.silences)}"
+        self.silences[name] = given | {"id": name, "status": {"state": "active"}}
+        self._answer({"silenceID": name})
+
+    def do_GET(self) -> None:
+        self._answer(list(self.silences.values()))
+
+    def do_DELETE(self) -> None:
+        self.silences[self.path.rpartition("/")[2]]["status"]["state"] = "expired"
+        self._answer({})
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def alertmanager(tmp_path: Path) -> Iterator[Stack]:
+    Alertmanager.silences = {}
+    server = HTTPServer(("127.0.0.1", 0), Alertmanager)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield Stack(Settings(state_dir=tmp_path, endpoints={"alertmanager": {"http": f"127.0.0.1:{server.server_port}"}}))
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_silence_is_taken_back_and_others_are_left_alone(alertmanager: Stack) -> None:
+    given = silence_alert.SilenceAlert(alert="TooLate")
+    silence_alert.run(alertmanager, given)
+    silence_alert.run(alertmanager, silence_alert.SilenceAlert(alert="Other"))
+    Alertmanager.silences["id0b"] = Alertmanager.silences["id0"] | {
+        "id": "id0b",
+        "createdBy": "somebody",
+        "status": {"state": "active"},
+    }
+    silence_alert.undo(alertmanager, given)
+    states = {name: silence["status"]["state"] for name, silence in Alertmanager.silences.items()}
+    assert states == {"id0": "expired", "id1": "active", "id0b": "active"}
+
+
+def test_without_alertmanager_a_silence_is_an_error(tmp_path: Path) -> None:
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"alertmanager": {"http": "127.0.0.1:1"}}))
+    with pytest.raises(TerminalError, match="is Alertmanager up"):
+        silence_alert.run(stack, silence_alert.SilenceAlert(alert="TooLate"))
