@@ -3,8 +3,8 @@
 1.20 is the newest line that Paimon's served connector is made for. Traps: there is no HA store, so a JobManager that
 was killed has forgotten the lake's job, and `provision` submits it anew from its newest checkpoint; a TaskManager
 that outlives its JobManager could go on writing, so it is taken down first. Flink's jar upload runs code for whoever
-reaches its REST port, and a web page in a browser on this machine reaches it too: the port is on loopback only, and its
-answers are hidden from other sites' pages, but a request that such a page sends is carried out (README says so).
+reaches its REST port, and a web page in a browser on this machine reaches it too. The port is on loopback only, and
+its answers are hidden from other sites' pages, but a request that such a page sends is carried out (docs/lake.md).
 """
 
 import shutil
