@@ -75,7 +75,12 @@ def try_hold(descriptor: int) -> bool | None:
 def _take(path: Path) -> int | None:
     """The file, open and held; None where another process holds it."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            # A daemon that ended just now removed the folder with the file.
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            continue
         if not try_hold(descriptor):
             os.close(descriptor)
             return None

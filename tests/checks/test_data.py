@@ -13,8 +13,8 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.no_order_lost import Wanted
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.proof.report import AGREE, Across, CheckReport, TableReport
-from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.findings import Finding, Wrong
+from lakeproof.proof.report import AGREE, CheckReport, ClaimReport, Cut, TableReport
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -22,17 +22,15 @@ NOTHING = Baseline(Verdict("", Outcome.PASSED, ""))
 AGREED = f"{AGREE} (trino, flink)"
 GOOD = CheckReport(
     at=datetime(2026, 11, 26, tzinfo=UTC),
-    nessie_hash="ab" * 32,
-    checkpoint=7,
-    covers_us=1,
+    cut=Cut("ab" * 32, 7, 1, 0.5, 0),
     acknowledged=5000,
     orders=900,
     unclear=0,
     refused=0,
     tables=tuple(TableReport("orders", engine, 900) for engine in ("mysql", "trino", "flink")),
-    across=(Across("every order has all its items, and their sum (trino)", 0), Across(AGREED, 0)),
+    across=(ClaimReport("every order has all its items, and their sum (trino)"), ClaimReport(AGREED)),
 )
-DISAGREE = replace(GOOD, across=(Across(AGREED, 17, tuple(f"order_items bucket {number}" for number in range(17))),))
+DISAGREE = replace(GOOD, across=(ClaimReport(AGREED, tuple(f"order_items bucket {number}" for number in range(17))),))
 LOST = TableReport("orders", "trino", 899, (Finding("orders", Wrong.LOST, "k1", "absent"),))
 
 
@@ -72,7 +70,10 @@ def test_engines_that_disagree_fail_with_what_they_disagree_on(
     [
         (replace(GOOD, tables=(*GOOD.tables, LOST)), "lost 1"),
         (replace(GOOD, oversold=3), "3 units"),
-        (replace(GOOD, across=(Across("shop: stock adds up", 1, ("sku 7",)),)), "1 violations: shop: stock adds up"),
+        (
+            replace(GOOD, across=(ClaimReport("shop: stock adds up", ("sku 7",)),)),
+            "1 violations: shop: stock adds up",
+        ),
     ],
 )
 def test_whatever_the_report_finds_wrong_fails(

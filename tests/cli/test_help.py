@@ -46,7 +46,7 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
 COMMANDS = leaves(typer.main.get_command(build()))
 # They act, or print what is no data of ours: configuration files, a shell's exports.
 WITHOUT_JSON = {
-    *("demo", "down", "start", "stop", "kill", "serve"),
+    *("demo", "down", "start", "stop", "restart", "kill", "serve"),
     *("fault inject", "fault remove", "capture new-slot", "capture register", "incident export", "runbook write"),
     *("render prometheus", "render alertmanager", "ring replace", "ring scale", "projector rebuild"),
 }
@@ -85,7 +85,8 @@ READ_BY: dict[str, Callable[[str], object]] = {
     **dict.fromkeys([f"incident {each} name" for each in INCIDENT_COMMANDS], check_incident),
     **dict.fromkeys(["capture register name", "capture new-slot name"], find_connector),
     **dict.fromkeys(
-        ["kill name", "logs name", "scale name", "start name", "stop name", "names", "service"], component
+        ["kill name", "logs name", "scale name", "start name", "stop name", "restart name", "names", "service"],
+        component,
     ),
     "ring replace name": lambda name: NODES.index(name),
     "bench name": benchmark,

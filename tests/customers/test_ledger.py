@@ -3,11 +3,13 @@
 import asyncio
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lakeproof.customers.calls import Event, now_us
+from lakeproof.customers.calls import CLOCK_ALLOWANCE_SECONDS, Event, now_us
 from lakeproof.customers.ledger import Line, read_ledgers
 from lakeproof.customers.ledger_writer import Ledger, LedgerBroken
 from lakeproof.errors import InvalidInput
@@ -106,7 +108,7 @@ def test_an_invoke_without_an_answer_allows_both_states(tmp_path: Path) -> None:
     one = read_ledgers(tmp_path).by_key["k1"]
     assert one.possible[0].allows(None)
     assert one.possible[1].allows(an_order())
-    assert (one.last_version_acked, one.last_version_invoked) == (0, 1)
+    assert (one.last_version_acked, one.newest_version) == (0, 1)
 
 
 def test_a_refused_retry_leaves_the_first_try_unclear(tmp_path: Path) -> None:
@@ -156,8 +158,7 @@ def test_a_deleted_order_keeps_its_versions(tmp_path: Path) -> None:
     assert one.deleted
     assert one.newest_acked_before(20).version == 1
     assert one.newest_acked_before(31).order is None
-    state = one.acked_at_version(2)
-    assert state is not None and state.order is not None and state.order.status == "paid"
+    assert [state.order and state.order.status for state in one.states_at(2)] == ["paid"]
 
 
 def test_an_order_differs_by_one_microsecond() -> None:
@@ -171,3 +172,107 @@ def test_a_call_that_was_sent_a_moment_ago_is_under_way_not_unclear(tmp_path: Pa
     write(tmp_path, "run-a", sent)
     found = read_ledgers(tmp_path)
     assert (found.unclear, found.by_key["k1"].open_call is not None) == (1, True)
+
+
+PAID = an_order(version=2, status="paid")
+
+
+def test_a_refused_call_allows_no_version_of_its_own(tmp_path: Path) -> None:
+    """The newest version that was asked for was once kept although the call was refused."""
+    lines = [
+        a_line(Event.INVOKE, order=an_order(known=False)),
+        a_line(Event.OK, order=an_order()),
+        a_line(Event.INVOKE, version=2, order=PAID),
+        a_line(Event.REFUSED, order=an_order()),
+    ]
+    write(tmp_path, "r", lines)
+    one = read_ledgers(tmp_path).by_key["k1"]
+    assert (one.newest_version, one.states_at(2)) == (1, ())
+
+
+def test_a_call_that_was_settled_as_never_done_allows_no_version_either(tmp_path: Path) -> None:
+    lines = [
+        a_line(Event.INVOKE, order=an_order(known=False)),
+        a_line(Event.OK, order=an_order()),
+        a_line(Event.INVOKE, version=2, order=PAID),
+        a_line(Event.UNCLEAR, version=2, order=PAID),
+        a_line(Event.SETTLED, order=an_order()),
+    ]
+    write(tmp_path, "r", lines)
+    found = read_ledgers(tmp_path)
+    assert (found.by_key["k1"].newest_version, found.mismatches) == (1, ())
+
+
+@pytest.mark.parametrize("event", [Event.OK, Event.SETTLED])
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"total": "12.40"}, "total 12.30 → 12.40"),
+        ({"customer_id": 43}, "customer_id 42 → 43"),
+        ({"items": (Item(11, 1, "sku-2", 2, "6.15"),)}, "line 1 sku sku-1 → sku-2"),
+        ({"items": (Item(11, 1, "sku-1", 2, "6.16"),)}, "line 1 unit_price 6.15 → 6.16"),
+        ({"items": ()}, "line 1 sku sku-1 → none"),
+        ({"status": "paid"}, "status created → paid"),
+    ],
+)
+def test_an_acknowledgement_of_something_else_than_was_asked_for_is_told(
+    tmp_path: Path, event: Event, changed: dict[str, Any], words: str
+) -> None:
+    """A shop that stored another price, item or customer once passed: nothing compared the two lines."""
+    lines = [a_line(Event.INVOKE, order=an_order(known=False)), a_line(event, order=replace(an_order(), **changed))]
+    write(tmp_path, "r", lines)
+    (told,) = read_ledgers(tmp_path).mismatches
+    assert told.startswith("k1: create at version 1: ") and words in told
+
+
+def test_an_acknowledgement_at_another_version_or_of_a_call_that_nobody_made_is_told(tmp_path: Path) -> None:
+    lines = [
+        a_line(Event.INVOKE, version=2, order=None),
+        a_line(Event.OK, version=3),
+        a_line(Event.OK, key="k2", order=an_order("k2")),
+    ]
+    write(tmp_path, "r", lines)
+    assert read_ledgers(tmp_path).mismatches == (
+        "k1: create at version 3: no order at version 2 → no order at version 3",
+        "k2: create at version 1: nothing was asked for",
+    )
+
+
+def checkout_lines(event: Event, order: Order | None) -> list[Line]:
+    """A purchase, asked for and ended."""
+    key = "checkout:b1"
+    made = replace(an_order(key, known=False), client_key=key)
+    paid = replace(made, version=2, status="paid")
+    asked = [Line(1, "run-a", key, Op.CREATE, 1, Event.INVOKE, 1, made)]
+    asked.append(Line(1, "run-a", key, Op.PAY, 1, Event.INVOKE, 2, paid))
+    return [*asked, Line(2, "run-a", key, Op.PAY, 1, event, order.version if order else 0, order)]
+
+
+@pytest.mark.parametrize(
+    ("status", "total", "mismatches"), [("paid", "12.30", 0), ("cancelled", "12.30", 0), ("cancelled", "12.40", 1)]
+)
+def test_a_purchase_that_was_turned_back_may_be_cancelled_and_nothing_else(
+    tmp_path: Path, status: str, total: str, mismatches: int
+) -> None:
+    ended = replace(an_order("checkout:b1", 2, status), total=total)
+    write(tmp_path, "r", checkout_lines(Event.OK, ended))
+    found = read_ledgers(tmp_path)
+    one = found.by_key["checkout:b1"]
+    assert (len(found.mismatches), one.newest_version) == (mismatches, 2)
+    # It was created before it was paid, which nobody acknowledged by itself: a lake may show it so.
+    assert [state.order and state.order.status for state in one.states_at(1)] == ["created"]
+
+
+def test_a_purchase_under_way_may_be_created_paid_or_cancelled(tmp_path: Path) -> None:
+    write(tmp_path, "r", checkout_lines(Event.UNCLEAR, None)[:2])
+    one = read_ledgers(tmp_path).by_key["checkout:b1"]
+    by_version = {n: [state.order and state.order.status for state in one.states_at(n)] for n in (0, 1, 2, 3)}
+    assert by_version == {0: [], 1: ["created"], 2: ["paid", "cancelled"], 3: []}
+
+
+def test_lines_later_than_now_are_counted_beyond_the_clocks_allowance(tmp_path: Path) -> None:
+    """Such a line is later than every moment that the data must cover, and once excused its order's loss."""
+    within, beyond = (now_us() + int(CLOCK_ALLOWANCE_SECONDS * 1e6 * times) for times in (0.5, 60))
+    lines = [a_line(Event.INVOKE, at_us=beyond), a_line(Event.OK, order=an_order(), at_us=beyond)]
+    write(tmp_path, "r", [a_line(Event.INVOKE, key="k2", at_us=within), *lines])
+    assert read_ledgers(tmp_path).later_than_now == 2

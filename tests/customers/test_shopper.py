@@ -148,7 +148,16 @@ async def test_a_refused_create_is_not_built_upon(ledger: Ledger, enter: Shop) -
     assert (tally.sent, tally.refused, written(ledger).unclear) == (1, 1, 0)
 
 
-async def test_an_answer_that_is_not_what_was_asked_is_counted(enter: Shop) -> None:
+async def test_an_answer_that_is_not_what_was_asked_is_counted_and_named(ledger: Ledger, enter: Shop) -> None:
     shopper, tally, _ = enter(ScriptedStorefront([ok(replace(an_order(), total="1.00"))]), CREATE)
     await shopper.shop()
-    assert tally.mismatched == 1
+    assert (tally.mismatched, tally.mismatches) == (1, ["r-1: create at version 1: total 12.30 → 1.00"])
+    assert written(ledger).mismatches == ("r-1: create at version 1: total 12.30 → 1.00",)
+
+
+async def test_a_repeated_call_whose_answer_is_not_what_was_asked_is_counted_too(ledger: Ledger, enter: Shop) -> None:
+    answers = [ok(an_order()), Answer(Word.UNCLEAR, "no answer"), ok(replace(an_order(2, "paid"), customer_id=7))]
+    shopper, tally, _ = enter(ScriptedStorefront(answers), CREATE, PAY)
+    await shopper.shop()
+    assert (tally.settled, tally.mismatches) == (1, ["r-1: pay at version 2: customer_id 42 → 7"])
+    assert written(ledger).mismatches == ("r-1: pay at version 2: customer_id 42 → 7",)

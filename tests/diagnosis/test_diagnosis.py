@@ -46,7 +46,8 @@ ONE_HEALTHY: dict[str, Value] = {
     **{name: "yes" for name in PROBES if name.endswith("-ready")},
 }
 HEALTHY = ONE_HEALTHY | {f"shop-{name}": ONE_HEALTHY[name] for name in OF_BOTH} | {"shop-slot-state": "kept"}
-BEHIND: dict[str, Value] = {"topic-silence": 40.0, "source-lag": 40_000}
+# What main shows grows old as well, however much is published.
+BEHIND: dict[str, Value] = {"topic-silence": 90.0, "source-lag": 90_000, "publish-age": 88.0}
 CONNECT_GONE: dict[str, Value] = {
     "connector-state": NO_ANSWER,
     "task-state": NO_ANSWER,

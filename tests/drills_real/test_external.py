@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from lakeproof.deadline import Deadline
+from lakeproof.observability.reload import renew
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.component import Component
 from lakeproof.stack.components import all_components
@@ -46,7 +47,9 @@ def elsewhere(whole_stack: Stack, lakeproof: Run, tmp_path_factory: pytest.TempP
     }
     known["connect"]["secrets_file"] = str(whole_stack.etc_dir("connect") / "secrets.properties")
     secrets = {name: whole_stack.secret(name) for name in NAMES}
-    lines = ['name = "elsewhere"', 'mode = "external"', f'state_dir = "{home / "state"}"']
+    # Somebody else's stack in short windows, as the settings here say: its rules are not changed from here.
+    renew(whole_stack, "drill")
+    lines = ['name = "elsewhere"', 'mode = "external"', 'timing = "drill"', f'state_dir = "{home / "state"}"']
     for name, kinds in known.items():
         lines += [f"[endpoints.{name}]", *(f'{kind} = "{address}"' for kind, address in kinds.items())]
     lines += ["[secrets]", *(f'{name} = "{value}"' for name, value in secrets.items())]

@@ -13,8 +13,8 @@ from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.states import Health
 from lakeproof.proof.checking import check
+from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import CheckReport
-from lakeproof.proof.tables.findings import Wrong
 from lakeproof.stack.stack import Stack, load_stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.engines, pytest.mark.timeout(600)]

@@ -1,21 +1,24 @@
 """The check on the whole path: passes under traffic, and finds what was done behind the shoppers' back, by key."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pymysql
 import pytest
+from tests.customers.lying_shop import lying_shop
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.customers.shoppers import run as shop
 from lakeproof.errors import InvalidInput
+from lakeproof.lake.publish import history
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.asking import ask
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.audit import audit_published
-from lakeproof.proof.checking import check
+from lakeproof.proof.checking import AS_ASKED, check
+from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import CheckReport
-from lakeproof.proof.tables.findings import Wrong
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
@@ -120,3 +123,36 @@ def test_orders_deleted_and_changed_by_sql_are_found_with_their_keys(stack: Stac
     audited = audit_published(stack, None)
     assert (audited.finding, audited.not_looked) == (None, 0)
     assert audited.judged > 1
+
+
+def test_a_shop_that_stores_something_else_or_does_what_it_refused_is_found_on_every_store(
+    stack: Stack, traded: SupervisorClient
+) -> None:
+    """Ledger, database and lake agreed on what the shop had said, which nobody had asked for."""
+    with lying_shop(stack.url("order-service")) as (url, lies):
+        report = shop(stack, rate=10.0, seconds=10.0, seed=4, run="lies", base_url=url)
+    assert report.counts.mismatched == len(lies.dearer) > 0
+    assert {words.partition(":")[0] for words in report.mismatches} <= set(lies.dearer)
+    seen = check(stack, engines=("trino",))
+    assert seen.outcome is Outcome.FAILED
+    (claim,) = (claim for claim in seen.across if claim.claim == AS_ASKED)
+    assert {words.partition(":")[0] for words in claim.keys} == set(lies.dearer)
+    for engine in ("mysql", "trino"):
+        assert set(lies.refused_and_paid) <= keys(seen, engine, Wrong.PHANTOM)
+    assert lies.refused_and_paid
+
+
+def test_what_a_hash_need_not_show_is_said_with_and_without_waiting(stack: Stack, traded: SupervisorClient) -> None:
+    for cover_now in (True, False):
+        cut = check(stack, engines=("trino",), cover_now=cover_now).cut
+        assert cut is not None and cut.heartbeat_us and cut.age_seconds is not None and cut.excused >= 0
+
+
+def test_a_hash_whose_heartbeats_are_gone_excuses_everything_and_is_unknown(
+    stack: Stack, traded: SupervisorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = history.newest(stack)
+    monkeypatch.setattr(history, "newest", lambda stack: replace(commit, beat_us=None))
+    report = check(stack, engines=("trino",), cover_now=False)
+    assert [reason for reason in report.unknown if "no heartbeat" in reason]
+    assert report.cut is not None and report.cut.excused == report.acknowledged

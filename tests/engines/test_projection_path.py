@@ -20,8 +20,8 @@ from lakeproof.deadline import Deadline
 from lakeproof.lake.projector.app import TOPIC
 from lakeproof.lake.projector.rebuild import rebuild
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.tables import projected
-from lakeproof.proof.tables.findings import Finding, Wrong
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
 

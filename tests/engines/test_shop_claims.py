@@ -17,9 +17,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.probes import kafka
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.claims import reading_acts, reading_deliveries, reading_service
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Store
-from lakeproof.proof.claims.judging import CLAIMS
-from lakeproof.proof.claims.looking import Findings, look
+from lakeproof.proof.claims.looking import ShopReport, look
 from lakeproof.proof.claims.reading_deliveries import read_deliveries
 from lakeproof.proof.claims.reading_labels import read_labels
 from lakeproof.stack import postgres_session
@@ -67,8 +67,12 @@ def test_shoppers_do_all_of_it_and_every_claim_holds(stack: Stack, report: Traff
     assert all(did), counts
     assert (counts.open_calls, counts.mismatched) == (0, 0), (counts, report.refusals)
     found = look(stack)
-    assert (found.unknown, found.oversold, {name: one for name, one in found.broken.items() if one}) == ((), 0, {})
-    assert set(found.broken) == set(CLAIMS)
+    assert (found.unknown, found.oversold, {name: one.keys for name, one in found.claims.items() if one.keys}) == (
+        (),
+        0,
+        {},
+    )
+    assert set(found.claims) == set(CLAIMS)
 
 
 def changed(stack: Stack, schema: str, statement: str) -> None:
@@ -165,7 +169,7 @@ def is_red(stack: Stack, claim: str) -> list[str]:
     """What breaks that claim now."""
     found = look(stack, settle_seconds=2.0)
     assert found.unknown == ()
-    red = {name: broken for name, broken in found.broken.items() if broken}
+    red = {name: list(one.keys) for name, one in found.claims.items() if one.keys}
     return next((broken for name, broken in red.items() if claim in name), [])
 
 
@@ -264,15 +268,15 @@ def test_a_timeline_that_lacks_what_its_source_does_not_tell_goes_red(
 
 def test_afterwards_every_claim_holds_again(stack: Stack, report: TrafficReport) -> None:
     found = look(stack)
-    assert {name: one for name, one in found.broken.items() if one} == {}
+    assert {name: one.keys for name, one in found.claims.items() if one.keys} == {}
 
 
 IN_KAFKA = "shop: events that count as sent are in Kafka's topics"
 BOTH = frozenset({Store.SHOP, Store.STOCK})
 
 
-def asked_for(found: Findings) -> tuple[int, str]:
-    return found.judged[IN_KAFKA].count, found.judged[IN_KAFKA].aside
+def asked_for(found: ShopReport) -> tuple[int, str]:
+    return found.claims[IN_KAFKA].judged or 0, found.claims[IN_KAFKA].aside
 
 
 def test_events_of_every_service_are_asked_for_also_in_a_topic_of_a_hundred_thousand(
@@ -309,7 +313,7 @@ def test_what_is_deleted_from_a_topic_is_missing_until_it_is_older_than_the_topi
     assert red and all("marked as sent by support" in word for word in red)
     monkeypatch.setattr(reading_deliveries, "EVENTS_KEPT_SECONDS", 0)
     found = look(stack)
-    assert not found.broken[IN_KAFKA] and not found.unknown
+    assert not found.claims[IN_KAFKA].keys and not found.unknown
     fewer, aside = asked_for(found)
     assert fewer < count and aside.endswith("more are of a time that their topic does not keep any more")
 

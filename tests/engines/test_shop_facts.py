@@ -14,8 +14,8 @@ from lakeproof.customers.contacts import FOLDER, Contact, Kind, read_contacts
 from lakeproof.customers.kept import KeptInStack
 from lakeproof.customers.shoppers.leftover_contacts import settle_contacts
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Part, Scope, Store
-from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.proof.claims.reading import read_facts
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import mysql
@@ -105,13 +105,12 @@ def test_a_failed_checkouts_payment_that_was_never_voided_is_found(stack: Stack,
     def broken() -> list[str] | None:
         return CLAIMS[NOTHING_AUTHORIZED](read_facts(stack, STORES, Scope(frozenset(READ))))
 
-    async def in_payment(statement: str, *values: object) -> int | None:
-        root = postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "payment")
-        async with root as connection:
-            found = await connection.fetchval(statement, *values)
-            return None if found is None else int(found)
+    def in_payment(statement: str, *values: object) -> int | None:
+        with postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "payment") as session:
+            rows = session.rows(statement, *values)
+            return int(rows[0][0]) if rows else None
 
-    payment = asyncio.run(in_payment(PAYMENT))
+    payment = in_payment(PAYMENT)
     with mysql.connect(stack, "root", "mysql-root", 10.0) as connection, connection.cursor() as cursor:
         cursor.execute(CHECKOUT, ("k-failed", json.dumps({"items": []}), "failed"))
         cursor.execute(
@@ -122,9 +121,9 @@ def test_a_failed_checkouts_payment_that_was_never_voided_is_found(stack: Stack,
             assert broken() == [
                 f"checkout k-failed: failed, and payment {payment} for its order 77 is still authorized"
             ]
-            asyncio.run(in_payment("UPDATE payments SET status = 'voided' WHERE id = $1", payment))
+            in_payment("UPDATE payments SET status = 'voided' WHERE id = $1", payment)
             assert broken() == []
-            asyncio.run(in_payment("DELETE FROM payments WHERE id = $1", payment))
+            in_payment("DELETE FROM payments WHERE id = $1", payment)
             assert broken() == [f"checkout k-failed: failed, and its payment {payment} is gone"]
         finally:
             cursor.execute("DELETE FROM oltp.checkouts WHERE checkout_key = 'k-failed'")

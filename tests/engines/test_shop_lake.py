@@ -25,8 +25,8 @@ from lakeproof.lake.query.asking import ask
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.checking import check
+from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import CheckReport
-from lakeproof.proof.tables.findings import Wrong
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack

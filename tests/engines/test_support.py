@@ -1,6 +1,5 @@
 """The support service on real PostgreSQL, Redis, S3 and the other services: degraded as documented, never stale."""
 
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -24,8 +23,8 @@ from tests.shop.support.names import TRAVERSALS
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Part, Scope, ShopFacts, Store
-from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.proof.claims.reading import read_facts
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import connector_of
@@ -33,7 +32,7 @@ from lakeproof.shop.support.attachment_store import AttachmentStore
 from lakeproof.shop.support.caretaker import Caretaker
 from lakeproof.shop.support.file_store import FileStore
 from lakeproof.shop.support.metrics import SupportMetrics
-from lakeproof.stack.engines import postgres_session
+from lakeproof.stack import postgres_session
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
@@ -419,33 +418,29 @@ def test_check_compares_every_file_with_its_row_and_every_change_with_its_event(
     finally:
         supervisor.kill("minio", "CONT")
     # The event of the case's first change.
-    taken = asyncio.run(_taken_from_outbox(stack, case))
+    taken = _taken_from_outbox(stack, case)
     assert red() == {
         "shop: an event tells of every change": [
             f"support change {case} case.opened 1: no event in the outbox or the topic tells of it"
         ]
     }
-    asyncio.run(_given_back_to_outbox(stack, taken))
+    _given_back_to_outbox(stack, taken)
     assert red() == {}
 
 
-async def _taken_from_outbox(stack: Stack, case: int) -> str:
-    root = postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "support")
-    async with root as connection:
-        return str(
-            await connection.fetchval(
-                "DELETE FROM outbox o WHERE aggregate_id = $1 AND type = 'case.opened' RETURNING to_jsonb(o)::text",
-                str(case),
-            )
-        )
+def _in_support(stack: Stack, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    with postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "support") as session:
+        return session.rows(statement, *values)
 
 
-async def _given_back_to_outbox(stack: Stack, row: str) -> None:
-    root = postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "support")
-    async with root as connection:
-        await connection.execute(
-            "INSERT INTO outbox SELECT * FROM jsonb_populate_record(NULL::outbox, $1::jsonb)", row
-        )
+def _taken_from_outbox(stack: Stack, case: int) -> str:
+    taken = "DELETE FROM outbox o WHERE aggregate_id = $1 AND type = 'case.opened' RETURNING to_jsonb(o)::text"
+    ((row,),) = _in_support(stack, taken, str(case))
+    return str(row)
+
+
+def _given_back_to_outbox(stack: Stack, row: str) -> None:
+    _in_support(stack, "INSERT INTO outbox SELECT * FROM jsonb_populate_record(NULL::outbox, $1::jsonb)", row)
 
 
 def test_a_frozen_archive_makes_no_caller_hang_and_files_on_the_disk_are_served(

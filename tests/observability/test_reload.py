@@ -1,5 +1,9 @@
 """Rules of a scenario that comes while Prometheus runs: a drill has them loaded, and only then."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +12,15 @@ import pytest
 import yaml
 
 from lakeproof.drills.live_world import bring_up
+from lakeproof.drills.run import one_drill
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.observability import alertmanager, prometheus
-from lakeproof.observability.reload import renew
+from lakeproof.observability.drill_windows import abandoned, borrow, lock_file, timing_now
+from lakeproof.observability.reload import give_back, give_back_abandoned, renew
+from lakeproof.observability.timing import Timing
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.provisioning import alertmanager as alertmanager_start
+from lakeproof.provisioning import prometheus as prometheus_start
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -131,6 +140,76 @@ def test_a_prometheus_that_is_away_is_told(stack: Stack, server: Prometheus) -> 
     assert not loaded(stack)
 
 
+def killed_drill(stack: Stack, timing: Timing) -> None:
+    """A process that borrowed the windows as a drill does, and was killed."""
+    renew(stack, timing)
+    code = (
+        "import os; from lakeproof.observability.drill_windows import borrow; "
+        "from lakeproof.stack.stack import load_stack; "
+        f"borrow(load_stack(), {timing!r}); os.kill(os.getpid(), 9)"
+    )
+    environment = {**os.environ, "LAKEPROOF_STATE_DIR": str(stack.state_dir)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == -signal.SIGKILL
+
+
+def in_production_windows(stack: Stack) -> bool:
+    pace = yaml.safe_load((stack.etc_dir("alertmanager") / "alertmanager.yml").read_text())["route"]["group_wait"]
+    return "for: 2m" in (prometheus.rules_dir(stack) / "replication-lag.yml").read_text() and pace == "1s"
+
+
+def before_start(stack: Stack) -> None:
+    """What is written before each start of the two programs."""
+    prometheus_start.prepare(stack)
+    alertmanager_start.prepare(stack)
+
+
+def test_the_windows_of_a_drill_that_was_killed_are_given_back_once(stack: Stack, server: Prometheus) -> None:
+    killed_drill(stack, "drill")
+    assert not in_production_windows(stack)
+    assert give_back_abandoned(stack) == ("prometheus", "alertmanager")
+    assert in_production_windows(stack)
+    assert (give_back_abandoned(stack), abandoned(stack)) == ((), False)
+
+
+def test_they_are_tried_again_until_prometheus_takes_them(stack: Stack, server: Prometheus) -> None:
+    killed_drill(stack, "drill")
+    server.status = 500
+    with pytest.raises(TerminalError):
+        give_back_abandoned(stack)
+    server.status = 200
+    assert give_back_abandoned(stack) and in_production_windows(stack)
+
+
+def test_the_windows_of_a_drill_that_lives_are_left_to_it_and_a_restarted_prometheus_has_them(stack: Stack) -> None:
+    with one_drill(stack):
+        assert timing_now(stack) == "production"  # it has not changed any yet
+        borrow(stack, "drill")
+        renew(stack, "drill")
+        assert (give_back_abandoned(stack), timing_now(stack)) == ((), "drill")
+        before_start(stack)
+        assert not in_production_windows(stack)
+        give_back(stack)
+    assert in_production_windows(stack) and timing_now(stack) == "production"
+
+
+def test_the_next_drill_gives_back_what_a_killed_one_left_even_if_it_is_killed_too(stack: Stack) -> None:
+    killed_drill(stack, "drill")
+    with one_drill(stack):
+        assert give_back_abandoned(stack) == ()
+        give_back(stack)
+    assert in_production_windows(stack)
+    killed_drill(stack, "drill")
+    with one_drill(stack):
+        words = lock_file(stack).read_text()
+    assert words.endswith(" drill") and words.startswith(f"{os.getpid()} ")
+
+
+def test_a_restarted_prometheus_goes_by_production_windows_once_the_drill_was_killed(stack: Stack) -> None:
+    killed_drill(stack, "drill")
+    before_start(stack)
+    assert in_production_windows(stack)
+
+
 def test_a_drill_on_a_running_stack_loads_them(
     stack: Stack, server: Prometheus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +219,7 @@ def test_a_drill_on_a_running_stack_loads_them(
     monkeypatch.setattr(SupervisorClient, "up", nothing_missing)
     add_scenario(stack)
     told: list[str] = []
+    monkeypatch.setattr(SupervisorClient, "ps", lambda client: [])
     bring_up(stack, ["mysql"], told.append, "drill")
     assert not loaded(stack)  # without Prometheus there is nothing to tell
     bring_up(stack, ["mysql", "alertmanager"], told.append, "drill")

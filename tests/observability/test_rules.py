@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -5,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import InvalidInput
-from lakeproof.observability.rules import OWN_RULES, SCENARIOS, RulesFile, find_rules, load_rules, render_rules
+from lakeproof.observability.rules import (
+    OWN_RULES,
+    SCENARIOS,
+    TEMPLATE_START,
+    RulesFile,
+    find_rules,
+    load_rules,
+    render_rules,
+)
 from lakeproof.observability.runbook import PREFIX, Language, find_runbook
 from lakeproof.observability.timing import DRILL_FACTOR
 
@@ -35,6 +44,17 @@ def test_every_alert_says_which_metric_and_value_were_violated(rules: RulesFile)
     for rule in rules.alerts:
         assert rule.annotations.metric in rule.expr
         assert rule.annotations.value
+
+
+WATCHED = re.compile(r'lakeproof_component_watched_since_seconds(?:{component=~?"([^"]*)"})?')
+
+
+@pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
+def test_no_alert_speaks_of_a_component_that_is_started_or_stopped_by_command(rules: RulesFile) -> None:
+    for rule in rules.alerts:
+        asked = {name for found in WATCHED.findall(rule.expr) for name in found.split("|")}
+        # An expression whose result has a label `component` compares that label; the others name theirs.
+        assert (rule.labels.component if TEMPLATE_START not in rule.labels.component else "") in asked, rule.alert
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.slot import Slot
 from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
@@ -61,22 +62,29 @@ def test_the_publishers_state_is_that_of_the_database(
     assert publisher.publisher_status(stack, 1.0, SHOP) == shop
 
 
-def test_each_database_is_as_old_as_its_own_last_move_beyond_the_pause_between_two_checkpoints(
+def test_each_database_is_as_old_as_its_newest_heartbeat_on_main_whenever_that_was_published(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pauses = LakeSettings(checkpoint_seconds=10, shop_checkpoint_seconds=180)
     stack = Stack(Settings(state_dir=tmp_path, lake=pauses))
     now = datetime.now(UTC)
-    shop = DatabaseState(3, None, None, {"payments": 1}, now - timedelta(seconds=200))
-    commit = PublishedCommit(
-        "ab", now, 9, None, None, {"orders": 1}, now, {"shop": shop}, oltp_at=now - timedelta(seconds=30)
-    )
+
+    def beat_us(seconds: float) -> int:
+        return int((now - timedelta(seconds=seconds)).timestamp() * 1e6)
+
+    # Both were published just now, with heartbeats of long before: an empty publish makes nothing fresher.
+    shop = DatabaseState(3, None, beat_us(200), {"payments": 1}, now)
+    commit = PublishedCommit("ab", now, 9, None, beat_us(30), {"orders": 1}, now, {"shop": shop})
     monkeypatch.setattr(nessie, "_newest", lambda stack: commit)
 
     def age(database: LakeDatabase) -> float:
         return float(str(nessie.publish_age(stack, 1.0, database)))
 
     assert (round(age(OLTP), -1), round(age(SHOP), -1)) == (20, 20)
+    commit = PublishedCommit("ab", now, 9, None, None, {"orders": 1}, now, {})
+    for database in (OLTP, SHOP):
+        with pytest.raises(CouldNotLook, match=f"no heartbeat of {database.name} is published yet"):
+            age(database)
 
 
 def test_each_job_is_found_by_its_own_name(answering: Answering, tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """The supervisor as its users see it: real small processes under a real daemon."""
 
 import json
+import math
 import os
+import re
 import signal
 import socket
 import subprocess
+import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -375,19 +378,75 @@ def test_a_state_directory_that_cannot_be_written_is_a_clear_error(make_client: 
         client.up(["base"])
 
 
+def scrape(client: SupervisorClient) -> str:
+    """The supervisor's own metrics now."""
+    port = 9256 + client.stack.settings.port_shift
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+
+def watched(client: SupervisorClient, name: str) -> float:
+    """Since when alerts speak of it, UNIX time; infinite: they do not."""
+    found = re.search(rf'lakeproof_component_watched_since_seconds{{component="{name}"}} (\S+)', scrape(client))
+    assert found is not None
+    return float(found[1])
+
+
 def test_metrics_show_each_component(client: SupervisorClient) -> None:
     client.up(["base"])
-    port = 9256 + client.stack.settings.port_shift
 
-    def scrape() -> str | None:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-            connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-            text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    def look() -> str | None:
+        text = scrape(client)
         return text if 'lakeproof_component_healthy{component="base"} 1.0' in text else None
 
-    text = Deadline(60).wait_for("the metric", scrape, every=0.1)
+    text = Deadline(60).wait_for("the metric", look, every=0.1)
     assert 'lakeproof_component_restarts_total{component="base"} ' in text
     assert 'lakeproof_component_rss_bytes{component="base"}' in text
+
+
+def test_what_a_command_starts_stops_or_starts_anew_is_watched_only_while_it_was_well_since(
+    client: SupervisorClient,
+) -> None:
+    client.up(["base"])
+    assert watched(client, "both") == math.inf  # nobody wants it, and its series is there
+    first = watched(client, "base")
+    assert time.time() - 30 < first <= time.time()
+    client.stop("base")
+    assert watched(client, "base") == math.inf
+    client.start("base")
+    assert watched(client, "base") > first
+    client.forget("base")
+    assert watched(client, "base") == math.inf
+
+
+def test_what_dies_hangs_or_is_stopped_as_a_fault_stays_watched(client: SupervisorClient, await_row: Await) -> None:
+    client.up(["base"])
+    since = watched(client, "base")
+    restarts = client.row("base").restarts
+    client.kill("base")
+    await_row(client, "base", lambda row: row.restarts > restarts and healthy(row))
+    assert watched(client, "base") == since
+    client.kill("base", "STOP")
+    await_row(client, "base", lambda row: row.health == Health.UNHEALTHY)
+    assert watched(client, "base") == since
+    client.stop("base", as_fault=True)
+    assert watched(client, "base") == since
+    assert client.row("base").state == State.STOPPED
+    client.start("base")
+    assert watched(client, "base") > since
+
+
+def test_while_everything_is_stopped_nothing_is_watched(fresh: SupervisorClient) -> None:
+    fresh.up(["both"])
+    seen: dict[str, float] = {}
+
+    def look(event: Event) -> None:
+        if event.what in ("goodbye", "stopping"):
+            seen.update({f"{event.component} {name}": watched(fresh, name) for name in ("base", "both")})
+
+    fresh.down(look)
+    assert seen and set(seen.values()) == {math.inf}
 
 
 def test_a_caller_that_goes_away_does_not_stop_the_start(client: SupervisorClient, await_row: Await) -> None:

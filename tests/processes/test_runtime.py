@@ -7,7 +7,7 @@ import pytest
 
 from lakeproof.errors import LakeproofError
 from lakeproof.processes import runtime as module
-from lakeproof.processes.lock import Lock, living_holder
+from lakeproof.processes.lock import daemon_lock, living_holder
 from lakeproof.processes.runtime import SOCKET_PATH_MAX, Runtime
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -39,11 +39,9 @@ def common(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_runtime_folder_under_the_common_one_is_made_for_its_user_only(common: Path) -> None:
     mine = runtime("lab", "/a")
-    lock = Lock(mine)
-    lock.take("run")
-    assert mine.folder.parent == common / f"lakeproof-{os.geteuid()}"
-    assert {each.stat().st_mode & 0o777 for each in (mine.folder.parent, mine.folder)} == {0o700}
-    lock.release()
+    with daemon_lock(mine, "run"):
+        assert mine.folder.parent == common / f"lakeproof-{os.geteuid()}"
+        assert {each.stat().st_mode & 0o777 for each in (mine.folder.parent, mine.folder)} == {0o700}
     assert list(common.iterdir()) == []
 
 
@@ -53,7 +51,7 @@ def test_a_lock_that_another_user_put_under_the_common_folder_is_neither_read_no
     mine.make()
     mine.lock.write_text(f'{{"pid": {os.getpid()}, "start_ticks": 0, "run_id": "x", "state_dir": "/a"}}')
     os.chown(mine.folder.parent, 65534, 65534)
-    for call in (lambda: living_holder(mine), lambda: Lock(mine).take("run"), lambda: mine.socket):
+    for call in (lambda: living_holder(mine), lambda: daemon_lock(mine, "run").__enter__(), lambda: mine.socket):
         with pytest.raises(LakeproofError, match="another user, nobody") as refused:
             call()
         assert "XDG_RUNTIME_DIR" in refused.value.next_action

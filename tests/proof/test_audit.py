@@ -12,8 +12,8 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.proof import audit
 from lakeproof.proof.audit import MOST_WAITING, audit_published
 from lakeproof.proof.tables import every_hash
-from lakeproof.proof.tables.across import NEWEST_EVENT, Broken
 from lakeproof.proof.tables.every_hash import Torn
+from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -53,7 +53,10 @@ class Lake:
     def judge(self, stack: Stack, commits: Sequence[PublishedCommit]) -> list[Torn]:
         self.judged += [commit.hash for commit in commits]
         return [
-            Torn(commit, tuple(Broken(NEWEST_EVENT, order, "no order, 1 events") for order in self.torn[commit.hash]))
+            Torn(
+                commit,
+                tuple(BrokenOrder(NEWEST_EVENT, order, "no order, 1 events") for order in self.torn[commit.hash]),
+            )
             for commit in commits
             if commit.hash in self.torn
         ]

@@ -1,18 +1,35 @@
-"""The course of a check."""
+"""The course of a check, with ledgers as files and engines that answer from memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.proof.tables.digest_readers import with_digests
 
-from lakeproof.customers.calls import now_us
+from lakeproof.customers.calls import Event, now_us
+from lakeproof.customers.contacts import FOLDER, Contact, Kind
+from lakeproof.customers.ledger import Line
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.proof import checking
+from lakeproof.proof.outcome import Outcome
+from lakeproof.proof.report import CheckReport
 from lakeproof.proof.tables.beside_ledger import BesideLedger
 from lakeproof.proof.tables.readers import Reader
+from lakeproof.shop.order.models import Item, Op, Order
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+
+HOUR_US = 3_600_000_000
+AT = "2026-11-24T14:43:53.042722Z"
+ORDER = Order(7, "k1", 42, "created", "12.30", 1, 1, AT, AT, (Item(11, 1, "sku-1", 2, "6.15"),))
+
+
+def a_stack(folder: Path) -> Stack:
+    """One of which nothing runs."""
+    return Stack(Settings(mode="external", state_dir=folder, port_shift=45000))
 
 
 def test_the_first_look_at_mariadbs_other_tables_is_of_a_moment_after_its_snapshot(
@@ -29,6 +46,114 @@ def test_the_first_look_at_mariadbs_other_tables_is_of_a_moment_after_its_snapsh
 
     monkeypatch.setattr(checking, "mariadb_snapshot", snapshot)
     monkeypatch.setattr(BesideLedger, "look_at_mariadb", lambda beside, seen_us: seen.append(seen_us))
-    down = Settings(mode="external", state_dir=tmp_path, port_shift=45000)
-    checking.check(Stack(down), engines=(), cover_now=False)
+    checking.check(a_stack(tmp_path), engines=(), cover_now=False)
     assert seen[0] >= opened_us[0]
+
+
+type Check = Callable[..., CheckReport]
+
+
+@pytest.fixture
+def check_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
+    """Checks a ledger of these lines against empty tables, at a hash with that newest heartbeat, without waiting."""
+
+    def check_of(*lines: Line, beat_us: int | None) -> CheckReport:
+        @contextmanager
+        def reader(stack: Stack, engine: object, *asked: object) -> Iterator[Reader]:
+            yield with_digests(engine if isinstance(engine, str) else "mysql")
+
+        now = datetime.now(UTC)
+        newest = PublishedCommit("ab" * 32, now, 7, None, beat_us, {}, now)
+        monkeypatch.setattr(history, "newest", lambda stack: newest)
+        for name in ("mariadb_snapshot", "lake_reader"):
+            monkeypatch.setattr(checking, name, reader)
+        stack = a_stack(tmp_path)
+        stack.ledger_dir.mkdir(parents=True, exist_ok=True)
+        (stack.ledger_dir / "run.jsonl").write_bytes(b"".join(line.to_bytes() for line in lines))
+        return checking.check(stack, engines=("trino",), cover_now=False)
+
+    return check_of
+
+
+def a_line(event: Event, at_us: int, order: Order | None = ORDER, version: int = 1) -> Line:
+    return Line(at_us, "run", "k1", Op.CREATE, 1, event, version, order)
+
+
+def lost_in(report: CheckReport) -> set[str]:
+    """The engines in which something is wrong."""
+    return {table.engine for table in report.tables if table.findings}
+
+
+def test_an_order_that_was_acknowledged_before_the_newest_heartbeat_is_lost_where_it_is_absent(
+    check_of: Check,
+) -> None:
+    now = now_us()
+    report = check_of(
+        a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US), beat_us=now - HOUR_US // 2
+    )
+    assert (report.outcome, lost_in(report), report.unknown) == (Outcome.FAILED, {"mysql", "trino"}, ())
+    assert report.cut is not None and report.cut.excused == 0
+    assert "newest heartbeat 1800." in report.cut.in_words
+    assert report.cut.in_words.endswith("0 acknowledged calls are not older and need not be in it")
+
+
+@pytest.mark.parametrize("beat_us", [None, 0])
+def test_a_hash_without_a_heartbeat_excuses_everything_and_is_unknown(check_of: Check, beat_us: int | None) -> None:
+    """All orders of the lake could be lost: with no heartbeat none had to be there, and the lake passed."""
+    now = now_us()
+    report = check_of(a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US), beat_us=beat_us)
+    assert lost_in(report) == {"mysql"}
+    assert [reason for reason in report.reasons if "shows no heartbeat" in reason]
+    cut = report.as_json()["cut"]
+    assert cut == {
+        "nessie_hash": "ab" * 32,
+        "checkpoint": 7,
+        "heartbeat_us": None,
+        "age_seconds": None,
+        "excused": 1,
+    }
+    assert report.cut is not None and "no heartbeat; 1 acknowledged calls" in report.cut.in_words
+
+
+def test_a_call_that_was_acknowledged_after_the_heartbeat_is_excused_and_counted(check_of: Check) -> None:
+    now = now_us()
+    lines = (a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US))
+    report = check_of(*lines, beat_us=now - 2 * HOUR_US)
+    assert lost_in(report) == {"mysql"}
+    assert report.cut is not None and (report.cut.excused, round(report.cut.age_seconds or 0)) == (1, 7200)
+
+
+def test_a_ledger_whose_lines_are_later_than_now_makes_the_check_unknown(check_of: Check) -> None:
+    """An order that was acknowledged in a minute need not be anywhere yet: it hid its own loss."""
+    ahead = now_us() + 60_000_000
+    report = check_of(a_line(Event.INVOKE, ahead), a_line(Event.OK, ahead), beat_us=now_us())
+    assert (report.outcome, lost_in(report)) == (Outcome.UNKNOWN, set())
+    (reason,) = report.unknown
+    assert reason.startswith("ledger: 2 lines are over 1 s later than now")
+
+
+def test_a_contacts_ledger_whose_lines_are_later_than_now_makes_the_check_unknown(
+    check_of: Check, tmp_path: Path
+) -> None:
+    told = Contact(now_us() + 60_000_000, "run", "c1", Kind.COMPLAINT, Event.INVOKE, 42, 7, "late")
+    folder = a_stack(tmp_path).ledger_dir / FOLDER
+    folder.mkdir(parents=True)
+    (folder / "run.jsonl").write_bytes(told.to_bytes())
+    report = check_of(beat_us=now_us())
+    assert [reason for reason in report.unknown if reason.startswith("contacts' ledger: 1 lines")]
+
+
+def test_an_acknowledgement_of_something_else_than_was_asked_for_fails_the_check(check_of: Check) -> None:
+    now = now_us()
+    other = Order.from_json(ORDER.to_json() | {"total": "99.00"})
+    lines = (a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US, other))
+    report = check_of(*lines, beat_us=now - 2 * HOUR_US)
+    (claim,) = (claim for claim in report.across if claim.claim == checking.AS_ASKED)
+    assert (claim.judged, claim.keys) == (1, ("k1: create at version 1: total 12.30 → 99.00",))
+    assert report.outcome is Outcome.FAILED
+
+
+def test_an_empty_ledger_against_empty_tables_has_judged_nothing(check_of: Check) -> None:
+    report = check_of(beat_us=now_us())
+    assert (report.outcome, report.unknown) == (Outcome.UNKNOWN, ())
+    assert report.reasons == ("nothing judged: the ledger knows no order, and the tables hold no row",)

@@ -9,8 +9,8 @@ import pytest
 from lakeproof.checks.verdict import Outcome
 from lakeproof.errors import InvalidInput
 from lakeproof.proof.checking import check
-from lakeproof.proof.report import Across, CheckReport, TableReport
-from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.findings import Finding, Wrong
+from lakeproof.proof.report import CheckReport, ClaimReport, Cut, TableReport
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -21,15 +21,13 @@ def report(*findings: Finding, violations: int = 0, unknown: tuple[str, ...] = (
     """One table in one engine."""
     return CheckReport(
         at=datetime(2026, 11, 24, tzinfo=UTC),
-        nessie_hash="ab" * 32,
-        checkpoint=7,
-        covers_us=1,
+        cut=Cut("ab" * 32, 7, 1, 0.5, 0),
         acknowledged=2,
         orders=1,
         unclear=0,
         refused=0,
         tables=(TableReport("orders", "trino", 5, findings),),
-        across=(Across("engines agree", violations),),
+        across=(ClaimReport("engines agree", ("orders bucket 3",) * violations),),
         unknown=unknown,
     )
 
@@ -51,11 +49,13 @@ def test_a_broken_claim_alone_is_failed() -> None:
 
 
 def test_a_claim_says_how_much_it_judged_and_where_that_was_nothing() -> None:
-    young = Across("events are acted on", 0, (), 0, "events sent 120 s ago or longer")
+    young = ClaimReport("events are acted on", (), 0, "events sent 120 s ago or longer")
     assert young.judges_nothing
     assert young.in_words == "nothing to judge: events are acted on (no events sent 120 s ago or longer)"
     assert replace(young, judged=3).in_words == "ok: events are acted on (3 events sent 120 s ago or longer)"
-    assert Across("engines agree", 2).in_words == "2 violations: engines agree"
+    assert (
+        ClaimReport("engines agree", ("orders bucket 3", "orders bucket 4")).in_words == "2 violations: engines agree"
+    )
     assert replace(young, judged=3).as_json()["judged"] == 3
 
 
@@ -73,6 +73,7 @@ def test_the_json_has_the_shape_of_the_contract() -> None:
             "stale": 0,
             "phantom": 0,
             "keys": ["k1"],
+            "unsettled": 0,
         }
     ]
 
@@ -101,3 +102,28 @@ def test_a_ledger_without_orders_beside_somebody_elses_compared_nothing() -> Non
     assert theirs.outcome is Outcome.UNKNOWN
     assert theirs.unknown == ()
     assert "knows no order" in str(theirs.as_json()["unknown"])
+
+
+@pytest.mark.parametrize(
+    ("unsettled", "rows", "outcome"), [(10, 5, "passed"), (11, 5, "unknown"), (50, 5_000, "passed")]
+)
+def test_rows_that_never_keep_still_are_unknown_above_the_stated_share(
+    unsettled: int, rows: int, outcome: str
+) -> None:
+    moving = replace(report(), tables=(TableReport("payments", "trino", rows, unsettled=unsettled),))
+    assert moving.outcome == outcome
+    assert moving.as_json()["tables"] == [{**moving.tables[0].as_json(), "unsettled": unsettled}]
+    if outcome == "unknown":
+        assert "trino.payments: 11 of 5 changed at each look, more than 1%" in moving.reasons[0]
+
+
+def test_skus_that_never_keep_still_are_unknown_above_the_stated_share() -> None:
+    claim = ClaimReport("stock adds up", (), 989, "SKUs", unsettled=11)
+    assert replace(report(), across=(claim,)).outcome is Outcome.UNKNOWN
+    assert replace(report(), across=(replace(claim, judged=9_989),)).outcome is Outcome.PASSED
+
+
+def test_a_ledger_without_an_order_against_tables_without_a_row_has_judged_nothing() -> None:
+    empty = replace(report(), orders=0, tables=(TableReport("orders", "trino", 0),))
+    assert (empty.outcome, empty.unknown) == (Outcome.UNKNOWN, ())
+    assert "nothing judged" in str(empty.as_json()["unknown"])

@@ -24,9 +24,11 @@ class Options:
 
     seconds: float = 0.0
     rates: tuple[float, ...] = ()
+    seed: int = 0
+    rounds: int = 0
+    only: tuple[str, ...] = ()
     hashes: int = 0
     kills: tuple[str, ...] = ()
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Ratio:
 class Result:
     """One run. `tables`: title → rows, each column → value; the unit stands in the column's name.
 
-    failed: what must not be was seen. unknown: not all of it could be looked at.
+    passed: False where a benchmark that also judges found something wrong; being slow is nothing wrong.
+    unknown: True where it could not look at all of what it judges.
     """
 
     name: str
@@ -51,20 +54,20 @@ class Result:
     tables: Mapping[str, list[dict[str, Any]]]
     ratios: list[Ratio]
     notes: list[str] = field(default_factory=list)
+    passed: bool = True
+    unknown: bool = False
     machine: Machine = field(default_factory=look_at_machine)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    failed: bool = False
-    unknown: bool = False
 
     @property
     def command(self) -> str:
         """The command that does it again."""
         options = self.options
         given = [f"--seconds {options.seconds:g}"] if options.seconds else []
+        given += [f"--{name} {value}" for name in ("seed", "rounds", "hashes") if (value := getattr(options, name))]
         given += [f"--rate {rate:g}" for rate in options.rates]
-        given += [f"--hashes {options.hashes}"] if options.hashes else []
+        given += [f"--only {word!r}" for word in options.only]
         given += [f"--kill {name}" for name in options.kills]
-        given += [f"--seed {options.seed}"] if options.seed else []
         return " ".join(["lakeproof bench", self.name, *given])
 
     def to_json(self) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.probes.reading import Reading
 from lakeproof.proof.checking import check
+from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import KEYS_SHOWN, CheckReport
-from lakeproof.proof.tables.findings import Wrong
 from lakeproof.proof.tables.readers import DATABASE
 
 CLAIM = "no acknowledged order is lost, duplicated, stale or made up, in the database and in the lake"

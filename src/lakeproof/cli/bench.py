@@ -22,21 +22,26 @@ def bench(
     rate: Annotated[
         list[float] | None, typer.Option(min=0.1, max=5000, help="Orders per second, may be repeated.")
     ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn; 0: the benchmark's own.")] = 0,
+    rounds: Annotated[int, typer.Option(min=0, max=10_000, help="How many; 0: the benchmark's own.")] = 0,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Of what is drawn, only what has this in its name; may be repeated.")
+    ] = None,
     hashes: Annotated[
         int, typer.Option(min=0, max=100_000, help="whole-transactions: hashes to judge; 0: the benchmark's own.")
     ] = 0,
     kill: Annotated[
         list[str] | None, typer.Option(help="whole-transactions: a component to kill; may be repeated.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="whole-transactions: decides who is killed, and when.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
 ) -> None:
     """Run one benchmark on this machine: figures, ratios, the machine, and the command that does it again.
 
     What it needs must be up (`lakeproof up …` is named when it is not). No benchmark fails for being slow.
 
-    Exit 0 measured, 1 where something that it needs does not run or a hash is torn, 2 for a wrong name or value,
-    3 where hashes could not be judged.
+    Exit 0 measured, 1 where something that it needs does not run, or where a benchmark that also judges found
+    something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash), 2 for a wrong name or
+    value, 3 where such a one could not look at everything.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.stack.stack import load_stack
@@ -53,13 +58,14 @@ def bench(
     benchmark = find(name)
     stack = load_stack()
     require_healthy(stack, benchmark.needs)
-    result = benchmark.run(stack, Options(seconds, tuple(rate or ()), hashes, tuple(kill or ()), seed), say)
+    drawn = (seed, rounds, tuple(only or ()))
+    result = benchmark.run(stack, Options(seconds, tuple(rate or ()), *drawn, hashes, tuple(kill or ())), say)
     if as_json:
         print_json(result.to_json())
     else:
         _print(result)
-    if result.failed or result.unknown:
-        raise typer.Exit(1 if result.failed else 3)
+    if not result.passed or result.unknown:
+        raise typer.Exit(3 if result.passed else 1)
 
 
 def _print(result: "Result") -> None:

@@ -58,8 +58,8 @@ def check(
     if as_json:
         print_json(report.as_json())
     else:
-        columns = ("Table", "Engine", "Rows", "Lost", "Duplicated", "Stale", "Phantom")
-        rows = [list(table.as_json().values())[: len(columns)] for table in report.tables]
+        columns = ("Table", "Engine", "Rows", "Lost", "Duplicated", "Stale", "Phantom", "Unsettled")
+        rows = [[table.as_json()[column.lower()] for column in columns] for table in report.tables]
         print_table(columns, rows)
         for claim in report.across:
             say(claim.in_words)
@@ -75,10 +75,10 @@ def check(
             )
         for reason in report.reasons:
             say(f"could not look: {reason}")
-        hash_ = (report.nessie_hash or "none")[:16]
+        say(report.cut.in_words if report.cut else "cut: no published hash was looked at")
         say(
             f"{report.outcome}: {report.acknowledged} acknowledged calls on {report.orders} orders, {report.unclear} "
-            f"unclear, at hash {hash_}, in {report.seconds:.1f} s"
+            f"unclear, in {report.seconds:.1f} s"
         )
     exit_codes = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.UNKNOWN: 3}
     raise typer.Exit(exit_codes[report.outcome])

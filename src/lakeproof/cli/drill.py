@@ -45,7 +45,9 @@ def drill(
         float | None,
         typer.Option(min=1, max=3600, help="how long recovery may take; default: the scenario's budget"),
     ] = None,
-    timing: Annotated[str | None, typer.Option(help="drill or production; default: the stack's setting")] = None,
+    timing: Annotated[
+        str | None, typer.Option(help="windows of the alerts meanwhile: drill or production; default: drill")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="folder for report.json, report.md, journal.json")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print report.json on stdout at the end")] = False,
 ) -> None:
@@ -120,14 +122,14 @@ def drill(
 
 
 def _back_to(stack: "Stack") -> None:
-    """Alerts go in the stack's own timing again; where that cannot be, the next drill or start sees to it."""
-    from lakeproof.observability.reload import renew
+    """Alerts go in the stack's own timing again; where that cannot be done now, the desk or the next `up` does it."""
+    from lakeproof.observability.reload import give_back
     from lakeproof.processes.client import SupervisorClient
 
     if stack.settings.mode == "external" or not SupervisorClient(stack).running():
         return
     try:
-        renew(stack, stack.settings.timing)
+        give_back(stack)
     except (LakeproofError, OSError) as error:
         say(f"alerts still go in the drill's timing: {error}")
 

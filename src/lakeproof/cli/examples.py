@@ -46,6 +46,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "render alertmanager": ("render alertmanager --timing production",),
     "render prometheus": ("render prometheus --rules",),
     "reset": ("reset", "reset --yes --json"),
+    "restart": ("restart trino",),
     "ring replace": ("ring replace cassandra-node3",),
     "ring scale": ("ring scale 4", "ring scale 3"),
     "runbook list": ("runbook list",),

@@ -1,11 +1,14 @@
 """`lakeproof ps`: what runs, how it does, what it uses, and what a start-up waited for."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.errors import CouldNotLook
+
+if TYPE_CHECKING:
+    from lakeproof.stack.stack import Stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,11 +21,12 @@ def add_to(app: typer.Typer) -> None:
             bool, typer.Option("--slow", help="the chain of steps that the last start-up waited for")
         ] = False,
     ) -> None:
-        """Name, state, health, pid, memory, CPU, restarts of every component that was started.
+        """Name, state, health, pid, memory, CPU, restarts of every component that was started; main's freshness.
 
         Exit 0 also where the stack does not run; 3 when its supervisor died: what still runs is shown then.
         """
         from lakeproof.processes.client import SupervisorClient
+        from lakeproof.processes.states import Health
         from lakeproof.stack.stack import load_stack
 
         client = SupervisorClient(load_stack())
@@ -71,3 +75,21 @@ def add_to(app: typer.Typer) -> None:
                 for row in rows
             ],
         )
+        if any(row.name == "nessie" and row.health == Health.HEALTHY for row in rows):
+            print(freshness(client.stack))
+
+
+def freshness(stack: "Stack") -> str:
+    """How old the data on `main` is, by database: the age of its newest heartbeat, whenever that was published."""
+    from lakeproof.lake.job.databases import present
+    from lakeproof.lake.publish.history import NothingPublished, newest
+
+    try:
+        commit = newest(stack)
+    except NothingPublished:
+        return "main shows no data yet"
+    except CouldNotLook as error:
+        return f"how old main's data is, is not known: {error.message}"
+    ages = {database.name: commit.age_seconds(database.name) for database in present(stack)}
+    told = [f"{name} {'unknown' if age is None else f'{age:.1f} s'}" for name, age in ages.items()]
+    return f"age of the data on main: {', '.join(told)}"

@@ -43,8 +43,8 @@ def traffic(
 
     Ctrl-C stops sending and settles; a second one does not wait for that.
 
-    Exit 0 where a call was acknowledged; 1 where none was, or where no healthy shop answers at the start: then
-    nothing is sent or written.
+    Exit 0 where a call was acknowledged; 1 where none was, where an answer was not what was asked for (the report
+    says which), or where no healthy shop answers at the start: then nothing is sent or written.
     """
     from lakeproof.customers.shoppers.door import require_open
     from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
@@ -63,7 +63,7 @@ def traffic(
         print_json(report.to_json())
     else:
         _print(report)
-    if report.counts.acknowledged == 0:
+    if report.counts.acknowledged == 0 or report.counts.mismatched:
         raise typer.Exit(1)
 
 
@@ -96,6 +96,8 @@ def _print(report: "TrafficReport") -> None:
     print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
     for reason, count in list(report.refusals.items())[:5]:
         print(f"refused {count}: {reason}")
+    for words in report.mismatches:
+        print(f"not what was asked for: {words}")
 
 
 def _spread(percentiles: dict[str, float]) -> str:

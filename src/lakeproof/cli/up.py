@@ -4,6 +4,7 @@
 `lakeproof down`: stop the whole stack, and end whatever is left of it; safe to repeat.
 `lakeproof start`: start one component, and what it needs, of the running stack.
 `lakeproof stop`: stop one component cleanly; it stays stopped until `start` or `up`.
+`lakeproof restart`: stop one component and start it again; alerts nobody.
 `lakeproof kill`: send a signal to all processes of a component.
 """
 
@@ -75,12 +76,15 @@ def add_to(app: typer.Typer) -> None:
         every: Annotated[bool, typer.Option("--all", help="everything, also what is on demand")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="the rows of `ps --json` when all is healthy")] = False,
     ) -> None:
-        """Start components and what they need, by readiness, in parallel; ends when all are healthy.
+        """Start components and what they need, by readiness, in parallel; ends when all are healthy and watched.
 
-        What runs already is left alone. Every port is looked at before anything starts. Exit 0 only when all that
-        was asked for is healthy.
+        What runs already is left alone. Every port is looked at before anything starts. Alerts go in production
+        windows, and speak of nothing before it was first healthy. Exit 0 only when all that was asked for is healthy,
+        and Prometheus, where it runs, knows that.
         """
         from lakeproof.observability.receivers import read_receivers
+        from lakeproof.observability.reload import give_back_abandoned
+        from lakeproof.observability.watched import await_watched
         from lakeproof.processes.client import SupervisorClient
         from lakeproof.scenarios.catalog import load_catalog
         from lakeproof.stack.installed import everything
@@ -106,6 +110,11 @@ def add_to(app: typer.Typer) -> None:
             raise
         say(f"{progress.seconds:6.1f} s  healthy: {', '.join(started) if started else 'all, nothing was missing'}")
         rows = client.ps()
+        if renewed := give_back_abandoned(stack):
+            say(
+                f"{progress.seconds:6.1f} s  a drill was killed: its windows are taken out of {' and '.join(renewed)}"
+            )
+        await_watched(stack, rows)
         say(f"{progress.seconds:6.1f} s  {memory_of(rows)}")
         for line in unheard(started, receivers):
             say(line)
@@ -150,6 +159,17 @@ def add_to(app: typer.Typer) -> None:
 
         if not our_processes(load_stack(), f"stop {name}").stop(name, Progress()):
             say(f"{name} was not running")
+
+    @app.command()
+    def restart(name: Annotated[str, typer.Argument(help="a component")]) -> None:
+        """Stop one component and start it again (and what it needs); ends when it is healthy. Alerts nobody."""
+        from lakeproof.processes.environment import service_variables
+        from lakeproof.processes.ours import our_processes
+        from lakeproof.stack.stack import load_stack
+
+        client, progress = our_processes(load_stack(), f"restart {name}"), Progress()
+        client.stop(name, progress)
+        client.start(name, progress, variables=service_variables(os.environ))
 
     @app.command()
     def kill(

@@ -16,8 +16,12 @@ import orjson
 
 from lakeproof.errors import InvalidInput
 
-# A call is given up after at most half of this; then its line says so, unless the shopper died.
+# A shopper gives a call up after at most half of this, and writes a line that says so. An older call without such a
+# line means that its shopper died.
 OVERDUE_SECONDS = 15
+# A line may be so much later than its reader's clock, which may have been set back a little; all others were written
+# before they are read. What a later line says cannot be compared with any moment.
+CLOCK_ALLOWANCE_SECONDS = 1.0
 
 
 class Event(StrEnum):
@@ -31,19 +35,19 @@ class Event(StrEnum):
 
 
 class Told(Protocol):
-    """A line of a ledger."""
+    """A line of a ledger, as far as it tells what became of a call."""
 
     @property
     def at_us(self) -> int:
-        """When it was written."""
+        """When the line was written."""
 
     @property
     def key(self) -> str:
-        """Of the call."""
+        """The call's key."""
 
     @property
     def event(self) -> Event:
-        """What it tells."""
+        """What the line tells about the call."""
 
 
 class Ended(StrEnum):
@@ -55,10 +59,7 @@ class Ended(StrEnum):
 
 @dataclass(slots=True)
 class Open[T: Told]:
-    """A call of which nobody knows yet what became of it, by its first and its newest try.
-
-    given_up: there was no clear answer.
-    """
+    """A call whose outcome is not known yet, by its first and its newest try. given_up: it had no clear answer."""
 
     first: T
     newest: T
@@ -66,13 +67,21 @@ class Open[T: Told]:
 
 
 class Calls[T: Told]:
-    """The calls of one ledger, taken line by line in the order written. `open`: by key."""
+    """The calls of one ledger, taken line by line in the order written. `open`: by key.
+
+    later_than_now: how many lines are later than the moment they were read at, beyond the clock's allowance.
+    """
 
     def __init__(self) -> None:
         self.open: dict[str, Open[T]] = {}
+        self.later_than_now = 0
+        self._not_later_us = 0
 
     def take(self, line: T) -> Ended | None:
-        """How this line ended its call; None where it did not, or nobody can tell."""
+        """How this line ended its call; None where the line did not, or where nobody can tell."""
+        if line.at_us > self._not_later_us:
+            self._not_later_us = now_us() + int(CLOCK_ALLOWANCE_SECONDS * 1e6)
+            self.later_than_now += line.at_us > self._not_later_us
         call = self.open.get(line.key)
         match line.event:
             case Event.INVOKE:
@@ -93,8 +102,8 @@ class Calls[T: Told]:
 
     @property
     def unclear(self) -> int:
-        """Calls that were given up without an answer and are not settled, or whose answer is long overdue (the
-        shopper died). A call that was sent a moment ago is merely under way.
+        """Calls that were given up without an answer and are not settled, and calls whose answer is long overdue,
+        since the shopper died. A call that was sent a moment ago is merely under way.
         """
         overdue_us = now_us() - OVERDUE_SECONDS * 1_000_000
         return sum(1 for call in self.open.values() if call.given_up or call.first.at_us < overdue_us)
@@ -106,7 +115,7 @@ def now_us() -> int:
 
 
 def ledgers_in(folder: Path) -> list[Path]:
-    """Every run's, the oldest first. A missing folder: nothing was ever asked."""
+    """The ledger of every run, the oldest first; none where the folder is missing: then nothing was ever asked."""
     return sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
 
 
@@ -120,7 +129,7 @@ def is_line(raw: bytes, read: Callable[[dict[str, Any]], Told]) -> bool:
 
 
 def lines_of[T](path: Path, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    """What the writer of ledgers wrote, in that order. A torn last line (its writer was killed) is left out.
+    """The lines of a ledger, in the order written. A torn last line is left out: its writer was killed.
 
     Raises: InvalidInput naming file:line for anything else that `read` does not take.
     """

@@ -68,26 +68,32 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """acknowledged: by key, as the shop acknowledged it; a settled one without a ref was never done.
-    open: nobody knows what became of these; unclear: how many of them were given up, or are long overdue.
+    """What customers told the shop, by the key of the call.
+
+    acknowledged: as the shop acknowledged it; a settled contact without a ref was never done.
+    open: contacts of which nobody knows what became of them. unclear: how many of these were given up or are long
+    overdue.
+    later_than_now: as `Calls` counts such lines.
     """
 
     acknowledged: Mapping[str, Contact]
     open: Mapping[str, Contact]
     unclear: int = 0
+    later_than_now: int = 0
 
 
 def read_contacts(ledger_dir: Path) -> Contacts:
     """All runs'. Raises: InvalidInput naming file:line for rubbish."""
     acknowledged: dict[str, Contact] = {}
     tried: dict[str, Contact] = {}
-    unclear = 0
+    unclear = later_than_now = 0
     for path in ledgers_in(ledger_dir / FOLDER):
         run = read_run(path)
         acknowledged |= run.acknowledged
         tried |= run.open
         unclear += run.unclear
-    return Contacts(acknowledged, tried, unclear)
+        later_than_now += run.later_than_now
+    return Contacts(acknowledged, tried, unclear, later_than_now)
 
 
 def read_run(path: Path) -> Contacts:
@@ -98,4 +104,5 @@ def read_run(path: Path) -> Contacts:
         for contact in lines_of(path, Contact.from_json)
         if calls.take(contact) is Ended.ACKNOWLEDGED
     }
-    return Contacts(acknowledged, {key: call.newest for key, call in calls.open.items()}, calls.unclear)
+    tried = {key: call.newest for key, call in calls.open.items()}
+    return Contacts(acknowledged, tried, calls.unclear, calls.later_than_now)

@@ -40,11 +40,10 @@ class ToldFact:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceFact:
-    """What a customer last said, as acknowledged, and what is kept.
+    """A customer's preferences: as they were last acknowledged, and as they are kept.
 
-    open: what the customer said in calls without a clear answer; the service may keep that, too.
-
-    acked: what that version may say: more than one text where its call was repeated (`acknowledged`).
+    acked: what the acknowledged version may say; more than one text where its call was repeated (`acknowledged`).
+    open: what the customer said in calls without a clear answer; the service may keep that too.
     """
 
     customer_id: int
@@ -122,10 +121,12 @@ def kept_preferences(stack: Stack, contacts: Contacts) -> tuple[PreferenceFact, 
 
 
 def acknowledged(acked: list[Contact], unclear: list[Contact]) -> tuple[int, tuple[str, ...]]:
-    """The newest acknowledged version of a customer's preferences, and what it may say (never: 0, and nothing).
+    """The newest acknowledged version of a customer's preferences, and what that version may say. Version 0 says
+    nothing.
 
-    A call that was answered at once made that version, or found it just so. One that was repeated may have been done
-    before, and is then answered with the version of now, which says what another call of this customer asked for.
+    A call that was answered at once made its version, or found the preferences already so. A call that was repeated
+    may have been done at its first try. It is then answered with the newest version, which may say what another call
+    of this customer asked for.
     """
     version = max((one.ref for one in acked), default=0)
     if version == 0:

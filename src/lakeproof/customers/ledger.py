@@ -12,13 +12,13 @@ one it would have; 0 for an order that was never made. order: as the service ret
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from lakeproof.customers.calls import Calls, Ended, Event, ledgers_in, lines_of
+from lakeproof.customers.calls import Calls, Ended, Event, Open, ledgers_in, lines_of
 from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.order.models import Op, Order, Status
 
@@ -76,6 +76,19 @@ class State:
             return self.order is None and found is None
         return self.order.describes(found)
 
+    def difference(self, version: int, order: Order | None) -> str:
+        """In words, how an order at that version differs from this state; "" where it does not."""
+        if version == self.version and self.allows(order):
+            return ""
+        if self.order is None or order is None:
+            return f"{self._in_words} → {State(version, order, 0)._in_words}"
+        return self.order.differences(order) or f"version {self.version} → {version}"
+
+    @property
+    def _in_words(self) -> str:
+        state = "no order" if self.order is None else self.order.status
+        return f"{state} at version {self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
@@ -84,12 +97,28 @@ class OpenCall:
     line: Line
     before: State
 
+    @property
+    def after(self) -> tuple[State, ...]:
+        """What was asked for, as the state that the order then has. A checkout may also be turned back before its
+        order is paid: then the same order is cancelled.
+        """
+        asked = State(self.line.version, self.line.order, self.line.at_us)
+        if asked.order is None or self.line.op is not Op.PAY or not checkout_key_of(self.line.key):
+            return (asked,)
+        return asked, replace(asked, order=replace(asked.order, status=Status.CANCELLED.value))
+
     def state_of(self, found: Order | None) -> State | None:
-        """Which of the two states that the order may be in is `found`; None where it is neither."""
-        after = State(self.line.version, self.line.order, self.line.at_us)
-        if found is not None and checkout_key_of(self.line.key) and found.status == Status.CANCELLED:
-            return State(found.version, found, self.line.at_us)  # a checkout that was turned back
-        return next((state for state in (self.before, after) if state.allows(found)), None)
+        """Which of the states that the order may be in is `found`; None where it is none of them."""
+        return next((state for state in (self.before, *self.after) if state.allows(found)), None)
+
+    def mismatch(self, told: Line) -> str:
+        """In words, how the shop acknowledged something else than what was asked for; "" where it did not.
+
+        A call whose outcome was not known may turn out never to have been done.
+        """
+        possible = (*self.after, self.before) if told.event is Event.SETTLED else self.after
+        differences = [state.difference(told.version, told.order) for state in possible]
+        return "" if "" in differences else differences[0]
 
 
 def open_calls(path: Path) -> dict[str, OpenCall]:
@@ -108,13 +137,14 @@ class Expectation:
 
     acknowledged: every state that the shop acknowledged, oldest first, with the time its line was written.
     open_call: the state that a call with an unclear outcome would have left; None where every outcome is known.
-    last_version_invoked: no row may have a newer version than this.
+    unacknowledged: further states that the order may have had, each at a version of its own call: a checkout's order
+    is made before it is paid, and may be cancelled instead. What was asked for and refused is in none of these.
     """
 
     key: str
     acknowledged: list[State] = field(default_factory=list)
     open_call: State | None = None
-    last_version_invoked: int = 0
+    unacknowledged: tuple[State, ...] = ()
 
     @property
     def possible(self) -> tuple[State, ...]:
@@ -139,16 +169,29 @@ class Expectation:
                 return state
         return State(0, None, 0)
 
-    def acked_at_version(self, version: int) -> State | None:
-        """The acknowledged state of that version, where it is known."""
-        return next((state for state in self.acknowledged if state.version == version), None)
+    @property
+    def newest_version(self) -> int:
+        """No row may have a newer version than this: nothing newer was acknowledged or may be under way."""
+        return max((state.version for state in (*self.acknowledged, *self._other)), default=0)
+
+    def states_at(self, version: int) -> tuple[State, ...]:
+        """The states that the order may have at that version: the acknowledged one, where it is known."""
+        acked = next((state for state in self.acknowledged if state.version == version), None)
+        if acked is not None:
+            return (acked,)
+        return tuple(state for state in self._other if state.version == version)
+
+    @property
+    def _other(self) -> tuple[State, ...]:
+        return self.unacknowledged if self.open_call is None else (self.open_call, *self.unacknowledged)
 
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
     """All ledgers of a stack. The counts are of calls: an operation that was retried counts once.
 
-    unclear: as `Calls` counts them.
+    unclear, later_than_now: as `Calls` counts them.
+    mismatches: acknowledgements of something else than what was asked for, in words.
     """
 
     by_key: Mapping[str, Expectation]
@@ -156,6 +199,12 @@ class Expectations:
     refused: int
     unclear: int
     runs: tuple[str, ...]
+    mismatches: tuple[str, ...] = ()
+    later_than_now: int = 0
+
+    def acknowledged_since(self, at_us: int) -> int:
+        """How many acknowledgements are not older than that: whoever covers only that time need not show them."""
+        return sum(state.at_us >= at_us for one in self.by_key.values() for state in one.acknowledged)
 
     @property
     def orders_acknowledged(self) -> int:
@@ -170,7 +219,8 @@ def read_ledgers(folder: Path) -> Expectations:
     Raises: InvalidInput naming file:line for rubbish that is not a torn last line.
     """
     by_key: dict[str, Expectation] = {}
-    acknowledged = refused = unclear = 0
+    acknowledged = refused = unclear = later_than_now = 0
+    mismatches: list[str] = []
     paths = ledgers_in(folder)
     for path in paths:
         calls = Calls[Line]()
@@ -178,15 +228,31 @@ def read_ledgers(folder: Path) -> Expectations:
             one = by_key.get(line.key)
             if one is None:
                 one = by_key[line.key] = Expectation(line.key)
+            call = calls.open.get(line.key)
             ended = calls.take(line)
             if ended is Ended.REFUSED:
                 refused += 1
             elif ended is Ended.ACKNOWLEDGED:
                 acknowledged += 1
+                if difference := _mismatch(call, one.possible[0], line):
+                    mismatches.append(f"{line.key}: {line.op} at version {line.version}: {difference}")
+                one.unacknowledged = () if call is None else _first_step(call, line.version)
                 one.acknowledged.append(State(line.version, line.order, line.at_us))
-            if ended is Ended.ACKNOWLEDGED or line.event is Event.INVOKE:
-                one.last_version_invoked = max(one.last_version_invoked, line.version)
         for key, call in calls.open.items():
-            by_key[key].open_call = State(call.first.version, call.first.order, call.first.at_us)
+            one = by_key[key]
+            one.open_call, *instead = OpenCall(call.newest, one.possible[0]).after
+            one.unacknowledged = (*_first_step(call, call.newest.version), *instead)
         unclear += calls.unclear
-    return Expectations(by_key, acknowledged, refused, unclear, tuple(path.stem for path in paths))
+        later_than_now += calls.later_than_now
+    runs = tuple(path.stem for path in paths)
+    return Expectations(by_key, acknowledged, refused, unclear, runs, tuple(mismatches), later_than_now)
+
+
+def _mismatch(call: Open[Line] | None, before: State, told: Line) -> str:
+    return "nothing was asked for" if call is None else OpenCall(call.newest, before).mismatch(told)
+
+
+def _first_step(call: Open[Line], version: int) -> tuple[State, ...]:
+    """The state before the one of `version`, where one call made both: nobody acknowledges it by itself."""
+    first = call.first
+    return (State(first.version, first.order, first.at_us),) if first.version < version else ()

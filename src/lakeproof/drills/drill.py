@@ -38,7 +38,7 @@ class Drill:
 
     def __init__(self, world: World, plan: DrillPlan, options: DrillOptions, progress: Callable[[str], None]) -> None:
         self.world, self.plan, self.options = world, plan, options
-        self.report = DrillReport(plan.id, options.seed, world.pace)
+        self.report = DrillReport(plan.id, options.seed, world.timing)
         self.journal = Journal(options.folder, progress)
         checks = bind(plan, world.catalog)
         self._run = Run(world, plan, options, self.report, self.journal, checks, plan.touches)

@@ -34,7 +34,7 @@ class HealthyDrill:
     def __init__(
         self, world: World, plan: DrillPlan, options: DrillOptions, seconds: float, progress: Callable[[str], None]
     ) -> None:
-        self.report = DrillReport(HEALTHY, options.seed, world.pace)
+        self.report = DrillReport(HEALTHY, options.seed, world.timing)
         self.journal = Journal(options.folder, progress)
         self._world, self._options, self._seconds = world, options, seconds
         # A check that acts restarts something; then the drill itself would disturb the stack.

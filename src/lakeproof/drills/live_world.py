@@ -8,8 +8,10 @@ from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficRe
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.client import DeskClient
 from lakeproof.incidents.status import ONGOING, Status
+from lakeproof.observability.drill_windows import borrow
 from lakeproof.observability.reload import ALERTMANAGER, PROMETHEUS, renew
 from lakeproof.observability.timing import Timing
+from lakeproof.observability.watched import await_watched
 from lakeproof.probes.looking import look_once, observe
 from lakeproof.probes.prometheus import firing
 from lakeproof.probes.reading import Reading
@@ -26,18 +28,23 @@ MOST_READINGS = 500
 
 
 def live_world(stack: Stack, catalog: Catalog, timing: Timing | None = None) -> World:
-    """The real stack, desk and shoppers. timing: the timing of the alerts; None: the stack's own."""
+    """The real stack, desk and shoppers.
+
+    timing: the timing of the alerts during the drill; None: drill, or on somebody else's stack that stack's own.
+    """
+    external = stack.settings.mode == "external"
+    pace: Timing = timing or (stack.settings.timing if external else "drill")
     return World(
         stack=stack,
         catalog=catalog,
-        bring_up=lambda names, progress: bring_up(stack, names, progress, timing or stack.settings.timing),
+        bring_up=lambda names, progress: bring_up(stack, names, progress, pace),
         desk=LiveDesk(stack),
         traffic=LiveTraffic(stack),
         observe=lambda probes: observe(stack, probes),
         look=lambda probes: look_once(stack, probes),
         firing=lambda alert: firing(stack, alert),
         parts=lambda: parts_of(stack),
-        timing=timing,
+        timing=pace,
     )
 
 
@@ -54,8 +61,12 @@ def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Tim
 
     client = SupervisorClient(stack)
     started = client.up(names, tell)
-    if {PROMETHEUS, ALERTMANAGER} <= set(closure(names, client.components)) and (renewed := renew(stack, timing)):
-        progress(f"{' and '.join(renewed)}: rules reloaded, timing {timing}")
+    if {PROMETHEUS, ALERTMANAGER} <= set(closure(names, client.components)):
+        await_watched(stack, client.ps())
+        # Not sooner: while a stack starts, short windows would take every slow answer for a loss.
+        borrow(stack, timing)
+        if renewed := renew(stack, timing):
+            progress(f"{' and '.join(renewed)}: rules reloaded, timing {timing}")
     return started
 
 

@@ -3,7 +3,6 @@
 Only one run at a time goes on in a stack.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from lakeproof.drills.report import DrillReport
 from lakeproof.drills.world import World
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.held_file import HeldByAnother, hold
+from lakeproof.observability.drill_windows import borrower, lock_file, words_of_this_process
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.proof.outcome import worst
 from lakeproof.stack.stack import Stack
@@ -32,6 +32,8 @@ PUBLISHED = ("published-hash", "published-checkpoint")
 # How long a stack that has just started may take until it is calm and every claim can be looked at.
 SETTLE_SECONDS = 90.0
 LOOK_SECONDS = 1.0
+# The desk holds the lock for a moment while it gives back the windows of a drill that was killed.
+PATIENCE_SECONDS = 2.0
 
 
 @contextmanager
@@ -40,12 +42,14 @@ def one_drill(stack: Stack) -> Iterator[None]:
 
     Raises: InvalidInput naming the process that holds it.
     """
+    killed = borrower(stack)
     try:
-        with hold(stack.state_dir / "drill.lock", str(os.getpid())):
+        # The timing that a killed drill left in force stays noted until this one gives it back.
+        with hold(lock_file(stack), words_of_this_process(killed.timing if killed else ""), PATIENCE_SECONDS):
             yield
     except HeldByAnother as held:
         raise InvalidInput(
-            f"a drill is running already (process {held.holder})",
+            f"a drill is running already (process {held.holder.split()[0]})",
             where=f"stack {stack.name}",
             next_action="wait for its end, or stop it with Ctrl-C",
         ) from held
@@ -86,8 +90,8 @@ class Run:
 
     @property
     def factor(self) -> int:
-        """By this the budgets `detect` and `quiet` are multiplied."""
-        return TIMING_FACTOR[self.world.pace]
+        """The budgets `detect` and `quiet` are multiplied by this."""
+        return TIMING_FACTOR[self.world.timing]
 
     def tell(self, phase: Phase) -> Callable[[str], None]:
         """Gives a function that tells lines of that phase."""

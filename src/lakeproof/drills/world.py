@@ -98,7 +98,7 @@ class World:
     bring_up: starts what is missing of these components; gives the names that it started.
     observe: takes two readings of each probe. look: takes one.
     firing: whether that alert fires (may raise CouldNotLook). parts: which components are part of the stack.
-    timing: the timing of the alerts; None: the stack's own.
+    timing: the timing of the alerts during the drill.
     """
 
     stack: Stack
@@ -110,9 +110,4 @@ class World:
     look: Callable[[Iterable[Probe]], Mapping[str, Reading]]
     firing: Callable[[str], bool]
     parts: Callable[[], Parts]
-    timing: Timing | None = None
-
-    @property
-    def pace(self) -> Timing:
-        """The timing in which alerts go during the drill."""
-        return self.timing or self.stack.settings.timing
+    timing: Timing = "drill"

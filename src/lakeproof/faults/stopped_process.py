@@ -14,8 +14,8 @@ class StoppedProcess(Arguments):
 
 
 def inject(stack: Stack, arguments: StoppedProcess) -> None:
-    """Stop it."""
-    our_processes(stack, f"stop {arguments.component}").stop(arguments.component)
+    """Stop it, in a way that alerts take for an accident."""
+    our_processes(stack, f"stop {arguments.component}").stop(arguments.component, as_fault=True)
 
 
 def remove(stack: Stack, arguments: StoppedProcess) -> None:

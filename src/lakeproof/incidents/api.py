@@ -37,16 +37,18 @@ from lakeproof.incidents.use_cases import find_use_cases
 from lakeproof.incidents.webhook import Notification
 from lakeproof.observability import active
 from lakeproof.observability.active import ActiveAlerts
+from lakeproof.observability.drill_windows import timing_now
 from lakeproof.observability.moment import Looker
+from lakeproof.observability.reload import give_back_abandoned
 from lakeproof.stack.stack import Stack, load_stack
 
 log = logging.getLogger(__name__)
 
 FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "disk I/O error", "unable to open")
 
-# Longer than Prometheus takes to tell Alertmanager again what fires (prometheus.py: 10 s; elsewhere 1 m is usual).
-LOST_AFTER = {"drill": timedelta(seconds=30), "production": timedelta(seconds=150)}
-# A drill begins soon after another one that was cut off and left its incident open.
+# Longer than Prometheus takes to tell Alertmanager again what fires: ours 10 s, somebody else's usually a minute.
+LOST_AFTER = {"local": timedelta(seconds=30), "external": timedelta(seconds=150)}
+# In drill windows a drill may begin soon after another one that was cut off and left its incident open.
 REJOIN = {"drill": timedelta(seconds=20), "production": timedelta(minutes=10)}
 
 
@@ -75,7 +77,7 @@ def build_desk(
 ) -> FastAPI:
     """The desk of a stack. `store`, `look`, `read_active` stand in for its database and what it asks the stack."""
     if store is None:
-        store = Store(open_database(database_url(stack)), rejoin=REJOIN[stack.settings.timing])
+        store = Store(open_database(database_url(stack)), rejoin=lambda: REJOIN[timing_now(stack)])
     metrics = DeskMetrics(store.count_by_status)
     watch = Watch(
         store,
@@ -83,7 +85,8 @@ def build_desk(
         lambda scenario: find_use_cases(scenario, stack.settings.scenario_dirs),
         escalated=lambda incident: metrics.escalated.inc(),
         read_active=read_active,
-        lost_after=LOST_AFTER[stack.settings.timing],
+        lost_after=LOST_AFTER[stack.settings.mode],
+        give_back_windows=lambda: give_back_abandoned(stack),
     )
 
     @asynccontextmanager

@@ -16,6 +16,7 @@ from lakeproof.observability.active import ActiveAlerts
 log = logging.getLogger(__name__)
 
 LOOK_AT_ALERTS_EVERY = timedelta(seconds=5)
+LOOK_AT_WINDOWS_EVERY = timedelta(seconds=5)
 
 type Look = Callable[[str, Mapping[str, str], datetime], Mapping[str, ReadingShape]]
 type ReadActive = Callable[[], ActiveAlerts]
@@ -23,7 +24,10 @@ type FindUseCases = Callable[[str], list[str]]
 
 
 class Watch:
-    """Rounds over the incidents. `look(expression, labels, at)` asks the stack; `escalated` tells people."""
+    """Rounds over the incidents. `look(expression, labels, at)` asks the stack; `escalated` tells people.
+
+    `give_back_windows` ends what a killed drill did to the windows of alerts; it does nothing where none did.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class Watch:
         escalated: Callable[[IncidentOut], None] = lambda incident: None,
         read_active: ReadActive | None = None,
         lost_after: timedelta = timedelta(seconds=150),
+        give_back_windows: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
         self._look = look
@@ -40,6 +45,8 @@ class Watch:
         self._escalated = escalated
         self._read_active = read_active
         self._lost_after = lost_after
+        self._give_back_windows = give_back_windows
+        self._windows_looked_at: datetime | None = None
         self._missing_since: dict[int, datetime] = {}
         self._looked_at: datetime | None = None
         self._stopping = threading.Event()
@@ -87,6 +94,13 @@ class Watch:
             )
             self._escalated(incident)
         self.end_lost_alerts(utc_now())
+        self.give_back_windows(utc_now())
+
+    def give_back_windows(self, now: datetime) -> None:
+        """After a drill that was killed: alerts go in the stack's own windows again. Raises: LakeproofError."""
+        if self._windows_looked_at is None or now - self._windows_looked_at >= LOOK_AT_WINDOWS_EVERY:
+            self._windows_looked_at = now
+            self._give_back_windows()
 
     def end_lost_alerts(self, now: datetime) -> None:
         """End alerts that their Alertmanager has not known for `lost_after`.

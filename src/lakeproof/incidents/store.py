@@ -64,7 +64,11 @@ class Store:
     that is still ongoing takes in new alerts of its group."""
 
     def __init__(
-        self, engine: Engine, now: Callable[[], datetime] = utc_now, *, rejoin: timedelta = timedelta(minutes=10)
+        self,
+        engine: Engine,
+        now: Callable[[], datetime] = utc_now,
+        *,
+        rejoin: Callable[[], timedelta] = lambda: timedelta(minutes=10),
     ) -> None:
         self._engine = engine
         self._now = now
@@ -84,10 +88,10 @@ class Store:
         """Take in a webhook. Two that race for one group or one alert end as if they had come one after the other."""
         try:
             with self._write() as session:
-                return take_in(session, notification, self._now(), self._rejoin)
+                return take_in(session, notification, self._now(), self._rejoin())
         except IntegrityError:  # another writer was first (not on SQLite, where writers queue up): now it is seen
             with self._write() as session:
-                return take_in(session, notification, self._now(), self._rejoin)
+                return take_in(session, notification, self._now(), self._rejoin())
 
     def open(self, given: IncidentIn) -> IncidentOut:
         """An incident that a person reports; alerts of its scenario join it."""

@@ -1,13 +1,14 @@
 """Rules and pace of a running stack, written anew and reloaded without a restart: another timing, or new rules."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
-from lakeproof.observability import alertmanager, prometheus
+from lakeproof.held_file import HeldByAnother, hold
+from lakeproof.observability import alertmanager, drill_windows, prometheus
 from lakeproof.observability.timing import Timing
 from lakeproof.stack.stack import Stack
 from lakeproof.written import replace_folder, write_file
@@ -20,8 +21,7 @@ def renew(stack: Stack, timing: Timing, *, timeout: float = RELOAD_SECONDS) -> t
     """Have Prometheus evaluate the rules that the folders hold now, and Alertmanager tell them, in `timing`.
 
     Gives which of the two were reloaded: none where they do so already. Prometheus read its rules when it started: a
-    scenario's folder that came later has an alert that could never fire. An alert whose window changed starts afresh;
-    a restart goes back to the timing of the settings.
+    scenario's folder that came later has an alert that could never fire. An alert whose window changed starts afresh.
     Raises: InvalidInput for an external stack, a rules file that is wrong or a window that gets too short;
     CouldNotLook without an answer and TerminalError where one refused: it goes on as before, and the next call tries
     again.
@@ -32,6 +32,27 @@ def renew(stack: Stack, timing: Timing, *, timeout: float = RELOAD_SECONDS) -> t
         )
     renewed = (PROMETHEUS,) if _renew_rules(stack, timing, timeout) else ()
     return (*renewed, ALERTMANAGER) if _renew_pace(stack, timing, timeout) else renewed
+
+
+def give_back(stack: Stack) -> tuple[str, ...]:
+    """Have alerts go in the stack's own timing again. For a drill, at its end. Raises: as `renew`."""
+    renewed = renew(stack, stack.settings.timing)
+    drill_windows.returned(stack)
+    return renewed
+
+
+def give_back_abandoned(stack: Stack) -> tuple[str, ...]:
+    """Do that for a drill that died before it could; gives what was reloaded. Raises: as `renew`.
+
+    Called by the desk every few seconds and at the end of every `up`. Where another drill begins meanwhile nothing is
+    done: the windows are that drill's business then.
+    """
+    if not drill_windows.abandoned(stack):
+        return ()
+    lock = drill_windows.lock_file(stack)
+    with suppress(HeldByAnother), hold(lock, lock.read_text()):
+        return give_back(stack)
+    return ()
 
 
 def _renew_rules(stack: Stack, timing: Timing, timeout: float) -> bool:

@@ -16,6 +16,7 @@ from lakeproof.observability.promql import find_ranges
 from lakeproof.observability.sources import scrape_seconds
 
 type Timing = Literal["drill", "production"]
+TIMINGS = ("drill", "production")
 
 DRILL_FACTOR = 12
 FEWEST_SCRAPES = 4

@@ -1,6 +1,5 @@
-"""Questions to Nessie: what is published on `main`, from which checkpoint, how long ago."""
+"""Questions to Nessie: what is published on `main`, from which checkpoint, and how old the data in it is."""
 
-from datetime import UTC, datetime
 from functools import partial
 
 from lakeproof.errors import CouldNotLook
@@ -13,6 +12,9 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
+
+# What a heartbeat passes between its database and `main`; Nessie is the source of the reading itself.
+ON_THE_WAY = ("kafka", "connect", "flink-jobmanager", "flink-taskmanager", "minio", "publisher")
 
 
 def _newest(stack: Stack) -> PublishedCommit | None:
@@ -35,15 +37,15 @@ def published_checkpoint(stack: Stack, timeout: float) -> Value:
 
 
 def publish_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
-    """Seconds since that database's tables last moved on `main`, by our clock, beyond its checkpoints' pause.
+    """Age in seconds of that database's newest heartbeat on `main`, beyond the pause between two checkpoints.
 
-    Raises: CouldNotLook before they did.
+    However much is published meanwhile: a publish that brings no newer heartbeat makes nothing fresher.
+    Raises: CouldNotLook before a heartbeat of it is on `main`.
     """
     commit = _newest(stack)
-    at = None if commit is None else commit.moved_at(database.name)
-    if at is None:
-        raise CouldNotLook(f"nothing of {database.name} is published yet", where="nessie")
-    age = (datetime.now(UTC) - at).total_seconds()
+    age = None if commit is None else commit.age_seconds(database.name)
+    if age is None:
+        raise CouldNotLook(f"no heartbeat of {database.name} is published yet", where="nessie")
     return round(max(0.0, age - database.checkpoint_seconds(stack)), 3)
 
 
@@ -60,12 +62,12 @@ def _age(of: Capture) -> Probe:
     return Probe(
         of.named("publish-age"),
         "nessie",
-        f"lakeproof lake log --json: when the tables of {of.database.name} last moved, less a checkpoint's pause",
+        f"lakeproof lake log --json: age of the newest heartbeat of {of.database.name}, less a checkpoint's pause",
         "s",
         partial(publish_age, database=of.database),
         Condition(Operator.BELOW, 60),
         always=True,
-        about=of.about("publisher"),
+        about=of.about(*ON_THE_WAY, of.database.engine, of.exporter),
         within=of.within,
     )
 

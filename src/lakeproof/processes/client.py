@@ -176,10 +176,13 @@ class SupervisorClient:
             raise unknown_name("signal", signal_name, SIGNALS)
         return int(self._ask({"do": "kill", "name": name, "signal": signal_name}))
 
-    def stop(self, name: str, on_event: OnEvent = _ignore) -> bool:
-        """Stop one component and keep it stopped. False when it did not run. Raises: as `kill`."""
+    def stop(self, name: str, on_event: OnEvent = _ignore, *, as_fault: bool = False) -> bool:
+        """Stop one component and keep it stopped. False when it did not run. Raises: as `kill`.
+
+        as_fault: alerts speak of its absence, as they do of an accident; else they are silent, for it was commanded.
+        """
         self._require_known(name)
-        return bool(self._ask({"do": "stop", "name": name}, on_event))
+        return bool(self._ask({"do": "stop", "name": name, "as_fault": as_fault}, on_event))
 
     def start(
         self, name: str, on_event: OnEvent = _ignore, *, variables: Mapping[str, str] | None = None

@@ -191,6 +191,7 @@ class Daemon:
             log=str(self.stack.log_path(keeper.name)),
             reason=keeper.condition.reason,
             cpu_seconds=use.cpu_seconds,
+            watched_since=keeper.watched_since,
         )
 
     # what it does by itself
@@ -221,6 +222,8 @@ class Daemon:
 
     def _emit(self, event: Event) -> None:
         log.info("%s: %s %s", event.component, event.what, event.text)
+        # At once, for the next scrape: a component that is stopped by command must not be alerted of meanwhile.
+        self._rows = self.rows()
         for queue in self.events:
             queue.put_nowait(event)
 

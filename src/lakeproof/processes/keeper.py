@@ -51,6 +51,12 @@ class Keeper:
         self.condition = Condition()
         self.tries = Tries(context.pace)
         self.ready_seconds: float | None = None
+        self.watched_since: float | None = None
+        """When it was first well after the command that started it, UNIX time; None before, and from its stop on.
+
+        Only while this is set is its trouble an incident: what a command starts, stops or restarts alerts nobody. A
+        component that dies, hangs or is started again by its keeper stays watched.
+        """
         self.process: Process | None = None
         self.timeline: Timeline | None = None
         self._variables: dict[str, str] = {}
@@ -124,20 +130,25 @@ class Keeper:
             self.tries.forgive()
             if self._life is None or self._life.done():
                 self.tries.begin_life()
+                self.watched_since = None
                 self._turn_to(State.WAITING)
                 self._life = asyncio.create_task(self._live(), name=f"keep {self.name}")
 
     async def freeze(self) -> None:
         """Keep it no longer: what runs goes on, what dies stays dead. Before a `stop` of the whole stack."""
+        self.watched_since = None
         async with self._turn:
             await self._end_life()
 
-    async def stop(self, *, goodbye: bool = True) -> bool:
+    async def stop(self, *, goodbye: bool = True, as_fault: bool = False) -> bool:
         """Stop it: before_stop (unless the caller ran it), its stop signal, in the end SIGKILL; nothing is left.
 
+        as_fault: it stays watched, so that its absence alerts as an accident would.
         False when it did not run. A second caller waits for the first.
         """
         async with self._turn:
+            if not as_fault:
+                self.watched_since = None
             return await self._stop(goodbye=goodbye)
 
     async def forget(self) -> bool:
@@ -148,6 +159,7 @@ class Keeper:
         async with self._turn:
             if not self.known:
                 return False
+            self.watched_since = None
             await self._stop(goodbye=True)
             self.tries = Tries(self.context.pace)
             self.ready_seconds = self.process = self.timeline = None
@@ -374,6 +386,8 @@ class Keeper:
     def _become_healthy(self, ready_seconds: float | None) -> None:
         self.condition.be_well()
         self.tries.forgive()
+        if self.watched_since is None:
+            self.watched_since = time.time()
         if ready_seconds is not None:
             self.ready_seconds = ready_seconds
             self._mark(healthy=time.monotonic())

@@ -4,6 +4,7 @@ Beside it /replicas: where the further processes of scaled components are to be 
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -22,14 +23,21 @@ REPLICAS_PATH = "/replicas"
 class ComponentMetrics(Collector):
     """One sample per component and metric, read from the newest rows at each scrape."""
 
-    def __init__(self, rows: Callable[[], list[ProcessRow]]) -> None:
-        self._rows = rows
+    def __init__(self, rows: Callable[[], list[ProcessRow]], names: Iterable[str]) -> None:
+        """`names`: every component that could run here."""
+        self._rows, self._names = rows, tuple(names)
 
     def collect(self) -> Iterable[Metric]:
         """The metrics now."""
         up = GaugeMetricFamily("lakeproof_component_up", "1 while its process exists", labels=LABEL)
         healthy = GaugeMetricFamily(
             "lakeproof_component_healthy", "1 while it answers its question; absent until it first did", labels=LABEL
+        )
+        watched = GaugeMetricFamily(
+            "lakeproof_component_watched_since_seconds",
+            "Since when its trouble is an incident, UNIX time; +Inf while it is not wanted, or was not well once "
+            "since the command that started it",
+            labels=LABEL,
         )
         restarts = CounterMetricFamily(
             "lakeproof_component_restarts", "Starts that followed an end nobody asked for", labels=LABEL
@@ -38,7 +46,12 @@ class ComponentMetrics(Collector):
         cpu = CounterMetricFamily(
             "lakeproof_component_cpu_seconds", "Processor time of its process family", labels=LABEL
         )
-        for row in self._rows():
+        rows = self._rows()
+        # Told of every component: after a restart Prometheus shows the last sample of a series that is gone.
+        since = {row.name: row.watched_since for row in rows}
+        for name in self._names:
+            watched.add_metric((name,), math.inf if since.get(name) is None else float(since[name] or 0))
+        for row in rows:
             label = (row.name,)
             up.add_metric(label, 1.0 if row.pid is not None else 0.0)
             if row.ready_seconds is not None:
@@ -47,7 +60,7 @@ class ComponentMetrics(Collector):
             restarts.add_metric(label, row.restarts)
             rss.add_metric(label, row.rss_bytes)
             cpu.add_metric(label, row.cpu_seconds)
-        return (up, healthy, restarts, rss, cpu)
+        return (up, healthy, watched, restarts, rss, cpu)
 
 
 def replica_targets(rows: Iterable[ProcessRow], components: Mapping[str, Component]) -> list[dict[str, object]]:
@@ -63,7 +76,7 @@ def replica_targets(rows: Iterable[ProcessRow], components: Mapping[str, Compone
 def serve(rows: Callable[[], list[ProcessRow]], components: Mapping[str, Component], host: str, port: int) -> None:
     """Serve both from a thread of its own until the process ends. Raises: OSError when it cannot listen."""
     registry = CollectorRegistry()
-    registry.register(ComponentMetrics(rows))
+    registry.register(ComponentMetrics(rows, components))
     server, _ = start_http_server(port, host, registry)
     metrics = make_wsgi_app(registry)
 

@@ -11,7 +11,8 @@ class ProcessRow:
     """One component as observed now.
 
     rss_bytes and cpu_percent (of one core, over the last two seconds) cover its whole process family; ready_seconds
-    from its start to healthy; endpoints kind → host:port; log its file; reason why it is not healthy, in words.
+    from its start to healthy; endpoints kind → host:port; log its file; reason why it is not healthy, in words;
+    watched_since as the keeper has it: since when its trouble is an incident, UNIX time, None while it is none.
     """
 
     name: str
@@ -26,6 +27,7 @@ class ProcessRow:
     log: str
     reason: str = ""
     cpu_seconds: float = 0.0
+    watched_since: float | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Everything, for the socket."""
@@ -34,7 +36,7 @@ class ProcessRow:
     def to_json(self) -> dict[str, Any]:
         """The shape that scripts rely on (`ps --json`)."""
         found = asdict(self)
-        del found["reason"], found["cpu_seconds"]
+        del found["reason"], found["cpu_seconds"], found["watched_since"]
         return found
 
     @classmethod

@@ -122,7 +122,7 @@ class Server:
                 return self._keeper(request["name"]).send(number)
             case "stop":
                 async with self._telling(send, lambda: self._still_stopping()):
-                    return await self._keeper(request["name"]).stop()
+                    return await self._keeper(request["name"]).stop(as_fault=bool(request.get("as_fault")))
             case "forget":
                 async with self._telling(send, lambda: self._still_stopping()):
                     return await self._keeper(request["name"]).forget()

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.full_audit import Audited
-from lakeproof.proof.tables.across import broken_of
 from lakeproof.proof.tables.every_hash import EveryHash, Torn, judge
+from lakeproof.proof.tables.order_claims import broken_of
 from lakeproof.proof.tables.readers import mariadb_snapshot
 from lakeproof.stack.stack import Stack
 

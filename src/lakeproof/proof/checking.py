@@ -1,11 +1,13 @@
-"""The whole check: wait for a published hash that covers now, read every engine at one instant each, compare."""
+"""The whole check: wait for a published hash that covers now, read every engine at one instant each, compare them
+with the ledger and with each other.
+"""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 
-from lakeproof.customers.calls import now_us
+from lakeproof.customers.calls import CLOCK_ALLOWANCE_SECONDS, now_us
 from lakeproof.customers.contacts import read_contacts
 from lakeproof.customers.ledger import Expectations, read_ledgers
 from lakeproof.errors import InvalidInput
@@ -15,23 +17,24 @@ from lakeproof.lake.query import spark
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.proof import claims
 from lakeproof.proof.notes import Notes
-from lakeproof.proof.report import Across, CheckReport, TableReport
+from lakeproof.proof.report import CheckReport, ClaimReport, Cut, TableReport
 from lakeproof.proof.tables import projected
-from lakeproof.proof.tables.across import broken_of
 from lakeproof.proof.tables.beside_ledger import BesideLedger
-from lakeproof.proof.tables.buckets import ranges_of, width_for
+from lakeproof.proof.tables.buckets import width_for
 from lakeproof.proof.tables.comparing import Shown, compare
-from lakeproof.proof.tables.contents import Contents, contents_of
 from lakeproof.proof.tables.covering import Covering, cut
-from lakeproof.proof.tables.readers import DATABASE, ENGINE_SECONDS, Reader, lake_reader, mariadb_snapshot
+from lakeproof.proof.tables.order_claims import broken_of
+from lakeproof.proof.tables.ranges import ranges_of
+from lakeproof.proof.tables.readers import DATABASE, ENGINE_SECONDS, Reader, Rows, lake_reader, mariadb_snapshot
 from lakeproof.stack.stack import Stack
 
 LAKE_ENGINES = ("trino", "flink", "spark")
 COVER_SECONDS = 60.0
+AS_ASKED = "ledger: what was acknowledged is what was asked for"
 
 type Progress = Callable[[str], None]
 
-# Engines that the first who asks starts.
+# Engines that do not run until somebody asks them.
 _STARTS: dict[str, Callable[[Stack, Progress], None]] = {"flink": start_gateway, "spark": spark.start_spark}
 
 
@@ -46,9 +49,9 @@ def check(
 ) -> CheckReport:
     """Ledger ↔ MariaDB ↔ lake, at one published hash.
 
-    at_hash: that one; None: the newest. cover_now: wait until a hash covers this moment, so that all that was
-    acknowledged until now must be in it; without it, and with `at_hash`, only what that hash says it covers.
-    engines: None: `usual_engines`.
+    at_hash: the hash to look at; None: the newest. cover_now: wait until a hash covers this moment, so that
+    everything that was acknowledged until now must be in that hash. Without it, and with `at_hash`, the hash must
+    hold only what its own heartbeat covers. engines: None: `usual_engines`.
     Raises: InvalidInput for an unknown engine or hash. Whatever else cannot be looked at is in the report's
     `unknown`, and then its outcome is not passed.
     """
@@ -78,7 +81,7 @@ class _Check:
         """Never raises for an engine that is away."""
         stack, notes = self._stack, self._notes
         with ThreadPoolExecutor(8) as pool, ExitStack() as until_judged:
-            # They take seconds where they do not run yet: meanwhile the lake comes to cover now.
+            # An engine that does not run yet takes seconds to start. Meanwhile the lake comes to cover now.
             starting = [
                 pool.submit(notes.looked, engine, lambda start=start: start(stack, notes.progress))
                 for engine, start in _STARTS.items()
@@ -88,10 +91,12 @@ class _Check:
             for each in starting:
                 each.result()
             notes.ended("covered")
-            readers, cuts = self._open_readers(pool, until_judged, commit)
+            lake_cut_us = cut(commit.beat_us, notes) if commit is not None else 0
+            readers, cuts = self._open_readers(pool, until_judged, commit, lake_cut_us)
             opened_us = now_us()
             notes.ended("opened")
-            # Only now: the line of any call that an engine may show was written before the call was sent.
+            # The ledger is read last: the line of any call that an engine may show was written before the call was
+            # sent.
             reading = pool.submit(notes.looked, "ledger", lambda: read_ledgers(stack.ledger_dir))
             contacts = notes.looked("contacts' ledger", lambda: read_contacts(stack.ledger_dir))
             looking = pool.submit(notes.looked, "shop", lambda: claims.look(stack, notes.progress))
@@ -108,23 +113,23 @@ class _Check:
             beside = BesideLedger(stack, notes, self._covering, until_judged, commit, readers)
             beside.look_at_mariadb(opened_us)
             beside.look_at_postgres()
-            shop = looking.result() or claims.Findings({}, None)
+            shop = looking.result() or claims.ShopReport()
             notes.unknown.extend(shop.unknown)
             notes.ended("shop")
             projection = projecting.result()
             notes.ended("projection")
         expectations = ledger or Expectations({}, 0, 0, 0, ())
+        _note_lines_of_the_future("ledger", expectations.later_than_now, notes)
+        _note_lines_of_the_future("contacts' ledger", contacts.later_than_now if contacts else 0, notes)
         return CheckReport(
             at=datetime.now(UTC),
-            nessie_hash=commit.hash if commit else None,
-            checkpoint=commit.checkpoint if commit else None,
-            covers_us=commit.beat_us if commit else None,
+            cut=None if commit is None else _cut(commit, opened_us, expectations.acknowledged_since(lake_cut_us)),
             acknowledged=expectations.acknowledged,
             orders=expectations.orders_acknowledged,
             unclear=expectations.unclear + (contacts.unclear if contacts else 0),
             refused=expectations.refused,
             tables=(*tables, *beside.reports, *((projection,) if projection is not None else ())),
-            across=(*across, *beside.agreements, *_shop_claims(shop)),
+            across=(*_ledger_claims(ledger), *across, *beside.agreements, *shop.claims.values()),
             oversold=shop.oversold,
             unknown=tuple(dict.fromkeys(notes.unknown)),
             seconds=notes.time.elapsed,
@@ -140,7 +145,7 @@ class _Check:
         return self._covering.first(now_us())
 
     def _open_readers(
-        self, pool: ThreadPoolExecutor, until_judged: ExitStack, commit: PublishedCommit | None
+        self, pool: ThreadPoolExecutor, until_judged: ExitStack, commit: PublishedCommit | None, lake_cut_us: int
     ) -> tuple[dict[str, Reader], dict[str, int]]:
         """Every engine at one instant: the database now, the lake at the hash; in parallel."""
         contexts: dict[str, AbstractContextManager[Reader]] = {
@@ -150,7 +155,7 @@ class _Check:
         if commit is not None:
             for engine in self._engines:
                 contexts[engine] = lake_reader(self._stack, engine, commit, ENGINE_SECONDS, self._notes.progress)
-                cuts[engine] = cut(commit.beat_us, self._notes)
+                cuts[engine] = lake_cut_us
         opening = {
             engine: pool.submit(self._notes.looked, engine, lambda each=context: until_judged.enter_context(each))
             for engine, context in contexts.items()
@@ -184,21 +189,38 @@ class _Check:
 
     def _judged(
         self, ledger: Expectations | None, shown: dict[str, Shown], readers: dict[str, Reader], width: int
-    ) -> tuple[list[TableReport], list[Across]]:
-        """The engines against the ledger. Without one nothing can be judged; every row would look like a phantom."""
+    ) -> tuple[list[TableReport], list[ClaimReport]]:
+        """The engines against the ledger. Without a ledger nothing is judged: every row would look like a phantom."""
         if ledger is None:
             return [], []
 
-        def open_buckets(engine: str, buckets: set[int]) -> Contents | None:
+        def open_buckets(engine: str, buckets: set[int]) -> Mapping[str, Rows] | None:
             self._notes.progress(f"{engine}: opening {len(buckets)} buckets that differ")
-            rows = self._notes.looked(engine, lambda: readers[engine].rows(ranges_of(buckets, width)))
-            return None if rows is None else contents_of(rows)
+            return self._notes.looked(engine, lambda: readers[engine].rows(ranges_of(buckets, width)))
 
-        return compare(ledger, shown, width, open_buckets, whole=self._stack.settings.ledger_is_whole)
+        whole = self._stack.settings.ledger_is_whole
+        tables, across, unexplained = compare(ledger, shown, width, open_buckets, whole=whole)
+        self._notes.unknown.extend(unexplained)
+        return tables, across
 
 
-def _shop_claims(shop: claims.Findings) -> Iterator[Across]:
-    for name, keys in shop.broken.items():
-        judged = shop.judged.get(name)
-        counted = (judged.count, judged.subjects, judged.aside) if judged is not None else (None, "", "")
-        yield Across(name, len(keys), tuple(keys), *counted)
+def _cut(commit: PublishedCommit, opened_us: int, excused: int) -> Cut:
+    """What was looked at. opened_us: a moment at which every reader was open."""
+    beat_us = commit.beat_us or None
+    age_seconds = None if beat_us is None else round((opened_us - beat_us) / 1e6, 2)
+    return Cut(commit.hash, commit.checkpoint, beat_us, age_seconds, excused)
+
+
+def _ledger_claims(ledger: Expectations | None) -> tuple[ClaimReport, ...]:
+    """What the ledger alone shows; nothing where it could not be read."""
+    if ledger is None:
+        return ()
+    return (ClaimReport(AS_ASKED, ledger.mismatches, ledger.acknowledged, "acknowledged calls"),)
+
+
+def _note_lines_of_the_future(ledger: str, lines: int, notes: Notes) -> None:
+    if lines:
+        notes.unknown.append(
+            f"{ledger}: {lines} lines are over {CLOCK_ALLOWANCE_SECONDS:g} s later than now: no moment is late enough"
+            " to be held against them, so that a loss would not be seen"
+        )

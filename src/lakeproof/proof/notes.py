@@ -9,7 +9,9 @@ from lakeproof.errors import LakeproofError
 
 @dataclass(frozen=True)
 class Notes:
-    """progress: who is told what goes on. steps: seconds since the check began."""
+    """progress: is told what goes on. unknown: what could not be looked at, and why. steps: seconds since the check
+    began.
+    """
 
     progress: Callable[[str], None]
     unknown: list[str] = field(default_factory=list)
@@ -17,7 +19,7 @@ class Notes:
     time: Deadline = field(default_factory=lambda: Deadline(float("inf")))
 
     def looked[T](self, what: str, look: Callable[[], T]) -> T | None:
-        """What `look` gives; None, with its reason noted, where it could not look."""
+        """What `look` gives. Where `look` could not look: None, and the reason is noted."""
         try:
             return look()
         except (LakeproofError, OSError) as error:
@@ -26,5 +28,5 @@ class Notes:
             return None
 
     def ended(self, step: str) -> None:
-        """That step has ended."""
+        """Note that this step has ended."""
         self.steps[step] = round(self.time.elapsed, 2)

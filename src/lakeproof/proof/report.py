@@ -2,25 +2,32 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.outcome import Outcome
-from lakeproof.proof.tables.findings import Finding, Wrong
 
 KEYS_SHOWN = 20
+# So many rows may have changed at every look at them, without the whole being unknown: this share, or this number
+# where it is more.
+UNSETTLED_SHARE, UNSETTLED_ROWS = 0.01, 10
 AGREE = "engines agree on every row"
 
 
 @dataclass(frozen=True)
 class TableReport:
-    """One table in one engine. not_ours: rows of orders that the ledger never saw, and does not judge."""
+    """One table in one engine. not_ours: rows of orders that the ledger never saw, and does not judge.
+
+    unsettled: rows that differ and changed between all looks at them, so that nothing can be said of them.
+    """
 
     table: str
     engine: str
     rows: int
     findings: tuple[Finding, ...] = ()
     not_ours: int = 0
+    unsettled: int = 0
 
     def count(self, wrong: Wrong) -> int:
         """How many rows are wrong in that way."""
@@ -35,23 +42,30 @@ class TableReport:
             "rows": self.rows,
             **{wrong.value: counts[wrong] for wrong in Wrong},
             "keys": list(dict.fromkeys(finding.key for finding in self.findings))[:KEYS_SHOWN],
+            "unsettled": self.unsettled,
         }
 
 
 @dataclass(frozen=True)
-class Across:
-    """One claim across tables in one engine, or between engines; `keys` name what breaks it.
+class ClaimReport:
+    """One claim across tables in one engine, between engines, or across services; `keys` name what breaks it.
 
     judged: how many `subjects` were looked at; None where that is every row, or is not counted. aside: in words, what
-    of them it lets pass, and what it left out; "" for nothing.
+    of them it lets pass, and what it left out; "" for nothing. unsettled: of how many more nothing can be said, for
+    they changed while they were looked at, each time.
     """
 
     claim: str
-    violations: int
     keys: tuple[str, ...] = ()
     judged: int | None = None
     subjects: str = ""
     aside: str = ""
+    unsettled: int = 0
+
+    @property
+    def violations(self) -> int:
+        """How many things break it."""
+        return len(self.keys)
 
     @property
     def judges_nothing(self) -> bool:
@@ -61,7 +75,8 @@ class Across:
     @property
     def in_words(self) -> str:
         """One line for people; a claim that judged nothing says so."""
-        aside = f"; {self.aside}" if self.aside else ""
+        moving = f"{self.unsettled} more changed at each look" if self.unsettled else ""
+        aside = "".join(f"; {words}" for words in (self.aside, moving) if words)
         if self.judges_nothing:
             return f"nothing to judge: {self.claim} (no {self.subjects}{aside})"
         counted = "" if self.judged is None else f" ({self.judged} {self.subjects}{aside})"
@@ -75,7 +90,39 @@ class Across:
             "keys": list(self.keys[:KEYS_SHOWN]),
             "judged": self.judged,
             "aside": self.aside,
+            "unsettled": self.unsettled,
         }
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The published state that was looked at. What was acknowledged before its newest heartbeat must be in it; what
+    was acknowledged later need not be.
+
+    heartbeat_us: the newest heartbeat of the database's clock that it shows; None where it shows none.
+    age_seconds: how much older that is than the look. excused: acknowledged calls that need not be in it; all of them
+    where the heartbeat tells nothing.
+    """
+
+    nessie_hash: str
+    checkpoint: int
+    heartbeat_us: int | None
+    age_seconds: float | None
+    excused: int
+
+    @property
+    def in_words(self) -> str:
+        """One line for people."""
+        age = "no heartbeat"
+        if self.age_seconds is not None:
+            when = "before" if self.age_seconds >= 0 else "after"
+            age = f"newest heartbeat {abs(self.age_seconds):.1f} s {when} the look"
+        place = f"hash {self.nessie_hash[:16]}, checkpoint {self.checkpoint}"
+        return f"cut: {place}, {age}; {self.excused} acknowledged calls are not older and need not be in it"
+
+    def as_json(self) -> dict[str, object]:
+        """The entry `cut`."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -89,15 +136,13 @@ class CheckReport:
     """
 
     at: datetime
-    nessie_hash: str | None
-    checkpoint: int | None
-    covers_us: int | None
+    cut: Cut | None
     acknowledged: int
     orders: int
     unclear: int
     refused: int
     tables: tuple[TableReport, ...] = ()
-    across: tuple[Across, ...] = ()
+    across: tuple[ClaimReport, ...] = ()
     oversold: int | None = None
     unknown: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -111,7 +156,7 @@ class CheckReport:
         return Outcome.UNKNOWN if self.reasons else Outcome.PASSED
 
     @property
-    def broken(self) -> tuple[Across, ...]:
+    def broken(self) -> tuple[ClaimReport, ...]:
         """The claims that do not hold."""
         return tuple(claim for claim in self.across if claim.violations)
 
@@ -122,10 +167,38 @@ class CheckReport:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the whole is unknown: what could not be looked at, and a ledger that had nothing to compare with."""
+        """Why the whole is unknown: what could not be looked at, what did not keep still, and a ledger that has no
+        order to compare with.
+        """
+        moving = [
+            f"{name}: {unsettled} of {rows} changed at each look, more than {UNSETTLED_SHARE:.0%}: not judged"
+            for name, unsettled, rows in (
+                *((f"{table.engine}.{table.table}", table.unsettled, table.rows) for table in self.tables),
+                *((one.claim, one.unsettled, one.unsettled + (one.judged or 0)) for one in self.across),
+            )
+            if unsettled > max(UNSETTLED_ROWS, UNSETTLED_SHARE * rows)
+        ]
+        nothing = []
         if self.orders == 0 and self.not_ours:
-            return (*self.unknown, "ledger: it knows no order, so that no row was compared with it")
-        return self.unknown
+            nothing = ["ledger: it knows no order, so that no row was compared with it"]
+        elif self.orders == 0 and not any(table.rows for table in self.tables):
+            nothing = ["nothing judged: the ledger knows no order, and the tables hold no row"]
+        return (*self.unknown, *moving, *nothing)
+
+    @property
+    def nessie_hash(self) -> str | None:
+        """Of the cut."""
+        return self.cut.nessie_hash if self.cut else None
+
+    @property
+    def checkpoint(self) -> int | None:
+        """Of the cut."""
+        return self.cut.checkpoint if self.cut else None
+
+    @property
+    def covers_us(self) -> int | None:
+        """The newest heartbeat of the cut."""
+        return self.cut.heartbeat_us if self.cut else None
 
     def total(self, wrong: Wrong, engine: str | None = None) -> int:
         """Rows that are wrong in that way, in the worst engine (or in that one), over all tables."""
@@ -164,6 +237,7 @@ class CheckReport:
             "not_ours": self.not_ours,
             "checkpoint": self.checkpoint,
             "covers_us": self.covers_us,
+            "cut": self.cut.as_json() if self.cut else None,
             "unknown": list(self.reasons),
             "findings": [
                 {"key": key, "wrong": wrong, "detail": detail, "where": where}

@@ -200,7 +200,9 @@ class Settings(BaseModel):
         description="the loopback address that servers listen on; few have a login of their own",
     )
     port_shift: int = Field(0, ge=0, le=PORT_SHIFT_MAX, description="added to every port")
-    timing: Literal["drill", "production"] = "drill"
+    timing: Literal["drill", "production"] = Field(
+        "production", description="windows of the alert rules outside of drills"
+    )
     endpoints: dict[str, dict[str, str]] = {}
     secrets: dict[str, str] = {}
     accounts: dict[str, str] = {}

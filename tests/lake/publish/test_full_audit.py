@@ -1,66 +1,91 @@
 """The clock of the full audit."""
 
+import threading
+import time
+
 import pytest
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish.full_audit import Audited, FullAudit
-from lakeproof.stack.settings import Settings
+from lakeproof.lake.publish.service import Service, health_page
+from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
+STACK = Stack(Settings(name="none", lake=LakeSettings(audit_seconds=5)))
 WRONG = "an order without items"
 PASSED, FAILED = Audited(None, 30, 0, "bb"), Audited(WRONG, 30, 0, "aa")
 
 
-@pytest.fixture
-def answers() -> list[Audited | CouldNotLook]:
-    return []
+class Hook:
+    """Gives the answers one after another, then passes; `asked` is set once it was asked for all of them.
 
+    after: where each audit was asked to begin.
+    """
 
-@pytest.fixture
-def asked() -> list[str | None]:
-    """After which hash each audit was asked to begin."""
-    return []
+    def __init__(self, *answers: Audited | Exception) -> None:
+        self.answers = list(answers)
+        self.asked = threading.Event()
+        self.after: list[str | None] = []
 
-
-@pytest.fixture
-def outcomes() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def audit(answers: list[Audited | CouldNotLook], asked: list[str | None], outcomes: list[str]) -> FullAudit:
-    def hook(stack: Stack, after: str | None) -> Audited:
-        asked.append(after)
-        answer = answers.pop(0)
-        if isinstance(answer, CouldNotLook):
+    def __call__(self, stack: Stack, after: str | None) -> Audited:
+        self.after.append(after)
+        if not self.answers:
+            self.asked.set()
+            return PASSED
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
-    return FullAudit(Stack(Settings(name="none")), hook, outcomes.append)
 
-
-def test_a_finding_stays_until_an_audit_passes_and_not_looking_changes_nothing(
-    audit: FullAudit, answers: list[Audited | CouldNotLook], asked: list[str | None], outcomes: list[str]
-) -> None:
-    answers += [FAILED, CouldNotLook("trino is away"), PASSED, PASSED]
+def test_a_finding_stays_until_an_audit_passes_and_not_looking_changes_nothing() -> None:
+    outcomes: list[str] = []
+    hook = Hook(FAILED, CouldNotLook("trino is away"), KeyError("rows"), PASSED, PASSED)
+    audit = FullAudit(STACK, hook, lambda look: outcomes.append(look.outcome))
     found = []
-    for _ in range(4):
+    for _ in range(5):
         audit.look()
         found.append(audit.finding)
-    assert found == [WRONG, WRONG, None, None]
-    assert outcomes == ["failed", "unknown", "passed", "passed"]
-    assert asked == [None, "aa", "aa", "bb"]
+    assert found == [WRONG] * 3 + [None] * 2
+    assert outcomes == ["failed", "unknown", "unknown", "passed", "passed"]
+    assert hook.after == [None, "aa", "aa", "aa", "bb"]
 
 
-def test_hashes_that_it_did_not_come_to_never_count_as_passed(
-    audit: FullAudit,
-    answers: list[Audited | CouldNotLook],
-    outcomes: list[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    answers += [FAILED, Audited(None, 30, 7, "bb"), Audited(WRONG, 30, 7, "cc")]
+def test_hashes_that_it_did_not_come_to_never_count_as_passed() -> None:
+    told: list[tuple[str, str | None]] = []
+    hook = Hook(FAILED, Audited(None, 30, 7, "bb"), Audited(WRONG, 30, 7, "cc"))
+    audit = FullAudit(STACK, hook, lambda look: told.append((look.outcome, look.why)))
     for _ in range(3):
         audit.look()
     assert audit.finding == WRONG
-    assert outcomes == ["failed", "unknown", "failed"]
-    assert "did not come to 7 of the published hashes" in caplog.text
+    missed = "it did not come to 7 of the published hashes, and judged 30"
+    assert told == [("failed", WRONG), ("unknown", missed), ("failed", WRONG)]
+
+
+def test_an_error_that_nobody_foresaw_does_not_end_the_audits(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = Hook(RuntimeError("a connection pool that was closed"), TypeError("None has no rows"))
+    audit = FullAudit(STACK, hook)
+    monkeypatch.setattr(STACK.settings.lake, "audit_seconds", 0.01)
+    audit.start()
+    try:
+        assert hook.asked.wait(10)
+    finally:
+        audit.stop()
+
+
+def test_health_tells_what_the_newest_audit_could_not_do_and_the_publisher_stays_well() -> None:
+    service = Service(STACK)
+    audit = FullAudit(STACK, Hook(PASSED, KeyError("rows")), service._note_audit)
+    started = service.metrics.registry.get_sample_value("lakeproof_publish_full_audit_timestamp_seconds")
+    assert started is not None and time.time() - started < 10  # its age counts from the publisher's start
+    audit.look()
+    looked = service.metrics.registry.get_sample_value("lakeproof_publish_full_audit_timestamp_seconds")
+    assert looked is not None and looked > started
+    audit.look()
+    status, body = health_page(service.health)
+    told = body["full_audit"]
+    assert isinstance(told, dict)
+    assert (status, told["outcome"], told["why"]) == (200, "unknown", "KeyError: 'rows'")
+    sample = service.metrics.registry.get_sample_value
+    assert sample("lakeproof_publish_full_audit_timestamp_seconds") == looked
+    assert sample("lakeproof_publish_full_audits_total", {"outcome": "unknown"}) == 1.0

@@ -1,6 +1,7 @@
 """Whom a publisher asks while it waits for a checkpoint's rest, and that no table is forgotten over it."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import LOOKS_AT_ALL, Publisher
 
 TABLES = ("orders", "order_items", "order_events")
+PUBLISHED = datetime(2026, 1, 2, tzinfo=UTC)
+BEAT_US = 1_700_000_000_000_000
 
 
 class Store:
@@ -52,8 +55,8 @@ class Head(Publisher):
 
     def _read_head(self) -> Any:
         at = Reference("BRANCH", "main", "0" * 16)
-        state = DatabaseState(1, None, None, dict.fromkeys(TABLES, 1), None)  # type: ignore[arg-type]
-        return module._Head(at, at, {"oltp": state}, {"oltp": state})
+        state = DatabaseState(1, None, BEAT_US, dict.fromkeys(TABLES, 1), PUBLISHED)
+        return module._Head(at, at, {"oltp": state, "shop": state}, {"oltp": state})
 
 
 @pytest.fixture
@@ -68,6 +71,17 @@ def publisher(store: Store) -> Publisher:
     made.round()
     store.asked.clear()
     return made
+
+
+def test_what_an_earlier_publisher_left_on_main_counts_by_its_own_time_before_anything_is_published(
+    publisher: Publisher,
+) -> None:
+    value = publisher._metrics.registry.get_sample_value
+    of = {"database": "oltp"}
+    assert value("lakeproof_publish_database_beat_timestamp_seconds", of) == BEAT_US / 1e6
+    assert value("lakeproof_publish_database_timestamp_seconds", of) == PUBLISHED.timestamp()
+    # A database that is not captured here is on main as well, and nobody misses it.
+    assert value("lakeproof_publish_database_beat_timestamp_seconds", {"database": "shop"}) is None
 
 
 def test_with_nothing_begun_all_are_asked(store: Store, publisher: Publisher) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from lakeproof.customers.kept import PreferenceFact, ToldFact
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import (
     ActFact,
     AttachmentFact,
@@ -19,7 +20,6 @@ from lakeproof.proof.claims.facts import (
     Store,
     TimelineFact,
 )
-from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.shop.checkout.models import restock_key
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.shop.inventory.models import receipt_id

@@ -1,7 +1,5 @@
 """What does not answer is told once and not waited for again; the rest is read. No engine."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch:
         raise CouldNotLook("no answer", where=Store.SHOP.value)
 
     monkeypatch.setattr(reading_attachments, "rows_of", rows_of)  # the first to ask for any
-    monkeypatch.setattr(reading, "_stock", lambda stack: {"totals": ()})
+    monkeypatch.setattr(reading, "read_stock", lambda stack: {"totals": ()})
     monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
     found = reading.read_facts(object.__new__(Stack), Store, Scope())
     assert (found.totals, found.checkouts, len(asked)) == ((), (), 1)
@@ -49,25 +47,6 @@ def test_a_store_that_is_not_part_of_the_stack_is_not_unknown(monkeypatch: pytes
 
 def test_every_store_is_named_as_the_component_that_it_is() -> None:
     assert {store.value for store in Store} <= set(all_components())
-
-
-def test_a_sku_is_young_while_the_first_of_its_events_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextmanager
-    def ring_rows(_: Stack) -> Iterator[Callable[[str], Iterator[Any]]]:
-        yield lambda asked: iter(
-            [("new",)]
-            if "n = 1" in asked
-            else [("new", 3), ("old", 9)]
-            if asked.startswith("SELECT DISTINCT sku, version FROM")
-            else [("new", 3, 5, 0, 0, 0, 3, 3), ("old", 9, 5, 0, 0, 0, 9, 9)]
-            if asked.startswith("SELECT DISTINCT")
-            else []
-        )
-
-    monkeypatch.setattr(reading, "ring_rows", ring_rows)
-    found = reading.read_facts(object.__new__(Stack), (Store.STOCK,), Scope(frozenset({Part.STOCK})))
-    assert not found.unknown
-    assert (found.steady, found.young) == (frozenset({"new", "old"}), frozenset({"new"}))
 
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

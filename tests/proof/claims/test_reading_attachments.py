@@ -49,7 +49,7 @@ class Rows:
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
     made = Rows(Stack(Settings(state_dir=tmp_path)))
 
-    async def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+    def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
         return made.rows
 
     monkeypatch.setattr(reading_attachments, "rows_of", rows_of)

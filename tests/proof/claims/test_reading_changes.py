@@ -33,7 +33,7 @@ def test_a_change_is_read_from_a_message_of_an_outbox_and_others_are_passed_over
 
 
 def test_without_the_topics_what_the_outbox_must_still_have_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def left(stack: Stack) -> list[Left]:
+    def left(stack: Stack) -> list[Left]:
         return [Left("payment", 9, {"young": NOW - KEPT_SECONDS + 90.0, "old": NOW - KEPT_SECONDS})]
 
     monkeypatch.setattr(reading_changes, "_left", left)
@@ -42,7 +42,7 @@ def test_without_the_topics_what_the_outbox_must_still_have_is_judged(monkeypatc
 
 
 def test_the_topics_are_asked_for_what_is_left_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def left(stack: Stack) -> list[Left]:
+    def left(stack: Stack) -> list[Left]:
         return [Left("payment", 9, {}), Left("support", 2, {"7 case.closed 2": 9.0, "8 case.opened 1": 5.0})]
 
     asked: list[object] = []

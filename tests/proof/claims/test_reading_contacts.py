@@ -7,8 +7,8 @@ import pytest
 from lakeproof.customers import kept
 from lakeproof.customers.calls import Event
 from lakeproof.customers.contacts import Contact, Contacts, Kind
+from lakeproof.proof.claims.contact_claims import complaints_are_kept_once, preferences_are_kept
 from lakeproof.proof.claims.facts import ShopFacts, Store
-from lakeproof.proof.claims.judging_contacts import complaints_are_kept_once, preferences_are_kept
 from lakeproof.proof.claims.reading_contacts import read_told
 from lakeproof.stack.stack import Stack
 

@@ -4,7 +4,7 @@ import uuid
 from datetime import UTC, datetime
 
 from lakeproof.proof.claims.facts import DeliveryFact, MissingEvent
-from lakeproof.proof.claims.reading_deliveries import Found, Marked, Span, compared, event_id_of, kept_since
+from lakeproof.proof.claims.reading_deliveries import Found, Marked, Span, compared, event_id_of, gaps_in, kept_since
 from lakeproof.services.event_delivery import message_of
 from lakeproof.stack.topics import EVENT_TOPICS
 
@@ -60,3 +60,11 @@ def test_an_events_id_is_read_from_a_message_of_an_outbox_and_from_any_other_ord
     assert event_id_of(message_of(row)) == str(event_id)
     assert event_id_of(b'{"type":"t","event_id":"e"}') == "e"
     assert [event_id_of(value) for value in (None, b"", b"{}", b"[1]", b"7", b"\xff")] == [None] * 6
+
+
+def test_an_event_of_a_sku_that_is_gone_between_older_and_newer_ones_is_a_gap() -> None:
+    """Deleted behind inventory's back it left no trace: neither missing in the topic nor counted."""
+    numbered = [("a", 3), ("a", 5), ("b", 1), ("b", 2)]  # 1 and 2 of a have expired
+    assert gaps_in(numbered, {"a": 6, "b": 2, "c": 4}) == ("a event 4", "a event 6")
+    (fact,) = compared([Marked("inventory", {}, gaps=("a event 4",))], {})
+    assert fact.gaps == ("a event 4",)

@@ -35,7 +35,7 @@ def test_spark_is_asked_beside_trino_flink_is_not_and_one_that_is_away_makes_it_
     readers = {"mysql": trino, "trino": trino, "flink": Reader("flink", FLINK, away)}
     beside._keep(compared, [PAYMENTS], readers | {"spark": with_digests("spark", ("payments", 0, 6))}, "shop.")
     (found,) = beside.agreements
-    assert (found.violations, found.keys, notes.unknown) == (1, ("shop.payments bucket 0",), [])
+    assert (found.violations, found.keys, notes.unknown) == (1, ("shop.payments, ids 0 to 15",), [])
     beside._keep(compared, [PAYMENTS], readers | {"spark": Reader("spark", SPARK, away)}, "shop.")
     assert beside.agreements == [found] and notes.unknown == ["spark: no answer"]
 
@@ -72,10 +72,14 @@ def test_what_differs_is_looked_at_again_at_a_hash_that_covers_the_first_look(
             database.name,
         )
         again.extend(look_again())
+        look_again()
         return Compared((), "trino", {}, 16)
 
     first = now_us()
-    states = iter([published("old", first - 1), published("new", now_us() + 1_000_000)])
+    beats = (("old", -1), ("new", 1), ("new", 1), ("again", 2_000_001))
+    states = iter([published(name, first + beat_us) for name, beat_us in beats])
+    # The third look needs a hash that covers the second look at the database, two seconds after the first one.
+    monkeypatch.setattr(beside_ledger, "now_us", lambda: first + 2_000_000 * bool(opened))
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(states))
     monkeypatch.setattr("lakeproof.proof.tables.covering.now_us", lambda: first + 9_000_000)
     for name in ("mariadb_snapshot", "postgres_snapshot"):
@@ -95,5 +99,5 @@ def test_what_differs_is_looked_at_again_at_a_hash_that_covers_the_first_look(
             beside.look_at_mariadb(first)
         else:
             beside.look_at_postgres()
-    assert (opened, notes.unknown) == (["trino at new"], [])
+    assert (opened, notes.unknown) == (["trino at new", "trino at again"], [])
     assert [(one.engine, one.schema) for one in again] == [(database.engine, "oltp"), ("trino", database.name)]

@@ -13,8 +13,8 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.proof.tables import every_hash
-from lakeproof.proof.tables.across import Broken
 from lakeproof.proof.tables.every_hash import AT_ONCE, EveryHash, Torn, judge
+from lakeproof.proof.tables.order_claims import BrokenOrder
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -130,7 +130,7 @@ def test_two_hashes_of_one_state_are_asked_about_once_and_both_told(trino: Trino
     trino.torn = {5}
     found = judge(STACK, [commit(1, snapshot=5), commit(2, snapshot=5)])
     assert numbers(found) == [1, 2]
-    assert found[0].broken[0] == Broken(
+    assert found[0].broken[0] == BrokenOrder(
         "every order has all its items, and their sum", 7, "1 of 2 items, 1.00 of 2.00"
     )
     assert trino.statements[0].count("AS place") == 1

@@ -2,9 +2,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import TableReport
-from lakeproof.proof.tables.findings import Wrong
-from lakeproof.proof.tables.projected import Key, Order, Orders, compare_projection
+from lakeproof.proof.tables.projected import Key, Order, Orders, compare_projection, orders_of
 
 ORDER = Order("created", Decimal("1.50"), 1, 2, 10, 20)
 CHANGED = replace(ORDER, status="paid", version=3)
@@ -73,3 +73,32 @@ def test_a_customer_that_changed_is_a_lost_and_a_phantom_order() -> None:
         (Wrong.PHANTOM, "order 7 of customer 1"),
         (Wrong.LOST, "order 7 of customer 2"),
     ]
+
+
+PAID_AGAIN = replace(CHANGED, version=4)
+
+
+def test_what_changed_between_two_looks_is_looked_at_a_third_time() -> None:
+    """A row that the database kept changing was once left out without a word."""
+    databases = [{(1, 2): ORDER}, {(1, 2): CHANGED}, {(1, 2): CHANGED}]
+    report = compare_projection(Sides([*databases], [{}, {}]))
+    assert (found(report), report.unsettled) == ([(Wrong.LOST, "order 2 of customer 1")], 0)
+    report = compare_projection(Sides([*databases], [{}, {(1, 2): CHANGED}]))
+    assert (found(report), report.unsettled) == ([], 0)
+
+
+def test_what_changed_between_all_looks_is_counted() -> None:
+    databases = [{(1, 2): ORDER}, {(1, 2): CHANGED}, {(1, 2): PAID_AGAIN}]
+    report = compare_projection(Sides(databases, [{}]))
+    assert (found(report), report.unsettled) == ([], 1)
+
+
+def test_null_in_the_projection_is_another_content_and_no_error() -> None:
+    database = {(1, 2): ORDER, (1, 3): ORDER}
+    shown = {(1, 2): replace(ORDER, total=None), (1, 3): replace(ORDER, version=None)}
+    assert found(compare_projection(Sides([database], [shown]))) == [
+        (Wrong.PHANTOM, "order 2 of customer 1"),
+        (Wrong.STALE, "order 3 of customer 1"),
+    ]
+    row = (1, 2, "created", None, 1, None, 10, 20)
+    assert orders_of([row]) == {(1, 2): replace(ORDER, total=None, version=None)}

@@ -103,8 +103,7 @@ class Buyer:
         undone = told.end is not End.REFUSED
         if undone and order.version < after.version:
             return False  # read elsewhere, or answered too early: it is looked at again
-        if not (after if undone else before).describes(order):
-            self._tally.mismatched += 1
+        self._check(op, after if undone else before, order)
         if self._in_doubt:
             await self._write(op, Event.SETTLED, order.version, order, told.reason)
             self._tally.settle()
@@ -131,8 +130,7 @@ class Buyer:
         wanted = paid if told.end is End.BOUGHT else replace(paid, status=Status.CANCELLED.value)
         if order is None or order.version < wanted.version:
             return False  # the order is paid right after the money was taken
-        if not wanted.describes(order):
-            self._tally.mismatched += 1
+        self._check(Op.PAY, wanted, order)
         if self._in_doubt:
             await self._settled(order.version, order, told.reason)
         else:
@@ -146,6 +144,12 @@ class Buyer:
         else:
             self._tally.refusals[told.reason] = self._tally.refusals.get(told.reason, 0) + 1
         return True
+
+    def _check(self, op: Op, wanted: Order, order: Order) -> None:
+        """Count an order that is not what was asked for."""
+        if not wanted.describes(order):
+            difference = wanted.differences(order)
+            self._tally.mismatch(f"{self.order_key}: {op} at version {wanted.version}: {difference}")
 
     async def _settled(self, version: int, order: Order | None, reason: str) -> None:
         await self._write(Op.PAY, Event.SETTLED, version, order, reason)

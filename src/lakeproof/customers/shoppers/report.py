@@ -5,6 +5,8 @@ from array import array
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+MISMATCHES_KEPT = 20
+
 
 @dataclass
 class Counts:
@@ -13,6 +15,7 @@ class Counts:
     acknowledged + refused + unclear + under way = sent. settled: unclear ones whose outcome is known since;
     open_calls: unclear ones that are not. bought: purchases at the checkout that were paid; each is one call.
     cancelled, returned: of these, by their buyers. complaints, attachments, opt_outs, opt_ins: acknowledged ones.
+    mismatched: answers that are not what was asked for.
     browsed: reads that were answered (stock, orders, timelines), and unread those that were not: they are no calls.
     """
 
@@ -54,6 +57,7 @@ class TrafficReport:
     purchase_ms: dict[str, float]
     lateness_ms: dict[str, float]
     refusals: dict[str, int]
+    mismatches: list[str]
     ledger: str
 
     def to_json(self) -> dict[str, Any]:
@@ -67,6 +71,7 @@ class Tally(Counts):
     """Counts while they grow, and what the report is made of beside them."""
 
     refusals: dict[str, int] = field(default_factory=dict)
+    mismatches: list[str] = field(default_factory=list)
     call_seconds: array[float] = field(default_factory=lambda: array("d"))
     purchase_seconds: array[float] = field(default_factory=lambda: array("d"))
     lateness_seconds: array[float] = field(default_factory=lambda: array("d"))
@@ -87,6 +92,12 @@ class Tally(Counts):
         """Count one refusal under its reason."""
         self.refused += 1
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+    def mismatch(self, words: str) -> None:
+        """Count one answer that is not what was asked for; the first of them are kept, in words."""
+        self.mismatched += 1
+        if len(self.mismatches) < MISMATCHES_KEPT:
+            self.mismatches.append(words)
 
     def doubt(self) -> None:
         """Count one call whose outcome is not known; it is open from now on."""
@@ -111,6 +122,7 @@ class Tally(Counts):
             purchase_ms=percentiles_ms(self.purchase_seconds),
             lateness_ms=percentiles_ms(self.lateness_seconds),
             refusals=dict(sorted(self.refusals.items(), key=lambda item: -item[1])),
+            mismatches=self.mismatches,
             ledger=ledger,
         )
 

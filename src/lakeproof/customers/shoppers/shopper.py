@@ -46,7 +46,7 @@ class Shopper:
         answer = await call()
         self._tally.call_seconds.append(time.perf_counter() - started)
         if answer.word is Word.OK:
-            self._check(wanted, version, answer)
+            self._check(visit.op, wanted, version, answer)
             await self._write(visit.op, attempt, Event.OK, answer.version, answer.order)
             self._tally.acknowledged += 1
             self._count(visit.op)
@@ -80,6 +80,7 @@ class Shopper:
                 if answer.word is Word.OK:
                     answer = self._read(State(version, wanted, 0), answer, reason)
             elif answer.word is Word.OK:
+                self._check(op, wanted, version, answer)
                 self._count(op)
             if answer.word is Word.OK:
                 await self._write(op, attempt, Event.SETTLED, answer.version, answer.order, answer.reason)
@@ -127,11 +128,10 @@ class Shopper:
         items = _items(visit.basket, before.items)
         return replace(after, items=items, item_count=len(items), total=visit.basket.total)
 
-    def _check(self, wanted: Order | None, version: int, answer: Answer) -> None:
-        """Count an answer that is not what was asked for. It is written down as it came: `check` decides."""
-        same = answer.version == version and (wanted is None) == (answer.order is None)
-        if not same or (wanted is not None and answer.order is not None and not wanted.describes(answer.order)):
-            self._tally.mismatched += 1
+    def _check(self, op: Op, wanted: Order | None, version: int, answer: Answer) -> None:
+        """Count an answer that is not what was asked for. The ledger gets it as it came, and `check` judges it."""
+        if difference := State(version, wanted, 0).difference(answer.version, answer.order):
+            self._tally.mismatch(f"{self.key}: {op} at version {version}: {difference}")
 
     def _count(self, op: Op) -> None:
         if op is Op.CREATE:

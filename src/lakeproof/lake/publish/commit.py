@@ -42,8 +42,7 @@ class PublishedCommit:
 
     `at`: when it was merged, UTC. `checkpoint`, `gtid`, `beat_us`, `snapshots`: of MariaDB's `oltp`, as DatabaseState
     has them. `readable_until`: the data files of those tables stay at least until then. `others`: the other databases
-    that are published at it. `moved`: the database whose tables this commit moved. `oltp_at`: when those of `oltp`
-    last moved, where that was before.
+    that are published at it. `moved`: the database whose tables this commit moved.
     """
 
     hash: str
@@ -55,7 +54,6 @@ class PublishedCommit:
     readable_until: datetime
     others: Mapping[str, DatabaseState] = field(default_factory=dict)
     moved: str = OLTP.name
-    oltp_at: datetime | None = None
 
     def is_readable(self, now: datetime | None = None) -> bool:
         """True while every file of it is promised to be there."""
@@ -68,12 +66,13 @@ class PublishedCommit:
         state = self.others.get(database)
         return None if state is None else state.beat_us
 
-    def moved_at(self, database: str) -> datetime | None:
-        """When that database's tables last moved; None where it is not published."""
-        if database == OLTP.name:
-            return self.oltp_at or self.at
-        state = self.others.get(database)
-        return None if state is None else state.at
+    def age_seconds(self, database: str, now: datetime | None = None) -> float | None:
+        """How old the newest heartbeat of that database in it is: its freshness, whenever it was published.
+
+        The heartbeat's time is by the source database's clock. None where it holds no heartbeat of it.
+        """
+        beat_us = self.beat_of(database)
+        return None if beat_us is None else max(0.0, (now or datetime.now(UTC)).timestamp() - beat_us / 1e6)
 
     def tables_of(self, database: str) -> Mapping[str, int]:
         """Table → snapshot id of that database; empty where it is not published."""
@@ -178,5 +177,4 @@ def read_commit(commit: Commit, readable_seconds: float) -> PublishedCommit | No
         readable_until=main.at + timedelta(seconds=readable_seconds),
         others=states,
         moved=commit.properties.get(DATABASE, OLTP.name),
-        oltp_at=main.at,
     )

@@ -1,12 +1,15 @@
 """The full audit beside the publisher: each minute, every hash published since, by Trino. A finding freezes `main`.
 
-What is compared lies in lakeproof.proof; here is only its clock and what becomes of its result. "Could not
-look" (Trino is away) freezes nothing: it is no finding. Hashes that were not looked at never count as passed.
+What is compared lies in lakeproof.proof; here is only its clock and what becomes of its result. "Could not look"
+(Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. Hashes that an audit did not come
+to never count as passed. /health tells it, and the alert LakeAuditStale speaks once no audit could look for five
+minutes.
 """
 
 import importlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +24,7 @@ HOOK = ("lakeproof.proof.audit", "audit_published")
 
 @dataclass(frozen=True)
 class Audited:
-    """What one audit saw. `finding`: a sentence where a hash is wrong in itself, else None. `not_looked`: hashes that
+    """What the hook saw. `finding`: a sentence where a hash is wrong in itself, else None. `not_looked`: hashes that
     it did not come to. `through`: the last hash it is done with; the next audit begins after it.
     """
 
@@ -34,22 +37,38 @@ class Audited:
 type Hook = Callable[[Stack, str | None], Audited]
 
 
+@dataclass(frozen=True)
+class AuditLook:
+    """One audit. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from looking.
+
+    `at`: when it began, UNIX time.
+    """
+
+    outcome: str
+    why: str | None
+    at: float
+
+
 class FullAudit:
-    """Runs the hook on a thread of its own; `finding` is the newest result, None while all is well or unknown."""
+    """Runs the hook on a thread of its own. `finding`: of the newest audit that could look; None where that passed.
+
+    `last`: the newest audit, whatever became of it; None before the first.
+    """
 
     def __init__(
         self,
         stack: Stack,
         hook: Hook | None = None,
-        note: Callable[[str], None] = lambda outcome: None,
+        note: Callable[[AuditLook], None] = lambda look: None,
     ) -> None:
-        """`note` is told the outcome of each audit: passed, failed or unknown."""
+        """`note` is told of each audit."""
         self._stack = stack
         self._note = note
         self._hook = hook or _find_hook()
         self._stop = threading.Event()
         self._through: str | None = None
         self.finding: str | None = None
+        self.last: AuditLook | None = None
 
     def start(self) -> None:
         """Begin; does nothing where there is no audit to run."""
@@ -65,24 +84,29 @@ class FullAudit:
             self.look()
 
     def look(self) -> None:
-        """One audit, now."""
+        """One audit, now. Whatever goes wrong in it, the next one is made."""
         if self._hook is None:
             return
+        at = time.time()
         try:
-            audited = self._hook(self._stack, self._through)
+            self.last = self._judge(self._hook(self._stack, self._through), at)
         except LakeproofError as error:
             log.warning("the full audit could not look: %s", error.message)
-            self._note("unknown")
-            return
+            self.last = AuditLook("unknown", error.message, at)
+        except Exception as error:
+            log.exception("the full audit could not look")
+            self.last = AuditLook("unknown", f"{type(error).__name__}: {error}", at)
+        self._note(self.last)
+
+    def _judge(self, audited: Audited, at: float) -> AuditLook:
         self._through = audited.through
+        missed = f"it did not come to {audited.not_looked} of the published hashes, and judged {audited.judged}"
         if audited.not_looked:
-            told = (audited.not_looked, audited.judged)
-            log.warning("the full audit did not come to %d of the published hashes; it judged %d", *told)
+            log.warning("the full audit: %s", missed)
         if audited.finding is None and audited.not_looked:
-            self._note("unknown")
-            return
+            return AuditLook("unknown", missed, at)
         self.finding = audited.finding
-        self._note("passed" if audited.finding is None else "failed")
+        return AuditLook("passed" if audited.finding is None else "failed", audited.finding, at)
 
 
 def _find_hook() -> Hook | None:

@@ -4,7 +4,9 @@ from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from lakeproof.lake.job.databases import DATABASES
+from lakeproof.lake.job.databases import DATABASES, OLTP
+from lakeproof.lake.publish.commit import DatabaseState
+from lakeproof.lake.publish.full_audit import AuditLook
 
 
 class PublisherMetrics:
@@ -74,11 +76,36 @@ class PublisherMetrics:
         self.full_audits = Counter(
             "lakeproof_publish_full_audits", "full audits by Trino, by outcome", ["outcome"], registry=self.registry
         )
+        self.full_audit_at = Gauge(
+            "lakeproof_publish_full_audit_timestamp_seconds",
+            "when the last full audit that could look began, or this publisher where none could yet, UNIX time",
+            registry=self.registry,
+        )
+        self.full_audit_at.set_to_current_time()
         for outcome in ("passed", "failed", "unknown"):
             self.full_audits.labels(outcome=outcome)
         for database in DATABASES:
             for stage in ("read", "metadata", "audit", "commit", "merge"):
                 self.failures.labels(database=database.name, stage=stage)
+
+    def note_audit(self, look: AuditLook) -> None:
+        """Count a full audit; where it could look, its time."""
+        self.full_audits.labels(outcome=look.outcome).inc()
+        if look.outcome != "unknown":
+            self.full_audit_at.set(look.at)
+
+    def note_main(self, database: str, state: DatabaseState | None) -> None:
+        """What `main` holds of a database, whoever published it: an old heartbeat counts by its own time."""
+        if state is None:
+            return
+        self.database_last_at.labels(database=database).set(state.at.timestamp())
+        if state.beat_us is not None:
+            self.database_beat_at.labels(database=database).set(state.beat_us / 1e6)
+        if database == OLTP.name:
+            self.last_at.set(state.at.timestamp())
+            self.checkpoint.set(state.checkpoint)
+            if state.beat_us is not None:
+                self.beat_at.set(state.beat_us / 1e6)
 
     def forget(self, database: str) -> None:
         """It is not published any more: that it stands still is not told any more either."""

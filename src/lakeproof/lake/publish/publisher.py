@@ -130,6 +130,7 @@ class Publisher:
             seen, keyed = self._seen(followed.tables, head.snapshots_of(database))
             cut = self._choose(seen, keyed)
         self._head = head
+        self._metrics.note_main(database, head.states.get(database))
         # A published commit always tells of MariaDB's tables: they come first.
         first = database == OLTP.name or OLTP.name in head.staged
         moves = cut is not None and moves_on(cut, head.snapshots_of(database), head.checkpoint_of(database))
@@ -269,6 +270,7 @@ class Publisher:
         moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
         now = others | {database: moved}
         self._head = _Head(main, ingest, now, now)
+        self._metrics.note_main(database, moved)
         return main
 
     def _with_namespace(self, ingest: Reference, database: str) -> Reference:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from http.server import ThreadingHTTPServer
-from typing import Protocol
+from typing import Any, Protocol
 
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.job.databases import OLTP, LakeDatabase, present
@@ -14,7 +14,7 @@ from lakeproof.lake.job.spec import metadata_files_kept
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.publish.audit import AuditFailed
-from lakeproof.lake.publish.full_audit import FullAudit
+from lakeproof.lake.publish.full_audit import AuditLook, FullAudit
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
@@ -43,7 +43,10 @@ HEALTHY, DEGRADED, FROZEN = "healthy", "degraded", "frozen"
 
 @dataclass
 class Health:
-    """What /health tells. `databases`: healthy, degraded or frozen, of each that was looked at."""
+    """What /health tells. `databases`: healthy, degraded or frozen, of each that was looked at.
+
+    `full_audit`: the newest full audit: outcome, why and at. Where it could not look, the publisher is not unwell.
+    """
 
     status: str = "starting"
     databases: dict[str, str] = field(default_factory=dict)
@@ -53,6 +56,7 @@ class Health:
     hash: str | None = None
     published_at: float | None = None
     round_at: float = 0.0
+    full_audit: dict[str, Any] | None = None
 
 
 class Rounds(Protocol):
@@ -86,9 +90,7 @@ class Service:
         self._publisher = publisher or Publisher(
             self._s3, self._nessie, self.metrics, use_cut=stack.settings.lake.cut
         )
-        self._full_audit = FullAudit(
-            stack, note=lambda outcome: self.metrics.full_audits.labels(outcome=outcome).inc()
-        )
+        self._full_audit = FullAudit(stack, note=self._note_audit)
         self._refused: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}
@@ -202,20 +204,17 @@ class Service:
         self.health.frozen = why
         self.health.status = HEALTHY if why is None else FROZEN
 
+    def _note_audit(self, look: AuditLook) -> None:
+        self.metrics.note_audit(look)
+        self.health.full_audit = asdict(look)
+
     def _note(self, published: Published) -> None:
         now = time.time()
         self.metrics.published.inc()
         self.metrics.seconds.observe(published.seconds)
         self.metrics.copied_bytes.set(published.copied_bytes)
-        self.metrics.database_last_at.labels(database=published.database).set(now)
-        if published.beat is not None:
-            self.metrics.database_beat_at.labels(database=published.database).set(published.beat.at_us / 1e6)
         self.health.hash, self.health.published_at = published.hash, now
         if published.database == OLTP.name:
-            self.metrics.last_at.set(now)
-            self.metrics.checkpoint.set(published.checkpoint)
-            if published.beat is not None:
-                self.metrics.beat_at.set(published.beat.at_us / 1e6)
             self.health.checkpoint = published.checkpoint
         log.info(
             "published checkpoint %d of %s in %.0f ms: %s",

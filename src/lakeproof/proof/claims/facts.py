@@ -1,4 +1,4 @@
-"""What the shop's stores hold, as the claims need it: values only. Money is Decimal at scale 2."""
+"""What the shop's stores hold, as the claims need to know it. Values only; money is a Decimal at scale 2."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,19 +8,20 @@ from enum import StrEnum
 from lakeproof.customers.kept import PreferenceFact, ToldFact
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 
-# Events are acted on so long after they were sent; those of the last hour are looked at.
+# An event must have been acted on so long after it was sent; events of the last hour are looked at.
 ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
 
-type Broken = list[str]
+# What breaks a claim, one text for each thing that does: "subject: detail".
+type Violations = list[str]
 
 
 class Store(StrEnum):
-    """Where the facts lie, by the component's name."""
+    """Where facts lie; the value is the component's name."""
 
     ORDERS = "mysql"
     SHOP = "postgres"
     STOCK = "cassandra-seed"
-    NOTIFIER = "notification-service"  # acts on others' events, which stand in SHOP
+    NOTIFIER = "notification-service"  # acts on the events of other services; what it did stands in SHOP
     LABELS = "minio"
     EVENTS = "kafka"
     SUPPORT = "support-service"  # asked over HTTP, as its users do
@@ -50,7 +51,9 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a look reads: these parts; of checkouts and what belongs to them only those named (None: all)."""
+    """What a look reads: these parts. Of checkouts, orders and payments, and of what belongs to them, only those that
+    are named; None: all.
+    """
 
     parts: frozenset[Part] = frozenset(Part)
     checkouts: frozenset[str] | None = None
@@ -60,11 +63,12 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutFact:
-    """A checkout and the order it made (None: none, or deleted). `age_seconds`: since it began.
+    """A checkout and its order. The order's fields are None where no order was made, or the order was deleted.
 
-    open_seconds: since it began, or since it was last asked to be cancelled or returned.
-    lines: how many it has; of each the goods come in again once, or not at all.
-    back: what must have come in again, (sku, units) by line; of what was sold and stays sold, nothing.
+    age_seconds: since the checkout began. open_seconds: since the checkout began, or since the buyer last asked to
+    cancel or return the purchase. lines: how many lines the checkout has; the goods of a line come in again once, or
+    not at all.
+    back: (sku, units) by line of what must have come in again; empty where the goods stay sold.
     """
 
     key: str
@@ -94,7 +98,7 @@ class PaymentFact:
 
     @property
     def kept(self) -> Decimal:
-        """What the shop has of it."""
+        """The money of this payment that the shop still has."""
         return self.captured - self.refunded
 
 
@@ -102,9 +106,11 @@ class PaymentFact:
 class ParcelFact:
     """A fulfillment.
 
-    by_events: the status that its newest event but for holds says. late_seconds: since it could be shipped, the
-    newest of when it was asked for, its hold's end, and when its hold was set or called off; below 0: it is held.
-    has_work: its worker is not done with it.
+    by_events: the status by its newest event; events that set or call off a hold do not count.
+    late_seconds: for how long the parcel could have been shipped. This counts from the latest of three times: when
+    the parcel was asked for, when its hold ends, and when a hold was last set or called off. Below 0: the parcel is
+    held.
+    has_work: the worker is not done with the parcel.
     """
 
     id: int
@@ -120,7 +126,7 @@ class ParcelFact:
 
 @dataclass(frozen=True, slots=True)
 class OutboxFact:
-    """A service's events: how many wait for Kafka, the oldest of them so many seconds."""
+    """How many of a service's events wait to be sent to Kafka, and how long the oldest of them has waited."""
 
     service: str
     unsent: int
@@ -137,9 +143,11 @@ class MissingEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFact:
-    """What was sent by a service, and of it what its topic was asked for.
+    """How many events of a service that are marked as sent were looked for in its topic, and which are missing there.
 
-    beyond: more than is asked for at once. gone: of so old a time that its topic does not keep it any more.
+    beyond: events that were not looked for, since there are too many. gone: events that are older than what the topic
+    keeps.
+    gaps: events that the sender itself lost, in words.
     """
 
     service: str
@@ -147,6 +155,7 @@ class DeliveryFact:
     beyond: int
     gone: int
     missing: tuple[MissingEvent, ...]
+    gaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +174,9 @@ class ChangesFact:
 
 @dataclass(frozen=True, slots=True)
 class ReservedLine:
-    """A reservation's claim on one SKU. overdue_seconds: since its time was over; below 0: it has that long."""
+    """The units of one SKU that a reservation holds. overdue_seconds: since the reservation's end; below 0: until
+    then.
+    """
 
     reservation_id: str
     sku: str
@@ -185,9 +196,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ActFact:
-    """An event that was sent a while ago and that customers are told of.
+    """An event that was sent a while ago, of a type that customers are notified about.
 
-    consumed: its consumer has it. dropped: why nobody is told. notified: there is a notification of it.
+    consumed: the notification service has taken the event. dropped: the reason why nobody is notified; None: there is
+    none. notified: there is a notification for the event.
     """
 
     event_id: str
@@ -222,15 +234,18 @@ class AttachmentFact:
 
 @dataclass(frozen=True)
 class ShopFacts:
-    """All of it; a store that is not part of the stack left its fields None, and so did one that did not answer.
+    """All facts of one look. The fields of a store are None where the store is not part of the stack or did not
+    answer.
 
-    unknown: what could not be read, and why; a claim that needs it cannot be judged.
-    there: the stores that are part of the stack. What an earlier stack left waits for ever where nobody is to end it.
-    only_ours: every payment is for one of the shop's checkouts; not so in a stack that others use too.
-    labels: bytes by key, of what lies under ready/. cases, all_attachments: how many could be asked for; `seed` says
-    which of them were.
-    steady: SKUs that did not change while their lines were read; only theirs can be compared with their totals.
-    young: SKUs whose first event is still kept, and so is every line and receipt: those are kept for longer.
+    unknown: what could not be read, and why; a claim that needs such a part cannot be judged.
+    there: the stores that are part of the stack. Where a worker is not, nobody ends what an earlier stack left
+    waiting.
+    only_ours: True where every payment is for one of the shop's own checkouts; False in a stack that others use too.
+    labels: the sizes in bytes of the objects under ready/, by key.
+    cases, all_attachments: how many there are; `seed` decides which of them were looked at.
+    steady: SKUs that did not change while their lines were read. Only of these can lines be compared with totals.
+    young: SKUs whose first event is still kept. Lines and receipts are kept for longer, so all of theirs are there
+    too.
     """
 
     checkouts: tuple[CheckoutFact, ...] | None = None

@@ -1,18 +1,21 @@
-"""Looks at every claim, again and again for a while: what is broken at every look is broken."""
+"""Looks at every claim several times. The stores are read one after the other, so that under traffic a claim may look
+broken for a moment: only what is broken at every look is reported.
+"""
 
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.processes.parts import parts_of
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Scope, ShopFacts, Store
-from lakeproof.proof.claims.judging import CLAIMS
-from lakeproof.proof.claims.judging_stock import oversold
 from lakeproof.proof.claims.reading import read_facts
+from lakeproof.proof.claims.stock_claims import oversold
+from lakeproof.proof.report import ClaimReport
 from lakeproof.stack.stack import Stack
 
 SETTLE_SECONDS = 15.0
@@ -20,48 +23,39 @@ PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How many of what; `aside`: what was left out of it, or allowed, "" for nothing."""
-
-    count: int
-    subjects: str
-    aside: str = ""
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Claim → the keys that break it (claims whose stores are not part of the stack are left out).
+class ShopReport:
+    """A report of each claim, by the claim's name; claims whose stores are not part of the stack are left out.
 
     oversold: units; None where there is no stock. unknown: what could not be looked at, and why.
-    judged: claim → how many of what were judged, whole: with none of them it holds of nothing.
     """
 
-    broken: dict[str, list[str]]
-    oversold: int | None
+    claims: dict[str, ClaimReport] = field(default_factory=dict)
+    oversold: int | None = None
     unknown: tuple[str, ...] = ()
-    judged: dict[str, Judged] = field(default_factory=dict)
 
 
 def look(
     stack: Stack, progress: Callable[[str], None] = lambda text: None, *, settle_seconds: float = SETTLE_SECONDS
-) -> Findings:
-    """What does not hold in the shop's stores; takes `settle_seconds` and a look where something does not hold."""
+) -> ShopReport:
+    """Judge every claim on the shop's stores. One look where all claims hold; where one does not, the looks go on for
+    `settle_seconds`, and one more follows.
+    """
     try:
         stores = stores_of(stack)
         if not stores & {Store.SHOP, Store.STOCK}:
-            return Findings({}, None)
-        seed = secrets.randbelow(1_000_000)  # the same at every look of this check, another at the next check
+            return ShopReport()
+        seed = secrets.randbelow(1_000_000)  # all looks of this check use it; the next check draws another one
         return settled(
             lambda scope: read_facts(stack, stores, scope, seed, progress), progress, settle_seconds=settle_seconds
         )
     except LakeproofError as error:
-        return Findings({}, None, (error.message,))
+        return ShopReport(unknown=(error.message,))
 
 
 def stores_of(stack: Stack) -> frozenset[Store]:
     """The stores that are part of the stack.
 
-    Not told by their data: stores of an earlier `up --all` would make every later check unknown.
+    That a store has data does not count: after one `up --all` every later check of a smaller stack would be unknown.
     Raises: CouldNotLook where nobody could tell.
     """
     parts = parts_of(stack).known()
@@ -74,19 +68,20 @@ def settled(
     *,
     settle_seconds: float = SETTLE_SECONDS,
     pause_seconds: float = PAUSE_SECONDS,
-) -> Findings:
-    """Look until nothing is broken or unknown, or until the time is over: then what was so at every look is told.
+) -> ShopReport:
+    """Look until nothing is broken or unknown, or until the time is over. What was broken at every look is reported.
 
-    All is read once; after that only what was broken at every look before, and what belongs to it, and whole what
-    could not be read. A claim whose facts could not be read at the last look is unknown, whatever it was before.
-    Once the time is over there is one more look where something broke at its only look; what is broken and was still
-    looked at once only, for it could not be before, is unknown.
+    The first look reads everything. A further look reads only what was broken at every look so far and what belongs
+    to it, and in full whatever could not be read before. A claim whose facts could not be read at the last look is
+    unknown, whatever earlier looks showed.
+    A claim that was broken at the only look that could judge it gets one more look after the time is over. If the
+    facts cannot be read then either, the claim is unknown.
     Raises: as `read` does.
     """
     deadline = Deadline(settle_seconds)
     facts = read(Scope())
     lasting = _broken(facts)
-    judged = _judged(lasting, facts)
+    whole = _reports(lasting, facts)
     units = oversold(facts)
     times = Counter(list(lasting))
     one_more = False
@@ -105,7 +100,7 @@ def settled(
         facts = read(scope_of(lasting, facts))
         now = _broken(facts)
         times.update(list(now))
-        judged = _judged(now, facts) | judged  # the first look at a claim is the whole one
+        whole = _reports(now, facts) | whole  # the first look at a claim is the whole one
         lasting = {name: now[name] for name in now if name not in lasting} | {
             name: _in_both(before, now.get(name, [])) if CLAIMS[name].is_judged_by(facts) else before
             for name, before in lasting.items()
@@ -113,12 +108,12 @@ def settled(
         units = units if (seen := oversold(facts)) is None else seen
     once = [name for name in _seen_once(lasting, times) if CLAIMS[name].is_judged_by(facts)]
     known = {
-        name: lasting[name]
+        name: replace(whole[name], keys=tuple(lasting[name]))
         for name in CLAIMS
         if name in lasting and name not in once and CLAIMS[name].is_judged_by(facts)
     }
     unknown = [*facts.unknown.values(), *(f"{name}: does not hold at the only look at it" for name in once)]
-    return Findings(known, units, tuple(dict.fromkeys(unknown)), judged)
+    return ShopReport(known, units, tuple(dict.fromkeys(unknown)))
 
 
 def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
@@ -135,7 +130,7 @@ def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
     }
     of_checkouts = {one.order_id for one in facts.checkouts or () if one.key in keys and one.order_id is not None}
     parcels = {int(subject.removeprefix("parcel ")) for subject in subjects if re.fullmatch(r"parcel \d+", subject)}
-    # Whose they are, and what else belongs to that order.
+    # The orders that these payments and parcels are for: what else belongs to such an order is read too.
     of_payments = {one.order_id for one in facts.payments or () if one.id in payments}
     of_parcels = {one.order_id for one in facts.parcels or () if one.id in parcels}
     return Scope(
@@ -150,10 +145,8 @@ def _broken(facts: ShopFacts) -> dict[str, list[str]]:
     return {name: broken for name, claim in CLAIMS.items() if (broken := claim(facts)) is not None}
 
 
-def _judged(names: Iterable[str], facts: ShopFacts) -> dict[str, Judged]:
-    return {
-        name: Judged(CLAIMS[name].count(facts), CLAIMS[name].subjects, CLAIMS[name].aside(facts)) for name in names
-    }
+def _reports(broken: dict[str, list[str]], facts: ShopFacts) -> dict[str, ClaimReport]:
+    return {name: CLAIMS[name].report(name, keys, facts) for name, keys in broken.items()}
 
 
 def _seen_once(lasting: dict[str, list[str]], times: Counter[str]) -> list[str]:
@@ -162,7 +155,7 @@ def _seen_once(lasting: dict[str, list[str]], times: Counter[str]) -> list[str]:
 
 
 def _in_both(before: list[str], now: list[str]) -> list[str]:
-    # By what is concerned, not by the words: an age or an amount may have changed meanwhile.
+    # Compared by subject. The details may differ: an age or an amount may have changed meanwhile.
     subjects = {_subject(word) for word in before}
     return [word for word in now if _subject(word) in subjects]
 

@@ -9,15 +9,15 @@ UNDONE = frozenset({Step.CANCELLED.value, Step.RETURNED.value})
 
 
 def bought(one: CheckoutFact) -> bool:
-    """Its buyer has bought for certain, and not given back."""
+    """True where the buyer has bought for certain, and has neither cancelled nor returned the purchase."""
     return Step(one.step).is_bought
 
 
 def ended(checkouts: Iterable[CheckoutFact] | None) -> list[CheckoutFact]:
-    """Those that nothing is to be done for any more."""
+    """The checkouts for which nothing is left to do."""
     return [one for one in checkouts or () if Step(one.step).is_end]
 
 
 def ended_count(facts: ShopFacts) -> int:
-    """How many have ended."""
+    """How many checkouts have ended."""
     return len(ended(facts.checkouts))

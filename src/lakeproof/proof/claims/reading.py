@@ -1,8 +1,9 @@
-"""Reads the facts, each store by its account that only reads. What does not answer is told, the rest is read."""
+"""Reads the facts, from each store by an account that only reads. A store that does not answer is named; the others
+are read all the same.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -15,8 +16,6 @@ from lakeproof.proof.claims.facts import (
     ParcelFact,
     Part,
     PaymentFact,
-    Receipt,
-    ReservedLine,
     Scope,
     ShopFacts,
     Store,
@@ -28,9 +27,8 @@ from lakeproof.proof.claims.reading_contacts import read_told
 from lakeproof.proof.claims.reading_deliveries import OUTBOXES, read_deliveries
 from lakeproof.proof.claims.reading_labels import read_labels
 from lakeproof.proof.claims.reading_service import read_timelines
-from lakeproof.proof.claims.ring import ring_rows
+from lakeproof.proof.claims.reading_stock import read_stock
 from lakeproof.services.database.rows import READ_SECONDS, rows_of
-from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -60,12 +58,6 @@ SELECT f.id, f.order_id, f.status,
 FROM fulfillments f LEFT JOIN fulfillment_events e ON e.fulfillment_id = f.id
 WHERE $1::bigint[] IS NULL OR f.order_id = ANY($1) GROUP BY f.id
 """
-_TOTALS = "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent FROM inventory.stock"
-_LINES = (
-    "SELECT sku, id, kind, state, quantity, expires_at FROM inventory.stock WHERE kind = '{kind}' ALLOW FILTERING"
-)
-# A SKU's events have numbers without a gap from 1 on, and each change writes one.
-_FIRST_EVENTS = "SELECT sku FROM inventory.stock WHERE kind = 'event' AND n = 1 ALLOW FILTERING"
 _OF_TIMELINES = {Store.SUPPORT, Store.ORDERS, Store.ORDERING, Store.PAYING, Store.SENDING}
 _OUTBOX = """
 SELECT count(*) AS unsent,
@@ -81,10 +73,10 @@ def read_facts(
     seed: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> ShopFacts:
-    """What of `scope` those stores hold now; what could not be read is in its `unknown`. seed: which part is looked
-    at of what is looked at in part. progress: told while a part takes long.
+    """What these stores hold of `scope` now; what could not be read is in `unknown` of the facts.
 
-    Orders and checkouts last: what they say is true then was true before elsewhere.
+    seed: decides what is looked at where not everything is. progress: is told while a part takes long.
+    Orders and checkouts are read last: what they say has happened then, had happened in the other stores before.
     """
     there = set(stores)
     found, unknown, away = dict[str, Any](), dict[Part, str](), dict[str, str]()
@@ -105,7 +97,9 @@ def read_facts(
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads a part, where these stores are part of the stack: fields of the facts. `read` raises: CouldNotLook."""
+    """How one part is read, where these stores are part of the stack. `read` gives fields of the facts, and raises
+    CouldNotLook.
+    """
 
     part: Part
     stores: frozenset[Store]
@@ -116,13 +110,14 @@ def _readers(
     stack: Stack, there: set[Store], scope: Scope, seed: int, progress: Callable[[str], None]
 ) -> tuple[_Reader, ...]:
     shop, orders = frozenset({Store.SHOP}), None if scope.orders is None else sorted(scope.orders)
-    # What customers told: anew at every look, for they go on telling.
+    # What customers told the shop is read anew at every look, for they go on telling.
     contacts = shop | ({Store.SUPPORT} if Store.SUPPORT in there else {Store.NOTIFIER})
     return (
-        # First, for it takes longest: what is compared with each other is read at nearly one time.
+        # Attachments come first, since they take longest: parts that are compared with each other are read close
+        # together.
         _Reader(Part.ATTACHMENTS, shop | {Store.SUPPORT}, lambda: read_attachments(stack, there, seed, progress)),
         _Reader(Part.CHANGES, shop | ({Store.EVENTS} & there), lambda: {"changes": read_changes(stack, there)}),
-        _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: _stock(stack)),
+        _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: read_stock(stack)),
         _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": _outboxes(stack)}),
         _Reader(
             Part.PAYMENTS,
@@ -133,7 +128,7 @@ def _readers(
             },
         ),
         _Reader(Part.PARCELS, shop, lambda: {"parcels": _parcels(stack, orders)}),
-        # After them: the label of what was shipped then lies there now.
+        # Labels are read after the parcels: a parcel that had been shipped by then has its label now.
         _Reader(Part.LABELS, shop | {Store.LABELS}, lambda: {"labels": read_labels(stack)}),
         _Reader(
             Part.DELIVERIES,
@@ -215,40 +210,3 @@ def _parcel(id_: int, order_id: int, status: str, *more: Any) -> ParcelFact:
         label_bytes=label_bytes,
         has_work=has_work,
     )
-
-
-def _stock(stack: Stack) -> dict[str, Any]:
-    with ring_rows(stack) as rows:
-        skus = list(rows(_TOTALS))
-        lines = [row for kind in ("line", "receipt") for row in rows(_LINES.format(kind=kind))]
-        young = frozenset(row[0] for row in rows(_FIRST_EVENTS))
-        again = {row[0]: row[1] for row in rows("SELECT DISTINCT sku, version FROM inventory.stock")}
-    now = datetime.now(UTC)
-    totals = tuple(SkuTotals(row[0], *(int(value or 0) for value in row[1:])) for row in skus)
-    counted: dict[tuple[str, str], tuple[int, int]] = {}
-    for sku, _, _, state, quantity, _ in lines:
-        many, units = counted.get((sku, state), (0, 0))
-        counted[sku, state] = (many + 1, units + int(quantity or 0))
-    sums: dict[str, tuple[LineSum, ...]] = {}
-    for (sku, state), (many, units) in counted.items():
-        sums[sku] = (*sums.get(sku, ()), LineSum(state, many, units))
-    held = tuple(
-        ReservedLine(str(id_), sku, state, int(quantity or 0), _seconds_since(expires_at, now))
-        for sku, id_, kind, state, quantity, expires_at in lines
-        if kind == "line"
-    )
-    receipts = tuple(Receipt(str(row[1]), row[0], int(row[4] or 0)) for row in lines if row[2] == "receipt")
-    steady = frozenset(one.sku for one in totals if int(again.get(one.sku) or 0) == one.version)
-    return {
-        "totals": totals,
-        "sums": sums,
-        "lines": held,
-        "receipts": receipts,
-        "steady": steady,
-        "young": young,
-    }
-
-
-def _seconds_since(at: datetime | None, now: datetime) -> float:
-    """Of a time as the driver gives it: UTC without a zone. None, which no held line has: for ever not yet."""
-    return float("-inf") if at is None else (now - at.replace(tzinfo=UTC)).total_seconds()

@@ -4,7 +4,6 @@ A check would take the longer the more was ever uploaded. So it reads the newest
 so many bytes and seconds, and tells of how many.
 """
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -43,7 +42,7 @@ def read_attachments(
     """Fields of the facts. Raises: CouldNotLook where a file is there and cannot be read, or none was in time;
     InvalidInput where it is not known in which folder they lie.
     """
-    rows = asyncio.run(rows_of(stack, "support", _ROWS, NEWEST, OTHERS, str(seed)))
+    rows = rows_of(stack, "support", _ROWS, NEWEST, OTHERS, str(seed))
     bytes_of = _Bytes(stack, there)
     deadline, told_at = Deadline(SECONDS_AT_MOST), time.monotonic()
     facts: list[AttachmentFact] = []

@@ -5,7 +5,6 @@ keeps an event until it was sent, and for a day after that; the topic keeps it l
 one of the two.
 """
 
-import asyncio
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -63,7 +62,7 @@ class Left:
 
 def read_changes(stack: Stack, there: Collection[Store]) -> tuple[ChangesFact, ...]:
     """Of each service's history what neither its outbox nor its topic tells of. Raises: CouldNotLook."""
-    left = asyncio.run(_left(stack))
+    left = _left(stack)
     oldest = {one.service: min(one.written.values()) for one in left if one.written}
     if Store.EVENTS in there:
         topics = look_in_topics(stack, oldest, change_of) if oldest else {}
@@ -73,12 +72,12 @@ def read_changes(stack: Stack, there: Collection[Store]) -> tuple[ChangesFact, .
     return tuple(compared(one, topics.get(one.service, Found(frozenset()))) for one in left)
 
 
-async def _left(stack: Stack) -> list[Left]:
+def _left(stack: Stack) -> list[Left]:
     found = []
     for one in HISTORIES:
         names = {"table": one.table, "of": one.of, "event": one.event}
-        rows = await rows_of(stack, one.service, _NOT_IN_OUTBOX.format(**names), ASKED_AT_MOST)
-        ((count,),) = await rows_of(stack, one.service, _ROWS.format(**names))
+        rows = rows_of(stack, one.service, _NOT_IN_OUTBOX.format(**names), ASKED_AT_MOST)
+        ((count,),) = rows_of(stack, one.service, _ROWS.format(**names))
         beyond = int(rows[0][2]) - len(rows) if rows else 0
         found.append(Left(one.service, int(count), {row[0]: row[1] for row in rows}, beyond))
     return found

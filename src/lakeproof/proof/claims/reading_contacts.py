@@ -1,4 +1,4 @@
-"""Facts about what customers told the shop, for the claims in judging_contacts.py."""
+"""Facts about what customers told the shop, for the claims in contact_claims.py."""
 
 from collections.abc import Collection
 from typing import Any

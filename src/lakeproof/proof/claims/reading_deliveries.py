@@ -4,6 +4,7 @@ Read in this order: what is marked first, where the topics end after that. So al
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -41,11 +42,15 @@ _ID_LENGTH = 36
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A service's events that are marked as sent: seconds since 1970, when they were written, by id."""
+    """A service's events that are marked as sent: seconds since 1970, when they were written, by id.
+
+    gaps: SKU and number of events that their numbers say there were, and that are not there though older ones are.
+    """
 
     service: str
     written: Mapping[str, float]
     beyond: int = 0
+    gaps: tuple[str, ...] = ()
 
 
 def read_deliveries(stack: Stack, there: Collection[Store], seed: int) -> tuple[DeliveryFact, ...]:
@@ -77,10 +82,26 @@ def _marked_in_stock(stack: Stack, seed: int) -> Marked:
         # The second part is asked for only where the first was not too much already.
         parts = (rows(_OF_STOCK.format(where=f"token(sku) {side} {start}")) for side in (">=", "<"))
         every = (row for row in chain.from_iterable(parts) if row[1] <= sent.get(row[0], 0))
-        written = {str(row[2]): row[3] / 1e6 for row in islice(every, ASKED_AT_MOST)}
+        some = list(islice(every, ASKED_AT_MOST))
+    written = {str(row[2]): row[3] / 1e6 for row in some}
     # What is older than a week is not in the ring any more, so how many there are is known only where all were read.
     beyond = max(0, sum(sent.values()) - len(written)) if len(written) == ASKED_AT_MOST else 0
-    return Marked(STOCK, written, beyond)
+    return Marked(STOCK, written, beyond, () if beyond else gaps_in(((row[0], row[1]) for row in some), sent))
+
+
+def gaps_in(numbered: Iterable[tuple[str, int]], sent: Mapping[str, int]) -> tuple[str, ...]:
+    """SKU and number of events that are gone: those expire in the order of their numbers, so between a SKU's oldest
+    event that is there and the newest that was sent none may be missing.
+    """
+    there: defaultdict[str, set[int]] = defaultdict(set)
+    for sku, number in numbered:
+        there[sku].add(number)
+    return tuple(
+        f"{sku} event {number}"
+        for sku, numbers in sorted(there.items())
+        for number in range(min(numbers), sent[sku] + 1)
+        if number not in numbers
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +127,7 @@ def compared(marked: Iterable[Marked], found: Mapping[str, Found]) -> tuple[Deli
                 *(one.service, len(one.written) - len(lacking) + len(missing), one.beyond),
                 gone=len(lacking) - len(missing),
                 missing=tuple(MissingEvent(one.service, event_id) for event_id in missing),
+                gaps=one.gaps,
             )
         )
     return tuple(facts)

@@ -11,7 +11,7 @@ from lakeproof.lake.capture.connector import schemas_of
 from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase, present
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.proof.notes import Notes
-from lakeproof.proof.report import Across, TableReport
+from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import other_tables
 from lakeproof.proof.tables.canonical import Table
 from lakeproof.proof.tables.covering import Covering
@@ -25,15 +25,17 @@ from lakeproof.proof.tables.readers import (
 )
 from lakeproof.stack.stack import Stack
 
-# Not asked of these tables: its gateway makes a job of each statement, over as many tables again.
-DEARLY = frozenset({"flink"})
+# Flink is not asked about these tables. Its SQL gateway starts one job per statement, which takes longer than the
+# whole check.
+TOO_SLOW_HERE = frozenset({"flink"})
 
 type Snapshot = Callable[[], AbstractContextManager[Reader]]
 
 
 @dataclass(frozen=True)
 class BesideLedger:
-    """readers: of the check, the database's and the lake's at `commit`; what it opens besides stays until_judged.
+    """readers: those of the check, of the database and of the lake at `commit`. Further ones are opened here, and
+    stay open until_judged.
 
     reports, agreements: what was found, in the order of the looks.
     """
@@ -45,13 +47,13 @@ class BesideLedger:
     commit: PublishedCommit | None
     readers: Mapping[str, Reader]
     reports: list[TableReport] = field(default_factory=list)
-    agreements: list[Across] = field(default_factory=list)
+    agreements: list[ClaimReport] = field(default_factory=list)
 
     def look_at_mariadb(self, seen_us: int) -> None:
-        """Its published tables that no ledger knows, against the lake.
+        """MariaDB's published tables that no ledger knows, against the lake.
 
-        seen_us: a moment at which the check's reader had its snapshot already. A hash that covers only an earlier one
-        need not hold all that the snapshot shows.
+        seen_us: a moment at which the check's reader had its snapshot already. A hash that covers only an earlier
+        moment need not hold all that the snapshot shows.
         """
         lake = self._lake()
         names = self._names(OLTP)
@@ -64,14 +66,14 @@ class BesideLedger:
             compared = self.notes.looked(
                 "other tables",
                 lambda: other_tables.compare_others(
-                    tables, database, lake, partial(self._look_again, OLTP, snapshot, lake.engine, seen_us)
+                    tables, database, lake, self._further_looks(OLTP, snapshot, lake.engine, seen_us)
                 ),
             )
             self._keep(compared, tables, self.readers)
         self.notes.ended("other tables")
 
     def look_at_postgres(self) -> None:
-        """Its captured tables against the lake; none where they are not captured in this stack."""
+        """PostgreSQL's captured tables against the lake; none where this stack does not capture them."""
         lake = self._lake()
         if self.commit is None or lake is None or SHOP not in present(self.stack):
             return
@@ -90,7 +92,7 @@ class BesideLedger:
             tables.extend(self._described(database, names))
             if not tables:
                 return None
-            look_again = partial(self._look_again, SHOP, snapshot, lake.engine, seen_us)
+            look_again = self._further_looks(SHOP, snapshot, lake.engine, seen_us)
             return other_tables.compare_others(tables, database, replace(lake, schema=SHOP.name), look_again, prefix)
 
         in_shop = {engine: replace(reader, schema=SHOP.name) for engine, reader in self.readers.items()}
@@ -98,22 +100,32 @@ class BesideLedger:
         self.notes.ended(f"{SHOP.name} tables")
 
     def _lake(self) -> Reader | None:
-        """The first of the lake's engines that are asked."""
+        """The first of the lake's engines that this check asks."""
         return next((reader for engine, reader in self.readers.items() if engine != DATABASE), None)
 
     def _names(self, database: LakeDatabase) -> list[str]:
         return [] if self.commit is None else sorted(set(self.commit.tables_of(database.name)) - other_tables.KNOWN)
 
-    def _look_again(
+    def _further_looks(
         self, database: LakeDatabase, snapshot: Snapshot, engine: str, seen_us: int
-    ) -> tuple[Reader, Reader]:
-        """Database and lake once more, the lake at a hash that covers the moment of the first look."""
-        commit = self.covering.first(seen_us, database)
-        if commit is None:
-            raise CouldNotLook("no published hash to look at again", where="lake")
+    ) -> Callable[[], tuple[Reader, Reader]]:
+        """Each call gives database and lake once more, the lake at a hash that covers the last look at the database.
+
+        seen_us: a moment at which that look had its snapshot already.
+        """
         enter = self.until_judged.enter_context
-        lake = enter(lake_reader(self.stack, engine, commit, ENGINE_SECONDS, self.notes.progress))
-        return enter(snapshot()), replace(lake, schema=database.name)
+
+        def look_again() -> tuple[Reader, Reader]:
+            nonlocal seen_us
+            commit = self.covering.first(seen_us, database)
+            if commit is None:
+                raise CouldNotLook("no published hash to look at again", where="lake")
+            lake = enter(lake_reader(self.stack, engine, commit, ENGINE_SECONDS, self.notes.progress))
+            again = enter(snapshot())
+            seen_us = now_us()
+            return again, replace(lake, schema=database.name)
+
+        return look_again
 
     def _keep(
         self,
@@ -122,19 +134,20 @@ class BesideLedger:
         readers: Mapping[str, Reader],
         prefix: str = "",
     ) -> None:
-        """What was compared, and whether the lake's other engines show the same of it."""
+        """Keep what was compared, and ask the lake's other engines whether they show the same."""
         if compared is None:
             return
         self.reports.extend(compared.reports)
+        self.notes.unknown.extend(compared.unknown)
         for engine, reader in readers.items():
-            if engine in (DATABASE, compared.engine, *DEARLY):
+            if engine in (DATABASE, compared.engine, *TOO_SLOW_HERE):
                 continue
             digests = self.notes.looked(engine, partial(reader.digests, compared.width, tables))
             if digests is not None:
                 self.agreements.append(other_tables.agreement(tables, compared, engine, digests, prefix))
 
     def _described(self, database: Reader, names: Sequence[str]) -> list[Table]:
-        """By the database's own description; what cannot be compared is noted."""
+        """The tables of these names, as the database describes them; a table that cannot be compared is noted."""
         describe = other_tables.described if database.engine == DATABASE else other_tables.described_by_postgres
         found = []
         for name in names:

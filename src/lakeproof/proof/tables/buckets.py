@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from lakeproof.customers.ledger import Expectations
 from lakeproof.proof.tables.canonical import (
@@ -15,7 +16,9 @@ from lakeproof.proof.tables.canonical import (
     Value,
     digest_of,
     microseconds,
+    text_bucket,
 )
+from lakeproof.proof.tables.ranges import OF_NULL
 from lakeproof.shop.order.models import Order
 
 BUCKETS = 1024
@@ -65,6 +68,25 @@ def differing(ours: TableDigests, theirs: TableDigests, *, identity_only: bool =
         if one != other:
             different.add(bucket)
     return different
+
+
+def digests_of(table: Table, rows: Iterable[Sequence[Any]], width: int) -> TableDigests:
+    """The digests of these rows of a table (canonical values, in the order of its columns), by bucket."""
+    names = [column.name for column in table.columns]
+    places = [place for place, name in enumerate(names) if name in table.identity]
+    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for row in rows:
+        one = sums[_bucket(table, row[names.index(table.order_column)], width)]
+        one[0] += 1
+        one[1] += digest_of(row)
+        one[2] += digest_of([row[place] for place in places])
+    return {bucket: Digest(*one) for bucket, one in sums.items()}
+
+
+def _bucket(table: Table, key: Value, width: int) -> int:
+    if key is None:
+        return OF_NULL
+    return text_bucket(str(key)) if table.has_text_key else int(key) // width
 
 
 class LedgerDigests:
@@ -131,15 +153,3 @@ def order_values(order: Order) -> tuple[Value, ...]:
         None if order.created_at is None else microseconds(order.created_at),
         None if order.updated_at is None else microseconds(order.updated_at),
     )
-
-
-def ranges_of(buckets: Iterable[int], width: int) -> list[tuple[int, int]]:
-    """Ranges [from, below) of order ids that cover the buckets, neighbours joined."""
-    joined: list[tuple[int, int]] = []
-    for bucket in sorted(buckets):
-        start = bucket * width
-        if joined and joined[-1][1] == start:
-            joined[-1] = (joined[-1][0], start + width)
-        else:
-            joined.append((start, start + width))
-    return joined

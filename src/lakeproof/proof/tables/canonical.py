@@ -104,14 +104,24 @@ ORDER_EVENTS = Table(
 TABLES = (ORDERS, ORDER_ITEMS, ORDER_EVENTS)
 
 
-def text_of(values: Sequence[Value]) -> str:
+def as_text(value: Value | Decimal) -> str:
+    """A value as a driver gives it, as text: of a decimal all its digits (a zero of scale 7 is no 0E-7)."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def text_of(values: Sequence[Value | Decimal]) -> str:
     """The canonical text of a row whose values are already integers or canonical texts."""
-    return "".join("-" if value is None else f"{len(str(value))}:{value}" for value in values)
+    return "".join("-" if value is None else f"{len(text := as_text(value))}:{text}" for value in values)
 
 
-def digest_of(values: Sequence[Value]) -> int:
+def digest_of(values: Sequence[Value | Decimal]) -> int:
     """The first 60 bits of the MD5 of the canonical text."""
     return int(hashlib.md5(text_of(values).encode(), usedforsecurity=False).hexdigest()[:DIGEST_HEX_DIGITS], 16)
+
+
+def text_bucket(key: str) -> int:
+    """The bucket of a text key: the first two hexadecimal digits of its MD5."""
+    return int(hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()[:2], 16)
 
 
 def microseconds(time: datetime | str) -> int:

@@ -4,18 +4,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lakeproof.customers.ledger import Expectations
-from lakeproof.proof.report import AGREE, Across, TableReport
-from lakeproof.proof.tables.across import CLAIMS, Broken
+from lakeproof.proof.findings import Finding
+from lakeproof.proof.report import AGREE, ClaimReport, TableReport
+from lakeproof.proof.tables.accounting import Account, unlike_digests
 from lakeproof.proof.tables.buckets import Digests, LedgerDigests, differing, rows_in
 from lakeproof.proof.tables.canonical import TABLES
-from lakeproof.proof.tables.contents import Contents
+from lakeproof.proof.tables.contents import contents_of
 from lakeproof.proof.tables.differences import differences
-from lakeproof.proof.tables.findings import Finding
-from lakeproof.proof.tables.judging import Judge
-from lakeproof.proof.tables.readers import DATABASE
+from lakeproof.proof.tables.ledger_rules import Judge
+from lakeproof.proof.tables.order_claims import CLAIMS, BrokenOrder
+from lakeproof.proof.tables.ranges import in_words
+from lakeproof.proof.tables.readers import DATABASE, Rows
 
-# The rows of some buckets in some engine; None where they could not be read.
-type Open = Callable[[str, set[int]], Contents | None]
+# The rows of some buckets in some engine, by table; None where they could not be read.
+type Open = Callable[[str, set[int]], Mapping[str, Rows] | None]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Shown:
 
     cut_us: int
     digests: Digests
-    broken: tuple[Broken, ...] | None = None
+    broken: tuple[BrokenOrder, ...] | None = None
 
 
 def compare(
@@ -37,8 +39,8 @@ def compare(
     open_buckets: Open,
     *,
     whole: bool = True,
-) -> tuple[list[TableReport], list[Across]]:
-    """Every table in every engine, and the claims across tables and engines.
+) -> tuple[list[TableReport], list[ClaimReport], list[str]]:
+    """Every table in every engine, the claims across tables and engines, and what differs without an explanation.
 
     Where a lake's engine has the same digests as another at the same hash, its rows are the same: they are judged
     once. `open_buckets` is asked at most once per engine. whole: as Judge takes it.
@@ -47,25 +49,31 @@ def compare(
     to_open = _to_open(expectations, shown, width)
     disagreeing = _disagreeing(shown, lake)
     judged: dict[str, list[Finding]] = {}
-    contents: dict[str, Contents | None] = {}
+    opened: dict[str, Mapping[str, Rows]] = {}
+    unknown: list[str] = []
     not_ours: dict[str, Mapping[str, int]] = {}
     for engine in ([DATABASE] if DATABASE in shown else []) + lake:
         if engine in lake[1:] and not disagreeing:
             judged[engine], not_ours[engine] = judged[lake[0]], not_ours[lake[0]]
             continue
-        found = open_buckets(engine, to_open) if to_open else Contents()
-        contents[engine] = found
-        if found is None:
+        rows = open_buckets(engine, to_open) if to_open else dict.fromkeys((table.name for table in TABLES), ())
+        if rows is None:
             judged[engine], not_ours[engine] = [], {}
             continue
+        opened[engine] = rows
+        found = contents_of(rows)
         judge = Judge(expectations, shown[engine].cut_us, whole=whole)
         wrong = judge.findings(found, to_open, width)
         not_ours[engine] = judge.not_ours
-        database = contents.get(DATABASE)
-        if engine != DATABASE and database is not None:
+        if engine != DATABASE and DATABASE in opened:
             told = {(finding.table, finding.key) for finding in wrong}
-            extra = differences(database, found, judge)
+            extra = differences(contents_of(opened[DATABASE]), found, judge)
             wrong += [finding for finding in extra if (finding.table, finding.key) not in told]
+        account = Account(expectations, shown[engine].cut_us, [*wrong, *judged.get(DATABASE, ())], whole=whole)
+        unknown += unlike_digests(engine, shown[engine].digests, rows, to_open, width)
+        unknown += account.unexplained(engine, found, to_open, width)
+        if engine != DATABASE and DATABASE in opened:
+            unknown += account.unlike_database(engine, opened[DATABASE], rows, to_open, width)
         judged[engine] = wrong
     tables = [
         TableReport(
@@ -78,7 +86,7 @@ def compare(
         for table in TABLES
         for engine in judged
     ]
-    return tables, [*_claims(expectations, shown), *_agreement(lake, disagreeing)]
+    return tables, [*_claims(expectations, shown), *_agreement(lake, disagreeing, width)], unknown
 
 
 def _to_open(expectations: Expectations, shown: Mapping[str, Shown], width: int) -> set[int]:
@@ -104,14 +112,14 @@ def _disagreeing(shown: Mapping[str, Shown], lake: list[str]) -> set[tuple[str, 
     }
 
 
-def _agreement(lake: list[str], disagreeing: set[tuple[str, int]]) -> list[Across]:
+def _agreement(lake: list[str], disagreeing: set[tuple[str, int]], width: int) -> list[ClaimReport]:
     if len(lake) < 2:
         return []
-    keys = tuple(f"{table} bucket {bucket}" for table, bucket in sorted(disagreeing))
-    return [Across(f"{AGREE} ({', '.join(lake)})", len(disagreeing), keys)]
+    keys = tuple(f"{table}, {in_words(bucket, width)}" for table, bucket in sorted(disagreeing))
+    return [ClaimReport(f"{AGREE} ({', '.join(lake)})", keys)]
 
 
-def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[Across]:
+def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[ClaimReport]:
     name_of = Judge(expectations, 0).name_of
     claims = []
     for engine, one in shown.items():
@@ -119,6 +127,9 @@ def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[Acro
             continue
         for claim in CLAIMS:
             broken = [each for each in one.broken if each.claim == claim]
-            keys = tuple(f"{name_of(each.order_id)}: {each.detail}" for each in broken)
-            claims.append(Across(f"{claim} ({engine})", len(broken), keys))
+            keys = tuple(
+                f"{'order id NULL' if each.order_id is None else name_of(each.order_id)}: {each.detail}"
+                for each in broken
+            )
+            claims.append(ClaimReport(f"{claim} ({engine})", keys))
     return claims

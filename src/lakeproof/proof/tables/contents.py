@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS
+from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS, TABLES, Table
 from lakeproof.shop.order.models import Item, Order
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,24 +23,53 @@ class EventRow:
     at_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class IncompleteRow:
+    """A row with NULL where there always is a value. order_id, client_key: whose it is, as far as it says so."""
+
+    table: str
+    missing: tuple[str, ...]
+    order_id: int | None
+    client_key: str | None
+    text: str
+
+
 @dataclass
 class Contents:
-    """Rows of one engine. `orders` hold no items yet: an item may be there without its order."""
+    """Rows of one engine. `orders` hold no items yet: an item may be there without its order.
+
+    incomplete: rows that are no order, item or event, for something is missing in them.
+    """
 
     orders: list[Order] = field(default_factory=list)
     items: Mapping[int, list[Item]] = field(default_factory=dict)
     events: Mapping[int, list[EventRow]] = field(default_factory=dict)
+    incomplete: list[IncompleteRow] = field(default_factory=list)
 
 
 def contents_of(rows: Mapping[str, Iterable[Sequence[Any]]]) -> Contents:
     """From canonical values per table, in the order of the table's columns."""
+    whole = {table.name: [row for row in rows.get(table.name, ()) if None not in row] for table in TABLES}
     items: dict[int, list[Item]] = defaultdict(list)
-    for id_, order_id, line, sku, quantity, unit_price in rows.get(ORDER_ITEMS.name, ()):
+    for id_, order_id, line, sku, quantity, unit_price in whole[ORDER_ITEMS.name]:
         items[int(order_id)].append(Item(int(id_), int(line), str(sku), int(quantity), str(unit_price)))
     events: dict[int, list[EventRow]] = defaultdict(list)
-    for id_, order_id, version, kind, at in rows.get(ORDER_EVENTS.name, ()):
+    for id_, order_id, version, kind, at in whole[ORDER_EVENTS.name]:
         events[int(order_id)].append(EventRow(int(id_), int(order_id), int(version), str(kind), int(at)))
-    return Contents([_order(row) for row in rows.get(ORDERS.name, ())], dict(items), dict(events))
+    incomplete = [_incomplete(table, row) for table in TABLES for row in rows.get(table.name, ()) if None in row]
+    return Contents([_order(row) for row in whole[ORDERS.name]], dict(items), dict(events), incomplete)
+
+
+def _incomplete(table: Table, row: Sequence[Any]) -> IncompleteRow:
+    values = {column.name: value for column, value in zip(table.columns, row, strict=True)}
+    order_id, client_key = values[table.order_column], values.get("client_key")
+    return IncompleteRow(
+        table.name,
+        tuple(name for name, value in values.items() if value is None),
+        None if order_id is None else int(order_id),
+        None if client_key is None else str(client_key),
+        ", ".join(f"{name} {value}" for name, value in values.items() if value is not None),
+    )
 
 
 def _order(row: Sequence[Any]) -> Order:

@@ -1,4 +1,4 @@
-"""Which published state covers a moment: what was acknowledged before it must be in that state."""
+"""Which published state covers a moment: everything that was acknowledged before the moment must be in that state."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from lakeproof.stack.stack import Stack
 def covers(beat_us: int | None, instant_us: int, now_us: int) -> bool:
     """Does a published state with that newest beat hold all that was acknowledged before the instant?
 
-    A beat that is still to come was written before the clock was set back, and tells nothing about the instant.
+    A heartbeat that is later than now was written before the clock was set back, and tells nothing about the instant.
     """
     return beat_us is not None and instant_us <= beat_us <= now_us
 
@@ -28,8 +28,8 @@ class Covering:
     seconds: float
 
     def first(self, instant_us: int, database: LakeDatabase = OLTP) -> PublishedCommit | None:
-        """The first published hash that covers the instant of that database; past its time the newest one, with a
-        reason.
+        """The first published hash that covers the instant of that database. Where none does in time: the newest
+        hash, and the reason is noted.
         """
         latest = self._newest()
         wait = Deadline(self.seconds)
@@ -51,16 +51,21 @@ class Covering:
 
 
 def cut(beat_us: int | None, notes: Notes) -> int:
-    """What was acknowledged before that must be in the lake; 0, with a reason, where a beat tells nothing."""
-    if beat_us is None or beat_us <= now_us():
-        return beat_us or 0
-    said = f"lake: its newest heartbeat is of {_behind(beat_us, now_us())}: the clock was set back, or two differ"
+    """The time before which everything acknowledged must be in the lake. Where the heartbeat tells nothing this is 0,
+    which requires nothing, and the reason is noted.
+    """
+    if not beat_us:
+        said = "lake: this hash shows no heartbeat, so that nothing that was acknowledged would have to be in it"
+    elif beat_us > now_us():
+        said = f"lake: its newest heartbeat is of {_behind(beat_us, now_us())}: the clock was set back, or two differ"
+    else:
+        return beat_us
     if said not in notes.unknown:
         notes.unknown.append(said)
     return 0
 
 
 def _behind(beat_us: int | None, now_us: int) -> str:
-    if beat_us is None:
+    if not beat_us:
         return "no heartbeat yet"
     return f"{(now_us - beat_us) / 1e6:.1f} s ago" if beat_us <= now_us else f"{(beat_us - now_us) / 1e6:.1f} s ahead"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lakeproof.proof.tables.canonical import DIGEST_HEX_DIGITS, Column, Kind, Table
+from lakeproof.proof.tables.ranges import LARGEST_ID, SMALLEST_ID, Ranges
 
 # The same in all of them.
 _BOOLEAN = "CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END"
@@ -20,8 +21,9 @@ class Dialect:
     `quote`: around an identifier. `number`, `time`: a column's canonical value as text (`time`: microseconds since
     the epoch, UTC); NULL stays NULL. `field`: LENGTH:TEXT of that value, or `-`; lengths count code points.
     `joined`: one text of several, which stand between `between`. `digest_sum`: over a group, the sum of the first 60
-    bits of the MD5 of a text, or what `sum_of` makes that sum from. `bucket`: floor({0} / {1}). `text_bucket`: the
-    first two hexadecimal digits of the MD5 of a text. `text`: a column of text, or of what is text in the lake.
+    bits of the MD5 of a text, or what `sum_of` makes that sum from. `quotient`: {0} / {1} as a whole number, which
+    every engine cuts towards zero (`bucket_of` mends that). `text_bucket`: the first two hexadecimal
+    digits of the MD5 of a text. `text`: a column of text, or of what is text in the lake.
     """
 
     quote: str
@@ -31,7 +33,7 @@ class Dialect:
     between: str
     joined: str
     digest_sum: str
-    bucket: str
+    quotient: str
     text_bucket: str
     text: str = "{0}"
     sum_of: Callable[[Any], int] = int
@@ -47,11 +49,15 @@ class Dialect:
         return known.get(column.kind, self.number).format(name)
 
     def bucket_of(self, table: Table, width: int) -> str:
-        """An expression for the bucket that a row lies in: a number, or two hexadecimal digits for a text key."""
+        """An expression for the bucket that a row lies in: floor(id / width), or two hexadecimal digits for a text
+        key; NULL where the id is NULL.
+        """
         name = self.quoted(table.order_column)
         if table.has_text_key:
             return self.text_bucket.format(self.text.format(name))
-        return self.bucket.format(name, width)
+        # Division that cuts towards zero would put the ids -15 to 15 into one bucket, of which the range of ids that
+        # `rows_sql` reads holds only the half from 0 on. MOD has the sign of the id in all engines.
+        return f"{self.quotient.format(name, width)} - CASE WHEN MOD({name}, {width}) < 0 THEN 1 ELSE 0 END"
 
     def text_of(self, columns: list[Column]) -> str:
         """The canonical text of these columns."""
@@ -71,7 +77,7 @@ MARIADB = Dialect(
     between=", ",
     joined="CONCAT({0})",
     digest_sum=f"SUM(CAST(CONV(LEFT(MD5({{0}}), {DIGEST_HEX_DIGITS}), 16, 10) AS UNSIGNED))",
-    bucket="{0} DIV {1}",
+    quotient="{0} DIV {1}",
     text_bucket="LEFT(MD5({0}), 2)",
 )
 
@@ -85,7 +91,7 @@ POSTGRES = Dialect(
     between=" || ",
     joined="{0}",
     digest_sum=f"SUM(CAST(CAST('x' || substr(md5({{0}}), 1, {DIGEST_HEX_DIGITS}) AS bit(60)) AS bigint))",
-    bucket="{0} / {1}",
+    quotient="{0} / {1}",
     text_bucket="substr(md5({0}), 1, 2)",
     text="CAST({0} AS text)",
 )
@@ -105,7 +111,7 @@ TRINO = Dialect(
     digest_sum=(
         f"SUM(CAST(from_base(substr(to_hex(md5(to_utf8({{0}}))), 1, {DIGEST_HEX_DIGITS}), 16) AS decimal(38, 0)))"
     ),
-    bucket="{0} / {1}",
+    quotient="{0} / {1}",
     text_bucket="lower(substr(to_hex(md5(to_utf8({0}))), 1, 2))",
 )
 
@@ -128,7 +134,7 @@ FLINK = Dialect(
     between=" || ",
     joined="{0}",
     digest_sum=f"LISTAGG(SUBSTRING(MD5({{0}}), 1, {DIGEST_HEX_DIGITS}))",
-    bucket="{0} / {1}",
+    quotient="{0} / {1}",
     text_bucket="SUBSTRING(MD5({0}), 1, 2)",
     sum_of=_sum_of_digests,
 )
@@ -146,7 +152,7 @@ SPARK = Dialect(
     digest_sum=(
         f"SUM(CAST(conv(substring(md5(CAST({{0}} AS BINARY)), 1, {DIGEST_HEX_DIGITS}), 16, 10) AS DECIMAL(20, 0)))"
     ),
-    bucket="{0} DIV {1}",
+    quotient="{0} DIV {1}",
     text_bucket="substring(md5(CAST({0} AS BINARY)), 1, 2)",
 )
 
@@ -167,14 +173,23 @@ def digests_sql(dialect: Dialect, table: Table, source: str, width: int) -> str:
     )
 
 
-def rows_sql(dialect: Dialect, table: Table, source: str, ranges: list[tuple[int, int]]) -> str:
-    """Canonical values of all rows of some ranges [from, below): of order ids, or of buckets of a text key."""
+def rows_sql(dialect: Dialect, table: Table, source: str, ranges: Ranges) -> str:
+    """Canonical values of all rows of some ranges of order ids, or of buckets of a text key."""
     if table.has_text_key:
         column = dialect.bucket_of(table, 1)
-        parts = [f"({column} >= '{start:02x}' AND {column} <= '{end - 1:02x}')" for start, end in ranges]
+        parts = [f"({column} >= '{start:02x}' AND {column} <= '{end - 1:02x}')" for start, end in ranges.spans]
     else:
         column = dialect.quoted(table.order_column)
-        parts = [f"({column} >= {start} AND {column} < {end})" for start, end in ranges]
+        parts = [_within(column, start, end) for start, end in ranges.spans]
+    if ranges.with_null:
+        parts.append(f"({column} IS NULL)")
     where = " OR ".join(parts) or "1 = 0"
     values = ", ".join(f"{dialect.value(each)} AS {dialect.quoted(each.name)}" for each in table.columns)
     return f"SELECT {values} FROM {source} WHERE {where}"
+
+
+def _within(column: str, start: int, end: int) -> str:
+    """start <= column < end. A bound beyond what 64 bits hold bounds nothing, and no engine takes it as a number."""
+    bounds = [f"{column} >= {start}"] if start > SMALLEST_ID else []
+    bounds += [f"{column} < {end}"] if end <= LARGEST_ID else []
+    return f"({' AND '.join(bounds) or f'{column} IS NOT NULL'})"

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDERS
 from lakeproof.proof.tables.contents import Contents
-from lakeproof.proof.tables.findings import Finding, Wrong
-from lakeproof.proof.tables.judging import Judge
+from lakeproof.proof.tables.ledger_rules import Judge
 from lakeproof.shop.order.models import Item, Order
 
 
 def differences(database: Contents, lake: Contents, judge: Judge) -> list[Finding]:
     """Rows that both have at one version, with another content in the lake.
 
-    An event never changes, so the two must be equal at any time; an order is compared only at the same version, and
-    only where the ledger does not know that version (else the ledger has judged both).
+    An event never changes or goes, and the database is read after the lake's state was published: what the lake has,
+    the database has, equal. An order is compared only at the same version, and only where the ledger does not know
+    that version (else the ledger has judged both).
     """
     return [*_events(database, lake, judge), *_orders(database, lake, judge)]
 
@@ -24,9 +25,10 @@ def _events(database: Contents, lake: Contents, judge: Judge) -> Iterator[Findin
     for rows in lake.events.values():
         for row in rows:
             other = theirs.get(row.id)
-            if other is not None and other != row:
+            if other != row:
                 key = f"{judge.name_of(row.order_id)} v{row.version}"
-                yield Finding(ORDER_EVENTS.name, Wrong.PHANTOM, key, f"event {row.id} differs from the database's")
+                how = "is not in the database" if other is None else "differs from the database's"
+                yield Finding(ORDER_EVENTS.name, Wrong.PHANTOM, key, f"event {row.id} {how}")
 
 
 def _orders(database: Contents, lake: Contents, judge: Judge) -> Iterator[Finding]:

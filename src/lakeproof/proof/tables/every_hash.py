@@ -1,8 +1,8 @@
 """Judges every published hash, not the newest alone: does one of them show a part of a transaction?
 
 A torn state may be on `main` for a single checkpoint, and whoever reads at that hash reads it for as long as the hash
-is readable. Each hash is judged by itself and in full: the claims of `across.py` over the three tables, at the very
-snapshots that the hash holds.
+is readable. Each hash is judged by itself and in full: the claims of `order_claims.py` over the three tables, at the
+very snapshots that the hash holds.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.trino import pinned_trino
-from lakeproof.proof.tables.across import Broken, across_sql, broken_of
+from lakeproof.proof.tables.order_claims import BrokenOrder, across_sql, broken_of
 from lakeproof.stack.stack import Stack
 
 SCHEMA = "oltp"
@@ -29,7 +29,7 @@ class Torn:
     """A published hash, and what it shows of transactions that are not whole in it."""
 
     commit: PublishedCommit
-    broken: tuple[Broken, ...]
+    broken: tuple[BrokenOrder, ...]
 
 
 @dataclass

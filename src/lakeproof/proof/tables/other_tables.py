@@ -1,18 +1,23 @@
-"""Captured tables that no ledger knows: database against lake, in two looks, so that traffic is no difference.
+"""Captured tables that no ledger knows: database against lake, in several looks, so that traffic is no difference.
 
 A row that differs is looked at again, at a hash that covers the first look at the database. Where the database still
-has the very same row, the lake must have had it by then: only such rows are findings.
+has the very same row, the lake must have had it by then: only such rows are findings. A row that the database changed
+meanwhile is looked at once more in the same way; what changed then too is counted.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lakeproof.proof.report import AGREE, Across, TableReport
-from lakeproof.proof.tables.buckets import Digests, differing, ranges_of, rows_in, width_for
-from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table
-from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.findings import Finding, Wrong
+from lakeproof.proof.report import AGREE, ClaimReport, TableReport
+from lakeproof.proof.tables.accounting import unlike_digests
+from lakeproof.proof.tables.buckets import Digests, differing, rows_in, width_for
+from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table, as_text
+from lakeproof.proof.tables.ranges import in_words, ranges_of
 from lakeproof.proof.tables.readers import SCHEMA, Reader, Rows
+
+LOOKS = 3
 
 # The heartbeat's row has another shape in the lake, and its own use.
 KNOWN = frozenset({table.name for table in TABLES} | {"cdc_heartbeat"})
@@ -38,12 +43,16 @@ type ByKey = Mapping[str, tuple[tuple[str, ...], ...]]
 
 @dataclass(frozen=True)
 class Compared:
-    """Database against one of the lake's engines, and the digests of that engine, for others to be held against."""
+    """Database against one of the lake's engines, and the digests of that engine, for others to be held against.
+
+    unknown: what differs and could not be explained by rows.
+    """
 
     reports: tuple[TableReport, ...]
     engine: str
     digests: Digests
     width: int
+    unknown: tuple[str, ...] = ()
 
 
 class NotComparable(Exception):
@@ -97,47 +106,68 @@ def compare_others(
 ) -> Compared:
     """These tables in the database and in the lake's engine.
 
-    look_again: database and lake once more, the lake at a hash that covers the moment of `database`. prefix: of the
-    tables' names in what is told.
+    look_again: database and lake once more, the lake at a hash that covers the moment of the look before at the
+    database. prefix: of the tables' names in what is told.
     """
     width = width_for(database.largest(tables))
     ours, theirs = database.digests(width, tables), lake.digests(width, tables)
-    opened = {table.name: differing(ours[table.name], theirs[table.name]) for table in tables}
-    suspects = {
-        table.name: (table, ranges_of(opened[table.name], 1 if table.has_text_key else width))
+    opened = {
+        table.name: (table, buckets)
         for table in tables
-        if opened[table.name]
+        if (buckets := differing(ours[table.name], theirs[table.name]))
     }
     findings: dict[str, list[Finding]] = defaultdict(list)
-    if suspects:
-        first = {name: _both(table, ranges, database, lake) for name, (table, ranges) in suspects.items()}
-        again = look_again()
-        for name, (table, ranges) in suspects.items():
-            findings[name] = settled(f"{prefix}{name}", first[name], _both(table, ranges, *again))
+    unknown: list[str] = []
+    unsettled: dict[str, set[str]] = {}
+    if opened:
+        before: dict[str, ByKey] = {}
+        suspects: dict[str, set[str]] = {}
+        for name, (table, buckets) in opened.items():
+            sides = _rows(table, buckets, width, database, lake)
+            for reader, digests, rows in zip((database, lake), (ours, theirs), sides, strict=True):
+                unknown += unlike_digests(reader.engine, digests, {name: rows}, buckets, width, [table])
+            before[name], shown = by_key(table, sides[0]), by_key(table, sides[1])
+            unsettled[name] = {*before[name], *shown}
+            suspects[name] = {key for key in unsettled[name] if before[name].get(key) != shown.get(key)}
+        for _ in range(1, LOOKS):
+            if not any(unsettled.values()):
+                break
+            again = look_again()
+            for name, keys in unsettled.items():
+                table, buckets = opened[name]
+                now, shown = (by_key(table, rows) for rows in _rows(table, buckets, width, *again))
+                found, moving = settled(f"{prefix}{name}", keys, before[name], now, shown)
+                findings[name] += found
+                # What both had alike at the first look has been judged by that, whatever becomes of it later.
+                before[name], unsettled[name] = now, moving & suspects[name]
     reports = tuple(
-        TableReport(f"{prefix}{table.name}", engine, rows_in(digests, table.name), tuple(found))
+        TableReport(f"{prefix}{table.name}", engine, rows_in(digests, table.name), tuple(found), unsettled=count)
         for table in tables
-        for engine, digests, found in ((database.engine, ours, []), (lake.engine, theirs, findings[table.name]))
+        for engine, digests, found, count in (
+            (database.engine, ours, [], 0),
+            (lake.engine, theirs, findings[table.name], len(unsettled.get(table.name, ()))),
+        )
     )
-    return Compared(reports, lake.engine, theirs, width)
+    return Compared(reports, lake.engine, theirs, width, tuple(unknown))
 
 
-def agreement(tables: Sequence[Table], compared: Compared, other: str, digests: Digests, prefix: str = "") -> Across:
+def agreement(
+    tables: Sequence[Table], compared: Compared, other: str, digests: Digests, prefix: str = ""
+) -> ClaimReport:
     """Do two of the lake's engines give the same of these tables? They read one hash: no allowance is made."""
     keys = tuple(
-        f"{prefix}{table.name} bucket {f'{bucket:02x}' if table.has_text_key else bucket}"
+        f"{prefix}{table.name}, {in_words(bucket, compared.width, of_text=table.has_text_key)}"
         for table in tables
         for bucket in sorted(differing(compared.digests[table.name], digests[table.name]))
     )
     of = f"tables of {prefix.removesuffix('.')}" if prefix else "other tables"
-    return Across(f"{AGREE} of {of} ({compared.engine}, {other})", len(keys), keys, len(tables), "tables")
+    return ClaimReport(f"{AGREE} of {of} ({compared.engine}, {other})", keys, len(tables), "tables")
 
 
-def _both(table: Table, ranges: list[tuple[int, int]], database: Reader, lake: Reader) -> tuple[ByKey, ByKey]:
-    return (
-        by_key(table, database.rows(ranges, [table])[table.name]),
-        by_key(table, lake.rows(ranges, [table])[table.name]),
-    )
+def _rows(table: Table, buckets: set[int], width: int, database: Reader, lake: Reader) -> tuple[Rows, Rows]:
+    """The rows of these buckets in both."""
+    ranges = ranges_of(buckets, 1 if table.has_text_key else width)
+    return database.rows(ranges, [table])[table.name], lake.rows(ranges, [table])[table.name]
 
 
 def by_key(table: Table, rows: Rows) -> ByKey:
@@ -145,19 +175,24 @@ def by_key(table: Table, rows: Rows) -> ByKey:
     place = [column.name for column in table.columns].index(table.order_column)
     found: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for row in rows:
-        found[str(row[place])].append(tuple("NULL" if value is None else f"={value}" for value in row))
+        found[str(row[place])].append(tuple("NULL" if value is None else f"={as_text(value)}" for value in row))
     return {key: tuple(sorted(same)) for key, same in found.items()}
 
 
-def settled(name: str, first: tuple[ByKey, ByKey], second: tuple[ByKey, ByKey]) -> list[Finding]:
-    """What differs although the database has not changed it since the first look."""
-    keys: Iterable[str] = first[0].keys() | first[1].keys()
-    findings = []
+def settled(
+    name: str, keys: Iterable[str], earlier: ByKey, database: ByKey, lake: ByKey
+) -> tuple[list[Finding], set[str]]:
+    """Of these keys: what differs although the database has not changed it since its earlier look, and the keys of
+    which nothing can be said yet, since it has.
+    """
+    findings, moving = [], set[str]()
     for key in sorted(keys):
-        before, now, shown = first[0].get(key, ()), second[0].get(key, ()), second[1].get(key, ())
-        if before != now or shown == now:
+        before, now, shown = earlier.get(key, ()), database.get(key, ()), lake.get(key, ())
+        if shown == now:
             continue
-        if not shown:
+        if before != now:
+            moving.add(key)
+        elif not shown:
             findings.append(Finding(name, Wrong.LOST, key, "in the database, not in the lake"))
         elif not now:
             findings.append(Finding(name, Wrong.PHANTOM, key, "in the lake, not in the database"))
@@ -165,4 +200,4 @@ def settled(name: str, first: tuple[ByKey, ByKey], second: tuple[ByKey, ByKey]) 
             findings.append(Finding(name, Wrong.DUPLICATED, key, f"{len(shown)} rows in the lake"))
         else:
             findings.append(Finding(name, Wrong.STALE, key, "the lake has another content"))
-    return findings
+    return findings, moving

@@ -15,10 +15,11 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.trino import pinned_trino
-from lakeproof.proof.tables.across import across_sql
 from lakeproof.proof.tables.buckets import Digests, TableDigests, from_rows
 from lakeproof.proof.tables.canonical import TABLES, Table
 from lakeproof.proof.tables.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql
+from lakeproof.proof.tables.order_claims import across_sql
+from lakeproof.proof.tables.ranges import OF_NULL, Ranges
 from lakeproof.stack.stack import Stack
 
 SCHEMA = "oltp"
@@ -73,15 +74,23 @@ class Reader:
         sum_of = self.dialect.sum_of
         return from_rows(
             (
-                (str(table), int(str(bucket), base), int(count), sum_of(full), sum_of(identity))
+                (
+                    str(table),
+                    OF_NULL if bucket is None else int(str(bucket), base),
+                    int(count),
+                    sum_of(full),
+                    sum_of(identity),
+                )
                 for table, bucket, count, full, identity in self.ask(" UNION ALL ".join(parts))
             ),
             tables,
         )
 
-    def rows(self, ranges: list[tuple[int, int]], tables: Sequence[Table] = TABLES) -> Mapping[str, Rows]:
-        """Canonical values per table of the rows whose order's id is in these ranges [from, below)."""
-        few = ranges if len(ranges) <= MOST_RANGES else [(ranges[0][0], ranges[-1][1])]
+    def rows(self, ranges: Ranges, tables: Sequence[Table] = TABLES) -> Mapping[str, Rows]:
+        """Canonical values per table of the rows whose order's id is in these ranges (and of some others, where there
+        are many ranges).
+        """
+        few = ranges.at_most(MOST_RANGES)
         statements = [rows_sql(self.dialect, table, self._source(table), few) for table in tables]
         with ThreadPoolExecutor(self.at_once) as pool:
             answers = list(pool.map(self.ask, statements))

@@ -137,3 +137,22 @@ class Order:
                 )
             )
         )
+
+    def differences(self, other: "Order") -> str:
+        """In words, each value that is known here and another one in `other`."""
+        mine, theirs = self._values(), other._values()
+        return ", ".join(
+            f"{name} {mine.get(name, 'none')} → {theirs.get(name, 'none')}"
+            for name in dict.fromkeys((*mine, *theirs))
+            if mine.get(name, "none") not in (None, theirs.get(name, "none"))
+        )
+
+    def _values(self) -> dict[str, Any]:
+        """By the column's name; of the items with their line's number."""
+        columns = {name: value for name, value in asdict(self).items() if name != "items"}
+        return columns | {
+            f"line {item.line} {name}": value
+            for item in sorted(self.items, key=lambda item: item.line)
+            for name, value in asdict(item).items()
+            if name != "line"
+        }

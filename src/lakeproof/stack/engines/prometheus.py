@@ -13,6 +13,7 @@ from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 
 RETENTION = "2d"
+LOOKBACK = "15s"
 
 
 def command(stack: Stack) -> Command:
@@ -28,6 +29,9 @@ def command(stack: Stack) -> Command:
             f"--web.listen-address={stack.settings.host}:{stack.port('prometheus')}",
             f"--web.external-url={stack.url('prometheus')}",
             "--web.enable-lifecycle",
+            # Three of the longest pauses between two scrapes. The usual five minutes would show, after a restart,
+            # what the components of the run before said last, as if it were true now.
+            f"--query.lookback-delta={LOOKBACK}",
             # What fires is told again so often: an Alertmanager that lost it over a restart soon knows it again.
             "--rules.alert.resend-delay=10s",
             "--log.level=warn",

@@ -2,21 +2,22 @@
 
 from collections import defaultdict
 
-from lakeproof.proof.claims.facts import Broken, ParcelFact, ShopFacts, Store
+from lakeproof.proof.claims.facts import ParcelFact, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import bought, ended
 from lakeproof.shop.checkout.models import Step
 from lakeproof.shop.fulfillment.label import READY
 from lakeproof.shop.fulfillment.models import State
 
-# From when it could be shipped. The worker needs seconds; one that was away for so long leaves customers waiting.
+# Counted from when the parcel could be shipped. The worker needs seconds; after so long a wait it must have been
+# away.
 SHIPPED_WITHIN_SECONDS = 600.0
 
 _WAITING = frozenset({State.REQUESTED.value, State.LABEL_PENDING.value, State.LABEL_READY.value})
 _WITH_LABEL = frozenset({State.LABEL_READY.value, State.SHIPPED.value, State.RETURNED.value})
 
 
-def bought_is_sent_once(facts: ShopFacts) -> Broken | None:
-    """Every checkout that was bought has one parcel, a returned one has it back, and no other has one on its way."""
+def bought_is_sent_once(facts: ShopFacts) -> Violations | None:
+    """Every purchase has one parcel, that of a returned purchase has come back, and no other checkout has any."""
     if facts.parcels is None or facts.checkouts is None:
         return None
     parcels: defaultdict[int, list[ParcelFact]] = defaultdict(list)
@@ -34,15 +35,15 @@ def bought_is_sent_once(facts: ShopFacts) -> Broken | None:
 
 
 def waiting(facts: ShopFacts) -> list[ParcelFact]:
-    """Parcels that are to be shipped yet."""
+    """Parcels that are still to be shipped."""
     return [one for one in facts.parcels or () if one.status in _WAITING]
 
 
-def waits_are_limited(facts: ShopFacts) -> Broken | None:
-    """No parcel waits for longer than its worker needs, counted from its hold's end where it was held.
+def waits_are_limited(facts: ShopFacts) -> Violations | None:
+    """No parcel waits for longer than the worker needs, counted from the hold's end where the parcel was held.
 
-    A worker that is down is the reason, and no excuse: what was paid for is not sent. Where the worker is no part of
-    the stack, what an earlier stack left is not judged.
+    A worker that is down explains a late parcel and does not excuse it: what was paid for is not sent. Where the
+    worker is not part of the stack, nobody ships what an earlier stack left, and nothing is judged.
     """
     if facts.parcels is None or Store.SENDING not in facts.there:
         return None
@@ -54,12 +55,12 @@ def waits_are_limited(facts: ShopFacts) -> Broken | None:
 
 
 def held_in_words(facts: ShopFacts) -> str:
-    """How many are held on purpose, and so are not late; "" for none."""
+    """How many parcels are held on purpose, and so are not late; "" for none."""
     held = sum(one.late_seconds < 0 for one in waiting(facts))
     return f"{held} of them held until later" if held else ""
 
 
-def status_is_the_newest_event(facts: ShopFacts) -> Broken | None:
+def status_is_the_newest_event(facts: ShopFacts) -> Violations | None:
     """A parcel's status and version are those of its newest event."""
     if facts.parcels is None:
         return None
@@ -72,12 +73,12 @@ def status_is_the_newest_event(facts: ShopFacts) -> Broken | None:
 
 
 def with_labels(facts: ShopFacts) -> list[ParcelFact]:
-    """Parcels of which it is known whether their label must lie under ready/: it must, or it must not any more."""
+    """Parcels whose label must lie under ready/, or must not lie there any more. Of all others either may be."""
     return [one for one in facts.parcels or () if one.status in _WITH_LABEL or _is_called_off(one)]
 
 
-def labels_are_there(facts: ShopFacts) -> Broken | None:
-    """What is ready, shipped or returned has its label under ready/, of its size; what was cancelled has none."""
+def labels_are_there(facts: ShopFacts) -> Violations | None:
+    """A parcel that is ready, shipped or returned has its whole label under ready/; a cancelled one has none."""
     if facts.parcels is None or facts.labels is None:
         return None
     broken = []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakeproof.proof.tables.across import NEWEST_EVENT, NO_ORPHANS, WHOLE_ORDERS, broken_of
+from lakeproof.proof.tables.order_claims import NEWEST_EVENT, NO_ORPHANS, WHOLE_ORDERS, broken_of
 
 # order id, orders, wanted items, items, total, amount, version, events, newest, gone
 WHOLE = (1, 1, 2, 2, "12.50", "12.50", 3, 3, 3, 0)
@@ -31,3 +31,11 @@ def changed(**values: object) -> tuple[object, ...]:
 )
 def test_a_row_of_sums_tells_which_claims_are_broken(row: tuple[object, ...], claims: set[str]) -> None:
     assert {broken.claim for broken in broken_of([row])} == claims
+
+
+def test_a_row_of_sums_with_null_breaks_a_claim_and_no_check() -> None:
+    """An item whose order's id is NULL, and an order of which the lake has no total."""
+    broken = broken_of(
+        [changed(order_id=None, orders=0, wanted=0, version=0, events=0, newest=0), changed(total=None)]
+    )
+    assert {(one.claim, one.order_id) for one in broken} == {(NO_ORPHANS, None), (WHOLE_ORDERS, 1)}

@@ -1,4 +1,4 @@
-"""Claims across tables, inside one engine at one instant: no part of a transaction may be visible."""
+"""Claims on whole orders, across tables, in one engine at one instant: no part of a transaction may be visible."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ MOST = 10_000
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A claim that one order breaks. `order_id` is all that every engine knows of an orphan."""
+class BrokenOrder:
+    """A claim that one order breaks. `order_id` is all that every engine knows of an orphan; None: NULL."""
 
     claim: str
-    order_id: int
+    order_id: int | None
     detail: str
 
 
@@ -51,20 +51,22 @@ HAVING SUM(wanted_items) <> SUM(items) OR SUM(total) <> SUM(amount) OR SUM(event
 LIMIT {MOST}"""
 
 
-def broken_of(rows: Iterable[Sequence[Any]]) -> list[Broken]:
-    """Which claims each returned order breaks."""
+def broken_of(rows: Iterable[Sequence[Any]]) -> list[BrokenOrder]:
+    """Which claims each returned order breaks. A sum over nothing but NULL counts as 0."""
     broken = []
-    for order_id, *values in rows:
+    for row in rows:
+        order_id = None if row[0] is None else int(row[0])
+        values = [value or 0 for value in row[1:]]
         orders, wanted, items = (int(value) for value in values[:3])
         total, amount = (f"{float(value):.2f}" for value in values[3:5])
         version, events, newest, gone = (int(value) for value in values[5:9])
         if orders and (wanted != items or total != amount):
             detail = f"{items} of {wanted} items, {amount} of {total}"
-            broken.append(Broken(WHOLE_ORDERS, int(order_id), detail))
+            broken.append(BrokenOrder(WHOLE_ORDERS, order_id, detail))
         if not orders and items:
-            broken.append(Broken(NO_ORPHANS, int(order_id), f"{items} items"))
+            broken.append(BrokenOrder(NO_ORPHANS, order_id, f"{items} items"))
         if events != newest or (orders and (version != newest or gone)) or (not orders and events and not gone):
             state = f"version {version}" if orders else "no order"
             detail = f"{state}, {events} events, the newest is {newest}{' (deleted)' if gone else ''}"
-            broken.append(Broken(NEWEST_EVENT, int(order_id), detail))
+            broken.append(BrokenOrder(NEWEST_EVENT, order_id, detail))
     return broken

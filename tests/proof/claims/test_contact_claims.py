@@ -6,8 +6,8 @@ import pytest
 from tests.proof.claims.shop_in_order import ENTRY, FILE, IN_ORDER, OLD, TIMELINE, claims_broken_by
 
 from lakeproof.customers.kept import PreferenceFact, ToldFact
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import ShopFacts
-from lakeproof.proof.claims.judging import CLAIMS
 
 
 def with_preference(one: PreferenceFact) -> ShopFacts:

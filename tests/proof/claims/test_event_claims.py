@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.proof.claims.shop_in_order import IN_ORDER, claims_broken_by
 
+from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import (
     ActFact,
     ChangesFact,
@@ -14,7 +15,6 @@ from lakeproof.proof.claims.facts import (
     ShopFacts,
     Store,
 )
-from lakeproof.proof.claims.judging import CLAIMS
 from lakeproof.shop.inventory.audit import SkuTotals
 
 
@@ -35,6 +35,11 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     (
         "marked as sent, and lost",
         replace(IN_ORDER, deliveries=(DeliveryFact("payment", 9, 0, 0, (MissingEvent("payment", "e7"),)),)),
+        "in Kafka's topics",
+    ),
+    (
+        "sent, and lost by its sender",
+        replace(IN_ORDER, deliveries=(DeliveryFact("inventory", 9, 0, 0, (), ("sku-1 event 4",)),)),
         "in Kafka's topics",
     ),
     (

@@ -5,11 +5,11 @@ preferences that stay.
 from collections import Counter
 
 from lakeproof.customers.kept import is_kept
-from lakeproof.proof.claims.facts import Broken, ShopFacts
+from lakeproof.proof.claims.facts import ShopFacts, Violations
 from lakeproof.shop.support.models import Place
 
 
-def timelines_are_whole(facts: ShopFacts) -> Broken | None:
+def timelines_are_whole(facts: ShopFacts) -> Violations | None:
     """What support shows of an order is what the stores of order, payment and fulfillment hold, no more, no less."""
     if facts.timelines is None:
         return None
@@ -31,7 +31,7 @@ def cases_in_words(facts: ShopFacts) -> str:
     return f"of {facts.cases}; the others by seed {facts.seed}" if facts.cases > len(facts.timelines or ()) else ""
 
 
-def complaints_are_kept_once(facts: ShopFacts) -> Broken | None:
+def complaints_are_kept_once(facts: ShopFacts) -> Violations | None:
     """An acknowledged complaint, or attachment, is in the acknowledged case, once; one that is known not to have been
     made in none; an unclear one in at most one.
     """
@@ -44,7 +44,7 @@ def complaints_are_kept_once(facts: ShopFacts) -> Broken | None:
     ]
 
 
-def attachments_are_as_uploaded(facts: ShopFacts) -> Broken | None:
+def attachments_are_as_uploaded(facts: ShopFacts) -> Violations | None:
     """The bytes of every attachment are those that were uploaded, wherever they lie now."""
     if facts.attachments is None:
         return None
@@ -68,7 +68,7 @@ def unread_in_words(facts: ShopFacts) -> str:
     return f"of {facts.all_attachments}; the newest, and others by seed {facts.seed}"
 
 
-def preferences_are_kept(facts: ShopFacts) -> Broken | None:
+def preferences_are_kept(facts: ShopFacts) -> Violations | None:
     """What a customer does not want is what they last said; a newer version only by a call without a clear word."""
     if facts.preferences is None:
         return None

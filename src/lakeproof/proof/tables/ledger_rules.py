@@ -1,25 +1,26 @@
 """One engine's rows against the ledger, key by key: pure, by version rules, so that it holds under traffic.
 
-For every key: newest version acknowledged before the cut ≤ version found ≤ newest version ever asked for; where the
-ledger knows the content of that version, the content is that.
+For every key: newest version acknowledged before the cut ≤ version found, and the row is what was acknowledged at the
+version found, or what a call asked for that may be under way. A refused call allows nothing.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lakeproof.customers.ledger import Expectation, Expectations, State
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS
-from lakeproof.proof.tables.contents import Contents, EventRow
-from lakeproof.proof.tables.findings import Finding, Wrong
+from lakeproof.proof.tables.contents import Contents, EventRow, IncompleteRow
 from lakeproof.shop.order.models import Item, Order
 
 
 class Judge:
-    """What the ledger says about the orders of some buckets.
+    """Holds the rows of some buckets against the ledger.
 
-    cut_us: whatever was acknowledged before it must be there. whole: no order but the ledger's may be there; without
-    it, rows of other orders are somebody else's: `not_ours` counts them by table, and they are not judged.
+    cut_us: what was acknowledged before that time must be there. whole: True where no order may be there that the
+    ledger does not know. Otherwise rows of such orders are somebody else's: `not_ours` counts them by table, and they
+    are not judged.
     """
 
     def __init__(self, expectations: Expectations, cut_us: int, *, whole: bool = True) -> None:
@@ -37,10 +38,11 @@ class Judge:
     def knows(self, key: str, version: int) -> bool:
         """True where the ledger knows the content of that version."""
         one = self._expected.get(key)
-        return one is not None and _state_at(one, version) is not None
+        return one is not None and bool(one.states_at(version))
 
     def findings(self, found: Contents, opened: set[int], width: int) -> list[Finding]:
         """Everything wrong in the opened buckets, by table, then key."""
+        incomplete = found.incomplete
         by_key: dict[str, list[Order]] = defaultdict(list)
         for order in found.orders:
             by_key[order.client_key].append(order)
@@ -48,7 +50,7 @@ class Judge:
         asked = {key for key, id_ in self.id_of_key.items() if id_ // width in opened}
         if not self._whole:
             found, by_key = self._without_others(found, by_key, key_of_id)
-        wrong: list[Finding] = []
+        wrong: list[Finding] = [self._incomplete(row) for row in incomplete]
         for key in asked | by_key.keys():
             wrong.extend(self._order(key, by_key.get(key, []), found.items))
         for order_id in found.items.keys() - {order.id for order in found.orders}:
@@ -57,10 +59,15 @@ class Judge:
             wrong.extend(self._events(order_id, key_of_id.get(order_id), found.events.get(order_id, [])))
         return sorted(wrong, key=lambda one: (one.table, one.wrong, one.key))
 
+    def _incomplete(self, row: IncompleteRow) -> Finding:
+        """No shopper asked for a row without a value where there always is one, whosever it is."""
+        named = row.client_key or ("order id NULL" if row.order_id is None else self.name_of(row.order_id))
+        return Finding(row.table, Wrong.PHANTOM, named, f"{', '.join(row.missing)} NULL in the row of {row.text}")
+
     def _without_others(
         self, found: Contents, by_key: Mapping[str, list[Order]], key_of_id: Mapping[int, str]
     ) -> tuple[Contents, dict[str, list[Order]]]:
-        """Only what belongs to orders that the ledger knows; the rest is counted."""
+        """Only the rows of orders that the ledger knows. All other rows are counted."""
         ours = {order_id for order_id, key in key_of_id.items() if key in self._expected}
         self.not_ours[ORDERS.name] = sum(order.client_key not in self._expected for order in found.orders)
         self.not_ours[ORDER_ITEMS.name] = sum(len(rows) for id_, rows in found.items.items() if id_ not in ours)
@@ -89,16 +96,19 @@ class Judge:
             yield from self._absent(one, must, items.get(self.id_of_key.get(key, 0), []))
             return
         row = max(rows, key=lambda each: each.version)
+        states = one.states_at(row.version)
         if must.version and must.order is None:
             yield Finding(ORDERS.name, Wrong.STALE, key, f"deleted at version {must.version}, there at {row.version}")
         elif row.version < must.version:
             detail = f"version {row.version} where {must.version} was acknowledged"
             yield Finding(ORDERS.name, Wrong.STALE, key, detail)
-        elif row.version > one.last_version_invoked:
-            detail = f"version {row.version} where {one.last_version_invoked} is the newest ever asked for"
+        elif not states:
+            detail = (
+                f"version {row.version}, which nobody asked for or was refused; the newest is {one.newest_version}"
+            )
             yield Finding(ORDERS.name, Wrong.PHANTOM, key, detail)
         else:
-            yield from _content(key, _state_at(one, row.version), row, items.get(row.id or 0, []))
+            yield from _content(key, states, row, items.get(row.id or 0, []))
 
     def _absent(self, one: Expectation, must: State, left: list[Item]) -> Iterator[Finding]:
         later_gone = any(state.order is None for state in one.acknowledged if state.at_us >= self._cut_us)
@@ -138,7 +148,7 @@ class Judge:
             if version not in counts:
                 yield Finding(ORDER_EVENTS.name, Wrong.LOST, f"{named} v{version}", "acknowledged, absent")
         for version in counts:
-            if not 1 <= version <= one.last_version_invoked:
+            if not 1 <= version <= one.newest_version:
                 yield Finding(ORDER_EVENTS.name, Wrong.PHANTOM, f"{named} v{version}", "no shopper asked for it")
 
 
@@ -146,22 +156,16 @@ def _known_id(one: Expectation) -> int | None:
     return next((state.order.id for state in one.acknowledged if state.order is not None and state.order.id), None)
 
 
-def _state_at(one: Expectation, version: int) -> State | None:
-    known = one.acked_at_version(version)
-    if known is None and one.open_call is not None and one.open_call.version == version:
-        return one.open_call
-    return known
-
-
-def _content(key: str, known: State | None, row: Order, items: list[Item]) -> Iterator[Finding]:
-    """The row and its items against the state that the ledger knows of that version, where it knows it."""
-    if known is None:
-        return
+def _content(key: str, states: Sequence[State], row: Order, items: list[Item]) -> Iterator[Finding]:
+    """The row and its items against the states that the ledger allows at that version."""
+    status = row.status
+    known = next((one for one in states if one.order is not None and one.order.status == status), states[0])
     if known.order is None:
         yield Finding(ORDERS.name, Wrong.PHANTOM, key, f"there at version {row.version}, at which it was deleted")
         return
     if not replace(known.order, items=()).describes(row):
-        detail = f"changed without a shopper at version {row.version}: {_difference(known.order, row)}"
+        difference = replace(known.order, items=()).differences(row)
+        detail = f"changed without a shopper at version {row.version}: {difference}"
         yield Finding(ORDERS.name, Wrong.PHANTOM, key, detail)
     expected = {item.line: item for item in known.order.items}
     lines = Counter(item.line for item in items)
@@ -178,10 +182,3 @@ def _content(key: str, known: State | None, row: Order, items: list[Item]) -> It
             yield Finding(ORDER_ITEMS.name, Wrong.PHANTOM, named, f"changed without a shopper: item {item.id}")
     for line in expected.keys() - lines.keys():
         yield Finding(ORDER_ITEMS.name, Wrong.LOST, f"{key} line {line}", "acknowledged, absent")
-
-
-def _difference(expected: Order, found: Order) -> str:
-    """Which columns differ, with both values."""
-    names = ("id", "customer_id", "status", "total", "item_count", "created_at", "updated_at")
-    pairs = [(name, getattr(expected, name), getattr(found, name)) for name in names]
-    return ", ".join(f"{name} {was} → {is_}" for name, was, is_ in pairs if was not in (None, is_))

@@ -1,24 +1,25 @@
-"""Claims about stock: it adds up, what was bought is sold, nothing is held for ever, what came back is there."""
+"""Claims about stock: it adds up, purchases are sold, nothing is held for ever, what came back is on the shelf."""
 
 from collections import defaultdict
 
-from lakeproof.proof.claims.facts import Broken, CheckoutFact, ReservedLine, ShopFacts, Store
+from lakeproof.proof.claims.facts import CheckoutFact, ReservedLine, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import UNDONE, bought, ended
 from lakeproof.shop.checkout.models import restock_key
 from lakeproof.shop.inventory.audit import disagreements, violations
 from lakeproof.shop.inventory.models import State, receipt_id
 from lakeproof.shop.inventory.statements import KEPT_SECONDS
 
-# Inventory keeps ended lines for so long (inventory/statements.py), a day less for what is read meanwhile.
+# How long inventory keeps a line that has ended (inventory/statements.py), less a day: reading takes time.
 LINES_KEPT_SECONDS = KEPT_SECONDS - 86_400
-# A sweep every 2 s, all that is due read anew every 30 s, and a service that starts meanwhile.
+# Inventory sweeps every 2 s and reads anew what is due every 30 s; its service may be starting meanwhile.
 HELD_ON_SECONDS = 120.0
 
 
-def stock_adds_up(facts: ShopFacts) -> Broken | None:
+def stock_adds_up(facts: ShopFacts) -> Violations | None:
     """received − sold − reserved = on hand ≥ 0, and the lines of each SKU add up to its totals.
 
-    Of a SKU that nothing proves to be young, what has ended may be gone: its lines may be fewer than its totals.
+    Inventory drops ended lines after a while. So the lines of a SKU may be fewer than its totals, unless the SKU is
+    young.
     """
     if facts.totals is None or facts.sums is None:
         return None
@@ -32,8 +33,13 @@ def stock_adds_up(facts: ShopFacts) -> Broken | None:
     ]
 
 
+def moving_skus(facts: ShopFacts) -> int:
+    """How many SKUs changed at each look, so that their lines cannot be compared with their totals."""
+    return sum(one.sku not in facts.steady for one in facts.totals or ())
+
+
 def with_lines(facts: ShopFacts) -> list[CheckoutFact]:
-    """Those whose lines inventory must still have."""
+    """Ended checkouts whose lines inventory must still have."""
     return [
         one
         for one in ended(facts.checkouts)
@@ -41,10 +47,11 @@ def with_lines(facts: ShopFacts) -> list[CheckoutFact]:
     ]
 
 
-def bought_is_sold(facts: ShopFacts) -> Broken | None:
-    """The goods of every checkout that was bought are sold, those of one that failed are not held.
+def bought_is_sold(facts: ShopFacts) -> Violations | None:
+    """The goods of every purchase are sold; those of a checkout that failed are not held.
 
-    What is cancelled or returned was sold all the same: its goods came in again (what_came_back_is_received_once).
+    The goods of a purchase that was cancelled or returned were sold too, and came in again: see
+    what_came_back_is_received_once.
     """
     if facts.lines is None or facts.checkouts is None:
         return None
@@ -66,10 +73,11 @@ def held_lines(facts: ShopFacts) -> list[ReservedLine]:
     return [one for one in facts.lines or () if one.state == State.HELD]
 
 
-def nothing_is_held_past_its_time(facts: ShopFacts) -> Broken | None:
-    """A reserved line is ended within a sweep after its time, and its goods can be sold again.
+def nothing_is_held_past_its_time(facts: ShopFacts) -> Violations | None:
+    """A reserved line is ended within one sweep after its time, so that its goods can be sold again.
 
-    Not judged where who sweeps is no part of the stack: lines of an earlier one.
+    Not judged where the inventory service, which sweeps, is not part of the stack: nobody ends lines of an earlier
+    one.
     """
     if facts.lines is None or Store.SHELVING not in facts.there:
         return None
@@ -81,12 +89,14 @@ def nothing_is_held_past_its_time(facts: ShopFacts) -> Broken | None:
 
 
 def with_receipts(facts: ShopFacts) -> list[CheckoutFact]:
-    """Those whose receipts inventory must still have."""
+    """Ended checkouts whose receipts inventory must still have."""
     return [one for one in ended(facts.checkouts) if one.open_seconds <= LINES_KEPT_SECONDS]
 
 
-def what_came_back_is_received_once(facts: ShopFacts) -> Broken | None:
-    """Each line that was cancelled, returned, or sold in vain has one receipt of just its units; no other has one."""
+def what_came_back_is_received_once(facts: ShopFacts) -> Violations | None:
+    """Each line that was cancelled, returned or sold in vain has one receipt, of just its units. No other line has
+    one.
+    """
     if facts.receipts is None or facts.checkouts is None:
         return None
     received: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)

@@ -1,20 +1,22 @@
-"""Claims about money: its sums, what was captured and for whom it is kept; no checkout stands with it half done."""
+"""Claims about money: payments add up, captured money belongs to one paid order, nothing stays authorized in vain,
+and no checkout is left half done.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
-from lakeproof.proof.claims.facts import Broken, CheckoutFact, PaymentFact, ShopFacts, Store
+from lakeproof.proof.claims.facts import CheckoutFact, PaymentFact, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import UNDONE, bought, ended
 from lakeproof.shop.checkout.models import Step
 
 STUCK_SECONDS = 600.0
 
-# The sweeper's own service, and whom it asks to go on or to give back.
+# A checkout that stands still is ended by the sweeper in the order service, which asks the other three.
 ENDS_CHECKOUTS = frozenset({Store.ORDERING, Store.PAYING, Store.SENDING, Store.SHELVING})
 
 
-def money_adds_up(facts: ShopFacts) -> Broken | None:
+def money_adds_up(facts: ShopFacts) -> Violations | None:
     """Every payment's captured and refunded money is the sum of its events, and never more refunded than captured."""
     if facts.payments is None:
         return None
@@ -27,11 +29,12 @@ def money_adds_up(facts: ShopFacts) -> Broken | None:
     ]
 
 
-def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
-    """captured = shipped + refunded + open, by order: what is kept is for a paid order of just that total, once;
-    of one that was cancelled or returned its total was taken, and all of it given back.
+def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Violations | None:
+    """captured = shipped + refunded + open, by order.
 
-    And money kept for an order that no checkout made is kept for nothing, but where others use the shop too.
+    For a paid order its total was captured, once. Of a purchase that was cancelled or returned the total was captured
+    and all of it refunded. For every other order nothing is kept. Money for an order that no checkout made is kept
+    for nothing, unless others use the shop too.
     """
     if facts.payments is None or facts.checkouts is None:
         return None
@@ -44,7 +47,7 @@ def captured_is_shipped_refunded_or_open(facts: ShopFacts) -> Broken | None:
         kept = sum((payment.kept for payment in payments[one.order_id]), Decimal("0.00"))
         is_owed = one.order_status == "paid" and bought(one)
         is_undone = one.step in UNDONE
-        # A refund gives back of what was owed; of what was not, or is not any more, nothing may be kept.
+        # Part of what a paid order owes may have been refunded. Where nothing is owed any more, nothing may be kept.
         wrong_sum = captured != one.order_total and (is_owed or is_undone)
         if wrong_sum or (kept != 0 and not is_owed) or (is_undone and one.order_status != one.step):
             broken.append(
@@ -77,10 +80,11 @@ def failed(facts: ShopFacts) -> list[CheckoutFact]:
     return [one for one in facts.checkouts or () if one.step == Step.FAILED]
 
 
-def nothing_stays_authorized_for_a_failure(facts: ShopFacts) -> Broken | None:
-    """What the bank set aside for a checkout that failed was let go: its payment is there, and not authorized.
+def nothing_stays_authorized_for_a_failure(facts: ShopFacts) -> Violations | None:
+    """The bank has let go what it set aside for a checkout that failed: the payment is there, and is not authorized
+    any more.
 
-    Its own payment; and where nobody else uses the shop, every payment for its order.
+    This concerns the checkout's own payment and, where nobody else uses the shop, every payment for its order.
     """
     if facts.payments is None or facts.checkouts is None:
         return None
@@ -106,10 +110,11 @@ def others_in_words(facts: ShopFacts) -> str:
     return f"{others} payments for others' orders" if others else ""
 
 
-def no_checkout_is_stuck(facts: ShopFacts) -> Broken | None:
+def no_checkout_is_stuck(facts: ShopFacts) -> Violations | None:
     """No checkout is under way for longer than the sweeper needs.
 
-    Not judged where one of those whom the sweeper asks is no part of the stack: what an earlier stack left open.
+    Not judged where the sweeper's service, or one that the sweeper asks, is not part of the stack: what an earlier
+    stack left open then stays open.
     """
     if facts.checkouts is None or not facts.there >= ENDS_CHECKOUTS:
         return None

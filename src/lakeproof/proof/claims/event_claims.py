@@ -1,14 +1,14 @@
-"""Claims about events: they get away, Kafka has what counts as sent, and who is to act on them does so once."""
+"""Claims about events: none waits for long, Kafka has what counts as sent, and each is acted on once."""
 
-from lakeproof.proof.claims.facts import Broken, ShopFacts, Store
+from lakeproof.proof.claims.facts import ShopFacts, Store, Violations
 
 UNSENT_SECONDS = 60.0
 
 
-def events_are_sent(facts: ShopFacts) -> Broken | None:
-    """No event waits for Kafka for longer than a relay needs, where the service that sends it is part of the stack.
+def events_are_sent(facts: ShopFacts) -> Violations | None:
+    """No event waits for Kafka for longer than its relay needs, where the service that sends it is part of the stack.
 
-    Inventory's have no age: a SKU is told where its relay stands at one place at every look.
+    Inventory's events have no age. So a SKU breaks the claim where its relay stands at the same event at every look.
     """
     totals = facts.totals if Store.SHELVING in facts.there else None
     outboxes = [one for one in facts.outboxes or () if f"{one.service}-service" in facts.there]
@@ -26,14 +26,20 @@ def events_are_sent(facts: ShopFacts) -> Broken | None:
     ]
 
 
-def sent_events_are_in_kafka(facts: ShopFacts) -> Broken | None:
-    """What its sender marked as sent is in the service's topic, by its id: the mark alone proves nothing."""
+def sent_events_are_in_kafka(facts: ShopFacts) -> Violations | None:
+    """Every event that its sender marked as sent is in the service's topic, by the event's id. The mark proves
+    nothing.
+    """
     if facts.deliveries is None:
         return None
     return [
         f"event {event.event_id}: marked as sent by {event.service}, and not in its topic"
         for one in facts.deliveries
         for event in one.missing
+    ] + [
+        f"{one.service} {gap}: it was sent, and is gone from the store"
+        for one in facts.deliveries
+        for gap in one.gaps
     ]
 
 
@@ -49,7 +55,7 @@ def not_asked_in_words(facts: ShopFacts) -> str:
     )
 
 
-def changes_are_told(facts: ShopFacts) -> Broken | None:
+def changes_are_told(facts: ShopFacts) -> Violations | None:
     """Of every change in a service's history an event tells, which was sent or waits in the outbox."""
     if facts.changes is None:
         return None
@@ -77,7 +83,7 @@ def unjudged_changes_in_words(facts: ShopFacts) -> str:
     )
 
 
-def events_are_acted_on_once(facts: ShopFacts) -> Broken | None:
+def events_are_acted_on_once(facts: ShopFacts) -> Violations | None:
     """Each event that customers are told of has one notification, or a reason why nobody is told.
 
     A second one cannot be: an event's id is the notification's, and the key of the consumer's table.

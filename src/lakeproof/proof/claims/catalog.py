@@ -1,4 +1,5 @@
-"""The claims, each a pure function of the facts: name and the keys that break it. None: a store is not there.
+"""All claims on the shop's stores, by name. A claim is judged by a pure function of the facts (`*_claims.py`), which
+gives what breaks the claim, or None where a store that the claim is about is not part of the stack.
 
 A checkout that is under way breaks nothing yet. What breaks a claim only for a moment, since the stores are read one
 after the other, is gone at the next look (looking.py).
@@ -7,8 +8,7 @@ after the other, is gone at the next look (looking.py).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Broken, Part, ShopFacts
-from lakeproof.proof.claims.judging_contacts import (
+from lakeproof.proof.claims.contact_claims import (
     attachments_are_as_uploaded,
     cases_in_words,
     complaints_are_kept_once,
@@ -16,7 +16,7 @@ from lakeproof.proof.claims.judging_contacts import (
     timelines_are_whole,
     unread_in_words,
 )
-from lakeproof.proof.claims.judging_events import (
+from lakeproof.proof.claims.event_claims import (
     changes_are_told,
     events_are_acted_on_once,
     events_are_sent,
@@ -25,7 +25,8 @@ from lakeproof.proof.claims.judging_events import (
     sent_events_are_in_kafka,
     unjudged_changes_in_words,
 )
-from lakeproof.proof.claims.judging_money import (
+from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Part, ShopFacts, Violations
+from lakeproof.proof.claims.money_claims import (
     captured_is_shipped_refunded_or_open,
     failed,
     money_adds_up,
@@ -33,7 +34,7 @@ from lakeproof.proof.claims.judging_money import (
     nothing_stays_authorized_for_a_failure,
     others_in_words,
 )
-from lakeproof.proof.claims.judging_parcels import (
+from lakeproof.proof.claims.parcel_claims import (
     SHIPPED_WITHIN_SECONDS,
     bought_is_sent_once,
     held_in_words,
@@ -43,41 +44,50 @@ from lakeproof.proof.claims.judging_parcels import (
     waits_are_limited,
     with_labels,
 )
-from lakeproof.proof.claims.judging_stock import (
+from lakeproof.proof.claims.purchases import ended_count
+from lakeproof.proof.claims.stock_claims import (
     bought_is_sold,
     held_lines,
+    moving_skus,
     nothing_is_held_past_its_time,
     stock_adds_up,
     what_came_back_is_received_once,
     with_lines,
     with_receipts,
 )
-from lakeproof.proof.claims.purchases import ended_count
+from lakeproof.proof.report import ClaimReport
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`judge` is pure; `needs`: what it looks at. `count`: how many `subjects` of the facts it judges.
+    """judge: gives what breaks the claim. needs: the parts of the facts that the judge looks at.
 
-    aside: in words, which of them it lets pass, and what it could not judge; "" for nothing.
+    count: how many things were judged; `subjects` is their name, in the plural.
+    aside: in words, which of the subjects the claim lets pass, and what could not be judged; "" for nothing.
+    unsettled: how many more subjects were not judged, since they changed each time that they were read.
     """
 
-    judge: Callable[[ShopFacts], Broken | None]
+    judge: Callable[[ShopFacts], Violations | None]
     needs: frozenset[Part]
     subjects: str
     count: Callable[[ShopFacts], int]
     aside: Callable[[ShopFacts], str] = lambda facts: ""
+    unsettled: Callable[[ShopFacts], int] = lambda facts: 0
 
-    def __call__(self, facts: ShopFacts) -> Broken | None:
-        """What breaks it; None: its stores are not there, or could not be read."""
+    def __call__(self, facts: ShopFacts) -> Violations | None:
+        """What breaks the claim; None where its stores are not part of the stack, or could not be read."""
         return self.judge(facts) if self.is_judged_by(facts) else None
 
     def is_judged_by(self, facts: ShopFacts) -> bool:
-        """False where something that it needs could not be read."""
+        """False where something that the claim needs could not be read."""
         return not self.needs & facts.unknown.keys()
 
+    def report(self, name: str, violations: Violations, facts: ShopFacts) -> ClaimReport:
+        """The claim's report: what breaks the claim, and how many subjects were judged."""
+        counted = (self.count(facts), self.subjects, self.aside(facts), self.unsettled(facts))
+        return ClaimReport(name, tuple(violations), *counted)
 
-# By its name: the judge, what it reads, and what it counts as judged.
+
 CLAIMS: dict[str, Claim] = {
     "shop: each payment is the sum of its events": Claim(
         money_adds_up, frozenset({Part.PAYMENTS}), "payments", lambda facts: len(facts.payments or ())
@@ -118,7 +128,11 @@ CLAIMS: dict[str, Claim] = {
         no_checkout_is_stuck, frozenset({Part.CHECKOUTS}), "checkouts", lambda facts: len(facts.checkouts or ())
     ),
     "shop: received - sold - reserved = on hand, never below zero": Claim(
-        stock_adds_up, frozenset({Part.STOCK}), "SKUs", lambda facts: len(facts.totals or ())
+        stock_adds_up,
+        frozenset({Part.STOCK}),
+        "SKUs that did not change meanwhile",
+        lambda facts: len(facts.totals or ()) - moving_skus(facts),
+        unsettled=moving_skus,
     ),
     "shop: what was bought is sold, what failed holds nothing": Claim(
         bought_is_sold,

@@ -1,0 +1,117 @@
+"""corruption: kinds of damage planted one by one into a quiet stack, and what `check` makes of each.
+
+A round plants one kind in one store, runs `check`, takes the damage out again and runs `check` once more, which must
+pass. A kind whose store is not part of the running stack is not drawn. A hunt goes on where one of the same seed was
+killed or ended (--seconds: begin no round after so many): its journal lies in the stack's state folder.
+"""
+
+import re
+from typing import TYPE_CHECKING
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from lakeproof.bench.corruption.kind import Kind
+
+SEED, ROUNDS = 1, 60
+RATE, SECONDS = 20.0, 15.0
+BUYERS = 3.0
+
+
+def all_kinds() -> "list[Kind]":
+    """Every kind, in the order of the files."""
+    from lakeproof.bench.corruption import (
+        kinds_cassandra,
+        kinds_checkout,
+        kinds_lake,
+        kinds_ledger,
+        kinds_mariadb,
+        kinds_objects,
+        kinds_postgres,
+    )
+
+    families = (
+        kinds_mariadb,
+        kinds_lake,
+        kinds_ledger,
+        kinds_checkout,
+        kinds_postgres,
+        kinds_cassandra,
+        kinds_objects,
+    )
+    return [kind for family in families for kind in family.kinds()]
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: TerminalError where the stack is not healthy before the first round, or no order was ever bought."""
+    from lakeproof.bench.corruption.hunt import Journal, counts, hunt, in_words
+    from lakeproof.bench.corruption.stores import Stores
+    from lakeproof.errors import TerminalError
+    from lakeproof.proof.checking import check
+    from lakeproof.proof.outcome import Outcome
+
+    seed, rounds = options.seed or SEED, options.rounds or ROUNDS
+    stores = Stores(stack)
+    everything = [kind for kind in all_kinds() if not options.only or any(word in kind.name for word in options.only)]
+    kinds = [kind for kind in everything if all(stores.has(one) for one in kind.needs)]
+    left_out = [kind for kind in everything if kind not in kinds]
+    of = "-".join(re.sub(r"\W+", "_", word) for word in ("corruption", str(seed), *options.only))
+    journal = Journal(stack.state_dir / "hunts" / f"{of}.jsonl")
+    if not journal.rounds and not journal.left:
+        _buy(stack, seed, progress)
+    engines = ("trino",)
+    if not journal.left:
+        report = check(stack, engines=engines)
+        if report.outcome is not Outcome.PASSED:
+            raise TerminalError(f"check does not pass before the first round: {in_words(report)}", where="corruption")
+    budget = options.seconds or float("inf")
+    empty = hunt(stores, lambda: check(stack, engines=engines), kinds, journal, seed, rounds, progress, budget)
+    found = counts(journal.rounds)
+    rows = [
+        {
+            "round": one.number,
+            "kind": one.kind,
+            "outcome": str(one.found),
+            "told": one.told,
+            "clean_again": one.clean_again,
+            "s": one.seconds,
+        }
+        for one in journal.rounds
+    ]
+    missed, false = found["missed"], found["false alarms"]
+    played = len(journal.rounds)
+    return Result(
+        "corruption",
+        options,
+        {"rounds": rows, "counts": [dict(found)]},
+        [
+            Ratio("missed to rounds", round(missed / max(1, played), 3), "0", missed == 0),
+            Ratio("false alarms to healthy checks", round(false / max(1, played), 3), "0", false == 0),
+        ],
+        [
+            f"{played} of {rounds} rounds, {len(kinds)} of {len(everything)} kinds, seed {seed}",
+            *(f"not drawn, its store is not part of this stack: {kind.name}" for kind in left_out),
+            *(f"nothing to plant on: {one}" for one in empty),
+        ],
+        passed=missed == 0 and false == 0,
+    )
+
+
+def _buy(stack: Stack, seed: int, progress: Progress) -> None:
+    """Some hundred orders, by shoppers and, where the shop is whole, by buyers at the checkout."""
+    from lakeproof.customers.shoppers.traffic import new_run, of_stack, serve_in_new_loop
+    from lakeproof.processes.client import SupervisorClient
+
+    whole = "payment-service" in {row.name for row in SupervisorClient(stack).ps()}
+    progress(f"shoppers buy for {SECONDS:g} s")
+    traffic = of_stack(stack, RATE, seed, new_run(seed), None, BUYERS if whole else 0.0)
+    serve_in_new_loop(traffic, SECONDS, lambda counts, elapsed: None)
+
+
+BENCHMARK = Benchmark(
+    "corruption",
+    "kinds of corruption planted one by one: how many does check find, and does it pass when they are gone",
+    ("mysql", "order-service", "publisher", "flink-taskmanager", "trino"),
+    run,
+)

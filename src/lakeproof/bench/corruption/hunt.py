@@ -1,0 +1,180 @@
+"""The hunt: one kind of corruption a round, planted, looked for by `check`, taken out, and looked for again."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol
+
+from lakeproof.bench.corruption.kind import Kind, Looking, NothingToPlantOn, Planted, Step
+from lakeproof.deadline import Deadline
+from lakeproof.proof.outcome import Outcome
+from lakeproof.proof.report import CheckReport
+
+type Progress = Callable[[str], None]
+
+
+class Found(StrEnum):
+    """What the check made of a round."""
+
+    WITH_KEY = "found"
+    WITHOUT_KEY = "found without key"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round. clean_again: passed after it was taken out; where it did not, `left` says what the check told."""
+
+    number: int
+    kind: str
+    what: str
+    found: Found
+    told: str
+    seconds: float
+    clean_again: bool
+    left: str = ""
+
+
+class Changed(Looking, Protocol):
+    """A stack's stores, to read and to change."""
+
+    def do(self, steps: Sequence[Step]) -> None:
+        """Each step, in order."""
+
+
+class Journal:
+    """What was done, by line, so that a hunt goes on where one was killed, and takes out what that one left."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        whole, _, torn = (path.read_text() if path.is_file() else "").rpartition("\n")
+        if torn:  # its writer was killed in the middle of a line
+            path.write_text(f"{whole}\n" if whole else "")
+        entries = [json.loads(line) for line in whole.splitlines()]
+        self.rounds = [
+            Round(**{**entry["round"], "found": Found(entry["round"]["found"])})
+            for entry in entries
+            if "round" in entry
+        ]
+        last = entries[-1] if entries else {}
+        self.left: tuple[Step, ...] = tuple(Step.from_json(step) for step in last.get("planting", {}).get("undo", ()))
+
+    def planting(self, planted: Planted) -> None:
+        """Written before anything is changed."""
+        self._add({"planting": planted.to_json()})
+
+    def taken_out(self) -> None:
+        """What a killed hunt left is gone."""
+        self._add({"taken_out": True})
+
+    def ended(self, round_: Round) -> None:
+        """One round, whole."""
+        self.rounds.append(round_)
+        self._add({"round": asdict(round_)})
+
+    def _add(self, entry: Mapping[str, Any]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def deck(kinds: Sequence[Kind], seed: int, rounds: int) -> list[Kind]:
+    """Which kind each round plants: all of them in an order of the seed, and again in another one."""
+    drawn: list[Kind] = []
+    rng = Random(seed)
+    while len(drawn) < rounds and kinds:
+        drawn += rng.sample(list(kinds), len(kinds))
+    return drawn[:rounds]
+
+
+def judged(report: CheckReport, keys: Iterable[str]) -> tuple[Found, str]:
+    """What a check of a corrupted stack made of it, and the first thing that it told of it."""
+    told = [
+        f"{table.engine}.{table.table} {one.wrong}: {one.key}" for table in report.tables for one in table.findings
+    ]
+    across = [f"{claim.claim}: {key}" for claim in report.across if claim.violations for key in claim.keys]
+    named = [text for text in (*told, *across) if any(_names(text, key) for key in keys)]
+    if named:
+        return Found.WITH_KEY, named[0]
+    if report.outcome is not Outcome.PASSED:
+        return Found.WITHOUT_KEY, next(iter((*told, *across, *report.reasons)), "")
+    return Found.MISSED, ""
+
+
+def _names(text: str, key: str) -> bool:
+    """As a whole word: k1 is not named by k10."""
+    place = text.find(key)
+    while place >= 0:
+        before, after = text[place - 1 : place], text[place + len(key) : place + len(key) + 1]
+        if not (before.isalnum() or after.isalnum()):
+            return True
+        place = text.find(key, place + 1)
+    return False
+
+
+def in_words(report: CheckReport) -> str:
+    """Why a check did not pass, in a line."""
+    _, told = judged(report, ())
+    return f"{report.outcome}: {told}"
+
+
+def hunt(
+    stores: Changed,
+    check: Callable[[], CheckReport],
+    kinds: Sequence[Kind],
+    journal: Journal,
+    seed: int,
+    rounds: int,
+    progress: Progress,
+    seconds: float = float("inf"),
+) -> list[str]:
+    """Plays the rounds that the journal has not; gives kinds that had nothing to plant on. Begins none after so many
+    seconds, and none after one that could not be taken out again: every later round would find it.
+    """
+    deadline = Deadline(seconds)
+    if journal.left:
+        progress("taking out what an earlier hunt left")
+        stores.do(journal.left)
+        journal.taken_out()
+    empty: list[str] = []
+    for number, kind in enumerate(deck(kinds, seed, rounds), start=1):
+        if number <= len(journal.rounds):
+            continue
+        if deadline.expired:
+            break
+        began = deadline.elapsed
+        try:
+            planted = kind.plant(stores, Random(f"{seed}/{number}"))
+        except NothingToPlantOn as nothing:
+            empty.append(f"{kind.name}: {nothing}")
+            journal.ended(Round(number, kind.name, f"nothing to plant on: {nothing}", Found.WITH_KEY, "", 0.0, True))
+            continue
+        journal.planting(planted)
+        try:
+            stores.do(planted.do)
+            found, told = judged(check(), planted.keys)
+        finally:
+            stores.do(planted.undo)
+        again = check()
+        clean = again.outcome is Outcome.PASSED
+        left = "" if clean else in_words(again)
+        round_ = Round(number, kind.name, planted.what, found, told, round(deadline.elapsed - began, 1), clean, left)
+        journal.ended(round_)
+        progress(
+            f"{number}: {kind.name}: {found}{'' if clean else f'; NOT clean again: {left}'} ({round_.seconds:g} s)"
+        )
+        if not clean:
+            break
+    return empty
+
+
+def counts(rounds: Iterable[Round]) -> Counter[str]:
+    """Rounds by what was found, and false alarms."""
+    played = list(rounds)
+    found = Counter({str(each): 0 for each in Found} | {"false alarms": sum(not one.clean_again for one in played)})
+    found.update(str(one.found) for one in played)
+    return found

@@ -1,0 +1,72 @@
+"""Checkouts in the shop's database, which are not captured: what they say of order, payment and goods."""
+
+from collections.abc import Iterator, Mapping
+from random import Random
+from typing import Any
+
+from lakeproof.bench.corruption.kind import Kind, Looking, Plant, Planted, named, picked, picked_two
+from lakeproof.bench.corruption.least_steps import changed
+from lakeproof.bench.corruption.rows import STORE_ONLY, Table
+
+_NEEDS = frozenset({"mysql", "postgres", "cassandra-seed", "payment-service", "fulfillment-service"})
+_CHECKOUTS = Table(STORE_ONLY, "oltp.checkouts", "checkout_key")
+
+
+def kinds() -> Iterator[Kind]:
+    """All of them."""
+    plants: dict[str, Plant] = {
+        "checkout gone": _gone,
+        "checkouts of two orders swapped": _swapped,
+        "a bought one is failed": _with(step="failed"),
+        "a bought one is returned": _with(step="returned"),
+        "its payment forgotten": _with(payment_id=None, order_id=None),
+        "its reservation is another's": _with(reservation_id="00000000-0000-0000-0000-000000000000"),
+    }
+    yield from named(plants, _NEEDS, "checkouts")
+
+
+def _bought(look: Looking) -> list[dict[str, Any]]:
+    return look.mariadb(
+        "SELECT * FROM oltp.checkouts WHERE step = 'done' AND order_id IS NOT NULL ORDER BY checkout_key"
+    )
+
+
+def _with(**values: Any) -> Plant:
+    def plant(look: Looking, rng: Random) -> Planted:
+        row = picked(rng, _bought(look), "bought checkout")
+        return _planted(f"checkout {row['checkout_key']}: {values}", [(row, changed(row, **values))])
+
+    return plant
+
+
+def _planted(what: str, pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Planted:
+    keys = [
+        f"{word} {row[column]}"
+        for row, _ in pairs
+        for word, column in (("checkout", "checkout_key"), ("payment", "payment_id"))
+    ]
+    return Planted(
+        what,
+        tuple(keys),
+        tuple(_CHECKOUTS.update(before, after) for before, after in pairs),
+        tuple(_CHECKOUTS.update(after, before) for before, after in pairs),
+    )
+
+
+def _gone(look: Looking, rng: Random) -> Planted:
+    row = picked(rng, _bought(look), "bought checkout")
+    key = row["checkout_key"]
+    return Planted(
+        f"checkout {key} goes",
+        (f"payment {row['payment_id']}", key),
+        (_CHECKOUTS.delete(row),),
+        (_CHECKOUTS.insert(row),),
+    )
+
+
+def _swapped(look: Looking, rng: Random) -> Planted:
+    one, other = picked_two(rng, _bought(look), "bought checkouts")
+    return _planted(
+        f"checkouts {one['checkout_key']} and {other['checkout_key']} swap orders",
+        [(one, changed(one, order_id=other["order_id"])), (other, changed(other, order_id=one["order_id"]))],
+    )

@@ -1,0 +1,185 @@
+"""The lake alone: rows of its tables through Paimon, and the files that hold them. The database stays as it is."""
+
+from collections.abc import Iterator
+from random import Random
+
+from lakeproof.bench.corruption.kind import Kind, Looking, Plant, Planted, Step, named, picked
+from lakeproof.bench.corruption.least_steps import LEAST, changed
+from lakeproof.bench.corruption.orders import invented, order_of, some_order
+from lakeproof.bench.corruption.rows import EVENTS, ITEMS, ORDERS, LakeTable, Row
+from lakeproof.stack.object_store import bucket_and_key
+
+_NEEDS = frozenset({"mysql", "publisher", "flink-taskmanager", "trino"})
+FLIPPED_BYTES = 64
+
+
+def kinds() -> Iterator[Kind]:
+    """All of them."""
+    yield from named({**_of_columns(), **_ROWS}, _NEEDS, "lake")
+
+
+def _of_columns() -> dict[str, Plant]:
+    wanted = {
+        "orders": (
+            ("client_key", "in case"),
+            ("customer_id", "to NULL"),
+            ("status", "by a trailing blank"),
+            ("total", "by a cent"),
+            ("version", "by minus one"),
+            ("created_at", "by a microsecond"),
+        ),
+        "order_items": (("sku", "to NULL"), ("unit_price", "by a cent"), ("order_id", "to NULL")),
+        "order_events": (("type", "in case"), ("at", "by a microsecond"), ("order_id", "to NULL")),
+    }
+    return {
+        f"{table}.{column} {step}": _column(table, column, step)
+        for table, all_ in wanted.items()
+        for column, step in all_
+    }
+
+
+def _column(table: str, column: str, step: str) -> Plant:
+    def plant(look: Looking, rng: Random) -> Planted:
+        order = some_order(look, rng, "version > 1")
+        row = {"orders": [order.row], "order_items": order.items, "order_events": order.events}[table][-1]
+        after = changed(row, **{column: LEAST[step](row[column])})
+        keys = (order.key, str(after.get("client_key", order.key)))
+        return _changed(f"{table} {row['id']}: {column} becomes {after[column]!r}", keys, _TABLES[table], row, after)
+
+    return plant
+
+
+def _changed(what: str, keys: tuple[str, ...], table: LakeTable, row: Row, after: Row) -> Planted:
+    if table.has_key:
+        return Planted(what, keys, (table.insert([after]),), (table.insert([row]),))
+    return Planted(
+        what,
+        keys,
+        (table.delete("id", [row["id"]]), table.insert([after])),
+        (table.delete("id", [after["id"], row["id"]]), table.insert([row])),
+    )
+
+
+def _row_gone(table: LakeTable, name: str) -> Plant:
+    def plant(look: Looking, rng: Random) -> Planted:
+        order = some_order(look, rng)
+        row = {"orders": [order.row], "order_items": order.items, "order_events": order.events}[name][-1]
+        return Planted(
+            f"{name} {row['id']} goes", (order.key,), (table.delete("id", [row["id"]]),), (table.insert([row]),)
+        )
+
+    return plant
+
+
+def _doubled(table: LakeTable, name: str) -> Plant:
+    def plant(look: Looking, rng: Random) -> Planted:
+        order = some_order(look, rng)
+        row = {"orders": [order.row], "order_items": order.items, "order_events": order.events}[name][-1]
+        second = changed(row, id=row["id"] + 800_000_000)
+        return Planted(
+            f"{name} {row['id']} comes again as {second['id']}",
+            (order.key,),
+            (table.insert([second]),),
+            (table.delete("id", [second["id"]]),),
+        )
+
+    return plant
+
+
+def _event_twice(look: Looking, rng: Random) -> Planted:
+    order = some_order(look, rng)
+    event = order.events[-1]
+    return Planted(
+        f"event {event['id']} comes a second time",
+        (order.key,),
+        (EVENTS.insert([event]),),
+        (EVENTS.delete("id", [event["id"]]), EVENTS.insert([event])),
+    )
+
+
+def _event_all_wrong(look: Looking, rng: Random) -> Planted:
+    order = some_order(look, rng)
+    event = order.events[-1]
+    after = changed(event, id=event["id"] + 800_000_000, type="nothing", at=LEAST["by a microsecond"](event["at"]))
+    return _changed(f"event {event['id']}: id, type and time change", (order.key,), EVENTS, event, after)
+
+
+def _item_moved(look: Looking, rng: Random) -> Planted:
+    one = some_order(look, rng)
+    other = some_order(look, rng, f"id <> {one.row['id']}")
+    item = picked(rng, one.items, "item")
+    after = changed(item, order_id=other.row["id"])
+    return _changed(f"item {item['id']} moves to order {other.row['id']}", (one.key, other.key), ITEMS, item, after)
+
+
+def _whole_order_gone(look: Looking, rng: Random) -> Planted:
+    order = some_order(look, rng)
+    id_ = order.row["id"]
+    return Planted(
+        f"order {id_} goes with items and events",
+        (order.key,),
+        (
+            ORDERS.delete("id", [id_]),
+            ITEMS.delete("id", [row["id"] for row in order.items]),
+            EVENTS.delete("order_id", [id_]),
+        ),
+        (ORDERS.insert([order.row]), ITEMS.insert(order.items), EVENTS.insert(order.events)),
+    )
+
+
+def _whole_order_comes(look: Looking, rng: Random) -> Planted:
+    order = invented(rng, id_=-1 - rng.randrange(40))
+    id_ = order.row["id"]
+    return Planted(
+        f"order {id_} comes, that nobody bought",
+        (order.key, f"order id {id_}"),
+        (ORDERS.insert([order.row]), ITEMS.insert(order.items), EVENTS.insert(order.events)),
+        (ORDERS.delete("id", [id_]), ITEMS.delete("order_id", [id_]), EVENTS.delete("order_id", [id_])),
+    )
+
+
+def _file_of(look: Looking, rng: Random, table: str) -> tuple[str, str]:
+    """A data file that the published table reads, and the order whose row lies in it."""
+    order = order_of(look, some_order(look, rng).row["id"])
+    column = "id" if table == "orders" else "order_id"
+    rows = look.trino(f'SELECT "$path" FROM oltp.{table} WHERE {column} = {order.row["id"]}')
+    return "/".join(bucket_and_key(str(picked(rng, rows, "row in the lake")[0]))), order.key
+
+
+def _file_flipped(look: Looking, rng: Random) -> Planted:
+    table = rng.choice(("orders", "order_items", "order_events"))
+    place, _ = _file_of(look, rng, table)
+    whole = look.read("object", place)
+    start = len(whole) // 4
+    flipped = (
+        whole[:start]
+        + bytes(255 - each for each in whole[start : start + FLIPPED_BYTES])
+        + whole[start + FLIPPED_BYTES :]
+    )
+    return Planted(
+        f"{FLIPPED_BYTES} bytes of a file of {table} flip",
+        (),
+        (Step("object", flipped.hex(), place),),
+        (Step("object", whole.hex(), place),),
+    )
+
+
+def _file_gone(look: Looking, rng: Random) -> Planted:
+    table = rng.choice(("orders", "order_items", "order_events"))
+    place, _ = _file_of(look, rng, table)
+    whole = look.read("object", place)
+    return Planted(f"a file of {table} goes", (), (Step("object", "", place),), (Step("object", whole.hex(), place),))
+
+
+_TABLES = {"orders": ORDERS, "order_items": ITEMS, "order_events": EVENTS}
+_ROWS: dict[str, Plant] = {
+    **{f"{name} row gone": _row_gone(table, name) for name, table in _TABLES.items()},
+    **{f"{name} row doubled under another id": _doubled(table, name) for name, table in _TABLES.items()},
+    "event twice": _event_twice,
+    "event with another id, type and time": _event_all_wrong,
+    "item moved to another order": _item_moved,
+    "whole order gone": _whole_order_gone,
+    "whole order with a negative id invented": _whole_order_comes,
+    "bytes of a data file flipped": _file_flipped,
+    "data file gone": _file_gone,
+}

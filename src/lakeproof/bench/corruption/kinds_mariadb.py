@@ -1,0 +1,398 @@
+"""The shop's database, behind the shop's back: seen by change capture, or with the binlog off.
+
+A change that is captured reaches the lake, so that both show it and only the ledger tells otherwise. One with the
+binlog off is in the database alone, as after a lost capture or a restored page. The events' table of the lake takes
+new rows only, so a captured change of an event reaches nobody.
+"""
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any
+
+from lakeproof.bench.corruption.kind import Kind, Looking, Plant, Planted, Step, picked, picked_two
+from lakeproof.bench.corruption.least_steps import LEAST, changed
+from lakeproof.bench.corruption.orders import WholeOrder, invented, order_of, some_order
+from lakeproof.bench.corruption.projected_orders import as_before
+from lakeproof.bench.corruption.rows import CAPTURED, EVENTS, STORE_ONLY, Table
+
+_WAYS = {"captured": CAPTURED, "store only": STORE_ONLY}
+_NEEDS = frozenset({"mysql"})
+
+# table → (column, least step): what the shop never does to one column alone
+_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
+    "orders": (
+        ("client_key", "in case"),
+        ("client_key", "by a trailing blank"),
+        ("client_key", "in Unicode form"),
+        ("customer_id", "by one"),
+        ("status", "by a trailing blank"),
+        ("status", "in case"),
+        ("status", "to empty"),
+        ("total", "by a cent"),
+        ("item_count", "by one"),
+        ("version", "by one"),
+        ("version", "by minus one"),
+        ("created_at", "by a microsecond"),
+        ("updated_at", "by a microsecond"),
+    ),
+    "order_items": (
+        ("line", "by one"),
+        ("sku", "in case"),
+        ("sku", "by a trailing blank"),
+        ("sku", "in Unicode form"),
+        ("quantity", "by one"),
+        ("unit_price", "by a cent"),
+    ),
+    "order_events": (
+        ("version", "by one"),
+        ("type", "in case"),
+        ("type", "to empty"),
+        ("at", "by a microsecond"),
+    ),
+}
+
+
+def kinds() -> Iterator[Kind]:
+    """All of them; a column's least step one way for each, whole rows both ways."""
+    for table, columns in _COLUMNS.items():
+        for place, (column, step) in enumerate(columns):
+            # Events differ in no way whether captured or not, but for what the job refuses.
+            way = list(_WAYS)[place % 2]
+            yield Kind(f"mariadb, {way}: {table}.{column} {step}", _column(table, column, step, _WAYS[way]), _NEEDS)
+    for way, store in _WAYS.items():
+        for name, plant in _WHOLE.items():
+            yield Kind(f"mariadb, {way}: {name}", _bound(plant, store), _NEEDS)
+
+
+def _bound(plant: Any, store: str) -> Plant:
+    return lambda look, rng: plant(look, rng, store)
+
+
+def _table(name: str, store: str) -> Table:
+    return Table(store, f"oltp.{name}")
+
+
+def _rows_of(order: WholeOrder, table: str) -> list[dict[str, Any]]:
+    return {"orders": [order.row], "order_items": order.items, "order_events": order.events}[table]
+
+
+def _having(table: str) -> str:
+    # A version that can go down by one without being 0; a deleted order's items are gone.
+    return "version > 1" if table == "orders" else "1 = 1"
+
+
+def _column(table: str, column: str, step: str, store: str) -> Plant:
+    def plant(look: Looking, rng: Random) -> Planted:
+        order = some_order(look, rng, _having(table))
+        # The newest event: its version has a free number after it.
+        row = _rows_of(order, table)[-1]
+        after = changed(row, **{column: LEAST[step](row[column])})
+        one = _table(table, store)
+        # The job refuses to change an event, so taking it out must not reach it either.
+        back = _table(table, STORE_ONLY) if table == "order_events" else one
+        what = f"{table} {row['id']}: {column} {row[column]!r} becomes {after[column]!r}"
+        keys = (order.key, str(after["client_key"])) if table == "orders" else (order.key,)
+        return _planted(look, what, keys, [one.update(row, after)], [back.update(after, row)], [order], store)
+
+    return plant
+
+
+def _planted(
+    look: Looking,
+    what: str,
+    keys: tuple[str, ...],
+    do: Sequence[Step],
+    undo: Sequence[Step],
+    orders: Sequence[WholeOrder],
+    store: str,
+) -> Planted:
+    """orders: those that are to be in the projection again as they were, where a captured change went there."""
+    projected = as_before(look, orders) if store == CAPTURED else []
+    return Planted(what, keys, tuple(do), (*undo, *projected))
+
+
+def _row_gone(look: Looking, rng: Random, store: str) -> Planted:
+    order = some_order(look, rng)
+    orders = _table("orders", store)
+    return _planted(
+        look,
+        f"order {order.row['id']} goes, its items stay",
+        (order.key,),
+        [orders.delete(order.row)],
+        [orders.insert(order.row)],
+        [order],
+        store,
+    )
+
+
+def _item_gone(look: Looking, rng: Random, store: str) -> Planted:
+    order = some_order(look, rng)
+    item, items = picked(rng, order.items, "item"), _table("order_items", store)
+    return _planted(
+        look, f"item {item['id']} goes", (order.key,), [items.delete(item)], [items.insert(item)], [], store
+    )
+
+
+def _event_gone(look: Looking, rng: Random, store: str) -> Planted:
+    order = some_order(look, rng)
+    event, events = picked(rng, order.events, "event"), _table("order_events", store)
+    back = _table("order_events", STORE_ONLY).insert(event)
+    return _planted(look, f"event {event['id']} goes", (order.key,), [events.delete(event)], [back], [], store)
+
+
+def _whole_order_gone(look: Looking, rng: Random, store: str) -> Planted:
+    """Consistent in itself: only the ledger, or the lake, knows of it."""
+    order = some_order(look, rng)
+    tables = [_table(name, store) for name in ("orders", "order_items", "order_events")]
+    back = [*tables[:2], _table("order_events", STORE_ONLY)]
+    rows = [(table, row) for name, table in zip(_COLUMNS, tables, strict=True) for row in _rows_of(order, name)]
+    again = [(table, row) for name, table in zip(_COLUMNS, back, strict=True) for row in _rows_of(order, name)]
+    return _planted(
+        look,
+        f"order {order.row['id']} goes with items and events",
+        (order.key,),
+        [table.delete(row) for table, row in rows],
+        [table.insert(row) for table, row in again],
+        [order],
+        store,
+    )
+
+
+def _whole_order_comes(look: Looking, rng: Random, store: str) -> Planted:
+    return _invented(look, invented(rng), store)
+
+
+def _negative_order_comes(look: Looking, rng: Random, store: str) -> Planted:
+    return _invented(look, invented(rng, id_=-1 - rng.randrange(40)), store)
+
+
+def _invented(look: Looking, order: WholeOrder, store: str) -> Planted:
+    rows = [(_table(name, store), row) for name in _COLUMNS for row in _rows_of(order, name)]
+    gone = [(_table(name, store), row) for name in ("orders", "order_items") for row in _rows_of(order, name)]
+    undo = [table.delete(row) for table, row in gone]
+    undo += [_table("order_events", STORE_ONLY).delete(row) for row in order.events]
+    if store == CAPTURED:
+        undo.append(EVENTS.delete("id", [row["id"] for row in order.events]))
+    return _planted(
+        look,
+        f"order {order.row['id']} comes, that nobody bought",
+        (order.key, f"order id {order.row['id']}"),
+        [table.insert(row) for table, row in rows],
+        undo,
+        [],
+        store,
+    )
+
+
+def _order_under_another_id(look: Looking, rng: Random, store: str) -> Planted:
+    order = some_order(look, rng)
+    orders, after = _table("orders", store), changed(order.row, id=order.row["id"] + 800_000_000)
+    return _planted(
+        look,
+        f"order {order.row['id']} becomes {after['id']}",
+        (order.key,),
+        [orders.update(order.row, after)],
+        [orders.update(after, order.row)],
+        [order],
+        store,
+    )
+
+
+def _item_doubled(look: Looking, rng: Random, store: str) -> Planted:
+    order = some_order(look, rng)
+    item, items = picked(rng, order.items, "item"), _table("order_items", store)
+    second = changed(item, id=item["id"] + 800_000_000)
+    return _planted(
+        look,
+        f"item {item['id']} comes again as {second['id']}",
+        (order.key,),
+        [items.insert(second)],
+        [items.delete(second)],
+        [],
+        store,
+    )
+
+
+def _item_moved(look: Looking, rng: Random, store: str) -> Planted:
+    one, other = _two(look, rng)
+    item, items = picked(rng, one.items, "item"), _table("order_items", store)
+    after = changed(item, order_id=other.row["id"])
+    return _planted(
+        look,
+        f"item {item['id']} moves to order {other.row['id']}",
+        (one.key, other.key),
+        [items.update(item, after)],
+        [items.update(after, item)],
+        [],
+        store,
+    )
+
+
+def _item_of_no_order(look: Looking, rng: Random, store: str) -> Planted:
+    order = some_order(look, rng)
+    item, items = picked(rng, order.items, "item"), _table("order_items", store)
+    after = changed(item, order_id=-item["order_id"])
+    return _planted(
+        look,
+        f"item {item['id']} moves to order {after['order_id']}",
+        (order.key,),
+        [items.update(item, after)],
+        [items.update(after, item)],
+        [],
+        store,
+    )
+
+
+def _same_sum(look: Looking, rng: Random, store: str) -> Planted:
+    """Twice the units at half the price: the order's sum stays."""
+    order = some_order(
+        look,
+        rng,
+        "EXISTS (SELECT 1 FROM oltp.order_items i WHERE i.order_id = o.id AND MOD(i.unit_price * 100, 2) = 0)",
+    )
+    item = next(each for each in order.items if each["unit_price"] * 100 % 2 == 0)
+    items, after = (
+        _table("order_items", store),
+        changed(item, quantity=item["quantity"] * 2, unit_price=item["unit_price"] / 2),
+    )
+    return _planted(
+        look,
+        f"item {item['id']}: twice the units at half the price",
+        (order.key,),
+        [items.update(item, after)],
+        [items.update(after, item)],
+        [],
+        store,
+    )
+
+
+def _customers_swapped(look: Looking, rng: Random, store: str) -> Planted:
+    one, other = _two(look, rng, "customer_id")
+    orders = _table("orders", store)
+    swapped = [
+        (each.row, changed(each.row, customer_id=whose.row["customer_id"]))
+        for each, whose in ((one, other), (other, one))
+    ]
+    return _planted(
+        look,
+        f"orders {one.row['id']} and {other.row['id']} swap customers",
+        (one.key, other.key),
+        [orders.update(before, after) for before, after in swapped],
+        [orders.update(after, before) for before, after in swapped],
+        [one, other],
+        store,
+    )
+
+
+def _lines_swapped(look: Looking, rng: Random, store: str) -> Planted:
+    order = some_order(look, rng, "item_count > 1")
+    one, other = picked_two(rng, order.items, "items of an order")
+    items = _table("order_items", store)
+    swapped = [(each, changed(each, line=whose["line"])) for each, whose in ((one, other), (other, one))]
+    return _planted(
+        look,
+        f"items {one['id']} and {other['id']} swap lines",
+        (order.key,),
+        [items.update(before, after) for before, after in swapped],
+        [items.update(after, before) for before, after in swapped],
+        [],
+        store,
+    )
+
+
+def _events_renumbered(look: Looking, rng: Random, store: str) -> Planted:
+    order = some_order(look, rng, "version > 1")
+    one, other = order.events[:2]
+    aside = changed(one, version=-1)  # one event per version at any time
+
+    def swap(store: str, back: bool) -> list[Step]:
+        events = _table("order_events", store)
+        first, second = (
+            (one, other)
+            if not back
+            else (changed(one, version=other["version"]), changed(other, version=one["version"]))
+        )
+        return [
+            events.update(first, aside),
+            events.update(second, changed(second, version=first["version"])),
+            events.update(aside, changed(one, version=second["version"])),
+        ]
+
+    return _planted(
+        look,
+        f"events {one['id']} and {other['id']} swap versions",
+        (order.key,),
+        swap(store, False),
+        swap(STORE_ONLY, True),
+        [],
+        store,
+    )
+
+
+def _event_moved(look: Looking, rng: Random, store: str) -> Planted:
+    one, other = _two(look, rng)
+    event = one.events[-1]
+    after = changed(event, order_id=other.row["id"], version=other.row["version"] + 1)
+    events, back = _table("order_events", store), _table("order_events", STORE_ONLY)
+    return _planted(
+        look,
+        f"event {event['id']} moves to order {other.row['id']}",
+        (one.key, other.key),
+        [events.update(event, after)],
+        [back.update(after, event)],
+        [],
+        store,
+    )
+
+
+def _changed_and_consistent(look: Looking, rng: Random, store: str) -> Planted:
+    """A step that the shop could have done, with its event: nobody asked for it."""
+    order = some_order(look, rng, "status = 'created'")
+    at = order.row["updated_at"]
+    after = changed(order.row, status="paid", version=order.row["version"] + 1)
+    event = {
+        "id": 900_000_000 + rng.randrange(10**6),
+        "order_id": order.row["id"],
+        "version": after["version"],
+        "type": "paid",
+        "at": at,
+    }
+    orders, events = _table("orders", store), _table("order_events", store)
+    undo = [orders.update(after, order.row), _table("order_events", STORE_ONLY).delete(event)]
+    if store == CAPTURED:
+        undo.append(EVENTS.delete("id", [event["id"]]))
+    return _planted(
+        look,
+        f"order {order.row['id']} is paid by nobody",
+        (order.key,),
+        [orders.update(order.row, after), events.insert(event)],
+        undo,
+        [order],
+        store,
+    )
+
+
+def _two(look: Looking, rng: Random, differing: str = "id") -> tuple[WholeOrder, WholeOrder]:
+    rows = look.mariadb(f"SELECT MIN(id) AS id FROM oltp.orders GROUP BY {differing} ORDER BY 1")
+    one, other = picked_two(rng, [row["id"] for row in rows], f"orders of another {differing}")
+    return order_of(look, one), order_of(look, other)
+
+
+_WHOLE = {
+    "order row gone": _row_gone,
+    "item gone": _item_gone,
+    "event gone": _event_gone,
+    "whole order gone": _whole_order_gone,
+    "whole order invented": _whole_order_comes,
+    "order with a negative id invented": _negative_order_comes,
+    "order under another id": _order_under_another_id,
+    "item doubled under another id": _item_doubled,
+    "item moved to another order": _item_moved,
+    "item moved to no order": _item_of_no_order,
+    "twice the units at half the price": _same_sum,
+    "customers of two orders swapped": _customers_swapped,
+    "lines of two items swapped": _lines_swapped,
+    "events renumbered": _events_renumbered,
+    "event moved to another order": _event_moved,
+    "order changed with its event": _changed_and_consistent,
+}

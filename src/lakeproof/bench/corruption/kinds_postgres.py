@@ -1,0 +1,244 @@
+"""PostgreSQL: payments, parcels, cases, notifications, outboxes; and the lake's copy of them alone.
+
+Whatever changes here is captured. A table that the lake only adds to (events) refuses changes, so its rows are moved
+to no parent rather than deleted: the deletion would be refused, and the row that returns would be there twice.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from lakeproof.bench.corruption.kind import Kind, Looking, Plant, Planted, named, picked, picked_two
+from lakeproof.bench.corruption.least_steps import LEAST, changed
+from lakeproof.bench.corruption.rows import POSTGRES, Table, lake_table
+
+_NEEDS = frozenset(
+    {"mysql", "postgres", "payment-service", "fulfillment-service", "support-service", "notification-service"}
+)
+_IN_LAKE = _NEEDS | {"shop-capture", "publisher", "trino", "flink-taskmanager"}
+
+type Row = Mapping[str, Any]
+type Keys = tuple[str, ...]
+
+
+def kinds() -> Iterator[Kind]:
+    """All of them."""
+    yield from named(_PAYMENTS | _PARCELS | _CASES | _TOLD, _NEEDS, "postgres")
+    yield from named(_LAKE, _IN_LAKE, "lake of postgres")
+
+
+def _one(table: str, where: str, keys: tuple[str, ...], key: str = "id", **changes: Any) -> Plant:
+    """One row that fits gets these values; a callable makes the new one of the old. keys: templates over the row."""
+
+    def plant(look: Looking, rng: Random) -> Planted:
+        row = picked(rng, look.postgres(f"SELECT t.* FROM {table} t WHERE {where} ORDER BY t.{key}"), f"{table} row")
+        after = {name: change(row[name]) if callable(change) else change for name, change in changes.items()}
+        told = Table(POSTGRES, table, key)
+        return Planted(
+            f"{table} {row[key]}: {', '.join(f'{name} becomes {value!r}' for name, value in after.items())}",
+            _keys(look, keys, row),
+            (told.update(row, changed(row, **after)),),
+            (told.update(changed(row, **after), row),),
+        )
+
+    return plant
+
+
+def _gone(table: str, where: str, keys: tuple[str, ...], key: str = "id") -> Plant:
+    def plant(look: Looking, rng: Random) -> Planted:
+        row = picked(rng, look.postgres(f"SELECT t.* FROM {table} t WHERE {where} ORDER BY t.{key}"), f"{table} row")
+        told = Table(POSTGRES, table, key)
+        return Planted(f"{table} {row[key]} goes", _keys(look, keys, row), (told.delete(row),), (told.insert(row),))
+
+    return plant
+
+
+def _keys(look: Looking, templates: tuple[str, ...], row: Row) -> Keys:
+    """`checkout` in a template stands for the checkout's key of the row's order."""
+    values = dict(row)
+    if any("{checkout}" in template for template in templates):
+        found = look.mariadb(f"SELECT checkout_key FROM oltp.checkouts WHERE order_id = {row['order_id']}")
+        values["checkout"] = found[0]["checkout_key"] if found else "none"
+    return tuple(template.format(**values) for template in templates)
+
+
+def _amounts_swapped(look: Looking, rng: Random) -> Planted:
+    rows = look.postgres("SELECT * FROM payment.payments WHERE status = 'captured' ORDER BY id")
+    amounts = {row["amount"]: row for row in rows}
+    one, other = picked_two(rng, [amounts[amount] for amount in sorted(amounts)], "payments of different amounts")
+    table, names = Table(POSTGRES, "payment.payments"), ("amount", "authorized", "captured")
+    after = [changed(each, **{name: whose[name] for name in names}) for each, whose in ((one, other), (other, one))]
+    return Planted(
+        f"payments {one['id']} and {other['id']} swap amounts",
+        (f"payment {one['id']}", f"payment {other['id']}"),
+        (table.update(one, after[0]), table.update(other, after[1])),
+        (table.update(after[0], one), table.update(after[1], other)),
+    )
+
+
+def _doubled(table: str, where: str, keys: tuple[str, ...], **changes: Any) -> Plant:
+    def plant(look: Looking, rng: Random) -> Planted:
+        row = picked(rng, look.postgres(f"SELECT t.* FROM {table} t WHERE {where} ORDER BY t.id"), f"{table} row")
+        second = changed(row, id=row["id"] + 800_000_000, **changes)
+        told = Table(POSTGRES, table)
+        return Planted(
+            f"{table} {row['id']} comes again as {second['id']}",
+            _keys(look, keys, row),
+            (told.insert(second),),
+            (told.delete(second),),
+        )
+
+    return plant
+
+
+def _marked_and_never_sent(look: Looking, rng: Random) -> Planted:
+    row = picked(
+        rng, look.postgres("SELECT * FROM payment.outbox WHERE sent_at IS NOT NULL ORDER BY id"), "sent event"
+    )
+    second = changed(row, id=row["id"] + 800_000_000, event_id=UUID(int=rng.getrandbits(128), version=4))
+    outbox = Table(POSTGRES, "payment.outbox")
+    return Planted(
+        f"event {second['event_id']} is marked as sent and was not",
+        (str(second["event_id"]),),
+        (outbox.insert(second),),
+        (outbox.delete(second),),
+    )
+
+
+def _in_lake(database_table: str, column: str, step: str) -> Plant:
+    name = database_table.rpartition(".")[2]
+
+    def plant(look: Looking, rng: Random) -> Planted:
+        rows = look.postgres(f"SELECT * FROM {database_table} WHERE {column} IS NOT NULL ORDER BY id")
+        row, table = picked(rng, rows, f"{database_table} row"), lake_table("shop", name)
+        # In the lake times have no zone, and numbers that are keys of others are text.
+        plain = {
+            key: value.replace(tzinfo=None)
+            if hasattr(value, "tzinfo")
+            else str(value)
+            if isinstance(value, UUID)
+            else value
+            for key, value in row.items()
+        }
+        after = changed(plain, **{column: LEAST[step](plain[column])})
+        return Planted(
+            f"the lake's {name} {row['id']}: {column} becomes {after[column]!r}",
+            (str(row["id"]),),
+            (table.insert([after]),),
+            (table.insert([plain]),),
+        )
+
+    return plant
+
+
+def _gone_from_lake(database_table: str) -> Plant:
+    name = database_table.rpartition(".")[2]
+
+    def plant(look: Looking, rng: Random) -> Planted:
+        rows = look.postgres(f"SELECT * FROM {database_table} ORDER BY id")
+        row, table = picked(rng, rows, f"{database_table} row"), lake_table("shop", name)
+        plain = {key: value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value for key, value in row.items()}
+        return Planted(
+            f"the lake's {name} {row['id']} goes",
+            (str(row["id"]),),
+            (table.delete("id", [row["id"]]),),
+            (table.insert([plain]),),
+        )
+
+    return plant
+
+
+_CENT = Decimal("0.01")
+_OF_PAYMENT = ("payment {id}", "checkout {checkout}")
+_OF_PARCEL = ("parcel {id}", "checkout {checkout}")
+_NO_PARENT = lambda id_: -id_  # noqa: E731
+_BOUGHT = "t.status = 'captured'"
+_WANTED = "t.status IN ('label_ready', 'shipped')"
+
+_PAYMENTS: dict[str, Plant] = {
+    "payment gone": _gone("payment.payments", _BOUGHT, _OF_PAYMENT),
+    "payment captured a cent less": _one(
+        "payment.payments", _BOUGHT, _OF_PAYMENT, captured=lambda amount: amount - _CENT
+    ),
+    "payment moved to another order": _one("payment.payments", _BOUGHT, _OF_PAYMENT, order_id=_NO_PARENT),
+    "amounts of two payments swapped": _amounts_swapped,
+    "captured event moved to no payment": _one(
+        "payment.payment_events", "t.type = 'captured'", ("payment {payment_id}",), payment_id=_NO_PARENT
+    ),
+    "captured event by a cent": _one(
+        "payment.payment_events", "t.type = 'captured'", ("payment {payment_id}",), amount=LEAST["by a cent"]
+    ),
+    "event marked as sent and never sent": _marked_and_never_sent,
+}
+_PARCELS: dict[str, Plant] = {
+    "parcel gone": _gone("fulfillment.fulfillments", _WANTED, _OF_PARCEL),
+    "parcel doubled under another id": _doubled("fulfillment.fulfillments", _WANTED, _OF_PARCEL, has_work=False),
+    "parcel of another order": _one("fulfillment.fulfillments", _WANTED, _OF_PARCEL, order_id=_NO_PARENT),
+    "parcel's version by one": _one("fulfillment.fulfillments", _WANTED, _OF_PARCEL, version=LEAST["by one"]),
+    "parcel's label by a byte": _one("fulfillment.fulfillments", _WANTED, _OF_PARCEL, label_bytes=LEAST["by one"]),
+    "shipped event moved to no parcel": _one(
+        "fulfillment.fulfillment_events",
+        "t.type = 'shipped'",
+        ("parcel {fulfillment_id}",),
+        fulfillment_id=_NO_PARENT,
+    ),
+    "shipped event in case": _one(
+        "fulfillment.fulfillment_events", "t.type = 'shipped'", ("parcel {fulfillment_id}",), type=LEAST["in case"]
+    ),
+}
+_FROM_CUSTOMER = "t.author = 'customer'"
+_CASES: dict[str, Plant] = {
+    "complaint gone": _gone("support.case_messages", _FROM_CUSTOMER, ("case {case_id}",)),
+    "complaint by a trailing blank": _one(
+        "support.case_messages", _FROM_CUSTOMER, ("case {case_id}",), body=LEAST["by a trailing blank"]
+    ),
+    "complaint in case": _one("support.case_messages", _FROM_CUSTOMER, ("case {case_id}",), body=LEAST["in case"]),
+    "complaint moved to no case": _one(
+        "support.case_messages", _FROM_CUSTOMER, ("case {case_id}",), case_id=_NO_PARENT
+    ),
+    "complaint doubled in another case": _doubled(
+        "support.case_messages", _FROM_CUSTOMER + " AND (SELECT count(*) FROM support.cases) > 1", ("case {case_id}",)
+    ),
+    "attachment row gone": _gone("support.case_attachments", "true", ("case {case_id}",)),
+    "attachment's sha256 in case": _one(
+        "support.case_attachments", "true", ("case {case_id}",), sha256=LEAST["in case"]
+    ),
+    "case gone": _gone("support.cases", "t.order_id IS NOT NULL", ("case {id}",)),
+    "case of another order": _one("support.cases", "t.order_id IS NOT NULL", ("case {id}",), order_id=_NO_PARENT),
+}
+_TOLD: dict[str, Plant] = {
+    "preferences gone": _gone(
+        "notification.preferences", "t.opted_out <> '[]'", ("customer {customer_id}",), "customer_id"
+    ),
+    "preferences to empty": _one(
+        "notification.preferences", "t.opted_out <> '[]'", ("customer {customer_id}",), "customer_id", opted_out="[]"
+    ),
+    "preferences' version by one": _one(
+        "notification.preferences", "true", ("customer {customer_id}",), "customer_id", version=LEAST["by one"]
+    ),
+    "notification of an event gone": _gone(
+        "notification.notifications",
+        "t.id IN (SELECT event_id FROM payment.outbox WHERE sent_at < clock_timestamp() - interval '130 s'"
+        " UNION SELECT event_id FROM fulfillment.outbox WHERE sent_at < clock_timestamp() - interval '130 s')",
+        ("event {id}",),
+    ),
+    "consumed event gone": _gone(
+        "notification.consumed_events",
+        "t.event_id IN (SELECT event_id FROM payment.outbox WHERE sent_at < clock_timestamp() - interval '130 s'"
+        " AND type = 'payment.captured')",
+        ("event {event_id}",),
+        "event_id",
+    ),
+}
+_LAKE: dict[str, Plant] = {
+    "payment by a cent": _in_lake("payment.payments", "amount", "by a cent"),
+    "payment by a microsecond": _in_lake("payment.payments", "updated_at", "by a microsecond"),
+    "payment's order to NULL": _in_lake("payment.payments", "order_id", "to NULL"),
+    "parcel's status to empty": _in_lake("fulfillment.fulfillments", "status", "to empty"),
+    "complaint by a trailing blank": _in_lake("support.case_messages", "body", "by a trailing blank"),
+    "notification's subject in case": _in_lake("notification.notifications", "subject", "in case"),
+    "payment gone": _gone_from_lake("payment.payments"),
+    "case gone": _gone_from_lake("support.cases"),
+}

@@ -1,0 +1,105 @@
+"""Rows of a table as steps: insert, delete, change, in the words of MariaDB, PostgreSQL and the lake's Flink SQL."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from importlib import resources
+from typing import Any
+
+from lakeproof.bench.corruption.kind import Step
+from lakeproof.bench.corruption.least_steps import literal
+from lakeproof.lake import jobs
+
+type Row = Mapping[str, Any]
+
+CAPTURED, STORE_ONLY, POSTGRES, LAKE = "mariadb", "mariadb-only", "postgres", "lake"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a database; key: its primary key's column."""
+
+    store: str
+    name: str
+    key: str = "id"
+
+    @property
+    def _quote(self) -> str:
+        return '"' if self.store == POSTGRES else "`"
+
+    def insert(self, row: Row) -> Step:
+        """That row comes."""
+        names = ", ".join(f"{self._quote}{name}{self._quote}" for name in row)
+        values = ", ".join(self._literal(value) for value in row.values())
+        # PostgreSQL's own numbers are GENERATED ALWAYS
+        overriding = " OVERRIDING SYSTEM VALUE" if self.store == POSTGRES else ""
+        return Step(self.store, f"INSERT INTO {self.name} ({names}){overriding} VALUES ({values})")
+
+    def delete(self, row: Row) -> Step:
+        """The row of that key goes."""
+        return Step(self.store, f"DELETE FROM {self.name} WHERE {self._is(row)}")
+
+    def update(self, before: Row, after: Row) -> Step:
+        """The row of `before`'s key becomes `after`."""
+        sets = ", ".join(
+            f"{self._quote}{name}{self._quote} = {self._literal(value)}"
+            for name, value in after.items()
+            if value != before[name]
+        )
+        return Step(self.store, f"UPDATE {self.name} SET {sets} WHERE {self._is(before)}")
+
+    def _is(self, row: Row) -> str:
+        return f"{self._quote}{self.key}{self._quote} = {self._literal(row[self.key])}"
+
+    def _literal(self, value: Any) -> str:
+        return literal(value, backslash=self.store in (CAPTURED, STORE_ONLY))
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """A Paimon table. `columns`: name → Flink's type. has_key: an upsert replaces a row; without it, rows are only
+    added, and taken out by writing the table anew.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    has_key: bool = True
+
+    @property
+    def place(self) -> str:
+        """As the gateway's session knows it."""
+        return f"lake_store.{self.name}"
+
+    def insert(self, rows: Sequence[Row]) -> Step:
+        """These rows come; in a table with a key they replace those of the same key."""
+        values = ", ".join(f"({', '.join(self._cast(row, name) for name in self.columns)})" for row in rows)
+        return Step(LAKE, f"INSERT INTO {self.place} VALUES {values}")
+
+    def delete(self, column: str, values: Sequence[Any]) -> Step:
+        """Rows with one of these values go, and in a table without a key those with NULL in that column."""
+        listed = ", ".join(literal(value) for value in values)
+        if self.has_key:
+            return Step(LAKE, f"DELETE FROM {self.place} WHERE `{column}` IN ({listed})")
+        return Step(
+            LAKE, f"INSERT OVERWRITE {self.place} SELECT * FROM {self.place} WHERE `{column}` NOT IN ({listed})"
+        )
+
+    def _cast(self, row: Row, name: str) -> str:
+        value = row[name]
+        if isinstance(value, datetime | Decimal | str | int):
+            return f"CAST({literal(str(value) if isinstance(value, Decimal) else value)} AS {self.columns[name]})"
+        return f"CAST(NULL AS {self.columns[name]})"
+
+
+def lake_table(database: str, name: str) -> LakeTable:
+    """A table of the lake, as its job's SQL file describes it."""
+    text = (resources.files(jobs) / database / f"{name}.sql").read_text()
+    found = re.search(r"CREATE TABLE IF NOT EXISTS \w+ \((.*?)\n\) WITH", text, re.DOTALL)
+    assert found is not None, f"{name}.sql makes no table"
+    columns = dict(re.findall(r"^    `?([a-z_]\w*)`? ([A-Z]+(?:\([\d, ]+\))?)", found[1], re.MULTILINE))
+    return LakeTable(f"{database}.{name}", columns, "PRIMARY KEY" in found[1])
+
+
+ORDERS, ITEMS, EVENTS = (lake_table("oltp", name) for name in ("orders", "order_items", "order_events"))

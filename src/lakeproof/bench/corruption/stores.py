@@ -1,0 +1,250 @@
+"""The stores of a stack, for the hunt: reads what kinds need, and does their steps.
+
+mariadb: captured. mariadb-only: with the binlog off. lake: Flink SQL on the Paimon tables. postgres, cassandra.
+object: a key of the object store, as bucket/key. file: a path. topic: topic/partition; all its records go,
+or these come again. pause: seconds. All of it as the store's own administrator, past what the shop's accounts may do.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pymysql
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from pymysql.cursors import DictCursor
+
+from lakeproof.bench.corruption.kind import Step
+from lakeproof.deadline import Deadline
+from lakeproof.lake.publish import history
+from lakeproof.lake.query.flink import pinned_flink
+from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.shop.support.file_store import attachment_dir
+from lakeproof.stack import postgres_session
+from lakeproof.stack.engines import cassandra_roles, cassandra_session
+from lakeproof.stack.engines.postgres_accounts import DATABASE
+from lakeproof.stack.object_store import s3_client
+from lakeproof.stack.stack import Stack
+
+SECONDS = 60.0
+TOPIC_SECONDS = 10.0
+_LAKE_SESSION = ("SET 'table.dml-sync' = 'true'", "SET 'parallelism.default' = '1'")
+
+
+class Stores:
+    """Of one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._s3 = s3_client(stack)
+        self._parts = frozenset(row.name for row in SupervisorClient(stack).ps())
+
+    def has(self, component: str) -> bool:
+        """True where it is part of the running stack."""
+        return component in self._parts
+
+    def mariadb(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of the shop's database."""
+        with self._mariadb() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def postgres(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of PostgreSQL's."""
+        return self._in_postgres([sql])
+
+    def cassandra(self, cql: str) -> list[dict[str, Any]]:
+        """Rows of the ring."""
+        return self._in_cassandra([cql])
+
+    def trino(self, sql: str) -> list[list[Any]]:
+        """Of the newest published state."""
+        deadline = Deadline(SECONDS)
+        with pinned_trino(self._stack, history.newest(self._stack), deadline) as trino:
+            return [list(row) for row in trino.run(sql, deadline).rows]
+
+    def objects(self, bucket: str, prefix: str) -> list[str]:
+        """Keys, in order."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return sorted(str(entry["Key"]) for page in pages for entry in page.get("Contents", ()))
+
+    def read(self, store: str, place: str) -> bytes:
+        """An object or a file."""
+        if store == "file":
+            return Path(place).read_bytes()
+        bucket, _, key = place.partition("/")
+        content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return content
+
+    def files(self, of: str) -> list[str]:
+        """Paths."""
+        if of == "ledger":
+            return sorted(str(path) for path in self._stack.ledger_dir.glob("*.jsonl"))
+        return sorted(str(path) for path in (attachment_dir(self._stack) / "files").glob("*/*"))
+
+    def partitions(self, topic: str) -> list[str]:
+        """Of a topic, as topic/number."""
+        with self._consumer() as consumer:
+            known = consumer.list_topics(topic, timeout=TOPIC_SECONDS).topics[topic].partitions
+        return [f"{topic}/{number}" for number in sorted(known)]
+
+    def records(self, partition: str) -> list[tuple[bytes, bytes]]:
+        """What a partition holds: key and value."""
+        place = _partition(partition)
+        found: list[tuple[bytes, bytes]] = []
+        with self._consumer() as consumer:
+            low, high = consumer.get_watermark_offsets(place, timeout=TOPIC_SECONDS)
+            consumer.assign([TopicPartition(place.topic, place.partition, low)])
+            while low < high:
+                for message in consumer.consume(high - low, timeout=TOPIC_SECONDS):
+                    found.append((message.key() or b"", message.value() or b""))
+                    low = (message.offset() or 0) + 1
+        return found
+
+    @contextmanager
+    def _consumer(self) -> Iterator[Consumer]:
+        with closing(Consumer({"bootstrap.servers": self._kafka, "group.id": "lakeproof-hunt"})) as consumer:
+            yield consumer
+
+    @property
+    def _kafka(self) -> str:
+        return self._stack.address("kafka", "tcp")
+
+    def do(self, steps: Sequence[Step]) -> None:
+        """Each step, in order; neighbours in one database are one transaction there."""
+        for store, group in groupby(steps, key=lambda step: step.store):
+            _DOERS[store](self, list(group))
+
+    @contextmanager
+    def _mariadb(self) -> Iterator[DictCursor]:
+        host, port = self._stack.host_port("mysql", "tcp")
+        connection = pymysql.connect(
+            host=host,
+            port=port,
+            user="root",
+            password=self._stack.secret("mysql-root"),
+            charset="utf8mb4",
+            read_timeout=SECONDS,
+            cursorclass=DictCursor,
+        )
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        finally:
+            connection.close()
+
+    def _in_mariadb(self, steps: Sequence[Step]) -> None:
+        with self._mariadb() as cursor:
+            cursor.execute(f"SET SESSION sql_log_bin = {int(steps[0].store == 'mariadb')}")
+            # What no constraint would let through has happened to others all the same.
+            cursor.execute("SET SESSION check_constraint_checks = 0")
+            cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
+            cursor.execute("START TRANSACTION")
+            for step in steps:
+                if cursor.execute(step.text) != 1:
+                    raise AssertionError(f"changed {cursor.rowcount} rows, not one: {step.text}")
+            cursor.execute("COMMIT")
+
+    def _in_postgres(self, statements: Sequence[str]) -> list[dict[str, Any]]:
+        from psycopg.rows import dict_row
+
+        rows: list[dict[str, Any]] = []
+        with (
+            postgres_session.connection(self._stack, "postgres", "postgres-root", SECONDS, DATABASE) as root,
+            root.cursor(row_factory=dict_row) as cursor,
+        ):
+            # Triggers that refuse changes of what is append-only stay silent.
+            cursor.execute("SET session_replication_role = replica")
+            with root.transaction():
+                for statement in statements:
+                    cursor.execute(statement.encode())
+                    rows = cursor.fetchall() if cursor.description else []
+        return rows
+
+    def _in_cassandra(self, statements: Sequence[str]) -> list[dict[str, Any]]:
+        from cassandra.query import dict_factory
+
+        with cassandra_session.session(
+            self._stack,
+            cassandra_roles.SUPERUSER,
+            self._stack.secret(cassandra_roles.SUPERUSER_SECRET),
+            seconds=SECONDS,
+        ) as ring:
+            ring.row_factory = dict_factory
+            rows: list[dict[str, Any]] = []
+            for statement in statements:
+                rows = list(ring.execute(statement))
+            return rows
+
+    def _in_lake(self, steps: Sequence[Step]) -> None:
+        deadline = Deadline(3 * SECONDS)
+        with pinned_flink(self._stack, history.newest(self._stack), deadline) as session:
+            for statement in (*_LAKE_SESSION, *(step.text for step in steps)):
+                session.run(statement, deadline)
+
+    def _in_objects(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            bucket, _, key = step.place.partition("/")
+            if step.text:
+                self._s3.put_object(Bucket=bucket, Key=key, Body=bytes.fromhex(step.text))
+            else:
+                self._s3.delete_object(Bucket=bucket, Key=key)
+
+    def _in_files(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            path = Path(step.place)
+            if step.text:
+                whole = bytes.fromhex(step.text)
+                aside = path.with_name(f".{path.name}.hunt")
+                aside.write_bytes(whole)
+                if path.exists():
+                    status = path.stat()
+                    os.chown(aside, status.st_uid, status.st_gid)
+                    aside.chmod(status.st_mode)
+                aside.replace(path)
+            else:
+                path.unlink()
+
+    def _in_topics(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            place = _partition(step.place)
+            if step.text:
+                producer = Producer({"bootstrap.servers": self._kafka, "acks": "all"})
+                for key, value in orjson.loads(step.text):
+                    producer.produce(place.topic, bytes.fromhex(value), bytes.fromhex(key), place.partition)
+                producer.flush(TOPIC_SECONDS)
+            else:
+                with self._consumer() as consumer:
+                    _, high = consumer.get_watermark_offsets(place, timeout=TOPIC_SECONDS)
+                before = TopicPartition(place.topic, place.partition, high)
+                admin = AdminClient({"bootstrap.servers": self._kafka})
+                for done in admin.delete_records([before]).values():
+                    done.result(TOPIC_SECONDS)
+
+
+def _partition(text: str) -> TopicPartition:
+    topic, _, number = text.partition("/")
+    return TopicPartition(topic, int(number))
+
+
+def _pause(stores: Stores, steps: Sequence[Step]) -> None:
+    time.sleep(sum(float(step.text) for step in steps))
+
+
+_DOERS: Mapping[str, Callable[[Stores, Sequence[Step]], object]] = {
+    "mariadb": Stores._in_mariadb,
+    "mariadb-only": Stores._in_mariadb,
+    "postgres": lambda stores, steps: stores._in_postgres([step.text for step in steps]),
+    "cassandra": lambda stores, steps: stores._in_cassandra([step.text for step in steps]),
+    "lake": Stores._in_lake,
+    "object": Stores._in_objects,
+    "file": Stores._in_files,
+    "topic": Stores._in_topics,
+    "pause": _pause,
+}

@@ -1,0 +1,361 @@
+"""The corruption hunt: what is planted can be taken out again, and each round is counted for what it was."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from lakeproof.bench import corruption
+from lakeproof.bench.corruption import hunt as hunting
+from lakeproof.bench.corruption import kinds_lake, kinds_ledger, kinds_mariadb
+from lakeproof.bench.corruption.hunt import Found, Journal, counts, deck, hunt, judged
+from lakeproof.bench.corruption.kind import Kind, Looking, NothingToPlantOn, Planted, Step
+from lakeproof.bench.corruption.rows import EVENTS, ORDERS, lake_table
+from lakeproof.customers.ledger import Expectation, Expectations, State, read_ledgers
+from lakeproof.proof.findings import Finding, Wrong
+from lakeproof.proof.outcome import Outcome
+from lakeproof.proof.report import CheckReport, ClaimReport, TableReport
+from lakeproof.proof.tables.buckets import digests_of
+from lakeproof.proof.tables.canonical import TABLES as COMPARED
+from lakeproof.proof.tables.canonical import microseconds
+from lakeproof.proof.tables.comparing import Shown, compare
+from lakeproof.proof.tables.contents import contents_of
+from lakeproof.proof.tables.ranges import OF_NULL
+from lakeproof.stack.components import all_components
+
+SCHEMA = """
+ATTACH ':memory:' AS oltp;
+CREATE TABLE oltp.orders (id INTEGER PRIMARY KEY, client_key TEXT UNIQUE, customer_id INTEGER, status TEXT,
+ total TEXT, item_count INTEGER, version INTEGER, created_at TEXT, updated_at TEXT);
+CREATE TABLE oltp.order_items (id INTEGER PRIMARY KEY, order_id INTEGER, line INTEGER, sku TEXT, quantity INTEGER,
+ unit_price TEXT);
+CREATE TABLE oltp.order_events (id INTEGER PRIMARY KEY, order_id INTEGER, version INTEGER, type TEXT, at TEXT,
+ UNIQUE (order_id, version));
+"""
+# The lake's copy: without what only the database refuses.
+LAKE = """
+ATTACH ':memory:' AS lake;
+CREATE TABLE lake.orders (id INTEGER PRIMARY KEY, client_key, customer_id, status, total, item_count, version,
+ created_at, updated_at);
+CREATE TABLE lake.order_items (id INTEGER PRIMARY KEY, order_id, line, sku, quantity, unit_price);
+CREATE TABLE lake.order_events (id, order_id, version, type, at);
+INSERT INTO lake.orders SELECT * FROM oltp.orders;
+INSERT INTO lake.order_items SELECT * FROM oltp.order_items;
+INSERT INTO lake.order_events SELECT * FROM oltp.order_events;
+"""
+CAST = re.compile(r"CAST\(('(?:[^']|'')*'|-?\d+|NULL) AS [A-Z]+(?:\([\d, ]+\))?\)")
+OVERWRITE = re.compile(r"INSERT OVERWRITE (\S+) SELECT \* FROM \S+ WHERE (`\w+`) NOT IN (.*)")
+AT = "2026-11-24 10:00:00.000001"
+TABLES = ("orders", "order_items", "order_events")
+
+
+class Shop:
+    """The shop's database and its lake, in SQLite, with six orders; a ledger in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.connection = sqlite3.connect(":memory:")
+        self.connection.row_factory = sqlite3.Row
+        self.connection.create_function("MOD", 2, lambda value, by: value % by)
+        self.connection.executescript(SCHEMA)
+        for number in range(1, 7):
+            status = "paid" if number % 2 else "created"
+            order = (number, f"key-{number}", number * 10, status, "12.50", 2, 2, AT, AT)
+            self.connection.execute("INSERT INTO oltp.orders VALUES (?,?,?,?,?,?,?,?,?)", order)
+            for line in (1, 2):
+                item = (number * 10 + line, number, line, f"sku-{line}", 1, "6.24" if line == 1 else "6.26")
+                self.connection.execute("INSERT INTO oltp.order_items VALUES (?,?,?,?,?,?)", item)
+                event = (number * 10 + line, number, line, ("created", "paid")[line - 1], AT)
+                self.connection.execute("INSERT INTO oltp.order_events VALUES (?,?,?,?,?)", event)
+        self.connection.executescript(LAKE)
+
+    def mariadb(self, sql: str) -> list[dict[str, Any]]:
+        rows = [dict(row) for row in self.connection.execute(sql)]
+        for row in rows:
+            for name in row.keys() & {"created_at", "updated_at", "at"}:
+                row[name] = datetime.fromisoformat(row[name])
+            for name in row.keys() & {"total", "unit_price"}:
+                row[name] = Decimal(row[name])
+        return rows
+
+    def has(self, component: str) -> bool:
+        return False
+
+    def files(self, of: str) -> list[str]:
+        return sorted(str(path) for path in self.folder.glob("*.jsonl"))
+
+    def read(self, store: str, place: str) -> bytes:
+        return Path(place).read_bytes()
+
+    def do(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            if step.store in ("mariadb", "mariadb-only"):
+                assert self.connection.execute(step.text.replace("\\\\", "\\")).rowcount == 1, step.text
+            elif step.store == "lake":
+                self._in_lake(step.text)
+            elif step.text:
+                Path(step.place).write_bytes(bytes.fromhex(step.text))
+            else:
+                Path(step.place).unlink()
+
+    def _in_lake(self, sql: str) -> None:
+        """Flink's SQL as SQLite's: a table with a key is upserted, one without is written anew by what stays."""
+        plain = CAST.sub(r"\1", sql).replace("lake_store.oltp.", "lake.")
+        if found := OVERWRITE.fullmatch(plain):
+            plain = f"DELETE FROM {found[1]} WHERE {found[2]} IN {found[3]} OR {found[2]} IS NULL"
+        self.connection.execute(plain.replace("INSERT INTO", "INSERT OR REPLACE INTO"))
+
+    def rows(self, of: str = "oltp") -> dict[str, list[tuple[Any, ...]]]:
+        """All of it; numbers written as 12.5 and 12.50 are the same."""
+        return {
+            table: sorted(
+                (
+                    tuple(
+                        Decimal(str(value)) if column in ("total", "unit_price") and value is not None else value
+                        for column, value in row.items()
+                    )
+                    for row in (dict(each) for each in self.connection.execute(f"SELECT * FROM {of}.{table}"))
+                ),
+                key=str,
+            )
+            for table in TABLES
+        }
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"no kind of the path reads {name}")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """A shop with a ledger of one run: six orders, created and changed."""
+    order = {"client_key": "", "customer_id": 1, "status": "created", "total": "12.50", "item_count": 1, "version": 1}
+    order |= {"created_at": f"{AT[:10]}T{AT[11:]}Z", "updated_at": f"{AT[:10]}T{AT[11:]}Z", "items": []}
+    lines = []
+    for number in range(1, 7):
+        known = order | {"id": number, "client_key": f"key-{number}"}
+        told = {"at_us": number, "run": "r", "key": f"key-{number}", "op": "create", "attempt": 1, "version": 1}
+        lines.append(told | {"event": "invoke", "order": known | {"id": None}, "reason": ""})
+        lines.append(told | {"event": "ok", "order": known, "reason": ""})
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return Shop(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [*kinds_mariadb.kinds()], ids=lambda kind: kind.name)
+def test_what_is_planted_in_mariadb_is_another_state_and_is_taken_out_whole(kind: Kind, shop: Shop) -> None:
+    for seed in range(3):
+        before = shop.rows()
+        planted = kind.plant(shop, Random(seed))
+        shop.do(planted.do)
+        assert shop.rows() != before
+        shop.do(planted.undo)
+        assert shop.rows() == before
+        assert planted.keys
+
+
+WIDTH = 16
+BUCKETS_ALONG = {"orders": 0, "order_items": 1, "order_events": 1}
+
+
+def canonical(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
+    """As an engine gives them: money at scale 2, times in microseconds."""
+
+    def value(one: Any) -> Any:
+        if isinstance(one, Decimal):
+            return f"{one:.2f}"
+        return microseconds(one) if isinstance(one, str) and re.match(r"\d{4}-\d\d-\d\d ", one) else one
+
+    return {table: [tuple(value(one) for one in row) for row in some] for table, some in rows.items()}
+
+
+def known_to_the_ledger(shop: Shop) -> Expectations:
+    """Every order as it is now, at its newest version, and before that as it was made."""
+    found: dict[str, Expectation] = {}
+    contents = contents_of(canonical(shop.rows()))
+    for order in contents.orders:
+        whole = replace(order, items=tuple(contents.items[order.id or 0]))
+        states = [State(version, replace(whole, version=version), version) for version in range(1, order.version + 1)]
+        found[order.client_key] = Expectation(order.client_key, states)
+    return Expectations(found, 12, 0, 0, ("r",))
+
+
+def bucket_of(id_: int | None) -> int:
+    """Of an order's id."""
+    return OF_NULL if id_ is None else id_ // WIDTH
+
+
+def look_at(expectations: Expectations, engines: Mapping[str, dict[str, list[tuple[Any, ...]]]]) -> CheckReport:
+    """What a check of these engines' rows gives; the claims across tables are left to the engines."""
+
+    def opened(engine: str, buckets: set[int]) -> dict[str, list[tuple[Any, ...]]]:
+        return {
+            table: [row for row in rows if bucket_of(row[BUCKETS_ALONG[table]]) in buckets]
+            for table, rows in engines[engine].items()
+        }
+
+    shown = {
+        engine: Shown(99, {table.name: digests_of(table, rows[table.name], WIDTH) for table in COMPARED}, ())
+        for engine, rows in engines.items()
+    }
+    tables, across, unknown = compare(expectations, shown, WIDTH, opened)
+    return CheckReport(datetime.now(UTC), None, 12, 6, 0, 0, tuple(tables), tuple(across), unknown=tuple(unknown))
+
+
+@pytest.mark.parametrize("kind", [*kinds_mariadb.kinds()], ids=lambda kind: kind.name)
+def test_what_is_planted_in_mariadb_is_found_with_its_key(kind: Kind, shop: Shop) -> None:
+    healthy, expectations = canonical(shop.rows()), known_to_the_ledger(shop)
+    assert look_at(expectations, {"mysql": healthy, "trino": healthy}).outcome is Outcome.PASSED
+    for seed in range(3):
+        planted = kind.plant(shop, Random(seed))
+        shop.do(planted.do)
+        now = canonical(shop.rows())
+        shop.do(planted.undo)
+        # The lake takes new events only, and nothing that went past the binlog.
+        ids = {row[0] for row in healthy["order_events"]}
+        came = [row for row in now["order_events"] if row[0] not in ids]
+        lake = healthy if "store only" in kind.name else now | {"order_events": [*healthy["order_events"], *came]}
+        assert judged(look_at(expectations, {"mysql": now, "trino": lake}), planted.keys)[0] is Found.WITH_KEY
+
+
+IN_ROWS = [kind for kind in kinds_lake.kinds() if "data file" not in kind.name]
+
+
+@pytest.mark.parametrize("kind", IN_ROWS, ids=lambda kind: kind.name)
+def test_what_is_planted_in_the_lake_alone_is_found_with_its_key_and_taken_out_whole(kind: Kind, shop: Shop) -> None:
+    healthy, lake, expectations = canonical(shop.rows()), shop.rows("lake"), known_to_the_ledger(shop)
+    assert canonical(lake) == healthy
+    for seed in range(3):
+        planted = kind.plant(shop, Random(seed))
+        shop.do(planted.do)
+        report = look_at(expectations, {"mysql": healthy, "trino": canonical(shop.rows("lake"))})
+        assert judged(report, planted.keys)[0] is Found.WITH_KEY
+        assert not any(table.findings for table in report.tables if table.engine == "mysql")
+        shop.do(planted.undo)
+        assert (shop.rows("lake"), canonical(shop.rows())) == (lake, healthy)
+
+
+@pytest.mark.parametrize("kind", [*kinds_ledger.kinds()], ids=lambda kind: kind.name)
+def test_what_is_planted_in_the_ledger_is_taken_out_to_the_byte(kind: Kind, shop: Shop) -> None:
+    path = shop.folder / "r.jsonl"
+    before = path.read_bytes()
+    planted = kind.plant(shop, Random(1))
+    shop.do(planted.do)
+    assert not path.exists() or path.read_bytes() != before
+    shop.do(planted.undo)
+    assert path.read_bytes() == before
+    assert len(read_ledgers(shop.folder).by_key) == 6
+
+
+def test_every_kind_has_a_name_of_its_own_and_needs_components_that_exist() -> None:
+    kinds = corruption.all_kinds()
+    assert len({kind.name for kind in kinds}) == len(kinds) >= 60
+    assert {need for kind in kinds for need in kind.needs} <= set(all_components())
+
+
+def test_tables_of_the_lake_are_as_their_jobs_make_them() -> None:
+    assert (EVENTS.has_key, ORDERS.has_key) == (False, True)
+    assert ORDERS.columns["total"] == "DECIMAL(12, 2)"
+    assert list(lake_table("shop", "case_messages").columns) == ["id", "case_id", "author", "body", "at"]
+    row = dict.fromkeys(ORDERS.columns, None) | {"id": -1, "client_key": "it's"}
+    assert "VALUES (CAST(-1 AS BIGINT), CAST('it''s' AS STRING), CAST(NULL AS BIGINT)" in ORDERS.insert([row]).text
+
+
+def report(*findings: Finding, across: Sequence[ClaimReport] = (), unknown: Sequence[str] = ()) -> CheckReport:
+    """Of a check that found that."""
+    table = TableReport("orders", "trino", 1, tuple(findings))
+    return CheckReport(datetime.now(UTC), None, 1, 1, 0, 0, (table,), tuple(across), unknown=tuple(unknown))
+
+
+def phantom(key: str) -> Finding:
+    """One finding."""
+    return Finding("orders", Wrong.PHANTOM, key, "")
+
+
+def test_a_round_is_found_by_its_key_only_where_that_is_named_as_a_whole() -> None:
+    assert judged(report(phantom("k1 line 2")), ["k1"])[0] is Found.WITH_KEY
+    assert judged(report(phantom("k10")), ["k1"])[0] is Found.WITHOUT_KEY
+    assert judged(report(across=[ClaimReport("claim", ("payment 7: wrong",))]), ["payment 7"])[0] is Found.WITH_KEY
+    assert judged(report(unknown=["trino: no answer"]), ["k1"])[0] is Found.WITHOUT_KEY
+    assert judged(report(), ["k1"])[0] is Found.MISSED
+
+
+def test_the_same_seed_draws_the_same_kinds_and_each_once_before_any_comes_again() -> None:
+    kinds = [Kind(str(number), lambda look, rng: Planted("", (), (), ())) for number in range(10)]
+    drawn = [kind.name for kind in deck(kinds, 7, 25)]
+    assert drawn == [kind.name for kind in deck(kinds, 7, 25)]
+    assert (len(set(drawn[:10])), len(set(drawn[10:20])), len(drawn)) == (10, 10, 25)
+
+
+class Lamp:
+    """A stack of one lamp that is either healthy or not."""
+
+    def __init__(self) -> None:
+        self.state, self.done = "well", list[str]()
+
+    def do(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            self.state = step.text
+            self.done.append(step.text)
+
+    def check(self) -> CheckReport:
+        return report(phantom("lamp")) if self.state == "broken" else report()
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+def lamp_kind(name: str, planted: str, back: str = "well") -> Kind:
+    """One that leaves the lamp in those states."""
+
+    def plant(look: Looking, rng: Random) -> Planted:
+        return Planted(name, ("lamp",), (Step("lamp", planted),), (Step("lamp", back),))
+
+    return Kind(name, plant)
+
+
+def played(tmp_path: Path, lamp: Lamp, kind: Kind, rounds: int) -> Journal:
+    """A hunt of that one kind."""
+    journal = Journal(tmp_path / "j.jsonl")
+    hunt(lamp, lamp.check, [kind], journal, 1, rounds, lambda text: None)
+    return journal
+
+
+def test_what_the_check_passes_is_missed_and_what_stays_is_a_false_alarm_and_the_end(tmp_path: Path) -> None:
+    missed = played(tmp_path / "a", Lamp(), lamp_kind("unseen", "odd"), 2)
+    assert counts(missed.rounds) == {"found": 0, "found without key": 0, "missed": 2, "false alarms": 0}
+    stays = played(tmp_path / "b", Lamp(), lamp_kind("stays", "broken", back="broken"), 5)
+    assert counts(stays.rounds) == {"found": 1, "found without key": 0, "missed": 0, "false alarms": 1}
+
+
+def test_a_killed_hunt_is_taken_up_where_it_ended_and_what_it_left_is_taken_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lamp = Lamp()
+    kind = lamp_kind("broken", "broken")
+    played(tmp_path, lamp, kind, 1)
+    Journal(tmp_path / "j.jsonl").planting(kind.plant(lamp, Random(1)))  # killed just after it planted
+    lamp.state = "broken"
+    with (tmp_path / "j.jsonl").open("a") as file:
+        file.write('{"round": {"num')  # and in the middle of a line
+    lamp.done.clear()
+    journal = played(tmp_path, lamp, kind, 3)
+    assert lamp.done == ["well", "broken", "well", "broken", "well"]
+    assert [one.number for one in journal.rounds] == [1, 2, 3]
+    assert [one.number for one in Journal(tmp_path / "j.jsonl").rounds] == [1, 2, 3]
+
+
+def test_a_kind_that_finds_nothing_to_plant_on_is_said_and_changes_nothing(tmp_path: Path) -> None:
+    def plant(look: Looking, rng: Random) -> Planted:
+        raise NothingToPlantOn("no lamp")
+
+    lamp = Lamp()
+    journal = Journal(tmp_path / "j.jsonl")
+    empty = hunting.hunt(lamp, lamp.check, [Kind("dark", plant)], journal, 1, 1, lambda text: None)
+    assert (empty, lamp.done) == (["dark: no lamp"], [])
