@@ -99,3 +99,21 @@ def test_a_moment_that_a_restart_cut_off_is_looked_up_by_the_next_desk(store: St
     Watch(store, look, lambda scenario: [f"what {scenario} concerns"]).make_round()
     assert store.without_moment() == []
     assert store.get("1").use_cases == ["what replication-lag concerns"]
+
+
+def test_the_windows_of_a_killed_drill_are_looked_for_every_few_seconds_and_again_after_a_failure(
+    store: Store,
+) -> None:
+    asked: list[str] = []
+
+    def give_back() -> None:
+        asked.append("asked")
+        if len(asked) == 1:
+            raise CouldNotLook("no answer", where="prometheus")
+
+    watch = Watch(store, look, lambda scenario: [], give_back_windows=give_back)
+    with pytest.raises(CouldNotLook):
+        watch.give_back_windows(START)
+    for seconds in (1, 4, 6, 7):
+        watch.give_back_windows(START + timedelta(seconds=seconds))
+    assert len(asked) == 2

@@ -437,13 +437,24 @@ def test_what_dies_hangs_or_is_stopped_as_a_fault_stays_watched(client: Supervis
     assert watched(client, "base") > since
 
 
+def test_what_stands_on_a_component_is_not_watched_while_a_command_starts_that_anew(client: SupervisorClient) -> None:
+    client.up(["both"])  # stands on left, which is slow to start
+    since = watched(client, "both")
+    seen: list[float] = []
+    client.stop("left")
+    assert watched(client, "both") == since  # left rests, and what stands on it is told of
+    client.start("left", lambda event: seen.append(watched(client, "both")))
+    assert math.inf in seen
+    assert watched(client, "both") == since
+
+
 def test_while_everything_is_stopped_nothing_is_watched(fresh: SupervisorClient) -> None:
     fresh.up(["both"])
     seen: dict[str, float] = {}
 
     def look(event: Event) -> None:
         if event.what in ("goodbye", "stopping"):
-            seen.update({f"{event.component} {name}": watched(fresh, name) for name in ("base", "both")})
+            seen.update({f"{event.component} {name}": watched(fresh, name) for name in ("left", "both")})
 
     fresh.down(look)
     assert seen and set(seen.values()) == {math.inf}

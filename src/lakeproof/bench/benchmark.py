@@ -45,8 +45,7 @@ class Ratio:
 class Result:
     """One run. `tables`: title → rows, each column → value; the unit stands in the column's name.
 
-    passed: False where a benchmark that also judges found something wrong; being slow is nothing wrong.
-    unknown: True where it could not look at all of what it judges.
+    failed: what must not be was seen. unknown: not all of it could be looked at.
     """
 
     name: str
@@ -54,18 +53,18 @@ class Result:
     tables: Mapping[str, list[dict[str, Any]]]
     ratios: list[Ratio]
     notes: list[str] = field(default_factory=list)
-    passed: bool = True
-    unknown: bool = False
     machine: Machine = field(default_factory=look_at_machine)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    failed: bool = False
+    unknown: bool = False
 
     @property
     def command(self) -> str:
         """The command that does it again."""
         options = self.options
         given = [f"--seconds {options.seconds:g}"] if options.seconds else []
-        given += [f"--{name} {value}" for name in ("seed", "rounds", "hashes") if (value := getattr(options, name))]
         given += [f"--rate {rate:g}" for rate in options.rates]
+        given += [f"--{name} {value}" for name in ("seed", "rounds", "hashes") if (value := getattr(options, name))]
         given += [f"--only {word!r}" for word in options.only]
         given += [f"--kill {name}" for name in options.kills]
         return " ".join(["lakeproof bench", self.name, *given])

@@ -169,7 +169,7 @@ def result_of(options: Options, judging: Judging, kills: list[dict[str, Any]], a
         {"kills": kills, "torn hashes": torn},
         [Ratio("torn hashes of those judged", round(len(torn) / max(1, following.judged), 4), "0", not torn)],
         notes,
-        passed=not torn,
+        failed=bool(torn),
         unknown=bool(not_looked) or following.judged == 0,
     )
 

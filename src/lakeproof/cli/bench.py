@@ -39,9 +39,9 @@ def bench(
 
     What it needs must be up (`lakeproof up …` is named when it is not). No benchmark fails for being slow.
 
-    Exit 0 measured, 1 where something that it needs does not run, or where a benchmark that also judges found
-    something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash), 2 for a wrong name or
-    value, 3 where such a one could not look at everything.
+    Exit 0 measured; 1 where something that it needs does not run, or where a benchmark that also judges found
+    something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash); 2 for a wrong name or
+    value; 3 where not everything could be judged.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.stack.stack import load_stack
@@ -58,14 +58,14 @@ def bench(
     benchmark = find(name)
     stack = load_stack()
     require_healthy(stack, benchmark.needs)
-    drawn = (seed, rounds, tuple(only or ()))
-    result = benchmark.run(stack, Options(seconds, tuple(rate or ()), *drawn, hashes, tuple(kill or ())), say)
+    options = Options(seconds, tuple(rate or ()), seed, rounds, tuple(only or ()), hashes, tuple(kill or ()))
+    result = benchmark.run(stack, options, say)
     if as_json:
         print_json(result.to_json())
     else:
         _print(result)
-    if not result.passed or result.unknown:
-        raise typer.Exit(3 if result.passed else 1)
+    if result.failed or result.unknown:
+        raise typer.Exit(1 if result.failed else 3)
 
 
 def _print(result: "Result") -> None:

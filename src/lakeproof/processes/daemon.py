@@ -29,6 +29,7 @@ from lakeproof.processes.server import Server
 from lakeproof.processes.shutdown import stop_all
 from lakeproof.processes.states import State
 from lakeproof.processes.usage import UsageTable
+from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -63,6 +64,7 @@ class Daemon:
         self.keepers: dict[str, Keeper] = {}
         self.events: list[asyncio.Queue[Event]] = []
         self.usage = UsageTable()
+        self._closures = {name: closure([name], components) for name in components}
         self._hook_argv = hook_argv or default_hook_argv()
         self._pace = pace or Pace()
         self._over = asyncio.Event()
@@ -191,8 +193,12 @@ class Daemon:
             log=str(self.stack.log_path(keeper.name)),
             reason=keeper.condition.reason,
             cpu_seconds=use.cpu_seconds,
-            watched_since=keeper.watched_since,
+            watched_since=None if self._stands_on_command(keeper.name) else keeper.watched_since,
         )
+
+    def _stands_on_command(self, name: str) -> bool:
+        """True while a command starts or stops something that this component needs or uses, near or far."""
+        return any(self.keepers[other].under_command for other in self._closures[name] if other != name)
 
     # what it does by itself
 

@@ -57,6 +57,7 @@ class Keeper:
         Only while this is set is its trouble an incident: what a command starts, stops or restarts alerts nobody. A
         component that dies, hangs or is started again by its keeper stays watched.
         """
+        self._commanded_at = float("-inf")
         self.process: Process | None = None
         self.timeline: Timeline | None = None
         self._variables: dict[str, str] = {}
@@ -81,6 +82,14 @@ class Keeper:
     def wanted(self) -> bool:
         """True while it should run."""
         return self._life is not None and self.state not in (State.STOPPING, State.STOPPED)
+
+    @property
+    def under_command(self) -> bool:
+        """True while a command starts or stops it, for as long as both may take: what stands on it may be unwell."""
+        if self.watched_since is not None or not (self.wanted or self.state == State.STOPPING):
+            return False
+        patience = self.component.start_seconds + self.component.stop_seconds
+        return time.monotonic() - self._commanded_at < patience
 
     @property
     def pid(self) -> int | None:
@@ -130,13 +139,13 @@ class Keeper:
             self.tries.forgive()
             if self._life is None or self._life.done():
                 self.tries.begin_life()
-                self.watched_since = None
+                self._be_commanded()
                 self._turn_to(State.WAITING)
                 self._life = asyncio.create_task(self._live(), name=f"keep {self.name}")
 
     async def freeze(self) -> None:
         """Keep it no longer: what runs goes on, what dies stays dead. Before a `stop` of the whole stack."""
-        self.watched_since = None
+        self._be_commanded()
         async with self._turn:
             await self._end_life()
 
@@ -148,7 +157,7 @@ class Keeper:
         """
         async with self._turn:
             if not as_fault:
-                self.watched_since = None
+                self._be_commanded()
             return await self._stop(goodbye=goodbye)
 
     async def forget(self) -> bool:
@@ -159,7 +168,7 @@ class Keeper:
         async with self._turn:
             if not self.known:
                 return False
-            self.watched_since = None
+            self._be_commanded()
             await self._stop(goodbye=True)
             self.tries = Tries(self.context.pace)
             self.ready_seconds = self.process = self.timeline = None
@@ -382,6 +391,9 @@ class Keeper:
             await kill_component(self.process, self.context.run_id, self.name)
 
     # records
+
+    def _be_commanded(self) -> None:
+        self.watched_since, self._commanded_at = None, time.monotonic()
 
     def _become_healthy(self, ready_seconds: float | None) -> None:
         self.condition.be_well()

@@ -1,9 +1,8 @@
 """The full audit beside the publisher: each minute, every hash published since, by Trino. A finding freezes `main`.
 
 What is compared lies in lakeproof.proof; here is only its clock and what becomes of its result. "Could not look"
-(Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. Hashes that an audit did not come
-to never count as passed. /health tells it, and the alert LakeAuditStale speaks once no audit could look for five
-minutes.
+(Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. /health tells it, and the alert
+LakeAuditStale speaks once no audit could look for five minutes. Hashes that were not looked at never count as passed.
 """
 
 import importlib
@@ -24,7 +23,7 @@ HOOK = ("lakeproof.proof.audit", "audit_published")
 
 @dataclass(frozen=True)
 class Audited:
-    """What the hook saw. `finding`: a sentence where a hash is wrong in itself, else None. `not_looked`: hashes that
+    """What one audit saw. `finding`: a sentence where a hash is wrong in itself, else None. `not_looked`: hashes that
     it did not come to. `through`: the last hash it is done with; the next audit begins after it.
     """
 
@@ -32,9 +31,6 @@ class Audited:
     judged: int
     not_looked: int
     through: str
-
-
-type Hook = Callable[[Stack, str | None], Audited]
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,9 @@ class AuditLook:
     outcome: str
     why: str | None
     at: float
+
+
+type Hook = Callable[[Stack, str | None], Audited]
 
 
 class FullAudit:
@@ -89,22 +88,25 @@ class FullAudit:
             return
         at = time.time()
         try:
-            self.last = self._judge(self._hook(self._stack, self._through), at)
+            audited = self._hook(self._stack, self._through)
         except LakeproofError as error:
             log.warning("the full audit could not look: %s", error.message)
             self.last = AuditLook("unknown", error.message, at)
         except Exception as error:
             log.exception("the full audit could not look")
             self.last = AuditLook("unknown", f"{type(error).__name__}: {error}", at)
+        else:
+            self.last = self._judged(audited, at)
         self._note(self.last)
 
-    def _judge(self, audited: Audited, at: float) -> AuditLook:
+    def _judged(self, audited: Audited, at: float) -> AuditLook:
         self._through = audited.through
-        missed = f"it did not come to {audited.not_looked} of the published hashes, and judged {audited.judged}"
+        passed_over = ""
         if audited.not_looked:
-            log.warning("the full audit: %s", missed)
+            passed_over = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
+            log.warning("the full audit %s", passed_over)
         if audited.finding is None and audited.not_looked:
-            return AuditLook("unknown", missed, at)
+            return AuditLook("unknown", passed_over, at)
         self.finding = audited.finding
         return AuditLook("passed" if audited.finding is None else "failed", audited.finding, at)
 
