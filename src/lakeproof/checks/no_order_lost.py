@@ -69,7 +69,7 @@ def _outcome(report: CheckReport, engines: Sequence[str], orders: int) -> tuple[
         if report.oversold:
             problems.append(f"{report.oversold} units are sold or promised beyond what came in")
         return Outcome.FAILED, "; ".join((*problems, *(claim.in_words for claim in report.broken)))
-    unknown = (*report.reasons, *report.not_read((DATABASE, *engines)))
+    unknown = (*report.not_judged, *report.not_read((DATABASE, *engines)))
     if unknown:
         return Outcome.UNKNOWN, "; ".join(unknown)
     if report.orders < orders:

@@ -74,7 +74,7 @@ def check(
                 "(shop.ledger_covers = all would call them phantom)"
             )
         for reason in report.reasons:
-            say(f"could not look: {reason}")
+            say(f"not known: {reason}")
         say(report.cut.in_words if report.cut else "cut: no published hash was looked at")
         say(
             f"{report.outcome}: {report.acknowledged} acknowledged calls on {report.orders} orders, {report.unclear} "

@@ -37,9 +37,9 @@ def reset(
     found = entries(stack)
     if found:
         with one_drill(stack):  # somebody's drill is never cut off
-            say(f"stack {stack.name}: {total_bytes(found) / 1e6:.0f} MB will be deleted")
+            say(f"stack {stack.name}: {total_bytes(found) / 1e6:.1f} MB will be deleted")
             for entry in found:
-                say(f"  {entry.path}  {entry.size_bytes / 1e6:.0f} MB")
+                say(f"  {entry.path}  {entry.size_bytes / 1e6:.1f} MB")
             for place in kept(stack):
                 say(f"  stays: {place}")
             if not yes:

@@ -167,8 +167,16 @@ class CheckReport:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the whole is unknown: what could not be looked at, what did not keep still, and a ledger that has no
-        order to compare with.
+        """Why the whole is unknown. An empty ledger against empty tables has judged nothing."""
+        if self.tables and self.orders == 0 and not any(table.rows for table in self.tables):
+            return (*self.not_judged, "nothing judged: the ledger knows no order, and the tables hold no row")
+        return self.not_judged
+
+    @property
+    def not_judged(self) -> tuple[str, ...]:
+        """What could not be looked at, what did not keep still, and rows beside a ledger that knows no order. For
+        whoever
+        asks of a stack without any order: that there is nothing yet is no reason.
         """
         moving = [
             f"{name}: {unsettled} of {rows} changed at each look, more than {UNSETTLED_SHARE:.0%}: not judged"
@@ -178,12 +186,9 @@ class CheckReport:
             )
             if unsettled > max(UNSETTLED_ROWS, UNSETTLED_SHARE * rows)
         ]
-        nothing = []
         if self.orders == 0 and self.not_ours:
-            nothing = ["ledger: it knows no order, so that no row was compared with it"]
-        elif self.orders == 0 and not any(table.rows for table in self.tables):
-            nothing = ["nothing judged: the ledger knows no order, and the tables hold no row"]
-        return (*self.unknown, *moving, *nothing)
+            moving.append("ledger: it knows no order, so that no row was compared with it")
+        return (*self.unknown, *moving)
 
     @property
     def nessie_hash(self) -> str | None:

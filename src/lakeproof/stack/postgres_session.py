@@ -49,8 +49,10 @@ class Session(psycopg.Connection[tuple[Any, ...]]):
             raise error if error.sqlstate else ConnectionError(str(error)) from error
 
     def rows(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
-        """The rows of one statement; none where it gives none."""
-        cursor = self.execute(sql.encode(), args or None)
+        """The rows of one statement; none where it gives none. A tuple is an array, as a list is."""
+        # psycopg would send a tuple as a composite value, "(a,b)".
+        values = [list(value) if isinstance(value, tuple) else value for value in args]
+        cursor = self.execute(sql.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SEED, ROUNDS = 1, 60
 RATE, SECONDS = 20.0, 15.0
 BUYERS = 3.0
+# A stack that was just started has its lake minutes behind.
+BEGIN_SECONDS = 240.0
 
 
 def all_kinds() -> "list[Kind]":
@@ -62,7 +64,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         _buy(stack, seed, progress)
     engines = ("trino",)
     if not journal.left:
-        report = check(stack, engines=engines)
+        report = check(stack, engines=engines, cover_seconds=BEGIN_SECONDS)
         if report.outcome is not Outcome.PASSED:
             raise TerminalError(f"check does not pass before the first round: {in_words(report)}", where="corruption")
     budget = options.seconds or float("inf")
@@ -94,7 +96,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
             *(f"not drawn, its store is not part of this stack: {kind.name}" for kind in left_out),
             *(f"nothing to plant on: {one}" for one in empty),
         ],
-        passed=missed == 0 and false == 0,
+        failed=missed > 0 or false > 0,
     )
 
 

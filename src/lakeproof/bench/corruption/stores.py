@@ -153,12 +153,15 @@ class Stores:
 
     def _in_postgres(self, statements: Sequence[str]) -> list[dict[str, Any]]:
         from psycopg.rows import dict_row
+        from psycopg.types.string import TextLoader
 
         rows: list[dict[str, Any]] = []
         with (
             postgres_session.connection(self._stack, "postgres", "postgres-root", SECONDS, DATABASE) as root,
             root.cursor(row_factory=dict_row) as cursor,
         ):
+            # As PostgreSQL writes it, and so the lake: what was planted must come out again to the letter.
+            cursor.adapters.register_loader("jsonb", TextLoader)
             # Triggers that refuse changes of what is append-only stay silent.
             cursor.execute("SET session_replication_role = replica")
             with root.transaction():
