@@ -1,15 +1,22 @@
 """Benchmarks are found by their folder, say how to do them again, and touch no captured table."""
 
+import random
+from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
 
-from lakeproof.bench import scratch_database, start
+from lakeproof.bench import scratch_database, start, whole_transactions
 from lakeproof.bench.benchmark import Options, Ratio, Result, all_benchmarks, find
 from lakeproof.bench.sightings import committed_at
 from lakeproof.errors import InvalidInput
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.proof.tables.every_hash import EveryHash, Torn
+from lakeproof.proof.tables.order_claims import BrokenOrder
 from lakeproof.provisioning.mysql import schema_statements
 from lakeproof.stack.components import all_components
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 
 def test_every_benchmark_needs_components_that_exist() -> None:
@@ -61,3 +68,40 @@ def test_when_paimon_committed_is_read_from_the_snapshot_that_trino_read() -> No
             return {"Body": BytesIO(b'{"id": 7, "timeMillis": 1700000000250}')}
 
     assert committed_at(Store(), 7) == 1_700_000_000.25
+
+
+def test_who_is_killed_is_decided_by_the_seed_and_pairs_come_too() -> None:
+    names = ("kafka", "nessie", "publisher")
+
+    def series(seed: int) -> list[list[str]]:
+        dice = random.Random(seed)
+        return [whole_transactions.victims(names, dice) for _ in range(60)]
+
+    assert series(1) == series(1) != series(2)
+    sizes = {len(killed) for killed in series(1)}
+    assert (sizes, {name for killed in series(1) for name in killed}) == ({1, 2}, set(names))
+    assert whole_transactions.victims(["kafka"], random.Random(0)) == ["kafka"]
+
+
+@pytest.mark.parametrize(
+    ("torn", "judged", "waiting", "ends"),
+    [(0, 40, 0, (False, False)), (1, 40, 0, (True, False)), (0, 40, 3, (False, True)), (0, 0, 0, (False, True))],
+    ids=["all whole", "one torn", "some not looked at", "none judged"],
+)
+def test_one_torn_hash_fails_and_one_that_nobody_looked_at_is_not_taken_for_whole(
+    torn: int, judged: int, waiting: int, ends: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EveryHash, "look", lambda self, deadline: [])
+    now = datetime.now(UTC)
+    commit = PublishedCommit("ab" * 32, now, 43, None, None, {}, now)
+    found = [Torn(commit, (BrokenOrder("claim", 7, "no order, 1 events"),))] * torn
+    following = EveryHash(Stack(Settings(name="none")), "", judged, 0, waiting, found)
+    judging = whole_transactions.Judging(following, lambda text: None)
+    result = whole_transactions.result_of(Options(kills=("kafka",), seed=3), judging, [], 100)
+    assert (result.failed, result.unknown) == ends
+    assert [row["first"] for row in result.tables["torn hashes"]] == [
+        "abababababababab, checkpoint 43: order 7: no order, 1 events"
+    ] * torn
+    assert result.command == "lakeproof bench whole-transactions --seed 3 --kill kafka"
+    following.waiting = 0
+    judging.stop()

@@ -1,4 +1,7 @@
-"""kill -9 of each part of the path while shoppers buy: it comes back by itself, and `check` finds every order."""
+"""kill -9 of each part of the path while shoppers buy: it comes back by itself, and `check` finds every order.
+
+Every hash that is published meanwhile is judged: none may show a part of a transaction.
+"""
 
 import json
 import os
@@ -13,8 +16,10 @@ import pytest
 from tests.drills_real.health import assert_clean, kill_and_await
 
 from lakeproof.deadline import Deadline
+from lakeproof.lake.publish import history
 from lakeproof.processes import lock, procfs
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(600)]
@@ -37,13 +42,25 @@ def shopping(whole_stack: Stack) -> Iterator[subprocess.Popen[str]]:
     shoppers.wait()
 
 
+@pytest.fixture(scope="module")
+def following(whole_stack: Stack, shopping: subprocess.Popen[str]) -> EveryHash:
+    """Every hash from the first kill on."""
+    return EveryHash(whole_stack, history.newest(whole_stack).hash)
+
+
+def assert_no_hash_is_torn(following: EveryHash) -> None:
+    following.look(Deadline(120))
+    assert (following.torn, following.waiting, following.not_looked) == ([], 0, 0)
+
+
 @pytest.mark.parametrize("name", VICTIMS)
 def test_what_is_killed_comes_back_and_nothing_is_lost(
-    whole_stack: Stack, lakeproof: Run, shopping: subprocess.Popen[str], name: str
+    whole_stack: Stack, lakeproof: Run, shopping: subprocess.Popen[str], following: EveryHash, name: str
 ) -> None:
     kill_and_await(SupervisorClient(whole_stack), name)
     assert shopping.poll() is None
     assert_clean(lakeproof)
+    assert_no_hash_is_torn(following)
 
 
 def test_after_kill_9_of_the_daemon_up_goes_on(
@@ -59,11 +76,18 @@ def test_after_kill_9_of_the_daemon_up_goes_on(
     assert_clean(lakeproof)
 
 
-def test_all_that_was_acknowledged_meanwhile_is_there(lakeproof: Run, shopping: subprocess.Popen[str]) -> None:
+def test_all_that_was_acknowledged_meanwhile_is_there(
+    lakeproof: Run, shopping: subprocess.Popen[str], following: EveryHash
+) -> None:
     shopping.send_signal(signal.SIGINT)
     out, _ = shopping.communicate(timeout=150)
     acknowledged = json.loads(out)["acknowledged"]
     assert acknowledged > 1000
     report = assert_clean(lakeproof)
-    print(f"kill -9 series: {acknowledged} calls acknowledged;", json.dumps(report)[:2000])
+    assert_no_hash_is_torn(following)
+    assert following.judged > 30
+    print(
+        f"kill -9 series: {following.judged} hashes judged, {acknowledged} calls acknowledged;",
+        json.dumps(report)[:2000],
+    )
     assert json.loads(lakeproof("diagnose", "--json", seconds=60).out)["healthy"] is True

@@ -22,8 +22,10 @@ from lakeproof.lake.job.flink_rest import ALIVE, FlinkRefused, rest_of
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files, split_statements
 from lakeproof.lake.job.states import State, complete_states
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.snapshots import FollowedTable, Kind, Snapshot
 from lakeproof.lake.query.asking import ask
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.components import find
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
@@ -251,6 +253,54 @@ def test_nothing_is_lost_or_doubled_when_a_part_is_killed(
             client.kill(part)
     client.up(PATH)
     assert_lake_is_exact(stack, feed)
+
+
+def kill_between_the_two_commits(client: SupervisorClient, stack: Stack, feed: Feed) -> int:
+    """kill -9 of the TaskManager after the APPEND of a checkpoint with rows, before its COMPACT; gives its id."""
+    orders = FollowedTable(s3_client(stack), OLTP.name, "orders")
+    deadline = Deadline(180.0)
+    while not deadline.expired:
+        orders.refresh()
+        seen = orders.snapshots[-1].id
+        for _ in range(20):
+            feed.change_something()
+        feed.producer.flush(30)
+
+        def begun() -> Snapshot | None:
+            orders.refresh()
+            newest = orders.snapshots[-1]
+            is_new = newest.id > seen and newest.kind is Kind.APPEND and newest.delta_records > 0  # noqa: B023
+            return newest if is_new else None
+
+        appended = deadline.wait_for("rows in an APPEND", begun, every=0.002)
+        client.kill("flink-taskmanager", "STOP")
+        orders.refresh()
+        if orders.snapshots[-1] == appended:
+            client.kill("flink-taskmanager")
+            return appended.checkpoint
+        client.kill("flink-taskmanager", "CONT")
+    raise AssertionError("the TaskManager was always too fast")
+
+
+def test_a_checkpoint_whose_compaction_never_came_is_not_published(
+    client: SupervisorClient, stack: Stack, feed: Feed
+) -> None:
+    following = EveryHash(stack, history.newest(stack).hash)
+    torn_one = kill_between_the_two_commits(client, stack, feed)
+    # Nothing is written any more: these rows become readable only if the restored writer compacts idle buckets.
+    client.up(PATH)
+    assert_lake_is_exact(stack, feed)
+    wait_for_another_checkpoint(stack)
+    following.look(Deadline(120))
+    assert (following.torn, following.waiting, following.not_looked) == ([], 0, 0)
+    assert torn_one not in {commit.checkpoint for commit in history.log(stack, 100)}
+
+
+def wait_for_another_checkpoint(stack: Stack) -> None:
+    before = history.newest(stack).checkpoint
+    Deadline(60.0).wait_for(
+        "another checkpoint on main", lambda: True if history.newest(stack).checkpoint > before else None
+    )
 
 
 def test_a_stopped_taskmanager_is_not_ready(client: SupervisorClient, stack: Stack) -> None:

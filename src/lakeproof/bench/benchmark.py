@@ -17,13 +17,18 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What may be set for every benchmark; 0 and () mean the benchmark's own choice."""
+    """What may be set for every benchmark; 0 and () mean the benchmark's own choice.
+
+    hashes, kills, seed: of whole-transactions alone.
+    """
 
     seconds: float = 0.0
     rates: tuple[float, ...] = ()
     seed: int = 0
     rounds: int = 0
     only: tuple[str, ...] = ()
+    hashes: int = 0
+    kills: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Ratio:
 class Result:
     """One run. `tables`: title → rows, each column → value; the unit stands in the column's name.
 
-    passed: False where a benchmark that also judges found something wrong; being slow is nothing wrong.
+    failed: what must not be was seen. unknown: not all of it could be looked at.
     """
 
     name: str
@@ -48,24 +53,21 @@ class Result:
     tables: Mapping[str, list[dict[str, Any]]]
     ratios: list[Ratio]
     notes: list[str] = field(default_factory=list)
-    passed: bool = True
     machine: Machine = field(default_factory=look_at_machine)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    failed: bool = False
+    unknown: bool = False
 
     @property
     def command(self) -> str:
         """The command that does it again."""
-        given = [f"--seconds {self.options.seconds:g}"] if self.options.seconds else []
-        given += [f"--{name} {value}" for name in ("seed", "rounds") if (value := getattr(self.options, name))]
-        return " ".join(
-            [
-                "lakeproof bench",
-                self.name,
-                *given,
-                *(f"--rate {rate:g}" for rate in self.options.rates),
-                *(f"--only {word!r}" for word in self.options.only),
-            ]
-        )
+        options = self.options
+        given = [f"--seconds {options.seconds:g}"] if options.seconds else []
+        given += [f"--rate {rate:g}" for rate in options.rates]
+        given += [f"--{name} {value}" for name in ("seed", "rounds", "hashes") if (value := getattr(options, name))]
+        given += [f"--only {word!r}" for word in options.only]
+        given += [f"--kill {name}" for name in options.kills]
+        return " ".join(["lakeproof bench", self.name, *given])
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for scripts."""

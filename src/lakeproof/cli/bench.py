@@ -27,14 +27,21 @@ def bench(
     only: Annotated[
         list[str] | None, typer.Option(help="Of what is drawn, only what has this in its name; may be repeated.")
     ] = None,
+    hashes: Annotated[
+        int, typer.Option(min=0, max=100_000, help="whole-transactions: hashes to judge; 0: the benchmark's own.")
+    ] = 0,
+    kill: Annotated[
+        list[str] | None, typer.Option(help="whole-transactions: a component to kill; may be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
 ) -> None:
     """Run one benchmark on this machine: figures, ratios, the machine, and the command that does it again.
 
     What it needs must be up (`lakeproof up …` is named when it is not). No benchmark fails for being slow.
 
-    Exit 0 measured, 1 where something that it needs does not run, or where a benchmark that also judges found
-    something wrong (corruption: missed, or a false alarm), 2 for a wrong name or value.
+    Exit 0 measured; 1 where something that it needs does not run, or where a benchmark that also judges found
+    something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash); 2 for a wrong name or
+    value; 3 where not everything could be judged.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.stack.stack import load_stack
@@ -51,13 +58,14 @@ def bench(
     benchmark = find(name)
     stack = load_stack()
     require_healthy(stack, benchmark.needs)
-    result = benchmark.run(stack, Options(seconds, tuple(rate or ()), seed, rounds, tuple(only or ())), say)
+    options = Options(seconds, tuple(rate or ()), seed, rounds, tuple(only or ()), hashes, tuple(kill or ()))
+    result = benchmark.run(stack, options, say)
     if as_json:
         print_json(result.to_json())
     else:
         _print(result)
-    if not result.passed:
-        raise typer.Exit(1)
+    if result.failed or result.unknown:
+        raise typer.Exit(1 if result.failed else 3)
 
 
 def _print(result: "Result") -> None:

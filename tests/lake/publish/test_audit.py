@@ -33,8 +33,10 @@ def test_a_whole_state_passes() -> None:
     [
         (cut(), state(snapshot=6), "snapshot 6"),
         (cut(checkpoint=6), state(), "checkpoint 6"),
+        (cut(checkpoint=4), state(), "checkpoint 4"),
         (cut(), state(schema=4), "schema 4"),
         (cut(), state(records=11), "11 rows"),
+        (cut(total=12), state(), "10 rows, Paimon counts 12"),
     ],
 )
 def test_a_state_that_is_wrong_is_refused_with_the_reason(chosen: Cut, found: TableState, why: str) -> None:
@@ -44,3 +46,7 @@ def test_a_state_that_is_wrong_is_refused_with_the_reason(chosen: Cut, found: Ta
 
 def test_rows_that_readers_do_not_see_are_counted() -> None:
     assert unreadable_rows(cut(total=12), {"orders": state(records=10)}) == 2
+
+
+def test_without_the_cut_a_state_is_published_whether_readers_see_its_rows_or_not() -> None:
+    check_metadata(cut(checkpoint=6, total=12), "orders", state(), same_checkpoint=False)

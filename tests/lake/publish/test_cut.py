@@ -1,5 +1,7 @@
 """The choice of one checkpoint over all tables."""
 
+import pytest
+
 from lakeproof.lake.publish.cut import begins_after, choose_cut, choose_newest, lagging, moves_on
 from lakeproof.lake.publish.snapshots import BATCH_IDENTIFIER, Kind, Snapshot
 
@@ -51,6 +53,78 @@ def test_a_batch_statement_belongs_to_no_checkpoint_and_comes_with_the_next_one(
     cut = choose_cut({"orders": [*seen, snapshot(3, 2)]}, KEYED)
     assert cut is not None
     assert cut.ids == {"orders": 3}
+
+
+def lone_append_of_43(*later: Snapshot) -> dict[str, list[Snapshot]]:
+    """The TaskManager died between the two commits of checkpoint 43 in `orders`; 44 was never completed."""
+    return {
+        "orders": [snapshot(84, 42), snapshot(85, 43, Kind.APPEND, delta=109), *later],
+        "events": [snapshot(42, 42, Kind.APPEND), snapshot(43, 43, Kind.APPEND), snapshot(44, 45, Kind.APPEND)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("later", "checkpoint", "orders"),
+    [
+        ([], 42, 84),
+        ([snapshot(86, 45, Kind.APPEND, delta=3)], 42, 84),
+        ([snapshot(86, 45, Kind.APPEND, delta=0)], 42, 84),
+        ([snapshot(86, 45, Kind.APPEND, delta=3), snapshot(87, 45)], 45, 87),
+        ([snapshot(86, 45, Kind.APPEND, delta=0), snapshot(87, 45)], 45, 87),
+    ],
+    ids=["nothing after it", "rows on top", "an empty checkpoint on top", "compacted with rows", "compacted alone"],
+)
+def test_an_append_whose_compaction_never_came_is_passed_over(
+    later: list[Snapshot], checkpoint: int, orders: int
+) -> None:
+    cut = choose_cut(lone_append_of_43(*later), KEYED)
+    assert cut is not None
+    assert (cut.checkpoint, cut.ids["orders"]) == (checkpoint, orders)
+
+
+def test_the_newest_checkpoint_that_is_readable_everywhere_is_taken_though_newer_ones_are_not() -> None:
+    seen = {
+        "orders": [snapshot(1, 1), snapshot(2, 2, Kind.APPEND), snapshot(3, 2), snapshot(4, 3, Kind.APPEND)],
+        "items": [snapshot(1, 1), snapshot(2, 2), snapshot(3, 3, Kind.APPEND), snapshot(4, 4)],
+    }
+    cut = choose_cut(seen, {"orders": True, "items": True})
+    assert cut is not None
+    assert (cut.checkpoint, cut.ids) == (2, {"orders": 3, "items": 2})
+
+
+def test_a_checkpoint_that_was_given_up_and_committed_in_some_tables_is_no_cut() -> None:
+    # Flink gave up checkpoint 44. `orders` had written it already and commits it just before 45.
+    seen = {"orders": [snapshot(1, 43), snapshot(2, 44)], "events": [snapshot(1, 43), snapshot(2, 45)]}
+    cut = choose_cut(seen, KEYED)
+    assert cut is not None
+    assert (cut.checkpoint, cut.ids) == (43, {"orders": 1, "events": 1})
+
+
+def test_another_writers_rows_below_an_empty_checkpoint_are_not_readable() -> None:
+    batch = snapshot(2, BATCH_IDENTIFIER, Kind.APPEND, writer="somebody")
+    cut = choose_cut({"orders": [snapshot(1, 1), batch, snapshot(3, 2, Kind.APPEND, delta=0)]}, KEYED)
+    assert cut is not None
+    assert cut.ids == {"orders": 1}
+
+
+def test_an_overwrite_brings_rows_though_it_removes_as_many() -> None:
+    cut = choose_cut({"orders": [snapshot(1, 1), snapshot(2, 2, Kind.OVERWRITE, delta=0)]}, KEYED)
+    assert cut is not None
+    assert cut.ids == {"orders": 1}
+
+
+def test_statistics_leave_a_state_as_readable_as_it_was() -> None:
+    analyzed = snapshot(3, BATCH_IDENTIFIER, Kind.ANALYZE, delta=0, writer="somebody")
+    empty = snapshot(4, 2, Kind.APPEND, delta=0)
+    cut = choose_cut({"orders": [snapshot(1, 1), analyzed, empty]}, KEYED)
+    assert cut is not None
+    assert cut.ids == {"orders": 4}
+
+
+def test_of_a_table_that_was_idle_for_as_long_as_is_known_the_audit_decides() -> None:
+    cut = choose_cut({"orders": [snapshot(8, 8, Kind.APPEND, delta=0), snapshot(9, 9, Kind.APPEND, delta=0)]}, KEYED)
+    assert cut is not None
+    assert cut.ids == {"orders": 9}
 
 
 def test_only_the_tables_that_hold_the_cut_back_are_waited_for() -> None:

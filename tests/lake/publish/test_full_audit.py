@@ -6,25 +6,32 @@ import time
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.publish.full_audit import FullAudit
+from lakeproof.lake.publish.full_audit import Audited, FullAudit
 from lakeproof.lake.publish.service import Service, health_page
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
 STACK = Stack(Settings(name="none", lake=LakeSettings(audit_seconds=5)))
+WRONG = "an order without items"
+PASSED, FAILED = Audited(None, 30, 0, "bb"), Audited(WRONG, 30, 0, "aa")
 
 
 class Hook:
-    """Gives the answers one after another, then passes; `asked` is set once it was asked for all of them."""
+    """Gives the answers one after another, then passes.
 
-    def __init__(self, *answers: str | Exception | None) -> None:
+    after: the hash that each audit was asked to begin after. asked: set once all answers were given.
+    """
+
+    def __init__(self, *answers: Audited | Exception) -> None:
         self.answers = list(answers)
+        self.after: list[str | None] = []
         self.asked = threading.Event()
 
-    def __call__(self, stack: Stack) -> str | None:
+    def __call__(self, stack: Stack, after: str | None) -> Audited:
+        self.after.append(after)
         if not self.answers:
             self.asked.set()
-            return None
+            return PASSED
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -33,14 +40,26 @@ class Hook:
 
 def test_a_finding_stays_until_an_audit_passes_and_not_looking_changes_nothing() -> None:
     outcomes: list[str] = []
-    hook = Hook("an order without items", CouldNotLook("trino is away"), KeyError("rows"), None)
+    hook = Hook(FAILED, CouldNotLook("trino is away"), KeyError("rows"), PASSED, PASSED)
     audit = FullAudit(STACK, hook, lambda look: outcomes.append(look.outcome))
     found = []
-    for _ in range(4):
+    for _ in range(5):
         audit.look()
         found.append(audit.finding)
-    assert found == ["an order without items"] * 3 + [None]
-    assert outcomes == ["failed", "unknown", "unknown", "passed"]
+    assert found == [WRONG] * 3 + [None, None]
+    assert outcomes == ["failed", "unknown", "unknown", "passed", "passed"]
+    assert hook.after == [None, "aa", "aa", "aa", "bb"]
+
+
+def test_hashes_that_it_did_not_come_to_never_count_as_passed(caplog: pytest.LogCaptureFixture) -> None:
+    outcomes: list[str] = []
+    hook = Hook(FAILED, Audited(None, 30, 7, "bb"), Audited(WRONG, 30, 7, "cc"))
+    audit = FullAudit(STACK, hook, lambda look: outcomes.append(look.outcome))
+    for _ in range(3):
+        audit.look()
+    assert audit.finding == WRONG
+    assert outcomes == ["failed", "unknown", "failed"]
+    assert "did not come to 7 of the published hashes" in caplog.text
 
 
 def test_an_error_that_nobody_foresaw_does_not_end_the_audits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +75,7 @@ def test_an_error_that_nobody_foresaw_does_not_end_the_audits(monkeypatch: pytes
 
 def test_health_tells_what_the_newest_audit_could_not_do_and_the_publisher_stays_well() -> None:
     service = Service(STACK)
-    audit = FullAudit(STACK, Hook(None, KeyError("rows")), service._note_audit)
+    audit = FullAudit(STACK, Hook(PASSED, KeyError("rows")), service._note_audit)
     started = service.metrics.registry.get_sample_value("lakeproof_publish_full_audit_timestamp_seconds")
     assert started is not None and time.time() - started < 10  # its age counts from the publisher's start
     audit.look()

@@ -1,8 +1,13 @@
 """Chooses, in every table, the snapshot of one and the same checkpoint. Pure: snapshots in, choice out.
 
-Paimon commits a checkpoint of a table with a primary key as APPEND (its rows lie in level 0, which Iceberg readers
-do not see) and then COMPACT with the same identifier; one without rows as a single empty APPEND. A table without a
-primary key is readable after its APPEND; its COMPACT changes no row.
+Paimon commits a checkpoint of a table with a primary key as APPEND, whose rows lie in level 0, which Iceberg readers
+do not see, and then as COMPACT with the same identifier, which moves them up. A checkpoint without rows is one empty
+APPEND. A table without a primary key is readable after its APPEND; its COMPACT changes no row.
+
+The job may die between the two commits. Its recovery then takes the whole checkpoint for committed
+(FileStoreCommitImpl.filterCommitted compares nothing but the identifier), so the COMPACT of that checkpoint never
+comes: its rows stay in level 0 until the restored writer compacts them with a later checkpoint. A checkpoint that was
+left like this is never readable, and is passed over.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,49 +29,77 @@ class Cut:
         return {table: snapshot.id for table, snapshot in self.snapshots.items()}
 
 
-def of_newest_writer(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
-    """The snapshots of the job that writes now; a job that was started without state counts from 1 again."""
-    jobs = [snapshot for snapshot in snapshots if snapshot.checkpoint != BATCH_IDENTIFIER]
-    return [snapshot for snapshot in jobs if snapshot.writer == jobs[-1].writer] if jobs else []
+def newest_of_a_job(snapshots: Sequence[Snapshot]) -> Snapshot | None:
+    """The newest snapshot that belongs to a checkpoint; its writer is the job that writes now."""
+    return next((each for each in reversed(snapshots) if each.checkpoint != BATCH_IDENTIFIER), None)
 
 
-def readable_through(snapshots: Sequence[Snapshot], has_primary_key: bool) -> int:
-    """The newest checkpoint whose rows are all readable; `snapshots` (not empty) are one writer's, oldest first."""
-    newest = snapshots[-1]
-    if not has_primary_key or newest.kind is Kind.COMPACT or newest.delta_records == 0:
-        return newest.checkpoint
-    return newest.checkpoint - 1
+def readable_checkpoints(snapshots: Sequence[Snapshot], has_primary_key: bool) -> dict[int, Snapshot]:
+    """Checkpoint → its last snapshot, for the checkpoints of the newest writer at which readers see every row.
+
+    `snapshots`: all known ones of a table, also other writers', oldest first. What lies before the first of them is
+    not known and counts as readable: a table may have been idle for longer than its known snapshots reach back. The
+    audit counts the rows of whatever is chosen, and refuses a state with rows that readers do not see.
+    """
+    newest = newest_of_a_job(snapshots)
+    found: dict[int, Snapshot] = {}
+    is_readable = True
+    for snapshot in snapshots:
+        is_readable = not has_primary_key or _is_readable_after(snapshot, is_readable)
+        # A job that was started without state is another writer, and counts its checkpoints from 1 again.
+        if newest is None or snapshot.writer != newest.writer or snapshot.checkpoint == BATCH_IDENTIFIER:
+            continue
+        if is_readable:
+            found[snapshot.checkpoint] = snapshot
+        else:
+            found.pop(snapshot.checkpoint, None)
+    return found
+
+
+def _is_readable_after(snapshot: Snapshot, before: bool) -> bool:
+    """Whether readers see every row of a table with a primary key; `before`: whether they did before `snapshot`.
+
+    A COMPACT may leave out a bucket whose writer is not open; the audit sees that, by the number of rows.
+    """
+    if snapshot.kind is Kind.COMPACT:
+        return True
+    if not before:
+        return False
+    # An OVERWRITE that removes as many rows as it brings counts none, so its count tells nothing.
+    return snapshot.kind is Kind.ANALYZE or (snapshot.kind is Kind.APPEND and snapshot.delta_records == 0)
 
 
 def choose_cut(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mapping[str, bool]) -> Cut | None:
     """The newest checkpoint that is readable in every table; None where there is none yet.
 
+    Every table must have a snapshot of just that checkpoint. The job makes one in each table at each checkpoint, also
+    without rows (commit.force-create-snapshot). A checkpoint that Flink gave up may still be committed, together with
+    the next one, in those tables that had already written it. The other tables then have no snapshot of it: what they
+    got at that time comes with the next checkpoint, and their older snapshot would not be of the same instant.
+
     `tables`: all snapshots seen, by table, oldest first.
     """
-    own = {table: of_newest_writer(snapshots) for table, snapshots in tables.items()}
-    if not own or not all(own.values()):
+    readable = {table: readable_checkpoints(seen, has_primary_key[table]) for table, seen in tables.items() if seen}
+    common = set.intersection(*(set(found) for found in readable.values())) if readable else set()
+    if not common or len(readable) < len(tables):
         return None
-    checkpoint = min(_through(own, has_primary_key).values())
-    chosen: dict[str, Snapshot] = {}
-    for table, snapshots in own.items():
-        at_or_before = [snapshot for snapshot in snapshots if snapshot.checkpoint <= checkpoint]
-        if not at_or_before:
-            return None
-        chosen[table] = at_or_before[-1]
-    return Cut(checkpoint, chosen)
+    checkpoint = max(common)
+    return Cut(checkpoint, {table: found[checkpoint] for table, found in readable.items()})
 
 
 def lagging(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mapping[str, bool]) -> frozenset[str]:
-    """The tables that hold the cut back: until they move no later checkpoint can be chosen. All where none can."""
-    own = {table: of_newest_writer(snapshots) for table, snapshots in tables.items()}
-    if not all(own.values()):
-        return frozenset(own)
-    through = _through(own, has_primary_key)
-    return frozenset(table for table in through if through[table] == min(through.values()))
+    """The tables in which the newest begun checkpoint is not readable yet: it can be chosen once they move.
 
-
-def _through(own: Mapping[str, Sequence[Snapshot]], has_primary_key: Mapping[str, bool]) -> dict[str, int]:
-    return {table: readable_through(snapshots, has_primary_key[table]) for table, snapshots in own.items()}
+    All tables where one has no snapshot, and where none lags.
+    """
+    begun = [newest_of_a_job(snapshots) for snapshots in tables.values()]
+    newest = max((snapshot.checkpoint for snapshot in begun if snapshot is not None), default=0)
+    lag = frozenset(
+        table
+        for table, seen in tables.items()
+        if seen and newest not in readable_checkpoints(seen, has_primary_key[table])
+    )
+    return lag if lag and None not in begun else frozenset(tables)
 
 
 def choose_newest(tables: Mapping[str, Sequence[Snapshot]]) -> Cut | None:

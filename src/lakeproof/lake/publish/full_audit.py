@@ -1,8 +1,8 @@
-"""The full audit beside the publisher: every table at a pinned hash, by Trino, each minute. A finding freezes `main`.
+"""The full audit beside the publisher: each minute, every hash published since, by Trino. A finding freezes `main`.
 
-What is compared lies in lakeproof.proof.tables; here is only its clock and what becomes of its result. "Could not
-look" (Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. /health tells it, and the
-alert LakeAuditStale speaks once no audit could look for five minutes.
+What is compared lies in lakeproof.proof; here is only its clock and what becomes of its result. "Could not look"
+(Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. /health tells it, and the alert
+LakeAuditStale speaks once no audit could look for five minutes. Hashes that were not looked at never count as passed.
 """
 
 import importlib
@@ -17,8 +17,20 @@ from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 
-# A function `audit_published(stack) -> str | None`: a sentence where the newest published state is wrong in itself.
+# A function `audit_published(stack, after) -> Audited` of the hashes published after that one; None: of the newest.
 HOOK = ("lakeproof.proof.audit", "audit_published")
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What one audit saw. `finding`: a sentence where a hash is wrong in itself, else None. `not_looked`: hashes that
+    it did not come to. `through`: the last hash it is done with; the next audit begins after it.
+    """
+
+    finding: str | None
+    judged: int
+    not_looked: int
+    through: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,9 @@ class AuditLook:
     at: float
 
 
+type Hook = Callable[[Stack, str | None], Audited]
+
+
 class FullAudit:
     """Runs the hook on a thread of its own. `finding`: of the newest audit that could look; None where that passed.
 
@@ -42,7 +57,7 @@ class FullAudit:
     def __init__(
         self,
         stack: Stack,
-        hook: Callable[[Stack], str | None] | None = None,
+        hook: Hook | None = None,
         note: Callable[[AuditLook], None] = lambda look: None,
     ) -> None:
         """`note` is told of each audit."""
@@ -50,6 +65,7 @@ class FullAudit:
         self._note = note
         self._hook = hook or _find_hook()
         self._stop = threading.Event()
+        self._through: str | None = None
         self.finding: str | None = None
         self.last: AuditLook | None = None
 
@@ -72,21 +88,33 @@ class FullAudit:
             return
         at = time.time()
         try:
-            self.finding = self._hook(self._stack)
-            self.last = AuditLook("passed" if self.finding is None else "failed", self.finding, at)
+            audited = self._hook(self._stack, self._through)
         except LakeproofError as error:
             log.warning("the full audit could not look: %s", error.message)
             self.last = AuditLook("unknown", error.message, at)
         except Exception as error:
             log.exception("the full audit could not look")
             self.last = AuditLook("unknown", f"{type(error).__name__}: {error}", at)
+        else:
+            self.last = self._judged(audited, at)
         self._note(self.last)
 
+    def _judged(self, audited: Audited, at: float) -> AuditLook:
+        self._through = audited.through
+        passed_over = ""
+        if audited.not_looked:
+            passed_over = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
+            log.warning("the full audit %s", passed_over)
+        if audited.finding is None and audited.not_looked:
+            return AuditLook("unknown", passed_over, at)
+        self.finding = audited.finding
+        return AuditLook("passed" if audited.finding is None else "failed", audited.finding, at)
 
-def _find_hook() -> Callable[[Stack], str | None] | None:
+
+def _find_hook() -> Hook | None:
     try:
         module = importlib.import_module(HOOK[0])
     except ModuleNotFoundError:
         return None
-    hook: Callable[[Stack], str | None] | None = getattr(module, HOOK[1], None)
+    hook: Hook | None = getattr(module, HOOK[1], None)
     return hook

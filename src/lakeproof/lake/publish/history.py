@@ -35,6 +35,21 @@ def log(stack: Stack, limit: int = 20) -> list[PublishedCommit]:
         return [found for commit in commits if (found := _read(stack, commit)) is not None][:limit]
 
 
+def since(stack: Stack, after: str) -> list[PublishedCommit]:
+    """What was published after the commit with that hash, oldest first.
+
+    Raises: NoSuchHash where it is not among the newest commits of `main`; CouldNotLook where Nessie does not answer.
+    """
+    found: list[PublishedCommit] = []
+    with _Looking(stack) as nessie:
+        for commit in nessie.history(MAIN, PREFIX_SEARCH):
+            if commit.hash == after:
+                return found[::-1]
+            if (published := _read(stack, commit)) is not None:
+                found.append(published)
+    raise _no_such(after)
+
+
 def newest(stack: Stack) -> PublishedCommit:
     """The newest published commit of `main`.
 

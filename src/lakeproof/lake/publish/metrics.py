@@ -66,7 +66,7 @@ class PublisherMetrics:
         )
         self.unreadable_rows = Gauge(
             "lakeproof_publish_unreadable_rows",
-            "rows Paimon counts and readers do not see",
+            "rows of the state looked at last that Paimon counts and readers do not see; more than 0 is refused",
             ["database"],
             registry=self.registry,
         )

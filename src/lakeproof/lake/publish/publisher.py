@@ -155,8 +155,8 @@ class Publisher:
             heartbeat = whole.get(HEARTBEAT_TABLE)
             beat = newest_beat(heartbeat.files, heartbeat.metadata) if heartbeat else None
         with self._stage("audit"):
-            self._audit.check(cut, whole, same_checkpoint=self._use_cut)
             self._metrics.unreadable_rows.labels(database=database).set(unreadable_rows(cut, whole))
+            self._audit.check(cut, whole, same_checkpoint=self._use_cut)
         locations, copied_bytes = self._write_copies(database, cut, whole)
         merged = self._commit(database, head, cut, whole, locations, beat)
         seconds = time.monotonic() - started

@@ -1,6 +1,6 @@
 """Claims on whole orders, across tables, in one engine at one instant: no part of a transaction may be visible."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,19 +22,27 @@ class BrokenOrder:
     detail: str
 
 
-def across_sql(schema: str) -> str:
-    """Orders that break a claim, in SQL that MariaDB and Trino both take. Columns as `broken_of` wants them."""
+def across_sql(schema: str, snapshots: Mapping[str, int] | None = None) -> str:
+    """Orders that break a claim, in SQL that MariaDB and Trino both take. Columns as `broken_of` wants them.
+
+    snapshots: table → the snapshot to read instead of the newest one, for Trino.
+    """
+
+    def source(table: str) -> str:
+        version = "" if snapshots is None else f" FOR VERSION AS OF BIGINT '{snapshots[table]}'"
+        return f"{schema}.{table}{version}"
+
     return f"""\
 SELECT order_id, SUM(orders) AS orders, SUM(wanted_items) AS wanted_items, SUM(items) AS items, SUM(total) AS total,
  SUM(amount) AS amount, SUM(version) AS version, SUM(events) AS events, MAX(newest) AS newest, MAX(gone) AS gone
 FROM (
  SELECT id AS order_id, 1 AS orders, item_count AS wanted_items, 0 AS items, total AS total, total - total AS amount,
-  version AS version, 0 AS events, 0 AS newest, 0 AS gone FROM {schema}.orders
+  version AS version, 0 AS events, 0 AS newest, 0 AS gone FROM {source("orders")}
  UNION ALL
- SELECT order_id, 0, 0, 1, unit_price - unit_price, quantity * unit_price, 0, 0, 0, 0 FROM {schema}.order_items
+ SELECT order_id, 0, 0, 1, unit_price - unit_price, quantity * unit_price, 0, 0, 0, 0 FROM {source("order_items")}
  UNION ALL
  SELECT order_id, 0, 0, 0, 0, 0, 0, 1, version, CASE WHEN type = 'deleted' THEN 1 ELSE 0 END
- FROM {schema}.order_events
+ FROM {source("order_events")}
 ) AS parts
 GROUP BY order_id
 HAVING SUM(wanted_items) <> SUM(items) OR SUM(total) <> SUM(amount) OR SUM(events) <> MAX(newest)

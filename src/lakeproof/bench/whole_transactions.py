@@ -1,0 +1,190 @@
+"""whole-transactions: every hash published while components are killed: does one show a part of a transaction?
+
+Shoppers buy by HTTP; now and then one or two of the named components are killed with kill -9, by seed. Each hash that
+is published meanwhile is judged by itself, through Trino: orders, their items and their events must belong together.
+"""
+
+import random
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.customers.shoppers import handle
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.states import Health
+from lakeproof.proof.tables.every_hash import EveryHash, Torn
+from lakeproof.stack.stack import Stack
+
+HASHES = 100
+CALLS_PER_SECOND = 30.0
+# Between the first state published after a kill and the next kill.
+PAUSE_SECONDS = (3.0, 20.0)
+SHARE_OF_PAIRS = 1 / 3
+BACK_SECONDS = 240.0
+LOOK_SECONDS = 30.0
+LAST_LOOK_SECONDS = 300.0
+LONGEST_SECONDS = 86_400.0
+KEYS_SHOWN = 5
+
+
+class Judging:
+    """Judges, on a thread, what is published, until `stop`.
+
+    problems: why a look had to be repeated. seconds: what looking took, in all.
+    """
+
+    def __init__(self, following: EveryHash, progress: Progress) -> None:
+        self.following = following
+        self.problems: list[str] = []
+        self.seconds = 0.0
+        self._progress = progress
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="judging", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Judge what is left, then end."""
+        self._over.set()
+        self._thread.join(LAST_LOOK_SECONDS)
+
+    def _run(self) -> None:
+        last_look = Deadline(LONGEST_SECONDS)
+        while not last_look.expired:
+            ends = self._over.wait(1.0)
+            if ends and last_look.seconds == LONGEST_SECONDS:
+                last_look = Deadline(LAST_LOOK_SECONDS)
+            if self._look() and ends and self.following.waiting == 0:
+                return
+
+    def _look(self) -> bool:
+        look = Deadline(LOOK_SECONDS)
+        try:
+            for torn in self.following.look(look):
+                self._progress(f"TORN: {_told(torn)}")
+        except LakeproofError as error:
+            self.problems.append(error.message)
+            return False
+        finally:
+            self.seconds += look.elapsed
+        return True
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: InvalidInput for a name that is no component's; DeadlineExpired where one does not come back."""
+    client = SupervisorClient(stack)
+    for name in options.kills:
+        client.row(name)
+    wanted, over = options.hashes or HASHES, Deadline(options.seconds or LONGEST_SECONDS)
+    rate = options.rates[0] if options.rates else CALLS_PER_SECOND
+    first = Deadline(BACK_SECONDS).wait_for("a first published state", lambda: _newest(stack))
+    judging = Judging(EveryHash(stack, first.hash), progress)
+    following = judging.following
+    dice, kills = random.Random(options.seed), list[dict[str, Any]]()
+    shoppers = handle.start(stack, rate, options.seed)
+    try:
+        while following.judged < wanted and not over.expired:
+            over.pause(dice.uniform(*PAUSE_SECONDS))
+            progress(f"{following.judged} of {wanted} hashes judged, {len(following.torn)} torn, {len(kills)} kills")
+            if options.kills and not over.expired:
+                kills.append(_kill(stack, client, victims(options.kills, dice), over.elapsed))
+    finally:
+        report = shoppers.stop()
+        judging.stop()
+    return result_of(options, judging, kills, report.counts.acknowledged)
+
+
+def victims(names: Sequence[str], dice: random.Random) -> list[str]:
+    """One of the names, or two of them at once."""
+    pair = len(set(names)) > 1 and dice.random() < SHARE_OF_PAIRS
+    return dice.sample(sorted(set(names)), 2 if pair else 1)
+
+
+def _kill(stack: Stack, client: SupervisorClient, names: list[str], at: float) -> dict[str, Any]:
+    """kill -9; then wait until each runs anew and is healthy, and something was published after that."""
+    before = {name: client.row(name) for name in names}
+    deadline = Deadline(BACK_SECONDS)
+    for name in names:
+        client.kill(name)
+
+    def back() -> bool | None:
+        rows = [client.row(name) for name in names]
+        new = all(row.pid not in (None, before[row.name].pid) and row.health is Health.HEALTHY for row in rows)
+        return True if new else None
+
+    deadline.wait_for(f"{' and '.join(names)} to be back", back)
+    healthy_after = deadline.elapsed
+    seen = Deadline(BACK_SECONDS).wait_for("an answer of Nessie", lambda: _newest(stack))
+
+    def published() -> bool | None:
+        newest = _newest(stack)
+        return True if newest is not None and newest.checkpoint != seen.checkpoint else None
+
+    Deadline(BACK_SECONDS).wait_for("the next published state", published)
+    return {
+        "at_s": round(at),
+        "killed": " + ".join(names),
+        "healthy_after_s": round(healthy_after, 1),
+        "published_after_s": round(deadline.elapsed, 1),
+    }
+
+
+def _newest(stack: Stack) -> PublishedCommit | None:
+    try:
+        return history.newest(stack)
+    except CouldNotLook:
+        return None
+
+
+def result_of(options: Options, judging: Judging, kills: list[dict[str, Any]], acknowledged: int) -> Result:
+    """What is told of a run. A torn hash fails it; a hash that was not looked at leaves it unknown."""
+    following, problems = judging.following, judging.problems
+    torn = [
+        {
+            "hash": one.commit.hash[:16],
+            "checkpoint": one.commit.checkpoint,
+            "orders": len({each.order_id for each in one.broken}),
+            "first": _told(one),
+        }
+        for one in following.torn
+    ]
+    not_looked = following.not_looked + following.waiting
+    pairs = sum("+" in kill["killed"] for kill in kills)
+    notes = [
+        f"{following.judged} hashes judged, {len(torn)} torn; {len(kills)} kills, {pairs} of them pairs;"
+        f" seed {options.seed}; {acknowledged} calls acknowledged",
+        f"judging took {judging.seconds / max(1, following.judged):.2f} s a hash",
+    ]
+    if not_looked:
+        notes.append(f"{not_looked} published hashes were not looked at: nothing is known of them")
+    if problems:
+        notes.append(f"{len(problems)} looks were repeated, the last since: {problems[-1]}")
+    return Result(
+        "whole-transactions",
+        options,
+        {"kills": kills, "torn hashes": torn},
+        [Ratio("torn hashes of those judged", round(len(torn) / max(1, following.judged), 4), "0", not torn)],
+        notes,
+        failed=bool(torn),
+        unknown=bool(not_looked) or following.judged == 0,
+    )
+
+
+def _told(torn: Torn) -> str:
+    shown = "; ".join(f"order {each.order_id}: {each.detail}" for each in torn.broken[:KEYS_SHOWN])
+    return f"{torn.commit.hash[:16]}, checkpoint {torn.commit.checkpoint}: {shown}"
+
+
+BENCHMARK = Benchmark(
+    "whole-transactions",
+    "torn hashes among all that are published under load, with --kill NAME… while components are killed by --seed",
+    (
+        *("order-service", "mysql", "kafka", "connect", "minio", "flink-jobmanager", "flink-taskmanager"),
+        *("nessie", "publisher", "trino"),
+    ),
+    run,
+)

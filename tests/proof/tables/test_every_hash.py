@@ -1,0 +1,136 @@
+"""Every published hash is judged once, in order; what nobody could look at is told."""
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.proof.tables import every_hash
+from lakeproof.proof.tables.every_hash import AT_ONCE, EveryHash, Torn, judge
+from lakeproof.proof.tables.order_claims import BrokenOrder
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+STACK = Stack(Settings(name="none"))
+HELD = ("orders", "order_items", "order_events")
+
+
+def commit(number: int, *, snapshot: int | None = None, readable: bool = True) -> PublishedCommit:
+    now = datetime.now(UTC)
+    until = now + timedelta(seconds=60 if readable else -60)
+    snapshots = dict.fromkeys(HELD, snapshot or number)
+    return PublishedCommit(f"hash-{number}", now, number, None, None, snapshots, until)
+
+
+class Trino:
+    """Answers with one broken order for each place in `torn`; refuses a statement over several when told to."""
+
+    def __init__(self) -> None:
+        self.torn: set[int] = set()
+        self.statements: list[str] = []
+        self.knows_only_the_newest = False
+
+    @contextmanager
+    def pinned(self, stack: Stack, newest: PublishedCommit, deadline: Deadline) -> Any:
+        self.pinned_at = newest.hash
+        yield self
+
+    def run(self, sql: str, deadline: Deadline) -> Any:
+        self.statements.append(sql)
+        parts = sql.split(" UNION ALL SELECT ")
+        places = [part for part in parts if " AS place" in part]
+        if self.knows_only_the_newest and len(places) > 1:
+            raise StatementFailed("Iceberg snapshot ID does not exists: 1", where="trino")
+        row = (7, 1, 2, 1, "2.00", "1.00", 1, 1, 1, 0)
+        rows = [
+            (place, *row)
+            for place, part in enumerate(places)
+            if any(f"orders FOR VERSION AS OF BIGINT '{number}'" in part for number in self.torn)
+        ]
+        return type("Answer", (), {"rows": rows})()
+
+
+@pytest.fixture
+def trino(monkeypatch: pytest.MonkeyPatch) -> Trino:
+    made = Trino()
+    monkeypatch.setattr(every_hash, "pinned_trino", made.pinned)
+    return made
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    published: list[PublishedCommit] = [commit(0)]
+
+    def since(stack: Stack, after: str) -> list[PublishedCommit]:
+        return published[[each.hash for each in published].index(after) + 1 :]
+
+    monkeypatch.setattr(history, "since", since)
+    return lambda *commits: published.extend(commits)
+
+
+def numbers(torn: Sequence[Torn]) -> list[int]:
+    return [one.commit.checkpoint for one in torn]
+
+
+def test_a_hash_that_was_torn_for_one_checkpoint_is_found_among_whole_ones(
+    trino: Trino, publish: Callable[..., None]
+) -> None:
+    trino.torn = {3, 9}
+    publish(*(commit(number) for number in range(1, 13)))
+    following = EveryHash(STACK, "hash-0")
+    assert numbers(following.look(Deadline(60))) == [3, 9]
+    assert (following.judged, following.waiting, following.not_looked) == (12, 0, 0)
+    assert len(trino.statements) == -(-12 // AT_ONCE)
+    publish(commit(13))
+    assert following.look(Deadline(60)) == []
+    assert (following.judged, numbers(following.torn), trino.pinned_at) == (13, [3, 9], "hash-13")
+
+
+def test_what_could_not_be_judged_waits_for_the_next_look(
+    trino: Trino, publish: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trino.torn = {7}
+    publish(*(commit(number) for number in range(1, 9)))
+    following = EveryHash(STACK, "hash-0")
+    with monkeypatch.context() as away:
+        away.setattr(trino, "run", lambda sql, deadline: (_ for _ in ()).throw(CouldNotLook("away")))
+        with pytest.raises(CouldNotLook):
+            following.look(Deadline(60))
+    assert (following.judged, following.waiting) == (0, 8)
+    assert following.look(Deadline(0)) == []
+    assert (following.judged, following.waiting) == (0, 8)
+    assert numbers(following.look(Deadline(60))) == [7]
+    assert (following.judged, following.waiting) == (8, 0)
+
+
+def test_hashes_whose_files_may_be_gone_and_too_many_waiting_ones_are_not_looked_at(
+    trino: Trino, publish: Callable[..., None]
+) -> None:
+    trino.torn = {1, 2, 3}
+    publish(commit(1), commit(2, readable=False), commit(3), commit(4))
+    following = EveryHash(STACK, "hash-0")
+    assert numbers(following.look(Deadline(60), most=3)) == [3]
+    assert (following.judged, following.not_looked, following.waiting) == (2, 2, 0)
+
+
+def test_where_old_snapshots_are_no_longer_known_each_hash_is_pinned_by_itself(trino: Trino) -> None:
+    trino.torn, trino.knows_only_the_newest = {1}, True
+    assert numbers(judge(STACK, [commit(1), commit(2)])) == [1]
+    assert len(trino.statements) == 3
+
+
+def test_two_hashes_of_one_state_are_asked_about_once_and_both_told(trino: Trino) -> None:
+    trino.torn = {5}
+    found = judge(STACK, [commit(1, snapshot=5), commit(2, snapshot=5)])
+    assert numbers(found) == [1, 2]
+    assert found[0].broken[0] == BrokenOrder(
+        "every order has all its items, and their sum", 7, "1 of 2 items, 1.00 of 2.00"
+    )
+    assert trino.statements[0].count("AS place") == 1

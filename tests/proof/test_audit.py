@@ -1,0 +1,121 @@
+"""The minute's audit: which hashes it judges, and what becomes of what it finds."""
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.proof import audit
+from lakeproof.proof.audit import MOST_WAITING, audit_published
+from lakeproof.proof.tables import every_hash
+from lakeproof.proof.tables.every_hash import Torn
+from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+STACK = Stack(Settings(name="none"))
+# A row of the claims' statement: order 7 is gone, its one event is not that of a deletion.
+IN_SOURCE = (7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0)
+
+
+class Lake:
+    """A `main` with one hash each 2 s, the last one now; `torn`: hash → the orders that are broken at it."""
+
+    def __init__(self, hashes: int) -> None:
+        now = datetime.now(UTC)
+        later = now + timedelta(hours=1)
+        self.commits = [
+            PublishedCommit(
+                f"{n:04d}", now - timedelta(seconds=2 * (hashes - n)), n, None, None, {"orders": n}, later
+            )
+            for n in range(1, hashes + 1)
+        ]
+        self.torn: dict[str, list[int]] = {}
+        self.judged: list[str] = []
+        self.source: list[tuple[Any, ...]] = []
+
+    def newest(self, stack: Stack) -> PublishedCommit:
+        return self.commits[-1]
+
+    def log(self, stack: Stack, limit: int) -> list[PublishedCommit]:
+        return self.commits[::-1][:limit]
+
+    def since(self, stack: Stack, after: str) -> list[PublishedCommit]:
+        hashes = [commit.hash for commit in self.commits]
+        if after not in hashes:
+            raise history.NoSuchHash("no such commit")
+        return self.commits[hashes.index(after) + 1 :]
+
+    def judge(self, stack: Stack, commits: Sequence[PublishedCommit]) -> list[Torn]:
+        self.judged += [commit.hash for commit in commits]
+        return [
+            Torn(
+                commit,
+                tuple(BrokenOrder(NEWEST_EVENT, order, "no order, 1 events") for order in self.torn[commit.hash]),
+            )
+            for commit in commits
+            if commit.hash in self.torn
+        ]
+
+    @contextmanager
+    def snapshot(self, stack: Stack, seconds: float) -> Any:
+        yield type("Reader", (), {"broken": lambda reader: self.source})()
+
+
+@pytest.fixture
+def lake(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Lake]:
+    def make(hashes: int) -> Lake:
+        made = Lake(hashes)
+        for name in ("newest", "log", "since"):
+            monkeypatch.setattr(history, name, getattr(made, name))
+        monkeypatch.setattr(audit, "judge", made.judge)
+        monkeypatch.setattr(every_hash, "judge", made.judge)
+        monkeypatch.setattr(audit, "mariadb_snapshot", made.snapshot)
+        return made
+
+    return make
+
+
+def test_a_hash_in_the_middle_that_is_torn_is_a_finding_though_the_newest_is_whole(
+    lake: Callable[[int], Lake],
+) -> None:
+    main = lake(40)
+    main.torn = {"0023": [7, 8]}
+    audited = audit_published(STACK, "0010")
+    assert audited.finding is not None
+    assert audited.finding.startswith("2 orders are broken at 0023 and whole in the source: order 7: no order")
+    assert (audited.judged, audited.not_looked, audited.through) == (30, 0, "0040")
+    assert main.judged[0] == "0040"
+    assert sorted(set(main.judged)) == [f"{n:04d}" for n in range(11, 41)]
+
+
+def test_what_the_source_shows_just_so_is_no_finding(lake: Callable[[int], Lake]) -> None:
+    main = lake(5)
+    main.torn, main.source = {"0003": [7]}, [IN_SOURCE]
+    assert audit_published(STACK, "0001").finding is None
+    main.torn = {"0003": [7, 9], "0004": [9]}
+    finding = audit_published(STACK, "0001").finding
+    assert finding is not None
+    assert finding.startswith("1 orders are broken at 0003 (and 1 more hashes) and whole in the source: order 9")
+
+
+def test_the_first_audit_begins_two_minutes_back(lake: Callable[[int], Lake]) -> None:
+    main = lake(100)
+    assert (audit_published(STACK, None).judged, min(main.judged)) == (60, "0041")
+
+
+def test_of_too_many_the_oldest_are_told_as_not_looked_at(lake: Callable[[int], Lake]) -> None:
+    main = lake(MOST_WAITING + 50)
+    audited = audit_published(STACK, "0001")
+    assert (audited.judged, audited.not_looked) == (MOST_WAITING, 49)
+    assert min(main.judged) == "0051"
+
+
+def test_a_main_that_was_set_back_is_told_and_followed_anew(lake: Callable[[int], Lake]) -> None:
+    lake(10)
+    audited = audit_published(STACK, "gone")
+    assert (audited.judged, audited.not_looked, audited.through) == (9, 1, "0010")
