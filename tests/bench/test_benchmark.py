@@ -102,6 +102,6 @@ def test_one_torn_hash_fails_and_one_that_nobody_looked_at_is_not_taken_for_whol
     assert [row["first"] for row in result.tables["torn hashes"]] == [
         "abababababababab, checkpoint 43: order 7: no order, 1 events"
     ] * torn
-    assert result.command == "lakeproof bench whole-transactions --kill kafka --seed 3"
+    assert result.command == "lakeproof bench whole-transactions --seed 3 --kill kafka"
     following.waiting = 0
     judging.stop()
