@@ -34,12 +34,14 @@ class Audited:
 class AuditLook:
     """One audit. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from looking.
 
-    `at`: when it began, UNIX time.
+    `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
+    not come to all of them.
     """
 
     outcome: str
     why: str | None
     at: float
+    judged: int = 0
 
 
 # Judges the hashes that were published after the given one; None: after a start of its own choice.
@@ -104,6 +106,6 @@ class FullAudit:
             passed_over = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
             log.warning("the full audit %s", passed_over)
         if audited.finding is None and audited.not_looked:
-            return AuditLook("unknown", passed_over, at)
+            return AuditLook("unknown", passed_over, at, audited.judged)
         self.finding = audited.finding
-        return AuditLook("passed" if audited.finding is None else "failed", audited.finding, at)
+        return AuditLook("passed" if audited.finding is None else "failed", audited.finding, at, audited.judged)
