@@ -27,10 +27,10 @@ HEAD = f"""# What was proven, where, and at which commit
 Made by `make proof-table` from [{FILE.name}]({FILE.name}); what is typed into this page is lost. What each proof is
 for stands in [proofs.md](../proofs.md).
 
-Each row is the newest result of its test or benchmark, green or red. *Commit* is the newest commit that had changed the
-code then (what only touches this folder does not count). A commit with `+changed` was run with changes that nobody
-has; such a result is shown only while there is none of a clean commit. A test that is not listed has no result on
-record. `make proof-table` prints which these are, and how many commits each result is behind what is checked out.
+Each row is the newest result of its test or benchmark, green or red. *Commit* is the newest commit that had changed
+the code then (what only touches this folder does not count). A commit with `+changed` was run with changes that were
+never committed; such a result is shown only while there is none of a clean commit. A test without a row has no result
+on record. `make proof-table` prints which these are, and how many commits each result is behind what is checked out.
 """
 
 
