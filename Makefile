@@ -43,6 +43,10 @@ proof: setup ## the long tier, not in CI, goes on where it was cut off: kills, w
 	@$(VENV)/lakeproof setup --only spark $(filter --yes,$(ARGS))
 	$(PYTEST) -q -p tests.proof_record -m proof --no-skips tests
 
+.PHONY: proof-table
+proof-table: ## write docs/proof/README.md from the record of such runs; prints what is old or has no result: ARGS=--json
+	@$(VENV)/python -m tests.proof_table $(ARGS)
+
 .PHONY: test-drills
 test-drills: ## whole drills on the whole stack
 	$(PYTEST) -q -m "drills and not proof" --no-skips --durations=15 tests

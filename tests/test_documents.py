@@ -41,3 +41,16 @@ def test_both_documents_name_one_size_of_the_first_set_up_and_it_is_that_of_the_
     assert said is not None and measured is not None
     assert said.group(1) == measured.group(1)
     assert abs(float(said.group(1)) - whole / 1000) <= 0.15
+
+
+def test_every_table_of_the_performance_names_its_machine_and_commit() -> None:
+    sections = (ROOT / "docs/performance.md").read_text().split("\n## ")
+    tables = [section for section in sections if "\n| " in section]
+    assert tables
+    for section in tables:
+        assert re.search(r"[Mm]achine [AB]\b", section) and re.search(r"\b[0-9a-f]{7}\b", section), section
+
+
+@pytest.mark.parametrize("name", ["proofs.md", "drills.md"])
+def test_no_result_is_typed_into_a_document_that_has_a_record_for_it(name: str) -> None:
+    assert re.findall(r"[1-9]\d* passed|passed in \d+|\b\d+ of \d+\b", (ROOT / "docs" / name).read_text()) == []

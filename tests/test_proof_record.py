@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.proof_rows import FILE
 
 HERE = Path(__file__).parent
 TESTS = """
@@ -39,7 +40,7 @@ def test_meanwhile(): {}
 
 def test_after(): pass
 """
-OWN = '("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--allow-empty", "-qm", "other")'
+OWN = '"git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qam", "other"'
 
 
 class Clone:
@@ -49,7 +50,7 @@ class Clone:
         self.folder = folder
         (folder / "pytest.ini").write_text("[pytest]\nmarkers = proof: long\n")
         (folder / "test_it.py").write_text(TESTS)
-        (folder / ".gitignore").write_text(".proof/\nmended\nkill\n__pycache__/\n.pytest_cache/\n")
+        (folder / ".gitignore").write_text("mended\nkill\n__pycache__/\n.pytest_cache/\n")
         self.git("init", "-q")
         self.commit("first")
 
@@ -62,7 +63,7 @@ class Clone:
         self.git("add", "-A")
         self.git("commit", "-qm", message)
 
-    def prove(self) -> subprocess.CompletedProcess[str]:
+    def prove(self, marker: str = "proof", *more: str) -> subprocess.CompletedProcess[str]:
         command = (
             sys.executable,
             "-m",
@@ -70,23 +71,24 @@ class Clone:
             *("-p", "no:schemathesis", "-p", "no:hypothesispytest", "-p", "no:asyncio"),
             "-q",
             "-p",
-            "proof_record",
+            "tests.proof_record",
             "-p",
             "no:cacheprovider",
             "-m",
-            "proof",
+            marker,
+            *more,
         )
-        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=120
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        lines = (self.folder / ".proof" / "results.jsonl").read_text().splitlines()
+        lines = (self.folder / FILE).read_text().splitlines()
         return [json.loads(line) for line in lines]
 
     def outcomes(self) -> list[tuple[str, str]]:
-        return [(row["nodeid"].removeprefix("test_it.py::test_"), row["outcome"]) for row in self.rows()]
+        return [(row["what"].removeprefix("test_it.py::test_"), row["outcome"]) for row in self.rows()]
 
 
 @pytest.fixture
@@ -124,12 +126,11 @@ def test_a_run_that_is_killed_goes_on_where_it_was(clone: Clone) -> None:
     (clone.folder / "kill").touch()
     assert clone.prove().returncode == -9
     assert clone.outcomes() == FIRST[:2]
-    with (clone.folder / ".proof" / "results.jsonl").open("a") as file:
-        file.write('{"nodeid": "test_it.py::test_ri')  # the machine went down as well
+    with (clone.folder / FILE).open("a") as file:
+        file.write('{"what": "test_it.py::test_ri')  # the machine went down as well
     (clone.folder / "kill").unlink()
     clone.prove()
-    lines = (clone.folder / ".proof" / "results.jsonl").read_text().splitlines()
-    assert ['"wrong"' in line or "test_wrong" in line for line in lines] == [False, True, False, True, False, False]
+    assert clone.outcomes() == [*FIRST[:2], *FIRST[1:]]  # the part of a line is gone
 
 
 def test_with_changes_that_are_not_committed_everything_is_run_and_marked(clone: Clone) -> None:
@@ -138,14 +139,14 @@ def test_with_changes_that_are_not_committed_everything_is_run_and_marked(clone:
     (clone.folder / "test_it.py").write_text(TESTS + "\n# changed\n")
     clone.prove()
     clone.prove()
-    assert [row["commit"].endswith("+changed") for row in clone.rows()] == [False] * 4 + [True] * 8
+    assert [row["clean"] for row in clone.rows()] == [True] * 4 + [False] * 8
 
 
 def test_a_new_file_is_a_change_too(clone: Clone) -> None:
     clone.prove()
     (clone.folder / "conftest.py").touch()
     clone.prove()
-    assert [row["commit"].endswith("+changed") for row in clone.rows()] == [False] * 4 + [True] * 4
+    assert [row["clean"] for row in clone.rows()] == [True] * 4 + [False] * 4
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_a_new_file_is_a_change_too(clone: Clone) -> None:
     [
         "pathlib.Path('test_it.py').open('a').write('# edited')",
         "pathlib.Path('new.py').touch()",
-        f"subprocess.run({OWN}, check=True)",
+        f"pathlib.Path('.gitignore').open('a').write('more'); subprocess.run(({OWN}), check=True)",
     ],
     ids=["an edit", "a new file", "another commit"],
 )
@@ -163,9 +164,37 @@ def test_what_ran_after_the_clone_changed_did_not_pass_at_the_commit_of_the_star
     start = clone.git("rev-parse", "--short=12", "HEAD")
     told = clone.prove()
     assert told.returncode == 0
-    assert [row["commit"] for row in clone.rows()] == [start, f"{start}+changed", f"{start}+changed"]
+    assert [(row["commit"], row["clean"]) for row in clone.rows()] == [(start, True), (start, False), (start, False)]
     assert told.stdout.count(f"| {start}+changed | passed |") == 2
     clone.git("reset", "-q", "--hard", start)
-    clone.git("clean", "-qfd")
+    clone.git("clean", "-qfd", "--exclude=docs")
     clone.prove()
-    assert [row["nodeid"] for row in clone.rows()[3:]] == ["test_it.py::test_meanwhile", "test_it.py::test_after"]
+    assert [row["what"] for row in clone.rows()[3:]] == ["test_it.py::test_meanwhile", "test_it.py::test_after"]
+
+
+def test_a_committed_record_does_not_change_the_code_and_is_not_taken_for_a_run_of_this_clone(clone: Clone) -> None:
+    (clone.folder / "mended").touch()
+    clone.prove()
+    clone.commit("the record")
+    clone.prove()
+    assert clone.outcomes() == [(name, "passed") for name, _ in FIRST] * 2
+    assert len({row["commit"] for row in clone.rows()}) == 1
+    assert all(row["clean"] for row in clone.rows())
+
+
+def test_a_test_of_no_such_tier_is_run_and_not_recorded(clone: Clone) -> None:
+    (clone.folder / "test_it.py").write_text(TESTS.replace("pytestmark = pytest.mark.proof", ""))
+    clone.commit("no marker")
+    (clone.folder / "mended").touch()
+    assert "4 passed" in clone.prove("").stdout
+    assert not (clone.folder / FILE).exists()
+
+
+def test_a_row_names_the_machine_and_not_its_name(clone: Clone) -> None:
+    clone.prove()
+    assert {tuple(row["machine"]) for row in clone.rows()} == {("cpu", "cores", "memory_gib")}
+
+
+def test_what_a_worker_of_xdist_ran_is_one_row_too(clone: Clone) -> None:
+    clone.prove("proof", "-n", "1")
+    assert clone.outcomes() == FIRST
