@@ -246,6 +246,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("job_restarting", JOB_FAILS),
     # Both looks fell between two restarts; its checkpoints are overdue for the same reason.
     ("job_restarting", {**JOB_FAILS, "job-state": "running"}),
+    # The least that counts.
+    ("job_restarting", {"job-failures": 2}),
     ("job_waiting", JOB_WAITS),
     # It was given up after its last failures.
     ("job_ended", {**JOB_FAILS, "job-state": "ended"}),
@@ -462,9 +464,9 @@ def test_a_service_that_refuses_its_calls_while_all_it_needs_is_well_is_not_call
     assert [seen.reading.probe for seen in found.unknown] == [f"{service}-refusals"]
 
 
-def test_one_failure_or_two_are_no_endless_restart() -> None:
+def test_one_failure_is_no_endless_restart() -> None:
     """A TaskManager that was killed once, and is back."""
-    assert look({"job-failures": 2, "job-exception": "TaskManager disconnected", "job-restarts": 2}).healthy
+    assert look({"job-failures": 1, "job-exception": "TaskManager is no longer reachable", "job-restarts": 2}).healthy
 
 
 def test_the_exception_is_told_with_a_job_that_keeps_restarting() -> None:

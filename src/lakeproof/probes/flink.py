@@ -36,9 +36,9 @@ STATES = {
 OVERDUE_SECONDS = 30
 # How far back `job-failures` counts.
 FAILURES_SECONDS = 60
-# So many failures in that time are no single event: a killed TaskManager was seen to restart its job twice. A job
-# that cannot run fails more often: Flink waits 10 s at most before it starts the job again (engines/flink_config.py).
-MANY_FAILURES = 3
+# So many failures in that time are no single event: the kill of a TaskManager is one entry. A job that cannot run
+# fails more often: Flink waits 10 s at most before it starts the job again (stack/engines/flink_config.py).
+MANY_FAILURES = 2
 NO_EXCEPTION = "none"
 LONGEST_EXCEPTION = 200
 
