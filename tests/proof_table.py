@@ -115,7 +115,7 @@ def recorded_tests(root: Path) -> list[str]:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"pytest could not list the tests:\n{done.stdout}{done.stderr}")
-    return [line for line in done.stdout.splitlines() if "::" in line]
+    return sorted({line for line in done.stdout.splitlines() if "::" in line})
 
 
 def benchmark_row(result: dict[str, Any], code: Code) -> Row:
@@ -164,7 +164,7 @@ def main() -> None:
     (ROOT / PAGE).write_text(page(rows))
     known = recorded_tests(ROOT)
     told = [row.model_dump() | {"behind": commits_behind(ROOT, row.commit)} for row in rows]
-    without = sorted(set(known) - {row.what for row in rows})
+    without = sorted({*known} - {row.what for row in rows})
     gone = [row.what for row in rows if is_test(row) and row.what not in known]
     code = code_of(ROOT)
     if given.json:
