@@ -38,12 +38,16 @@ ONE_HEALTHY: dict[str, Value] = {
     "source-lag": 700,
     "job-state": "running",
     "job-restarts": 1,
+    "job-failures": 0,
+    "job-exception": "none",
     "checkpoint-age": 0.8,
     "checkpoints-failed": 2,
+    "store-writes": "writable",
     "publisher-status": "healthy",
     "publish-age": 2.0,
     **{name: "answers" for name in PROBES if name.endswith("-answers")},
     **{name: "yes" for name in PROBES if name.endswith("-ready")},
+    **{name: 0.0 for name in PROBES if name.endswith("-refusals")},
 }
 HEALTHY = ONE_HEALTHY | {f"shop-{name}": ONE_HEALTHY[name] for name in OF_BOTH} | {"shop-slot-state": "kept"}
 # What main shows grows old as well, however much is published.
@@ -59,16 +63,22 @@ DATABASE_GONE: dict[str, Value] = {
     "missing-privileges": NO_ANSWER,
 }
 JOB_GONE: dict[str, Value] = {
-    name: NO_ANSWER for name in ("job-state", "job-restarts", "checkpoint-age", "checkpoints-failed")
+    name: NO_ANSWER
+    for name in ("job-state", "job-restarts", "job-failures", "job-exception", "checkpoint-age", "checkpoints-failed")
 }
 NOT_PUBLISHED: dict[str, Value] = {"publish-age": 90.0}
 JOB_FAILS: dict[str, Value] = {
     "job-state": "restarting",
     "job-restarts": 9,
+    "job-failures": 7,
+    "job-exception": "java.io.IOException: no",
     "checkpoint-age": 70.0,
     "checkpoints-failed": 5,
     **NOT_PUBLISHED,
 }
+JOB_WAITS: dict[str, Value] = {"job-state": "restarting", "checkpoint-age": 70.0, **NOT_PUBLISHED}
+READ_ONLY: dict[str, Value] = {"store-writes": "refuses writes"}
+REFUSALS_UNSEEN: dict[str, Value] = {name: NO_ANSWER for name in PROBES if name.endswith("-refusals")}
 GROWING = {
     "topic-silence",
     "open-transaction",
@@ -150,6 +160,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {
             "database-answers": "silent",
             "order-service-ready": "/health says 503: mysql",
+            "order-service-refusals": 100.0,
             "task-state": "FAILED",
             "task-failure": "no database",
             **DATABASE_GONE,
@@ -183,8 +194,26 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("hanging_transaction", {"open-transaction": 130.0, "connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED}),
     ("ticker_stopped", {"heartbeat-age": 40.0, **BEHIND}),
     ("lag_exporter_down", {"heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "source-lag": NO_ANSWER}),
-    ("minio_down", {**gone("minio", "refused"), **JOB_FAILS, "publisher-status": "degraded"}),
-    ("minio_hung", {**gone("minio", "silent"), **JOB_FAILS, "publisher-status": "stuck", "publisher-ready": "503"}),
+    (
+        "minio_down",
+        {**gone("minio", "refused"), "store-writes": NO_ANSWER, **JOB_FAILS, "publisher-status": "degraded"},
+    ),
+    ("prometheus_hung", {**gone("prometheus", "silent"), **REFUSALS_UNSEEN}),
+    ("prometheus_down", {**gone("prometheus", "refused"), **REFUSALS_UNSEEN}),
+    (
+        "inventory_service_unhealthy",
+        {"inventory-service-ready": "/health says 503: cassandra", "inventory-service-refusals": 80.0},
+    ),
+    (
+        "minio_hung",
+        {
+            **gone("minio", "silent"),
+            "store-writes": NO_ANSWER,
+            **JOB_FAILS,
+            "publisher-status": "stuck",
+            "publisher-ready": "503",
+        },
+    ),
     (
         "flink_jobmanager_down",
         {
@@ -215,6 +244,29 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("job_missing", {"job-state": None, "job-restarts": None, "checkpoint-age": None, **NOT_PUBLISHED}),
     ("job_ended", {"job-state": "ended", "checkpoint-age": 70.0, **NOT_PUBLISHED}),
     ("job_restarting", JOB_FAILS),
+    # Both looks fell between two restarts; its checkpoints are overdue for the same reason.
+    ("job_restarting", {**JOB_FAILS, "job-state": "running"}),
+    ("job_waiting", JOB_WAITS),
+    # It was given up after its last failures.
+    ("job_ended", {**JOB_FAILS, "job-state": "ended"}),
+    # A new job is not there yet, and Flink has forgotten the failures of the old one.
+    ("job_missing", {**JOB_FAILS, "job-state": None, "job-failures": None, "job-exception": None}),
+    ("store_not_writable", READ_ONLY),
+    ("store_not_writable", {**READ_ONLY, **JOB_FAILS, "publisher-status": "degraded"}),
+    ("store_not_writable", {"store-writes": "full", "checkpoint-age": 70.0, "checkpoints-failed": 9}),
+    (
+        "store_not_writable",
+        {
+            "store-writes": "InternalError",
+            "support-service-refusals": 30.0,
+            "job-state": None,
+            **of_shop(JOB_FAILS, {"publisher-status": "degraded", "job-state": "ended"}),
+        },
+    ),
+    (
+        "minio_unhealthy",
+        {**READ_ONLY, "minio-ready": "no answer to a signed request", **JOB_FAILS, "publisher-status": "degraded"},
+    ),
     ("checkpoints_failing", {"checkpoint-age": 70.0, "checkpoints-failed": 9, **NOT_PUBLISHED}),
     ("publishing_frozen", {"publisher-status": "frozen", **NOT_PUBLISHED}),
     ("publishing_failing", {"publisher-status": "degraded", **NOT_PUBLISHED}),
@@ -241,6 +293,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("shop_job_missing", of_shop({"job-state": None, "checkpoint-age": None}, NOT_PUBLISHED)),
     ("shop_job_ended", of_shop({"job-state": "ended", "checkpoint-age": 70.0}, NOT_PUBLISHED)),
     ("shop_job_restarting", of_shop(JOB_FAILS)),
+    ("shop_job_waiting", of_shop(JOB_WAITS)),
     ("shop_checkpoints_failing", of_shop({"checkpoint-age": 70.0, "checkpoints-failed": 9}, NOT_PUBLISHED)),
     ("shop_publishing_frozen", of_shop({"publisher-status": "frozen"}, NOT_PUBLISHED)),
     ("shop_publishing_failing", of_shop({"publisher-status": "degraded"}, NOT_PUBLISHED)),
@@ -292,6 +345,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "source-lag": NO_ANSWER,
             "publisher-status": NO_ANSWER,
             "publish-age": NO_ANSWER,
+            "store-writes": NO_ANSWER,
+            **REFUSALS_UNSEEN,
         },
     ),
 ]
@@ -397,6 +452,28 @@ def test_a_lake_that_stands_still_is_not_called_healthy() -> None:
     found = look({"publish-age": 90.0})
     assert [seen.reading.probe for seen in found.unknown] == ["publish-age"]
     assert not found.healthy
+
+
+@pytest.mark.parametrize("service", sorted(name.removesuffix("-refusals") for name in REFUSALS_UNSEEN))
+def test_a_service_that_refuses_its_calls_while_all_it_needs_is_well_is_not_called_healthy(service: str) -> None:
+    found = look({f"{service}-refusals": 100.0})
+    assert not found.healthy
+    assert found.findings == ()
+    assert [seen.reading.probe for seen in found.unknown] == [f"{service}-refusals"]
+
+
+def test_one_failure_or_two_are_no_endless_restart() -> None:
+    """A TaskManager that was killed once, and is back."""
+    assert look({"job-failures": 2, "job-exception": "TaskManager disconnected", "job-restarts": 2}).healthy
+
+
+def test_the_exception_is_told_with_a_job_that_keeps_restarting() -> None:
+    found = look(JOB_FAILS).findings[0]
+    assert "java.io.IOException: no" in [seen.reading.value for seen in found.evidence_for]
+
+
+def test_no_machine_repairs_a_store_that_takes_no_writes() -> None:
+    assert look(READ_ONLY).findings[0].cause.repairs == ()
 
 
 def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:

@@ -37,7 +37,11 @@ PROOF_ROUNDS = 20
 
 def incidents(stack: Stack) -> list[str]:
     """Every incident that the desk's store has, oldest first; it is read also while the desk is away."""
-    rows = Store(open_database(database_url(stack))).newest_first(most=1000)
+    database = open_database(database_url(stack))
+    try:
+        rows = Store(database).newest_first(most=1000)
+    finally:
+        database.dispose()
     return [f"{row.id} {row.title} {row.service}" for row in reversed(rows)]
 
 

@@ -36,6 +36,7 @@ GROWN = [
     "flink/savepoints/lake-oltp/savepoint-1/_metadata",
     "fulfillment-artifacts/ready/2",
     "support-attachments/8/b",
+    "flink/lakeproof-probe-host-1",
 ]
 
 

@@ -365,7 +365,7 @@ def test_an_external_stack_is_not_started(tmp_path: Path) -> None:
 
 def test_other_settings_than_the_running_ones_are_refused(client: SupervisorClient) -> None:
     client.up(["base"])
-    changed = client.stack.settings.model_copy(update={"timing": "production"})
+    changed = client.stack.settings.model_copy(update={"timing": "drill"})
     other = SupervisorClient(Stack(changed), client.components)
     with pytest.raises(InvalidInput, match="LAKEPROOF_TIMING"):
         other.up(["base"])

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lakeproof.errors import NotReady
-from lakeproof.stack.engines import flink
+from lakeproof.stack.engines import flink, flink_config
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -123,3 +123,10 @@ def test_a_markers_time_to_an_operator_is_the_jobs_latency_whatever_the_order_of
     assert labels == {"job_name": "lake-oltp", "source_id": "a1", "operator_id": "b2", "subtask": "0"}
     # every attribute by one of the first rules: what is matched late, or by none, costs the agent a look-up per rule
     assert place < 3
+
+
+@pytest.mark.parametrize("server", ["flink-jobmanager", "flink-sql-gateway"])
+def test_answers_are_for_flinks_own_pages_only(tmp_path: Path, server: str) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    config = yaml.safe_load(flink_config.config_yaml(stack, server))
+    assert config["web.access-control-allow-origin"] == stack.url("flink-jobmanager")

@@ -1,6 +1,8 @@
-"""Questions to Flink's JobManager about the lake's jobs, one for each database: state, restarts, checkpoints.
+"""Questions to Flink's JobManager about the lake's jobs, one for each database: state, failures, checkpoints.
 
 Flink 1.20: the adaptive scheduler shows CREATED while it waits for a TaskManager, and RUNNING between two restarts.
+So the state at one moment does not tell that a job restarts again and again. The times in the job's exception history
+do. A JobManager that was itself restarted begins with an empty history.
 """
 
 import time
@@ -31,6 +33,14 @@ STATES = {
     "FAILING": RESTARTING,
 }
 OVERDUE_SECONDS = 30
+# How far back `job-failures` counts.
+FAILURES_SECONDS = 60
+# So many failures in that time are no single event: a killed TaskManager was seen to restart its job twice. A job
+# that cannot run fails more often: Flink waits 10 s at most before it starts the job again (engines/flink_config.py).
+MANY_FAILURES = 3
+NO_EXCEPTION = "none"
+LONGEST_EXCEPTION = 200
+CAUSED_BY = "Caused by: "
 
 
 def _ask(stack: Stack, path: str, timeout: float) -> Any:
@@ -60,6 +70,44 @@ def job_restarts(stack: Stack, timeout: float, database: LakeDatabase = OLTP) ->
         return None
     found = _ask(stack, f"/jobs/{job['jid']}/metrics?get=numRestarts", timeout)
     return int(float(found[0]["value"])) if found else None
+
+
+def _failures(stack: Stack, timeout: float, database: LakeDatabase) -> list[Any] | None:
+    """The job's exception history, one entry for each failure that restarted the job; None where there is no job."""
+    job = _job(stack, timeout, database)
+    if job is None:
+        return None
+    return list(_ask(stack, f"/jobs/{job['jid']}/exceptions", timeout)["exceptionHistory"]["entries"])
+
+
+def job_failures(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+    """How often it failed in the last FAILURES_SECONDS, by the times in its history; None where there is no job.
+
+    Flink keeps the last 16 failures, so this is 16 at most.
+    """
+    failures = _failures(stack, timeout, database)
+    if failures is None:
+        return None
+    since_ms = (time.time() - FAILURES_SECONDS) * 1000
+    return sum(int(failure["timestamp"]) >= since_ms for failure in failures)
+
+
+def job_exception(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+    """The root exception of its newest failure, class and message; "none" where none is known; None: no job."""
+    failures = _failures(stack, timeout, database)
+    if not failures:
+        return None if failures is None else NO_EXCEPTION
+    newest = max(failures, key=lambda failure: int(failure["timestamp"]))
+    return root_exception(str(newest["stacktrace"])) or str(newest["exceptionName"])
+
+
+def root_exception(stacktrace: str) -> str:
+    """`package.Class: message` of the innermost exception of a Java stack trace, on one line."""
+    lines = stacktrace.splitlines()
+    causes = [line.removeprefix(CAUSED_BY) for line in lines if line.startswith(CAUSED_BY)]
+    # Without a cause of its own, the exception of the first line is the innermost one.
+    innermost = causes[-1] if causes else "".join(lines[:1])
+    return innermost.strip()[:LONGEST_EXCEPTION]
 
 
 def checkpoint_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
@@ -109,6 +157,14 @@ def _probes(of: Capture) -> tuple[Probe, ...]:
     return (
         probe("job-state", f"GET /jobs/overview: state of {name}", "", job_state, Condition(Operator.IS, RUNNING)),
         probe("job-restarts", f"GET /jobs/ID/metrics?get=numRestarts of {name}", "restarts", job_restarts),
+        probe(
+            "job-failures",
+            f"GET /jobs/ID/exceptions of {name}: entries of the last {FAILURES_SECONDS} s by their timestamp",
+            "failures",
+            job_failures,
+            Condition(Operator.BELOW, MANY_FAILURES),
+        ),
+        probe("job-exception", f"GET /jobs/ID/exceptions of {name}: the newest entry", "", job_exception),
         probe(
             "checkpoint-age",
             f"GET /jobs/ID/checkpoints of {name}: since the last complete one, beyond the wanted pause",

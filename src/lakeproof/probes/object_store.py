@@ -1,26 +1,42 @@
-"""A question to the object store: which buckets and folders are there, beside what changes while the stack works.
+"""Two questions to the object store: which buckets and folders are there, and does it still take writes?
 
-A drill compares the answer before and after. So a table's folder is named and not opened (its files come and go with
-every checkpoint), and the folders that the job and the shop work in are not named at all, for they come with their
-first object and go with their last one.
+A drill compares the first answer before and after, so what changes while the stack works is left out. A table's
+folder is named and not opened (its files come and go with every checkpoint). The folders that the job and the shop
+work in are not named at all, for they come with their first object and go with their last one.
+
+The second is the only probe of all that writes: a store that is read-only or full answers every other question well.
+It puts one object of one byte into the bucket of Flink's checkpoints and deletes it again.
 """
 
+import os
 import re
 from collections.abc import Iterator
+from socket import gethostname
 from typing import Any
 from urllib.parse import quote
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.shop.fulfillment.label import PENDING, READY
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, FLINK_BUCKET, LABEL_BUCKET, LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
+# What the keys of the objects that `writes` puts begin with. They lie in no folder: versitygw deletes a folder
+# together with its last object, and another process may be writing into the same folder just then.
+WRITTEN = "lakeproof-probe-"
+WRITABLE = "writable"
+READ_ONLY = "refuses writes"
+FULL = "full"
+FORBIDDEN, NOT_ALLOWED, NO_ROOM = 403, 405, 507
+# What stores call it where the status alone does not say it.
+FULL_CODES = ("QuotaExceeded", "XMinioStorageFull", "InsufficientStorage")
+
 # Down to the folder of each table: Paimon's, and that of its Iceberg metadata.
 OPENED = {LAKE_BUCKET: re.compile(r"wh/|wh/[^/]+\.db/|wh/iceberg/|wh/iceberg/[^/]+/")}
 WORKED_IN = {
-    FLINK_BUCKET: re.compile(r"(checkpoints|savepoints)/"),
+    FLINK_BUCKET: re.compile(rf"(checkpoints|savepoints)/|{WRITTEN}.*"),
     LABEL_BUCKET: re.compile(f"{PENDING}|{READY}"),
     ATTACHMENT_BUCKET: re.compile(r"\d+/"),  # of a support case
 }
@@ -38,6 +54,35 @@ def objects(stack: Stack, timeout: float) -> Value:
     return " ".join(found)
 
 
+def writes(stack: Stack, timeout: float) -> Value:
+    """WRITABLE, READ_ONLY, FULL, or the code of another error. It writes: one object of its own, deleted at once.
+
+    Each process has a key of its own, so that two that ask at the same time do not delete each other's object. One
+    that is killed in between leaves one byte, which the next process of that number deletes.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = s3_client(stack, timeout_seconds=timeout, attempts=1)
+    place = {"Bucket": FLINK_BUCKET, "Key": f"{WRITTEN}{gethostname()}-{os.getpid()}"}
+    try:
+        client.put_object(**place, Body=b"?")
+        client.delete_object(**place)
+    except ClientError as error:
+        return _refusal(
+            int(error.response["ResponseMetadata"]["HTTPStatusCode"]), str(error.response["Error"]["Code"])
+        )
+    except BotoCoreError as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where="minio", next_action="is it up?") from error
+    return WRITABLE
+
+
+def _refusal(status: int, code: str) -> str:
+    """Why the store did not take the object. Of one status, the code tells a quota from a prohibition."""
+    if status == NO_ROOM or code in FULL_CODES:
+        return FULL
+    return READ_ONLY if status in (FORBIDDEN, NOT_ALLOWED) else code
+
+
 def list_folders(client: Any) -> Iterator[str]:
     """`bucket/`, `bucket/folder/`, `bucket/object`, as above. Raises: botocore's errors."""
     for bucket in client.list_buckets().get("Buckets", []):
@@ -51,7 +96,8 @@ def _below(client: Any, bucket: str, folder: str) -> Iterator[str]:
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, Delimiter="/")
     for page in pages:
         # A folder may have an object of its own name that marks it.
-        yield from (entry["Key"] for entry in page.get("Contents", []) if entry["Key"] != folder)
+        keys = [entry["Key"] for entry in page.get("Contents", [])]
+        yield from (key for key in keys if key != folder and not worked_in.fullmatch(key))
         for entry in page.get("CommonPrefixes", []):
             inner = entry["Prefix"]
             if worked_in.fullmatch(inner):
@@ -61,4 +107,15 @@ def _below(client: Any, bucket: str, folder: str) -> Iterator[str]:
                 yield from _below(client, bucket, inner)
 
 
-PROBES = (Probe("objects", "minio", "list buckets, and folders down to the tables'", "", objects, inventory=True),)
+PROBES = (
+    Probe("objects", "minio", "list buckets, and folders down to the tables'", "", objects, inventory=True),
+    Probe(
+        "store-writes",
+        "minio",
+        f"PUT and DELETE {FLINK_BUCKET}/{WRITTEN}HOST-PID",
+        "",
+        writes,
+        Condition(Operator.IS, WRITABLE),
+        always=True,
+    ),
+)

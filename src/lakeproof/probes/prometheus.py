@@ -1,12 +1,25 @@
-"""Questions to Prometheus: what fires there (not what Alertmanager shows, which a silence can hide), and values."""
+"""Questions to Prometheus: what fires there (not what Alertmanager shows, which a silence can hide), and values.
+
+One probe for each service of the shop asks which share of its calls it refused in the last minute. A service may
+refuse them all while its own health question goes well, for example where a column that it reads was renamed.
+"""
 
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlencode
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
-from lakeproof.probes.reading import Reading
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Reading, Value
+from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
+
+SERVICE = "-service"  # what the names of the shop's services end with (stack/shop_service.py)
+# Fewer refused calls than this in a minute say nothing, however few were asked for.
+FEW_REFUSED = 3
+REFUSED_PERCENT = 5
 
 
 def instant(stack: Stack, expression: str, timeout: float = 3.0) -> list[tuple[dict[str, str], float]]:
@@ -55,3 +68,37 @@ def firing(stack: Stack, alert: str, timeout: float = 3.0) -> bool:
             why = rule.get("lastError") or "it was not evaluated yet"
             raise CouldNotLook(f"the rule says nothing: {why}", where=alert, next_action="mend the rule's expression")
     return False
+
+
+def answered_calls(service: str) -> str:
+    """The expression for how many calls it answered in the last minute, by status; health questions are left out."""
+    return f'sum by (status) (increase(shop_http_requests_total{{job="{service}",route!~"/health|/metrics"}}[1m]))'
+
+
+def refused_share(stack: Stack, timeout: float, service: str) -> Value:
+    """Percent of its calls in the last minute that it answered with 5xx; 0 where fewer than FEW_REFUSED were.
+
+    A 4xx is the caller's own mistake. Without a series nobody has called it.
+    """
+    answered = instant(stack, answered_calls(service), timeout)
+    refused = sum(calls for labels, calls in answered if labels["status"].startswith("5"))
+    if round(refused) < FEW_REFUSED:
+        return 0.0
+    return round(100 * refused / sum(calls for _, calls in answered), 1)
+
+
+def _refusals(service: str) -> Probe:
+    return Probe(
+        f"{service}-refusals",
+        "prometheus",
+        f"{answered_calls(service)}: share of 5xx",
+        "%",
+        partial(refused_share, service=service),
+        Condition(Operator.BELOW, REFUSED_PERCENT),
+        always=True,
+        about=(service,),
+        within=service,
+    )
+
+
+PROBES = tuple(_refusals(name) for name in all_components() if name.endswith(SERVICE))

@@ -39,7 +39,9 @@ def audit_published(stack: Stack, after: str | None) -> Audited:
         following = EveryHash(stack, _start(stack), not_looked=1)
         torn += following.look(deadline, MOST_WAITING)
     not_looked = following.not_looked + following.waiting
-    return Audited(_finding(stack, torn) if torn else None, following.judged, not_looked, following.after)
+    # The newest hash was judged in any case.
+    judged = max(1, following.judged)
+    return Audited(_finding(stack, torn) if torn else None, judged, not_looked, following.after)
 
 
 def _start(stack: Stack) -> str:

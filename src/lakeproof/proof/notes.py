@@ -23,9 +23,13 @@ class Notes:
         try:
             return look()
         except (LakeproofError, OSError) as error:
-            told = error.message if isinstance(error, LakeproofError) else f"{what}: {error}"
-            self.unknown.append(told if what in told else f"{what}: {told}")
+            self.failed(what, error)
             return None
+
+    def failed(self, what: str, error: LakeproofError | OSError) -> None:
+        """Note why it could not be looked there."""
+        told = error.message if isinstance(error, LakeproofError) else f"{what}: {error}"
+        self.unknown.append(told if what in told else f"{what}: {told}")
 
     def ended(self, step: str) -> None:
         """Note that this step has ended."""

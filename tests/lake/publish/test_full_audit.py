@@ -89,3 +89,14 @@ def test_health_tells_what_the_newest_audit_could_not_do_and_the_publisher_stays
     sample = service.metrics.registry.get_sample_value
     assert sample("lakeproof_publish_full_audit_timestamp_seconds") == looked
     assert sample("lakeproof_publish_full_audits_total", {"outcome": "unknown"}) == 1.0
+
+
+def test_an_audit_that_judged_some_of_many_hashes_is_unknown_and_yet_not_stale() -> None:
+    service = Service(STACK)
+    sample = service.metrics.registry.get_sample_value
+    started = sample("lakeproof_publish_full_audit_timestamp_seconds")
+    FullAudit(STACK, Hook(Audited(None, 10, 20, "bb")), service._note_audit).look()
+    looked = sample("lakeproof_publish_full_audit_timestamp_seconds")
+    assert started is not None and looked is not None and looked > started
+    assert sample("lakeproof_publish_full_audits_total", {"outcome": "unknown"}) == 1.0
+    assert sample("lakeproof_publish_full_audits_total", {"outcome": "passed"}) == 0.0

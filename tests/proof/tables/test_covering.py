@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.history import NothingPublished
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import covering
 from lakeproof.proof.tables.covering import Covering, covers, cut
@@ -46,3 +47,34 @@ def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(states))
     found = Covering(Stack(Settings(state_dir=tmp_path)), Notes(lambda text: None), 30.0).first(NOW)
     assert found is not None and found.hash == "new"
+
+
+def test_check_waits_for_the_first_state_of_a_new_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It once said "nothing was published yet" at once, and was unknown, half a second before the first one."""
+    now = datetime.now(UTC)
+    looks: list[NothingPublished | PublishedCommit] = [
+        NothingPublished("nothing was published yet"),
+        PublishedCommit("new", now, 7, None, NOW, {}, now),
+    ]
+
+    def newest(stack: Stack) -> PublishedCommit:
+        found = looks.pop(0)
+        if isinstance(found, NothingPublished):
+            raise found
+        return found
+
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
+    notes = Notes(lambda text: None)
+    found = Covering(Stack(Settings(state_dir=tmp_path)), notes, 30.0).first(NOW)
+    assert found is not None and (found.hash, notes.unknown) == ("new", [])
+
+
+def test_a_stack_that_publishes_nothing_in_time_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def newest(stack: Stack) -> PublishedCommit:
+        raise NothingPublished("nothing was published yet")
+
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
+    notes = Notes(lambda text: None)
+    assert Covering(Stack(Settings(state_dir=tmp_path)), notes, 0.0).first(NOW) is None
+    assert notes.unknown == ["lake: nothing published within 0 s covers now (nothing is published yet)"]

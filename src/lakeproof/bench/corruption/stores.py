@@ -6,7 +6,6 @@ or these come again. pause: seconds. All of it as the store's own administrator,
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import groupby
@@ -237,7 +236,8 @@ def _partition(text: str) -> TopicPartition:
 
 
 def _pause(stores: Stores, steps: Sequence[Step]) -> None:
-    time.sleep(sum(float(step.text) for step in steps))
+    seconds = sum(float(step.text) for step in steps)
+    Deadline(seconds).pause(seconds)
 
 
 _DOERS: Mapping[str, Callable[[Stores, Sequence[Step]], object]] = {

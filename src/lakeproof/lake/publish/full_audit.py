@@ -1,11 +1,11 @@
 """The full audit beside the publisher: each minute, every hash published since, by Trino. A finding freezes `main`.
 
-What is compared lies in lakeproof.proof; here is only its clock and what becomes of its result. "Could not look"
-(Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. /health tells it, and the alert
-LakeAuditStale speaks once no audit could look for five minutes. Hashes that were not looked at never count as passed.
+What is compared is handed in (by lakeproof.proof); here is only its clock and what becomes of its result. "Could not
+look" (Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. /health tells it, and the
+alert LakeAuditStale speaks once no audit could look for five minutes. Hashes that were not looked at never count as
+passed.
 """
 
-import importlib
 import logging
 import threading
 import time
@@ -16,9 +16,6 @@ from lakeproof.errors import LakeproofError
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
-
-# A function `audit_published(stack, after) -> Audited` of the hashes published after that one; None: of the newest.
-HOOK = ("lakeproof.proof.audit", "audit_published")
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,17 @@ class Audited:
 class AuditLook:
     """One audit. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from looking.
 
-    `at`: when it began, UNIX time.
+    `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
+    not come to all of them.
     """
 
     outcome: str
     why: str | None
     at: float
+    judged: int = 0
 
 
+# Judges the hashes that were published after the given one; None: after a start of its own choice.
 type Hook = Callable[[Stack, str | None], Audited]
 
 
@@ -60,10 +60,10 @@ class FullAudit:
         hook: Hook | None = None,
         note: Callable[[AuditLook], None] = lambda look: None,
     ) -> None:
-        """`note` is told of each audit."""
+        """hook: None where there is no audit to run. `note` is told of each audit."""
         self._stack = stack
         self._note = note
-        self._hook = hook or _find_hook()
+        self._hook = hook
         self._stop = threading.Event()
         self._through: str | None = None
         self.finding: str | None = None
@@ -106,15 +106,6 @@ class FullAudit:
             passed_over = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
             log.warning("the full audit %s", passed_over)
         if audited.finding is None and audited.not_looked:
-            return AuditLook("unknown", passed_over, at)
+            return AuditLook("unknown", passed_over, at, audited.judged)
         self.finding = audited.finding
-        return AuditLook("passed" if audited.finding is None else "failed", audited.finding, at)
-
-
-def _find_hook() -> Hook | None:
-    try:
-        module = importlib.import_module(HOOK[0])
-    except ModuleNotFoundError:
-        return None
-    hook: Hook | None = getattr(module, HOOK[1], None)
-    return hook
+        return AuditLook("passed" if audited.finding is None else "failed", audited.finding, at, audited.judged)

@@ -91,7 +91,7 @@ class PublisherMetrics:
     def note_audit(self, look: AuditLook) -> None:
         """Count a full audit; where it could look, its time."""
         self.full_audits.labels(outcome=look.outcome).inc()
-        if look.outcome != "unknown":
+        if look.judged:
             self.full_audit_at.set(look.at)
 
     def note_main(self, database: str, state: DatabaseState | None) -> None:

@@ -14,7 +14,7 @@ from lakeproof.lake.job.spec import metadata_files_kept
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.publish.audit import AuditFailed
-from lakeproof.lake.publish.full_audit import AuditLook, FullAudit
+from lakeproof.lake.publish.full_audit import AuditLook, FullAudit, Hook
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
@@ -75,10 +75,17 @@ class Rounds(Protocol):
 
 
 class Service:
-    """Runs rounds until told to stop. `publisher`, `clock`: the project's own, unless a test brings one."""
+    """Runs rounds until told to stop. `publisher`, `clock`: the project's own, unless a test brings one.
+
+    audit: judges what was published, each minute; None: nobody does.
+    """
 
     def __init__(
-        self, stack: Stack, publisher: Rounds | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        stack: Stack,
+        publisher: Rounds | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        audit: Hook | None = None,
     ) -> None:
         self._stack = stack
         self._clock = clock
@@ -90,7 +97,7 @@ class Service:
         self._publisher = publisher or Publisher(
             self._s3, self._nessie, self.metrics, use_cut=stack.settings.lake.cut
         )
-        self._full_audit = FullAudit(stack, note=self._note_audit)
+        self._full_audit = FullAudit(stack, audit, self._note_audit)
         self._refused: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}

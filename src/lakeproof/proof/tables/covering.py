@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lakeproof.customers.calls import now_us
 from lakeproof.deadline import Deadline
+from lakeproof.errors import LakeproofError
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
@@ -29,25 +30,31 @@ class Covering:
 
     def first(self, instant_us: int, database: LakeDatabase = OLTP) -> PublishedCommit | None:
         """The first published hash that covers the instant of that database. Where none does in time: the newest
-        hash, and the reason is noted.
+        hash (None before the first one), and the reason is noted.
         """
-        latest = self._newest()
         wait = Deadline(self.seconds)
-        while latest is not None and not covers(latest.beat_of(database.name), instant_us, now_us()):
-            behind = _behind(latest.beat_of(database.name), now_us())
+        latest: PublishedCommit | None = None
+        while True:
+            try:
+                latest = history.newest(self.stack)
+            except history.NothingPublished:
+                pass  # a new stack, whose first checkpoint is still to come
+            except (LakeproofError, OSError) as error:
+                self.notes.failed("lake", error)
+                if latest is None:
+                    return None
+            beat_us = latest.beat_of(database.name) if latest is not None else None
+            if covers(beat_us, instant_us, now_us()):
+                return latest
+            behind = "nothing is published yet" if latest is None else _behind(beat_us, now_us())
             if wait.expired:
                 of = "" if database == OLTP else f" of {database.name}"
                 self.notes.unknown.append(
                     f"lake: nothing published{of} within {self.seconds:.0f} s covers now ({behind})"
                 )
-                break
-            self.notes.progress(f"waiting for the lake to cover now; the newest hash covers {behind}")
+                return latest
+            self.notes.progress(f"waiting for the lake to cover now; what the newest hash covers: {behind}")
             wait.pause(0.3)
-            latest = self._newest() or latest
-        return latest
-
-    def _newest(self) -> PublishedCommit | None:
-        return self.notes.looked("lake", lambda: history.newest(self.stack))
 
 
 def cut(beat_us: int | None, notes: Notes) -> int:

@@ -3,8 +3,8 @@
 1.20 is the newest line that Paimon's served connector is made for. Traps: there is no HA store, so a JobManager that
 was killed has forgotten the lake's job, and `provision` submits it anew from its newest checkpoint; a TaskManager
 that outlives its JobManager could go on writing, so it is taken down first. Flink's jar upload runs code for whoever
-reaches its REST port. So it listens on loopback only, and java/flink_rest_guard refuses what other sites' web pages
-send.
+reaches its REST port, and a web page in a browser on this machine reaches it too. The port is on loopback only, and
+its answers are hidden from other sites' pages, but a request that such a page sends is carried out (docs/lake.md).
 """
 
 import shutil
@@ -103,8 +103,7 @@ def _command(
     etc = stack.etc_dir(component)
     # ours first: it has a file that stands for one of Hadoop's
     folders = (artifacts.path("lake-io") / "lib", flink / "lib", *((flink / extra_jars,) if extra_jars else ()))
-    guard = flink / "guard"
-    class_path = ":".join((*(f"{folder}/*" for folder in folders), str(guard), f"{guard}/*"))
+    class_path = ":".join(f"{folder}/*" for folder in folders)
     watched = (jvm.agent_flag(stack, component),) if agent else ()
     arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc), *settings)
     return Command(

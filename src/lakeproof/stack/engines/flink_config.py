@@ -44,7 +44,7 @@ def config_yaml(stack: Stack, component: str) -> str:
         "io.tmp.dirs": str(stack.data_dir(component) / "tmp"),
         "blob.storage.directory": str(stack.data_dir(component) / "blobs"),
         "web.upload.dir": str(stack.data_dir(component) / "upload"),
-        # '*' by default. It only hides answers from a web page; java/flink_rest_guard refuses the page's requests.
+        # '*' by default. This hides Flink's answers from other sites' web pages; it does not refuse their requests.
         "web.access-control-allow-origin": stack.url("flink-jobmanager"),
         "web.cancel.enable": "true",
         "metrics.reporters": "jmx",

@@ -9,7 +9,7 @@ from lakeproof.stack.stack import Stack
 
 def command(stack: Stack) -> Command:
     """Keys are read from the stack's secrets, never from argv."""
-    return Command((sys.executable, "-m", "lakeproof.lake.publish"))
+    return Command((sys.executable, "-m", "lakeproof.proof.publisher"))
 
 
 def ready(stack: Stack, timeout: float) -> None:

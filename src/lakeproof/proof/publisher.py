@@ -1,4 +1,7 @@
-"""Runs the publisher: `python -m lakeproof.lake.publish`."""
+"""Runs the publisher with its full audit beside it: `python -m lakeproof.proof.publisher`.
+
+The publisher is the lake's, and what judges its hashes lies above the lake; the two are joined here.
+"""
 
 import logging
 import signal
@@ -6,6 +9,7 @@ import sys
 
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.publish.service import Service, serve
+from lakeproof.proof.audit import audit_published
 from lakeproof.stack.stack import load_stack
 
 
@@ -16,7 +20,7 @@ def main() -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         stack = load_stack()
-        service = Service(stack)
+        service = Service(stack, audit=audit_published)
         server = serve(service, stack.settings.host, stack.port("publisher"))
     except LakeproofError as error:
         logging.error("%s", error.message)

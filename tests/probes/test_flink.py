@@ -1,0 +1,98 @@
+"""How often a job failed, and by what, as Flink's exception history tells it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.lake.job.databases import OLTP, SHOP
+from lakeproof.probes.flink import job_exception, job_failures, root_exception
+from lakeproof.probes.probe import all_probes
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
+
+TRACE = """org.apache.flink.util.FlinkException: a task failed
+\tat org.apache.flink.A.a(A.java:1)
+Caused by: java.io.IOException: could not commit
+\tat org.apache.paimon.B.b(B.java:2)
+Caused by: java.lang.IllegalStateException: parts of one transaction
+\t... 3 more
+"""
+
+
+class JobManager:
+    """It runs both jobs, whose failures lie so many seconds back."""
+
+    def __init__(self, **failed: list[float]) -> None:
+        self.failed = failed
+        self.history: object = None
+
+    def answer(self, _method: str, path: str, _body: bytes) -> tuple[int, object]:
+        if path == "/jobs/overview":
+            # Between two restarts.
+            job = {"state": "RUNNING", "start-time": 1}
+            return 200, {"jobs": [{"jid": name, "name": f"lake-{name}", **job} for name in self.failed]}
+        name = path.split("/")[2]
+        assert path == f"/jobs/{name}/exceptions"
+        return 200, self.history or {"exceptionHistory": {"entries": [entry(ago) for ago in self.failed[name]]}}
+
+
+def entry(ago: float) -> dict[str, Any]:
+    trace = TRACE.replace("parts", f"{ago:.0f} s ago, parts")
+    return {"exceptionName": "org.x.E", "stacktrace": trace, "timestamp": int((time.time() - ago) * 1000)}
+
+
+@pytest.fixture
+def stack_of(tmp_path: Path, answering: Answering) -> Callable[[JobManager], Stack]:
+    return lambda manager: Stack(
+        Settings(state_dir=tmp_path, endpoints={"flink-jobmanager": {"http": answering(manager.answer)}})
+    )
+
+
+def test_failures_of_the_last_minute_count_although_the_job_says_running(
+    stack_of: Callable[[JobManager], Stack],
+) -> None:
+    stack = stack_of(JobManager(oltp=[1, 9, 20, 59 - 5, 70, 4000], shop=[61]))
+    assert job_failures(stack, 3.0, OLTP) == 4
+    assert job_failures(stack, 3.0, SHOP) == 0
+    known = all_probes()
+    for name, healthy in (("job-failures", False), ("shop-job-failures", True)):
+        reading = known[name].look(stack)
+        condition = known[name].healthy
+        assert condition is not None and condition.holds(reading, reading) is healthy
+    # Its state alone would have called it well.
+    assert known["job-state"].look(stack).value == "running"
+
+
+def test_one_kill_of_a_taskmanager_is_healthy(stack_of: Callable[[JobManager], Stack]) -> None:
+    probe = all_probes()["job-failures"]
+    reading = probe.look(stack_of(JobManager(oltp=[12, 3])))
+    assert (reading.value, probe.healthy and probe.healthy.holds(reading, reading)) == (2, True)
+
+
+def test_the_newest_failure_is_told_by_its_innermost_exception(stack_of: Callable[[JobManager], Stack]) -> None:
+    stack = stack_of(JobManager(oltp=[50, 2, 30], shop=[]))
+    told = "java.lang.IllegalStateException: 2 s ago, parts of one transaction"
+    assert job_exception(stack, 3.0, OLTP) == told
+    # A JobManager that was restarted has forgotten what was before.
+    assert (job_exception(stack, 3.0, SHOP), job_failures(stack, 3.0, SHOP)) == ("none", 0)
+
+
+def test_a_trace_without_a_cause_is_its_own_root() -> None:
+    assert root_exception("java.io.IOException: no room\n\tat A.a(A.java:1)\n") == "java.io.IOException: no room"
+    assert root_exception("") == ""
+    assert len(root_exception("x" * 1000)) == 200
+
+
+def test_without_a_job_there_is_no_number_and_another_answer_is_no_zero(
+    stack_of: Callable[[JobManager], Stack],
+) -> None:
+    assert job_failures(stack_of(JobManager()), 3.0, OLTP) is None
+    assert job_exception(stack_of(JobManager()), 3.0, OLTP) is None
+    strange = JobManager(oltp=[1])
+    strange.history = {"all-exceptions": []}
+    assert not all_probes()["job-failures"].look(stack_of(strange)).answered

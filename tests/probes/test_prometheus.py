@@ -1,0 +1,70 @@
+"""Which share of its calls each service of the shop refused in the last minute, as Prometheus counted them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from lakeproof.probes.probe import all_probes
+from lakeproof.probes.prometheus import refused_share
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
+
+SERVICE = "order-service"
+
+
+def stack_with(tmp_path: Path, answering: Answering, calls: dict[str, float], status: int = 200) -> Stack:
+    """A Prometheus that counted so many calls of the order service by status, and none of any other."""
+
+    def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
+        asked = parse_qs(urlsplit(path).query)["query"][0]
+        assert "[1m]" in asked and 'route!~"/health|/metrics"' in asked
+        ours = f'job="{SERVICE}"' in asked
+        result = [{"metric": {"status": name}, "value": [0, str(count)]} for name, count in calls.items() if ours]
+        return status, {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+    return Stack(Settings(state_dir=tmp_path, endpoints={"prometheus": {"http": answering(answer)}}))
+
+
+@pytest.mark.parametrize(
+    ("calls", "percent", "healthy"),
+    [
+        ({"500": 100.0}, 100.0, False),
+        ({"201": 90.0, "503": 6.0, "500": 4.0}, 10.0, False),
+        ({"201": 97.0, "503": 3.0}, 3.0, True),
+        # What the caller did wrong, and whoever was gone before an answer.
+        ({"201": 10.0, "422": 60.0, "404": 20.0, "429": 9.0, "0": 9.0}, 0.0, True),
+        # Two in a minute: no share of anything.
+        ({"503": 2.1}, 0.0, True),
+        ({"503": 2.9}, 100.0, False),
+        # Nobody asked.
+        ({}, 0.0, True),
+    ],
+)
+def test_the_share_of_5xx_is_judged_and_few_calls_are_not(
+    tmp_path: Path, answering: Answering, calls: dict[str, float], percent: float, healthy: bool
+) -> None:
+    stack = stack_with(tmp_path, answering, calls)
+    assert refused_share(stack, 3.0, SERVICE) == percent
+    probe = all_probes()[f"{SERVICE}-refusals"]
+    reading = probe.look(stack)
+    assert probe.healthy is not None and probe.healthy.holds(reading, reading) is healthy
+    assert refused_share(stack, 3.0, "payment-service") == 0.0
+
+
+def test_a_prometheus_that_fails_was_not_looked_at(tmp_path: Path, answering: Answering) -> None:
+    stack = stack_with(tmp_path, answering, {"500": 100.0}, status=503)
+    assert not all_probes()[f"{SERVICE}-refusals"].look(stack).answered
+
+
+def test_each_service_is_asked_only_where_it_and_prometheus_are_part_of_the_stack() -> None:
+    probes = [probe for probe in all_probes().values() if probe.id.endswith("-refusals")]
+    assert {probe.id for probe in probes} >= {
+        f"{name}-service-refusals"
+        for name in ("order", "payment", "inventory", "fulfillment", "notification", "support")
+    }
+    for probe in probes:
+        assert probe.is_of({"prometheus"}) and probe.is_of({probe.id.removesuffix("-refusals")})
