@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.proof_rows import FILE, Code, RecordFile, Row, code_of, this_machine
+from tests.proof_table import write_page
 
 TIERS = ("engines", "drills", "proof")
 # A property of each test that is to be recorded. Unlike a marker, it comes with a report of a worker as well.
@@ -83,7 +84,9 @@ class ProofRecord:
         self.file.append(row)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """That all of it has passed before is success."""
+        """The page of the record is made anew. That all of it has passed before is success."""
+        if self._ended:
+            write_page(self.root)
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._left_out:
             session.exitstatus = pytest.ExitCode.OK
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.proof_rows import FILE
+from tests.proof_table import PAGE
 
 HERE = Path(__file__).parent
 TESTS = """
@@ -190,8 +191,9 @@ def test_a_test_of_no_such_tier_is_run_and_not_recorded(clone: Clone) -> None:
     assert not (clone.folder / FILE).exists()
 
 
-def test_a_row_names_the_machine_and_not_its_name(clone: Clone) -> None:
+def test_rows_and_page_tell_the_machine_and_not_its_name(clone: Clone) -> None:
     clone.prove()
+    assert "| `test_wrong` | failed |" in (clone.folder / PAGE).read_text()
     assert {tuple(row["machine"]) for row in clone.rows()} == {("cpu", "cores", "memory_gib")}
 
 
