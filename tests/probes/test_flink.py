@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lakeproof.lake.job.databases import OLTP, SHOP
-from lakeproof.probes.flink import job_exception, job_failures, root_exception
+from lakeproof.probes.flink import job_exception, job_failures
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -82,10 +82,12 @@ def test_the_newest_failure_is_told_by_its_innermost_exception(stack_of: Callabl
     assert (job_exception(stack, 3.0, SHOP), job_failures(stack, 3.0, SHOP)) == ("none", 0)
 
 
-def test_a_trace_without_a_cause_is_its_own_root() -> None:
-    assert root_exception("java.io.IOException: no room\n\tat A.a(A.java:1)\n") == "java.io.IOException: no room"
-    assert root_exception("") == ""
-    assert len(root_exception("x" * 1000)) == 200
+def test_a_trace_without_a_cause_is_its_own_root(stack_of: Callable[[JobManager], Stack]) -> None:
+    manager = JobManager(oltp=[1])
+    alone = {"stacktrace": f"java.io.IOException: {'no ' * 200}\n\tat A.a(A.java:1)\n", "timestamp": 5}
+    manager.history = {"exceptionHistory": {"entries": [alone]}}
+    told = str(job_exception(stack_of(manager), 3.0, OLTP))
+    assert told.startswith("java.io.IOException: no no") and len(told) == 200
 
 
 def test_without_a_job_there_is_no_number_and_another_answer_is_no_zero(

@@ -21,10 +21,11 @@ class Store:
         self.objects: set[str] = set()
         self.ever: set[str] = set()
 
-    def answer(self, method: str, path: str, _body: bytes) -> tuple[int, object]:
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         if method == self.refusing:
             return self.status, f"<Error><Code>{self.code}</Code><Message>no</Message></Error>".encode()
         if method == "PUT":
+            assert body, "a full disk takes an empty object"
             self.objects.add(path)
             self.ever.add(path)
         elif method == "DELETE":
@@ -53,8 +54,11 @@ def test_a_store_that_takes_writes_keeps_nothing_of_it(stack_of: Callable[[Store
         (405, "MethodNotAllowed", READ_ONLY),
         (403, "QuotaExceeded", FULL),
         (507, "XMinioStorageFull", FULL),
+        (507, "InsufficientStorage", FULL),
         (507, "Anything", FULL),
+        # versitygw on a read-only mount, and in an immutable folder.
         (500, "InternalError", "InternalError"),
+        (409, "ExistingObjectIsDirectory", "ExistingObjectIsDirectory"),
         (404, "NoSuchBucket", "NoSuchBucket"),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.job.databases import OLTP, LakeDatabase
+from lakeproof.lake.job.flink_rest import root_cause
 from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
@@ -40,7 +41,6 @@ FAILURES_SECONDS = 60
 MANY_FAILURES = 3
 NO_EXCEPTION = "none"
 LONGEST_EXCEPTION = 200
-CAUSED_BY = "Caused by: "
 
 
 def _ask(stack: Stack, path: str, timeout: float) -> Any:
@@ -98,16 +98,7 @@ def job_exception(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -
     if not failures:
         return None if failures is None else NO_EXCEPTION
     newest = max(failures, key=lambda failure: int(failure["timestamp"]))
-    return root_exception(str(newest["stacktrace"])) or str(newest["exceptionName"])
-
-
-def root_exception(stacktrace: str) -> str:
-    """`package.Class: message` of the innermost exception of a Java stack trace, on one line."""
-    lines = stacktrace.splitlines()
-    causes = [line.removeprefix(CAUSED_BY) for line in lines if line.startswith(CAUSED_BY)]
-    # Without a cause of its own, the exception of the first line is the innermost one.
-    innermost = causes[-1] if causes else "".join(lines[:1])
-    return innermost.strip()[:LONGEST_EXCEPTION]
+    return root_cause(str(newest["stacktrace"])).removeprefix("Caused by: ")[:LONGEST_EXCEPTION]
 
 
 def checkpoint_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:

@@ -60,7 +60,7 @@ class FlinkRest:
         """The root cause of a job's failure. Raises: FlinkUnreachable, FlinkRefused."""
         told = self._call("GET", f"/jobs/{job_id}/exceptions")
         entries = told.get("exceptionHistory", {}).get("entries", [])
-        return _root_cause(entries[0].get("stacktrace", "") if entries else told.get("root-exception") or "")
+        return root_cause(entries[0].get("stacktrace", "") if entries else told.get("root-exception") or "")
 
     def upload(self, jar: Path) -> str:
         """Upload a jar; gives its id. Raises: FlinkUnreachable, FlinkRefused."""
@@ -104,7 +104,7 @@ class FlinkRest:
             return None
         operation = answer["operation"]
         if "failure-cause" in operation:
-            raise FlinkRefused(f"no savepoint: {_root_cause(operation['failure-cause'].get('stack-trace', ''))}")
+            raise FlinkRefused(f"no savepoint: {root_cause(operation['failure-cause'].get('stack-trace', ''))}")
         return str(operation["location"])
 
     def cancel(self, job_id: str) -> None:
@@ -128,7 +128,7 @@ class FlinkRest:
         except ValueError:
             told = response.text
         kind = FlinkUnreachable if response.status_code == 503 else FlinkRefused
-        raise kind(f"{method} {path} → {response.status_code}: {_root_cause(told)}", where="flink-jobmanager")
+        raise kind(f"{method} {path} → {response.status_code}: {root_cause(told)}", where="flink-jobmanager")
 
 
 def rest_of(stack: Stack) -> FlinkRest:
@@ -136,7 +136,7 @@ def rest_of(stack: Stack) -> FlinkRest:
     return FlinkRest(stack.url("flink-jobmanager"))
 
 
-def _root_cause(trace: str) -> str:
+def root_cause(trace: str) -> str:
     """The innermost "Caused by" of a Java stack trace, else its first line."""
     causes = [line for line in trace.splitlines() if line.startswith("Caused by:")]
     lines = causes or [line for line in trace.splitlines() if line.strip()]
