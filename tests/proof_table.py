@@ -99,6 +99,14 @@ def rows_to_show(root: Path) -> list[Row]:
     return [row for row in newest(RecordFile(root).rows()) if still_there(row, root)]
 
 
+def write_page(root: Path) -> list[Row]:
+    """Write docs/proof/README.md of that clone; its rows."""
+    rows = rows_to_show(root)
+    (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
+    (root / PAGE).write_text(page(rows))
+    return rows
+
+
 @cache
 def commits_behind(root: Path, commit: str) -> int | None:
     """How many commits after that one, up to HEAD, change the code; None where HEAD does not have that commit."""
@@ -115,7 +123,7 @@ def recorded_tests(root: Path) -> list[str]:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"pytest could not list the tests:\n{done.stdout}{done.stderr}")
-    return [line for line in done.stdout.splitlines() if "::" in line]
+    return sorted({line for line in done.stdout.splitlines() if "::" in line})
 
 
 def benchmark_row(result: dict[str, Any], code: Code) -> Row:
@@ -159,12 +167,10 @@ def main() -> None:
     given = parser.parse_args()
     if given.add:
         add_benchmark(ROOT)
-    rows = rows_to_show(ROOT)
-    (ROOT / PAGE).parent.mkdir(parents=True, exist_ok=True)
-    (ROOT / PAGE).write_text(page(rows))
+    rows = write_page(ROOT)
     known = recorded_tests(ROOT)
     told = [row.model_dump() | {"behind": commits_behind(ROOT, row.commit)} for row in rows]
-    without = sorted(set(known) - {row.what for row in rows})
+    without = sorted({*known} - {row.what for row in rows})
     gone = [row.what for row in rows if is_test(row) and row.what not in known]
     code = code_of(ROOT)
     if given.json:

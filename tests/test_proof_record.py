@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.proof_rows import FILE
+from tests.proof_table import PAGE
 
 HERE = Path(__file__).parent
 TESTS = """
@@ -50,7 +51,7 @@ class Clone:
         self.folder = folder
         (folder / "pytest.ini").write_text("[pytest]\nmarkers = proof: long\n")
         (folder / "test_it.py").write_text(TESTS)
-        (folder / ".gitignore").write_text("mended\nkill\n__pycache__/\n.pytest_cache/\n")
+        (folder / ".gitignore").write_text("mended\nkill\nseen\n__pycache__/\n.pytest_cache/\n")
         self.git("init", "-q")
         self.commit("first")
 
@@ -190,11 +191,34 @@ def test_a_test_of_no_such_tier_is_run_and_not_recorded(clone: Clone) -> None:
     assert not (clone.folder / FILE).exists()
 
 
-def test_a_row_names_the_machine_and_not_its_name(clone: Clone) -> None:
+def test_rows_and_page_tell_the_machine_and_not_its_name(clone: Clone) -> None:
     clone.prove()
+    assert "| `test_wrong` | failed |" in (clone.folder / PAGE).read_text()
     assert {tuple(row["machine"]) for row in clone.rows()} == {("cpu", "cores", "memory_gib")}
 
 
 def test_what_a_worker_of_xdist_ran_is_one_row_too(clone: Clone) -> None:
     clone.prove("proof", "-n", "1")
     assert clone.outcomes() == FIRST
+
+
+SEVERAL = """
+import pathlib, pytest
+pytestmark = pytest.mark.proof
+
+def test_second_time():
+    again = pathlib.Path("seen").exists()
+    pathlib.Path("seen").touch()
+    assert again
+"""
+
+
+def test_of_several_tests_of_one_name_a_red_one_is_not_hidden_and_all_are_run_again(clone: Clone) -> None:
+    (clone.folder / "test_it.py").write_text(SEVERAL)
+    (clone.folder / "conftest.py").write_text("def pytest_collection_modifyitems(items): items.append(items[0])\n")
+    clone.commit("one test twice")
+    clone.prove()
+    assert clone.outcomes() == [("second_time", "failed")] * 2
+    clone.prove()
+    clone.prove()
+    assert clone.outcomes()[2:] == [("second_time", "passed")] * 4
