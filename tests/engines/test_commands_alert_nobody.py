@@ -25,7 +25,7 @@ from lakeproof.processes import lock
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(580)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(580), pytest.mark.proof]
 
 NAMES = ("redis", "desk", "prometheus", "alertmanager", "blackbox-exporter")
 PROGRAM = Path(sys.executable).with_name("lakeproof")

@@ -394,6 +394,7 @@ def holder(stack: Stack) -> str | None:
     return None
 
 
+@pytest.mark.proof  # until it was green three times in a row
 def test_partitions_that_somebody_adds_stay_empty_and_transactions_whole(stack: Stack, topic: Topic) -> None:
     """The runbook advises more partitions against a backlog. Spread over three, rows of one transaction parted."""
     admin = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp")})

@@ -125,6 +125,7 @@ def test_orders_deleted_and_changed_by_sql_are_found_with_their_keys(stack: Stac
     assert audited.finding is None and audited.judged >= 1
 
 
+@pytest.mark.proof  # until it was green three times in a row
 def test_a_shop_that_stores_something_else_or_does_what_it_refused_is_found_on_every_store(
     stack: Stack, traded: SupervisorClient
 ) -> None:
@@ -142,12 +143,14 @@ def test_a_shop_that_stores_something_else_or_does_what_it_refused_is_found_on_e
     assert lies.refused_and_paid
 
 
+@pytest.mark.proof  # until it was green three times in a row
 def test_what_a_hash_need_not_show_is_said_with_and_without_waiting(stack: Stack, traded: SupervisorClient) -> None:
     for cover_now in (True, False):
         cut = check(stack, engines=("trino",), cover_now=cover_now).cut
         assert cut is not None and cut.heartbeat_us and cut.age_seconds is not None and cut.excused >= 0
 
 
+@pytest.mark.proof  # until it was green three times in a row
 def test_a_hash_whose_heartbeats_are_gone_excuses_everything_and_is_unknown(
     stack: Stack, traded: SupervisorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,7 @@ def test_two_instances_never_sell_the_same_unit(stack: Stack, shop: httpx.Client
         judge(stack, shop, sku, outcome)
 
 
+@pytest.mark.proof  # until it was green three times in a row
 def test_of_two_requests_under_one_key_at_once_through_two_instances_one_acts(
     stack: Stack, shop: httpx.Client
 ) -> None:

@@ -128,6 +128,7 @@ def test_the_exporter_tells_of_a_silent_redis_and_stays_well(stack: Stack, up: U
     Deadline(20).wait_for("redis_up 1", tells(1))
 
 
+@pytest.mark.proof  # until it was green three times in a row
 def test_after_a_reset_its_data_are_gone_and_up_starts_it_empty(real_stack: RealStack) -> None:
     with real_stack("reset") as stack:
         client = SupervisorClient(stack)

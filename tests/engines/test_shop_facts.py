@@ -101,6 +101,7 @@ VALUES (77, 7, 'f', 'authorized', 12.30, 12.30, 0, 0, 1, now(), now()) RETURNING
 NOTHING_AUTHORIZED = "shop: nothing stays authorized for a checkout that failed"
 
 
+@pytest.mark.proof  # until it was green three times in a row
 def test_a_failed_checkouts_payment_that_was_never_voided_is_found(stack: Stack, case_id: int) -> None:
     def broken() -> list[str] | None:
         return CLAIMS[NOTHING_AUTHORIZED](read_facts(stack, STORES, Scope(frozenset(READ))))

@@ -14,7 +14,7 @@ from lakeproof.probes.prometheus import firing, instant
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(580)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(580), pytest.mark.proof]
 
 CLOSURE = ("publisher", "connect", "lag-exporter", "flink-taskmanager", "prometheus")
 BOUND_SECONDS = 60.0

@@ -367,6 +367,7 @@ def test_offload_moves_what_it_has_verified_and_keeps_what_it_has_not(
     assert [path for path in (folder / "files").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.proof  # until it was green three times in a row
 def test_check_compares_every_file_with_its_row_and_every_change_with_its_event(
     stack: Stack, supervisor: SupervisorClient, shop: httpx.Client, folder: Path
 ) -> None:
