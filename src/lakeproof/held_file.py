@@ -79,7 +79,8 @@ def _take(path: Path) -> int | None:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             # A daemon that ended just now removed the folder with the file.
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (path.parent.parent, path.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
             continue
         if not try_hold(descriptor):
             os.close(descriptor)

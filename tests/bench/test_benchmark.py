@@ -97,8 +97,11 @@ def test_one_torn_hash_fails_and_one_that_nobody_looked_at_is_not_taken_for_whol
     found = [Torn(commit, (BrokenOrder("claim", 7, "no order, 1 events"),))] * torn
     following = EveryHash(Stack(Settings(name="none")), "", judged, 0, waiting, found)
     judging = whole_transactions.Judging(following, lambda text: None)
+    judging.complete = True
     result = whole_transactions.result_of(Options(kills=("kafka",), seed=3), judging, [], 100)
     assert (result.failed, result.unknown) == ends
+    judging.complete = False
+    assert whole_transactions.result_of(Options(), judging, [], 100).unknown
     assert [row["first"] for row in result.tables["torn hashes"]] == [
         "abababababababab, checkpoint 43: order 7: no order, 1 events"
     ] * torn

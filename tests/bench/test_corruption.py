@@ -329,9 +329,9 @@ def played(tmp_path: Path, lamp: Lamp, kind: Kind, rounds: int) -> Journal:
 
 def test_what_the_check_passes_is_missed_and_what_stays_is_a_false_alarm_and_the_end(tmp_path: Path) -> None:
     missed = played(tmp_path / "a", Lamp(), lamp_kind("unseen", "odd"), 2)
-    assert counts(missed.rounds) == {"found": 0, "found without key": 0, "missed": 2, "false alarms": 0}
+    assert {name: count for name, count in counts(missed.rounds).items() if count} == {"missed": 2}
     stays = played(tmp_path / "b", Lamp(), lamp_kind("stays", "broken", back="broken"), 5)
-    assert counts(stays.rounds) == {"found": 1, "found without key": 0, "missed": 0, "false alarms": 1}
+    assert {name: count for name, count in counts(stays.rounds).items() if count} == {"found": 1, "false alarms": 1}
 
 
 def test_a_killed_hunt_is_taken_up_where_it_ended_and_what_it_left_is_taken_out(

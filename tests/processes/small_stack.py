@@ -64,6 +64,11 @@ def miss_artifact(stack: Stack) -> None:
     raise MissingArtifact("kafka")
 
 
+def well_unless_marked(stack: Stack, timeout: float) -> None:
+    if (stack.state_dir / "moody-is-ill").exists():
+        raise NotReady("it is ill")
+
+
 STEPS: dict[str, Mapping[Hook, Callable[[Stack], None]]] = {}
 
 
@@ -122,6 +127,7 @@ def _all() -> list[Component]:
         make("curt", command=nowhere, hooks={Hook.BEFORE_STOP: leave_mark("curt-goodbye")}),
         make("prepared", hooks={Hook.PREPARE: leave_mark("prepared-before")}),
         make("unprepared", hooks={Hook.PREPARE: refuse}),
+        make("moody", ready=well_unless_marked, start_seconds=0.6),
         make("odd", ready=raise_odd, start_seconds=0.5),
         make("full", prepare=fill_disk),
         make("uninstalled", prepare=miss_artifact),

@@ -420,6 +420,22 @@ def test_what_a_command_starts_stops_or_starts_anew_is_watched_only_while_it_was
     assert watched(client, "base") == math.inf
 
 
+def test_what_a_command_restarts_and_does_not_bring_back_in_its_time_is_watched_again(
+    client: SupervisorClient,
+) -> None:
+    """Its alert went away for ever, and the desk took the incident for resolved."""
+    client.up(["moody"])
+    (client.stack.state_dir / "moody-is-ill").touch()
+    client.stop("moody")
+    with pytest.raises(StartFailed):
+        client.start("moody")
+    Deadline(10).wait_for(
+        "it to be watched", lambda: True if watched(client, "moody") < math.inf else None, every=0.1
+    )
+    client.stop("moody")
+    assert watched(client, "moody") == math.inf
+
+
 def test_what_dies_hangs_or_is_stopped_as_a_fault_stays_watched(client: SupervisorClient, await_row: Await) -> None:
     client.up(["base"])
     since = watched(client, "base")

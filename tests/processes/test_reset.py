@@ -63,6 +63,34 @@ def test_a_running_stack_is_stopped_first_and_starts_empty_afterwards(fresh: Sup
     assert not mark.exists()
 
 
+def test_the_data_of_a_stack_that_runs_under_another_path_are_not_deleted(
+    fresh: SupervisorClient, tmp_path: Path
+) -> None:
+    """Name and path decide which stack is meant, so `down` finds nothing to stop; they were deleted all the same."""
+    fresh.up(["base"])
+    (tmp_path / "link").symlink_to(fresh.stack.state_dir.parent)
+    spelled = tmp_path / "link" / fresh.stack.state_dir.name
+    for again in ({"state_dir": spelled}, {"name": "second"}):
+        other = Stack(fresh.stack.settings.model_copy(update=again))
+        with pytest.raises(InvalidInput, match="a supervisor runs on it"):
+            reset(other, SupervisorClient(other, fresh.components), ignore)
+    assert fresh.running() and fresh.stack.data_dir("base").parent.parent.exists()
+
+
+def test_what_the_settings_keep_inside_the_state_folder_is_not_said_to_stay(tmp_path: Path) -> None:
+    inside = used(tmp_path / "state", desk_url=f"sqlite:///{tmp_path}/state/data/desk.sqlite")
+    assert kept(inside) == ()
+    outside = used(tmp_path / "other", desk_url="postgresql://desk:secret@db/desk")
+    assert kept(outside) == ("desk_url = postgresql://…@db/desk",)
+
+
+def test_a_hunts_journal_is_a_part_of_the_stack(tmp_path: Path) -> None:
+    stack = used(tmp_path / "state")
+    (stack.state_dir / "hunts").mkdir()
+    reset(stack, SupervisorClient(stack), ignore)
+    assert not stack.state_dir.exists()
+
+
 def test_sockets_outside_of_the_state_folder_go_too(tmp_path: Path) -> None:
     stack = used(tmp_path / ("long" * 30) / "state")
     other = Path(tempfile.gettempdir()) / "lakeproof-mysql-of-another"

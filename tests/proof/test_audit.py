@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.proof import audit
@@ -89,6 +90,7 @@ def test_a_hash_in_the_middle_that_is_torn_is_a_finding_though_the_newest_is_who
     assert audited.finding is not None
     assert audited.finding.startswith("2 orders are broken at 0023 and whole in the source: order 7: no order")
     assert (audited.judged, audited.not_looked, audited.through) == (30, 0, "0040")
+    assert not audited.newest_is_wrong
     assert main.judged[0] == "0040"
     assert sorted(set(main.judged)) == [f"{n:04d}" for n in range(11, 41)]
 
@@ -101,6 +103,21 @@ def test_what_the_source_shows_just_so_is_no_finding(lake: Callable[[int], Lake]
     finding = audit_published(STACK, "0001").finding
     assert finding is not None
     assert finding.startswith("1 orders are broken at 0003 (and 1 more hashes) and whole in the source: order 9")
+
+
+def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
+    lake: Callable[[int], Lake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = lake(5)
+    main.torn = {"0005": [7]}
+
+    def judge(stack: Stack, commits: Sequence[PublishedCommit]) -> list[Torn]:
+        raise CouldNotLook("no answer within 60 s")
+
+    monkeypatch.setattr(every_hash, "judge", judge)
+    audited = audit_published(STACK, "0001")
+    assert audited.newest_is_wrong and audited.finding is not None and "0005" in audited.finding
+    assert audited.not_looked > 0
 
 
 def test_the_first_audit_begins_two_minutes_back(lake: Callable[[int], Lake]) -> None:

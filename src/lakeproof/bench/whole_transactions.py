@@ -35,13 +35,14 @@ KEYS_SHOWN = 5
 class Judging:
     """Judges, on a thread, what is published, until `stop`.
 
-    problems: why a look had to be repeated. seconds: what looking took, in all.
+    problems: why a look had to be repeated. seconds: what looking took, in all. complete: every hash was come to.
     """
 
     def __init__(self, following: EveryHash, progress: Progress) -> None:
         self.following = following
         self.problems: list[str] = []
         self.seconds = 0.0
+        self.complete = False
         self._progress = progress
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="judging", daemon=True)
@@ -59,6 +60,7 @@ class Judging:
             if ends and last_look.seconds == LONGEST_SECONDS:
                 last_look = Deadline(LAST_LOOK_SECONDS)
             if self._look() and ends and self.following.waiting == 0:
+                self.complete = True
                 return
 
     def _look(self) -> bool:
@@ -68,6 +70,9 @@ class Judging:
                 self._progress(f"TORN: {_told(torn)}")
         except LakeproofError as error:
             self.problems.append(error.message)
+            return False
+        except Exception as error:  # noqa: BLE001 - the top of a thread: its end would leave hashes unjudged in silence
+            self.problems.append(f"{type(error).__name__}: {error}")
             return False
         finally:
             self.seconds += look.elapsed
@@ -170,7 +175,7 @@ def result_of(options: Options, judging: Judging, kills: list[dict[str, Any]], a
         [Ratio("torn hashes of those judged", round(len(torn) / max(1, following.judged), 4), "0", not torn)],
         notes,
         failed=bool(torn),
-        unknown=bool(not_looked) or following.judged == 0,
+        unknown=bool(not_looked) or following.judged == 0 or not judging.complete,
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeproof.cli.output import print_json, say
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, LakeproofError
 
 if TYPE_CHECKING:
     from lakeproof.observability.receivers import Receivers
@@ -110,10 +110,12 @@ def add_to(app: typer.Typer) -> None:
             raise
         say(f"{progress.seconds:6.1f} s  healthy: {', '.join(started) if started else 'all, nothing was missing'}")
         rows = client.ps()
-        if renewed := give_back_abandoned(stack):
-            say(
-                f"{progress.seconds:6.1f} s  a drill was killed: its windows are taken out of {' and '.join(renewed)}"
-            )
+        try:
+            if renewed := give_back_abandoned(stack):
+                told = " and ".join(renewed)
+                say(f"{progress.seconds:6.1f} s  a drill was killed: its windows are taken out of {told}")
+        except (LakeproofError, OSError) as error:  # the desk tries again, and so does the next `up`
+            say(f"a drill was killed, and its windows are still in force: {error}")
         await_watched(stack, rows)
         say(f"{progress.seconds:6.1f} s  {memory_of(rows)}")
         for line in unheard(started, receivers):

@@ -32,8 +32,8 @@ PUBLISHED = ("published-hash", "published-checkpoint")
 # How long a stack that has just started may take until it is calm and every claim can be looked at.
 SETTLE_SECONDS = 90.0
 LOOK_SECONDS = 1.0
-# The desk holds the lock for a moment while it gives back the windows of a drill that was killed.
-PATIENCE_SECONDS = 2.0
+# The desk holds the lock while it gives back the windows of a drill that was killed: two reloads of ten seconds each.
+PATIENCE_SECONDS = 25.0
 
 
 @contextmanager

@@ -71,7 +71,7 @@ class Watch:
         while not self._stopping.is_set():
             try:
                 self.make_round()
-            except (SQLAlchemyError, LakeproofError) as error:
+            except (SQLAlchemyError, LakeproofError, OSError) as error:
                 log.warning("a round failed and is made again: %s", error)
             self._wanted.wait(timeout=1.0)
             self._wanted.clear()

@@ -193,12 +193,15 @@ class Daemon:
             log=str(self.stack.log_path(keeper.name)),
             reason=keeper.condition.reason,
             cpu_seconds=use.cpu_seconds,
-            watched_since=None if self._stands_on_command(keeper.name) else keeper.watched_since,
+            watched_since=None if self._stands_on_command(keeper.name) else keeper.told_watched_since,
         )
 
     def _stands_on_command(self, name: str) -> bool:
-        """True while a command starts or stops something that this component needs or uses, near or far."""
-        return any(self.keepers[other].under_command for other in self._closures[name] if other != name)
+        """True while a command starts or stops something that this component needs or uses, near or far, or something
+        that takes it down.
+        """
+        takers = (keeper.name for keeper in self.keepers.values() if name in keeper.component.takes_down)
+        return any(self.keepers[other].under_command for other in (*self._closures[name], *takers) if other != name)
 
     # what it does by itself
 

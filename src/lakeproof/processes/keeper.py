@@ -58,6 +58,8 @@ class Keeper:
         component that dies, hangs or is started again by its keeper stays watched.
         """
         self._commanded_at = float("-inf")
+        self._commanded_time = 0.0
+        self._was_well = False
         self.process: Process | None = None
         self.timeline: Timeline | None = None
         self._variables: dict[str, str] = {}
@@ -90,6 +92,17 @@ class Keeper:
             return False
         patience = self.component.start_seconds + self.component.stop_seconds
         return time.monotonic() - self._commanded_at < patience
+
+    @property
+    def told_watched_since(self) -> float | None:
+        """Since when its trouble is an incident, UNIX time; None while it is none.
+
+        One that was well before and was not brought back within its time, by the command that restarted it, is in
+        trouble since that command.
+        """
+        if self.watched_since is None and self._was_well and self.wanted and not self.under_command:
+            return self._commanded_time
+        return self.watched_since
 
     @property
     def pid(self) -> int | None:
@@ -393,11 +406,12 @@ class Keeper:
     # records
 
     def _be_commanded(self) -> None:
-        self.watched_since, self._commanded_at = None, time.monotonic()
+        self.watched_since, self._commanded_at, self._commanded_time = None, time.monotonic(), time.time()
 
     def _become_healthy(self, ready_seconds: float | None) -> None:
         self.condition.be_well()
         self.tries.forgive()
+        self._was_well = True
         if self.watched_since is None:
             self.watched_since = time.time()
         if ready_seconds is not None:

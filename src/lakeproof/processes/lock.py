@@ -47,6 +47,21 @@ def living_holder(runtime: Runtime) -> Holder | None:
     return holder if holder is not None and procfs.is_alive(holder.process) else None
 
 
+def holder_of_the_same_data(runtime: Runtime) -> Holder | None:
+    """A daemon that runs now on this stack's state folder under another name or another spelling of its path.
+
+    Name and path decide which stack a command means, so that such a daemon is another stack to every other question.
+    """
+    for path in runtime.folder.parent.glob("*/lock"):
+        holder = read_holder(path)
+        if path == runtime.lock or holder is None or not procfs.is_alive(holder.process):
+            continue
+        with suppress(OSError):
+            if Path(holder.state_dir).samefile(runtime.stack.state_dir):
+                return holder
+    return None
+
+
 @contextmanager
 def starting(stack: Stack, seconds: float) -> Iterator[None]:
     """Hold the stack's turn to start a daemon for the block, so that two `up` do not start two.

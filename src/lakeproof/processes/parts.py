@@ -45,9 +45,9 @@ def parts_of(stack: Stack, seconds: float = ASK_SECONDS) -> Parts:
     if stack.settings.mode == "external":
         return Parts(frozenset(stack.settings.endpoints))
     client = SupervisorClient(stack)
-    if not client.running():
-        return Parts(usual_parts())
     try:
+        if not client.running():
+            return Parts(usual_parts())
         return Parts(frozenset(row.name for row in client.ps(seconds)))
     except LakeproofError as error:
         return Parts(None, error.message)

@@ -5,6 +5,7 @@ leaves that folder behind: `up` refuses to start beside it, and the next reset f
 """
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,13 +15,14 @@ from pathlib import Path
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.processes import lock
 from lakeproof.processes.client import DELETING, TURN_SECONDS, OnEvent, SupervisorClient
+from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.engines import mysql, postgres_config
 from lakeproof.stack.stack import Stack
 
 # What Lakeproof puts into a state folder. One of the marks is there from the first `up` on.
 MARKS = frozenset({"start.lock", "drill.lock", "secrets.json", DELETING})
 OURS = MARKS | {
-    *("data", "etc", "log", "ledger", "reports", "faults"),
+    *("data", "etc", "log", "ledger", "reports", "faults", "hunts"),
     *("secrets.lock", "secrets.partial", "submission.lock"),
 }
 PROBE = ".write-probe-"
@@ -55,6 +57,13 @@ def entries(stack: Stack) -> tuple[Entry, ...]:
         raise _refused(
             folder, "a home or the folder you are in would go with it", "choose another LAKEPROOF_STATE_DIR"
         )
+    other = lock.holder_of_the_same_data(Runtime(stack))
+    if other is not None:
+        raise _refused(
+            folder,
+            f"a supervisor runs on it (pid {other.pid}) under another name or path: {other.run_id}",
+            f"lakeproof down with that name and LAKEPROOF_STATE_DIR={other.state_dir}, then reset again",
+        )
     found: list[Path] = []
     if folder.exists():
         if not folder.is_dir() or folder.stat().st_uid != os.geteuid():
@@ -69,11 +78,14 @@ def entries(stack: Stack) -> tuple[Entry, ...]:
 
 
 def kept(stack: Stack) -> tuple[str, ...]:
-    """What belongs to the stack and stays, since its settings put it elsewhere."""
-    settings = stack.settings
+    """What belongs to the stack and stays, since its settings put it outside of the state folder; no passwords."""
+    settings, inside = stack.settings, str(stack.state_dir.resolve())
     attachments = settings.support.support_attachment_dir
-    places = {"support.support_attachment_dir": str(attachments or ""), "desk_url": settings.desk_url}
-    return tuple(f"{name} = {place}" for name, place in places.items() if place)
+    places = {
+        "support.support_attachment_dir": str(attachments.resolve()) if attachments else "",
+        "desk_url": re.sub(r"://[^@/]*@", "://…@", settings.desk_url),
+    }
+    return tuple(f"{name} = {place}" for name, place in places.items() if place and inside not in place)
 
 
 def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:

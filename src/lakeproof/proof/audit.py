@@ -4,15 +4,19 @@ An order may be broken because the source is (a row deleted by hand): then the l
 it. What is broken in the lake and whole in the source is the lake's own fault.
 """
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 from lakeproof.deadline import Deadline
+from lakeproof.errors import LakeproofError
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.full_audit import Audited
 from lakeproof.proof.tables.every_hash import EveryHash, Torn, judge
-from lakeproof.proof.tables.order_claims import broken_of
+from lakeproof.proof.tables.order_claims import BrokenOrder, broken_of
 from lakeproof.proof.tables.readers import mariadb_snapshot
 from lakeproof.stack.stack import Stack
+
+log = logging.getLogger(__name__)
 
 SECONDS = 30.0
 # About five minutes of publishing: what waits longer than that is not judged any more.
@@ -30,18 +34,28 @@ def audit_published(stack: Stack, after: str | None) -> Audited:
     Raises: CouldNotLook, StatementFailed where Nessie, Trino or the database gave no answer.
     """
     deadline = Deadline(SECONDS)
-    torn = judge(stack, [history.newest(stack)])
+    newest = history.newest(stack)
+    torn = judge(stack, [newest])
     following = EveryHash(stack, after or _start(stack))
     try:
-        torn += following.look(deadline, MOST_WAITING)
-    except history.NoSuchHash:
-        # `main` was set back to before that hash.
-        following = EveryHash(stack, _start(stack), not_looked=1)
-        torn += following.look(deadline, MOST_WAITING)
-    not_looked = following.not_looked + following.waiting
-    # The newest hash was judged in any case.
-    judged = max(1, following.judged)
-    return Audited(_finding(stack, torn) if torn else None, judged, not_looked, following.after)
+        try:
+            following.look(deadline, MOST_WAITING)
+        except history.NoSuchHash:
+            # `main` was set back to before that hash.
+            following = EveryHash(stack, _start(stack), not_looked=1)
+            following.look(deadline, MOST_WAITING)
+    except LakeproofError as error:
+        # What was judged until then counts; the next audit begins with the hash that could not be.
+        log.warning("the full audit could not judge every hash: %s", error.message)
+        following.waiting = max(1, following.waiting)
+    own = _whole_in_source(stack, [*torn, *following.torn])
+    return Audited(
+        finding=_sentence(own) if own else None,
+        judged=max(1, following.judged),  # the newest hash was judged in any case
+        not_looked=following.not_looked + following.waiting,
+        through=following.after,
+        newest_is_wrong=newest.hash in own,
+    )
 
 
 def _start(stack: Stack) -> str:
@@ -51,17 +65,21 @@ def _start(stack: Stack) -> str:
     return next((commit.hash for commit in commits if commit.at < limit), commits[-1].hash)
 
 
-def _finding(stack: Stack, torn: list[Torn]) -> str | None:
-    """A sentence about the first torn hash and how many there are; None where the source is broken just so."""
+def _whole_in_source(stack: Stack, torn: list[Torn]) -> dict[str, list[BrokenOrder]]:
+    """Hash → the orders that are broken in it, without those that the source shows broken just so."""
+    if not torn:
+        return {}
     with mariadb_snapshot(stack, DATABASE_SECONDS) as database:
         also_in_source = {each.order_id for each in broken_of(database.broken())}
-    own = {
+    return {
         one.commit.hash: broken
         for one in torn
         if (broken := [each for each in one.broken if each.order_id not in also_in_source])
     }
-    if not own:
-        return None
+
+
+def _sentence(own: dict[str, list[BrokenOrder]]) -> str:
+    """Of the first torn hash, and how many there are."""
     nessie_hash, broken = next(iter(own.items()))
     shown = "; ".join(f"order {each.order_id}: {each.detail}" for each in broken[:SHOWN])
     orders = len({each.order_id for each in broken})

@@ -13,7 +13,7 @@ from lakeproof.stack.stack import Stack
 
 STACK = Stack(Settings(name="none", lake=LakeSettings(audit_seconds=5)))
 WRONG = "an order without items"
-PASSED, FAILED = Audited(None, 30, 0, "bb"), Audited(WRONG, 30, 0, "aa")
+PASSED, FAILED = Audited(None, 30, 0, "bb"), Audited(WRONG, 30, 0, "aa", newest_is_wrong=True)
 
 
 class Hook:
@@ -53,13 +53,24 @@ def test_a_finding_stays_until_an_audit_passes_and_not_looking_changes_nothing()
 
 def test_hashes_that_it_did_not_come_to_never_count_as_passed(caplog: pytest.LogCaptureFixture) -> None:
     outcomes: list[str] = []
-    hook = Hook(FAILED, Audited(None, 30, 7, "bb"), Audited(WRONG, 30, 7, "cc"))
+    hook = Hook(FAILED, Audited(None, 30, 7, "bb"), Audited(WRONG, 30, 7, "cc", newest_is_wrong=True))
     audit = FullAudit(STACK, hook, lambda look: outcomes.append(look.outcome))
     for _ in range(3):
         audit.look()
     assert audit.finding == WRONG
     assert outcomes == ["failed", "unknown", "failed"]
     assert "did not come to 7 of the published hashes" in caplog.text
+
+
+def test_a_wrong_hash_of_the_past_is_told_and_freezes_nothing() -> None:
+    """Whole hashes follow it: to keep them off main would help no reader."""
+    hook = Hook(FAILED, Audited(WRONG, 30, 0, "bb"))
+    audit = FullAudit(STACK, hook)
+    audit.look()
+    assert audit.finding == WRONG
+    audit.look()
+    assert audit.finding is None
+    assert audit.last is not None and (audit.last.outcome, audit.last.why) == ("failed", WRONG)
 
 
 def test_an_error_that_nobody_foresaw_does_not_end_the_audits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ class Found(StrEnum):
     WITH_KEY = "found"
     WITHOUT_KEY = "found without key"
     MISSED = "missed"
+    NOTHING = "nothing planted"
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def hunt(
             planted = kind.plant(stores, Random(f"{seed}/{number}"))
         except NothingToPlantOn as nothing:
             empty.append(f"{kind.name}: {nothing}")
-            journal.ended(Round(number, kind.name, f"nothing to plant on: {nothing}", Found.WITH_KEY, "", 0.0, True))
+            journal.ended(Round(number, kind.name, f"nothing to plant on: {nothing}", Found.NOTHING, "", 0.0, True))
             continue
         journal.planting(planted)
         try:

@@ -20,14 +20,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Audited:
-    """What one audit saw. `finding`: a sentence where a hash is wrong in itself, else None. `not_looked`: hashes that
-    it did not come to. `through`: the last hash it is done with; the next audit begins after it.
+    """What one audit saw.
+
+    finding: a sentence where a hash is wrong in itself, else None. not_looked: hashes that it did not come to.
+    through: the last hash it is done with; the next audit begins after it.
+    newest_is_wrong: the finding is of the hash that readers of `main` see now. Then `main` is frozen, until a person
+    has looked. A wrong hash of the past, with whole ones after it, is told and freezes nothing.
     """
 
     finding: str | None
     judged: int
     not_looked: int
     through: str
+    newest_is_wrong: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class FullAudit:
         if audited.not_looked:
             passed_over = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
             log.warning("the full audit %s", passed_over)
+        self.finding = audited.finding if audited.newest_is_wrong else None
         if audited.finding is None and audited.not_looked:
             return AuditLook("unknown", passed_over, at, audited.judged)
-        self.finding = audited.finding
         return AuditLook("passed" if audited.finding is None else "failed", audited.finding, at, audited.judged)

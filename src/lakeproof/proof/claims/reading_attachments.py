@@ -48,10 +48,11 @@ def read_attachments(
     facts: list[AttachmentFact] = []
     total = 0
     for id_, case_id, file, place, size, sha256, _ in rows:
-        total += size
-        found = None if total > BYTES_AT_MOST and facts else _digest(bytes_of(place, case_id, file), deadline)
+        found = None if total >= BYTES_AT_MOST and facts else _digest(bytes_of(place, case_id, file), deadline)
         if found is None:
             break
+        # The bytes that were read, not those that the row tells of: a damaged size must not end the reading.
+        total += max(0, found[0])
         facts.append(AttachmentFact(id_, case_id, place, size, sha256, *found))
         if time.monotonic() - told_at > TOLD_EVERY_SECONDS:
             told_at = time.monotonic()

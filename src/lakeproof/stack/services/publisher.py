@@ -1,4 +1,4 @@
-"""publisher: moves all tables to a new checkpoint by one Nessie commit (lakeproof.lake.publish)."""
+"""publisher: moves all tables to a new checkpoint by one Nessie commit, and audits it (proof/publisher.py)."""
 
 import sys
 
