@@ -37,6 +37,8 @@ from lakeproof.stack.object_store import LAKE_BUCKET
 
 log = logging.getLogger(__name__)
 
+# Another publisher merges within this time what it committed on `ingest`; one that was killed in between does not.
+MERGE_SECONDS = 2.0
 # While a begun checkpoint waits for some tables, so many looks at these come to one at all.
 LOOKS_AT_ALL = 10
 
@@ -113,6 +115,7 @@ class Publisher:
         self._audit = QuickAudit(s3, self._executor)
         self._followed: dict[str, _Followed] = {}
         self._head: _Head | None = None
+        self._unmerged: tuple[str, float] | None = None
         self.sees_next = False
         """After a round: some table of its database has begun a checkpoint that is not published: look again soon."""
 
@@ -129,6 +132,9 @@ class Publisher:
             head = self._head or self._read_head()
             seen, keyed = self._seen(followed.tables, head.snapshots_of(database))
             cut = self._choose(seen, keyed)
+        if self._another_is_about_to_merge(head, database):
+            self._head = None
+            return None
         self._head = head
         self._metrics.note_main(database, head.states.get(database))
         # A published commit always tells of MariaDB's tables: they come first.
@@ -162,6 +168,20 @@ class Publisher:
         seconds = time.monotonic() - started
         self.sees_next = False
         return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds, copied_bytes)
+
+    def _another_is_about_to_merge(self, head: _Head, database: str) -> bool:
+        """True while `ingest` holds a state of the database that `main` does not, for as long as a merge may take.
+
+        To commit upon it would put the same checkpoint on `main` twice, once by each publisher.
+        """
+        staged, merged = head.staged.get(database), head.states.get(database)
+        if staged is None or (merged is not None and staged.snapshots == merged.snapshots):
+            self._unmerged = None
+            return False
+        now = time.monotonic()
+        if self._unmerged is None or self._unmerged[0] != head.ingest.hash:
+            self._unmerged = (head.ingest.hash, now)
+        return now - self._unmerged[1] < MERGE_SECONDS
 
     def newest(self, database: str) -> Mapping[str, int]:
         """Table → id of the newest snapshot that the last round saw; published or not."""
