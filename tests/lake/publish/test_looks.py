@@ -1,6 +1,7 @@
 """Whom a publisher asks while it waits for a checkpoint's rest, and that no table is forgotten over it."""
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,3 +113,24 @@ def test_now_and_then_all_are_asked_so_that_none_made_anew_is_missed(store: Stor
     for _ in range(LOOKS_AT_ALL):
         publisher.round()
     assert publisher.newest("oltp") == {"orders": 1, "order_items": 1, "order_events": 3}
+
+
+def test_what_another_publisher_committed_and_is_about_to_merge_is_not_committed_again(
+    store: Store, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One publisher saw the other's commit on ingest, and main before its merge: main had that checkpoint twice."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    main, ingest = Reference("BRANCH", "main", "0" * 16), Reference("BRANCH", "ingest", "1" * 16)
+    old = DatabaseState(1, None, BEAT_US, dict.fromkeys(TABLES, 1), PUBLISHED)
+    new = DatabaseState(2, None, BEAT_US, dict.fromkeys(TABLES, 2), PUBLISHED)
+    between = module._Head(main, ingest, {"oltp": old}, {"oltp": new})
+    assert publisher._another_is_about_to_merge(between, "oltp")
+    now[0] += module.MERGE_SECONDS / 2
+    assert publisher._another_is_about_to_merge(between, "oltp")
+    now[0] += module.MERGE_SECONDS
+    assert not publisher._another_is_about_to_merge(between, "oltp")  # it was killed in between
+    merged = module._Head(ingest, ingest, {"oltp": new}, {"oltp": new})
+    assert not publisher._another_is_about_to_merge(merged, "oltp")
+    now[0] += 10
+    assert publisher._another_is_about_to_merge(between, "oltp")
