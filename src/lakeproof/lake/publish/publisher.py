@@ -115,7 +115,8 @@ class Publisher:
         self._audit = QuickAudit(s3, self._executor)
         self._followed: dict[str, _Followed] = {}
         self._head: _Head | None = None
-        self._unmerged: tuple[str, float] | None = None
+        self._unmerged: dict[str, tuple[int, float]] = {}
+        """Database → the checkpoint that only `ingest` holds, and since when that was seen."""
         self.sees_next = False
         """After a round: some table of its database has begun a checkpoint that is not published: look again soon."""
 
@@ -176,12 +177,12 @@ class Publisher:
         """
         staged, merged = head.staged.get(database), head.states.get(database)
         if staged is None or (merged is not None and staged.snapshots == merged.snapshots):
-            self._unmerged = None
+            self._unmerged.pop(database, None)
             return False
         now = time.monotonic()
-        if self._unmerged is None or self._unmerged[0] != head.ingest.hash:
-            self._unmerged = (head.ingest.hash, now)
-        return now - self._unmerged[1] < MERGE_SECONDS
+        if self._unmerged.get(database, (None, now))[0] != staged.checkpoint:
+            self._unmerged[database] = (staged.checkpoint, now)
+        return now - self._unmerged[database][1] < MERGE_SECONDS
 
     def newest(self, database: str) -> Mapping[str, int]:
         """Table → id of the newest snapshot that the last round saw; published or not."""
