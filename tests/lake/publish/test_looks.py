@@ -129,7 +129,8 @@ def test_what_another_publisher_committed_and_is_about_to_merge_is_not_committed
     now[0] += module.MERGE_SECONDS / 2
     assert publisher._another_is_about_to_merge(between, "oltp")
     now[0] += module.MERGE_SECONDS
-    assert not publisher._another_is_about_to_merge(between, "shop")  # a round of the other database begins no wait anew
+    # A round of the other database does not begin the wait anew.
+    assert not publisher._another_is_about_to_merge(between, "shop")
     assert not publisher._another_is_about_to_merge(between, "oltp")  # it was killed in between
     merged = module._Head(ingest, ingest, {"oltp": new}, {"oltp": new})
     assert not publisher._another_is_about_to_merge(merged, "oltp")
