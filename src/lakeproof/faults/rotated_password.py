@@ -8,9 +8,11 @@ import secrets
 
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault
-from lakeproof.lake.capture import account
 from lakeproof.lake.capture.commands import restart
+from lakeproof.lake.sources.source import engine_of, source_of
 from lakeproof.stack.stack import Stack
+
+ASK_SECONDS = 5.0
 
 
 class RotatedPassword(Arguments):
@@ -23,8 +25,9 @@ class RotatedPassword(Arguments):
 
 def inject(stack: Stack, arguments: RotatedPassword) -> None:
     """Change the password to one that nobody knows."""
-    account.set_password(stack, arguments.user, secrets.token_hex(16))
-    account.end_connections(stack, arguments.user)
+    engine = engine_of(source_of(arguments.connector).engine)
+    engine.set_password(stack, arguments.user, secrets.token_hex(16))
+    engine.end_connections(stack, arguments.user)
     if arguments.restart:
         restart(stack, arguments.connector, only_failed=False)
 
@@ -35,8 +38,9 @@ def remove(stack: Stack, arguments: RotatedPassword) -> None:
     A task that was restarted with the wrong password calls itself RUNNING until its login fails, which may be after
     this: unless somebody had mended the password before, the task is restarted whatever it says.
     """
-    mended_before = account.accepts(stack, arguments.user)
-    account.set_password(stack, arguments.user, stack.secret(f"mysql-{arguments.user}"))
+    engine = engine_of(source_of(arguments.connector).engine)
+    mended_before = engine.accepts(stack, arguments.user, ASK_SECONDS)
+    engine.set_password(stack, arguments.user, stack.secret(engine.secret(arguments.user)))
     restart(stack, arguments.connector, only_failed=mended_before)
 
 
