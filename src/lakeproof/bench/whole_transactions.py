@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.killing import kill_and_await
 from lakeproof.customers.shoppers import handle
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.states import Health
 from lakeproof.proof.tables.every_hash import EveryHash, Torn
 from lakeproof.stack.stack import Stack
 
@@ -116,17 +116,8 @@ def victims(names: Sequence[str], dice: random.Random) -> list[str]:
 
 def _kill(stack: Stack, client: SupervisorClient, names: list[str], at: float) -> dict[str, Any]:
     """kill -9; then wait until each runs anew and is healthy, and something was published after that."""
-    before = {name: client.row(name) for name in names}
     deadline = Deadline(BACK_SECONDS)
-    for name in names:
-        client.kill(name)
-
-    def back() -> bool | None:
-        rows = [client.row(name) for name in names]
-        new = all(row.pid not in (None, before[row.name].pid) and row.health is Health.HEALTHY for row in rows)
-        return True if new else None
-
-    deadline.wait_for(f"{' and '.join(names)} to be back", back)
+    kill_and_await(client, names, deadline)
     healthy_after = deadline.elapsed
     seen = Deadline(BACK_SECONDS).wait_for("an answer of Nessie", lambda: _newest(stack))
 

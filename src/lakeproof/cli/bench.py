@@ -33,7 +33,7 @@ def bench(
         int, typer.Option(min=0, max=100_000, help="whole-transactions: hashes to judge; 0: the benchmark's own.")
     ] = 0,
     kill: Annotated[
-        list[str] | None, typer.Option(help="whole-transactions: a component to kill; may be repeated.")
+        list[str] | None, typer.Option(help="whole-transactions, recovery: a component to kill; may be repeated.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
 ) -> None:
