@@ -7,12 +7,10 @@ once (facts/capture.md, 7).
 import secrets
 
 from lakeproof.arguments import Arguments
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.commands import restart
-from lakeproof.lake.sources.source import engine_of, source_of
+from lakeproof.lake.sources.source import source_of
 from lakeproof.stack.stack import Stack
-
-ASK_SECONDS = 5.0
 
 
 class RotatedPassword(Arguments):
@@ -25,9 +23,9 @@ class RotatedPassword(Arguments):
 
 def inject(stack: Stack, arguments: RotatedPassword) -> None:
     """Change the password to one that nobody knows."""
-    engine = engine_of(source_of(arguments.connector).engine)
-    engine.set_password(stack, arguments.user, secrets.token_hex(16))
-    engine.end_connections(stack, arguments.user)
+    database = source_of(arguments.connector).module
+    database.set_password(stack, arguments.user, secrets.token_hex(16))
+    database.end_connections(stack, arguments.user)
     if arguments.restart:
         restart(stack, arguments.connector, only_failed=False)
 
@@ -38,12 +36,18 @@ def remove(stack: Stack, arguments: RotatedPassword) -> None:
     A task that was restarted with the wrong password calls itself RUNNING until its login fails, which may be after
     this: unless somebody had mended the password before, the task is restarted whatever it says.
     """
-    engine = engine_of(source_of(arguments.connector).engine)
-    mended_before = engine.accepts(stack, arguments.user, ASK_SECONDS)
-    engine.set_password(stack, arguments.user, stack.secret(engine.secret(arguments.user)))
+    source = source_of(arguments.connector)
+    mended_before = source.module.accepts(stack, arguments.user)
+    source.module.set_password(stack, arguments.user, stack.secret(source.secret(arguments.user)))
     restart(stack, arguments.connector, only_failed=mended_before)
 
 
+def sign(stack: Stack, arguments: RotatedPassword) -> Sign:
+    """The database turns down the password that the stack has for the account."""
+    taken = source_of(arguments.connector).module.accepts(stack, arguments.user)
+    return Sign(not taken, f"the password of {arguments.user} is {'still accepted' if taken else 'rejected'}")
+
+
 FAULT = Fault(
-    "rotated_password", "change the capture's password in the database only", inject, remove, RotatedPassword
+    "rotated_password", "change the capture's password in the database only", inject, remove, sign, RotatedPassword
 )

@@ -1,7 +1,7 @@
 """Give the capture's database account every privilege that it is meant to have."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.lake.sources.source import OLTP, SourceName, engine_of, find_source
+from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
@@ -15,12 +15,12 @@ class RestoreGrant(Arguments):
 
 def typed(stack: Stack, arguments: RestoreGrant) -> str:
     """The statements."""
-    return "; ".join(engine_of(find_source(arguments.database).engine).grant_statements(arguments.user))
+    return "; ".join(find_source(arguments.database).module.grant_statements(arguments.user))
 
 
 def run(stack: Stack, arguments: RestoreGrant) -> str:
     """Grant. Connections that would still go by the old privileges end."""
-    ended = engine_of(find_source(arguments.database).engine).grant(stack, arguments.user)
+    ended = find_source(arguments.database).module.grant(stack, arguments.user)
     return f"account {arguments.user} of {arguments.database} has all its privileges; {ended} connections ended"
 
 

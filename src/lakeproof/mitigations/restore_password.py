@@ -1,7 +1,7 @@
 """Give the capture's database account the password again that the connector has."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.lake.sources.source import OLTP, SourceName, engine_of, find_source
+from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
@@ -15,14 +15,14 @@ class RestorePassword(Arguments):
 
 def typed(stack: Stack, arguments: RestorePassword) -> str:
     """The password itself stays out of it."""
-    engine = engine_of(find_source(arguments.database).engine)
-    return engine.password_statement(arguments.user, f"(secret {engine.secret(arguments.user)})")
+    source = find_source(arguments.database)
+    return source.module.password_statement(arguments.user, f"(secret {source.secret(arguments.user)})")
 
 
 def run(stack: Stack, arguments: RestorePassword) -> str:
     """Set it."""
-    engine = engine_of(find_source(arguments.database).engine)
-    engine.set_password(stack, arguments.user, stack.secret(engine.secret(arguments.user)))
+    source = find_source(arguments.database)
+    source.module.set_password(stack, arguments.user, stack.secret(source.secret(arguments.user)))
     return f"account {arguments.user} of {arguments.database} has the connector's password again"
 
 

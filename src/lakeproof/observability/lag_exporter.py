@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from lakeproof.lake.capture import slot
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.heartbeat import BeatReader, Ticker, topic_consumer
 from lakeproof.lake.capture.slot import LOST, SlotWatch
@@ -121,8 +122,7 @@ def run(stack: Stack, name: str) -> None:
     stop = threading.Event()
     watched = connectors_of(name)
     pairs = {each.name: make_pair(stack, each, stop) for each in watched}
-    places = {each.name: engine_of(each.engine).watch(stack, each, stop) for each in watched}
-    watches = {each: place for each, place in places.items() if place is not None}
+    watches = {each.name: SlotWatch(stack, each, stop) for each in watched if slot.NAME in each.config}
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
     if watches:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from lakeproof.lake.sources.engine import CAPTURE_USER
-from lakeproof.lake.sources.source import SOURCES, Source, engine_of
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes import mariadb, postgres
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS
@@ -43,7 +43,7 @@ class Database(Protocol):
 
 def capture_login(stack: Stack, timeout: float, source: Source) -> Value:
     """accepted or rejected, with the password that the stack has for the capture."""
-    return "accepted" if engine_of(source.engine).accepts(stack, CAPTURE_USER, timeout) else "rejected"
+    return "accepted" if source.module.accepts(stack, CAPTURE_USER, timeout) else "rejected"
 
 
 def _probes(engine: str, ask: Database) -> Iterator[Probe]:

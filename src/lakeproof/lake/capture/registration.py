@@ -8,9 +8,10 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture import publication, slot
 from lakeproof.lake.capture.backfill import read_existing_rows
-from lakeproof.lake.capture.connector import Connector, find_connector, render
-from lakeproof.lake.sources.source import Source, engine_of
+from lakeproof.lake.capture.connector import SIGNALS, Connector, find_connector, render
+from lakeproof.lake.sources.source import Source
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
@@ -81,16 +82,15 @@ def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
         return
     new = _new(stack, connector, live, wanted)
     made = _was_made(stack, connector, live)
-    engine = engine_of(connector.engine)
-    engine.require_tables(stack, connector, new)
+    publication.require_tables(stack, connector, new)
     if new and made:
         # Noted before: once they are published or captured, neither Connect nor the database knows them as new.
         provisioned.remember(stack, "connect", _unread(connector), " ".join(new))
-    added = engine.publish(stack, connector, new)
+    added = publication.widen(stack, connector, (connector.config[SIGNALS], *new))
     if added:
         log.info("published from now on: %s", ", ".join(added))
     if made:
-        engine.require_signals(stack, connector, new)
+        publication.require_signals(stack, connector, new)
     if not stands:
         _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
     if new and made:
@@ -111,17 +111,14 @@ def _new(stack: Stack, connector: Connector, live: dict[str, str] | None, wanted
     if live is not None:
         found |= set(new_tables(live, wanted))
     else:
-        found |= engine_of(connector.engine).unpublished(stack, connector)
+        there = publication.published(stack, connector)
+        found |= {table for table in connector.sources if there and table not in there}
     return [table for table in connector.sources if table in found]
 
 
 def _was_made(stack: Stack, connector: Connector, live: dict[str, str] | None) -> bool:
     """True where it goes on from a place in the log: then the rows that a new table has do not come by themselves."""
-    return (
-        live is not None
-        or bool(_noted(stack, connector))
-        or engine_of(connector.engine).keeps_place(stack, connector)
-    )
+    return live is not None or bool(_noted(stack, connector)) or slot.look(stack, connector) is not None
 
 
 def _unread(connector: Connector) -> str:

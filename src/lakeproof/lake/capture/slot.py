@@ -41,9 +41,14 @@ def slot_name(connector: Connector) -> str:
 
 
 def look(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> Slot | None:
-    """The connector's slot now; None where the server has none of that name. Raises: CouldNotLook."""
+    """The connector's slot now; None where it follows none, or the server has none of that name.
+
+    Raises: CouldNotLook.
+    """
     from lakeproof.stack.postgres_session import TROUBLES, select
 
+    if NAME not in connector.config:
+        return None
     name = slot_name(connector)
     try:
         rows = select(stack, "reader", "postgres-reader", _SQL, name, seconds=seconds, database=connector.database)

@@ -1,19 +1,17 @@
 """What is asked of a source's engine: the functions that mariadb.py and postgres.py both have."""
 
 import re
-import threading
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from lakeproof.lake.capture.connector import Connector
-    from lakeproof.lake.capture.slot import SlotWatch
     from lakeproof.stack.stack import Stack
 
 
 # The account that a connector logs in with, and the one that only looks on.
 CAPTURE_USER = "cdc"
 READER = "reader"
+ASK_SECONDS = 5.0
 
 
 class Beats(Protocol):
@@ -43,25 +41,7 @@ class Engine(Protocol):
     def beats(self, stack: "Stack", connector: "Connector") -> Beats:
         """The connector's heartbeat table."""
 
-    def watch(self, stack: "Stack", connector: "Connector", stop: threading.Event) -> "SlotWatch | None":
-        """A thread, not started, that watches the place in the log which the server keeps; None: it keeps none."""
-
-    # Tables that begin to be captured (capture/registration.py, backfill.py).
-
-    def require_tables(self, stack: "Stack", connector: "Connector", tables: Sequence[str]) -> None:
-        """Raises: InvalidInput for a table that cannot be captured while the connector goes on."""
-
-    def require_signals(self, stack: "Stack", connector: "Connector", tables: Sequence[str]) -> None:
-        """Raises: InvalidInput where rows of these tables could not be asked for by a signal."""
-
-    def unpublished(self, stack: "Stack", connector: "Connector") -> set[str]:
-        """Tables of the connector's file whose changes the server does not hand out, though it does others'."""
-
-    def publish(self, stack: "Stack", connector: "Connector", tables: Sequence[str]) -> list[str]:
-        """Have the server hand out changes of these tables and of the signals; gives those that were added."""
-
-    def keeps_place(self, stack: "Stack", connector: "Connector") -> bool:
-        """True where the server itself keeps a place of the connector in its log."""
+    # Tables that begin to be captured (capture/backfill.py).
 
     def has_rows(self, stack: "Stack", connector: "Connector", table: str) -> bool:
         """True where the table is not empty now."""
@@ -71,11 +51,8 @@ class Engine(Protocol):
 
     # The account that a connector logs in with.
 
-    def accepts(self, stack: "Stack", user: str, seconds: float) -> bool:
+    def accepts(self, stack: "Stack", user: str, seconds: float = ASK_SECONDS) -> bool:
         """Does the account take the password that this stack has for it?"""
-
-    def secret(self, user: str) -> str:
-        """The name of the account's password among the stack's secrets."""
 
     def set_password(self, stack: "Stack", user: str, password: str) -> None:
         """Give the account that password."""

@@ -5,8 +5,7 @@ Statements run as root. Those about accounts run with the binlog off: its reader
 
 import contextlib
 import re
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import pymysql
 
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.connector import SIGNALS, Connector
+from lakeproof.lake.sources.engine import ASK_SECONDS
 from lakeproof.stack.engines import mysql_accounts
 from lakeproof.stack.engines.mysql import connect
 from lakeproof.stack.stack import Stack
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 TABLE = re.compile(r"^[a-z][a-z0-9_]*$")
 ABOVE = "db"
-ASK_SECONDS = 5.0
 BEAT_SECONDS = 3.0
 SIGNAL_SECONDS = 10.0
 NO_SUCH_THREAD = 1094
@@ -76,33 +75,6 @@ def beats(stack: Stack, connector: Connector) -> Beats:
     return Beats(stack, connector.heartbeat_source)
 
 
-def watch(stack: Stack, connector: Connector, stop: threading.Event) -> None:
-    """None: MariaDB keeps no place for who reads its binlog."""
-
-
-def require_tables(stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
-    """Nothing: the binlog has every table."""
-
-
-def require_signals(stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
-    """Nothing: provision made the table of signals."""
-
-
-def unpublished(stack: Stack, connector: Connector) -> set[str]:
-    """None: the binlog has every table."""
-    return set()
-
-
-def publish(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str]:
-    """None: the binlog has every table."""
-    return []
-
-
-def keeps_place(stack: Stack, connector: Connector) -> bool:
-    """False: Connect alone keeps a connector's place in the binlog."""
-    return False
-
-
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
     """As Engine."""
     with _as_root(stack, SIGNAL_SECONDS) as cursor:
@@ -125,17 +97,12 @@ def signals_of(connector: Connector) -> str:
 def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
     """As Engine."""
     try:
-        with connect(stack, user, secret(user), seconds):
+        with connect(stack, user, f"mysql-{user}", seconds):
             return True
     except pymysql.MySQLError as error:
         if error.args and error.args[0] == ACCESS_DENIED:
             return False
         raise NotReady(f"{type(error).__name__} {error.args}", where="mysql", next_action="lakeproof ps") from error
-
-
-def secret(user: str) -> str:
-    """As Engine."""
-    return f"mysql-{user}"
 
 
 def set_password(stack: Stack, user: str, password: str) -> None:
@@ -166,6 +133,16 @@ def grant_statements(user: str) -> tuple[str, ...]:
         if account.user == user
         for privileges, scope in account.grants
     )
+
+
+def holds(stack: Stack, user: str, privilege: str) -> bool:
+    """Does the account have that global privilege? Raises: NotReady."""
+    with _as_root(stack, ASK_SECONDS) as cursor:
+        cursor.execute(
+            "SELECT 1 FROM information_schema.user_privileges WHERE grantee = %s AND privilege_type = %s",
+            (f"'{user}'@'{mysql_accounts.HOST}'", privilege),
+        )
+        return cursor.fetchone() is not None
 
 
 def revoke(stack: Stack, user: str, privilege: str) -> None:

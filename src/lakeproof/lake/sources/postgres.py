@@ -4,14 +4,13 @@ Statements about accounts run as superuser.
 """
 
 import re
-import threading
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.lake.capture import publication, slot
+from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import SIGNALS, Connector
+from lakeproof.lake.sources.engine import ASK_SECONDS
 from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 TABLE = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
 ABOVE = "schema"
-ASK_SECONDS = 5.0
 BEAT_SECONDS = 3.0
 NO_LOGIN = "not permitted to log in"
 
@@ -70,37 +68,6 @@ def beats(stack: Stack, connector: Connector) -> Beats:
     return Beats(stack, connector.database, connector.heartbeat_source)
 
 
-def watch(stack: Stack, connector: Connector, stop: threading.Event) -> slot.SlotWatch:
-    """The replication slot's."""
-    return slot.SlotWatch(stack, connector, stop)
-
-
-def require_tables(stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
-    """As Engine: a table that is there, and whose rows can be read by its key."""
-    publication.require_tables(stack, connector, tables)
-
-
-def require_signals(stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
-    """As Engine: a superuser writes the signal."""
-    publication.require_signals(stack, connector, tables)
-
-
-def unpublished(stack: Stack, connector: Connector) -> set[str]:
-    """As Engine: by the publication, which also tells it of a connector that was deleted."""
-    there = publication.published(stack, connector)
-    return {table for table in connector.sources if there and table not in there}
-
-
-def publish(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str]:
-    """As Engine: by the publication."""
-    return publication.widen(stack, connector, (connector.config[SIGNALS], *tables))
-
-
-def keeps_place(stack: Stack, connector: Connector) -> bool:
-    """As Engine: by the replication slot. Raises: CouldNotLook."""
-    return slot.look(stack, connector) is not None
-
-
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
     """As Engine."""
     return publication.has_rows(stack, connector, table)
@@ -122,7 +89,7 @@ def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
     from lakeproof.stack.postgres_session import TROUBLES, select
 
     try:
-        select(stack, user, secret(user), "SELECT 1", seconds=seconds, database=DATABASE)
+        select(stack, user, f"postgres-{user}", "SELECT 1", seconds=seconds, database=DATABASE)
     except InsufficientPrivilege:
         return True
     except (InvalidAuthorizationSpecification, InvalidPassword) as error:
@@ -130,11 +97,6 @@ def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
     except TROUBLES as error:
         raise NotReady(type(error).__name__, where="postgres", next_action="lakeproof ps") from error
     return True
-
-
-def secret(user: str) -> str:
-    """As Engine."""
-    return f"postgres-{user}"
 
 
 def set_password(stack: Stack, user: str, password: str) -> None:

@@ -74,6 +74,15 @@ class Source:
         """The pause between two checkpoints of its job, and so between two published states."""
         return self.pause(stack.settings.lake)
 
+    @property
+    def module(self) -> "Engine":
+        """The functions of its engine."""
+        return engine_of(self.engine)
+
+    def secret(self, user: str) -> str:
+        """The name of that account's password among the stack's secrets."""
+        return f"{self.engine}-{user}"
+
     def about(self, *components: str) -> tuple[str, ...]:
         """These components, and the one that stands for its capture."""
         return components if self.capture is None else (*components, self.capture)
