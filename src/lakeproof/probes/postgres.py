@@ -1,6 +1,5 @@
 """Questions to PostgreSQL: the same functions as mariadb.py (databases.py says what they do), and the slot's."""
 
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,7 +12,7 @@ from lakeproof.lake.sources.engine import CAPTURE_USER, READER
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
-from lakeproof.probes.probe import Probe
+from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.engines.postgres_accounts import LOOKING_ON
 from lakeproof.stack.engines.postgres_config import NAME
@@ -93,16 +92,9 @@ def _ask(stack: Stack, source: Source, sql: str, *args: object, timeout: float) 
 
 
 def _slot(source: Source) -> Probe:
-    return Probe(
-        f"{source.name}-slot-state",
-        NAME,
-        f"wal_status of pg_replication_slots, slot {slot_name(find_connector(source.connector))}",
-        "",
-        partial(slot_state, source=source),
-        Condition(Operator.IS, KEPT),
-        about=("connect",),
-        within=source.capture,
-    )
+    query = f"wal_status of pg_replication_slots, slot {slot_name(find_connector(source.connector))}"
+    kept = Condition(Operator.IS, KEPT)
+    return of_source(source, "slot-state", NAME, query, slot_state, "", kept, about=("connect",))
 
 
 PROBES = tuple(_slot(source) for source in SOURCES if source.engine == NAME)

@@ -158,11 +158,14 @@ SourceName = Annotated[str, AfterValidator(_known)]
 
 
 def engine_of(engine: str) -> "Engine":
-    """The module of that engine; what it needs of drivers is imported when it is asked."""
-    from lakeproof.lake.sources import mariadb, postgres
+    """The module of that engine. A process that never asks one engine does not load its driver."""
+    if engine == "mysql":
+        from lakeproof.lake.sources import mariadb
 
-    known: dict[str, Engine] = {"mysql": mariadb, "postgres": postgres}
-    return known[engine]
+        return mariadb
+    from lakeproof.lake.sources import postgres
+
+    return postgres
 
 
 def present(stack: "Stack") -> tuple[Source, ...]:
