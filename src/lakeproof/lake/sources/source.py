@@ -129,21 +129,11 @@ NAMES = tuple(source.name for source in SOURCES)
 FIRST = next(source for source in SOURCES if source.first)
 
 
-def find_source(name: str) -> Source:
-    """The source of that name. Raises: InvalidInput that lists the names."""
-    return _the("name", name)
-
-
-def source_of(connector: str) -> Source:
-    """The source of that connector. Raises: InvalidInput that lists the connectors."""
-    return _the("connector", connector)
-
-
-def _the(key: str, wanted: str) -> Source:
-    known = {str(getattr(source, key)): source for source in SOURCES}
+def find_source(wanted: str, *, by: str = "name") -> Source:
+    """The source of that name, or of that connector (`by`). Raises: InvalidInput that lists what there is."""
+    known = {str(getattr(source, by)): source for source in SOURCES}
     if wanted not in known:
-        what = "the lake has no database" if key == "name" else f"no source has the {key}"
-        raise InvalidInput(f"{what} {wanted!r}", next_action=f"one of {', '.join(known)}")
+        raise InvalidInput(f"no captured database of {by} {wanted!r}", next_action=f"one of {', '.join(known)}")
     return known[wanted]
 
 
