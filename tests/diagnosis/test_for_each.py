@@ -103,6 +103,18 @@ def test_databases_and_nodes_are_nouns_too() -> None:
         # One text for all, but no id of its own for each.
         ({"for_each": "sources", "necessary": [{"probe": "{source}-tables", "op": "absent"}]}, "is also in"),
         ({"id": "{capture}_odd", "for_each": "sources"}, "does not have a word"),
+        # Without it the cause would hold where it must not.
+        (
+            {
+                "id": "{prefix}odd",
+                "for_each": "sources",
+                "necessary": [
+                    {"probe": "{capture}-answers", "op": "==", "value": "answers"},
+                    {"probe": "{source}-tables", "op": "absent"},
+                ],
+            },
+            "does not have a word",
+        ),
         ({"id": "odd_{", "explains": []}, "is no id"),
     ],
 )
