@@ -11,10 +11,10 @@ from tests.proof.tables.digest_readers import PAYMENTS, with_digests
 from lakeproof.customers.calls import Event, now_us
 from lakeproof.customers.contacts import FOLDER, Contact, Kind
 from lakeproof.customers.ledger import Line
-from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.proof import checking
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport

@@ -8,8 +8,8 @@ from functools import partial
 from lakeproof.customers.calls import now_us
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import schemas_of
-from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase, present
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source, present
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import other_tables
@@ -31,7 +31,7 @@ class Others:
     hold all that the snapshot shows.
     """
 
-    database: LakeDatabase
+    database: Source
     reader: Reader
     tables: Sequence[Table]
     width: int
@@ -44,14 +44,14 @@ class Others:
 
     def is_asked_of(self, engine: str, first: str) -> bool:
         """Whether that engine is asked for these tables. first: of the lake's engines; it is held to the database."""
-        if engine in (OLTP.engine, SHOP.engine):
+        if engine in {source.engine for source in SOURCES}:
             return engine == self.reader.engine
         return engine == first or engine not in TOO_SLOW_HERE
 
     @property
     def prefix(self) -> str:
         """Of the tables' names in what is told."""
-        return "" if self.database == OLTP else f"{self.database.name}."
+        return self.database.prefix(".")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class BesideLedger:
         database = self.until_judged.enter_context(self._snapshot(SHOP))
         return self._others(SHOP, database, now_us())
 
-    def _others(self, of: LakeDatabase, database: Reader, seen_us: int) -> Others | None:
+    def _others(self, of: Source, database: Reader, seen_us: int) -> Others | None:
         tables = self._described(database, self._names(of))
         if not tables:
             return None
@@ -120,13 +120,13 @@ class BesideLedger:
             if engine not in (others.reader.engine, lake.engine)
         )
 
-    def _snapshot(self, database: LakeDatabase) -> AbstractContextManager[Reader]:
+    def _snapshot(self, database: Source) -> AbstractContextManager[Reader]:
         seconds = self.stack.settings.check.statement_seconds
         if database == OLTP:
             return mariadb_snapshot(self.stack, seconds)
         return postgres_snapshot(self.stack, schemas_of(database.name), seconds)
 
-    def _names(self, database: LakeDatabase) -> list[str]:
+    def _names(self, database: Source) -> list[str]:
         return [] if self.commit is None else sorted(set(self.commit.tables_of(database.name)) - other_tables.KNOWN)
 
     def _further_looks(self, others: Others, engine: str) -> Callable[[], tuple[Reader, Reader]]:
