@@ -109,6 +109,7 @@ def test_what_could_not_be_judged_waits_for_the_next_look(
     assert (following.judged, following.waiting) == (0, 8)
     assert numbers(following.look(Deadline(60))) == [7]
     assert (following.judged, following.waiting) == (8, 0)
+    assert [statement.count("oltp.orders ") for statement in trino.statements] == [4, 4]  # eight got no answer
 
 
 def test_hashes_whose_files_may_be_gone_and_too_many_waiting_ones_are_not_looked_at(

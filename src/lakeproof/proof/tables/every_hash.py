@@ -8,9 +8,9 @@ very snapshots that the hash holds.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 
 from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Row, StatementFailed
@@ -43,6 +43,7 @@ class EveryHash:
 
     judged: how many hashes were. not_looked: how many were passed over, since too many waited or their files may be
     gone; nothing is known of these. waiting: how many were left for the next look. torn: all found, oldest first.
+    at_once: hashes in the next statement; fewer after one that got no answer, which may have been too much.
     """
 
     stack: Stack
@@ -51,6 +52,7 @@ class EveryHash:
     not_looked: int = 0
     waiting: int = 0
     torn: list[Torn] = field(default_factory=list)
+    at_once: int = AT_ONCE
 
     def look(self, deadline: Deadline, most: int = MOST_WAITING) -> list[Torn]:
         """Judge what was published meanwhile, oldest first, until the deadline is over; gives the torn ones.
@@ -62,12 +64,17 @@ class EveryHash:
         commits = history.since(self.stack, self.after)
         self.not_looked += max(0, len(commits) - most)
         found: list[Torn] = []
-        self.waiting = len(commits[-most:])
-        for some in batched(commits[-most:], AT_ONCE):
-            if deadline.expired:
-                break
+        left = commits[-most:]
+        self.waiting = len(left)
+        while left and not deadline.expired:
+            some, left = left[: self.at_once], left[self.at_once :]
             readable = [commit for commit in some if commit.is_readable()]
-            torn = judge(self.stack, readable)
+            try:
+                torn = judge(self.stack, readable)
+            except CouldNotLook:
+                self.at_once = max(1, len(some) // 2)
+                raise
+            self.at_once = min(AT_ONCE, 2 * self.at_once)
             self.judged += len(readable)
             self.not_looked += len(some) - len(readable)
             self.waiting -= len(some)
