@@ -35,7 +35,8 @@ def audit_published(stack: Stack, after: str | None) -> Audited:
     """
     deadline = Deadline(SECONDS)
     newest = history.newest(stack)
-    torn = judge(stack, [newest])
+    # The source is looked at right after: what is mended there meanwhile would look like the lake's own fault.
+    own = _whole_in_source(stack, judge(stack, [newest]))
     following = EveryHash(stack, after or _start(stack))
     try:
         try:
@@ -48,7 +49,7 @@ def audit_published(stack: Stack, after: str | None) -> Audited:
         # What was judged until then counts; the next audit begins with the hash that could not be.
         log.warning("the full audit could not judge every hash: %s", error.message)
         following.waiting = max(1, following.waiting)
-    own = _whole_in_source(stack, [*torn, *following.torn])
+    own |= _whole_in_source(stack, [torn for torn in following.torn if torn.commit.hash != newest.hash])
     return Audited(
         finding=_sentence(own) if own else None,
         judged=max(1, following.judged),  # the newest hash was judged in any case

@@ -41,6 +41,19 @@ class LakeSettings(BaseModel):
     cut: bool = Field(True, description="off: publish each table's newest snapshot (for proofs)")
 
 
+class CheckSettings(BaseModel):
+    """`lakeproof check`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    statement_seconds: float = Field(
+        90.0,
+        ge=5,
+        le=3600,
+        description="an engine's longest statement; where its own took over a third of that, three times as long",
+    )
+
+
 class CaptureSettings(BaseModel):
     """Change capture."""
 
@@ -211,6 +224,7 @@ class Settings(BaseModel):
         "", description="SQLAlchemy URL of the desk's database; default: SQLite in its state folder"
     )
     lake: LakeSettings = LakeSettings()
+    check: CheckSettings = CheckSettings()
     capture: CaptureSettings = CaptureSettings()
     shop: ShopSettings = ShopSettings()
     checkout: CheckoutSettings = CheckoutSettings()
