@@ -186,13 +186,16 @@ def jobmanager_ready(stack: Stack, timeout: float) -> None:
 
 
 def taskmanager_ready(stack: Stack, timeout: float, name: str = TASKMANAGER) -> None:
-    """It tells its own metrics itself, and the JobManager knows it: this one, not a killed one that it still counts.
+    """It answers, and the JobManager knows it: this one, not a killed one that it still counts.
+
+    What answers is the agent in its JVM. It is asked whether it is well, not for its metrics: collecting these takes
+    the TaskManager long, and nobody reads them here.
 
     While the JobManager is away its own answer is enough: restarting it would not help. But one that was started just
     now waits for it: called healthy already, it would be ill from the JobManager's first answer to its registration,
     which at each cold start was an incident.
     """
-    loopback.require_ok(f"http://{stack.address(name, 'jmx')}/metrics", name, timeout)
+    loopback.require_ok(f"http://{stack.address(name, 'jmx')}/-/healthy", name, timeout)
     try:
         known = loopback.require_ok(f"{stack.url('flink-jobmanager')}/taskmanagers", "flink-jobmanager", timeout)
     except NotReady:
@@ -221,7 +224,7 @@ def further_taskmanager(number: int) -> Component:
         prepare_taskmanager(stack, name)
 
     def ready(stack: Stack, timeout: float) -> None:
-        """It tells its own metrics itself, and the JobManager knows it."""
+        """It answers, and the JobManager knows it."""
         taskmanager_ready(stack, timeout, name)
 
     return Component(

@@ -32,6 +32,7 @@ NAME = "trino"
 PORTS = {"http": 8080, "jmx": 9408}
 CATALOG = "lake"
 SCHEMA = "oltp"
+_ASKING = {"X-Trino-User": "lakeproof-health"}
 HEAP = "1g"
 _SERVER_FILE = "config.properties"
 # Less than start_seconds, at whose end a start counts as failed.
@@ -204,14 +205,14 @@ def _rows(stack: Stack, sql: str, timeout: float) -> list[list[object]]:
     deadline = Deadline(timeout)
     rows: list[list[object]] = []
     try:
-        with httpx.Client(timeout=timeout, headers={"X-Trino-User": "lakeproof-health"}, trust_env=False) as client:
-            page = client.post(f"{stack.url(NAME)}/v1/statement", content=sql).raise_for_status().json()
-            while "nextUri" in page:
-                if deadline.expired:
-                    client.delete(page["nextUri"])
-                    raise NotReady(f"{sql} is {page['stats']['state']} after {timeout:g} s", where=NAME)
-                page = client.get(page["nextUri"]).raise_for_status().json()
-                rows += page.get("data", [])
+        url = f"{stack.url(NAME)}/v1/statement"
+        page = loopback.request("POST", url, timeout=timeout, headers=_ASKING, content=sql).raise_for_status().json()
+        while "nextUri" in page:
+            if deadline.expired:
+                loopback.request("DELETE", page["nextUri"], timeout=timeout, headers=_ASKING)
+                raise NotReady(f"{sql} is {page['stats']['state']} after {timeout:g} s", where=NAME)
+            page = loopback.get(page["nextUri"], timeout=timeout, headers=_ASKING).raise_for_status().json()
+            rows += page.get("data", [])
     except (httpx.HTTPError, ValueError) as error:
         raise NotReady(f"no answer: {type(error).__name__} {error}".strip(), where=NAME) from error
     if "error" in page:
