@@ -1,6 +1,6 @@
-"""Asking many probes at once, twice: all in parallel, with a pause between the two readings."""
+"""Asking many probes at once, and after a pause those again whose second reading can tell anything."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -14,9 +14,13 @@ from lakeproof.stack.stack import Stack
 PAUSE_SECONDS = 2.0
 
 
+type Again = Callable[[Mapping[str, Reading]], Collection[str]]
+"""Which probes to ask a second time, by their ids, once their first readings are known."""
+
+
 @dataclass(frozen=True)
 class Observation:
-    """Two readings of one probe, some seconds apart."""
+    """Two readings of one probe, some seconds apart; of a probe that was asked once, the same reading twice."""
 
     probe: Probe
     first: Reading
@@ -54,12 +58,22 @@ def look_once(stack: Stack, probes: Iterable[Probe], timeout: float = TIMEOUT_SE
 
 
 def observe(
-    stack: Stack, probes: Iterable[Probe], *, timeout: float = TIMEOUT_SECONDS, pause_seconds: float | None = None
+    stack: Stack,
+    probes: Iterable[Probe],
+    again: Again,
+    *,
+    timeout: float = TIMEOUT_SECONDS,
+    pause_seconds: float = PAUSE_SECONDS,
 ) -> Mapping[str, Observation]:
-    """Two readings of each probe, by probe id; within 2 × (`timeout` + 1) + the pause between them."""
+    """The readings of each probe, by probe id; a second one, after a pause, only where `again` wants it.
+
+    It takes at most 2 × (`timeout` + 1) seconds and the pause; without a second reading there is no pause.
+    """
     asked = list(probes)
     first = look_once(stack, asked, timeout)
-    pause = PAUSE_SECONDS if pause_seconds is None else pause_seconds
-    Deadline(pause).pause(pause)
-    second = look_once(stack, asked, timeout)
+    wanted = again(first)
+    twice = [probe for probe in asked if probe.id in wanted]
+    if twice:
+        Deadline(pause_seconds).pause(pause_seconds)
+    second = first | look_once(stack, twice, timeout)
     return {probe.id: Observation(probe, first[probe.id], second[probe.id]) for probe in asked}
