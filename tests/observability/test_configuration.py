@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lakeproof.observability.receivers import Receivers, read_receivers
 from lakeproof.observability.routing import render_alertmanager
 from lakeproof.observability.scrape import health_urls, render_prometheus
 from lakeproof.observability.timing import TIMINGS, Timing
+from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -41,6 +43,30 @@ def test_only_a_drill_has_everything_asked_and_evaluated_each_second() -> None:
     assert drill["flink-taskmanager"] == "5s"
     assert production.pop("supervisor") == "2s"
     assert set(production.values()) == {"5s"}
+
+
+def test_nothing_that_a_rule_reads_is_dropped() -> None:
+    config = yaml.safe_load(render_prometheus(stack(), Path("/rules"), "production"))
+    kept = {
+        job["job_name"]: job["metric_relabel_configs"][0]["regex"].split("|")
+        for job in config["scrape_configs"]
+        if "metric_relabel_configs" in job
+    }
+    read = yaml.safe_load((files("lakeproof.observability") / "metrics.yml").read_text(encoding="utf-8"))
+    assert [name for name, job in read.items() if job in kept and name not in kept[job]] == []
+    assert {"mysqld-exporter", "flink-taskmanager", "health"} <= set(kept)
+
+
+def test_an_agent_is_asked_only_for_what_is_kept() -> None:
+    config = yaml.safe_load(render_prometheus(stack(), Path("/rules"), "production"))
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    assert jobs["trino"]["params"]["name[]"] == ["trino_execution_queuedqueries", "trino_execution_runningqueries"]
+    assert [
+        name
+        for name, component in all_components().items()
+        for one in component.scrapes
+        if one.port == "jmx" and not one.names
+    ] == []
 
 
 def test_further_processes_are_targets_only_where_the_supervisor_says_so() -> None:

@@ -2,8 +2,8 @@
 
 Job = component name, target = its endpoint; where the further processes of a scaled one are, the supervisor tells.
 `/health` of every HTTP component is asked through blackbox-exporter in one job, `health`, whose series are
-`probe_success{component="…"}`. In mode "external" only components that the settings give an endpoint for are asked. How often each is asked depends on
-the windows that the rules go by (observability/sources.py).
+`probe_success{component="…"}`. How often each is asked depends on the windows that the rules go by
+(observability/sources.py). In mode "external" only components that the settings give an endpoint for are asked.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ import yaml
 from lakeproof.errors import TerminalError
 from lakeproof.observability.sources import (
     LIGHT_SECONDS,
-    PRODUCTION_SECONDS,
     PROBE_JOB,
+    PRODUCTION_SECONDS,
     SUPERVISOR_JOB,
     SUPERVISOR_SECONDS,
 )
@@ -28,6 +28,8 @@ from lakeproof.stack.stack import Stack
 SUPERVISOR_PORT = 9256
 REPLICAS_JOB = "replicas"
 REPLICAS_PATH = "/replicas"  # processes/metrics.py
+# What is kept of blackbox-exporter's answer about a URL.
+PROBE_METRICS = ("probe_success", "probe_duration_seconds", "probe_http_status_code")
 # Where engines answer a health question over HTTP: component → (kind of its port, path). Our services: http, /health.
 HEALTH_PATHS = {
     "connect": ("http", "/health"),
@@ -88,9 +90,7 @@ def _component_jobs(stack: Stack, timing: Timing) -> Iterator[dict[str, Any]]:
                 yield _component_job(stack, component, scrape, number, timing)
 
 
-def _component_job(
-    stack: Stack, component: Component, scrape: Scrape, number: int, timing: Timing
-) -> dict[str, Any]:
+def _component_job(stack: Stack, component: Component, scrape: Scrape, number: int, timing: Timing) -> dict[str, Any]:
     # A second endpoint of one component needs a job_name of its own; its series keep job=component.
     job: dict[str, Any] = {
         "job_name": component.name if number == 0 else f"{component.name}-{scrape.port}",
@@ -107,7 +107,17 @@ def _component_job(
             raise TerminalError(f"Prometheus 2.42 cannot send the header {header}", where=component.name)
         kind, _, credentials = value.partition(" ")
         job["authorization"] = {"type": kind, "credentials": credentials}
-    return job
+    if scrape.port == "jmx" and scrape.names:
+        # The agent then collects no metrics of the JVM itself: to look for deadlocks it would stop all threads.
+        job["params"] = {"name[]": list(scrape.names)}
+    return job | _keeping(scrape.names)
+
+
+def _keeping(names: tuple[str, ...]) -> dict[str, Any]:
+    """Drop every metric of a job but these; where none is named, keep all."""
+    if not names:
+        return {}
+    return {"metric_relabel_configs": [{"source_labels": ["__name__"], "regex": "|".join(names), "action": "keep"}]}
 
 
 def _supervisor_job(stack: Stack, timing: Timing) -> Iterator[dict[str, Any]]:
@@ -123,7 +133,9 @@ def _supervisor_job(stack: Stack, timing: Timing) -> Iterator[dict[str, Any]]:
         yield {
             "job_name": REPLICAS_JOB,
             "scrape_interval": _interval(LIGHT_SECONDS, timing),
-            "http_sd_configs": [{"url": f"http://{target}{REPLICAS_PATH}", "refresh_interval": _interval(2.0, timing)}],
+            "http_sd_configs": [
+                {"url": f"http://{target}{REPLICAS_PATH}", "refresh_interval": _interval(2.0, timing)}
+            ],
         }
 
 
@@ -154,4 +166,4 @@ def _health_job(stack: Stack, timing: Timing) -> Iterator[dict[str, Any]]:
             {"source_labels": ["__param_target"], "target_label": "instance"},
             {"target_label": "__address__", "replacement": _target(stack, "blackbox-exporter", "http")},
         ],
-    }
+    } | _keeping(PROBE_METRICS)

@@ -26,7 +26,7 @@ SUPERVISOR_SECONDS = 2.0
 
 @cache
 def job_seconds() -> dict[str, float]:
-    """Job → pause between two scrapes in a drill, in seconds (the longest, where a component has several endpoints)."""
+    """Job → pause between two scrapes in a drill, in seconds; of several endpoints' pauses the longest."""
     found = {PROBE_JOB: LIGHT_SECONDS, SUPERVISOR_JOB: LIGHT_SECONDS}
     for name, component in all_components().items():
         if component.scrapes:

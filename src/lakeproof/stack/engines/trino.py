@@ -32,6 +32,8 @@ NAME = "trino"
 PORTS = {"http": 8080, "jmx": 9408}
 CATALOG = "lake"
 SCHEMA = "oltp"
+# Metrics that Prometheus keeps.
+METRICS = ("trino_execution_queuedqueries", "trino_execution_runningqueries")
 _ASKING = {"X-Trino-User": "lakeproof-health"}
 HEAP = "1g"
 _SERVER_FILE = "config.properties"
@@ -243,7 +245,7 @@ def further_server(number: int) -> Component:
         needs=(NAME,),
         uses=("minio",),
         ports=replica_ports(PORTS, number),
-        scrapes=(Scrape("jmx"),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,
         summary="a further worker of Trino",
@@ -260,7 +262,7 @@ COMPONENTS = (
         ready=ready,
         uses=("nessie", "minio"),
         ports=PORTS,
-        scrapes=(Scrape("jmx"),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,  # the first stop writes the class archive: 5 s on 2 cores
         image="trinodb/trino:483",
