@@ -8,6 +8,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.probe import TIMEOUT_SECONDS, Probe
 from lakeproof.probes.reading import Reading
+from lakeproof.probes.round import Round
 from lakeproof.stack.stack import Stack
 
 # Between the two readings of a probe.
@@ -44,7 +45,7 @@ def look_once(stack: Stack, probes: Iterable[Probe], timeout: float = TIMEOUT_SE
     asked = list(probes)
     if not asked:
         return {}
-    pool = ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="probe")
+    pool = ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="probe", initializer=Round().begin)
     futures: dict[str, Future[Reading]] = {probe.id: pool.submit(probe.look, stack, timeout) for probe in asked}
     wait(futures.values(), timeout=timeout + 1)
     # Threads that still wait on a dead socket end by their own timeout; nobody waits for them.
