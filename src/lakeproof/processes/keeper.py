@@ -265,13 +265,14 @@ class Keeper:
         """Ready, provisioned, then watched for ever. Raises: StartTooSlow."""
         readiness = Readiness(self.component, self.context.stack, self.context.threads)
         pace = self.context.pace
+        pause = pace.health_over_http if "http" in self.component.ports else pace.health
         await self._until_ready(readiness, running)
         self._mark(ready=time.monotonic())
         if Hook.PROVISION in self.component.hooks:
             await self._provision()
         self._become_healthy(time.monotonic() - running.started_at)
         while True:
-            await asyncio.sleep(pace.suspect if readiness.failures else pace.health)
+            await asyncio.sleep(pace.suspect if readiness.failures else pause)
             if running.paused:
                 readiness.count_failure(self._paused_reason)
             elif await readiness.ask():
