@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.probes.round import once
 
 ANSWERS = "answers"
 SILENT = "silent"
@@ -24,7 +25,11 @@ def _client(timeout: float) -> httpx.Client:
 
 
 def get(url: str, timeout: float) -> httpx.Response:
-    """GET without proxies from the environment. Raises: CouldNotLook."""
+    """GET without proxies from the environment, once in a round of probes. Raises: CouldNotLook."""
+    return once(("GET", url), lambda: _get(url, timeout))
+
+
+def _get(url: str, timeout: float) -> httpx.Response:
     try:
         with _client(timeout) as client:
             return client.get(url)

@@ -18,6 +18,7 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
+from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
 
 # The library neither exports nor types it.
@@ -25,7 +26,11 @@ OffsetSpec: Any = kafka_admin.OffsetSpec  # type: ignore[attr-defined]
 
 
 def admin(stack: Stack) -> AdminClient:
-    """A client that keeps its complaints to itself; errors come back through its calls."""
+    """A client that keeps its complaints to itself; errors come back through its calls. One for a round of probes."""
+    return once(("kafka", stack.address("kafka", "tcp")), lambda: _admin(stack))
+
+
+def _admin(stack: Stack) -> AdminClient:
     settings: dict[str, Any] = {
         "bootstrap.servers": stack.address("kafka", "tcp"),
         "log_level": 0,

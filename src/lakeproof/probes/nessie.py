@@ -8,6 +8,7 @@ from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
+from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
 
 # What a heartbeat passes between its database and `main`; Nessie is the source of the reading itself.
@@ -16,7 +17,7 @@ ON_THE_WAY = ("kafka", "connect", "flink-jobmanager", "flink-taskmanager", "mini
 
 def _newest(stack: Stack) -> PublishedCommit | None:
     try:
-        return newest(stack)
+        return once("newest publish", lambda: newest(stack))
     except NothingPublished:
         return None
 

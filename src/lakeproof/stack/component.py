@@ -30,12 +30,17 @@ class Command:
 
 @dataclass(frozen=True)
 class Scrape:
-    """One metrics endpoint: Prometheus job = component name, port by its kind, path, pause in seconds."""
+    """One metrics endpoint: Prometheus job = component name, port by its kind, path.
+
+    seconds: the pause between two scrapes while a drill's windows are on (observability/sources.py has the others).
+    names: the metrics that something reads; Prometheus drops the others. Empty: it keeps all.
+    """
 
     port: str
     path: str = "/metrics"
     seconds: float = 1.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 SEED = NODES[0]
 MAIN = "org.apache.cassandra.service.CassandraDaemon"
+# Metrics that Prometheus keeps.
+METRICS = (
+    "cassandra_clientrequest_latency_count",
+    "cassandra_clientrequest_latency_99thpercentile",
+    "cassandra_clientrequest_timeouts_count",
+    "cassandra_clientrequest_unavailables_count",
+    "cassandra_storage_totalhintsinprogress",
+    "cassandra_downendpointcount",
+    "cassandra_upendpointcount",
+)
 
 
 def replace_mark(stack: Stack, name: str) -> Path:
@@ -165,7 +175,7 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         needs=needs,
         prepare=node_prepare,
         hooks=(Hook.PROVISION,) if name == SEED else (),
-        scrapes=(Scrape("jmx", seconds=5.0),),
+        scrapes=(Scrape("jmx", seconds=5.0, names=METRICS),),
         start_seconds=180.0,
         stop_seconds=20.0,
         in_plain_up=False,

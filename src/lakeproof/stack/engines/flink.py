@@ -26,6 +26,30 @@ TASKMANAGER_PORTS = {"rpc": 6125, "data": 6126, "jmx": 9407}
 _REGISTRATION_SECONDS = 100.0
 # Looks at the TaskManager's beans each second were a tenth of its CPU with one job and two fifths with two (JFR),
 # most of it for the latency of each operator, whose marker comes every ten seconds.
+# Metrics that Prometheus keeps.
+TASKMANAGER_METRICS = (
+    "flink_jobmanager_job_latency",
+    "flink_taskmanager_job_task_operator_pendingRecords",
+    "kafka_consumer_fetch_manager_metrics_records_lag_max",
+    "lakeproof_aligner_transactions_total",
+    "lakeproof_aligner_transactionsIncomplete_total",
+    "lakeproof_aligner_transactionsReplayed_total",
+    "lakeproof_aligner_transactionsTooLarge_total",
+    "lakeproof_aligner_transactionsWithoutEnd_total",
+    "lakeproof_aligner_rowsPassed_total",
+    "lakeproof_aligner_rowsRepeated_total",
+    "lakeproof_aligner_changesRefused_total",
+    "lakeproof_aligner_openRows",
+    "lakeproof_aligner_unexpectedColumns",
+)
+JOBMANAGER_METRICS = (
+    "flink_jobmanager_job_numRestarts",
+    "flink_jobmanager_job_uptime",
+    "flink_jobmanager_job_numberOfFailedCheckpoints",
+    "flink_jobmanager_job_numberOfCompletedCheckpoints",
+    "flink_jobmanager_job_lastCompletedCheckpointId",
+    "flink_jobmanager_job_lastCheckpointDuration",
+)
 SCRAPE_SECONDS = 5.0
 _OPENED = (
     "java.lang",
@@ -186,13 +210,16 @@ def jobmanager_ready(stack: Stack, timeout: float) -> None:
 
 
 def taskmanager_ready(stack: Stack, timeout: float, name: str = TASKMANAGER) -> None:
-    """It tells its own metrics itself, and the JobManager knows it: this one, not a killed one that it still counts.
+    """It answers, and the JobManager knows it: this one, not a killed one that it still counts.
+
+    What answers is the agent in its JVM. It is asked whether it is well, not for its metrics: collecting these takes
+    the TaskManager long, and nobody reads them here.
 
     While the JobManager is away its own answer is enough: restarting it would not help. But one that was started just
     now waits for it: called healthy already, it would be ill from the JobManager's first answer to its registration,
     which at each cold start was an incident.
     """
-    loopback.require_ok(f"http://{stack.address(name, 'jmx')}/metrics", name, timeout)
+    loopback.require_ok(f"http://{stack.address(name, 'jmx')}/-/healthy", name, timeout)
     try:
         known = loopback.require_ok(f"{stack.url('flink-jobmanager')}/taskmanagers", "flink-jobmanager", timeout)
     except NotReady:
@@ -221,7 +248,7 @@ def further_taskmanager(number: int) -> Component:
         prepare_taskmanager(stack, name)
 
     def ready(stack: Stack, timeout: float) -> None:
-        """It tells its own metrics itself, and the JobManager knows it."""
+        """It answers, and the JobManager knows it."""
         taskmanager_ready(stack, timeout, name)
 
     return Component(
@@ -232,7 +259,7 @@ def further_taskmanager(number: int) -> Component:
         uses=(JOBMANAGER,),
         ports=replica_ports(TASKMANAGER_PORTS, number),
         prepare=prepare,
-        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS),),
+        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         summary="runs the lake's job when another TaskManager is lost",
     )
 
@@ -249,7 +276,7 @@ COMPONENTS = (
         prepare=prepare_jobmanager,
         hooks=(Hook.PROVISION, Hook.BEFORE_STOP),
         takes_down=("flink-taskmanager",),
-        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS),),
+        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=JOBMANAGER_METRICS),),
         image="flink:1.20.3-java17",
         summary="plans and restarts the lake's job",
         one_because="a second JobManager needs a store for elections (ZooKeeper), which this stack does not have",
@@ -261,7 +288,7 @@ COMPONENTS = (
         ready=taskmanager_ready,
         ports=TASKMANAGER_PORTS,
         prepare=prepare_taskmanager,
-        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS),),
+        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         image="flink:1.20.3-java17",
         summary="runs the lake's job",
         replicas=Replicas(

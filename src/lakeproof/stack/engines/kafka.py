@@ -31,6 +31,12 @@ LOG_LEVELS = {
     "org.apache.kafka": "warn",
     "state.change.logger": "error",
 }
+# Metrics that Prometheus keeps.
+METRICS = (
+    "kafka_server_brokertopicmetrics_messagesin_total",
+    "kafka_server_replicamanager_underreplicatedpartitions",
+    "kafka_controller_kafkacontroller_activecontrollercount",
+)
 
 
 def server_properties(stack: Stack, log_dir: Path) -> str:
@@ -166,7 +172,7 @@ COMPONENTS = (
         ports={"tcp": 9092, "controller": 19093, "jmx": 9404},
         prepare=prepare,
         hooks=(Hook.PROVISION,),
-        scrapes=(Scrape("jmx", seconds=5.0),),
+        scrapes=(Scrape("jmx", seconds=5.0, names=METRICS),),
         start_seconds=90.0,
         stop_seconds=15.0,
         image="apache/kafka:4.1.1",

@@ -32,6 +32,9 @@ NAME = "trino"
 PORTS = {"http": 8080, "jmx": 9408}
 CATALOG = "lake"
 SCHEMA = "oltp"
+# Metrics that Prometheus keeps.
+METRICS = ("trino_execution_queuedqueries", "trino_execution_runningqueries")
+_ASKING = {"X-Trino-User": "lakeproof-health"}
 HEAP = "1g"
 _SERVER_FILE = "config.properties"
 # Less than start_seconds, at whose end a start counts as failed.
@@ -204,14 +207,14 @@ def _rows(stack: Stack, sql: str, timeout: float) -> list[list[object]]:
     deadline = Deadline(timeout)
     rows: list[list[object]] = []
     try:
-        with httpx.Client(timeout=timeout, headers={"X-Trino-User": "lakeproof-health"}, trust_env=False) as client:
-            page = client.post(f"{stack.url(NAME)}/v1/statement", content=sql).raise_for_status().json()
-            while "nextUri" in page:
-                if deadline.expired:
-                    client.delete(page["nextUri"])
-                    raise NotReady(f"{sql} is {page['stats']['state']} after {timeout:g} s", where=NAME)
-                page = client.get(page["nextUri"]).raise_for_status().json()
-                rows += page.get("data", [])
+        url = f"{stack.url(NAME)}/v1/statement"
+        page = loopback.request("POST", url, timeout=timeout, headers=_ASKING, content=sql).raise_for_status().json()
+        while "nextUri" in page:
+            if deadline.expired:
+                loopback.request("DELETE", page["nextUri"], timeout=timeout, headers=_ASKING)
+                raise NotReady(f"{sql} is {page['stats']['state']} after {timeout:g} s", where=NAME)
+            page = loopback.get(page["nextUri"], timeout=timeout, headers=_ASKING).raise_for_status().json()
+            rows += page.get("data", [])
     except (httpx.HTTPError, ValueError) as error:
         raise NotReady(f"no answer: {type(error).__name__} {error}".strip(), where=NAME) from error
     if "error" in page:
@@ -242,7 +245,7 @@ def further_server(number: int) -> Component:
         needs=(NAME,),
         uses=("minio",),
         ports=replica_ports(PORTS, number),
-        scrapes=(Scrape("jmx"),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,
         summary="a further worker of Trino",
@@ -259,7 +262,7 @@ COMPONENTS = (
         ready=ready,
         uses=("nessie", "minio"),
         ports=PORTS,
-        scrapes=(Scrape("jmx"),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,  # the first stop writes the class archive: 5 s on 2 cores
         image="trinodb/trino:483",
