@@ -27,6 +27,9 @@ FEW_MANIFESTS = {
 }
 # A writer's buffer: the shop's dozen tables take few rows each, and share one heap.
 SHOP_WRITE_BUFFER = "16 mb"
+# Of a pause between two checkpoints so much is kept free of them. A checkpoint that took longer than the pause was
+# followed by the missed ones back to back, which made the next ones slower still.
+SHARE_WITHOUT_CHECKPOINT = 0.5
 # Iceberg metadata files that are kept: the publisher reads each within seconds, so one minute is plenty.
 METADATA_KEPT_SECONDS = 60
 
@@ -75,6 +78,7 @@ def make_spec(
     """The whole spec. Raises: InvalidInput where an SQL file is wrong."""
     lake = stack.settings.lake
     host, port = stack.host_port("kafka")
+    pause_ms = database.checkpoint_seconds(stack) * 1000
     return {
         "name": database.job_name,
         "brokers": f"{host}:{port}",
@@ -86,7 +90,8 @@ def make_spec(
         "database": database.name,
         "table_options": table_options(stack, database),
         "config": {
-            "execution.checkpointing.interval": f"{int(database.checkpoint_seconds(stack) * 1000)} ms",
+            "execution.checkpointing.interval": f"{int(pause_ms)} ms",
+            "execution.checkpointing.min-pause": f"{int(pause_ms * SHARE_WITHOUT_CHECKPOINT)} ms",
             "execution.checkpointing.mode": "EXACTLY_ONCE",
             "table.exec.sink.upsert-materialize": "NONE",
             "table.local-time-zone": "UTC",
