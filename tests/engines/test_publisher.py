@@ -79,7 +79,9 @@ def test_a_killed_publisher_leaves_no_gap_and_no_half(client: SupervisorClient, 
     client.up(PATH)
     after = wait_for_checkpoint(stack, before.checkpoint)
     assert after.snapshots.keys() == before.snapshots.keys()
-    assert all(after.snapshots[table] > before.snapshots[table] for table in before.snapshots)
+    # A table without a new row may stay as it was published.
+    assert all(after.snapshots[table] >= before.snapshots[table] for table in before.snapshots)
+    assert after.snapshots["cdc_heartbeat"] > before.snapshots["cdc_heartbeat"]
 
 
 @pytest.fixture
