@@ -36,8 +36,10 @@ class Torn:
 class EveryHash:
     """Follows `main` from the hash `after` on, which is not judged itself.
 
-    judged: how many hashes were. not_looked: how many were passed over, since too many waited or their files may be
-    gone; nothing is known of these. waiting: how many were left for the next look. torn: all found, oldest first.
+    judged: how many hashes were. moved_others: how many moved none of these tables, but another database's: they hold
+    the orders of a hash before, about which no claim here says anything new, and count apart. not_looked: how many
+    were passed over, since too many waited or their files may be gone; nothing is known of these. waiting: how many
+    were left for the next look. torn: all found, oldest first.
     """
 
     stack: Stack
@@ -46,6 +48,7 @@ class EveryHash:
     not_looked: int = 0
     waiting: int = 0
     torn: list[Torn] = field(default_factory=list)
+    moved_others: int = 0
 
     def look(self, deadline: Deadline, most: int = MOST_WAITING) -> list[Torn]:
         """Judge what was published meanwhile, oldest first, until the deadline is over; gives the torn ones.
@@ -63,7 +66,9 @@ class EveryHash:
                 break
             readable = [commit for commit in some if commit.is_readable()]
             torn = judge(self.stack, readable)
-            self.judged += len(readable)
+            moved = sum(commit.moved == SCHEMA for commit in readable)
+            self.judged += moved
+            self.moved_others += len(readable) - moved
             self.not_looked += len(some) - len(readable)
             self.waiting -= len(some)
             self.after = some[-1].hash
