@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,3 +135,16 @@ def test_two_hashes_of_one_state_are_asked_about_once_and_both_told(trino: Trino
         "every order has all its items, and their sum", 7, "1 of 2 items, 1.00 of 2.00"
     )
     assert trino.statements[0].count("AS place") == 1
+
+
+def test_while_nobody_buys_many_hashes_are_one_statement(trino: Trino, publish: Callable[..., None]) -> None:
+    """Each of them moved the heartbeat's table alone, about which nothing is claimed."""
+
+    def beat(number: int) -> PublishedCommit:
+        same = commit(number, snapshot=1)
+        return replace(same, snapshots={**same.snapshots, "cdc_heartbeat": number})
+
+    publish(*(beat(number) for number in range(1, 31)))
+    following = EveryHash(STACK, "hash-0")
+    assert following.look(Deadline(60)) == []
+    assert (following.judged, following.waiting, len(trino.statements)) == (30, 0, 1)

@@ -5,9 +5,8 @@ is readable. Each hash is judged by itself and in full: the claims of `order_cla
 very snapshots that the hash holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
@@ -18,8 +17,11 @@ from lakeproof.proof.tables.order_claims import BrokenOrder, across_sql, broken_
 from lakeproof.stack.stack import Stack
 
 SCHEMA = "oltp"
-# Hashes in one statement. A published copy of a table's metadata knows its newest 40 snapshots, of about 20 hashes.
+# Different states in one statement. A published copy of a table's metadata knows its newest 40 snapshots, so those of
+# about 20 hashes.
 AT_ONCE = 5
+# The tables that the claims are about. Hashes at which all of these stand at the same snapshots are one state.
+JUDGED = ("orders", "order_items", "order_events")
 STATEMENT_SECONDS = 60.0
 MOST_WAITING = 1000
 
@@ -61,7 +63,7 @@ class EveryHash:
         self.not_looked += max(0, len(commits) - most)
         found: list[Torn] = []
         self.waiting = len(commits[-most:])
-        for some in batched(commits[-most:], AT_ONCE):
+        for some in _by_states(commits[-most:]):
             if deadline.expired:
                 break
             readable = [commit for commit in some if commit.is_readable()]
@@ -104,8 +106,20 @@ def _judge_together(stack: Stack, commits: Sequence[PublishedCommit]) -> list[To
     return [Torn(commit, found) for commit in commits if (found := broken[_state_of(commit)])]
 
 
-def _state_of(commit: PublishedCommit) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(commit.snapshots.items()))
+def _by_states(commits: Sequence[PublishedCommit]) -> Iterator[list[PublishedCommit]]:
+    """The commits in order, in lists of at most AT_ONCE states: while nobody buys, one state is that of many hashes."""
+    some: list[PublishedCommit] = []
+    for commit in commits:
+        if len({_state_of(each) for each in (*some, commit)}) > AT_ONCE:
+            yield some
+            some = []
+        some.append(commit)
+    if some:
+        yield some
+
+
+def _state_of(commit: PublishedCommit) -> tuple[int | None, ...]:
+    return tuple(commit.snapshots.get(table) for table in JUDGED)
 
 
 def _sql(commit: PublishedCommit) -> str:
