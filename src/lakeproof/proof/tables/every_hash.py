@@ -107,7 +107,7 @@ def _judge_together(stack: Stack, commits: Sequence[PublishedCommit]) -> list[To
 
 
 def _by_states(commits: Sequence[PublishedCommit]) -> Iterator[list[PublishedCommit]]:
-    """The commits in order, in lists of at most AT_ONCE states: while nobody buys, one state is that of many hashes."""
+    """The commits in order, in lists of at most AT_ONCE states; while nobody buys, many hashes are one state."""
     some: list[PublishedCommit] = []
     for commit in commits:
         if len({_state_of(each) for each in (*some, commit)}) > AT_ONCE:
