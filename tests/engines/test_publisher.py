@@ -9,7 +9,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.nessie import client_of
+from lakeproof.lake.nessie import Reference, client_of
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.metrics import PublisherMetrics
@@ -158,3 +158,19 @@ def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack) 
         "lakeproof_publish_beat_timestamp_seconds",
     ):
         assert f"\n{name}" in text
+
+
+@pytest.mark.proof
+def test_a_table_without_a_new_row_stays_as_it_is_published(client: SupervisorClient, stack: Stack) -> None:
+    """Every hash names its tables all the same, and each is there to be read at it."""
+    wait_for_checkpoint(stack, wait_for_checkpoint(stack, 0).checkpoint + 8)
+    commits = history.log(stack, 6)
+    assert len({commit.snapshots["cdc_heartbeat"] for commit in commits}) == len(commits)
+    assert len({commit.snapshots["orders"] for commit in commits}) <= 2
+    nessie = client_of(stack)
+    try:
+        for commit in commits:
+            held = nessie.content_ids(Reference("BRANCH", "main", commit.hash), "oltp", list(commit.snapshots))
+            assert {table: entry.snapshot_id for table, entry in held.items()} == commit.snapshots
+    finally:
+        nessie.close()
