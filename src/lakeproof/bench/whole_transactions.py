@@ -171,6 +171,9 @@ def result_of(
         notes.append(ended)
     if not_looked:
         notes.append(f"{not_looked} published hashes were not looked at: nothing is known of them")
+    if following.moved_others:
+        count = following.moved_others
+        notes.append(f"{count} more hashes moved PostgreSQL's tables alone: they show the orders of a hash before")
     if problems:
         notes.append(f"{len(problems)} looks were repeated, the last since: {problems[-1]}")
     return Result(

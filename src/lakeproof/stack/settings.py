@@ -19,6 +19,8 @@ from lakeproof.stack.secrets import NAMES
 from lakeproof.unknown_name import unknown_name
 
 CONFIG_FILE = "lakeproof.toml"
+# LakeAuditStale fires when none began within 300 s, and an audit itself may take a minute.
+LONGEST_AUDIT_PAUSE_SECONDS = 200.0
 PORT_SHIFT_MAX = 46_000  # the highest port of a component stays a port; a test holds them together
 
 
@@ -35,10 +37,18 @@ class LakeSettings(BaseModel):
     readable_seconds: int = Field(
         900, ge=60, le=30 * 86_400, description="a published hash stays readable for so long"
     )
-    audit_seconds: float = Field(60.0, ge=5, le=86_400, description="pause between two full audits by Trino")
+    audit_seconds: float = Field(60.0, ge=5, description="pause between two full audits by Trino; at most 200")
     align_transactions: bool = Field(True, description="off: parts of transactions may be seen (for proofs)")
     result_topics: bool = Field(True, description="off: the job writes no result topics, so projections stand still")
     cut: bool = Field(True, description="off: publish each table's newest snapshot (for proofs)")
+
+    @field_validator("audit_seconds")
+    @classmethod
+    def _audits_stay_fresh(cls, seconds: float) -> float:
+        if not seconds <= LONGEST_AUDIT_PAUSE_SECONDS:
+            most = LONGEST_AUDIT_PAUSE_SECONDS
+            raise ValueError(f"{seconds:g} is more than {most:g}: LakeAuditStale would fire between two audits")
+        return seconds
 
 
 class CheckSettings(BaseModel):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -144,3 +145,16 @@ def test_a_hash_that_is_broken_all_over_hides_no_other_one(trino: Trino, monkeyp
     trino.torn, trino.times = {1}, 3
     assert numbers(judge(STACK, [commit(1), commit(2), commit(3)])) == [1]
     assert len(trino.statements) == 3
+
+
+def test_while_nobody_buys_many_hashes_are_one_statement(trino: Trino, publish: Callable[..., None]) -> None:
+    """Each of them moved the heartbeat's table alone, about which nothing is claimed."""
+
+    def beat(number: int) -> PublishedCommit:
+        same = commit(number, snapshot=1)
+        return replace(same, snapshots={**same.snapshots, "cdc_heartbeat": number})
+
+    publish(*(beat(number) for number in range(1, 31)))
+    following = EveryHash(STACK, "hash-0")
+    assert following.look(Deadline(60)) == []
+    assert (following.judged, following.waiting, len(trino.statements)) == (30, 0, 1)

@@ -19,14 +19,16 @@ from lakeproof.proof.tables.order_claims import MOST, BrokenOrder, across_sql, b
 from lakeproof.stack.stack import Stack
 
 SCHEMA = "oltp"
-# Hashes in one statement: what a statement costs by itself (a catalog, a plan, manifests) is shared by so many. A
-# published copy of a table's metadata knows its newest 40 snapshots, of about 20 hashes.
+# Different states in one statement: what a statement costs by itself (a catalog, a plan, manifests) is shared by so
+# many. A published copy of a table's metadata knows its newest 40 snapshots, of about 20 hashes.
 AT_ONCE = 15
+# The tables that the claims are about. Hashes at which all of these stand at the same snapshots are one state.
+JUDGED = ("orders", "order_items", "order_events")
 STATEMENT_SECONDS = 60.0
 MOST_WAITING = 1000
 
-# Tables and their snapshots.
-type State = tuple[tuple[str, int], ...]
+# The snapshots of the judged tables.
+type State = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,11 @@ class Torn:
 class EveryHash:
     """Follows `main` from the hash `after` on, which is not judged itself.
 
-    judged: how many hashes were. not_looked: how many were passed over, since too many waited or their files may be
-    gone; nothing is known of these. waiting: how many were left for the next look. torn: all found, oldest first.
-    at_once: hashes in the next statement; fewer after one that got no answer, which may have been too much.
+    judged: how many hashes were. moved_others: how many moved none of these tables, but another database's: they hold
+    the orders of a hash before, about which no claim here says anything new, and count apart. not_looked: how many
+    were passed over, since too many waited or their files may be gone; nothing is known of these. waiting: how many
+    were left for the next look. torn: all found, oldest first. at_once: states in the next statement; fewer after one
+    that got no answer, which may have been too much.
     """
 
     stack: Stack
@@ -52,6 +56,7 @@ class EveryHash:
     not_looked: int = 0
     waiting: int = 0
     torn: list[Torn] = field(default_factory=list)
+    moved_others: int = 0
     at_once: int = AT_ONCE
 
     def look(self, deadline: Deadline, most: int = MOST_WAITING) -> list[Torn]:
@@ -67,15 +72,18 @@ class EveryHash:
         left = commits[-most:]
         self.waiting = len(left)
         while left and not deadline.expired:
-            some, left = left[: self.at_once], left[self.at_once :]
+            many = _of_states(left, self.at_once)
+            some, left = left[:many], left[many:]
             readable = [commit for commit in some if commit.is_readable()]
             try:
                 torn = judge(self.stack, readable)
             except CouldNotLook:
-                self.at_once = max(1, len(some) // 2)
+                self.at_once = max(1, min(self.at_once, len(some)) // 2)
                 raise
             self.at_once = min(AT_ONCE, 2 * self.at_once)
-            self.judged += len(readable)
+            moved = sum(commit.moved == SCHEMA for commit in readable)
+            self.judged += moved
+            self.moved_others += len(readable) - moved
             self.not_looked += len(some) - len(readable)
             self.waiting -= len(some)
             self.after = some[-1].hash
@@ -115,5 +123,15 @@ def _broken_in(stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, 
     return {_state_of(commit): tuple(broken_of(by_place[place])) for place, commit in enumerate(commits)}
 
 
+def _of_states(commits: Sequence[PublishedCommit], most: int) -> int:
+    """How many of the first commits hold at most so many states; while nobody buys, many hashes are one state."""
+    states: set[State] = set()
+    for number, commit in enumerate(commits):
+        states.add(_state_of(commit))
+        if len(states) > most:
+            return number
+    return len(commits)
+
+
 def _state_of(commit: PublishedCommit) -> State:
-    return tuple(sorted(commit.snapshots.items()))
+    return tuple(commit.snapshots.get(table) for table in JUDGED)

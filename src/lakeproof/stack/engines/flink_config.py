@@ -108,7 +108,9 @@ def _recovery() -> dict[str, str]:
         # 5 minutes by default, after which the job would fail for good while its TaskManager is away
         "jobmanager.adaptive-scheduler.resource-wait-timeout": "1 h",
         "jobmanager.adaptive-scheduler.resource-stabilization-timeout": "1 s",
-        "heartbeat.interval": "2000",
+        # A killed TaskManager is noticed when two of these in a row cannot be sent, so before a new one listens on
+        # its port; the timeout is for one that hangs, or waits long for a busy core.
+        "heartbeat.interval": "1000",
         "heartbeat.timeout": "10000",
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "500 ms",
