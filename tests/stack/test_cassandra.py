@@ -186,7 +186,7 @@ def test_a_ring_that_is_away_prints_nothing_beside_the_commands_own_message(tmp_
     asked = """
 import sys
 from pathlib import Path
-from lakeproof.cli import app
+from lakeproof.cli import app, commands
 from cassandra.cluster import NoHostAvailable
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.settings import PORT_SHIFT_MAX, Settings
@@ -198,7 +198,7 @@ def ask():
             pass
     except NoHostAvailable:
         print("away")
-app.build = lambda: ask
+commands.build = lambda: ask
 app.main()
 """
     nobody = str(PORT_SHIFT_MAX)
