@@ -16,6 +16,7 @@ from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import cassandra_config, cassandra_socket, jvm
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
+from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -59,9 +60,11 @@ def is_member(stack: Stack, name: str) -> bool:
 def command(stack: Stack, name: str) -> Command:
     """The node in the foreground."""
     replaces = replace_mark(stack, name).exists()
+    program = java.find_java(17)
     return Command(
         (
-            str(java.find_java(17)),
+            str(program),
+            *archive_flags("cassandra", program, class_path()),
             jvm.agent_flag(stack, name),
             *cassandra_config.jvm_options(stack, name, storage_dir(stack, name), replaces=replaces),
             "-cp",
