@@ -19,7 +19,7 @@ Progress = Callable[[str], None]
 class Options:
     """What may be set for every benchmark; 0 and () mean the benchmark's own choice.
 
-    hashes, kills, seed: of whole-transactions alone.
+    hashes: of whole-transactions alone; kills: of it and of recovery.
     """
 
     seconds: float = 0.0

@@ -9,18 +9,16 @@ from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.sightings import Watch
-from lakeproof.bench.sql_shop import SqlShop
+from lakeproof.bench.sql_shop import SqlShop, sql_traffic
 from lakeproof.bench.usage import Usage
 from lakeproof.customers.shoppers.handle import TrafficHandle
-from lakeproof.customers.shoppers.plan import MIX, Basket
+from lakeproof.customers.shoppers.plan import Basket
 from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.customers.shoppers.storefront import Answer, Word
-from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.shop.order.models import Op
 from lakeproof.stack.stack import Stack
 
 RATES = (50.0, 200.0)
@@ -97,14 +95,7 @@ def _at_rate(
         shops.append(TimedShop(stack))
         return shops[-1]
 
-    traffic = Traffic(
-        enter,
-        stack.ledger_dir,
-        rate=rate / MIX[Op.CREATE],
-        seed=int(rate),
-        run=f"{new_run(int(rate))}-fresh",
-        call_seconds=stack.settings.shop.request_seconds + 2.0,
-    )
+    traffic = sql_traffic(stack, rate, "fresh", enter)
     watch = Watch(stack)
     handle = TrafficHandle(traffic)
     try:

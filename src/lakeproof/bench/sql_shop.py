@@ -9,8 +9,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
-from lakeproof.customers.shoppers.plan import Basket
+from lakeproof.customers.shoppers.plan import MIX, Basket
 from lakeproof.customers.shoppers.storefront import Answer, Word
+from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble
 from lakeproof.services.database.pool import ConnectionPool
@@ -76,6 +77,24 @@ class SqlShop:
         except DatabaseTrouble as error:
             return Answer(Word.UNAVAILABLE, type(error).__name__)
         return Answer(Word.OK, order=changed.order, version=changed.version)
+
+
+def sql_traffic(
+    stack: Stack, orders_per_second: float, word: str, enter_shop: Callable[[], SqlShop] | None = None
+) -> Traffic:
+    """Shoppers by SQL who make so many orders, and pay, change, cancel and delete beside (0.6 more calls each).
+
+    word: ends the name of the run. enter_shop: makes the shop, called once; a `SqlShop` without it.
+    """
+    seed = int(orders_per_second)
+    return Traffic(
+        enter_shop or (lambda: SqlShop(stack)),
+        stack.ledger_dir,
+        rate=orders_per_second / MIX[Op.CREATE],
+        seed=seed,
+        run=f"{new_run(seed)}-{word}",
+        call_seconds=stack.settings.shop.request_seconds + 2.0,
+    )
 
 
 def _items(basket: Basket) -> list[ItemRequest]:

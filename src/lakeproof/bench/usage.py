@@ -1,12 +1,30 @@
-"""CPU and memory by component between two looks at the supervisor."""
+"""CPU and memory by component between two looks at the running stack, the supervisor itself among them.
+
+Read from /proc, not from what `ps` sums up every two seconds: a helper process that lives shorter than that counts
+too, since its parent has waited for it and carries its CPU time.
+"""
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
+from lakeproof.processes import lock, procfs
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.rows import ProcessRow
 from lakeproof.stack.stack import Stack
+
+SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True)
+class _Use:
+    """One component's processes now. cpu_seconds: since they started, children that have ended included."""
+
+    leader: procfs.ProcessId | None
+    cpu_seconds: float
+    rss_bytes: int
 
 
 class Usage:
@@ -15,19 +33,48 @@ class Usage:
     def __init__(self, stack: Stack) -> None:
         """Raises: CouldNotLook where no supervisor runs."""
         self._client = SupervisorClient(stack)
-        self._at, self._before = time.monotonic(), self._rows()
+        self._at, self._before = time.monotonic(), self._look()
 
-    def _rows(self) -> Mapping[str, ProcessRow]:
-        return {row.name: row for row in self._client.ps() if row.pid is not None}
+    def _look(self) -> Mapping[str, _Use]:
+        leaders = {row.name: row.pid for row in self._client.ps() if row.pid is not None}
+        table = procfs.read_table()
+        families = {name: procfs.family(pid, table) for name, pid in leaders.items()}
+        uses = {name: _use(table.get(leaders[name]), family, ended=True) for name, family in families.items()}
+        if (holder := lock.living_holder(self._client.runtime)) is not None:
+            daemon = holder.process.pid
+            others = {each.id.pid for family in families.values() for each in family}
+            own = [each for each in procfs.family(daemon, table) if each.id.pid not in others]
+            # A component that ended was the supervisor's child: its CPU time is not the supervisor's own.
+            uses[SUPERVISOR] = _use(table.get(daemon), own, ended=False)
+        return uses
 
     def table(self) -> list[dict[str, Any]]:
-        """Per component, most CPU first, and the sum: percent of one core since the start, MiB now."""
-        seconds, now = time.monotonic() - self._at, self._rows()
+        """Per component, most CPU first, and the sum: percent of one core since the start, MiB now.
+
+        A component that was started meanwhile counts since its start; the CPU time of its end is lost.
+        """
+        seconds, now = time.monotonic() - self._at, self._look()
         rows = []
-        for name, row in now.items():
+        for name, use in now.items():
             before = self._before.get(name)
-            used = row.cpu_seconds - (before.cpu_seconds if before and before.pid == row.pid else 0.0)
-            rows.append((name, used / seconds * 100, row.rss_bytes / 2**20))
+            used = use.cpu_seconds - (before.cpu_seconds if before and before.leader == use.leader else 0.0)
+            rows.append((name, used / seconds * 100, use.rss_bytes / 2**20))
         rows.sort(key=lambda entry: -entry[1])
         rows.append(("all", sum(cpu for _, cpu, _ in rows), sum(mib for _, _, mib in rows)))
         return [{"component": name, "cpu_percent": round(cpu, 1), "rss_mib": round(mib)} for name, cpu, mib in rows]
+
+
+def _use(leader: procfs.ProcessStat | None, family: list[procfs.ProcessStat], *, ended: bool) -> _Use:
+    """`ended`: with the CPU time of children that were waited for."""
+    cpu = sum(each.cpu_seconds for each in family)
+    if ended:
+        cpu += sum(_ended_children_seconds(each.id.pid) for each in family)
+    return _Use(leader.id if leader else None, cpu, sum(each.rss_bytes for each in family))
+
+
+def _ended_children_seconds(pid: int) -> float:
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.children_user + times.children_system)

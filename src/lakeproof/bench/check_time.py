@@ -1,0 +1,69 @@
+"""check-time: how long `check` takes on the running stack, and where the seconds go.
+
+Each run is a whole check as `lakeproof check` makes it, with its wait for a published hash that covers now. A first
+run also starts the engines that are not up yet; it is told apart.
+"""
+
+import statistics
+from typing import Any
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.proof.checking import check
+from lakeproof.proof.outcome import Outcome
+from lakeproof.proof.report import CheckReport
+from lakeproof.stack.stack import Stack
+
+RUNS = 3
+AIM_SECONDS = 25.0
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: nothing for an engine that is away; the run is then unknown."""
+    reports = []
+    for number in range(1, (options.rounds or RUNS) + 1):
+        reports.append(check(stack, progress=progress))
+        progress(f"{number}: {reports[-1].outcome} after {reports[-1].seconds:.1f} s")
+    return result_of(options, reports)
+
+
+def result_of(options: Options, reports: list[CheckReport]) -> Result:
+    """What is told of these runs; a check that failed fails it, one that could not look leaves it unknown."""
+    runs = [
+        {
+            "run": number,
+            "seconds": round(report.seconds, 1),
+            "outcome": report.outcome.value,
+            "acknowledged": report.acknowledged,
+            "rows": sum(table.rows for table in report.tables),
+            "hash": (report.nessie_hash or "")[:16],
+        }
+        for number, report in enumerate(reports, start=1)
+    ]
+    later = reports[1:] or reports
+    median = statistics.median(report.seconds for report in later)
+    return Result(
+        "check-time",
+        options,
+        {"runs": runs, f"steps, median of {len(later)} runs": steps_of(later)},
+        [Ratio(f"seconds to {AIM_SECONDS:g} s", round(median / AIM_SECONDS, 2), "at most 1", median <= AIM_SECONDS)],
+        [f"run {number} unknown: {why}" for number, one in enumerate(reports, start=1) for why in one.reasons],
+        failed=any(report.outcome is Outcome.FAILED for report in reports),
+        unknown=any(report.outcome is Outcome.UNKNOWN for report in reports),
+    )
+
+
+def steps_of(reports: list[CheckReport]) -> list[dict[str, Any]]:
+    """When each step ended after the check began, first to last. Steps of several engines run beside each other."""
+    found: dict[str, list[float]] = {}
+    for report in reports:
+        for step, seconds in report.steps.items():
+            found.setdefault(step, []).append(seconds)
+    ended = sorted((statistics.median(seconds), step) for step, seconds in found.items())
+    before = [0.0, *(seconds for seconds, _ in ended)]
+    return [
+        {"step": step, "ended_s": round(seconds, 2), "after_the_one_before_s": round(seconds - earlier, 2)}
+        for (seconds, step), earlier in zip(ended, before, strict=False)
+    ]
+
+
+BENCHMARK = Benchmark("check-time", "seconds of `check` on the running stack, step by step", (), run)

@@ -1,0 +1,105 @@
+"""Benchmarks of a running stack: what they count, and what they refuse to take for a measurement."""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lakeproof.bench import at_rest
+from lakeproof.bench.benchmark import Options
+from lakeproof.bench.check_time import result_of, steps_of
+from lakeproof.bench.diagnose import spread
+from lakeproof.bench.recovery import pause_around
+from lakeproof.bench.usage import Usage
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.states import Health, State
+from lakeproof.proof.report import CheckReport
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def commit(second: float, beat_second: float | None = None) -> PublishedCommit:
+    at = NOW + timedelta(seconds=second)
+    beat_us = None if beat_second is None else int((NOW.timestamp() + beat_second) * 1e6)
+    return PublishedCommit(f"{second}", at, 1, None, beat_us, {}, at)
+
+
+def test_the_pause_is_the_longest_between_two_commits_after_the_last_one_before_the_kill() -> None:
+    commits = [commit(0), commit(30, 29), commit(32, 31), commit(33, 32), commit(48.5), commit(50), commit(52)]
+    found = pause_around(commits, NOW.timestamp() + 32.5)
+    assert found == {"pause_s": 15.5, "published_after_s": 16.0, "worst_age_s": 16.5}
+
+
+def test_steps_are_told_in_the_order_of_their_end_with_the_median_of_all_runs() -> None:
+    reports = [
+        CheckReport(NOW, None, 0, 0, 0, 0, steps={"covered": covered, "digests": 4.0}) for covered in (1.0, 2.0, 9.0)
+    ]
+    assert steps_of(reports) == [
+        {"step": "covered", "ended_s": 2.0, "after_the_one_before_s": 2.0},
+        {"step": "digests", "ended_s": 4.0, "after_the_one_before_s": 2.0},
+    ]
+
+
+def test_a_check_that_could_not_look_leaves_its_time_unknown() -> None:
+    result = result_of(Options(), [CheckReport(NOW, None, 0, 0, 0, 0, unknown=("trino: away",), seconds=50.0)])
+    assert (result.failed, result.unknown, result.ratios[0].value) == (False, True, 2.0)
+    assert result.notes == ["run 1 unknown: trino: away"]
+
+
+def test_the_p95_of_a_few_runs_is_the_largest() -> None:
+    assert spread([3.0, 1.0, 2.0]) == {"runs": 3, "p50_s": 2.0, "p95_s": 3.0, "max_s": 3.0}
+
+
+def test_a_stack_whose_ledger_grows_is_not_at_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stack = Stack(Settings(name="none", state_dir=tmp_path))
+
+    class Counted:
+        def __init__(self, stack: Stack) -> None:
+            pass
+
+        def table(self) -> list[dict[str, object]]:
+            stack.ledger_dir.mkdir(parents=True, exist_ok=True)
+            if buys:
+                (stack.ledger_dir / "calls").write_text("a call")
+            return [{"component": "all", "cpu_percent": 20.0, "rss_mib": 1024}]
+
+    monkeypatch.setattr(at_rest, "Usage", Counted)
+    monkeypatch.setattr(at_rest, "WARM_SECONDS", 0.0)
+    buys = False
+    assert not at_rest.run(stack, Options(seconds=0.01), lambda text: None).unknown
+    buys = True
+    assert at_rest.run(stack, Options(seconds=0.01), lambda text: None).unknown
+
+
+def test_a_child_that_has_ended_counts_with_its_component(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = "import time\nwhile time.process_time() < 0.5: pass"
+    parent = (
+        "import subprocess, sys; sys.stdin.readline();"
+        f"subprocess.run([sys.executable, '-c', {work!r}]); print('done', flush=True); sys.stdin.readline()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    row = ProcessRow("worker", State.RUNNING, Health.HEALTHY, process.pid, 0, 0.0, 0, None, {}, "")
+    monkeypatch.setattr(SupervisorClient, "ps", lambda self: [row])
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        started, usage = time.monotonic(), Usage(Stack(Settings(name=f"none-{os.getpid()}")))
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "done\n"
+        worker, both = usage.table()
+        assert (worker["component"], both["component"]) == ("worker", "all")
+        assert worker["cpu_percent"] / 100 * (time.monotonic() - started) > 0.45
+        assert worker["cpu_percent"] == both["cpu_percent"]
+    finally:
+        process.communicate("\n")
