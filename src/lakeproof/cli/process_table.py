@@ -69,8 +69,8 @@ def show(*, as_json: bool, slow: bool) -> None:
 
 def freshness(stack: "Stack") -> str:
     """How old the data on `main` is, by database: the age of its newest heartbeat, whenever that was published."""
-    from lakeproof.lake.job.databases import present
     from lakeproof.lake.publish.history import NothingPublished, newest
+    from lakeproof.lake.sources.source import present
 
     try:
         commit = newest(stack)

@@ -129,8 +129,12 @@ class _Intake:
             return None
         about = (given.service, given.annotations.get(STANDS_ON, ""))
         for incident in self._newest:
-            lately = [one for one in incident.alerts if one.ends_at is None or self._now - one.ends_at <= self._rejoin]
-            if akin(about, ((one.labels.get("component", ""), one.annotations.get(STANDS_ON, "")) for one in lately)):
+            others = [
+                (one.labels.get("component", ""), one.annotations.get(STANDS_ON, ""))
+                for one in incident.alerts
+                if one.ends_at is None or self._now - one.ends_at <= self._rejoin
+            ]
+            if akin(about, others):
                 self._ongoing[given.group] = incident
                 if incident.scenario == NONE and given.scenario:
                     incident.scenario = given.scenario

@@ -10,8 +10,8 @@ from functools import cache
 from lakeproof.diagnosis.component_causes import upstream
 from lakeproof.stack.components import all_components
 
-# An alert's annotation: further components on whose work its metric stands, by blanks. The age of the newest data, for
-# example, stands on the whole way of a record, and not only on the publisher that tells it.
+# An alert's annotation: further components on whose work its metric stands, by blanks. The age of the newest data
+# stands on the whole way of a record, and not only on the publisher that tells it.
 STANDS_ON = "stands_on"
 
 
