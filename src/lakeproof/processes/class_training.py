@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import LakeproofError, PortTaken, TerminalError
+from lakeproof.errors import LakeproofError, MissingArtifact, PortTaken, TerminalError
 from lakeproof.install.cache import hold_artifact
+from lakeproof.install.java import NoJava
 from lakeproof.install.progress import Progress
 from lakeproof.processes import ports, process
 from lakeproof.processes.environment import child_environment
@@ -62,9 +63,12 @@ def _free_shift(groups: Sequence[Sequence[Component]]) -> int:
 
 def _lacks(component: Component, stack: Stack) -> bool:
     try:
-        command = component.command(stack)
-    except FileNotFoundError:  # what its command reads is made by its `prepare`, which takes others seconds
-        command = _prepared_command(component, stack)
+        try:
+            command = component.command(stack)
+        except FileNotFoundError:  # what its command reads is made by its `prepare`, which takes others seconds
+            command = _prepared_command(component, stack)
+    except (MissingArtifact, NoJava):  # it cannot be started at all
+        return False
     return _written_by(command) is not None
 
 
