@@ -75,7 +75,7 @@ def keep(new: Path) -> bool:
 
 def remove_unused() -> None:
     """Remove archives that no JVM has read for UNUSED_SECONDS."""
-    for path in folder().iterdir():
+    for path in folder().glob("*.jsa"):
         if time.time() - path.stat().st_mtime > UNUSED_SECONDS:
             path.unlink()
 
