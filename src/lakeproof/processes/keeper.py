@@ -242,8 +242,9 @@ class Keeper:
         component, stack = self.component, self.context.stack
         self.condition.be_gone()
         self._turn_to(State.WAITING)
-        self.timeline = Timeline(component.name, component.needs, component.provision_needs, time.monotonic())
-        await self._wait_for(component.needs, "")
+        needs = component.needs if component.waits_for is None else component.waits_for(stack)
+        self.timeline = Timeline(component.name, needs, component.provision_needs, time.monotonic())
+        await self._wait_for(needs, "")
         self._mark(needed=time.monotonic())
         self._turn_to(State.PREPARING)
         if component.prepare is not None or Hook.PREPARE in component.hooks:

@@ -15,10 +15,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack.place import CONFIG_FILE, NAME_PATTERN, NOT_SETTINGS
 from lakeproof.stack.secrets import NAMES
 from lakeproof.unknown_name import unknown_name
 
-CONFIG_FILE = "lakeproof.toml"
 # LakeAuditStale fires when none began within 300 s, and an audit itself may take a minute.
 LONGEST_AUDIT_PAUSE_SECONDS = 200.0
 PORT_SHIFT_MAX = 46_000  # the highest port of a component stays a port; a test holds them together
@@ -214,7 +214,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field("default", pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    name: str = Field("default", pattern=NAME_PATTERN)
     mode: Literal["local", "external"] = "local"
     state_dir: Path | None = Field(None, description="default: per-user state folder / name")
     host: str = Field(
@@ -267,20 +267,6 @@ class Settings(BaseModel):
             if name not in NAMES:
                 raise ValueError(f"{name} is no secret's name; one of {', '.join(NAMES)}")
         return given
-
-
-# Read by other parts of Lakeproof, so they are not settings of the stack.
-NOT_SETTINGS = frozenset(
-    {
-        "LAKEPROOF_KEEP_TEST_STATE",
-        "LAKEPROOF_CONFIG",
-        "LAKEPROOF_CACHE",
-        "LAKEPROOF_YES",
-        "LAKEPROOF_RUN_ID",
-        "LAKEPROOF_USER",
-        "LAKEPROOF_DRILL",
-    }
-)
 
 
 def load_settings() -> Settings:

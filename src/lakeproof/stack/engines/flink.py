@@ -16,6 +16,7 @@ from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import flink_config, jvm
+from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -80,7 +81,8 @@ def jobmanager_command(stack: Stack) -> Command:
     """A session cluster's JobManager."""
     return _command(
         stack,
-        "flink-jobmanager",
+        JOBMANAGER,
+        JOBMANAGER,
         ("-Xms160m", "-Xmx448m"),
         "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
     )
@@ -92,6 +94,7 @@ def taskmanager_command(stack: Stack, name: str = TASKMANAGER) -> Command:
     return _command(
         stack,
         name,
+        TASKMANAGER,
         ("-Xms256m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={flink_config.DIRECT_MB}m"),
         "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
         settings=(f"-Dtaskmanager.resource-id={_resource_id_file(stack, name).read_text()}",),
@@ -103,6 +106,7 @@ def gateway_command(stack: Stack) -> Command:
     return _command(
         stack,
         "flink-sql-gateway",
+        "flink-sql-gateway",
         ("-Xms64m", "-Xmx320m"),
         "org.apache.flink.table.gateway.SqlGateway",
         extra_jars="opt",
@@ -113,6 +117,7 @@ def gateway_command(stack: Stack) -> Command:
 def _command(
     stack: Stack,
     component: str,
+    kind: str,
     heap: tuple[str, ...],
     main: str,
     *,
@@ -130,11 +135,13 @@ def _command(
     class_path = ":".join(f"{folder}/*" for folder in folders)
     watched = (jvm.agent_flag(stack, component),) if agent else ()
     arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc), *settings)
+    program = find_java(17)
     return Command(
         (
-            str(find_java(17)),
+            str(program),
             *heap,
             *_FLAGS,
+            *archive_flags(kind, program, class_path),
             *watched,
             f"-Dlog4j2.configurationFile={etc / 'log4j2.properties'}",
             "-cp",

@@ -13,10 +13,11 @@ import uuid
 from pathlib import Path
 
 from lakeproof.errors import NotReady, TerminalError
-from lakeproof.install import artifacts, java
+from lakeproof.install import java
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import kafka_jvm
+from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -107,13 +108,15 @@ def _format(stack: Stack, fresh: Path, log_dir: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     properties = stack.etc_dir("kafka") / "format.properties"
     write_file(properties, server_properties(stack, fresh))
+    program = java.find_java(17)
     tool = (
-        str(java.find_java(17)),
+        str(program),
         *kafka_jvm.FLAGS,
+        *archive_flags("kafka", program, kafka_jvm.class_path()),
         "-Xmx128m",
         f"-Dlog4j2.configurationFile={stack.etc_dir('kafka') / 'log4j2.properties'}",
         "-cp",
-        f"{artifacts.path('kafka') / 'libs'}/*",
+        kafka_jvm.class_path(),
         "kafka.tools.StorageTool",
         "format",
         "--cluster-id",

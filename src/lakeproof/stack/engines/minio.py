@@ -30,7 +30,7 @@ def command(stack: Stack) -> Command:
             REGION,
             "--health",
             HEALTH_PATH,
-            "posix",
+            "--folder",
             str(stack.data_dir("minio") / "objects"),
         ),
         env={
