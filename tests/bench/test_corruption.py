@@ -282,7 +282,7 @@ def test_a_round_is_found_by_its_key_only_where_that_is_named_as_a_whole() -> No
     assert judged(report(phantom("k1 line 2")), ["k1"])[0] is Found.WITH_KEY
     assert judged(report(phantom("k10")), ["k1"])[0] is Found.WITHOUT_KEY
     assert judged(report(across=[ClaimReport("claim", ("payment 7: wrong",))]), ["payment 7"])[0] is Found.WITH_KEY
-    assert judged(report(unknown=["trino: no answer"]), ["k1"])[0] is Found.WITHOUT_KEY
+    assert judged(report(unknown=["trino: no answer"]), ["k1"])[0] is Found.UNKNOWN
     assert judged(report(), ["k1"])[0] is Found.MISSED
 
 

@@ -129,6 +129,19 @@ def test_lost_data_fails_the_drill_although_the_lamp_is_lit(toy: Any, lamp: Any,
     assert "lamp_kept: lost 2" in " ".join(report.reasons)
 
 
+def test_no_fault_is_made_while_an_alert_of_another_scenario_fires(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeproof.drills.run.SETTLE_SECONDS", 0.05)
+    lamp = toy.Lamp()
+    drill = toy.drill(lamp, tmp_path)
+    object.__setattr__(drill.world, "all_firing", lambda: ["DoorOpen"])
+    report = drill.run()
+    assert report.verdict == "unknown"
+    assert any("alerts fire before the fault: DoorOpen" in reason for reason in report.reasons)
+    assert lamp.firings == 0
+
+
 def test_a_sick_stack_is_not_broken_further(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lakeproof.drills.run.SETTLE_SECONDS", 0.05)
     lamp = toy.Lamp(covered=True)

@@ -12,7 +12,6 @@ from lakeproof.arguments import Arguments
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.run import DrillOptions
-from lakeproof.faults.fault import Fault
 from lakeproof.probes import nessie, object_store, processes, sql
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.processes.parts import Parts
@@ -47,7 +46,7 @@ def drilled(toy: Any, home: Path, leave: Any, run: str, *probes: Probe, away: fr
 
     world = toy.world(lamp, home)
     old = world.catalog
-    fault = Fault("covered_lamp", "cover it", cover, lamp.remove, old.faults["covered_lamp"].arguments)
+    fault = dataclasses.replace(old.faults["covered_lamp"], inject=cover)
     catalog = dataclasses.replace(
         old, faults={fault.id: fault}, probes={**old.probes, **{probe.id: probe for probe in probes}}
     )

@@ -19,7 +19,7 @@ from lakeproof.drills.report import DrillReport, StepDone
 from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.verdict import against_truth
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
@@ -40,6 +40,9 @@ class Bell:
     def free(self, stack: Stack, arguments: Arguments) -> None:
         self.muffled = False
 
+    def sign(self, stack: Stack, arguments: Arguments) -> Sign:
+        return Sign(self.muffled, "muffled" if self.muffled else "free")
+
     def ring(self, stack: Stack, arguments: Arguments) -> str:
         self.muffled = False
         return "rings"
@@ -53,7 +56,7 @@ def both(toy: Any, lamp: Any, bell: Bell, home: Path) -> Drill:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}}
-    truth = toy.TRUTH | {"root_cause": "bell_muffled", "accepted_repairs": ["ring_bell"], "wrong_fixes": []}
+    truth = toy.TRUTH | {"root_cause": "bell_muffled", "accepted_repairs": [{"id": "ring_bell"}], "wrong_fixes": []}
     (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
     (folder / "truth.yaml").write_text(yaml.safe_dump(truth))
     probe = Probe("bell", "bell", "listen", "", lambda stack, timeout: bell.muffled, Condition(Operator.IS, False))
@@ -66,7 +69,7 @@ def both(toy: Any, lamp: Any, bell: Bell, home: Path) -> Drill:
         scenarios={**old.scenarios, "mute-bell": read_scenario(folder)},
         causes=(*old.causes, cause),
         probes={**old.probes, "bell": probe},
-        faults={**old.faults, "muffled_bell": Fault("muffled_bell", "muffle it", bell.muffle, bell.free)},
+        faults={**old.faults, "muffled_bell": Fault("muffled_bell", "muffle it", bell.muffle, bell.free, bell.sign)},
         mitigations={
             **old.mitigations,
             "ring_bell": Mitigation("ring_bell", "ring", lambda stack, arguments: "ring", bell.ring),
@@ -162,9 +165,22 @@ def test_our_two_scenarios_go_together_and_the_same_claim_with_other_arguments_i
 
 
 def test_the_truth_of_each_part_must_be_met() -> None:
-    truths = [Truth(name, {}, (f"mend_{name}",), ()) for name in ("a", "b")]
-    report = DrillReport("x+y", 1, "drill", root_cause="b+a")
+    truths = [Truth(name, {}, (Step(f"mend_{name}"),), ()) for name in ("a", "b")]
+    report = DrillReport("x+y", 1, "drill", named_causes=["b", "a"])
     report.mitigations = [StepDone("mend_a", 1, Outcome.PASSED, "")]
     assert against_truth(report, truths) == ["mend_a is no accepted repair of b"]
-    report.root_cause = "a"
+    report.named_causes = ["a"]
     assert "named a, the root cause was a, b" in against_truth(report, truths)[0]
+
+
+def test_a_cause_beside_the_true_one_fails_the_drill_and_so_does_the_right_step_on_another_part() -> None:
+    truth = Truth("ring_down", {}, (Step("start_component", (("component", "cassandra-node2"),)),), ())
+    report = DrillReport("x", 1, "drill", named_causes=["ring_down", "redis_down"])
+    report.mitigations = [StepDone("start_component", 1, Outcome.PASSED, "", {"component": "redis"})]
+    assert against_truth(report, [truth]) == [
+        "the diagnosis named redis_down, ring_down, the root cause was ring_down",
+        "start_component component=redis is no accepted repair of ring_down",
+    ]
+    report.named_causes = ["ring_down"]
+    report.mitigations = [StepDone("start_component", 1, Outcome.PASSED, "", {"component": "cassandra-node2"})]
+    assert against_truth(report, [truth]) == []

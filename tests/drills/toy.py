@@ -17,7 +17,7 @@ from lakeproof.drills.plan import make_plan
 from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.looking import look_once, observe
@@ -50,7 +50,7 @@ SCENARIO = {
 TRUTH = {
     "root_cause": "lamp_covered",
     "trigger": {"vi": "khăn phủ", "en": "a cloth"},
-    "accepted_repairs": ["uncover_lamp"],
+    "accepted_repairs": [{"id": "uncover_lamp"}],
     "wrong_fixes": [
         {
             "id": "look_away",
@@ -92,6 +92,9 @@ class Lamp:
 
     def remove(self, stack: Stack, arguments: Cloth) -> None:
         self.covered = False
+
+    def sign(self, stack: Stack, arguments: Cloth) -> Sign:
+        return Sign(self.covered, "dark" if self.covered else "lit")
 
     def uncover(self, stack: Stack, arguments: Arguments) -> str:
         if self.interrupt:
@@ -145,7 +148,7 @@ class Lamp:
 
     # the shoppers
 
-    def start(self, rate: float, seed: int, run: str) -> None:
+    def start(self, rate: float, seed: int, run: str, purchases: float) -> None:
         if self.shopping:
             raise InvalidInput("twice")
         self.shopping = True
@@ -205,7 +208,7 @@ def catalog(lamp: Lamp, home: Path) -> Catalog:
         {"dark-lamp": read_scenario(folder)},
         (cause,),
         {probe.id: probe for probe in probes},
-        {"covered_lamp": Fault("covered_lamp", "cover it", lamp.cover, lamp.remove, Cloth)},
+        {"covered_lamp": Fault("covered_lamp", "cover it", lamp.cover, lamp.remove, lamp.sign, Cloth)},
         {uncover.id: uncover},
         {look_away.id: look_away},
         {check.id: check for check in checks},
@@ -223,6 +226,7 @@ def world(lamp: Lamp, home: Path) -> World:
         observe=lambda probes: observe(Stack(Settings(state_dir=home / "state")), probes, pause_seconds=0),
         look=lambda probes: look_once(Stack(Settings(state_dir=home / "state")), probes),
         firing=lambda alert: lamp.covered,
+        all_firing=lambda: ["LampDark"] if lamp.covered else [],
         parts=lambda: Parts(frozenset(all_components())),
     )
 

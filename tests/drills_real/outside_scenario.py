@@ -43,7 +43,7 @@ SCENARIO: dict[str, Any] = {
 TRUTH: dict[str, Any] = {
     "root_cause": CAUSE,
     "trigger": {"vi": "Có người dừng hẳn connector orders.", "en": "Somebody stopped the connector orders."},
-    "accepted_repairs": [REPAIR],
+    "accepted_repairs": [{"id": REPAIR}],
     "wrong_fixes": [
         {
             "id": WRONG_FIX,

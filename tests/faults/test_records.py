@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import InvalidInput, LakeproofError, NotReady, TerminalError
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, NotReady, TerminalError
 from lakeproof.faults import records
-from lakeproof.faults.fault import Fault, all_faults
+from lakeproof.faults.fault import Fault, Sign, all_faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -24,6 +24,7 @@ class Broken:
     def __init__(self, *, fails: LakeproofError | None = None, stuck: LakeproofError | None = None) -> None:
         self.calls: list[tuple[str, str]] = []
         self.fails, self.stuck = fails, stuck
+        self.lands = True
 
     def inject(self, stack: Stack, arguments: Where) -> None:
         self.calls.append(("inject", arguments.where))
@@ -35,8 +36,11 @@ class Broken:
         if self.stuck is not None:
             raise self.stuck
 
+    def sign(self, stack: Stack, arguments: Where) -> Sign:
+        return Sign(self.lands, f"the thing is {'broken' if self.lands else 'whole'}")
+
     def fault(self) -> Fault:
-        return Fault("broken_thing", "break it", self.inject, self.remove, Where)
+        return Fault("broken_thing", "break it", self.inject, self.remove, self.sign, Where)
 
 
 @pytest.fixture
@@ -82,7 +86,7 @@ def test_a_fault_that_could_not_be_taken_back_stays_on_record_as_one_that_may_be
 
 
 def test_a_fault_that_was_interrupted_half_way_is_on_record(stack: Stack) -> None:
-    fault = Fault("broken_thing", "break it", interrupted, Broken().remove, Where)
+    fault = Fault("broken_thing", "break it", interrupted, Broken().remove, Broken().sign, Where)
     with pytest.raises(KeyboardInterrupt):
         records.inject(stack, fault, {}, by="hand")
     assert [(record.fault, record.made) for record in records.recorded(stack)] == [("broken_thing", False)]
@@ -98,6 +102,34 @@ def test_a_fault_is_not_made_twice(stack: Stack) -> None:
     with pytest.raises(InvalidInput, match="already"):
         records.inject(stack, thing.fault(), {}, by="hand")
     assert thing.calls == [("inject", "here")]
+
+
+def test_a_fault_that_does_not_show_is_taken_back_and_is_no_fault(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "LANDING_SECONDS", 0.0)
+    thing = Broken()
+    thing.lands = False
+    with pytest.raises(CouldNotLook, match="did not land: the thing is whole"):
+        records.inject(stack, thing.fault(), {}, by="hand")
+    assert thing.calls == [("inject", "here"), ("remove", "here")]
+    assert records.recorded(stack) == ()
+
+
+def test_what_showed_that_it_landed_is_on_record(stack: Stack) -> None:
+    assert records.inject(stack, Broken().fault(), {}, by="hand").seen == "the thing is broken"
+    assert [record.seen for record in records.recorded(stack)] == ["the thing is broken"]
+
+
+def test_one_fault_with_other_arguments_is_another_one_and_each_is_taken_out_by_itself(stack: Stack) -> None:
+    thing = Broken()
+    for where in ("here", "there"):
+        records.inject(stack, thing.fault(), {"where": where}, by="hand")
+    records.remove(stack, thing.fault(), {"where": "there"})
+    assert [record.args for record in records.recorded(stack)] == [{"where": "here"}]
+    records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
+    records.remove(stack, thing.fault())
+    assert records.recorded(stack) == ()
 
 
 def test_removing_what_is_not_there_is_fine(stack: Stack) -> None:
@@ -124,4 +156,4 @@ def test_every_fault_is_named_as_its_module_and_says_what_it_does() -> None:
         module: Any = __import__(f"lakeproof.faults.{name}", fromlist=["FAULT"])
         assert module.FAULT is fault
         assert fault.summary
-        assert fault.inject.__doc__ and fault.remove.__doc__
+        assert fault.inject.__doc__ and fault.remove.__doc__ and fault.sign.__doc__

@@ -50,6 +50,16 @@ def test_it_says_what_goes_and_how_big_that_is_and_then_all_of_it_is_gone(tmp_pa
     assert not stack.state_dir.exists()
 
 
+def test_a_folder_that_a_file_system_is_mounted_on_stays_and_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = used(tmp_path / "state")
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == stack.state_dir)
+    reset(stack, SupervisorClient(stack), ignore)
+    assert list(stack.state_dir.iterdir()) == []
+    assert entries(stack) == ()
+
+
 def test_a_running_stack_is_stopped_first_and_starts_empty_afterwards(fresh: SupervisorClient) -> None:
     fresh.up(["base"])
     pid = fresh.row("base").pid

@@ -12,9 +12,9 @@ from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.scenarios.catalog import load_catalog
 
 FAULT_MODULE = """
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 
-FAULT = Fault("flooded_cellar", "flood it", lambda stack, arguments: None, lambda stack, arguments: None)
+FAULT = Fault("flooded_cellar", "flood it", lambda s, a: None, lambda s, a: None, lambda s, a: Sign(True, "wet"))
 """
 PROBE_MODULE = """
 from lakeproof.probes.condition import Condition, Operator
@@ -51,7 +51,7 @@ CAUSES: dict[str, Any] = {
 TRUTH: dict[str, Any] = {
     "root_cause": "pump_stopped",
     "trigger": {"vi": "mất điện", "en": "no current"},
-    "accepted_repairs": ["start_component"],
+    "accepted_repairs": [{"id": "start_component", "args": {"component": "redis"}}],
     "wrong_fixes": [],
 }
 ALERTS: dict[str, Any] = {"groups": [{"name": "cellar", "rules": [{"alert": "CellarWet", "expr": "water > 10"}]}]}
@@ -121,7 +121,7 @@ def test_a_folder_outside_the_package_joins_with_its_own_modules(write: Write) -
         ({"scenario": {"colour": "blue"}}, "colour"),
         ({"scenario": {"budgets": {"detect": -1}}}, "budgets"),
         ({"truth": {"root_cause": "rain"}}, "no cause 'rain'"),
-        ({"truth": {"accepted_repairs": ["pray"]}}, "no mitigation 'pray'"),
+        ({"truth": {"accepted_repairs": [{"id": "pray"}]}}, "no mitigation 'pray'"),
         ({"causes": {"causes": [CAUSES["causes"][0] | {"repairs": [{"id": "pray"}]}]}}, "no mitigation 'pray'"),
         ({"without": "runbook.vi.md"}, "no runbook in that language"),
         ({"without": "truth.yaml"}, "no such file"),

@@ -59,7 +59,8 @@ def test_no_cause_is_repaired_by_a_wrong_step() -> None:
         truth = CATALOG.truth(scenario)
         for fix in truth.wrong_fixes:
             # A right repair may be among the steps of a wrong fix, and a wrong fix may be half of a right one.
-            assert {step.id for step in fix.steps} - set(truth.accepted_repairs) <= CATALOG.wrong_steps.keys()
+            repairs = {step.id for step in truth.accepted_repairs}
+            assert {step.id for step in fix.steps} - repairs <= CATALOG.wrong_steps.keys()
 
 
 def test_a_step_is_a_mitigation_or_a_wrong_one_and_is_named_as_its_module() -> None:

@@ -31,16 +31,16 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
 
     stack = load_stack()
     faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values()))
-    present = {record.fault: record for record in recorded(stack)}
+    present = {name: [each for each in recorded(stack) if each.fault == name] for name in faults}
     if as_json:
-        print_json([_row(fault, present.get(fault.id)) for fault in faults.values()])
+        print_json([_row(fault, present[fault.id]) for fault in faults.values()])
         return
     print_table(
         ("Fault", "In the stack since", "Arguments", "What it does"),
         [
             (
                 fault.id,
-                _since(present.get(fault.id)),
+                "; ".join(_since(record) for record in present[fault.id]),
                 " ".join(f"{name}={value}" for name, value in _arguments(fault, required="(required)").items()),
                 fault.summary,
             )
@@ -49,13 +49,14 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
     )
 
 
-def _since(record: "FaultRecord | None") -> str:
-    if record is None:
-        return ""
-    return record.at if record.made else f"{record.at} (may be: it could not be made, nor taken back)"
+def _since(record: "FaultRecord") -> str:
+    told = record.seen if record.made else "may be: it could not be made, nor taken back"
+    return f"{record.at} ({told})"
 
 
-def _row(fault: "Fault", record: "FaultRecord | None") -> dict[str, object]:
+def _row(fault: "Fault", present: "list[FaultRecord]") -> dict[str, object]:
+    """`records` holds one entry for each set of arguments; the plain fields tell of the first."""
+    record = present[0] if present else None
     return {
         "fault": fault.id,
         "summary": fault.summary,
@@ -64,6 +65,10 @@ def _row(fault: "Fault", record: "FaultRecord | None") -> dict[str, object]:
         "injected_at": record.at if record else None,
         "by": record.by if record else None,
         "made": record.made if record else None,
+        "records": [
+            {"arguments": each.args, "injected_at": each.at, "by": each.by, "made": each.made, "seen": each.seen}
+            for each in present
+        ],
     }
 
 
@@ -89,15 +94,18 @@ def inject_fault(
     stack = load_stack()
     faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values()))
     record = records.inject(stack, _find(faults, name), parse_pairs(arg or []), by="hand")
-    say(f"{record.fault} is in the stack; lakeproof fault remove {record.fault} takes it out")
+    say(f"{record.fault} is in the stack ({record.seen}); lakeproof fault remove {record.fault} takes it out")
 
 
 def remove_fault(
     name: Annotated[str | None, typer.Argument(help="a fault")] = None,
     every: Annotated[bool, typer.Option("--all", help="every fault on record")] = False,
-    arg: Annotated[list[str] | None, typer.Option(help="an argument, NAME=VALUE, for one not on record")] = None,
+    arg: Annotated[list[str] | None, typer.Option(help="an argument, NAME=VALUE: only the fault with it")] = None,
 ) -> None:
-    """Take a fault out again; safe to repeat, also after a drill that was killed."""
+    """Take a fault out again; safe to repeat, also after a drill that was killed.
+
+    Without --arg, every one of that name which is on record.
+    """
     from lakeproof.arguments import parse_pairs
     from lakeproof.faults import records
     from lakeproof.faults.fault import all_faults
@@ -108,7 +116,7 @@ def remove_fault(
         raise InvalidInput("give a fault's name, or --all", next_action="lakeproof fault list")
     stack = load_stack()
     faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values()))
-    wanted = [name] if name is not None else [record.fault for record in records.recorded(stack)]
+    wanted = [name] if name is not None else list(dict.fromkeys(each.fault for each in records.recorded(stack)))
     if not wanted:
         say("no fault is on record")
     for each in wanted:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
@@ -19,6 +20,8 @@ from lakeproof.probes.reading import Reading
 log = logging.getLogger(__name__)
 
 END = "end"
+# Alerts of other scenarios may still clear when a drill's own have: the next drill begins with none.
+QUIET_SECONDS = 60.0
 # Counts in a verdict of rows that are wrong; a repair of the service does not mend the data.
 WRONG = ("lost", "duplicated", "stale", "phantom")
 
@@ -34,7 +37,7 @@ def remove_old_faults(world: World, journal: Journal) -> None:
                 next_action="add its scenario folder to scenario_dirs",
             )
         journal.write("baseline", f"a fault of {record.at} was left behind ({record.by}): removing it")
-        records.remove(world.stack, fault)
+        records.remove(world.stack, fault, record.args)
 
 
 def attempt(what: str, do: Callable[[], object], journal: Journal) -> None:
@@ -61,25 +64,31 @@ def _undo(world: World, step: Step, journal: Journal) -> None:
         journal.write(END, f"undone: {step.id}")
 
 
-def take_out(world: World, faults: Sequence[Fault], journal: Journal) -> bool:
-    """Remove the faults that are on record, the last one first. Never raises on purpose.
+def take_out(world: World, faults: Sequence[Step], journal: Journal) -> bool:
+    """Remove the faults of this drill that are on record, the last one first. Never raises on purpose.
 
     False where none of them was found on record.
     """
-    found: list[Fault] = []
+    found: list[tuple[Fault, Mapping[str, Any]]] = []
     attempt("the fault may still be in", lambda: found.extend(_on_record(world, reversed(faults))), journal)
-    for fault in found:
-        attempt("the fault is still in", partial(_take_out, world, fault, journal), journal)
+    for fault, args in found:
+        attempt("the fault is still in", partial(_take_out, world, fault, args, journal), journal)
     return bool(found)
 
 
-def _on_record(world: World, faults: Iterable[Fault]) -> list[Fault]:
-    on_record = {record.fault for record in records.recorded(world.stack)}
-    return [fault for fault in faults if fault.id in on_record]
+def _on_record(world: World, faults: Iterable[Step]) -> list[tuple[Fault, Mapping[str, Any]]]:
+    """Each fault with all of its arguments."""
+    on_record = [(record.fault, dict(record.args)) for record in records.recorded(world.stack)]
+    whole = [
+        (fault, parse_arguments(fault.arguments, step.arguments, fault.id).model_dump(mode="json"))
+        for step in faults
+        for fault in [world.catalog.faults[step.id]]
+    ]
+    return [(fault, args) for fault, args in whole if (fault.id, args) in on_record]
 
 
-def _take_out(world: World, fault: Fault, journal: Journal) -> None:
-    records.remove(world.stack, fault)
+def _take_out(world: World, fault: Fault, args: Mapping[str, Any], journal: Journal) -> None:
+    records.remove(world.stack, fault, args)
     journal.write(END, "the fault is out")
 
 
@@ -94,9 +103,7 @@ def look_inventory(world: World) -> Mapping[str, Reading]:
     return world.look(probe for probe in world.catalog.probes.values() if probe.inventory and not probe.is_of(away))
 
 
-def residue(
-    world: World, before: Mapping[str, Reading], alerts: AlertWatch, judged: Iterable[Judged] = ()
-) -> list[str]:
+def residue(world: World, before: Mapping[str, Reading], judged: Iterable[Judged] = ()) -> list[str]:
     """In words, what a drill left behind: faults, things that are new or gone, alerts that still fire, wrong data."""
     left = [f"fault {record.fault}" for record in records.recorded(world.stack)]
     for each in judged:
@@ -113,7 +120,15 @@ def residue(
         left += [f"{name}: {item}" for item in sorted(is_now - was)]
         left += [f"{name}: {item} is gone" for item in sorted(was - is_now)]
     try:
-        left += [f"alert {alert} still fires" for alert in alerts.still_firing()]
+        left += [f"alert {alert} still fires" for alert in await_quiet(world, QUIET_SECONDS)]
     except CouldNotLook as error:
         left.append(f"alerts: {error.message}")
     return left
+
+
+def await_quiet(world: World, seconds: float) -> Sequence[str]:
+    """Wait until no alert fires, of this drill or of any other; gives those that still do. Raises: CouldNotLook."""
+    deadline = Deadline(seconds)
+    while (firing := world.all_firing()) and not deadline.expired:
+        deadline.pause(1.0)
+    return firing

@@ -88,10 +88,9 @@ class Drill:
         self._injected = Stopwatch()
         for number, step in enumerate(self.plan.faults, start=1):
             fault = self.world.catalog.faults[step.id]
-            records.inject(self.world.stack, fault, step.arguments, by=f"drill {self.plan.id}")
-            self.journal.write(
-                Phase.INJECT, f"{f'fault {number}' if self.options.blind else fault.id} is in the stack"
-            )
+            record = records.inject(self.world.stack, fault, step.arguments, by=f"drill {self.plan.id}")
+            told = f"fault {number} is in the stack" if self.options.blind else f"{fault.id}: {record.seen}"
+            self.journal.write(Phase.INJECT, told)
         return Outcome.PASSED, ""
 
     # detect
@@ -146,6 +145,7 @@ class Drill:
             return Outcome.FAILED, f"no cause fits ({unknown})"
         believed = self._believed()
         self.report.root_cause = "+".join(finding.cause.id for finding in believed)
+        self.report.named_causes = [finding.cause.id for finding in self._diagnosis.findings]
         self.report.evidence = [seen.as_json() for finding in believed for seen in finding.evidence_for]
         others = [finding.cause.id for finding in self._diagnosis.findings[len(believed) :]]
         self.journal.write(
@@ -230,7 +230,7 @@ class Drill:
     def _review(self) -> tuple[Outcome, str]:
         """Clean up, look for what is left behind, close the incident, draft its RCA."""
         self._clean()
-        self.report.residue = residue(self.world, self._run.inventory, self._alerts, self.report.checks)
+        self.report.residue = residue(self.world, self._run.inventory, self.report.checks)
         outcome, why = Outcome.PASSED, ""
         if self.report.residue:
             outcome, why = Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"
@@ -259,8 +259,7 @@ class Drill:
         """
         steps, self._steps = self._steps, []
         undo_steps(self.world, steps, self.journal)
-        faults = [self.world.catalog.faults[step.id] for step in self.plan.faults]
-        was_in = take_out(self.world, faults, self.journal)
+        was_in = take_out(self.world, self.plan.faults, self.journal)
         attempt("shoppers did not stop", self._run.stop_shoppers, self.journal)
         if was_in:
             seconds = self.plan.budgets.recover

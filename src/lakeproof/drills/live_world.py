@@ -13,7 +13,7 @@ from lakeproof.observability.reload import ALERTMANAGER, PROMETHEUS, renew
 from lakeproof.observability.timing import Timing
 from lakeproof.observability.watched import await_watched
 from lakeproof.probes.looking import look_once, observe
-from lakeproof.probes.prometheus import firing
+from lakeproof.probes.prometheus import all_firing, firing
 from lakeproof.probes.reading import Reading
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.events import Event
@@ -43,6 +43,7 @@ def live_world(stack: Stack, catalog: Catalog, timing: Timing | None = None) -> 
         observe=lambda probes: observe(stack, probes),
         look=lambda probes: look_once(stack, probes),
         firing=lambda alert: firing(stack, alert),
+        all_firing=lambda: all_firing(stack),
         parts=lambda: parts_of(stack),
         timing=pace,
     )
@@ -151,11 +152,11 @@ class LiveTraffic:
         """Read each order to find out what became of the open calls. Raises: InvalidInput, LedgerBroken."""
         return shoppers.settle_leftovers(self._stack)
 
-    def start(self, rate: float, seed: int, run: str) -> None:
+    def start(self, rate: float, seed: int, run: str, purchases: float) -> None:
         """Begin to send calls. Raises: InvalidInput where shoppers buy already."""
         if self._handle is not None:
             raise InvalidInput("shoppers buy already", where=run, next_action="stop them first")
-        self._handle = shoppers.start(self._stack, rate, seed, run)
+        self._handle = shoppers.start(self._stack, rate, seed, run, purchases=purchases)
 
     def orders(self) -> int:
         """How many orders were acknowledged. Raises: TerminalError where no shoppers buy."""

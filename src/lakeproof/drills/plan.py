@@ -75,14 +75,15 @@ class DrillPlan:
 def make_plan(scenarios: Iterable[Scenario]) -> DrillPlan:
     """The plan of these scenarios.
 
-    Raises: InvalidInput where two parts make the same fault: only one record of a fault can be kept.
+    Raises: InvalidInput where two parts make the same fault with the same arguments: it can be in only once.
     """
     plan = DrillPlan(tuple(scenarios))
-    faults = [fault.id for fault in plan.faults]
-    twice = next((name for name in faults if faults.count(name) > 1), None)
+    twice = next((fault for fault in plan.faults if plan.faults.count(fault) > 1), None)
     if twice is not None:
         raise InvalidInput(
-            f"the fault {twice} would be made twice", where=plan.id, next_action="name scenarios with other faults"
+            f"the fault {twice.id} would be made twice",
+            where=plan.id,
+            next_action="name scenarios with other faults",
         )
     return plan
 

@@ -29,8 +29,10 @@ def run_step(
     try:
         text = mitigation.run(stack, arguments)
     except LakeproofError as error:
-        return StepDone(step.id, watch.seconds, Outcome.FAILED, error.message)
-    return StepDone(step.id, watch.seconds, Outcome.PASSED, text)
+        outcome, text = Outcome.FAILED, error.message
+    else:
+        outcome = Outcome.PASSED
+    return StepDone(step.id, watch.seconds, outcome, text, arguments.model_dump())
 
 
 def mend(

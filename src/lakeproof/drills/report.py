@@ -8,7 +8,7 @@ from typing import Any
 
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.bound_checks import Judged
-from lakeproof.drills.phases import PhaseRecord
+from lakeproof.drills.phases import Phase, PhaseRecord
 from lakeproof.errors import TerminalError
 from lakeproof.probes.reading import Value
 from lakeproof.written import write_file
@@ -21,12 +21,18 @@ ROWS = "rows."
 
 @dataclass(frozen=True)
 class StepDone:
-    """One step as it was run."""
+    """One step as it was run; `arguments`: all of them, those too that had their default."""
 
     action: str
     seconds: float
     outcome: Outcome
     text: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def in_words(self) -> str:
+        """The step and its arguments."""
+        return " ".join((self.action, *(f"{name}={value}" for name, value in self.arguments.items())))
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,10 @@ class AlertTimes:
 
 @dataclass
 class DrillReport:
-    """Everything that a drill found out; filled while it runs."""
+    """Everything that a drill found out; filled while it runs.
+
+    named_causes: every cause that the diagnosis named; one that is not true fails the drill.
+    """
 
     scenario: str
     seed: int
@@ -51,6 +60,7 @@ class DrillReport:
     alerts: list[AlertTimes] = field(default_factory=list)
     incident: str | None = None
     root_cause: str | None = None
+    named_causes: list[str] = field(default_factory=list)
     evidence: list[Mapping[str, Any]] = field(default_factory=list)
     mitigations: list[StepDone] = field(default_factory=list)
     checks: list[Judged] = field(default_factory=list)
@@ -60,8 +70,17 @@ class DrillReport:
     residue: list[str] = field(default_factory=list)
     rca: str = ""
 
+    @property
+    def repair(self) -> dict[str, str]:
+        """Three outcomes that are not the same. delivered: every step ran. helped: what the operator watches is well
+        again. whole: every claim about service and data holds. A phase that was not reached is unknown.
+        """
+        outcomes = {record.phase: record.outcome for record in self.phases}
+        phases = {"delivered": Phase.MITIGATE, "helped": Phase.RECOVER, "whole": Phase.VERIFY}
+        return {name: outcomes.get(phase, Outcome.UNKNOWN).value for name, phase in phases.items()}
+
     def as_json(self) -> dict[str, Any]:
-        """The shape of report.json in the contracts, plus `reasons` and `checks`."""
+        """The shape of report.json in the contracts, plus `reasons`, `repair` and `checks`."""
         return {
             "scenario": self.scenario,
             "seed": self.seed,
@@ -83,12 +102,14 @@ class DrillReport:
             "mitigations": [
                 {
                     "action": done.action,
+                    "arguments": dict(done.arguments),
                     "seconds": round(done.seconds, 3),
                     "outcome": done.outcome.value,
                     "text": done.text,
                 }
                 for done in self.mitigations
             ],
+            "repair": self.repair,
             "data": data_of([judged.verdict for judged in self.checks]),
             "checks": [
                 {
@@ -171,8 +192,9 @@ def markdown(report: DrillReport) -> str:
     )
     lines += _table(
         ("Action", "Seconds", "Outcome", "What happened"),
-        [(each.action, f"{each.seconds:.1f}", each.outcome.value, each.text) for each in report.mitigations],
+        [(each.in_words, f"{each.seconds:.1f}", each.outcome.value, each.text) for each in report.mitigations],
     )
+    lines += [f"The repair: {', '.join(f'{name} {outcome}' for name, outcome in report.repair.items())}.", ""]
     lines += _table(
         ("Check", "Outcome", "Found"),
         [(each.check, each.verdict.outcome.value, each.verdict.summary) for each in report.checks],

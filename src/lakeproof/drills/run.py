@@ -13,13 +13,13 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.bound_checks import BoundCheck, await_calm, take_known_baselines, verify
-from lakeproof.drills.clean_up import look_inventory, remove_old_faults
+from lakeproof.drills.clean_up import await_quiet, look_inventory, remove_old_faults
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import DrillReport
 from lakeproof.drills.world import World
-from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
 from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.observability.drill_windows import borrower, lock_file, words_of_this_process
 from lakeproof.probes.reading import Reading, Value
@@ -145,9 +145,12 @@ class Run:
         ]
         if failing:
             return worst(verdict.outcome for verdict in verdicts.values()), "; ".join(failing)
+        if firing := await_quiet(self.world, SETTLE_SECONDS):
+            raise CouldNotLook(f"alerts fire before the fault: {', '.join(firing)}", where="baseline")
         traffic = self.plan.traffic
-        self.world.traffic.start(traffic.rate, self.options.seed, self.options.run)
-        journal.write(Phase.BASELINE, f"shoppers ask {traffic.rate:g} times a second", run=self.options.run)
+        self.world.traffic.start(traffic.rate, self.options.seed, self.options.run, traffic.purchases)
+        beside = f" and buy {traffic.purchases:g} times" if traffic.purchases else ""
+        journal.write(Phase.BASELINE, f"shoppers ask {traffic.rate:g} times{beside} a second", run=self.options.run)
         Deadline(traffic.seconds_before).pause(traffic.seconds_before)
         return Outcome.PASSED, ""
 

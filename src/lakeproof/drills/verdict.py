@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.report import DrillReport
 from lakeproof.proof.outcome import worst
@@ -12,13 +13,13 @@ from lakeproof.scenarios.truth import Truth
 def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
     """In words: what the drill named or did that differs from the truth of its scenarios."""
     wrong = []
-    named = set(report.root_cause.split("+")) if report.root_cause is not None else set()
+    named = set(report.named_causes)
     true = {truth.root_cause for truth in truths}
     if named and named != true:
         wrong.append(f"the diagnosis named {', '.join(sorted(named))}, the root cause was {', '.join(sorted(true))}")
-    done = {step.action for step in report.mitigations}
+    done = {done.in_words: Step(done.action, tuple(sorted(done.arguments.items()))) for done in report.mitigations}
     for truth in truths:
-        if done and not done & set(truth.accepted_repairs):
+        if done and not any(step in truth.accepted_repairs for step in done.values()):
             wrong.append(f"{', '.join(sorted(done))} is no accepted repair of {truth.root_cause}")
     return wrong
 

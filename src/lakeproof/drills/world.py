@@ -81,8 +81,8 @@ class Traffic(Protocol):
     def settle_leftovers(self) -> int:
         """Find out what became of the calls that killed shoppers left open; gives how many of them."""
 
-    def start(self, rate: float, seed: int, run: str) -> None:
-        """Begin to send `rate` calls a second."""
+    def start(self, rate: float, seed: int, run: str, purchases: float) -> None:
+        """Begin to send `rate` calls a second, and `purchases` checkouts a second beside them."""
 
     def orders(self) -> int:
         """How many orders the shop has acknowledged to these shoppers. Raises: LakeproofError where they stopped."""
@@ -97,7 +97,8 @@ class World:
 
     bring_up: starts what is missing of these components; gives the names that it started.
     observe: takes two readings of each probe. look: takes one.
-    firing: whether that alert fires (may raise CouldNotLook). parts: which components are part of the stack.
+    firing: whether that alert fires (may raise CouldNotLook). all_firing: the alerts that fire, of any scenario or of
+    none (may raise CouldNotLook). parts: which components are part of the stack.
     timing: the timing of the alerts during the drill.
     """
 
@@ -109,5 +110,6 @@ class World:
     observe: Callable[[Iterable[Probe]], Mapping[str, Observation]]
     look: Callable[[Iterable[Probe]], Mapping[str, Reading]]
     firing: Callable[[str], bool]
+    all_firing: Callable[[], Sequence[str]]
     parts: Callable[[], Parts]
     timing: Timing = "drill"

@@ -43,7 +43,7 @@ def rehearse(
         records.inject(stack, paused_connector.FAULT, {"connector": connector}, by=ME)
     except KeyboardInterrupt:  # it may be paused already; what another has paused stays so
         if any((one.fault, one.by) == (paused_connector.FAULT.id, ME) for one in records.recorded(stack)):
-            records.remove(stack, paused_connector.FAULT)
+            records.remove(stack, paused_connector.FAULT, {"connector": connector})
         raise
     found["paused"] = True
 
@@ -59,7 +59,7 @@ def rehearse(
         found |= measure()
     finally:  # also where the orders fail, or somebody interrupts
         if not keep_paused:
-            records.remove(stack, paused_connector.FAULT)
+            records.remove(stack, paused_connector.FAULT, {"connector": connector})
             found["paused"] = False
             progress(f"connector {connector} is resumed")
     if keep_paused:

@@ -1,8 +1,8 @@
 """The connector is deleted by plain REST; Kafka Connect keeps its offsets."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.faults.fault import Fault
-from lakeproof.lake.capture.commands import send
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.capture.commands import send, state_of
 from lakeproof.lake.capture.registration import register
 from lakeproof.stack.stack import Stack
 
@@ -23,4 +23,10 @@ def remove(stack: Stack, arguments: DeletedConnector) -> None:
     register(stack, arguments.connector)
 
 
-FAULT = Fault("deleted_connector", "delete the connector from Kafka Connect", inject, remove, DeletedConnector)
+def sign(stack: Stack, arguments: DeletedConnector) -> Sign:
+    """Kafka Connect knows no connector of that name."""
+    seen = state_of(stack, arguments.connector)
+    return Sign(seen is None, f"connector {arguments.connector} is {seen or 'not there'}")
+
+
+FAULT = Fault("deleted_connector", "delete the connector from Kafka Connect", inject, remove, sign, DeletedConnector)

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -42,6 +42,13 @@ def inject(stack: Stack, arguments: DriftedSchema) -> None:
 def remove(stack: Stack, arguments: DriftedSchema) -> None:
     """Drop the column, and what was written into it."""
     drift(stack, arguments.table, arguments.column, revert=True)
+
+
+def sign(stack: Stack, arguments: DriftedSchema) -> Sign:
+    """The column is in the database's own list."""
+    with _root(stack) as cursor:
+        there = arguments.column in _columns(cursor, arguments.table)
+    return Sign(there, f"{DATABASE}.{arguments.table} has {'the' if there else 'no'} column {arguments.column}")
 
 
 def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> list[str]:
@@ -100,5 +107,6 @@ FAULT = Fault(
     "add a column that nobody announced to a table of the order database",
     inject,
     remove,
+    sign,
     DriftedSchema,
 )

@@ -16,17 +16,28 @@ from lakeproof.stack.stack import Stack
 
 
 @dataclass(frozen=True)
+class Sign:
+    """What was read of the part that a fault changes. holds: it shows the fault. seen: the reading in words."""
+
+    holds: bool
+    seen: str
+
+
+@dataclass(frozen=True)
 class Fault:
     """One way to break the stack.
 
     inject(stack, arguments), remove(stack, arguments): return once the change is made; raise LakeproofError.
     `remove` must work after a crash half-way through `inject`, and when the fault is not there at all.
+    sign(stack, arguments): reads, from the broken part itself, whether the fault is in; raises LakeproofError. It is
+    asked after each `inject`, since a drill of a fault that never landed would prove nothing.
     """
 
     id: str
     summary: str
     inject: Callable[[Stack, Any], None]
     remove: Callable[[Stack, Any], None]
+    sign: Callable[[Stack, Any], Sign]
     arguments: type[Arguments] = Arguments
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError, TransientError
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.services.times import iso
 from lakeproof.shop.fulfillment.label import CHAOS, make_label
 from lakeproof.shop.fulfillment.label_store import HOLD_UNTIL
@@ -77,6 +77,12 @@ def remove(stack: Stack, _: HeldLabelsArguments) -> None:
         list(threads.map(delete, _listed(client).keys))
 
 
+def sign(stack: Stack, arguments: HeldLabelsArguments) -> Sign:
+    """As many labels lie under the prefix."""
+    found = len(held_labels(stack).keys)
+    return Sign(found >= arguments.count, f"{found} labels are held under {CHAOS}")
+
+
 def _listed(client: Any) -> HeldLabels:
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=LABEL_BUCKET, Prefix=CHAOS)
     found = [entry for page in pages for entry in page.get("Contents", []) if not entry["Key"].endswith("/")]
@@ -102,5 +108,10 @@ def _told() -> Iterator[None]:
 
 
 FAULT = Fault(
-    "held_labels", "hold labels back in the labels' bucket (a rehearsal's own)", inject, remove, HeldLabelsArguments
+    "held_labels",
+    "hold labels back in the labels' bucket (a rehearsal's own)",
+    inject,
+    remove,
+    sign,
+    HeldLabelsArguments,
 )

@@ -1,9 +1,10 @@
 """A component's processes are stopped by SIGSTOP: its port still accepts, and nothing answers."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
+from lakeproof.processes.states import State
 from lakeproof.stack.stack import Stack
 
 
@@ -25,4 +26,10 @@ def remove(stack: Stack, arguments: HungProcess) -> None:
         client.kill(arguments.component, "CONT")
 
 
-FAULT = Fault("hung_process", "stop a component's processes by SIGSTOP", inject, remove, HungProcess)
+def sign(stack: Stack, arguments: HungProcess) -> Sign:
+    """Its process is there and stopped by a signal."""
+    state = SupervisorClient(stack).row(arguments.component).state
+    return Sign(state is State.PAUSED, f"{arguments.component} is {state.value}")
+
+
+FAULT = Fault("hung_process", "stop a component's processes by SIGSTOP", inject, remove, sign, HungProcess)

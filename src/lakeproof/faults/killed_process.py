@@ -1,10 +1,16 @@
 """A component's processes are killed by SIGKILL. The supervisor starts it again, as a production one would."""
 
+import time
+
 from lakeproof.arguments import Arguments
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
+
+# A process that is younger was started anew after the kill.
+YOUNG_SECONDS = 30.0
 
 
 class KilledProcess(Arguments):
@@ -25,4 +31,14 @@ def remove(stack: Stack, arguments: KilledProcess) -> None:
         client.start(arguments.component)
 
 
-FAULT = Fault("killed_process", "kill a component's processes by SIGKILL", inject, remove, KilledProcess)
+def sign(stack: Stack, arguments: KilledProcess) -> Sign:
+    """The old process is gone: there is none, or the one that runs is younger than the kill."""
+    pid = SupervisorClient(stack).row(arguments.component).pid
+    found = procfs.identify(pid) if pid is not None else None
+    if found is None:
+        return Sign(True, f"{arguments.component} has no process")
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - found.start_ticks / procfs.TICKS_PER_SECOND
+    return Sign(age < YOUNG_SECONDS, f"the process of {arguments.component} is {age:.0f} s old")
+
+
+FAULT = Fault("killed_process", "kill a component's processes by SIGKILL", inject, remove, sign, KilledProcess)

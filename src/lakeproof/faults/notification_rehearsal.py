@@ -106,7 +106,7 @@ def _stopped_redis(stack: Stack, stops: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        records.remove(stack, hung_process.FAULT)
+        records.remove(stack, hung_process.FAULT, {"component": "redis"})
 
 
 def _send(client: NotificationClient, number: int) -> str:

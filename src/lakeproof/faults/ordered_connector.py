@@ -1,8 +1,8 @@
 """The shape of a fault that is one order to Kafka Connect (pause, stop), and `resume` to take it back."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.faults.fault import Fault
-from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.capture.commands import await_state, send, state_of
 from lakeproof.stack.stack import Stack
 
 
@@ -24,4 +24,9 @@ def ordered_connector(name: str, summary: str, order: str, state: str) -> Fault:
         """Resume it; fine where it runs, or where it is gone."""
         send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
 
-    return Fault(name, summary, inject, remove, OrderedConnector)
+    def sign(stack: Stack, arguments: OrderedConnector) -> Sign:
+        """What Kafka Connect says of it."""
+        seen = state_of(stack, arguments.connector)
+        return Sign(seen == state, f"connector {arguments.connector} is {seen or 'not there'}")
+
+    return Fault(name, summary, inject, remove, sign, OrderedConnector)

@@ -5,6 +5,7 @@ The record is written before the fault is made: a crash between the two leaves a
 once; where even that fails, the record stays and says that the fault may be in the stack.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -15,11 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.arguments import Arguments, parse_arguments
-from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, LakeproofError, TerminalError
 from lakeproof.faults.fault import Fault
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
+
+
+# How long a fault may take to show after it was made.
+LANDING_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class FaultRecord:
     """One fault that is, or may be, in the stack. `by`: the drill's scenario, or "hand".
 
     made: False from just before it is made until it is: then it may be in, whole or in part, or not at all.
+    seen: the reading that showed that it landed.
     """
 
     fault: str
@@ -34,20 +41,27 @@ class FaultRecord:
     at: str
     by: str
     made: bool = True
+    seen: str = ""
 
 
 def _folder(stack: Stack) -> Path:
     return stack.state_dir / "faults"
 
 
-def _path(stack: Stack, fault: Fault) -> Path:
-    return _folder(stack) / f"{fault.id}.json"
+def _path(stack: Stack, fault: Fault, arguments: Mapping[str, Any]) -> Path:
+    """One fault with other arguments (another component, another connector) is another fault in the stack."""
+    key = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:12]
+    return _folder(stack) / f"{fault.id}-{key}.json"
 
 
 def recorded(stack: Stack) -> tuple[FaultRecord, ...]:
     """Every fault on record. Raises: TerminalError for a record that cannot be read."""
+    return tuple(record for _, record in _on_disk(stack))
+
+
+def _on_disk(stack: Stack) -> list[tuple[Path, FaultRecord]]:
     folder = _folder(stack)
-    return tuple(_read(path) for path in sorted(folder.glob("*.json"))) if folder.is_dir() else ()
+    return [(path, _read(path)) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
 
 
 def _read(path: Path) -> FaultRecord:
@@ -60,33 +74,55 @@ def _read(path: Path) -> FaultRecord:
 
 
 def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> FaultRecord:
-    """Record the fault, then make it; one that cannot be made is taken back, and its record with it.
+    """Record the fault, make it, and see that it landed. One that cannot be made, or that does not show, is taken
+    back, and its record with it.
 
     Raises: InvalidInput for wrong arguments or a fault that is already there; what `fault.inject` raises;
-    TerminalError where the record cannot be written: then nothing was made, or a record of a moment before says that
-    it may be.
+    CouldNotLook where the fault did not show in time; TerminalError where the record cannot be written: then nothing
+    was made, or a record of a moment before says that it may be.
     """
     arguments = parse_arguments(fault.arguments, given, fault.id)
+    args = arguments.model_dump(mode="json")
     for record in recorded(stack):
-        if record.fault == fault.id:
+        if record.fault == fault.id and record.args == args:
             state = "is already" if record.made else "may be"
             raise InvalidInput(
                 f"this fault {state} in the stack", where=fault.id, next_action=f"lakeproof fault remove {fault.id}"
             )
-    record = FaultRecord(fault.id, arguments.model_dump(mode="json"), datetime.now(UTC).isoformat(), by, made=False)
-    _write(_path(stack, fault), record)
+    path = _path(stack, fault, args)
+    record = FaultRecord(fault.id, args, datetime.now(UTC).isoformat(), by, made=False)
+    _write(path, record)
     try:
         fault.inject(stack, arguments)
+        seen = _landed(stack, fault, arguments)
     except LakeproofError as error:
-        _take_back(stack, fault, arguments, error)
+        _take_back(stack, fault, arguments, path, error)
         raise
-    record = replace(record, made=True)
-    _write(_path(stack, fault), record)
-    log.info("fault %s injected by %s", fault.id, by)
+    record = replace(record, made=True, seen=seen)
+    _write(path, record)
+    log.info("fault %s injected by %s: %s", fault.id, by, seen)
     return record
 
 
-def _take_back(stack: Stack, fault: Fault, arguments: Arguments, why: LakeproofError) -> None:
+def _landed(stack: Stack, fault: Fault, arguments: Arguments) -> str:
+    """What showed the fault. Raises: CouldNotLook where nothing did in time."""
+    last = "nothing yet"
+
+    def look() -> str | None:
+        nonlocal last
+        sign = fault.sign(stack, arguments)
+        last = sign.seen
+        return sign.seen if sign.holds else None
+
+    try:
+        return Deadline(LANDING_SECONDS).wait_for(f"{fault.id} to show", look, every=0.2, seen=lambda: last)
+    except DeadlineExpired as error:
+        raise CouldNotLook(
+            f"the fault did not land: {last}", where=fault.id, next_action="lakeproof ps, then try it again"
+        ) from error
+
+
+def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why: LakeproofError) -> None:
     """After a failed `inject`. What was refused changed nothing; anything else may have stopped half-way."""
     try:
         if not isinstance(why, InvalidInput):
@@ -94,18 +130,26 @@ def _take_back(stack: Stack, fault: Fault, arguments: Arguments, why: LakeproofE
     except LakeproofError as error:
         log.warning("fault %s could not be made, nor taken back: %s", fault.id, error.message)
         return
-    _path(stack, fault).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -> None:
-    """Take the fault back and forget it. Without a record, `given` (or the defaults) says which one is meant.
+    """Take the fault back and forget it: each one on record whose arguments hold all that is `given`.
 
+    Without such a record, `given` (or the defaults) says which one is meant.
     Raises: what `fault.remove` raises; OSError where the record cannot be removed, when the fault is out.
     """
-    record = next((record for record in recorded(stack) if record.fault == fault.id), None)
-    arguments = parse_arguments(fault.arguments, record.args if record else given or {}, fault.id)
-    fault.remove(stack, arguments)
-    _path(stack, fault).unlink(missing_ok=True)
+    wanted = dict(given or {})
+
+    def meant(record: FaultRecord) -> bool:
+        return record.fault == fault.id and all(str(record.args.get(name)) == str(wanted[name]) for name in wanted)
+
+    found = [(path, record.args) for path, record in _on_disk(stack) if meant(record)]
+    if not found:
+        fault.remove(stack, parse_arguments(fault.arguments, wanted, fault.id))
+    for path, args in found:
+        fault.remove(stack, parse_arguments(fault.arguments, args, fault.id))
+        path.unlink(missing_ok=True)
     log.info("fault %s removed", fault.id)
 
 

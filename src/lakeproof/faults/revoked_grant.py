@@ -3,7 +3,7 @@
 from typing import Literal
 
 from lakeproof.arguments import Arguments
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture import account
 from lakeproof.lake.capture.commands import restart
 from lakeproof.stack.stack import Stack
@@ -30,4 +30,10 @@ def remove(stack: Stack, arguments: RevokedGrant) -> None:
     restart(stack, arguments.connector, only_failed=False)
 
 
-FAULT = Fault("revoked_grant", "take a privilege from the capture's account", inject, remove, RevokedGrant)
+def sign(stack: Stack, arguments: RevokedGrant) -> Sign:
+    """The database's own list of the account's privileges lacks it."""
+    held = account.holds(stack, arguments.user, arguments.privilege)
+    return Sign(not held, f"{arguments.user} {'still has' if held else 'lacks'} {arguments.privilege}")
+
+
+FAULT = Fault("revoked_grant", "take a privilege from the capture's account", inject, remove, sign, RevokedGrant)

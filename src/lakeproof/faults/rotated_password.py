@@ -7,7 +7,7 @@ once (facts/capture.md, 7).
 import secrets
 
 from lakeproof.arguments import Arguments
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture import account
 from lakeproof.lake.capture.commands import restart
 from lakeproof.stack.stack import Stack
@@ -40,6 +40,12 @@ def remove(stack: Stack, arguments: RotatedPassword) -> None:
     restart(stack, arguments.connector, only_failed=mended_before)
 
 
+def sign(stack: Stack, arguments: RotatedPassword) -> Sign:
+    """The database turns down the password that the stack has for the account."""
+    taken = account.accepts(stack, arguments.user)
+    return Sign(not taken, f"the password of {arguments.user} is {'still accepted' if taken else 'rejected'}")
+
+
 FAULT = Fault(
-    "rotated_password", "change the capture's password in the database only", inject, remove, RotatedPassword
+    "rotated_password", "change the capture's password in the database only", inject, remove, sign, RotatedPassword
 )

@@ -1,13 +1,15 @@
 """The table of reservations gets a TTL that is far too short: what customers hold vanishes under them."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.stack import Stack
@@ -39,6 +41,13 @@ def remove(stack: Stack, arguments: ShortenedTtl) -> None:
     change_ttl(stack, arguments.keyspace, arguments.table, arguments.previous_ttl)
 
 
+def sign(stack: Stack, arguments: ShortenedTtl) -> Sign:
+    """The table's own description says the short TTL."""
+    with _ring(stack, arguments.keyspace, arguments.table) as ring:
+        ttl = _ttl_of(ring, arguments.keyspace, arguments.table)
+    return Sign(ttl == arguments.ttl, f"default_time_to_live of {arguments.keyspace}.{arguments.table} is {ttl} s")
+
+
 def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int, *, spare_endless: bool = False) -> int:
     """Set a table's default_time_to_live in seconds; gives what it was before.
 
@@ -46,22 +55,29 @@ def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int, *, spare_endle
     Raises: InvalidInput where there is no such table, or it is to be spared; CouldNotLook where no node answers;
     TerminalError where the ring refuses.
     """
+    with _ring(stack, keyspace, table) as ring:
+        before = _ttl_of(ring, keyspace, table)
+        if before == 0 and spare_endless:
+            raise InvalidInput(
+                "its rows never expire: under a TTL what is written would be lost for good",
+                where=f"{keyspace}.{table}",
+                next_action="name the table of reservations",
+            )
+        if before != ttl:
+            # Both names are plain words by then: they are in the ring's own list of tables.
+            ring.execute(f"ALTER TABLE {keyspace}.{table} WITH default_time_to_live = {ttl:d}")
+        return before
+
+
+@contextmanager
+def _ring(stack: Stack, keyspace: str, table: str) -> Iterator[Any]:
+    """A session as superuser. Raises: CouldNotLook where no node answers; TerminalError where the ring refuses."""
     from cassandra import DriverException
     from cassandra.cluster import NoHostAvailable
 
     try:
         with cassandra_session.session(stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=SECONDS) as ring:
-            before = _ttl_of(ring, keyspace, table)
-            if before == 0 and spare_endless:
-                raise InvalidInput(
-                    "its rows never expire: under a TTL what is written would be lost for good",
-                    where=f"{keyspace}.{table}",
-                    next_action="name the table of reservations",
-                )
-            if before != ttl:
-                # Both names are plain words by then: they are in the ring's own list of tables.
-                ring.execute(f"ALTER TABLE {keyspace}.{table} WITH default_time_to_live = {ttl:d}")
-            return before
+            yield ring
     except NoHostAvailable as error:
         raise CouldNotLook(
             "no node of Cassandra takes a request", where="ring", next_action="lakeproof up cassandra-node3"
@@ -87,5 +103,6 @@ FAULT = Fault(
     "let reservations vanish after seconds: ALTER TABLE … default_time_to_live",
     inject,
     remove,
+    sign,
     ShortenedTtl,
 )

@@ -1,9 +1,10 @@
 """A component is stopped and stays stopped until somebody starts it."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.faults.fault import Fault
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
+from lakeproof.processes.states import State
 from lakeproof.stack.stack import Stack
 
 
@@ -25,4 +26,10 @@ def remove(stack: Stack, arguments: StoppedProcess) -> None:
         client.start(arguments.component)
 
 
-FAULT = Fault("stopped_process", "stop a component until somebody starts it", inject, remove, StoppedProcess)
+def sign(stack: Stack, arguments: StoppedProcess) -> Sign:
+    """Nothing of it runs."""
+    state = SupervisorClient(stack).row(arguments.component).state
+    return Sign(state is State.STOPPED, f"{arguments.component} is {state.value}")
+
+
+FAULT = Fault("stopped_process", "stop a component until somebody starts it", inject, remove, sign, StoppedProcess)

@@ -6,6 +6,7 @@ refuse them all while its own health question goes well, for example where a col
 
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from lakeproof.errors import CouldNotLook
@@ -44,21 +45,25 @@ def reading(stack: Stack, name: str, expression: str, unit: str = "", timeout: f
     return Reading(name, max(values) if values else None, unit, at, "prometheus", expression)
 
 
+def _rules(stack: Stack, timeout: float) -> list[Any]:
+    data = get_json(f"{stack.url('prometheus')}/api/v1/rules?type=alert", timeout)
+    if not isinstance(data, dict) or data.get("status") != "success":
+        raise CouldNotLook("Prometheus gave no rules", where="prometheus")
+    return [rule for group in data["data"]["groups"] for rule in group["rules"] if rule.get("type") == "alerting"]
+
+
+def all_firing(stack: Stack, timeout: float = 3.0) -> tuple[str, ...]:
+    """The names of all alerts that fire now. Raises: CouldNotLook where Prometheus gives no answer."""
+    return tuple(dict.fromkeys(rule["name"] for rule in _rules(stack, timeout) if rule["state"] == "firing"))
+
+
 def firing(stack: Stack, alert: str, timeout: float = 3.0) -> bool:
     """True while a rule of that name fires.
 
     Read from the rules themselves, which also tells "does not fire" from "is not loaded" and "cannot be evaluated".
     Raises: CouldNotLook where Prometheus gives no answer, has no such rule, or could not evaluate it last.
     """
-    data = get_json(f"{stack.url('prometheus')}/api/v1/rules?type=alert", timeout)
-    if not isinstance(data, dict) or data.get("status") != "success":
-        raise CouldNotLook("Prometheus gave no rules", where=alert)
-    rules = [
-        rule
-        for group in data["data"]["groups"]
-        for rule in group["rules"]
-        if rule.get("type") == "alerting" and rule["name"] == alert
-    ]
+    rules = [rule for rule in _rules(stack, timeout) if rule["name"] == alert]
     if not rules:
         raise CouldNotLook("no rule of that name is loaded", where=alert, next_action="restart prometheus")
     if any(rule["state"] == "firing" for rule in rules):

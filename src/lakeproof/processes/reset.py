@@ -112,7 +112,9 @@ def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(doomed)
             (stack.state_dir / LAST).unlink(missing_ok=True)
-            stack.state_dir.rmdir()
+            # Nobody can remove the folder that a file system is mounted on; it stays, and is empty.
+            if not stack.state_dir.is_mount():
+                stack.state_dir.rmdir()
         except OSError as error:
             raise TerminalError(
                 f"not deleted: {error.strerror}",

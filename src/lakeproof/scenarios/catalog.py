@@ -1,7 +1,7 @@
 """Everything that a drill can draw on, loaded and checked as a whole before anything starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -53,7 +53,8 @@ class Catalog:
         return next((cause for cause in self.causes if cause.id == name), None)
 
     def truth(self, scenario: Scenario) -> Truth:
-        """A scenario's truth, checked against the modules. For a drill's final evaluation only.
+        """A scenario's truth, checked against the modules; its accepted repairs with all of their arguments, those
+        too that have their default. For a drill's final evaluation only.
 
         Raises: InvalidInput.
         """
@@ -62,8 +63,10 @@ class Catalog:
         if self.cause(truth.root_cause) is None:
             known = ", ".join(cause.id for cause in self.causes)
             raise InvalidInput(f"no cause {truth.root_cause!r}", where=where, next_action=f"one of {known}")
-        for name in truth.accepted_repairs:
-            known_step("mitigation", self.mitigations, name, where)
+        repairs = tuple(
+            Step(step.id, tuple(sorted(check_step("mitigation", self.mitigations, step, where).model_dump().items())))
+            for step in truth.accepted_repairs
+        )
         named = {check.id for check in scenario.checks}
         for fix in truth.wrong_fixes:
             for step in fix.steps:
@@ -75,7 +78,7 @@ class Catalog:
                         where=where,
                         next_action=f"one of {', '.join(sorted(named))}",
                     )
-        return truth
+        return replace(truth, accepted_repairs=repairs)
 
 
 def known_step[T](kind: str, modules: Mapping[str, T], name: str, where: str) -> T:

@@ -39,12 +39,14 @@ class Traffic:
     """The shoppers' load under a drill.
 
     rate: calls per second. seconds_before: before the fault comes. orders: so many must be acknowledged before the
-    shoppers are stopped; the drill waits for them.
+    shoppers are stopped; the drill waits for them. purchases: checkouts per second, over all services; they need the
+    whole shop.
     """
 
     rate: float
     seconds_before: float
     orders: int
+    purchases: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class TrafficModel(BaseModel):
     rate: float = Field(gt=0, le=10_000)
     seconds_before: float = Field(5, ge=0, le=600)
     orders: int = Field(0, ge=0)
+    purchases: float = Field(0, ge=0, le=1000)
 
 
 class ScenarioModel(BaseModel):

@@ -26,11 +26,15 @@ class WrongFix:
 
 @dataclass(frozen=True)
 class Truth:
-    """What really happened, what mends it, and what only seems to."""
+    """What really happened, what mends it, and what only seems to.
+
+    accepted_repairs: steps with their arguments, of which one at least must be among what was done. A step on another
+    component or connector is no repair.
+    """
 
     root_cause: str
     trigger: Mapping[str, str]
-    accepted_repairs: tuple[str, ...]
+    accepted_repairs: tuple[Step, ...]
     wrong_fixes: tuple[WrongFix, ...]
 
     def wrong_fix(self, name: str) -> WrongFix | None:
@@ -54,7 +58,7 @@ class TruthModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
     root_cause: str = Field(pattern=IDENTIFIER)
     trigger: Texts
-    accepted_repairs: list[str] = Field(min_length=1)
+    accepted_repairs: list[StepModel] = Field(min_length=1)
     wrong_fixes: list[WrongFixModel] = []
 
 
@@ -68,7 +72,7 @@ def load_truth(folder: Path) -> Truth:
     return Truth(
         root_cause=model.root_cause,
         trigger={"vi": model.trigger.vi, "en": model.trigger.en},
-        accepted_repairs=tuple(model.accepted_repairs),
+        accepted_repairs=tuple(repair.step() for repair in model.accepted_repairs),
         wrong_fixes=tuple(
             WrongFix(
                 fix.id,

@@ -97,7 +97,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
             *(f"nothing to plant on: {one}" for one in empty),
         ],
         failed=missed > 0 or false > 0,
-        unknown=played < rounds,
+        unknown=played < rounds or found["unknown"] > 0,
     )
 
 

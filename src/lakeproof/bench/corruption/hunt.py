@@ -18,10 +18,14 @@ type Progress = Callable[[str], None]
 
 
 class Found(StrEnum):
-    """What the check made of a round."""
+    """What the check made of a round.
+
+    WITHOUT_KEY: it failed and named other keys only. UNKNOWN: it could not judge, so this round proves nothing.
+    """
 
     WITH_KEY = "found"
     WITHOUT_KEY = "found without key"
+    UNKNOWN = "unknown"
     MISSED = "missed"
     NOTHING = "nothing planted"
 
@@ -101,9 +105,10 @@ def judged(report: CheckReport, keys: Iterable[str]) -> tuple[Found, str]:
     named = [text for text in (*told, *across) if any(_names(text, key) for key in keys)]
     if named:
         return Found.WITH_KEY, named[0]
-    if report.outcome is not Outcome.PASSED:
-        return Found.WITHOUT_KEY, next(iter((*told, *across, *report.reasons)), "")
-    return Found.MISSED, ""
+    if report.outcome is Outcome.PASSED:
+        return Found.MISSED, ""
+    found = Found.UNKNOWN if report.outcome is Outcome.UNKNOWN else Found.WITHOUT_KEY
+    return found, next(iter((*told, *across, *report.reasons)), "")
 
 
 def _names(text: str, key: str) -> bool:

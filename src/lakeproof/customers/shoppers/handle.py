@@ -57,9 +57,16 @@ class TrafficHandle:
         return self._report
 
 
-def start(stack: Stack, rate: float, seed: int, run: str | None = None, base_url: str | None = None) -> TrafficHandle:
-    """Let shoppers buy until the handle's `stop`. Raises: InvalidInput."""
-    return TrafficHandle(of_stack(stack, rate, seed, run, base_url))
+def start(
+    stack: Stack,
+    rate: float,
+    seed: int,
+    run: str | None = None,
+    base_url: str | None = None,
+    purchases: float = 0.0,
+) -> TrafficHandle:
+    """Let shoppers buy until the handle's `stop`, `purchases` a second at the checkout. Raises: InvalidInput."""
+    return TrafficHandle(of_stack(stack, rate, seed, run, base_url, purchases))
 
 
 def run(

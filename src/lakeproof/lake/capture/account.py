@@ -56,6 +56,16 @@ def grant(stack: Stack, user: str) -> None:
                     cursor.execute(f"GRANT {privileges} ON {scope} TO '{user}'@'{mysql_accounts.HOST}'")
 
 
+def holds(stack: Stack, user: str, privilege: str) -> bool:
+    """Does the account have that global privilege? Raises: NotReady."""
+    with _as_root(stack) as cursor:
+        cursor.execute(
+            "SELECT 1 FROM information_schema.user_privileges WHERE grantee = %s AND privilege_type = %s",
+            (f"'{user}'@'{mysql_accounts.HOST}'", privilege),
+        )
+        return cursor.fetchone() is not None
+
+
 def revoke(stack: Stack, user: str, privilege: str) -> None:
     """Take one global privilege away; fine where it is not there. Raises: NotReady."""
     with _as_root(stack) as cursor:

@@ -51,6 +51,12 @@ def send(
     return answer.json() if answer.content else None
 
 
+def state_of(stack: Stack, connector: str) -> str | None:
+    """RUNNING, PAUSED, STOPPED, FAILED or UNASSIGNED; None where there is no such connector. Raises: as `send`."""
+    status = send(stack, "GET", f"/connectors/{connector}/status", absent_is_fine=True)
+    return None if status is None else str(status["connector"]["state"])
+
+
 def await_state(stack: Stack, connector: str, wanted: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Until the connector, and its task if it has one, says `wanted`. Raises: DeadlineExpired with what it said."""
     seen = "nothing yet"
