@@ -102,6 +102,9 @@ def test_one_torn_hash_fails_and_one_that_nobody_looked_at_is_not_taken_for_whol
     assert (result.failed, result.unknown) == ends
     judging.complete = False
     assert whole_transactions.result_of(Options(), judging, [], 100).unknown
+    judging.complete = True
+    interrupted = whole_transactions.result_of(Options(), judging, [], 100, "interrupted")
+    assert interrupted.unknown and "interrupted" in interrupted.notes
     assert [row["first"] for row in result.tables["torn hashes"]] == [
         "abababababababab, checkpoint 43: order 7: no order, 1 events"
     ] * torn

@@ -137,10 +137,13 @@ def test_a_connector_whose_position_is_not_known_before_the_fault_is_no_baseline
 
     def look_once(stack: Stack, probes: Any) -> dict[str, Reading]:
         values = BEFORE | {"connector-state": "RUNNING", "task-state": "RUNNING", "capture-position": None}
-        return {probe.id: Reading(probe.id, values[probe.id], "", now, "connect", "look") for probe in probes}
+        kinds = {probe.id: probe.id.removeprefix("oltp-") for probe in probes}
+        return {name: Reading(name, values[kind], "", now, "connect", "look") for name, kind in kinds.items()}
 
     monkeypatch.setattr(connector_running, "look_once", look_once)
-    assert connector_running.baseline(context, Arguments()).verdict.outcome is Outcome.UNKNOWN
+    assert (
+        connector_running.baseline(context, connector_running.ConnectorRunning()).verdict.outcome is Outcome.UNKNOWN
+    )
 
 
 def test_an_alert_check_without_an_alert_says_nothing(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:

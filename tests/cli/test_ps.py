@@ -7,11 +7,11 @@ import pytest
 
 from lakeproof.cli.ps import freshness
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.job import databases
-from lakeproof.lake.job.databases import DATABASES
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.lake.publish.history import NothingPublished
+from lakeproof.lake.sources import source
+from lakeproof.lake.sources.source import SOURCES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -43,6 +43,6 @@ def fails(error: Exception) -> Callable[[Stack], PublishedCommit]:
 def test_it_tells_the_age_of_the_newest_heartbeat_by_database_and_not_of_the_last_publish(
     newest: Callable[[Stack], PublishedCommit], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(databases, "present", lambda stack: DATABASES)
+    monkeypatch.setattr(source, "present", lambda stack: SOURCES)
     monkeypatch.setattr(history, "newest", newest)
     assert freshness(Stack(Settings(name="none"))) == told

@@ -17,7 +17,7 @@ def cause(**changes: object) -> dict[str, object]:
     return {
         "id": "strange_cause",
         "says": {"vi": "lạ lắm", "en": "strange"},
-        "necessary": [{"probe": "publish-age", "op": ">", "value": 60}],
+        "necessary": [{"probe": "oltp-publish-age", "op": ">", "value": 60}],
         "repairs": [{"id": "resume_connector"}],
         **changes,
     }
@@ -40,12 +40,15 @@ def test_a_cause_of_another_folder_joins_the_rest(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"necessary": [{"probe": "nothing-such", "op": "absent"}]}, "no probe 'nothing-such'"),
-        ({"necessary": [{"probe": "publish-age", "op": "~"}]}, "op"),
-        ({"necessary": [{"probe": "publish-age", "op": ">"}]}, "needs a value"),
-        ({"necessary": [{"probe": "publish-age", "op": ">", "value": "x"}]}, "needs a number"),
-        ({"necessary": [{"probe": "publish-age", "op": "grows", "value": 1}]}, "takes no value"),
+        ({"necessary": [{"probe": "oltp-publish-age", "op": "~"}]}, "op"),
+        ({"necessary": [{"probe": "oltp-publish-age", "op": ">"}]}, "needs a value"),
+        ({"necessary": [{"probe": "oltp-publish-age", "op": ">", "value": "x"}]}, "needs a number"),
+        ({"necessary": [{"probe": "oltp-publish-age", "op": "grows", "value": 1}]}, "takes no value"),
         ({"necessary": []}, "necessary"),
-        ({"necessary": [{"probe": "connector-state", "op": "==", "value": "PAUSED"}]}, "same necessary evidence"),
+        (
+            {"necessary": [{"probe": "oltp-connector-state", "op": "==", "value": "PAUSED"}]},
+            "same necessary evidence",
+        ),
         ({"masked_by": ["nobody"]}, "no cause 'nobody'"),
         ({"id": "paused_connector"}, "is also in"),
         ({"id": "Paused-Connector"}, "id"),

@@ -21,75 +21,87 @@ PROBES = all_probes()
 CAUSES = load_causes(PROBES, scenario_folders())
 NO_ANSWER = "no answer"
 
-# The probes that PostgreSQL's capture has of its own.
-OF_BOTH = [name for name in PROBES if f"shop-{name}" in PROBES]
-
 ONE_HEALTHY: dict[str, Value] = {
-    "connector-state": "RUNNING",
-    "task-state": "RUNNING",
-    "task-failure": "none",
-    "database-answers": "answers",
-    "capture-login": "accepted",
-    "missing-privileges": 0,
-    "heartbeat-age": 0.6,
+    "oltp-connector-state": "RUNNING",
+    "oltp-task-state": "RUNNING",
+    "oltp-task-failure": "none",
+    "mysql-answers": "answers",
+    "oltp-capture-login": "accepted",
+    "oltp-missing-privileges": 0,
+    "oltp-heartbeat-age": 0.6,
     "broker-answers": "answers",
-    "topic-silence": 0.4,
+    "oltp-topic-silence": 0.4,
     "open-transaction": 0.02,
-    "source-lag": 700,
-    "job-state": "running",
-    "job-restarts": 1,
-    "job-failures": 0,
-    "job-exception": "none",
-    "checkpoint-age": 0.8,
-    "checkpoints-failed": 2,
+    "oltp-source-lag": 700,
+    "oltp-job-state": "running",
+    "oltp-job-restarts": 1,
+    "oltp-job-failures": 0,
+    "oltp-job-exception": "none",
+    "oltp-checkpoint-age": 0.8,
+    "oltp-checkpoints-failed": 2,
     "store-writes": "writable",
-    "publisher-status": "healthy",
-    "publish-age": 2.0,
+    "oltp-publisher-status": "healthy",
+    "oltp-publish-age": 2.0,
     **{name: "answers" for name in PROBES if name.endswith("-answers")},
     **{name: "yes" for name in PROBES if name.endswith("-ready")},
     **{name: 0.0 for name in PROBES if name.endswith("-refusals")},
 }
-HEALTHY = ONE_HEALTHY | {f"shop-{name}": ONE_HEALTHY[name] for name in OF_BOTH} | {"shop-slot-state": "kept"}
+
+
+def of_shop(*readings: dict[str, Value]) -> dict[str, Value]:
+    """The same readings, of PostgreSQL's source."""
+    return {name.replace("oltp-", "shop-"): value for changed in readings for name, value in changed.items()}
+
+
+OF_OLTP = {name: value for name, value in ONE_HEALTHY.items() if name.startswith("oltp-")}
+HEALTHY = ONE_HEALTHY | of_shop(OF_OLTP) | {"shop-slot-state": "kept"}
 # What main shows grows old as well, however much is published.
-BEHIND: dict[str, Value] = {"topic-silence": 90.0, "source-lag": 90_000, "publish-age": 88.0}
+BEHIND: dict[str, Value] = {"oltp-topic-silence": 90.0, "oltp-source-lag": 90_000, "oltp-publish-age": 88.0}
 CONNECT_GONE: dict[str, Value] = {
-    "connector-state": NO_ANSWER,
-    "task-state": NO_ANSWER,
-    "task-failure": NO_ANSWER,
+    "oltp-connector-state": NO_ANSWER,
+    "oltp-task-state": NO_ANSWER,
+    "oltp-task-failure": NO_ANSWER,
 }
 DATABASE_GONE: dict[str, Value] = {
-    "heartbeat-age": NO_ANSWER,
-    "capture-login": NO_ANSWER,
-    "missing-privileges": NO_ANSWER,
+    "oltp-heartbeat-age": NO_ANSWER,
+    "oltp-capture-login": NO_ANSWER,
+    "oltp-missing-privileges": NO_ANSWER,
 }
 JOB_GONE: dict[str, Value] = {
     name: NO_ANSWER
-    for name in ("job-state", "job-restarts", "job-failures", "job-exception", "checkpoint-age", "checkpoints-failed")
+    for name in (
+        "oltp-job-state",
+        "oltp-job-restarts",
+        "oltp-job-failures",
+        "oltp-job-exception",
+        "oltp-checkpoint-age",
+        "oltp-checkpoints-failed",
+    )
 }
-NOT_PUBLISHED: dict[str, Value] = {"publish-age": 90.0}
+NOT_PUBLISHED: dict[str, Value] = {"oltp-publish-age": 90.0}
 JOB_FAILS: dict[str, Value] = {
-    "job-state": "restarting",
-    "job-restarts": 9,
-    "job-failures": 7,
-    "job-exception": "java.io.IOException: no",
-    "checkpoint-age": 70.0,
-    "checkpoints-failed": 5,
+    "oltp-job-state": "restarting",
+    "oltp-job-restarts": 9,
+    "oltp-job-failures": 7,
+    "oltp-job-exception": "java.io.IOException: no",
+    "oltp-checkpoint-age": 70.0,
+    "oltp-checkpoints-failed": 5,
     **NOT_PUBLISHED,
 }
-JOB_WAITS: dict[str, Value] = {"job-state": "restarting", "checkpoint-age": 70.0, **NOT_PUBLISHED}
+JOB_WAITS: dict[str, Value] = {"oltp-job-state": "restarting", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}
 READ_ONLY: dict[str, Value] = {"store-writes": "refuses writes"}
 REFUSALS_UNSEEN: dict[str, Value] = {name: NO_ANSWER for name in PROBES if name.endswith("-refusals")}
 GROWING = {
-    "topic-silence",
+    "oltp-topic-silence",
     "open-transaction",
-    "source-lag",
-    "heartbeat-age",
-    "job-restarts",
-    "checkpoint-age",
-    "checkpoints-failed",
-    "publish-age",
+    "oltp-source-lag",
+    "oltp-heartbeat-age",
+    "oltp-job-restarts",
+    "oltp-checkpoint-age",
+    "oltp-checkpoints-failed",
+    "oltp-publish-age",
 }
-GROWING |= {f"shop-{name}" for name in GROWING}
+GROWING |= {name.replace("oltp-", "shop-") for name in GROWING}
 LIVENESS = {probe.source: probe.id for probe in PROBES.values() if probe.liveness}
 
 
@@ -97,11 +109,6 @@ def gone(name: str, how: str) -> dict[str, Value]:
     """What the component's own two probes read while it is down (refused) or hangs (silent)."""
     ready = {f"{name}-ready": "no answer: ConnectError"} if f"{name}-ready" in PROBES else {}
     return {LIVENESS[name]: how, **ready}
-
-
-def of_shop(*readings: dict[str, Value]) -> dict[str, Value]:
-    """The same readings, of PostgreSQL's capture."""
-    return {f"shop-{name}": value for changed in readings for name, value in changed.items()}
 
 
 def look(changed: dict[str, Value]) -> Diagnosis:
@@ -133,51 +140,51 @@ def test_a_healthy_stack_has_no_cause() -> None:
 
 
 STATES: list[tuple[str, dict[str, Value]]] = [
-    ("paused_connector", {"connector-state": "PAUSED", "task-state": "PAUSED", **BEHIND}),
-    ("stopped_connector", {"connector-state": "STOPPED", "task-state": None, **BEHIND}),
-    ("deleted_connector", {"connector-state": None, "task-state": None, **BEHIND}),
+    ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
+    ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
+    ("deleted_connector", {"oltp-connector-state": None, "oltp-task-state": None, **BEHIND}),
     (
         "connector_login_rejected",
         {
-            "task-state": "FAILED",
-            "task-failure": "login rejected",
-            "capture-login": "rejected",
-            "missing-privileges": NO_ANSWER,
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "login rejected",
+            "oltp-capture-login": "rejected",
+            "oltp-missing-privileges": NO_ANSWER,
             **BEHIND,
         },
     ),
-    ("connector_login_rejected", {"capture-login": "rejected", "missing-privileges": NO_ANSWER, **BEHIND}),
+    ("connector_login_rejected", {"oltp-capture-login": "rejected", "oltp-missing-privileges": NO_ANSWER, **BEHIND}),
     (
         "connector_grant_lost",
-        {"task-state": "FAILED", "task-failure": "no privilege", "missing-privileges": 1, **BEHIND},
+        {"oltp-task-state": "FAILED", "oltp-task-failure": "no privilege", "oltp-missing-privileges": 1, **BEHIND},
     ),
-    ("failed_task", {"task-state": "FAILED", "task-failure": "login rejected", **BEHIND}),
+    ("failed_task", {"oltp-task-state": "FAILED", "oltp-task-failure": "login rejected", **BEHIND}),
     ("connect_hung", {**gone("connect", "silent"), **CONNECT_GONE, **BEHIND}),
     ("connect_down", {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND}),
-    ("mysql_down", {"database-answers": "refused", **DATABASE_GONE, **BEHIND}),
+    ("mysql_down", {"mysql-answers": "refused", **DATABASE_GONE, **BEHIND}),
     (
         "mysql_hung",
         {
-            "database-answers": "silent",
+            "mysql-answers": "silent",
             "order-service-ready": "/health says 503: mysql",
             "order-service-refusals": 100.0,
-            "task-state": "FAILED",
-            "task-failure": "no database",
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "no database",
             **DATABASE_GONE,
             **BEHIND,
         },
     ),
-    ("mysql_unhealthy", {"database-answers": "error 1040", **DATABASE_GONE}),
+    ("mysql_unhealthy", {"mysql-answers": "error 1040", **DATABASE_GONE}),
     (
         "kafka_down",
         {
             "broker-answers": "refused",
-            "topic-silence": NO_ANSWER,
+            "oltp-topic-silence": NO_ANSWER,
             "open-transaction": NO_ANSWER,
-            "source-lag": 40_000,
+            "oltp-source-lag": 40_000,
             "connect-ready": "/health answered 503",
-            "task-state": "FAILED",
-            "task-failure": "other",
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "other",
             **JOB_FAILS,
         },
     ),
@@ -185,18 +192,24 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "kafka_hung",
         {
             "broker-answers": "silent",
-            "topic-silence": NO_ANSWER,
+            "oltp-topic-silence": NO_ANSWER,
             "open-transaction": NO_ANSWER,
             **CONNECT_GONE,
             **JOB_FAILS,
         },
     ),
-    ("hanging_transaction", {"open-transaction": 130.0, "connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED}),
-    ("ticker_stopped", {"heartbeat-age": 40.0, **BEHIND}),
-    ("lag_exporter_down", {"heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "source-lag": NO_ANSWER}),
+    (
+        "hanging_transaction",
+        {"open-transaction": 130.0, "oltp-connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED},
+    ),
+    ("ticker_stopped", {"oltp-heartbeat-age": 40.0, **BEHIND}),
+    (
+        "lag_exporter_down",
+        {"oltp-heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "oltp-source-lag": NO_ANSWER},
+    ),
     (
         "minio_down",
-        {**gone("minio", "refused"), "store-writes": NO_ANSWER, **JOB_FAILS, "publisher-status": "degraded"},
+        {**gone("minio", "refused"), "store-writes": NO_ANSWER, **JOB_FAILS, "oltp-publisher-status": "degraded"},
     ),
     ("prometheus_hung", {**gone("prometheus", "silent"), **REFUSALS_UNSEEN}),
     ("prometheus_down", {**gone("prometheus", "refused"), **REFUSALS_UNSEEN}),
@@ -210,7 +223,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             **gone("minio", "silent"),
             "store-writes": NO_ANSWER,
             **JOB_FAILS,
-            "publisher-status": "stuck",
+            "oltp-publisher-status": "stuck",
             "publisher-ready": "503",
         },
     ),
@@ -238,75 +251,96 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS}),
     (
         "nessie_down",
-        {**gone("nessie", "refused"), "publisher-status": "degraded", "publish-age": NO_ANSWER},
+        {**gone("nessie", "refused"), "oltp-publisher-status": "degraded", "oltp-publish-age": NO_ANSWER},
     ),
-    ("publisher_hung", {**gone("publisher", "silent"), "publisher-status": NO_ANSWER, **NOT_PUBLISHED}),
-    ("job_missing", {"job-state": None, "job-restarts": None, "checkpoint-age": None, **NOT_PUBLISHED}),
-    ("job_ended", {"job-state": "ended", "checkpoint-age": 70.0, **NOT_PUBLISHED}),
+    ("publisher_hung", {**gone("publisher", "silent"), "oltp-publisher-status": NO_ANSWER, **NOT_PUBLISHED}),
+    (
+        "job_missing",
+        {"oltp-job-state": None, "oltp-job-restarts": None, "oltp-checkpoint-age": None, **NOT_PUBLISHED},
+    ),
+    ("job_ended", {"oltp-job-state": "ended", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}),
     ("job_restarting", JOB_FAILS),
     # Both looks fell between two restarts; its checkpoints are overdue for the same reason.
-    ("job_restarting", {**JOB_FAILS, "job-state": "running"}),
+    ("job_restarting", {**JOB_FAILS, "oltp-job-state": "running"}),
     # The least that counts.
-    ("job_restarting", {"job-failures": 2}),
+    ("job_restarting", {"oltp-job-failures": 2}),
     ("job_waiting", JOB_WAITS),
     # It was given up after its last failures.
-    ("job_ended", {**JOB_FAILS, "job-state": "ended"}),
+    ("job_ended", {**JOB_FAILS, "oltp-job-state": "ended"}),
     # A new job is not there yet, and Flink has forgotten the failures of the old one.
-    ("job_missing", {**JOB_FAILS, "job-state": None, "job-failures": None, "job-exception": None}),
+    ("job_missing", {**JOB_FAILS, "oltp-job-state": None, "oltp-job-failures": None, "oltp-job-exception": None}),
     ("store_not_writable", READ_ONLY),
-    ("store_not_writable", {**READ_ONLY, **JOB_FAILS, "publisher-status": "degraded"}),
-    ("store_not_writable", {"store-writes": "full", "checkpoint-age": 70.0, "checkpoints-failed": 9}),
+    ("store_not_writable", {**READ_ONLY, **JOB_FAILS, "oltp-publisher-status": "degraded"}),
+    ("store_not_writable", {"store-writes": "full", "oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9}),
     (
         "store_not_writable",
         {
             "store-writes": "InternalError",
             "support-service-refusals": 30.0,
-            "job-state": None,
-            **of_shop(JOB_FAILS, {"publisher-status": "degraded", "job-state": "ended"}),
+            "oltp-job-state": None,
+            **of_shop(JOB_FAILS, {"oltp-publisher-status": "degraded", "oltp-job-state": "ended"}),
         },
     ),
     (
         "minio_unhealthy",
-        {**READ_ONLY, "minio-ready": "no answer to a signed request", **JOB_FAILS, "publisher-status": "degraded"},
+        {
+            **READ_ONLY,
+            "minio-ready": "no answer to a signed request",
+            **JOB_FAILS,
+            "oltp-publisher-status": "degraded",
+        },
     ),
-    ("checkpoints_failing", {"checkpoint-age": 70.0, "checkpoints-failed": 9, **NOT_PUBLISHED}),
-    ("publishing_frozen", {"publisher-status": "frozen", **NOT_PUBLISHED}),
-    ("publishing_failing", {"publisher-status": "degraded", **NOT_PUBLISHED}),
-    ("shop_paused_connector", of_shop({"connector-state": "PAUSED", "task-state": "PAUSED"}, BEHIND)),
-    ("shop_stopped_connector", of_shop({"connector-state": "STOPPED", "task-state": None}, BEHIND)),
-    ("shop_deleted_connector", of_shop({"connector-state": None, "task-state": None}, BEHIND)),
-    ("shop_connector_login_rejected", of_shop({"capture-login": "rejected", "task-state": "FAILED"}, BEHIND)),
-    ("shop_connector_grant_lost", of_shop({"missing-privileges": 1, "task-state": "FAILED"}, BEHIND)),
-    ("shop_failed_task", of_shop({"task-state": "FAILED", "task-failure": "no database"}, BEHIND)),
-    ("shop_ticker_stopped", of_shop({"heartbeat-age": 40.0}, BEHIND)),
+    ("checkpoints_failing", {"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9, **NOT_PUBLISHED}),
+    ("publishing_frozen", {"oltp-publisher-status": "frozen", **NOT_PUBLISHED}),
+    ("publishing_failing", {"oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    ("shop_paused_connector", of_shop({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"}, BEHIND)),
+    ("shop_stopped_connector", of_shop({"oltp-connector-state": "STOPPED", "oltp-task-state": None}, BEHIND)),
+    ("shop_deleted_connector", of_shop({"oltp-connector-state": None, "oltp-task-state": None}, BEHIND)),
+    (
+        "shop_connector_login_rejected",
+        of_shop({"oltp-capture-login": "rejected", "oltp-task-state": "FAILED"}, BEHIND),
+    ),
+    ("shop_connector_grant_lost", of_shop({"oltp-missing-privileges": 1, "oltp-task-state": "FAILED"}, BEHIND)),
+    ("shop_failed_task", of_shop({"oltp-task-state": "FAILED", "oltp-task-failure": "no database"}, BEHIND)),
+    ("shop_ticker_stopped", of_shop({"oltp-heartbeat-age": 40.0}, BEHIND)),
     (
         "shop_slot_lost",
-        of_shop({"slot-state": "lost", "task-state": "FAILED", "task-failure": "position lost"}, BEHIND),
+        of_shop(
+            {"shop-slot-state": "lost", "oltp-task-state": "FAILED", "oltp-task-failure": "position lost"}, BEHIND
+        ),
     ),
-    ("shop_slot_missing", of_shop({"slot-state": None, "task-state": "FAILED", "task-failure": "other"}, BEHIND)),
+    (
+        "shop_slot_missing",
+        of_shop({"shop-slot-state": None, "oltp-task-state": "FAILED", "oltp-task-failure": "other"}, BEHIND),
+    ),
     (
         "postgres_down",
         {
             "postgres-answers": "refused",
             "payment-service-ready": "/health says 503: postgres",
-            **of_shop(DATABASE_GONE, {"slot-state": NO_ANSWER, "task-state": "FAILED"}, BEHIND),
+            **of_shop(DATABASE_GONE, {"shop-slot-state": NO_ANSWER, "oltp-task-state": "FAILED"}, BEHIND),
         },
     ),
-    ("shop_job_missing", of_shop({"job-state": None, "checkpoint-age": None}, NOT_PUBLISHED)),
-    ("shop_job_ended", of_shop({"job-state": "ended", "checkpoint-age": 70.0}, NOT_PUBLISHED)),
+    ("shop_job_missing", of_shop({"oltp-job-state": None, "oltp-checkpoint-age": None}, NOT_PUBLISHED)),
+    ("shop_job_ended", of_shop({"oltp-job-state": "ended", "oltp-checkpoint-age": 70.0}, NOT_PUBLISHED)),
     ("shop_job_restarting", of_shop(JOB_FAILS)),
     ("shop_job_waiting", of_shop(JOB_WAITS)),
-    ("shop_checkpoints_failing", of_shop({"checkpoint-age": 70.0, "checkpoints-failed": 9}, NOT_PUBLISHED)),
-    ("shop_publishing_frozen", of_shop({"publisher-status": "frozen"}, NOT_PUBLISHED)),
-    ("shop_publishing_failing", of_shop({"publisher-status": "degraded"}, NOT_PUBLISHED)),
+    ("shop_checkpoints_failing", of_shop({"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9}, NOT_PUBLISHED)),
+    ("shop_publishing_frozen", of_shop({"oltp-publisher-status": "frozen"}, NOT_PUBLISHED)),
+    ("shop_publishing_failing", of_shop({"oltp-publisher-status": "degraded"}, NOT_PUBLISHED)),
     # Stopped by hand: its stop stops connector and job.
     (
         "shop_capture_down",
         {
             **gone("shop-capture", "refused"),
             **of_shop(
-                {"source-lag": NO_ANSWER, "heartbeat-age": 40.0, "topic-silence": 40.0},
-                {"connector-state": "STOPPED", "task-state": None, "job-state": "ended", "checkpoint-age": 70.0},
+                {"oltp-source-lag": NO_ANSWER, "oltp-heartbeat-age": 40.0, "oltp-topic-silence": 40.0},
+                {
+                    "oltp-connector-state": "STOPPED",
+                    "oltp-task-state": None,
+                    "oltp-job-state": "ended",
+                    "oltp-checkpoint-age": 70.0,
+                },
                 NOT_PUBLISHED,
             ),
         },
@@ -320,10 +354,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "kafka_down",
         {
             "broker-answers": "refused",
-            "topic-silence": NO_ANSWER,
+            "oltp-topic-silence": NO_ANSWER,
             "open-transaction": NO_ANSWER,
             **JOB_FAILS,
-            **of_shop({"topic-silence": NO_ANSWER, "source-lag": 40_000, "task-state": "FAILED"}, JOB_FAILS),
+            **of_shop(
+                {"oltp-topic-silence": NO_ANSWER, "oltp-source-lag": 40_000, "oltp-task-state": "FAILED"}, JOB_FAILS
+            ),
         },
     ),
     ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS, **of_shop(JOB_FAILS)}),
@@ -331,22 +367,24 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "hanging_transaction",
         {
             "open-transaction": 130.0,
-            **of_shop({"connector-state": "UNASSIGNED"}, BEHIND, NOT_PUBLISHED),
+            **of_shop({"oltp-connector-state": "UNASSIGNED"}, BEHIND, NOT_PUBLISHED),
         },
     ),
     (
         "nothing_runs",
         {
             **{key: value for name in LIVENESS for key, value in gone(name, "refused").items()},
-            **of_shop(CONNECT_GONE, DATABASE_GONE, JOB_GONE, {"slot-state": NO_ANSWER, "source-lag": NO_ANSWER}),
+            **of_shop(
+                CONNECT_GONE, DATABASE_GONE, JOB_GONE, {"shop-slot-state": NO_ANSWER, "oltp-source-lag": NO_ANSWER}
+            ),
             **CONNECT_GONE,
             **DATABASE_GONE,
             **JOB_GONE,
-            "topic-silence": NO_ANSWER,
+            "oltp-topic-silence": NO_ANSWER,
             "open-transaction": NO_ANSWER,
-            "source-lag": NO_ANSWER,
-            "publisher-status": NO_ANSWER,
-            "publish-age": NO_ANSWER,
+            "oltp-source-lag": NO_ANSWER,
+            "oltp-publisher-status": NO_ANSWER,
+            "oltp-publish-age": NO_ANSWER,
             "store-writes": NO_ANSWER,
             **REFUSALS_UNSEEN,
         },
@@ -383,7 +421,7 @@ def test_two_components_that_are_gone_are_both_named_although_one_needs_the_othe
 
 def test_causes_that_hide_each_other_are_both_named_rather_than_none() -> None:
     pair = [replace(cause, masked_by=("ticker_stopped", "paused_connector")) for cause in CAUSES]
-    changed: dict[str, Value] = {"connector-state": "PAUSED", "heartbeat-age": 40.0}
+    changed: dict[str, Value] = {"oltp-connector-state": "PAUSED", "oltp-heartbeat-age": 40.0}
     observed = {name: observation(name, value) for name, value in (HEALTHY | changed).items()}
     named = {finding.cause.id for finding in diagnose(pair, observed).findings}
     assert named == {"paused_connector", "ticker_stopped"}
@@ -410,36 +448,41 @@ def test_a_look_without_an_answer_is_unknown_neither_healthy_nor_a_cause() -> No
 
 
 def test_what_would_rule_a_cause_out_and_could_not_be_looked_at_speaks_against_it() -> None:
-    found = look({"task-state": "FAILED", "missing-privileges": NO_ANSWER})
+    found = look({"oltp-task-state": "FAILED", "oltp-missing-privileges": NO_ANSWER})
     assert [finding.cause.id for finding in found.findings] == ["failed_task"]
-    assert "missing-privileges" in {seen.reading.probe for seen in found.findings[0].evidence_against}
+    assert "oltp-missing-privileges" in {seen.reading.probe for seen in found.findings[0].evidence_against}
 
 
 def test_a_connector_that_has_not_made_its_slot_yet_is_no_incident() -> None:
-    assert look(of_shop({"slot-state": None})).findings == ()
+    assert look(of_shop({"shop-slot-state": None})).findings == ()
 
 
 def test_two_causes_at_once_are_both_named() -> None:
-    found = look({"connector-state": "PAUSED", "task-state": "PAUSED", "heartbeat-age": 40.0, **BEHIND})
+    found = look(
+        {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", "oltp-heartbeat-age": 40.0, **BEHIND}
+    )
     assert {finding.cause.id for finding in found.findings} == {"paused_connector", "ticker_stopped"}
 
 
 def test_two_connectors_with_the_same_trouble_are_both_named_and_each_repair_acts_on_its_own() -> None:
-    paused: dict[str, Value] = {"connector-state": "PAUSED", "task-state": "PAUSED", **BEHIND}
+    paused: dict[str, Value] = {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}
     found = look({**paused, **of_shop(paused)})
     told = {
-        finding.cause.id: (finding.cause.connector, finding.cause.repairs[0].arguments) for finding in found.findings
+        finding.cause.id: (finding.cause.subject["connector"], finding.cause.repairs[0].arguments)
+        for finding in found.findings
     }
     assert told == {
         "paused_connector": ("orders", {"connector": "orders"}),
         "shop_paused_connector": ("shop", {"connector": "shop"}),
     }
     assert found.unknown == ()
-    assert all(str(finding.cause.connector) in finding.cause.says["en"] for finding in found.findings)
+    assert all(str(finding.cause.subject["connector"]) in finding.cause.says["en"] for finding in found.findings)
 
 
 def test_evidence_of_one_connector_is_asked_of_that_connector() -> None:
-    found = look(of_shop({"connector-state": "PAUSED", "task-state": "PAUSED"}, BEHIND)).as_json()["causes"][0]
+    found = look(of_shop({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"}, BEHIND)).as_json()[
+        "causes"
+    ][0]
     queries = " ".join(evidence["query"] for evidence in found["for"])
     assert "/connectors/shop/status" in queries and "cdc.shop" in queries
     assert "orders" not in queries and "oltp" not in queries
@@ -451,8 +494,8 @@ def test_without_the_second_capture_nothing_is_asked_about_it() -> None:
 
 
 def test_a_lake_that_stands_still_is_not_called_healthy() -> None:
-    found = look({"publish-age": 90.0})
-    assert [seen.reading.probe for seen in found.unknown] == ["publish-age"]
+    found = look({"oltp-publish-age": 90.0})
+    assert [seen.reading.probe for seen in found.unknown] == ["oltp-publish-age"]
     assert not found.healthy
 
 
@@ -466,7 +509,9 @@ def test_a_service_that_refuses_its_calls_while_all_it_needs_is_well_is_not_call
 
 def test_one_failure_is_no_endless_restart() -> None:
     """A TaskManager that was killed once, and is back."""
-    assert look({"job-failures": 1, "job-exception": "TaskManager is no longer reachable", "job-restarts": 2}).healthy
+    assert look(
+        {"oltp-job-failures": 1, "oltp-job-exception": "TaskManager is no longer reachable", "oltp-job-restarts": 2}
+    ).healthy
 
 
 def test_the_exception_is_told_with_a_job_that_keeps_restarting() -> None:
@@ -479,19 +524,22 @@ def test_no_machine_repairs_a_store_that_takes_no_writes() -> None:
 
 
 def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:
-    found = look({"topic-silence": 60.0})
+    found = look({"oltp-topic-silence": 60.0})
     assert not found.healthy
     assert found.findings == ()
-    assert [seen.reading.probe for seen in found.unknown] == ["topic-silence"]
+    assert [seen.reading.probe for seen in found.unknown] == ["oltp-topic-silence"]
 
 
 def test_supporting_evidence_that_is_not_there_speaks_against() -> None:
-    found = look({"connector-state": "PAUSED", "task-state": "PAUSED"})
-    assert [seen.reading.probe for seen in found.findings[0].evidence_against] == ["topic-silence", "source-lag"]
+    found = look({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"})
+    assert [seen.reading.probe for seen in found.findings[0].evidence_against] == [
+        "oltp-topic-silence",
+        "oltp-source-lag",
+    ]
 
 
 def test_evidence_names_its_source_query_value_and_what_is_expected() -> None:
-    first = look({"connector-state": "PAUSED", "task-state": "PAUSED"}).as_json()["causes"][0]["for"][0]
+    first = look({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"}).as_json()["causes"][0]["for"][0]
     assert first["source"] == "connect"
     assert first["query"].startswith("GET /connectors/orders/status")
     assert first["value"] == "PAUSED"
@@ -502,16 +550,15 @@ def test_every_cause_of_a_file_has_a_state_here() -> None:
     assert {cause.id for cause in CAUSES if cause.scenario != NO_SCENARIO} <= {name for name, _ in STATES}
 
 
-def test_every_repair_of_one_capture_acts_on_that_one() -> None:
+def test_every_repair_of_one_source_acts_on_that_one() -> None:
     """With what it does by default too."""
-    own = {"connector": {"orders": "orders", "shop": "shop"}, "database": {"orders": "oltp", "shop": "shop"}}
     mitigations = all_mitigations()
     seen = 0
     for cause in CAUSES:
-        for step in cause.repairs if cause.connector is not None else ():
+        for step in cause.repairs if "source" in cause.subject else ():
             given = parse_arguments(mitigations[step.id].arguments, step.arguments, cause.id).model_dump()
-            for name in own.keys() & given.keys():
-                assert given[name] == own[name][str(cause.connector)], f"{cause.id}: {step.id} {name}"
+            for name in {"connector", "database"} & given.keys():
+                assert given[name] == cause.subject[name], f"{cause.id}: {step.id} {name}"
                 seen += 1
     assert seen >= 14
 

@@ -12,8 +12,8 @@ from lakeproof.diagnosis.diagnosis import Finding
 from lakeproof.drills.repair import aimed, fitting, repair
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.person import person
+from lakeproof.lake.sources.source import OLTP, source_of
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
-from lakeproof.probes.captures import ORDERS
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
 
@@ -76,7 +76,8 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatc
 
 
 def finding(name: str, connector: str | None) -> Finding:
-    return Finding(Cause(name, "s", {}, (), (), (), (), (), (), connector=connector), (), ())
+    subject = source_of(connector).words if connector else {}
+    return Finding(Cause(name, "s", {}, (), (), (), (), (), (), subject=subject), (), ())
 
 
 FOUND = (finding("paused_connector", "orders"), finding("trino_down", None), finding("shop_slot_lost", "shop"))
@@ -139,4 +140,4 @@ def test_a_chosen_step_that_could_act_on_either_capture_is_refused_where_both_ar
     with pytest.raises(InvalidInput) as refused:
         aimed(Step(name), known, incident)
     assert words in refused.value.message
-    assert aimed(Step(name), known, incident, (ORDERS,)) == Step(name)
+    assert aimed(Step(name), known, incident, (OLTP.words,)) == Step(name)

@@ -12,13 +12,13 @@ from lakeproof.arguments import Arguments
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.run import DrillOptions
-from lakeproof.probes import nessie, object_store, processes, sql
+from lakeproof.probes import databases, nessie, object_store, processes
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.processes.parts import Parts
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
-INVENTORIES = ("tables", "lake-tables", "objects", "processes")
+INVENTORIES = ("oltp-tables", "shop-tables", "lake-tables", "objects", "processes")
 
 
 def test_tables_objects_processes_topics_and_connectors_are_compared() -> None:
@@ -66,10 +66,10 @@ def test_a_process_that_a_scenario_leaves_running_fails_its_drill(
     assert report.verdict == "failed"
 
 
-@pytest.mark.parametrize("kind", ["tables", "lake-tables", "objects"])
+@pytest.mark.parametrize("kind", ["oltp-tables", "lake-tables", "objects"])
 def test_a_table_or_an_object_that_a_scenario_leaves_fails_its_drill(toy: Any, tmp_path: Path, kind: str) -> None:
     there = ["first"]
-    probe = next(one for one in (*sql.PROBES, *nessie.PROBES, *object_store.PROBES) if one.id == kind)
+    probe = next(one for one in (*databases.PROBES, *nessie.PROBES, *object_store.PROBES) if one.id == kind)
     listed = dataclasses.replace(probe, ask=lambda stack, timeout: " ".join(there))
     report = drilled(toy, tmp_path, lambda: there.append("second"), "left", listed)
     assert report.residue == [f"{kind}: second"]

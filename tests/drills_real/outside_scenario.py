@@ -28,7 +28,7 @@ SCENARIO: dict[str, Any] = {
     "use_cases": ["finance-reconciliation"],
     "fault": {"id": "stopped_connector", "args": {"connector": "orders"}},
     "alerts": [ALERT],
-    "evidence": ["connector-state", "task-state", "source-lag", "topic-silence"],
+    "evidence": ["oltp-connector-state", "oltp-task-state", "oltp-source-lag", "oltp-topic-silence"],
     "checks": [
         {"id": "alert_cleared"},
         {"id": "metric_below_threshold", "args": {"metric": LAG, "threshold": LAG_MILLIS, "unit": "ms"}},

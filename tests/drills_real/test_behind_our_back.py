@@ -15,11 +15,11 @@ from tests.drills_real.health import assert_clean, await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.job.submission import ensure_submitted, find_job, stop_with_savepoint
 from lakeproof.lake.job.turn import submitting
 from lakeproof.lake.query.flink import PinnedFlink, start_gateway
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.object_store import WAREHOUSE

@@ -35,7 +35,7 @@ def inventory(stack: Stack) -> dict[str, list[str]]:
     alerts = [alert for scenario in load_catalog().scenarios.values() for alert in scenario.alerts]
     listed = {name: probe.look(stack, 10.0) for name, probe in all_probes().items() if probe.inventory}
     assert {name: reading.error for name, reading in listed.items() if not reading.answered} == {}
-    assert {"tables", "lake-tables", "objects", "processes", "topics", "connectors"} <= set(listed)
+    assert {"oltp-tables", "lake-tables", "objects", "processes", "topics", "connectors"} <= set(listed)
     found = {name: str(reading.value).split() for name, reading in listed.items()} | {
         "branches and tags": [ref.name for ref in nessie.references() if not is_in_use(ref.name)],
         "alerts": [name for name in alerts if firing(stack, name)],

@@ -14,8 +14,9 @@ from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[att
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
-from lakeproof.lake.capture import account, commands, registration
+from lakeproof.lake.capture import commands, registration
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.sources import mariadb
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import connect, mysql
 from lakeproof.stack.stack import Stack
@@ -301,8 +302,8 @@ def failed_tasks(stack: Stack) -> float | None:
 
 
 def test_a_rotated_password_fails_the_task_and_the_old_one_brings_it_back(stack: Stack, topic: Topic) -> None:
-    account.set_password(stack, "cdc", "rotated")
-    account.end_connections(stack, "cdc")
+    mariadb.set_password(stack, "cdc", "rotated")
+    mariadb.end_connections(stack, "cdc")
     try:
         commands.restart(stack, "orders", only_failed=False)
         Deadline(60).wait_for("the failed task", lambda: True if failed_tasks(stack) == 1 else None)
@@ -311,7 +312,7 @@ def test_a_rotated_password_fails_the_task_and_the_old_one_brings_it_back(stack:
         with pytest.raises(TerminalError, match="Access denied"):
             registration.register(changed, "orders")
     finally:
-        account.set_password(stack, "cdc", stack.secret("mysql-cdc"))
+        mariadb.set_password(stack, "cdc", stack.secret("mysql-cdc"))
     commands.restart(stack, "orders", only_failed=True)
     commands.await_state(stack, "orders", "RUNNING", 60)
     Deadline(60).wait_for("no failed task", lambda: True if failed_tasks(stack) == 0 else None)

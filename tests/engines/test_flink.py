@@ -17,13 +17,13 @@ from confluent_kafka import Producer
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError, NotReady
 from lakeproof.lake.job import redeploy, stop_with_savepoint, submission
-from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.flink_rest import ALIVE, FlinkRefused, rest_of
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files, split_statements
 from lakeproof.lake.job.states import State, complete_states
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.snapshots import FollowedTable, Kind, Snapshot
 from lakeproof.lake.query.asking import ask
+from lakeproof.lake.sources.source import OLTP, Source
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.components import find
@@ -360,7 +360,7 @@ def test_a_submission_whose_sender_was_killed_makes_no_second_job(stack: Stack, 
         calls = [pool.submit(submission._submit, stack, flink, OLTP, allow_non_restored=False) for _ in range(3)]
         ids = {call.result() for call in calls}
     assert len(ids) == 1
-    assert [job.id for job in flink.jobs() if job.name == OLTP.job_name and job.state in ALIVE] == list(ids)
+    assert [job.id for job in flink.jobs() if job.name == OLTP.job and job.state in ALIVE] == list(ids)
     feed.change_something()
     assert_lake_is_exact(stack, feed)
 
@@ -372,7 +372,7 @@ def test_a_job_that_begins_while_the_states_are_listed_is_the_one(
     stop_with_savepoint(stack, 60.0)
     flink, others = rest_of(stack), list[str]()
 
-    def listed(s3: Any, database: LakeDatabase) -> list[State]:
+    def listed(s3: Any, database: Source) -> list[State]:
         monkeypatch.undo()
         others.append(submission._submit(stack, flink, OLTP, allow_non_restored=False))
         return Deadline(60).wait_for(
@@ -389,7 +389,7 @@ def test_a_stop_without_a_job_is_no_error(client: SupervisorClient, stack: Stack
     stop_with_savepoint(stack, 60.0)
     assert stop_with_savepoint(stack, 5.0) is None
     redeploy(stack)
-    assert [job.name for job in rest_of(stack).jobs() if job.state == "RUNNING" or job.name == OLTP.job_name]
+    assert [job.name for job in rest_of(stack).jobs() if job.state == "RUNNING" or job.name == OLTP.job]
 
 
 def repeated_rows(stack: Stack) -> float:

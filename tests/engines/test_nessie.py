@@ -9,8 +9,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.nessie import IcebergTable, NessieConflict, client_of
 from lakeproof.lake.publish import history
+from lakeproof.lake.sources.source import FIRST
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.provisioning.nessie import NAMESPACE, provision
+from lakeproof.provisioning.nessie import provision
 from lakeproof.stack.components import find
 from lakeproof.stack.stack import Stack
 
@@ -47,7 +48,7 @@ def test_a_commit_survives_kill_9_with_its_properties(up: Up, stack: Stack) -> N
     branch = nessie.create_reference("BRANCH", name, nessie.reference("main"))
     try:
         table = IcebergTable("s3://lake/nowhere.json", 1, 0, 0, 0)
-        made = nessie.commit_tables(branch, NAMESPACE, {"kept": table}, "kept", {"checkpoint": "7"})
+        made = nessie.commit_tables(branch, FIRST.name, {"kept": table}, "kept", {"checkpoint": "7"})
         client.kill("nessie")
         wait_until_ready(stack)
         found = next(nessie.history(name, 1))
@@ -62,9 +63,9 @@ def test_the_slower_of_two_writers_gets_a_conflict(up: Up, stack: Stack) -> None
     try:
         branch = nessie.create_reference("BRANCH", f"two-writers-{uuid.uuid4().hex}", nessie.reference("main"))
         table = IcebergTable("s3://lake/nowhere.json", 1, 0, 0, 0)
-        nessie.commit_tables(branch, NAMESPACE, {"contended": table}, "first", {})
+        nessie.commit_tables(branch, FIRST.name, {"contended": table}, "first", {})
         with pytest.raises(NessieConflict):
-            nessie.commit_tables(branch, NAMESPACE, {"contended": table}, "second", {})
+            nessie.commit_tables(branch, FIRST.name, {"contended": table}, "second", {})
     finally:
         nessie.close()
 

@@ -14,6 +14,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import publication, registration
 from lakeproof.lake.capture.commands import await_state
 from lakeproof.lake.capture.connector import Connector, find_connector
+from lakeproof.lake.sources.source import SHOP
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
@@ -27,7 +28,7 @@ ROWS = 5_000
 @pytest.fixture(scope="module")
 def client(stack: Stack, up: Callable[..., SupervisorClient]) -> SupervisorClient:
     started = up("connect", "postgres")
-    registration.provision(stack, "postgres")
+    registration.provision(stack, SHOP)
     await_state(stack, "shop", "RUNNING", seconds=60)
     return started
 

@@ -19,7 +19,7 @@ from tests.engines.health import await_health
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
 from lakeproof.lake.capture.connector import published_tables
-from lakeproof.probes.postgres import postgres_answers
+from lakeproof.probes.postgres import answers
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.postgres import provision
 from lakeproof.stack import postgres_session
@@ -244,8 +244,8 @@ def test_a_full_server_is_told_from_a_dead_one(stack: Stack, up: Up) -> None:
         with pytest.raises(TooManyConnections):
             for _ in range(postgres_config.MAX_CONNECTIONS + 1):
                 held.enter_context(postgres_session.connection(*account))
-        assert postgres_answers(stack, 5.0) == "error 53300"
-    Deadline(30).wait_for("room", lambda: True if postgres_answers(stack, 5.0) == "answers" else None)
+        assert answers(stack, 5.0) == "error 53300"
+    Deadline(30).wait_for("room", lambda: True if answers(stack, 5.0) == "answers" else None)
 
 
 @pytest.mark.proof  # until it was green three times in a row

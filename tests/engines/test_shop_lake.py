@@ -18,10 +18,10 @@ from lakeproof.diagnosis.diagnosis import Diagnosis
 from lakeproof.diagnosis.examination import examine
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import commands
-from lakeproof.lake.job.databases import SHOP, present
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.asking import ask
+from lakeproof.lake.sources.source import SHOP, present
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.checking import check

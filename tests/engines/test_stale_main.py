@@ -8,6 +8,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.observability.watched import await_watched
 from lakeproof.probes.nessie import publish_age
 from lakeproof.probes.prometheus import firing, instant
@@ -26,7 +27,7 @@ def client(up: Callable[..., SupervisorClient]) -> SupervisorClient:
 
 
 def age(stack: Stack) -> float:
-    return float(str(publish_age(stack, 3.0)))
+    return float(str(publish_age(stack, 3.0, OLTP)))
 
 
 def await_fresh(stack: Stack) -> None:

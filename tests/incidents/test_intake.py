@@ -49,6 +49,38 @@ def test_alerts_of_no_scenario_are_joined_by_their_name_and_component(
     assert len(store.newest_first()) == 2
 
 
+def test_alerts_of_one_trouble_make_one_incident_whichever_comes_first(
+    store: Store, alert: Make, webhook: Make
+) -> None:
+    nessie = alert("a1", alertname="ServiceUnavailable", scenario="none", component="nessie")
+    stale = alert("a2", alertname="LakePublishStale", scenario="lake-commit-failure", component="publisher")
+    redis = alert("a3", alertname="ServiceUnavailable", scenario="none", component="redis")
+    receive(store, webhook(nessie))
+    assert receive(store, webhook(stale)).joined == 1
+    assert (store.get("1").scenario, len(store.get("1").alerts)) == ("lake-commit-failure", 2)
+    # What neither stands on has an incident of its own.
+    assert receive(store, webhook(redis)).opened == 1
+    receive(store, webhook(alert("a4", alertname="LimiterErrors", scenario="x", component="notification-service")))
+    assert sorted(len(store.get(one.id).alerts) for one in store.newest_first()) == [2, 2]
+
+
+def test_an_alert_says_on_what_else_its_metric_stands(store: Store, alert: Make, webhook: Make) -> None:
+    stale = alert("a2", alertname="LakePublishStale", scenario="lake-commit-failure", component="publisher")
+    stale["annotations"]["stands_on"] = "mysql connect"
+    receive(store, webhook(alert("a1")))  # of change capture, component connect
+    assert receive(store, webhook(stale)).joined == 1
+
+
+def test_what_cleared_long_ago_draws_no_further_alert(store: Store, clock: Any, alert: Make, webhook: Make) -> None:
+    nessie = {"alertname": "ServiceUnavailable", "scenario": "none", "component": "nessie"}
+    receive(store, webhook(alert("a1", **nessie)))
+    store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    receive(store, webhook(alert("a1", "resolved", **nessie)))
+    clock.forward(hours=1)
+    stale = alert("a2", alertname="LakePublishStale", scenario="lake-commit-failure", component="publisher")
+    assert receive(store, webhook(stale)).opened == 1
+
+
 def test_an_incident_that_nobody_took_on_closes_when_its_alerts_clear(
     store: Store, alert: Make, webhook: Make
 ) -> None:

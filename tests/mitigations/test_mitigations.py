@@ -39,7 +39,7 @@ def test_a_job_that_is_there_is_not_redeployed_by_hand(tmp_path: Path) -> None:
         return step.typed(stack, parse_arguments(step.arguments, {"database": database}, step.id))
 
     looked = "curl -s http://far:8081/jobs/overview; only where no {} is alive there: lakeproof lake redeploy"
-    assert typed("oltp") == looked.format("lake-oltp")
+    assert typed("oltp") == looked.format("lake-oltp") + " --database oltp"
     assert typed("shop") == looked.format("lake-shop") + " --database shop"
 
 

@@ -19,7 +19,7 @@ class NoTable:
 
 def pair(newest_us: int | None, beat_us: int | None) -> Pair:
     stop = threading.Event()
-    ticker = Ticker("orders", NoTable(), stop)
+    ticker = Ticker("orders", NoTable(), stop, engine="mysql")
     reader = BeatReader(find_connector("orders"), lambda _: None, stop)  # type: ignore[arg-type, return-value]
     ticker.last_beat_us, reader.newest_us = beat_us, newest_us
     return ticker, reader
@@ -49,8 +49,8 @@ def test_health_names_the_dependency_that_is_down() -> None:
     beats = pair(1, 1)
     for condition in (beats[0].condition, beats[1].condition):
         condition.well()
-    assert health({"orders": beats})[0] == 200
+    assert health({"orders": beats}, {}, "lag-exporter")[0] == 200
     beats[1].condition.failed("connection refused")
-    status, body = health({"orders": beats})
+    status, body = health({"orders": beats}, {}, "lag-exporter")
     assert status == 503
     assert body["dependencies"] == {"mysql": "ok", "kafka": "connection refused"}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady
-from lakeproof.probes import flink, publisher, sql
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.probes import flink, mariadb, publisher
 from lakeproof.probes.components import answers_probe, ready_probe
 from lakeproof.probes.http import ANSWERS, REFUSED
 from lakeproof.probes.probe import Probe, all_probes
@@ -56,7 +57,7 @@ def test_the_newest_job_of_the_lake_tells_its_state(
     stack: Stack, answer: Answer, jobs: list[dict[str, Any]], state: str | None
 ) -> None:
     answer["/jobs/overview"] = (200, {"jobs": jobs})
-    assert flink.job_state(stack, 1) == state
+    assert flink.job_state(stack, 1, OLTP) == state
 
 
 @pytest.fixture
@@ -75,10 +76,10 @@ def test_a_checkpoint_is_as_old_as_its_newest_complete_one_beyond_the_pause(
         200,
         {"counts": {"failed": 3}, "latest": {"completed": {"latest_ack_timestamp": int((now - 100) * 1000)}}},
     )
-    assert flink.checkpoint_age(stack, 1) == 100 - stack.settings.lake.checkpoint_seconds
-    assert flink.checkpoints_failed(stack, 1) == 3
+    assert flink.checkpoint_age(stack, 1, OLTP) == 100 - stack.settings.lake.checkpoint_seconds
+    assert flink.checkpoints_failed(stack, 1, OLTP) == 3
     answer["/jobs/j1/checkpoints"] = (200, {"counts": {"failed": 0}, "latest": {"completed": None}})
-    assert flink.checkpoint_age(stack, 1) == 500 - stack.settings.lake.checkpoint_seconds
+    assert flink.checkpoint_age(stack, 1, OLTP) == 500 - stack.settings.lake.checkpoint_seconds
 
 
 def test_a_job_that_was_restored_a_moment_ago_is_not_behind(stack: Stack, answer: Answer, now: float) -> None:
@@ -88,21 +89,21 @@ def test_a_job_that_was_restored_a_moment_ago_is_not_behind(stack: Stack, answer
         200,
         {"counts": {"failed": 0}, "latest": {"completed": None, "restored": restored}},
     )
-    assert flink.checkpoint_age(stack, 1) == 10 - stack.settings.lake.checkpoint_seconds
+    assert flink.checkpoint_age(stack, 1, OLTP) == 10 - stack.settings.lake.checkpoint_seconds
 
 
 def test_restarts_are_flinks_own_count(stack: Stack, answer: Answer) -> None:
     answer["/jobs/overview"] = (200, {"jobs": [job("RUNNING")]})
     answer["/jobs/j1/metrics?get=numRestarts"] = (200, [{"id": "numRestarts", "value": "4"}])
-    assert flink.job_restarts(stack, 1) == 4
+    assert flink.job_restarts(stack, 1, OLTP) == 4
 
 
 def test_the_publisher_says_that_it_is_stuck_by_503(stack: Stack, answer: Answer) -> None:
     answer["/health"] = (503, {"status": "stuck"})
-    assert publisher.publisher_status(stack, 1) == "stuck"
+    assert publisher.publisher_status(stack, 1, OLTP) == "stuck"
     answer["/health"] = (200, ["something else"])
     with pytest.raises(CouldNotLook):
-        publisher.publisher_status(stack, 1)
+        publisher.publisher_status(stack, 1, OLTP)
 
 
 def test_any_status_shows_a_living_process_and_a_closed_port_a_dead_one(stack: Stack, answer: Answer) -> None:
@@ -152,6 +153,6 @@ def test_every_component_that_up_starts_is_asked_whether_it_answers() -> None:
 def test_too_many_connections_is_an_answer_and_no_hang() -> None:
     import pymysql
 
-    assert sql._kind(pymysql.err.OperationalError(1040, "Too many connections")) == "error 1040"
-    assert sql._kind(pymysql.err.OperationalError(2013, "Lost connection")) == "silent"
-    assert sql._kind(pymysql.err.OperationalError(2003, "[Errno 111] Connection refused")) == "refused"
+    assert mariadb._kind(pymysql.err.OperationalError(1040, "Too many connections")) == "error 1040"
+    assert mariadb._kind(pymysql.err.OperationalError(2013, "Lost connection")) == "silent"
+    assert mariadb._kind(pymysql.err.OperationalError(2003, "[Errno 111] Connection refused")) == "refused"

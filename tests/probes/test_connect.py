@@ -2,6 +2,7 @@
 
 import pytest
 
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes import connect
 
 
@@ -31,10 +32,10 @@ from lakeproof.probes import connect
 def test_a_trace_is_sorted_by_what_it_says(trace: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     status = {"connector": {"state": "RUNNING"}, "tasks": [{"state": "FAILED", "trace": trace}]}
     monkeypatch.setattr(connect, "_status", lambda stack, timeout, connector: status)
-    assert connect.task_failure(object(), 1) == kind  # type: ignore[arg-type]
+    assert connect.task_failure(object(), 1, OLTP) == kind  # type: ignore[arg-type]
 
 
 def test_a_connector_without_tasks_has_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect, "_status", lambda *asked: {"connector": {"state": "STOPPED"}, "tasks": []})
-    assert connect.task_state(object(), 1) is None  # type: ignore[arg-type]
-    assert connect.task_failure(object(), 1) == "none"  # type: ignore[arg-type]
+    assert connect.task_state(object(), 1, OLTP) is None  # type: ignore[arg-type]
+    assert connect.task_failure(object(), 1, OLTP) == "none"  # type: ignore[arg-type]

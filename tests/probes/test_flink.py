@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.lake.job.databases import OLTP, SHOP
+from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.probes.flink import job_exception, job_failures
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.settings import Settings
@@ -30,6 +30,8 @@ class JobManager:
     def __init__(self, **failed: list[float]) -> None:
         self.failed = failed
         self.history: object = None
+        # Seconds since the last complete checkpoint of each; none since it began.
+        self.completed: float | None = None
 
     def answer(self, _method: str, path: str, _body: bytes) -> tuple[int, object]:
         if path == "/jobs/overview":
@@ -37,6 +39,10 @@ class JobManager:
             job = {"state": "RUNNING", "start-time": 1}
             return 200, {"jobs": [{"jid": name, "name": f"lake-{name}", **job} for name in self.failed]}
         name = path.split("/")[2]
+        if path == f"/jobs/{name}/checkpoints":
+            ago = self.completed
+            done = None if ago is None else {"latest_ack_timestamp": int((time.time() - ago) * 1000)}
+            return 200, {"latest": {"completed": done}}
         assert path == f"/jobs/{name}/exceptions"
         return 200, self.history or {"exceptionHistory": {"entries": [entry(ago) for ago in self.failed[name]]}}
 
@@ -60,16 +66,36 @@ def test_failures_of_the_last_minute_count_although_the_job_says_running(
     assert job_failures(stack, 3.0, OLTP) == 4
     assert job_failures(stack, 3.0, SHOP) == 0
     known = all_probes()
-    for name, healthy in (("job-failures", False), ("shop-job-failures", True)):
+    for name, healthy in (("oltp-job-failures", False), ("shop-job-failures", True)):
         reading = known[name].look(stack)
         condition = known[name].healthy
         assert condition is not None and condition.holds(reading, reading) is healthy
     # Its state alone would have called it well.
-    assert known["job-state"].look(stack).value == "running"
+    assert known["oltp-job-state"].look(stack).value == "running"
+
+
+@pytest.mark.parametrize(
+    ("failed", "completed", "counted"),
+    [
+        # Recovered: a checkpoint since, and no failure for a while.
+        ([25, 35, 45], 3, 0),
+        # It only looks so: it fails again and again, each time after a checkpoint.
+        ([9, 20, 31], 3, 3),
+        # No checkpoint since its last failure, or none at all.
+        ([25, 35], 30, 2),
+        ([25, 35], None, 2),
+    ],
+)
+def test_a_job_that_is_over_its_failures_is_healthy_again(
+    stack_of: Callable[[JobManager], Stack], failed: list[float], completed: float | None, counted: int
+) -> None:
+    manager = JobManager(oltp=failed)
+    manager.completed = completed
+    assert job_failures(stack_of(manager), 3.0, OLTP) == counted
 
 
 def test_one_kill_of_a_taskmanager_is_healthy(stack_of: Callable[[JobManager], Stack]) -> None:
-    probe = all_probes()["job-failures"]
+    probe = all_probes()["oltp-job-failures"]
     reading = probe.look(stack_of(JobManager(oltp=[12])))
     assert (reading.value, probe.healthy and probe.healthy.holds(reading, reading)) == (1, True)
 
@@ -97,4 +123,4 @@ def test_without_a_job_there_is_no_number_and_another_answer_is_no_zero(
     assert job_exception(stack_of(JobManager()), 3.0, OLTP) is None
     strange = JobManager(oltp=[1])
     strange.history = {"all-exceptions": []}
-    assert not all_probes()["job-failures"].look(stack_of(strange)).answered
+    assert not all_probes()["oltp-job-failures"].look(stack_of(strange)).answered

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lakeproof.probes import sql
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.probes import mariadb
 from lakeproof.probes.nessie import lake_tables
 from lakeproof.probes.object_store import list_folders, objects
 from lakeproof.probes.probe import all_probes
@@ -146,9 +147,9 @@ def test_tables_on_main_are_read_page_by_page_without_namespaces(tmp_path: Path,
 
 
 def test_the_databases_own_tables_are_left_out(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql, "select", lambda *asked: (("oltp.orders",), ("oltp.copied",)))
-    assert sql.tables(stack, 3.0) == "oltp.copied oltp.orders"
-    assert all(f"'{own}'" in sql.TABLES for own in ("mysql", "sys", "information_schema", "performance_schema"))
+    monkeypatch.setattr(mariadb, "select", lambda *asked: (("oltp.orders",), ("oltp.copied",)))
+    assert mariadb.tables(stack, 3.0, OLTP) == "oltp.copied oltp.orders"
+    assert all(f"'{own}'" in mariadb.TABLES for own in ("mysql", "sys", "information_schema", "performance_schema"))
 
 
 def test_what_a_drill_started_is_named_while_it_lives(stack: Stack) -> None:

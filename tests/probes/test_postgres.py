@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.probes.postgres import capture_login, postgres_answers
+from lakeproof.lake.sources.source import SHOP
+from lakeproof.probes.databases import capture_login
+from lakeproof.probes.postgres import answers
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -28,9 +30,9 @@ def error_message(code: str, text: str) -> bytes:
 
 def test_a_closed_port_is_refused_and_one_that_says_nothing_silent(listener: socket.socket, tmp_path: Path) -> None:
     port: int = listener.getsockname()[1]
-    assert postgres_answers(stack_at(port, tmp_path), 0.3) == "silent"
+    assert answers(stack_at(port, tmp_path), 0.3) == "silent"
     listener.close()
-    assert postgres_answers(stack_at(port, tmp_path), 0.3) == "refused"
+    assert answers(stack_at(port, tmp_path), 0.3) == "refused"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_an_answer_that_lets_nobody_in_is_told(
     listener: socket.socket, tmp_path: Path, code: str, text: str, word: str
 ) -> None:
     with refusing(listener, error_message(code, text)):
-        assert postgres_answers(stack_at(listener.getsockname()[1], tmp_path), 2.0) == word
+        assert answers(stack_at(listener.getsockname()[1], tmp_path), 2.0) == word
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_a_capture_that_may_not_log_in_has_no_wrong_password(
     listener: socket.socket, tmp_path: Path, code: str, text: str, word: str
 ) -> None:
     with refusing(listener, error_message(code, text)):
-        assert capture_login(stack_at(listener.getsockname()[1], tmp_path), 2.0) == word
+        assert capture_login(stack_at(listener.getsockname()[1], tmp_path), 2.0, SHOP) == word
 
 
 @contextmanager

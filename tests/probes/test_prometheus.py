@@ -16,14 +16,24 @@ type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str
 SERVICE = "order-service"
 
 
-def stack_with(tmp_path: Path, answering: Answering, calls: dict[str, float], status: int = 200) -> Stack:
-    """A Prometheus that counted so many calls of the order service by status, and none of any other."""
+def stack_with(
+    tmp_path: Path,
+    answering: Answering,
+    calls: dict[str, float],
+    status: int = 200,
+    now: dict[str, float] | None = None,
+) -> Stack:
+    """A Prometheus that counted so many calls of the order service by status, and none of any other.
+
+    now: those of the last seconds, where they are other than those of the minute.
+    """
 
     def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
         asked = parse_qs(urlsplit(path).query)["query"][0]
-        assert "[1m]" in asked and 'route!~"/health|/metrics"' in asked
+        assert 'route!~"/health|/metrics"' in asked
+        counted = now if now is not None and "[20s]" in asked else calls
         ours = f'job="{SERVICE}"' in asked
-        result = [{"metric": {"status": name}, "value": [0, str(count)]} for name, count in calls.items() if ours]
+        result = [{"metric": {"status": name}, "value": [0, str(count)]} for name, count in counted.items() if ours]
         return status, {"status": "success", "data": {"resultType": "vector", "result": result}}
 
     return Stack(Settings(state_dir=tmp_path, endpoints={"prometheus": {"http": answering(answer)}}))
@@ -53,6 +63,26 @@ def test_the_share_of_5xx_is_judged_and_few_calls_are_not(
     reading = probe.look(stack)
     assert probe.healthy is not None and probe.healthy.holds(reading, reading) is healthy
     assert refused_share(stack, 3.0, "payment-service") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("now", "percent"),
+    [
+        # It recovered.
+        ({"201": 40.0}, 0.0),
+        ({"201": 39.0, "503": 1.0}, 2.5),
+        # It refuses as before, or more.
+        ({"503": 12.0}, 40.0),
+        # Nobody has called it since: nothing shows that it recovered.
+        ({}, 40.0),
+        ({"201": 0.2}, 40.0),
+    ],
+)
+def test_a_service_that_recovered_a_moment_ago_is_well(
+    tmp_path: Path, answering: Answering, now: dict[str, float], percent: float
+) -> None:
+    stack = stack_with(tmp_path, answering, {"201": 60.0, "503": 40.0}, now=now)
+    assert refused_share(stack, 3.0, SERVICE) == percent
 
 
 def test_a_prometheus_that_fails_was_not_looked_at(tmp_path: Path, answering: Answering) -> None:

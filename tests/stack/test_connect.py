@@ -9,6 +9,7 @@ import pytest
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture import registration
 from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.engines import connect
 from lakeproof.stack.settings import CaptureSettings, Settings
 from lakeproof.stack.stack import Stack
@@ -64,29 +65,29 @@ def make_stack(tmp_path: Path, worker: Worker) -> MakeStack:
 
 
 def test_provision_registers_a_connector_once(make_stack: MakeStack, worker: Worker) -> None:
-    registration.provision(make_stack())
-    registration.provision(make_stack())
+    registration.provision(make_stack(), OLTP)
+    registration.provision(make_stack(), OLTP)
     assert worker.puts == 1
     assert worker.connectors["orders"] == {"name": "orders", **render(make_stack(), find_connector("orders"))}
 
 
 def test_provision_leaves_a_connector_deleted_by_hand_deleted(make_stack: MakeStack, worker: Worker) -> None:
-    registration.provision(make_stack())
+    registration.provision(make_stack(), OLTP)
     worker.connectors.clear()
-    registration.provision(make_stack())
+    registration.provision(make_stack(), OLTP)
     assert not worker.connectors
 
 
 def test_provision_leaves_a_configuration_changed_by_hand_as_it_is(make_stack: MakeStack, worker: Worker) -> None:
-    registration.provision(make_stack())
+    registration.provision(make_stack(), OLTP)
     worker.connectors["orders"]["poll.interval.ms"] = "9"
-    registration.provision(make_stack())
+    registration.provision(make_stack(), OLTP)
     assert worker.connectors["orders"]["poll.interval.ms"] == "9"
 
 
 def test_provision_registers_again_when_the_file_says_something_else(make_stack: MakeStack, worker: Worker) -> None:
-    registration.provision(make_stack())
-    registration.provision(make_stack(exactly_once=False))
+    registration.provision(make_stack(), OLTP)
+    registration.provision(make_stack(exactly_once=False), OLTP)
     assert worker.puts == 2
     assert "exactly.once.support" not in worker.connectors["orders"]
 
@@ -94,18 +95,18 @@ def test_provision_registers_again_when_the_file_says_something_else(make_stack:
 def test_provision_leaves_a_file_with_new_tables_to_the_command_that_looks_for_their_reader(
     make_stack: MakeStack, worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registration.provision(make_stack())
+    registration.provision(make_stack(), OLTP)
     live = worker.connectors["orders"]
     live["table.include.list"] = "oltp.orders,oltp.order_items,oltp.cdc_heartbeat"
-    registration.provision(make_stack(exactly_once=False))
+    registration.provision(make_stack(exactly_once=False), OLTP)
     assert worker.puts == 1
     assert "(oltp.order_events). Next: lakeproof capture register orders" in caplog.text
 
 
 def test_provision_registers_again_in_a_new_cluster(make_stack: MakeStack, worker: Worker) -> None:
-    registration.provision(make_stack())
+    registration.provision(make_stack(), OLTP)
     worker.cluster, worker.connectors = "cluster-2", {}
-    registration.provision(make_stack())
+    registration.provision(make_stack(), OLTP)
     assert "orders" in worker.connectors
 
 

@@ -15,8 +15,8 @@ from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Resul
 from lakeproof.bench.rate import LEAST_ACKNOWLEDGED, MOST_BEHIND_SECONDS, behind_seconds, catch_up
 from lakeproof.bench.usage import Usage
 from lakeproof.customers.shoppers.traffic import new_run, of_stack, serve_in_new_loop
-from lakeproof.lake.job.databases import SHOP
 from lakeproof.lake.publish import history
+from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack.stack import Stack
 
 RATES = (2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)

@@ -17,9 +17,9 @@ from lakeproof.bench.rate import catch_up
 from lakeproof.bench.sql_shop import sql_traffic
 from lakeproof.customers.shoppers.handle import TrafficHandle
 from lakeproof.deadline import Deadline
-from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 

@@ -10,12 +10,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
-from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit, read_commit
 from lakeproof.lake.publish.snapshots import get_object
 from lakeproof.lake.query import trino
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 

@@ -91,16 +91,21 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     following = judging.following
     dice, kills = random.Random(options.seed), list[dict[str, Any]]()
     shoppers = handle.start(stack, rate, options.seed)
+    ended = ""
     try:
         while following.judged < wanted and not over.expired:
             over.pause(dice.uniform(*PAUSE_SECONDS))
             progress(f"{following.judged} of {wanted} hashes judged, {len(following.torn)} torn, {len(kills)} kills")
             if options.kills and not over.expired:
                 kills.append(_kill(stack, client, victims(options.kills, dice), over.elapsed))
+    except KeyboardInterrupt:  # hours of judging are worth something though somebody needs the machine
+        ended = "interrupted: what was published until then was judged"
+    except LakeproofError as error:
+        ended = f"ended after a kill: {error.message}"
     finally:
         report = shoppers.stop()
         judging.stop()
-    return result_of(options, judging, kills, report.counts.acknowledged)
+    return result_of(options, judging, kills, report.counts.acknowledged, ended)
 
 
 def victims(names: Sequence[str], dice: random.Random) -> list[str]:
@@ -136,8 +141,12 @@ def _newest(stack: Stack) -> PublishedCommit | None:
         return None
 
 
-def result_of(options: Options, judging: Judging, kills: list[dict[str, Any]], acknowledged: int) -> Result:
-    """What is told of a run. A torn hash fails it; a hash that was not looked at leaves it unknown."""
+def result_of(
+    options: Options, judging: Judging, kills: list[dict[str, Any]], acknowledged: int, ended: str = ""
+) -> Result:
+    """What is told of a run. A torn hash fails it; a hash that was not looked at leaves it unknown, and so does an
+    end before its time (`ended` says why).
+    """
     following, problems = judging.following, judging.problems
     torn = [
         {
@@ -155,6 +164,8 @@ def result_of(options: Options, judging: Judging, kills: list[dict[str, Any]], a
         f" seed {options.seed}; {acknowledged} calls acknowledged",
         f"judging took {judging.seconds / max(1, following.judged):.2f} s a hash",
     ]
+    if ended:
+        notes.append(ended)
     if not_looked:
         notes.append(f"{not_looked} published hashes were not looked at: nothing is known of them")
     if problems:
@@ -166,7 +177,7 @@ def result_of(options: Options, judging: Judging, kills: list[dict[str, Any]], a
         [Ratio("torn hashes of those judged", round(len(torn) / max(1, following.judged), 4), "0", not torn)],
         notes,
         failed=bool(torn),
-        unknown=bool(not_looked) or following.judged == 0 or not judging.complete,
+        unknown=bool(not_looked or ended) or following.judged == 0 or not judging.complete,
     )
 
 

@@ -3,6 +3,7 @@
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.lake.sources.source import OLTP, source_of
 from lakeproof.probes import connect, kafka
 from lakeproof.probes.looking import look_once
 from lakeproof.probes.probe import Probe
@@ -10,17 +11,27 @@ from lakeproof.probes.reading import Reading, Value
 
 CLAIM = "the same connector runs and goes on from where it stood"
 STATES = ("connector-state", "task-state")
-ASKED = (*STATES, "connectors", "capture-position", "topic-start", "topic-end")
+OF_SOURCE = (*STATES, "capture-position", "topic-start", "topic-end")
 
 
-def _look(context: CheckContext) -> dict[str, Reading]:
+class ConnectorRunning(Arguments):
+    """`connector`: its name in Kafka Connect."""
+
+    connector: str = OLTP.connector
+
+
+def _look(context: CheckContext, arguments: ConnectorRunning) -> dict[str, Reading]:
+    """The readings by their kind, without the source's name."""
     known: dict[str, Probe] = {probe.id: probe for probe in (*connect.PROBES, *kafka.PROBES)}
-    return look_once(context.stack, [known[name] for name in ASKED])
+    name = source_of(arguments.connector).name
+    asked = {"connectors": "connectors"} | {kind: f"{name}-{kind}" for kind in OF_SOURCE}
+    found = look_once(context.stack, [known[probe] for probe in asked.values()])
+    return {kind: found[probe] for kind, probe in asked.items()}
 
 
-def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
+def baseline(context: CheckContext, arguments: ConnectorRunning) -> Baseline:
     """The connector runs, and where it stands is known: else `verify` would have nothing to compare with."""
-    found = _look(context)
+    found = _look(context, arguments)
     values = {name: seen.value for name, seen in found.items()}
     verdict = _judge(found, {})
     missing = [name for name, value in values.items() if value is None]
@@ -29,9 +40,9 @@ def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
     return Baseline(verdict, values)
 
 
-def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
+def verify(context: CheckContext, arguments: ConnectorRunning, before: Baseline) -> Verdict:
     """The connectors are the same and run; neither the connector's position nor its topic was begun anew."""
-    return _judge(_look(context), dict(before.values))
+    return _judge(_look(context, arguments), dict(before.values))
 
 
 def _judge(found: dict[str, Reading], before: dict[str, Value]) -> Verdict:
@@ -71,4 +82,4 @@ def _place(value: Value) -> tuple[str, int]:
     return file, int(position) if position.isdigit() else -1
 
 
-CHECK = Check("connector_running", CLAIM, baseline, verify, watched=True)
+CHECK = Check("connector_running", CLAIM, baseline, verify, ConnectorRunning, watched=True)

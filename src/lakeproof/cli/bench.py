@@ -1,5 +1,7 @@
 """`lakeproof bench`: run one benchmark: figures, each with a ratio against a peer or a limit of the same run."""
 
+import signal
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,6 +40,7 @@ def bench(
     """Run one benchmark on this machine: figures, ratios, the machine, and the command that does it again.
 
     What it needs must be up (`lakeproof up …` is named when it is not). No benchmark fails for being slow.
+    Ctrl-C ends whole-transactions early: it judges what was published until then, and exits 3.
 
     Exit 0 measured; 1 where something that it needs does not run, or where a benchmark that also judges found
     something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash); 2 for a wrong name or
@@ -59,6 +62,9 @@ def bench(
     stack = load_stack()
     require_healthy(stack, benchmark.needs)
     options = Options(seconds, tuple(rate or ()), seed, rounds, tuple(only or ()), hashes, tuple(kill or ()))
+    # A polite kill is Ctrl-C. SIGINT too: what a script starts in the background ignores it, as bash has it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     result = benchmark.run(stack, options, say)
     if as_json:
         print_json(result.to_json())
@@ -66,6 +72,10 @@ def bench(
         _print(result)
     if result.failed or result.unknown:
         raise typer.Exit(1 if result.failed else 3)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _print(result: "Result") -> None:

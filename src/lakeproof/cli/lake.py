@@ -119,10 +119,10 @@ def redeploy(
     from lakeproof.cli.telling import Telling
     from lakeproof.errors import InvalidInput
     from lakeproof.lake.job import redeploy as redeploy_job
-    from lakeproof.lake.job.databases import find_database, present
+    from lakeproof.lake.sources.source import find_source, present
     from lakeproof.stack.stack import load_stack
 
-    wanted = find_database(database)
+    wanted = find_source(database)
     stack = load_stack()
     if wanted not in present(stack):
         raise InvalidInput(

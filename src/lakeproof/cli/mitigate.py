@@ -46,8 +46,8 @@ def mitigate(
     from lakeproof.drills.repair import aimed, repair
     from lakeproof.incidents.client import DeskClient
     from lakeproof.incidents.person import person
+    from lakeproof.lake.sources.source import present
     from lakeproof.mitigations.mitigation import all_mitigations
-    from lakeproof.probes.captures import present_captures
     from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
 
@@ -67,7 +67,7 @@ def mitigate(
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
     else:
         chosen = _step(known, action, arg or [])
-        steps = (aimed(chosen, known[chosen.id].arguments, row, present_captures(stack)),)
+        steps = (aimed(chosen, known[chosen.id].arguments, row, [one.words for one in present(stack)]),)
     bound = [
         (step, known[step.id], parse_arguments(known[step.id].arguments, step.arguments, step.id)) for step in steps
     ]

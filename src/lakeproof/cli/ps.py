@@ -81,8 +81,8 @@ def add_to(app: typer.Typer) -> None:
 
 def freshness(stack: "Stack") -> str:
     """How old the data on `main` is, by database: the age of its newest heartbeat, whenever that was published."""
-    from lakeproof.lake.job.databases import present
     from lakeproof.lake.publish.history import NothingPublished, newest
+    from lakeproof.lake.sources.source import present
 
     try:
         commit = newest(stack)

@@ -1,9 +1,10 @@
 """A root cause as data: what must be seen, what speaks for it, what rules it out, what hides it, what mends it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from lakeproof.diagnosis.nouns import Subject
 from lakeproof.probes.condition import Condition
 
 
@@ -37,7 +38,7 @@ class Cause:
     explains: probes that may be out of range, or unanswered, because of this cause.
     repairs: in the order in which they are run; none: a person has to look.
     of_all: the necessary evidence is only what concerns components that are part of the stack.
-    connector: the connector of change capture on whose way this cause lies; None: it lies on all ways, or on none.
+    subject: the words of the source, database or node that it is the cause of; empty: of no single one.
     """
 
     id: str
@@ -50,7 +51,7 @@ class Cause:
     explains: tuple[str, ...]
     repairs: tuple[Step, ...]
     of_all: bool = False
-    connector: str | None = None
+    subject: Subject = field(default_factory=dict, hash=False)
 
     @property
     def probes(self) -> set[str]:

@@ -1,7 +1,5 @@
 """The file causes.yaml, checked where it is read."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lakeproof.diagnosis.cause import Evidence, Step
@@ -9,6 +7,8 @@ from lakeproof.probes.condition import Condition, Operator
 
 CAUSES_FILE = "causes.yaml"
 IDENTIFIER = r"^[a-z][a-z0-9_]{1,60}$"
+# An identifier in which placeholders may stand.
+TEMPLATE = r"^[a-z{][a-z0-9_{}]{1,60}$"
 
 
 class EvidenceModel(BaseModel):
@@ -60,14 +60,12 @@ class CauseModel(BaseModel):
 
     masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause.
     masks: the other way round from masked_by: these causes are accounted for by this one.
-    of: the cause is made once for each capture (capture_causes.py).
-    stops_with_capture: stopping the component that stands for a capture looks like this cause too.
-    connector: the cause is of that capture only.
+    for_each: a noun; the cause is made once for each of its subjects (for_each.py), of which `where` may take some.
     scenario: in common_causes.yaml only; elsewhere the folder says it.
     """
 
     model_config = ConfigDict(extra="forbid")
-    id: str = Field(pattern=IDENTIFIER)
+    id: str = Field(pattern=TEMPLATE)
     says: Texts
     necessary: list[EvidenceModel] = Field(min_length=1)
     supporting: list[EvidenceModel] = []
@@ -78,9 +76,8 @@ class CauseModel(BaseModel):
     explains: list[str] = []
     repairs: list[StepModel]
     scenario: str | None = None
-    of: Literal["each capture"] | None = None
-    stops_with_capture: bool = False
-    connector: str | None = None
+    for_each: str | None = None
+    where: dict[str, str] = {}
 
 
 class CausesModel(BaseModel):

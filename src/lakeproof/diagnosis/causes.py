@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lakeproof.diagnosis.capture_causes import of_each
 from lakeproof.diagnosis.cause import Cause, Evidence
 from lakeproof.diagnosis.cause_file import CAUSES_FILE, CauseModel, CausesModel
 from lakeproof.diagnosis.component_causes import NOTHING_RUNS, cause_ids, component_causes
+from lakeproof.diagnosis.for_each import expanded
+from lakeproof.diagnosis.nouns import Subject
 from lakeproof.errors import InvalidInput
 from lakeproof.probes.probe import Probe
 from lakeproof.stack.components import all_components
@@ -28,11 +29,15 @@ def load_causes(probes: Mapping[str, Probe], folders: Mapping[str, Path]) -> tup
     evidence.
     """
     components = {name: one for name, one in all_components().items() if not one.on_demand}
-    models = _models(folders, probes)
+    entries = [
+        (scenario, path, subject, model)
+        for scenario, path, template in _entries(folders)
+        for subject, model in expanded(template, str(path))
+    ]
     generated = component_causes(components, probes)
-    masked_by: dict[str, set[str]] = {model.id: set(model.masked_by) for _, _, model in models}
+    masked_by: dict[str, set[str]] = {model.id: set(model.masked_by) for _, _, _, model in entries}
     masked_by |= {cause.id: set(cause.masked_by) for cause in generated}
-    for _, path, model in models:
+    for _, path, _, model in entries:
         for other in (*model.masks, *model.masked_by):
             if other not in masked_by:
                 raise InvalidInput(f"{model.id}: no cause {other!r}", where=str(path), next_action="correct the id")
@@ -48,19 +53,11 @@ def load_causes(probes: Mapping[str, Probe], folders: Mapping[str, Path]) -> tup
     for name, others in masked_by.items():
         others.update({NOTHING_RUNS} - {name})
     causes = (
-        *(_cause(scenario, model, masked_by[model.id]) for scenario, _, model in models),
+        *(_cause(scenario, model, subject, masked_by[model.id]) for scenario, _, subject, model in entries),
         *(replace(cause, masked_by=tuple(sorted(masked_by[cause.id]))) for cause in generated),
     )
-    _check(causes, [*(path for _, path, _ in models), *(COMMON_FILE for _ in generated)], probes)
+    _check(causes, [*(path for _, path, _, _ in entries), *(COMMON_FILE for _ in generated)], probes)
     return causes
-
-
-def _models(folders: Mapping[str, Path], probes: Mapping[str, Probe]) -> list[tuple[str, Path, CauseModel]]:
-    """Every entry with its scenario and its file; an entry `of: each capture` comes once for each capture."""
-    entries = list(_entries(folders))
-    found = of_each([model for _, _, model in entries], probes)
-    homes = iter([entry[:2] for entry in entries for _ in range(1 if entry[2].of is None else 2)])
-    return [(*next(homes), model) for model in found]
 
 
 def _entries(folders: Mapping[str, Path]) -> Iterable[tuple[str, Path, CauseModel]]:
@@ -80,7 +77,7 @@ def _entries(folders: Mapping[str, Path]) -> Iterable[tuple[str, Path, CauseMode
                 yield scenario, path, model
 
 
-def _cause(scenario: str, model: CauseModel, masked_by: Iterable[str]) -> Cause:
+def _cause(scenario: str, model: CauseModel, subject: Subject, masked_by: Iterable[str]) -> Cause:
     return Cause(
         id=model.id,
         scenario=scenario,
@@ -91,7 +88,7 @@ def _cause(scenario: str, model: CauseModel, masked_by: Iterable[str]) -> Cause:
         masked_by=tuple(sorted(masked_by)),
         explains=tuple(model.explains),
         repairs=tuple(item.step() for item in model.repairs),
-        connector=model.connector,
+        subject=subject,
     )
 
 

@@ -7,12 +7,15 @@ from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.checks.verdict import Outcome
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.diagnosis import Finding
+from lakeproof.diagnosis.nouns import NOUNS, Subject
 from lakeproof.drills.journal import Stopwatch
 from lakeproof.drills.report import StepDone
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.probes.captures import CAPTURES, Capture
 from lakeproof.stack.stack import Stack
+
+# The words of a source that an alert's label, or an argument of a repair, names it by.
+NAMING = ("connector", "database")
 
 
 def run_step(
@@ -98,54 +101,48 @@ def repair(
 
 
 def fitting(findings: Sequence[Finding], incident: Mapping[str, Any]) -> Finding:
-    """Which of several findings to repair for an incident: the first one about the capture that its alerts name.
+    """Which of several findings to repair for an incident: the first one about the source that its alerts name.
 
-    The diagnosis itself reads no label. Where the alerts name no capture, or one that no finding is about, the best
+    The diagnosis itself reads no label. Where the alerts name no source, or one that no finding is about, the best
     supported finding is taken.
     """
-    named = {capture.connector for capture in _named(incident)}
+    named = _named(incident)
     if not named:
         return findings[0]
-    order = [connector in named if connector else None for connector in (one.cause.connector for one in findings)]
+    order = [one.cause.subject in named if one.cause.subject else None for one in findings]
     return next(findings[order.index(wanted)] for wanted in (True, None, False) if wanted in order)
 
 
 def aimed(
-    step: Step, arguments: type[Arguments], incident: Mapping[str, Any], there: Sequence[Capture] = CAPTURES
+    step: Step,
+    arguments: type[Arguments],
+    incident: Mapping[str, Any],
+    there: Sequence[Subject] = NOUNS["sources"],
 ) -> Step:
-    """A step that a person chose; where the person named no capture, it acts on the one that the alerts name.
+    """A step that a person chose; where the person named no source, it acts on the one that the alerts name.
 
-    there: the captures of this stack now. Raises: InvalidInput where the step must act on one of several captures,
-    and neither the alerts nor the person name one. The step's default capture could be well, and the repair would
+    there: the sources of this stack now. Raises: InvalidInput where the step must act on one of several sources,
+    and neither the alerts nor the person name one. The step's default source could be well, and the repair would
     then claim a success.
     """
-    captures = _named(incident)
-    asked = [name for name in ("connector", "database") if name in arguments.model_fields]
-    if len(captures) != 1:
+    named = _named(incident)
+    asked = [name for name in NAMING if name in arguments.model_fields]
+    if len(named) != 1:
         if asked and len(there) > 1 and not step.arguments.keys() & asked:
-            own = [_own(capture)[asked[0]] for capture in there]
             raise InvalidInput(
                 f"the incident's alerts do not say which {asked[0]} it is about",
                 where=step.id,
-                next_action=" or ".join(f"--arg {asked[0]}={name}" for name in own),
+                next_action=" or ".join(f"--arg {asked[0]}={subject[asked[0]]}" for subject in there),
             )
         return step
-    own_of_it = _own(captures[0])
-    missing = {name: own_of_it[name] for name in asked}
+    missing = {name: named[0][name] for name in asked}
     return Step(step.id, tuple(sorted((missing | step.arguments).items())))
 
 
-def _own(capture: Capture) -> dict[str, str]:
-    return {"connector": capture.connector, "database": capture.database.name}
-
-
-def _named(incident: Mapping[str, Any]) -> list[Capture]:
+def _named(incident: Mapping[str, Any]) -> list[Subject]:
     labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in incident.get("alerts") or ()]
     return [
-        capture
-        for capture in CAPTURES
-        if any(
-            capture.connector == label.get("connector") or capture.database.name == label.get("database")
-            for label in labels
-        )
+        subject
+        for subject in NOUNS["sources"]
+        if any(subject[name] == label.get(name) for label in labels for name in NAMING)
     ]

@@ -4,8 +4,8 @@ from typing import Literal
 
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.capture import account
 from lakeproof.lake.capture.commands import restart
+from lakeproof.lake.sources import mariadb
 from lakeproof.stack.stack import Stack
 
 
@@ -19,20 +19,20 @@ class RevokedGrant(Arguments):
 
 def inject(stack: Stack, arguments: RevokedGrant) -> None:
     """Revoke it, end the account's connections, restart the connector's task."""
-    account.revoke(stack, arguments.user, arguments.privilege)
-    account.end_connections(stack, arguments.user)
+    mariadb.revoke(stack, arguments.user, arguments.privilege)
+    mariadb.end_connections(stack, arguments.user)
     restart(stack, arguments.connector, only_failed=False)
 
 
 def remove(stack: Stack, arguments: RevokedGrant) -> None:
     """Grant everything that the account is meant to have, and restart the task: it may fail only a moment later."""
-    account.grant(stack, arguments.user)
+    mariadb.grant(stack, arguments.user)
     restart(stack, arguments.connector, only_failed=False)
 
 
 def sign(stack: Stack, arguments: RevokedGrant) -> Sign:
     """The database's own list of the account's privileges lacks it."""
-    held = account.holds(stack, arguments.user, arguments.privilege)
+    held = mariadb.holds(stack, arguments.user, arguments.privilege)
     return Sign(not held, f"{arguments.user} {'still has' if held else 'lacks'} {arguments.privilege}")
 
 

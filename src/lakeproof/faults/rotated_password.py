@@ -8,8 +8,8 @@ import secrets
 
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.capture import account
 from lakeproof.lake.capture.commands import restart
+from lakeproof.lake.sources.source import source_of
 from lakeproof.stack.stack import Stack
 
 
@@ -23,8 +23,9 @@ class RotatedPassword(Arguments):
 
 def inject(stack: Stack, arguments: RotatedPassword) -> None:
     """Change the password to one that nobody knows."""
-    account.set_password(stack, arguments.user, secrets.token_hex(16))
-    account.end_connections(stack, arguments.user)
+    database = source_of(arguments.connector).module
+    database.set_password(stack, arguments.user, secrets.token_hex(16))
+    database.end_connections(stack, arguments.user)
     if arguments.restart:
         restart(stack, arguments.connector, only_failed=False)
 
@@ -35,14 +36,15 @@ def remove(stack: Stack, arguments: RotatedPassword) -> None:
     A task that was restarted with the wrong password calls itself RUNNING until its login fails, which may be after
     this: unless somebody had mended the password before, the task is restarted whatever it says.
     """
-    mended_before = account.accepts(stack, arguments.user)
-    account.set_password(stack, arguments.user, stack.secret(f"mysql-{arguments.user}"))
+    source = source_of(arguments.connector)
+    mended_before = source.module.accepts(stack, arguments.user)
+    source.module.set_password(stack, arguments.user, stack.secret(source.secret(arguments.user)))
     restart(stack, arguments.connector, only_failed=mended_before)
 
 
 def sign(stack: Stack, arguments: RotatedPassword) -> Sign:
     """The database turns down the password that the stack has for the account."""
-    taken = account.accepts(stack, arguments.user)
+    taken = source_of(arguments.connector).module.accepts(stack, arguments.user)
     return Sign(not taken, f"the password of {arguments.user} is {'still accepted' if taken else 'rejected'}")
 
 

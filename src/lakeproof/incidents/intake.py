@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from lakeproof.incidents.kinship import STANDS_ON, akin
 from lakeproof.incidents.models import Alert, Incident
 from lakeproof.incidents.shapes import ReadingShape, public_id
 from lakeproof.incidents.status import Status
@@ -16,6 +17,10 @@ from lakeproof.observability.teams import DEFAULT_TEAM
 
 # So many values in one question: SQLite's own bound is higher, other databases' are not known.
 CHUNK = 500
+# So many ongoing incidents are looked through for one of the same trouble; in a storm the older ones are not.
+MOST_AKIN = 100
+# The scenario of an incident that no scenario's alert has joined.
+NONE = "none"
 
 
 @dataclass
@@ -35,7 +40,8 @@ def take_in(session: Session, notification: Notification, now: datetime, rejoin:
     A repeated alert changes nothing. A late "firing" after its own "resolved" changes nothing either: Alertmanager
     sends again what it could not deliver, and a new firing has a new start. An alert joins the ongoing incident of
     its group, unless all alerts there cleared longer than `rejoin` ago: then somebody forgot to close it, and what
-    fires now is another incident.
+    fires now is another incident. Where its group has none, it joins the oldest incident with an alert that fires now
+    and may tell of the same trouble (kinship.py): one cause makes one incident.
     """
     return _Intake(session, notification, now, rejoin).run()
 
@@ -51,6 +57,7 @@ class _Intake:
         self._touched: list[Incident] = []
         self._known: dict[tuple[str, datetime], Alert] = {}
         self._ongoing: dict[str, Incident] = {}
+        self._newest: list[Incident] = []
 
     def run(self) -> Received:
         self._read()
@@ -73,6 +80,8 @@ class _Intake:
         for part in _chunks({given.group for given in self._given}):
             for incident in self._session.scalars(wanted.where(Incident.open_key.in_(part))):
                 self._ongoing[incident.open_key or ""] = incident
+        newest = wanted.where(Incident.open_key.is_not(None)).order_by(Incident.id.desc()).limit(MOST_AKIN)
+        self._newest = list(self._session.scalars(newest))[::-1]
 
     def _take(self, given: AlertIn) -> Incident | None:
         """The incident that the alert changed; None where it changed nothing."""
@@ -102,7 +111,9 @@ class _Intake:
 
     def _find_ongoing(self, given: AlertIn) -> Incident | None:
         incident = self._ongoing.get(given.group)
-        if incident is None or not incident.alerts:
+        if incident is None:
+            return self._find_akin(given)
+        if not incident.alerts:
             return incident
         ends = [alert.ends_at for alert in incident.alerts]
         if None in ends or self._now - max(end for end in ends if end) <= self._rejoin:
@@ -110,6 +121,24 @@ class _Intake:
         add_entry(incident, self._now, DESK, "alert", f"{given.name} fires anew: another incident is opened for it")
         incident.open_key = None
         self._session.flush()
+        return None
+
+    def _find_akin(self, given: AlertIn) -> Incident | None:
+        """The oldest incident whose alerts fire, or fired until lately, for what may be the same trouble."""
+        if given.status is AlertStatus.RESOLVED:
+            return None
+        about = (given.service, given.annotations.get(STANDS_ON, ""))
+        for incident in self._newest:
+            others = [
+                (one.labels.get("component", ""), one.annotations.get(STANDS_ON, ""))
+                for one in incident.alerts
+                if one.ends_at is None or self._now - one.ends_at <= self._rejoin
+            ]
+            if akin(about, others):
+                self._ongoing[given.group] = incident
+                if incident.scenario == NONE and given.scenario:
+                    incident.scenario = given.scenario
+                return incident
         return None
 
     def _open(self, given: AlertIn) -> Incident:
@@ -120,7 +149,7 @@ class _Intake:
             status=Status.OPEN.value,
             severity=given.severity,
             team=given.labels.get("team", DEFAULT_TEAM)[:64],
-            scenario=given.scenario or "none",
+            scenario=given.scenario or NONE,
             service=given.service,
             owner="",
             metric=given.annotations.get("metric", "")[:256],
@@ -134,6 +163,8 @@ class _Intake:
         )
         self._session.add(incident)
         self._ongoing[given.group] = incident
+        if len(self._newest) < MOST_AKIN:
+            self._newest.append(incident)
         add_entry(incident, self._now, ALERTMANAGER, "opened", f"opened by {given.name}", _reading(given))
         return incident
 

@@ -1,11 +1,8 @@
 """Give the capture's database account every privilege that it is meant to have."""
 
-from typing import Literal
-
 from lakeproof.arguments import Arguments
-from lakeproof.lake.capture import account, postgres_account
+from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.stack.engines import mysql_accounts
 from lakeproof.stack.stack import Stack
 
 
@@ -13,29 +10,18 @@ class RestoreGrant(Arguments):
     """`user`: the database account. `database`: oltp (in MariaDB) or shop (in PostgreSQL)."""
 
     user: str = "cdc"
-    database: Literal["oltp", "shop"] = "oltp"
+    database: SourceName = OLTP.name
 
 
 def typed(stack: Stack, arguments: RestoreGrant) -> str:
     """The statements."""
-    if arguments.database == "shop":
-        return "; ".join(postgres_account.grant_statements(arguments.user))
-    return "; ".join(
-        f"GRANT {privileges} ON {scope} TO '{arguments.user}'@'%'"
-        for known in mysql_accounts.ACCOUNTS
-        if known.user == arguments.user
-        for privileges, scope in known.grants
-    )
+    return "; ".join(find_source(arguments.database).module.grant_statements(arguments.user))
 
 
 def run(stack: Stack, arguments: RestoreGrant) -> str:
-    """Grant. MariaDB's connections still go by the old privileges, so they end."""
-    if arguments.database == "shop":
-        postgres_account.grant(stack, arguments.user)
-        return f"account {arguments.user} of shop has all its privileges"
-    account.grant(stack, arguments.user)
-    ended = account.end_connections(stack, arguments.user)
-    return f"account {arguments.user} has all its privileges; {ended} of its connections ended"
+    """Grant. Connections that would still go by the old privileges end."""
+    ended = find_source(arguments.database).module.grant(stack, arguments.user)
+    return f"account {arguments.user} of {arguments.database} has all its privileges; {ended} connections ended"
 
 
 MITIGATION = Mitigation("restore_grant", "grant the capture's account what it needs", typed, run, RestoreGrant)

@@ -1,9 +1,7 @@
 """Give the capture's database account the password again that the connector has."""
 
-from typing import Literal
-
 from lakeproof.arguments import Arguments
-from lakeproof.lake.capture import account, postgres_account
+from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
@@ -12,22 +10,19 @@ class RestorePassword(Arguments):
     """`user`: the database account. `database`: oltp (in MariaDB) or shop (in PostgreSQL)."""
 
     user: str = "cdc"
-    database: Literal["oltp", "shop"] = "oltp"
+    database: SourceName = OLTP.name
 
 
 def typed(stack: Stack, arguments: RestorePassword) -> str:
     """The password itself stays out of it."""
-    if arguments.database == "shop":
-        return postgres_account.password_statement(arguments.user, f"(secret postgres-{arguments.user})")
-    return f"ALTER USER '{arguments.user}'@'%' IDENTIFIED BY '(secret mysql-{arguments.user})'"
+    source = find_source(arguments.database)
+    return source.module.password_statement(arguments.user, f"(secret {source.secret(arguments.user)})")
 
 
 def run(stack: Stack, arguments: RestorePassword) -> str:
     """Set it."""
-    if arguments.database == "shop":
-        postgres_account.set_password(stack, arguments.user, stack.secret(f"postgres-{arguments.user}"))
-    else:
-        account.set_password(stack, arguments.user, stack.secret(f"mysql-{arguments.user}"))
+    source = find_source(arguments.database)
+    source.module.set_password(stack, arguments.user, stack.secret(source.secret(arguments.user)))
     return f"account {arguments.user} of {arguments.database} has the connector's password again"
 
 

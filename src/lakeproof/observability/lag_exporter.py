@@ -4,8 +4,8 @@
 rises a second per second whatever holds the beats up: connector paused, stopped, failed, its login lost, Connect hung
 or dead, Kafka down; and the database down or this ticker's own writes failing, which /health and
 `lakeproof_ticker_*` tell apart. It is absent until a beat was seen, never 0 for want of knowledge.
-Run as `python -m lakeproof.observability.lag_exporter` for MariaDB's connectors; with `shop-capture postgres` for
-PostgreSQL's, whose replication slot it watches as well.
+Run as `python -m lakeproof.observability.lag_exporter NAME`, the component NAME: for the sources that name it.
+Where a source's server keeps the connector's place in its log (a replication slot), that is watched as well.
 """
 
 import logging
@@ -22,13 +22,13 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from lakeproof.lake.capture.connector import connectors
-from lakeproof.lake.capture.heartbeat import BeatReader, Ticker, beats_of, topic_consumer
+from lakeproof.lake.capture import slot
+from lakeproof.lake.capture.connector import Connector, find_connector
+from lakeproof.lake.capture.heartbeat import BeatReader, Ticker, topic_consumer
 from lakeproof.lake.capture.slot import LOST, SlotWatch
+from lakeproof.lake.sources.source import SOURCES, engine_of
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.stack import Stack, load_stack
-
-NAME = "lag-exporter"
 
 type Pair = tuple[Ticker, BeatReader]
 
@@ -88,13 +88,11 @@ class SlotCollector(Collector):
         return iter((kept, lost))
 
 
-def health(
-    pairs: dict[str, Pair], watches: dict[str, SlotWatch] | None = None, name: str = NAME
-) -> tuple[int, dict[str, object]]:
+def health(pairs: dict[str, Pair], watches: dict[str, SlotWatch], name: str) -> tuple[int, dict[str, object]]:
     """(HTTP status, body): 200 when every dependency answers, else 503 with the reason per dependency."""
     reasons: dict[str, str] = {}
     conditions = [condition for pair in pairs.values() for condition in (pair[0].condition, pair[1].condition)]
-    for condition in (*conditions, *(watch.condition for watch in (watches or {}).values())):
+    for condition in (*conditions, *(watch.condition for watch in watches.values())):
         if reasons.get(condition.dependency, "ok") == "ok":
             reasons[condition.dependency] = condition.reason or "ok"
     well = all(reason == "ok" for reason in reasons.values())
@@ -105,24 +103,26 @@ def health(
     }
 
 
-def make_pairs(stack: Stack, stop: threading.Event, engine: str = "mysql") -> dict[str, Pair]:
-    """One ticker and one reader for each connector's file of that database engine."""
-    return {
-        name: (
-            Ticker(name, beats_of(stack, connector), stop, engine=engine),
-            BeatReader(connector, partial(topic_consumer, stack), stop),
-        )
-        for name, connector in connectors().items()
-        if connector.engine == engine
-    }
+def connectors_of(exporter: str) -> list[Connector]:
+    """The connectors of the sources whose exporter this component is."""
+    return [find_connector(source.connector) for source in SOURCES if source.exporter == exporter]
 
 
-def run(stack: Stack, name: str = NAME, engine: str = "mysql") -> None:
+def make_pair(stack: Stack, connector: Connector, stop: threading.Event) -> Pair:
+    """The ticker and the reader of a connector."""
+    beats = engine_of(connector.engine).beats(stack, connector)
+    return (
+        Ticker(connector.name, beats, stop, engine=connector.engine),
+        BeatReader(connector, partial(topic_consumer, stack), stop),
+    )
+
+
+def run(stack: Stack, name: str) -> None:
     """Serve until SIGTERM or SIGINT, as the component `name`."""
     stop = threading.Event()
-    pairs = make_pairs(stack, stop, engine)
-    watched = pairs if engine == "postgres" else {}
-    watches = {each: SlotWatch(stack, connectors()[each], stop) for each in watched}
+    watched = connectors_of(name)
+    pairs = {each.name: make_pair(stack, each, stop) for each in watched}
+    watches = {each.name: SlotWatch(stack, each, stop) for each in watched if slot.NAME in each.config}
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
     if watches:

@@ -5,7 +5,7 @@ module here asks the first question better than by HTTP (Kafka, the database), i
 """
 
 from lakeproof.errors import NotReady
-from lakeproof.probes import kafka, sql
+from lakeproof.probes import databases, kafka
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, liveness
 from lakeproof.probes.probe import RUBBISH, Probe
@@ -70,7 +70,7 @@ def ready_probe(component: Component) -> Probe:
 
 
 def _probes() -> tuple[Probe, ...]:
-    better = {probe.source for probe in (*kafka.PROBES, *sql.PROBES) if probe.liveness}
+    better = {probe.source for probe in (*kafka.PROBES, *databases.PROBES) if probe.liveness}
     found: list[Probe] = []
     for component in all_components().values():
         port = http_port(component)

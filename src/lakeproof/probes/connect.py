@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.probes.captures import CAPTURES, ORDERS, Capture
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe
@@ -48,46 +48,46 @@ FAILURES = (
 )
 
 
-def _status(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Any:
-    return get_json(f"{stack.url('connect')}/connectors/{connector}/status", timeout)
+def _status(stack: Stack, timeout: float, source: Source) -> Any:
+    return get_json(f"{stack.url('connect')}/connectors/{source.connector}/status", timeout)
 
 
-def _task(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Any:
-    status = _status(stack, timeout, connector)
+def _task(stack: Stack, timeout: float, source: Source) -> Any:
+    status = _status(stack, timeout, source)
     if status is None:
         return None
     tasks = status.get("tasks") or []
     return tasks[0] if tasks else None
 
 
-def connector_state(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Value:
+def connector_state(stack: Stack, timeout: float, source: Source) -> Value:
     """RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED; None where there is no such connector."""
-    status = _status(stack, timeout, connector)
+    status = _status(stack, timeout, source)
     return None if status is None else str(status["connector"]["state"])
 
 
-def task_state(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Value:
+def task_state(stack: Stack, timeout: float, source: Source) -> Value:
     """The task's state; None where there is no task."""
-    task = _task(stack, timeout, connector)
+    task = _task(stack, timeout, source)
     return None if task is None else str(task["state"])
 
 
-def task_failure(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Value:
+def task_failure(stack: Stack, timeout: float, source: Source) -> Value:
     """The kind of failure that a failed task's trace shows: "none" where it has not failed."""
-    task = _task(stack, timeout, connector)
+    task = _task(stack, timeout, source)
     if task is None or task["state"] != "FAILED":
         return "none"
     trace = str(task.get("trace", ""))
     return next((kind for pattern, kind in FAILURES if pattern.search(trace)), "other")
 
 
-def capture_position(stack: Stack, timeout: float, connector: str = ORDERS.connector) -> Value:
-    """Where in the binlog the connector stands, `file:position` by its committed offsets; None where it has none."""
-    found = get_json(f"{stack.url('connect')}/connectors/{connector}/offsets", timeout)
+def capture_position(stack: Stack, timeout: float, source: Source) -> Value:
+    """Where it stands by its committed offsets, `FILE:POSITION` or `lsn:POSITION`; None where it has none."""
+    found = get_json(f"{stack.url('connect')}/connectors/{source.connector}/offsets", timeout)
     if found is None or not found.get("offsets"):
         return None
     offset = found["offsets"][0]["offset"]
-    return f"{offset.get('file')}:{offset.get('pos')}"
+    return f"{offset['file']}:{offset['pos']}" if "file" in offset else f"lsn:{offset['lsn']}"
 
 
 def connectors(stack: Stack, timeout: float) -> Value:
@@ -98,29 +98,38 @@ def connectors(stack: Stack, timeout: float) -> Value:
     return " ".join(sorted(str(name) for name in names))
 
 
-def _probes(of: Capture) -> tuple[Probe, ...]:
+def _probes(source: Source) -> tuple[Probe, ...]:
     kinds = (
         ("connector-state", ".connector.state", connector_state, "RUNNING"),
         ("task-state", ".tasks[0].state", task_state, "RUNNING"),
         ("task-failure", ".tasks[0].trace", task_failure, "none"),
     )
-    return tuple(
+    return (
+        *(
+            Probe(
+                f"{source.name}-{kind}",
+                "connect",
+                f"GET /connectors/{source.connector}/status {part}",
+                "",
+                partial(ask, source=source),
+                Condition(Operator.IS, sound),
+                about=source.about(),
+                within=source.capture,
+            )
+            for kind, part, ask, sound in kinds
+        ),
         Probe(
-            of.named(kind),
+            f"{source.name}-capture-position",
             "connect",
-            f"GET /connectors/{of.connector}/status {part}",
+            f"GET /connectors/{source.connector}/offsets",
             "",
-            partial(ask, connector=of.connector),
-            Condition(Operator.IS, sound),
-            about=of.about(),
-            within=of.within,
-        )
-        for kind, part, ask, sound in kinds
+            partial(capture_position, source=source),
+            within=source.capture,
+        ),
     )
 
 
 PROBES = (
-    *(probe for capture in CAPTURES for probe in _probes(capture)),
-    Probe("capture-position", "connect", f"GET /connectors/{ORDERS.connector}/offsets", "", capture_position),
+    *(probe for source in SOURCES for probe in _probes(source)),
     Probe("connectors", "connect", "GET /connectors", "", connectors, inventory=True),
 )

@@ -4,7 +4,7 @@ import re
 from functools import partial
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.probes.captures import CAPTURES, ORDERS, Capture
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get
 from lakeproof.probes.probe import Probe
@@ -20,26 +20,26 @@ def sample(text: str, metric: str) -> float | None:
     return float(found.group(1)) if found else None
 
 
-def source_lag(stack: Stack, timeout: float, exporter: str = ORDERS.exporter) -> Value:
+def source_lag(stack: Stack, timeout: float, source: Source) -> Value:
     """Milliseconds between now and the newest heartbeat that came through the capture; None where it says nothing."""
-    url = f"{stack.url(exporter)}/metrics"
+    url = f"{stack.url(source.exporter)}/metrics"
     response = get(url, timeout)
     if response.status_code != 200:
         raise CouldNotLook(f"answered {response.status_code}", where=url)
-    value = sample(response.text, LAG_METRIC)
+    value = sample(response.text, f'{LAG_METRIC}{{connector="{source.connector}"}}')
     return None if value is None else round(value)
 
 
-def _lag(of: Capture) -> Probe:
+def _lag(source: Source) -> Probe:
     return Probe(
-        of.named("source-lag"),
-        of.exporter,
+        f"{source.name}-source-lag",
+        source.exporter,
         f"{LAG_METRIC} of GET /metrics",
         "ms",
-        partial(source_lag, exporter=of.exporter),
+        partial(source_lag, source=source),
         Condition(Operator.BELOW, 10_000),
         about=("connect",),
     )
 
 
-PROBES = tuple(_lag(capture) for capture in CAPTURES)
+PROBES = tuple(_lag(source) for source in SOURCES)

@@ -11,9 +11,8 @@ from functools import partial
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.flink_rest import root_cause
-from lakeproof.probes.captures import CAPTURES, Capture
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe
@@ -39,6 +38,9 @@ FAILURES_SECONDS = 60
 # So many failures in that time are no single event: the kill of a TaskManager is one entry. A job that cannot run
 # fails more often: Flink waits 10 s at most before it starts the job again (stack/engines/flink_config.py).
 MANY_FAILURES = 2
+# A job is over its failures once it has completed a checkpoint since and not failed for so long. One whose commits
+# fail completes checkpoints too, but fails again sooner.
+OVER_SECONDS = 20
 NO_EXCEPTION = "none"
 LONGEST_EXCEPTION = 200
 
@@ -51,80 +53,92 @@ def _ask(stack: Stack, path: str, timeout: float) -> Any:
     return found
 
 
-def _job(stack: Stack, timeout: float, database: LakeDatabase) -> Any:
+def _job(stack: Stack, timeout: float, source: Source) -> Any:
     """The newest job of that database as /jobs/overview tells it; None where there is none."""
-    jobs = [job for job in _ask(stack, "/jobs/overview", timeout)["jobs"] if job["name"] == database.job_name]
+    jobs = [job for job in _ask(stack, "/jobs/overview", timeout)["jobs"] if job["name"] == source.job]
     return max(jobs, key=lambda job: int(job["start-time"]), default=None)
 
 
-def job_state(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+def _checkpoints(stack: Stack, timeout: float, job: Any) -> Any:
+    return _ask(stack, f"/jobs/{job['jid']}/checkpoints", timeout)
+
+
+def _completed_ms(checkpoints: Any) -> int:
+    """When its last complete checkpoint ended, in epoch milliseconds; 0 where none did since the job began."""
+    return int(((checkpoints.get("latest") or {}).get("completed") or {}).get("latest_ack_timestamp") or 0)
+
+
+def job_state(stack: Stack, timeout: float, source: Source) -> Value:
     """running, restarting or ended; None where the JobManager knows no such job."""
-    job = _job(stack, timeout, database)
+    job = _job(stack, timeout, source)
     return None if job is None else STATES.get(str(job["state"]), ENDED)
 
 
-def job_restarts(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+def job_restarts(stack: Stack, timeout: float, source: Source) -> Value:
     """How often it was restarted since it was submitted; None where there is no job."""
-    job = _job(stack, timeout, database)
+    job = _job(stack, timeout, source)
     if job is None:
         return None
     found = _ask(stack, f"/jobs/{job['jid']}/metrics?get=numRestarts", timeout)
     return int(float(found[0]["value"])) if found else None
 
 
-def _failures(stack: Stack, timeout: float, database: LakeDatabase) -> list[Any] | None:
+def _failures(stack: Stack, timeout: float, source: Source) -> list[Any] | None:
     """The job's exception history, one entry for each failure that restarted the job; None where there is no job."""
-    job = _job(stack, timeout, database)
+    job = _job(stack, timeout, source)
     if job is None:
         return None
     return list(_ask(stack, f"/jobs/{job['jid']}/exceptions", timeout)["exceptionHistory"]["entries"])
 
 
-def job_failures(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+def job_failures(stack: Stack, timeout: float, source: Source) -> Value:
     """How often it failed in the last FAILURES_SECONDS, by the times in its history; None where there is no job.
 
-    Flink keeps the last 16 failures, so this is 16 at most.
+    0 where it is over them (OVER_SECONDS). Flink keeps the last 16 failures, so this is 16 at most.
     """
-    failures = _failures(stack, timeout, database)
+    failures = _failures(stack, timeout, source)
     if failures is None:
         return None
-    since_ms = (time.time() - FAILURES_SECONDS) * 1000
-    return sum(int(failure["timestamp"]) >= since_ms for failure in failures)
+    now_ms = time.time() * 1000
+    failed_ms = [at for at in (int(each["timestamp"]) for each in failures) if at >= now_ms - FAILURES_SECONDS * 1000]
+    if failed_ms and max(failed_ms) < now_ms - OVER_SECONDS * 1000:
+        job = _job(stack, timeout, source)
+        if job is not None and _completed_ms(_checkpoints(stack, timeout, job)) > max(failed_ms):
+            return 0
+    return len(failed_ms)
 
 
-def job_exception(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+def job_exception(stack: Stack, timeout: float, source: Source) -> Value:
     """The root exception of its newest failure, class and message; "none" where none is known; None: no job."""
-    failures = _failures(stack, timeout, database)
+    failures = _failures(stack, timeout, source)
     if not failures:
         return None if failures is None else NO_EXCEPTION
     newest = max(failures, key=lambda failure: int(failure["timestamp"]))
     return root_cause(str(newest["stacktrace"])).removeprefix("Caused by: ")[:LONGEST_EXCEPTION]
 
 
-def checkpoint_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+def checkpoint_age(stack: Stack, timeout: float, source: Source) -> Value:
     """Seconds since its last complete checkpoint beyond the wanted pause between two; None where there is no job.
 
     Before the first one, since the job was started or restored: a restart forgets the checkpoints before it.
     """
-    job = _job(stack, timeout, database)
+    job = _job(stack, timeout, source)
     if job is None:
         return None
-    told = _ask(stack, f"/jobs/{job['jid']}/checkpoints", timeout)
-    latest = told.get("latest") or {}
-    completed = (latest.get("completed") or {}).get("latest_ack_timestamp") or 0
-    restored = (latest.get("restored") or {}).get("restore_timestamp") or 0
-    at_ms = max(int(completed), int(restored), int(job["start-time"]))
-    return round(max(0.0, time.time() - at_ms / 1000 - database.checkpoint_seconds(stack)), 3)
+    told = _checkpoints(stack, timeout, job)
+    restored = ((told.get("latest") or {}).get("restored") or {}).get("restore_timestamp") or 0
+    at_ms = max(_completed_ms(told), int(restored), int(job["start-time"]))
+    return round(max(0.0, time.time() - at_ms / 1000 - source.checkpoint_seconds(stack)), 3)
 
 
-def checkpoints_failed(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+def checkpoints_failed(stack: Stack, timeout: float, source: Source) -> Value:
     """How many of its checkpoints failed; None where there is no job."""
-    job = _job(stack, timeout, database)
-    return None if job is None else int(_ask(stack, f"/jobs/{job['jid']}/checkpoints", timeout)["counts"]["failed"])
+    job = _job(stack, timeout, source)
+    return None if job is None else int(_checkpoints(stack, timeout, job)["counts"]["failed"])
 
 
-def _probes(of: Capture) -> tuple[Probe, ...]:
-    name = of.database.job_name
+def _probes(source: Source) -> tuple[Probe, ...]:
+    name = source.job
 
     def probe(
         kind: str,
@@ -134,15 +148,15 @@ def _probes(of: Capture) -> tuple[Probe, ...]:
         healthy: Condition | None = None,
     ) -> Probe:
         return Probe(
-            of.named(kind),
+            f"{source.name}-{kind}",
             JOBMANAGER,
             query,
             unit,
-            partial(ask, database=of.database),
+            partial(ask, source=source),
             healthy,
             always=healthy is not None,
-            about=of.about("flink-taskmanager"),
-            within=of.within,
+            about=source.about("flink-taskmanager"),
+            within=source.capture,
         )
 
     return (
@@ -150,7 +164,7 @@ def _probes(of: Capture) -> tuple[Probe, ...]:
         probe("job-restarts", f"GET /jobs/ID/metrics?get=numRestarts of {name}", "restarts", job_restarts),
         probe(
             "job-failures",
-            f"GET /jobs/ID/exceptions of {name}: entries of the last {FAILURES_SECONDS} s by their timestamp",
+            f"GET /jobs/ID/exceptions of {name}: entries of the last {FAILURES_SECONDS} s, unless it is over them",
             "failures",
             job_failures,
             Condition(Operator.BELOW, MANY_FAILURES),
@@ -172,4 +186,4 @@ def _probes(of: Capture) -> tuple[Probe, ...]:
     )
 
 
-PROBES = tuple(probe for capture in CAPTURES for probe in _probes(capture))
+PROBES = tuple(probe for source in SOURCES for probe in _probes(source))

@@ -13,7 +13,7 @@ from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.probes.captures import CAPTURES, ORDERS, Capture
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe
@@ -65,7 +65,7 @@ def broker_ids(stack: Stack, timeout: float) -> list[int]:
         raise CouldNotLook(f"its brokers are not told: {error}", where="kafka") from error
 
 
-def _offsets(stack: Stack, spec: Any, timeout: float, topic: str = ORDERS.database.topic) -> Any:
+def _offsets(stack: Stack, spec: Any, timeout: float, topic: str) -> Any:
     """The one partition's (offset, timestamp) for a spec. Raises: CouldNotLook."""
     if not _reachable(stack, timeout):
         raise CouldNotLook("connection refused", where="kafka", next_action="is it up?")
@@ -80,7 +80,7 @@ def _offsets(stack: Stack, spec: Any, timeout: float, topic: str = ORDERS.databa
     return found
 
 
-def topic_silence(stack: Stack, timeout: float, topic: str = ORDERS.database.topic) -> Value:
+def topic_silence(stack: Stack, timeout: float, topic: str) -> Value:
     """Seconds since the newest record came into the capture's topic; None where it holds none.
 
     A paused capture keeps this growing even while the worker calls itself RUNNING. A client's clock is compared with
@@ -92,14 +92,14 @@ def topic_silence(stack: Stack, timeout: float, topic: str = ORDERS.database.top
     return round(max(0.0, time.time() - float(found.timestamp) / 1000), 3)
 
 
-def topic_start(stack: Stack, timeout: float) -> Value:
+def topic_start(stack: Stack, timeout: float, topic: str) -> Value:
     """The first offset that the capture topic still holds."""
-    return int(_offsets(stack, OffsetSpec.earliest(), timeout).offset)
+    return int(_offsets(stack, OffsetSpec.earliest(), timeout, topic).offset)
 
 
-def topic_end(stack: Stack, timeout: float) -> Value:
+def topic_end(stack: Stack, timeout: float, topic: str) -> Value:
     """The offset after the capture topic's newest record."""
-    return int(_offsets(stack, OffsetSpec.latest(), timeout).offset)
+    return int(_offsets(stack, OffsetSpec.latest(), timeout, topic).offset)
 
 
 def topics(stack: Stack, timeout: float) -> Value:
@@ -113,16 +113,22 @@ def topics(stack: Stack, timeout: float) -> Value:
     return " ".join(sorted(names))
 
 
-def _silence(of: Capture) -> Probe:
-    return Probe(
-        of.named("topic-silence"),
-        "kafka",
-        f"list offsets of {of.database.topic} by the highest timestamp",
-        "s",
-        partial(topic_silence, topic=of.database.topic),
-        Condition(Operator.BELOW, 10),
-        about=("connect", of.exporter),
-        within=of.within,
+def _probes(source: Source) -> tuple[Probe, ...]:
+    name, topic, within = source.name, source.topic, source.capture
+    start, end = partial(topic_start, topic=topic), partial(topic_end, topic=topic)
+    return (
+        Probe(
+            f"{name}-topic-silence",
+            "kafka",
+            f"list offsets of {topic} by the highest timestamp",
+            "s",
+            partial(topic_silence, topic=topic),
+            Condition(Operator.BELOW, 10),
+            about=("connect", source.exporter),
+            within=within,
+        ),
+        Probe(f"{name}-topic-start", "kafka", f"first offset of {topic}", "offset", start, within=within),
+        Probe(f"{name}-topic-end", "kafka", f"end offset of {topic}", "offset", end, within=within),
     )
 
 
@@ -137,8 +143,6 @@ PROBES = (
         always=True,
         liveness=True,
     ),
-    *(_silence(capture) for capture in CAPTURES),
-    Probe("topic-start", "kafka", f"first offset of {ORDERS.database.topic}", "offset", topic_start),
-    Probe("topic-end", "kafka", f"end offset of {ORDERS.database.topic}", "offset", topic_end),
+    *(probe for source in SOURCES for probe in _probes(source)),
     Probe("topics", "kafka", "list topics", "", topics, inventory=True),
 )

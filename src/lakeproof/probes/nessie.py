@@ -3,11 +3,10 @@
 from functools import partial
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.history import MAIN, NothingPublished, newest
-from lakeproof.probes.captures import CAPTURES, Capture
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
@@ -36,17 +35,17 @@ def published_checkpoint(stack: Stack, timeout: float) -> Value:
     return None if commit is None else commit.checkpoint
 
 
-def publish_age(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+def publish_age(stack: Stack, timeout: float, source: Source) -> Value:
     """Age in seconds of that database's newest heartbeat on `main`, beyond the pause between two checkpoints.
 
     However much is published meanwhile: a publish that brings no newer heartbeat makes nothing fresher.
     Raises: CouldNotLook before a heartbeat of it is on `main`.
     """
     commit = _newest(stack)
-    age = None if commit is None else commit.age_seconds(database.name)
+    age = None if commit is None else commit.age_seconds(source.name)
     if age is None:
-        raise CouldNotLook(f"no heartbeat of {database.name} is published yet", where="nessie")
-    return round(max(0.0, age - database.checkpoint_seconds(stack)), 3)
+        raise CouldNotLook(f"no heartbeat of {source.name} is published yet", where="nessie")
+    return round(max(0.0, age - source.checkpoint_seconds(stack)), 3)
 
 
 def lake_tables(stack: Stack, timeout: float) -> Value:
@@ -58,23 +57,23 @@ def lake_tables(stack: Stack, timeout: float) -> Value:
         nessie.close()
 
 
-def _age(of: Capture) -> Probe:
+def _age(source: Source) -> Probe:
     return Probe(
-        of.named("publish-age"),
+        f"{source.name}-publish-age",
         "nessie",
-        f"lakeproof lake log --json: age of the newest heartbeat of {of.database.name}, less a checkpoint's pause",
+        f"lakeproof lake log --json: age of the newest heartbeat of {source.name}, less a checkpoint's pause",
         "s",
-        partial(publish_age, database=of.database),
+        partial(publish_age, source=source),
         Condition(Operator.BELOW, 60),
         always=True,
-        about=of.about(*ON_THE_WAY, of.database.engine, of.exporter),
-        within=of.within,
+        about=source.about(*ON_THE_WAY, source.engine, source.exporter),
+        within=source.capture,
     )
 
 
 PROBES = (
     Probe("published-hash", "nessie", "lakeproof lake log: newest hash", "", published_hash),
     Probe("published-checkpoint", "nessie", "lakeproof lake log: newest checkpoint", "", published_checkpoint),
-    *(_age(capture) for capture in CAPTURES),
+    *(_age(source) for source in SOURCES),
     Probe("lake-tables", "nessie", f"GET /trees/{MAIN}/entries", "", lake_tables, inventory=True),
 )

@@ -1,7 +1,8 @@
 """Questions to Prometheus: what fires there (not what Alertmanager shows, which a silence can hide), and values.
 
-One probe for each service of the shop asks which share of its calls it refused in the last minute. A service may
-refuse them all while its own health question goes well, for example where a column that it reads was renamed.
+One probe for each service of the shop asks which share of its calls it refused in the last minute, and still refuses.
+A service may refuse them all while its own health question goes well, for example where a column that it reads was
+renamed.
 """
 
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ SERVICE = "-service"  # what the names of the shop's services end with (stack/sh
 # Fewer refused calls than this in a minute say nothing, however few were asked for.
 FEW_REFUSED = 3
 REFUSED_PERCENT = 5
+# What a service answered in the last seconds shows whether it still refuses. Four scrapes at the least.
+MINUTE, NOW = "1m", "20s"
 
 
 def instant(stack: Stack, expression: str, timeout: float = 3.0) -> list[tuple[dict[str, str], float]]:
@@ -75,21 +78,32 @@ def firing(stack: Stack, alert: str, timeout: float = 3.0) -> bool:
     return False
 
 
-def answered_calls(service: str) -> str:
-    """The expression for how many calls it answered in the last minute, by status; health questions are left out."""
-    return f'sum by (status) (increase(shop_http_requests_total{{job="{service}",route!~"/health|/metrics"}}[1m]))'
+def answered_calls(service: str, window: str = MINUTE) -> str:
+    """The expression for how many calls it answered in that time, by status; health questions are left out."""
+    return (
+        f'sum by (status) (increase(shop_http_requests_total{{job="{service}",route!~"/health|/metrics"}}[{window}]))'
+    )
 
 
 def refused_share(stack: Stack, timeout: float, service: str) -> Value:
     """Percent of its calls in the last minute that it answered with 5xx; 0 where fewer than FEW_REFUSED were.
 
-    A 4xx is the caller's own mistake. Without a series nobody has called it.
+    Where it was called in the last seconds and refused a smaller share of those calls, that share: a service that
+    recovered is well. A 4xx is the caller's own mistake. Without a series nobody has called it.
     """
-    answered = instant(stack, answered_calls(service), timeout)
-    refused = sum(calls for labels, calls in answered if labels["status"].startswith("5"))
+    refused, calls = _refused(stack, timeout, service, MINUTE)
     if round(refused) < FEW_REFUSED:
         return 0.0
-    return round(100 * refused / sum(calls for _, calls in answered), 1)
+    refused_now, calls_now = _refused(stack, timeout, service, NOW)
+    share = refused / calls
+    return round(100 * (min(share, refused_now / calls_now) if round(calls_now) else share), 1)
+
+
+def _refused(stack: Stack, timeout: float, service: str, window: str) -> tuple[float, float]:
+    """How many calls it answered with 5xx in that time, and how many in all."""
+    answered = instant(stack, answered_calls(service, window), timeout)
+    refused = sum(calls for labels, calls in answered if labels["status"].startswith("5"))
+    return refused, sum(calls for _, calls in answered)
 
 
 def _refusals(service: str) -> Probe:

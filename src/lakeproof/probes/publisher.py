@@ -3,8 +3,7 @@
 from functools import partial
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.job.databases import OLTP, LakeDatabase
-from lakeproof.probes.captures import CAPTURES, Capture
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get
 from lakeproof.probes.probe import Probe
@@ -16,29 +15,29 @@ HEALTHY = "healthy"
 WHOLLY = ("starting", "stuck")
 
 
-def publisher_status(stack: Stack, timeout: float, database: LakeDatabase = OLTP) -> Value:
+def publisher_status(stack: Stack, timeout: float, source: Source) -> Value:
     """Of that database: starting, healthy, degraded (rounds fail), frozen (an audit failed), stuck (one hangs)."""
     url = f"{stack.url('publisher')}/health"
     try:
         # Also where it answers 503, its way to say that it is stuck.
         told = get(url, timeout).json()
         whole = str(told["status"])
-        return whole if whole in WHOLLY else str(told.get("databases", {}).get(database.name, whole))
+        return whole if whole in WHOLLY else str(told.get("databases", {}).get(source.name, whole))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CouldNotLook("answered something that is no health", where=url) from error
 
 
-def _status(of: Capture) -> Probe:
+def _status(source: Source) -> Probe:
     return Probe(
-        of.named("publisher-status"),
+        f"{source.name}-publisher-status",
         "publisher",
-        f"GET /health: .status, .databases.{of.database.name}",
+        f"GET /health: .status, .databases.{source.name}",
         "",
-        partial(publisher_status, database=of.database),
+        partial(publisher_status, source=source),
         Condition(Operator.IS, HEALTHY),
         always=True,
-        within=of.within,
+        within=source.capture,
     )
 
 
-PROBES = tuple(_status(capture) for capture in CAPTURES)
+PROBES = tuple(_status(source) for source in SOURCES)

@@ -1,17 +1,20 @@
-"""Kafka Connect: MariaDB's connectors. PostgreSQL's is shop_capture's."""
+"""Kafka Connect: the connectors of the sources that are always captured. The others' are made by their captures."""
 
 from lakeproof.lake.capture import registration, resting
-from lakeproof.lake.job.databases import SHOP, present
+from lakeproof.lake.sources.source import SOURCES, present
 from lakeproof.stack.stack import Stack
 
 REST_SECONDS = 20.0
 
 
 def provision(stack: Stack) -> None:
-    """Once ready: MariaDB's connectors, each once (lake/capture/registration.py). PostgreSQL's: shop-capture.
+    """Once ready: a connector for each source that is always captured, once (lake/capture/registration.py).
 
-    Connect remembers PostgreSQL's from an earlier time; where shop-capture came to no clean end then, it rests now.
+    Connect remembers the others from an earlier time; where a capture came to no clean end then, its connector rests
+    now.
     """
-    registration.provision(stack)
-    if SHOP not in present(stack):
-        resting.stop(stack, REST_SECONDS)
+    for source in SOURCES:
+        if source.capture is None:
+            registration.provision(stack, source)
+        elif source not in present(stack):
+            resting.stop(stack, source, REST_SECONDS)

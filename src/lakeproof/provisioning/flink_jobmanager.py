@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from lakeproof.lake.job import ensure_submitted, stop_with_savepoint
-from lakeproof.lake.job.databases import DATABASES, present
+from lakeproof.lake.sources.source import SOURCES, present
 from lakeproof.stack.stack import Stack
 
 
@@ -15,7 +15,7 @@ def provision(stack: Stack) -> None:
 
 def before_stop(stack: Stack) -> None:
     """Stop the lake's jobs with a savepoint each; where that fails, their checkpoints are kept anyhow."""
-    with ThreadPoolExecutor(len(DATABASES)) as pool:
-        stopping = [pool.submit(stop_with_savepoint, stack, 30.0, database) for database in DATABASES]
+    with ThreadPoolExecutor(len(SOURCES)) as pool:
+        stopping = [pool.submit(stop_with_savepoint, stack, 30.0, database) for database in SOURCES]
     for each in stopping:
         each.result()

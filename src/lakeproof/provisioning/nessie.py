@@ -1,9 +1,8 @@
 """Nessie: the namespace of the first tables on `main`, and the branch `ingest`."""
 
 from lakeproof.lake.nessie import NessieConflict, NoSuchReference, client_of
+from lakeproof.lake.sources.source import FIRST
 from lakeproof.stack.stack import Stack
-
-NAMESPACE = "oltp"
 
 
 def provision(stack: Stack) -> None:
@@ -13,7 +12,7 @@ def provision(stack: Stack) -> None:
         main = nessie.reference("main")
         if next(nessie.history("main", 1), None) is None:
             try:
-                main = nessie.create_namespace(main, NAMESPACE)
+                main = nessie.create_namespace(main, FIRST.name)
             except NessieConflict:
                 main = nessie.reference("main")
         try:

@@ -6,7 +6,7 @@ import logging
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.capture import registration, resting
 from lakeproof.lake.job import ensure_submitted, stop_with_savepoint
-from lakeproof.lake.job.databases import SHOP, want_shop
+from lakeproof.lake.sources.source import SHOP, want
 from lakeproof.stack.services import shop_capture
 from lakeproof.stack.stack import Stack
 
@@ -20,20 +20,20 @@ def provision(stack: Stack) -> None:
 
     A connector that the last stop of this component stopped goes on; one that somebody else stopped stays so.
     """
-    want_shop(stack, wanted=True)
+    want(stack, shop_capture.NAME, wanted=True)
     ensure_submitted(stack, SHOP)
-    registration.provision(stack, shop_capture.ENGINE)
-    resting.resume(stack)
+    registration.provision(stack, SHOP)
+    resting.resume(stack, SHOP)
 
 
 def before_stop(stack: Stack) -> None:
     """Nothing is captured from now on: connector and job stop, and both go on from their places later."""
-    want_shop(stack, wanted=False)
+    want(stack, shop_capture.NAME, wanted=False)
     # Where Connect is away already, its next start stops the connector.
     with contextlib.suppress(LakeproofError):
-        resting.stop(stack)
+        resting.stop(stack, SHOP)
     try:
         # Nobody publishes its states from now on, and it would let those expire that are published.
         stop_with_savepoint(stack, SAVEPOINT_SECONDS, SHOP)
     except LakeproofError as error:
-        log.warning("%s goes on until Flink stops: %s", SHOP.job_name, error.message)
+        log.warning("%s goes on until Flink stops: %s", SHOP.job, error.message)

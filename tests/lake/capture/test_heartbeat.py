@@ -61,14 +61,14 @@ class FlakyTable:
 
 def test_the_ticker_goes_on_after_an_outage_and_counts_it() -> None:
     stop = threading.Event()
-    ticker = Ticker("orders", FlakyTable({2, 3}, stop, 5), stop, pause=0.001)
+    ticker = Ticker("orders", FlakyTable({2, 3}, stop, 5), stop, engine="mysql", pause=0.001)
     ticker.run()
     assert (ticker.last_beat_us, ticker.condition.errors, ticker.condition.reason) == (5, 2, "")
 
 
 def test_the_ticker_says_why_the_database_does_not_answer() -> None:
     stop = threading.Event()
-    ticker = Ticker("orders", FlakyTable({1}, stop, 1), stop, pause=0.001)
+    ticker = Ticker("orders", FlakyTable({1}, stop, 1), stop, engine="mysql", pause=0.001)
     ticker.run()
     assert ticker.condition.reason == "gone away"
     assert ticker.last_beat_us is None

@@ -11,6 +11,7 @@ from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.lake.capture import publication, registration, slot
 from lakeproof.lake.capture.connector import Connector, find_connector, render
 from lakeproof.lake.capture.new_tables import require_readers
+from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -73,7 +74,6 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(find_connector("shop"))
     monkeypatch.setattr(registration, "find_connector", lambda name: made.more)
-    monkeypatch.setattr(registration, "connectors", lambda: {"shop": made.more})
     monkeypatch.setattr("lakeproof.lake.capture.new_tables.find_connector", lambda name: made.more)
     monkeypatch.setattr(publication, "ask", made.ask)
     monkeypatch.setattr(publication, "look_up", made.look_up)
@@ -127,14 +127,14 @@ def test_a_deleted_connector_with_a_new_table_in_its_file_knows_by_the_publicati
 
 def test_a_first_connector_reads_every_row_by_its_own_first_snapshot(stack: Stack, world: World) -> None:
     world.live, world.slot = None, False
-    registration.provision(stack, "postgres")
+    registration.provision(stack, SHOP)
     assert world.done[-2:] == [f"PUBLICATION {NEW}", "connector"]
 
 
 def test_a_start_never_begins_to_capture_a_new_table(
     stack: Stack, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registration.provision(stack, "postgres")
+    registration.provision(stack, SHOP)
     assert world.done == []
     assert "lakeproof capture register shop" in caplog.text
 

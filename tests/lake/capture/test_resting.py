@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.lake.capture import registration, resting
-from lakeproof.lake.job.databases import want_shop
+from lakeproof.lake.sources.source import SHOP, want
 from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.runtime import Runtime
 from lakeproof.provisioning.connect import provision
@@ -33,7 +33,7 @@ class Worker:
 @pytest.fixture
 def make_stack(tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch) -> Callable[[Worker], Stack]:
     """`make_stack(worker)`: a running stack with that Connect, in which MariaDB's connectors are registered."""
-    monkeypatch.setattr(registration, "provision", lambda stack: None)
+    monkeypatch.setattr(registration, "provision", lambda stack, source: None)
 
     def make(worker: Worker) -> Stack:
         stack = Stack(Settings(state_dir=tmp_path, endpoints={"connect": {"http": answering(worker.answer)}}))
@@ -60,7 +60,7 @@ def test_connect_that_is_started_again_leaves_it_alone_while_shop_capture_runs(
 ) -> None:
     worker = Worker("UNASSIGNED")
     stack = make_stack(worker)
-    want_shop(stack, wanted=True)
+    want(stack, "shop-capture", wanted=True)
     provision(stack)
     assert worker.state == "UNASSIGNED"
 
@@ -70,10 +70,10 @@ def test_what_was_stopped_here_goes_on_once_and_what_somebody_else_stopped_does_
 ) -> None:
     worker = Worker("RUNNING")
     stack = make_stack(worker)
-    resting.stop(stack)
-    resting.resume(stack)
+    resting.stop(stack, SHOP)
+    resting.resume(stack, SHOP)
     assert worker.state == "RUNNING"
     worker.state = "STOPPED"
-    resting.stop(stack)
-    resting.resume(stack)
+    resting.stop(stack, SHOP)
+    resting.resume(stack, SHOP)
     assert worker.state == "STOPPED"

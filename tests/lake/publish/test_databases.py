@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.lake.job.databases import DATABASES, OLTP, LakeDatabase
 from lakeproof.lake.publish import service as module
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.publisher import RoundFailed
 from lakeproof.lake.publish.service import Service, health_page
+from lakeproof.lake.sources.source import OLTP, SOURCES, Source
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -38,13 +38,13 @@ def publishing() -> Publishing:
 
 
 @pytest.fixture
-def captured() -> list[LakeDatabase]:
-    return list(DATABASES)
+def captured() -> list[Source]:
+    return list(SOURCES)
 
 
 @pytest.fixture
 def service(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publishing: Publishing, captured: list[LakeDatabase]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publishing: Publishing, captured: list[Source]
 ) -> Service:
     monkeypatch.setattr(module, "present", lambda stack: tuple(captured))
     found = Service(Stack(Settings(state_dir=tmp_path)), publishing)
@@ -81,7 +81,7 @@ def test_one_that_failed_stays_degraded_until_it_is_looked_at_again(
 ) -> None:
     publishing.wrong["shop"] = RoundFailed("read", OSError("away"))
     service.round()
-    due: Callable[[LakeDatabase], bool] = OLTP.__eq__
+    due: Callable[[Source], bool] = OLTP.__eq__
     monkeypatch.setattr(service, "_is_due", due)
     publishing.wrong.clear()
     service.round()
@@ -92,16 +92,14 @@ def test_one_that_failed_stays_degraded_until_it_is_looked_at_again(
 
 
 def test_one_that_is_not_captured_any_more_is_neither_frozen_nor_late(
-    service: Service, publishing: Publishing, captured: list[LakeDatabase]
+    service: Service, publishing: Publishing, captured: list[Source]
 ) -> None:
     publishing.wrong["shop"] = AuditFailed("differs")
     service.metrics.database_last_at.labels(database="shop").set(1)
     service.round()
-    pauses = [
-        sample(service, "lakeproof_publish_database_checkpoint_seconds", database=one.name) for one in DATABASES
-    ]
+    pauses = [sample(service, "lakeproof_publish_database_checkpoint_seconds", database=one.name) for one in SOURCES]
     assert pauses == [2.0, 10.0]
-    captured.remove(DATABASES[1])
+    captured.remove(SOURCES[1])
     service.round()
     assert told(service) == {"status": "healthy", "databases": {"oltp": "healthy"}}
     assert sample(service, "lakeproof_publish_database_timestamp_seconds", database="shop") is None

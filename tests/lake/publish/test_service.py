@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import TransientError
-from lakeproof.lake.job.databases import DATABASES
 from lakeproof.lake.publish import service
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.publisher import Published, RoundFailed
 from lakeproof.lake.publish.service import PAUSE_BEFORE_NEXT_SECONDS, STUCK_SECONDS, Health, Service, health_page
+from lakeproof.lake.sources.source import SOURCES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -61,7 +61,7 @@ def clock() -> Clock:
 @pytest.fixture
 def service_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Callable[[Rounds], Service]:
     """`service_of(rounds)`: a service in a stack where both databases are captured, which asks nobody."""
-    monkeypatch.setattr(service, "present", lambda stack: DATABASES)
+    monkeypatch.setattr(service, "present", lambda stack: SOURCES)
     return lambda rounds: Service(Stack(Settings(state_dir=tmp_path)), rounds, clock)
 
 
@@ -224,7 +224,7 @@ def test_a_database_that_is_not_captured_any_more_is_begun_anew(
 ) -> None:
     loop = service_of(Rounds({"oltp": published("oltp"), "shop": published("shop")}))
     loop.round()
-    monkeypatch.setattr(service, "present", lambda stack: DATABASES[:1])
+    monkeypatch.setattr(service, "present", lambda stack: SOURCES[:1])
     clock.now += service.PAUSE_AFTER_FAILURE_SECONDS
     loop.round()
     assert old_files.forgotten == ["shop"]

@@ -9,8 +9,8 @@ from tests.proof.tables.digest_readers import PAYMENTS, with_digests
 
 from lakeproof.customers.calls import now_us
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.job.databases import DATABASES, OLTP, LakeDatabase
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
+from lakeproof.lake.sources.source import OLTP, SOURCES, Source
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import beside_ledger, other_tables
 from lakeproof.proof.tables.beside_ledger import BesideLedger
@@ -46,9 +46,9 @@ def published(name: str, beat_us: int) -> PublishedCommit:
     return PublishedCommit(name, now, 1, None, beat_us, {PAYMENTS.name: 1}, now, {"shop": shop})
 
 
-@pytest.mark.parametrize("database", DATABASES, ids=lambda one: one.name)
+@pytest.mark.parametrize("database", SOURCES, ids=lambda one: one.name)
 def test_what_differs_is_looked_at_again_at_a_hash_that_covers_the_first_look(
-    monkeypatch: pytest.MonkeyPatch, database: LakeDatabase
+    monkeypatch: pytest.MonkeyPatch, database: Source
 ) -> None:
     opened: list[str] = []
     again: list[Reader] = []
@@ -85,7 +85,7 @@ def test_what_differs_is_looked_at_again_at_a_hash_that_covers_the_first_look(
     for name in ("mariadb_snapshot", "postgres_snapshot"):
         monkeypatch.setattr(beside_ledger, name, snapshot)
     monkeypatch.setattr(beside_ledger, "lake_reader", lake_reader)
-    monkeypatch.setattr(beside_ledger, "present", lambda stack: DATABASES)
+    monkeypatch.setattr(beside_ledger, "present", lambda stack: SOURCES)
     monkeypatch.setattr(other_tables, "compare_others", compare_others)
     for name in ("described", "described_by_postgres"):
         monkeypatch.setattr(other_tables, name, lambda database, name: PAYMENTS)

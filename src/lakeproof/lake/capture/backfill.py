@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, NotReady
-from lakeproof.lake.capture import publication
-from lakeproof.lake.capture.connector import SIGNALS, Connector
+from lakeproof.lake.capture.connector import Connector
+from lakeproof.lake.sources.source import engine_of
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
     From then on it goes on by itself, over restarts too. Tables without rows need nothing.
     Raises: DeadlineExpired when no row was seen (a paused connector, or one that fails); NotReady.
     """
-    filled = [table for table in tables if _has_rows(stack, connector, table)]
+    engine = engine_of(connector.engine)
+    filled = [table for table in tables if engine.has_rows(stack, connector, table)]
     if not filled:
         return
     consumer = _from_now(stack, connector)
@@ -44,7 +45,8 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
         missing = set(filled)
         deadline = Deadline(BACKFILL_SECONDS)
         while missing:
-            _send(stack, connector, sorted(missing))
+            data = json.dumps({"data-collections": sorted(missing), "type": "INCREMENTAL"})
+            engine.send_signal(stack, connector, uuid.uuid4().hex, data)
             _await_reads(consumer, connector, missing, Deadline(min(RESEND_SECONDS, deadline.left)))
             if missing and deadline.expired:
                 raise DeadlineExpired(
@@ -58,23 +60,6 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
         consumer.close()
 
 
-def _send(stack: Stack, connector: Connector, tables: list[str]) -> None:
-    asked = (uuid.uuid4().hex, json.dumps({"data-collections": tables, "type": "INCREMENTAL"}))
-    if connector.engine == "postgres":
-        signals = connector.config[SIGNALS]
-        insert = f"INSERT INTO {signals} (id, type, data) VALUES ($1, 'execute-snapshot', $2)"
-        publication.ask(stack, connector, insert, *asked)
-        return
-    insert = f"INSERT INTO {connector.database}.cdc_signal (id, type, data) VALUES (%s, 'execute-snapshot', %s)"
-    _ask(stack, insert, asked)
-
-
-def _has_rows(stack: Stack, connector: Connector, table: str) -> bool:
-    if connector.engine == "postgres":
-        return publication.has_rows(stack, connector, table)
-    return bool(_ask(stack, f"SELECT 1 FROM {table} LIMIT 1"))
-
-
 def _await_reads(consumer: "Consumer", connector: Connector, missing: set[str], deadline: Deadline) -> None:
     """Takes the tables of which a read row comes by out of `missing`."""
     while missing and not deadline.expired:
@@ -82,7 +67,7 @@ def _await_reads(consumer: "Consumer", connector: Connector, missing: set[str], 
             value = message.value() if message.error() is None else None
             if value and b'"op":"r"' in value:
                 source = json.loads(value)["source"]
-                above = source["schema" if connector.engine == "postgres" else "db"]
+                above = source[engine_of(connector.engine).ABOVE]
                 missing.discard(f"{above}.{source['table']}")
 
 
@@ -104,17 +89,3 @@ def _from_now(stack: Stack, connector: Connector) -> "Consumer":
         consumer.close()
         raise NotReady(error.args[0].str(), where="kafka") from error
     return consumer
-
-
-def _ask(stack: Stack, sql: str, values: tuple[str, ...] | None = None) -> object:
-    """One statement as root; its first row or None."""
-    import pymysql
-
-    from lakeproof.stack.engines.mysql import connect
-
-    try:
-        with connect(stack, "root", "mysql-root", 10.0) as connection, connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            return cursor.fetchone()
-    except pymysql.MySQLError as error:
-        raise NotReady(" ".join(str(part) for part in error.args), where="mysql") from error

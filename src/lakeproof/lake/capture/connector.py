@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lakeproof.errors import InvalidInput
+from lakeproof.lake.sources.source import engine_of
 from lakeproof.stack.engines.connect import SECRETS_FILE
 from lakeproof.stack.stack import Stack
 
@@ -23,7 +24,6 @@ EXACTLY_ONCE = {"exactly.once.support": "required", "transaction.boundary": "pol
 SIGNALS = "signal.data.collection"
 _NAME = r"^[a-z][a-z0-9_-]*$"
 _WORD = re.compile(r"@([a-z.]+)@")
-_TABLES = {"mysql": re.compile(r"^[a-z][a-z0-9_]*$"), "postgres": re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")}
 
 
 class Connector(BaseModel):
@@ -46,14 +46,14 @@ class Connector(BaseModel):
         if self.heartbeat not in self.tables:
             raise ValueError("heartbeat: not among the tables")
         for table in self.tables:
-            if not _TABLES[self.engine].match(table):
+            if not engine_of(self.engine).TABLE.match(table):
                 raise ValueError(f"tables: {table!r} is not a plain table name")
         return self
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The tables as the connector names them, and the lake's SQL files: DATABASE.TABLE, or SCHEMA.TABLE."""
-        return tuple(f"{self.database}.{table}" if self.engine == "mysql" else table for table in self.tables)
+        return tuple(engine_of(self.engine).captured(self.database, table) for table in self.tables)
 
     @property
     def heartbeat_source(self) -> str:

@@ -4,28 +4,22 @@ Beats travel the whole path of a captured row (commit, binlog, connector, topic)
 arrived is the delay of capture. Debezium's own figure is not: it stays low while the connector is paused.
 """
 
-import contextlib
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.connector import Connector
+from lakeproof.lake.sources.engine import Beats
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
-    from pymysql.connections import Connection
-    from pymysql.cursors import Cursor
-
-    from lakeproof.stack.postgres_session import Session
 
 BEAT_SECONDS = 1.0
-DATABASE_SECONDS = 3.0
 TAIL_MESSAGES = 2_000
 TAIL_GROWTH = 10
 POLL_SECONDS = 0.5
@@ -57,101 +51,11 @@ class Condition:
         self.reason = reason
 
 
-class Beats(Protocol):
-    """Where beats are written; `write` gives the beat in microseconds since the epoch, by the database's clock."""
-
-    def write(self) -> int: ...
-
-    def close(self) -> None: ...
-
-
-def beats_of(stack: Stack, connector: Connector) -> Beats:
-    """The heartbeat table of a connector, in whichever engine it lies."""
-    return PostgresBeats(stack, connector) if connector.engine == "postgres" else HeartbeatTable(stack, connector)
-
-
-class HeartbeatTable:
-    """Writes beats into a connector's heartbeat table in MariaDB; connects by itself. `write` raises NotReady."""
-
-    def __init__(self, stack: Stack, connector: Connector) -> None:
-        self._stack = stack
-        self._table = f"{connector.database}.{connector.heartbeat}"
-        self._connection: Connection[Cursor] | None = None
-
-    def write(self) -> int:
-        """One beat; committed when this returns. A broken connection is given up, the next call makes a new one."""
-        import pymysql
-
-        from lakeproof.stack.engines.mysql import connect
-
-        try:
-            if self._connection is None:
-                self._connection = connect(self._stack, "ticker", "mysql-ticker", DATABASE_SECONDS)
-            with self._connection.cursor() as cursor:
-                cursor.execute("SET @beat = CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)")
-                cursor.execute(
-                    f"INSERT INTO {self._table} (id, beat_us) VALUES (1, @beat)"
-                    " ON DUPLICATE KEY UPDATE beat_us = @beat"
-                )
-                cursor.execute("SELECT @beat")
-                row = cursor.fetchone()
-        except (pymysql.MySQLError, OSError) as error:
-            self.close()
-            raise NotReady(
-                " ".join(str(part) for part in error.args) or type(error).__name__, where="mysql"
-            ) from error
-        return int(row[0]) if row else 0
-
-    def close(self) -> None:
-        """Give the connection up, in whatever state it is."""
-        import pymysql
-
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(pymysql.MySQLError, OSError):
-                connection.close()
-
-
-class PostgresBeats:
-    """The same for PostgreSQL."""
-
-    def __init__(self, stack: Stack, connector: Connector) -> None:
-        self._stack, self._connector = stack, connector
-        self._session: Session | None = None
-
-    def write(self) -> int:
-        """One beat; committed when this returns. A broken connection is given up, the next call makes a new one."""
-        from lakeproof.stack.postgres_session import TROUBLES, connect
-
-        deadline = Deadline(DATABASE_SECONDS)
-        try:
-            if self._session is None:
-                account = ("ticker", "postgres-ticker", DATABASE_SECONDS, self._connector.database)
-                self._session = connect(self._stack, *account)
-            self._session.deadline = deadline
-            ((beat,),) = self._session.rows(
-                f"INSERT INTO {self._connector.heartbeat} AS it (id, beat_us)"
-                " VALUES (1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
-                " ON CONFLICT (id) DO UPDATE SET beat_us = excluded.beat_us RETURNING it.beat_us"
-            )
-        except TROUBLES as error:
-            self.close()
-            told = " ".join(str(part) for part in error.args) or type(error).__name__
-            raise NotReady(told, where="postgres") from error
-        return int(beat)
-
-    def close(self) -> None:
-        """Give the connection up, in whatever state it is."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
-
-
 class Ticker(threading.Thread):
     """Writes a beat each second until `stop` is set, through any outage of the database."""
 
     def __init__(
-        self, name: str, beats: Beats, stop: threading.Event, *, pause: float = BEAT_SECONDS, engine: str = "mysql"
+        self, name: str, beats: Beats, stop: threading.Event, *, engine: str, pause: float = BEAT_SECONDS
     ) -> None:
         super().__init__(name=f"ticker-{name}", daemon=True)
         self.condition = Condition(engine, f"ticker of {name}")

@@ -12,7 +12,7 @@ from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import publication, slot
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import Connector, find_connector
-from lakeproof.lake.job.databases import CAPTURE, find_database, present
+from lakeproof.lake.sources.source import find_source, present
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
@@ -29,17 +29,18 @@ def require_lost(stack: Stack, name: str) -> Connector:
     is not there or rests with shop-capture; CouldNotLook, DeadlineExpired where PostgreSQL or Connect do not answer.
     """
     connector = find_connector(name)
-    if connector.engine != "postgres":
+    if slot.NAME not in connector.config:
         raise InvalidInput(
-            "it follows MariaDB's binlog and has no slot",
+            "it follows a binlog and has no slot",
             where=name,
             next_action="lakeproof diagnose says what it needs",
         )
-    if stack.settings.mode != "external" and find_database(connector.database) not in present(stack):
+    source = find_source(connector.database)
+    if stack.settings.mode != "external" and source not in present(stack):
         raise InvalidInput(
-            f"{CAPTURE} does not run, and its connector rests until it does",
+            f"{source.capture} does not run, and its connector rests until it does",
             where=name,
-            next_action=f"lakeproof up {CAPTURE}, then lakeproof diagnose",
+            next_action=f"lakeproof up {source.capture}, then lakeproof diagnose",
         )
     seen = slot.look(stack, connector)
     status = send(stack, "GET", f"/connectors/{name}/status", absent_is_fine=True)

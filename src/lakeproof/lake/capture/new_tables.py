@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.registration import unread_tables
-from lakeproof.lake.job.databases import OLTP, find_database
 from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.job.submission import find_job
+from lakeproof.lake.sources.source import find_source
 from lakeproof.stack.stack import Stack
 
 _WRITER = re.compile(r"Writer : (\w+)")
@@ -28,7 +28,7 @@ def require_readers(stack: Stack, connector: str) -> None:
     if not new:
         return
     flink = rest_of(stack)
-    job = find_job(flink, find_database(found.database))
+    job = find_job(flink, find_source(found.database))
     unread = without_reader(
         new, load_sql_files(database=found.database), flink.operators(job.id) if job is not None else ""
     )
@@ -36,13 +36,10 @@ def require_readers(stack: Stack, connector: str) -> None:
         raise InvalidInput(
             "the lake's running job does not read it, and would pass over what is captured until it does",
             where=", ".join(unread),
-            next_action=f"one SQL file for each in lake/jobs/{found.database}, then `{_redeploy(found.database)}`, "
+            next_action=f"one SQL file for each in lake/jobs/{found.database}, then "
+            f"`lakeproof lake redeploy --database {found.database}`, "
             f"then `lakeproof capture register {connector}` again",
         )
-
-
-def _redeploy(database: str) -> str:
-    return "lakeproof lake redeploy" + ("" if database == OLTP.name else f" --database {database}")
 
 
 def without_reader(tables: Iterable[str], sql_files: Iterable[SqlFile], operators: str) -> list[str]:

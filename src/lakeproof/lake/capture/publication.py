@@ -14,6 +14,8 @@ from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 15.0
+# The key of a connector's file with the name of its publication. One without it follows a log that has every table.
+NAME = "publication.name"
 _LISTED = "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1"
 _THERE = "SELECT relreplident <> 'f', relkind FROM pg_class WHERE oid = to_regclass($1)"
 _KEYED = "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary)"
@@ -21,16 +23,20 @@ _KEYED = "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = to_regclass($1) A
 
 def publication_name(connector: Connector) -> str:
     """The publication of a connector, by its file."""
-    return connector.config["publication.name"]
+    return connector.config[NAME]
 
 
 def published(stack: Stack, connector: Connector) -> frozenset[str]:
     """The tables in it now, SCHEMA.TABLE; none where there is no such publication. Raises: NotReady."""
+    if NAME not in connector.config:
+        return frozenset()
     return frozenset(str(row[0]) for row in look_up(stack, connector, _LISTED, publication_name(connector)))
 
 
 def require_tables(stack: Stack, connector: Connector, tables: Iterable[str]) -> None:
     """Raises: InvalidInput for a table that PostgreSQL does not have, or whose rows could not be read by its key."""
+    if NAME not in connector.config:
+        return
     absent = [table for table in tables if not look_up(stack, connector, _THERE, table)]
     if absent:
         raise InvalidInput(
@@ -63,6 +69,8 @@ def widen(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str
     Raises: NotReady; InvalidInput with the SQL to run, without the publication, without the table of signals, or
     where tables are missing in it and this stack was not given the superuser's password.
     """
+    if NAME not in connector.config:
+        return []
     name = publication_name(connector)
     if not look_up(stack, connector, "SELECT 1 FROM pg_publication WHERE pubname = $1", name):
         raise InvalidInput(
@@ -96,7 +104,7 @@ def require_signals(stack: Stack, connector: Connector, tables: Iterable[str]) -
 
     Raises: InvalidInput where there are such rows and no superuser's password; NotReady.
     """
-    if any(has_rows(stack, connector, table) for table in tables):
+    if NAME in connector.config and any(has_rows(stack, connector, table) for table in tables):
         stack.secret(ROOT_SECRET)
 
 

@@ -10,7 +10,8 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture import publication, slot
 from lakeproof.lake.capture.backfill import read_existing_rows
-from lakeproof.lake.capture.connector import SIGNALS, Connector, connectors, find_connector, render
+from lakeproof.lake.capture.connector import SIGNALS, Connector, find_connector, render
+from lakeproof.lake.sources.source import Source
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
@@ -22,9 +23,8 @@ CONFLICT = 409  # the worker is rebalancing: later
 TABLES_KEY = "table.include.list"
 
 
-def provision(stack: Stack, engine: str = "mysql") -> None:
-    """Register every connector of that database engine that was never made in this Kafka cluster, or whose file has
-    changed since.
+def provision(stack: Stack, source: Source) -> None:
+    """Register the source's connector where it was never made in this Kafka cluster, or its file has changed since.
 
     One that was paused stays paused; one that was deleted or changed by plain REST stays so: that is an incident,
     which diagnosis must find, and `register` is its repair. A file with new tables is left to `lakeproof capture
@@ -33,22 +33,20 @@ def provision(stack: Stack, engine: str = "mysql") -> None:
     """
     with _client(stack) as client:
         cluster = str(_ask(client, "GET", "/", Deadline(REGISTER_SECONDS))["kafka_cluster_id"])
-        for name, connector in connectors().items():
-            if connector.engine != engine:
-                continue
-            mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
-            if provisioned.is_made(stack, "connect", f"connector {name}", mark):
-                continue
-            live = _live_config(client, name, Deadline(ASK_SECONDS))
-            new = _new(stack, connector, live, render(stack, connector))
-            if new and _was_made(stack, connector, live):
-                log.warning(
-                    "connector %s stays as it is: its file has new tables (%s). Next: lakeproof capture register %s",
-                    *(name, ", ".join(new), name),
-                )
-                continue
-            _put(stack, client, connector)
-            provisioned.remember(stack, "connect", f"connector {name}", mark)
+        name, connector = source.connector, find_connector(source.connector)
+        mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
+        if provisioned.is_made(stack, "connect", f"connector {name}", mark):
+            return
+        live = _live_config(client, name, Deadline(ASK_SECONDS))
+        new = _new(stack, connector, live, render(stack, connector))
+        if new and _was_made(stack, connector, live):
+            log.warning(
+                "connector %s stays as it is: its file has new tables (%s). Next: lakeproof capture register %s",
+                *(name, ", ".join(new), name),
+            )
+            return
+        _put(stack, client, connector)
+        provisioned.remember(stack, "connect", f"connector {name}", mark)
 
 
 def register(stack: Stack, name: str) -> None:
@@ -84,17 +82,15 @@ def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
         return
     new = _new(stack, connector, live, wanted)
     made = _was_made(stack, connector, live)
-    if connector.engine == "postgres":
-        publication.require_tables(stack, connector, new)
+    publication.require_tables(stack, connector, new)
     if new and made:
-        # Noted before: once they are published or captured, neither Connect nor PostgreSQL knows them as new.
+        # Noted before: once they are published or captured, neither Connect nor the database knows them as new.
         provisioned.remember(stack, "connect", _unread(connector), " ".join(new))
-    if connector.engine == "postgres":
-        added = publication.widen(stack, connector, (connector.config[SIGNALS], *new))
-        if added:
-            log.info("published from now on: %s", ", ".join(added))
-        if made:
-            publication.require_signals(stack, connector, new)
+    added = publication.widen(stack, connector, (connector.config[SIGNALS], *new))
+    if added:
+        log.info("published from now on: %s", ", ".join(added))
+    if made:
+        publication.require_signals(stack, connector, new)
     if not stands:
         _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
     if new and made:
@@ -110,11 +106,11 @@ def unread_tables(stack: Stack, connector: Connector) -> list[str]:
 
 
 def _new(stack: Stack, connector: Connector, live: dict[str, str] | None, wanted: dict[str, str]) -> list[str]:
-    """Of a connector that is not there, PostgreSQL's publication still tells what was captured."""
+    """Of a connector that is not there, the database may still tell what was captured."""
     found = _noted(stack, connector)
     if live is not None:
         found |= set(new_tables(live, wanted))
-    elif connector.engine == "postgres":
+    else:
         there = publication.published(stack, connector)
         found |= {table for table in connector.sources if there and table not in there}
     return [table for table in connector.sources if table in found]
@@ -122,11 +118,7 @@ def _new(stack: Stack, connector: Connector, live: dict[str, str] | None, wanted
 
 def _was_made(stack: Stack, connector: Connector, live: dict[str, str] | None) -> bool:
     """True where it goes on from a place in the log: then the rows that a new table has do not come by themselves."""
-    return (
-        live is not None
-        or bool(_noted(stack, connector))
-        or (connector.engine == "postgres" and slot.look(stack, connector) is not None)
-    )
+    return live is not None or bool(_noted(stack, connector)) or slot.look(stack, connector) is not None
 
 
 def _unread(connector: Connector) -> str:

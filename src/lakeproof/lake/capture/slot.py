@@ -16,6 +16,8 @@ LOOK_SECONDS = 2.0
 ASK_SECONDS = 3.0
 MEND = 'docs/postgresql.md, "A lost slot"'
 LOST = "lost"
+# The key of a connector's file with the name of the slot that it follows.
+NAME = "slot.name"
 
 _SQL = """
 SELECT wal_status, active, (pg_current_wal_lsn() - restart_lsn)::bigint FROM pg_replication_slots
@@ -35,13 +37,18 @@ class Slot:
 
 def slot_name(connector: Connector) -> str:
     """The slot of a connector, by its file."""
-    return connector.config["slot.name"]
+    return connector.config[NAME]
 
 
 def look(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> Slot | None:
-    """The connector's slot now; None where the server has none of that name. Raises: CouldNotLook."""
+    """The connector's slot now; None where it follows none, or the server has none of that name.
+
+    Raises: CouldNotLook.
+    """
     from lakeproof.stack.postgres_session import TROUBLES, select
 
+    if NAME not in connector.config:
+        return None
     name = slot_name(connector)
     try:
         rows = select(stack, "reader", "postgres-reader", _SQL, name, seconds=seconds, database=connector.database)

@@ -5,14 +5,11 @@ import json
 import math
 from typing import Any
 
-from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.sql_files import SqlFile, load_result_files, load_sql_files
 from lakeproof.lake.result_topics import result_topic
+from lakeproof.lake.sources.source import OLTP, Source
 from lakeproof.stack.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack
-
-# MariaDB's, which is always there; lake/job/databases.py has all.
-DATABASE = OLTP.name
 
 # A hash is published some seconds after its snapshots were made, and a reader may be in the middle of a query.
 RETENTION_MARGIN_SECONDS = 300
@@ -25,8 +22,6 @@ FEW_MANIFESTS = {
     "metadata.iceberg.compaction.min.file-num": "2",
     "metadata.iceberg.compaction.max.file-num": "4",
 }
-# A writer's buffer: the shop's dozen tables take few rows each, and share one heap.
-SHOP_WRITE_BUFFER = "16 mb"
 # Iceberg metadata files that are kept: the publisher reads each within seconds, so one minute is plenty.
 METADATA_KEPT_SECONDS = 60
 
@@ -36,16 +31,16 @@ def retained_seconds(stack: Stack) -> int:
     return stack.settings.lake.readable_seconds + RETENTION_MARGIN_SECONDS
 
 
-def metadata_files_kept(stack: Stack, database: LakeDatabase = OLTP) -> int:
+def metadata_files_kept(stack: Stack, database: Source = OLTP) -> int:
     """How many of a table's newest Iceberg metadata files are left standing."""
     return max(20, math.ceil(METADATA_KEPT_SECONDS * _snapshots_per_second(stack, database)))
 
 
-def _snapshots_per_second(stack: Stack, database: LakeDatabase) -> float:
+def _snapshots_per_second(stack: Stack, database: Source) -> float:
     return SNAPSHOTS_PER_CHECKPOINT / database.checkpoint_seconds(stack)
 
 
-def table_options(stack: Stack, database: LakeDatabase = OLTP) -> dict[str, str]:
+def table_options(stack: Stack, database: Source = OLTP) -> dict[str, str]:
     """The options that all lake tables of a database share; the job gives them to the tables at each start.
 
     Size: a table's metadata file holds about 290 bytes per retained snapshot and is written anew for each, so both
@@ -53,8 +48,8 @@ def table_options(stack: Stack, database: LakeDatabase = OLTP) -> dict[str, str]
     (publish/old_metadata.py), for Paimon would list a table's whole metadata folder after every commit.
     """
     per_second = _snapshots_per_second(stack, database)
-    buffer = {} if database == OLTP else {"write-buffer-size": SHOP_WRITE_BUFFER}
-    return buffer | {
+    return {
+        **database.table_options,
         "file.format": "parquet",
         "metadata.iceberg.storage": "hadoop-catalog",
         "metadata.iceberg.format-version": "3",
@@ -69,14 +64,12 @@ def table_options(stack: Stack, database: LakeDatabase = OLTP) -> dict[str, str]
     }
 
 
-def make_spec(
-    stack: Stack, sql_files: tuple[SqlFile, ...] | None = None, database: LakeDatabase = OLTP
-) -> dict[str, Any]:
+def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None, database: Source = OLTP) -> dict[str, Any]:
     """The whole spec. Raises: InvalidInput where an SQL file is wrong."""
     lake = stack.settings.lake
     host, port = stack.host_port("kafka")
     return {
-        "name": database.job_name,
+        "name": database.job,
         "brokers": f"{host}:{port}",
         "topic": database.topic,
         "align": lake.align_transactions,
@@ -96,7 +89,7 @@ def make_spec(
             {"table": file.table, "statements": list(file.statements)}
             for file in sql_files or load_sql_files(database=database.name)
         ],
-        "results": [_result(file) for file in load_result_files()] if lake.result_topics and database == OLTP else [],
+        "results": [_result(file) for file in load_result_files(database.name)] if lake.result_topics else [],
     }
 
 

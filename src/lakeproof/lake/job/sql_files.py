@@ -73,13 +73,16 @@ def _problem(table: str, statements: Iterable[str]) -> str | None:
     return None
 
 
-def load_result_files(folder: Traversable | None = None) -> tuple[SqlFile, ...]:
-    """The result topics' files (default: lake/jobs/oltp/results), each one CREATE TEMPORARY TABLE, sorted by name.
+def load_result_files(database: str, folder: Traversable | None = None) -> tuple[SqlFile, ...]:
+    """The result topics' files (default: lake/jobs/DATABASE/results, which not every source has), each one CREATE
+    TEMPORARY TABLE, sorted by name.
 
     Raises: InvalidInput naming the file and what is wrong.
     """
-    place = folder or files("lakeproof.lake.jobs") / "oltp" / "results"
+    place = folder or files("lakeproof.lake.jobs") / database / "results"
     found = []
+    if not place.is_dir():
+        return ()
     for entry in sorted(place.iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".sql"):
             table = entry.name.removesuffix(".sql")

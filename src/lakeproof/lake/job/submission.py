@@ -8,7 +8,6 @@ from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
-from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.job.flink_rest import (
     ALIVE,
     ENDING,
@@ -29,6 +28,7 @@ from lakeproof.lake.job.states import (
     uri_of,
 )
 from lakeproof.lake.job.turn import submitting
+from lakeproof.lake.sources.source import OLTP, Source
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
@@ -44,7 +44,7 @@ class ObjectStoreUnreachable(TransientError):
     """The job's states could not be listed, so it must not be submitted: it might start from nothing."""
 
 
-def ensure_submitted(stack: Stack, database: LakeDatabase = OLTP) -> str:
+def ensure_submitted(stack: Stack, database: Source = OLTP) -> str:
     """Have one job of that database there; gives its id. Submits it from its newest complete state where it is not.
 
     "There" means accepted: it may still wait for a TaskManager. Safe to repeat.
@@ -57,25 +57,25 @@ def ensure_submitted(stack: Stack, database: LakeDatabase = OLTP) -> str:
         return alive.id if alive is not None else _submit(stack, flink, database, allow_non_restored=False)
 
 
-def find_job(flink: FlinkRest, database: LakeDatabase = OLTP) -> Job | None:
+def find_job(flink: FlinkRest, database: Source = OLTP) -> Job | None:
     """The lake's job of that database, where it is there and not about to end; one that is ending is waited for."""
 
     def look() -> list[Job] | None:
-        mine = [job for job in flink.jobs() if job.name == database.job_name]
+        mine = [job for job in flink.jobs() if job.name == database.job]
         return None if any(job.state in ENDING for job in mine) else mine
 
-    mine = Deadline(60.0).wait_for(f"the old {database.job_name} to end", look)
+    mine = Deadline(60.0).wait_for(f"the old {database.job} to end", look)
     return next((job for job in mine if job.state in ALIVE), None)
 
 
-def stop_with_savepoint(stack: Stack, seconds: float, database: LakeDatabase = OLTP) -> str | None:
+def stop_with_savepoint(stack: Stack, seconds: float, database: Source = OLTP) -> str | None:
     """Stop the job with a savepoint within `seconds`; gives where it lies, None where there was no job.
 
     Raises: FlinkUnreachable, FlinkRefused, DeadlineExpired; the job's checkpoints are kept in any case.
     """
     flink = rest_of(stack)
     deadline = Deadline(seconds)
-    name = database.job_name
+    name = database.job
     job = next((job for job in flink.jobs() if job.name == name and job.state in ALIVE), None)
     if job is None:
         return None
@@ -87,7 +87,7 @@ def stop_with_savepoint(stack: Stack, seconds: float, database: LakeDatabase = O
 
 def redeploy(
     stack: Stack,
-    database: LakeDatabase = OLTP,
+    database: Source = OLTP,
     *,
     allow_non_restored: bool = False,
     seconds: float = 60.0,
@@ -119,7 +119,7 @@ def redeploy(
 def _submit(
     stack: Stack,
     flink: FlinkRest,
-    database: LakeDatabase,
+    database: Source,
     *,
     allow_non_restored: bool,
     spec: dict[str, Any] | None = None,
@@ -140,13 +140,13 @@ def _submit(
     body = _body(spec, database) | {"allowNonRestoredState": allow_non_restored}
     if states:
         body["savepointPath"] = start
-        log.info("submitting %s from %s (checkpoint %d)", database.job_name, states[0].uri, states[0].checkpoint)
+        log.info("submitting %s from %s (checkpoint %d)", database.job, states[0].uri, states[0].checkpoint)
     job_id = _run(flink, body, database)
-    _require_begun(flink, job_id, database.job_name)
+    _require_begun(flink, job_id, database.job)
     try:
         remove_old_states(s3, database=database, but=f"{checkpoints_prefix(database)}{job_id}/")
     except (BotoCoreError, ClientError) as error:
-        log.warning("old states of %s stay for now: %s", database.job_name, error)
+        log.warning("old states of %s stay for now: %s", database.job, error)
     return job_id
 
 
@@ -172,27 +172,27 @@ def _require_begun(flink: FlinkRest, job_id: str, name: str) -> None:
         )
 
 
-def _body(spec: dict[str, Any], database: LakeDatabase) -> dict[str, Any]:
+def _body(spec: dict[str, Any], database: Source) -> dict[str, Any]:
     config = spec["config"] | {"execution.checkpointing.dir": uri_of(checkpoints_prefix(database))}
     return {"entryClass": MAIN_CLASS, "programArgsList": ["--spec", encode(spec | {"config": config})]}
 
 
-def _job_id(database: LakeDatabase, start: str, jobs: list[Job]) -> str:
+def _job_id(database: Source, start: str, jobs: list[Job]) -> str:
     """The id of the job that goes on from `start` after all those that ended: the same for whoever asks.
 
     A submission whose sender was killed may still be under way in the JobManager, and no list shows it. A second one
     of the same id is refused there; of an id of its own it would be a second writer.
     """
     there = ALIVE | ENDING
-    ended = sorted(job.id for job in jobs if job.name == database.job_name and job.state not in there)
-    return _digest(database.job_name, start, *ended)
+    ended = sorted(job.id for job in jobs if job.name == database.job and job.state not in there)
+    return _digest(database.job, start, *ended)
 
 
 def _digest(*parts: str) -> str:
     return hashlib.md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
-def _run(flink: FlinkRest, body: dict[str, Any], database: LakeDatabase) -> str:
+def _run(flink: FlinkRest, body: dict[str, Any], database: Source) -> str:
     start = body.get("savepointPath", "")
     refused: set[str] = set()
     with _uploaded(flink) as jar_id:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from lakeproof.lake.job.databases import DATABASES, OLTP
 from lakeproof.lake.nessie import Commit
+from lakeproof.lake.sources.source import FIRST, SOURCES, find_source
 
 CHECKPOINT = "checkpoint"
 GTID = "gtid"
@@ -53,7 +53,7 @@ class PublishedCommit:
     snapshots: Mapping[str, int]
     readable_until: datetime
     others: Mapping[str, DatabaseState] = field(default_factory=dict)
-    moved: str = OLTP.name
+    moved: str = FIRST.name
 
     def is_readable(self, now: datetime | None = None) -> bool:
         """True while every file of it is promised to be there."""
@@ -61,7 +61,7 @@ class PublishedCommit:
 
     def beat_of(self, database: str) -> int | None:
         """The newest heartbeat of that database in it; None where there is none, or the database is not published."""
-        if database == OLTP.name:
+        if database == FIRST.name:
             return self.beat_us
         state = self.others.get(database)
         return None if state is None else state.beat_us
@@ -76,7 +76,7 @@ class PublishedCommit:
 
     def tables_of(self, database: str) -> Mapping[str, int]:
         """Table → snapshot id of that database; empty where it is not published."""
-        if database == OLTP.name:
+        if database == FIRST.name:
             return self.snapshots
         state = self.others.get(database)
         return {} if state is None else state.snapshots
@@ -115,14 +115,14 @@ def properties_of(
     beat_us: int | None,
     snapshots: Mapping[str, int],
     *,
-    database: str = OLTP.name,
+    database: str = FIRST.name,
     at: datetime | None = None,
 ) -> dict[str, str]:
     """The commit properties of a database's published state; `read_commit` is their inverse.
 
     `at`: when an earlier commit published it; None: this commit does.
     """
-    begin = _begin(database)
+    begin = find_source(database).prefix(".")
     properties = {f"{begin}{CHECKPOINT}": str(checkpoint)}
     if gtid is not None:
         properties[f"{begin}{GTID}"] = gtid
@@ -133,16 +133,12 @@ def properties_of(
     return properties | {f"{begin}{SNAPSHOT}{table}": str(snapshot) for table, snapshot in snapshots.items()}
 
 
-def _begin(database: str) -> str:
-    return "" if database == OLTP.name else f"{database}."
-
-
 def states_of(commit: Commit) -> dict[str, DatabaseState]:
     """Every database's published state that a commit carries; empty for other commits (a namespace, a person's)."""
     properties = commit.properties
     states = {}
-    for name in (database.name for database in DATABASES):
-        begin = _begin(name)
+    for source in SOURCES:
+        begin = source.prefix(".")
         if f"{begin}{CHECKPOINT}" not in properties:
             continue
         snapshots = {
@@ -151,7 +147,7 @@ def states_of(commit: Commit) -> dict[str, DatabaseState]:
             if key.startswith(f"{begin}{SNAPSHOT}")
         }
         beat, at = properties.get(f"{begin}{BEAT_US}"), properties.get(f"{begin}{AT}")
-        states[name] = DatabaseState(
+        states[source.name] = DatabaseState(
             int(properties[f"{begin}{CHECKPOINT}"]),
             properties.get(f"{begin}{GTID}"),
             None if beat is None else int(beat),
@@ -164,7 +160,7 @@ def states_of(commit: Commit) -> dict[str, DatabaseState]:
 def read_commit(commit: Commit, readable_seconds: float) -> PublishedCommit | None:
     """The published state that a commit carries; None for other commits (a namespace, a person's)."""
     states = states_of(commit)
-    main = states.pop(OLTP.name, None)
+    main = states.pop(FIRST.name, None)
     if main is None:
         return None
     return PublishedCommit(
@@ -176,5 +172,5 @@ def read_commit(commit: Commit, readable_seconds: float) -> PublishedCommit | No
         snapshots=main.snapshots,
         readable_until=main.at + timedelta(seconds=readable_seconds),
         others=states,
-        moved=commit.properties.get(DATABASE, OLTP.name),
+        moved=commit.properties.get(DATABASE, FIRST.name),
     )

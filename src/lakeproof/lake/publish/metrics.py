@@ -4,9 +4,9 @@ from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from lakeproof.lake.job.databases import DATABASES, OLTP
 from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.lake.publish.full_audit import AuditLook
+from lakeproof.lake.sources.source import FIRST, SOURCES
 
 
 class PublisherMetrics:
@@ -84,7 +84,7 @@ class PublisherMetrics:
         self.full_audit_at.set_to_current_time()
         for outcome in ("passed", "failed", "unknown"):
             self.full_audits.labels(outcome=outcome)
-        for database in DATABASES:
+        for database in SOURCES:
             for stage in ("read", "metadata", "audit", "commit", "merge"):
                 self.failures.labels(database=database.name, stage=stage)
 
@@ -101,7 +101,7 @@ class PublisherMetrics:
         self.database_last_at.labels(database=database).set(state.at.timestamp())
         if state.beat_us is not None:
             self.database_beat_at.labels(database=database).set(state.beat_us / 1e6)
-        if database == OLTP.name:
+        if database == FIRST.name:
             self.last_at.set(state.at.timestamp())
             self.checkpoint.set(state.checkpoint)
             if state.beat_us is not None:

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lakeproof.errors import LakeproofError, TransientError
-from lakeproof.lake.job.databases import OLTP
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import IcebergTable, NessieClient, NessieConflict, Reference
 from lakeproof.lake.publish import history
@@ -33,6 +32,7 @@ from lakeproof.lake.publish.metadata import (
 )
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot, get_object
+from lakeproof.lake.sources.source import FIRST, find_source
 from lakeproof.stack.object_store import LAKE_BUCKET
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Publisher:
         self.sees_next = False
         """After a round: some table of its database has begun a checkpoint that is not published: look again soon."""
 
-    def round(self, database: str = OLTP.name, *, frozen: bool = False) -> Published | None:
+    def round(self, database: str = FIRST.name, *, frozen: bool = False) -> Published | None:
         """Publish what is new of that database; None where nothing is, or `frozen` keeps it off `main`.
 
         Raises: RoundFailed (look again later), AuditFailed (the newest state must not be published).
@@ -138,8 +138,8 @@ class Publisher:
             return None
         self._head = head
         self._metrics.note_main(database, head.states.get(database))
-        # A published commit always tells of MariaDB's tables: they come first.
-        first = database == OLTP.name or OLTP.name in head.staged
+        # A published commit always tells of the first source's tables.
+        first = database == FIRST.name or FIRST.name in head.staged
         moves = cut is not None and moves_on(cut, head.snapshots_of(database), head.checkpoint_of(database))
         self.sees_next = not frozen and begins_after(
             head.checkpoint_of(database), (table.snapshots for table in followed.tables.values())
@@ -270,7 +270,7 @@ class Publisher:
             properties |= properties_of(
                 state.checkpoint, state.gtid, state.beat_us, state.snapshots, database=name, at=state.at
             )
-        message = f"checkpoint {cut.checkpoint}" + ("" if database == OLTP.name else f" of {database}")
+        message = f"checkpoint {cut.checkpoint}{find_source(database).of}"
         with self._stage("commit"):
             ingest = head.ingest if database in head.staged else self._with_namespace(head.ingest, database)
             held = self._nessie.content_ids(ingest, database, list(cut.ids))

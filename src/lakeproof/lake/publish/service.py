@@ -9,7 +9,6 @@ from http.server import ThreadingHTTPServer
 from typing import Any, Protocol
 
 from lakeproof.errors import LakeproofError
-from lakeproof.lake.job.databases import OLTP, LakeDatabase, present
 from lakeproof.lake.job.spec import metadata_files_kept
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
@@ -19,6 +18,7 @@ from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
 from lakeproof.lake.publish.retention import abort_old_uploads, remove_expired_copies
+from lakeproof.lake.sources.source import FIRST, Source, present
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
@@ -142,7 +142,7 @@ class Service:
         nearest = min(self._due.get(database.name, 0.0) for database in databases)
         return max(0.0, nearest - self._clock())
 
-    def _look(self, database: LakeDatabase, *, frozen: bool) -> float:
+    def _look(self, database: Source, *, frozen: bool) -> float:
         """Publish what is there of it; gives the pause until its own next look, in seconds."""
         try:
             published = self._publisher.round(database.name, frozen=frozen)
@@ -164,15 +164,14 @@ class Service:
         usual = self._usual_pause(database)
         return min(usual, PAUSE_BEFORE_NEXT_SECONDS) if self._comes_soon(database, published) else usual
 
-    def _usual_pause(self, database: LakeDatabase) -> float:
-        if database == OLTP:
-            return self._stack.settings.lake.publish_seconds
-        return max(PAUSE_BEFORE_NEXT_SECONDS, database.checkpoint_seconds(self._stack) / LOOKS_PER_CHECKPOINT)
+    def _usual_pause(self, database: Source) -> float:
+        least = self._stack.settings.lake.publish_seconds
+        return max(least, database.checkpoint_seconds(self._stack) / LOOKS_PER_CHECKPOINT)
 
-    def _is_due(self, database: LakeDatabase) -> bool:
+    def _is_due(self, database: Source) -> bool:
         return self._clock() >= self._due.get(database.name, 0.0)
 
-    def _comes_soon(self, database: LakeDatabase, published: Published | None) -> bool:
+    def _comes_soon(self, database: Source, published: Published | None) -> bool:
         """Whether its next state is about to come; no longer once that has been so for NEXT_SECONDS in vain."""
         if published is not None or not self._publisher.sees_next:
             self._next_since.pop(database.name, None)
@@ -191,7 +190,7 @@ class Service:
             self._old_metadata.forget(name)
             self.metrics.forget(name)
 
-    def _show_each(self, captured: tuple[LakeDatabase, ...], finding: str | None) -> None:
+    def _show_each(self, captured: tuple[Source, ...], finding: str | None) -> None:
         """What is told of each database."""
         told = {}
         for database in captured:
@@ -221,7 +220,7 @@ class Service:
         self.metrics.seconds.observe(published.seconds)
         self.metrics.copied_bytes.set(published.copied_bytes)
         self.health.hash, self.health.published_at = published.hash, now
-        if published.database == OLTP.name:
+        if published.database == FIRST.name:
             self.health.checkpoint = published.checkpoint
         log.info(
             "published checkpoint %d of %s in %.0f ms: %s",

@@ -17,9 +17,9 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady
-from lakeproof.lake.job.databases import SCHEMAS
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
+from lakeproof.lake.sources.source import NAMES
 from lakeproof.stack.engines.flink import gateway_ready, jobmanager_ready
 from lakeproof.stack.engines.trino import CATALOG, SCHEMA
 from lakeproof.stack.object_store import WAREHOUSE
@@ -199,7 +199,7 @@ def pin_statements(commit: PublishedCommit) -> Iterator[str]:
     yield f"CREATE CATALOG {_STORE} WITH ('type' = 'paimon', 'warehouse' = '{WAREHOUSE}')"
     yield f"CREATE CATALOG {CATALOG} WITH ('type' = 'generic_in_memory', 'default-database' = '{SCHEMA}')"
     yield f"USE CATALOG {CATALOG}"
-    for database in SCHEMAS:
+    for database in NAMES:
         tables = commit.tables_of(database)
         if tables and database != SCHEMA:
             yield f"CREATE DATABASE `{database}`"

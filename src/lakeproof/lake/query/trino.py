@@ -11,16 +11,16 @@ from typing import Any
 import httpx
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.job.databases import SCHEMAS
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.lake.query.pin import pinned_catalog
 from lakeproof.lake.query.statement import in_catalog
+from lakeproof.lake.sources.source import NAMES
 from lakeproof.stack.engines.trino import CATALOG, SCHEMA
 from lakeproof.stack.stack import Stack
 
 ENGINE = "trino"
-_SCHEMAS = frozenset({*SCHEMAS, "information_schema"})
+_SCHEMAS = frozenset({*NAMES, "information_schema"})
 _PAGE_SECONDS = 10.0
 _CATALOG_SECONDS = 10.0
 

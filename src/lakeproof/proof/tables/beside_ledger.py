@@ -8,8 +8,8 @@ from functools import partial
 from lakeproof.customers.calls import now_us
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import schemas_of
-from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase, present
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.sources.source import OLTP, SHOP, Source, present
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import other_tables
@@ -103,11 +103,11 @@ class BesideLedger:
         """The first of the lake's engines that this check asks."""
         return next((reader for engine, reader in self.readers.items() if engine != DATABASE), None)
 
-    def _names(self, database: LakeDatabase) -> list[str]:
+    def _names(self, database: Source) -> list[str]:
         return [] if self.commit is None else sorted(set(self.commit.tables_of(database.name)) - other_tables.KNOWN)
 
     def _further_looks(
-        self, database: LakeDatabase, snapshot: Snapshot, engine: str, seen_us: int
+        self, database: Source, snapshot: Snapshot, engine: str, seen_us: int
     ) -> Callable[[], tuple[Reader, Reader]]:
         """Each call gives database and lake once more, the lake at a hash that covers the last look at the database.
 

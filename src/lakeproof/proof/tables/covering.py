@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from lakeproof.customers.calls import now_us
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
-from lakeproof.lake.job.databases import OLTP, LakeDatabase
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.sources.source import OLTP, Source
 from lakeproof.proof.notes import Notes
 from lakeproof.stack.stack import Stack
 
@@ -28,7 +28,7 @@ class Covering:
     notes: Notes
     seconds: float
 
-    def first(self, instant_us: int, database: LakeDatabase = OLTP) -> PublishedCommit | None:
+    def first(self, instant_us: int, database: Source = OLTP) -> PublishedCommit | None:
         """The first published hash that covers the instant of that database. Where none does in time: the newest
         hash (None before the first one), and the reason is noted.
         """
@@ -48,9 +48,8 @@ class Covering:
                 return latest
             behind = "nothing is published yet" if latest is None else _behind(beat_us, now_us())
             if wait.expired:
-                of = "" if database == OLTP else f" of {database.name}"
                 self.notes.unknown.append(
-                    f"lake: nothing published{of} within {self.seconds:.0f} s covers now ({behind})"
+                    f"lake: nothing published{database.of} within {self.seconds:.0f} s covers now ({behind})"
                 )
                 return latest
             self.notes.progress(f"waiting for the lake to cover now; what the newest hash covers: {behind}")

@@ -10,11 +10,11 @@ import pymysql
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.job.databases import SHOP
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.lake.sources.source import SHOP
 from lakeproof.proof.tables.buckets import Digests, TableDigests, from_rows
 from lakeproof.proof.tables.canonical import TABLES, Table
 from lakeproof.proof.tables.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql

@@ -9,7 +9,7 @@ from lakeproof.stack.stack import Stack
 
 def command(stack: Stack) -> Command:
     """Its passwords come from the stack's secrets, never from argv."""
-    return Command((sys.executable, "-m", "lakeproof.observability.lag_exporter"))
+    return Command((sys.executable, "-m", "lakeproof.observability.lag_exporter", "lag-exporter"))
 
 
 def ready(stack: Stack, timeout: float) -> None:

@@ -14,12 +14,11 @@ from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.stack import Stack
 
 NAME = "shop-capture"
-ENGINE = "postgres"
 
 
 def command(_: Stack) -> Command:
     """Its passwords come from the stack's secrets, never from argv."""
-    return Command((sys.executable, "-m", "lakeproof.observability.lag_exporter", NAME, ENGINE))
+    return Command((sys.executable, "-m", "lakeproof.observability.lag_exporter", NAME))
 
 
 def ready(stack: Stack, timeout: float) -> None:

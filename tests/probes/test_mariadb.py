@@ -1,6 +1,6 @@
 """Privileges as SHOW GRANTS tells them."""
 
-from lakeproof.probes.sql import CAPTURE_PRIVILEGES, missing_in
+from lakeproof.probes.mariadb import CAPTURE_PRIVILEGES, missing_in
 
 WHOLE = "GRANT SELECT, RELOAD, SHOW DATABASES, LOCK TABLES, REPLICATION SLAVE, BINLOG MONITOR, SLAVE MONITOR"
 

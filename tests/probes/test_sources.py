@@ -1,4 +1,4 @@
-"""Each capture's probes ask about that capture alone, and PostgreSQL's only where it is part of the stack."""
+"""Each source's probes ask about that source alone, and only where its capture is part of the stack."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,10 +9,9 @@ import pytest
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.slot import Slot
-from lakeproof.lake.job.databases import OLTP, SHOP, LakeDatabase
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
+from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.probes import flink, nessie, postgres, publisher
-from lakeproof.probes.captures import ORDERS, SHOPS
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
@@ -20,26 +19,32 @@ from lakeproof.stack.stack import Stack
 type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 PROBES = all_probes()
-TWINS = [name for name in PROBES if SHOPS.named(name) in PROBES]
+KINDS = {
+    source: {name.removeprefix(f"{source.name}-") for name in PROBES if name.startswith(f"{source.name}-")}
+    for source in SOURCES
+}
+TWINS = sorted(KINDS[OLTP] & KINDS[SHOP])
 
 
 def stack_of(component: str, address: str, state_dir: Path) -> Stack:
     return Stack(Settings(mode="external", state_dir=state_dir, endpoints={component: {"http": address}}))
 
 
-def test_every_kind_of_probe_that_both_captures_have_is_within_the_second_one() -> None:
-    assert len(TWINS) >= 14
-    for name in TWINS:
-        mine, its = PROBES[name], PROBES[SHOPS.named(name)]
+def test_a_source_has_every_kind_of_probe_that_another_one_has_but_what_its_engine_alone_knows() -> None:
+    assert len(TWINS) >= 18
+    # The component shop-capture has a name that begins like the source's.
+    assert KINDS[OLTP] ^ KINDS[SHOP] == {"slot-state", "capture-answers", "capture-ready"}
+    for kind in TWINS:
+        mine, its = PROBES[f"oltp-{kind}"], PROBES[f"shop-{kind}"]
         assert mine.within is None
-        assert SHOPS.within in (its.within, its.source), its.id
+        assert SHOP.capture in (its.within, its.source), its.id
         assert (mine.unit, mine.healthy, mine.always) == (its.unit, its.healthy, its.always)
 
 
-@pytest.mark.parametrize("name", TWINS)
-def test_a_question_about_the_second_capture_names_nothing_of_the_first(name: str) -> None:
-    query = PROBES[SHOPS.named(name)].query
-    assert not {ORDERS.connector, ORDERS.database.name, ORDERS.database.job_name} & set(query.split("/"))
+@pytest.mark.parametrize("kind", TWINS)
+def test_a_question_about_one_source_names_nothing_of_another(kind: str) -> None:
+    query = PROBES[f"shop-{kind}"].query
+    assert not {OLTP.connector, OLTP.name, OLTP.job} & set(query.split("/"))
     assert "cdc.oltp" not in query and "lake-oltp" not in query and "oltp." not in query
 
 
@@ -77,7 +82,7 @@ def test_each_database_is_as_old_as_its_newest_heartbeat_on_main_whenever_that_w
     commit = PublishedCommit("ab", now, 9, None, beat_us(30), {"orders": 1}, now, {"shop": shop})
     monkeypatch.setattr(nessie, "_newest", lambda stack: commit)
 
-    def age(database: LakeDatabase) -> float:
+    def age(database: Source) -> float:
         return float(str(nessie.publish_age(stack, 1.0, database)))
 
     assert (round(age(OLTP), -1), round(age(SHOP), -1)) == (20, 20)
@@ -111,4 +116,4 @@ def test_a_slot_is_kept_lost_or_not_there(
     monkeypatch: pytest.MonkeyPatch, slot: Slot | None, word: str | None
 ) -> None:
     monkeypatch.setattr(postgres, "look", lambda stack, connector, timeout: slot)
-    assert postgres.slot_state(object(), 1.0) == word  # type: ignore[arg-type]
+    assert postgres.slot_state(object(), 1.0, SHOP) == word  # type: ignore[arg-type]

@@ -6,9 +6,21 @@ import pytest
 
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture.connector import find_connector
-from lakeproof.lake.job.databases import DATABASES, OLTP, SHOP, find_database, present, want_shop
 from lakeproof.lake.job.spec import make_spec, table_options
 from lakeproof.lake.job.sql_files import load_sql_files
+from lakeproof.lake.sources.engine import Engine
+from lakeproof.lake.sources.source import (
+    FIRST,
+    OLTP,
+    SHOP,
+    SOURCES,
+    Source,
+    engine_of,
+    find_source,
+    present,
+    source_of,
+    want,
+)
 from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.lock import daemon_lock
 from lakeproof.processes.runtime import Runtime
@@ -24,10 +36,10 @@ def test_without_shop_capture_there_is_mariadb_alone(tmp_path: Path, monkeypatch
     stack = make_stack(tmp_path)
     monkeypatch.setenv(RUN_ID, Runtime(stack).new_run_id())
     assert present(stack) == (OLTP,)
-    want_shop(stack, wanted=True)
-    assert present(stack) == DATABASES
-    want_shop(stack, wanted=False)
-    want_shop(stack, wanted=False)
+    want(stack, "shop-capture", wanted=True)
+    assert present(stack) == SOURCES
+    want(stack, "shop-capture", wanted=False)
+    want(stack, "shop-capture", wanted=False)
     assert present(stack) == (OLTP,)
 
 
@@ -36,7 +48,7 @@ def test_what_a_killed_supervisor_left_marked_as_captured_is_not_captured_in_the
 ) -> None:
     stack = make_stack(tmp_path)
     monkeypatch.setenv(RUN_ID, Runtime(stack).new_run_id())
-    want_shop(stack, wanted=True)
+    want(stack, "shop-capture", wanted=True)
     monkeypatch.setenv(RUN_ID, Runtime(stack).new_run_id())
     assert present(stack) == (OLTP,)
 
@@ -48,16 +60,16 @@ def test_who_asks_from_outside_is_told_of_the_supervisor_that_runs(
     runtime = Runtime(stack)
     with daemon_lock(runtime, runtime.new_run_id()) as holder:
         monkeypatch.setenv(RUN_ID, holder.run_id)
-        want_shop(stack, wanted=True)
+        want(stack, "shop-capture", wanted=True)
         monkeypatch.setenv(RUN_ID, "another-stack-1")
-        assert present(stack) == DATABASES
+        assert present(stack) == SOURCES
     assert present(stack) == (OLTP,)
 
 
 def test_an_unknown_database_is_wrong_input() -> None:
-    assert find_database("shop") == SHOP
+    assert find_source("shop") == SHOP
     with pytest.raises(InvalidInput, match="oltp, shop"):
-        find_database("sales")
+        find_source("sales")
 
 
 def test_each_database_has_its_own_job_topic_and_tables(tmp_path: Path) -> None:
@@ -67,8 +79,34 @@ def test_each_database_has_its_own_job_topic_and_tables(tmp_path: Path) -> None:
     assert spec["config"]["execution.checkpointing.interval"] == "10000 ms"
     assert make_spec(stack)["config"]["execution.checkpointing.interval"] == "2000 ms"
     assert "write-buffer-size" not in table_options(stack)
+    assert table_options(stack, SHOP)["write-buffer-size"] == "16 mb"
 
 
 def test_every_captured_table_of_postgresql_has_its_reader() -> None:
     read = {file.source for file in load_sql_files(database="shop")}
     assert read == set(find_connector("shop").sources)
+
+
+def test_the_names_that_stand_in_old_lakes_brokers_and_dashboards_are_these_to_the_letter() -> None:
+    assert [(one.name, one.connector, one.topic, one.job, one.exporter) for one in SOURCES] == [
+        ("oltp", "orders", "cdc.oltp", "lake-oltp", "lag-exporter"),
+        ("shop", "shop", "cdc.shop", "lake-shop", "shop-capture"),
+    ]
+    assert [(one.prefix("."), one.of) for one in SOURCES] == [("", ""), ("shop.", " of shop")]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_a_source_agrees_with_its_connectors_file(source: Source) -> None:
+    connector = find_connector(source.connector)
+    assert (connector.database, connector.engine, connector.topic) == (source.name, source.engine, source.topic)
+    assert source_of(connector.name) == source
+
+
+def test_exactly_one_source_is_the_first() -> None:
+    assert [source for source in SOURCES if source.first] == [FIRST]
+
+
+def test_both_engines_have_every_function_that_is_asked_of_one() -> None:
+    asked = {name for name in (*vars(Engine), *Engine.__annotations__) if not name.startswith("_")}
+    for name in {source.engine for source in SOURCES}:
+        assert asked <= set(vars(engine_of(name))), name

@@ -1,0 +1,94 @@
+"""Causes that are written once for each subject of a noun (nouns.py): their placeholders, filled in.
+
+A placeholder is a word in braces, in any text of a cause: id, says, probes, values, arguments, masks, masked_by,
+masked_by_components, explains. In the ids of causes a `-` of the word becomes `_`.
+An entry of a list is left out where the subject does not have the word. An entry with placeholders of another noun
+stands once for each subject of it: `explains: ["{source}-publish-age"]` in a cause that is not of one source.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from lakeproof.diagnosis.cause_file import IDENTIFIER, CauseModel
+from lakeproof.diagnosis.nouns import NOUNS, Subject
+from lakeproof.errors import InvalidInput
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+# Their entries are ids of causes.
+_IDS = ("id", "masks", "masked_by")
+
+
+class _NoWord(Exception):
+    """The subject does not have the word that an entry needs."""
+
+
+def expanded(model: CauseModel, where: str) -> Iterator[tuple[Subject, CauseModel]]:
+    """The cause for each subject that it is for, with that subject; one without `for_each` once, with no word.
+
+    Raises: InvalidInput for a noun or placeholder that is not known, or text that is wrong once filled in.
+    """
+    subjects: tuple[Subject, ...] = ({},)
+    if model.for_each is not None:
+        if model.for_each not in NOUNS:
+            raise InvalidInput(
+                f"{model.id}: no noun {model.for_each!r}", where=where, next_action=f"one of {', '.join(NOUNS)}"
+            )
+        subjects = NOUNS[model.for_each]
+    for key in model.where:
+        _require(key, subjects[0], model, where)
+    for subject in subjects:
+        if all(subject[key] == value for key, value in model.where.items()):
+            yield subject, _filled(model, subject, where)
+
+
+def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:
+    def fill(value: Any, words: Subject, in_ids: bool) -> Any:
+        if isinstance(value, str):
+            return _PLACEHOLDER.sub(lambda match: word(match[1], words, in_ids), value)
+        if isinstance(value, list):
+            return [one for each in value for one in entries(each, words, in_ids)]
+        if isinstance(value, dict):
+            return {key: fill(each, words, key in _IDS) for key, each in value.items()}
+        return value
+
+    def entries(entry: Any, words: Subject, in_ids: bool) -> Iterator[Any]:
+        asked = set(_PLACEHOLDER.findall(str(entry))) - words.keys()
+        others = next((subjects for subjects in NOUNS.values() if asked <= subjects[0].keys()), ({},))
+        for other in others if asked else ({},):
+            try:
+                yield fill(entry, {**other, **words}, in_ids)
+            except _NoWord:
+                continue
+
+    def word(name: str, words: Subject, in_ids: bool) -> str:
+        _require(name, words, model, where)
+        found = words[name]
+        if found is None:
+            raise _NoWord
+        return found.replace("-", "_") if in_ids else found
+
+    told = model.model_dump(exclude={"for_each", "where"}, exclude_unset=True)
+    try:
+        filled = CauseModel.model_validate(fill(told, subject, False))
+    except _NoWord:
+        raise InvalidInput(
+            f"{model.id}: {subject} does not have a word that its id, says or steps need",
+            where=where,
+            next_action="state `where`, or write it without the word",
+        ) from None
+    except ValidationError as error:
+        raise InvalidInput(
+            f"{model.id}: {error.errors()[0]['msg']}", where=where, next_action="correct the entry"
+        ) from error
+    if not re.match(IDENTIFIER, filled.id):
+        raise InvalidInput(f"{filled.id!r} is no id", where=where, next_action="lower-case words, joined by _")
+    return filled
+
+
+def _require(name: str, words: Mapping[str, object], model: CauseModel, where: str) -> None:
+    if name not in words:
+        known = ", ".join(f"{{{each}}}" for each in words) or f"none without for_each: {', '.join(NOUNS)}"
+        raise InvalidInput(f"{model.id}: no placeholder {{{name}}}", where=where, next_action=f"one of {known}")

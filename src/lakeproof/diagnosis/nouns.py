@@ -1,0 +1,24 @@
+"""What a cause may be written for: `for_each: NOUN` in causes.yaml makes one cause for each subject of the noun.
+
+A subject is a mapping from placeholder to word. All subjects of a noun have the same placeholders; a word that one of
+them does not have is None.
+"""
+
+from collections.abc import Mapping
+
+from lakeproof.lake.sources.source import SOURCES
+from lakeproof.stack.engines.cassandra_config import NODES
+
+type Subject = Mapping[str, str | None]
+
+NOUNS: Mapping[str, tuple[Subject, ...]] = {
+    # The servers that the shop's services keep their tables in. {database} is the component.
+    "databases": (
+        {"database": "mysql", "server": "MariaDB", "exporter": "mysqld-exporter"},
+        {"database": "postgres", "server": "PostgreSQL", "exporter": "postgres-exporter"},
+    ),
+    # The databases whose changes come into the lake (lake/sources/source.py has their words).
+    "sources": tuple(source.words for source in SOURCES),
+    # Cassandra's. {node} is the component.
+    "nodes": tuple({"node": node} for node in NODES),
+}

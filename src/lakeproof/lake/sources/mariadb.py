@@ -1,0 +1,182 @@
+"""MariaDB (or MySQL) as a source, by its binlog. The same functions as postgres.py; engine.py says what they do.
+
+Statements run as root. Those about accounts run with the binlog off: its readers have no business with accounts.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+
+from lakeproof.errors import NotReady
+from lakeproof.lake.capture.connector import SIGNALS, Connector
+from lakeproof.lake.sources.engine import ASK_SECONDS
+from lakeproof.stack.engines import mysql_accounts
+from lakeproof.stack.engines.mysql import connect
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+    from pymysql.cursors import Cursor
+
+TABLE = re.compile(r"^[a-z][a-z0-9_]*$")
+ABOVE = "db"
+BEAT_SECONDS = 3.0
+SIGNAL_SECONDS = 10.0
+NO_SUCH_THREAD = 1094
+ACCESS_DENIED = 1045
+
+
+def captured(database: str, table: str) -> str:
+    """DATABASE.TABLE."""
+    return f"{database}.{table}"
+
+
+class Beats:
+    """Writes beats into a connector's heartbeat table."""
+
+    def __init__(self, stack: Stack, table: str) -> None:
+        self._stack, self._table = stack, table
+        self._connection: Connection[Cursor] | None = None
+
+    def write(self) -> int:
+        """As engine.Beats."""
+        try:
+            if self._connection is None:
+                self._connection = connect(self._stack, "ticker", "mysql-ticker", BEAT_SECONDS)
+            with self._connection.cursor() as cursor:
+                cursor.execute("SET @beat = CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)")
+                cursor.execute(
+                    f"INSERT INTO {self._table} (id, beat_us) VALUES (1, @beat)"
+                    " ON DUPLICATE KEY UPDATE beat_us = @beat"
+                )
+                cursor.execute("SELECT @beat")
+                row = cursor.fetchone()
+        except (pymysql.MySQLError, OSError) as error:
+            self.close()
+            raise NotReady(
+                " ".join(str(part) for part in error.args) or type(error).__name__, where="mysql"
+            ) from error
+        return int(row[0]) if row else 0
+
+    def close(self) -> None:
+        """As engine.Beats."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(pymysql.MySQLError, OSError):
+                connection.close()
+
+
+def beats(stack: Stack, connector: Connector) -> Beats:
+    """Written by the account `ticker`."""
+    return Beats(stack, connector.heartbeat_source)
+
+
+def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
+    """As Engine."""
+    with _as_root(stack, SIGNAL_SECONDS) as cursor:
+        cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")
+        return cursor.fetchone() is not None
+
+
+def send_signal(stack: Stack, connector: Connector, name: str, data: str) -> None:
+    """As Engine; this row goes through the binlog, by which it reaches the connector."""
+    with _as_root(stack, SIGNAL_SECONDS) as cursor:
+        insert = f"INSERT INTO {signals_of(connector)} (id, type, data) VALUES (%s, 'execute-snapshot', %s)"
+        cursor.execute(insert, (name, data))
+
+
+def signals_of(connector: Connector) -> str:
+    """The connector's table of signals."""
+    return connector.config[SIGNALS].replace("@database@", connector.database)
+
+
+def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
+    """As Engine."""
+    try:
+        with connect(stack, user, f"mysql-{user}", seconds):
+            return True
+    except pymysql.MySQLError as error:
+        if error.args and error.args[0] == ACCESS_DENIED:
+            return False
+        raise NotReady(f"{type(error).__name__} {error.args}", where="mysql", next_action="lakeproof ps") from error
+
+
+def set_password(stack: Stack, user: str, password: str) -> None:
+    """As Engine."""
+    with _unlogged(stack) as cursor:
+        # The host is "%": as a parameter, since the text of a statement with parameters is a format.
+        cursor.execute("ALTER USER %s@%s IDENTIFIED BY %s", (user, mysql_accounts.HOST, password))
+
+
+def password_statement(user: str, password: str) -> str:
+    """As Engine."""
+    return f"ALTER USER '{user}'@'{mysql_accounts.HOST}' IDENTIFIED BY '{password}'"
+
+
+def grant(stack: Stack, user: str) -> int:
+    """As Engine. The account's connections end, which would still go by its old privileges."""
+    with _unlogged(stack) as cursor:
+        for statement in grant_statements(user):
+            cursor.execute(statement)
+    return end_connections(stack, user)
+
+
+def grant_statements(user: str) -> tuple[str, ...]:
+    """As Engine."""
+    return tuple(
+        f"GRANT {privileges} ON {scope} TO '{user}'@'{mysql_accounts.HOST}'"
+        for account in mysql_accounts.ACCOUNTS
+        if account.user == user
+        for privileges, scope in account.grants
+    )
+
+
+def holds(stack: Stack, user: str, privilege: str) -> bool:
+    """Does the account have that global privilege? Raises: NotReady."""
+    with _as_root(stack, ASK_SECONDS) as cursor:
+        cursor.execute(
+            "SELECT 1 FROM information_schema.user_privileges WHERE grantee = %s AND privilege_type = %s",
+            (f"'{user}'@'{mysql_accounts.HOST}'", privilege),
+        )
+        return cursor.fetchone() is not None
+
+
+def revoke(stack: Stack, user: str, privilege: str) -> None:
+    """Take one global privilege away; fine where it is not there. Raises: NotReady."""
+    with _unlogged(stack) as cursor:
+        cursor.execute(f"REVOKE {privilege} ON *.* FROM '{user}'@'{mysql_accounts.HOST}'")
+
+
+def end_connections(stack: Stack, user: str) -> int:
+    """As Engine."""
+    with _unlogged(stack) as cursor:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (user,))
+        found = [int(row[0]) for row in cursor.fetchall()]
+        for thread in found:
+            try:
+                cursor.execute(f"KILL CONNECTION {thread}")
+            except pymysql.MySQLError as error:
+                # It ended by itself between the two statements.
+                if error.args[0] != NO_SUCH_THREAD:
+                    raise
+        return len(found)
+
+
+@contextmanager
+def _unlogged(stack: Stack) -> Iterator[Any]:
+    with _as_root(stack, ASK_SECONDS) as cursor:
+        cursor.execute("SET SESSION sql_log_bin = 0")
+        yield cursor
+
+
+@contextmanager
+def _as_root(stack: Stack, seconds: float) -> Iterator[Any]:
+    try:
+        with connect(stack, "root", "mysql-root", seconds) as connection, connection.cursor() as cursor:
+            yield cursor
+    except pymysql.MySQLError as error:
+        raise NotReady(f"{type(error).__name__} {error.args}", where="mysql", next_action="lakeproof ps") from error

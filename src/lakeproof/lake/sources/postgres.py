@@ -1,0 +1,145 @@
+"""PostgreSQL as a source, by a slot. The same functions as mariadb.py; engine.py says what they do.
+
+Statements about accounts run as superuser.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady
+from lakeproof.lake.capture import publication
+from lakeproof.lake.capture.connector import SIGNALS, Connector
+from lakeproof.lake.sources.engine import ASK_SECONDS
+from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
+from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from lakeproof.stack.postgres_session import Session
+
+TABLE = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
+ABOVE = "schema"
+BEAT_SECONDS = 3.0
+NO_LOGIN = "not permitted to log in"
+
+
+def captured(database: str, table: str) -> str:
+    """SCHEMA.TABLE, as the file has it."""
+    return table
+
+
+class Beats:
+    """Writes beats into a connector's heartbeat table."""
+
+    def __init__(self, stack: Stack, database: str, table: str) -> None:
+        self._stack, self._database, self._table = stack, database, table
+        self._session: Session | None = None
+
+    def write(self) -> int:
+        """As engine.Beats."""
+        from lakeproof.stack.postgres_session import TROUBLES, connect
+
+        deadline = Deadline(BEAT_SECONDS)
+        try:
+            if self._session is None:
+                self._session = connect(self._stack, "ticker", "postgres-ticker", BEAT_SECONDS, self._database)
+            self._session.deadline = deadline
+            ((beat,),) = self._session.rows(
+                f"INSERT INTO {self._table} AS it (id, beat_us)"
+                " VALUES (1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
+                " ON CONFLICT (id) DO UPDATE SET beat_us = excluded.beat_us RETURNING it.beat_us"
+            )
+        except TROUBLES as error:
+            self.close()
+            told = " ".join(str(part) for part in error.args) or type(error).__name__
+            raise NotReady(told, where="postgres") from error
+        return int(beat)
+
+    def close(self) -> None:
+        """As engine.Beats."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+
+def beats(stack: Stack, connector: Connector) -> Beats:
+    """Written by the account `ticker`."""
+    return Beats(stack, connector.database, connector.heartbeat_source)
+
+
+def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
+    """As Engine."""
+    return publication.has_rows(stack, connector, table)
+
+
+def send_signal(stack: Stack, connector: Connector, name: str, data: str) -> None:
+    """As Engine."""
+    signals = connector.config[SIGNALS]
+    insert = f"INSERT INTO {signals} (id, type, data) VALUES ($1, 'execute-snapshot', $2)"
+    publication.ask(stack, connector, insert, name, data)
+
+
+def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
+    """As Engine. PostgreSQL looks at the password first: an account that may not log in, or not into this database,
+    had the right one.
+    """
+    from psycopg.errors import InsufficientPrivilege, InvalidAuthorizationSpecification, InvalidPassword
+
+    from lakeproof.stack.postgres_session import TROUBLES, select
+
+    try:
+        select(stack, user, f"postgres-{user}", "SELECT 1", seconds=seconds, database=DATABASE)
+    except InsufficientPrivilege:
+        return True
+    except (InvalidAuthorizationSpecification, InvalidPassword) as error:
+        return NO_LOGIN in str(error)
+    except TROUBLES as error:
+        raise NotReady(type(error).__name__, where="postgres", next_action="lakeproof ps") from error
+    return True
+
+
+def set_password(stack: Stack, user: str, password: str) -> None:
+    """As Engine."""
+    _as_root(stack, password_statement(user, password))
+
+
+def password_statement(user: str, password: str) -> str:
+    """As Engine. The password is hex, and so needs no quoting."""
+    return f"ALTER ROLE {user} LOGIN PASSWORD '{password}'"
+
+
+def grant(stack: Stack, user: str) -> int:
+    """As Engine: 0, for a privilege counts at once."""
+    for statement in grant_statements(user):
+        _as_root(stack, statement)
+    return 0
+
+
+def grant_statements(user: str) -> tuple[str, ...]:
+    """As Engine."""
+    return tuple(
+        statement
+        for account in LOOKING_ON
+        if account.user == user
+        for statement in (
+            f"ALTER ROLE {user} LOGIN {account.attributes}".rstrip(),
+            f"GRANT CONNECT ON DATABASE {DATABASE} TO {user}",
+            *(f"GRANT {group} TO {user}" for group in account.member_of),
+        )
+    )
+
+
+def end_connections(stack: Stack, user: str) -> int:
+    """As Engine."""
+    return len(_as_root(stack, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", user))
+
+
+def _as_root(stack: Stack, statement: str, *args: object) -> list[tuple[Any, ...]]:
+    from lakeproof.stack import postgres_session
+
+    try:
+        return postgres_session.select(stack, ROOT_USER, ROOT_SECRET, statement, *args, seconds=ASK_SECONDS)
+    except postgres_session.TROUBLES as error:
+        # Neither the error's text nor the statement: a password may stand in them.
+        raise NotReady(type(error).__name__, where="postgres", next_action="lakeproof ps") from None

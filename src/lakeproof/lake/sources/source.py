@@ -1,0 +1,206 @@
+"""A source: one database whose changes come into the lake, under one name from its connector to its tables.
+
+What differs between two sources is a field here, or a function of their engine's module (mariadb.py, postgres.py),
+which have the same functions. Another source of a known engine is one entry of SOURCES, its connector's file and its
+folder of SQL files.
+
+A source with a `capture` is captured from the start of that component until its stop. Without it nothing is
+submitted, looked at or published for the source, and what was published stays as it is. An end without a stop (a
+killed supervisor) is one too: the next start captures the source only where that is asked for.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
+
+from lakeproof.errors import InvalidInput
+from lakeproof.written import write_file
+
+if TYPE_CHECKING:
+    from lakeproof.lake.sources.engine import Engine
+    from lakeproof.stack.settings import LakeSettings
+    from lakeproof.stack.stack import Stack
+
+_WANTED = "wanted"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One captured database.
+
+    name: of the database, and of its lake database and Nessie namespace.
+    engine: the component that holds it; server: what people call that.
+    connector: its name in Kafka Connect.
+    exporter: the component that writes its heartbeats and measures its delay.
+    pause: the wanted seconds between two checkpoints of its job.
+    capture: the component that stands for its capture; None: it is captured always.
+    first: the one that was there before all others. Its names in Nessie's history, in `lake log` and among causes
+    have no prefix, and nothing of another source is published before it.
+    table_options: of its lake tables alone.
+    """
+
+    name: str
+    engine: str
+    server: str
+    connector: str
+    exporter: str
+    pause: "Callable[[LakeSettings], float]"
+    capture: str | None = None
+    first: bool = False
+    table_options: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def job(self) -> str:
+        """The name of the Flink job that writes its tables."""
+        return f"lake-{self.name}"
+
+    @property
+    def topic(self) -> str:
+        """Where its changes and transaction markers come from."""
+        return f"cdc.{self.name}"
+
+    @property
+    def of(self) -> str:
+        """What tells it apart in a sentence; empty for the first one."""
+        return "" if self.first else f" of {self.name}"
+
+    def prefix(self, separator: str) -> str:
+        """What its names begin with where those of the first source stand alone."""
+        return "" if self.first else f"{self.name}{separator}"
+
+    def checkpoint_seconds(self, stack: "Stack") -> float:
+        """The pause between two checkpoints of its job, and so between two published states."""
+        return self.pause(stack.settings.lake)
+
+    @property
+    def module(self) -> "Engine":
+        """The functions of its engine."""
+        return engine_of(self.engine)
+
+    def secret(self, user: str) -> str:
+        """The name of that account's password among the stack's secrets."""
+        return f"{self.engine}-{user}"
+
+    def about(self, *components: str) -> tuple[str, ...]:
+        """These components, and the one that stands for its capture."""
+        return components if self.capture is None else (*components, self.capture)
+
+    @property
+    def words(self) -> dict[str, str | None]:
+        """Its placeholders in causes.yaml, without the braces (diagnosis/nouns.py)."""
+        return {
+            "source": self.name,
+            "prefix": self.prefix("_"),
+            "database": self.name,
+            "engine": self.engine,
+            "server": self.server,
+            "connector": self.connector,
+            "exporter": self.exporter,
+            "capture": self.capture,
+            "job": self.job,
+            "topic": self.topic,
+        }
+
+
+OLTP = Source(
+    name="oltp",
+    engine="mysql",
+    server="MariaDB",
+    connector="orders",
+    exporter="lag-exporter",
+    pause=lambda lake: lake.checkpoint_seconds,
+    first=True,
+)
+SHOP = Source(
+    name="shop",
+    engine="postgres",
+    server="PostgreSQL",
+    connector="shop",
+    exporter="shop-capture",
+    pause=lambda lake: lake.shop_checkpoint_seconds,
+    capture="shop-capture",
+    # A writer's buffer: a dozen tables take few rows each, and share one heap.
+    table_options={"write-buffer-size": "16 mb"},
+)
+SOURCES = (OLTP, SHOP)
+NAMES = tuple(source.name for source in SOURCES)
+FIRST = next(source for source in SOURCES if source.first)
+
+
+def find_source(name: str) -> Source:
+    """The source of that name. Raises: InvalidInput that lists the names."""
+    return _the("name", name)
+
+
+def source_of(connector: str) -> Source:
+    """The source of that connector. Raises: InvalidInput that lists the connectors."""
+    return _the("connector", connector)
+
+
+def _the(key: str, wanted: str) -> Source:
+    known = {str(getattr(source, key)): source for source in SOURCES}
+    if wanted not in known:
+        what = "the lake has no database" if key == "name" else f"no source has the {key}"
+        raise InvalidInput(f"{what} {wanted!r}", next_action=f"one of {', '.join(known)}")
+    return known[wanted]
+
+
+def _known(name: str) -> str:
+    if name not in NAMES:
+        raise ValueError(f"should be {' or '.join(NAMES)}")
+    return name
+
+
+# An argument that names a source.
+SourceName = Annotated[str, AfterValidator(_known)]
+
+
+def engine_of(engine: str) -> "Engine":
+    """The module of that engine; what it needs of drivers is imported when it is asked."""
+    from lakeproof.lake.sources import mariadb, postgres
+
+    known: dict[str, Engine] = {"mysql": mariadb, "postgres": postgres}
+    return known[engine]
+
+
+def present(stack: "Stack") -> tuple[Source, ...]:
+    """The sources that are captured in this stack now.
+
+    Not the same question as which components are part of the stack (processes/parts.py): a capture that was stopped
+    by hand is still part of it and captures nothing. Probes ask this too, and they ask no supervisor.
+    """
+    if stack.settings.mode == "external":
+        there = stack.settings.endpoints
+        return tuple(source for source in SOURCES if source.capture is None or source.capture in there)
+    from lakeproof.processes.run import current_run_id
+
+    run_id = current_run_id(stack)
+    return tuple(
+        source
+        for source in SOURCES
+        if source.capture is None or (run_id is not None and _wanted_in(stack, source.capture) == run_id)
+    )
+
+
+def want(stack: "Stack", capture: str, *, wanted: bool) -> None:
+    """Note whether the source of that capture is captured in this stack, for whoever starts or publishes jobs.
+
+    The note holds as long as the supervisor that runs now: a killed one cannot take it back.
+    """
+    from lakeproof.processes.run import current_run_id
+
+    mark = stack.data_dir(capture) / _WANTED
+    if wanted:
+        write_file(mark, current_run_id(stack) or "")
+    else:
+        mark.unlink(missing_ok=True)
+
+
+def _wanted_in(stack: "Stack", capture: str) -> str | None:
+    """The run that this capture was last wanted in."""
+    try:
+        return (stack.data_dir(capture) / _WANTED).read_text()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,94 @@
+"""The probes of a source's database, the same for every engine: mariadb.py and postgres.py have the same functions.
+
+Each source has probes of its own, named after it (`oltp-heartbeat-age`, `shop-heartbeat-age`). One that comes with a
+capture of its own is asked only where that capture is part of the stack. Whether the server answers is asked always.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Protocol
+
+from lakeproof.lake.sources.engine import CAPTURE_USER
+from lakeproof.lake.sources.source import SOURCES, Source
+from lakeproof.probes import mariadb, postgres
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.http import ANSWERS
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
+from lakeproof.stack.stack import Stack
+
+
+class Database(Protocol):
+    """A module that asks the databases of one engine. Each raises CouldNotLook without an answer."""
+
+    # What a person could type instead of `missing_privileges` and `tables`.
+    PRIVILEGES: str
+    TABLES: str
+
+    def answers(self, stack: Stack, timeout: float) -> Value:
+        """answers, silent, refused, rejected (it knows no reader of that password), or its error."""
+
+    def missing_privileges(self, stack: Stack, timeout: float, source: Source) -> Value:
+        """How many privileges the capture's user lacks."""
+
+    def beat_age(self, source: Source) -> str:
+        """The SQL for the seconds since the ticker last wrote its row, by the database's own clock."""
+
+    def heartbeat_age(self, stack: Stack, timeout: float, source: Source) -> Value:
+        """What `beat_age` gives; None where there is no row."""
+
+    def tables(self, stack: Stack, timeout: float, source: Source) -> Value:
+        """`schema.table` of every table but the server's own, sorted, joined by spaces."""
+
+
+def capture_login(stack: Stack, timeout: float, source: Source) -> Value:
+    """accepted or rejected, with the password that the stack has for the capture."""
+    return "accepted" if source.module.accepts(stack, CAPTURE_USER, timeout) else "rejected"
+
+
+def _probes(engine: str, ask: Database) -> Iterator[Probe]:
+    """Whether the engine answers, and of each source in it the capture's login and privileges, heartbeat, tables."""
+    alive = Condition(Operator.IS, ANSWERS)
+    yield Probe(f"{engine}-answers", engine, "SELECT 1", "", ask.answers, alive, always=True, liveness=True)
+    for source in (each for each in SOURCES if each.engine == engine):
+        name, within = source.name, source.capture
+        yield Probe(
+            f"{name}-capture-login",
+            engine,
+            f"log in as {CAPTURE_USER} with the capture's password",
+            "",
+            partial(capture_login, source=source),
+            Condition(Operator.IS, "accepted"),
+            within=within,
+        )
+        yield Probe(
+            f"{name}-missing-privileges",
+            engine,
+            ask.PRIVILEGES,
+            "privileges",
+            partial(ask.missing_privileges, source=source),
+            Condition(Operator.IS, 0),
+            within=within,
+        )
+        yield Probe(
+            f"{name}-heartbeat-age",
+            engine,
+            ask.beat_age(source),
+            "s",
+            partial(ask.heartbeat_age, source=source),
+            Condition(Operator.BELOW, 5),
+            about=(source.exporter,),
+            within=within,
+        )
+        yield Probe(
+            f"{name}-tables",
+            engine,
+            ask.TABLES,
+            "",
+            partial(ask.tables, source=source),
+            inventory=True,
+            within=within,
+        )
+
+
+PROBES = (*_probes("mysql", mariadb), *_probes("postgres", postgres))

@@ -1,0 +1,124 @@
+"""Causes written once for each subject of a noun: what is filled in, what is left out, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lakeproof.diagnosis.cause_file import CauseModel
+from lakeproof.diagnosis.causes import load_causes
+from lakeproof.diagnosis.for_each import expanded
+from lakeproof.diagnosis.nouns import NOUNS
+from lakeproof.errors import InvalidInput
+from lakeproof.probes.probe import all_probes
+from lakeproof.stack.components import all_components
+
+
+def model(**changes: object) -> CauseModel:
+    return CauseModel.model_validate(
+        {
+            "id": "strange_cause",
+            "says": {"vi": "lạ lắm", "en": "strange"},
+            "necessary": [{"probe": "connect-answers", "op": "==", "value": "answers"}],
+            "repairs": [],
+            **changes,
+        }
+    )
+
+
+def made(**changes: object) -> dict[str, CauseModel]:
+    return {one.id: one for _, one in expanded(model(**changes), "causes.yaml")}
+
+
+def test_every_text_of_a_cause_is_filled_in_for_each_source() -> None:
+    found = made(
+        id="{prefix}odd",
+        for_each="sources",
+        says={"vi": "{connector} của {server}", "en": "{connector} of {server}, {job}"},
+        necessary=[{"probe": "{source}-job-state", "op": "==", "value": "{engine}"}],
+        masks=["{prefix}failed_task"],
+        masked_by_components=["{exporter}", "kafka"],
+        explains=["{source}-publish-age"],
+        repairs=[{"id": "resume_connector", "args": {"connector": "{connector}"}}],
+    )
+    assert list(found) == ["odd", "shop_odd"]
+    assert (found["odd"].says.en, found["shop_odd"].says.en) == (
+        "orders of MariaDB, lake-oltp",
+        "shop of PostgreSQL, lake-shop",
+    )
+    shop = found["shop_odd"]
+    assert (shop.necessary[0].probe, shop.necessary[0].value) == ("shop-job-state", "postgres")
+    assert (shop.masks, shop.masked_by_components) == (["shop_failed_task"], ["shop-capture", "kafka"])
+    assert (shop.explains, shop.repairs[0].args) == (["shop-publish-age"], {"connector": "shop"})
+
+
+def test_an_entry_whose_word_a_subject_does_not_have_is_left_out() -> None:
+    found = made(id="{prefix}odd", for_each="sources", masked_by=["{capture}_down", "kafka_down"])
+    assert found["odd"].masked_by == ["kafka_down"]
+    # In an id the component's - is written _.
+    assert found["shop_odd"].masked_by == ["shop_capture_down", "kafka_down"]
+
+
+def test_a_cause_may_be_of_some_subjects_only() -> None:
+    assert list(made(id="{prefix}odd", for_each="sources", where={"engine": "postgres"})) == ["shop_odd"]
+
+
+def test_in_a_cause_of_no_single_source_an_entry_stands_once_for_each() -> None:
+    found = made(masks=["{prefix}job_missing", "connect_down"], explains=["{source}-publish-age", "broker-answers"])
+    assert found["strange_cause"].masks == ["job_missing", "shop_job_missing", "connect_down"]
+    assert found["strange_cause"].explains == ["oltp-publish-age", "shop-publish-age", "broker-answers"]
+
+
+def test_databases_and_nodes_are_nouns_too() -> None:
+    assert list(made(id="{database}_full", for_each="databases", explains=["{exporter}-answers"])) == [
+        "mysql_full",
+        "postgres_full",
+    ]
+    nodes = made(
+        id="{node}_empty",
+        for_each="nodes",
+        explains=["{node}-ready", "{source}-publish-age"],
+        repairs=[{"id": "replace_node", "args": {"node": "{node}"}}],
+    )
+    assert list(nodes) == ["cassandra_seed_empty", "cassandra_node2_empty", "cassandra_node3_empty"]
+    assert nodes["cassandra_node2_empty"].repairs[0].args == {"node": "cassandra-node2"}
+    assert nodes["cassandra_node2_empty"].explains == [
+        "cassandra-node2-ready",
+        "oltp-publish-age",
+        "shop-publish-age",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"for_each": "kettles"}, "no noun 'kettles'"),
+        ({"id": "{source}_odd", "for_each": "sources", "explains": ["{kettle}-ready"]}, "no placeholder {kettle}"),
+        ({"id": "{source}_odd", "for_each": "sources", "where": {"kettle": "1"}}, "no placeholder {kettle}"),
+        ({"says": {"vi": "của {server}", "en": "of {server}"}}, "no placeholder {server}"),
+        # One text for all, but no id of its own for each.
+        ({"for_each": "sources", "necessary": [{"probe": "{source}-tables", "op": "absent"}]}, "is also in"),
+        ({"id": "{capture}_odd", "for_each": "sources"}, "does not have a word"),
+        ({"id": "odd_{", "explains": []}, "is no id"),
+    ],
+)
+def test_what_cannot_be_filled_in_is_refused(tmp_path: Path, changes: dict[str, object], words: str) -> None:
+    told = model(**changes).model_dump(exclude_unset=True, mode="json")
+    (tmp_path / "causes.yaml").write_text(yaml.safe_dump({"causes": [told]}))
+    with pytest.raises(InvalidInput) as refused:
+        load_causes(all_probes(), {"strange": tmp_path})
+    assert words in refused.value.message
+    assert "causes.yaml" in refused.value.message
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_all_subjects_of_a_noun_have_the_same_placeholders(noun: str) -> None:
+    assert len({frozenset(subject) for subject in NOUNS[noun]}) == 1
+
+
+def test_a_word_that_names_a_component_names_one_that_there_is() -> None:
+    components = all_components()
+    for subject in (each for subjects in NOUNS.values() for each in subjects):
+        for key in {"node", "engine", "exporter", "capture"} & subject.keys():
+            assert subject[key] is None or subject[key] in components
+    assert all(subject["database"] in components for subject in NOUNS["databases"])
