@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import psycopg
-from psycopg.errors import InvalidAuthorizationSpecification, InvalidPassword
-
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.slot import LOST, look, slot_name
@@ -16,7 +13,6 @@ from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.engines.postgres_accounts import LOOKING_ON
 from lakeproof.stack.engines.postgres_config import NAME
-from lakeproof.stack.postgres_session import TROUBLES, select
 from lakeproof.stack.stack import Stack
 
 KEPT = "kept"
@@ -31,16 +27,20 @@ SELECT (NOT role.rolcanlogin)::int + (NOT has_database_privilege(role.oid, curre
   SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = role.oid AND g.rolname = wanted))
 FROM pg_roles role WHERE role.rolname = $1
 """
-REJECTED = (InvalidAuthorizationSpecification, InvalidPassword)
 
 
 def answers(stack: Stack, timeout: float) -> Value:
     """As Database; its error by SQLSTATE, and "refuses to connect" where the server said why in words that are not
     known.
     """
+    import psycopg
+    from psycopg.errors import InvalidAuthorizationSpecification, InvalidPassword
+
+    from lakeproof.stack.postgres_session import select
+
     try:
         select(stack, READER, f"postgres-{READER}", "SELECT 1", seconds=timeout)
-    except REJECTED:
+    except (InvalidAuthorizationSpecification, InvalidPassword):
         return "rejected"
     except psycopg.Error as error:
         return f"error {error.sqlstate}" if error.sqlstate else "refuses to connect"
@@ -85,6 +85,8 @@ def slot_state(stack: Stack, timeout: float, source: Source) -> Value:
 
 def _ask(stack: Stack, source: Source, sql: str, *args: object, timeout: float) -> list[tuple[Any, ...]]:
     """The rows of one statement in the source's database. Raises: CouldNotLook."""
+    from lakeproof.stack.postgres_session import TROUBLES, select
+
     try:
         return select(stack, READER, f"postgres-{READER}", sql, *args, seconds=timeout, database=source.name)
     except TROUBLES as error:
