@@ -18,7 +18,8 @@ import signal, sys, time
 from pathlib import Path
 flags = dict(word.split("=", 1) for word in sys.argv[1:] if word.startswith("-XX:") and "=" in word)
 def end(*_):
-    if path := flags.get("-XX:ArchiveClassesAtExit"):
+    path = flags.get("-XX:ArchiveClassesAtExit")
+    if path and sys.argv[1] != "-":
         Path(path).write_bytes(bytes.fromhex(sys.argv[1]) + b"classes")
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
@@ -54,7 +55,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
             if fails is not None:
                 raise fails
             flags = archive_flags("kafka", Path(sys.executable), str(tmp_path / "*.jar"))
-            return Command((sys.executable, "-c", JVM, magic.hex(), *flags), cwd=stack.data_dir("kafka"))
+            return Command((sys.executable, "-c", JVM, magic.hex() or "-", *flags), cwd=stack.data_dir("kafka"))
 
         def ready(stack: Stack, timeout: float) -> None:
             if not (stack.data_dir("kafka") / "ready").exists() or start_seconds == 0:
@@ -86,7 +87,12 @@ def test_a_jvm_that_is_not_ready_in_time_is_told_of_and_ended_and_nothing_fails(
 
 def test_half_an_archive_is_not_kept(trained: Train) -> None:
     assert "classes: kafka: written" not in trained(magic=b"half")
-    assert archives() == []
+    assert archives() == [".none"]
+
+
+def test_a_jvm_that_writes_none_is_not_asked_again(trained: Train) -> None:
+    assert trained(magic=b"")[-1] == "classes: kafka: this JVM writes none"
+    assert trained() == []
 
 
 def test_what_is_not_installed_is_not_started(trained: Train) -> None:

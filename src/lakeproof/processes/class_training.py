@@ -6,13 +6,14 @@ the stacks of users none is written: it takes a JVM seconds of CPU, and a start 
 
 import asyncio
 import signal
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError, MissingArtifact, PortTaken, TerminalError
-from lakeproof.install.cache import hold_artifact
+from lakeproof.install.cache import cache_dir, hold_artifact
 from lakeproof.install.java import NoJava
 from lakeproof.install.progress import Progress
 from lakeproof.processes import ports, process
@@ -20,7 +21,7 @@ from lakeproof.processes.environment import child_environment
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.components import all_components
-from lakeproof.stack.engines.class_archive import TRAINED, WRITES, keep, remove_unused, writing
+from lakeproof.stack.engines.class_archive import NONE_WRITTEN, TRAINED, WRITES, keep, remove_unused, writing
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -79,6 +80,13 @@ def _prepared_command(component: Component, stack: Stack) -> Command:
     return component.command(stack)
 
 
+def _have_base_archive(java: Path) -> None:
+    """PyPI's Java comes without the archive of its own classes, on which one of an engine's is laid."""
+    home = java.resolve().parents[1]
+    if home.is_relative_to(cache_dir().resolve()) and not (home / "lib" / "server" / "classes.jsa").exists():
+        subprocess.run([java, "-Xshare:dump"], capture_output=True, timeout=END_SECONDS, check=False)
+
+
 def _written_by(command: Command) -> Path | None:
     """The archive that a JVM with this command writes at its end."""
     return next((Path(word.removeprefix(WRITES)) for word in command.argv if word.startswith(WRITES)), None)
@@ -103,6 +111,7 @@ async def _train_group(group: Sequence[Component], stack: Stack, progress: Progr
     try:
         for component in group:
             command = await asyncio.to_thread(_prepared_command, component, stack)
+            await asyncio.to_thread(_have_base_archive, Path(command.argv[0]))
             environment = child_environment(
                 stack, Runtime(stack).new_run_id(), component.name, user=command.user, extra=command.env
             )
@@ -111,10 +120,13 @@ async def _train_group(group: Sequence[Component], stack: Stack, progress: Progr
             await _until_ready(component, stack, started)
     finally:
         for component, command, started in reversed(running):
-            await _end(started)
+            was_well, ended = started.running, await _end(started)
             archive = _written_by(command)
             if archive is not None and keep(archive):
                 progress.report(NAME, f"{component.name}: written")
+            elif archive is not None and was_well and ended:
+                archive.with_suffix(NONE_WRITTEN).touch()
+                progress.report(NAME, f"{component.name}: this JVM writes none")
 
 
 async def _until_ready(component: Component, stack: Stack, started: process.Process) -> None:
@@ -131,9 +143,11 @@ async def _until_ready(component: Component, stack: Stack, started: process.Proc
     raise TerminalError(f"it ended by itself ({started.exited.result()})", where=component.name)
 
 
-async def _end(started: process.Process) -> None:
+async def _end(started: process.Process) -> bool:
+    """End it; False where it had to be killed."""
     started.signal_leader(signal.SIGTERM)
     done, _ = await asyncio.wait({started.exited}, timeout=END_SECONDS)
     if not done:
         started.signal_all(signal.SIGKILL)
         await started.exited
+    return bool(done)

@@ -31,6 +31,8 @@ MAGIC = 0xF00BABA8.to_bytes(4, "little")
 # Archives of other versions are removed after so long without use; each takes 30 to 130 MB.
 UNUSED_SECONDS = 14 * 86_400.0
 KEY_LENGTH = 12
+# Ends the name of an empty file: this JVM ended as it should, and wrote none. It is not asked again.
+NONE_WRITTEN = ".none"
 _BOTH = (
     "-XX:+UnlockDiagnosticVMOptions",
     "-XX:+AllowArchivingWithJavaAgent",
@@ -51,7 +53,8 @@ def archive_flags(engine: str, java: Path, class_path: str) -> tuple[str, ...]:
     archive = _whole_archive(stem)
     if archive is not None:
         return (*_BOTH, f"-XX:SharedArchiveFile={archive}")
-    return (*_BOTH, f"{WRITES}{folder() / stem}.new") if _writing.get() else ()
+    writes = _writing.get() and not (folder() / f"{stem}{NONE_WRITTEN}").exists()
+    return (*_BOTH, f"{WRITES}{folder() / stem}.new") if writes else ()
 
 
 @contextmanager
@@ -74,8 +77,8 @@ def keep(new: Path) -> bool:
 
 
 def remove_unused() -> None:
-    """Remove archives that no JVM has read for UNUSED_SECONDS."""
-    for path in folder().glob("*.jsa"):
+    """Remove archives that no JVM has read for UNUSED_SECONDS, and have those JVMs asked again that wrote none."""
+    for path in (*folder().glob("*.jsa"), *folder().glob(f"*{NONE_WRITTEN}")):
         if time.time() - path.stat().st_mtime > UNUSED_SECONDS:
             path.unlink()
 
