@@ -150,7 +150,7 @@ class CheckoutStore:
     ) -> Checkout:
         """Remember that a step was done: `values` are what it gave, `step` is what comes now. An end lets it go.
 
-        Raises: HoldLost; and as `Attempts.run`. It may have been remembered then all the same.
+        Raises: HoldLost; and as `Attempts.transact`.
         """
         changes: dict[str, Any] = {"step": step.value, "attempts": 0, "is_open": not step.is_end}
         changes |= {name: value for name, value in (values or {}).items() if name in _MAY_SET}
@@ -171,10 +171,8 @@ class CheckoutStore:
         self, key: str, owner: str, changes: dict[str, Any], held_until: str, deadline: Deadline
     ) -> Checkout:
         set_them = ", ".join(f"{name} = %s" for name in changes)
-        # One statement that commits itself, in one round trip with its reading. After a lost answer it is sent again:
-        # it sets values and adds to none, and whoever took the checkout meanwhile is another owner.
         statement = (
-            f"UPDATE checkouts SET {set_them}, held_until = {held_until},"
+            f"START TRANSACTION; UPDATE checkouts SET {set_them}, held_until = {held_until},"
             " updated_at = GREATEST(UTC_TIMESTAMP(6), updated_at) WHERE checkout_key = %s AND owner = %s;"
             f"SELECT {_COLUMNS} FROM checkouts WHERE checkout_key = %s AND owner = %s;"
         )
@@ -185,7 +183,7 @@ class CheckoutStore:
                 raise HoldLost("another worker goes on with it")
             return _checkout(rows[0])
 
-        return await self._attempts.run(write, deadline)
+        return await self._attempts.transact(write, deadline)
 
     async def open_by_step(self, deadline: Deadline) -> dict[str, tuple[int, float]]:
         """Step → (open checkouts, age of the oldest in seconds), for the metrics."""
