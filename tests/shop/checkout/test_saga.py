@@ -9,10 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseDown, TooBusy
-from lakeproof.shop.checkout.api import CheckoutApi
 from lakeproof.shop.checkout.metrics import CheckoutMetrics
 from lakeproof.shop.checkout.models import Checkout, Step
-from lakeproof.shop.checkout.requests import CheckoutRequest
 from lakeproof.shop.checkout.saga import Saga
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused
 from lakeproof.shop.checkout.steps import Steps
@@ -33,11 +31,6 @@ class Row(CheckoutStore):
     def _maybe_fail(self) -> None:
         if self.fails:
             raise self.fails.pop(0)
-
-    async def begin(
-        self, key: str, request: CheckoutRequest, trace: str, deadline: Deadline
-    ) -> tuple[Checkout, str | None]:
-        return self.now, "me"
 
     async def advance(self, checkout: Checkout, owner: str, step: Step, deadline: Deadline, **more: Any) -> Checkout:
         self._maybe_fail()
@@ -88,28 +81,6 @@ async def test_a_purchase_goes_through_its_steps_in_order() -> None:
     ended = await Saga(row, steps, metrics()).run(BEGUN, "me", Deadline(60))
     assert ended.step is Step.DONE
     assert steps.done == ["reserve", "order", "authorize", "confirm", "capture", "pay", "label", "notify"]
-
-
-async def test_a_buyer_is_answered_once_the_order_is_paid_and_the_rest_follows() -> None:
-    row, steps = Row(), doers()
-    api = CheckoutApi(row, Saga(row, steps, metrics()), 60.0, 60.0)
-    checkout, begun = await api.buy("k", object.__new__(CheckoutRequest))
-    assert (checkout.step, begun, steps.done[-1]) == (Step.LABEL, True, "pay")
-    await api.close()
-    assert (row.now.step, steps.done[-2:]) == (Step.DONE, ["label", "notify"])
-
-
-async def test_where_too_many_are_ending_a_buyer_waits_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lakeproof.shop.checkout.api.MOST_ENDING", 0)
-    row = Row()
-    api = CheckoutApi(row, Saga(row, doers(), metrics()), 60.0, 60.0)
-    assert (await api.buy("k", object.__new__(CheckoutRequest)))[0].step is Step.DONE
-
-
-async def test_what_fails_before_the_money_is_taken_is_answered_with_its_end() -> None:
-    row = Row()
-    api = CheckoutApi(row, Saga(row, doers(authorize=ServiceRefused("card_declined", "no")), metrics()), 60.0, 60.0)
-    assert (await api.buy("k", object.__new__(CheckoutRequest)))[0].step is Step.FAILED
 
 
 async def test_a_refusal_turns_it_round() -> None:
@@ -187,9 +158,7 @@ async def test_one_that_nobody_foresaw_does_not_end_the_sweeping_of_the_others()
     seen: list[str] = []
 
     class Tripping(Saga):
-        async def run(
-            self, checkout: Checkout, owner: str, deadline: Deadline, *, until_paid: bool = False
-        ) -> Checkout:
+        async def run(self, checkout: Checkout, owner: str, deadline: Deadline) -> Checkout:
             seen.append(checkout.key)
             if checkout.key == "bad":
                 raise ZeroDivisionError("nobody foresaw it")

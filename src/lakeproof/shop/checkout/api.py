@@ -1,7 +1,6 @@
 """The checkout's HTTP API, part of the order service's."""
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Request, Response
@@ -28,9 +27,6 @@ CheckoutKey = Annotated[
 ]
 # Left for the answer itself, after the last step that a request waits for.
 _MARGIN_SECONDS = 0.3
-# Purchases whose last steps go on beside the requests; with more, buyers wait for them, which slows buyers down.
-MOST_ENDING = 50
-CLOSE_SECONDS = 3.0
 
 
 class CheckoutBody(BaseModel):
@@ -64,22 +60,14 @@ _SAYS: dict[int | str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class CheckoutApi:
-    """What the routes need; app.py puts it into `app.state.checkouts`.
-
-    work_seconds: how long the steps after the payment may take beside the requests; the rest is the sweeper's.
-    """
+    """What the routes need; app.py puts it into `app.state.checkouts`."""
 
     store: CheckoutStore
     saga: Saga
     request_seconds: float
-    work_seconds: float
-    _ending: set[asyncio.Task[Checkout]] = field(default_factory=set)
 
     async def buy(self, key: str, request: CheckoutRequest) -> tuple[Checkout, bool]:
-        """Begin or find the checkout of `key`, and go on until it is paid, fails or the request's time is over.
-
-        True: begun now. Parcel and receipt follow beside the request, where not too many do already.
-        """
+        """Begin or find the checkout of `key`, and go on with it as long as a request may take; True: begun now."""
         whole = Deadline(self.request_seconds)
         try:
             checkout, owner = await answer_within(
@@ -90,21 +78,7 @@ class CheckoutApi:
         if owner is None:
             return checkout, False
         # From here on it has begun: whatever happens, the answer is the checkout as it was last known.
-        left = Deadline(max(0.0, whole.left - _MARGIN_SECONDS))
-        follows = len(self._ending) < MOST_ENDING
-        checkout = await self.saga.run(checkout, owner, left, until_paid=follows)
-        if follows and checkout.step.is_paid and not checkout.step.is_end:
-            task = asyncio.create_task(self.saga.run(checkout, owner, Deadline(self.work_seconds)))
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
-        return checkout, True
-
-    async def close(self) -> None:
-        """Wait a little for purchases that are ending. One that is cut off here is held, and then the sweeper's."""
-        if self._ending:
-            await asyncio.wait(self._ending, timeout=CLOSE_SECONDS)
-        for task in self._ending:
-            task.cancel()
+        return await self.saga.run(checkout, owner, Deadline(max(0.0, whole.left - _MARGIN_SECONDS))), True
 
     async def undo(self, key: str, undoing: Undoing) -> Checkout:
         """Cancel or return what was bought, as far as a request may take. Raises: Refusal where it cannot be."""

@@ -54,11 +54,6 @@ class Step(StrEnum):
         return self in (Step.PAY, Step.LABEL, Step.NOTIFY, Step.DONE)
 
     @property
-    def is_paid(self) -> bool:
-        """It is bought, and its order says so: what is left is no business of the buyer's answer."""
-        return self in (Step.LABEL, Step.NOTIFY, Step.DONE)
-
-    @property
     def is_turned_back(self) -> bool:
         """It will fail, or has: what was done is being undone."""
         return self in (Step.VOID, Step.RELEASE, Step.CANCEL, Step.FAILED)

@@ -34,14 +34,13 @@ class Saga:
     def __init__(self, store: CheckoutStore, steps: Steps, metrics: CheckoutMetrics, *, crash_at: str = "") -> None:
         self._store, self._steps, self._metrics, self._crash_at = store, steps, metrics, crash_at
 
-    async def run(self, checkout: Checkout, owner: str, deadline: Deadline, *, until_paid: bool = False) -> Checkout:
+    async def run(self, checkout: Checkout, owner: str, deadline: Deadline) -> Checkout:
         """Go on with a checkout that `owner` holds, and give it as it was last known.
 
-        until_paid: stop where the order is paid; `owner` holds the checkout then. Else what is left when this returns
-        is the sweeper's. It raises for nothing that the database or a service does: the checkout has begun, so nobody
-        may be told that nothing was done.
+        What is left when this returns is the sweeper's; it raises for nothing that the database or a service does:
+        the checkout has begun, so nobody may be told that nothing was done.
         """
-        while not (checkout.step.is_end or deadline.expired or (until_paid and checkout.step.is_paid)):
+        while not checkout.step.is_end and not deadline.expired:
             try:
                 checkout = await self._one_step(checkout, owner, deadline)
             except NoClearWord as error:

@@ -94,10 +94,8 @@ class InventoryStore:
         goods are still on hand. Raises: InventoryRefused (not_found, reservation_expired, not_allowed).
         """
         async with self._turn(id_):
-            asked, is_reserved = await asyncio.gather(
-                self._asked.find(id_, deadline), self._asked.is_reserved(id_, deadline)
-            )
-            if not self.ttl_is_trusted or not is_reserved:
+            asked = await self._asked.find(id_, deadline)
+            if not self.ttl_is_trusted or not await self._asked.is_reserved(id_, deadline):
                 self._metrics.rechecked.inc()
             return await self._all_or_none(asked, Op.CONFIRM, Op.UNSELL, deadline)
 

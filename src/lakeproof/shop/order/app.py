@@ -109,11 +109,10 @@ async def _checkouts(
     async with Services(checkouts.urls, call_seconds=own.call_seconds) as services:
         store = CheckoutStore(pool, metrics.database, hold_seconds=own.hold_seconds)
         saga = Saga(store, Steps(services, orders, own.call_seconds), counted, crash_at=own.crash_at)
-        app.state.checkouts = api = CheckoutApi(store, saga, settings.request_seconds, own.work_seconds)
+        app.state.checkouts = CheckoutApi(store, saga, settings.request_seconds)
         sweeper = Sweeper(store, saga, counted, pause_seconds=own.sweep_seconds, work_seconds=own.work_seconds)
         works = Background({"checkout sweeper": sweeper.run()})
         yield works
-        await api.close()
         await works.stop()
 
 
