@@ -71,9 +71,7 @@ def test_an_alert_says_on_what_else_its_metric_stands(store: Store, alert: Make,
     assert receive(store, webhook(stale)).joined == 1
 
 
-def test_what_cleared_long_ago_draws_no_further_alert(
-    store: Store, clock: Any, alert: Make, webhook: Make
-) -> None:
+def test_what_cleared_long_ago_draws_no_further_alert(store: Store, clock: Any, alert: Make, webhook: Make) -> None:
     nessie = {"alertname": "ServiceUnavailable", "scenario": "none", "component": "nessie"}
     receive(store, webhook(alert("a1", **nessie)))
     store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
