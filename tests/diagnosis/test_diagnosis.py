@@ -33,6 +33,9 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-topic-silence": 0.4,
     "open-transaction": 0.02,
     "oltp-source-lag": 700,
+    "oltp-unexpected-columns": "none",
+    "oltp-unreadable-columns": "none",
+    "oltp-fields-left-out": 0,
     "oltp-job-state": "running",
     "oltp-job-restarts": 1,
     "oltp-job-failures": 0,
@@ -63,6 +66,8 @@ CONNECT_GONE: dict[str, Value] = {
     "oltp-task-failure": NO_ANSWER,
 }
 DATABASE_GONE: dict[str, Value] = {
+    "oltp-unexpected-columns": NO_ANSWER,
+    "oltp-unreadable-columns": NO_ANSWER,
     "oltp-heartbeat-age": NO_ANSWER,
     "oltp-capture-login": NO_ANSWER,
     "oltp-missing-privileges": NO_ANSWER,
@@ -203,6 +208,10 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {"open-transaction": 130.0, "oltp-connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED},
     ),
     ("ticker_stopped", {"oltp-heartbeat-age": 40.0, **BEHIND}),
+    ("unannounced_column", {"oltp-unexpected-columns": "oltp.orders.unannounced", "oltp-fields-left-out": 1}),
+    # Seen before any row was changed since.
+    ("unannounced_column", {"oltp-unexpected-columns": "oltp.orders.unannounced"}),
+    ("shop_unannounced_column", {"shop-unexpected-columns": "payment.payments.x"}),
     (
         "lag_exporter_down",
         {"oltp-heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "oltp-source-lag": NO_ANSWER},

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 CAPTURE_USER = "cdc"
 READER = "reader"
 ASK_SECONDS = 5.0
+# So many values of a column that is dropped are listed.
+KEPT_VALUES = 20
 
 
 class Beats(Protocol):
@@ -40,6 +42,17 @@ class Engine(Protocol):
 
     def beats(self, stack: "Stack", connector: "Connector") -> Beats:
         """The connector's heartbeat table."""
+
+    # The columns of the captured tables (capture/columns.py).
+
+    def columns(self, stack: "Stack", connector: "Connector", seconds: float) -> dict[str, dict[str, str]]:
+        """Captured table, as the connector names it → column → type in the server's own words, in lower case."""
+
+    def values_in(self, stack: "Stack", connector: "Connector", table: str, column: str) -> list[str]:
+        """The different values of that column but NULL, as text; KEPT_VALUES at most."""
+
+    def drop_column(self, stack: "Stack", connector: "Connector", table: str, column: str) -> None:
+        """Drop the column; fine where it is not there."""
 
     # Tables that begin to be captured (capture/backfill.py).
 
