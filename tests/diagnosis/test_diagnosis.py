@@ -40,6 +40,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-job-restarts": 1,
     "oltp-job-failures": 0,
     "oltp-job-exception": "none",
+    "oltp-refused-value": "none",
     "oltp-checkpoint-age": 0.8,
     "oltp-checkpoints-failed": 2,
     "store-writes": "writable",
@@ -79,6 +80,7 @@ JOB_GONE: dict[str, Value] = {
         "oltp-job-restarts",
         "oltp-job-failures",
         "oltp-job-exception",
+        "oltp-refused-value",
         "oltp-checkpoint-age",
         "oltp-checkpoints-failed",
     )
@@ -92,6 +94,11 @@ JOB_FAILS: dict[str, Value] = {
     "oltp-checkpoint-age": 70.0,
     "oltp-checkpoints-failed": 5,
     **NOT_PUBLISHED,
+}
+REFUSED_VALUE: dict[str, Value] = {
+    "oltp-job-exception": "java.lang.ArithmeticException: 3000000001 is out of range",
+    "oltp-refused-value": "oltp.order_items.line: 3000000001 is not INT",
+    "oltp-unreadable-columns": "oltp.order_items.line",
 }
 JOB_WAITS: dict[str, Value] = {"oltp-job-state": "restarting", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}
 READ_ONLY: dict[str, Value] = {"store-writes": "refuses writes"}
@@ -265,7 +272,13 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("publisher_hung", {**gone("publisher", "silent"), "oltp-publisher-status": NO_ANSWER, **NOT_PUBLISHED}),
     (
         "job_missing",
-        {"oltp-job-state": None, "oltp-job-restarts": None, "oltp-checkpoint-age": None, **NOT_PUBLISHED},
+        {
+            "oltp-job-state": None,
+            "oltp-job-restarts": None,
+            "oltp-refused-value": None,
+            "oltp-checkpoint-age": None,
+            **NOT_PUBLISHED,
+        },
     ),
     ("job_ended", {"oltp-job-state": "ended", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}),
     ("job_restarting", JOB_FAILS),
@@ -273,6 +286,14 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("job_restarting", {**JOB_FAILS, "oltp-job-state": "running"}),
     # The least that counts.
     ("job_restarting", {"oltp-job-failures": 2}),
+    ("unreadable_value", {**JOB_FAILS, **REFUSED_VALUE}),
+    # Both looks fell between two restarts, and the column has its type back: the record is still in the topic.
+    (
+        "unreadable_value",
+        {**JOB_FAILS, **REFUSED_VALUE, "oltp-job-state": "running", "oltp-unreadable-columns": "none"},
+    ),
+    ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
+    ("shop_changed_column", {"shop-unreadable-columns": "payment.payments.amount"}),
     ("job_waiting", JOB_WAITS),
     # It was given up after its last failures.
     ("job_ended", {**JOB_FAILS, "oltp-job-state": "ended"}),
