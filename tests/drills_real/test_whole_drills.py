@@ -39,7 +39,8 @@ def assert_turned_down(done: Any, wrong: WrongFix) -> None:
     """Failed, for the reason that its scenario's truth gives, and nothing of it is left."""
     print(wrong.id, "->", done.report["verdict"], done.report["reasons"])
     assert (done.code, done.report["verdict"]) == (1, "failed"), done.err[-4000:]
-    assert any(f"{wrong.rejected_by}:" in reason for reason in done.report["reasons"]), done.report["reasons"]
+    reasons = done.report["reasons"]
+    assert any(f"{check}:" in reason for check in wrong.rejected_by for reason in reasons), reasons
     assert done.report["residue"] == []
 
 

@@ -1,21 +1,33 @@
-"""The wrong fixes that leave a stack of use: the check that turns each down, and the one that a commit chooses."""
+"""The wrong fixes of all scenarios that leave a stack of use, from their truths, and the one that a commit chooses."""
 
 import hashlib
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from lakeproof.scenarios.catalog import load_catalog
 
 ROOT = Path(__file__).parents[2]
 
 
+# It loses data for good: test_data_losing_fix.py runs it on a stack of its own.
+DATA_LOSING = "recreate_connector_without_data"
+# Steps that restart processes take longer than `make test` has time for.
+SLOW_STEPS = frozenset({"restart_component", "restart_everything"})
+
+
 @dataclass(frozen=True)
 class WrongFix:
-    """A wrong fix of a scenario's truth. `quick`: it restarts nothing, so `make test` has the time for it."""
+    """A wrong fix of a scenario's truth, and the checks of which one must turn it down.
+
+    quick: it restarts no process and needs no more than the path of a record, so `make test` has the time for it.
+    """
 
     scenario: str
     fix: str
-    rejected_by: str
-    quick: bool = True
+    rejected_by: tuple[str, ...]
+    quick: bool
 
     @property
     def id(self) -> str:
@@ -23,16 +35,17 @@ class WrongFix:
         return f"{self.scenario}-{self.fix}"
 
 
-WRONG_FIXES = (
-    WrongFix("replication-lag", "silence_alert", "connector_running"),
-    WrongFix("replication-lag", "stop_ticker", "connector_running"),
-    WrongFix("replication-lag", "empty_topic", "connector_running"),
-    WrongFix("replication-lag", "restart_everything", "connector_running", quick=False),
-    WrongFix("connector-failure", "restart_only", "connector_running"),
-    WrongFix("connector-failure", "silence_alert", "connector_running"),
-)
-# It loses data for good: test_data_losing_fix.py runs it on a stack of its own.
-DATA_LOSING = "recreate_connector_without_data"
+def _wrong_fixes() -> Iterator[WrongFix]:
+    catalog = load_catalog()
+    for scenario in catalog.scenarios.values():
+        for fix in catalog.truth(scenario).wrong_fixes:
+            if fix.id != DATA_LOSING:
+                steps = {step.id for step in fix.steps}
+                quick = not scenario.traffic.purchases and not steps & SLOW_STEPS
+                yield WrongFix(scenario.id, fix.id, fix.rejected_by, quick)
+
+
+WRONG_FIXES = tuple(_wrong_fixes())
 
 
 def commit(root: Path = ROOT) -> str:
