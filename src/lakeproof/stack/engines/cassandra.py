@@ -165,7 +165,7 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         needs=needs,
         prepare=node_prepare,
         hooks=(Hook.PROVISION,) if name == SEED else (),
-        scrapes=(Scrape("jmx", seconds=5.0),),
+        scrapes=(Scrape("jmx"),),
         start_seconds=180.0,
         stop_seconds=20.0,
         in_plain_up=False,
