@@ -148,6 +148,7 @@ def test_a_healthy_stack_has_no_cause() -> None:
 
 
 STATES: list[tuple[str, dict[str, Value]]] = [
+    ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
     ("deleted_connector", {"oltp-connector-state": None, "oltp-task-state": None, **BEHIND}),
@@ -590,3 +591,8 @@ def test_a_node_that_is_down_accounts_for_what_the_others_see_of_it() -> None:
 def test_a_node_that_only_the_ring_misses_is_not_called_healthy() -> None:
     found = look({"cassandra-seed-sees-down": 1})
     assert [seen.reading.probe for seen in found.unknown] == ["cassandra-seed-sees-down"]
+
+
+def test_without_the_ring_nobody_blames_the_ttl() -> None:
+    found = look({**gone("cassandra-seed", "refused"), "reservation-ttl-shortfall": NO_ANSWER})
+    assert [finding.cause.id for finding in found.findings] == ["cassandra_seed_down"]
