@@ -29,7 +29,7 @@ class ReplicasWhole(Arguments):
     """`keyspace`: whose rows. `seconds`: for so long it looks again; hints are replayed about every ten seconds."""
 
     keyspace: str = KEYSPACE
-    seconds: float = Field(45.0, gt=0, le=600)
+    seconds: float = Field(60.0, gt=0, le=600)
 
 
 def baseline(context: CheckContext, arguments: ReplicasWhole) -> Baseline:
