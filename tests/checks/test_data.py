@@ -70,7 +70,12 @@ def test_a_scenario_without_the_lake_asks_no_engine_of_it(
 ) -> None:
     asked: list[object] = []
     report = replace(GOOD, cut=None, tables=GOOD.tables[:1])
-    monkeypatch.setattr(no_order_lost, "check", lambda stack, **options: asked.append(options["engines"]) or report)
+
+    def check(stack: Stack, *, engines: object, **_: object) -> CheckReport:
+        asked.append(engines)
+        return report
+
+    monkeypatch.setattr(no_order_lost, "check", check)
     verdict = no_order_lost.verify(context, Wanted(lake=False), NOTHING)
     assert verdict.outcome is Outcome.PASSED
     assert "database agree" in verdict.summary

@@ -38,7 +38,7 @@ def test_one_row_that_ends_early_fails_and_is_named() -> None:
     verdict = judged(row(10, 890), row(2, 3))
     assert verdict.outcome is Outcome.FAILED
     assert len(verdict.keys) == 1
-    assert "1 of 2" in verdict.summary
+    assert "1 of 2 new" in verdict.summary
 
 
 def test_an_old_row_that_is_about_to_end_by_its_own_time_is_not_short() -> None:
@@ -47,6 +47,7 @@ def test_an_old_row_that_is_about_to_end_by_its_own_time_is_not_short() -> None:
 
 def test_rows_of_before_say_nothing_of_the_repair() -> None:
     assert judged(row(200, 700)).outcome is Outcome.UNKNOWN
+    assert judged(row(70, 3), row(10, 890)).outcome is Outcome.PASSED
     assert judged().outcome is Outcome.UNKNOWN
     assert judged(wanted=0).outcome is Outcome.PASSED
 

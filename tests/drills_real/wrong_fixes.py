@@ -1,4 +1,4 @@
-"""The wrong fixes of all scenarios that leave a stack of use, from their truths, and the one that a commit chooses."""
+"""The wrong fixes of all scenarios that leave a stack of use, from their truths; a commit chooses one of them."""
 
 import hashlib
 import subprocess

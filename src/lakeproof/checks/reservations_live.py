@@ -1,5 +1,9 @@
-"""Reservations live their time: every row that is there is to stay for the floor at least, those of now too."""
+"""Reservations that were made since the TTL was right again live their time: each stays for the floor at least.
 
+Rows of before keep the end that they were written with, and are not judged.
+"""
+
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from lakeproof.arguments import Arguments
@@ -21,12 +25,12 @@ KEYS_SHOWN = 20
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """No row that is there ends early; there may be none yet."""
+    """No row ends early that was made since a short TTL was seen last; there may be none yet."""
     return Baseline(_judge(context.stack, wanted=0))
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
-    """Rows were made since the TTL was seen too short for the last time, and no row ends early."""
+    """Rows were made since a short TTL was seen last, and none of them ends early."""
     return _judge(context.stack, wanted=1)
 
 
@@ -44,28 +48,28 @@ def _judge(stack: Stack, wanted: int) -> Verdict:
     return judge(rows, since, datetime.now(UTC), stack.settings.inventory.reservation_ttl_floor_seconds, wanted)
 
 
-def judge(rows: list[tuple[object, ...]], since: float, now: datetime, floor: float, wanted: int) -> Verdict:
+def judge(rows: Sequence[tuple[object, ...]], since: float, now: datetime, floor: float, wanted: int) -> Verdict:
     """rows: when each was made (UTC, naive) and in how many seconds it will vanish (None: never).
 
-    since: seconds since 1970. wanted: so many rows must have been made after that.
+    since: seconds since 1970; only rows that were made after that are judged. wanted: so many there must be.
     """
     fresh, short = 0, []
     for made, left in rows:
         if not isinstance(made, datetime):
             continue
         made_at = made.replace(tzinfo=UTC)
-        fresh += made_at.timestamp() > since
+        if made_at.timestamp() <= since:
+            continue
+        fresh += 1
         if isinstance(left, int) and (now - made_at).total_seconds() + left < floor:
             short.append(f"made {made_at:%H:%M:%S}, ends in {left} s")
     numbers = {"reservations": float(len(rows)), "made_since": float(fresh), "too_short": float(len(short))}
     if short:
-        words = f"{len(short)} of {len(rows)} reservations live shorter than {floor:g} s"
+        words = f"{len(short)} of {fresh} new reservations live shorter than {floor:g} s"
         return Verdict(CLAIM, Outcome.FAILED, words, numbers, tuple(short[:KEYS_SHOWN]))
     if fresh < wanted:
         return Verdict(CLAIM, Outcome.UNKNOWN, "nobody reserved anything since the TTL was right again", numbers)
-    words = (
-        f"all of {len(rows)} reservations live {floor:g} s or longer, {fresh} of them made since the TTL was right"
-    )
+    words = f"all of {fresh} reservations that were made since the TTL was right live {floor:g} s or longer"
     return Verdict(CLAIM, Outcome.PASSED, words, numbers)
 
 
