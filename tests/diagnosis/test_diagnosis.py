@@ -53,6 +53,8 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-publish-age": 2.0,
     **{name: "answers" for name in PROBES if name.endswith("-answers")},
     **{name: 0.0 for name in PROBES if name.endswith("-refusals")},
+    "trino-queries-by-user": "nobody",
+    "trino-oldest-query": None,
 }
 
 
@@ -149,6 +151,14 @@ def test_a_healthy_stack_has_no_cause() -> None:
 
 STATES: list[tuple[str, dict[str, Value]]] = [
     ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
+    (
+        "resource_group_full",
+        {
+            "trino-queued": 9,
+            "trino-oldest-query": 40.0,
+            "trino-queries-by-user": "analyst in people.analyst: 3 run, 9 wait",
+        },
+    ),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
     ("deleted_connector", {"oltp-connector-state": None, "oltp-task-state": None, **BEHIND}),
@@ -582,7 +592,11 @@ def test_a_new_component_has_its_causes_with_no_other_edit() -> None:
 
 
 def test_a_node_that_is_down_accounts_for_what_the_others_see_of_it() -> None:
-    others = {"cassandra-seed-sees-down": 1, "cassandra-node3-sees-down": 1, "cassandra-node2-sees-down": NO_ANSWER}
+    others: dict[str, Value] = {
+        "cassandra-seed-sees-down": 1,
+        "cassandra-node3-sees-down": 1,
+        "cassandra-node2-sees-down": NO_ANSWER,
+    }
     found = look({**gone("cassandra-node2", "refused"), **others})
     assert [finding.cause.id for finding in found.findings] == ["cassandra_node2_down"]
     assert not found.unknown
