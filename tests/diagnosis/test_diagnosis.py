@@ -610,3 +610,10 @@ def test_a_node_that_only_the_ring_misses_is_not_called_healthy() -> None:
 def test_without_the_ring_nobody_blames_the_ttl() -> None:
     found = look({**gone("cassandra-seed", "refused"), "reservation-ttl-shortfall": NO_ANSWER})
     assert [finding.cause.id for finding in found.findings] == ["cassandra_seed_down"]
+
+
+def test_a_stack_without_a_capture_has_no_heartbeat_that_could_be_old() -> None:
+    absent = frozenset({"lag-exporter", "connect", "shop-capture"})
+    asked = {probe.id for probe in asked_by(CAUSES, PROBES, absent)}
+    assert not asked & {"oltp-heartbeat-age", "oltp-topic-silence"}
+    assert "mysql-answers" in asked

@@ -114,7 +114,8 @@ def topics(stack: Stack, timeout: float) -> Value:
 
 
 def _probes(source: Source) -> tuple[Probe, ...]:
-    name, topic, within = source.name, source.topic, source.capture
+    # Without Connect nothing is captured, and nobody misses it. A capture of its own is not there in every stack.
+    name, topic, within = source.name, source.topic, source.capture or "connect"
     start, end = partial(topic_start, topic=topic), partial(topic_end, topic=topic)
     return (
         Probe(
