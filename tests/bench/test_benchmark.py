@@ -8,6 +8,7 @@ import pytest
 
 from lakeproof.bench import scratch_database, start, whole_transactions
 from lakeproof.bench.benchmark import Options, Ratio, Result, all_benchmarks, find
+from lakeproof.bench.own_stack import PORTS_BESIDE
 from lakeproof.bench.sightings import committed_at
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish.commit import PublishedCommit
@@ -44,8 +45,8 @@ def test_the_scratch_database_never_names_the_captured_one() -> None:
 
 def test_the_stack_that_is_started_beside_takes_no_port_of_the_usual_one() -> None:
     ports = {port for component in all_components().values() for port in component.ports.values()}
-    assert not ports & {port + start.PORTS_BESIDE for port in ports}
-    assert max(ports) + start.PORTS_BESIDE < 32_768
+    assert not ports & {port + PORTS_BESIDE for port in ports}
+    assert max(ports) + PORTS_BESIDE < 32_768
 
 
 def test_each_service_of_the_shop_is_set_beside_the_peers() -> None:

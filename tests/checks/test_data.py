@@ -1,5 +1,6 @@
 """The checks about data, over reports made up: each looks at all of the report, and none passes by not looking."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from lakeproof.arguments import Arguments
-from lakeproof.checks import no_order_lost, whole_transactions
+from lakeproof.checks import data_report, no_order_lost, whole_transactions
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.no_order_lost import Wanted
 from lakeproof.checks.verdict import Outcome, Verdict
@@ -41,7 +42,7 @@ def context(tmp_path: Path) -> CheckContext:
 
 def over(report: CheckReport, check: ModuleType, context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> Verdict:
     """The verdict of a check after the repair, where `lakeproof check` found that report."""
-    monkeypatch.setattr(check, "check", lambda stack, **options: report)
+    monkeypatch.setattr(data_report, "check", lambda stack, **options: report)
     arguments = Wanted() if check is no_order_lost else Arguments()
     verdict = check.verify(context, arguments, NOTHING)
     assert isinstance(verdict, Verdict)
@@ -75,13 +76,14 @@ def test_a_scenario_without_the_lake_asks_no_engine_of_it(
         asked.append(engines)
         return report
 
-    monkeypatch.setattr(no_order_lost, "check", check)
+    monkeypatch.setattr(data_report, "check", check)
     verdict = no_order_lost.verify(context, Wanted(lake=False), NOTHING)
     assert verdict.outcome is Outcome.PASSED
     assert "database agree" in verdict.summary
     assert asked == [()]
     unread = replace(report, tables=())
-    monkeypatch.setattr(no_order_lost, "check", lambda stack, **options: unread)
+    monkeypatch.setattr(data_report, "check", lambda stack, **options: unread)
+    context.reports.clear()
     assert no_order_lost.verify(context, Wanted(lake=False), NOTHING).outcome is Outcome.UNKNOWN
 
 
@@ -133,7 +135,22 @@ def test_a_new_lake_without_any_order_is_a_good_baseline(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = replace(GOOD, orders=0, acknowledged=0, tables=tuple(replace(one, rows=0) for one in GOOD.tables))
-    for check in (no_order_lost, whole_transactions):
-        monkeypatch.setattr(check, "check", lambda stack, **options: new)
+    monkeypatch.setattr(data_report, "check", lambda stack, **options: new)
     assert no_order_lost.baseline(context, Wanted()).verdict.outcome is Outcome.PASSED
     assert whole_transactions.baseline(context, Arguments()).verdict.outcome is Outcome.PASSED
+
+
+def test_the_claims_of_one_phase_share_one_report(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def check(stack: Stack, *, engines: Sequence[str], **options: object) -> CheckReport:
+        asked.append(tuple(engines))
+        return GOOD
+
+    monkeypatch.setattr(data_report, "check", check)
+    no_order_lost.verify(context, Wanted(), NOTHING)
+    whole_transactions.verify(context, Arguments(), NOTHING)
+    assert asked == [("trino", "flink")]
+    no_order_lost.verify(context, Wanted(engines=["spark"]), NOTHING)
+    no_order_lost.verify(replace(context, reports={}), Wanted(), NOTHING)
+    assert asked[1:] == [("spark",), ("trino", "flink")], "an engine that was not read, and another phase"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from lakeproof.cli import app
-from lakeproof.cli.app import Commands
+from lakeproof.cli import app, commands
+from lakeproof.cli.commands import Commands
 
 COMMANDS = Commands()
-MODULES = sorted(path for path in app.HERE.glob("*.py") if "def add_to(" in path.read_text())
+MODULES = sorted(path for path in commands.HERE.glob("*.py") if "def add_to(" in path.read_text())
 # What takes long to load, and is of no use to `lakeproof ps` and `lakeproof --help`.
 HEAVY = {"lakeproof.install", "lakeproof.scenarios", "rich", "httpx", "asyncio", "sqlalchemy", "fastapi", "yaml"}
 
@@ -48,9 +48,20 @@ def loaded_by(*arguments: str) -> set[str]:
 def test_ps_loads_its_own_module_and_no_other_command_s() -> None:
     loaded = loaded_by("ps")
     assert {name for name in loaded if name.startswith("lakeproof.cli.")} == {
-        *("lakeproof.cli.app", "lakeproof.cli.examples", "lakeproof.cli.output", "lakeproof.cli.ps")
+        *("lakeproof.cli.app", "lakeproof.cli.output", "lakeproof.cli.process_table")
     }
-    assert not loaded & HEAVY
+    assert not loaded & (HEAVY | {"typer", "pydantic"})
+
+
+def test_the_flags_that_ps_takes_without_a_parser_are_its_options() -> None:
+    options = {name for option in COMMANDS["ps"].params for name in option.opts}
+    assert options - {"--help"} == app.PS_FLAGS
+
+
+@pytest.mark.usefixtures("own_stack")
+@pytest.mark.parametrize("arguments", [("ps", "--no-such"), ("ps", "--help"), ("ps", "--json", "--", "x")])
+def test_ps_with_other_words_than_its_flags_is_answered_by_the_parser(arguments: tuple[str, ...]) -> None:
+    assert not app.run_quickly(arguments)
 
 
 def test_help_lists_every_command_with_its_line_and_loads_none() -> None:
@@ -62,6 +73,6 @@ def test_help_lists_every_command_with_its_line_and_loads_none() -> None:
         assert f" {name} {about}" in shown
     loaded = loaded_by("--help")
     assert {name for name in loaded if name.startswith("lakeproof.cli.")} == {
-        *("lakeproof.cli.app", "lakeproof.cli.output")
+        *("lakeproof.cli.app", "lakeproof.cli.commands", "lakeproof.cli.output")
     }
     assert not loaded & (HEAVY | {"pydantic"})

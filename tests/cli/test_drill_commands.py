@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lakeproof.cli.app import build
+from lakeproof.cli.commands import build
 from lakeproof.diagnosis.diagnosis import Diagnosis
 from lakeproof.diagnosis.examination import Examination
 from lakeproof.drills.run import one_drill

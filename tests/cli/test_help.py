@@ -13,7 +13,7 @@ import typer
 
 from lakeproof.arguments import parse_arguments, parse_pairs
 from lakeproof.bench.benchmark import find as benchmark
-from lakeproof.cli.app import build
+from lakeproof.cli.commands import build
 from lakeproof.cli.drill import _steps as fix_steps
 from lakeproof.cli.examples import EXAMPLES
 from lakeproof.cli.incident_name import check_name as check_incident

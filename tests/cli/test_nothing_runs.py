@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lakeproof.cli.app import build
+from lakeproof.cli.commands import build
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
 
 type Typed = Callable[..., str]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lakeproof.cli.app import build
+from lakeproof.cli.commands import build
 
 AT = "2026-11-24T14:43:53.042722Z"
 HEALTHY = {"status": "healthy", "dependencies": {}}

@@ -1,16 +1,20 @@
 """Causes written once for each subject of a noun: what is filled in, what is left out, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from lakeproof.diagnosis import for_each
 from lakeproof.diagnosis.cause_file import CauseModel
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.for_each import expanded
 from lakeproof.diagnosis.nouns import NOUNS
 from lakeproof.errors import InvalidInput
+from lakeproof.lake.sources.source import SHOP
 from lakeproof.probes.probe import all_probes
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.components import all_components
 
 
@@ -99,6 +103,18 @@ def test_databases_and_nodes_are_nouns_too() -> None:
         # One text for all, but no id of its own for each.
         ({"for_each": "sources", "necessary": [{"probe": "{source}-tables", "op": "absent"}]}, "is also in"),
         ({"id": "{capture}_odd", "for_each": "sources"}, "does not have a word"),
+        # Without it the cause would hold where it must not.
+        (
+            {
+                "id": "{prefix}odd",
+                "for_each": "sources",
+                "necessary": [
+                    {"probe": "{capture}-answers", "op": "==", "value": "answers"},
+                    {"probe": "{source}-tables", "op": "absent"},
+                ],
+            },
+            "does not have a word",
+        ),
         ({"id": "odd_{", "explains": []}, "is no id"),
     ],
 )
@@ -122,3 +138,17 @@ def test_a_word_that_names_a_component_names_one_that_there_is() -> None:
         for key in {"node", "engine", "exporter", "capture"} & subject.keys():
             assert subject[key] is None or subject[key] in components
     assert all(subject["database"] in components for subject in NOUNS["databases"])
+
+
+def test_a_third_source_has_every_cause_of_its_kind_with_no_other_edit(monkeypatch: pytest.MonkeyPatch) -> None:
+    third = replace(SHOP, name="crm", connector="crm")
+    monkeypatch.setattr(for_each, "NOUNS", {**NOUNS, "sources": (*NOUNS["sources"], third.words)})
+    probes = all_probes()
+    own = {f"crm-{name.removeprefix('shop-')}": probe for name, probe in probes.items() if name.startswith("shop-")}
+    causes = {cause.id: cause for cause in load_causes(probes | own, scenario_folders())}
+    shops = {name for name, cause in causes.items() if cause.subject.get("source") == "shop"}
+    assert {name for name, cause in causes.items() if cause.subject.get("source") == "crm"} == {
+        name.replace("shop_", "crm_") for name in shops
+    }
+    assert "crm_job_missing" in causes and "store_not_writable" in causes["crm_job_missing"].masked_by
+    assert "crm-publish-age" in causes["hanging_transaction"].explains

@@ -12,7 +12,7 @@ from lakeproof.diagnosis.diagnosis import Finding
 from lakeproof.drills.repair import aimed, fitting, repair
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.person import person
-from lakeproof.lake.sources.source import OLTP, source_of
+from lakeproof.lake.sources.source import OLTP, find_source
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
@@ -76,7 +76,7 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatc
 
 
 def finding(name: str, connector: str | None) -> Finding:
-    subject = source_of(connector).words if connector else {}
+    subject = find_source(connector, by="connector").words if connector else {}
     return Finding(Cause(name, "s", {}, (), (), (), (), (), (), subject=subject), (), ())
 
 

@@ -223,7 +223,9 @@ def world(lamp: Lamp, home: Path) -> World:
         bring_up=lambda names, progress: (),
         desk=lamp,
         traffic=lamp,
-        observe=lambda probes: observe(Stack(Settings(state_dir=home / "state")), probes, pause_seconds=0),
+        observe=lambda probes, again: observe(
+            Stack(Settings(state_dir=home / "state")), probes, again, pause_seconds=0
+        ),
         look=lambda probes: look_once(Stack(Settings(state_dir=home / "state")), probes),
         firing=lambda alert: lamp.covered,
         all_firing=lambda: ["LampDark"] if lamp.covered else [],

@@ -70,13 +70,14 @@ def alerting(up: Callable[..., SupervisorClient]) -> SupervisorClient:
 
 @pytest.fixture(scope="module")
 def exporter(stack: Stack, alerting: SupervisorClient) -> Iterator[Gauge]:
-    """The exporter, scraped each second, with a rule of its own; taken out again afterwards."""
+    """The exporter, scraped each second as in a drill, with a rule of its own; taken out again afterwards."""
     desk = DeskClient(stack)
     wait_for("what an earlier run left to end", lambda: (newest(desk) or {}).get("status") in (None, "resolved"), 120)
     made = Gauge()
     etc = stack.etc_dir("prometheus")
     text = (etc / "prometheus.yml").read_text()
     config = yaml.safe_load(text)
+    config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["scrape_configs"].append({"job_name": "gauge", "static_configs": [{"targets": [made.address]}]})
     (etc / "prometheus.yml").write_text(yaml.safe_dump(config))
     (etc / "rules" / "gauge.yml").write_text(json.dumps({"groups": [{"name": "gauge", "rules": [RULE]}]}))

@@ -89,6 +89,9 @@ def test_rules_that_were_refused_are_tried_again(stack: Stack, server: Prometheu
     with pytest.raises(TerminalError, match="said so"):
         renew(stack, "drill")
     assert not loaded(stack)
+    with pytest.raises(TerminalError):
+        renew(stack, "production")
+    assert "evaluation_interval: 1s" in (stack.etc_dir("prometheus") / "prometheus.yml").read_text()
     server.status = 200
     assert renew(stack, "drill") and loaded(stack)
 
@@ -98,8 +101,11 @@ def test_another_timing_goes_to_both_and_back_and_keeps_who_hears_of_alerts(stac
     first = config.read_text()
     assert "slack" in first and config.stat().st_mode & 0o077 == 0
     rules = prometheus.rules_dir(stack) / "replication-lag.yml"
+    pace = stack.etc_dir("prometheus") / "prometheus.yml"
+    assert "evaluation_interval: 1s" in pace.read_text()
     assert renew(stack, "production") == ("prometheus", "alertmanager")
     assert "for: 2m" in rules.read_text()
+    assert "evaluation_interval: 5s" in pace.read_text()
     assert yaml.safe_load(config.read_text())["route"]["group_wait"] == "1s"
     assert yaml.safe_load(config.read_text())["receivers"] == yaml.safe_load(first)["receivers"]
     assert config.stat().st_mode & 0o077 == 0

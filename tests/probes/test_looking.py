@@ -58,12 +58,23 @@ def test_a_probe_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     assert "no answer within" in str(found["slow"].error)
 
 
-def test_an_observation_is_two_readings() -> None:
+def counting(name: str) -> Probe:
+    """A probe that answers 1, then 2."""
     answers = iter([1, 2])
-    counter = Probe("c", "somewhere", "?", "", lambda stack, timeout: next(answers))
-    seen = observe(STACK, [counter], pause_seconds=0)["c"]
-    assert (seen.first.value, seen.second.value) == (1, 2)
-    assert seen.holds(Condition(Operator.GROWS)) is True
+    return Probe(name, "somewhere", "?", "", lambda stack, timeout: next(answers))
+
+
+def test_only_what_is_wanted_again_is_read_twice() -> None:
+    seen = observe(STACK, [counting("c"), counting("d")], lambda first: {"c"}, pause_seconds=0)
+    assert (seen["c"].first.value, seen["c"].second.value) == (1, 2)
+    assert seen["c"].holds(Condition(Operator.GROWS)) is True
+    assert (seen["d"].first.value, seen["d"].second.value) == (1, 1)
+
+
+def test_where_no_second_reading_is_wanted_nobody_waits_for_one() -> None:
+    an_hour = 3600.0
+    seen = observe(STACK, [counting("c")], lambda first: (), pause_seconds=an_hour)["c"]
+    assert seen.first.value == 1
 
 
 def test_out_of_range_needs_both_readings() -> None:

@@ -15,7 +15,15 @@ from lakeproof.stack.replicas import with_replicas
 from lakeproof.stack.stack import Stack, load_stack
 
 SERVER = Path(__file__).with_name("small_server.py")
-QUICK = Pace(ready=0.05, health=0.2, suspect=0.1, restart_first=0.2, restart_longest=1.0, give_up_unhealthy=1.0)
+QUICK = Pace(
+    ready=0.05,
+    health=0.2,
+    health_over_http=0.2,
+    suspect=0.1,
+    restart_first=0.2,
+    restart_longest=1.0,
+    give_up_unhealthy=1.0,
+)
 
 
 def asks(port: int) -> Callable[[Stack, float], None]:

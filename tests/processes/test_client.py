@@ -266,7 +266,7 @@ def test_a_daemon_that_does_not_answer_is_killed_by_down(
     fresh.up(["base"])
     holder = lock.living_holder(fresh.runtime)
     assert holder is not None
-    monkeypatch.setattr("lakeproof.processes.client.SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr("lakeproof.processes.supervisor.SILENCE_SECONDS", 0.3)
     monkeypatch.setattr("lakeproof.processes.client.END_SECONDS", 0.3)
     os.kill(holder.pid, signal.SIGSTOP)
     fresh.down()

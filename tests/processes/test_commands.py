@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from lakeproof.cli.app import build
+from lakeproof.cli.commands import build
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import SERVICE_VARIABLES

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,29 +12,30 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.proof import audit
-from lakeproof.proof.audit import MOST_WAITING, audit_published
+from lakeproof.proof.audit import audit_published
 from lakeproof.proof.tables import every_hash
 from lakeproof.proof.tables.every_hash import Torn
 from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
+READABLE = timedelta(minutes=15, seconds=1)
 STACK = Stack(Settings(name="none"))
 # A row of the claims' statement: order 7 is gone, its one event is not that of a deletion.
 IN_SOURCE = (7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0)
 
 
 class Lake:
-    """A `main` with one hash each 2 s, the last one now; `torn`: hash → the orders that are broken at it."""
+    """A `main` with one hash each 2 s, the last one now, each readable for 15 minutes.
+
+    torn: hash → the orders that are broken at it.
+    """
 
     def __init__(self, hashes: int) -> None:
         now = datetime.now(UTC)
-        later = now + timedelta(hours=1)
+        published = [(n, now - timedelta(seconds=2 * (hashes - n))) for n in range(1, hashes + 1)]
         self.commits = [
-            PublishedCommit(
-                f"{n:04d}", now - timedelta(seconds=2 * (hashes - n)), n, None, None, {"orders": n}, later
-            )
-            for n in range(1, hashes + 1)
+            PublishedCommit(f"{n:04d}", at, n, None, None, {"orders": n}, at + READABLE) for n, at in published
         ]
         self.torn: dict[str, list[int]] = {}
         self.judged: list[str] = []
@@ -120,16 +122,28 @@ def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
     assert audited.not_looked > 0
 
 
-def test_the_first_audit_begins_two_minutes_back(lake: Callable[[int], Lake]) -> None:
-    main = lake(100)
-    assert (audit_published(STACK, None).judged, min(main.judged)) == (60, "0041")
+def test_an_audit_that_knows_of_none_before_judges_all_that_is_still_promised_to_be_readable(
+    lake: Callable[[int], Lake],
+) -> None:
+    main = lake(500)
+    audited = audit_published(STACK, None)
+    assert (audited.judged, audited.not_looked, min(main.judged)) == (451, 0, "0050")
 
 
-def test_of_too_many_the_oldest_are_told_as_not_looked_at(lake: Callable[[int], Lake]) -> None:
-    main = lake(MOST_WAITING + 50)
+def test_hashes_that_are_no_longer_promised_to_be_readable_are_told_as_not_looked_at(
+    lake: Callable[[int], Lake],
+) -> None:
+    main = lake(500)
     audited = audit_published(STACK, "0001")
-    assert (audited.judged, audited.not_looked) == (MOST_WAITING, 49)
-    assert min(main.judged) == "0051"
+    assert (audited.judged, audited.not_looked) == (451, 48)
+    assert min(main.judged) == "0050"
+
+
+def test_a_hash_that_moved_postgresqls_tables_alone_counts_apart(lake: Callable[[int], Lake]) -> None:
+    main = lake(10)
+    main.commits[3:5] = [replace(commit, moved="shop") for commit in main.commits[3:5]]
+    audited = audit_published(STACK, "0001")
+    assert (audited.judged, audited.moved_others, audited.not_looked) == (7, 2, 0)
 
 
 def test_a_main_that_was_set_back_is_told_and_followed_anew(lake: Callable[[int], Lake]) -> None:

@@ -1,23 +1,26 @@
 """The course of a check, with ledgers as files and engines that answer from memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.proof.tables.digest_readers import with_digests
+from tests.proof.tables.digest_readers import PAYMENTS, with_digests
 
 from lakeproof.customers.calls import Event, now_us
 from lakeproof.customers.contacts import FOLDER, Contact, Kind
 from lakeproof.customers.ledger import Line
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.proof import checking
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport
-from lakeproof.proof.tables.beside_ledger import BesideLedger
-from lakeproof.proof.tables.readers import Reader
+from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
+from lakeproof.proof.tables.buckets import Digests
+from lakeproof.proof.tables.readers import Group, Reader
 from lakeproof.shop.order.models import Item, Op, Order
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -45,7 +48,12 @@ def test_the_first_look_at_mariadbs_other_tables_is_of_a_moment_after_its_snapsh
         yield with_digests("mysql")
 
     monkeypatch.setattr(checking, "mariadb_snapshot", snapshot)
-    monkeypatch.setattr(BesideLedger, "look_at_mariadb", lambda beside, seen_us: seen.append(seen_us))
+
+    def tables(beside: BesideLedger, readers: object, of_us: int) -> list[Others]:
+        seen.append(of_us)
+        return []
+
+    monkeypatch.setattr(BesideLedger, "tables", tables)
     checking.check(a_stack(tmp_path), engines=(), cover_now=False)
     assert seen[0] >= opened_us[0]
 
@@ -157,3 +165,26 @@ def test_an_empty_ledger_against_empty_tables_has_judged_nothing(check_of: Check
     report = check_of(beat_us=now_us())
     assert (report.outcome, report.unknown) == (Outcome.UNKNOWN, ())
     assert report.reasons == ("nothing judged: the ledger knows no order, and the tables hold no row",)
+
+
+def test_a_table_that_an_engine_cannot_read_does_not_hide_what_the_ledger_knows(
+    check_of: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One statement is asked for all tables: a column that is missing in the lake fails it."""
+
+    def tables(beside: BesideLedger, readers: Mapping[str, Reader], of_us: int) -> list[Others]:
+        return [Others(OLTP, readers["mysql"], [PAYMENTS], 16, of_us)]
+
+    def digests_of(reader: Reader, groups: Sequence[Group]) -> list[Digests]:
+        if reader.engine == "trino" and PAYMENTS in [table for group in groups for table in group.tables]:
+            raise StatementFailed("COLUMN_NOT_FOUND: no such column", where="trino")
+        return [{table.name: {} for table in group.tables} for group in groups]
+
+    monkeypatch.setattr(BesideLedger, "tables", tables)
+    monkeypatch.setattr(Reader, "digests_of", digests_of)
+    now = now_us()
+    report = check_of(
+        a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US), beat_us=now - HOUR_US // 2
+    )
+    assert lost_in(report) == {"mysql", "trino"}
+    assert [reason for reason in report.unknown if "COLUMN_NOT_FOUND" in reason] == list(report.unknown)

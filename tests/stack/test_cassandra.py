@@ -182,11 +182,29 @@ def test_the_ring_is_read_from_what_nodetool_prints() -> None:
     assert second.to_json()["doing"] == "normal"
 
 
+def member(stack: Stack, name: str) -> None:
+    table = cassandra.storage_dir(stack, name) / "data" / "system" / "local-7ad5"
+    table.mkdir(parents=True)
+    (table / "nb-1-Data.db").touch()
+
+
+def test_nodes_join_one_after_another_and_members_start_beside_each_other(tmp_path: Path) -> None:
+    stack = Stack(Settings(state_dir=tmp_path, port_shift=PORT_SHIFT_MAX))
+    first, second, third = NODES
+    assert [cassandra.awaited(stack, name) for name in NODES] == [(), (first,), (second,)]
+    for name in (second, third):
+        member(stack, name)
+    assert [cassandra.awaited(stack, name) for name in NODES] == [(), (first,), (first,)]
+    with socket.create_server(stack.host_port(second, "storage")):
+        assert cassandra.awaited(stack, third) == (), "the second node answers: the first may be down"
+        assert cassandra.awaited(stack, second) == (first,), "it is not its own peer"
+
+
 def test_a_ring_that_is_away_prints_nothing_beside_the_commands_own_message(tmp_path: Path) -> None:
     asked = """
 import sys
 from pathlib import Path
-from lakeproof.cli import app
+from lakeproof.cli import app, commands
 from cassandra.cluster import NoHostAvailable
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.settings import PORT_SHIFT_MAX, Settings
@@ -198,7 +216,7 @@ def ask():
             pass
     except NoHostAvailable:
         print("away")
-app.build = lambda: ask
+commands.build = lambda: ask
 app.main()
 """
     nobody = str(PORT_SHIFT_MAX)

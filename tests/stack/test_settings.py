@@ -87,6 +87,12 @@ def test_a_number_out_of_bounds_is_refused(text: str) -> None:
         load_settings()
 
 
+def test_audits_are_never_so_far_apart_that_their_alert_fires_in_between() -> None:
+    write("[lake]\naudit_seconds = 301\n")
+    with pytest.raises(InvalidInput, match="301 is more than 200: LakeAuditStale would fire"):
+        load_settings()
+
+
 def test_a_wrong_value_names_its_key() -> None:
     write('port_shift = "many"\n')
     with pytest.raises(InvalidInput, match="port_shift"):

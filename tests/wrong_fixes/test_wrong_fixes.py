@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lakeproof.arguments import parse_arguments
-from lakeproof.cli.app import build
+from lakeproof.cli.commands import build
 from lakeproof.cli.drill import _steps as fix_steps
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.mitigations.mitigation import all_mitigations

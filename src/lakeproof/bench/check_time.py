@@ -8,6 +8,7 @@ import statistics
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.deadline import Deadline
 from lakeproof.proof.checking import check
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport
@@ -15,15 +16,28 @@ from lakeproof.stack.stack import Stack
 
 RUNS = 3
 AIM_SECONDS = 25.0
+TOLD_SECONDS = 5.0
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
     """Raises: nothing for an engine that is away; the run is then unknown."""
     reports = []
     for number in range(1, (options.rounds or RUNS) + 1):
-        reports.append(check(stack, progress=progress))
+        reports.append(check(stack, progress=now_and_then(progress)))
         progress(f"{number}: {reports[-1].outcome} after {reports[-1].seconds:.1f} s")
     return result_of(options, reports)
+
+
+def now_and_then(progress: Progress) -> Progress:
+    """Told of each question that a check asks, it tells one every few seconds."""
+    told = [Deadline(TOLD_SECONDS)]
+
+    def tell(text: str) -> None:
+        if told[0].expired:
+            told[0] = Deadline(TOLD_SECONDS)
+            progress(text)
+
+    return tell
 
 
 def result_of(options: Options, reports: list[CheckReport]) -> Result:

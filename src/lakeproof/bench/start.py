@@ -4,23 +4,19 @@ Brings a stack of its own (fresh state folder, ports beside the given ones) and 
 machine should be otherwise idle. Installed artifacts and page cache are as they are: "cold" means no data yet.
 """
 
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.own_stack import own_stack
 from lakeproof.bench.usage import Usage
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
 REST_SECONDS = 20.0
-PORTS_BESIDE = 1_530  # no port + this is another port, and all stay below those of outgoing connections
 AIM_WARM_SECONDS = 45.0
 AIM_GIB = 5.0
 # A comparable public shop of FastAPI services, one worker each, on this kind of machine: each of its services.
@@ -45,21 +41,10 @@ def measure(
 ) -> Result:
     """Start those components (None: all that a plain `up` means) twice. Raises: PortTaken, TerminalError."""
     rest = options.seconds or REST_SECONDS
-    state_dir = Path(tempfile.mkdtemp(prefix="lakeproof-bench-"))
-    state_dir.chmod(0o755)
-    own = Stack(
-        stack.settings.model_copy(
-            update={
-                "name": f"bench-{os.getpid()}",
-                "state_dir": state_dir,
-                "port_shift": stack.settings.port_shift + PORTS_BESIDE,
-            }
-        )
-    )
-    client = SupervisorClient(own)
     starts: dict[str, float] = {}
     ready: dict[str, dict[str, float | None]] = {}
-    try:
+    with own_stack(stack) as own:
+        client = SupervisorClient(own)
         for how in ("cold", "warm"):
             progress(f"{how} start")
             started = time.monotonic()
@@ -73,9 +58,6 @@ def measure(
                 deadline.pause(1.0)
             used = usage.table()
             client.down()
-    finally:
-        client.down()
-        shutil.rmtree(state_dir, ignore_errors=True)
     gib = used[-1]["rss_mib"] / 1024
     by_component: list[dict[str, Any]] = [
         {

@@ -26,6 +26,9 @@ CALLS_PER_SECOND = 30.0
 PAUSE_SECONDS = (3.0, 20.0)
 SHARE_OF_PAIRS = 1 / 3
 BACK_SECONDS = 240.0
+# About ten hashes are published meanwhile. One statement over ten costs little more than over one, and a hash stays
+# readable for much longer.
+LOOKS_EVERY_SECONDS = 20.0
 LOOK_SECONDS = 30.0
 LAST_LOOK_SECONDS = 300.0
 LONGEST_SECONDS = 86_400.0
@@ -56,7 +59,7 @@ class Judging:
     def _run(self) -> None:
         last_look = Deadline(LONGEST_SECONDS)
         while not last_look.expired:
-            ends = self._over.wait(1.0)
+            ends = self._over.wait(LOOKS_EVERY_SECONDS)
             if ends and last_look.seconds == LONGEST_SECONDS:
                 last_look = Deadline(LAST_LOOK_SECONDS)
             if self._look() and ends and self.following.waiting == 0:
@@ -168,6 +171,9 @@ def result_of(
         notes.append(ended)
     if not_looked:
         notes.append(f"{not_looked} published hashes were not looked at: nothing is known of them")
+    if following.moved_others:
+        count = following.moved_others
+        notes.append(f"{count} more hashes moved PostgreSQL's tables alone: they show the orders of a hash before")
     if problems:
         notes.append(f"{len(problems)} looks were repeated, the last since: {problems[-1]}")
     return Result(

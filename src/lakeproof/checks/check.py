@@ -15,6 +15,7 @@ from lakeproof.checks.verdict import Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.modules import collect, folder_modules, package_modules
 from lakeproof.probes.reading import Value
+from lakeproof.proof.report import CheckReport
 from lakeproof.stack.stack import Stack
 
 
@@ -31,6 +32,7 @@ class CheckContext:
     quiet_seconds: how long a service claim must have held when it is believed.
     deadline: when looking must end. progress: one line for people.
     run: the run of the traffic under this drill ("" where there was none).
+    reports: what `lakeproof check` has found in this phase, by the engines that it read (data_report.py fills it).
     """
 
     stack: Stack
@@ -42,6 +44,7 @@ class CheckContext:
     run: str = ""
     scenario_dirs: tuple[Path, ...] = ()
     progress: Callable[[str], None] = _silent
+    reports: dict[frozenset[str], CheckReport] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

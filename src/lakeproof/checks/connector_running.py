@@ -3,7 +3,7 @@
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.lake.sources.source import OLTP, source_of
+from lakeproof.lake.sources.source import OLTP, find_source
 from lakeproof.probes import connect, kafka
 from lakeproof.probes.looking import look_once
 from lakeproof.probes.probe import Probe
@@ -23,7 +23,7 @@ class ConnectorRunning(Arguments):
 def _look(context: CheckContext, arguments: ConnectorRunning) -> dict[str, Reading]:
     """The readings by their kind, without the source's name."""
     known: dict[str, Probe] = {probe.id: probe for probe in (*connect.PROBES, *kafka.PROBES)}
-    name = source_of(arguments.connector).name
+    name = find_source(arguments.connector, by="connector").name
     asked = {"connectors": "connectors"} | {kind: f"{name}-{kind}" for kind in OF_SOURCE}
     found = look_once(context.stack, [known[probe] for probe in asked.values()])
     return {kind: found[probe] for kind, probe in asked.items()}

@@ -13,9 +13,9 @@ from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.data_report import data_report
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.probes.reading import Reading
-from lakeproof.proof.checking import check
 from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import KEYS_SHOWN, CheckReport
 from lakeproof.proof.tables.readers import DATABASE
@@ -54,7 +54,7 @@ def verify(context: CheckContext, arguments: Wanted, before: Baseline) -> Verdic
 
 
 def _judge(context: CheckContext, engines: Sequence[str], orders: int) -> Verdict:
-    report = check(context.stack, engines=engines, cover_seconds=context.deadline.left, progress=context.progress)
+    report = data_report(context, engines)
     numbers: dict[str, float] = {
         "acknowledged": report.orders,
         "calls": report.acknowledged,

@@ -2,9 +2,9 @@
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.data_report import data_report
 from lakeproof.checks.no_order_lost import readings_of
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.proof.checking import check
 from lakeproof.proof.report import KEYS_SHOWN
 
 ENGINE = "trino"
@@ -22,8 +22,7 @@ def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Ver
 
 
 def _judge(context: CheckContext, orders: int) -> Verdict:
-    """Looks at a hash of its own: beside traffic, that is one more sample than `no_order_lost` took."""
-    report = check(context.stack, engines=(ENGINE,), cover_seconds=context.deadline.left, progress=context.progress)
+    report = data_report(context, (ENGINE,))
     violations = sum(claim.violations for claim in report.broken)
     keys = tuple(dict.fromkeys(key for claim in report.broken for key in claim.keys))[:KEYS_SHOWN]
     numbers = {"violations": float(violations), "claims": float(len(report.across))}

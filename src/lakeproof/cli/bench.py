@@ -27,7 +27,8 @@ def bench(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn; 0: the benchmark's own.")] = 0,
     rounds: Annotated[int, typer.Option(min=0, max=10_000, help="How many; 0: the benchmark's own.")] = 0,
     only: Annotated[
-        list[str] | None, typer.Option(help="Of what is drawn, only what has this in its name; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Of what is drawn, only what has this in its name; beside-flink-cdc: ours or peer."),
     ] = None,
     hashes: Annotated[
         int, typer.Option(min=0, max=100_000, help="whole-transactions: hashes to judge; 0: the benchmark's own.")
@@ -43,8 +44,9 @@ def bench(
     Ctrl-C ends whole-transactions early: it judges what was published until then, and exits 3.
 
     Exit 0 measured; 1 where something that it needs does not run, or where a benchmark that also judges found
-    something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash); 2 for a wrong name or
-    value; 3 where not everything could be judged.
+    something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash; beside-flink-cdc: of ours
+    a torn hash or a wrong row; check-time: a failed check); 2 for a wrong name or value; 3 where not everything could
+    be judged.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.stack.stack import load_stack

@@ -23,7 +23,7 @@ def check(
     at: Annotated[str | None, typer.Option(help="A published hash, or its beginning; default: the newest.")] = None,
     engine: Annotated[
         list[LakeEngine] | None,
-        typer.Option(help="May be repeated; default: trino, flink, and spark where it is up already."),
+        typer.Option(help="May be repeated; default: trino, and spark where it is up already, else flink."),
     ] = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Take the newest hash as it is; do not wait until one covers now.")

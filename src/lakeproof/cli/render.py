@@ -35,10 +35,11 @@ def add_to(app: typer.Typer) -> None:
         from lakeproof.stack.stack import load_stack
 
         stack = load_stack()
-        factor = factor_of(timing.value if timing else stack.settings.timing)
+        windows = timing.value if timing else stack.settings.timing
+        factor = factor_of(windows)
         texts = render_rules(find_rules(stack.settings.scenario_dirs), factor)
         if not rules:
-            print(render_prometheus(stack, stack.etc_dir("prometheus") / "rules"), end="")
+            print(render_prometheus(stack, stack.etc_dir("prometheus") / "rules", windows), end="")
             return
         for name, text in texts.items():
             print(f"# --- {name}, windows divided by {factor}")

@@ -61,6 +61,10 @@ def setup(
         _ask(yes, plan.download_mb)
     progress = make_progress()
     built = set_up(recipes, Options(verify=verify, relock=relock, offline=offline), progress, only=tuple(only or ()))
+    if not only:
+        from lakeproof.processes.class_training import train
+
+        train(progress)
     if as_json:
         print_json([asdict(one) for one in built])
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lakeproof.diagnosis.cause import Cause, Evidence
-from lakeproof.probes.condition import Condition
+from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading
@@ -145,6 +145,33 @@ def asked_by(
         for name, probe in sorted(probes.items())
         if (name in wanted or probe.always) and not probe.is_of(absent)
     ]
+
+
+def undecided(causes: Iterable[Cause], asked: Iterable[Probe], first: Mapping[str, Reading]) -> set[str]:
+    """The probes whose second reading can change the diagnosis, given the first reading of each.
+
+    A condition holds where both readings satisfy it. So a first reading that does not satisfy a condition decides it,
+    and a first reading in the healthy range decides that the probe is not out of range. What is left is every probe
+    that is out of range, and all evidence of the causes that the first readings allow.
+    """
+    wanted = {probe.id for probe in asked if _out_of_range(probe, first[probe.id])}
+    for cause in causes:
+        if all(_possible(evidence, first) for evidence in cause.necessary):
+            told = (*cause.necessary, *cause.supporting, *cause.contradicting)
+            wanted |= {evidence.probe for evidence in told if _possible(evidence, first)}
+    return wanted
+
+
+def _out_of_range(probe: Probe, reading: Reading) -> bool:
+    return Observation(probe, reading, reading).out_of_range
+
+
+def _possible(evidence: Evidence, first: Mapping[str, Reading]) -> bool:
+    """True where the condition can still hold once there is a second reading."""
+    reading = first[evidence.probe]
+    if evidence.condition.operator is Operator.GROWS:
+        return reading.answered
+    return evidence.condition.holds(reading, reading) is True
 
 
 def _holds(cause: Cause, observations: Mapping[str, Observation]) -> bool:

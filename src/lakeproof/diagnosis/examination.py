@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from lakeproof.diagnosis.cause import Cause
 from lakeproof.diagnosis.causes import load_causes
-from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, within_reach
+from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, undecided, within_reach
 from lakeproof.errors import CouldNotLook
-from lakeproof.probes.looking import Observation, observe
+from lakeproof.probes.looking import Again, Observation, observe
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.processes.parts import Parts, parts_of
 from lakeproof.stack.stack import Stack
@@ -28,6 +29,13 @@ class Examination:
     in_doubt: str = ""
 
 
+class Look(Protocol):
+    """How probes are asked: once each, and those that `again` names a second time (probes/looking.py)."""
+
+    def __call__(self, probes: Iterable[Probe], again: Again, /) -> Mapping[str, Observation]:
+        """The readings by probe id."""
+
+
 def examine(stack: Stack, folders: Mapping[str, Path]) -> Examination:
     """Look at this stack now. folders: scenario → its folder, whose causes and probes count as well.
 
@@ -35,13 +43,13 @@ def examine(stack: Stack, folders: Mapping[str, Path]) -> Examination:
     """
     probes = all_probes(tuple(folders.values()))
     causes = load_causes(probes, folders)
-    return examined(causes, probes, lambda asked: observe(stack, asked), lambda: parts_of(stack))
+    return examined(causes, probes, lambda asked, again: observe(stack, asked, again), lambda: parts_of(stack))
 
 
 def examined(
     causes: Iterable[Cause],
     probes: Mapping[str, Probe],
-    look: Callable[[Iterable[Probe]], Mapping[str, Observation]],
+    look: Look,
     parts: Callable[[], Parts],
 ) -> Examination:
     """Ask `look` for what these causes need, and judge them.
@@ -58,5 +66,6 @@ def examined(
             where="diagnosis",
             next_action="lakeproof up; in mode external, name its servers under endpoints (docs/external.md)",
         )
-    observations = look(asked)
-    return Examination(diagnose(within_reach(known, asked), observations), observations, away, found.unknown)
+    reached = within_reach(known, asked)
+    observations = look(asked, lambda first: undecided(reached, asked, first))
+    return Examination(diagnose(reached, observations), observations, away, found.unknown)

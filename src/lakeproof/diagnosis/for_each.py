@@ -2,8 +2,9 @@
 
 A placeholder is a word in braces, in any text of a cause: id, says, probes, values, arguments, masks, masked_by,
 masked_by_components, explains. In the ids of causes a `-` of the word becomes `_`.
-An entry of a list is left out where the subject does not have the word. An entry with placeholders of another noun
-stands once for each subject of it: `explains: ["{source}-publish-age"]` in a cause that is not of one source.
+An entry of `supporting`, `masks`, `masked_by`, `masked_by_components` or `explains` is left out where the subject
+does not have the word. An entry of any list with placeholders of another noun stands once for each subject of that
+noun: `explains: ["{source}-publish-age"]` in a cause that is not of one source.
 """
 
 import re
@@ -19,6 +20,7 @@ from lakeproof.errors import InvalidInput
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 # Their entries are ids of causes.
 _IDS = ("id", "masks", "masked_by")
+_MAY_LACK = ("supporting", "masks", "masked_by", "masked_by_components", "explains")
 
 
 class _NoWord(Exception):
@@ -45,23 +47,24 @@ def expanded(model: CauseModel, where: str) -> Iterator[tuple[Subject, CauseMode
 
 
 def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:
-    def fill(value: Any, words: Subject, in_ids: bool) -> Any:
+    def fill(key: str, value: Any, words: Subject) -> Any:
         if isinstance(value, str):
-            return _PLACEHOLDER.sub(lambda match: word(match[1], words, in_ids), value)
+            return _PLACEHOLDER.sub(lambda match: word(match[1], words, key in _IDS), value)
         if isinstance(value, list):
-            return [one for each in value for one in entries(each, words, in_ids)]
+            return [one for each in value for one in entries(key, each, words)]
         if isinstance(value, dict):
-            return {key: fill(each, words, key in _IDS) for key, each in value.items()}
+            return {inner: fill(inner, each, words) for inner, each in value.items()}
         return value
 
-    def entries(entry: Any, words: Subject, in_ids: bool) -> Iterator[Any]:
+    def entries(key: str, entry: Any, words: Subject) -> Iterator[Any]:
         asked = set(_PLACEHOLDER.findall(str(entry))) - words.keys()
         others = next((subjects for subjects in NOUNS.values() if asked <= subjects[0].keys()), ({},))
         for other in others if asked else ({},):
             try:
-                yield fill(entry, {**other, **words}, in_ids)
+                yield fill(key, entry, {**other, **words})
             except _NoWord:
-                continue
+                if key not in _MAY_LACK:
+                    raise
 
     def word(name: str, words: Subject, in_ids: bool) -> str:
         _require(name, words, model, where)
@@ -72,10 +75,10 @@ def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:
 
     told = model.model_dump(exclude={"for_each", "where"}, exclude_unset=True)
     try:
-        filled = CauseModel.model_validate(fill(told, subject, False))
+        filled = CauseModel.model_validate(fill("", told, subject))
     except _NoWord:
         raise InvalidInput(
-            f"{model.id}: {subject} does not have a word that its id, says or steps need",
+            f"{model.id}: {subject} does not have a word that it needs",
             where=where,
             next_action="state `where`, or write it without the word",
         ) from None

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lakeproof.diagnosis.examination import Look
 from lakeproof.observability.timing import Timing
-from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading
 from lakeproof.processes.parts import Parts
@@ -96,7 +96,7 @@ class World:
     """The stack and its surroundings.
 
     bring_up: starts what is missing of these components; gives the names that it started.
-    observe: takes two readings of each probe. look: takes one.
+    observe: takes a reading of each probe, and a second one where it tells anything. look: takes one.
     firing: whether that alert fires (may raise CouldNotLook). all_firing: the alerts that fire, of any scenario or of
     none (may raise CouldNotLook). parts: which components are part of the stack.
     timing: the timing of the alerts during the drill.
@@ -107,7 +107,7 @@ class World:
     bring_up: Callable[[Sequence[str], Progress], Sequence[str]]
     desk: Desk
     traffic: Traffic
-    observe: Callable[[Iterable[Probe]], Mapping[str, Observation]]
+    observe: Look
     look: Callable[[Iterable[Probe]], Mapping[str, Reading]]
     firing: Callable[[str], bool]
     all_firing: Callable[[], Sequence[str]]

@@ -9,7 +9,7 @@ import secrets
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.commands import restart
-from lakeproof.lake.sources.source import source_of
+from lakeproof.lake.sources.source import find_source
 from lakeproof.stack.stack import Stack
 
 
@@ -23,7 +23,7 @@ class RotatedPassword(Arguments):
 
 def inject(stack: Stack, arguments: RotatedPassword) -> None:
     """Change the password to one that nobody knows."""
-    database = source_of(arguments.connector).module
+    database = find_source(arguments.connector, by="connector").module
     database.set_password(stack, arguments.user, secrets.token_hex(16))
     database.end_connections(stack, arguments.user)
     if arguments.restart:
@@ -36,7 +36,7 @@ def remove(stack: Stack, arguments: RotatedPassword) -> None:
     A task that was restarted with the wrong password calls itself RUNNING until its login fails, which may be after
     this: unless somebody had mended the password before, the task is restarted whatever it says.
     """
-    source = source_of(arguments.connector)
+    source = find_source(arguments.connector, by="connector")
     mended_before = source.module.accepts(stack, arguments.user)
     source.module.set_password(stack, arguments.user, stack.secret(source.secret(arguments.user)))
     restart(stack, arguments.connector, only_failed=mended_before)
@@ -44,7 +44,7 @@ def remove(stack: Stack, arguments: RotatedPassword) -> None:
 
 def sign(stack: Stack, arguments: RotatedPassword) -> Sign:
     """The database turns down the password that the stack has for the account."""
-    taken = source_of(arguments.connector).module.accepts(stack, arguments.user)
+    taken = find_source(arguments.connector, by="connector").module.accepts(stack, arguments.user)
     return Sign(not taken, f"the password of {arguments.user} is {'still accepted' if taken else 'rejected'}")
 
 

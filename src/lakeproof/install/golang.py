@@ -1,4 +1,4 @@
-"""Compiles a Go program from a folder's go.mod and go.sum; what comes is checked by go.sum's checksums."""
+"""Compiles a Go program from a folder's go.mod, go.sum and Go files; what comes is checked by go.sum's checksums."""
 
 import os
 import re
@@ -20,8 +20,8 @@ def compile_program(step: GoStep, place: Workplace) -> None:
     """
     work = place.folder / ".work"
     work.mkdir()
-    for name in ("go.mod", "go.sum"):
-        shutil.copy2(place.recipe.folder / name, work / name)
+    for path in (*place.recipe.folder.glob("go.*"), *place.recipe.folder.glob("*.go")):
+        shutil.copy2(path, work / path.name)
     target = place.folder / step.into
     target.parent.mkdir(parents=True, exist_ok=True)
     log_start = place.log.stat().st_size if place.log.exists() else 0
@@ -31,7 +31,9 @@ def compile_program(step: GoStep, place: Workplace) -> None:
             stream.seek(log_start)
             return Amount(stream.read().count(b"\n"), 0, "modules and packages")
 
-    command: list[str | Path] = [find_go(), "build", "-v", "-trimpath", "-ldflags=-s -w", "-o", target, step.package]
+    quickly = [f"-gcflags={packages}=-N -l" for packages in step.unoptimized]
+    flags = ["-v", "-trimpath", "-ldflags=-s -w", *quickly]
+    command: list[str | Path] = [find_go(), "build", *flags, "-o", target, step.package]
     place.say(f"compiling {step.package}")
     with place.watched(packages_done):
         try:

@@ -42,10 +42,14 @@ class PypiStep:
 
 @dataclass(frozen=True)
 class GoStep:
-    """A program compiled from the folder's go.mod and go.sum."""
+    """A program compiled from the folder's go.mod, go.sum and Go files.
+
+    unoptimized: patterns of packages that are compiled quickly instead of well, for code that never runs.
+    """
 
     package: str
     into: str
+    unoptimized: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,7 @@ def _truth(table: dict[str, Any], key: str) -> bool:
 _STEPS: dict[str, Callable[[dict[str, Any]], Step]] = {
     "maven": lambda t: MavenStep(t["pom"], t["into"], tuple(t.get("minus", ())), t.get("single_file")),
     "pypi": lambda t: PypiStep(t["requirement"], t["archive"], tuple(t["unpack"].items())),
-    "go": lambda t: GoStep(t["package"], t["into"]),
+    "go": lambda t: GoStep(t["package"], t["into"], tuple(t.get("unoptimized", ()))),
     "service-jar": lambda t: ServiceJarStep(t["into"], t["service"], t["provider"]),
     "javac": lambda t: JavacStep(t["sources"], t["class_path"], int(t["release"]), t["into"]),
     "maven-build": lambda t: MavenBuildStep(t["sources"], t["takes"], t["into"]),

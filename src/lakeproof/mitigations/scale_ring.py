@@ -11,8 +11,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.ring import RingNode, nodetool, ring
-from lakeproof.processes.client import OnEvent, SupervisorClient
+from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
+from lakeproof.processes.supervisor import OnEvent
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.stack import Stack

@@ -24,9 +24,9 @@ from prometheus_client.registry import Collector
 
 from lakeproof.lake.capture import slot
 from lakeproof.lake.capture.connector import Connector, find_connector
-from lakeproof.lake.capture.heartbeat import BeatReader, Ticker, topic_consumer
+from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
 from lakeproof.lake.capture.slot import LOST, SlotWatch
-from lakeproof.lake.sources.source import SOURCES, engine_of
+from lakeproof.lake.sources.source import SOURCES
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -110,9 +110,8 @@ def connectors_of(exporter: str) -> list[Connector]:
 
 def make_pair(stack: Stack, connector: Connector, stop: threading.Event) -> Pair:
     """The ticker and the reader of a connector."""
-    beats = engine_of(connector.engine).beats(stack, connector)
     return (
-        Ticker(connector.name, beats, stop, engine=connector.engine),
+        Ticker(connector.name, HeartbeatTable(stack, connector), stop, engine=connector.engine),
         BeatReader(connector, partial(topic_consumer, stack), stop),
     )
 

@@ -1,5 +1,6 @@
-"""What Prometheus runs on, as files: which components are scraped, and the rules in one timing."""
+"""What Prometheus runs on, as files in one timing: which components are scraped, how often, and the rules."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from lakeproof.observability.rules import find_rules, render_rules
@@ -19,10 +20,35 @@ def rules_in(stack: Stack, timing: Timing) -> dict[str, str]:
     return render_rules(find_rules(stack.settings.scenario_dirs), factor_of(timing))
 
 
+@dataclass(frozen=True)
+class Files:
+    """The text of prometheus.yml, and the rules files by name."""
+
+    config: str
+    rules: dict[str, str]
+
+
+def files_in(stack: Stack, timing: Timing) -> Files:
+    """What the files should say in that timing. Raises: InvalidInput."""
+    return Files(render_prometheus(stack, rules_dir(stack), timing), rules_in(stack, timing))
+
+
+def files_now(stack: Stack) -> Files:
+    """What they say now."""
+    rules = {path.name: path.read_text(encoding="utf-8") for path in rules_dir(stack).glob("*.yml")}
+    return Files(_config_file(stack).read_text(encoding="utf-8"), rules)
+
+
+def write(stack: Stack, files: Files) -> None:
+    """Replace both."""
+    replace_folder(rules_dir(stack), files.rules)
+    write_file(_config_file(stack), files.config)
+
+
 def write_config(stack: Stack, timing: Timing) -> None:
     """Configuration and rules in that timing. Raises: InvalidInput; then nothing was changed."""
-    etc = stack.etc_dir("prometheus")
-    rules = rules_in(stack, timing)
-    text = render_prometheus(stack, rules_dir(stack))
-    replace_folder(rules_dir(stack), rules)
-    write_file(etc / "prometheus.yml", text)
+    write(stack, files_in(stack, timing))
+
+
+def _config_file(stack: Stack) -> Path:
+    return stack.etc_dir("prometheus") / "prometheus.yml"

@@ -11,7 +11,7 @@ from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.observability import alertmanager, drill_windows, prometheus
 from lakeproof.observability.timing import Timing
 from lakeproof.stack.stack import Stack
-from lakeproof.written import replace_folder, write_file
+from lakeproof.written import write_file
 
 PROMETHEUS, ALERTMANAGER = "prometheus", "alertmanager"
 RELOAD_SECONDS = 10.0
@@ -19,6 +19,8 @@ RELOAD_SECONDS = 10.0
 
 def renew(stack: Stack, timing: Timing, *, timeout: float = RELOAD_SECONDS) -> tuple[str, ...]:
     """Have Prometheus evaluate the rules that the folders hold now, and Alertmanager tell them, in `timing`.
+
+    Prometheus scrapes and evaluates as often as these windows need, too.
 
     Gives which of the two were reloaded: none where they do so already. Prometheus read its rules when it started: a
     scenario's folder that came later has an alert that could never fire. An alert whose window changed starts afresh.
@@ -56,17 +58,15 @@ def give_back_abandoned(stack: Stack) -> tuple[str, ...]:
 
 
 def _renew_rules(stack: Stack, timing: Timing, timeout: float) -> bool:
-    folder = prometheus.rules_dir(stack)
-    wanted = prometheus.rules_in(stack, timing)
-    old = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yml")}
+    wanted, old = prometheus.files_in(stack, timing), prometheus.files_now(stack)
     if wanted == old and not _mark(stack, PROMETHEUS).exists():
         return False
     with _marked(stack, PROMETHEUS):
-        replace_folder(folder, wanted)
+        prometheus.write(stack, wanted)
         try:
             _reload(stack, PROMETHEUS, timeout)
         except LakeproofError:
-            replace_folder(folder, old)
+            prometheus.write(stack, old)
             raise
     return True
 

@@ -2,7 +2,8 @@
 
 Job = component name, target = its endpoint; where the further processes of a scaled one are, the supervisor tells.
 `/health` of every HTTP component is asked through blackbox-exporter in one job, `health`, whose series are
-`probe_success{component="…"}`. In mode "external" only components that the settings give an endpoint for are asked.
+`probe_success{component="…"}`. How often each is asked depends on the windows that the rules go by
+(observability/sources.py). In mode "external" only components that the settings give an endpoint for are asked.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,14 @@ from typing import Any
 import yaml
 
 from lakeproof.errors import TerminalError
-from lakeproof.observability.sources import LIGHT_SECONDS, PROBE_JOB, SUPERVISOR_JOB
+from lakeproof.observability.sources import (
+    LIGHT_SECONDS,
+    PROBE_JOB,
+    PRODUCTION_SECONDS,
+    SUPERVISOR_JOB,
+    SUPERVISOR_SECONDS,
+)
+from lakeproof.observability.timing import Timing
 from lakeproof.stack.component import Component, Scrape
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
@@ -20,6 +28,8 @@ from lakeproof.stack.stack import Stack
 SUPERVISOR_PORT = 9256
 REPLICAS_JOB = "replicas"
 REPLICAS_PATH = "/replicas"  # processes/metrics.py
+# What is kept of blackbox-exporter's answer about a URL.
+PROBE_METRICS = ("probe_success", "probe_duration_seconds", "probe_http_status_code")
 # Where engines answer a health question over HTTP: component → (kind of its port, path). Our services: http, /health.
 HEALTH_PATHS = {
     "connect": ("http", "/health"),
@@ -35,15 +45,28 @@ HEALTH_PATHS = {
 }
 
 
-def render_prometheus(stack: Stack, rules_dir: Path) -> str:
-    """The text of prometheus.yml. Raises: TerminalError for a scrape that Prometheus 2.42 cannot do."""
+def render_prometheus(stack: Stack, rules_dir: Path, timing: Timing) -> str:
+    """The text of prometheus.yml, with the pace that those windows need.
+
+    Raises: TerminalError for a scrape that Prometheus 2.42 cannot do.
+    """
+    pace = _interval(LIGHT_SECONDS, timing)
     config: dict[str, Any] = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": pace, "scrape_timeout": "1s", "evaluation_interval": pace},
         "rule_files": [f"{rules_dir}/*.yml"],
         "alerting": {"alertmanagers": [*_alertmanagers(stack)]},
-        "scrape_configs": [*_component_jobs(stack), *_supervisor_job(stack), *_health_job(stack)],
+        "scrape_configs": [
+            *_component_jobs(stack, timing),
+            *_supervisor_job(stack, timing),
+            *_health_job(stack, timing),
+        ],
     }
     return yaml.safe_dump(config, sort_keys=False, width=200)
+
+
+def _interval(seconds: float, timing: Timing) -> str:
+    """The pause between two scrapes of a job that a drill scrapes so often."""
+    return f"{max(seconds, 0.0 if timing == 'drill' else PRODUCTION_SECONDS):g}s"
 
 
 def _listed() -> list[Component]:
@@ -60,20 +83,21 @@ def _alertmanagers(stack: Stack) -> Iterator[dict[str, Any]]:
         yield {"static_configs": [{"targets": [_target(stack, "alertmanager", "http")]}], "timeout": "5s"}
 
 
-def _component_jobs(stack: Stack) -> Iterator[dict[str, Any]]:
+def _component_jobs(stack: Stack, timing: Timing) -> Iterator[dict[str, Any]]:
     for component in _listed():
         for number, scrape in enumerate(component.scrapes):
             if stack.has_endpoint(component.name, scrape.port):
-                yield _component_job(stack, component, scrape, number)
+                yield _component_job(stack, component, scrape, number, timing)
 
 
-def _component_job(stack: Stack, component: Component, scrape: Scrape, number: int) -> dict[str, Any]:
+def _component_job(stack: Stack, component: Component, scrape: Scrape, number: int, timing: Timing) -> dict[str, Any]:
     # A second endpoint of one component needs a job_name of its own; its series keep job=component.
     job: dict[str, Any] = {
         "job_name": component.name if number == 0 else f"{component.name}-{scrape.port}",
         "metrics_path": scrape.path,
-        "scrape_interval": f"{round(scrape.seconds * 1000)}ms",
-        "scrape_timeout": f"{round(scrape.seconds * 1000)}ms",
+        "scrape_interval": _interval(scrape.seconds, timing),
+        # The same in both windows: what is too slow for a drill must not look well before one.
+        "scrape_timeout": _interval(scrape.seconds, "drill"),
         "static_configs": [
             {"targets": [_target(stack, component.name, scrape.port)], "labels": {"job": component.name}}
         ],
@@ -83,18 +107,35 @@ def _component_job(stack: Stack, component: Component, scrape: Scrape, number: i
             raise TerminalError(f"Prometheus 2.42 cannot send the header {header}", where=component.name)
         kind, _, credentials = value.partition(" ")
         job["authorization"] = {"type": kind, "credentials": credentials}
-    return job
+    if scrape.port == "jmx" and scrape.names:
+        # The agent then collects no metrics of the JVM itself: to look for deadlocks it would stop all threads.
+        job["params"] = {"name[]": list(scrape.names)}
+    return job | _keeping(scrape.names)
 
 
-def _supervisor_job(stack: Stack) -> Iterator[dict[str, Any]]:
+def _keeping(names: tuple[str, ...]) -> dict[str, Any]:
+    """Drop every metric of a job but these; where none is named, keep all."""
+    if not names:
+        return {}
+    return {"metric_relabel_configs": [{"source_labels": ["__name__"], "regex": "|".join(names), "action": "keep"}]}
+
+
+def _supervisor_job(stack: Stack, timing: Timing) -> Iterator[dict[str, Any]]:
     if stack.settings.mode == "local":
         target = f"{stack.settings.host}:{SUPERVISOR_PORT + stack.settings.port_shift}"
         # Its series speak of other components: their own labels win.
-        yield {"job_name": SUPERVISOR_JOB, "honor_labels": True, "static_configs": [{"targets": [target]}]}
+        yield {
+            "job_name": SUPERVISOR_JOB,
+            "honor_labels": True,
+            "scrape_interval": f"{LIGHT_SECONDS if timing == 'drill' else SUPERVISOR_SECONDS:g}s",
+            "static_configs": [{"targets": [target]}],
+        }
         yield {
             "job_name": REPLICAS_JOB,
-            "scrape_interval": f"{LIGHT_SECONDS:g}s",
-            "http_sd_configs": [{"url": f"http://{target}{REPLICAS_PATH}", "refresh_interval": "2s"}],
+            "scrape_interval": _interval(LIGHT_SECONDS, timing),
+            "http_sd_configs": [
+                {"url": f"http://{target}{REPLICAS_PATH}", "refresh_interval": _interval(2.0, timing)}
+            ],
         }
 
 
@@ -109,14 +150,14 @@ def health_urls(stack: Stack) -> dict[str, str]:
     return found
 
 
-def _health_job(stack: Stack) -> Iterator[dict[str, Any]]:
+def _health_job(stack: Stack, timing: Timing) -> Iterator[dict[str, Any]]:
     if not stack.has_endpoint("blackbox-exporter"):
         return
     yield {
         "job_name": PROBE_JOB,
         "metrics_path": "/probe",
         "params": {"module": ["http"]},
-        "scrape_interval": f"{LIGHT_SECONDS:g}s",
+        "scrape_interval": _interval(LIGHT_SECONDS, timing),
         "static_configs": [
             {"targets": [url], "labels": {"component": name}} for name, url in health_urls(stack).items()
         ],
@@ -125,4 +166,4 @@ def _health_job(stack: Stack) -> Iterator[dict[str, Any]]:
             {"source_labels": ["__param_target"], "target_label": "instance"},
             {"target_label": "__address__", "replacement": _target(stack, "blackbox-exporter", "http")},
         ],
-    }
+    } | _keeping(PROBE_METRICS)

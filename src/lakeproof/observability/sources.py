@@ -1,4 +1,9 @@
-"""Which job a series comes from, and how often that job is scraped."""
+"""Which job a series comes from, and how often that job is scraped.
+
+While a drill's windows are on, a job is scraped as often as its component says, most of them each second. In
+production windows, the shortest of which is a minute, each job is scraped every five seconds: scraping and evaluating
+each second was the larger part of what watching cost at rest.
+"""
 
 from functools import cache
 from importlib.resources import files
@@ -12,11 +17,16 @@ from lakeproof.stack.components import all_components
 PROBE_JOB = "health"
 SUPERVISOR_JOB = "supervisor"
 LIGHT_SECONDS = 1.0
+# Between two scrapes of any job, and between two evaluations of all rules, in production windows.
+PRODUCTION_SECONDS = 5.0
+# The supervisor looks at its processes this often. `up` ends when Prometheus has read what was started from it, so
+# this job is scraped more often than the others in production windows.
+SUPERVISOR_SECONDS = 2.0
 
 
 @cache
 def job_seconds() -> dict[str, float]:
-    """Job → pause between two scrapes, in seconds (the longest, where a component has several endpoints)."""
+    """Job → pause between two scrapes in a drill, in seconds; of several endpoints' pauses the longest."""
     found = {PROBE_JOB: LIGHT_SECONDS, SUPERVISOR_JOB: LIGHT_SECONDS}
     for name, component in all_components().items():
         if component.scrapes:
@@ -43,5 +53,5 @@ def _selector_seconds(selector: Selector) -> float:
 
 
 def scrape_seconds(expression: str) -> float:
-    """The slowest scrape among the series that an expression reads."""
+    """The slowest scrape, in a drill, among the series that an expression reads."""
     return max((_selector_seconds(selector) for selector in find_selectors(expression)), default=LIGHT_SECONDS)

@@ -5,14 +5,14 @@ and more).
 """
 
 import re
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
-from lakeproof.probes.probe import Probe
+from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
@@ -98,35 +98,16 @@ def connectors(stack: Stack, timeout: float) -> Value:
     return " ".join(sorted(str(name) for name in names))
 
 
-def _probes(source: Source) -> tuple[Probe, ...]:
-    kinds = (
+def _probes(source: Source) -> Iterator[Probe]:
+    path = f"GET /connectors/{source.connector}"
+    for kind, part, ask, sound in (
         ("connector-state", ".connector.state", connector_state, "RUNNING"),
         ("task-state", ".tasks[0].state", task_state, "RUNNING"),
         ("task-failure", ".tasks[0].trace", task_failure, "none"),
-    )
-    return (
-        *(
-            Probe(
-                f"{source.name}-{kind}",
-                "connect",
-                f"GET /connectors/{source.connector}/status {part}",
-                "",
-                partial(ask, source=source),
-                Condition(Operator.IS, sound),
-                about=source.about(),
-                within=source.capture,
-            )
-            for kind, part, ask, sound in kinds
-        ),
-        Probe(
-            f"{source.name}-capture-position",
-            "connect",
-            f"GET /connectors/{source.connector}/offsets",
-            "",
-            partial(capture_position, source=source),
-            within=source.capture,
-        ),
-    )
+    ):
+        healthy = Condition(Operator.IS, sound)
+        yield of_source(source, kind, "connect", f"{path}/status {part}", ask, "", healthy, about=source.about())
+    yield of_source(source, "capture-position", "connect", f"{path}/offsets", capture_position)
 
 
 PROBES = (

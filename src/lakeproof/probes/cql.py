@@ -1,9 +1,5 @@
 """Questions to Cassandra in CQL: does the ring answer at QUORUM, and how long may a reservation live."""
 
-from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException
-from cassandra.cluster import NoHostAvailable
-from cassandra.query import SimpleStatement
-
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED
@@ -19,6 +15,9 @@ READER_SECRET = "cassandra-reader"
 
 def select(stack: Stack, statement: str, timeout: float) -> list[tuple[Value, ...]]:
     """The rows of one statement at QUORUM, as the reader. Raises: DriverException, NoHostAvailable."""
+    from cassandra import ConsistencyLevel
+    from cassandra.query import SimpleStatement
+
     with cassandra_session.session(stack, READER, stack.secret(READER_SECRET), seconds=timeout) as ring:
         asked = SimpleStatement(statement, consistency_level=ConsistencyLevel.QUORUM)
         return [tuple(row) for row in ring.execute(asked, timeout=timeout)]
@@ -26,6 +25,9 @@ def select(stack: Stack, statement: str, timeout: float) -> list[tuple[Value, ..
 
 def quorum_answers(stack: Stack, timeout: float) -> Value:
     """answers, refused (no node takes connections), rejected (the reader's password), or the ring's error."""
+    from cassandra import AuthenticationFailed, DriverException
+    from cassandra.cluster import NoHostAvailable
+
     try:
         select(stack, "SELECT sku FROM inventory.stock LIMIT 1", timeout)
     except NoHostAvailable as error:
@@ -39,6 +41,9 @@ def quorum_answers(stack: Stack, timeout: float) -> Value:
 
 def reservation_ttl(stack: Stack, timeout: float) -> Value:
     """Seconds after which a row of inventory.reservations vanishes; None where there is no such table."""
+    from cassandra import DriverException
+    from cassandra.cluster import NoHostAvailable
+
     statement = (
         "SELECT default_time_to_live FROM system_schema.tables"
         " WHERE keyspace_name = 'inventory' AND table_name = 'reservations'"

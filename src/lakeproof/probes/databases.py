@@ -5,7 +5,6 @@ capture of its own is asked only where that capture is part of the stack. Whethe
 """
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Protocol
 
 from lakeproof.lake.sources.engine import CAPTURE_USER
@@ -13,7 +12,7 @@ from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes import mariadb, postgres
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS
-from lakeproof.probes.probe import Probe
+from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
@@ -51,45 +50,18 @@ def _probes(engine: str, ask: Database) -> Iterator[Probe]:
     alive = Condition(Operator.IS, ANSWERS)
     yield Probe(f"{engine}-answers", engine, "SELECT 1", "", ask.answers, alive, always=True, liveness=True)
     for source in (each for each in SOURCES if each.engine == engine):
-        name, within = source.name, source.capture
-        yield Probe(
-            f"{name}-capture-login",
-            engine,
-            f"log in as {CAPTURE_USER} with the capture's password",
-            "",
-            partial(capture_login, source=source),
-            Condition(Operator.IS, "accepted"),
-            within=within,
+        login, whole = Condition(Operator.IS, "accepted"), Condition(Operator.IS, 0)
+        typed = f"log in as {CAPTURE_USER} with the capture's password"
+        yield of_source(source, "capture-login", engine, typed, capture_login, "", login)
+        lacking = ask.missing_privileges
+        yield of_source(source, "missing-privileges", engine, ask.PRIVILEGES, lacking, "privileges", whole)
+        young, ticker = Condition(Operator.BELOW, 5), (source.exporter,)
+        beat = ask.beat_age(source)
+        # The ticker writes the heartbeat: in a stack without one, an old heartbeat is nobody's trouble.
+        yield of_source(
+            source, "heartbeat-age", engine, beat, ask.heartbeat_age, "s", young, about=ticker, within=source.exporter
         )
-        yield Probe(
-            f"{name}-missing-privileges",
-            engine,
-            ask.PRIVILEGES,
-            "privileges",
-            partial(ask.missing_privileges, source=source),
-            Condition(Operator.IS, 0),
-            within=within,
-        )
-        yield Probe(
-            f"{name}-heartbeat-age",
-            engine,
-            ask.beat_age(source),
-            "s",
-            partial(ask.heartbeat_age, source=source),
-            Condition(Operator.BELOW, 5),
-            about=(source.exporter,),
-            # Its ticker writes the heartbeat: in a stack without one, an old heartbeat is nobody's trouble.
-            within=source.exporter,
-        )
-        yield Probe(
-            f"{name}-tables",
-            engine,
-            ask.TABLES,
-            "",
-            partial(ask.tables, source=source),
-            inventory=True,
-            within=within,
-        )
+        yield of_source(source, "tables", engine, ask.TABLES, ask.tables, inventory=True)
 
 
 PROBES = (*_probes("mysql", mariadb), *_probes("postgres", postgres))

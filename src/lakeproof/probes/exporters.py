@@ -1,13 +1,12 @@
 """Questions to our exporters' own /metrics: they need no Prometheus."""
 
 import re
-from functools import partial
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get
-from lakeproof.probes.probe import Probe
+from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
@@ -31,15 +30,8 @@ def source_lag(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def _lag(source: Source) -> Probe:
-    return Probe(
-        f"{source.name}-source-lag",
-        source.exporter,
-        f"{LAG_METRIC} of GET /metrics",
-        "ms",
-        partial(source_lag, source=source),
-        Condition(Operator.BELOW, 10_000),
-        about=("connect",),
-    )
+    query, recent = f"{LAG_METRIC} of GET /metrics", Condition(Operator.BELOW, 10_000)
+    return of_source(source, "source-lag", source.exporter, query, source_lag, "ms", recent, about=("connect",))
 
 
 PROBES = tuple(_lag(source) for source in SOURCES)

@@ -7,7 +7,6 @@ do. A JobManager that was itself restarted begins with an empty history.
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
@@ -15,7 +14,7 @@ from lakeproof.lake.job.flink_rest import root_cause
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
-from lakeproof.probes.probe import Probe
+from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
@@ -140,24 +139,9 @@ def checkpoints_failed(stack: Stack, timeout: float, source: Source) -> Value:
 def _probes(source: Source) -> tuple[Probe, ...]:
     name = source.job
 
-    def probe(
-        kind: str,
-        query: str,
-        unit: str,
-        ask: Callable[..., Value],
-        healthy: Condition | None = None,
-    ) -> Probe:
-        return Probe(
-            f"{source.name}-{kind}",
-            JOBMANAGER,
-            query,
-            unit,
-            partial(ask, source=source),
-            healthy,
-            always=healthy is not None,
-            about=source.about("flink-taskmanager"),
-            within=source.capture,
-        )
+    def probe(kind: str, query: str, unit: str, ask: Callable[..., Value], healthy: Condition | None = None) -> Probe:
+        about, always = source.about("flink-taskmanager"), healthy is not None
+        return of_source(source, kind, JOBMANAGER, query, ask, unit, healthy, about=about, always=always)
 
     return (
         probe("job-state", f"GET /jobs/overview: state of {name}", "", job_state, Condition(Operator.IS, RUNNING)),

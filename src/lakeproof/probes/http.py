@@ -1,33 +1,26 @@
 """Asking over HTTP: an answer, or which kind of silence it was."""
 
-import ssl
-from functools import cache
 from typing import Any
 
 import httpx
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.probes.round import once
+from lakeproof.stack import loopback
 
 ANSWERS = "answers"
 SILENT = "silent"
 REFUSED = "refused"
 
 
-@cache
-def _trust() -> ssl.SSLContext:
-    """Made once: it takes 20 ms of a core, and a diagnosis asks fifty questions."""
-    return httpx.create_ssl_context(trust_env=False)
-
-
-def _client(timeout: float) -> httpx.Client:
-    return httpx.Client(timeout=timeout, trust_env=False, verify=_trust())
-
-
 def get(url: str, timeout: float) -> httpx.Response:
-    """GET without proxies from the environment. Raises: CouldNotLook."""
+    """GET without proxies from the environment, once in a round of probes. Raises: CouldNotLook."""
+    return once(("GET", url), lambda: _get(url, timeout))
+
+
+def _get(url: str, timeout: float) -> httpx.Response:
     try:
-        with _client(timeout) as client:
-            return client.get(url)
+        return loopback.get(url, timeout=timeout)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where=url, next_action="is it up?") from error
 
@@ -51,8 +44,7 @@ def liveness(url: str, timeout: float) -> str:
     A listening socket alone proves nothing: the kernel accepts for a process under SIGSTOP.
     """
     try:
-        with _client(timeout) as client:
-            client.get(url)
+        loopback.get(url, timeout=timeout)
     except httpx.ConnectError:
         return REFUSED
     except httpx.TimeoutException:

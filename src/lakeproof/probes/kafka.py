@@ -5,7 +5,7 @@ A broker that is down is found by its socket first: librdkafka itself only ever 
 
 import socket
 import time
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
@@ -16,8 +16,9 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
-from lakeproof.probes.probe import Probe
+from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
+from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
 
 # The library neither exports nor types it.
@@ -25,7 +26,11 @@ OffsetSpec: Any = kafka_admin.OffsetSpec  # type: ignore[attr-defined]
 
 
 def admin(stack: Stack) -> AdminClient:
-    """A client that keeps its complaints to itself; errors come back through its calls."""
+    """A client that keeps its complaints to itself; errors come back through its calls. One for a round of probes."""
+    return once(("kafka", stack.address("kafka", "tcp")), lambda: _admin(stack))
+
+
+def _admin(stack: Stack) -> AdminClient:
     settings: dict[str, Any] = {
         "bootstrap.servers": stack.address("kafka", "tcp"),
         "log_level": 0,
@@ -80,26 +85,26 @@ def _offsets(stack: Stack, spec: Any, timeout: float, topic: str) -> Any:
     return found
 
 
-def topic_silence(stack: Stack, timeout: float, topic: str) -> Value:
+def topic_silence(stack: Stack, timeout: float, source: Source) -> Value:
     """Seconds since the newest record came into the capture's topic; None where it holds none.
 
     A paused capture keeps this growing even while the worker calls itself RUNNING. A client's clock is compared with
     the broker's records, so two machines must agree on the time to a second.
     """
-    found = _offsets(stack, OffsetSpec.max_timestamp(), timeout, topic)
+    found = _offsets(stack, OffsetSpec.max_timestamp(), timeout, source.topic)
     if found.timestamp <= 0:
         return None
     return round(max(0.0, time.time() - float(found.timestamp) / 1000), 3)
 
 
-def topic_start(stack: Stack, timeout: float, topic: str) -> Value:
+def topic_start(stack: Stack, timeout: float, source: Source) -> Value:
     """The first offset that the capture topic still holds."""
-    return int(_offsets(stack, OffsetSpec.earliest(), timeout, topic).offset)
+    return int(_offsets(stack, OffsetSpec.earliest(), timeout, source.topic).offset)
 
 
-def topic_end(stack: Stack, timeout: float, topic: str) -> Value:
+def topic_end(stack: Stack, timeout: float, source: Source) -> Value:
     """The offset after the capture topic's newest record."""
-    return int(_offsets(stack, OffsetSpec.latest(), timeout, topic).offset)
+    return int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
 
 
 def topics(stack: Stack, timeout: float) -> Value:
@@ -113,24 +118,14 @@ def topics(stack: Stack, timeout: float) -> Value:
     return " ".join(sorted(names))
 
 
-def _probes(source: Source) -> tuple[Probe, ...]:
+def _probes(source: Source) -> Iterator[Probe]:
+    query, recent = f"list offsets of {source.topic} by the highest timestamp", Condition(Operator.BELOW, 10)
+    about = ("connect", source.exporter)
     # Without Connect nothing is captured, and nobody misses it. A capture of its own is not there in every stack.
-    name, topic, within = source.name, source.topic, source.capture or "connect"
-    start, end = partial(topic_start, topic=topic), partial(topic_end, topic=topic)
-    return (
-        Probe(
-            f"{name}-topic-silence",
-            "kafka",
-            f"list offsets of {topic} by the highest timestamp",
-            "s",
-            partial(topic_silence, topic=topic),
-            Condition(Operator.BELOW, 10),
-            about=("connect", source.exporter),
-            within=within,
-        ),
-        Probe(f"{name}-topic-start", "kafka", f"first offset of {topic}", "offset", start, within=within),
-        Probe(f"{name}-topic-end", "kafka", f"end offset of {topic}", "offset", end, within=within),
-    )
+    within = source.capture or "connect"
+    yield of_source(source, "topic-silence", "kafka", query, topic_silence, "s", recent, about=about, within=within)
+    yield of_source(source, "topic-start", "kafka", f"first offset of {source.topic}", topic_start, "offset")
+    yield of_source(source, "topic-end", "kafka", f"end offset of {source.topic}", topic_end, "offset")
 
 
 PROBES = (

@@ -1,6 +1,6 @@
-"""Asking many probes at once, twice: all in parallel, with a pause between the two readings."""
+"""Asking many probes at once, and after a pause those again whose second reading can tell anything."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -8,15 +8,20 @@ from lakeproof.deadline import Deadline
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.probe import TIMEOUT_SECONDS, Probe
 from lakeproof.probes.reading import Reading
+from lakeproof.probes.round import Round
 from lakeproof.stack.stack import Stack
 
 # Between the two readings of a probe.
 PAUSE_SECONDS = 2.0
 
 
+type Again = Callable[[Mapping[str, Reading]], Collection[str]]
+"""Which probes to ask a second time, by their ids, once their first readings are known."""
+
+
 @dataclass(frozen=True)
 class Observation:
-    """Two readings of one probe, some seconds apart."""
+    """Two readings of one probe, some seconds apart; of a probe that was asked once, the same reading twice."""
 
     probe: Probe
     first: Reading
@@ -40,7 +45,7 @@ def look_once(stack: Stack, probes: Iterable[Probe], timeout: float = TIMEOUT_SE
     asked = list(probes)
     if not asked:
         return {}
-    pool = ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="probe")
+    pool = ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="probe", initializer=Round().begin)
     futures: dict[str, Future[Reading]] = {probe.id: pool.submit(probe.look, stack, timeout) for probe in asked}
     wait(futures.values(), timeout=timeout + 1)
     # Threads that still wait on a dead socket end by their own timeout; nobody waits for them.
@@ -54,12 +59,22 @@ def look_once(stack: Stack, probes: Iterable[Probe], timeout: float = TIMEOUT_SE
 
 
 def observe(
-    stack: Stack, probes: Iterable[Probe], *, timeout: float = TIMEOUT_SECONDS, pause_seconds: float | None = None
+    stack: Stack,
+    probes: Iterable[Probe],
+    again: Again,
+    *,
+    timeout: float = TIMEOUT_SECONDS,
+    pause_seconds: float = PAUSE_SECONDS,
 ) -> Mapping[str, Observation]:
-    """Two readings of each probe, by probe id; within 2 × (`timeout` + 1) + the pause between them."""
+    """The readings of each probe, by probe id; a second one, after a pause, only where `again` wants it.
+
+    It takes at most 2 × (`timeout` + 1) seconds and the pause; without a second reading there is no pause.
+    """
     asked = list(probes)
     first = look_once(stack, asked, timeout)
-    pause = PAUSE_SECONDS if pause_seconds is None else pause_seconds
-    Deadline(pause).pause(pause)
-    second = look_once(stack, asked, timeout)
+    wanted = again(first)
+    twice = [probe for probe in asked if probe.id in wanted]
+    if twice:
+        Deadline(pause_seconds).pause(pause_seconds)
+    second = first | look_once(stack, twice, timeout)
     return {probe.id: Observation(probe, first[probe.id], second[probe.id]) for probe in asked}

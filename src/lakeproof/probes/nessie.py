@@ -1,15 +1,14 @@
 """Questions to Nessie: what is published on `main`, from which checkpoint, and how old the data in it is."""
 
-from functools import partial
-
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.history import MAIN, NothingPublished, newest
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.probe import Probe
+from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
+from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
 
 # What a heartbeat passes between its database and `main`; Nessie is the source of the reading itself.
@@ -18,7 +17,7 @@ ON_THE_WAY = ("kafka", "connect", "flink-jobmanager", "flink-taskmanager", "mini
 
 def _newest(stack: Stack) -> PublishedCommit | None:
     try:
-        return newest(stack)
+        return once("newest publish", lambda: newest(stack))
     except NothingPublished:
         return None
 
@@ -58,17 +57,9 @@ def lake_tables(stack: Stack, timeout: float) -> Value:
 
 
 def _age(source: Source) -> Probe:
-    return Probe(
-        f"{source.name}-publish-age",
-        "nessie",
-        f"lakeproof lake log --json: age of the newest heartbeat of {source.name}, less a checkpoint's pause",
-        "s",
-        partial(publish_age, source=source),
-        Condition(Operator.BELOW, 60),
-        always=True,
-        about=source.about(*ON_THE_WAY, source.engine, source.exporter),
-        within=source.capture,
-    )
+    query = f"lakeproof lake log --json: age of the newest heartbeat of {source.name}, less a checkpoint's pause"
+    fresh, about = Condition(Operator.BELOW, 60), source.about(*ON_THE_WAY, source.engine, source.exporter)
+    return of_source(source, "publish-age", "nessie", query, publish_age, "s", fresh, about=about, always=True)
 
 
 PROBES = (

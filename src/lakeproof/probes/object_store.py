@@ -22,6 +22,7 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.shop.fulfillment.label import PENDING, READY
+from lakeproof.stack.engines import minio
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, FLINK_BUCKET, LABEL_BUCKET, LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
@@ -64,7 +65,7 @@ def writes(stack: Stack, timeout: float) -> Value:
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    client = s3_client(stack, timeout_seconds=timeout, attempts=1)
+    client = minio.client(stack, timeout)
     place = {"Bucket": FLINK_BUCKET, "Key": f"{WRITTEN}{gethostname()}-{os.getpid()}"}
     try:
         client.put_object(**place, Body=b"?")

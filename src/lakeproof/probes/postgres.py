@@ -1,10 +1,6 @@
 """Questions to PostgreSQL: the same functions as mariadb.py (databases.py says what they do), and the slot's."""
 
-from functools import partial
 from typing import Any
-
-import psycopg
-from psycopg.errors import InvalidAuthorizationSpecification, InvalidPassword
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import find_connector
@@ -13,11 +9,10 @@ from lakeproof.lake.sources.engine import CAPTURE_USER, READER
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
-from lakeproof.probes.probe import Probe
+from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.engines.postgres_accounts import LOOKING_ON
 from lakeproof.stack.engines.postgres_config import NAME
-from lakeproof.stack.postgres_session import TROUBLES, select
 from lakeproof.stack.stack import Stack
 
 KEPT = "kept"
@@ -32,16 +27,20 @@ SELECT (NOT role.rolcanlogin)::int + (NOT has_database_privilege(role.oid, curre
   SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = role.oid AND g.rolname = wanted))
 FROM pg_roles role WHERE role.rolname = $1
 """
-REJECTED = (InvalidAuthorizationSpecification, InvalidPassword)
 
 
 def answers(stack: Stack, timeout: float) -> Value:
     """As Database; its error by SQLSTATE, and "refuses to connect" where the server said why in words that are not
     known.
     """
+    import psycopg
+    from psycopg.errors import InvalidAuthorizationSpecification, InvalidPassword
+
+    from lakeproof.stack.postgres_session import select
+
     try:
         select(stack, READER, f"postgres-{READER}", "SELECT 1", seconds=timeout)
-    except REJECTED:
+    except (InvalidAuthorizationSpecification, InvalidPassword):
         return "rejected"
     except psycopg.Error as error:
         return f"error {error.sqlstate}" if error.sqlstate else "refuses to connect"
@@ -86,6 +85,8 @@ def slot_state(stack: Stack, timeout: float, source: Source) -> Value:
 
 def _ask(stack: Stack, source: Source, sql: str, *args: object, timeout: float) -> list[tuple[Any, ...]]:
     """The rows of one statement in the source's database. Raises: CouldNotLook."""
+    from lakeproof.stack.postgres_session import TROUBLES, select
+
     try:
         return select(stack, READER, f"postgres-{READER}", sql, *args, seconds=timeout, database=source.name)
     except TROUBLES as error:
@@ -93,16 +94,9 @@ def _ask(stack: Stack, source: Source, sql: str, *args: object, timeout: float) 
 
 
 def _slot(source: Source) -> Probe:
-    return Probe(
-        f"{source.name}-slot-state",
-        NAME,
-        f"wal_status of pg_replication_slots, slot {slot_name(find_connector(source.connector))}",
-        "",
-        partial(slot_state, source=source),
-        Condition(Operator.IS, KEPT),
-        about=("connect",),
-        within=source.capture,
-    )
+    query = f"wal_status of pg_replication_slots, slot {slot_name(find_connector(source.connector))}"
+    kept = Condition(Operator.IS, KEPT)
+    return of_source(source, "slot-state", NAME, query, slot_state, "", kept, about=("connect",))
 
 
 PROBES = tuple(_slot(source) for source in SOURCES if source.engine == NAME)

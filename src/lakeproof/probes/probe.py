@@ -9,10 +9,12 @@ One module per kind of server in this folder, each with `PROBES = (...)`.
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from lakeproof import probes
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.sources.source import Source
 from lakeproof.modules import collect, folder_modules, package_modules
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.reading import Reading, Value
@@ -67,6 +69,38 @@ class Probe:
     def reading(self, value: Value, error: str | None = None) -> Reading:
         """A Reading of this probe, now."""
         return Reading(self.id, value, self.unit, datetime.now(UTC), self.source, self.query, error)
+
+
+def of_source(
+    source: Source,
+    kind: str,
+    component: str,
+    query: str,
+    ask: Callable[..., Value],
+    unit: str = "",
+    healthy: Condition | None = None,
+    *,
+    about: tuple[str, ...] = (),
+    always: bool = False,
+    inventory: bool = False,
+    within: str | None = None,
+) -> Probe:
+    """A source's own probe of that kind, asked where the source's capture (or `within`) is part of the stack.
+
+    ask(stack, timeout, source=…): as Probe.ask.
+    """
+    return Probe(
+        f"{source.name}-{kind}",
+        component,
+        query,
+        unit,
+        partial(ask, source=source),
+        healthy,
+        inventory,
+        always,
+        about,
+        within=within or source.capture,
+    )
 
 
 def all_probes(folders: tuple[Path, ...] = ()) -> dict[str, Probe]:

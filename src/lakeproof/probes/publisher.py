@@ -1,12 +1,10 @@
 """What the publisher says of itself: publishing, held up by something that it needs, or kept off main by an audit."""
 
-from functools import partial
-
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get
-from lakeproof.probes.probe import Probe
+from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
@@ -28,16 +26,8 @@ def publisher_status(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def _status(source: Source) -> Probe:
-    return Probe(
-        f"{source.name}-publisher-status",
-        "publisher",
-        f"GET /health: .status, .databases.{source.name}",
-        "",
-        partial(publisher_status, source=source),
-        Condition(Operator.IS, HEALTHY),
-        always=True,
-        within=source.capture,
-    )
+    query, healthy = f"GET /health: .status, .databases.{source.name}", Condition(Operator.IS, HEALTHY)
+    return of_source(source, "publisher-status", "publisher", query, publisher_status, "", healthy, always=True)
 
 
 PROBES = tuple(_status(source) for source in SOURCES)

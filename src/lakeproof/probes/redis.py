@@ -1,7 +1,5 @@
 """Questions to Redis: does it answer."""
 
-import redis
-
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe
@@ -12,6 +10,8 @@ from lakeproof.stack.stack import Stack
 
 def redis_answers(stack: Stack, timeout: float) -> Value:
     """answers, silent, refused, rejected (it has another password), or its error in one word."""
+    import redis
+
     asking = client(stack, timeout)
     try:
         asking.ping()

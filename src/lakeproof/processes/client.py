@@ -1,13 +1,11 @@
 """Asking a stack's supervisor, and starting it where there is none. Used by the CLI, faults and tests."""
 
 import contextlib
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lakeproof.deadline import Deadline
@@ -16,35 +14,25 @@ from lakeproof.processes import lock, ports, procfs, sweep
 from lakeproof.processes.codebase import Codebase, codebase
 from lakeproof.processes.environment import HANDED_ON, RUN_ID, settings_environment
 from lakeproof.processes.events import Event
-from lakeproof.processes.protocol import HEARTBEAT_SECONDS, SIGNALS, encode, error_from_json
-from lakeproof.processes.rows import ProcessRow
-from lakeproof.processes.runtime import Runtime
+from lakeproof.processes.protocol import SIGNALS
 from lakeproof.processes.signalling import send
-from lakeproof.processes.timeline import Step
+from lakeproof.processes.supervisor import OnEvent, Supervisor, ignore
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
 from lakeproof.stack.replicas import replicas_for
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
 
-SILENCE_SECONDS = HEARTBEAT_SECONDS * 4
 END_SECONDS = 20.0
 START_SECONDS = 30.0
-LISTEN_SECONDS = 15.0
 DOWN_SECONDS = 180.0
 # In the state folder while a reset deletes what is in it (reset.py).
 DELETING = "deleting"
 # To start a daemon is one at a time: behind one who waits for a `down`, and then starts.
 TURN_SECONDS = DOWN_SECONDS + 2 * START_SECONDS
 
-type OnEvent = Callable[[Event], None]
 
-
-def _ignore(event: Event) -> None:
-    """For callers that want no progress."""
-
-
-class SupervisorClient:
+class SupervisorClient(Supervisor):
     """One stack's supervisor, from outside.
 
     `components` and `daemon_argv` are for tests with a table of their own; the daemon of that argv must use the
@@ -57,8 +45,8 @@ class SupervisorClient:
         components: Mapping[str, Component] | None = None,
         daemon_argv: Sequence[str] = (sys.executable, "-m", "lakeproof.processes.daemon"),
     ) -> None:
+        super().__init__(stack)
         self.stack = stack
-        self.runtime = Runtime(stack)
         self._components = components
         self._daemon_argv = tuple(daemon_argv)
 
@@ -71,19 +59,7 @@ class SupervisorClient:
             self._components = all_components()
         return self._components
 
-    def running(self) -> bool:
-        """True while the stack's daemon lives."""
-        return lock.living_holder(self.runtime) is not None
-
-    def left_over(self) -> list[str]:
-        """Processes of this stack that run although no daemon does."""
-        return [] if self.running() else [sweep.describe(stat) for stat in sweep.find(self.runtime.owns)]
-
-    def died(self) -> bool:
-        """True when a daemon ended without cleaning up after itself."""
-        return not self.running() and self.runtime.lock.exists()
-
-    def up(self, names: Iterable[str] | None = None, on_event: OnEvent = _ignore) -> list[str]:
+    def up(self, names: Iterable[str] | None = None, on_event: OnEvent = ignore) -> list[str]:
         """Start these components (None: `default_names`) and what they need; return when all are healthy.
 
         Gives the names that were started. `on_event` is called for each step and at least every 4 seconds.
@@ -106,7 +82,7 @@ class SupervisorClient:
                 self._sweep_after_death(on_event)
                 ports.check_free([self.components[name] for name in order], self.stack, supervisor=True)
                 self._start_daemon()
-        started: list[str] = self._ask({"do": "up", "names": wanted}, on_event)
+        started: list[str] = self.ask({"do": "up", "names": wanted}, on_event)
         return started
 
     def _require_no_reset(self) -> None:
@@ -130,7 +106,7 @@ class SupervisorClient:
         """What `up` without a name means."""
         return [name for name, one in self.components.items() if one.in_plain_up and not one.on_demand]
 
-    def down(self, on_event: OnEvent = _ignore) -> list[str]:
+    def down(self, on_event: OnEvent = ignore) -> list[str]:
         """Stop everything and the daemon, and sweep what is left, also when the daemon is dead. Safe to repeat.
 
         Gives what was stopped: names, and what the sweep ended. Raises: DeadlineExpired when something cannot be
@@ -140,7 +116,7 @@ class SupervisorClient:
         holder = lock.living_holder(self.runtime)
         if holder is not None:
             try:
-                stopped += self._ask({"do": "down"}, on_event)
+                stopped += self.ask({"do": "down"}, on_event)
             except CouldNotLook as error:
                 on_event(Event("supervisor", "killed", error.what))
             self._await_end(holder.process)
@@ -149,21 +125,6 @@ class SupervisorClient:
         with contextlib.suppress(lock.DaemonRuns):
             lock.clear(self.runtime)
         return stopped
-
-    def ps(self, seconds: float = SILENCE_SECONDS) -> list[ProcessRow]:
-        """All components that were ever wanted. Raises: CouldNotLook when no daemon answers within `seconds`."""
-        return [ProcessRow.from_wire(row) for row in self._ask({"do": "ps"}, seconds=seconds)]
-
-    def row(self, name: str) -> ProcessRow:
-        """One component as observed now. Raises: CouldNotLook, also when it was never started."""
-        for row in self.ps():
-            if row.name == name:
-                return row
-        raise CouldNotLook("it was never started", where=name, next_action=f"lakeproof up {name}")
-
-    def chain(self) -> list[Step]:
-        """The chain of steps that the last start-up waited for. Raises: CouldNotLook."""
-        return [Step(**step) for step in self._ask({"do": "chain"})]
 
     def kill(self, name: str, signal_name: str = "KILL") -> int:
         """Send KILL, STOP, CONT or TERM to all processes of a component; gives how many.
@@ -174,18 +135,18 @@ class SupervisorClient:
         self._require_known(name)
         if signal_name.upper().removeprefix("SIG") not in SIGNALS:
             raise unknown_name("signal", signal_name, SIGNALS)
-        return int(self._ask({"do": "kill", "name": name, "signal": signal_name}))
+        return int(self.ask({"do": "kill", "name": name, "signal": signal_name}))
 
-    def stop(self, name: str, on_event: OnEvent = _ignore, *, as_fault: bool = False) -> bool:
+    def stop(self, name: str, on_event: OnEvent = ignore, *, as_fault: bool = False) -> bool:
         """Stop one component and keep it stopped. False when it did not run. Raises: as `kill`.
 
         as_fault: alerts speak of its absence, as they do of an accident; else they are silent, for it was commanded.
         """
         self._require_known(name)
-        return bool(self._ask({"do": "stop", "name": name, "as_fault": as_fault}, on_event))
+        return bool(self.ask({"do": "stop", "name": name, "as_fault": as_fault}, on_event))
 
     def start(
-        self, name: str, on_event: OnEvent = _ignore, *, variables: Mapping[str, str] | None = None
+        self, name: str, on_event: OnEvent = ignore, *, variables: Mapping[str, str] | None = None
     ) -> list[str]:
         """Start one component and what it needs under the running daemon; return when healthy.
 
@@ -196,10 +157,10 @@ class SupervisorClient:
         self._require_known(name)
         self.require_ours()
         given = None if variables is None else dict(variables)
-        started: list[str] = self._ask({"do": "start", "name": name, "variables": given}, on_event)
+        started: list[str] = self.ask({"do": "start", "name": name, "variables": given}, on_event)
         return started
 
-    def scale(self, name: str, count: int, on_event: OnEvent = _ignore) -> tuple[list[str], list[str]]:
+    def scale(self, name: str, count: int, on_event: OnEvent = ignore) -> tuple[list[str], list[str]]:
         """Have `count` processes of a component, and what they need; return when all are healthy.
 
         Gives the names that were started, and those that were ended; `ps` shows these no more.
@@ -212,10 +173,10 @@ class SupervisorClient:
         ended = [each for each in surplus if self.forget(each, on_event)]
         return self.up([name, *wanted], on_event), ended
 
-    def forget(self, name: str, on_event: OnEvent = _ignore) -> bool:
+    def forget(self, name: str, on_event: OnEvent = ignore) -> bool:
         """End one component for good: `ps` shows it no more. False where it was not wanted, or nothing runs."""
         self._require_known(name)
-        return self.running() and bool(self._ask({"do": "forget", "name": name}, on_event))
+        return self.running() and bool(self.ask({"do": "forget", "name": name}, on_event))
 
     def _require_known(self, name: str) -> None:
         if name not in self.components:
@@ -250,7 +211,7 @@ class SupervisorClient:
         holder = lock.living_holder(self.runtime)
         if holder is None:
             return False
-        hello = self._ask({"do": "hello"})
+        hello = self.ask({"do": "hello"})
         if hello["closing"]:
             on_event(Event("supervisor", "waiting", "for a `down` that is under way"))
             Deadline(DOWN_SECONDS).wait_for(
@@ -266,7 +227,7 @@ class SupervisorClient:
         Raises: InvalidInput when it runs other code (of another clone, say) or other settings; CouldNotLook.
         """
         if self.running():
-            hello = self._ask({"do": "hello"})
+            hello = self.ask({"do": "hello"})
             if not hello["closing"]:
                 self._require_ours(hello)
 
@@ -306,49 +267,3 @@ class SupervisorClient:
         Deadline(END_SECONDS).wait_for(
             "the supervisor's end", lambda: True if not procfs.is_alive(daemon) else None, every=0.05
         )
-
-    # the socket
-
-    def _ask(
-        self, request: Mapping[str, Any], on_event: OnEvent = _ignore, *, seconds: float = SILENCE_SECONDS
-    ) -> Any:
-        """One request, its events, its answer; the daemon may be silent for `seconds` at a time.
-
-        Raises: the daemon's error; CouldNotLook when it does not answer.
-        """
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(seconds)
-                self._connect(connection, min(LISTEN_SECONDS, seconds))
-                connection.sendall(encode(request))
-                with connection.makefile("rb") as lines:
-                    for line in lines:
-                        message = json.loads(line)
-                        if "event" in message:
-                            on_event(Event.from_json(message["event"]))
-                        elif "error" in message:
-                            raise error_from_json(message["error"])
-                        else:
-                            return message["done"]
-        except TimeoutError as error:
-            raise self._no_answer(f"the supervisor said nothing for {seconds:.0f} s") from error
-        except OSError as error:
-            if self.running():
-                raise self._no_answer(f"the supervisor does not answer: {error.strerror}") from error
-            raise self._no_answer("no supervisor runs") from error
-        raise self._no_answer("the supervisor ended in the middle of its answer")
-
-    def _connect(self, connection: socket.socket, seconds: float) -> None:
-        """Connect; a daemon that holds its lock may need a moment more to listen. Raises: OSError."""
-        deadline = Deadline(seconds)
-        while True:
-            try:
-                connection.connect(str(self.runtime.socket))
-                return
-            except (FileNotFoundError, ConnectionRefusedError):
-                if deadline.expired or not self.running():
-                    raise
-            deadline.pause(0.05)
-
-    def _no_answer(self, what: str) -> CouldNotLook:
-        return CouldNotLook(what, where=f"stack {self.stack.name}", next_action="lakeproof up, or lakeproof down")

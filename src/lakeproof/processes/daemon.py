@@ -193,7 +193,7 @@ class Daemon:
             log=str(self.stack.log_path(keeper.name)),
             reason=keeper.condition.reason,
             cpu_seconds=use.cpu_seconds,
-            watched_since=None if self._stands_on_command(keeper.name) else keeper.told_watched_since,
+            watched_since=None if self._stands_on_command(keeper.name) else keeper.watched_since,
         )
 
     def _stands_on_command(self, name: str) -> bool:

@@ -8,8 +8,10 @@ import json
 import os
 import pwd
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from lakeproof.stack.stack import Stack
+if TYPE_CHECKING:
+    from lakeproof.stack.stack import Stack
 
 RUN_ID = "LAKEPROOF_RUN_ID"
 COMPONENT = "SUPERVISED_COMPONENT"
@@ -32,7 +34,7 @@ HANDED_ON = (
 )
 
 
-def settings_environment(stack: Stack) -> dict[str, str]:
+def settings_environment(stack: "Stack") -> dict[str, str]:
     """The stack's settings as the variables from which `load_settings` makes the same settings again."""
     values = stack.settings.model_dump(mode="json") | {"state_dir": str(stack.state_dir)}
     return {
@@ -47,7 +49,7 @@ def service_variables(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def child_environment(
-    stack: Stack,
+    stack: "Stack",
     run_id: str,
     component: str,
     *,

@@ -5,9 +5,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError, PortTaken, TerminalError, TransientError
@@ -20,21 +19,18 @@ from lakeproof.processes.environment import child_environment, service_variables
 from lakeproof.processes.events import Event
 from lakeproof.processes.hooks import Hooks
 from lakeproof.processes.preparation import PREPARE_SECONDS, Preparation
-from lakeproof.processes.process import Process
+from lakeproof.processes.process import Process, cancel
 from lakeproof.processes.readiness import Readiness
 from lakeproof.processes.states import Health, State, may_follow
 from lakeproof.processes.timeline import Timeline
 from lakeproof.processes.tries import Tries
+from lakeproof.processes.watch import Watch
 from lakeproof.stack.component import Component, Hook
 
 BEFORE_STOP_SECONDS = 60.0
 PROVISION_SECONDS_MIN = 60.0
 
 log = logging.getLogger(__name__)
-
-
-class ComponentDied(TransientError):
-    """Its process ended although it is wanted."""
 
 
 class StartTooSlow(TransientError):
@@ -51,15 +47,7 @@ class Keeper:
         self.condition = Condition()
         self.tries = Tries(context.pace)
         self.ready_seconds: float | None = None
-        self.watched_since: float | None = None
-        """When it was first well after the command that started it, UNIX time; None before, and from its stop on.
-
-        Only while this is set is its trouble an incident: what a command starts, stops or restarts alerts nobody. A
-        component that dies, hangs or is started again by its keeper stays watched.
-        """
-        self._commanded_at = float("-inf")
-        self._commanded_time = 0.0
-        self._was_well = False
+        self._watch = Watch(component.start_seconds + component.stop_seconds)
         self.process: Process | None = None
         self.timeline: Timeline | None = None
         self._variables: dict[str, str] = {}
@@ -88,21 +76,12 @@ class Keeper:
     @property
     def under_command(self) -> bool:
         """True while a command starts or stops it, for as long as both may take: what stands on it may be unwell."""
-        if self.watched_since is not None or not (self.wanted or self.state == State.STOPPING):
-            return False
-        patience = self.component.start_seconds + self.component.stop_seconds
-        return time.monotonic() - self._commanded_at < patience
+        return self._watch.in_command and (self.wanted or self.state == State.STOPPING)
 
     @property
-    def told_watched_since(self) -> float | None:
-        """Since when its trouble is an incident, UNIX time; None while it is none.
-
-        One that was well before and was not brought back within its time, by the command that restarted it, is in
-        trouble since that command.
-        """
-        if self.watched_since is None and self._was_well and self.wanted and not self.under_command:
-            return self._commanded_time
-        return self.watched_since
+    def watched_since(self) -> float | None:
+        """Since when its trouble is an incident, UNIX time; None while it is none."""
+        return self._watch.told_since(wanted=self.wanted)
 
     @property
     def pid(self) -> int | None:
@@ -152,13 +131,13 @@ class Keeper:
             self.tries.forgive()
             if self._life is None or self._life.done():
                 self.tries.begin_life()
-                self._be_commanded()
+                self._watch.begin_command()
                 self._turn_to(State.WAITING)
                 self._life = asyncio.create_task(self._live(), name=f"keep {self.name}")
 
     async def freeze(self) -> None:
         """Keep it no longer: what runs goes on, what dies stays dead. Before a `stop` of the whole stack."""
-        self._be_commanded()
+        self._watch.begin_command()
         async with self._turn:
             await self._end_life()
 
@@ -170,7 +149,7 @@ class Keeper:
         """
         async with self._turn:
             if not as_fault:
-                self._be_commanded()
+                self._watch.begin_command()
             return await self._stop(goodbye=goodbye)
 
     async def forget(self) -> bool:
@@ -181,7 +160,7 @@ class Keeper:
         async with self._turn:
             if not self.known:
                 return False
-            self._be_commanded()
+            self._watch.begin_command()
             await self._stop(goodbye=True)
             self.tries = Tries(self.context.pace)
             self.ready_seconds = self.process = self.timeline = None
@@ -263,8 +242,9 @@ class Keeper:
         component, stack = self.component, self.context.stack
         self.condition.be_gone()
         self._turn_to(State.WAITING)
-        self.timeline = Timeline(component.name, component.needs, component.provision_needs, time.monotonic())
-        await self._wait_for(component.needs, "")
+        needs = component.needs if component.waits_for is None else component.waits_for(stack)
+        self.timeline = Timeline(component.name, needs, component.provision_needs, time.monotonic())
+        await self._wait_for(needs, "")
         self._mark(needed=time.monotonic())
         self._turn_to(State.PREPARING)
         if component.prepare is not None or Hook.PREPARE in component.hooks:
@@ -280,19 +260,20 @@ class Keeper:
         self._turn_to(State.RUNNING)
         self.condition.health = Health.STARTING
         self._tell("starting", f"pid {self.process.pid}")
-        await self._until_exit(self._serve(self.process), self.process)
+        await self.process.while_running(self._serve(self.process))
 
     async def _serve(self, running: Process) -> None:
         """Ready, provisioned, then watched for ever. Raises: StartTooSlow."""
         readiness = Readiness(self.component, self.context.stack, self.context.threads)
         pace = self.context.pace
+        pause = pace.health_over_http if "http" in self.component.ports else pace.health
         await self._until_ready(readiness, running)
         self._mark(ready=time.monotonic())
         if Hook.PROVISION in self.component.hooks:
             await self._provision()
         self._become_healthy(time.monotonic() - running.started_at)
         while True:
-            await asyncio.sleep(pace.suspect if readiness.failures else pace.health)
+            await asyncio.sleep(pace.suspect if readiness.failures else pause)
             if running.paused:
                 readiness.count_failure(self._paused_reason)
             elif await readiness.ask():
@@ -348,19 +329,6 @@ class Keeper:
                 told = text
             await self.context.keepers[missing[0]].condition.healthy.wait()
 
-    async def _until_exit(self, work: Coroutine[Any, Any, None], running: Process) -> None:
-        """Run `work` until it or the process ends. Raises: ComponentDied, or what `work` raised."""
-        task = asyncio.create_task(work)
-        try:
-            both: set[asyncio.Future[Any]] = {task, running.exited}
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if running.exited.done():
-                age = time.monotonic() - running.started_at
-                raise ComponentDied(f"{running.exited.result()} after {age:.1f} s")
-            await task
-        finally:
-            await _cancel(task)
-
     # ends
 
     async def _after_death(self, reason: str) -> None:
@@ -387,7 +355,7 @@ class Keeper:
         """Stop keeping; the process goes on for now."""
         life, self._life = self._life, None
         if life is not None:
-            await _cancel(life)
+            await cancel(life)
         await self._hooks.end()
 
     async def _end_process(self) -> None:
@@ -405,15 +373,10 @@ class Keeper:
 
     # records
 
-    def _be_commanded(self) -> None:
-        self.watched_since, self._commanded_at, self._commanded_time = None, time.monotonic(), time.time()
-
     def _become_healthy(self, ready_seconds: float | None) -> None:
         self.condition.be_well()
         self.tries.forgive()
-        self._was_well = True
-        if self.watched_since is None:
-            self.watched_since = time.time()
+        self._watch.be_well()
         if ready_seconds is not None:
             self.ready_seconds = ready_seconds
             self._mark(healthy=time.monotonic())
@@ -436,9 +399,3 @@ class Keeper:
 
     def _tell(self, what: str, text: str) -> None:
         self.context.emit(Event(self.name, what, text))
-
-
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    """Cancel a task and wait until it is over, whatever it raised."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -11,7 +11,7 @@ from lakeproof.errors import TerminalError
 from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.processes import procfs
 from lakeproof.processes.runtime import Runtime
-from lakeproof.stack.stack import Stack
+from lakeproof.stack.place import Located
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def holder_of_the_same_data(runtime: Runtime) -> Holder | None:
 
 
 @contextmanager
-def starting(stack: Stack, seconds: float) -> Iterator[None]:
+def starting(stack: Located, seconds: float) -> Iterator[None]:
     """Hold the stack's turn to start a daemon for the block, so that two `up` do not start two.
 
     A daemon that is just being started holds no lock yet, and would be taken for what a dead one left. Where the

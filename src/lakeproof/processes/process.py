@@ -5,9 +5,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lakeproof.errors import TransientError
 from lakeproof.processes import procfs
@@ -17,6 +18,10 @@ from lakeproof.stack.component import Command
 WRAPPER = Path(__file__).with_name("wrapper.py")
 # Python ignores these; a child must not inherit that.
 RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class ProcessEnded(TransientError):
+    """A process ended that somebody still worked with."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,18 @@ class Process:
             found = [stat for stat in found if stat.session == self.pid]
         return [stat for stat in found if procfs.runs(stat) and stat.id.pid != os.getpid()]
 
+    async def while_running(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` until it or the process ends. Raises: ProcessEnded, or what `work` raised."""
+        task = asyncio.create_task(work)
+        try:
+            both: set[asyncio.Future[Any]] = {task, self.exited}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if self.exited.done():
+                raise ProcessEnded(f"{self.exited.result()} after {time.monotonic() - self.started_at:.1f} s")
+            await task
+        finally:
+            await cancel(task)
+
     def signal_leader(self, number: signal.Signals) -> None:
         """Send a signal to the leader; nothing happens when it is over."""
         if self.running and procfs.identify(self.pid) == self.id:
@@ -116,6 +133,12 @@ def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path
     finally:
         os.close(output)
     return Process(procfs.identify(pid) or procfs.ProcessId(pid, 0), _watch(pid))
+
+
+async def cancel(task: "asyncio.Task[None]") -> None:
+    """Cancel a task and wait until it is over, whatever it raised."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _watch(pid: int) -> asyncio.Future[Exit]:

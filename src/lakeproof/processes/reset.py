@@ -14,8 +14,9 @@ from pathlib import Path
 
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.processes import lock
-from lakeproof.processes.client import DELETING, TURN_SECONDS, OnEvent, SupervisorClient
+from lakeproof.processes.client import DELETING, TURN_SECONDS, SupervisorClient
 from lakeproof.processes.runtime import Runtime
+from lakeproof.processes.supervisor import OnEvent
 from lakeproof.stack.engines import mysql, postgres_config
 from lakeproof.stack.stack import Stack
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lakeproof.errors import TerminalError
 from lakeproof.stack.own_folder import refuse_foreign
-from lakeproof.stack.stack import Stack
+from lakeproof.stack.place import Located
 
 SOCKET_PATH_MAX = 100
 COMMON = Path("/tmp")
@@ -39,7 +39,7 @@ def _base() -> Path:
 class Runtime:
     """The folder of one stack's socket and lock."""
 
-    stack: Stack
+    stack: Located
 
     @property
     def key(self) -> str:

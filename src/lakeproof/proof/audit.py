@@ -5,13 +5,12 @@ it. What is broken in the lake and whole in the source is the lake's own fault.
 """
 
 import logging
-from datetime import UTC, datetime, timedelta
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.full_audit import Audited
-from lakeproof.proof.tables.every_hash import EveryHash, Torn, judge
+from lakeproof.proof.tables.every_hash import MOST_WAITING, EveryHash, Torn, judge
 from lakeproof.proof.tables.order_claims import BrokenOrder, broken_of
 from lakeproof.proof.tables.readers import mariadb_snapshot
 from lakeproof.stack.stack import Stack
@@ -19,10 +18,6 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 SECONDS = 30.0
-# About five minutes of publishing: what waits longer than that is not judged any more.
-MOST_WAITING = 150
-# A publisher that was started anew does not know what its predecessor judged; it begins with this much of the past.
-LOOK_BACK_SECONDS = 120.0
 DATABASE_SECONDS = 30.0
 SHOWN = 5
 
@@ -30,39 +25,41 @@ SHOWN = 5
 def audit_published(stack: Stack, after: str | None) -> Audited:
     """Judge the newest hash, and then every other one that was published after the hash `after`, oldest first.
 
-    after: what the last audit gave as `through`; None for the first one.
+    after: what the last audit gave as `through`, also that of an earlier publisher; None where none is known: then
+    all that is still promised to be readable is judged.
     Raises: CouldNotLook, StatementFailed where Nessie, Trino or the database gave no answer.
     """
     deadline = Deadline(SECONDS)
     newest = history.newest(stack)
-    torn = judge(stack, [newest])
+    # The source is looked at right after: what is mended there meanwhile would look like the lake's own fault.
+    own = _whole_in_source(stack, judge(stack, [newest]))
     following = EveryHash(stack, after or _start(stack))
     try:
         try:
-            following.look(deadline, MOST_WAITING)
+            following.look(deadline)
         except history.NoSuchHash:
             # `main` was set back to before that hash.
             following = EveryHash(stack, _start(stack), not_looked=1)
-            following.look(deadline, MOST_WAITING)
+            following.look(deadline)
     except LakeproofError as error:
         # What was judged until then counts; the next audit begins with the hash that could not be.
         log.warning("the full audit could not judge every hash: %s", error.message)
         following.waiting = max(1, following.waiting)
-    own = _whole_in_source(stack, [*torn, *following.torn])
+    own |= _whole_in_source(stack, [torn for torn in following.torn if torn.commit.hash != newest.hash])
     return Audited(
         finding=_sentence(own) if own else None,
         judged=max(1, following.judged),  # the newest hash was judged in any case
         not_looked=following.not_looked + following.waiting,
         through=following.after,
         newest_is_wrong=newest.hash in own,
+        moved_others=following.moved_others,
     )
 
 
 def _start(stack: Stack) -> str:
-    """The newest hash from before the first audit's share of the past; the oldest known one where none is older."""
+    """The newest hash that is no longer promised to be readable; the oldest known one where there is none."""
     commits = history.log(stack, MOST_WAITING)
-    limit = datetime.now(UTC) - timedelta(seconds=LOOK_BACK_SECONDS)
-    return next((commit.hash for commit in commits if commit.at < limit), commits[-1].hash)
+    return next((commit.hash for commit in commits if not commit.is_readable()), commits[-1].hash)
 
 
 def _whole_in_source(stack: Stack, torn: list[Torn]) -> dict[str, list[BrokenOrder]]:

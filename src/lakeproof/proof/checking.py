@@ -3,9 +3,10 @@ with the ledger and with each other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
+from functools import partial
 
 from lakeproof.customers.calls import CLOCK_ALLOWANCE_SECONDS, now_us
 from lakeproof.customers.contacts import read_contacts
@@ -14,22 +15,33 @@ from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query import spark
+from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.proof import claims
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import CheckReport, ClaimReport, Cut, TableReport
 from lakeproof.proof.tables import projected
-from lakeproof.proof.tables.beside_ledger import BesideLedger
-from lakeproof.proof.tables.buckets import width_for
+from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
+from lakeproof.proof.tables.buckets import Digests, width_for
+from lakeproof.proof.tables.canonical import TABLES
 from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.covering import Covering, cut
 from lakeproof.proof.tables.order_claims import broken_of
 from lakeproof.proof.tables.ranges import ranges_of
-from lakeproof.proof.tables.readers import DATABASE, ENGINE_SECONDS, Reader, Rows, lake_reader, mariadb_snapshot
+from lakeproof.proof.tables.readers import (
+    DATABASE,
+    SCHEMA,
+    Group,
+    Reader,
+    Rows,
+    lake_reader,
+    mariadb_snapshot,
+)
 from lakeproof.stack.stack import Stack
 
 LAKE_ENGINES = ("trino", "flink", "spark")
 COVER_SECONDS = 60.0
+_LEDGER = "the ledger's"
 AS_ASKED = "ledger: what was acknowledged is what was asked for"
 
 type Progress = Callable[[str], None]
@@ -67,8 +79,12 @@ def check(
 
 
 def usual_engines(stack: Stack) -> tuple[str, ...]:
-    """Trino and Flink; Spark too where it is up already: to start it takes longer than the whole check."""
-    return tuple(engine for engine in LAKE_ENGINES if engine != spark.ENGINE or spark.is_up(stack))
+    """Trino, and of the others the cheapest that is there: Spark where it is up already, else Flink.
+
+    Spark reads what Trino reads, in its own way, and all tables; Flink's gateway has to be started and makes a job of
+    each statement.
+    """
+    return ("trino", spark.ENGINE if spark.is_up(stack) else "flink")
 
 
 class _Check:
@@ -81,17 +97,24 @@ class _Check:
     def run(self, at_hash: str | None, cover_now: bool) -> CheckReport:
         """Never raises for an engine that is away."""
         stack, notes = self._stack, self._notes
-        with ThreadPoolExecutor(8) as pool, ExitStack() as until_judged:
-            # An engine that does not run yet takes seconds to start. Meanwhile the lake comes to cover now.
+        named = None if at_hash is None else history.find(stack, at_hash, readable=True)
+        with ThreadPoolExecutor(12) as pool, ExitStack() as until_judged:
+            # What is no question to the lake is looked at while the lake comes to cover now, and while an engine that
+            # does not run yet starts.
+            looking = pool.submit(notes.looked, "shop", lambda: claims.look(stack, notes.progress))
+            projecting = pool.submit(
+                notes.looked, "projection", lambda: projected.look(stack, self._covering.seconds, notes.progress)
+            )
             starting = [
                 pool.submit(notes.looked, engine, lambda start=start: start(stack, notes.progress))
                 for engine, start in _STARTS.items()
                 if engine in self._engines
             ]
-            commit = self._commit(at_hash, cover_now) if self._engines else None
-            for each in starting:
-                each.result()
+            commit = named or (self._commit(cover_now) if self._engines else None)
             notes.ended("covered")
+            for start in starting:
+                start.result()
+            notes.ended("started")
             lake_cut_us = cut(commit.beat_us, notes) if commit is not None else 0
             readers, cuts = self._open_readers(pool, until_judged, commit, lake_cut_us)
             opened_us = now_us()
@@ -100,20 +123,19 @@ class _Check:
             # sent.
             reading = pool.submit(notes.looked, "ledger", lambda: read_ledgers(stack.ledger_dir))
             contacts = notes.looked("contacts' ledger", lambda: read_contacts(stack.ledger_dir))
-            looking = pool.submit(notes.looked, "shop", lambda: claims.look(stack, notes.progress))
-            projecting = pool.submit(
-                notes.looked, "projection", lambda: projected.look(stack, self._covering.seconds, notes.progress)
-            )
             width = width_for(self._largest(readers))
-            shown = self._look(pool, readers, cuts, width)
+            beside = BesideLedger(stack, notes, self._covering, until_judged, commit)
+            others = beside.tables(readers, opened_us)
+            notes.ended("described")
+            shown, digests = self._look(pool, readers, cuts, width, others)
             notes.ended("digests")
             ledger = reading.result()
             notes.ended("ledger read")
             tables, across = self._judged(ledger, shown, readers, width)
             notes.ended("judged")
-            beside = BesideLedger(stack, notes, self._covering, until_judged, commit, readers)
-            beside.look_at_mariadb(opened_us)
-            beside.look_at_postgres()
+            for each in others:
+                beside.compare(each, readers, digests[each.database.name])
+            notes.ended("other tables")
             shop = looking.result() or claims.ShopReport()
             notes.unknown.extend(shop.unknown)
             notes.ended("shop")
@@ -137,10 +159,8 @@ class _Check:
             steps=notes.steps,
         )
 
-    def _commit(self, at_hash: str | None, cover_now: bool) -> PublishedCommit | None:
+    def _commit(self, cover_now: bool) -> PublishedCommit | None:
         """The hash to look at; None, with a reason, where there is none."""
-        if at_hash is not None:
-            return history.find(self._stack, at_hash, readable=True)
         if not cover_now:
             return self._notes.looked("lake", lambda: history.newest(self._stack))
         return self._covering.first(now_us())
@@ -149,13 +169,12 @@ class _Check:
         self, pool: ThreadPoolExecutor, until_judged: ExitStack, commit: PublishedCommit | None, lake_cut_us: int
     ) -> tuple[dict[str, Reader], dict[str, int]]:
         """Every engine at one instant: the database now, the lake at the hash; in parallel."""
-        contexts: dict[str, AbstractContextManager[Reader]] = {
-            DATABASE: mariadb_snapshot(self._stack, ENGINE_SECONDS)
-        }
+        seconds = self._stack.settings.check.statement_seconds
+        contexts: dict[str, AbstractContextManager[Reader]] = {DATABASE: mariadb_snapshot(self._stack, seconds)}
         cuts = {DATABASE: now_us()}
         if commit is not None:
             for engine in self._engines:
-                contexts[engine] = lake_reader(self._stack, engine, commit, ENGINE_SECONDS, self._notes.progress)
+                contexts[engine] = lake_reader(self._stack, engine, commit, self._notes.progress)
                 cuts[engine] = lake_cut_us
         opening = {
             engine: pool.submit(self._notes.looked, engine, lambda each=context: until_judged.enter_context(each))
@@ -172,21 +191,58 @@ class _Check:
         return 0
 
     def _look(
-        self, pool: ThreadPoolExecutor, readers: dict[str, Reader], cuts: dict[str, int], width: int
-    ) -> dict[str, Shown]:
-        def look(engine: str, reader: Reader) -> Shown:
-            digests = reader.digests(width)
-            self._notes.ended(f"{engine} digests")
-            # Where another engine has the same digests of the same hash, its rows keep the claims as well.
-            asked = engine in (DATABASE, next((each for each in readers if each != DATABASE), ""))
-            return Shown(cuts[engine], digests, tuple(broken_of(reader.broken())) if asked else None)
+        self,
+        pool: ThreadPoolExecutor,
+        readers: dict[str, Reader],
+        cuts: dict[str, int],
+        width: int,
+        others: Sequence[Others],
+    ) -> tuple[dict[str, Shown], dict[str, dict[str, Digests]]]:
+        """What each engine showed of the ledger's tables; and the digests of others, by database and engine."""
+        first = next((engine for engine in readers if engine != DATABASE), "")
 
-        self._notes.progress(f"digests in {', '.join(readers)}")
-        looking: dict[str, Future[Shown | None]] = {
-            engine: pool.submit(self._notes.looked, engine, lambda name=engine, one=reader: look(name, one))
-            for engine, reader in readers.items()
+        def look(reader: Reader) -> tuple[dict[str, Digests], Rows | None]:
+            engine = reader.engine
+            groups = {_LEDGER: Group(SCHEMA, TABLES, width)} if engine in readers else {}
+            groups |= {each.database.name: each.group for each in others if each.is_asked_of(engine, first)}
+            # Where another engine has the same digests of the same hash, its rows keep the claims as well.
+            judging = pool.submit(reader.broken) if engine == first else None
+            digests = self._digests(reader, groups)
+            self._notes.ended(f"{engine} digests")
+            if judging is not None:
+                return digests, judging.result()
+            return digests, reader.broken() if engine == DATABASE else None
+
+        asked = readers | {each.reader.engine: each.reader for each in others}
+        self._notes.progress(f"digests in {', '.join(asked)}")
+        looking = {
+            engine: pool.submit(self._notes.looked, engine, lambda one=reader: look(one))
+            for engine, reader in asked.items()
         }
-        return {engine: shown for engine, each in looking.items() if (shown := each.result()) is not None}
+        shown: dict[str, Shown] = {}
+        of_others: dict[str, dict[str, Digests]] = {each.database.name: {} for each in others}
+        for engine, each in looking.items():
+            digests, broken = each.result() or ({}, None)
+            for name, found in digests.items():
+                if name == _LEDGER:
+                    shown[engine] = Shown(cuts[engine], found, None if broken is None else tuple(broken_of(broken)))
+                else:
+                    of_others[name][engine] = found
+        return shown, of_others
+
+    def _digests(self, reader: Reader, groups: Mapping[str, Group]) -> dict[str, Digests]:
+        """The digests of these groups, by name. Raises: CouldNotLook, StatementFailed."""
+        try:
+            return dict(zip(groups, reader.digests_of(list(groups.values())), strict=True))
+        except StatementFailed:
+            if len(groups) == 1:
+                raise
+        # A table that this engine cannot read must not hide the others.
+        found = {
+            name: self._notes.looked(reader.engine, partial(self._digests, reader, {name: group}))
+            for name, group in groups.items()
+        }
+        return {name: digests[name] for name, digests in found.items() if digests is not None}
 
     def _judged(
         self, ledger: Expectations | None, shown: dict[str, Shown], readers: dict[str, Reader], width: int

@@ -30,12 +30,17 @@ class Command:
 
 @dataclass(frozen=True)
 class Scrape:
-    """One metrics endpoint: Prometheus job = component name, port by its kind, path, pause in seconds."""
+    """One metrics endpoint: Prometheus job = component name, port by its kind, path.
+
+    seconds: the pause between two scrapes while a drill's windows are on (observability/sources.py has the others).
+    names: the metrics that something reads; Prometheus drops the others. Empty: it keeps all.
+    """
 
     port: str
     path: str = "/metrics"
     seconds: float = 1.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Component:
     name: the same in processes, compose, logs (`container=`), metrics (`job=`).
     ports: kind → usual port, all shifted by one setting. "http" is what /health and APIs answer on.
     needs: healthy before this one is started. Keep it short: JVMs may start in parallel and wait by themselves.
+    waits_for: what takes the place of `needs` at this very start; None: it is always `needs`.
     provision_needs: healthy before its PROVISION hook runs.
     uses: must run as well for this one to do its work, in any order; part of the closure, circles allowed.
     prepare: before each start, safe to repeat: writes config, makes data folders (runs in a thread, < 60 s).
@@ -94,6 +100,7 @@ class Component:
     ready: Callable[["Stack", float], None]
     ports: Mapping[str, int] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    waits_for: Callable[["Stack"], tuple[str, ...]] | None = None
     provision_needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     prepare: Callable[["Stack"], None] | None = None

@@ -15,10 +15,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack.place import CONFIG_FILE, NAME_PATTERN, NOT_SETTINGS
 from lakeproof.stack.secrets import NAMES
 from lakeproof.unknown_name import unknown_name
 
-CONFIG_FILE = "lakeproof.toml"
+# LakeAuditStale fires when none began within 300 s, and an audit itself may take a minute.
+LONGEST_AUDIT_PAUSE_SECONDS = 200.0
 PORT_SHIFT_MAX = 46_000  # the highest port of a component stays a port; a test holds them together
 
 
@@ -35,10 +37,31 @@ class LakeSettings(BaseModel):
     readable_seconds: int = Field(
         900, ge=60, le=30 * 86_400, description="a published hash stays readable for so long"
     )
-    audit_seconds: float = Field(60.0, ge=5, le=86_400, description="pause between two full audits by Trino")
+    audit_seconds: float = Field(60.0, ge=5, description="pause between two full audits by Trino; at most 200")
     align_transactions: bool = Field(True, description="off: parts of transactions may be seen (for proofs)")
     result_topics: bool = Field(True, description="off: the job writes no result topics, so projections stand still")
     cut: bool = Field(True, description="off: publish each table's newest snapshot (for proofs)")
+
+    @field_validator("audit_seconds")
+    @classmethod
+    def _audits_stay_fresh(cls, seconds: float) -> float:
+        if not seconds <= LONGEST_AUDIT_PAUSE_SECONDS:
+            most = LONGEST_AUDIT_PAUSE_SECONDS
+            raise ValueError(f"{seconds:g} is more than {most:g}: LakeAuditStale would fire between two audits")
+        return seconds
+
+
+class CheckSettings(BaseModel):
+    """`lakeproof check`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    statement_seconds: float = Field(
+        90.0,
+        ge=5,
+        le=3600,
+        description="an engine's longest statement; where its own took over a third of that, three times as long",
+    )
 
 
 class CaptureSettings(BaseModel):
@@ -191,7 +214,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field("default", pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    name: str = Field("default", pattern=NAME_PATTERN)
     mode: Literal["local", "external"] = "local"
     state_dir: Path | None = Field(None, description="default: per-user state folder / name")
     host: str = Field(
@@ -211,6 +234,7 @@ class Settings(BaseModel):
         "", description="SQLAlchemy URL of the desk's database; default: SQLite in its state folder"
     )
     lake: LakeSettings = LakeSettings()
+    check: CheckSettings = CheckSettings()
     capture: CaptureSettings = CaptureSettings()
     shop: ShopSettings = ShopSettings()
     checkout: CheckoutSettings = CheckoutSettings()
@@ -243,20 +267,6 @@ class Settings(BaseModel):
             if name not in NAMES:
                 raise ValueError(f"{name} is no secret's name; one of {', '.join(NAMES)}")
         return given
-
-
-# Read by other parts of Lakeproof, so they are not settings of the stack.
-NOT_SETTINGS = frozenset(
-    {
-        "LAKEPROOF_KEEP_TEST_STATE",
-        "LAKEPROOF_CONFIG",
-        "LAKEPROOF_CACHE",
-        "LAKEPROOF_YES",
-        "LAKEPROOF_RUN_ID",
-        "LAKEPROOF_USER",
-        "LAKEPROOF_DRILL",
-    }
-)
 
 
 def load_settings() -> Settings:

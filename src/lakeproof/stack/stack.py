@@ -4,15 +4,17 @@ Probes, faults, mitigations and checks get their endpoints here, so that they wo
 somebody else runs (mode "external").
 """
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lakeproof.errors import InvalidInput
-from lakeproof.stack import secrets
-from lakeproof.stack.settings import Settings, is_address, load_settings
+from lakeproof.stack.place import state_dir_of
+
+if TYPE_CHECKING:  # the library that checks settings is half of a short command's time
+    from lakeproof.stack.settings import Settings
 
 # `lakeproof serve` runs the desk here beside somebody else's stack, too; a change at it wants its token.
 _RUNS_HERE = frozenset({"desk"})
@@ -22,7 +24,7 @@ _RUNS_HERE = frozenset({"desk"})
 class Stack:
     """Everything that a component's pure functions may ask for."""
 
-    settings: Settings
+    settings: "Settings"
 
     @property
     def name(self) -> str:
@@ -32,12 +34,7 @@ class Stack:
     @cached_property
     def state_dir(self) -> Path:
         """Data, config, logs, ledgers and reports of this stack, absolute."""
-        if self.settings.state_dir is not None:
-            return self.settings.state_dir.absolute()
-        if os.geteuid() == 0:
-            return Path("/var/lib/lakeproof") / self.name
-        base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-        return Path(base) / "lakeproof" / self.name
+        return state_dir_of(self.name, self.settings.state_dir)
 
     def data_dir(self, component: str) -> Path:
         """Where a component keeps what must survive."""
@@ -102,6 +99,8 @@ class Stack:
         A component's name as the URL's host (http://connect:8083, as compose has it) means the endpoint as it is.
         Raises: InvalidInput where it is neither http(s)://… nor host:port.
         """
+        from lakeproof.stack.settings import is_address
+
         try:
             parts = urlsplit(url)
             is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -127,6 +126,8 @@ class Stack:
 
     @cached_property
     def _secrets(self) -> dict[str, str]:
+        from lakeproof.stack import secrets
+
         made = {} if self.settings.mode == "external" else secrets.load_or_make(self.state_dir / "secrets.json")
         return made | self.settings.secrets
 
@@ -155,4 +156,6 @@ class Stack:
 
 def load_stack() -> Stack:
     """The stack that the settings describe. Raises: InvalidInput."""
+    from lakeproof.stack.settings import load_settings
+
     return Stack(load_settings())

@@ -37,6 +37,7 @@ def test_switches_reach_the_job(tmp_path: Path) -> None:
     assert spec["align"] is False
     assert spec["drop_repeats"] is True
     assert spec["config"]["execution.checkpointing.interval"] == "1500 ms"
+    assert spec["config"]["execution.checkpointing.min-pause"] == "750 ms"
 
 
 def test_exactly_once_off_is_off_for_the_job_too(tmp_path: Path) -> None:

@@ -1,8 +1,20 @@
 """The choice of one checkpoint over all tables."""
 
+from dataclasses import replace
+
 import pytest
 
-from lakeproof.lake.publish.cut import begins_after, choose_cut, choose_newest, lagging, moves_on
+from lakeproof.lake.publish.cut import (
+    CARRIED_SECONDS,
+    CARRIED_SNAPSHOTS,
+    Cut,
+    begins_after,
+    choose_cut,
+    choose_newest,
+    lagging,
+    moves_on,
+    unchanged,
+)
 from lakeproof.lake.publish.snapshots import BATCH_IDENTIFIER, Kind, Snapshot
 
 
@@ -180,3 +192,42 @@ def test_a_checkpoint_has_begun_once_one_table_has_it() -> None:
     assert begins_after(None, [[snapshot(1, 1)], []])
     assert not begins_after(2, [[snapshot(1, 1)], [snapshot(2, 2)]])
     assert not begins_after(1, [[snapshot(1, BATCH_IDENTIFIER)], []])
+
+
+def empty(number: int, checkpoint: int, seconds: float = 0.0) -> Snapshot:
+    return replace(snapshot(number, checkpoint, Kind.APPEND, delta=0), at_ms=int(seconds * 1000))
+
+
+def test_a_table_with_nothing_but_empty_snapshots_since_stays_as_it_is_published() -> None:
+    orders = [snapshot(1, 1), snapshot(2, 2), empty(3, 3), empty(4, 4)]
+    events = [snapshot(1, 1), snapshot(2, 4)]
+    cut = Cut(4, {"orders": orders[-1], "events": events[-1]})
+    assert unchanged(cut, {"orders": orders, "events": events}, {"orders": 2, "events": 1}) == {"orders": orders[1]}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        snapshot(3, 3, Kind.APPEND),
+        snapshot(3, 3, Kind.COMPACT, delta=0),
+        snapshot(3, 3, Kind.OVERWRITE, delta=0),
+        replace(empty(3, 3), schema_id=1),
+        replace(empty(3, 3), total_records=99),
+        empty(3, 3, seconds=CARRIED_SECONDS + 1),
+    ],
+)
+def test_a_table_moves_once_a_snapshot_since_is_not_empty_or_the_published_one_grows_old(later: Snapshot) -> None:
+    orders = [snapshot(2, 2), later]
+    assert unchanged(Cut(3, {"orders": later}), {"orders": orders}, {"orders": 2}) == {}
+
+
+def test_a_table_moves_once_readers_might_no_longer_find_the_published_snapshot() -> None:
+    orders = [snapshot(1, 1), *(empty(number, number) for number in range(2, CARRIED_SNAPSHOTS + 2))]
+    for newest, stays in ((orders[-2], True), (orders[-1], False)):
+        assert bool(unchanged(Cut(9, {"orders": newest}), {"orders": orders}, {"orders": 1})) is stays
+
+
+def test_a_table_moves_where_the_published_snapshot_is_not_known() -> None:
+    orders = [empty(5, 5), empty(6, 6)]
+    assert unchanged(Cut(6, {"orders": orders[-1]}), {"orders": orders}, {"orders": 4}) == {}
+    assert unchanged(Cut(6, {"orders": orders[-1]}), {"orders": orders}, {}) == {}

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,22 @@ def test_a_finding_stays_until_an_audit_passes_and_not_looking_changes_nothing()
     assert found == [WRONG] * 3 + [None, None]
     assert outcomes == ["failed", "unknown", "unknown", "passed", "passed"]
     assert hook.after == [None, "aa", "aa", "aa", "bb"]
+
+
+def test_a_publisher_that_is_started_anew_goes_on_where_the_last_audit_ended(tmp_path: Path) -> None:
+    """It began two minutes back, and what was published before, while it was away or not yet judged, never was."""
+    place = tmp_path / "data" / "audited-through"
+    FullAudit(STACK, Hook(PASSED), remembered_in=place).look()
+    hook = Hook(PASSED)
+    FullAudit(STACK, hook, remembered_in=place).look()
+    assert hook.after == ["bb"]
+
+
+def test_an_audit_whose_place_cannot_be_kept_is_one_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("no folder")
+    audit = FullAudit(STACK, Hook(PASSED), remembered_in=tmp_path / "data" / "audited-through")
+    audit.look()
+    assert audit.last is not None and audit.last.outcome == "passed"
 
 
 def test_hashes_that_it_did_not_come_to_never_count_as_passed(caplog: pytest.LogCaptureFixture) -> None:

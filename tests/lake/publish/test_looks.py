@@ -15,6 +15,7 @@ from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import LOOKS_AT_ALL, Publisher
 
 TABLES = ("orders", "order_items", "order_events")
+ONE = TABLES[0]  # the one that is looked at while nothing is begun, as there is no heartbeat here
 PUBLISHED = datetime(2026, 1, 2, tzinfo=UTC)
 BEAT_US = 1_700_000_000_000_000
 
@@ -85,20 +86,26 @@ def test_what_an_earlier_publisher_left_on_main_counts_by_its_own_time_before_an
     assert value("lakeproof_publish_database_beat_timestamp_seconds", {"database": "shop"}) is None
 
 
-def test_with_nothing_begun_all_are_asked(store: Store, publisher: Publisher) -> None:
+def test_with_nothing_begun_one_table_is_asked_and_all_once_that_one_moves(
+    store: Store, publisher: Publisher
+) -> None:
     assert publisher.round() is None
-    assert (store.asked, publisher.sees_next) == (dict.fromkeys(TABLES, 1), False)
+    assert (store.asked, publisher.sees_next) == ({ONE: 1}, False)
+    store.asked.clear()
+    store.write(ONE, 2, checkpoint=2)
+    assert publisher.round() is None
+    assert (store.asked, publisher.sees_next) == ({ONE: 2, "order_items": 1, "order_events": 1}, True)
 
 
 def test_a_table_that_has_what_is_waited_for_is_not_asked_again(store: Store, publisher: Publisher) -> None:
-    store.write("order_events", 2, checkpoint=2)
+    store.write(ONE, 2, checkpoint=2)
     publisher.round()
     assert publisher.sees_next
     store.asked.clear()
     for _ in range(3):
         publisher.round()
-    assert store.asked == {"orders": 3, "order_items": 3}
-    store.write("orders", 2, checkpoint=2)
+    assert store.asked == {"order_events": 3, "order_items": 3}
+    store.write("order_events", 2, checkpoint=2)
     publisher.round()
     store.asked.clear()
     publisher.round()

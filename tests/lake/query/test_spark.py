@@ -87,7 +87,7 @@ def test_a_refused_token_is_no_answer(answering: Answering) -> None:
 
 def test_a_check_asks_spark_only_where_it_is_up(answering: Answering, tmp_path: Path) -> None:
     address = answering(lambda *_: (200, {}))
-    assert usual_engines(stack_at(address, tmp_path)) == ("trino", "flink", "spark")
+    assert usual_engines(stack_at(address, tmp_path)) == ("trino", "spark")
     assert not is_up(stack_at("127.0.0.1:9", tmp_path))
     assert usual_engines(stack_at("127.0.0.1:9", tmp_path)) == ("trino", "flink")
     assert not is_up(Stack(Settings(mode="external", state_dir=tmp_path)))

@@ -18,7 +18,6 @@ from lakeproof.lake.sources.source import (
     engine_of,
     find_source,
     present,
-    source_of,
     want,
 )
 from lakeproof.processes.environment import RUN_ID
@@ -99,7 +98,7 @@ def test_the_names_that_stand_in_old_lakes_brokers_and_dashboards_are_these_to_t
 def test_a_source_agrees_with_its_connectors_file(source: Source) -> None:
     connector = find_connector(source.connector)
     assert (connector.database, connector.engine, connector.topic) == (source.name, source.engine, source.topic)
-    assert source_of(connector.name) == source
+    assert find_source(connector.name, by="connector") == source
 
 
 def test_exactly_one_source_is_the_first() -> None:

@@ -46,5 +46,5 @@ def test_a_fault_of_contacts_breaks_the_claim_that_is_for_it(facts: ShopFacts, c
 
 def test_of_how_many_files_some_were_read_is_told() -> None:
     claim = CLAIMS["shop: each attachment is what was uploaded"]
-    assert (claim.count(IN_ORDER), claim.aside(IN_ORDER)) == (2, "")
+    assert (claim.report("", [], IN_ORDER).judged, claim.aside(IN_ORDER)) == (2, "")
     assert claim.aside(replace(IN_ORDER, all_attachments=900, seed=7)) == "of 900; the newest, and others by seed 7"

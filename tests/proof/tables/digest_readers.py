@@ -1,5 +1,7 @@
 """Engines that answer with digests only, of two tables."""
 
+import re
+
 from lakeproof.proof.tables.canonical import Column, Kind, Table
 from lakeproof.proof.tables.dialects import TRINO
 from lakeproof.proof.tables.readers import Reader
@@ -13,9 +15,9 @@ def with_digests(engine: str, *rows: tuple[str, int, int]) -> Reader:
 
     def ask(sql: str) -> list[tuple[str, str, int, int, int]]:
         return [
-            (name, f"{bucket:02x}" if name == CONSUMED.name else str(bucket), 1, full, 1)
+            (label, f"{bucket:02x}" if name == CONSUMED.name else str(bucket), 1, full, 1)
             for name, bucket, full in rows
-            if f"'{name}'" in sql
+            for label in re.findall(rf"'(\d+\.{name})'", sql)
         ]
 
     return Reader(engine, TRINO, lambda sql: [(40,)] if "MAX(id)" in sql else ask(sql))

@@ -1,6 +1,6 @@
 """Tables that no ledger knows: what is looked at again and at which hash, which engines are asked of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
@@ -8,36 +8,48 @@ import pytest
 from tests.proof.tables.digest_readers import PAYMENTS, with_digests
 
 from lakeproof.customers.calls import now_us
-from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
-from lakeproof.lake.sources.source import OLTP, SOURCES, Source
+from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import beside_ledger, other_tables
-from lakeproof.proof.tables.beside_ledger import BesideLedger
-from lakeproof.proof.tables.canonical import Table
+from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
+from lakeproof.proof.tables.buckets import Digest
 from lakeproof.proof.tables.covering import Covering
-from lakeproof.proof.tables.dialects import FLINK, SPARK
-from lakeproof.proof.tables.other_tables import Compared
-from lakeproof.proof.tables.readers import Reader, Rows
+from lakeproof.proof.tables.other_tables import Compared, FirstLook
+from lakeproof.proof.tables.readers import Reader
+from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
-def test_spark_is_asked_beside_trino_flink_is_not_and_one_that_is_away_makes_it_unknown() -> None:
-    rows = (("payments", 0, 5),)
-    trino = with_digests("trino", *rows)
+def the_others(database: Source) -> Others:
+    return Others(database, with_digests(database.engine), [PAYMENTS], 16, 0)
 
-    def away(sql: str) -> Rows:
-        raise CouldNotLook("no answer", where="spark")
 
-    compared = Compared((), "trino", trino.digests(16, [PAYMENTS]), 16)
+def test_spark_is_held_to_trino_and_one_that_gave_nothing_is_left_out() -> None:
+    others, readers = the_others(SHOP), {name: with_digests(name) for name in ("mysql", "trino", "spark")}
+    same, other = ({"payments": {0: Digest(1, full, 1)}} for full in (5, 6))
     stack, notes = object.__new__(Stack), Notes(lambda text: None)
-    beside = BesideLedger(stack, notes, Covering(stack, notes, 0.0), ExitStack(), None, {})
-    readers = {"mysql": trino, "trino": trino, "flink": Reader("flink", FLINK, away)}
-    beside._keep(compared, [PAYMENTS], readers | {"spark": with_digests("spark", ("payments", 0, 6))}, "shop.")
+    beside = BesideLedger(stack, notes, Covering(stack, notes, 0.0), ExitStack(), None)
+    beside.compare(others, readers, {"postgres": same, "trino": same, "spark": other})
     (found,) = beside.agreements
     assert (found.violations, found.keys, notes.unknown) == (1, ("shop.payments, ids 0 to 15",), [])
-    beside._keep(compared, [PAYMENTS], readers | {"spark": Reader("spark", SPARK, away)}, "shop.")
-    assert beside.agreements == [found] and notes.unknown == ["spark: no answer"]
+    beside.compare(others, readers, {"postgres": same, "trino": same})
+    beside.compare(others, readers, {"trino": same})
+    assert beside.agreements == [found]
+    assert [(one.table, one.engine) for one in beside.reports] == [
+        ("shop.payments", "postgres"),
+        ("shop.payments", "trino"),
+    ] * 2
+
+
+def test_flink_is_asked_only_where_it_is_the_only_engine_and_each_database_for_its_own_tables() -> None:
+    others = the_others(SHOP)
+    asked = [
+        engine for engine in ("mysql", "postgres", "trino", "flink", "spark") if others.is_asked_of(engine, "trino")
+    ]
+    assert asked == ["postgres", "trino", "spark"]
+    assert others.is_asked_of("flink", "flink")
+    assert the_others(OLTP).is_asked_of("mysql", "trino")
 
 
 def published(name: str, beat_us: int) -> PublishedCommit:
@@ -62,10 +74,8 @@ def test_what_differs_is_looked_at_again_at_a_hash_that_covers_the_first_look(
         opened.append(f"{engine} at {commit.hash}")
         yield with_digests(engine)
 
-    def compare_others(
-        tables: Sequence[Table], ours: Reader, lake: Reader, look_again: Callable[[], tuple[Reader, Reader]], *_: str
-    ) -> Compared:
-        assert (tables, ours.engine, lake.engine, lake.schema) == (
+    def compare_others(looked: FirstLook, look_again: Callable[[], tuple[Reader, Reader]], *_: str) -> Compared:
+        assert (looked.tables, looked.database.engine, looked.lake.engine, looked.lake.schema) == (
             [PAYMENTS],
             database.engine,
             "trino",
@@ -89,15 +99,11 @@ def test_what_differs_is_looked_at_again_at_a_hash_that_covers_the_first_look(
     monkeypatch.setattr(other_tables, "compare_others", compare_others)
     for name in ("described", "described_by_postgres"):
         monkeypatch.setattr(other_tables, name, lambda database, name: PAYMENTS)
-    stack, notes = object.__new__(Stack), Notes(lambda text: None)
+    stack, notes = Stack(Settings(name="none")), Notes(lambda text: None)
     readers = {"mysql": with_digests("mysql"), "trino": with_digests("trino")}
     with ExitStack() as until_judged:
-        beside = BesideLedger(
-            stack, notes, Covering(stack, notes, 9.0), until_judged, published("checked", first), readers
-        )
-        if database == OLTP:
-            beside.look_at_mariadb(first)
-        else:
-            beside.look_at_postgres()
+        beside = BesideLedger(stack, notes, Covering(stack, notes, 9.0), until_judged, published("checked", first))
+        found = {each.database: each for each in beside.tables(readers, first)}
+        beside.compare(found[database], readers, {database.engine: {}, "trino": {}})
     assert (opened, notes.unknown) == (["trino at new", "trino at again"], [])
     assert [(one.engine, one.schema) for one in again] == [(database.engine, "oltp"), ("trino", database.name)]

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from lakeproof.proof.tables.buckets import digests_of, from_rows, width_for
+from lakeproof.proof.tables.buckets import digests_of, width_for
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDERS, digest_of
 from lakeproof.proof.tables.dialects import TRINO, Dialect, rows_sql
 from lakeproof.proof.tables.ranges import LARGEST_ID, OF_NULL, SMALLEST_ID, in_words, ranges_of
@@ -58,9 +58,11 @@ def test_no_bound_is_beyond_64_bits() -> None:
 
 
 def test_rows_without_an_order_have_a_bucket_of_their_own() -> None:
-    reader = Reader("trino", TRINO, lambda sql: [("order_events", None, 2, 7, 8), ("order_events", "-1", 1, 3, 4)])
+    reader = Reader(
+        "trino", TRINO, lambda sql: [("0.order_events", None, 2, 7, 8), ("0.order_events", "-1", 1, 3, 4)]
+    )
     assert reader.digests(WIDTH)["order_events"].keys() == {OF_NULL, -1}
-    assert from_rows([], [ORDERS]) == {"orders": {}}
+    assert reader.digests(WIDTH)["orders"] == {}
     read = digests_of(ORDER_EVENTS, [(1, None, 1, "created", 5), (2, -1, 1, "created", 5)], WIDTH)
     assert {bucket: one.full for bucket, one in read.items()} == {
         OF_NULL: digest_of((1, None, 1, "created", 5)),

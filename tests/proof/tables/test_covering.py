@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.history import NothingPublished
 from lakeproof.proof.notes import Notes
@@ -78,3 +79,31 @@ def test_a_stack_that_publishes_nothing_in_time_is_unknown(tmp_path: Path, monke
     notes = Notes(lambda text: None)
     assert Covering(Stack(Settings(state_dir=tmp_path)), notes, 0.0).first(NOW) is None
     assert notes.unknown == ["lake: nothing published within 0 s covers now (nothing is published yet)"]
+
+
+def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once made the whole check unknown."""
+    now = datetime.now(UTC)
+    looks: list[CouldNotLook | PublishedCommit] = [
+        PublishedCommit("old", now, 7, None, NOW - SECOND, {}, now),
+        CouldNotLook("no answer: ReadTimeout", where="nessie"),
+        PublishedCommit("new", now, 8, None, NOW, {}, now),
+        CouldNotLook("no answer: ConnectError", where="nessie"),
+    ]
+
+    def newest(stack: Stack) -> PublishedCommit:
+        found = looks.pop(0)
+        if isinstance(found, CouldNotLook):
+            raise found
+        return found
+
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
+    notes = Notes(lambda text: None)
+    stack = Stack(Settings(state_dir=tmp_path))
+    found = Covering(stack, notes, 30.0).first(NOW)
+    assert found is not None and (found.hash, notes.unknown) == ("new", [])
+    assert Covering(stack, notes, 0.0).first(NOW) is None
+    assert [reason for reason in notes.unknown if "ConnectError" in reason] == notes.unknown != []

@@ -1,7 +1,9 @@
 """Every published hash is judged once, in order; what nobody could look at is told."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +38,7 @@ class Trino:
         self.torn: set[int] = set()
         self.statements: list[str] = []
         self.knows_only_the_newest = False
+        self.times = 1
 
     @contextmanager
     def pinned(self, stack: Stack, newest: PublishedCommit, deadline: Deadline) -> Any:
@@ -44,17 +47,16 @@ class Trino:
 
     def run(self, sql: str, deadline: Deadline) -> Any:
         self.statements.append(sql)
-        parts = sql.split(" UNION ALL SELECT ")
-        places = [part for part in parts if " AS place" in part]
-        if self.knows_only_the_newest and len(places) > 1:
+        # place → the snapshot of orders that is read at it
+        states = re.findall(
+            r"(\d+) AS place, id .* FROM oltp.orders FOR VERSION AS OF BIGINT '(\d+)'",
+            sql.replace(" UNION ALL ", "\n"),
+        )
+        if self.knows_only_the_newest and len(states) > 1:
             raise StatementFailed("Iceberg snapshot ID does not exists: 1", where="trino")
         row = (7, 1, 2, 1, "2.00", "1.00", 1, 1, 1, 0)
-        rows = [
-            (place, *row)
-            for place, part in enumerate(places)
-            if any(f"orders FOR VERSION AS OF BIGINT '{number}'" in part for number in self.torn)
-        ]
-        return type("Answer", (), {"rows": rows})()
+        rows = [(int(place), *row) for place, number in states if int(number) in self.torn]
+        return type("Answer", (), {"rows": rows * self.times})()
 
 
 @pytest.fixture
@@ -83,14 +85,14 @@ def test_a_hash_that_was_torn_for_one_checkpoint_is_found_among_whole_ones(
     trino: Trino, publish: Callable[..., None]
 ) -> None:
     trino.torn = {3, 9}
-    publish(*(commit(number) for number in range(1, 13)))
+    publish(*(commit(number) for number in range(1, 33)))
     following = EveryHash(STACK, "hash-0")
     assert numbers(following.look(Deadline(60))) == [3, 9]
-    assert (following.judged, following.waiting, following.not_looked) == (12, 0, 0)
-    assert len(trino.statements) == -(-12 // AT_ONCE)
-    publish(commit(13))
+    assert (following.judged, following.waiting, following.not_looked) == (32, 0, 0)
+    assert len(trino.statements) == -(-32 // AT_ONCE)
+    publish(commit(33))
     assert following.look(Deadline(60)) == []
-    assert (following.judged, numbers(following.torn), trino.pinned_at) == (13, [3, 9], "hash-13")
+    assert (following.judged, numbers(following.torn), trino.pinned_at) == (33, [3, 9], "hash-33")
 
 
 def test_what_could_not_be_judged_waits_for_the_next_look(
@@ -108,6 +110,7 @@ def test_what_could_not_be_judged_waits_for_the_next_look(
     assert (following.judged, following.waiting) == (0, 8)
     assert numbers(following.look(Deadline(60))) == [7]
     assert (following.judged, following.waiting) == (8, 0)
+    assert [statement.count("oltp.orders ") for statement in trino.statements] == [4, 4]  # eight got no answer
 
 
 def test_hashes_whose_files_may_be_gone_and_too_many_waiting_ones_are_not_looked_at(
@@ -133,4 +136,25 @@ def test_two_hashes_of_one_state_are_asked_about_once_and_both_told(trino: Trino
     assert found[0].broken[0] == BrokenOrder(
         "every order has all its items, and their sum", 7, "1 of 2 items, 1.00 of 2.00"
     )
-    assert trino.statements[0].count("AS place") == 1
+    assert trino.statements[0].count("oltp.orders ") == 1
+
+
+def test_a_hash_that_is_broken_all_over_hides_no_other_one(trino: Trino, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer has a limit, which one hash could use up: each half is asked then by itself."""
+    monkeypatch.setattr(every_hash, "MOST", 3)
+    trino.torn, trino.times = {1}, 3
+    assert numbers(judge(STACK, [commit(1), commit(2), commit(3)])) == [1]
+    assert len(trino.statements) == 3
+
+
+def test_while_nobody_buys_many_hashes_are_one_statement(trino: Trino, publish: Callable[..., None]) -> None:
+    """Each of them moved the heartbeat's table alone, about which nothing is claimed."""
+
+    def beat(number: int) -> PublishedCommit:
+        same = commit(number, snapshot=1)
+        return replace(same, snapshots={**same.snapshots, "cdc_heartbeat": number})
+
+    publish(*(beat(number) for number in range(1, 31)))
+    following = EveryHash(STACK, "hash-0")
+    assert following.look(Deadline(60)) == []
+    assert (following.judged, following.waiting, len(trino.statements)) == (30, 0, 1)

@@ -11,6 +11,7 @@ from lakeproof.proof.tables.canonical import Column, Kind, Table, digest_of, tex
 from lakeproof.proof.tables.dialects import POSTGRES, TRINO, rows_sql
 from lakeproof.proof.tables.other_tables import (
     ByKey,
+    FirstLook,
     NotComparable,
     agreement,
     by_key,
@@ -21,6 +22,12 @@ from lakeproof.proof.tables.other_tables import (
 )
 from lakeproof.proof.tables.ranges import ranges_of
 from lakeproof.proof.tables.readers import Reader
+
+
+def first_look(tables: Sequence[Table], database: Reader, lake: Reader) -> FirstLook:
+    """Both sides with their digests, by buckets of 16 ids."""
+    return FirstLook(tables, 16, database, lake, database.digests(16, tables), lake.digests(16, tables))
+
 
 OLD, NEW = (("=1", "=old"),), (("=1", "=new"),)
 
@@ -57,7 +64,7 @@ def with_amounts(engine: str, amounts: dict[int, int]) -> Reader:
         if "MAX(" in sql:
             return [(40,)]
         if "GROUP BY" in sql:
-            return [("payments", str(id_ // 16), 1, digest_of((id_, amount)), 1) for id_, amount in amounts.items()]
+            return [("0.payments", str(id_ // 16), 1, digest_of((id_, amount)), 1) for id_, amount in amounts.items()]
         return list(amounts.items())
 
     return Reader(engine, TRINO, ask)
@@ -86,7 +93,9 @@ def test_a_row_that_changed_between_two_looks_is_looked_at_a_third_time_and_then
         ours, theirs = next(looks)
         return with_amounts("postgres", ours), with_amounts("trino", theirs)
 
-    compared = compare_others([AMOUNTS], with_amounts("postgres", {1: 20}), with_amounts("trino", {1: 7}), look_again)
+    compared = compare_others(
+        first_look([AMOUNTS], with_amounts("postgres", {1: 20}), with_amounts("trino", {1: 7})), look_again
+    )
     assert [(finding.wrong.value, finding.key) for finding in compared.reports[1].findings] == found
     assert [report.unsettled for report in compared.reports] == [0, unsettled]
     assert next(looks, None) is None
@@ -100,7 +109,10 @@ def test_a_row_that_both_had_alike_at_the_first_look_is_not_looked_at_for_ever()
         return with_amounts("postgres", ours), with_amounts("trino", theirs)
 
     first = with_amounts("postgres", {1: 20, 2: 5}), with_amounts("trino", {1: 20})
-    assert [report.unsettled for report in compare_others([AMOUNTS], *first, look_again).reports] == [0, 0]
+    assert [report.unsettled for report in compare_others(first_look([AMOUNTS], *first), look_again).reports] == [
+        0,
+        0,
+    ]
 
 
 def database(rows: Sequence[tuple[str, str, str]]) -> Reader:
@@ -158,7 +170,9 @@ def test_engines_that_show_the_same_of_one_hash_agree_and_others_are_named_by_ta
     def never() -> tuple[Reader, Reader]:
         raise AssertionError("nothing differs from the database")
 
-    compared = compare_others(tables, with_digests("postgres", *rows), with_digests("trino", *rows), never, "shop.")
+    compared = compare_others(
+        first_look(tables, with_digests("postgres", *rows), with_digests("trino", *rows)), never, "shop."
+    )
     assert [(one.table, one.engine, one.rows, one.findings) for one in compared.reports] == [
         ("shop.payments", "postgres", 2, ()),
         ("shop.payments", "trino", 2, ()),
@@ -185,13 +199,13 @@ def test_rows_that_are_not_those_of_the_digest_leave_their_bucket_unknown() -> N
             if "MAX(" in sql:
                 return [(40,)]
             if "GROUP BY" in sql:
-                return [("payments", "-1", 1, full, 1)]
+                return [("0.payments", "-1", 1, full, 1)]
             return [(-5,)]
 
         return Reader(name, TRINO, ask)
 
     database, lake = engine("postgres", digest_of((-5,))), engine("trino", 12345)
-    compared = compare_others([PAYMENTS], database, lake, lambda: (database, lake))
+    compared = compare_others(first_look([PAYMENTS], database, lake), lambda: (database, lake))
     assert [finding for report in compared.reports for finding in report.findings] == []
     assert len([told for told in compared.unknown if "trino: payments, ids -16 to -1" in told]) == 1
 

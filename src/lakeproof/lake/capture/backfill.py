@@ -67,8 +67,7 @@ def _await_reads(consumer: "Consumer", connector: Connector, missing: set[str], 
             value = message.value() if message.error() is None else None
             if value and b'"op":"r"' in value:
                 source = json.loads(value)["source"]
-                above = source[engine_of(connector.engine).ABOVE]
-                missing.discard(f"{above}.{source['table']}")
+                missing.discard(f"{source.get('schema') or source['db']}.{source['table']}")
 
 
 def _from_now(stack: Stack, connector: Connector) -> "Consumer":

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.sources.source import engine_of
+from lakeproof.lake.sources.source import find_source
 from lakeproof.stack.engines.connect import SECRETS_FILE
 from lakeproof.stack.stack import Stack
 
@@ -24,6 +24,8 @@ EXACTLY_ONCE = {"exactly.once.support": "required", "transaction.boundary": "pol
 SIGNALS = "signal.data.collection"
 _NAME = r"^[a-z][a-z0-9_-]*$"
 _WORD = re.compile(r"@([a-z.]+)@")
+# How a file names a table, by the engine.
+_TABLES = {"mysql": re.compile(r"^[a-z][a-z0-9_]*$"), "postgres": re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")}
 
 
 class Connector(BaseModel):
@@ -46,14 +48,14 @@ class Connector(BaseModel):
         if self.heartbeat not in self.tables:
             raise ValueError("heartbeat: not among the tables")
         for table in self.tables:
-            if not engine_of(self.engine).TABLE.match(table):
+            if not _TABLES[self.engine].match(table):
                 raise ValueError(f"tables: {table!r} is not a plain table name")
         return self
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The tables as the connector names them, and the lake's SQL files: DATABASE.TABLE, or SCHEMA.TABLE."""
-        return tuple(engine_of(self.engine).captured(self.database, table) for table in self.tables)
+        return tuple(table if "." in table else f"{self.database}.{table}" for table in self.tables)
 
     @property
     def heartbeat_source(self) -> str:
@@ -101,22 +103,14 @@ def find_connector(name: str) -> Connector:
 
 def published_tables(database: str) -> tuple[str, ...]:
     """What the publication of a PostgreSQL database must list: its captured tables, and that of the signals."""
-    return tuple(
-        table
-        for connector in connectors().values()
-        if (connector.engine, connector.database) == ("postgres", database)
-        for table in (*connector.tables, connector.config[SIGNALS])
-    )
+    connector = find_connector(find_source(database).connector)
+    return (*connector.tables, connector.config[SIGNALS])
 
 
 def schemas_of(database: str) -> dict[str, str]:
     """The schema of each captured table of a PostgreSQL database, by the table's plain name."""
-    return {
-        table: schema
-        for connector in connectors().values()
-        if (connector.engine, connector.database) == ("postgres", database)
-        for schema, _, table in (name.partition(".") for name in connector.tables)
-    }
+    named = (name.partition(".") for name in find_connector(find_source(database).connector).tables)
+    return {table: schema for schema, _, table in named}
 
 
 def secrets_path(stack: Stack) -> str:

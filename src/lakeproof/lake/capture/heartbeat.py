@@ -4,22 +4,24 @@ Beats travel the whole path of a captured row (commit, binlog, connector, topic)
 arrived is the delay of capture. Debezium's own figure is not: it stays low while the connector is paused.
 """
 
+import contextlib
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.connector import Connector
-from lakeproof.lake.sources.engine import Beats
+from lakeproof.lake.sources.source import engine_of
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
 BEAT_SECONDS = 1.0
+DATABASE_SECONDS = 3.0
 TAIL_MESSAGES = 2_000
 TAIL_GROWTH = 10
 POLL_SECONDS = 0.5
@@ -49,6 +51,42 @@ class Condition:
         if not self.reason or self.reason == "not asked yet":
             log.warning("%s does not answer: %s", self.what, reason)
         self.reason = reason
+
+
+class Beats(Protocol):
+    """Where beats are written; `write` gives the beat in microseconds since the epoch, by the database's clock."""
+
+    def write(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class HeartbeatTable:
+    """Writes beats into a connector's heartbeat table; connects by itself. `write` raises NotReady."""
+
+    def __init__(self, stack: Stack, connector: Connector) -> None:
+        self._stack, self._connector = stack, connector
+        self._engine = engine_of(connector.engine)
+        self._connection: Any = None
+
+    def write(self) -> int:
+        """One beat; committed when this returns. A broken connection is given up, the next call makes a new one."""
+        try:
+            if self._connection is None:
+                database = self._connector.database
+                self._connection = self._engine.connect(self._stack, "ticker", DATABASE_SECONDS, database)
+            return self._engine.beat(self._connection, self._connector.heartbeat_source, DATABASE_SECONDS)
+        except self._engine.TROUBLES as error:
+            self.close()
+            told = " ".join(str(part) for part in error.args) or type(error).__name__
+            raise NotReady(told, where=self._connector.engine) from error
+
+    def close(self) -> None:
+        """Give the connection up, in whatever state it is."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*self._engine.TROUBLES):
+                connection.close()
 
 
 class Ticker(threading.Thread):

@@ -22,6 +22,9 @@ FEW_MANIFESTS = {
     "metadata.iceberg.compaction.min.file-num": "2",
     "metadata.iceberg.compaction.max.file-num": "4",
 }
+# Of a pause between two checkpoints so much is kept free of them. A checkpoint that took longer than the pause was
+# followed by the missed ones back to back, which made the next ones slower still.
+SHARE_WITHOUT_CHECKPOINT = 0.5
 # Iceberg metadata files that are kept: the publisher reads each within seconds, so one minute is plenty.
 METADATA_KEPT_SECONDS = 60
 
@@ -68,6 +71,7 @@ def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None, databa
     """The whole spec. Raises: InvalidInput where an SQL file is wrong."""
     lake = stack.settings.lake
     host, port = stack.host_port("kafka")
+    pause_ms = database.checkpoint_seconds(stack) * 1000
     return {
         "name": database.job,
         "brokers": f"{host}:{port}",
@@ -79,7 +83,8 @@ def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None, databa
         "database": database.name,
         "table_options": table_options(stack, database),
         "config": {
-            "execution.checkpointing.interval": f"{int(database.checkpoint_seconds(stack) * 1000)} ms",
+            "execution.checkpointing.interval": f"{int(pause_ms)} ms",
+            "execution.checkpointing.min-pause": f"{int(pause_ms * SHARE_WITHOUT_CHECKPOINT)} ms",
             "execution.checkpointing.mode": "EXACTLY_ONCE",
             "table.exec.sink.upsert-materialize": "NONE",
             "table.local-time-zone": "UTC",

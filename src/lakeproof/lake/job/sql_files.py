@@ -125,5 +125,6 @@ def split_statements(text: str) -> list[str]:
 
 
 def table_names(database: str = "oltp") -> tuple[str, ...]:
-    """The lake's tables of a database, sorted."""
-    return tuple(file.table for file in load_sql_files(database=database))
+    """The lake's tables of a database, sorted. Only the files' names are looked at: the publisher asks often."""
+    names = (entry.name for entry in (files("lakeproof.lake.jobs") / database).iterdir())
+    return tuple(sorted(name.removesuffix(".sql") for name in names if name.endswith(".sql")))

@@ -15,6 +15,12 @@ from dataclasses import dataclass
 
 from lakeproof.lake.publish.snapshots import BATCH_IDENTIFIER, Kind, Snapshot
 
+# An unchanged table keeps its published snapshot for so long and over so many newer ones, then it moves all the same:
+# Paimon removes an older snapshot's files (spec.py, RETENTION_MARGIN_SECONDS leaves more than this), and a published
+# copy of the metadata knows the newest 40 snapshots, among which readers look for those of the hashes before.
+CARRIED_SECONDS = 60
+CARRIED_SNAPSHOTS = 20
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -109,6 +115,31 @@ def choose_newest(tables: Mapping[str, Sequence[Snapshot]]) -> Cut | None:
     newest = {table: snapshots[-1] for table, snapshots in tables.items()}
     identifiers = [snapshot.checkpoint for snapshot in newest.values() if snapshot.checkpoint != BATCH_IDENTIFIER]
     return Cut(max(identifiers, default=0), newest)
+
+
+def unchanged(
+    cut: Cut, tables: Mapping[str, Sequence[Snapshot]], published: Mapping[str, int]
+) -> dict[str, Snapshot]:
+    """Table → its published snapshot, for those where nothing but empty snapshots follows it up to the cut.
+
+    A reader sees the same rows in both, so the table need be neither read, audited nor copied again.
+    """
+    found = {}
+    for table, chosen in cut.snapshots.items():
+        since = [each for each in tables[table] if published.get(table, chosen.id) <= each.id <= chosen.id]
+        if len(since) < 2 or since[0].id != published[table] or len(since) > CARRIED_SNAPSHOTS:
+            continue
+        old = since[0]
+        age_ms = chosen.at_ms - old.at_ms
+        if age_ms <= CARRIED_SECONDS * 1000 and all(_is_empty_after(old, each) for each in since[1:]):
+            found[table] = old
+    return found
+
+
+def _is_empty_after(old: Snapshot, snapshot: Snapshot) -> bool:
+    """Whether `snapshot` changes nothing of what `old` shows: neither rows, nor files, nor columns."""
+    is_empty = snapshot.kind is Kind.APPEND and snapshot.delta_records == 0
+    return is_empty and (snapshot.total_records, snapshot.schema_id) == (old.total_records, old.schema_id)
 
 
 def moves_on(cut: Cut, published: Mapping[str, int], published_checkpoint: int | None) -> bool:

@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lakeproof.errors import LakeproofError
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ class Audited:
     through: the last hash it is done with; the next audit begins after it.
     newest_is_wrong: the finding is of the hash that readers of `main` see now. Then `main` is frozen, until a person
     has looked. A wrong hash of the past, with whole ones after it, is told and freezes nothing.
+    moved_others: hashes that moved tables about which the audit claims nothing; `judged` leaves them out.
     """
 
     finding: str | None
@@ -33,6 +36,7 @@ class Audited:
     not_looked: int
     through: str
     newest_is_wrong: bool = False
+    moved_others: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,17 @@ class AuditLook:
     """One audit. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from looking.
 
     `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
-    not come to all of them.
+    not come to all of them. `moved_others`: as Audited has it.
     """
 
     outcome: str
     why: str | None
     at: float
     judged: int = 0
+    moved_others: int = 0
 
 
-# Judges the hashes that were published after the given one; None: after a start of its own choice.
+# Judges the hashes that were published after the given one; None: all that readers may still ask for.
 type Hook = Callable[[Stack, str | None], Audited]
 
 
@@ -64,13 +69,18 @@ class FullAudit:
         stack: Stack,
         hook: Hook | None = None,
         note: Callable[[AuditLook], None] = lambda look: None,
+        remembered_in: Path | None = None,
     ) -> None:
-        """hook: None where there is no audit to run. `note` is told of each audit."""
+        """hook: None where there is no audit to run. `note` is told of each audit.
+
+        remembered_in: the file that keeps the last hash audited: a publisher that is started anew goes on there.
+        """
         self._stack = stack
         self._note = note
         self._hook = hook
         self._stop = threading.Event()
-        self._through: str | None = None
+        self._remembered_in = remembered_in
+        self._through = _read(remembered_in)
         self.finding: str | None = None
         self.last: AuditLook | None = None
 
@@ -106,11 +116,30 @@ class FullAudit:
 
     def _judged(self, audited: Audited, at: float) -> AuditLook:
         self._through = audited.through
+        self._remember()
         passed_over = ""
         if audited.not_looked:
             passed_over = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
             log.warning("the full audit %s", passed_over)
         self.finding = audited.finding if audited.newest_is_wrong else None
+        why: str | None
         if audited.finding is None and audited.not_looked:
-            return AuditLook("unknown", passed_over, at, audited.judged)
-        return AuditLook("passed" if audited.finding is None else "failed", audited.finding, at, audited.judged)
+            outcome, why = "unknown", passed_over
+        else:
+            outcome, why = "passed" if audited.finding is None else "failed", audited.finding
+        return AuditLook(outcome, why, at, audited.judged, audited.moved_others)
+
+    def _remember(self) -> None:
+        if self._remembered_in is None or self._through is None:
+            return
+        try:
+            write_file(self._remembered_in, self._through)
+        except OSError as error:
+            log.warning("a publisher that is started anew will audit these hashes again: %s", error)
+
+
+def _read(path: Path | None) -> str | None:
+    try:
+        return (path.read_text().strip() or None) if path is not None else None
+    except OSError:
+        return None

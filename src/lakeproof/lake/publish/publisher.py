@@ -7,8 +7,8 @@ one's first round, and of two at once the slower one loses the race for a commit
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Set
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
 from lakeproof.lake.publish.commit import DATABASE, DatabaseState, properties_of, states_of
-from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on
+from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on, unchanged
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import (
     current_snapshot,
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 # Another publisher merges within this time what it committed on `ingest`; one that was killed in between does not.
 MERGE_SECONDS = 2.0
-# While a begun checkpoint waits for some tables, so many looks at these come to one at all.
+# So many looks at one table, or at those that a begun checkpoint waits for, come to one at all.
 LOOKS_AT_ALL = 10
 
 
@@ -67,12 +67,17 @@ class Published:
 
 @dataclass(frozen=True)
 class _Head:
-    """What is published so far, by database; `staged`: what `ingest` holds, which the next merge brings with it."""
+    """What is published so far, by database.
+
+    staged: what `ingest` holds, which the next merge brings with it. tables: what Nessie holds of a database's tables
+    on `ingest`, as far as it was asked; a commit upon what somebody else changed meanwhile is refused by Nessie.
+    """
 
     main: Reference
     ingest: Reference
     states: Mapping[str, DatabaseState]
     staged: Mapping[str, DatabaseState]
+    tables: dict[str, dict[str, IcebergTable]] = field(default_factory=dict)
 
     def snapshots_of(self, database: str) -> Mapping[str, int]:
         state = self.states.get(database)
@@ -92,11 +97,25 @@ class _Followed:
     awaited: frozenset[str] = frozenset()
     looks: int = 0
 
-    def worth_a_look(self) -> list[FollowedTable]:
-        """Those that are waited for, or all; now and then all, for one of the others may be made anew meanwhile."""
+    def refresh(self, executor: Executor, *, use_cut: bool) -> None:
+        """Look for new snapshots: in the tables that are waited for, or in one, and in all once that one has moved.
+
+        Every table gets a snapshot at each checkpoint, so one tells whether there is anything new. Now and then all
+        are looked at, for one of the others may be made anew meanwhile. Raises: as FollowedTable.refresh.
+        """
         self.looks += 1
-        everyone = not self.awaited or self.looks % LOOKS_AT_ALL == 0
-        return [table for name, table in self.tables.items() if everyone or name in self.awaited]
+        one = self.tables.get(HEARTBEAT_TABLE) or next(iter(self.tables.values()))
+        if self.looks % LOOKS_AT_ALL == 0 or not use_cut or not one.snapshots:
+            some = set(self.tables)
+        else:
+            some = set(self.awaited) or {one.table}
+        before = one.snapshots[-1:]
+        self._refresh(executor, some)
+        if not self.awaited and one.snapshots[-1:] != before:
+            self._refresh(executor, self.tables.keys() - some)
+
+    def _refresh(self, executor: Executor, some: Set[str]) -> None:
+        list(executor.map(FollowedTable.refresh, [table for name, table in self.tables.items() if name in some]))
 
 
 class Publisher:
@@ -129,7 +148,7 @@ class Publisher:
         with self._stage("read"):
             # The tables first: while Nessie is away their newest snapshots are still known (`newest`).
             followed = self._follow(database)
-            list(self._executor.map(FollowedTable.refresh, followed.worth_a_look()))
+            followed.refresh(self._executor, use_cut=self._use_cut)
             head = self._head or self._read_head()
             seen, keyed = self._seen(followed.tables, head.snapshots_of(database))
             cut = self._choose(seen, keyed)
@@ -149,12 +168,14 @@ class Publisher:
         if cut is None or frozen or not first or not moves:
             return None
         started = time.monotonic()
+        with self._stage("commit"):
+            held = self._held(head, database, cut)
+        carried = self._carried(head, database, cut, seen, held)
+        moved = [table for table in cut.snapshots if table not in carried]
+        cut = Cut(cut.checkpoint, {**cut.snapshots, **carried})
         with self._stage("metadata"):
-            states = dict(
-                zip(
-                    cut.ids, self._executor.map(lambda table: self._state(database, table, cut), cut.ids), strict=True
-                )
-            )
+            read = self._executor.map(lambda table: self._state(database, table, cut), moved)
+            states = dict(zip(moved, read, strict=True))
             if any(state is None for state in states.values()):
                 # Paimon writes it a moment after the snapshot.
                 return None
@@ -165,7 +186,10 @@ class Publisher:
             self._metrics.unreadable_rows.labels(database=database).set(unreadable_rows(cut, whole))
             self._audit.check(cut, whole, same_checkpoint=self._use_cut)
         locations, copied_bytes = self._write_copies(database, cut, whole)
-        merged = self._commit(database, head, cut, whole, locations, beat)
+        tables = {table: held[table] for table in carried} | {
+            table: _entry(state, locations[table], held.get(table)) for table, state in whole.items()
+        }
+        merged = self._commit(database, head, cut, tables, beat)
         seconds = time.monotonic() - started
         self.sees_next = False
         return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds, copied_bytes)
@@ -252,15 +276,35 @@ class Publisher:
             written = dict(zip(states, self._executor.map(write, states), strict=True))
         return {table: uri for table, (uri, _) in written.items()}, sum(size for _, size in written.values())
 
-    def _commit(
+    def _held(self, head: _Head, database: str, cut: Cut) -> dict[str, IcebergTable]:
+        """What Nessie holds of the cut's tables on `ingest`; it is asked again only for a table that is new there."""
+        known = head.tables.get(database, {})
+        if database not in head.staged or not cut.snapshots.keys() <= known.keys():
+            known = self._nessie.content_ids(head.ingest, database, list(cut.ids))
+            head.tables[database] = known
+        return known
+
+    def _carried(
         self,
-        database: str,
         head: _Head,
+        database: str,
         cut: Cut,
-        states: Mapping[str, TableState],
-        locations: Mapping[str, str],
-        beat: Beat | None,
+        seen: Mapping[str, list[Snapshot]],
+        held: Mapping[str, IcebergTable],
+    ) -> dict[str, Snapshot]:
+        """The tables that stay as they are published. Never the heartbeat's: each publish moves at least that one."""
+        if not self._use_cut or HEARTBEAT_TABLE not in cut.snapshots:
+            return {}
+        return {
+            table: snapshot
+            for table, snapshot in unchanged(cut, seen, head.snapshots_of(database)).items()
+            if table != HEARTBEAT_TABLE and table in held and held[table].snapshot_id == snapshot.id
+        }
+
+    def _commit(
+        self, database: str, head: _Head, cut: Cut, tables: Mapping[str, IcebergTable], beat: Beat | None
     ) -> Reference:
+        """All tables of the database in one commit, also those that do not move: Nessie refuses it where one did."""
         gtid, beat_us = (beat.gtid, beat.at_us) if beat else (None, None)
         # Not what `main` says of them: a publisher that was killed before its merge left more on `ingest`.
         others = {name: state for name, state in head.staged.items() if name != database}
@@ -273,24 +317,14 @@ class Publisher:
         message = f"checkpoint {cut.checkpoint}{find_source(database).of}"
         with self._stage("commit"):
             ingest = head.ingest if database in head.staged else self._with_namespace(head.ingest, database)
-            held = self._nessie.content_ids(ingest, database, list(cut.ids))
-            tables = {
-                table: IcebergTable(
-                    metadata_location=locations[table],
-                    snapshot_id=snapshot.id,
-                    schema_id=states[table].metadata["current-schema-id"],
-                    spec_id=states[table].metadata["default-spec-id"],
-                    sort_order_id=states[table].metadata["default-sort-order-id"],
-                    content_id=held[table].content_id if table in held else None,
-                )
-                for table, snapshot in cut.snapshots.items()
-            }
             ingest = self._nessie.commit_tables(ingest, database, tables, message, properties)
         with self._stage("merge"):
             main = self._nessie.merge(ingest, head.main, message, properties)
         moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
         now = others | {database: moved}
-        self._head = _Head(main, ingest, now, now)
+        # Nessie gives a new table its id: it is asked for these next time.
+        known = {name: table for name, table in tables.items() if table.content_id is not None}
+        self._head = _Head(main, ingest, now, now, head.tables | {database: known})
         self._metrics.note_main(database, moved)
         return main
 
@@ -318,3 +352,15 @@ class Publisher:
         """End its threads."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._nessie.close()
+
+
+def _entry(state: TableState, location: str, held: IcebergTable | None) -> IcebergTable:
+    """What Nessie is told of a table that moves to `state`; `held`: what it has of that table so far."""
+    return IcebergTable(
+        metadata_location=location,
+        snapshot_id=state.metadata["current-snapshot-id"],
+        schema_id=state.metadata["current-schema-id"],
+        spec_id=state.metadata["default-spec-id"],
+        sort_order_id=state.metadata["default-sort-order-id"],
+        content_id=held.content_id if held else None,
+    )

@@ -97,7 +97,7 @@ class Service:
         self._publisher = publisher or Publisher(
             self._s3, self._nessie, self.metrics, use_cut=stack.settings.lake.cut
         )
-        self._full_audit = FullAudit(stack, audit, self._note_audit)
+        self._full_audit = FullAudit(stack, audit, self._note_audit, stack.data_dir("publisher") / "audited-through")
         self._refused: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}

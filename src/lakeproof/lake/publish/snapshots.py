@@ -32,7 +32,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One Paimon snapshot. `checkpoint` is the identifier of the commit: the Flink checkpoint's id."""
+    """One Paimon snapshot. `checkpoint` is the identifier of the commit: the Flink checkpoint's id.
+
+    at_ms: when it was committed, UNIX ms by the writer's clock.
+    """
 
     id: int
     checkpoint: int
@@ -41,6 +44,7 @@ class Snapshot:
     delta_records: int
     total_records: int
     writer: str
+    at_ms: int = 0
 
 
 def parse_snapshot(text: bytes | str) -> Snapshot:
@@ -54,6 +58,7 @@ def parse_snapshot(text: bytes | str) -> Snapshot:
         delta_records=found.get("deltaRecordCount") or 0,
         total_records=found.get("totalRecordCount") or 0,
         writer=found["commitUser"],
+        at_ms=found.get("timeMillis") or 0,
     )
 
 

@@ -128,6 +128,11 @@ class PinnedFlink:
         return Answer(ENGINE, columns, tuple(rows), deadline.elapsed - started)
 
 
+def open_session(client: httpx.Client, properties: dict[str, str]) -> str:
+    """A new session of the gateway; gives its handle. Raises: httpx errors; StatementFailed with Flink's message."""
+    return str(_json(client.post("/v1/sessions", json={"properties": properties}))["sessionHandle"])
+
+
 def _column(described: dict[str, Any]) -> Column:
     """Name and type; a decimal with its precision and scale."""
     logical = described["logicalType"]
@@ -180,7 +185,7 @@ def pinned_flink(
     url = stack.url(_GATEWAY)
     with httpx.Client(base_url=url, timeout=_PAGE_SECONDS, trust_env=False) as client:
         try:
-            session = _json(client.post("/v1/sessions", json={"properties": _SESSION}))["sessionHandle"]
+            session = open_session(client, _SESSION)
             try:
                 flink = PinnedFlink(client, session)
                 for statement in pin_statements(commit):

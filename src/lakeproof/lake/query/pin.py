@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 # Pins of a process that was killed are removed by a later one, once older than any query may run.
 FORGOTTEN_SECONDS = 3600
+# A hash's files never change, so that each manifest is read once and not once for each table and snapshot that leads
+# to it. The catalog `lake` follows `main` and has no cache.
+_CACHE = {"iceberg.metadata-cache.enabled": "true", "fs.memory-cache.max-size": "32MB"}
 _NAME = re.compile(r"lake_at_[0-9a-f]{12}_(?P<made>[0-9a-f]{8})_[0-9a-f]{4}")
 
 type RunInTrino = Callable[[str], object]
@@ -52,7 +55,7 @@ def pinned_catalog(stack: Stack, commit: PublishedCommit, run_in_trino: RunInTri
     try:
         tag = nessie.create_reference("TAG", name, Reference("BRANCH", MAIN, commit.hash))
         try:
-            run_in_trino(create_catalog_sql(name, catalog_properties(stack, name)))
+            run_in_trino(create_catalog_sql(name, catalog_properties(stack, name) | _CACHE))
             try:
                 yield name
             finally:

@@ -1,7 +1,6 @@
 """What is asked of a source's engine: the functions that mariadb.py and postgres.py both have."""
 
-import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from lakeproof.lake.capture.connector import Connector
@@ -14,32 +13,20 @@ READER = "reader"
 ASK_SECONDS = 5.0
 
 
-class Beats(Protocol):
-    """Where heartbeats are written; it connects by itself."""
-
-    def write(self) -> int:
-        """One beat, committed when this returns: microseconds since the epoch by the database's clock.
-
-        Raises: NotReady, and gives the connection up; the next call makes a new one.
-        """
-
-    def close(self) -> None:
-        """Give the connection up, in whatever state it is."""
-
-
 class Engine(Protocol):
-    """A module of this folder. Every call that asks a server raises NotReady where the server does not answer."""
+    """A module of this folder. Every call that asks a server raises NotReady where the server does not answer, except
+    `connect` and `beat`: these raise one of TROUBLES.
+    """
 
-    # How a connector's file names a table.
-    TABLE: re.Pattern[str]
-    # The key of an event's `source` with what stands before the table's name.
-    ABOVE: str
+    TROUBLES: tuple[type[Exception], ...]
 
-    def captured(self, database: str, table: str) -> str:
-        """A table of a connector's file as the connector names it."""
+    # The heartbeat (capture/heartbeat.py).
 
-    def beats(self, stack: "Stack", connector: "Connector") -> Beats:
-        """The connector's heartbeat table."""
+    def connect(self, stack: "Stack", user: str, seconds: float, database: str) -> Any:
+        """A connection of that account, in autocommit, every step within `seconds`."""
+
+    def beat(self, connection: Any, table: str, seconds: float) -> int:
+        """Write the time into the heartbeat's one row; gives it, in microseconds by the database's clock."""
 
     # Tables that begin to be captured (capture/backfill.py).
 

@@ -3,8 +3,6 @@
 Statements run as root. Those about accounts run with the binlog off: its readers have no business with accounts.
 """
 
-import contextlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,65 +12,32 @@ import pymysql
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.connector import SIGNALS, Connector
 from lakeproof.lake.sources.engine import ASK_SECONDS
-from lakeproof.stack.engines import mysql_accounts
-from lakeproof.stack.engines.mysql import connect
+from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
     from pymysql.cursors import Cursor
 
-TABLE = re.compile(r"^[a-z][a-z0-9_]*$")
-ABOVE = "db"
-BEAT_SECONDS = 3.0
+TROUBLES: tuple[type[Exception], ...] = (pymysql.MySQLError, OSError)
 SIGNAL_SECONDS = 10.0
 NO_SUCH_THREAD = 1094
 ACCESS_DENIED = 1045
 
 
-def captured(database: str, table: str) -> str:
-    """DATABASE.TABLE."""
-    return f"{database}.{table}"
+def connect(stack: Stack, user: str, seconds: float, database: str | None = None) -> "Connection[Cursor]":
+    """As Engine."""
+    return mysql.connect(stack, user, f"mysql-{user}", seconds, database)
 
 
-class Beats:
-    """Writes beats into a connector's heartbeat table."""
-
-    def __init__(self, stack: Stack, table: str) -> None:
-        self._stack, self._table = stack, table
-        self._connection: Connection[Cursor] | None = None
-
-    def write(self) -> int:
-        """As engine.Beats."""
-        try:
-            if self._connection is None:
-                self._connection = connect(self._stack, "ticker", "mysql-ticker", BEAT_SECONDS)
-            with self._connection.cursor() as cursor:
-                cursor.execute("SET @beat = CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)")
-                cursor.execute(
-                    f"INSERT INTO {self._table} (id, beat_us) VALUES (1, @beat)"
-                    " ON DUPLICATE KEY UPDATE beat_us = @beat"
-                )
-                cursor.execute("SELECT @beat")
-                row = cursor.fetchone()
-        except (pymysql.MySQLError, OSError) as error:
-            self.close()
-            raise NotReady(
-                " ".join(str(part) for part in error.args) or type(error).__name__, where="mysql"
-            ) from error
-        return int(row[0]) if row else 0
-
-    def close(self) -> None:
-        """As engine.Beats."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(pymysql.MySQLError, OSError):
-                connection.close()
-
-
-def beats(stack: Stack, connector: Connector) -> Beats:
-    """Written by the account `ticker`."""
-    return Beats(stack, connector.heartbeat_source)
+def beat(connection: "Connection[Cursor]", table: str, seconds: float) -> int:
+    """As Engine."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET @beat = CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)")
+        cursor.execute(f"INSERT INTO {table} (id, beat_us) VALUES (1, @beat) ON DUPLICATE KEY UPDATE beat_us = @beat")
+        cursor.execute("SELECT @beat")
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
@@ -97,7 +62,7 @@ def signals_of(connector: Connector) -> str:
 def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
     """As Engine."""
     try:
-        with connect(stack, user, f"mysql-{user}", seconds):
+        with connect(stack, user, seconds):
             return True
     except pymysql.MySQLError as error:
         if error.args and error.args[0] == ACCESS_DENIED:
@@ -176,7 +141,7 @@ def _unlogged(stack: Stack) -> Iterator[Any]:
 @contextmanager
 def _as_root(stack: Stack, seconds: float) -> Iterator[Any]:
     try:
-        with connect(stack, "root", "mysql-root", seconds) as connection, connection.cursor() as cursor:
+        with connect(stack, "root", seconds) as connection, connection.cursor() as cursor:
             yield cursor
     except pymysql.MySQLError as error:
         raise NotReady(f"{type(error).__name__} {error.args}", where="mysql", next_action="lakeproof ps") from error

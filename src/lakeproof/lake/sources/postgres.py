@@ -3,69 +3,39 @@
 Statements about accounts run as superuser.
 """
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from psycopg.errors import InsufficientPrivilege, InvalidAuthorizationSpecification, InvalidPassword
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import SIGNALS, Connector
 from lakeproof.lake.sources.engine import ASK_SECONDS
+from lakeproof.stack import postgres_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
+from lakeproof.stack.postgres_session import Session, select
 from lakeproof.stack.stack import Stack
 
-if TYPE_CHECKING:
-    from lakeproof.stack.postgres_session import Session
-
-TABLE = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
-ABOVE = "schema"
-BEAT_SECONDS = 3.0
+TROUBLES: tuple[type[Exception], ...] = postgres_session.TROUBLES
 NO_LOGIN = "not permitted to log in"
 
 
-def captured(database: str, table: str) -> str:
-    """SCHEMA.TABLE, as the file has it."""
-    return table
+def connect(stack: Stack, user: str, seconds: float, database: str = DATABASE) -> Session:
+    """As Engine."""
+    return postgres_session.connect(stack, user, f"postgres-{user}", seconds, database)
 
 
-class Beats:
-    """Writes beats into a connector's heartbeat table."""
-
-    def __init__(self, stack: Stack, database: str, table: str) -> None:
-        self._stack, self._database, self._table = stack, database, table
-        self._session: Session | None = None
-
-    def write(self) -> int:
-        """As engine.Beats."""
-        from lakeproof.stack.postgres_session import TROUBLES, connect
-
-        deadline = Deadline(BEAT_SECONDS)
-        try:
-            if self._session is None:
-                self._session = connect(self._stack, "ticker", "postgres-ticker", BEAT_SECONDS, self._database)
-            self._session.deadline = deadline
-            ((beat,),) = self._session.rows(
-                f"INSERT INTO {self._table} AS it (id, beat_us)"
-                " VALUES (1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
-                " ON CONFLICT (id) DO UPDATE SET beat_us = excluded.beat_us RETURNING it.beat_us"
-            )
-        except TROUBLES as error:
-            self.close()
-            told = " ".join(str(part) for part in error.args) or type(error).__name__
-            raise NotReady(told, where="postgres") from error
-        return int(beat)
-
-    def close(self) -> None:
-        """As engine.Beats."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
-
-
-def beats(stack: Stack, connector: Connector) -> Beats:
-    """Written by the account `ticker`."""
-    return Beats(stack, connector.database, connector.heartbeat_source)
+def beat(connection: Session, table: str, seconds: float) -> int:
+    """As Engine."""
+    connection.deadline = Deadline(seconds)
+    ((written,),) = connection.rows(
+        f"INSERT INTO {table} AS it (id, beat_us)"
+        " VALUES (1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
+        " ON CONFLICT (id) DO UPDATE SET beat_us = excluded.beat_us RETURNING it.beat_us"
+    )
+    return int(written)
 
 
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
@@ -84,10 +54,6 @@ def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
     """As Engine. PostgreSQL looks at the password first: an account that may not log in, or not into this database,
     had the right one.
     """
-    from psycopg.errors import InsufficientPrivilege, InvalidAuthorizationSpecification, InvalidPassword
-
-    from lakeproof.stack.postgres_session import TROUBLES, select
-
     try:
         select(stack, user, f"postgres-{user}", "SELECT 1", seconds=seconds, database=DATABASE)
     except InsufficientPrivilege:
@@ -136,10 +102,8 @@ def end_connections(stack: Stack, user: str) -> int:
 
 
 def _as_root(stack: Stack, statement: str, *args: object) -> list[tuple[Any, ...]]:
-    from lakeproof.stack import postgres_session
-
     try:
-        return postgres_session.select(stack, ROOT_USER, ROOT_SECRET, statement, *args, seconds=ASK_SECONDS)
-    except postgres_session.TROUBLES as error:
+        return select(stack, ROOT_USER, ROOT_SECRET, statement, *args, seconds=ASK_SECONDS)
+    except TROUBLES as error:
         # Neither the error's text nor the statement: a password may stand in them.
         raise NotReady(type(error).__name__, where="postgres", next_action="lakeproof ps") from None

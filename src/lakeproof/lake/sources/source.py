@@ -129,21 +129,11 @@ NAMES = tuple(source.name for source in SOURCES)
 FIRST = next(source for source in SOURCES if source.first)
 
 
-def find_source(name: str) -> Source:
-    """The source of that name. Raises: InvalidInput that lists the names."""
-    return _the("name", name)
-
-
-def source_of(connector: str) -> Source:
-    """The source of that connector. Raises: InvalidInput that lists the connectors."""
-    return _the("connector", connector)
-
-
-def _the(key: str, wanted: str) -> Source:
-    known = {str(getattr(source, key)): source for source in SOURCES}
+def find_source(wanted: str, *, by: str = "name") -> Source:
+    """The source of that name, or of that connector (`by`). Raises: InvalidInput that lists what there is."""
+    known = {str(getattr(source, by)): source for source in SOURCES}
     if wanted not in known:
-        what = "the lake has no database" if key == "name" else f"no source has the {key}"
-        raise InvalidInput(f"{what} {wanted!r}", next_action=f"one of {', '.join(known)}")
+        raise InvalidInput(f"no captured database of {by} {wanted!r}", next_action=f"one of {', '.join(known)}")
     return known[wanted]
 
 
@@ -158,11 +148,14 @@ SourceName = Annotated[str, AfterValidator(_known)]
 
 
 def engine_of(engine: str) -> "Engine":
-    """The module of that engine; what it needs of drivers is imported when it is asked."""
-    from lakeproof.lake.sources import mariadb, postgres
+    """The module of that engine. A process that never asks one engine does not load its driver."""
+    if engine == "mysql":
+        from lakeproof.lake.sources import mariadb
 
-    known: dict[str, Engine] = {"mysql": mariadb, "postgres": postgres}
-    return known[engine]
+        return mariadb
+    from lakeproof.lake.sources import postgres
+
+    return postgres
 
 
 def present(stack: "Stack") -> tuple[Source, ...]:

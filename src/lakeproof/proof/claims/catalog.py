@@ -5,8 +5,9 @@ A checkout that is under way breaks nothing yet. What breaks a claim only for a 
 after the other, is gone at the next look (looking.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set, Sized
 from dataclasses import dataclass
+from operator import attrgetter
 
 from lakeproof.proof.claims.contact_claims import (
     attachments_are_as_uploaded,
@@ -62,15 +63,15 @@ from lakeproof.proof.report import ClaimReport
 class Claim:
     """judge: gives what breaks the claim. needs: the parts of the facts that the judge looks at.
 
-    count: how many things were judged; `subjects` is their name, in the plural.
+    count: the things that were judged, or how many; `subjects` is their name, in the plural.
     aside: in words, which of the subjects the claim lets pass, and what could not be judged; "" for nothing.
     unsettled: how many more subjects were not judged, since they changed each time that they were read.
     """
 
     judge: Callable[[ShopFacts], Violations | None]
-    needs: frozenset[Part]
+    needs: Set[Part]
     subjects: str
-    count: Callable[[ShopFacts], int]
+    count: Callable[[ShopFacts], Sized | int | None]
     aside: Callable[[ShopFacts], str] = lambda facts: ""
     unsettled: Callable[[ShopFacts], int] = lambda facts: 0
 
@@ -84,121 +85,125 @@ class Claim:
 
     def report(self, name: str, violations: Violations, facts: ShopFacts) -> ClaimReport:
         """The claim's report: what breaks the claim, and how many subjects were judged."""
-        counted = (self.count(facts), self.subjects, self.aside(facts), self.unsettled(facts))
+        judged = self.count(facts) or 0
+        counted = (
+            judged if isinstance(judged, int) else len(judged),
+            self.subjects,
+            self.aside(facts),
+            self.unsettled(facts),
+        )
         return ClaimReport(name, tuple(violations), *counted)
 
 
 CLAIMS: dict[str, Claim] = {
     "shop: each payment is the sum of its events": Claim(
-        money_adds_up, frozenset({Part.PAYMENTS}), "payments", lambda facts: len(facts.payments or ())
+        money_adds_up, {Part.PAYMENTS}, "payments", attrgetter("payments")
     ),
     "shop: captured money is shipped, refunded or open, and belongs to one paid order": Claim(
         captured_is_shipped_refunded_or_open,
-        frozenset({Part.CHECKOUTS, Part.PAYMENTS}),
+        {Part.CHECKOUTS, Part.PAYMENTS},
         "ended checkouts and payments",
         lambda facts: ended_count(facts) + len(facts.payments or ()),
         others_in_words,
     ),
     "shop: nothing stays authorized for a checkout that failed": Claim(
         nothing_stays_authorized_for_a_failure,
-        frozenset({Part.CHECKOUTS, Part.PAYMENTS}),
+        {Part.CHECKOUTS, Part.PAYMENTS},
         "failed checkouts",
-        lambda facts: len(failed(facts)),
+        failed,
     ),
     "shop: what was bought is sent, once": Claim(
-        bought_is_sent_once, frozenset({Part.CHECKOUTS, Part.PARCELS}), "ended checkouts", ended_count
+        bought_is_sent_once, {Part.CHECKOUTS, Part.PARCELS}, "ended checkouts", ended_count
     ),
     f"shop: no parcel waits for over {SHIPPED_WITHIN_SECONDS / 60:g} min past its hold": Claim(
         waits_are_limited,
-        frozenset({Part.PARCELS}),
+        {Part.PARCELS},
         "parcels to be shipped",
-        lambda facts: len(waiting(facts)),
+        waiting,
         held_in_words,
     ),
     "shop: a parcel is where its newest event says": Claim(
-        status_is_the_newest_event, frozenset({Part.PARCELS}), "parcels", lambda facts: len(facts.parcels or ())
+        status_is_the_newest_event, {Part.PARCELS}, "parcels", attrgetter("parcels")
     ),
     "shop: what is shipped has its label, what was cancelled has none": Claim(
         labels_are_there,
-        frozenset({Part.PARCELS, Part.LABELS}),
+        {Part.PARCELS, Part.LABELS},
         "parcels that are ready, shipped, returned or cancelled",
-        lambda facts: len(with_labels(facts)),
+        with_labels,
     ),
-    "shop: no checkout is stuck": Claim(
-        no_checkout_is_stuck, frozenset({Part.CHECKOUTS}), "checkouts", lambda facts: len(facts.checkouts or ())
-    ),
+    "shop: no checkout is stuck": Claim(no_checkout_is_stuck, {Part.CHECKOUTS}, "checkouts", attrgetter("checkouts")),
     "shop: received - sold - reserved = on hand, never below zero": Claim(
         stock_adds_up,
-        frozenset({Part.STOCK}),
+        {Part.STOCK},
         "SKUs that did not change meanwhile",
         lambda facts: len(facts.totals or ()) - moving_skus(facts),
         unsettled=moving_skus,
     ),
     "shop: what was bought is sold, what failed holds nothing": Claim(
         bought_is_sold,
-        frozenset({Part.CHECKOUTS, Part.STOCK}),
+        {Part.CHECKOUTS, Part.STOCK},
         "ended checkouts of the time that inventory keeps lines",
-        lambda facts: len(with_lines(facts)),
+        with_lines,
     ),
     "shop: nothing is held past its time": Claim(
-        nothing_is_held_past_its_time, frozenset({Part.STOCK}), "held lines", lambda facts: len(held_lines(facts))
+        nothing_is_held_past_its_time, {Part.STOCK}, "held lines", held_lines
     ),
     "shop: what was cancelled or returned is on the shelf again, once": Claim(
         what_came_back_is_received_once,
-        frozenset({Part.CHECKOUTS, Part.STOCK}),
+        {Part.CHECKOUTS, Part.STOCK},
         "ended checkouts of the time that inventory keeps lines",
-        lambda facts: len(with_receipts(facts)),
+        with_receipts,
     ),
     "shop: events reach Kafka": Claim(
         events_are_sent,
-        frozenset({Part.OUTBOXES, Part.STOCK}),
+        {Part.OUTBOXES, Part.STOCK},
         "outboxes and SKUs",
         lambda facts: len(facts.outboxes or ()) + len(facts.totals or ()),
     ),
     "shop: events that count as sent are in Kafka's topics": Claim(
         sent_events_are_in_kafka,
-        frozenset({Part.DELIVERIES}),
+        {Part.DELIVERIES},
         "events that are marked as sent",
         lambda facts: sum(one.asked for one in facts.deliveries or ()),
         not_asked_in_words,
     ),
     "shop: an event tells of every change": Claim(
         changes_are_told,
-        frozenset({Part.CHANGES}),
+        {Part.CHANGES},
         "changes of payments, parcels and cases",
         judged_changes,
         unjudged_changes_in_words,
     ),
     f"shop: events of the last {ACTS_WITHIN_SECONDS / 3600:g} h are acted on, once": Claim(
         events_are_acted_on_once,
-        frozenset({Part.ACTS}),
+        {Part.ACTS},
         f"events sent {ACT_SECONDS:g} s ago or longer",
-        lambda facts: len(facts.acts or ()),
+        attrgetter("acts"),
     ),
     "shop: timelines are whole, and show nothing old": Claim(
         timelines_are_whole,
-        frozenset({Part.TIMELINES}),
+        {Part.TIMELINES},
         "cases that have an order",
-        lambda facts: len(facts.timelines or ()),
+        attrgetter("timelines"),
         cases_in_words,
     ),
     "shop: who complained has one case with it": Claim(
         complaints_are_kept_once,
-        frozenset({Part.CONTACTS}),
+        {Part.CONTACTS},
         "complaints and attachments",
-        lambda facts: len(facts.told or ()),
+        attrgetter("told"),
     ),
     "shop: each attachment is what was uploaded": Claim(
         attachments_are_as_uploaded,
-        frozenset({Part.ATTACHMENTS}),
+        {Part.ATTACHMENTS},
         "attachments, byte by byte",
-        lambda facts: len(facts.attachments or ()),
+        attrgetter("attachments"),
         unread_in_words,
     ),
     "shop: who opted out stays opted out": Claim(
         preferences_are_kept,
-        frozenset({Part.CONTACTS}),
+        {Part.CONTACTS},
         "customers who told preferences",
-        lambda facts: len(facts.preferences or ()),
+        attrgetter("preferences"),
     ),
 }

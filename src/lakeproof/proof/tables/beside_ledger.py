@@ -9,33 +9,54 @@ from lakeproof.customers.calls import now_us
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import schemas_of
 from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.sources.source import OLTP, SHOP, Source, present
+from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source, present
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import other_tables
+from lakeproof.proof.tables.buckets import Digests, width_for
 from lakeproof.proof.tables.canonical import Table
 from lakeproof.proof.tables.covering import Covering
-from lakeproof.proof.tables.readers import (
-    DATABASE,
-    ENGINE_SECONDS,
-    Reader,
-    lake_reader,
-    mariadb_snapshot,
-    postgres_snapshot,
-)
+from lakeproof.proof.tables.readers import DATABASE, Group, Reader, lake_reader, mariadb_snapshot, postgres_snapshot
 from lakeproof.stack.stack import Stack
 
-# Flink is not asked about these tables. Its SQL gateway starts one job per statement, which takes longer than the
-# whole check.
+# Flink is not asked about these tables: with them, its one job would read some twenty tables on one slot.
 TOO_SLOW_HERE = frozenset({"flink"})
 
-type Snapshot = Callable[[], AbstractContextManager[Reader]]
+
+@dataclass(frozen=True)
+class Others:
+    """The published tables of one database that no ledger knows, and its reader at one instant.
+
+    seen_us: a moment at which the reader had its snapshot already. A hash that covers only an earlier moment need not
+    hold all that the snapshot shows.
+    """
+
+    database: Source
+    reader: Reader
+    tables: Sequence[Table]
+    width: int
+    seen_us: int
+
+    @property
+    def group(self) -> Group:
+        """As a reader takes them."""
+        return Group(self.database.name, self.tables, self.width)
+
+    def is_asked_of(self, engine: str, first: str) -> bool:
+        """Whether that engine is asked for these tables. first: of the lake's engines; it is held to the database."""
+        if engine in {source.engine for source in SOURCES}:
+            return engine == self.reader.engine
+        return engine == first or engine not in TOO_SLOW_HERE
+
+    @property
+    def prefix(self) -> str:
+        """Of the tables' names in what is told."""
+        return self.database.prefix(".")
 
 
 @dataclass(frozen=True)
 class BesideLedger:
-    """readers: those of the check, of the database and of the lake at `commit`. Further ones are opened here, and
-    stay open until_judged.
+    """commit: the hash of the check. Readers that are opened here stay open until_judged.
 
     reports, agreements: what was found, in the order of the looks.
     """
@@ -45,106 +66,84 @@ class BesideLedger:
     covering: Covering
     until_judged: ExitStack
     commit: PublishedCommit | None
-    readers: Mapping[str, Reader]
     reports: list[TableReport] = field(default_factory=list)
     agreements: list[ClaimReport] = field(default_factory=list)
 
-    def look_at_mariadb(self, seen_us: int) -> None:
-        """MariaDB's published tables that no ledger knows, against the lake.
+    def tables(self, readers: Mapping[str, Reader], opened_us: int) -> list[Others]:
+        """MariaDB's, and PostgreSQL's where this stack captures them; none without a reader of the lake.
 
-        seen_us: a moment at which the check's reader had its snapshot already. A hash that covers only an earlier
-        moment need not hold all that the snapshot shows.
+        readers: of the database and of the lake. opened_us: a moment at which all of them had their snapshots.
         """
-        lake = self._lake()
-        names = self._names(OLTP)
-        if not names or lake is None or DATABASE not in self.readers:
-            return
-        database = self.readers[DATABASE]
-        tables = self._described(database, names)
-        snapshot = partial(mariadb_snapshot, self.stack, ENGINE_SECONDS)
-        if tables:
-            compared = self.notes.looked(
-                "other tables",
-                lambda: other_tables.compare_others(
-                    tables, database, lake, self._further_looks(OLTP, snapshot, lake.engine, seen_us)
-                ),
-            )
-            self._keep(compared, tables, self.readers)
-        self.notes.ended("other tables")
-
-    def look_at_postgres(self) -> None:
-        """PostgreSQL's captured tables against the lake; none where this stack does not capture them."""
-        lake = self._lake()
-        if self.commit is None or lake is None or SHOP not in present(self.stack):
-            return
-        names = self._names(SHOP)
-        if not names:
+        if self.commit is None or not readers.keys() - {DATABASE}:
+            return []
+        database = readers.get(DATABASE)
+        found = [None if database is None else self._others(OLTP, database, opened_us)]
+        if SHOP in present(self.stack) and self._names(SHOP):
+            found.append(self.notes.looked(SHOP.name, self._in_postgres))
+        elif SHOP in present(self.stack):
             self.notes.unknown.append(f"lake: no table of {SHOP.name} is published yet")
-            return
-        snapshot = partial(postgres_snapshot, self.stack, schemas_of(SHOP.name), ENGINE_SECONDS)
-        prefix = f"{SHOP.name}."
-        self.notes.progress(f"{SHOP.engine} against {lake.engine}")
-        tables: list[Table] = []
+        return [each for each in found if each is not None]
 
-        def compared() -> other_tables.Compared | None:
-            database = self.until_judged.enter_context(snapshot())
-            seen_us = now_us()
-            tables.extend(self._described(database, names))
-            if not tables:
-                return None
-            look_again = self._further_looks(SHOP, snapshot, lake.engine, seen_us)
-            return other_tables.compare_others(tables, database, replace(lake, schema=SHOP.name), look_again, prefix)
+    def _in_postgres(self) -> Others | None:
+        database = self.until_judged.enter_context(self._snapshot(SHOP))
+        return self._others(SHOP, database, now_us())
 
-        in_shop = {engine: replace(reader, schema=SHOP.name) for engine, reader in self.readers.items()}
-        self._keep(self.notes.looked(SHOP.name, compared), tables, in_shop, prefix)
-        self.notes.ended(f"{SHOP.name} tables")
+    def _others(self, of: Source, database: Reader, seen_us: int) -> Others | None:
+        tables = self._described(database, self._names(of))
+        if not tables:
+            return None
+        largest = self.notes.looked(of.name, lambda: database.largest(tables))
+        return None if largest is None else Others(of, database, tables, width_for(largest), seen_us)
 
-    def _lake(self) -> Reader | None:
-        """The first of the lake's engines that this check asks."""
-        return next((reader for engine, reader in self.readers.items() if engine != DATABASE), None)
+    def compare(self, others: Others, readers: Mapping[str, Reader], digests: Mapping[str, Digests]) -> None:
+        """The database against the lake through one engine, and the lake's other engines against that one.
 
-    def _names(self, database: Source) -> list[str]:
-        return [] if self.commit is None else sorted(set(self.commit.tables_of(database.name)) - other_tables.KNOWN)
-
-    def _further_looks(
-        self, database: Source, snapshot: Snapshot, engine: str, seen_us: int
-    ) -> Callable[[], tuple[Reader, Reader]]:
-        """Each call gives database and lake once more, the lake at a hash that covers the last look at the database.
-
-        seen_us: a moment at which that look had its snapshot already.
+        digests: by engine, of those that gave any; why another one gave none is noted.
         """
-        enter = self.until_judged.enter_context
-
-        def look_again() -> tuple[Reader, Reader]:
-            nonlocal seen_us
-            commit = self.covering.first(seen_us, database)
-            if commit is None:
-                raise CouldNotLook("no published hash to look at again", where="lake")
-            lake = enter(lake_reader(self.stack, engine, commit, ENGINE_SECONDS, self.notes.progress))
-            again = enter(snapshot())
-            seen_us = now_us()
-            return again, replace(lake, schema=database.name)
-
-        return look_again
-
-    def _keep(
-        self,
-        compared: other_tables.Compared | None,
-        tables: Sequence[Table],
-        readers: Mapping[str, Reader],
-        prefix: str = "",
-    ) -> None:
-        """Keep what was compared, and ask the lake's other engines whether they show the same."""
+        ours = digests.get(others.reader.engine)
+        lake = next((each for engine, each in readers.items() if engine != DATABASE and engine in digests), None)
+        if ours is None or lake is None:
+            return
+        lake = replace(lake, schema=others.database.name)
+        first = other_tables.FirstLook(others.tables, others.width, others.reader, lake, ours, digests[lake.engine])
+        compared = self.notes.looked(
+            f"tables of {others.database.name}",
+            lambda: other_tables.compare_others(first, self._further_looks(others, lake.engine), others.prefix),
+        )
         if compared is None:
             return
         self.reports.extend(compared.reports)
         self.notes.unknown.extend(compared.unknown)
-        for engine, reader in readers.items():
-            if engine in (DATABASE, compared.engine, *TOO_SLOW_HERE):
-                continue
-            digests = self.notes.looked(engine, partial(reader.digests, compared.width, tables))
-            if digests is not None:
-                self.agreements.append(other_tables.agreement(tables, compared, engine, digests, prefix))
+        self.agreements.extend(
+            other_tables.agreement(others.tables, compared, engine, shown, others.prefix)
+            for engine, shown in digests.items()
+            if engine not in (others.reader.engine, lake.engine)
+        )
+
+    def _snapshot(self, database: Source) -> AbstractContextManager[Reader]:
+        seconds = self.stack.settings.check.statement_seconds
+        if database == OLTP:
+            return mariadb_snapshot(self.stack, seconds)
+        return postgres_snapshot(self.stack, schemas_of(database.name), seconds)
+
+    def _names(self, database: Source) -> list[str]:
+        return [] if self.commit is None else sorted(set(self.commit.tables_of(database.name)) - other_tables.KNOWN)
+
+    def _further_looks(self, others: Others, engine: str) -> Callable[[], tuple[Reader, Reader]]:
+        """Each call gives both once more, the lake at a hash that covers the last look at the database."""
+        enter, seen_us = self.until_judged.enter_context, others.seen_us
+
+        def look_again() -> tuple[Reader, Reader]:
+            nonlocal seen_us
+            commit = self.covering.first(seen_us, others.database)
+            if commit is None:
+                raise CouldNotLook("no published hash to look at again", where="lake")
+            lake = enter(lake_reader(self.stack, engine, commit, self.notes.progress))
+            again = enter(self._snapshot(others.database))
+            seen_us = now_us()
+            return again, replace(lake, schema=others.database.name)
+
+        return look_again
 
     def _described(self, database: Reader, names: Sequence[str]) -> list[Table]:
         """The tables of these names, as the database describes them; a table that cannot be compared is noted."""

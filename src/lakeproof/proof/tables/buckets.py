@@ -45,14 +45,6 @@ def width_for(largest_order_id: int) -> int:
     return max(SMALLEST_WIDTH, -(-(largest_order_id + 1) // BUCKETS))
 
 
-def from_rows(rows: Iterable[tuple[str, int, int, int, int]], tables: Sequence[Table]) -> Digests:
-    """Rows (table, bucket, count, sum, identity sum) of an engine as digests of these tables."""
-    found: dict[str, dict[int, Digest]] = {table.name: {} for table in tables}
-    for table, bucket, count, full, identity in rows:
-        found[table][bucket] = Digest(count, full, identity)
-    return found
-
-
 def rows_in(digests: Digests, table: str) -> int:
     """How many rows the table has."""
     return sum(digest.rows for digest in digests[table].values())

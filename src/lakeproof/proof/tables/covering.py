@@ -30,23 +30,25 @@ class Covering:
 
     def first(self, instant_us: int, database: Source = OLTP) -> PublishedCommit | None:
         """The first published hash that covers the instant of that database. Where none does in time: the newest
-        hash (None before the first one), and the reason is noted.
+        hash (None before the first one), and the reason is noted. Nessie may be silent for a while meanwhile.
         """
         wait = Deadline(self.seconds)
         latest: PublishedCommit | None = None
         while True:
+            silent: LakeproofError | OSError | None = None
             try:
                 latest = history.newest(self.stack)
             except history.NothingPublished:
                 pass  # a new stack, whose first checkpoint is still to come
             except (LakeproofError, OSError) as error:
-                self.notes.failed("lake", error)
-                if latest is None:
-                    return None
+                silent = error
             beat_us = latest.beat_of(database.name) if latest is not None else None
             if covers(beat_us, instant_us, now_us()):
                 return latest
             behind = "nothing is published yet" if latest is None else _behind(beat_us, now_us())
+            if wait.expired and silent is not None:
+                self.notes.failed("lake", silent)
+                return latest
             if wait.expired:
                 self.notes.unknown.append(
                     f"lake: nothing published{database.of} within {self.seconds:.0f} s covers now ({behind})"

@@ -3,7 +3,7 @@
 A dialect is data: templates of SQL, in which {0} is what they are about.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,10 @@ class Dialect:
 
     `quote`: around an identifier. `number`, `time`: a column's canonical value as text (`time`: microseconds since
     the epoch, UTC); NULL stays NULL. `field`: LENGTH:TEXT of that value, or `-`; lengths count code points.
-    `joined`: one text of several, which stand between `between`. `digest_sum`: over a group, the sum of the first 60
-    bits of the MD5 of a text, or what `sum_of` makes that sum from. `quotient`: {0} / {1} as a whole number, which
-    every engine cuts towards zero (`bucket_of` mends that). `text_bucket`: the first two hexadecimal
+    `joined`: one text of several, which stand between `between`. `digest`: the first 60 bits of the MD5 of a text;
+    `total`: over a group, the sum of these, or what `sum_of` makes that sum from. `grouped_once`: true where one
+    grouping over the rows of all tables is cheaper than one for each table. `quotient`: {0} / {1} as a whole number,
+    which every engine cuts towards zero (`bucket_of` mends that). `text_bucket`: the first two hexadecimal
     digits of the MD5 of a text. `text`: a column of text, or of what is text in the lake.
     """
 
@@ -32,11 +33,13 @@ class Dialect:
     field: str
     between: str
     joined: str
-    digest_sum: str
+    digest: str
     quotient: str
     text_bucket: str
     text: str = "{0}"
+    total: str = "SUM({0})"
     sum_of: Callable[[Any], int] = int
+    grouped_once: bool = True
 
     def quoted(self, name: str) -> str:
         """An identifier."""
@@ -76,9 +79,10 @@ MARIADB = Dialect(
     ),
     between=", ",
     joined="CONCAT({0})",
-    digest_sum=f"SUM(CAST(CONV(LEFT(MD5({{0}}), {DIGEST_HEX_DIGITS}), 16, 10) AS UNSIGNED))",
+    digest=f"CAST(CONV(LEFT(MD5({{0}}), {DIGEST_HEX_DIGITS}), 16, 10) AS UNSIGNED)",
     quotient="{0} DIV {1}",
     text_bucket="LEFT(MD5({0}), 2)",
+    grouped_once=False,  # it would write the rows of all tables into one temporary table
 )
 
 # PostgreSQL 15. EXTRACT gives numeric, so the product is exact; 15 hexadecimal digits fit a bigint without its sign.
@@ -90,10 +94,11 @@ POSTGRES = Dialect(
     field="COALESCE(CAST(char_length({0}) AS text) || ':' || {0}, '-')",
     between=" || ",
     joined="{0}",
-    digest_sum=f"SUM(CAST(CAST('x' || substr(md5({{0}}), 1, {DIGEST_HEX_DIGITS}) AS bit(60)) AS bigint))",
+    digest=f"CAST(CAST('x' || substr(md5({{0}}), 1, {DIGEST_HEX_DIGITS}) AS bit(60)) AS bigint)",
     quotient="{0} / {1}",
     text_bucket="substr(md5({0}), 1, 2)",
     text="CAST({0} AS text)",
+    grouped_once=False,
 )
 
 # Trino 483. to_unixtime is a double and date_format stops at milliseconds: seconds and fraction are taken apart.
@@ -108,9 +113,7 @@ TRINO = Dialect(
     field="COALESCE(CAST(length({0}) AS varchar) || ':' || {0}, '-')",
     between=" || ",
     joined="{0}",
-    digest_sum=(
-        f"SUM(CAST(from_base(substr(to_hex(md5(to_utf8({{0}}))), 1, {DIGEST_HEX_DIGITS}), 16) AS decimal(38, 0)))"
-    ),
+    digest=f"CAST(from_base(substr(to_hex(md5(to_utf8({{0}}))), 1, {DIGEST_HEX_DIGITS}), 16) AS decimal(38, 0))",
     quotient="{0} / {1}",
     text_bucket="lower(substr(to_hex(md5(to_utf8({0}))), 1, 2))",
 )
@@ -133,7 +136,8 @@ FLINK = Dialect(
     field="COALESCE(CAST(CHAR_LENGTH({0}) AS STRING) || ':' || {0}, '-')",
     between=" || ",
     joined="{0}",
-    digest_sum=f"LISTAGG(SUBSTRING(MD5({{0}}), 1, {DIGEST_HEX_DIGITS}))",
+    digest=f"SUBSTRING(MD5({{0}}), 1, {DIGEST_HEX_DIGITS})",
+    total="LISTAGG({0})",
     quotient="{0} / {1}",
     text_bucket="SUBSTRING(MD5({0}), 1, 2)",
     sum_of=_sum_of_digests,
@@ -149,9 +153,7 @@ SPARK = Dialect(
     field="COALESCE(CONCAT(CAST(char_length({0}) AS STRING), ':', {0}), '-')",
     between=", ",
     joined="CONCAT({0})",
-    digest_sum=(
-        f"SUM(CAST(conv(substring(md5(CAST({{0}} AS BINARY)), 1, {DIGEST_HEX_DIGITS}), 16, 10) AS DECIMAL(20, 0)))"
-    ),
+    digest=f"CAST(conv(substring(md5(CAST({{0}} AS BINARY)), 1, {DIGEST_HEX_DIGITS}), 16, 10) AS DECIMAL(20, 0))",
     quotient="{0} DIV {1}",
     text_bucket="substring(md5(CAST({0} AS BINARY)), 1, 2)",
 )
@@ -163,14 +165,37 @@ def canonical_text(dialect: Dialect, table: Table, only: tuple[str, ...] | None 
     return dialect.text_of(columns)
 
 
-def digests_sql(dialect: Dialect, table: Table, source: str, width: int) -> str:
-    """Per bucket: its number, how many rows, the sum of digests, the sum of digests of the identity alone."""
-    full, identity = canonical_text(dialect, table), canonical_text(dialect, table, table.identity)
-    bucket = dialect.bucket_of(table, width)
-    return (
-        f"SELECT {bucket} AS bucket, COUNT(*) AS row_count, {dialect.digest_sum.format(full)} AS digest_sum, "
-        f"{dialect.digest_sum.format(identity)} AS identity_sum FROM {source} GROUP BY {bucket}"
+def digests_sql(dialect: Dialect, tables: Iterable[tuple[str, Table, str, int]]) -> str:
+    """Per table and bucket: its number as text, how many rows, the sum of digests, the sum of digests of the identity
+    alone. tables: (what the table is called in the answer, the table, its source, the width of its buckets).
+    """
+    # A text in every engine, so that tables of both kinds of keys fit into one statement.
+    each = [
+        (
+            f"SELECT '{name}' AS table_name, {_bucket_text(dialect, table, width)} AS bucket,",
+            dialect.digest.format(canonical_text(dialect, table)),
+            dialect.digest.format(canonical_text(dialect, table, table.identity)),
+            source,
+        )
+        for name, table, source, width in tables
+    ]
+    sums = f"COUNT(*) AS row_count, {dialect.total} AS digest_sum, {dialect.total.replace('0', '1')} AS identity_sum"
+    if not dialect.grouped_once:
+        return " UNION ALL ".join(
+            f"{begin} {sums.format(full, identity)} FROM {source} GROUP BY 2"
+            for begin, full, identity, source in each
+        )
+    rows = " UNION ALL ".join(
+        f"{begin} {full} AS full_digest, {identity} AS identity_digest FROM {source}"
+        for begin, full, identity, source in each
     )
+    totals = sums.format("full_digest", "identity_digest")
+    return f"SELECT table_name, bucket, {totals} FROM ({rows}) AS each_row GROUP BY table_name, bucket"
+
+
+def _bucket_text(dialect: Dialect, table: Table, width: int) -> str:
+    bucket = dialect.bucket_of(table, width)
+    return bucket if table.has_text_key else dialect.number.format(f"({bucket})")
 
 
 def rows_sql(dialect: Dialect, table: Table, source: str, ranges: Ranges) -> str:

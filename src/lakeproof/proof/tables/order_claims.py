@@ -22,33 +22,48 @@ class BrokenOrder:
     detail: str
 
 
-def across_sql(schema: str, snapshots: Mapping[str, int] | None = None) -> str:
+def across_sql(schema: str, states: Sequence[Mapping[str, int]] = ()) -> str:
     """Orders that break a claim, in SQL that MariaDB and Trino both take. Columns as `broken_of` wants them.
 
-    snapshots: table → the snapshot to read instead of the newest one, for Trino.
+    states: for Trino, several states of the tables in one statement, each of them table → the snapshot to read. Each
+    is judged by itself; its place among them is one more column, the first one. Without: the newest state.
     """
-
-    def source(table: str) -> str:
-        version = "" if snapshots is None else f" FOR VERSION AS OF BIGINT '{snapshots[table]}'"
-        return f"{schema}.{table}{version}"
-
+    place = "place, " if states else ""
+    parts = (
+        [part for number, state in enumerate(states) for part in _parts(schema, f"{number} AS place, ", state)]
+        if states
+        else _parts(schema, "", {})
+    )
     return f"""\
-SELECT order_id, SUM(orders) AS orders, SUM(wanted_items) AS wanted_items, SUM(items) AS items, SUM(total) AS total,
- SUM(amount) AS amount, SUM(version) AS version, SUM(events) AS events, MAX(newest) AS newest, MAX(gone) AS gone
+SELECT {place}order_id, SUM(orders) AS orders, SUM(wanted_items) AS wanted_items, SUM(items) AS items,
+ SUM(total) AS total, SUM(amount) AS amount, SUM(version) AS version, SUM(events) AS events, MAX(newest) AS newest,
+ MAX(gone) AS gone
 FROM (
- SELECT id AS order_id, 1 AS orders, item_count AS wanted_items, 0 AS items, total AS total, total - total AS amount,
-  version AS version, 0 AS events, 0 AS newest, 0 AS gone FROM {source("orders")}
- UNION ALL
- SELECT order_id, 0, 0, 1, unit_price - unit_price, quantity * unit_price, 0, 0, 0, 0 FROM {source("order_items")}
- UNION ALL
- SELECT order_id, 0, 0, 0, 0, 0, 0, 1, version, CASE WHEN type = 'deleted' THEN 1 ELSE 0 END
- FROM {source("order_events")}
+{" UNION ALL ".join(parts)}
 ) AS parts
-GROUP BY order_id
+GROUP BY {place}order_id
 HAVING SUM(wanted_items) <> SUM(items) OR SUM(total) <> SUM(amount) OR SUM(events) <> MAX(newest)
  OR (SUM(orders) = 0 AND (SUM(items) > 0 OR MAX(gone) = 0))
  OR (SUM(orders) > 0 AND (MAX(gone) = 1 OR SUM(version) <> MAX(newest)))
 LIMIT {MOST}"""
+
+
+def _parts(schema: str, place: str, snapshots: Mapping[str, int]) -> list[str]:
+    """What each of the three tables adds to an order's sums."""
+
+    def source(table: str) -> str:
+        version = f" FOR VERSION AS OF BIGINT '{snapshots[table]}'" if snapshots else ""
+        return f"{schema}.{table}{version}"
+
+    return [
+        f"SELECT {place}id AS order_id, 1 AS orders, item_count AS wanted_items, 0 AS items, total AS total,"
+        " total - total AS amount, version AS version, 0 AS events, 0 AS newest, 0 AS gone"
+        f" FROM {source('orders')}",
+        f"SELECT {place}order_id, 0, 0, 1, unit_price - unit_price, quantity * unit_price, 0, 0, 0, 0"
+        f" FROM {source('order_items')}",
+        f"SELECT {place}order_id, 0, 0, 0, 0, 0, 0, 1, version, CASE WHEN type = 'deleted' THEN 1 ELSE 0 END"
+        f" FROM {source('order_events')}",
+    ]
 
 
 def broken_of(rows: Iterable[Sequence[Any]]) -> list[BrokenOrder]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import AGREE, ClaimReport, TableReport
 from lakeproof.proof.tables.accounting import unlike_digests
-from lakeproof.proof.tables.buckets import Digests, differing, rows_in, width_for
+from lakeproof.proof.tables.buckets import Digests, differing, rows_in
 from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table, as_text
 from lakeproof.proof.tables.ranges import in_words, ranges_of
 from lakeproof.proof.tables.readers import SCHEMA, Reader, Rows
@@ -97,20 +97,26 @@ def _table(name: str, rows: Rows, kinds: Mapping[str, Kind], of_keys: tuple[Kind
     return Table(name, columns, keys[0], (keys[0],))
 
 
-def compare_others(
-    tables: Sequence[Table],
-    database: Reader,
-    lake: Reader,
-    look_again: Callable[[], tuple[Reader, Reader]],
-    prefix: str = "",
-) -> Compared:
+@dataclass(frozen=True)
+class FirstLook:
+    """Tables in the database and in the lake's engine, with their digests in both."""
+
+    tables: Sequence[Table]
+    width: int
+    database: Reader
+    lake: Reader
+    ours: Digests
+    theirs: Digests
+
+
+def compare_others(first: FirstLook, look_again: Callable[[], tuple[Reader, Reader]], prefix: str = "") -> Compared:
     """These tables in the database and in the lake's engine.
 
     look_again: database and lake once more, the lake at a hash that covers the moment of the look before at the
     database. prefix: of the tables' names in what is told.
     """
-    width = width_for(database.largest(tables))
-    ours, theirs = database.digests(width, tables), lake.digests(width, tables)
+    tables, width, database, lake = first.tables, first.width, first.database, first.lake
+    ours, theirs = first.ours, first.theirs
     opened = {
         table.name: (table, buckets)
         for table in tables

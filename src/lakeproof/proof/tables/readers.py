@@ -11,11 +11,12 @@ import pymysql
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.lake.sources.source import SHOP
-from lakeproof.proof.tables.buckets import Digests, TableDigests, from_rows
+from lakeproof.proof.tables.buckets import Digest, Digests
 from lakeproof.proof.tables.canonical import TABLES, Table
 from lakeproof.proof.tables.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql
 from lakeproof.proof.tables.order_claims import across_sql
@@ -24,8 +25,9 @@ from lakeproof.stack.stack import Stack
 
 SCHEMA = "oltp"
 DATABASE = "mysql"
-ENGINE_SECONDS = 90.0
 _USER = "reader"
+# A statement may take so many times what the longest one before it took.
+SLOWER_AT_MOST = 3.0
 # Past so many ranges one scan over all of them is cheaper than to name each.
 MOST_RANGES = 200
 
@@ -60,31 +62,26 @@ class Reader:
         return int(self.ask(f"SELECT COALESCE(MAX(id), 0) FROM ({ids}) AS ids")[0][0])
 
     def digests(self, width: int, tables: Sequence[Table] = TABLES) -> Digests:
-        """Of every table, by bucket; one statement for all, and one more for those with text keys."""
-        found: dict[str, TableDigests] = {}
-        for of_text in (False, True):
-            some = [table for table in tables if table.has_text_key is of_text]
-            if some:
-                found |= self._digests(some, width, 16 if of_text else 10)
-        return found
+        """Of every table in the reader's schema, by bucket."""
+        return self.digests_of([Group(self.schema, tables, width)])[0]
 
-    def _digests(self, tables: Sequence[Table], width: int, base: int) -> Digests:
-        each = [(table.name, digests_sql(self.dialect, table, self._source(table), width)) for table in tables]
-        parts = [f"SELECT '{name}' AS table_name, d.* FROM ({sql}) AS d" for name, sql in each]
-        sum_of = self.dialect.sum_of
-        return from_rows(
-            (
-                (
-                    str(table),
-                    OF_NULL if bucket is None else int(str(bucket), base),
-                    int(count),
-                    sum_of(full),
-                    sum_of(identity),
-                )
-                for table, bucket, count, full, identity in self.ask(" UNION ALL ".join(parts))
-            ),
-            tables,
-        )
+    def digests_of(self, groups: Sequence["Group"]) -> list[Digests]:
+        """Of every table of these groups, by bucket, in one statement: what a statement costs by itself is more than
+        what most tables cost.
+        """
+        wanted = [
+            (f"{place}.{table.name}", table, self._source(table, group.schema), group.width)
+            for place, group in enumerate(groups)
+            for table in group.tables
+        ]
+        found: list[dict[str, dict[int, Digest]]] = [{table.name: {} for table in group.tables} for group in groups]
+        with_text_keys = {name for name, table, _, _ in wanted if table.has_text_key}
+        for name, bucket, count, *sums in self.ask(digests_sql(self.dialect, wanted)) if wanted else ():
+            place, _, table_name = str(name).partition(".")
+            number = OF_NULL if bucket is None else int(str(bucket), 16 if name in with_text_keys else 10)
+            digest = Digest(int(count), *(self.dialect.sum_of(each) for each in sums))
+            found[int(place)][table_name][number] = digest
+        return list(found)
 
     def rows(self, ranges: Ranges, tables: Sequence[Table] = TABLES) -> Mapping[str, Rows]:
         """Canonical values per table of the rows whose order's id is in these ranges (and of some others, where there
@@ -100,8 +97,31 @@ class Reader:
         """What `across_sql` gives."""
         return self.ask(across_sql(SCHEMA))
 
-    def _source(self, table: Table) -> str:
-        return f"{self.schemas.get(table.name, self.schema)}.{self.dialect.quoted(table.name)}"
+    def _source(self, table: Table, schema: str = "") -> str:
+        return f"{self.schemas.get(table.name, schema or self.schema)}.{self.dialect.quoted(table.name)}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tables of one schema of the lake, and how many ids one of their buckets spans."""
+
+    schema: str
+    tables: Sequence[Table]
+    width: int
+
+
+@dataclass
+class StatementTime:
+    """How long the next statement of an engine may take: so many seconds, or more where earlier ones came near it."""
+
+    seconds: float
+
+    def rows(self, run: Callable[[Deadline], Answer]) -> Rows:
+        """What the statement gives. Raises: as `run` does."""
+        deadline = Deadline(self.seconds)
+        answer = run(deadline)
+        self.seconds = max(self.seconds, SLOWER_AT_MOST * deadline.elapsed)
+        return answer.rows
 
 
 @contextmanager
@@ -169,16 +189,17 @@ def postgres_snapshot(stack: Stack, schemas: Mapping[str, str], seconds: float) 
 
 @contextmanager
 def lake_reader(
-    stack: Stack, engine: str, commit: PublishedCommit, seconds: float, progress: Callable[[str], None]
+    stack: Stack, engine: str, commit: PublishedCommit, progress: Callable[[str], None]
 ) -> Iterator[Reader]:
     """The lake at that hash through `engine`. Raises: CouldNotLook, StatementFailed."""
-    deadline = Deadline(seconds)
+    seconds = stack.settings.check.statement_seconds
+    deadline, time = Deadline(seconds), StatementTime(seconds)
     if engine == "trino":
         with pinned_trino(stack, commit, deadline) as trino:
-            yield Reader(engine, TRINO, lambda sql: trino.run(sql, deadline).rows, at_once=3)
+            yield Reader(engine, TRINO, lambda sql: time.rows(lambda limit: trino.run(sql, limit)), at_once=3)
     elif engine == "spark":
         with pinned_spark(stack, commit, deadline, progress) as spark:
-            yield Reader(engine, SPARK, lambda sql: spark.run(sql, deadline).rows, at_once=3)
+            yield Reader(engine, SPARK, lambda sql: time.rows(lambda limit: spark.run(sql, limit)), at_once=3)
     else:
         with pinned_flink(stack, commit, deadline, progress) as flink:
-            yield Reader(engine, FLINK, lambda sql: flink.run(sql, deadline).rows)
+            yield Reader(engine, FLINK, lambda sql: time.rows(lambda limit: flink.run(sql, limit)))

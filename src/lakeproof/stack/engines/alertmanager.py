@@ -13,6 +13,8 @@ from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 
 CONFIG_FILE = "alertmanager.yml"
+# Metrics that Prometheus keeps.
+METRICS = ("alertmanager_alerts", "alertmanager_notifications_failed_total")
 
 
 def command(stack: Stack) -> Command:
@@ -51,7 +53,7 @@ COMPONENTS = (
         uses=("prometheus", "desk"),
         ports={"http": 9093},
         hooks=(Hook.PREPARE,),
-        scrapes=(Scrape("http", seconds=5.0),),
+        scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,
         image="prom/alertmanager:v0.28.1",
         summary="sends alerts to the desk and to people",

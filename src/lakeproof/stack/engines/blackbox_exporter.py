@@ -22,6 +22,8 @@ MODULES = {
         }
     }
 }
+# Metrics that Prometheus keeps.
+METRICS = ("blackbox_exporter_config_last_reload_successful",)
 
 
 def command(stack: Stack) -> Command:
@@ -64,7 +66,7 @@ COMPONENTS = (
         ready=ready,
         ports={"http": 9115},
         prepare=prepare,
-        scrapes=(Scrape("http", seconds=5.0),),
+        scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,
         image="prom/blackbox-exporter:v0.26.0",
         summary="asks every /health",

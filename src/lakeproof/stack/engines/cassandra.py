@@ -6,6 +6,8 @@ join one after another; a node whose data are gone may not simply come back (`la
 while only the first node is there, for afterwards a change of roles needs all three.
 """
 
+import contextlib
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import cassandra_config, cassandra_socket, jvm
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
+from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -23,7 +26,18 @@ if TYPE_CHECKING:
     from cassandra.cluster import NoHostAvailable
 
 SEED = NODES[0]
+PEER_SECONDS = 0.5  # on loopback: it answers at once, or nobody is there
 MAIN = "org.apache.cassandra.service.CassandraDaemon"
+# Metrics that Prometheus keeps.
+METRICS = (
+    "cassandra_clientrequest_latency_count",
+    "cassandra_clientrequest_latency_99thpercentile",
+    "cassandra_clientrequest_timeouts_count",
+    "cassandra_clientrequest_unavailables_count",
+    "cassandra_storage_totalhintsinprogress",
+    "cassandra_downendpointcount",
+    "cassandra_upendpointcount",
+)
 
 
 def replace_mark(stack: Stack, name: str) -> Path:
@@ -59,9 +73,11 @@ def is_member(stack: Stack, name: str) -> bool:
 def command(stack: Stack, name: str) -> Command:
     """The node in the foreground."""
     replaces = replace_mark(stack, name).exists()
+    program = java.find_java(17)
     return Command(
         (
-            str(java.find_java(17)),
+            str(program),
+            *archive_flags("cassandra", program, class_path()),
             jvm.agent_flag(stack, name),
             *cassandra_config.jvm_options(stack, name, storage_dir(stack, name), replaces=replaces),
             "-cp",
@@ -138,8 +154,32 @@ def is_refused_login(error: "NoHostAvailable") -> bool:
     return any(isinstance(each, AuthenticationFailed) for each in error.errors.values())
 
 
+def awaited(stack: Stack, name: str) -> tuple[str, ...]:
+    """The node that must be healthy first, where there is one.
+
+    Nodes join one after another. One that is a member needs a single peer that answers: where none does, all are just
+    being started, and the first node is the one that needs no other.
+    """
+    number = ALL_NODES.index(name)
+    if not number or (is_member(stack, name) and _some_peer_answers(stack, name)):
+        return ()
+    return (SEED if is_member(stack, name) else ALL_NODES[number - 1],)
+
+
+def _some_peer_answers(stack: Stack, name: str) -> bool:
+    for peer in ALL_NODES:
+        with contextlib.suppress(OSError):
+            if peer != name:
+                socket.create_connection(stack.host_port(peer, "storage"), timeout=PEER_SECONDS).close()
+                return True
+    return False
+
+
 def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
     number = ALL_NODES.index(name)
+
+    def node_awaited(stack: Stack) -> tuple[str, ...]:
+        return awaited(stack, name)
 
     def node_command(stack: Stack) -> Command:
         return command(stack, name)
@@ -163,9 +203,10 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
             "jmx": 9500 + number,
         },
         needs=needs,
+        waits_for=node_awaited,
         prepare=node_prepare,
         hooks=(Hook.PROVISION,) if name == SEED else (),
-        scrapes=(Scrape("jmx"),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=180.0,
         stop_seconds=20.0,
         in_plain_up=False,

@@ -178,6 +178,8 @@ def jvm_options(stack: Stack, name: str, data: Path, *, replaces: bool) -> tuple
         # The passwords are random and long: one slow hash per login would only cost.
         "cassandra.auth_bcrypt_gensalt_log2_rounds": "4",
         "cassandra.superuser_setup_delay_ms": "500",
+        # It tells the others that it stops, and then waits (2 s by default) until they must have heard.
+        "cassandra.shutdown_announce_in_ms": "300",
     }
     if replaces:
         properties["cassandra.replace_address_first_boot"] = storage_address(stack, name)

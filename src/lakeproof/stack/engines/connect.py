@@ -13,6 +13,13 @@ from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 NAME = "connect"
+# Metrics that Prometheus keeps.
+METRICS = (
+    "kafka_connect_worker_connector_count",
+    "kafka_connect_connector_failed_task_count",
+    "kafka_connect_connector_running_task_count",
+    "kafka_connect_connector_paused_task_count",
+)
 PORTS = {"http": 8083, "jmx": 9405}
 HEAP = ("-Xms64m", "-Xmx320m")
 PLUGINS = ("debezium-mariadb", "debezium-postgres")
@@ -126,7 +133,7 @@ def further_worker(number: int) -> Component:
         ports=replica_ports(PORTS, number),
         provision_needs=("kafka", "mysql"),
         prepare=write,
-        scrapes=(Scrape("jmx", seconds=1.0),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=120.0,
         stop_seconds=12.0,
         summary="takes over capture's task when another worker is lost",
@@ -145,7 +152,7 @@ COMPONENTS = (
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         # Its alerts wait 1 m, in drills 5 s: that must be at least four scrapes.
-        scrapes=(Scrape("jmx", seconds=1.0),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=120.0,
         stop_seconds=12.0,
         image="quay.io/debezium/connect:3.5.0.Final",

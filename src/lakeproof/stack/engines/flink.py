@@ -16,6 +16,7 @@ from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import flink_config, jvm
+from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -26,6 +27,30 @@ TASKMANAGER_PORTS = {"rpc": 6125, "data": 6126, "jmx": 9407}
 _REGISTRATION_SECONDS = 100.0
 # Looks at the TaskManager's beans each second were a tenth of its CPU with one job and two fifths with two (JFR),
 # most of it for the latency of each operator, whose marker comes every ten seconds.
+# Metrics that Prometheus keeps.
+TASKMANAGER_METRICS = (
+    "flink_jobmanager_job_latency",
+    "flink_taskmanager_job_task_operator_pendingRecords",
+    "kafka_consumer_fetch_manager_metrics_records_lag_max",
+    "lakeproof_aligner_transactions_total",
+    "lakeproof_aligner_transactionsIncomplete_total",
+    "lakeproof_aligner_transactionsReplayed_total",
+    "lakeproof_aligner_transactionsTooLarge_total",
+    "lakeproof_aligner_transactionsWithoutEnd_total",
+    "lakeproof_aligner_rowsPassed_total",
+    "lakeproof_aligner_rowsRepeated_total",
+    "lakeproof_aligner_changesRefused_total",
+    "lakeproof_aligner_openRows",
+    "lakeproof_aligner_unexpectedColumns",
+)
+JOBMANAGER_METRICS = (
+    "flink_jobmanager_job_numRestarts",
+    "flink_jobmanager_job_uptime",
+    "flink_jobmanager_job_numberOfFailedCheckpoints",
+    "flink_jobmanager_job_numberOfCompletedCheckpoints",
+    "flink_jobmanager_job_lastCompletedCheckpointId",
+    "flink_jobmanager_job_lastCheckpointDuration",
+)
 SCRAPE_SECONDS = 5.0
 _OPENED = (
     "java.lang",
@@ -56,7 +81,8 @@ def jobmanager_command(stack: Stack) -> Command:
     """A session cluster's JobManager."""
     return _command(
         stack,
-        "flink-jobmanager",
+        JOBMANAGER,
+        JOBMANAGER,
         ("-Xms160m", "-Xmx448m"),
         "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
     )
@@ -68,6 +94,7 @@ def taskmanager_command(stack: Stack, name: str = TASKMANAGER) -> Command:
     return _command(
         stack,
         name,
+        TASKMANAGER,
         ("-Xms256m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={flink_config.DIRECT_MB}m"),
         "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
         settings=(f"-Dtaskmanager.resource-id={_resource_id_file(stack, name).read_text()}",),
@@ -79,6 +106,7 @@ def gateway_command(stack: Stack) -> Command:
     return _command(
         stack,
         "flink-sql-gateway",
+        "flink-sql-gateway",
         ("-Xms64m", "-Xmx320m"),
         "org.apache.flink.table.gateway.SqlGateway",
         extra_jars="opt",
@@ -89,6 +117,7 @@ def gateway_command(stack: Stack) -> Command:
 def _command(
     stack: Stack,
     component: str,
+    kind: str,
     heap: tuple[str, ...],
     main: str,
     *,
@@ -106,11 +135,13 @@ def _command(
     class_path = ":".join(f"{folder}/*" for folder in folders)
     watched = (jvm.agent_flag(stack, component),) if agent else ()
     arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc), *settings)
+    program = find_java(17)
     return Command(
         (
-            str(find_java(17)),
+            str(program),
             *heap,
             *_FLAGS,
+            *archive_flags(kind, program, class_path),
             *watched,
             f"-Dlog4j2.configurationFile={etc / 'log4j2.properties'}",
             "-cp",
@@ -186,13 +217,16 @@ def jobmanager_ready(stack: Stack, timeout: float) -> None:
 
 
 def taskmanager_ready(stack: Stack, timeout: float, name: str = TASKMANAGER) -> None:
-    """It tells its own metrics itself, and the JobManager knows it: this one, not a killed one that it still counts.
+    """It answers, and the JobManager knows it: this one, not a killed one that it still counts.
+
+    What answers is the agent in its JVM. It is asked whether it is well, not for its metrics: collecting these takes
+    the TaskManager long, and nobody reads them here.
 
     While the JobManager is away its own answer is enough: restarting it would not help. But one that was started just
     now waits for it: called healthy already, it would be ill from the JobManager's first answer to its registration,
     which at each cold start was an incident.
     """
-    loopback.require_ok(f"http://{stack.address(name, 'jmx')}/metrics", name, timeout)
+    loopback.require_ok(f"http://{stack.address(name, 'jmx')}/-/healthy", name, timeout)
     try:
         known = loopback.require_ok(f"{stack.url('flink-jobmanager')}/taskmanagers", "flink-jobmanager", timeout)
     except NotReady:
@@ -221,7 +255,7 @@ def further_taskmanager(number: int) -> Component:
         prepare_taskmanager(stack, name)
 
     def ready(stack: Stack, timeout: float) -> None:
-        """It tells its own metrics itself, and the JobManager knows it."""
+        """It answers, and the JobManager knows it."""
         taskmanager_ready(stack, timeout, name)
 
     return Component(
@@ -232,7 +266,7 @@ def further_taskmanager(number: int) -> Component:
         uses=(JOBMANAGER,),
         ports=replica_ports(TASKMANAGER_PORTS, number),
         prepare=prepare,
-        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS),),
+        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         summary="runs the lake's job when another TaskManager is lost",
     )
 
@@ -249,7 +283,7 @@ COMPONENTS = (
         prepare=prepare_jobmanager,
         hooks=(Hook.PROVISION, Hook.BEFORE_STOP),
         takes_down=("flink-taskmanager",),
-        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS),),
+        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=JOBMANAGER_METRICS),),
         image="flink:1.20.3-java17",
         summary="plans and restarts the lake's job",
         one_because="a second JobManager needs a store for elections (ZooKeeper), which this stack does not have",
@@ -261,7 +295,7 @@ COMPONENTS = (
         ready=taskmanager_ready,
         ports=TASKMANAGER_PORTS,
         prepare=prepare_taskmanager,
-        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS),),
+        scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         image="flink:1.20.3-java17",
         summary="runs the lake's job",
         replicas=Replicas(

@@ -13,6 +13,16 @@ SAVEPOINTS = f"s3://{FLINK_BUCKET}/savepoints"
 
 LATENCY_MARKER_MS = 10_000
 
+# The metrics that the agent exports (jmx/flink-*.yml), as SCOPE:NAMES. Without this list the reporter makes a bean of
+# each of some thousand metrics whenever a job starts, and each scrape goes through all of them.
+REPORTED = (
+    "jobmanager.job:numRestarts,uptime,numberOfFailedCheckpoints,numberOfCompletedCheckpoints,lastCompletedCheckpointId"
+    ",lastCheckpointDuration",
+    "taskmanager.job.task.operator:pendingRecords",
+    "taskmanager.job.task.operator.aligner",
+    "taskmanager.job*latency*:latency",
+)
+
 # MariaDB's job takes one slot, a rescaled one two, PostgreSQL's takes one; one is left for a query.
 SLOTS = 4
 
@@ -49,6 +59,7 @@ def config_yaml(stack: Stack, component: str) -> str:
         "web.cancel.enable": "true",
         "metrics.reporters": "jmx",
         "metrics.reporter.jmx.factory.class": "org.apache.flink.metrics.jmx.JMXReporterFactory",
+        "metrics.reporter.jmx.filter.includes": ";".join(REPORTED),
         # one marker per source and ten seconds, for flink_jobmanager_job_latency: nothing beside the rows
         "metrics.latency.interval": str(LATENCY_MARKER_MS),
         "classloader.check-leaked-classloader": "false",
@@ -97,7 +108,9 @@ def _recovery() -> dict[str, str]:
         # 5 minutes by default, after which the job would fail for good while its TaskManager is away
         "jobmanager.adaptive-scheduler.resource-wait-timeout": "1 h",
         "jobmanager.adaptive-scheduler.resource-stabilization-timeout": "1 s",
-        "heartbeat.interval": "2000",
+        # A killed TaskManager is noticed when two of these in a row cannot be sent, so before a new one listens on
+        # its port; the timeout is for one that hangs, or waits long for a busy core.
+        "heartbeat.interval": "1000",
         "heartbeat.timeout": "10000",
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "500 ms",

@@ -13,10 +13,11 @@ import uuid
 from pathlib import Path
 
 from lakeproof.errors import NotReady, TerminalError
-from lakeproof.install import artifacts, java
+from lakeproof.install import java
 from lakeproof.stack import provisioned
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import kafka_jvm
+from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -31,6 +32,12 @@ LOG_LEVELS = {
     "org.apache.kafka": "warn",
     "state.change.logger": "error",
 }
+# Metrics that Prometheus keeps.
+METRICS = (
+    "kafka_server_brokertopicmetrics_messagesin_total",
+    "kafka_server_replicamanager_underreplicatedpartitions",
+    "kafka_controller_kafkacontroller_activecontrollercount",
+)
 
 
 def server_properties(stack: Stack, log_dir: Path) -> str:
@@ -101,13 +108,15 @@ def _format(stack: Stack, fresh: Path, log_dir: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     properties = stack.etc_dir("kafka") / "format.properties"
     write_file(properties, server_properties(stack, fresh))
+    program = java.find_java(17)
     tool = (
-        str(java.find_java(17)),
+        str(program),
         *kafka_jvm.FLAGS,
+        *archive_flags("kafka", program, kafka_jvm.class_path()),
         "-Xmx128m",
         f"-Dlog4j2.configurationFile={stack.etc_dir('kafka') / 'log4j2.properties'}",
         "-cp",
-        f"{artifacts.path('kafka') / 'libs'}/*",
+        kafka_jvm.class_path(),
         "kafka.tools.StorageTool",
         "format",
         "--cluster-id",
@@ -166,7 +175,7 @@ COMPONENTS = (
         ports={"tcp": 9092, "controller": 19093, "jmx": 9404},
         prepare=prepare,
         hooks=(Hook.PROVISION,),
-        scrapes=(Scrape("jmx", seconds=5.0),),
+        scrapes=(Scrape("jmx", seconds=5.0, names=METRICS),),
         start_seconds=90.0,
         stop_seconds=15.0,
         image="apache/kafka:4.1.1",

@@ -2,28 +2,35 @@
 
 from lakeproof.install import artifacts, java
 from lakeproof.stack.engines import jvm
+from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 FLAGS = (
     *jvm.FLAGS,
     "-XX:-UsePerfData",
-    "-Xshare:auto",
     "-Djava.awt.headless=true",
 )
 
 
+def class_path() -> str:
+    """The jars of both. Raises: MissingArtifact."""
+    return f"{artifacts.path('kafka') / 'libs'}/*"
+
+
 def argv(stack: Stack, component: str, heap: tuple[str, ...], main: str, *arguments: str) -> tuple[str, ...]:
     """The command line of one JVM of this family: agent on the component's port "jmx", log settings, jars, main."""
-    etc = stack.etc_dir(component)
+    etc, engine = stack.etc_dir(component), component.partition("-")[0]
+    program = java.find_java(17)
     return (
-        str(java.find_java(17)),
+        str(program),
         *heap,
         *FLAGS,
+        *archive_flags(engine, program, class_path()),
         jvm.agent_flag(stack, component),
         f"-Dlog4j2.configurationFile={etc / 'log4j2.properties'}",
         "-cp",
-        f"{artifacts.path('kafka') / 'libs'}/*",
+        class_path(),
         main,
         *arguments,
     )

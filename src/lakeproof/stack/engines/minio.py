@@ -5,6 +5,7 @@ an object `a` beside `a/1` is refused; a deleted "folder" that is not empty is a
 keep directory markers (`s3.directory.marker.retention=keep`).
 """
 
+import threading
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +30,7 @@ def command(stack: Stack) -> Command:
             REGION,
             "--health",
             HEALTH_PATH,
-            "posix",
+            "--folder",
             str(stack.data_dir("minio") / "objects"),
         ),
         env={
@@ -49,9 +50,12 @@ def ready(stack: Stack, timeout: float) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        _client(stack, timeout).list_buckets()
+        client(stack, timeout).list_buckets()
     except (BotoCoreError, ClientError) as error:
         raise NotReady(f"no answer to a signed request: {error}", where="minio") from error
+
+
+_making = threading.Lock()
 
 
 @lru_cache(maxsize=4)
@@ -59,8 +63,12 @@ def _cached_client(endpoint: str, access_key: str, secret_key: str, timeout: flo
     return client_of(endpoint, access_key, secret_key, timeout_seconds=timeout, attempts=1)
 
 
-def _client(stack: Stack, timeout: float) -> Any:
-    return _cached_client(stack.url("minio"), stack.secret("s3-access-key"), stack.secret("s3-secret-key"), timeout)
+def client(stack: Stack, timeout: float) -> Any:
+    """A client for one question to the store, without a second attempt. Kept, since making one takes long."""
+    with _making:
+        return _cached_client(
+            stack.url("minio"), stack.secret("s3-access-key"), stack.secret("s3-secret-key"), timeout
+        )
 
 
 COMPONENTS = (

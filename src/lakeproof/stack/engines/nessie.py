@@ -7,6 +7,7 @@ The newest runner that Maven serves; needs Java 21 or newer (runs on 25). Trap: 
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines import jvm
+from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
 
 
@@ -30,15 +31,17 @@ def command(stack: Stack) -> Command:
         "quarkus.http.access-log.enabled": "false",
         "quarkus.banner.enabled": "false",
     }
+    program, jar = find_vector_java(), str(artifacts.path("nessie") / "nessie-quarkus-runner.jar")
     return Command(
         (
-            str(find_vector_java()),
+            str(program),
             "-Xms64m",
             "-Xmx384m",
             *jvm.FLAGS,
+            *archive_flags("nessie", program, jar),
             *(f"-D{key}={value}" for key, value in properties.items()),
             "-jar",
-            str(artifacts.path("nessie") / "nessie-quarkus-runner.jar"),
+            jar,
         ),
         cwd=stack.data_dir("nessie"),
     )

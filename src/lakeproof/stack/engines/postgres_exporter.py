@@ -10,6 +10,8 @@ from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 NAME = "postgres-exporter"
+# Metrics that Prometheus keeps.
+METRICS = ("pg_up", "pg_stat_database_numbackends", "pg_settings_max_connections")
 
 
 def command(stack: Stack) -> Command:
@@ -49,7 +51,7 @@ COMPONENTS = (
         ports={"http": 9187},
         provision_needs=("postgres",),
         prepare=prepare,
-        scrapes=(Scrape("http", seconds=5.0),),
+        scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,
         in_plain_up=False,
         image="quay.io/prometheuscommunity/postgres-exporter:v0.17.1",

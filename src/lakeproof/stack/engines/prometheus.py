@@ -14,6 +14,12 @@ from lakeproof.stack.stack import Stack
 
 RETENTION = "2d"
 LOOKBACK = "15s"
+# Metrics that Prometheus keeps.
+METRICS = (
+    "prometheus_tsdb_head_series",
+    "prometheus_rule_evaluation_failures_total",
+    "prometheus_notifications_dropped_total",
+)
 
 
 def command(stack: Stack) -> Command:
@@ -59,7 +65,7 @@ COMPONENTS = (
         ready=ready,
         ports={"http": 9090},
         hooks=(Hook.PREPARE,),
-        scrapes=(Scrape("http", seconds=5.0),),
+        scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,
         stop_seconds=15.0,
         image="prom/prometheus:v2.53.3",

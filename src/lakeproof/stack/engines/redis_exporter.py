@@ -6,6 +6,8 @@ from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 
 NAME = "redis-exporter"
+# Metrics that Prometheus keeps.
+METRICS = ("redis_up", "redis_connected_clients", "redis_memory_used_bytes")
 
 
 def command(stack: Stack) -> Command:
@@ -35,7 +37,7 @@ COMPONENTS = (
         ready=ready,
         ports={"http": 9121},
         provision_needs=("redis",),
-        scrapes=(Scrape("http", seconds=5.0),),
+        scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=30.0,
         in_plain_up=False,
         image="oliver006/redis_exporter:v1.45.0",

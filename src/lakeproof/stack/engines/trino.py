@@ -5,12 +5,13 @@ Why 483: the first one that reads Paimon's Iceberg v3 deletion vectors right. Pu
 Traps: catalogs are dynamic, because a pinned read makes one per hash (lake/query/pin.py); then `catalog.config-dir`
 is fatal and catalogs lie in etc/catalog under the working folder. The agent's pattern for the queue is narrow on
 purpose: other attributes of QueryManager are nested and would become one series with many label sets.
-Start: C1 only, and an archive of loaded classes that the first clean stop writes (with an agent the JVM asks for a
-diagnostic flag for it): 9 s → 3.3 s on 2 cores, agent included.
+Start: C1 only, and an archive of loaded classes (class_archive.py): 9 s → 3.3 s on 2 cores, agent included.
 """
 
 import hashlib
 import json
+import os
+import threading
 import time
 import zipfile
 from collections.abc import Mapping
@@ -24,7 +25,8 @@ from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Replicas, Scrape
-from lakeproof.stack.engines import jvm
+from lakeproof.stack.engines import class_archive, jvm
+from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.object_store import REGION, WAREHOUSE
 from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
@@ -33,6 +35,9 @@ NAME = "trino"
 PORTS = {"http": 8080, "jmx": 9408}
 CATALOG = "lake"
 SCHEMA = "oltp"
+# Metrics that Prometheus keeps.
+METRICS = ("trino_execution_queuedqueries", "trino_execution_runningqueries")
+_ASKING = {"X-Trino-User": "lakeproof-health"}
 HEAP = "1g"
 _SERVER_FILE = "config.properties"
 # Less than start_seconds, at whose end a start counts as failed.
@@ -120,21 +125,17 @@ def resource_groups() -> dict[str, object]:
 def command(stack: Stack, name: str = NAME) -> Command:
     """One server; keys in the environment."""
     etc, data, home = stack.etc_dir(name), stack.data_dir(name), artifacts.path("trino")
+    program, class_path = find_vector_java(), f"{boot_jar()}:{home / 'main' / 'lib'}/*"
     return Command(
         argv=(
-            str(find_vector_java()),
+            str(program),
             "-server",
             "-Xms256m",
             f"-Xmx{HEAP}",
             *jvm.FLAGS,
             "-XX:ReservedCodeCacheSize=200M",
             "-XX:MaxMetaspaceSize=400M",
-            "-XX:+UnlockDiagnosticVMOptions",
-            "-XX:+AllowArchivingWithJavaAgent",
-            "-XX:+AutoCreateSharedArchive",
-            f"-XX:SharedArchiveFile={data / 'classes.jsa'}",
-            "-Xlog:cds=off",
-            "-Xlog:cds+dynamic=off",
+            *archive_flags(NAME, program, class_path),
             "-Djdk.attach.allowAttachSelf=true",
             "-XX:+EnableDynamicAgentLoading",
             "--enable-native-access=ALL-UNNAMED",
@@ -142,7 +143,7 @@ def command(stack: Stack, name: str = NAME) -> Command:
             "--add-modules=jdk.incubator.vector",
             jvm.agent_flag(stack, name),
             "-cp",
-            f"{etc / 'boot.jar'}:{home / 'main' / 'lib'}/*",
+            class_path,
             f"-Dconfig={etc / _SERVER_FILE}",
             "-Dnode.environment=lakeproof",
             f"-Dnode.id={name}",
@@ -183,25 +184,28 @@ def _write_server(stack: Stack, name: str) -> None:
     (etc / _SERVER_FILE).write_text(_lines(server_properties(stack, name)))
     (etc / "log.properties").write_text(_LOG_LEVELS)
     jvm.write_agent_rules(stack, name, NAME)
-    _make_boot_jar(artifacts.path("trino") / "boot", etc / "boot.jar")
 
 
 def _lines(properties: Mapping[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
-def _make_boot_jar(classes: Path, jar: Path) -> None:
-    """The launcher as a jar: a class archive takes no folders, and is void once a jar of its is written anew."""
+def boot_jar() -> Path:
+    """The launcher as a jar in set-up's cache, made where it is absent: a class archive takes no folders.
+
+    Raises: MissingArtifact.
+    """
+    classes = artifacts.path("trino") / "boot"
     files = sorted(classes.rglob("*.class"))
     mark = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    if jar.is_file():
-        with zipfile.ZipFile(jar) as old:
-            if old.comment.decode() == mark:
-                return
-    with zipfile.ZipFile(jar, "w") as new:
-        for file in files:
-            new.writestr(zipfile.ZipInfo(str(file.relative_to(classes))), file.read_bytes())
-        new.comment = mark.encode()
+    jar = class_archive.folder() / f"trino-boot-{mark[:12]}.jar"
+    if not jar.is_file():
+        partial = jar.with_name(f"{jar.name}.{os.getpid()}.{threading.get_ident()}")
+        with zipfile.ZipFile(partial, "w") as new:
+            for file in files:
+                new.writestr(zipfile.ZipInfo(str(file.relative_to(classes))), file.read_bytes())
+        partial.rename(jar)
+    return jar
 
 
 def ready(stack: Stack, timeout: float) -> None:
@@ -235,14 +239,14 @@ def _rows(stack: Stack, sql: str, timeout: float) -> list[list[object]]:
     deadline = Deadline(timeout)
     rows: list[list[object]] = []
     try:
-        with httpx.Client(timeout=timeout, headers={"X-Trino-User": "lakeproof-health"}, trust_env=False) as client:
-            page = client.post(f"{stack.url(NAME)}/v1/statement", content=sql).raise_for_status().json()
-            while "nextUri" in page:
-                if deadline.expired:
-                    client.delete(page["nextUri"])
-                    raise NotReady(f"{sql} is {page['stats']['state']} after {timeout:g} s", where=NAME)
-                page = client.get(page["nextUri"]).raise_for_status().json()
-                rows += page.get("data", [])
+        url = f"{stack.url(NAME)}/v1/statement"
+        page = loopback.request("POST", url, timeout=timeout, headers=_ASKING, content=sql).raise_for_status().json()
+        while "nextUri" in page:
+            if deadline.expired:
+                loopback.request("DELETE", page["nextUri"], timeout=timeout, headers=_ASKING)
+                raise NotReady(f"{sql} is {page['stats']['state']} after {timeout:g} s", where=NAME)
+            page = loopback.get(page["nextUri"], timeout=timeout, headers=_ASKING).raise_for_status().json()
+            rows += page.get("data", [])
     except (httpx.HTTPError, ValueError) as error:
         raise NotReady(f"no answer: {type(error).__name__} {error}".strip(), where=NAME) from error
     if "error" in page:
@@ -273,7 +277,7 @@ def further_server(number: int) -> Component:
         needs=(NAME,),
         uses=("minio",),
         ports=replica_ports(PORTS, number),
-        scrapes=(Scrape("jmx"),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,
         summary="a further worker of Trino",
@@ -290,7 +294,7 @@ COMPONENTS = (
         ready=ready,
         uses=("nessie", "minio"),
         ports=PORTS,
-        scrapes=(Scrape("jmx"),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,  # the first stop writes the class archive: 5 s on 2 cores
         image="trinodb/trino:483",

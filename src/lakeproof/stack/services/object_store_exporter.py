@@ -13,8 +13,8 @@ def command(stack: Stack) -> Command:
 
 
 def ready(stack: Stack, timeout: float) -> None:
-    """It serves metrics (whether the store answers is a metric of its own)."""
-    loopback.require_ok(f"{stack.url('object-store-exporter')}/metrics", "object-store-exporter", timeout)
+    """It answers. Whether the store does is a metric, not its health."""
+    loopback.require_ok(f"{stack.url('object-store-exporter')}/health", "object-store-exporter", timeout)
 
 
 COMPONENTS = (

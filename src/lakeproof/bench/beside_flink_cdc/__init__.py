@@ -1,0 +1,117 @@
+"""beside-flink-cdc: our path in turns with its nearest peer, Flink's MySQL CDC source straight into Paimon tables.
+
+Both sides get a fresh stack of their own, the same MariaDB, object store, Flink, heap, slots, table options,
+checkpoint interval and load by SQL, and are read by the same reader. What differs: ours has Kafka, Connect, the
+aligner of transactions, a heartbeat table, an audit and one Nessie commit for each published state; the peer has none
+of these, and its events table has a key, since a table without one takes no changelog. The peer's jars are fetched at
+the first run (Connector/J is GPL-2.0, for this benchmark alone). Takes about seven minutes a side; --only ours or
+--only peer takes one of them.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.own_stack import own_stack
+from lakeproof.errors import InvalidInput
+from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from lakeproof.bench.beside_flink_cdc.sides import Side
+
+RATES = (50.0, 200.0)
+SECONDS = 60.0
+
+type Tables = dict[str, list[dict[str, Any]]]
+
+FRESH = "seconds from commit until the order is seen, rows and CPU (percent of one core, everything but the shoppers)"
+LOOKS = "looks that show a part of a transaction"
+KILL = "kill -9 of the TaskManager under load"
+DATA = "rows by key after everything, kill included"
+REST = "at rest"
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: TerminalError where a side does not start; DeadlineExpired where no rows come."""
+    from lakeproof.bench.beside_flink_cdc.peer_job import fetch
+    from lakeproof.bench.beside_flink_cdc.sides import SIDES
+
+    chosen = [side for side in SIDES if not options.only or side.name in options.only]
+    if not chosen:
+        raise InvalidInput("no side of that name", next_action=f"--only {' or '.join(side.name for side in SIDES)}")
+    fetch(progress)
+    tables: Tables = {title: [] for title in (LOOKS, FRESH, KILL, DATA, REST)}
+    for number in range(1, (options.rounds or 1) + 1):
+        for side in chosen:
+            progress(f"turn {number} of {options.rounds or 1}: {side.name}")
+            with own_stack(stack) as own:
+                for title, rows in _turn(side, own, options, progress).items():
+                    tables.setdefault(title, []).extend(rows)
+    return result_of(options, tables)
+
+
+def _turn(side: "Side", stack: Stack, options: Options, progress: Progress) -> Tables:
+    from lakeproof.bench.beside_flink_cdc.judging import Seen
+    from lakeproof.bench.beside_flink_cdc.turn import take
+    from lakeproof.processes.client import SupervisorClient
+
+    windows, rest = take(side, stack, options.rates or RATES, options.seconds or SECONDS, progress)
+    progress(f"{side.name}: reading what was to be seen")
+    client = SupervisorClient(stack)
+    if side.name == "ours":
+        client.stop("publisher")
+    client.up(["trino"])
+    seen = Seen(side, stack)
+    *loads, kill = windows
+    tables: Tables = {FRESH: [seen.freshness(window) for window in loads], KILL: [seen.pause(kill)]}
+    tables[LOOKS] = []
+    for window in windows:
+        # Around the kill from the kill on: before it the window is as the others.
+        tables[LOOKS] += seen.looks(window, window.killed_at or window.begin)
+        progress(f"{side.name}: {window.what} judged")
+    tables[DATA] = seen.data()
+    tables[REST] = [{"side": side.name, **row} for row in rest if row["component"] == "all"]
+    for window in loads:
+        tables[f"{side.name}: by component at {window.what} (CPU in percent of one core)"] = window.usage
+    tables[f"{side.name}: by component at rest (CPU in percent of one core)"] = rest
+    return tables
+
+
+def result_of(options: Options, tables: Tables) -> Result:
+    """What is told of the turns. It fails where ours showed a part of a transaction by hash, or has a wrong row."""
+    torn = _sum(tables[LOOKS], "torn", side="ours", a_look_takes="published hash")
+    wrong = sum(_sum(tables[DATA], what, side="ours") for what in ("lost", "duplicated", "stale", "phantom"))
+    ratios = []
+    if any(row["side"] == "ours" for row in tables[LOOKS]):
+        ratios.append(Ratio("ours: torn looks by published hash", torn, "0", torn == 0))
+    for way in ("newest of each table", "one checkpoint in all tables"):
+        if looks := _sum(tables[LOOKS], "looks", side="peer", a_look_takes=way):
+            share = _sum(tables[LOOKS], "torn", side="peer", a_look_takes=way) / looks
+            ratios.append(Ratio(f"peer: torn looks of all, by {way}", round(share, 4)))
+    for rate in dict.fromkeys(row["asked_per_s"] for row in tables[FRESH]):
+        p99 = {row["side"]: row["paimon_p99_s"] for row in tables[FRESH] if row["asked_per_s"] == rate}
+        if len(p99) > 1 and all(p99.values()):
+            ratios.append(Ratio(f"commit → Paimon p99 at {rate:g} orders/s, ours to peer", _ratio(p99)))
+    pause = {row["side"]: row["no_rows_for_s"] for row in tables[KILL]}
+    if len(pause) > 1:
+        ratios.append(Ratio("seconds without rows after the kill, ours to peer", _ratio(pause)))
+    notes = [
+        "ours has more: Kafka, Connect, the aligner, a heartbeat table, an audit, a Nessie commit per state",
+        "refused: calls, the warming included; on a busy machine fewer orders are made than asked for",
+    ]
+    return Result("beside-flink-cdc", options, tables, ratios, notes, failed=bool(torn or wrong))
+
+
+def _ratio(by_side: dict[str, float]) -> float:
+    return round(by_side["ours"] / by_side["peer"], 2)
+
+
+def _sum(rows: list[dict[str, Any]], what: str, **where: str) -> int:
+    return sum(row[what] for row in rows if all(row[key] == value for key, value in where.items()))
+
+
+BENCHMARK = Benchmark(
+    "beside-flink-cdc",
+    "ours and Flink CDC into Paimon, in turns: torn looks, freshness, CPU, kill -9, rows by key; stacks of its own",
+    (),
+    run,
+)

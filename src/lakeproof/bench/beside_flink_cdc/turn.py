@@ -1,0 +1,143 @@
+"""One side's turn: in a stack of its own it is warmed, loaded at each rate, killed under load, and left at rest."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from lakeproof.bench.benchmark import Progress
+from lakeproof.bench.beside_flink_cdc.peer_job import TABLES
+from lakeproof.bench.beside_flink_cdc.sides import Side
+from lakeproof.bench.freshness import TimedShop
+from lakeproof.bench.killing import kill_and_await
+from lakeproof.bench.sql_shop import sql_traffic
+from lakeproof.bench.usage import Usage
+from lakeproof.customers.shoppers.handle import TrafficHandle
+from lakeproof.deadline import Deadline
+from lakeproof.lake.publish.snapshots import get_object, parse_snapshot
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.object_store import s3_client
+from lakeproof.stack.stack import Stack
+
+KILLED = "flink-taskmanager"
+WARM_SECONDS = 20.0
+BEFORE_KILL_SECONDS = 12.0
+BACK_SECONDS = 240.0
+# Snapshots of `orders` after the kill that tell that rows flow again: of three checkpoints.
+SNAPSHOTS_AFTER_KILL = 6
+QUIET_SECONDS, DRAIN_SECONDS = 10.0, 120.0
+
+
+@dataclass
+class Window:
+    """Load at a rate, between two instants (UNIX seconds). committed: order → when its creation was acknowledged.
+
+    killed_at: when the TaskManager was killed in it; None where nothing was.
+    """
+
+    what: str
+    rate: float
+    begin: float
+    end: float = 0.0
+    committed: dict[int, float] = field(default_factory=dict)
+    usage: list[dict[str, Any]] = field(default_factory=list)
+    refused: int = 0
+    killed_at: float | None = None
+    healthy_after: float | None = None
+
+
+def take(
+    side: Side, stack: Stack, rates: Sequence[float], seconds: float, progress: Progress
+) -> tuple[list[Window], list[dict[str, Any]]]:
+    """The windows, and the use at rest by component. What lies in the lake afterwards is left to be read.
+
+    Raises: TerminalError naming what did not become healthy; DeadlineExpired where rows do not flow again.
+    """
+    progress(f"{side.name}: starting")
+    side.begin(stack)
+    windows = []
+    for rate in rates:
+        progress(f"{side.name}: {rate:g} orders/s, {WARM_SECONDS:g} s of warming, then {seconds:g} s")
+        with _load(stack, rate) as (window, shop):
+            _wait(WARM_SECONDS)
+            usage, window.begin = Usage(stack), time.time()
+            _wait(seconds)
+            window.end, window.usage = time.time(), usage.table()
+        _keep(window, shop)
+        windows.append(window)
+    progress(f"{side.name}: kill -9 of {KILLED} at {rates[0]:g} orders/s")
+    with _load(stack, rates[0]) as (window, shop):
+        window.what = f"kill -9 at {rates[0]:g} orders/s"
+        _wait(BEFORE_KILL_SECONDS)
+        window.killed_at = time.time()
+        kill_and_await(SupervisorClient(stack), [KILLED], Deadline(BACK_SECONDS))
+        window.healthy_after = time.time() - window.killed_at
+        _await_rows(side, stack)
+        window.end = time.time()
+    _keep(window, shop)
+    windows.append(window)
+    progress(f"{side.name}: until the last rows are in the lake")
+    _drain(side, stack)
+    progress(f"{side.name}: at rest for {seconds:g} s")
+    usage = Usage(stack)
+    _wait(seconds)
+    return windows, usage.table()
+
+
+@contextmanager
+def _load(stack: Stack, rate: float) -> Iterator[tuple[Window, TimedShop]]:
+    """Shoppers by SQL while the block lasts."""
+    shops: list[TimedShop] = []
+
+    def enter() -> TimedShop:
+        shops.append(TimedShop(stack))
+        return shops[-1]
+
+    window = Window(f"{rate:g} orders/s", rate, time.time())
+    handle = TrafficHandle(sql_traffic(stack, rate, "beside", enter))
+    try:
+        while not shops:
+            time.sleep(0.05)
+        yield window, shops[0]
+    finally:
+        window.refused = handle.stop().counts.refused
+
+
+def _keep(window: Window, shop: TimedShop) -> None:
+    window.committed = {order: at for order, at in shop.committed.items() if window.begin <= at < window.end}
+
+
+def _await_rows(side: Side, stack: Stack) -> None:
+    s3 = s3_client(stack)
+    begin = _latest(s3, side, "orders")
+
+    def flowing() -> bool | None:
+        return True if _latest(s3, side, "orders") >= begin + SNAPSHOTS_AFTER_KILL else None
+
+    Deadline(BACK_SECONDS).wait_for("rows after the kill", flowing, every=1.0)
+
+
+def _drain(side: Side, stack: Stack) -> None:
+    """Until no snapshot has brought a row for a while. Raises: DeadlineExpired."""
+    s3, deadline = s3_client(stack), Deadline(DRAIN_SECONDS)
+    seen = {table: _latest(s3, side, table) for table in TABLES}
+    quiet = Deadline(QUIET_SECONDS)
+    while not quiet.expired and not deadline.expired:
+        deadline.pause(1.0)
+        for table in TABLES:
+            for number in range(seen[table] + 1, (latest := _latest(s3, side, table)) + 1):
+                text = get_object(s3, f"wh/{side.database}.db/{table}/snapshot/snapshot-{number}")
+                if text is not None and parse_snapshot(text).delta_records:
+                    quiet = Deadline(QUIET_SECONDS)
+            seen[table] = latest
+
+
+def _latest(s3: Any, side: Side, table: str) -> int:
+    return int(get_object(s3, f"wh/{side.database}.db/{table}/snapshot/LATEST") or 0)
+
+
+def _wait(seconds: float) -> None:
+    deadline = Deadline(seconds)
+    while not deadline.expired:
+        deadline.pause(1.0)

@@ -1,0 +1,91 @@
+"""The list of all commands. A module of this folder is loaded when one of its commands is called.
+
+A module brings a command by a line of its docstring, "`lakeproof NAME`: what the command does." (one line for each of
+its commands), and by `add_to(app)`. `lakeproof --help` shows those lines and loads no module: the whole list costs as
+much as reading thirty files. tests/cli/test_commands.py holds lines and commands together.
+"""
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+HERE = Path(__file__).parent
+_LINE = re.compile(r"^`lakeproof ([a-z]+)`: (.+)$", re.MULTILINE)
+
+
+class Commands(Mapping[str, Any]):
+    """Every command by its name, made when it is asked for. (Any: Typer brings a click of its own.)
+
+    about: name → what the command does, in one line.
+    """
+
+    def __init__(self) -> None:
+        self.about: dict[str, str] = {}
+        self._modules: dict[str, str] = {}
+        for path in HERE.glob("*.py"):
+            docstring = path.read_text(encoding="utf-8").partition('"""')[2].partition('"""')[0]
+            for name, about in _LINE.findall(docstring):
+                self.about[name] = about[0].upper() + about[1:]
+                self._modules[name] = path.stem
+
+    def __getitem__(self, name: str) -> Any:
+        from lakeproof.cli.examples import add_examples
+
+        module = importlib.import_module(f"lakeproof.cli.{self._modules[name]}")
+        app = typer.Typer()
+        app.callback()(_nothing)  # with it Typer makes a group, also of a single command
+        module.add_to(app)
+        add_examples(app)
+        return typer.main.get_group(app).commands[name]
+
+    def module_of(self, name: str) -> str:
+        """The module of this folder that brings the command."""
+        return self._modules[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._modules))
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+class OnDemandGroup(TyperGroup):
+    """The group of all commands; it shows them without making them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands: Any = Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of the alphabet."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """One line for each."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands.about[name]) for name in self.commands])
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="lakeproof",
+        cls=OnDemandGroup,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode=None,  # Rich takes longer to load than all the rest of --help
+        help="A realtime lakehouse that proves it recovers.\n\n"
+        "Exit codes: 0 success, 1 failed, 2 wrong usage, 3 unknown (could not look).",
+    )
+    app.callback()(_nothing)
+    return app
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,120 @@
+"""Archives of loaded classes (AppCDS): a JVM that finds one need not parse and verify its classes, and starts sooner.
+
+Set-up writes them into its cache (processes/class_training.py), where every stack of the user finds them. An archive
+fits one JVM build and one class path. Both are in its name, for a JVM that is given another one only warns, and goes
+on without. Traps: with an agent the JVM wants a diagnostic flag where it writes and where it reads; a class path may
+hold jars only, no folders; classes of other loaders (Connect's plugins, Flink's jobs) are not kept.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from glob import glob
+from pathlib import Path
+
+from lakeproof.install.cache import cache_dir
+
+# Engines whose JVMs have an archive: which component writes it, after those that it needs to become ready.
+TRAINED = (
+    ("kafka", "connect"),
+    ("flink-jobmanager", "flink-taskmanager", "flink-sql-gateway"),
+    ("nessie",),
+    ("trino",),
+    ("cassandra-seed",),
+)
+WRITES = "-XX:ArchiveClassesAtExit="
+# The first four bytes of a whole archive. The JVM writes them last.
+MAGIC = 0xF00BABA8.to_bytes(4, "little")
+# Archives of other versions are removed after so long without use; each takes 30 to 130 MB.
+UNUSED_SECONDS = 14 * 86_400.0
+KEY_LENGTH = 12
+# Ends the name of an empty file: this JVM ended as it should, and wrote none. It is not asked again.
+NONE_WRITTEN = ".none"
+_BOTH = (
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:+AllowArchivingWithJavaAgent",
+    # Each class that cannot be kept is a warning, thousands of them.
+    "-Xlog:cds=off",
+    "-Xlog:cds+dynamic=off",
+)
+_writing = ContextVar("writing", default=False)
+
+
+def archive_flags(engine: str, java: Path, class_path: str) -> tuple[str, ...]:
+    """Flags by which a JVM reads the engine's archive; none where there is no archive.
+
+    class_path: as it is given to the JVM, FOLDER/* allowed. An archive that is cut short is removed, so that the next
+    set-up writes it anew.
+    """
+    stem = f"{engine}-{_key(java, class_path)}"
+    archive = _whole_archive(stem)
+    if archive is not None:
+        return (*_BOTH, f"-XX:SharedArchiveFile={archive}")
+    writes = _writing.get() and not (folder() / f"{stem}{NONE_WRITTEN}").exists()
+    return (*_BOTH, f"{WRITES}{folder() / stem}.new") if writes else ()
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """In the block, `archive_flags` has a JVM without an archive write one at its end, which takes it seconds."""
+    before = _writing.set(True)
+    try:
+        yield
+    finally:
+        _writing.reset(before)
+
+
+def keep(new: Path) -> bool:
+    """Give an archive that a JVM has written its name, if it is whole; one that is not is removed."""
+    is_whole = new.is_file() and _begins_with_magic(new)
+    if is_whole:
+        new.rename(new.with_suffix(f".{new.stat().st_size}.jsa"))
+    new.unlink(missing_ok=True)
+    return is_whole
+
+
+def remove_unused() -> None:
+    """Remove archives that no JVM has read for UNUSED_SECONDS, and have those JVMs asked again that wrote none."""
+    for path in (*folder().glob("*.jsa"), *folder().glob(f"*{NONE_WRITTEN}")):
+        if time.time() - path.stat().st_mtime > UNUSED_SECONDS:
+            path.unlink()
+
+
+def folder() -> Path:
+    """Where archives lie, beside set-up's artifacts."""
+    path = cache_dir() / "classes"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _whole_archive(stem: str) -> Path | None:
+    """The archive, if it has the size that its name says."""
+    for archive in (cache_dir() / "classes").glob(f"{stem}.*.jsa"):
+        try:
+            if archive.name == f"{stem}.{archive.stat().st_size}.jsa":
+                os.utime(archive)
+                return archive
+            archive.unlink()
+        except OSError:  # a cache that cannot be written to, or another process was quicker
+            continue
+    return None
+
+
+def _begins_with_magic(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(MAGIC)) == MAGIC
+
+
+def _key(java: Path, class_path: str) -> str:
+    """First hex digits over what an archive depends on: the JVM, and each jar's place, size and time."""
+    seen = hashlib.sha256()
+    release = java.resolve().parents[1] / "release"
+    jars = [Path(name) for entry in class_path.split(":") for name in sorted(glob(entry))]  # noqa: PTH207
+    for path in (java.resolve(), release, *jars):
+        if path.exists():
+            stat = path.stat()
+            seen.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    return seen.hexdigest()[:KEY_LENGTH]
