@@ -19,9 +19,13 @@ from lakeproof.stack.stack import Stack
 NOTHING = Baseline(Verdict("", Outcome.PASSED, ""))
 IN_SYNC = "[…] Repair preview completed successfully; Previewed data was in sync\n"
 DIFFER = """\
+[…] Starting repair command #2, repairing keyspace inventory with repair options (previewKind: ALL, # of ranges: 48)
 […] Preview complete
 Total estimated streaming: 2 ranges, 1 sstables, 4.1KiB bytes
-    inventory.requests - 2 ranges, 1 sstables, 4.1KiB bytes
+inventory.requests - 2 ranges, 1 sstables, 4.1KiB bytes
+    /127.0.0.1:22002 -> localhost/127.0.0.1:22000: 2 ranges, 1 sstables, 684B bytes
+
+inventory.stock - 0 ranges, 0 sstables, 0B bytes
 """
 
 
@@ -75,7 +79,7 @@ def test_three_nodes_with_the_same_digests_pass(tmp_path: Path, monkeypatch: pyt
     [
         (Ring(down="cassandra-node2"), Outcome.FAILED, "a node gives no answer"),
         (Ring(hints={"cassandra-seed": 2}), Outcome.FAILED, "2 hint files wait at cassandra-seed"),
-        (Ring(said=(DIFFER,)), Outcome.FAILED, "inventory.requests - 2 ranges"),
+        (Ring(said=(DIFFER,)), Outcome.FAILED, "differ: inventory.requests - 2 ranges, 1 sstables, 4.1KiB bytes"),
         (Ring(said=("",)), Outcome.UNKNOWN, "could not be compared: cassandra-seed: Endpoint not alive"),
     ],
 )
