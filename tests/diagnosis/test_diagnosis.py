@@ -42,10 +42,14 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-topic-silence": 0.4,
     "open-transaction": 0.02,
     "oltp-source-lag": 700,
+    "oltp-unexpected-columns": "none",
+    "oltp-unreadable-columns": "none",
+    "oltp-fields-left-out": 0,
     "oltp-job-state": "running",
     "oltp-job-restarts": 1,
     "oltp-job-failures": 0,
     "oltp-job-exception": "none",
+    "oltp-refused-value": "none",
     "oltp-checkpoint-age": 0.8,
     "oltp-checkpoints-failed": 2,
     "store-writes": "writable",
@@ -73,6 +77,8 @@ CONNECT_GONE: dict[str, Value] = {
     "oltp-task-failure": NO_ANSWER,
 }
 DATABASE_GONE: dict[str, Value] = {
+    "oltp-unexpected-columns": NO_ANSWER,
+    "oltp-unreadable-columns": NO_ANSWER,
     "oltp-heartbeat-age": NO_ANSWER,
     "oltp-capture-login": NO_ANSWER,
     "oltp-missing-privileges": NO_ANSWER,
@@ -84,6 +90,7 @@ JOB_GONE: dict[str, Value] = {
         "oltp-job-restarts",
         "oltp-job-failures",
         "oltp-job-exception",
+        "oltp-refused-value",
         "oltp-checkpoint-age",
         "oltp-checkpoints-failed",
     )
@@ -97,6 +104,11 @@ JOB_FAILS: dict[str, Value] = {
     "oltp-checkpoint-age": 70.0,
     "oltp-checkpoints-failed": 5,
     **NOT_PUBLISHED,
+}
+REFUSED_VALUE: dict[str, Value] = {
+    "oltp-job-exception": "java.lang.ArithmeticException: 3000000001 is out of range",
+    "oltp-refused-value": "oltp.order_items.line: 3000000001 is not INT",
+    "oltp-unreadable-columns": "oltp.order_items.line",
 }
 JOB_WAITS: dict[str, Value] = {"oltp-job-state": "restarting", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}
 READ_ONLY: dict[str, Value] = {"store-writes": "refuses writes"}
@@ -222,6 +234,10 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {"open-transaction": 130.0, "oltp-connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED},
     ),
     ("ticker_stopped", {"oltp-heartbeat-age": 40.0, **BEHIND}),
+    ("unannounced_column", {"oltp-unexpected-columns": "oltp.orders.unannounced", "oltp-fields-left-out": 1}),
+    # Seen before any row was changed since.
+    ("unannounced_column", {"oltp-unexpected-columns": "oltp.orders.unannounced"}),
+    ("shop_unannounced_column", {"shop-unexpected-columns": "payment.payments.x"}),
     (
         "lag_exporter_down",
         {"oltp-heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "oltp-source-lag": NO_ANSWER},
@@ -275,7 +291,13 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("publisher_hung", {**gone("publisher", "silent"), "oltp-publisher-status": NO_ANSWER, **NOT_PUBLISHED}),
     (
         "job_missing",
-        {"oltp-job-state": None, "oltp-job-restarts": None, "oltp-checkpoint-age": None, **NOT_PUBLISHED},
+        {
+            "oltp-job-state": None,
+            "oltp-job-restarts": None,
+            "oltp-refused-value": None,
+            "oltp-checkpoint-age": None,
+            **NOT_PUBLISHED,
+        },
     ),
     ("job_ended", {"oltp-job-state": "ended", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}),
     ("job_restarting", JOB_FAILS),
@@ -283,6 +305,14 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("job_restarting", {**JOB_FAILS, "oltp-job-state": "running"}),
     # The least that counts.
     ("job_restarting", {"oltp-job-failures": 2}),
+    ("unreadable_value", {**JOB_FAILS, **REFUSED_VALUE}),
+    # Both looks fell between two restarts, and the column has its type back: the record is still in the topic.
+    (
+        "unreadable_value",
+        {**JOB_FAILS, **REFUSED_VALUE, "oltp-job-state": "running", "oltp-unreadable-columns": "none"},
+    ),
+    ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
+    ("shop_changed_column", {"shop-unreadable-columns": "payment.payments.amount"}),
     ("job_waiting", JOB_WAITS),
     # It was given up after its last failures.
     ("job_ended", {**JOB_FAILS, "oltp-job-state": "ended"}),

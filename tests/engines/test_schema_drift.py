@@ -10,8 +10,15 @@ from typing import Any
 
 import pytest
 
+from lakeproof.faults.drifted_schema import drift
+from lakeproof.lake.capture.columns import look
+from lakeproof.lake.sources.source import SOURCES
+from lakeproof.mitigations import drop_unexpected_column
+from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines.mysql import connect
+from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
+from lakeproof.stack.postgres_session import select
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
@@ -76,3 +83,24 @@ def test_what_it_may_not_do_is_refused(
     up("mysql")
     ended, _, said = run(*arguments)
     assert (ended, words in said) == (code, True), said
+
+
+@pytest.mark.parametrize(("engine", "table"), [("mysql", "oltp.orders"), ("postgres", "payment.payments")])
+def test_both_servers_tell_their_columns_and_give_an_unannounced_one_up(
+    stack: Stack, up: Callable[..., SupervisorClient], engine: str, table: str
+) -> None:
+    """The shop's own tables differ in nothing from the job's SQL; a column with a value is named, listed, dropped."""
+    up(engine)
+    source = next(each for each in SOURCES if each.engine == engine)
+    found = look(stack, source)
+    assert (found.unexpected, found.unreadable) == ((), ())
+    if engine == "mysql":
+        drift(stack, "orders", "gift_note")
+    else:
+        add = f"ALTER TABLE {table} ADD COLUMN gift_note text"
+        select(stack, ROOT_USER, ROOT_SECRET, add, database=source.name)
+    assert [str(each) for each in look(stack, source).unexpected] == [f"{table}.gift_note"]
+    arguments = DropUnexpectedColumn(database=source.name)
+    assert f"ALTER TABLE {table} DROP COLUMN gift_note" in drop_unexpected_column.typed(stack, arguments)
+    assert drop_unexpected_column.run(stack, arguments) == f"dropped: {table}.gift_note"
+    assert look(stack, source).unexpected == ()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lakeproof.lake.sources.source import OLTP, SHOP
-from lakeproof.probes.flink import job_exception, job_failures
+from lakeproof.probes.flink import job_exception, job_failures, refused_value
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -124,3 +124,21 @@ def test_without_a_job_there_is_no_number_and_another_answer_is_no_zero(
     strange = JobManager(oltp=[1])
     strange.history = {"all-exceptions": []}
     assert not all_probes()["oltp-job-failures"].look(stack_of(strange)).answered
+
+
+def test_a_value_that_the_types_refuse_is_told_with_its_column_while_the_job_fails_by_it(
+    stack_of: Callable[[JobManager], Stack],
+) -> None:
+    trace = (
+        "org.apache.flink.util.FlinkException: a task failed\n"
+        "Caused by: java.io.IOException: oltp.order_items.line: 3000000001 is not INT\n\tat x\n"
+        "Caused by: java.lang.ArithmeticException: 3000000001 is out of range\n"
+    )
+    manager = JobManager(oltp=[5.0], shop=[5.0])
+    assert refused_value(stack_of(manager), 3.0, OLTP) == "none"
+    failed = [entry(ago) | {"stacktrace": trace} for ago in (40.0, 30.0)]
+    manager.history = {"exceptionHistory": {"entries": failed}}
+    assert refused_value(stack_of(manager), 3.0, OLTP) == "oltp.order_items.line: 3000000001 is not INT"
+    # It is over them: a checkpoint since, and no other failure.
+    manager.completed = 2.0
+    assert refused_value(stack_of(manager), 3.0, OLTP) == "none"

@@ -61,7 +61,6 @@ class CauseModel(BaseModel):
     masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause.
     masks: the other way round from masked_by: these causes are accounted for by this one.
     for_each: a noun; the cause is made once for each of its subjects (for_each.py), of which `where` may take some.
-    scenario: in common_causes.yaml only; elsewhere the folder says it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -75,7 +74,6 @@ class CauseModel(BaseModel):
     masks: list[str] = []
     explains: list[str] = []
     repairs: list[StepModel]
-    scenario: str | None = None
     for_each: str | None = None
     where: dict[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""All known causes: those of the scenarios' folders, those without a folder yet, and those of every component.
+"""All known causes: those of the scenarios' folders, and those of every component.
 
 Whoever knows the folders hands them down. This room knows no fault, truth, journal, repair or incident; import-linter
 keeps it so.
@@ -18,7 +18,8 @@ from lakeproof.probes.probe import Probe
 from lakeproof.stack.components import all_components
 from lakeproof.yaml_file import read_yaml
 
-COMMON_FILE = Path(__file__).with_name("common_causes.yaml")
+# Where the causes of every component come from.
+GENERATED = Path(__file__).with_name("component_causes.py")
 
 
 def load_causes(probes: Mapping[str, Probe], folders: Mapping[str, Path]) -> tuple[Cause, ...]:
@@ -56,24 +57,16 @@ def load_causes(probes: Mapping[str, Probe], folders: Mapping[str, Path]) -> tup
         *(_cause(scenario, model, subject, masked_by[model.id]) for scenario, _, subject, model in entries),
         *(replace(cause, masked_by=tuple(sorted(masked_by[cause.id]))) for cause in generated),
     )
-    _check(causes, [*(path for _, path, _, _ in entries), *(COMMON_FILE for _ in generated)], probes)
+    _check(causes, [*(path for _, path, _, _ in entries), *(GENERATED for _ in generated)], probes)
     return causes
 
 
 def _entries(folders: Mapping[str, Path]) -> Iterable[tuple[str, Path, CauseModel]]:
     """Every entry as it stands in its file."""
-    for model in read_yaml(COMMON_FILE, CausesModel).causes:
-        if model.scenario is None:
-            raise InvalidInput(f"{model.id}: scenario is missing", where=str(COMMON_FILE), next_action="add it")
-        yield model.scenario, COMMON_FILE, model
     for scenario, folder in folders.items():
         path = folder / CAUSES_FILE
         if path.is_file():
             for model in read_yaml(path, CausesModel).causes:
-                if model.scenario is not None:
-                    raise InvalidInput(
-                        f"{model.id}: its scenario is its folder's", where=str(path), next_action="remove scenario"
-                    )
                 yield scenario, path, model
 
 

@@ -5,7 +5,8 @@ rises a second per second whatever holds the beats up: connector paused, stopped
 or dead, Kafka down; and the database down or this ticker's own writes failing, which /health and
 `lakeproof_ticker_*` tell apart. It is absent until a beat was seen, never 0 for want of knowledge.
 Run as `python -m lakeproof.observability.lag_exporter NAME`, the component NAME: for the sources that name it.
-Where a source's server keeps the connector's place in its log (a replication slot), that is watched as well.
+Where a source's server keeps the connector's place in its log (a replication slot), that is watched as well; and so
+are the columns of the captured tables, in which a database may run ahead of the lake.
 """
 
 import logging
@@ -23,6 +24,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from lakeproof.lake.capture import slot
+from lakeproof.lake.capture.columns import ColumnWatch
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
 from lakeproof.lake.capture.slot import LOST, SlotWatch
@@ -88,6 +90,25 @@ class SlotCollector(Collector):
         return iter((kept, lost))
 
 
+class ColumnCollector(Collector):
+    """How many columns of each captured table the lake leaves out, for nobody declared them."""
+
+    def __init__(self, watches: list[ColumnWatch]) -> None:
+        self._watches = watches
+
+    def collect(self) -> Iterator[Metric]:
+        """The newest look of each; nothing of a database that does not answer."""
+        columns = GaugeMetricFamily(
+            "lakeproof_unexpected_columns",
+            "columns of a captured table that the lake's SQL does not declare, and the lake therefore lacks",
+            labels=["database", "table"],
+        )
+        for watch in self._watches:
+            for table, count in (watch.unexpected or {}).items():
+                columns.add_metric([watch.source.name, table], count)
+        yield columns
+
+
 def health(pairs: dict[str, Pair], watches: dict[str, SlotWatch], name: str) -> tuple[int, dict[str, object]]:
     """(HTTP status, body): 200 when every dependency answers, else 503 with the reason per dependency."""
     reasons: dict[str, str] = {}
@@ -122,8 +143,10 @@ def run(stack: Stack, name: str) -> None:
     watched = connectors_of(name)
     pairs = {each.name: make_pair(stack, each, stop) for each in watched}
     watches = {each.name: SlotWatch(stack, each, stop) for each in watched if slot.NAME in each.config}
+    columns = [ColumnWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
+    registry.register(ColumnCollector(columns))
     if watches:
         registry.register(SlotCollector(watches))
     ProcessCollector(registry=registry)
@@ -137,7 +160,7 @@ def run(stack: Stack, name: str) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    threads = [*(thread for pair in pairs.values() for thread in pair), *watches.values()]
+    threads = [*(thread for pair in pairs.values() for thread in pair), *watches.values(), *columns]
     for thread in threads:
         thread.start()
     stop.wait()

@@ -5,6 +5,7 @@ So the state at one moment does not tell that a job restarts again and again. Th
 do. A JobManager that was itself restarted begins with an empty history.
 """
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,8 @@ MANY_FAILURES = 2
 OVER_SECONDS = 20
 NO_EXCEPTION = "none"
 LONGEST_EXCEPTION = 200
+# What the job's reader says of a value that is not of the declared type (RowReader.java).
+REFUSED = re.compile(r"IOException: (\w+\.\w+\.\w+: .* is not [A-Z_]+)")
 
 
 def _ask(stack: Stack, path: str, timeout: float) -> Any:
@@ -116,6 +119,20 @@ def job_exception(stack: Stack, timeout: float, source: Source) -> Value:
     return root_cause(str(newest["stacktrace"])).removeprefix("Caused by: ")[:LONGEST_EXCEPTION]
 
 
+def refused_value(stack: Stack, timeout: float, source: Source) -> Value:
+    """Which value the job could not read, by its newest failure: `table.column: VALUE is not TYPE`; "none" where it
+    did not fail by such a one lately, or is over it (as `job_failures`); None where there is no job.
+    """
+    failures = _failures(stack, timeout, source)
+    if failures is None:
+        return None
+    if not failures or not job_failures(stack, timeout, source):
+        return NO_EXCEPTION
+    newest = max(failures, key=lambda failure: int(failure["timestamp"]))
+    found = REFUSED.search(str(newest["stacktrace"]))
+    return found[1][:LONGEST_EXCEPTION] if found else NO_EXCEPTION
+
+
 def checkpoint_age(stack: Stack, timeout: float, source: Source) -> Value:
     """Seconds since its last complete checkpoint beyond the wanted pause between two; None where there is no job.
 
@@ -154,6 +171,13 @@ def _probes(source: Source) -> tuple[Probe, ...]:
             Condition(Operator.BELOW, MANY_FAILURES),
         ),
         probe("job-exception", f"GET /jobs/ID/exceptions of {name}: the newest entry", "", job_exception),
+        probe(
+            "refused-value",
+            f"GET /jobs/ID/exceptions of {name}: the newest entry, a value that is not of the declared type",
+            "",
+            refused_value,
+            Condition(Operator.IS, NO_EXCEPTION),
+        ),
         probe(
             "checkpoint-age",
             f"GET /jobs/ID/checkpoints of {name}: since the last complete one, beyond the wanted pause",

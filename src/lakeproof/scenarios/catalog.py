@@ -119,7 +119,7 @@ def load_catalog(more: tuple[Path, ...] = ()) -> Catalog:
             f"{name!r} is a mitigation and a wrong step as well", where=name, next_action="rename one of them"
         )
     for cause in catalog.causes:
-        # A component's cause has no folder, nor has one whose scenario is not there yet.
+        # A component's cause has no folder.
         where = str(homes[cause.scenario] / CAUSES_FILE) if cause.scenario in homes else cause.id
         for step in cause.repairs:
             check_step("mitigation", catalog.mitigations, step, where)

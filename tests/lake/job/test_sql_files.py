@@ -48,3 +48,34 @@ def test_a_wrong_file_is_refused_before_anything_is_submitted(tmp_path: Path, te
 def test_a_folder_without_files_is_said_to_be_empty(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no SQL file"):
         load_sql_files(tmp_path)
+
+
+def test_the_columns_are_those_that_the_source_table_declares() -> None:
+    files = {file.table: file for file in load_sql_files()}
+    assert files["order_items"].columns == {
+        "id": "BIGINT",
+        "order_id": "BIGINT",
+        "line": "INT",
+        "sku": "STRING",
+        "quantity": "INT",
+        "unit_price": "DECIMAL(12, 2)",
+    }
+    assert files["order_events"].columns["at"] == "TIMESTAMP(6)"
+
+
+def test_a_column_read_as_text_is_cast_in_the_insert_and_nothing_else_changes() -> None:
+    file = next(each for each in load_sql_files() if each.table == "order_items")
+    changed = file.reading_as_text("unit_price")
+    assert changed.columns == file.columns | {"unit_price": "STRING"}
+    assert changed.statements[1] == file.statements[1]
+    assert (
+        "SELECT id, order_id, line, sku, quantity, TRY_CAST(`unit_price` AS DECIMAL(12, 2))" in changed.statements[2]
+    )
+    assert changed.source == file.source
+
+
+@pytest.mark.parametrize("column", ["id", "colour"])
+def test_a_key_or_a_column_that_is_not_there_cannot_be_read_as_text(column: str) -> None:
+    file = next(each for each in load_sql_files() if each.table == "order_items")
+    with pytest.raises(InvalidInput, match=f"{column} cannot be read as text"):
+        file.reading_as_text(column)

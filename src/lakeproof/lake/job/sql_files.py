@@ -5,7 +5,7 @@ A new table is one more file.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -16,6 +16,10 @@ _CREATE = re.compile(r"^CREATE\s+TABLE\s+IF\s+NOT\s+EXISTS\s+`?(\w+)`?", re.IGNO
 _DECLARE = re.compile(r"^CREATE\s+TEMPORARY\s+TABLE\b", re.IGNORECASE)
 _DECLARE_NAMED = re.compile(r"^CREATE\s+TEMPORARY\s+TABLE\s+`?(\w+)`?", re.IGNORECASE)
 _SOURCE = re.compile(r"'table'\s*=\s*'([^']+)'")
+_WITH = re.compile(r"\)\s*WITH\s*\(", re.IGNORECASE)
+_KEY = re.compile(r"PRIMARY\s+KEY\s*\(([^)]*)\)", re.IGNORECASE)
+# A comma that is not within a type's own brackets.
+_BETWEEN_COLUMNS = re.compile(r",(?![^()]*\))")
 _INSERT = re.compile(r"^INSERT\s+INTO\s+`?(\w+)`?", re.IGNORECASE)
 
 
@@ -31,6 +35,43 @@ class SqlFile:
         """The table at the source that it reads: database.table, of PostgreSQL schema.table; empty where none."""
         named = [match[1] for each in self.statements if _DECLARE.match(each) and (match := _SOURCE.search(each))]
         return named[0] if named else ""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns that it reads from the source's events, with the types that the SQL declares."""
+        return next((_columns(each) for each in self.statements if _DECLARE.match(each)), {})
+
+    def reading_as_text(self, column: str) -> "SqlFile":
+        """The same file, which takes any value of that column: one that is not of the declared type becomes NULL.
+
+        Raises: InvalidInput for a column that it does not declare, or one of its key, which cannot be NULL.
+        """
+        kind = self.columns.get(column, "")
+        keys = next((found[1] for each in self.statements if (found := _KEY.search(each))), "")
+        if not kind or column in {key.strip(" `") for key in keys.split(",")}:
+            raise InvalidInput(
+                f"{column} cannot be read as text", where=self.table, next_action="take a plain column"
+            )
+        name = rf"`?\b{column}\b`?"
+        cast = f"TRY_CAST(`{column}` AS {kind})"
+
+        def changed(statement: str) -> str:
+            if _DECLARE.match(statement):
+                return re.sub(rf"({name}\s+)[A-Z]+(\([^)]*\))?", r"\1STRING", statement, count=1)
+            if _INSERT.match(statement):
+                before, select, after = statement.partition("SELECT")
+                return before + select + re.sub(name, cast, after, count=1)
+            return statement
+
+        return replace(self, statements=tuple(map(changed, self.statements)))
+
+
+def _columns(statement: str) -> dict[str, str]:
+    """Column → type of a CREATE TABLE, without its keys."""
+    listed = statement[statement.index("(") + 1 : _WITH.search(statement).start()]  # type: ignore[union-attr]
+    parts = [" ".join(part.split()) for part in _BETWEEN_COLUMNS.split(listed)]
+    named = [part.partition(" ") for part in parts if not part.upper().startswith("PRIMARY KEY")]
+    return {name.strip("`"): kind for name, _, kind in named}
 
 
 def load_sql_files(folder: Traversable | None = None, *, database: str = "oltp") -> tuple[SqlFile, ...]:

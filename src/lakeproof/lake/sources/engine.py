@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 CAPTURE_USER = "cdc"
 READER = "reader"
 ASK_SECONDS = 5.0
+# So many values of a column that is dropped are listed.
+KEPT_VALUES = 20
 
 
 class Engine(Protocol):
@@ -27,6 +29,17 @@ class Engine(Protocol):
 
     def beat(self, connection: Any, table: str, seconds: float) -> int:
         """Write the time into the heartbeat's one row; gives it, in microseconds by the database's clock."""
+
+    # The columns of the captured tables (capture/columns.py).
+
+    def columns(self, stack: "Stack", connector: "Connector", seconds: float) -> dict[str, dict[str, str]]:
+        """Captured table, as the connector names it → column → type in the server's own words, in lower case."""
+
+    def values_in(self, stack: "Stack", connector: "Connector", table: str, column: str) -> list[str]:
+        """The different values of that column but NULL, as text; KEPT_VALUES at most."""
+
+    def drop_column(self, stack: "Stack", connector: "Connector", table: str, column: str) -> None:
+        """Drop the column; fine where it is not there."""
 
     # Tables that begin to be captured (capture/backfill.py).
 

@@ -4,14 +4,14 @@ Statements run as root. Those about accounts run with the binlog off: its reader
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS
+from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER
 from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.stack import Stack
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TROUBLES: tuple[type[Exception], ...] = (pymysql.MySQLError, OSError)
 SIGNAL_SECONDS = 10.0
+# A change of a table waits for the transactions that use it.
+ALTER_SECONDS = 20.0
 NO_SUCH_THREAD = 1094
 ACCESS_DENIED = 1045
 
@@ -40,16 +42,45 @@ def beat(connection: "Connection[Cursor]", table: str, seconds: float) -> int:
     return int(row[0]) if row else 0
 
 
+def columns(stack: Stack, connector: Connector, seconds: float) -> dict[str, dict[str, str]]:
+    """As Engine, asked by the account `reader`."""
+    found: dict[str, dict[str, str]] = {table: {} for table in connector.sources}
+    with _session(stack, READER, seconds) as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = %s",
+            (connector.database,),
+        )
+        for table, column, kind in cursor.fetchall():
+            if (name := f"{connector.database}.{table}") in found:
+                found[name][str(column)] = str(kind).lower()
+    return found
+
+
+def values_in(stack: Stack, connector: Connector, table: str, column: str) -> list[str]:
+    """As Engine."""
+    with _session(stack, READER, ASK_SECONDS) as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT CAST(`{column}` AS CHAR) FROM {table} WHERE `{column}` IS NOT NULL LIMIT {KEPT_VALUES}"
+        )
+        return [str(row[0]) for row in cursor.fetchall()]
+
+
+def drop_column(stack: Stack, connector: Connector, table: str, column: str) -> None:
+    """As Engine."""
+    with as_root(stack, ALTER_SECONDS) as cursor:
+        cursor.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS `{column}`")
+
+
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
     """As Engine."""
-    with _as_root(stack, SIGNAL_SECONDS) as cursor:
+    with as_root(stack, SIGNAL_SECONDS) as cursor:
         cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")
         return cursor.fetchone() is not None
 
 
 def send_signal(stack: Stack, connector: Connector, name: str, data: str) -> None:
     """As Engine; this row goes through the binlog, by which it reaches the connector."""
-    with _as_root(stack, SIGNAL_SECONDS) as cursor:
+    with as_root(stack, SIGNAL_SECONDS) as cursor:
         insert = f"INSERT INTO {signals_of(connector)} (id, type, data) VALUES (%s, 'execute-snapshot', %s)"
         cursor.execute(insert, (name, data))
 
@@ -102,7 +133,7 @@ def grant_statements(user: str) -> tuple[str, ...]:
 
 def holds(stack: Stack, user: str, privilege: str) -> bool:
     """Does the account have that global privilege? Raises: NotReady."""
-    with _as_root(stack, ASK_SECONDS) as cursor:
+    with as_root(stack, ASK_SECONDS) as cursor:
         cursor.execute(
             "SELECT 1 FROM information_schema.user_privileges WHERE grantee = %s AND privilege_type = %s",
             (f"'{user}'@'{mysql_accounts.HOST}'", privilege),
@@ -133,15 +164,20 @@ def end_connections(stack: Stack, user: str) -> int:
 
 @contextmanager
 def _unlogged(stack: Stack) -> Iterator[Any]:
-    with _as_root(stack, ASK_SECONDS) as cursor:
+    with as_root(stack, ASK_SECONDS) as cursor:
         cursor.execute("SET SESSION sql_log_bin = 0")
         yield cursor
 
 
+def as_root(stack: Stack, seconds: float) -> AbstractContextManager[Any]:
+    """A cursor of root, each step within `seconds`. The block raises NotReady for whatever the server refuses."""
+    return _session(stack, "root", seconds)
+
+
 @contextmanager
-def _as_root(stack: Stack, seconds: float) -> Iterator[Any]:
+def _session(stack: Stack, user: str, seconds: float) -> Iterator[Any]:
     try:
-        with connect(stack, "root", seconds) as connection, connection.cursor() as cursor:
+        with connect(stack, user, seconds) as connection, connection.cursor() as cursor:
             yield cursor
     except pymysql.MySQLError as error:
         raise NotReady(f"{type(error).__name__} {error.args}", where="mysql", next_action="lakeproof ps") from error

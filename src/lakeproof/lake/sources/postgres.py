@@ -11,7 +11,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS
+from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
@@ -20,6 +20,11 @@ from lakeproof.stack.stack import Stack
 
 TROUBLES: tuple[type[Exception], ...] = postgres_session.TROUBLES
 NO_LOGIN = "not permitted to log in"
+_COLUMNS = """
+SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a
+WHERE a.attrelid = ANY(SELECT to_regclass(name) FROM unnest($1::text[]) AS name)
+AND a.attnum > 0 AND NOT a.attisdropped
+"""
 
 
 def connect(stack: Stack, user: str, seconds: float, database: str = DATABASE) -> Session:
@@ -36,6 +41,28 @@ def beat(connection: Session, table: str, seconds: float) -> int:
         " ON CONFLICT (id) DO UPDATE SET beat_us = excluded.beat_us RETURNING it.beat_us"
     )
     return int(written)
+
+
+def columns(stack: Stack, connector: Connector, seconds: float) -> dict[str, dict[str, str]]:
+    """As Engine, asked by the account `reader`."""
+    found: dict[str, dict[str, str]] = {table: {} for table in connector.sources}
+    rows = _ask(stack, READER, "postgres-reader", _COLUMNS, list(found), seconds=seconds, database=connector.database)
+    for table, column, kind in rows:
+        found[table][str(column)] = str(kind).lower()
+    return found
+
+
+def values_in(stack: Stack, connector: Connector, table: str, column: str) -> list[str]:
+    """As Engine."""
+    sql = f'SELECT DISTINCT "{column}"::text FROM {table} WHERE "{column}" IS NOT NULL LIMIT {KEPT_VALUES}'
+    rows = _ask(stack, ROOT_USER, ROOT_SECRET, sql, seconds=ASK_SECONDS, database=connector.database)
+    return [str(row[0]) for row in rows]
+
+
+def drop_column(stack: Stack, connector: Connector, table: str, column: str) -> None:
+    """As Engine."""
+    sql = f'ALTER TABLE {table} DROP COLUMN IF EXISTS "{column}"'
+    _ask(stack, ROOT_USER, ROOT_SECRET, sql, seconds=ASK_SECONDS, database=connector.database)
 
 
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
@@ -102,8 +129,14 @@ def end_connections(stack: Stack, user: str) -> int:
 
 
 def _as_root(stack: Stack, statement: str, *args: object) -> list[tuple[Any, ...]]:
+    return _ask(stack, ROOT_USER, ROOT_SECRET, statement, *args, seconds=ASK_SECONDS)
+
+
+def _ask(
+    stack: Stack, user: str, secret: str, statement: str, *args: object, seconds: float, database: str = "postgres"
+) -> list[tuple[Any, ...]]:
     try:
-        return select(stack, ROOT_USER, ROOT_SECRET, statement, *args, seconds=ASK_SECONDS)
+        return select(stack, user, secret, statement, *args, seconds=seconds, database=database)
     except TROUBLES as error:
         # Neither the error's text nor the statement: a password may stand in them.
         raise NotReady(type(error).__name__, where="postgres", next_action="lakeproof ps") from None

@@ -1,0 +1,116 @@
+"""`main` moved on, its history is whole, and every hash that was promised before the fault can still be read."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.nessie import NoSuchReference
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.probes.reading import Reading
+from lakeproof.stack.stack import Stack
+
+CLAIM = "main moves, its history is whole, and what it promised can still be read"
+NEWEST = "newest"
+# A hash counts that stays promised for so long: it is looked at again after the repair.
+LEFT = timedelta(minutes=6)
+# So many promised hashes must still be in main's history; so many of them are read, from the newest to the oldest.
+REMEMBERED = 200
+READ = 3
+READ_SECONDS = 30.0
+
+
+def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
+    """Which hashes are promised, and how many rows some of them show. The newest one counts in any case."""
+    try:
+        found = history.log(context.stack, REMEMBERED)
+        if not found:
+            return Baseline(Verdict(CLAIM, Outcome.UNKNOWN, "nothing is published yet"))
+        promised = [each for each in found if each.is_readable(datetime.now(UTC) + LEFT)] or found[:1]
+        rows = {each.hash: rows_at(context.stack, each) for each in spread(promised)}
+    except (CouldNotLook, StatementFailed) as error:
+        return Baseline(Verdict(CLAIM, Outcome.UNKNOWN, error.message))
+    summary = f"{len(promised)} hashes are promised; {len(rows)} of them were read"
+    return Baseline(
+        Verdict(CLAIM, Outcome.PASSED, summary, {"promised": float(len(promised))}),
+        {NEWEST: promised[0].hash, **{each.hash: rows.get(each.hash) for each in promised}},
+    )
+
+
+def spread(commits: Sequence[PublishedCommit]) -> list[PublishedCommit]:
+    """READ of them at most: the newest, the oldest, and those between in even steps."""
+    last = len(commits) - 1
+    return [commits[place] for place in sorted({round(last * step / (READ - 1)) for step in range(READ)})]
+
+
+def rows_at(stack: Stack, commit: PublishedCommit) -> int:
+    """How many rows the tables show at that hash, MariaDB's. Their keys are read, so the data files must be there.
+
+    Raises: StatementFailed where they cannot be read; CouldNotLook where nobody answers.
+    """
+    counts = " UNION ALL ".join(f"SELECT count(id) AS found FROM {table}" for table in commit.snapshots)
+    deadline = Deadline(READ_SECONDS)
+    with pinned_trino(stack, commit, deadline) as trino:
+        answer = trino.run(f"SELECT sum(found) FROM ({counts})", deadline)
+    return int(answer.rows[0][0])
+
+
+def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
+    """The same hashes in the same order, with newer ones on top; those still promised show the same rows."""
+    remembered = [name for name in before.values if name != NEWEST]
+    try:
+        now = history.log(context.stack, history.PREFIX_SEARCH)
+        problems = unlike(remembered, [each.hash for each in now])
+        asked = [each for each in now if before.values.get(each.hash) is not None and each.is_readable()]
+        for commit in asked:
+            context.progress(f"reading the lake at {commit.hash[:16]}")
+            problems += _unlike_rows(context.stack, commit, before)
+    except CouldNotLook as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
+    except NoSuchReference as error:
+        return Verdict(CLAIM, Outcome.FAILED, error.message)
+    numbers = {"promised": float(len(remembered)), "read": float(len(asked)), "problems": float(len(problems))}
+    readings = tuple(
+        Reading("main-head", each.hash, "", datetime.now(UTC), "nessie", "lakeproof lake log") for each in now[:1]
+    )
+    if problems:
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers, readings=readings)
+    return Verdict(
+        CLAIM,
+        Outcome.PASSED,
+        f"main moved on; all {len(remembered)} promised hashes are in its history, {len(asked)} show the same rows",
+        numbers,
+        readings=readings,
+    )
+
+
+def _unlike_rows(stack: Stack, commit: PublishedCommit, before: Baseline) -> list[str]:
+    try:
+        rows = rows_at(stack, commit)
+    except StatementFailed as error:
+        return [f"{commit.hash[:16]} cannot be read: {error.message}"]
+    was = before.values[commit.hash]
+    return [] if rows == was else [f"{commit.hash[:16]} showed {was} rows, shows {rows}"]
+
+
+def unlike(remembered: Sequence[str], now: Sequence[str]) -> list[str]:
+    """What is wrong with main's history, in words. Both lists: hashes, newest first."""
+    head = remembered[0]
+    if head not in now:
+        missing = sum(1 for each in remembered if each not in now)
+        return [f"{missing} of {len(remembered)} promised hashes are gone from main, its head of before among them"]
+    if now[0] == head:
+        return [f"main has not moved: its head is still {head[:16]}"]
+    place = now.index(head)
+    if list(now[place : place + len(remembered)]) != list(remembered):
+        return [f"the history of main below {head[:16]} is not what it was"]
+    return []
+
+
+CHECK = Check("promised_hashes_kept", CLAIM, baseline, verify)

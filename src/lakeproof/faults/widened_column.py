@@ -1,0 +1,53 @@
+"""A whole-number column of the order database is widened, and one row gets a value that the lake's type cannot hold.
+
+The shop goes on: it reads any whole number. The job does not: it fails at that row, and again after each restart.
+(A text would stop the shop as well, which is another incident: decision 0019.)
+"""
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import InvalidInput
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.job.unreadable import pass_unreadable
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.probes.flink import NO_EXCEPTION, refused_value
+from lakeproof.stack.stack import Stack
+
+TABLE, COLUMN = "oltp.order_items", "line"
+SECONDS = 30.0
+# Added to the value of one row: beyond an INT, within a BIGINT.
+BEYOND = 3_000_000_000
+
+
+def inject(stack: Stack, arguments: Arguments) -> None:
+    """Widen the column and change the oldest row; one that is changed already stays the only one."""
+    with mariadb.as_root(stack, SECONDS) as cursor:
+        cursor.execute(f"SELECT MIN(id) FROM {TABLE}")
+        row = cursor.fetchone()
+        if not row or row[0] is None:
+            raise InvalidInput("it has no row to change", where=TABLE, next_action="lakeproof traffic")
+        cursor.execute(f"ALTER TABLE {TABLE} MODIFY {COLUMN} BIGINT NOT NULL")
+        cursor.execute(f"SELECT COUNT(*) FROM {TABLE} WHERE {COLUMN} > %s", (BEYOND,))
+        if cursor.fetchone() == (0,):
+            cursor.execute(f"UPDATE {TABLE} SET {COLUMN} = {COLUMN} + %s WHERE id = %s", (BEYOND, row[0]))
+
+
+def remove(stack: Stack, arguments: Arguments) -> None:
+    """Give row and column back what they had, and have the job get past the record that it cannot read."""
+    with mariadb.as_root(stack, SECONDS) as cursor:
+        cursor.execute(f"UPDATE {TABLE} SET {COLUMN} = {COLUMN} - %s WHERE {COLUMN} > %s", (BEYOND, BEYOND))
+        mended = cursor.rowcount
+        cursor.execute(f"ALTER TABLE {TABLE} MODIFY {COLUMN} INT NOT NULL")
+    if mended or refused_value(stack, SECONDS, OLTP) not in (NO_EXCEPTION, None):
+        pass_unreadable(stack, OLTP, TABLE, COLUMN)
+
+
+def sign(stack: Stack, arguments: Arguments) -> Sign:
+    """The job itself names the column that it cannot read."""
+    seen = refused_value(stack, SECONDS, OLTP)
+    return Sign(str(seen).startswith(f"{TABLE}.{COLUMN}:"), f"the job's newest failure: {seen}")
+
+
+FAULT = Fault(
+    "widened_column", "widen a column and write a value that the lake's type cannot hold", inject, remove, sign
+)

@@ -1,0 +1,118 @@
+"""The columns of a source's captured tables, in the database and in the job's SQL: where do the two differ?
+
+A column that the SQL does not declare is left out of the lake. One that is gone from the database turns NULL in the
+lake. One whose type was changed is fine as long as each value can still be read as the declared type; one value that
+cannot makes the job restart for ever.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from lakeproof.errors import NotReady
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.job.sql_files import load_sql_files
+from lakeproof.lake.sources.source import Source
+from lakeproof.stack.stack import Stack
+
+LOOK_SECONDS = 1.0
+ASK_SECONDS = 3.0
+
+type Columns = Mapping[str, Mapping[str, str]]
+
+_INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "integer"})
+_WHOLE = _INTEGERS | {"bigint"}
+_NUMBERS = _WHOLE | {"decimal", "numeric"}
+_TIMES = frozenset({"datetime", "timestamp", "timestamp with time zone", "timestamp without time zone"})
+# Flink's type, without its size → the types at the source whose values it takes. Any value can be read as a STRING.
+_READABLE = {
+    "INT": _INTEGERS,
+    "BIGINT": _WHOLE,
+    "DECIMAL": _NUMBERS,
+    "TIMESTAMP": _TIMES,
+    "BOOLEAN": frozenset({"boolean", "tinyint"}),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A column in which database and SQL differ. kind: its type at the source; None: it is not there."""
+
+    table: str
+    column: str
+    kind: str | None
+    declared: str | None
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column}"
+
+
+@dataclass(frozen=True)
+class Differences:
+    """unexpected: not declared by the SQL. unreadable: not there, or of a type whose values the SQL may refuse."""
+
+    unexpected: tuple[Difference, ...]
+    unreadable: tuple[Difference, ...]
+
+
+@cache
+def declared_columns(source: Source) -> Columns:
+    """Captured table → column → Flink's type, by the job's SQL files."""
+    return {file.source: file.columns for file in load_sql_files(database=source.name)}
+
+
+def differences(there: Columns, declared: Columns) -> Differences:
+    """Where the captured tables differ from the SQL. A table that does not exist does not count."""
+    unexpected = [
+        Difference(table, column, kind, None)
+        for table, columns in declared.items()
+        for column, kind in there.get(table, {}).items()
+        if column not in columns
+    ]
+    unreadable = [
+        Difference(table, column, there[table].get(column), wanted)
+        for table, columns in declared.items()
+        if there.get(table)
+        for column, wanted in columns.items()
+        if not _readable(there[table].get(column), wanted)
+    ]
+    return Differences(tuple(unexpected), tuple(unreadable))
+
+
+def _readable(kind: str | None, declared: str) -> bool:
+    taken = _READABLE.get(declared.partition("(")[0].strip().upper())
+    return kind is not None and (taken is None or kind in taken)
+
+
+def look(stack: Stack, source: Source, seconds: float = ASK_SECONDS) -> Differences:
+    """The differences now. Raises: NotReady without an answer of the database."""
+    return differences(
+        source.module.columns(stack, find_connector(source.connector), seconds), declared_columns(source)
+    )
+
+
+class ColumnWatch(threading.Thread):
+    """Looks at a source's columns until `stop` is set. `unexpected`: table → how many, of the newest look; None
+    before the first one and while the database does not answer.
+    """
+
+    def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
+        super().__init__(name=f"columns-{source.name}", daemon=True)
+        self.source = source
+        self.unexpected: Mapping[str, int] | None = None
+        self._stack, self._stop_asked = stack, stop
+
+    def run(self) -> None:
+        """The thread's work."""
+        while not self._stop_asked.is_set():
+            try:
+                self.unexpected = dict(self._counted(look(self._stack, self.source)))
+            except NotReady:
+                # The ticker, which writes to the same server, says so.
+                self.unexpected = None
+            self._stop_asked.wait(LOOK_SECONDS)
+
+    def _counted(self, found: Differences) -> Iterator[tuple[str, int]]:
+        for table in declared_columns(self.source):
+            yield table, sum(1 for each in found.unexpected if each.table == table)

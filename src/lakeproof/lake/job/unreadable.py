@@ -1,0 +1,49 @@
+"""Gets a job past a value that its declared types refuse.
+
+The record stays in the topic as it is, whatever is corrected in the database. A job that is started from its newest
+checkpoint meets the record again and fails again. It has to read the column as text once, until the correction, which
+is a later record, has gone through as well; then it reads the column as declared again. For a moment the lake may
+show NULL there.
+"""
+
+import logging
+import time
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.lake.job.sql_files import load_sql_files
+from lakeproof.lake.job.submission import redeploy
+from lakeproof.lake.publish import history
+from lakeproof.lake.sources.source import Source
+from lakeproof.stack.stack import Stack
+
+log = logging.getLogger(__name__)
+
+PASS_SECONDS = 120.0
+
+
+def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> None:
+    """Have the job read that column (of a captured table, as the connector names it) as text until `main` shows a
+    heartbeat of after this call; then as declared, from a savepoint.
+
+    Call it once the rows in the database are right again.
+    Raises: InvalidInput for an unknown column, or one of a key; what `redeploy` raises; DeadlineExpired where `main`
+    does not get there: then the job goes on reading text.
+    """
+    files = load_sql_files(database=source.name)
+    if table not in {file.source for file in files}:
+        raise InvalidInput("the lake has no such table", where=table, next_action="name one of lake/jobs")
+    called_us = time.time() * 1e6
+    tolerant = tuple(file.reading_as_text(column) if file.source == table else file for file in files)
+    redeploy(stack, source, sql_files=tolerant)
+    log.info("%s reads %s.%s as text, until main has caught up", source.job, table, column)
+
+    def caught_up() -> bool | None:
+        try:
+            beat = history.newest(stack).beat_of(source.name)
+        except CouldNotLook:
+            return None
+        return True if beat is not None and beat > called_us else None
+
+    Deadline(PASS_SECONDS).wait_for(f"main to show {source.name} as it is now", caught_up, every=0.5)
+    redeploy(stack, source)

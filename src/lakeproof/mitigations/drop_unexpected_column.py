@@ -1,0 +1,80 @@
+"""Take back a column that nobody announced: drop those that neither the lake's SQL nor the shop's own schema has.
+
+What was written into such a column is lost with it, so its values are listed, before and after.
+"""
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture.columns import Difference, look
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.stack.stack import Stack
+
+
+class DropUnexpectedColumn(Arguments):
+    """`database`: oltp (MariaDB) or shop (PostgreSQL)."""
+
+    database: SourceName = OLTP.name
+
+
+def typed(stack: Stack, arguments: DropUnexpectedColumn) -> str:
+    """The statements, with the values that would be lost. Without an answer of the database, how they look."""
+    try:
+        found = list(_to_drop(stack, arguments))
+    except NotReady:
+        return "ALTER TABLE … DROP COLUMN … for each column that the lake's SQL does not declare"
+    statements = "; ".join(f"ALTER TABLE {each.table} DROP COLUMN {each.column}" for each in found)
+    return f"{statements or 'nothing to drop'}{_lost(stack, arguments, found)}"
+
+
+def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
+    """Drop them; fine where there is none. Raises: TerminalError where the shop's schema has one of them."""
+    source = find_source(arguments.database)
+    found = list(_to_drop(stack, arguments))
+    lost = _lost(stack, arguments, found)
+    for each in found:
+        source.module.drop_column(stack, find_connector(source.connector), each.table, each.column)
+    return f"dropped: {', '.join(map(str, found)) or 'nothing, no column is unexpected'}{lost}"
+
+
+def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Difference]:
+    for each in look(stack, find_source(arguments.database)).unexpected:
+        if in_shops_schema(each.column):
+            raise TerminalError(
+                f"the shop's own schema has a column {each.column}",
+                where=each.table,
+                next_action="declare it in the lake's SQL (docs/lake.md), then lakeproof lake redeploy",
+            )
+        yield each
+
+
+def in_shops_schema(column: str) -> bool:
+    """True where a service's schema names it, in whichever table."""
+    schemas = [service / "schema.sql" for service in files("lakeproof.shop").iterdir() if service.is_dir()]
+    word = re.compile(rf"\b{re.escape(column)}\b")
+    return any(word.search(schema.read_text(encoding="utf-8")) for schema in schemas if schema.is_file())
+
+
+def _lost(stack: Stack, arguments: DropUnexpectedColumn, found: list[Difference]) -> str:
+    source = find_source(arguments.database)
+    connector = find_connector(source.connector)
+    told = [
+        f"{each}: {', '.join(values)}"
+        for each in found
+        if (values := source.module.values_in(stack, connector, each.table, each.column))
+    ]
+    return f"; values that go with it: {'; '.join(told)}" if told else ""
+
+
+MITIGATION = Mitigation(
+    "drop_unexpected_column",
+    "drop columns that neither the lake nor the shop knows, and list their values",
+    typed,
+    run,
+    DropUnexpectedColumn,
+)

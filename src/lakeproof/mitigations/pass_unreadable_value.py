@@ -1,0 +1,54 @@
+"""Get the lake's job past a record whose value its types refuse: read that column as text once, then as declared."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.job.unreadable import pass_unreadable
+from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.flink import NO_EXCEPTION, refused_value
+from lakeproof.stack.stack import Stack
+
+SECONDS = 10.0
+
+
+class PassUnreadableValue(Arguments):
+    """`database`: whose job, oltp (MariaDB) or shop (PostgreSQL)."""
+
+    database: SourceName = OLTP.name
+
+
+def typed(stack: Stack, arguments: PassUnreadableValue) -> str:
+    """By hand: the same file twice."""
+    try:
+        column = _column(stack, arguments)
+    except (LakeproofError, OSError):
+        column = None
+    name = ".".join(column) if column else "the column that the job's exception names"
+    return (
+        f"in lake/jobs/{arguments.database}, declare {name} as STRING and TRY_CAST it in the INSERT; lakeproof lake "
+        f"redeploy --database {arguments.database}; once main is fresh, the file as it was, and redeploy again"
+    )
+
+
+def run(stack: Stack, arguments: PassUnreadableValue) -> str:
+    """Nothing where the job names no such column. Raises: as pass_unreadable."""
+    source = find_source(arguments.database)
+    column = _column(stack, arguments)
+    if column is None:
+        return f"{source.job} refuses no value"
+    pass_unreadable(stack, source, *column)
+    return f"{source.job} is past the value of {'.'.join(column)} that it could not read, and reads as declared again"
+
+
+def _column(stack: Stack, arguments: PassUnreadableValue) -> tuple[str, str] | None:
+    """Table and column that the job's newest failure names; None where it names none."""
+    seen = refused_value(stack, SECONDS, find_source(arguments.database))
+    if seen is None or seen == NO_EXCEPTION:
+        return None
+    table, _, column = str(seen).partition(":")[0].rpartition(".")
+    return table, column
+
+
+MITIGATION = Mitigation(
+    "pass_unreadable_value", "have the job read past a value that its types refuse", typed, run, PassUnreadableValue
+)

@@ -1,0 +1,114 @@
+"""Give a column of the order database back the type that the shop's schema says, after its rows fit it again.
+
+A row whose value does not fit gets the value that the lake last could read, at the newest published hash. Where the
+lake never had the row, nothing is changed: a person has to say what is right.
+"""
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture.columns import Difference, look
+from lakeproof.lake.query.asking import ask
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.stack.stack import Stack
+
+SECONDS = 30.0
+READ_SECONDS = 60.0
+MOST_ROWS = 100
+# Flink's whole numbers, in bytes.
+BYTES = {"INT": 4, "BIGINT": 8}
+
+
+def typed(stack: Stack, arguments: Arguments) -> str:
+    """The statements, for each column. Without an answer of the database, how they look."""
+    try:
+        found = _changed(stack)
+    except NotReady:
+        return (
+            "UPDATE … SET COLUMN = (what the lake last read) for each row that does not fit; ALTER TABLE … MODIFY …"
+        )
+    told = (
+        f"UPDATE {each.table} SET {each.column} = … WHERE id = … for each of {len(_unfit(stack, each))} rows; "
+        f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}"
+        for each in found
+    )
+    return "; ".join(told) or "nothing to restore"
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Correct the rows, then the type; fine where both are right. Raises: TerminalError: a person has to look."""
+    done = []
+    for each in _changed(stack):
+        rows = _unfit(stack, each)
+        right = _last_read(stack, each, rows)
+        with mariadb.as_root(stack, SECONDS) as cursor:
+            for key, value in right.items():
+                # Only where nobody has changed it since.
+                update = f"UPDATE {each.table} SET {each.column} = %s WHERE id = %s AND CONCAT({each.column}) = %s"
+                cursor.execute(update, (value, key, rows[key]))
+            cursor.execute(f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}")
+        done.append(f"{each} is {each.declared} again, {len(right)} rows corrected")
+    return "; ".join(done) or "nothing to restore, every column has its type"
+
+
+def definition(table: str, column: str) -> str:
+    """The column's definition in the order service's schema. Raises: TerminalError where it has none."""
+    schema = (files("lakeproof.shop") / "order" / "schema.sql").read_text(encoding="utf-8")
+    body = re.search(rf"CREATE TABLE IF NOT EXISTS {re.escape(table)} \((.*?)\n\)", schema, re.DOTALL)
+    found = re.search(rf"^ +{re.escape(column)} (.+?),?$", body[1], re.MULTILINE) if body else None
+    if found is None:
+        raise TerminalError("the shop's schema has no such column", where=f"{table}.{column}", next_action="look who")
+    return found[1]
+
+
+def _changed(stack: Stack) -> list[Difference]:
+    """Columns that are there with another type. Raises: TerminalError for one that is no whole number in the lake."""
+    found = [each for each in look(stack, OLTP).unreadable if each.kind is not None]
+    for each in found:
+        if each.declared not in BYTES:
+            raise TerminalError(
+                f"it is {each.kind}, the lake wants {each.declared}: only whole numbers are restored here",
+                where=str(each),
+                next_action="correct its rows, then ALTER TABLE … MODIFY …",
+            )
+    return found
+
+
+def _unfit(stack: Stack, each: Difference) -> Mapping[int, str]:
+    """Key → value, as text, of the rows that do not fit the declared type."""
+    most = 2 ** (8 * BYTES[str(each.declared)] - 1) - 1
+    text = f"CONCAT({each.column})"
+    with mariadb.as_root(stack, SECONDS) as cursor:
+        cursor.execute(
+            f"SELECT id, {text} FROM {each.table} WHERE {each.column} IS NOT NULL AND NOT ({text} REGEXP"
+            f" '^-?[0-9]{{1,18}}$' AND CAST({text} AS SIGNED) BETWEEN %s AND %s) LIMIT {MOST_ROWS + 1}",
+            (-most - 1, most),
+        )
+        return {int(key): str(value) for key, value in cursor.fetchall()}
+
+
+def _last_read(stack: Stack, each: Difference, rows: Mapping[int, str]) -> dict[int, int]:
+    """Key → the value at the newest published hash, of each of these rows. Raises: TerminalError."""
+    if not rows:
+        return {}
+    keys = ", ".join(map(str, rows))
+    _, answer = ask(stack, f"SELECT id, {each.column} FROM {each.table} WHERE id IN ({keys})", seconds=READ_SECONDS)
+    right = {int(key): int(value) for key, value in answer.rows if value is not None}
+    missing = sorted(rows.keys() - right.keys())
+    if missing or len(rows) > MOST_ROWS:
+        raise TerminalError(
+            f"the lake does not know what was right in the rows {missing[:MOST_ROWS] or 'beyond the first'}",
+            where=str(each),
+            next_action="correct them by hand, then run this again",
+        )
+    return right
+
+
+MITIGATION = Mitigation(
+    "restore_column_type", "correct the rows that do not fit, then give the column its type back", typed, run
+)

@@ -1,0 +1,154 @@
+"""The claim about published hashes, over a history that is made up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks import promised_hashes_kept as kept
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.nessie import NoSuchReference
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+NOW = datetime.now(UTC)
+
+
+def commit(number: int, minutes_left: float = 14.0) -> PublishedCommit:
+    return PublishedCommit(
+        hash=f"{number:064x}",
+        at=NOW,
+        checkpoint=number,
+        gtid=None,
+        beat_us=None,
+        snapshots={"orders": number, "order_items": number},
+        readable_until=NOW + timedelta(minutes=minutes_left),
+    )
+
+
+@dataclass
+class Lake:
+    """main's log, newest first; how many rows each hash shows, and what reading it raises."""
+
+    log: list[PublishedCommit]
+    rows: Callable[[PublishedCommit], int]
+    read: list[int]
+
+
+@pytest.fixture
+def lake(monkeypatch: pytest.MonkeyPatch) -> Lake:
+    made = Lake([commit(number) for number in range(10, 0, -1)], lambda one: 100 * one.checkpoint, [])
+
+    def rows_at(stack: Stack, one: PublishedCommit) -> int:
+        made.read.append(one.checkpoint)
+        return made.rows(one)
+
+    monkeypatch.setattr(history, "log", lambda stack, limit: made.log[:limit])
+    monkeypatch.setattr(kept, "rows_at", rows_at)
+    return made
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> CheckContext:
+    return CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+
+
+def before(context: CheckContext) -> Baseline:
+    return kept.baseline(context, Arguments())
+
+
+def after(context: CheckContext, taken: Baseline) -> Verdict:
+    return kept.verify(context, Arguments(), taken)
+
+
+def test_a_main_that_moved_on_over_the_same_history_passes(lake: Lake, context: CheckContext) -> None:
+    taken = before(context)
+    assert (taken.verdict.outcome, lake.read) == (Outcome.PASSED, [10, 6, 1])
+    lake.log = [commit(12), commit(11), *lake.log]
+    verdict = after(context, taken)
+    assert (verdict.outcome, verdict.numbers["promised"], verdict.numbers["read"]) == (Outcome.PASSED, 10, 3)
+
+
+def test_a_main_that_stands_still_fails(lake: Lake, context: CheckContext) -> None:
+    verdict = after(context, before(context))
+    assert (verdict.outcome, "has not moved" in verdict.summary) == (Outcome.FAILED, True)
+
+
+def test_a_main_that_was_made_anew_fails(lake: Lake, context: CheckContext) -> None:
+    taken = before(context)
+    lake.log = [commit(20)]
+    verdict = after(context, taken)
+    assert (verdict.outcome, "10 of 10 promised hashes are gone" in verdict.summary) == (Outcome.FAILED, True)
+
+
+def test_a_hash_that_is_gone_from_the_middle_fails(lake: Lake, context: CheckContext) -> None:
+    taken = before(context)
+    lake.log = [commit(11), *(one for one in lake.log if one.checkpoint != 5)]
+    verdict = after(context, taken)
+    assert (verdict.outcome, "is not what it was" in verdict.summary) == (Outcome.FAILED, True)
+
+
+def test_a_promised_hash_with_other_rows_or_without_its_files_fails(lake: Lake, context: CheckContext) -> None:
+    taken = before(context)
+    lake.log = [commit(11), *lake.log]
+
+    def rows(one: PublishedCommit) -> int:
+        if one.checkpoint == 6:
+            raise StatementFailed("ICEBERG_FILESYSTEM_ERROR: no such file", where="trino")
+        return 99 if one.checkpoint == 1 else 100 * one.checkpoint
+
+    lake.rows = rows
+    verdict = after(context, taken)
+    assert verdict.outcome is Outcome.FAILED
+    assert "cannot be read" in verdict.summary
+    assert "showed 100 rows, shows 99" in verdict.summary
+
+
+def test_a_hash_whose_promise_ended_meanwhile_is_not_read(lake: Lake, context: CheckContext) -> None:
+    taken = before(context)
+    lake.read.clear()
+    lake.log = [commit(11), *(replace(one, readable_until=NOW) if one.checkpoint < 7 else one for one in lake.log)]
+    assert after(context, taken).outcome is Outcome.PASSED
+    assert lake.read == [10]
+
+
+def test_only_hashes_that_stay_promised_are_remembered_and_the_newest_always(
+    lake: Lake, context: CheckContext
+) -> None:
+    lake.log = [commit(number, 3.0) for number in (3, 2, 1)]
+    taken = before(context)
+    assert (taken.verdict.numbers["promised"], lake.read) == (1, [3])
+
+
+def test_nothing_published_or_nobody_who_answers_is_unknown(
+    lake: Lake, context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = before(context)
+    lake.log = []
+    assert before(context).verdict.outcome is Outcome.UNKNOWN
+
+    def silent(stack: Stack, limit: int) -> list[PublishedCommit]:
+        raise CouldNotLook("no answer", where="nessie")
+
+    monkeypatch.setattr(history, "log", silent)
+    assert before(context).verdict.outcome is Outcome.UNKNOWN
+    assert after(context, taken).outcome is Outcome.UNKNOWN
+
+
+def test_a_main_that_was_deleted_fails(lake: Lake, context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = before(context)
+
+    def gone(stack: Stack, limit: int) -> list[PublishedCommit]:
+        raise NoSuchReference("no branch main", where="nessie")
+
+    monkeypatch.setattr(history, "log", gone)
+    assert after(context, taken).outcome is Outcome.FAILED

@@ -1,0 +1,115 @@
+"""Which columns are dropped, which are refused, and what is listed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lakeproof.checks import columns_agree
+from lakeproof.checks.check import CheckContext
+from lakeproof.checks.verdict import Outcome
+from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture.columns import declared_columns
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.mitigations import drop_unexpected_column
+from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
+from lakeproof.probes.columns import unexpected_columns, unreadable_columns
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+KINDS = {
+    "INT": "int",
+    "BIGINT": "bigint",
+    "STRING": "varchar",
+    "TIMESTAMP(6)": "datetime",
+    "DECIMAL(12, 2)": "decimal",
+}
+
+
+class Database:
+    """MariaDB's columns, and the values of those that somebody added."""
+
+    def __init__(self) -> None:
+        self.tables = {
+            table: {column: KINDS[kind] for column, kind in columns.items()}
+            for table, columns in declared_columns(OLTP).items()
+        }
+        self.values: list[str] = []
+
+    def columns(self, *_: object) -> dict[str, dict[str, str]]:
+        return self.tables
+
+    def values_in(self, *_: object) -> list[str]:
+        return self.values
+
+    def drop_column(self, stack: object, connector: object, table: str, column: str) -> None:
+        del self.tables[table][column]
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    made = Database()
+    for name in ("columns", "values_in", "drop_column"):
+        monkeypatch.setattr(mariadb, name, getattr(made, name))
+    yield made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def run(stack: Stack) -> str:
+    return drop_unexpected_column.run(stack, DropUnexpectedColumn())
+
+
+def test_a_column_that_nobody_knows_is_named_dropped_and_its_values_listed(database: Database, stack: Stack) -> None:
+    database.tables["oltp.orders"]["gift_note"] = "varchar"
+    database.values = ["for Ann", "for Binh"]
+    assert unexpected_columns(stack, 1.0, OLTP) == "oltp.orders.gift_note"
+    typed = drop_unexpected_column.typed(stack, DropUnexpectedColumn())
+    assert typed == (
+        "ALTER TABLE oltp.orders DROP COLUMN gift_note; values that go with it: "
+        "oltp.orders.gift_note: for Ann, for Binh"
+    )
+    assert "gift_note" in database.tables["oltp.orders"]
+    assert run(stack).startswith("dropped: oltp.orders.gift_note; values that go with it")
+    assert unexpected_columns(stack, 1.0, OLTP) == "none"
+    assert run(stack) == "dropped: nothing, no column is unexpected"
+
+
+def test_a_column_of_the_shops_own_schema_is_not_dropped(database: Database, stack: Stack) -> None:
+    database.tables["oltp.orders"]["card_fingerprint"] = "varchar"
+    with pytest.raises(TerminalError, match="the shop's own schema has a column card_fingerprint"):
+        run(stack)
+    assert "card_fingerprint" in database.tables["oltp.orders"]
+
+
+def test_a_column_of_another_type_or_gone_is_named_and_not_touched(database: Database, stack: Stack) -> None:
+    database.tables["oltp.order_items"]["line"] = "varchar"
+    del database.tables["oltp.orders"]["total"]
+    assert unreadable_columns(stack, 1.0, OLTP) == "oltp.order_items.line oltp.orders.total"
+    assert run(stack) == "dropped: nothing, no column is unexpected"
+
+
+def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(
+    database: Database, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = CheckContext(stack, Deadline(5))
+    before = columns_agree.baseline(context, columns_agree.ColumnsAgree())
+    assert before.verdict.outcome is Outcome.PASSED
+    database.tables["oltp.orders"]["gift_note"] = "varchar"
+    verdict = columns_agree.verify(context, columns_agree.ColumnsAgree(), before)
+    assert (verdict.outcome, verdict.summary) == (Outcome.FAILED, "oltp.orders.gift_note is not declared")
+    del database.tables["oltp.orders"]["gift_note"]
+    database.tables["oltp.orders"]["version"] = "text"
+    verdict = columns_agree.verify(context, columns_agree.ColumnsAgree(), before)
+    assert verdict.summary == "oltp.orders.version is text, the lake's SQL wants INT"
+
+    def silent(*_: object) -> dict[str, dict[str, str]]:
+        raise NotReady("no answer", where="mysql")
+
+    monkeypatch.setattr(mariadb, "columns", silent)
+    assert columns_agree.verify(context, columns_agree.ColumnsAgree(), before).outcome is Outcome.UNKNOWN
