@@ -35,7 +35,7 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
-        from lakeproof.faults.shortened_ttl import change_ttl
+        from lakeproof.stack.engines.cassandra_ttl import change_ttl
         from lakeproof.stack.stack import load_stack
 
         wanted = given.previous_ttl if given.revert else given.ttl

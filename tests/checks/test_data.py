@@ -66,6 +66,27 @@ def test_engines_that_disagree_fail_with_what_they_disagree_on(
     assert verdict.keys[:2] == ("order_items bucket 0", "order_items bucket 1")
 
 
+def test_a_scenario_without_the_lake_asks_no_engine_of_it(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    report = replace(GOOD, cut=None, tables=GOOD.tables[:1])
+
+    def check(stack: Stack, *, engines: object, **_: object) -> CheckReport:
+        asked.append(engines)
+        return report
+
+    monkeypatch.setattr(data_report, "check", check)
+    verdict = no_order_lost.verify(context, Wanted(lake=False), NOTHING)
+    assert verdict.outcome is Outcome.PASSED
+    assert "database agree" in verdict.summary
+    assert asked == [()]
+    unread = replace(report, tables=())
+    monkeypatch.setattr(data_report, "check", lambda stack, **options: unread)
+    context.reports.clear()
+    assert no_order_lost.verify(context, Wanted(lake=False), NOTHING).outcome is Outcome.UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("report", "words"),
     [

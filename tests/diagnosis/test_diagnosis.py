@@ -11,6 +11,7 @@ from lakeproof.diagnosis.component_causes import NO_SCENARIO, component_causes
 from lakeproof.diagnosis.diagnosis import Diagnosis, asked_by, diagnose, within_reach
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.components import answers_probe, ready_probe
+from lakeproof.probes.condition import Operator
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Reading, Value
@@ -21,7 +22,15 @@ PROBES = all_probes()
 CAUSES = load_causes(PROBES, scenario_folders())
 NO_ANSWER = "no answer"
 
+# Where health is one value, that is what a healthy stack reads, of one source.
+ONE_VALUE: dict[str, Value] = {
+    probe.id: probe.healthy.value
+    for probe in PROBES.values()
+    if probe.healthy is not None and probe.healthy.operator is Operator.IS and not probe.id.startswith("shop-")
+}
 ONE_HEALTHY: dict[str, Value] = {
+    **ONE_VALUE,
+    **{name: "yes" for name in PROBES if name.endswith("-ready")},
     "oltp-connector-state": "RUNNING",
     "oltp-task-state": "RUNNING",
     "oltp-task-failure": "none",
@@ -47,8 +56,9 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-publisher-status": "healthy",
     "oltp-publish-age": 2.0,
     **{name: "answers" for name in PROBES if name.endswith("-answers")},
-    **{name: "yes" for name in PROBES if name.endswith("-ready")},
     **{name: 0.0 for name in PROBES if name.endswith("-refusals")},
+    "trino-queries-by-user": "nobody",
+    "trino-oldest-query": None,
 }
 
 
@@ -152,6 +162,15 @@ def test_a_healthy_stack_has_no_cause() -> None:
 
 
 STATES: list[tuple[str, dict[str, Value]]] = [
+    ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
+    (
+        "resource_group_full",
+        {
+            "trino-queued": 9,
+            "trino-oldest-query": 40.0,
+            "trino-queries-by-user": "analyst in people.analyst: 3 run, 9 wait",
+        },
+    ),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
     ("deleted_connector", {"oltp-connector-state": None, "oltp-task-state": None, **BEHIND}),
@@ -600,3 +619,31 @@ def test_a_new_component_has_its_causes_with_no_other_edit() -> None:
     probes = {"kettle-answers": answers_probe(strange, "http"), "kettle-ready": ready_probe(strange)}
     found = {cause.id for cause in component_causes({"kettle": strange}, probes)}
     assert found == {"kettle_down", "kettle_hung", "kettle_unhealthy", "nothing_runs"}
+
+
+def test_a_node_that_is_down_accounts_for_what_the_others_see_of_it() -> None:
+    others: dict[str, Value] = {
+        "cassandra-seed-sees-down": 1,
+        "cassandra-node3-sees-down": 1,
+        "cassandra-node2-sees-down": NO_ANSWER,
+    }
+    found = look({**gone("cassandra-node2", "refused"), **others})
+    assert [finding.cause.id for finding in found.findings] == ["cassandra_node2_down"]
+    assert not found.unknown
+
+
+def test_a_node_that_only_the_ring_misses_is_not_called_healthy() -> None:
+    found = look({"cassandra-seed-sees-down": 1})
+    assert [seen.reading.probe for seen in found.unknown] == ["cassandra-seed-sees-down"]
+
+
+def test_without_the_ring_nobody_blames_the_ttl() -> None:
+    found = look({**gone("cassandra-seed", "refused"), "reservation-ttl-shortfall": NO_ANSWER})
+    assert [finding.cause.id for finding in found.findings] == ["cassandra_seed_down"]
+
+
+def test_a_stack_without_a_capture_has_no_heartbeat_that_could_be_old() -> None:
+    absent = frozenset({"lag-exporter", "connect", "shop-capture"})
+    asked = {probe.id for probe in asked_by(CAUSES, PROBES, absent)}
+    assert not asked & {"oltp-heartbeat-age", "oltp-topic-silence"}
+    assert "mysql-answers" in asked

@@ -13,12 +13,14 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.query import SimpleStatement
 from tests.engines.health import await_health
 
+from lakeproof.checks import replicas_whole
+from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
 from lakeproof.mitigations import replace_node
 from lakeproof.mitigations.scale_ring import STREAM_SECONDS, scale
 from lakeproof.probes import cql
-from lakeproof.probes.ring import RingNode, nodetool, ring
+from lakeproof.probes.ring import RingNode, nodetool, ring, sees_down
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.cassandra_seed import provision
 from lakeproof.stack.engines import cassandra
@@ -126,6 +128,34 @@ def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) ->
     cassandra.ready(other, 5.0, "cassandra-seed")
     with pytest.raises(TerminalError, match=r"secrets\.json is not the one"):
         provision(other)
+
+
+def test_digests_of_each_node_show_a_row_that_one_of_them_lacks(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+
+    def look() -> Verdict:
+        return replicas_whole.look(stack, "inventory")
+
+    assert look().outcome is Outcome.PASSED, look().summary
+    others = ("cassandra-seed", "cassandra-node3")
+    for name in others:
+        nodetool(stack, name, "disablehandoff")
+    client.stop("cassandra-node2", as_fault=True)
+    assert [sees_down(stack, 5.0, name) for name in others] == [1, 1]
+    assert look().outcome is Outcome.FAILED
+    ask(stack, "INSERT INTO inventory.requests (id, digest) VALUES (uuid(), 'missed')")
+    client.start("cassandra-node2")
+    await_states(stack, "cassandra-seed", dict.fromkeys(NODES, "UN"))
+    await_states(stack, "cassandra-node3", dict.fromkeys(NODES, "UN"))
+    missing = look()
+    assert (missing.outcome, missing.numbers["hints_waiting"]) == (Outcome.FAILED, 0)
+    assert "inventory.requests" in missing.summary
+    # A read at QUORUM shows the row all the same, which is why the check does not rest on reads.
+    assert ask(stack, "SELECT id FROM inventory.requests", role="reader")
+    for name in others:
+        nodetool(stack, name, "enablehandoff")
+    nodetool(stack, "cassandra-seed", "repair", "--full", "inventory", seconds=STREAM_SECONDS)
+    assert look().outcome is Outcome.PASSED, look().summary
 
 
 def test_with_one_node_killed_the_ring_answers_and_takes_it_back(stack: Stack, up: Up) -> None:

@@ -1,16 +1,26 @@
 """Trino starts, answers at a pinned hash, refuses writes, dies and comes back; it never shows a key."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from lakeproof.checks import queries_served
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.queries_served import QueriesServed
+from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
+from lakeproof.faults import records
+from lakeproof.faults.fault import all_faults
 from lakeproof.lake.query import trino
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.pin import create_catalog_sql
+from lakeproof.lake.query.trino_queries import queries
+from lakeproof.mitigations import kill_query
+from lakeproof.mitigations.kill_query import KillQuery
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines.trino import catalog_properties, ready
 from lakeproof.stack.stack import Stack
@@ -34,6 +44,32 @@ def test_it_answers_a_real_question(stack: Stack, running: SupervisorClient) -> 
     ready(stack, 5.0)
     answer = trino.run(stack, "SELECT DECIMAL '1.20', TIMESTAMP '2026-11-24 10:00:00.000001'", Deadline(20))
     assert [list(row) for row in answer.rows] == [["1.20", "2026-11-24 10:00:00.000001"]]
+
+
+@pytest.mark.proof
+def test_one_users_flood_keeps_nobody_else_waiting_and_only_that_users_queries_are_killed(
+    stack: Stack, running: SupervisorClient
+) -> None:
+    fault, given = all_faults()["flooded_resource_group"], {"user": "analyst"}
+    before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": time.time()})
+
+    def served() -> Outcome:
+        return queries_served.verify(CheckContext(stack, Deadline(60)), QueriesServed(), before).outcome
+
+    assert served() is Outcome.PASSED
+    record = records.inject(stack, fault, given, by="test")
+    assert record.seen == "3 queries of analyst run, 9 wait"
+    assert {one.group for one in queries(stack) if one.user == "analyst"} == {"people.analyst"}
+    # The platform's own group: the health question, and readers of the lake.
+    ready(stack, 5.0)
+    assert trino.run(stack, "SELECT 1", Deadline(20)).rows
+    assert served() is Outcome.FAILED
+    assert kill_query.run(stack, KillQuery()) == "killed 12 queries of analyst, 9 of which waited"
+    assert served() is Outcome.PASSED
+    records.remove(stack, fault, given)
+    records.inject(stack, fault, given, by="test")
+    records.remove(stack, fault, given)
+    assert [one for one in queries(stack) if one.user == "analyst" and one.lives] == []
 
 
 def test_a_failing_statement_is_one_line_in_trino_s_own_words(stack: Stack, running: SupervisorClient) -> None:

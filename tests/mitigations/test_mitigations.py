@@ -8,7 +8,7 @@ import pytest
 
 from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.errors import CouldNotLook
-from lakeproof.mitigations import abort_hanging_transactions
+from lakeproof.mitigations import abort_hanging_transactions, restore_ttl
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -138,3 +138,15 @@ def test_what_the_tool_says_in_words_that_nobody_knows_does_not_mean_that_none_h
 def test_a_person_types_the_same_search_for_hanging_transactions(tmp_path: Path) -> None:
     typed = abort_hanging_transactions.typed(Stack(Settings(state_dir=tmp_path)), Arguments())
     assert "--max-transaction-timeout 1" in typed and "for each broker" in typed
+
+
+def test_the_ttl_of_reservations_is_restored_by_one_statement_that_is_told_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    step, before = all_mitigations()["restore_ttl"], iter((5, 900))
+    monkeypatch.setattr(restore_ttl, "change_ttl", lambda *_: next(before))
+    arguments = parse_arguments(step.arguments, {}, step.id)
+    assert step.typed(stack, arguments) == "ALTER TABLE inventory.reservations WITH default_time_to_live = 900"
+    assert step.run(stack, arguments).endswith("was 5 s, is 900 s")
+    assert step.run(stack, arguments).endswith("is 900 s already")

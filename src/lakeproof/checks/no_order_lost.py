@@ -1,5 +1,7 @@
 """What the shop acknowledged is in the database and in the lake: nothing lost, doubled, stale or made up.
 
+A scenario that the lake has no part in asks for no engine of it; its stack then needs none.
+
 The verdict rests on the whole report of `lakeproof check`: the rows of every engine, the claims across tables,
 engines and services, and what could not be looked at.
 """
@@ -23,13 +25,19 @@ MOST_UNCLEAR = 0.01
 
 
 class Wanted(Arguments):
-    """engines: those that must agree after the repair.
+    """engines: those that must agree after the repair. lake: False where the lake is not concerned, and not asked.
 
     orders: how many acknowledged orders the claim must rest on after the repair; a claim over none says nothing.
     """
 
     engines: list[Literal["trino", "flink", "spark"]] = Field(["trino", "flink"], min_length=1)
+    lake: bool = True
     orders: int = Field(1, ge=1)
+
+    @property
+    def asked(self) -> Sequence[str]:
+        """The engines that are asked; none without the lake."""
+        return self.engines if self.lake else ()
 
 
 def baseline(context: CheckContext, arguments: Wanted) -> Baseline:
@@ -37,12 +45,12 @@ def baseline(context: CheckContext, arguments: Wanted) -> Baseline:
 
     One engine is enough here: the second one costs half a minute of two cores.
     """
-    return Baseline(_judge(context, arguments.engines[:1], 0))
+    return Baseline(_judge(context, arguments.asked[:1], 0))
 
 
 def verify(context: CheckContext, arguments: Wanted, before: Baseline) -> Verdict:
     """It holds after the repair, in every engine, over enough orders."""
-    return _judge(context, arguments.engines, arguments.orders)
+    return _judge(context, arguments.asked, arguments.orders)
 
 
 def _judge(context: CheckContext, engines: Sequence[str], orders: int) -> Verdict:
@@ -78,14 +86,14 @@ def _outcome(report: CheckReport, engines: Sequence[str], orders: int) -> tuple[
         return Outcome.UNKNOWN, f"{report.unclear} of {report.acknowledged} calls are unclear, more than 1 %"
     return (
         Outcome.PASSED,
-        f"{counts} over {report.orders} acknowledged orders; database and {', '.join(engines)} agree, and all "
+        f"{counts} over {report.orders} acknowledged orders; {' and '.join(('database', *engines))} agree, and all "
         f"{len(report.across)} claims hold",
     )
 
 
 def readings_of(report: CheckReport) -> tuple[Reading, ...]:
     """The hash and the checkpoint that were looked at, and how to ask again."""
-    again = f"lakeproof check --at {report.nessie_hash}"
+    again = f"lakeproof check --at {report.nessie_hash}" if report.nessie_hash else "lakeproof check"
     values = (("nessie-hash", report.nessie_hash), ("checkpoint", report.checkpoint), ("orders", report.orders))
     return tuple(
         Reading(probe, value, "", report.at, "nessie" if probe != "orders" else "ledger", again)

@@ -57,7 +57,10 @@ def _probes(engine: str, ask: Database) -> Iterator[Probe]:
         yield of_source(source, "missing-privileges", engine, ask.PRIVILEGES, lacking, "privileges", whole)
         young, ticker = Condition(Operator.BELOW, 5), (source.exporter,)
         beat = ask.beat_age(source)
-        yield of_source(source, "heartbeat-age", engine, beat, ask.heartbeat_age, "s", young, about=ticker)
+        # The ticker writes the heartbeat: in a stack without one, an old heartbeat is nobody's trouble.
+        yield of_source(
+            source, "heartbeat-age", engine, beat, ask.heartbeat_age, "s", young, about=ticker, within=source.exporter
+        )
         yield of_source(source, "tables", engine, ask.TABLES, ask.tables, inventory=True)
 
 

@@ -121,7 +121,9 @@ def topics(stack: Stack, timeout: float) -> Value:
 def _probes(source: Source) -> Iterator[Probe]:
     query, recent = f"list offsets of {source.topic} by the highest timestamp", Condition(Operator.BELOW, 10)
     about = ("connect", source.exporter)
-    yield of_source(source, "topic-silence", "kafka", query, topic_silence, "s", recent, about=about)
+    # Without Connect nothing is captured, and nobody misses it. A capture of its own is not there in every stack.
+    within = source.capture or "connect"
+    yield of_source(source, "topic-silence", "kafka", query, topic_silence, "s", recent, about=about, within=within)
     yield of_source(source, "topic-start", "kafka", f"first offset of {source.topic}", topic_start, "offset")
     yield of_source(source, "topic-end", "kafka", f"end offset of {source.topic}", topic_end, "offset")
 

@@ -83,8 +83,9 @@ def of_source(
     about: tuple[str, ...] = (),
     always: bool = False,
     inventory: bool = False,
+    within: str | None = None,
 ) -> Probe:
-    """A source's own probe of that kind, asked where the source's capture is part of the stack.
+    """A source's own probe of that kind, asked where the source's capture (or `within`) is part of the stack.
 
     ask(stack, timeout, source=…): as Probe.ask.
     """
@@ -98,7 +99,7 @@ def of_source(
         inventory,
         always,
         about,
-        within=source.capture,
+        within=within or source.capture,
     )
 
 

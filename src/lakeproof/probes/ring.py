@@ -1,12 +1,22 @@
-"""Cassandra's ring as `nodetool status` shows it. Read-only; nodetool asks a node over JMX, on loopback."""
+"""Cassandra's ring as `nodetool status` shows it. Read-only; nodetool asks a node over JMX, on loopback.
+
+A diagnosis asks for the same by the nodes' metrics, since each call of nodetool starts a JVM: how many other nodes a
+node believes to be down. Two nodes can believe different things.
+"""
 
 import re
 import subprocess
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.install import java
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.exporters import sample
+from lakeproof.probes.http import get
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, MODULES, NODES, storage_address
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER
@@ -121,3 +131,58 @@ def nodetool(stack: Stack, name: str, *arguments: str, seconds: float = NODETOOL
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise CouldNotLook(f"nodetool: {lines[-1] if lines else 'said nothing'}", where=name)
     return done.stdout
+
+
+DOWN_METRIC = "cassandra_downendpointcount"
+
+
+def sees_down(stack: Stack, timeout: float, node: str) -> Value:
+    """How many other nodes that node believes to be down: the lines of its `nodetool status` that begin with D.
+
+    Raises: CouldNotLook without an answer.
+    """
+    url = f"{stack.url(node, 'jmx')}/metrics?name[]={DOWN_METRIC}"
+    response = get(url, timeout)
+    value = sample(response.text, DOWN_METRIC) if response.status_code == 200 else None
+    if value is None:
+        raise CouldNotLook(f"answered {response.status_code} without {DOWN_METRIC}", where=url)
+    return round(value)
+
+
+def _sees_down(node: str) -> Probe:
+    return Probe(
+        f"{node}-sees-down",
+        node,
+        f"{DOWN_METRIC} of GET /metrics on its port jmx (nodetool status: lines with D)",
+        "nodes",
+        partial(sees_down, node=node),
+        Condition(Operator.IS, 0),
+        about=tuple(other for other in ALL_NODES if other != node),
+    )
+
+
+def hints_of(stack: Stack, node: str) -> int:
+    """How many files of hints that node keeps for nodes that were away: rows that those do not have yet.
+
+    Its folder is read: the table system_views.pending_hints and `nodetool listpendinghints` leave out the file that
+    is still written, and that is the only one while a node is away. A hint is written out every ten seconds.
+    Raises: CouldNotLook where the node is somebody else's, and where the folder may not be read.
+    """
+    if stack.settings.mode == "external":
+        raise CouldNotLook("its hints lie on another machine", where=node, next_action="nodetool listpendinghints")
+    try:
+        return sum(file.stat().st_size > 0 for file in (cassandra.storage_dir(stack, node) / "hints").glob("*.hints"))
+    except OSError as error:
+        raise CouldNotLook(f"its hints cannot be read: {error.strerror}", where=node) from error
+
+
+def hints_waiting(stack: Stack, timeout: float) -> Value:
+    """The sum of `hints_of` over all nodes, those too that are down. Raises: CouldNotLook."""
+    return sum(hints_of(stack, node) for node in NODES)
+
+
+PROBES = (
+    *(_sees_down(node) for node in NODES),
+    # Without a healthy range: a slow answer under load leaves a hint for some seconds, and nothing is wrong then.
+    Probe("hints-waiting", NODES[0], "ls NODE/storage/hints, all nodes", "files", hints_waiting, about=ALL_NODES[1:]),
+)

@@ -63,7 +63,8 @@ def check(
 
     at_hash: the hash to look at; None: the newest. cover_now: wait until a hash covers this moment, so that
     everything that was acknowledged until now must be in that hash. Without it, and with `at_hash`, the hash must
-    hold only what its own heartbeat covers. engines: None: `usual_engines`.
+    hold only what its own heartbeat covers. engines: None: `usual_engines`; none at all: without the lake, the ledger
+    against the database and the shop's stores only.
     Raises: InvalidInput for an unknown engine or hash. Whatever else cannot be looked at is in the report's
     `unknown`, and then its outcome is not passed.
     """
@@ -109,7 +110,7 @@ class _Check:
                 for engine, start in _STARTS.items()
                 if engine in self._engines
             ]
-            commit = named or self._commit(cover_now)
+            commit = named or (self._commit(cover_now) if self._engines else None)
             notes.ended("covered")
             for start in starting:
                 start.result()

@@ -53,7 +53,8 @@ class Traffic:
 class Scenario:
     """One incident that can happen.
 
-    components: what must be up for it (with its closure). touches: those that the fault and the repairs may touch.
+    components: what must be up for it (with its closure). touches: those that the fault and the repairs may
+    touch; none where they touch no process.
     evidence: probes that show this incident. What repairs it stands in causes.yaml.
     """
 
@@ -112,7 +113,7 @@ class ScenarioModel(BaseModel):
     team: Literal["data-platform", "kafka", "cassandra", "infrastructure"]
     sla_minutes: int = Field(gt=0, le=1440)
     components: list[str] = Field(min_length=1)
-    touches: list[str] = Field(min_length=1)
+    touches: list[str]
     use_cases: list[Literal[USE_CASES]] = Field(min_length=1)  # type: ignore[valid-type]
     fault: StepModel
     alerts: list[str] = Field(min_length=1)

@@ -206,7 +206,7 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         waits_for=node_awaited,
         prepare=node_prepare,
         hooks=(Hook.PROVISION,) if name == SEED else (),
-        scrapes=(Scrape("jmx", seconds=5.0, names=METRICS),),
+        scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=180.0,
         stop_seconds=20.0,
         in_plain_up=False,

@@ -9,6 +9,7 @@ Start: C1 only, and an archive of loaded classes (class_archive.py): 9 s → 3.3
 """
 
 import hashlib
+import json
 import os
 import threading
 import time
@@ -46,6 +47,12 @@ _ANNOUNCING_SECONDS = 120.0
 _ACCESS_KEY, _SECRET_KEY = "LAKE_S3_ACCESS_KEY", "LAKE_S3_SECRET_KEY"
 # By it the servers of a cluster know each other; without one, Trino takes the name of the environment.
 _INTERNAL_SECRET = "LAKE_TRINO_SECRET"
+
+# The platform's own users (readers of the lake, the health question) share a group that nobody else comes into, so
+# that others never keep them waiting. Every other user has a group of its own, in which USER_RUNNING queries run and
+# USER_QUEUED more may wait.
+PLATFORM_PREFIX = "lakeproof"
+USER_RUNNING, USER_QUEUED = 3, 50
 
 _LOG_LEVELS = """\
 io.trino=INFO
@@ -97,6 +104,24 @@ def server_properties(stack: Stack, name: str = NAME) -> dict[str, str]:
     }
 
 
+def resource_groups() -> dict[str, object]:
+    """Who may run how many queries at once, as Trino's file-based resource groups want it."""
+    own = {"softMemoryLimit": "60%", "hardConcurrencyLimit": USER_RUNNING, "maxQueued": USER_QUEUED}
+    return {
+        "rootGroups": [
+            {"name": "platform", "softMemoryLimit": "100%", "hardConcurrencyLimit": 100, "maxQueued": 1000},
+            {
+                "name": "people",
+                "softMemoryLimit": "80%",
+                "hardConcurrencyLimit": 20,
+                "maxQueued": 500,
+                "subGroups": [{"name": "${USER}", **own}],
+            },
+        ],
+        "selectors": [{"user": f"{PLATFORM_PREFIX}.*", "group": "platform"}, {"group": "people.${USER}"}],
+    }
+
+
 def command(stack: Stack, name: str = NAME) -> Command:
     """One server; keys in the environment."""
     etc, data, home = stack.etc_dir(name), stack.data_dir(name), artifacts.path("trino")
@@ -143,6 +168,12 @@ def prepare(stack: Stack) -> None:
         left.unlink()
     lake = {"connector.name": "iceberg"} | catalog_properties(stack, "main")
     (catalogs / f"{CATALOG}.properties").write_text(_lines(lake))
+    # Only the coordinator reads them, in etc/ under its working folder, as it does with catalogs.
+    groups = etc / "etc" / "resource-groups.json"
+    groups.write_text(json.dumps(resource_groups(), indent=2))
+    (etc / "etc" / "resource-groups.properties").write_text(
+        _lines({"resource-groups.configuration-manager": "file", "resource-groups.config-file": str(groups)})
+    )
     _write_server(stack, NAME)
 
 

@@ -1,0 +1,84 @@
+"""Trino serves: nobody waits, another user's query has its row, and no query of anybody else failed.
+
+The bound: Trino remembers the newest fifty queries that ended, each for a minute at least. One that failed earlier
+may be forgotten. nothing_else_disturbed tells whether Trino was restarted, which fails every query under way.
+"""
+
+import time
+from typing import Any
+
+import httpx
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.query.trino_queries import Query, queries
+from lakeproof.stack.engines.trino import NAME
+from lakeproof.stack.stack import Stack
+
+CLAIM = "no query waits, another user's query is answered, and nobody else's failed"
+ANSWER_SECONDS = 30.0
+
+
+class QueriesServed(Arguments):
+    """`user`: the other user who asks; in a group of its own. `flooding`: whose queries may be killed."""
+
+    user: str = "reporter"
+    flooding: str = "analyst"
+
+
+def baseline(context: CheckContext, arguments: QueriesServed) -> Baseline:
+    """It holds before the fault, whose time is kept: queries from then on must not have failed."""
+    now = time.time()
+    return Baseline(_judge(context.stack, arguments, now), {"at": now})
+
+
+def verify(context: CheckContext, arguments: QueriesServed, before: Baseline) -> Verdict:
+    """It holds after the repair."""
+    at = before.values.get("at")
+    return _judge(context.stack, arguments, float(at) if isinstance(at, int | float) else 0.0)
+
+
+def _judge(stack: Stack, arguments: QueriesServed, since: float) -> Verdict:
+    try:
+        took = _ask(stack, arguments.user)
+        found = queries(stack)
+    except CouldNotLook as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
+    return judge(found, arguments.flooding, since, took)
+
+
+def judge(found: list[Query], flooding: str, since: float, took: float) -> Verdict:
+    """since: seconds since 1970; what was asked before is not looked at. took: seconds of the other user's query."""
+    waiting = sum(one.waits for one in found)
+    failed = [one for one in found if one.error and one.user != flooding and one.made_at.timestamp() >= since]
+    numbers = {"queued": float(waiting), "failed_of_others": float(len(failed)), "answer_seconds": round(took, 2)}
+    if waiting or failed:
+        words = [f"{waiting} queries wait"] if waiting else []
+        words += [f"query {one.id} of {one.user} failed: {one.error}" for one in failed[:5]]
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(words), numbers, tuple(one.id for one in failed[:20]))
+    return Verdict(
+        CLAIM, Outcome.PASSED, f"none waits, none of others failed; another user's answer took {took:.2f} s", numbers
+    )
+
+
+def _ask(stack: Stack, user: str) -> float:
+    """How long `SELECT 1` takes for that user, in seconds. Raises: CouldNotLook where there is no row in time."""
+    deadline = Deadline(ANSWER_SECONDS)
+    rows: list[Any] = []
+    try:
+        with httpx.Client(timeout=ANSWER_SECONDS, headers={"X-Trino-User": user}, trust_env=False) as client:
+            page = client.post(f"{stack.url(NAME)}/v1/statement", content="SELECT 1").raise_for_status().json()
+            while "nextUri" in page and not deadline.expired:
+                page = client.get(page["nextUri"]).raise_for_status().json()
+                rows += page.get("data", [])
+    except (httpx.HTTPError, ValueError) as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where=NAME, next_action="is Trino up?") from error
+    if rows != [[1]]:
+        raise CouldNotLook(f"SELECT 1 of {user} gave no row within {ANSWER_SECONDS:g} s", where=NAME)
+    return deadline.elapsed
+
+
+CHECK = Check("queries_served", CLAIM, baseline, verify, QueriesServed)

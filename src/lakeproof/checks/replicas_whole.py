@@ -1,0 +1,118 @@
+"""Every Cassandra node holds every row: each sees the others up, no hint waits, and their digests are the same.
+
+A read at any consistency level may be answered by another replica than the one that is meant, so rows are not read
+here. `nodetool repair --full --preview` has each node read its own rows of the keyspace and make digests of them by
+ranges of tokens (Merkle trees), and compares these; it copies nothing. The bound: the digests of a range differ too
+where a row is written while the nodes read, so the check looks again until its time is over. Traffic must have ended.
+"""
+
+import re
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.ring import KEYSPACE, RingNode, hints_of, nodetool, ring
+from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.stack import Stack
+
+CLAIM = "every Cassandra node is up for the others, holds every row, and no hint waits for one"
+SAME = "Previewed data was in sync"
+# `inventory.requests - 34 ranges, 1 sstables, …`: a table with ranges of rows that are not the same in all nodes.
+DIFFERS = re.compile(r"^\s*\S+ - [1-9]\d* ranges")
+PREVIEW_SECONDS = 60.0
+LOOK_SECONDS = 2.0
+
+
+class ReplicasWhole(Arguments):
+    """`keyspace`: whose rows. `seconds`: for so long it looks again; hints are replayed about every ten seconds."""
+
+    keyspace: str = KEYSPACE
+    seconds: float = Field(60.0, gt=0, le=600)
+
+
+def baseline(context: CheckContext, arguments: ReplicasWhole) -> Baseline:
+    """It holds before the fault."""
+    return Baseline(_await(context, arguments))
+
+
+def verify(context: CheckContext, arguments: ReplicasWhole, before: Baseline) -> Verdict:
+    """It holds after the repair, once the hints are replayed."""
+    return _await(context, arguments)
+
+
+def _await(context: CheckContext, arguments: ReplicasWhole) -> Verdict:
+    deadline = Deadline(min(arguments.seconds, context.deadline.left))
+    while True:
+        verdict = look(context.stack, arguments.keyspace)
+        if verdict.outcome is Outcome.PASSED or deadline.expired:
+            return verdict
+        context.progress(f"replicas: {verdict.summary}; looking again")
+        deadline.pause(LOOK_SECONDS)
+
+
+def look(stack: Stack, keyspace: str) -> Verdict:
+    """One look. Digests are compared only where all nodes are up and no hint waits."""
+    try:
+        views = {name: ring(stack, ask=name) for name in NODES}
+        hints = {name: hints_of(stack, name) for name in NODES}
+    except CouldNotLook as error:
+        # A node that does not answer is not up for the others either; one of them says so.
+        return Verdict(CLAIM, _why_silent(stack), f"a node gives no answer: {error.message}")
+    numbers = {
+        "nodes_up_in_every_view": float(min(len(up(nodes)) for nodes in views.values())),
+        "hints_waiting": float(sum(hints.values())),
+    }
+    problems = [f"{name} sees {_in_words(nodes)}" for name, nodes in views.items() if set(up(nodes)) < set(NODES)]
+    problems += [f"{count} hint files wait at {name}" for name, count in hints.items() if count]
+    if problems:
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers)
+    try:
+        differs = difference(nodetool(stack, NODES[0], *preview(keyspace), seconds=PREVIEW_SECONDS))
+    except CouldNotLook as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, f"digests could not be compared: {error.message}", numbers)
+    if differs:
+        return Verdict(CLAIM, Outcome.FAILED, f"the nodes' rows of {keyspace} differ: {differs}", numbers)
+    return Verdict(
+        CLAIM,
+        Outcome.PASSED,
+        f"{', '.join(NODES)} are up in every view, hold the same rows of {keyspace}, and no hint waits",
+        numbers,
+    )
+
+
+def preview(keyspace: str) -> tuple[str, ...]:
+    """The command: every node reads all its rows, also those that were repaired before, and nothing is copied."""
+    return ("repair", "--full", "--preview", keyspace)
+
+
+def difference(said: str) -> str:
+    """What nodetool says of rows that differ, in one line; "" where all digests are the same."""
+    if SAME in said:
+        return ""
+    lines = [line.strip() for line in said.splitlines() if DIFFERS.search(line)]
+    return "; ".join(lines)[:300] or "nodetool repair --preview does not say that they are the same"
+
+
+def up(nodes: Sequence[RingNode]) -> list[str]:
+    """The names of those that are up and normal."""
+    return [node.name for node in nodes if node.state == "UN"]
+
+
+def _in_words(nodes: Sequence[RingNode]) -> str:
+    return ", ".join(f"{node.name or node.address} {node.state}" for node in nodes)
+
+
+def _why_silent(stack: Stack) -> Outcome:
+    """Failed where another node sees one down; unknown where nobody tells."""
+    try:
+        return Outcome.FAILED if set(up(ring(stack))) < set(NODES) else Outcome.UNKNOWN
+    except CouldNotLook:
+        return Outcome.UNKNOWN
+
+
+CHECK = Check("replicas_whole", CLAIM, baseline, verify, ReplicasWhole)

@@ -1,0 +1,76 @@
+"""Reservations that were made since the TTL was right again live their time: each stays for the floor at least.
+
+Rows of before keep the end that they were written with, and are not judged.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.cql import select
+from lakeproof.probes.prometheus import instant
+from lakeproof.stack.stack import Stack
+
+CLAIM = "reservations that were made since the repair live their time"
+ROWS = "SELECT created_at, TTL(order_key) FROM inventory.reservations"
+# When a TTL below the floor was seen last.
+SHORT_UNTIL = "max(max_over_time(timestamp(inventory_reservation_ttl_below_floor > 0)[30m:1s]))"
+LOOK_SECONDS = 10.0
+# The service looks at the TTL every two seconds, and is scraped every second.
+SEEN_SECONDS = 5.0
+KEYS_SHOWN = 20
+
+
+def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
+    """No row ends early that was made since a short TTL was seen last; there may be none yet."""
+    return Baseline(_judge(context.stack, wanted=0))
+
+
+def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
+    """Rows were made since a short TTL was seen last, and none of them ends early."""
+    return _judge(context.stack, wanted=1)
+
+
+def _judge(stack: Stack, wanted: int) -> Verdict:
+    from cassandra import DriverException
+    from cassandra.cluster import NoHostAvailable
+
+    try:
+        since = max((at for _, at in instant(stack, SHORT_UNTIL)), default=0.0) + SEEN_SECONDS
+        rows = select(stack, ROWS, LOOK_SECONDS)
+    except CouldNotLook as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
+    except (DriverException, NoHostAvailable) as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, f"the ring gives no answer: {type(error).__name__}")
+    return judge(rows, since, datetime.now(UTC), stack.settings.inventory.reservation_ttl_floor_seconds, wanted)
+
+
+def judge(rows: Sequence[tuple[object, ...]], since: float, now: datetime, floor: float, wanted: int) -> Verdict:
+    """rows: when each was made (UTC, naive) and in how many seconds it will vanish (None: never).
+
+    since: seconds since 1970; only rows that were made after that are judged. wanted: so many there must be.
+    """
+    fresh, short = 0, []
+    for made, left in rows:
+        if not isinstance(made, datetime):
+            continue
+        made_at = made.replace(tzinfo=UTC)
+        if made_at.timestamp() <= since:
+            continue
+        fresh += 1
+        if isinstance(left, int) and (now - made_at).total_seconds() + left < floor:
+            short.append(f"made {made_at:%H:%M:%S}, ends in {left} s")
+    numbers = {"reservations": float(len(rows)), "made_since": float(fresh), "too_short": float(len(short))}
+    if short:
+        words = f"{len(short)} of {fresh} new reservations live shorter than {floor:g} s"
+        return Verdict(CLAIM, Outcome.FAILED, words, numbers, tuple(short[:KEYS_SHOWN]))
+    if fresh < wanted:
+        return Verdict(CLAIM, Outcome.UNKNOWN, "nobody reserved anything since the TTL was right again", numbers)
+    words = f"all of {fresh} reservations that were made since the TTL was right live {floor:g} s or longer"
+    return Verdict(CLAIM, Outcome.PASSED, words, numbers)
+
+
+CHECK = Check("reservations_live", CLAIM, baseline, verify)

@@ -1,0 +1,58 @@
+"""Questions about reservations: do they live long enough, how many hold stock, how many ended by themselves."""
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.cql import reservation_ttl
+from lakeproof.probes.exporters import sample
+from lakeproof.probes.http import get
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.prometheus import instant
+from lakeproof.probes.reading import Value
+from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
+from lakeproof.stack.stack import Stack
+
+SERVICE = "inventory-service"
+ACTIVE = "inventory_reservation_active_total"
+EXPIRED = "sum(increase(inventory_reservation_expired_total[1m]))"
+
+
+def ttl_shortfall(stack: Stack, timeout: float) -> Value:
+    """Seconds by which the table's own TTL is below the floor that the settings give.
+
+    0 where it is not; a table without a TTL (0) and a ring without the table end no reservation early.
+    Raises: CouldNotLook.
+    """
+    ttl = reservation_ttl(stack, timeout)
+    floor = stack.settings.inventory.reservation_ttl_floor_seconds
+    return max(0.0, floor - ttl) if isinstance(ttl, int) and ttl > 0 else 0.0
+
+
+def active(stack: Stack, timeout: float) -> Value:
+    """Reservations that hold stock now, as the service tells. Raises: CouldNotLook."""
+    url = f"{stack.url(SERVICE)}/metrics"
+    response = get(url, timeout)
+    if response.status_code != 200:
+        raise CouldNotLook(f"answered {response.status_code}", where=url)
+    return sample(response.text, ACTIVE)
+
+
+def expired(stack: Stack, timeout: float) -> Value:
+    """Reservations that ended by themselves in the last minute; None where nobody counted. Raises: CouldNotLook."""
+    found = instant(stack, EXPIRED, timeout)
+    return round(found[0][1], 1) if found else None
+
+
+PROBES = (
+    Probe(
+        "reservation-ttl-shortfall",
+        NODES[0],
+        "default_time_to_live of DESCRIBE TABLE inventory.reservations, against reservation_ttl_floor_seconds",
+        "s",
+        ttl_shortfall,
+        Condition(Operator.IS, 0),
+        about=ALL_NODES[1:],
+        within=SERVICE,
+    ),
+    Probe("reservations-active", SERVICE, f"{ACTIVE} of GET /metrics", "reservations", active),
+    Probe("reservations-expired", "prometheus", EXPIRED, "reservations", expired, about=(SERVICE,), within=SERVICE),
+)

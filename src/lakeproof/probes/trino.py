@@ -1,0 +1,44 @@
+"""Questions to Trino about its queries: who runs how many, who waits, and for how long. It answers while busy."""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from lakeproof.lake.query.trino_queries import Query, busiest, queries
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
+from lakeproof.stack.engines.trino import NAME
+from lakeproof.stack.stack import Stack
+
+
+def queued(stack: Stack, timeout: float) -> Value:
+    """How many queries wait for a place in their group."""
+    return sum(one.waits for one in queries(stack, timeout))
+
+
+def by_user(stack: Stack, timeout: float) -> Value:
+    """Who runs and waits, in words; "nobody" where no query is under way. The question itself is none."""
+    groups: defaultdict[tuple[str, str], list[Query]] = defaultdict(list)
+    for one in queries(stack, timeout):
+        if one.lives:
+            groups[one.user, one.group].append(one)
+    words = []
+    for (user, group), held in sorted(groups.items()):
+        waiting = sum(one.waits for one in held)
+        words.append(f"{user} in {group or 'no group'}: {len(held) - waiting} run, {waiting} wait")
+    return "; ".join(words) or "nobody"
+
+
+def oldest(stack: Stack, timeout: float) -> Value:
+    """Age in seconds of the oldest query of the user whose queries wait the most; None where none waits."""
+    found = queries(stack, timeout)
+    user = busiest(found)
+    ages = [(datetime.now(UTC) - one.made_at).total_seconds() for one in found if one.user == user and one.lives]
+    return round(max(ages), 1) if ages else None
+
+
+PROBES = (
+    Probe("trino-queued", NAME, "GET /v1/query: QUEUED", "queries", queued, Condition(Operator.IS, 0)),
+    Probe("trino-queries-by-user", NAME, "GET /v1/query: running and queued by user and group", "", by_user),
+    Probe("trino-oldest-query", NAME, "GET /v1/query: the oldest of the user who waits the most", "s", oldest),
+)

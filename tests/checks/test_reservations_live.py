@@ -1,0 +1,62 @@
+"""Whether reservations live their time, over rows made up."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks import reservations_live
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.reservations_live import judge
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+FLOOR = 300.0
+
+
+def row(age_seconds: float, left: int | None) -> tuple[object, ...]:
+    """As the driver gives it: a naive time in UTC."""
+    return ((NOW - timedelta(seconds=age_seconds)).replace(tzinfo=None), left)
+
+
+def judged(*rows: tuple[object, ...], since_seconds_ago: float = 60, wanted: int = 1) -> Verdict:
+    return judge(list(rows), NOW.timestamp() - since_seconds_ago, NOW, FLOOR, wanted)
+
+
+def test_rows_of_now_that_live_their_time_pass() -> None:
+    verdict = judged(row(10, 890), row(200, 700), row(20, None))
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.numbers == {"reservations": 3, "made_since": 2, "too_short": 0}
+
+
+def test_one_row_that_ends_early_fails_and_is_named() -> None:
+    verdict = judged(row(10, 890), row(2, 3))
+    assert verdict.outcome is Outcome.FAILED
+    assert len(verdict.keys) == 1
+    assert "1 of 2 new" in verdict.summary
+
+
+def test_an_old_row_that_is_about_to_end_by_its_own_time_is_not_short() -> None:
+    assert judged(row(10, 890), row(895, 5)).outcome is Outcome.PASSED
+
+
+def test_rows_of_before_say_nothing_of_the_repair() -> None:
+    assert judged(row(200, 700)).outcome is Outcome.UNKNOWN
+    assert judged(row(70, 3), row(10, 890)).outcome is Outcome.PASSED
+    assert judged().outcome is Outcome.UNKNOWN
+    assert judged(wanted=0).outcome is Outcome.PASSED
+
+
+def test_without_prometheus_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> list[object]:
+        raise CouldNotLook("no answer", where="prometheus")
+
+    monkeypatch.setattr(reservations_live, "instant", silent)
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+    before = Baseline(Verdict("", Outcome.PASSED, ""))
+    assert reservations_live.verify(context, Arguments(), before).outcome is Outcome.UNKNOWN

@@ -1,0 +1,143 @@
+"""Trino's queries as its REST API tells them: who waits, for how long, and whose are killed."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.arguments import parse_arguments
+from lakeproof.checks import queries_served
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.queries_served import QueriesServed, judge
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.faults import flooded_resource_group
+from lakeproof.faults.flooded_resource_group import SOURCE, FloodedResourceGroup
+from lakeproof.lake.query import trino_queries
+from lakeproof.lake.query.trino_queries import Query, busiest
+from lakeproof.mitigations import kill_query
+from lakeproof.mitigations.kill_query import KillQuery
+from lakeproof.probes import trino
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+NOW = datetime.now(UTC)
+
+
+def query(name: str, user: str = "analyst", state: str = "RUNNING", *, error: str = "", source: str = "") -> Query:
+    return Query(name, user, source, f"people.{user}", state, NOW - timedelta(seconds=30), error)
+
+
+FLOOD = [query("r1"), query("r2"), query("q1", state="QUEUED"), query("q2", state="QUEUED")]
+OTHERS = [query("o1", "reporter"), query("o2", "lakeproof", "FINISHED"), query("o3", "reporter", "QUEUED")]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def known(found: list[Query], monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (trino, kill_query, queries_served, flooded_resource_group):
+        monkeypatch.setattr(module, "queries", lambda stack, timeout=3.0: found)
+
+
+def test_a_query_is_read_as_trino_tells_it() -> None:
+    told: dict[str, Any] = {
+        "queryId": "20261126_1",
+        "session": {"user": "analyst", "source": "bi"},
+        "resourceGroupId": ["people", "analyst"],
+        "state": "FAILED",
+        "queryStats": {"createTime": "2026-11-26T12:00:00.000Z"},
+        "errorCode": {"name": "EXCEEDED_TIME_LIMIT"},
+    }
+    found = trino_queries._query(told)
+    assert found == Query(
+        "20261126_1",
+        "analyst",
+        "bi",
+        "people.analyst",
+        "FAILED",
+        datetime(2026, 11, 26, 12, tzinfo=UTC),
+        "EXCEEDED_TIME_LIMIT",
+    )
+    assert not found.waits and not found.lives
+
+
+def test_who_waits_the_most_is_told_with_group_and_age(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    known([*FLOOD, *OTHERS], monkeypatch)
+    assert trino.queued(stack, 1.0) == 3
+    assert trino.by_user(stack, 1.0) == (
+        "analyst in people.analyst: 2 run, 2 wait; reporter in people.reporter: 1 run, 1 wait"
+    )
+    assert busiest([*FLOOD, *OTHERS]) == "analyst"
+    age = trino.oldest(stack, 1.0)
+    assert isinstance(age, float) and age >= 30
+    known([query("o1", "reporter", "FINISHED")], monkeypatch)
+    assert (trino.queued(stack, 1.0), trino.by_user(stack, 1.0), trino.oldest(stack, 1.0)) == (0, "nobody", None)
+
+
+@pytest.mark.parametrize(
+    ("user", "killed"), [("", ["r1", "r2", "q1", "q2"]), ("reporter", ["o1", "o3"]), ("nobody", [])]
+)
+def test_the_queries_of_one_user_alone_are_killed(
+    user: str, killed: list[str], stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known([*FLOOD, *OTHERS], monkeypatch)
+    ended: list[str] = []
+    monkeypatch.setattr(kill_query, "kill", lambda stack, found: ended.extend(one.id for one in found))
+    kill_query.run(stack, KillQuery(user=user))
+    assert ended == killed
+
+
+def test_where_nobody_waits_nobody_is_killed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    known([query("r1")], monkeypatch)
+    monkeypatch.setattr(kill_query, "kill", lambda *_: pytest.fail("killed"))
+    assert "nobody's are killed" in kill_query.run(stack, KillQuery())
+
+
+def test_the_fault_ends_its_own_queries_and_no_other_of_that_user(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known([*FLOOD, query("f1", source=SOURCE), query("f2", state="QUEUED", source=SOURCE)], monkeypatch)
+    ended: list[str] = []
+    monkeypatch.setattr(flooded_resource_group, "kill", lambda stack, found: ended.extend(one.id for one in found))
+    assert flooded_resource_group.sign(stack, FloodedResourceGroup()).seen == "1 queries of analyst run, 1 wait"
+    flooded_resource_group.remove(stack, FloodedResourceGroup())
+    assert ended == ["f1", "f2"]
+
+
+def test_the_platforms_own_users_are_not_flooded() -> None:
+    with pytest.raises(InvalidInput):
+        parse_arguments(FloodedResourceGroup, {"user": "lakeproof-health"}, "flooded_resource_group")
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        ([query("a", "lakeproof", "FINISHED")], Outcome.PASSED),
+        ([query("a", state="FAILED", error="ADMINISTRATIVELY_KILLED")], Outcome.PASSED),
+        ([query("a", "reporter", "FAILED", error="ADMINISTRATIVELY_KILLED")], Outcome.FAILED),
+        (FLOOD, Outcome.FAILED),
+    ],
+)
+def test_a_query_that_waits_and_a_failed_one_of_another_user_do_not_pass(
+    found: list[Query], outcome: Outcome
+) -> None:
+    assert judge(found, "analyst", NOW.timestamp() - 60, 0.4).outcome is outcome
+
+
+def test_what_failed_before_the_fault_is_not_held_against_the_repair() -> None:
+    failed = [query("a", "reporter", "FAILED", error="SYNTAX_ERROR")]
+    assert judge(failed, "analyst", NOW.timestamp(), 0.4).outcome is Outcome.PASSED
+
+
+def test_without_trino_it_is_unknown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> float:
+        raise CouldNotLook("no answer", where="trino")
+
+    monkeypatch.setattr(queries_served, "_ask", silent)
+    before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": 1.0})
+    assert queries_served.verify(CheckContext(stack, Deadline(5)), QueriesServed(), before).outcome is Outcome.UNKNOWN
