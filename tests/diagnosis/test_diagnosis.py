@@ -57,6 +57,8 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-publish-age": 2.0,
     **{name: "answers" for name in PROBES if name.endswith("-answers")},
     **{name: 0.0 for name in PROBES if name.endswith("-refusals")},
+    "provider-answer": "accepts",
+    "notification-failure-share": 0.0,
     "fulfillment-lag": 0.0,
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
@@ -165,6 +167,14 @@ def test_a_healthy_stack_has_no_cause() -> None:
 
 STATES: list[tuple[str, dict[str, Value]]] = [
     ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
+    (
+        "mail_refused",
+        {
+            "provider-answer": "451 4.7.1 over the limit",
+            "notification-failure-share": 80.0,
+            "notification-service-refusals": 40.0,
+        },
+    ),
     ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
     (
         "resource_group_full",
