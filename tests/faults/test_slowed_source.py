@@ -61,6 +61,11 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         server.server_close()
 
 
+def handed(stack: Stack) -> dict[str, str]:
+    found: dict[str, str] = vars(slowed_source)["handed_addresses"](stack, "support-service")
+    return found
+
+
 def await_roads(stack: Stack, count: int) -> dict[int, str]:
     deadline = Deadline(5)
     while len(found := slowed_source._roads(stack, SlowedSource())) != count and not deadline.expired:
@@ -91,7 +96,7 @@ def test_it_is_safe_to_repeat_and_leaves_nothing(stack: Stack) -> None:
     for _ in range(2):
         slowed_source.remove(stack, arguments)
     assert await_roads(stack, 0) == {}
-    assert slowed_source.handed_addresses(stack, "support-service") == {}
+    assert handed(stack) == {}
 
 
 def test_a_proxy_that_died_is_replaced_and_support_gets_the_new_one(stack: Stack) -> None:
@@ -102,7 +107,7 @@ def test_a_proxy_that_died_is_replaced_and_support_gets_the_new_one(stack: Stack
     await_roads(stack, 0)
     slowed_source.inject(stack, arguments)
     (new,) = slowed_source._roads(stack, arguments).values()
-    given = slowed_source.handed_addresses(stack, "support-service")
+    given = handed(stack)
     assert list(given.values()) == [new] != [old]
 
 

@@ -32,7 +32,7 @@ def health(monkeypatch: pytest.MonkeyPatch, told: dict[str, object], at_once: tu
             raise httpx.ReadTimeout("late")
         return httpx.Response(200)
 
-    monkeypatch.setattr(support.loopback, "get", ask)
+    monkeypatch.setattr("lakeproof.probes.support.loopback.get", ask)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,8 @@ def test_another_answer_than_health_is_none(stack: Stack, monkeypatch: pytest.Mo
 
 
 def test_while_nobody_reads_a_timeline_none_is_slow(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    for found, p95 in (([], 0.0), ([({}, float("nan"))], 0.0), ([({}, 2.9751)], 2.975)):
+    for values, p95 in (((), 0.0), ((float("nan"),), 0.0), ((2.9751,), 2.975)):
+        found: list[tuple[dict[str, str], float]] = [({}, value) for value in values]
         monkeypatch.setattr(support, "instant", lambda stack, expression, timeout, found=found: found)
         assert support.timeline_p95(stack, 3.0) == p95
 
