@@ -62,6 +62,8 @@ ONE_HEALTHY: dict[str, Value] = {
     "fulfillment-lag": 0.0,
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
+    "support-late-sources": "none",
+    "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
 }
 
@@ -184,6 +186,11 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "trino-queries-by-user": "analyst in people.analyst: 3 run, 9 wait",
         },
     ),
+    ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
+    ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    # It answers nobody: then it is not late for support alone.
+    ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
+    ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
     ("deleted_connector", {"oltp-connector-state": None, "oltp-task-state": None, **BEHIND}),
