@@ -58,10 +58,17 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-publish-age": 2.0,
     **{name: "answers" for name in PROBES if name.endswith("-answers")},
     **{name: 0.0 for name in PROBES if name.endswith("-refusals")},
+    "provider-answer": "accepts",
+    "notification-failure-share": 0.0,
+    "fulfillment-lag": 0.0,
+    "labels-held": 0,
     "trino-queries-by-user": "nobody",
     "support-late-sources": "none",
     "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
+    **{f"{server}-connections": 3.5 for server in ("mysql", "postgres")},
+    **{f"{server}-idle-account": 2.5 for server in ("mysql", "postgres")},
+    **{f"{server}-accounts": "order_service: 5, 5 of them idle" for server in ("mysql", "postgres")},
 }
 
 
@@ -173,6 +180,15 @@ def test_a_healthy_stack_has_no_cause() -> None:
 STATES: list[tuple[str, dict[str, Value]]] = [
     ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
     (
+        "mail_refused",
+        {
+            "provider-answer": "451 4.7.1 over the limit",
+            "notification-failure-share": 80.0,
+            "notification-service-refusals": 40.0,
+        },
+    ),
+    ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
+    (
         "resource_group_full",
         {
             "trino-queued": 9,
@@ -185,6 +201,28 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     # It answers nobody: then it is not late for support alone.
     ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
     ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
+    (
+        "mysql_sessions_leaked",
+        {
+            "mysql-connections": 100.0,
+            "mysql-idle-account": 97.5,
+            "mysql-answers": "error 1040",
+            "order-service-ready": "/health says 503: mysql",
+            **DATABASE_GONE,
+            **BEHIND,
+        },
+    ),
+    # Before the server is full.
+    ("mysql_sessions_leaked", {"mysql-connections": 92.5, "mysql-idle-account": 88.0}),
+    (
+        "postgres_sessions_leaked",
+        {
+            "postgres-connections": 97.0,
+            "postgres-idle-account": 80.0,
+            "postgres-answers": "error 53300",
+            "payment-service-ready": "/health says 503: postgres",
+        },
+    ),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
     ("deleted_connector", {"oltp-connector-state": None, "oltp-task-state": None, **BEHIND}),
@@ -649,6 +687,12 @@ def test_a_node_that_is_down_accounts_for_what_the_others_see_of_it() -> None:
 def test_a_node_that_only_the_ring_misses_is_not_called_healthy() -> None:
     found = look({"cassandra-seed-sees-down": 1})
     assert [seen.reading.probe for seen in found.unknown] == ["cassandra-seed-sees-down"]
+
+
+def test_a_full_server_whose_sessions_all_work_has_no_leak() -> None:
+    found = look({"mysql-connections": 95.0, "mysql-idle-account": 4.0})
+    assert found.findings == ()
+    assert [seen.reading.probe for seen in found.unknown] == ["mysql-connections"]
 
 
 def test_without_the_ring_nobody_blames_the_ttl() -> None:

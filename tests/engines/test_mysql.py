@@ -8,12 +8,24 @@ import pymysql
 import pytest
 from tests.engines.health import await_health
 
+from lakeproof.checks import connections_spare
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.connections_spare import ConnectionsSpare
+from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
+from lakeproof.faults import records
+from lakeproof.faults.fault import all_faults
+from lakeproof.mitigations import end_idle_sessions
+from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
+from lakeproof.probes.probe import all_probes
+from lakeproof.probes.reading import Value
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.mysql import provision
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import raise_max_connections
+from lakeproof.wrong_fixes.raise_max_connections import RaiseMaxConnections
 
 pytestmark = pytest.mark.engines
 
@@ -51,6 +63,39 @@ def test_a_restart_mends_neither_a_lost_grant_nor_a_rotated_password(stack: Stac
     finally:
         ask(stack, "GRANT BINLOG MONITOR ON *.* TO 'exporter'@'%'")
         ask(stack, f"ALTER USER 'reader'@'%' IDENTIFIED BY '{stack.secret('mysql-reader')}'")
+
+
+@pytest.mark.proof  # not yet green three times in a row
+def test_a_leak_takes_every_session_is_seen_all_the_same_and_stays_out_once_its_account_is_limited(
+    stack: Stack, up: Up
+) -> None:
+    up("mysql")
+    fault, server = all_faults()["leaked_sessions"], "mysql-answers"
+    spare, before = ConnectionsSpare(account="report"), Baseline(Verdict("", Outcome.PASSED, ""))
+
+    def look(probe: str) -> Value:
+        return all_probes()[probe].look(stack).value
+
+    def judged() -> Outcome:
+        return connections_spare.verify(CheckContext(stack, Deadline(30)), spare, before).outcome
+
+    assert "are idle ones of report, 200 are taken" in records.inject(stack, fault, {}, by="test").seen
+    try:
+        assert (look(server), look("mysql-connections")) == ("error 1040", 100.0)
+        assert "report: " in str(look("mysql-accounts"))
+        mysql.ready(stack, 5.0)
+        assert ask(stack, "SELECT 1", "exporter", "mysql-exporter") == ((1,),)
+        assert judged() is Outcome.FAILED
+        assert raise_max_connections.run(stack, RaiseMaxConnections()) == "max_connections was 200, is 400"
+        Deadline(20).wait_for("the leak", lambda: look(server) == "error 1040" or None)
+        assert "idle sessions of report" in end_idle_sessions.run(stack, EndIdleSessions())
+        raise_max_connections.undo(stack, RaiseMaxConnections())
+        # Its client goes on trying.
+        Deadline(2).pause(2)
+        assert judged() is Outcome.PASSED
+    finally:
+        records.remove(stack, fault, {})
+    assert look("mysql-connections") == 0.0
 
 
 def test_each_account_may_do_its_work_and_no_more(stack: Stack, up: Up) -> None:

@@ -16,6 +16,7 @@ NAMES = (
     "mysql-ticker",
     "mysql-exporter",
     "mysql-reader",
+    "mysql-report",
     "postgres-root",
     "postgres-payment-service",
     "postgres-fulfillment-service",

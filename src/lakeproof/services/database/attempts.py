@@ -14,6 +14,7 @@ from lakeproof.services.database.errors import (
     CommitUnclear,
     Conflict,
     DatabaseDown,
+    DatabaseFull,
     DatabaseRefused,
     Duplicate,
     SaidNo,
@@ -107,6 +108,12 @@ class Attempts[C: Closable]:
             except Conflict:
                 self._metrics.errors.labels("conflict").inc()
                 if deadline.left < _TOO_LATE_SECONDS:
+                    raise
+            except DatabaseFull:
+                # Another connection is not to be had. One that is open here becomes free in a moment, and is kept:
+                # whatever is closed now goes to whoever fills the database.
+                self._metrics.errors.labels("full").inc()
+                if deadline.left < _TOO_LATE_SECONDS or (attempt >= _ATTEMPTS and not self._pool.open):
                     raise
             except DatabaseDown:
                 self._metrics.errors.labels("down").inc()

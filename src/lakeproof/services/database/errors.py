@@ -2,6 +2,7 @@
 
 DatabaseTrouble
 ├── DatabaseDown      before any COMMIT: nothing was done
+│   └── DatabaseFull  it has no session left for a new connection; those that are open go on
 ├── TooBusy           no connection became free: nothing was done
 ├── Conflict          rolled back: nothing was done, a retry helps
 ├── DatabaseRefused   nothing was done, a retry does not help at once
@@ -17,6 +18,10 @@ class DatabaseTrouble(Exception):
 
 class DatabaseDown(DatabaseTrouble):
     """The database did not answer in time, refused, or went away: before any COMMIT was sent."""
+
+
+class DatabaseFull(DatabaseDown):
+    """The database has no session left for another connection. Those that are open are in order."""
 
 
 class TooBusy(DatabaseTrouble):

@@ -20,7 +20,7 @@ class DatabaseMetrics:
             ["kind"],
             registry=registry,
         )
-        for kind in ("down", "busy", "refused", "conflict", "commit_unclear"):
+        for kind in ("down", "full", "busy", "refused", "conflict", "commit_unclear"):
             self.errors.labels(kind)
 
     def watch[C: Closable](self, pool: ConnectionPool[C]) -> None:

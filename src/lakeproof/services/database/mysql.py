@@ -6,13 +6,14 @@ from typing import Any, Protocol
 import asyncmy
 from asyncmy.errors import Error, InterfaceError, MySQLError, OperationalError
 
-from lakeproof.services.database.errors import Conflict, DatabaseDown, DatabaseRefused, Duplicate
+from lakeproof.services.database.errors import Conflict, DatabaseDown, DatabaseFull, DatabaseRefused, Duplicate
 
 Row = tuple[Any, ...]
 
 _LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2003, 2006, 2013, 2014, 2055})
 _CONFLICTS = frozenset({1205, 1213})  # lock wait timeout, deadlock
 _DUPLICATE = 1062
+_FULL = frozenset({1040, 1203, 1226})  # too many connections: of all, or of this user
 
 
 class Connection(Protocol):
@@ -28,7 +29,7 @@ def connector(
     """A function that opens one connection: UTC, READ COMMITTED, autocommit outside explicit transactions.
 
     `statement_seconds` also bounds statements and lock waits in the server, so that what a client has given up
-    does not go on holding locks. Opening raises DatabaseDown.
+    does not go on holding locks. Opening raises DatabaseDown, DatabaseFull.
     """
     session = (
         "SET time_zone = '+00:00';"
@@ -51,7 +52,7 @@ def connector(
             )
         except (Error, OSError) as error:
             code = error.args[0] if isinstance(error, OperationalError) and error.args else type(error).__name__
-            raise DatabaseDown(f"cannot connect ({code})") from error
+            raise (DatabaseFull if code in _FULL else DatabaseDown)(f"cannot connect ({code})") from error
         try:
             await execute(connection, session)
         except BaseException:

@@ -45,6 +45,11 @@ class ConnectionPool[C: Closable]:
         """Open connections that nobody uses."""
         return len(self._idle)
 
+    @property
+    def open(self) -> int:
+        """Open connections, and those that are being opened."""
+        return self.in_use + self.idle
+
     @contextlib.asynccontextmanager
     async def connection(self, deadline: Deadline) -> AsyncIterator[C]:
         """One connection for the block; after any error in the block it is thrown away, never given to another.

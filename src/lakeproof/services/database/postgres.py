@@ -17,7 +17,14 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.errors import Conflict, DatabaseDown, DatabaseRefused, DatabaseTrouble, Duplicate
+from lakeproof.services.database.errors import (
+    Conflict,
+    DatabaseDown,
+    DatabaseFull,
+    DatabaseRefused,
+    DatabaseTrouble,
+    Duplicate,
+)
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.stack import Stack
@@ -31,7 +38,8 @@ TROUBLES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClien
 CONNECT_SECONDS = 2.0
 # SQLSTATE: classes and codes that say that the connection or the server is gone, or that time ran out there.
 _LOST_CLASSES = ("08", "58")
-_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "57014", "25P03"})
+_FULL = "53300"  # too many connections
+_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", _FULL, "57014", "25P03"})
 _CONFLICTS = frozenset({"40001", "40P01", "55P03"})  # serialization, deadlock, lock timeout
 _DUPLICATE = "23505"
 
@@ -114,7 +122,7 @@ def connector(
             )
         except TROUBLES as error:
             code = getattr(error, "sqlstate", None) or type(error).__name__
-            raise DatabaseDown(f"cannot connect ({code})") from error
+            raise (DatabaseFull if code == _FULL else DatabaseDown)(f"cannot connect ({code})") from error
         return Connection(driver)
 
     return connect

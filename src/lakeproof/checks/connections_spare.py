@@ -1,0 +1,81 @@
+"""The database lets people in at once, and the account that leaked its sessions cannot do so again."""
+
+import time
+from typing import Literal
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.sources.engine import READER
+from lakeproof.probes.databases import PROBES
+from lakeproof.probes.http import ANSWERS
+from lakeproof.stack.database_sessions import UNLIMITED, Sessions, limit_of, sessions
+from lakeproof.stack.stack import Stack
+
+CLAIM = "a login is answered, sessions are left, and the account that leaked is limited"
+LOOK_SECONDS = 5.0
+
+
+class ConnectionsSpare(Arguments):
+    """`database`: the server. `account`: the one that may leak. `percent`: fewer sessions than this are taken."""
+
+    database: Literal["mysql", "postgres"] = "mysql"
+    account: str = Field(min_length=1)
+    percent: float = Field(60.0, gt=0, le=100)
+
+
+def baseline(context: CheckContext, arguments: ConnectionsSpare) -> Baseline:
+    """A login is answered and sessions are left; nobody has to be limited yet."""
+    return Baseline(_judge(context.stack, arguments, limited=False))
+
+
+def verify(context: CheckContext, arguments: ConnectionsSpare, before: Baseline) -> Verdict:
+    """The same, and the account has a limit that its sessions keep to."""
+    return _judge(context.stack, arguments, limited=True)
+
+
+def _judge(stack: Stack, arguments: ConnectionsSpare, *, limited: bool) -> Verdict:
+    login, took = _log_in(stack, arguments.database)
+    try:
+        seen = sessions(stack, arguments.database, LOOK_SECONDS)
+        limit = limit_of(stack, arguments.database, arguments.account, LOOK_SECONDS) if limited else None
+    except CouldNotLook as error:
+        # A login that is turned away is an answer, whoever else could not look.
+        outcome = Outcome.UNKNOWN if login == ANSWERS else Outcome.FAILED
+        return Verdict(CLAIM, outcome, f"a login of {READER}: {login}; {error.message}")
+    return judge(seen, arguments, login, took, limit)
+
+
+def judge(seen: Sessions, arguments: ConnectionsSpare, login: str, took: float, limit: int | None) -> Verdict:
+    """login: as the probe `DATABASE-answers` tells it; took: its seconds. limit: None where none is asked for."""
+    held = seen.by_account.get(arguments.account)
+    count = held.sessions if held else 0
+    numbers = {"login_seconds": round(took, 3), "taken_percent": seen.percent, "sessions_of_account": float(count)}
+    wrong = [] if login == ANSWERS else [f"a login of {READER}: {login}"]
+    if seen.percent >= arguments.percent:
+        wrong.append(f"{seen.percent:g} % of {seen.most} sessions are taken, not fewer than {arguments.percent:g} %")
+    if limit == UNLIMITED:
+        wrong.append(f"{arguments.account} may have as many sessions as there are")
+    elif limit is not None:
+        numbers["limit"] = float(limit)
+        if count > limit:
+            wrong.append(f"{arguments.account} has {count} sessions, and may have {limit}")
+    if wrong:
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(wrong), numbers)
+    kept = "" if limit is None else f"; {arguments.account} has {count} of the {limit} that it may have"
+    words = f"a login took {took:.3f} s; {seen.percent:g} % of {seen.most} sessions are taken{kept}"
+    return Verdict(CLAIM, Outcome.PASSED, words, numbers)
+
+
+def _log_in(stack: Stack, database: str) -> tuple[str, float]:
+    """What a login of an ordinary account came to, and its seconds."""
+    probe = next(probe for probe in PROBES if probe.id == f"{database}-answers")
+    began = time.monotonic()
+    reading = probe.look(stack, LOOK_SECONDS)
+    return str(reading.value if reading.answered else reading.error), time.monotonic() - began
+
+
+CHECK = Check("connections_spare", CLAIM, baseline, verify, ConnectionsSpare)

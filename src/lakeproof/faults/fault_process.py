@@ -1,0 +1,88 @@
+"""A process that belongs to a fault and outlives the command that made the fault.
+
+It is found by a mark in its environment, never by a file. So there is no moment at which a crash could leave a
+process that nobody knows of, and a pid that is used again is never mistaken for it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import TerminalError
+from lakeproof.processes import procfs
+from lakeproof.processes.environment import HANDED_ON, settings_environment
+from lakeproof.processes.signalling import send
+from lakeproof.stack.stack import Stack
+
+MARK = "FAULT_PROCESS"
+START_SECONDS = 20.0
+END_SECONDS = 5.0
+
+
+def _key(stack: Stack, name: str) -> str:
+    return f"{name} {stack.state_dir}"
+
+
+def find(stack: Stack, name: str) -> list[procfs.ProcessId]:
+    """The living processes of that name which belong to this stack."""
+    key = _key(stack, name)
+    return [
+        stat.id
+        for pid, stat in procfs.read_table().items()
+        if procfs.runs(stat) and procfs.read_environment(pid).get(MARK) == key
+    ]
+
+
+def start(stack: Stack, name: str, module: str, *arguments: str) -> None:
+    """Start `python -m module arguments`, which must call `detach` first; fine where it runs already.
+
+    Raises: TerminalError with what it said.
+    """
+    if find(stack, name):
+        return
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("LAKEPROOF_")}
+    environment |= {key: value for key, value in os.environ.items() if key in HANDED_ON}
+    environment |= settings_environment(stack) | {MARK: _key(stack, name)}
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=START_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TerminalError(f"did not start within {START_SECONDS:.0f} s", where=name) from error
+    if ended.returncode != 0:
+        said = ended.stdout.decode(errors="replace").strip()
+        raise TerminalError(f"did not start: {said[-500:]}", where=name)
+
+
+def detach() -> None:
+    """Go on in a child with a session of its own; who started this process has its answer."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
+def end(stack: Stack, name: str) -> int:
+    """End it: SIGTERM, and SIGKILL where that does not help. Gives how many there were. Raises: DeadlineExpired."""
+    found = find(stack, name)
+    send(signal.SIGTERM, found)
+    polite = Deadline(END_SECONDS)
+    while procfs.alive_among(found) and not polite.expired:
+        polite.pause(0.02)
+    send(signal.SIGKILL, procfs.alive_among(found))
+    Deadline(END_SECONDS).wait_for(
+        f"the end of {name}", lambda: None if procfs.alive_among(found) else True, every=0.02
+    )
+    return len(found)

@@ -1,0 +1,58 @@
+"""Questions to MariaDB and PostgreSQL about their sessions: how many are taken, and which account holds idle ones.
+
+A server that has none left says so, and that is an answer: all are taken.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
+from lakeproof.probes.round import once
+from lakeproof.stack.database_sessions import LEAK_PERCENT, NoneLeft, Server, Sessions, sessions
+from lakeproof.stack.stack import Stack
+
+FULL_PERCENT = 90
+
+
+def _look(stack: Stack, timeout: float, server: Server) -> Sessions:
+    return once(("sessions", server, stack.address(server, "tcp")), lambda: sessions(stack, server, timeout))
+
+
+def taken(stack: Stack, timeout: float, server: Server) -> Value:
+    """Percent of its sessions that are taken; 100 where even the administrator is turned away."""
+    try:
+        return _look(stack, timeout, server).percent
+    except NoneLeft:
+        return 100.0
+
+
+def idle_share(stack: Stack, timeout: float, server: Server) -> Value:
+    """Idle sessions of the account that holds the most of them, in percent of all that the server lets in."""
+    return _look(stack, timeout, server).idle_percent
+
+
+def by_account(stack: Stack, timeout: float, server: Server) -> Value:
+    """In words: the accounts, who holds the most first; "nobody" where nobody is logged in."""
+    held = sorted(_look(stack, timeout, server).by_account.items(), key=lambda one: (-one[1].sessions, one[0]))
+    return "; ".join(f"{name}: {one.sessions}, {one.idle} of them idle" for name, one in held) or "nobody"
+
+
+def _probes(server: Server) -> Iterator[Probe]:
+    tables = "information_schema.processlist" if server == "mysql" else "pg_stat_activity"
+    few, below = Condition(Operator.BELOW, FULL_PERCENT), Condition(Operator.BELOW, LEAK_PERCENT)
+    most = "max_connections"
+    yield Probe(f"{server}-connections", server, f"{tables}: rows of {most}", "%", partial(taken, server=server), few)
+    yield Probe(
+        f"{server}-idle-account",
+        server,
+        f"{tables}: idle rows of the account with the most of them, of {most}",
+        "%",
+        partial(idle_share, server=server),
+        below,
+    )
+    yield Probe(f"{server}-accounts", server, f"{tables} by account", "", partial(by_account, server=server))
+
+
+PROBES = (*_probes("mysql"), *_probes("postgres"))

@@ -1,0 +1,213 @@
+"""The sessions of a database server by account, and an account's limit, which its administrator changes.
+
+Both servers keep a place for the administrator where all others are taken: MariaDB one, PostgreSQL three. Several of
+us may want MariaDB's one at the same moment (the health question, the exporter, a probe), each for milliseconds. So
+whoever finds it taken asks again until its time is over. Where a place is left, the account `reader` counts the
+sessions: somebody else's server need not give us its administrator for that.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.stack.engines import mysql, mysql_accounts
+from lakeproof.stack.engines.postgres_config import NAME as POSTGRES
+from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
+from lakeproof.stack.stack import Stack
+
+type Server = Literal["mysql", "postgres"]
+
+# What PostgreSQL says to a login for which it has no place left.
+POSTGRES_FULL = "53300"
+# Who looks, and who comes in also where the server is full: user and secret.
+READER = "reader"
+ADMINISTRATORS: Mapping[Server, tuple[str, str]] = {
+    "mysql": ("root", "mysql-root"),
+    "postgres": (ROOT_USER, ROOT_SECRET),
+}
+AGAIN_SECONDS = 0.1
+NO_SUCH_THREAD = 1094
+# Of all that the server lets in: an account that holds more idle sessions than this leaves too few to the others.
+LEAK_PERCENT = 50.0
+UNLIMITED = 0
+
+_MYSQL_SESSIONS = """
+SELECT user, COUNT(*), SUM(command = 'Sleep') FROM information_schema.processlist
+WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler') GROUP BY user"""
+_POSTGRES_SESSIONS = """
+SELECT usename, count(*), count(*) FILTER (WHERE state LIKE 'idle%') FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND usename IS NOT NULL GROUP BY usename"""
+
+
+class NoneLeft(CouldNotLook):
+    """The server has no session left for who asked."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The sessions of one account: how many, and how many of them wait for their client (idle)."""
+
+    sessions: int
+    idle: int
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """All sessions of a server but the one that asked. most: how many it lets in."""
+
+    most: int
+    by_account: Mapping[str, Held]
+
+    @property
+    def total(self) -> int:
+        """Of all accounts."""
+        return sum(held.sessions for held in self.by_account.values())
+
+    @property
+    def percent(self) -> float:
+        """Taken, of those that it lets in; 100 at most."""
+        return min(100.0, round(100 * self.total / self.most, 1))
+
+    @property
+    def idlest(self) -> str | None:
+        """The account with the most idle sessions; None where no session is idle."""
+        idle = {name: held.idle for name, held in self.by_account.items() if held.idle}
+        return max(idle, key=lambda name: (idle[name], name)) if idle else None
+
+    @property
+    def idle_percent(self) -> float:
+        """The idle sessions of that account, of all that the server lets in."""
+        return round(100 * self.by_account[self.idlest].idle / self.most, 1) if self.idlest else 0.0
+
+    @property
+    def leaking(self) -> str | None:
+        """That account, where it holds more than LEAK_PERCENT."""
+        return self.idlest if self.idle_percent > LEAK_PERCENT else None
+
+
+def sessions(stack: Stack, server: Server, seconds: float) -> Sessions:
+    """Who holds how many, as `reader` sees it, and as the administrator does where the server is full.
+
+    Raises: NoneLeft, where the administrator is turned away too, or not known; CouldNotLook without an answer.
+    """
+    try:
+        return _counted(_session(stack, server, READER, f"{server}-{READER}", seconds), server)
+    except NoneLeft:
+        user, secret = ADMINISTRATORS[server]
+        if not stack.has_secret(secret):
+            raise
+    return _counted(_session(stack, server, user, secret, seconds), server)
+
+
+def _counted(session: AbstractContextManager["_Ask"], server: Server) -> Sessions:
+    with session as ask:
+        most = ask("SELECT @@max_connections" if server == "mysql" else "SHOW max_connections")[0][0]
+        rows = ask(_MYSQL_SESSIONS if server == "mysql" else _POSTGRES_SESSIONS)
+    return Sessions(int(most), {str(name): Held(int(count), int(idle)) for name, count, idle in rows})
+
+
+def limit_of(stack: Stack, server: Server, account: str, seconds: float) -> int:
+    """So many sessions the account may have; UNLIMITED. Raises: CouldNotLook, where there is no such account too."""
+    with _administrator(stack, server, seconds) as ask:
+        if server == "mysql":
+            rows = ask("SELECT max_user_connections FROM mysql.user WHERE user = %s", account)
+        else:
+            rows = ask("SELECT greatest(rolconnlimit, 0) FROM pg_roles WHERE rolname = $1", account)
+    if not rows:
+        raise CouldNotLook(f"no account {account!r}", where=server)
+    return int(rows[0][0])
+
+
+def limit_statement(server: Server, account: str, sessions: int) -> str:
+    """The SQL that lets the account have so many sessions; UNLIMITED takes the limit away."""
+    if server == "mysql":
+        return f"ALTER USER '{account}'@'{mysql_accounts.HOST}' WITH MAX_USER_CONNECTIONS {sessions}"
+    return f"ALTER ROLE {account} CONNECTION LIMIT {sessions or -1}"
+
+
+def limit(stack: Stack, server: Server, account: str, sessions: int, seconds: float) -> None:
+    """Let the account have so many sessions; those that it has stay. Raises: CouldNotLook."""
+    with _administrator(stack, server, seconds) as ask:
+        if server == "mysql":
+            ask("SET SESSION sql_log_bin = 0")  # accounts are no business of the binlog's readers
+        ask(limit_statement(server, account, sessions))
+
+
+def end_idle(stack: Stack, server: Server, account: str, seconds: float) -> int:
+    """End the account's idle sessions; gives how many. Raises: CouldNotLook."""
+    with _administrator(stack, server, seconds) as ask:
+        if server == "postgres":
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND state LIKE 'idle%'"
+            return len(ask(ended, account))
+        idle = ask("SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND user = %s", account)
+        for (thread,) in idle:
+            ask(f"KILL CONNECTION {int(thread)}")
+        return len(idle)
+
+
+def set_most(stack: Stack, most: int, seconds: float) -> int:
+    """Let MariaDB have so many sessions until its restart; gives how many it had before. Raises: CouldNotLook."""
+    with _administrator(stack, "mysql", seconds) as ask:
+        before = int(ask("SELECT @@max_connections")[0][0])
+        ask(f"SET GLOBAL max_connections = {most:d}")
+        return before
+
+
+type _Ask = Callable[..., list[tuple[Any, ...]]]
+
+
+def _administrator(stack: Stack, server: Server, seconds: float) -> AbstractContextManager[_Ask]:
+    return _session(stack, server, *ADMINISTRATORS[server], seconds)
+
+
+def _session(stack: Stack, server: Server, user: str, secret: str, seconds: float) -> AbstractContextManager[_Ask]:
+    """A function that asks one statement and gives its rows."""
+    return (_mysql if server == "mysql" else _postgres)(stack, user, secret, seconds)
+
+
+@contextmanager
+def _mysql(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[_Ask]:
+    import pymysql
+
+    deadline = Deadline(seconds)
+    while True:
+        try:
+            connection = mysql.connect(stack, user, secret, max(1.0, deadline.left))
+            break
+        except pymysql.MySQLError as error:
+            full = bool(error.args) and error.args[0] == mysql.TOO_MANY
+            if not full:
+                raise CouldNotLook(f"no answer: {mysql.words(error)}", where="mysql") from error
+            if (user, secret) != ADMINISTRATORS["mysql"] or deadline.left < AGAIN_SECONDS:
+                raise NoneLeft(f"no session is left for {user}", where="mysql") from error
+            deadline.pause(AGAIN_SECONDS)
+    with connection, connection.cursor() as cursor:
+
+        def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
+            try:
+                cursor.execute(statement, values or None)
+                return list(cursor.fetchall())
+            except pymysql.MySQLError as error:
+                if error.args and error.args[0] == NO_SUCH_THREAD:
+                    return []  # it ended by itself meanwhile
+                raise CouldNotLook(f"no answer: {mysql.words(error)}", where="mysql") from error
+
+        yield ask
+
+
+@contextmanager
+def _postgres(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[_Ask]:
+    import psycopg
+
+    from lakeproof.stack.postgres_session import TROUBLES, connection
+
+    try:
+        with connection(stack, user, secret, seconds) as session:
+            yield session.rows
+    except TROUBLES as error:
+        if isinstance(error, psycopg.Error) and error.sqlstate == POSTGRES_FULL:
+            raise NoneLeft(f"no session is left for {user}", where=POSTGRES) from error
+        raise CouldNotLook(f"no answer: {type(error).__name__}: {error}", where=POSTGRES) from error

@@ -1,0 +1,66 @@
+"""What the probes make of a server's sessions, and of a server that has none left."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.mitigations import end_idle_sessions
+from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
+from lakeproof.probes import sessions as probes
+from lakeproof.stack.database_sessions import Held, NoneLeft, Sessions
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+FULL = Sessions(200, {"order_service": Held(5, 5), "report": Held(195, 195)})
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_the_accounts_are_told_with_their_idle_sessions(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "sessions", lambda *_: FULL)
+    assert probes.taken(stack, 1.0, "mysql") == 100.0
+    assert probes.idle_share(stack, 1.0, "mysql") == 97.5
+    told = "report: 195, 195 of them idle; order_service: 5, 5 of them idle"
+    assert probes.by_account(stack, 1.0, "mysql") == told
+
+
+def test_none_left_reads_as_all_taken_and_no_answer_as_none(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> Sessions:
+        raise NoneLeft("none", where="mysql")
+
+    def no_answer(*_: object) -> Sessions:
+        raise CouldNotLook("down", where="mysql")
+
+    monkeypatch.setattr(probes, "sessions", none_left)
+    assert probes.taken(stack, 1.0, "mysql") == 100.0
+    monkeypatch.setattr(probes, "sessions", no_answer)
+    with pytest.raises(CouldNotLook):
+        probes.taken(stack, 1.0, "mysql")
+
+
+def test_the_leaking_account_is_limited_first_and_nobody_elses_sessions_end(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[object, ...]] = []
+    monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: FULL)
+    monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: 0)
+    monkeypatch.setattr(end_idle_sessions, "limit", lambda _, *rest: done.append(("limit", *rest)))
+
+    def end_idle(_: Stack, *rest: object) -> int:
+        done.append(("end", *rest))
+        return 195
+
+    monkeypatch.setattr(end_idle_sessions, "end_idle", end_idle)
+    said = end_idle_sessions.run(stack, EndIdleSessions())
+    assert done == [("limit", "mysql", "report", 10, 10.0), ("end", "mysql", "report", 10.0)]
+    assert "ended 195 idle sessions of report" in said and "WITH MAX_USER_CONNECTIONS 0" in said
+
+
+def test_where_nobody_leaks_nobody_is_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: Sessions(200, {"report": Held(9, 9)}))
+    monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: pytest.fail("limited"))
+    assert "nobody's are ended" in end_idle_sessions.run(stack, EndIdleSessions())
