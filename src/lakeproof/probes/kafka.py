@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
@@ -107,6 +107,28 @@ def topic_end(stack: Stack, timeout: float, source: Source) -> Value:
     return int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
 
 
+def unread(stack: Stack, timeout: float, source: Source) -> int | None:
+    """Records of the capture's topic after the place that the job has kept in its last checkpoint; None where it kept
+    none yet. A job that keeps up has those of a checkpoint or two. Raises: CouldNotLook.
+    """
+    end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
+    kept = kept_offset(stack, timeout, source)
+    return None if kept is None else max(0, end - kept)
+
+
+def kept_offset(stack: Stack, timeout: float, source: Source) -> int | None:
+    """Where in the topic the source's job would go on from its last checkpoint, as it tells Kafka; None where it
+    told none. Raises: CouldNotLook.
+    """
+    asked = ConsumerGroupTopicPartitions(source.job, [TopicPartition(source.topic, 0)])
+    try:
+        answer = admin(stack).list_consumer_group_offsets([asked], request_timeout=timeout)[source.job]
+        found = answer.result(timeout=timeout).topic_partitions
+    except (KafkaException, TimeoutError) as error:
+        raise CouldNotLook(f"no place of {source.job} in {source.topic}: {error}", where="kafka") from error
+    return next((int(each.offset) for each in found if each.error is None and each.offset >= 0), None)
+
+
 def topics(stack: Stack, timeout: float) -> Value:
     """The names of all topics, sorted, joined by spaces."""
     if not _reachable(stack, timeout):
@@ -126,6 +148,9 @@ def _probes(source: Source) -> Iterator[Probe]:
     yield of_source(source, "topic-silence", "kafka", query, topic_silence, "s", recent, about=about, within=within)
     yield of_source(source, "topic-start", "kafka", f"first offset of {source.topic}", topic_start, "offset")
     yield of_source(source, "topic-end", "kafka", f"end offset of {source.topic}", topic_end, "offset")
+    # Without a range: how much comes in between two checkpoints is the shoppers' matter.
+    group = f"offset of the group {source.job} in {source.topic}, and the topic's end"
+    yield of_source(source, "topic-unread", "kafka", group, unread, "records")
 
 
 PROBES = (
