@@ -35,7 +35,8 @@ from lakeproof.probes import kafka
 from lakeproof.probes.round import Round
 from lakeproof.stack.stack import Stack, load_stack
 
-BACKLOG_SECONDS = 2.0
+# Between two looks at what a job has not read. Each takes two short questions to Kafka.
+BACKLOG_SECONDS = 4.0
 
 type Pair = tuple[Ticker, BeatReader]
 
@@ -107,7 +108,7 @@ class BacklogWatch(threading.Thread):
         self._stack, self._stop_asked = stack, stop
 
     def run(self) -> None:
-        """The thread's work, with one client for all looks."""
+        """The thread's work, with one admin client for all looks."""
         Round().begin()
         while not self._stop_asked.is_set():
             try:
