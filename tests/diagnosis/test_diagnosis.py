@@ -60,7 +60,13 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-publish-age": 2.0,
     **{name: "answers" for name in PROBES if name.endswith("-answers")},
     **{name: 0.0 for name in PROBES if name.endswith("-refusals")},
+    "provider-answer": "accepts",
+    "notification-failure-share": 0.0,
+    "fulfillment-lag": 0.0,
+    "labels-held": 0,
     "trino-queries-by-user": "nobody",
+    "support-late-sources": "none",
+    "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
     **{f"{server}-connections": 3.5 for server in ("mysql", "postgres")},
     **{f"{server}-idle-account": 2.5 for server in ("mysql", "postgres")},
@@ -171,6 +177,15 @@ def test_a_healthy_stack_has_no_cause() -> None:
 STATES: list[tuple[str, dict[str, Value]]] = [
     ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
     (
+        "mail_refused",
+        {
+            "provider-answer": "451 4.7.1 over the limit",
+            "notification-failure-share": 80.0,
+            "notification-service-refusals": 40.0,
+        },
+    ),
+    ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
+    (
         "resource_group_full",
         {
             "trino-queued": 9,
@@ -178,6 +193,11 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "trino-queries-by-user": "analyst in people.analyst: 3 run, 9 wait",
         },
     ),
+    ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
+    ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    # It answers nobody: then it is not late for support alone.
+    ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
+    ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
     (
         "mysql_sessions_leaked",
         {

@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.detection import AlertWatch
-from lakeproof.drills.drill_series import run_series
 from lakeproof.drills.healthy_drill import HealthyDrill
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
-from lakeproof.drills.report import DrillReport
 from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView
 
@@ -85,21 +82,3 @@ def test_a_desk_that_does_not_answer_leaves_it_unknown(toy: Any, lamp: Any, tmp_
 
     object.__setattr__(drill._incident, "remember", silent)
     assert drill.run().verdict == "unknown"
-
-
-def test_a_series_goes_on_after_a_failure_and_passes_only_where_all_do(tmp_path: Path) -> None:
-    verdicts = {"a": Outcome.PASSED, "b": Outcome.FAILED, "c": Outcome.PASSED}
-    asked: list[tuple[str, Path]] = []
-
-    def run(name: str, folder: Path) -> DrillReport:
-        asked.append((name, folder))
-        return DrillReport(name, 1, "drill", verdict=verdicts[name], reasons=["why | so"] if name == "b" else [])
-
-    series = run_series(verdicts, tmp_path, run)
-    assert asked == [(name, tmp_path / name) for name in verdicts]
-    assert series.verdict == "failed"
-    told = json.loads((tmp_path / "report.json").read_text())
-    assert [row["verdict"] for row in told["drills"]] == ["passed", "failed", "passed"]
-    assert "| b | failed |" in (tmp_path / "report.md").read_text()
-    assert run_series(["a", "c"], tmp_path, run).verdict == "passed"
-    assert run_series([], tmp_path, run).verdict == "unknown"

@@ -16,13 +16,23 @@ import pytest
 from tests.engines.instances import Instance, instance
 from tests.engines.slow_proxy import slow_proxy
 
+from lakeproof.arguments import Arguments
+from lakeproof.checks import parcels_shipped
+from lakeproof.checks.check import CheckContext
+from lakeproof.checks.parcels_shipped import ParcelsShipped
+from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
+from lakeproof.faults import held_parcels
+from lakeproof.faults.held_parcels import HeldParcels
+from lakeproof.mitigations import release_labels
+from lakeproof.probes import labels
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.fulfillment.label import make_label
 from lakeproof.shop.fulfillment.worker import Step
 from lakeproof.stack import postgres_session
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import mark_parcels_shipped
 
 pytestmark = pytest.mark.engines
 
@@ -223,6 +233,51 @@ def test_a_hold_written_on_the_label_by_hand_counts(stack: Stack, service: Insta
         )
         shipped = until(shop, number, "shipped")
     assert datetime.fromisoformat(shipped["shipped_at"]) >= later
+
+
+@pytest.mark.proof
+def test_parcels_that_somebody_holds_in_the_store_are_named_let_go_and_shipped_once(
+    stack: Stack, service: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_stack = Stack.url
+    monkeypatch.setattr(
+        Stack,
+        "url",
+        lambda self, name, port="http": service.url if name == "fulfillment-service" else of_stack(self, name, port),
+    )
+    with service.client() as shop:
+        wish = (datetime.now(UTC) + timedelta(seconds=8)).isoformat()
+        numbers = [ask_for(shop, hold_until=wish)["id"] for _ in range(3)]
+        held_parcels.inject(stack, HeldParcels(count=3))
+        assert held_parcels.sign(stack, HeldParcels(count=3)).holds
+        await_metric(shop, "fulfillment_lag_minutes", lambda lag: 28 <= lag <= 31)
+        assert labels.held(stack, 5.0) == 3
+        told = release_labels.run(stack, Arguments())
+        assert told.startswith("3 labels are under ready/, byte for byte")
+        await_metric(shop, "fulfillment_lag_minutes", lambda lag: lag < 5)
+        for number in numbers:
+            until(shop, number, "shipped")
+    parcels = ParcelsShipped(newest=3)
+    before = parcels_shipped.baseline(CheckContext(stack, Deadline(60)), parcels)
+    verdict = parcels_shipped.verify(CheckContext(stack, Deadline(60)), parcels, before)
+    assert verdict.outcome is Outcome.PASSED, verdict
+
+
+@pytest.mark.proof
+def test_parcels_that_were_only_called_shipped_are_found_and_can_be_given_back(
+    stack: Stack, service: Instance
+) -> None:
+    parcels, context = ParcelsShipped(newest=1, seconds=0.5), CheckContext(stack, Deadline(60))
+    with service.client() as shop:
+        number = ask_for(shop, hold_until=(datetime.now(UTC) + timedelta(seconds=600)).isoformat())["id"]
+        until(shop, number, "label_pending")
+        before = parcels_shipped.baseline(context, parcels)
+        assert before.verdict.outcome is Outcome.PASSED
+        mark_parcels_shipped.run(stack, Arguments())
+        assert parcels_shipped.verify(context, parcels, before).outcome is Outcome.FAILED
+        mark_parcels_shipped.undo(stack, Arguments())
+        until(shop, number, "shipped")
+    assert parcels_shipped.verify(context, ParcelsShipped(newest=1), before).outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize("signal", ["STOP", "KILL"])

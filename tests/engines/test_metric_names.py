@@ -47,6 +47,7 @@ NAMES = {
     ),
     "support-service": (
         "support_timeline_collect_seconds",
+        "support_timeline_source_seconds",
         "support_timeline_cache_events_total",
         "support_timeline_collection_failures_total",
         "support_attachment_backlog_bytes",

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,21 @@ from typing import Any
 import httpx
 import pytest
 
+from lakeproof.arguments import Arguments
+from lakeproof.checks import messages_delivered
+from lakeproof.checks.check import CheckContext
+from lakeproof.checks.messages_delivered import MessagesDelivered
+from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
+from lakeproof.faults import refused_mail
+from lakeproof.faults.refused_mail import RefusedMail
+from lakeproof.mitigations import accept_mail
+from lakeproof.probes.notifications import reasons
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import redis
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import delete_failed_notifications
 
 from .instances import instance
 from .notifications import (
@@ -218,3 +230,50 @@ def test_the_redis_rehearsal_sees_errors_and_their_end_and_leaves_redis_running(
     assert found["slowestCallSeconds"] < 1.0
     redis.ready(stack, 2.0)
     assert list((stack.state_dir / "faults").glob("*.json")) == []
+
+
+def test_a_provider_that_refuses_the_account_is_named_and_all_arrives_once_it_takes_mail_again(
+    stack: Stack, shop: httpx.Client
+) -> None:
+    context, judged = CheckContext(stack, Deadline(120)), MessagesDelivered(seconds=60)
+    before = messages_delivered.baseline(context, judged)
+    assert before.verdict.outcome is Outcome.PASSED, before.verdict
+    assert not refused_mail.sign(stack, RefusedMail()).holds
+    refused_mail.inject(stack, RefusedMail())
+    try:
+        assert refused_mail.sign(stack, RefusedMail()).holds
+        made = [created(shop) for _ in range(10)]
+        for one in made:
+            assert shop.post(f"/notifications/{one}/send").status_code == 502
+        assert "email: 451 4.7.1" in str(reasons(stack, 5.0))
+        late = messages_delivered.verify(context, MessagesDelivered(seconds=0.1), before)
+        assert (late.outcome, late.numbers["waiting"]) == (Outcome.FAILED, 10)
+        accept_mail.run(stack, Arguments())
+    finally:
+        refused_mail.remove(stack, RefusedMail())
+    verdict = messages_delivered.verify(context, judged, before)
+    assert verdict.outcome is Outcome.PASSED, verdict
+    assert verdict.numbers["delivered"] == 10
+    assert all(len(delivered(stack, one)) == 1 for one in made)
+
+
+def test_messages_that_somebody_deleted_are_missed(stack: Stack, shop: httpx.Client) -> None:
+    """One that an event called for: the event is known as taken, and its notification is not there."""
+    context, judged = CheckContext(stack, Deadline(60)), MessagesDelivered(seconds=0.1)
+    before = messages_delivered.baseline(context, judged)
+    event = uuid.uuid4()
+    with postgres_session.connection(
+        stack, "notification_service", "postgres-notification-service", 10.0, "shop", "notification"
+    ) as session:
+        session.rows("INSERT INTO consumed_events (event_id, source) VALUES ($1, 'test')", event)
+        session.rows(
+            "INSERT INTO notifications (id, customer_id, channel, recipient, subject, body, topic, status, trace_id)"
+            " VALUES ($1, 1, 'email', 'a@example.org', 's', 'b', 'order', 'failed', '')",
+            event,
+        )
+        try:
+            delete_failed_notifications.run(stack, Arguments())
+            verdict = messages_delivered.verify(context, judged, before)
+        finally:
+            session.rows("DELETE FROM consumed_events WHERE event_id = $1", event)
+    assert (verdict.outcome, verdict.numbers["lost_messages"]) == (Outcome.FAILED, 1)

@@ -14,12 +14,15 @@ import httpx
 import pytest
 
 from lakeproof.errors import TerminalError
+from lakeproof.probes.notifications import provider_answer
 from lakeproof.shop.mail_sink import log as sink_log
+from lakeproof.shop.mail_sink.account import Account
 from lakeproof.shop.mail_sink.app import Place, create_app
 from lakeproof.shop.mail_sink.log import MessageLog, NotKept
 from lakeproof.shop.mail_sink.messages import Message
 from lakeproof.shop.mail_sink.smtp import read_mail
-from lakeproof.stack.settings import ShopSettings
+from lakeproof.stack.settings import Settings, ShopSettings
+from lakeproof.stack.stack import Stack
 
 
 def mail(message_id: str, to: str = "a@example.org") -> Message:
@@ -233,3 +236,27 @@ async def test_a_mail_larger_than_the_bound_is_refused(sink: tuple[httpx.AsyncCl
     with pytest.raises(smtplib.SMTPException):
         await asyncio.to_thread(send)
     assert (await client.get("/messages/count")).json()["messages"] == 0
+
+
+async def test_a_refused_account_takes_nothing_by_either_way_also_after_a_restart(
+    sink: tuple[httpx.AsyncClient, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, port = sink
+    stack = Stack(Settings(state_dir=tmp_path))
+    monkeypatch.setattr(Stack, "host_port", lambda *_: ("127.0.0.1", port))
+    assert await asyncio.to_thread(provider_answer, stack, 5.0) == "accepts"
+    assert (await client.get("/account")).json() == {"refusal": ""}
+    refusal = {"refusal": "451 4.7.1 over the limit"}
+    assert (await client.put("/account", json=refusal)).status_code == 200
+    with pytest.raises(smtplib.SMTPRecipientsRefused, match="over the limit"):
+        await asyncio.to_thread(send_by_smtp, port, "<1@x>", "a@example.org")
+    assert await asyncio.to_thread(provider_answer, stack, 5.0) == refusal["refusal"]
+    refused = await client.post("/webhook", json={"to": "a", "body": "b"})
+    assert refused.status_code == 503 and "over the limit" in refused.text
+    assert Account(tmp_path).refusal == refusal["refusal"]
+    assert (await client.get("/health")).status_code == 200
+    assert (await client.put("/account", json={"refusal": "250 OK"})).status_code == 422
+    assert (await client.put("/account", json={"refusal": ""})).status_code == 200
+    await asyncio.to_thread(send_by_smtp, port, "<1@x>", "a@example.org")
+    assert (await client.get("/messages/count")).json() == {"messages": 1, "repeats": 0}
+    assert Account(tmp_path).refusal == ""

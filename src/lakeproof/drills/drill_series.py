@@ -1,70 +1,131 @@
-"""Several drills one after another, and the table of how they went."""
+"""Several drills one after another on one stack, and the table of how they went. One that was cut off goes on."""
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.phases import Phase
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
 from lakeproof.proof.outcome import worst
+from lakeproof.scenarios.scenario import Scenario
+from lakeproof.stack.closure import closure
+from lakeproof.stack.components import all_components
 
 ALL = "all"
+# What a repair must never leave in the data, as report.json counts it.
+WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
+HEAD = (
+    "Scenario",
+    "Verdict",
+    "Root cause",
+    "Detect",
+    "Diagnose",
+    "Repair",
+    "Recover",
+    "Orders",
+    "Wrong",
+    "Whole",
+    "Why",
+)
 
 
 @dataclass
 class SeriesReport:
-    """The reports of the drills in their order. `folder` holds one folder for each, named by its scenario."""
+    """How the drills went, in their order. `folder` holds one folder for each, named by its scenario.
+
+    drills: report.json of each, as it stands on the disk.
+    """
 
     folder: Path
-    drills: list[DrillReport] = field(default_factory=list)
+    seed: int
+    drills: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def verdict(self) -> Outcome:
         """passed only where every drill passed; unknown where none was run."""
-        return worst(drill.verdict for drill in self.drills)
+        return worst(Outcome(drill["verdict"]) for drill in self.drills)
 
     def as_json(self) -> dict[str, Any]:
         """The summary; each drill's whole report lies in a folder of its own."""
         return {
             "scenario": ALL,
+            "seed": self.seed,
             "verdict": self.verdict.value,
             "drills": [
                 {
-                    "scenario": drill.scenario,
-                    "verdict": drill.verdict.value,
-                    "root_cause": drill.root_cause,
-                    "seconds": round(sum(record.seconds for record in drill.phases), 1),
-                    "reasons": drill.reasons,
-                    "report": str(Path(drill.scenario) / REPORT_JSON),
+                    "scenario": drill["scenario"],
+                    "verdict": drill["verdict"],
+                    "root_cause": drill["root_cause"],
+                    "seconds": round(sum(phase["seconds"] for phase in drill["phases"]), 1),
+                    "reasons": drill["reasons"],
+                    "report": str(Path(drill["scenario"]) / REPORT_JSON),
                 }
                 for drill in self.drills
             ],
         }
 
     def lines(self) -> list[str]:
-        """The table for people, in Markdown."""
-        rows = [f"# Drills: {self.verdict.value}", "", "| Scenario | Verdict | Seconds | Root cause | Why |"]
-        rows.append("| --- | --- | --- | --- | --- |")
-        for row in self.as_json()["drills"]:
-            why = "; ".join(row["reasons"]).replace("|", "\\|").replace("\n", " ")
-            rows.append(
-                f"| {row['scenario']} | {row['verdict']} | {row['seconds']} | {row['root_cause'] or ''} | {why} |"
-            )
-        return rows
+        """The table for people, in Markdown. Times in seconds; detect from the fault to the first alert."""
+        passed = sum(drill["verdict"] == Outcome.PASSED for drill in self.drills)
+        whole = sum(row["seconds"] for row in self.as_json()["drills"])
+        title = (
+            f"# Drills: {self.verdict.value}, {passed} of {len(self.drills)} passed, seed {self.seed}, {whole:.0f} s"
+        )
+        rows = [title, "", f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
+        return [*rows, *(f"| {' | '.join(_cells(drill))} |" for drill in self.drills)]
 
     def write(self) -> None:
         """Both files, in the series' own folder. Raises: TerminalError where that cannot be done."""
         write_both(self.folder, self.as_json(), "\n".join(self.lines()) + "\n", self.verdict)
 
 
-def run_series(names: Iterable[str], folder: Path, run: Callable[[str, Path], DrillReport]) -> SeriesReport:
+def _cells(drill: Mapping[str, Any]) -> list[str]:
+    seconds = {phase["name"]: f"{phase['seconds']:.1f}" for phase in drill["phases"]}
+    fired = [alert["fired_after_seconds"] for alert in drill["alerts"] if alert["fired_after_seconds"] is not None]
+    data = drill["data"]
+    wrong = [f"{data[name]} {name}" for name in WRONG if data.get(name)]
+    whole = sum(phase["seconds"] for phase in drill["phases"])
+    return [
+        drill["scenario"],
+        drill["verdict"],
+        drill["root_cause"] or "",
+        f"{min(fired):.1f}" if fired else "",
+        *(seconds.get(phase.value, "") for phase in (Phase.DIAGNOSE, Phase.MITIGATE, Phase.RECOVER)),
+        "" if data.get("acknowledged") is None else f"{data['acknowledged']:,}",
+        ", ".join(wrong) or ("0" if data.get("acknowledged") is not None else ""),
+        f"{whole:.0f}",
+        "; ".join(drill["reasons"]).replace("|", "\\|").replace("\n", " "),
+    ]
+
+
+def smallest_first(scenarios: Iterable[Scenario]) -> list[str]:
+    """The ids, those first that need the fewest components: what they start is there for the others."""
+    known = all_components()
+    return [one.id for one in sorted(scenarios, key=lambda one: (len(closure(one.components, known)), one.id))]
+
+
+def run_series(
+    names: Sequence[str], folder: Path, seed: int, run: Callable[[str, Path], DrillReport]
+) -> SeriesReport:
     """`run(name, its folder)` for each; a drill that fails does not keep the next one from being run.
 
-    The summary is written after each, so that an interrupted series leaves what it has.
+    The summary is written after each. A drill that passed in this folder with this seed is not run again, so a series
+    that was cut off goes on where it was.
     """
-    series = SeriesReport(folder)
+    series = SeriesReport(folder, seed)
     for name in names:
-        series.drills.append(run(name, folder / name))
+        series.drills.append(_passed_before(folder / name, seed) or run(name, folder / name).as_json())
         series.write()
     return series
+
+
+def _passed_before(folder: Path, seed: int) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    same = isinstance(found, dict) and found.get("verdict") == Outcome.PASSED and found.get("seed") == seed
+    return found if same else None

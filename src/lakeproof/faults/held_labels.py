@@ -4,9 +4,7 @@ They count as backlog, and as late as their hold is long, for every fulfillment 
 parcel of a customer is touched.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,9 +12,9 @@ from typing import Any
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import TerminalError, TransientError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.services.times import iso
+from lakeproof.shop.fulfillment.holds_by_hand import listed, store_told
 from lakeproof.shop.fulfillment.label import CHAOS, make_label
 from lakeproof.shop.fulfillment.label_store import HOLD_UNTIL
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
@@ -44,7 +42,7 @@ class HeldLabels:
 
 def held_labels(stack: Stack) -> HeldLabels:
     """Look. Raises: TransientError where the store does not answer, TerminalError where it refuses."""
-    with _told():
+    with store_told():
         return _listed(s3_client(stack))
 
 
@@ -62,7 +60,7 @@ def inject(stack: Stack, arguments: HeldLabelsArguments) -> None:
             Metadata={HOLD_UNTIL: held_until},
         )
 
-    with _told(), ThreadPoolExecutor(AT_ONCE) as threads:
+    with store_told(), ThreadPoolExecutor(AT_ONCE) as threads:
         list(threads.map(put, range(1, arguments.count + 1)))
 
 
@@ -73,7 +71,7 @@ def remove(stack: Stack, _: HeldLabelsArguments) -> None:
     def delete(key: str) -> None:
         client.delete_object(Bucket=LABEL_BUCKET, Key=key)
 
-    with _told(), ThreadPoolExecutor(AT_ONCE) as threads:
+    with store_told(), ThreadPoolExecutor(AT_ONCE) as threads:
         list(threads.map(delete, _listed(client).keys))
 
 
@@ -84,27 +82,8 @@ def sign(stack: Stack, arguments: HeldLabelsArguments) -> Sign:
 
 
 def _listed(client: Any) -> HeldLabels:
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=LABEL_BUCKET, Prefix=CHAOS)
-    found = [entry for page in pages for entry in page.get("Contents", []) if not entry["Key"].endswith("/")]
-    return HeldLabels(tuple(entry["Key"] for entry in found), sum(entry["Size"] for entry in found))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        raise TerminalError(
-            f"the object store refused: {error}",
-            where=LABEL_BUCKET,
-            next_action="see that the bucket and the keys are right",
-        ) from error
-    except BotoCoreError as error:
-        raise TransientError(
-            f"no answer from the object store ({type(error).__name__})", where="minio", next_action="lakeproof ps"
-        ) from error
+    found = listed(client, CHAOS)
+    return HeldLabels(tuple(key for key, _ in found), sum(size for _, size in found))
 
 
 FAULT = Fault(

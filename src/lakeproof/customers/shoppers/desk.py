@@ -1,5 +1,6 @@
 """Support, notification and fulfillment as a customer meets them: over HTTP, with a word and an id."""
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from lakeproof.customers.shoppers.storefront import CONNECT_SECONDS, Word
 from lakeproof.services.http_caller import HttpCaller
 
 ATTACHMENT_NAME = "what-came.txt"
+NEWEST_CASES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class ServiceDesk(HttpCaller):
     def __init__(self, support_url: str, notification_url: str, fulfillment_url: str, *, call_seconds: float) -> None:
         self._support, self._notification = support_url.rstrip("/"), notification_url.rstrip("/")
         self._fulfillment = fulfillment_url.rstrip("/")
+        self.newest_cases: deque[int] = deque(maxlen=NEWEST_CASES)
         super().__init__(call_seconds=call_seconds, connect_seconds=CONNECT_SECONDS)
 
     async def complain(self, key: str, customer_id: int, order_id: int, message: str) -> Reply:
@@ -37,7 +40,10 @@ class ServiceDesk(HttpCaller):
             "subject": f"About order {order_id}",
             "message": message,
         }
-        return await self._change("POST", f"{self._support}/support/cases", key, _json(body), "id")
+        reply = await self._change("POST", f"{self._support}/support/cases", key, _json(body), "id")
+        if reply.word is Word.OK:
+            self.newest_cases.append(reply.ref)
+        return reply
 
     async def attach(self, key: str, case_id: int, content: bytes) -> Reply:
         """Add a text file to a case."""

@@ -16,7 +16,8 @@ CARDS = {"tok_visa": 0.94, "tok_declined": 0.03, "tok_insufficient_funds": 0.03}
 # Of all buyers; an undoing, a complaint and what follows from it only where something was bought.
 BROWSE, CANCEL, RETURN, COMPLAIN, OPT_OUT = 0.5, 0.06, 0.08, 0.06, 0.05
 ATTACH, OPT_IN = 0.5, 0.5  # of those who complain, who opt out
-KEEP_SECONDS = 20  # the parcel of a buyer who will cancel waits for so long
+KEEP = 0.3  # of those who undo nothing
+KEEP_SECONDS = 20  # so long the parcel waits of a buyer who will cancel, or who wants to think it over
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,12 @@ class Wishes:
     attaches: bool = False
     opts_out: bool = False
     opts_in: bool = False
+    keeps: bool = False
 
     @property
     def keep_seconds(self) -> int:
         """How long the parcel is to wait."""
-        return KEEP_SECONDS if self.undoing is Undoing.CANCEL else 0
+        return KEEP_SECONDS if self.keeps or self.undoing is Undoing.CANCEL else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ def _wish(dice: random.Random) -> Wishes:
     undoing = dice.choices((Undoing.CANCEL, Undoing.RETURN, None), (CANCEL, RETURN, 1 - CANCEL - RETURN))[0]
     complains, opts_out = dice.random() < COMPLAIN, dice.random() < OPT_OUT
     attaches, opts_in = dice.random() < ATTACH, dice.random() < OPT_IN
-    return Wishes(dice.random() < BROWSE, undoing, complains, complains and attaches, opts_out, opts_out and opts_in)
+    browses = dice.random() < BROWSE
+    keeps = undoing is None and dice.random() < KEEP
+    return Wishes(browses, undoing, complains, complains and attaches, opts_out, opts_out and opts_in, keeps)
 
 
 def _fill(dice: random.Random) -> Basket:

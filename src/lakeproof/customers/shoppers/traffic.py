@@ -33,6 +33,7 @@ from lakeproof.stack.stack import Stack
 
 MAX_UNDER_WAY = 3_000
 SETTLE_LIMIT_SECONDS = 60.0
+CASE_SECONDS = 2.0  # between two looks of the support desk at a case
 PROGRESS_SECONDS = 2.0
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
@@ -163,6 +164,7 @@ class Traffic:
                 failed.append(error)
                 self._note_failure()
 
+        agent = asyncio.create_task(_read_cases(self._met.desk, tally)) if self._met is not None else None
         started = time.monotonic()
         for visit in self._due(seconds):
             wait = started + visit.at_seconds - time.monotonic()
@@ -198,6 +200,8 @@ class Traffic:
                 under_way.add(task)
                 task.add_done_callback(ended)
         sent_seconds = time.monotonic() - started
+        if agent is not None:
+            agent.cancel()
         if under_way and not failed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SETTLE_LIMIT_SECONDS):
@@ -235,6 +239,16 @@ async def _stock_up(counter: Counter, run: str) -> None:
             where="inventory-service",
             next_action="lakeproof up inventory-service; nothing was bought",
         ) from error
+
+
+async def _read_cases(desk: ServiceDesk, tally: Tally) -> None:
+    """What the shop's own people do while customers buy: read the newest cases with their timelines, in turn."""
+    turn = 0
+    while True:
+        await asyncio.sleep(CASE_SECONDS)
+        if desk.newest_cases:
+            tally.read(await desk.read_timeline(desk.newest_cases[turn % len(desk.newest_cases)]))
+            turn += 1
 
 
 async def _shop(shopper: Shopper) -> None:

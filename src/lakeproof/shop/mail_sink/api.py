@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lakeproof.services.gate import CHARACTER_BYTES, RouteLimit
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.services.traces import trace_id
+from lakeproof.shop.mail_sink.account import Account
 from lakeproof.shop.mail_sink.log import MessageLog, NotKept
 from lakeproof.shop.mail_sink.messages import MAX_BODY, MAX_SUBJECT, Channel, Message, now
 
@@ -20,7 +21,10 @@ WEBHOOK_LIMIT = RouteLimit("POST", re.compile("/webhook"), CHARACTER_BYTES * (MA
 
 Text = Annotated[str, Query(max_length=998)]
 _NOT_TAKEN = {
-    503: {"model": RefusalBody, "description": "The disk does not take the message, or too many wait for the disk."}
+    503: {
+        "model": RefusalBody,
+        "description": "The account is refused, or the disk does not take the message in time.",
+    }
 }
 
 
@@ -76,6 +80,19 @@ class WebhookBody(BaseModel):
     repeated: bool
 
 
+class AccountBody(BaseModel):
+    """`refusal`: what every sender is answered, such as "451 4.7.1 over the limit"; "" where messages are taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    refusal: Annotated[str, Field(pattern=r"^([45]\d\d [ -~]{1,200})?$")]
+
+
+def _account(request: Request) -> Account:
+    account: Account = request.app.state.account
+    return account
+
+
 def _log(request: Request) -> MessageLog:
     log: MessageLog = request.app.state.messages
     return log
@@ -119,8 +136,23 @@ async def receive_webhook(
     message = Message(
         *("webhook", message_id, "", (body.to,), body.subject, body.body, now()), trace_id=trace_id.get()
     )
+    if _account(request).refusal:
+        raise Refusal(503, "not_taken", _account(request).refusal, headers={"retry-after": "1"})
     try:
         is_new = await _log(request).accept(message)
     except NotKept as error:
         raise Refusal(503, "not_taken", str(error), headers={"retry-after": "1"}) from error
     return json_response({"accepted": True, "repeated": not is_new})
+
+
+@router.get("/account", response_model=AccountBody)
+async def read_account(request: Request) -> Response:
+    """Whether messages are taken."""
+    return json_response({"refusal": _account(request).refusal})
+
+
+@router.put("/account", response_model=AccountBody)
+async def set_account(request: Request, body: AccountBody) -> Response:
+    """Refuse every message from now on, also after a restart, or take them again."""
+    _account(request).set_refusal(body.refusal)
+    return json_response({"refusal": body.refusal})

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from lakeproof.services.metrics import RequestMetrics
 from lakeproof.services.service import create_service, serve
+from lakeproof.shop.mail_sink.account import Account
 from lakeproof.shop.mail_sink.api import WEBHOOK_LIMIT, router
 from lakeproof.shop.mail_sink.log import MessageLog
 from lakeproof.shop.mail_sink.smtp import make_smtp
@@ -46,11 +47,11 @@ def create_app(settings: ShopSettings, place: Place) -> FastAPI:
         messages = MessageLog(place.folder)
         messages.open()
         metrics.registry.register(_SinkCollector(messages))
-        app.state.messages = messages
+        app.state.messages, app.state.account = messages, Account(place.folder)
         connections: WeakSet[SMTP] = WeakSet()
 
         def take_connection() -> SMTP:
-            made = make_smtp(messages, place.host)
+            made = make_smtp(messages, app.state.account, place.host)
             connections.add(made)
             return made
 

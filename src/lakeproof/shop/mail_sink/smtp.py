@@ -10,6 +10,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from lakeproof.shop.mail_sink.account import Account
 from lakeproof.shop.mail_sink.log import MessageLog, NotKept
 from lakeproof.shop.mail_sink.messages import MAX_RECIPIENTS, Message, now
 
@@ -22,13 +23,15 @@ log = logging.getLogger(__name__)
 class MailHandler:
     """aiosmtpd calls these methods. A mail without a Message-ID is never a repeat."""
 
-    def __init__(self, messages: MessageLog) -> None:
-        self._messages = messages
+    def __init__(self, messages: MessageLog, account: Account) -> None:
+        self._messages, self._account = messages, account
 
     async def handle_RCPT(
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """At most 100 recipients."""
+        """At most 100 recipients, and none while the account is refused."""
+        if self._account.refusal:
+            return self._account.refusal
         if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
             return f"452 at most {MAX_RECIPIENTS} recipients"
         envelope.rcpt_tos.append(address)
@@ -79,10 +82,10 @@ def _text(part: MailMessage) -> str:
     return text.replace("\r\n", "\n").rstrip("\n")
 
 
-def make_smtp(messages: MessageLog, hostname: str) -> SMTP:
+def make_smtp(messages: MessageLog, account: Account, hostname: str) -> SMTP:
     """The SMTP protocol of one connection."""
     return SMTP(
-        MailHandler(messages),
+        MailHandler(messages, account),
         hostname=hostname,
         data_size_limit=MAX_MAIL_BYTES,
         enable_SMTPUTF8=True,

@@ -30,6 +30,13 @@ class SupportMetrics(RequestMetrics):
             buckets=COLLECT_SECONDS,
             registry=self.registry,
         )
+        self.source_seconds = Histogram(
+            "support_timeline_source_seconds",
+            "Time until one source told its part, or was given up.",
+            ["source"],
+            buckets=COLLECT_SECONDS,
+            registry=self.registry,
+        )
         self.cache_events = Counter(
             "support_timeline_cache_events_total",
             "Looks into the cache, by what came of them.",

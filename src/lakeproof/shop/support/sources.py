@@ -122,7 +122,9 @@ class Sources(HttpCaller):
         if not self._urls[service.name]:
             return [], Source(SourceState.OFF, "switched off")
         try:
-            return await self._entries(service, order_id), _OK
+            with self._metrics.source_seconds.labels(service.name).time():
+                entries = await self._entries(service, order_id)
+            return entries, _OK
         except _Failed as error:
             self._metrics.failures.labels(error.stage).inc()
             logger.warning("a source is missing", extra={"source": service.name, "reason": str(error)})

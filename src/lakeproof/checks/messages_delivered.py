@@ -1,0 +1,143 @@
+"""Every message that was accepted is with the provider once, or was dropped for a reason that is told.
+
+Accepted: a notification, or an event of another service that called for one. The provider's own list is read, not the
+service's word. The bound: the mail sink keeps its newest messages (50,000 at least).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.lake.sources.engine import READER
+from lakeproof.stack.engines.postgres_accounts import DATABASE
+from lakeproof.stack.postgres_session import TROUBLES, select
+from lakeproof.stack.stack import Stack
+
+CLAIM = "every accepted message is delivered once, or dropped with a reason"
+PROVIDER = "mail-sink"
+LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
+PAGE = 1000
+KEYS_SHOWN = 20
+# `awaited`: it will be tried again, or is being sent.
+NOTIFICATIONS = """
+SELECT id::text, channel, status, reason, due_at IS NOT NULL FROM notification.notifications WHERE created_at >= $1
+"""
+CALLED_FOR = """
+SELECT event_id::text FROM notification.consumed_events WHERE at >= $1 AND dropped IS NULL
+"""
+
+
+class MessagesDelivered(Arguments):
+    """`seconds`: for so long it waits for those that will be tried again."""
+
+    seconds: float = Field(90.0, gt=0, le=600)
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """One notification as its service has it."""
+
+    id: str
+    channel: str
+    status: str
+    reason: str | None
+    awaited: bool
+
+    @property
+    def message_id(self) -> str:
+        """As the provider knows it."""
+        return f"<{self.id}@notification.lakeproof>" if self.channel == "email" else self.id
+
+
+def baseline(context: CheckContext, arguments: MessagesDelivered) -> Baseline:
+    """What is accepted from now on is judged; both sides can be asked."""
+    now = datetime.now(UTC)
+    return Baseline(_look(context.stack, now), {"at": now.isoformat()})
+
+
+def verify(context: CheckContext, arguments: MessagesDelivered, before: Baseline) -> Verdict:
+    """It holds, once those that failed were tried again."""
+    since, deadline = datetime.fromisoformat(str(before.values["at"])), Deadline(arguments.seconds)
+    while True:
+        verdict = _look(context.stack, since)
+        if verdict.outcome is Outcome.PASSED or deadline.expired or context.deadline.expired:
+            return verdict
+        context.progress(f"messages: {verdict.summary}; looking again")
+        deadline.pause(LOOK_SECONDS)
+
+
+def _look(stack: Stack, since: datetime) -> Verdict:
+    def rows(statement: str) -> list[tuple[str, ...]]:
+        return select(stack, READER, f"postgres-{READER}", statement, since, seconds=READ_SECONDS, database=DATABASE)
+
+    try:
+        called_for = [row[0] for row in rows(CALLED_FOR)]
+        found = [Notified(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows(NOTIFICATIONS)]
+        kept = _kept(stack.url(PROVIDER))
+    except TROUBLES as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, f"PostgreSQL gives no answer: {type(error).__name__}")
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, f"the provider does not list its messages: {type(error).__name__}")
+    return judge(found, called_for, kept)
+
+
+def _kept(url: str) -> Counter[str]:
+    """How often the provider has each message id. Raises: httpx.HTTPError."""
+    kept, after = Counter[str](), 0
+    with httpx.Client(base_url=url, timeout=READ_SECONDS, trust_env=False) as client:
+        while after is not None:
+            page = client.get("/messages", params={"after": after, "limit": PAGE}).raise_for_status().json()
+            kept.update(one["message_id"] for one in page["messages"])
+            after = page["next"]
+    return kept
+
+
+def judge(found: Sequence[Notified], called_for: Sequence[str], kept: Counter[str]) -> Verdict:
+    """called_for: ids that events called for. kept: how often the provider has each message id."""
+    there = {one.id for one in found}
+    lost = [f"{one}: an event called for it, and it is gone" for one in called_for if one not in there]
+    lost += [
+        f"{one.id}: sent, and the provider has none"
+        for one in found
+        if one.status == "sent" and not kept[one.message_id]
+    ]
+    failed = [one for one in found if one.status == "failed"]
+    lost += [f"{one.id}: failed for good: {one.reason}" for one in failed if not one.awaited]
+    waiting = [f"{one.id}: failed, and will be tried again: {one.reason}" for one in failed if one.awaited]
+    waiting += [f"{one.id}: not sent yet" for one in found if one.status == "pending"]
+    twice = [f"{one.id}: {kept[one.message_id]} times" for one in found if kept[one.message_id] > 1]
+    dropped = [one for one in found if one.status == "dropped"]
+    mute = [f"{one.id}: dropped without a reason" for one in dropped if not one.reason]
+    numbers = {
+        "messages": float(len(found)),
+        "delivered": float(sum(one.status == "sent" for one in found)),
+        "dropped": float(len(dropped)),
+        "waiting": float(len(waiting)),
+        "lost_messages": float(len(lost)),
+        "sent_twice": float(len(twice)),
+    }
+    wrong = [*lost, *twice, *mute, *waiting]
+    if wrong:
+        words = f"{len(lost)} lost, {len(twice)} delivered twice, {len(mute)} dropped without a reason"
+        return Verdict(
+            CLAIM, Outcome.FAILED, f"{words}, {len(waiting)} not sent yet", numbers, tuple(wrong[:KEYS_SHOWN])
+        )
+    by_reason = Counter(str(one.reason) for one in dropped)
+    listed = ", ".join(f"{count} {reason}" for reason, count in by_reason.items()) or "none"
+    return Verdict(
+        CLAIM,
+        Outcome.PASSED,
+        f"{len(found) - len(dropped)} messages delivered, each once; dropped: {listed}",
+        numbers,
+    )
+
+
+CHECK = Check("messages_delivered", CLAIM, baseline, verify, MessagesDelivered)

@@ -1,0 +1,135 @@
+"""Every parcel is shipped once, and its label is under ready/ byte for byte; nothing waits but by a buyer's wish.
+
+The labels are read and compared with what the database says must stand on them. The bound: the newest parcels only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.sources.engine import READER
+from lakeproof.shop.fulfillment.holds_by_hand import is_whole, listed, store_told
+from lakeproof.shop.fulfillment.label import PENDING, make_label
+from lakeproof.stack.engines.postgres_accounts import DATABASE
+from lakeproof.stack.object_store import s3_client
+from lakeproof.stack.postgres_session import TROUBLES, select
+from lakeproof.stack.stack import Stack
+
+CLAIM = "every parcel is shipped once, with its label under ready/ byte for byte"
+LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
+KEYS_SHOWN = 20
+# wished: it waits for what was asked for with the order, and for nothing else.
+PARCELS = """
+SELECT f.id, f.order_id, f.address, f.items, f.status,
+       (SELECT count(*) FROM fulfillment.fulfillment_events e WHERE e.fulfillment_id = f.id AND e.type = 'shipped'),
+       f.hold_until > now() AND EXISTS (SELECT FROM fulfillment.fulfillment_operations o
+         WHERE o.fulfillment_id = f.id AND o.version = 1 AND o.hold_until = f.hold_until)
+FROM fulfillment.fulfillments f ORDER BY f.id DESC LIMIT $1
+"""
+
+
+class ParcelsShipped(Arguments):
+    """`newest`: so many parcels are looked at. `seconds`: for so long it waits for those that are under way."""
+
+    newest: int = Field(500, ge=1, le=10_000)
+    seconds: float = Field(40.0, gt=0, le=600)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One parcel. shipped: events that say so. wished: it waits, and its buyer wants that."""
+
+    id: int
+    status: str
+    shipped: int
+    wished: bool
+    sha256: str
+
+    @property
+    def waits(self) -> bool:
+        """True for one that should be shipped and is not."""
+        return self.status in ("requested", "label_pending", "label_ready") and not self.wished
+
+
+def baseline(context: CheckContext, arguments: ParcelsShipped) -> Baseline:
+    """It holds before the fault, but for parcels that are just under way."""
+    return Baseline(_look(context.stack, arguments, waiting_is_fine=True))
+
+
+def verify(context: CheckContext, arguments: ParcelsShipped, before: Baseline) -> Verdict:
+    """It holds after the repair, once the worker has caught up."""
+    deadline = Deadline(min(arguments.seconds, context.deadline.left))
+    while True:
+        verdict = _look(context.stack, arguments)
+        if verdict.outcome is Outcome.PASSED or deadline.expired:
+            return verdict
+        context.progress(f"parcels: {verdict.summary}; looking again")
+        deadline.pause(LOOK_SECONDS)
+
+
+def _look(stack: Stack, arguments: ParcelsShipped, *, waiting_is_fine: bool = False) -> Verdict:
+    try:
+        rows = select(
+            stack, READER, f"postgres-{READER}", PARCELS, arguments.newest, seconds=READ_SECONDS, database=DATABASE
+        )
+        parcels = [_parcel(row) for row in rows]
+        client = s3_client(stack)
+        with store_told():
+            left = {key for key, _ in listed(client, PENDING)}
+            spoilt = [
+                one.id
+                for one in parcels
+                if one.status in ("shipped", "returned") and not is_whole(client, f"ready/{one.id}", one.sha256)
+            ]
+    except TROUBLES as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, f"PostgreSQL gives no answer: {type(error).__name__}")
+    except LakeproofError as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
+    return judge(parcels, spoilt, left, waiting_is_fine=waiting_is_fine)
+
+
+def _parcel(row: Sequence[Any]) -> Parcel:
+    number, order_id, address, items, status, shipped, wished = row
+    return Parcel(number, status, shipped, bool(wished), make_label(number, order_id, address, items).sha256)
+
+
+def judge(
+    parcels: Sequence[Parcel], spoilt: Sequence[int], left: set[str], *, waiting_is_fine: bool = False
+) -> Verdict:
+    """spoilt: shipped ones without their label, byte for byte. left: keys under pending/."""
+    waits = [one.id for one in parcels if one.waits] if not waiting_is_fine else []
+    done = [one for one in parcels if one.status in ("shipped", "returned")]
+    wrong = [one.id for one in done if one.shipped != 1]
+    behind = [one.id for one in done if f"{PENDING}{one.id}" in left] if not waiting_is_fine else []
+    numbers = {
+        "parcels": float(len(parcels)),
+        "shipped": float(len(done)),
+        "waiting": float(len(waits)),
+        "wished": float(sum(one.wished for one in parcels)),
+        "not_once": float(len(wrong)),
+        "labels_wrong": float(len(spoilt)),
+    }
+    troubles = [
+        f"{len(found)} {words}"
+        for found, words in (
+            (waits, "parcels wait"),
+            (wrong, "are shipped without one event that says so"),
+            (spoilt, "have no label under ready/ byte for byte"),
+            (behind, "are shipped and still have a label under pending/"),
+        )
+        if found
+    ]
+    if troubles:
+        keys = tuple(f"parcel {one}" for one in sorted({*waits, *wrong, *spoilt, *behind}))
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(troubles), numbers, keys[:KEYS_SHOWN])
+    return Verdict(CLAIM, Outcome.PASSED, f"{len(done)} of {len(parcels)} parcels shipped, each once", numbers)
+
+
+CHECK = Check("parcels_shipped", CLAIM, baseline, verify, ParcelsShipped)

@@ -1,0 +1,116 @@
+"""Timelines are whole and quick, and none is older than it says: what support shows of the newest cases.
+
+Shoppers have stopped when this is verified, so the timeline that is served and the one that is collected anew must
+tell the same. It only reads (a refresh makes support forget what it has cached, and collect again).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.errors import CouldNotLook
+from lakeproof.services.database.rows import rows_of
+from lakeproof.stack.stack import Stack
+
+CLAIM = "timelines are whole, quick, and not older than they say"
+SERVICE = "support-service"
+NEWEST = "SELECT id FROM cases WHERE order_id IS NOT NULL ORDER BY id DESC LIMIT 10"
+CALL_SECONDS = 15.0
+P95_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Look:
+    """One case. served, anew: its timeline as it is served, and after a refresh. took: seconds of each answer.
+    age: seconds from `collected_at` to the served answer.
+    """
+
+    case: int
+    served: dict[str, Any]
+    anew: dict[str, Any]
+    took: tuple[float, ...]
+    age: float
+
+
+def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
+    """It holds for the cases that there are; there may be none yet. Shoppers buy, so entries may differ."""
+    return Baseline(_verdict(context.stack, wanted=0, at_rest=False))
+
+
+def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
+    """It holds, of one case at least."""
+    return _verdict(context.stack, wanted=1, at_rest=True)
+
+
+def _verdict(stack: Stack, wanted: int, *, at_rest: bool) -> Verdict:
+    try:
+        cases = [int(row[0]) for row in rows_of(stack, "support", NEWEST)]
+        with httpx.Client(base_url=stack.url(SERVICE), timeout=CALL_SECONDS, trust_env=False) as client:
+            looks = [_look(client, case) for case in cases]
+    except CouldNotLook as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, f"{SERVICE}: {type(error).__name__}: {error}")
+    return judge(looks, stack.settings.support.timeline_cache_ttl_seconds, wanted, at_rest=at_rest)
+
+
+def _look(client: httpx.Client, case: int) -> Look:
+    took = []
+
+    def timed(method: str, path: str) -> Any:
+        started = time.perf_counter()
+        answer = client.request(method, path).raise_for_status().json()
+        took.append(time.perf_counter() - started)
+        return answer
+
+    path = f"/support/cases/{case}"
+    served = timed("GET", f"{path}?includeTimeline=true")["timeline"]
+    age = time.time() - datetime.fromisoformat(served["collected_at"]).timestamp()
+    anew = timed("POST", f"{path}/timeline/refresh")
+    again = timed("GET", f"{path}?includeTimeline=true")["timeline"]
+    # The age of the answer that is likely to come from the cache is the one that can be too high.
+    age_again = time.time() - datetime.fromisoformat(again["collected_at"]).timestamp()
+    return Look(case, served, anew, tuple(took), max(age, age_again))
+
+
+def judge(looks: Sequence[Look], ttl_seconds: float, wanted: int, *, at_rest: bool) -> Verdict:
+    """wanted: so many cases there must be. at_rest: nobody changes anything, so both timelines tell the same."""
+    took = sorted(seconds for look in looks for seconds in look.took)
+    p95 = took[min(len(took) - 1, int(len(took) * 0.95))] if took else 0.0
+    cut = [look for look in looks if not (look.served["complete"] and look.anew["complete"])]
+    old = [look for look in looks if look.age > ttl_seconds + max(look.took)]
+    other = [look for look in looks if at_rest and look.served["entries"] != look.anew["entries"]]
+    numbers = {
+        "timelines": float(len(looks)),
+        "p95_seconds": round(p95, 3),
+        "incomplete": float(len(cut)),
+        "too_old": float(len(old)),
+        "not_current": float(len(other)),
+    }
+    problems = [
+        *([f"p95 is {p95:.2f} s, not below {P95_SECONDS:g}"] if p95 >= P95_SECONDS else []),
+        *(f"case {look.case}: {_missing(look)}" for look in cut[:5]),
+        *(f"case {look.case}: collected {look.age:.1f} s ago, kept for {ttl_seconds:g} s" for look in old[:5]),
+        *(f"case {look.case}: a refresh tells other entries" for look in other[:5]),
+    ]
+    if problems:
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers)
+    if len(looks) < wanted:
+        return Verdict(CLAIM, Outcome.UNKNOWN, "there is no case with an order to look at", numbers)
+    return Verdict(CLAIM, Outcome.PASSED, f"{len(looks)} cases, p95 {p95:.3f} s, all whole and current", numbers)
+
+
+def _missing(look: Look) -> str:
+    sources = {**look.served["sources"], **look.anew["sources"]}
+    away = [f"{name} {one['state']} ({one['why']})" for name, one in sources.items() if one["state"] != "ok"]
+    return ", ".join(away) or "incomplete"
+
+
+CHECK = Check("timelines_served", CLAIM, baseline, verify)

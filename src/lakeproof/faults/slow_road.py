@@ -1,0 +1,48 @@
+"""A TCP proxy, as a process of its own, that holds each piece of a request back for a while before it goes on.
+
+Toxiproxy does the same and much more; it would have to be built by Go before a drill could use it. The process ends
+by itself after LIFE_SECONDS, whatever became of whoever started it.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+
+LIFE_SECONDS = 3600.0
+PIECE_BYTES = 65_536
+
+
+async def _pieces(reader: asyncio.StreamReader, seconds: float) -> AsyncIterator[bytes]:
+    while piece := await reader.read(PIECE_BYTES):
+        await asyncio.sleep(seconds)
+        yield piece
+
+
+async def _serve(listening: socket.socket, host: str, port: int, seconds: float) -> None:
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError), contextlib.closing(writer):
+            their_reader, their_writer = await asyncio.open_connection(host, port)
+
+            async def answer() -> None:
+                with contextlib.suppress(OSError), contextlib.closing(writer):
+                    async for piece in _pieces(their_reader, 0.0):
+                        writer.write(piece)
+
+            back = asyncio.create_task(answer())
+            with contextlib.closing(their_writer):
+                async for piece in _pieces(reader, seconds):
+                    their_writer.write(piece)
+            await back
+
+    await asyncio.start_server(pass_on, sock=listening)
+    await asyncio.sleep(LIFE_SECONDS)
+
+
+if __name__ == "__main__":
+    descriptor, to_host, to_port, late = sys.argv[1:]
+    if os.fork() != 0:  # whoever started it waits for this first process, and never for the proxy
+        os._exit(0)
+    asyncio.run(_serve(socket.socket(fileno=int(descriptor)), to_host, int(to_port), float(late)))

@@ -1,0 +1,104 @@
+"""The support service reaches one source of its timelines by a slow road; everybody else reaches it as before.
+
+A proxy that answers late stands on that road for the time of the fault, and support is restarted with its address.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import Literal
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.probes.support import HEALTH_SECONDS, SERVICE, late_sources, variable_of
+from lakeproof.processes import procfs
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.environment import RUN_ID
+from lakeproof.processes.handed_address import hand_address, handed_addresses
+from lakeproof.processes.ours import our_processes
+from lakeproof.stack.stack import Stack
+
+# In the proxy's environment: the stack's folder, the source, and the proxy's URL. It is found by them after a crash.
+ROAD, ROAD_URL = "LAKEPROOF_SLOW_ROAD", "LAKEPROOF_SLOW_ROAD_URL"
+LOOK_SECONDS = 5.0
+
+
+class SlowedSource(Arguments):
+    """`source`: which. `seconds`: so late each answer is; support gives a source up after 2.5 s."""
+
+    source: Literal["order", "payment", "fulfillment"] = "fulfillment"
+    seconds: float = Field(3.0, gt=2 * HEALTH_SECONDS, le=60)
+
+
+def inject(stack: Stack, arguments: SlowedSource) -> None:
+    """Start the proxy unless it is there, and restart support with its address."""
+    our_processes(stack, f"restart {SERVICE}")
+    variable = variable_of(arguments.source)
+    url = next(iter(_roads(stack, arguments).values()), None) or _build(stack, arguments)
+    if handed_addresses(stack, SERVICE).get(variable) != url:
+        hand_address(stack, SERVICE, variable, url)
+
+
+def remove(stack: Stack, arguments: SlowedSource) -> None:
+    """Restart support with the stack's own address unless it has that, and end the proxy."""
+    roads = _roads(stack, arguments)
+    variable = variable_of(arguments.source)
+    if SupervisorClient(stack).running() and handed_addresses(stack, SERVICE).get(variable) in roads.values():
+        hand_address(stack, SERVICE, variable, None)
+    for pid in roads:
+        os.kill(pid, signal.SIGKILL)
+
+
+def sign(stack: Stack, arguments: SlowedSource) -> Sign:
+    """Support itself says that this source does not answer in time, and the source answers us at once."""
+    late = late_sources(stack, LOOK_SECONDS)
+    return Sign(f"{arguments.source}-service" in str(late).split(), f"late for {SERVICE}: {late}")
+
+
+def _roads(stack: Stack, arguments: SlowedSource) -> dict[int, str]:
+    """The proxies of this fault: pid → URL."""
+    mark, found = f"{stack.state_dir} {arguments.source}", {}
+    for pid, stat in procfs.read_table().items():
+        environment = procfs.read_environment(pid) if procfs.runs(stat) else {}
+        if environment.get(ROAD) == mark:
+            found[pid] = environment[ROAD_URL]
+    return found
+
+
+def _build(stack: Stack, arguments: SlowedSource) -> str:
+    """Start the proxy; gives its URL. `lakeproof down` ends it too, by the run id of the stack's processes."""
+    host, port = stack.host_port(f"{arguments.source}-service", "http")
+    pid = SupervisorClient(stack).row(SERVICE).pid
+    run = procfs.read_environment(pid).get(RUN_ID, "") if pid is not None else ""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "lakeproof.faults.slow_road"),
+                *(str(listening.fileno()), host, str(port), str(arguments.seconds)),
+            ],
+            env=os.environ
+            | {ROAD: f"{stack.state_dir} {arguments.source}", ROAD_URL: url}
+            | ({RUN_ID: run} if run else {}),
+            pass_fds=(listening.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            check=True,
+        )
+    return url
+
+
+FAULT = Fault(
+    "slowed_source",
+    "let the support service reach one source of its timelines by a slow road",
+    inject,
+    remove,
+    sign,
+    SlowedSource,
+)

@@ -1,0 +1,68 @@
+"""Questions about shipping labels: how late the latest parcel is, what lies where, and what is held by hand."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.exporters import sample
+from lakeproof.probes.http import get
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
+from lakeproof.shop.fulfillment.holds_by_hand import SERVICE, listed, waiting_labels
+from lakeproof.shop.fulfillment.label import CHAOS, PENDING, READY
+from lakeproof.stack.engines import minio
+from lakeproof.stack.object_store import LABEL_BUCKET
+from lakeproof.stack.stack import Stack
+
+LAG = "fulfillment_lag_minutes"
+LATE_MINUTES = 10
+
+
+def lag(stack: Stack, timeout: float) -> Value:
+    """Minutes by which the latest parcel is late, or will be once its hold is over. Raises: CouldNotLook."""
+    url = f"{stack.url(SERVICE)}/metrics"
+    response = get(url, timeout)
+    if response.status_code != 200:
+        raise CouldNotLook(f"answered {response.status_code}", where=url)
+    return sample(response.text, LAG)
+
+
+def held(stack: Stack, timeout: float) -> Value:
+    """Labels that a hold keeps which the service did not write, a rehearsal's among them. Raises: CouldNotLook."""
+    now = datetime.now(UTC)
+    return sum(label.is_held_by_hand(now) for label in _ask(stack, timeout, waiting_labels))
+
+
+def by_prefix(stack: Stack, timeout: float) -> Value:
+    """Objects and bytes under each prefix: `pending/ 3 (0.9 kB), ready/ 120 (36.1 kB)`. Raises: CouldNotLook."""
+
+    def count(client: Any) -> list[str]:
+        sizes = {prefix: [size for _, size in listed(client, prefix)] for prefix in (PENDING, READY, CHAOS)}
+        return [f"{prefix} {len(found)} ({sum(found) / 1000:.1f} kB)" for prefix, found in sizes.items()]
+
+    return ", ".join(_ask(stack, timeout, count))
+
+
+def _ask[T](stack: Stack, timeout: float, question: Callable[[Any], T]) -> T:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return question(minio.client(stack, timeout))
+    except (BotoCoreError, ClientError) as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where="minio", next_action="is it up?") from error
+
+
+PROBES = (
+    Probe("fulfillment-lag", SERVICE, f"{LAG} of GET /metrics", "min", lag, Condition(Operator.BELOW, LATE_MINUTES)),
+    Probe(
+        "labels-held",
+        "minio",
+        f"hold-until without hold-version, HEAD of {LABEL_BUCKET}/{PENDING}* and {CHAOS}*",
+        "labels",
+        held,
+        within=SERVICE,
+    ),
+    Probe("labels-by-prefix", "minio", f"list {LABEL_BUCKET} by prefix", "", by_prefix, within=SERVICE),
+)

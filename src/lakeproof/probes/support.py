@@ -1,0 +1,106 @@
+"""Questions about support's timelines: how long they take, which source is late, what comes of the cache."""
+
+import math
+
+import httpx
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.exporters import sample
+from lakeproof.probes.http import get
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.prometheus import instant
+from lakeproof.probes.reading import Value
+from lakeproof.stack import loopback
+from lakeproof.stack.stack import Stack
+
+SERVICE = "support-service"
+SOURCES = ("order-service", "payment-service", "fulfillment-service")
+# How long support's own /health waits for each source (shop/support/sources.py).
+HEALTH_SECONDS = 0.8
+# A source that takes longer than this for us is slow itself, and not only by support's road to it.
+AT_ONCE_SECONDS = HEALTH_SECONDS / 2
+# Four scrapes and more; so short that a service that recovered is well within seconds.
+NOW = "20s"
+P95 = f"histogram_quantile(0.95, sum by (le) (rate(support_timeline_collect_seconds_bucket[{NOW}])))"
+SOURCE_P95 = f"histogram_quantile(0.95, sum by (le, source) (rate(support_timeline_source_seconds_bucket[{NOW}])))"
+CACHE = "sum by (event) (increase(support_timeline_cache_events_total[1m]))"
+BACKLOG = "support_attachment_backlog_bytes"
+
+
+def variable_of(source: str) -> str:
+    """The variable that tells support where a source (order, payment, fulfillment) is."""
+    return f"SERVICE_{source.upper()}_SERVICE_URL"
+
+
+def late_sources(stack: Stack, timeout: float) -> Value:
+    """The services that support waits for in vain although they answer us at once, joined by spaces, or "none".
+
+    A source that is down or hangs is not among them: it answers nobody. Raises: CouldNotLook.
+    """
+    url = f"{stack.url(SERVICE)}/health"
+    try:
+        told = get(url, timeout).json()["dependencies"]
+    except ValueError as error:
+        raise CouldNotLook("answered something that is not JSON", where=url) from error
+    waited_for = [name for name in SOURCES if "Timeout" in (told.get(name, {}).get("problem") or "")]
+    return " ".join(name for name in waited_for if _answers_at_once(stack, name)) or "none"
+
+
+def _answers_at_once(stack: Stack, name: str) -> bool:
+    try:
+        return loopback.get(f"{stack.url(name)}/health", timeout=AT_ONCE_SECONDS).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def timeline_p95(stack: Stack, timeout: float) -> Value:
+    """Seconds that 95 % of the timelines took at most; 0 where nobody read one. Raises: CouldNotLook."""
+    values = [value for _, value in instant(stack, P95, timeout) if not math.isnan(value)]
+    return round(max(values, default=0.0), 3)
+
+
+def source_p95(stack: Stack, timeout: float) -> Value:
+    """The same of each source, in words; None where nobody was asked. Raises: CouldNotLook."""
+    found = {labels.get("source", "?"): value for labels, value in instant(stack, SOURCE_P95, timeout)}
+    return ", ".join(f"{name} {found[name]:.2f} s" for name in sorted(found) if not math.isnan(found[name])) or None
+
+
+def cache_events(stack: Stack, timeout: float) -> Value:
+    """What came of the looks into the cache in the last minute, in words. Raises: CouldNotLook."""
+    found = {labels.get("event", "?"): value for labels, value in instant(stack, CACHE, timeout)}
+    return ", ".join(f"{name} {found[name]:.0f}" for name in sorted(found)) or None
+
+
+def backlog(stack: Stack, timeout: float) -> Value:
+    """Bytes in the attachments' folder, as the service tells. Raises: CouldNotLook."""
+    url = f"{stack.url(SERVICE)}/metrics"
+    response = get(url, timeout)
+    if response.status_code != 200:
+        raise CouldNotLook(f"answered {response.status_code}", where=url)
+    return sample(response.text, BACKLOG)
+
+
+PROBES = (
+    Probe(
+        "support-late-sources",
+        SERVICE,
+        "dependencies of GET /health that time out, and GET /health of each of these",
+        "",
+        late_sources,
+        Condition(Operator.IS, "none"),
+    ),
+    Probe(
+        "support-timeline-p95",
+        "prometheus",
+        P95,
+        "s",
+        timeline_p95,
+        Condition(Operator.BELOW, 2),
+        about=(SERVICE,),
+        within=SERVICE,
+    ),
+    Probe("support-source-p95", "prometheus", SOURCE_P95, "s", source_p95, about=(SERVICE,), within=SERVICE),
+    Probe("support-cache-events", "prometheus", CACHE, "events", cache_events, about=(SERVICE,), within=SERVICE),
+    Probe("support-attachments", SERVICE, f"{BACKLOG} of GET /metrics", "bytes", backlog),
+)

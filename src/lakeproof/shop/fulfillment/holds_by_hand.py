@@ -1,0 +1,172 @@
+"""Holds that somebody wrote on labels in the store by hand, as one looks for them, writes them and takes them off.
+
+The service writes `hold-version` beside `hold-until`. A label without it was written by somebody else; the service
+takes such a hold over into its database, as one that nobody asked for through it.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from lakeproof.errors import TerminalError, TransientError
+from lakeproof.services.times import iso
+from lakeproof.shop.fulfillment.label import CHAOS, PENDING, READY
+from lakeproof.shop.fulfillment.label_store import HOLD_UNTIL, HOLD_VERSION, SHA256, StoreRefused, parse_hold
+from lakeproof.stack.object_store import LABEL_BUCKET
+from lakeproof.stack.stack import Stack
+
+SERVICE = "fulfillment-service"
+CALL_SECONDS = 5.0
+# Of so many labels the metadata are read; more would keep the store busy for seconds.
+MOST_LOOKED_AT = 500
+_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingLabel:
+    """A label under pending/, or a rehearsal's. hold_until: what is written on it. by_hand: not by the service."""
+
+    key: str
+    size: int
+    hold_until: datetime | None
+    by_hand: bool
+    sha256: str
+
+    @property
+    def fulfillment_id(self) -> int | None:
+        """Whose label it is; None for a rehearsal's."""
+        name = self.key.removeprefix(PENDING)
+        return int(name) if self.key.startswith(PENDING) and name.isdecimal() and len(name) < 19 else None
+
+    def is_held_by_hand(self, now: datetime) -> bool:
+        """True while a hold that the service did not write keeps it."""
+        return self.by_hand and self.hold_until is not None and self.hold_until > now
+
+
+def waiting_labels(client: Any) -> list[WaitingLabel]:
+    """Every label under pending/ and of a rehearsal with what is written on it. Raises: botocore's errors."""
+    found = []
+    for key, size in [*listed(client, PENDING), *listed(client, CHAOS)][:MOST_LOOKED_AT]:
+        metadata = _metadata(client, key)
+        if metadata is None:  # moved meanwhile
+            continue
+        try:
+            until = parse_hold(metadata.get(HOLD_UNTIL, ""))
+        except StoreRefused:  # no time that anybody can read
+            until = datetime.max.replace(tzinfo=UTC)
+        found.append(WaitingLabel(key, size, until, HOLD_VERSION not in metadata, metadata.get(SHA256, "")))
+    return found
+
+
+def listed(client: Any, prefix: str) -> list[tuple[str, int]]:
+    """(key, bytes) of every object under that prefix of the labels' bucket. Raises: botocore's errors."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=LABEL_BUCKET, Prefix=prefix)
+    entries = (entry for page in pages for entry in page.get("Contents", []))
+    return [(entry["Key"], int(entry["Size"])) for entry in entries if not entry["Key"].endswith("/")]
+
+
+def write_hold(client: Any, label: WaitingLabel, until: datetime | None) -> bool:
+    """Write that hold on the label (None: none) as a person with the store's keys would; its bytes stay.
+
+    False: the label is gone. Raises: botocore's errors.
+    """
+    from botocore.exceptions import ClientError
+
+    held = {} if until is None else {HOLD_UNTIL: iso(until)}
+    try:
+        client.copy_object(
+            Bucket=LABEL_BUCKET,
+            Key=label.key,
+            CopySource={"Bucket": LABEL_BUCKET, "Key": label.key},
+            MetadataDirective="REPLACE",
+            ContentType="text/plain; charset=utf-8",
+            Metadata={SHA256: label.sha256, **held},
+        )
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _ABSENT:
+            return False
+        raise
+    return True
+
+
+def let_go(stack: Stack, client: Any, label: WaitingLabel) -> bool:
+    """Take the hold off the label, and call it off with the service where that took it over.
+
+    True: the service moves the label now. False: it is gone, or waits for what its buyer wished, which stays.
+    Raises: botocore's errors, TransientError where the service gives no answer, TerminalError where it says no.
+    """
+    if label.fulfillment_id is None or not write_hold(client, label, None):
+        return False
+    url = f"{stack.url(SERVICE)}/fulfillments/{label.fulfillment_id}"
+    try:
+        with httpx.Client(timeout=CALL_SECONDS, trust_env=False) as calling:
+            parcel = calling.get(url).raise_for_status().json()
+            held = parcel["hold_until"]
+            if parcel["status"] not in ("requested", "label_pending") or held is None:
+                return True
+            if label.hold_until is None or datetime.fromisoformat(held) < label.hold_until:
+                return False
+            headers = {"idempotency-key": f"let-go-{uuid.uuid4().hex}"}
+            calling.post(f"{url}/hold", json={"hold_until": None}, headers=headers).raise_for_status()
+    except httpx.HTTPStatusError as error:
+        raise TerminalError(f"answered {error.response.status_code}", where=url) from error
+    except (httpx.HTTPError, ValueError) as error:
+        raise TransientError(
+            f"no answer ({type(error).__name__})", where=url, next_action=f"lakeproof up {SERVICE}"
+        ) from error
+    return True
+
+
+def is_whole(client: Any, key: str, sha256: str) -> bool:
+    """True where every byte of that object is as the checksum says: read, not believed. Raises: botocore's errors."""
+    from botocore.exceptions import ClientError
+
+    try:
+        body = client.get_object(Bucket=LABEL_BUCKET, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _ABSENT:
+            return False
+        raise
+    return hashlib.sha256(body).hexdigest() == sha256
+
+
+def ready_key(fulfillment_id: int) -> str:
+    """Where that parcel's label is picked up."""
+    return f"{READY}{fulfillment_id}"
+
+
+@contextmanager
+def store_told() -> Iterator[None]:
+    """The store's trouble as an error of ours: TerminalError where it refused, TransientError without an answer."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise TerminalError(
+            f"the object store refused: {error}",
+            where=LABEL_BUCKET,
+            next_action="see that the bucket and the keys are right",
+        ) from error
+    except BotoCoreError as error:
+        raise TransientError(
+            f"no answer from the object store ({type(error).__name__})", where="minio", next_action="lakeproof ps"
+        ) from error
+
+
+def _metadata(client: Any, key: str) -> dict[str, str] | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        head = client.head_object(Bucket=LABEL_BUCKET, Key=key)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _ABSENT:
+            return None
+        raise
+    return {name.lower(): value for name, value in head.get("Metadata", {}).items()}

@@ -1,0 +1,52 @@
+"""A wrong fix: call every parcel that waits shipped, by SQL. The lag is gone, and the parcels go nowhere."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.stack.engines.postgres_accounts import DATABASE
+from lakeproof.stack.postgres_session import TROUBLES, connection
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+SCHEMA = "fulfillment"
+SECONDS = 10.0
+MARK = """
+UPDATE fulfillments SET status = 'shipped', shipped_at = now(), has_work = false, hold_until = NULL
+WHERE status IN ('requested', 'label_pending', 'label_ready')
+"""
+# Only a parcel that was never shipped has no event of it.
+UNMARK = """
+UPDATE fulfillments f SET status = 'requested', shipped_at = NULL, has_work = true, due_at = now(),
+  lease_owner = NULL, lease_until = NULL
+WHERE status = 'shipped' AND NOT EXISTS (
+  SELECT FROM fulfillment_events e WHERE e.fulfillment_id = f.id AND e.type = 'shipped')
+"""
+
+
+def typed(stack: Stack, arguments: Arguments) -> str:
+    """In psql."""
+    return f'psql {DATABASE} -c "{" ".join(MARK.split())}"'
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Mark them."""
+    return f"{_change(stack, MARK)} parcels are called shipped"
+
+
+def undo(stack: Stack, arguments: Arguments) -> None:
+    """Have the worker begin anew with each of them."""
+    _change(stack, UNMARK)
+
+
+def _change(stack: Stack, statement: str) -> int:
+    try:
+        with connection(
+            stack, f"{SCHEMA}_service", f"postgres-{SCHEMA}-service", SECONDS, DATABASE, SCHEMA
+        ) as session:
+            return session.execute(statement.encode()).rowcount
+    except TROUBLES as error:
+        raise TerminalError(f"not marked: {error}", where="postgres", next_action="is PostgreSQL up?") from error
+
+
+WRONG_STEP = WrongStep(
+    "mark_parcels_shipped", "call every parcel that waits shipped, by SQL (loses parcels)", typed, run, undo=undo
+)

@@ -1,0 +1,75 @@
+"""Whether every accepted message was delivered once, over messages made up."""
+
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lakeproof.checks import messages_delivered
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.messages_delivered import MessagesDelivered, Notified, judge
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+def told(number: str, status: str = "sent", reason: str | None = None, *, awaited: bool = False) -> Notified:
+    return Notified(number, "email", status, reason, awaited)
+
+
+def has(*numbers: str) -> Counter[str]:
+    return Counter(f"<{number}@notification.lakeproof>" for number in numbers)
+
+
+def test_what_is_with_the_provider_once_or_dropped_with_a_reason_passes() -> None:
+    hook = Notified("3", "webhook", "sent", None, False)
+    verdict = judge([told("1"), told("2", "dropped", "opted_out"), hook], ["1"], has("1") + Counter(["3"]))
+    assert verdict.outcome is Outcome.PASSED
+    assert "2 messages delivered" in verdict.summary and "1 opted_out" in verdict.summary
+
+
+@pytest.mark.parametrize(
+    ("found", "called_for", "kept", "words"),
+    [
+        ([told("1")], [], has(), "1 lost"),
+        ([], ["1"], has(), "1 lost"),
+        ([told("1", "failed", "550 no")], [], has(), "1 lost"),
+        ([told("1", "failed", "451 later", awaited=True)], [], has(), "1 not sent yet"),
+        ([told("1", "pending")], [], has(), "1 not sent yet"),
+        ([told("1")], [], has("1", "1"), "1 delivered twice"),
+        ([told("1", "dropped")], [], has(), "1 dropped without a reason"),
+    ],
+)
+def test_what_is_missing_late_or_there_twice_fails(
+    found: list[Notified], called_for: list[str], kept: Counter[str], words: str
+) -> None:
+    verdict = judge(found, called_for, kept)
+    assert verdict.outcome is Outcome.FAILED
+    assert words in verdict.summary and verdict.keys
+
+
+def test_every_page_of_the_providers_list_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = httpx.Client
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        after = int(request.url.params["after"])
+        page = [{"message_id": str(number)} for number in range(after + 1, min(after + 1000, 1500) + 1)]
+        return httpx.Response(200, json={"messages": page, "next": 1000 if after == 0 else None})
+
+    monkeypatch.setattr(
+        httpx, "Client", lambda **_: client(base_url="http://sink", transport=httpx.MockTransport(answer))
+    )
+    assert messages_delivered._kept("http://sink").total() == 1500
+
+
+def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> list[object]:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(messages_delivered, "select", away)
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+    before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": "2026-11-26T12:00:00+00:00"})
+    verdict = messages_delivered.verify(context, MessagesDelivered(seconds=0.1), before)
+    assert verdict.outcome is Outcome.UNKNOWN

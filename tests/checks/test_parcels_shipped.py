@@ -1,0 +1,56 @@
+"""Whether every parcel is shipped once with its label, over parcels made up."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeproof.checks import parcels_shipped
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.parcels_shipped import Parcel, ParcelsShipped, judge
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+def parcel(number: int, status: str = "shipped", shipped: int = 1, *, wished: bool = False) -> Parcel:
+    return Parcel(number, status, shipped, wished, "")
+
+
+def test_what_was_shipped_once_or_came_back_or_waits_by_wish_passes() -> None:
+    found = [parcel(1), parcel(2, "returned"), parcel(3, "cancelled", 0), parcel(4, "label_pending", 0, wished=True)]
+    verdict = judge(found, [], {"pending/4"})
+    assert verdict.outcome is Outcome.PASSED
+    assert (verdict.numbers["shipped"], verdict.numbers["wished"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("found", "spoilt", "left", "words"),
+    [
+        ([parcel(1, "label_pending", 0)], [], set(), "1 parcels wait"),
+        ([parcel(1, shipped=0)], [], set(), "1 are shipped without one event"),
+        ([parcel(1)], [1], set(), "1 have no label under ready/"),
+        ([parcel(1)], [], {"pending/1"}, "1 are shipped and still have a label under pending/"),
+    ],
+)
+def test_what_waits_or_was_only_called_shipped_fails(
+    found: list[Parcel], spoilt: list[int], left: set[str], words: str
+) -> None:
+    verdict = judge(found, spoilt, left)
+    assert verdict.outcome is Outcome.FAILED
+    assert words in verdict.summary and verdict.keys == ("parcel 1",)
+
+
+def test_before_the_fault_parcels_may_be_under_way() -> None:
+    assert judge([parcel(1, "requested", 0)], [], set(), waiting_is_fine=True).outcome is Outcome.PASSED
+
+
+def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> list[object]:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(parcels_shipped, "select", away)
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+    before = Baseline(Verdict("", Outcome.PASSED, ""))
+    verdict = parcels_shipped.verify(context, ParcelsShipped(seconds=0.1), before)
+    assert verdict.outcome is Outcome.UNKNOWN

@@ -1,0 +1,68 @@
+"""Drills in a row: each is run once, a failure stops none, and a series that was cut off goes on."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills.bound_checks import Judged
+from lakeproof.drills.drill_series import run_series, smallest_first
+from lakeproof.drills.phases import Phase, PhaseRecord
+from lakeproof.drills.report import AlertTimes, DrillReport
+from lakeproof.scenarios.catalog import load_catalog
+
+VERDICTS = {"a": Outcome.PASSED, "b": Outcome.FAILED, "c": Outcome.PASSED}
+
+
+class Runner:
+    """Runs toy drills, and leaves their reports as a real one does."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Path]] = []
+
+    def run(self, name: str, folder: Path) -> DrillReport:
+        self.asked.append((name, folder))
+        report = DrillReport(name, 5, "drill", verdict=VERDICTS[name], root_cause=f"{name}_down")
+        report.reasons = ["why | so"] if name == "b" else []
+        began = datetime.now(UTC)
+        report.phases = [PhaseRecord(Phase.DIAGNOSE, began, 2.0, Outcome.PASSED, "")]
+        report.alerts = [AlertTimes("A", 9.5, None), AlertTimes("B", None, None)]
+        counts = {"acknowledged": 1500.0, "lost": 2.0 if name == "b" else 0.0}
+        report.checks = [Judged("no_order_lost", Verdict("claim", VERDICTS[name], "", counts))]
+        report.write(folder)
+        return report
+
+
+def test_a_series_goes_on_after_a_failure_and_passes_only_where_all_do(tmp_path: Path) -> None:
+    runner = Runner()
+    series = run_series(list(VERDICTS), tmp_path, 5, runner.run)
+    assert runner.asked == [(name, tmp_path / name) for name in VERDICTS]
+    assert series.verdict == "failed"
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert [row["verdict"] for row in told["drills"]] == ["passed", "failed", "passed"]
+    assert run_series(["a", "c"], tmp_path / "other", 5, runner.run).verdict == "passed"
+    assert run_series([], tmp_path, 5, runner.run).verdict == "unknown"
+
+
+def test_its_table_tells_times_orders_and_what_is_wrong_in_the_data(tmp_path: Path) -> None:
+    lines = run_series(list(VERDICTS), tmp_path, 5, Runner().run).lines()
+    assert lines[0] == "# Drills: failed, 2 of 3 passed, seed 5, 6 s"
+    assert lines[-2] == "| b | failed | b_down | 9.5 | 2.0 |  |  | 1,500 | 2 lost | 2 | why \\| so |"
+
+
+def test_a_series_that_was_cut_off_goes_on_and_runs_again_what_failed_or_had_another_seed(tmp_path: Path) -> None:
+    run_series(["a", "b"], tmp_path, 5, Runner().run)
+    runner = Runner()
+    series = run_series(list(VERDICTS), tmp_path, 5, runner.run)
+    assert [name for name, _ in runner.asked] == ["b", "c"]
+    assert [drill["scenario"] for drill in series.drills] == list(VERDICTS)
+    again = Runner()
+    run_series(["a"], tmp_path, 6, again.run)
+    assert [name for name, _ in again.asked] == ["a"]
+
+
+def test_what_needs_the_fewest_components_comes_first() -> None:
+    scenarios = load_catalog().scenarios
+    order = smallest_first(scenarios.values())
+    assert sorted(order) == sorted(scenarios)
+    assert order.index("connector-failure") < order.index("cassandra-node-down")

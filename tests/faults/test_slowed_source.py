@@ -1,0 +1,117 @@
+"""The slow road: every answer comes late and whole, and the fault finds its own proxies again."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.faults import slowed_source
+from lakeproof.faults.slowed_source import SlowedSource
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+LATE_SECONDS = 1.7
+BODY = b"x" * 300_000
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """Its fulfillment service is a server of the test's own; its support service does not run."""
+
+    class Server(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(BODY)))
+            self.end_headers()
+            self.wfile.write(BODY)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"127.0.0.1:{server.server_address[1]}"
+    made = Stack(Settings(state_dir=tmp_path, endpoints={"fulfillment-service": {"http": address}}))
+    given: dict[str, str] = {}
+
+    def hand(stack: Stack, name: str, variable: str, url: str | None) -> None:
+        given.pop(variable, None)
+        if url is not None:
+            given[variable] = url
+
+    monkeypatch.setattr(slowed_source, "hand_address", hand)
+    monkeypatch.setattr(slowed_source, "handed_addresses", lambda stack, name: given)
+    supervisor = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=None))
+    monkeypatch.setattr(slowed_source, "SupervisorClient", lambda stack: supervisor)
+    try:
+        yield made
+    finally:
+        slowed_source.remove(made, SlowedSource())
+        server.shutdown()
+        server.server_close()
+
+
+def handed(stack: Stack) -> dict[str, str]:
+    found: dict[str, str] = vars(slowed_source)["handed_addresses"](stack, "support-service")
+    return found
+
+
+def await_roads(stack: Stack, count: int) -> dict[int, str]:
+    deadline = Deadline(5)
+    while len(found := slowed_source._roads(stack, SlowedSource())) != count and not deadline.expired:
+        time.sleep(0.02)
+    return found
+
+
+def test_answers_come_late_and_whole_and_each_only_once_as_late(stack: Stack) -> None:
+    arguments = SlowedSource(seconds=LATE_SECONDS)
+    slowed_source.inject(stack, arguments)
+    (url,) = slowed_source._roads(stack, arguments).values()
+    with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
+        for _ in range(2):  # over one connection
+            started = time.monotonic()
+            assert client.get("/fulfillments").content == BODY
+            assert LATE_SECONDS <= time.monotonic() - started < 2 * LATE_SECONDS
+    direct = time.monotonic()
+    httpx.get(stack.url("fulfillment-service"), trust_env=False)
+    assert time.monotonic() - direct < LATE_SECONDS / 2
+
+
+def test_it_is_safe_to_repeat_and_leaves_nothing(stack: Stack) -> None:
+    arguments = SlowedSource(seconds=LATE_SECONDS)
+    for _ in range(2):
+        slowed_source.inject(stack, arguments)
+    assert len(slowed_source._roads(stack, arguments)) == 1
+    assert slowed_source._roads(stack, SlowedSource(source="order")) == {}
+    for _ in range(2):
+        slowed_source.remove(stack, arguments)
+    assert await_roads(stack, 0) == {}
+    assert handed(stack) == {}
+
+
+def test_a_proxy_that_died_is_replaced_and_support_gets_the_new_one(stack: Stack) -> None:
+    arguments = SlowedSource(seconds=LATE_SECONDS)
+    slowed_source.inject(stack, arguments)
+    ((pid, old),) = slowed_source._roads(stack, arguments).items()
+    os.kill(pid, signal.SIGKILL)
+    await_roads(stack, 0)
+    slowed_source.inject(stack, arguments)
+    (new,) = slowed_source._roads(stack, arguments).values()
+    given = handed(stack)
+    assert list(given.values()) == [new] != [old]
+
+
+def test_the_fault_is_in_where_support_says_so(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for late, holds in (("fulfillment-service", True), ("none", False), ("order-service", False)):
+        monkeypatch.setattr(slowed_source, "late_sources", lambda stack, timeout, late=late: late)
+        assert slowed_source.sign(stack, SlowedSource()).holds is holds

@@ -1,0 +1,110 @@
+"""Which source is late for support alone, and how long timelines take."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.mitigations import switch_source
+from lakeproof.mitigations.switch_source import SwitchSource
+from lakeproof.probes import support
+from lakeproof.shop.support import sources
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+LATE = {"status": "unhealthy", "problem": "no answer (TimeoutError)"}
+WELL = {"status": "healthy", "problem": ""}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def health(monkeypatch: pytest.MonkeyPatch, told: dict[str, object], at_once: tuple[str, ...]) -> None:
+    body = {"status": "healthy", "dependencies": told}
+    monkeypatch.setattr(support, "get", lambda url, timeout: httpx.Response(200, json=body))
+
+    def ask(url: str, *, timeout: float) -> httpx.Response:
+        assert timeout < support.HEALTH_SECONDS
+        if not any(url == f"{Stack(Settings()).url(name)}/health" for name in at_once):
+            raise httpx.ReadTimeout("late")
+        return httpx.Response(200)
+
+    monkeypatch.setattr("lakeproof.probes.support.loopback.get", ask)
+
+
+@pytest.mark.parametrize(
+    ("told", "at_once", "found"),
+    [
+        ({name: WELL for name in support.SOURCES}, support.SOURCES, "none"),
+        ({"order-service": WELL, "fulfillment-service": LATE}, support.SOURCES, "fulfillment-service"),
+        ({"order-service": LATE, "payment-service": LATE}, support.SOURCES, "order-service payment-service"),
+        # It answers nobody in time.
+        ({"fulfillment-service": LATE}, (), "none"),
+        # It is away, and not late; others that are late are no sources.
+        ({"payment-service": {"problem": "no answer (ClientConnectorError)"}}, support.SOURCES, "none"),
+        ({"redis": LATE, "projection": LATE}, support.SOURCES, "none"),
+        # Switched off: support does not ask it.
+        ({}, support.SOURCES, "none"),
+    ],
+)
+def test_a_source_is_late_where_support_waits_in_vain_and_we_do_not(
+    told: dict[str, object], at_once: tuple[str, ...], found: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health(monkeypatch, told, at_once)
+    assert support.late_sources(stack, 3.0) == found
+
+
+def test_another_answer_than_health_is_none(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(support, "get", lambda url, timeout: httpx.Response(502, text="<html>"))
+    with pytest.raises(CouldNotLook):
+        support.late_sources(stack, 3.0)
+    probe = next(one for one in support.PROBES if one.id == "support-late-sources")
+    assert not probe.look(stack).answered
+
+
+def test_while_nobody_reads_a_timeline_none_is_slow(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for values, p95 in (((), 0.0), ((float("nan"),), 0.0), ((2.9751,), 2.975)):
+        found: list[tuple[dict[str, str], float]] = [({}, value) for value in values]
+        monkeypatch.setattr(support, "instant", lambda stack, expression, timeout, found=found: found)
+        assert support.timeline_p95(stack, 3.0) == p95
+
+
+def test_each_source_has_its_p95_in_words(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [({"source": "order"}, 0.01), ({"source": "fulfillment"}, 2.975), ({"source": "payment"}, float("nan"))]
+    monkeypatch.setattr(support, "instant", lambda stack, expression, timeout: found)
+    assert support.source_p95(stack, 3.0) == "fulfillment 2.98 s, order 0.01 s"
+    monkeypatch.setattr(support, "instant", lambda stack, expression, timeout: [])
+    assert support.source_p95(stack, 3.0) is None
+    assert support.cache_events(stack, 3.0) is None
+    monkeypatch.setattr(support, "instant", lambda stack, expression, timeout: [({"event": "hit"}, 11.6)])
+    assert support.cache_events(stack, 3.0) == "hit 12"
+
+
+def test_the_probes_know_the_services_own_sources_and_limit() -> None:
+    assert {one.component: one.variable for one in sources.SERVICES} == {
+        name: support.variable_of(name.removesuffix("-service")) for name in support.SOURCES
+    }
+    assert sources.HEALTH_SECONDS == support.HEALTH_SECONDS
+
+
+def test_the_repair_switches_the_late_source_and_none_where_none_is(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched: list[tuple[str, str | None]] = []
+    late = "fulfillment-service"
+    monkeypatch.setattr(switch_source, "late_sources", lambda stack, timeout: late)
+    monkeypatch.setattr(
+        switch_source, "hand_address", lambda stack, name, variable, address: switched.append((variable, address))
+    )
+    assert switch_source.run(stack, SwitchSource()) == "fulfillment: switched off and on again"
+    switch_source.run(stack, SwitchSource(source="order", to="off"))
+    assert switched == [("SERVICE_FULFILLMENT_SERVICE_URL", None), ("SERVICE_ORDER_SERVICE_URL", "")]
+    assert switch_source.typed(stack, SwitchSource(source="order", to="off")) == (
+        "lakeproof stop support-service; SERVICE_ORDER_SERVICE_URL= lakeproof start support-service"
+    )
+    late = "none"
+    with pytest.raises(TerminalError, match="no source is late"):
+        switch_source.run(stack, SwitchSource())

@@ -1,0 +1,197 @@
+"""Holds on labels that the service did not write: seen, made, taken off; over a store and a service made up."""
+
+import hashlib
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import CouldNotLook, TerminalError, TransientError
+from lakeproof.faults import held_parcels
+from lakeproof.faults.held_parcels import HeldParcels
+from lakeproof.mitigations import release_labels
+from lakeproof.probes import labels
+from lakeproof.services.times import iso
+from lakeproof.shop.fulfillment import holds_by_hand
+from lakeproof.stack.engines import minio
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+CHAOS = "chaos/fulfillment-delay/00001"
+
+
+def ahead(seconds: float) -> str:
+    return iso(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+class FakeStore:
+    """Objects by key: (body, metadata), as boto3 gives them."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
+
+    def put(self, key: str, **metadata: str) -> None:
+        body = key.encode()
+        written = {name.replace("_", "-"): value for name, value in metadata.items()}
+        self.objects[key] = (body, {"sha256": hashlib.sha256(body).hexdigest(), **written})
+
+    def get_paginator(self, _: str) -> "FakeStore":
+        return self
+
+    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
+        found = [key for key in sorted(self.objects) if key.startswith(Prefix)]
+        return [{"Contents": [{"Key": key, "Size": len(self.objects[key][0])} for key in found]}]
+
+    def _found(self, key: str) -> tuple[bytes, dict[str, str]]:
+        if key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "Operation")
+        return self.objects[key]
+
+    def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        return {"Metadata": self._found(Key)[1]}
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        return {"Body": io.BytesIO(self._found(Key)[0])}
+
+    def copy_object(self, Key: str, CopySource: dict[str, str], Metadata: dict[str, str], **_: str) -> None:
+        self.objects[Key] = (self._found(CopySource["Key"])[0], Metadata)
+
+    def delete_object(self, Bucket: str, Key: str) -> None:
+        self.objects.pop(Key, None)
+
+
+class FakeService:
+    """Parcels by id: what the database holds them until. One that is let go is moved at once."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self.store, self.held, self.away = store, dict[int, str | None](), False
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if self.away:
+            raise httpx.ConnectError("refused")
+        number = int(request.url.path.split("/")[2])
+        if request.method == "POST":
+            assert request.headers["idempotency-key"]
+            self.held[number] = None
+            body, metadata = self.store.objects.pop(f"pending/{number}")
+            self.store.objects[f"ready/{number}"] = (body, metadata)
+        return httpx.Response(200, json={"status": "label_pending", "hold_until": self.held.get(number)})
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
+    made = FakeStore()
+    for module in (held_parcels, release_labels):
+        monkeypatch.setattr(module, "s3_client", lambda stack: made)
+    monkeypatch.setattr(minio, "client", lambda stack, timeout: made)
+    return made
+
+
+@pytest.fixture
+def service(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> FakeService:
+    made, client = FakeService(store), httpx.Client
+    monkeypatch.setattr(httpx, "Client", lambda **_: client(transport=httpx.MockTransport(made.answer)))
+    return made
+
+
+def test_only_labels_that_wait_long_enough_for_their_buyers_are_held(stack: Stack, store: FakeStore) -> None:
+    store.put("pending/1", hold_version="0", hold_until=ahead(15))
+    store.put("pending/2", hold_version="0", hold_until=ahead(1))  # the service may move it at this moment
+    store.put("pending/3", hold_version="0")
+    store.put(CHAOS, hold_until=ahead(900))
+    assert not held_parcels.sign(stack, HeldParcels()).holds
+    held_parcels.inject(stack, HeldParcels(count=1))
+    held = [label.key for label in holds_by_hand.waiting_labels(store) if label.is_held_by_hand(datetime.now(UTC))]
+    assert held == ["pending/1", CHAOS]
+    body, metadata = store.objects["pending/1"]
+    assert hashlib.sha256(body).hexdigest() == metadata["sha256"] and "hold-version" not in metadata
+    assert held_parcels.sign(stack, HeldParcels()).holds
+    assert labels.held(stack, 1.0) == 2
+    before = dict(store.objects)
+    held_parcels.inject(stack, HeldParcels(count=1))
+    assert store.objects == before
+
+
+def test_without_a_parcel_that_waits_the_fault_says_what_is_missing(
+    stack: Stack, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_parcels, "WAIT_SECONDS", 0.1)
+    with pytest.raises(TerminalError, match="only 0 parcels waited"):
+        held_parcels.inject(stack, HeldParcels())
+
+
+def test_a_hold_that_the_service_took_over_is_called_off_and_the_label_compared(
+    stack: Stack, store: FakeStore, service: FakeService
+) -> None:
+    until = ahead(1800)
+    store.put("pending/1", hold_until=until)
+    service.held[1] = until
+    store.put("pending/2", hold_until=until)
+    service.held[2] = ahead(10)  # its buyer's own wish, which is not over yet
+    store.put("pending/3", hold_version="0", hold_until=ahead(10))
+    store.put(CHAOS, hold_until=until)
+    told = release_labels.run(stack, Arguments())
+    assert told.startswith("1 labels are under ready/, byte for byte; 1 wait") and "1 of a rehearsal" in told
+    assert {*store.objects} == {"ready/1", "pending/2", "pending/3"}
+    assert service.held[2] is not None and "hold-until" not in store.objects["pending/2"][1]
+    assert "hold-until" in store.objects["pending/3"][1]
+    assert release_labels.run(stack, Arguments()).startswith("0 labels")
+
+
+def test_a_label_of_other_bytes_is_not_let_go(stack: Stack, store: FakeStore, service: FakeService) -> None:
+    until = ahead(1800)
+    store.put("pending/1", hold_until=until)
+    store.objects["pending/1"] = (b"something else", store.objects["pending/1"][1])
+    service.held[1] = until
+    with pytest.raises(TerminalError, match="1 are not as they were written: pending/1"):
+        release_labels.run(stack, Arguments())
+    assert "hold-until" in store.objects["pending/1"][1]
+
+
+def test_a_fault_is_taken_out_as_well(stack: Stack, store: FakeStore, service: FakeService) -> None:
+    until = ahead(1800)
+    store.put("pending/1", hold_until=until)
+    service.held[1] = until
+    service.away = True
+    with pytest.raises(TransientError, match="lakeproof up fulfillment-service"):
+        held_parcels.remove(stack, HeldParcels())
+    store.put("pending/1", hold_until=until)
+    service.away = False
+    held_parcels.remove(stack, HeldParcels())
+    held_parcels.remove(stack, HeldParcels())
+    assert {*store.objects} == {"ready/1"}
+
+
+def test_what_lies_where_is_told_by_prefix(stack: Stack, store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put("pending/1")
+    store.put("ready/2")
+    store.put("ready/3")
+    assert labels.by_prefix(stack, 1.0) == (
+        "pending/ 1 (0.0 kB), ready/ 2 (0.0 kB), chaos/fulfillment-delay/ 0 (0.0 kB)"
+    )
+
+    def away(**_: str) -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+
+    monkeypatch.setattr(store, "paginate", away)
+    with pytest.raises(CouldNotLook):
+        labels.held(stack, 1.0)
+
+
+def test_the_lag_is_what_the_service_tells(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "# TYPE fulfillment_lag_minutes gauge\nfulfillment_lag_minutes 29.5\n"
+    monkeypatch.setattr(labels, "get", lambda url, timeout: httpx.Response(200, text=text))
+    assert labels.lag(stack, 1.0) == 29.5
+    monkeypatch.setattr(labels, "get", lambda url, timeout: httpx.Response(503, text=""))
+    with pytest.raises(CouldNotLook):
+        labels.lag(stack, 1.0)
