@@ -53,6 +53,9 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-refused-value": "none",
     "oltp-checkpoint-age": 0.8,
     "oltp-checkpoints-failed": 2,
+    "oltp-topic-unread": 900,
+    "taskmanager-stopped": 0.0,
+    "taskmanager-cpu": 32.0,
     "store-writes": "writable",
     "oltp-publisher-status": "healthy",
     "oltp-publish-age": 2.0,
@@ -127,6 +130,7 @@ REFUSED_VALUE: dict[str, Value] = {
     "oltp-unreadable-columns": "oltp.order_items.line",
 }
 JOB_WAITS: dict[str, Value] = {"oltp-job-state": "restarting", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}
+STARVED: dict[str, Value] = {"taskmanager-stopped": 93.0, "taskmanager-cpu": 4.8}
 READ_ONLY: dict[str, Value] = {"store-writes": "refuses writes"}
 REFUSALS_UNSEEN: dict[str, Value] = {name: NO_ANSWER for name in PROBES if name.endswith("-refusals")}
 GROWING = {
@@ -223,6 +227,22 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "payment-service-ready": "/health says 503: postgres",
         },
     ),
+    (
+        "taskmanager_starved",
+        {
+            **STARVED,
+            "oltp-topic-unread": 24_000,
+            "oltp-checkpoint-age": 44.0,
+            "oltp-checkpoints-failed": 3,
+            **NOT_PUBLISHED,
+        },
+    ),
+    # It missed heartbeats, and both questions to it came too late.
+    (
+        "taskmanager_starved",
+        {**STARVED, **gone("flink-taskmanager", "silent"), **JOB_FAILS, **of_shop(JOB_FAILS)},
+    ),
+    ("taskmanager_starved", STARVED),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
     ("deleted_connector", {"oltp-connector-state": None, "oltp-task-state": None, **BEHIND}),
@@ -334,7 +354,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         },
     ),
     ("flink_jobmanager_hung", {**gone("flink-jobmanager", "silent"), **JOB_GONE, **NOT_PUBLISHED}),
-    ("flink_taskmanager_hung", {**gone("flink-taskmanager", "silent"), **JOB_FAILS}),
+    ("flink_taskmanager_hung", {**gone("flink-taskmanager", "silent"), "taskmanager-stopped": 100.0, **JOB_FAILS}),
     ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS}),
     (
         "nessie_down",

@@ -1,6 +1,9 @@
 """The real MariaDB: what it acknowledged survives kill -9, and provision mends nothing."""
 
+import contextlib
 import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +23,9 @@ from lakeproof.mitigations import end_idle_sessions
 from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Value
+from lakeproof.processes import detached
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.signalling import send
 from lakeproof.provisioning.mysql import provision
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
@@ -96,6 +101,38 @@ def test_a_leak_takes_every_session_is_seen_all_the_same_and_stays_out_once_its_
     finally:
         records.remove(stack, fault, {})
     assert look("mysql-connections") == 0.0
+
+
+@pytest.mark.proof  # not yet green three times in a row
+def test_a_starved_server_gets_its_share_of_the_processor_and_goes_on_once_the_limit_is_lifted(
+    stack: Stack, up: Up
+) -> None:
+    client = up("mysql")
+    fault, given = all_faults()["starved_process"], {"component": "mysql", "percent": 10.0}
+
+    def busy() -> None:
+        with contextlib.suppress(pymysql.MySQLError):
+            ask(stack, "SET STATEMENT max_statement_time = 8 FOR SELECT BENCHMARK(1000000000, SHA1('x'))")
+
+    def used(seconds: float) -> float:
+        before = client.row("mysql").cpu_seconds
+        Deadline(seconds).pause(seconds)
+        return (client.row("mysql").cpu_seconds - before) / seconds
+
+    working = threading.Thread(target=busy, daemon=True)
+    working.start()
+    try:
+        record = records.inject(stack, fault, given, by="test")
+        assert "of a core in 2 s" in record.seen
+        assert 0.04 < used(4.0) < 0.25
+        # Whoever kept the limit was killed with the server stopped.
+        send(signal.SIGKILL, detached.find(stack, "cpu_limit mysql"))
+        client.kill("mysql", "STOP")
+    finally:
+        records.remove(stack, fault, given)
+    assert detached.find(stack, "cpu_limit mysql") == []
+    mysql.ready(stack, 5.0)
+    working.join(timeout=20)
 
 
 def test_each_account_may_do_its_work_and_no_more(stack: Stack, up: Up) -> None:

@@ -8,8 +8,8 @@ from typing import Literal
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook
-from lakeproof.faults import fault_process
 from lakeproof.faults.fault import Fault, Sign
+from lakeproof.processes import detached
 from lakeproof.stack.database_sessions import UNLIMITED, limit, sessions
 from lakeproof.stack.stack import Stack
 
@@ -30,12 +30,12 @@ def _name(arguments: LeakedSessions) -> str:
 def inject(stack: Stack, arguments: LeakedSessions) -> None:
     """Take the account's limit away, which an earlier repair may have set, and let it leak."""
     limit(stack, SERVER, arguments.account, UNLIMITED, SECONDS)
-    fault_process.start(stack, _name(arguments), "lakeproof.faults.session_leak", arguments.account)
+    detached.start(stack, _name(arguments), "lakeproof.faults.session_leak", arguments.account)
 
 
 def remove(stack: Stack, arguments: LeakedSessions) -> None:
     """End the process, and its sessions with it; a limit that a repair has set stays."""
-    fault_process.end(stack, _name(arguments))
+    detached.end(stack, _name(arguments))
 
 
 def sign(stack: Stack, arguments: LeakedSessions) -> Sign:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from lakeproof.faults.fault_process import detach
+from lakeproof.processes.detached import detach
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack, load_stack
 

@@ -23,14 +23,20 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import slot
 from lakeproof.lake.capture.columns import ColumnWatch
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
 from lakeproof.lake.capture.slot import LOST, SlotWatch
-from lakeproof.lake.sources.source import SOURCES
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.metrics_server import make_metrics_server
+from lakeproof.probes import kafka
+from lakeproof.probes.round import Round
 from lakeproof.stack.stack import Stack, load_stack
+
+# Between two looks at what a job has not read. Each takes two short questions to Kafka.
+BACKLOG_SECONDS = 4.0
 
 type Pair = tuple[Ticker, BeatReader]
 
@@ -90,6 +96,48 @@ class SlotCollector(Collector):
         return iter((kept, lost))
 
 
+class BacklogWatch(threading.Thread):
+    """Looks at how much of a source's topic its job has not read and kept, until `stop` is set. `unread`: of the
+    newest look; None before the first one, while Kafka does not answer, and before the job's first checkpoint.
+    """
+
+    def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
+        super().__init__(name=f"backlog-{source.name}", daemon=True)
+        self.source = source
+        self.unread: int | None = None
+        self._stack, self._stop_asked = stack, stop
+
+    def run(self) -> None:
+        """The thread's work, with one admin client for all looks."""
+        Round().begin()
+        while not self._stop_asked.is_set():
+            try:
+                self.unread = kafka.unread(self._stack, BACKLOG_SECONDS, self.source)
+            except CouldNotLook:
+                # The reader of the beats, who asks the same broker, says so.
+                self.unread = None
+            self._stop_asked.wait(BACKLOG_SECONDS)
+
+
+class BacklogCollector(Collector):
+    """What each source's job has not read and kept yet."""
+
+    def __init__(self, watches: list[BacklogWatch]) -> None:
+        self._watches = watches
+
+    def collect(self) -> Iterator[Metric]:
+        """The newest look of each; nothing of one without an answer."""
+        unread = GaugeMetricFamily(
+            "lakeproof_unread_records",
+            "records of a capture's topic after the place that the lake's job keeps in its last checkpoint",
+            labels=["database"],
+        )
+        for watch in self._watches:
+            if watch.unread is not None:
+                unread.add_metric([watch.source.name], watch.unread)
+        yield unread
+
+
 class ColumnCollector(Collector):
     """How many columns of each captured table the lake leaves out, for nobody declared them."""
 
@@ -144,9 +192,11 @@ def run(stack: Stack, name: str) -> None:
     pairs = {each.name: make_pair(stack, each, stop) for each in watched}
     watches = {each.name: SlotWatch(stack, each, stop) for each in watched if slot.NAME in each.config}
     columns = [ColumnWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
+    backlogs = [BacklogWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
     registry.register(ColumnCollector(columns))
+    registry.register(BacklogCollector(backlogs))
     if watches:
         registry.register(SlotCollector(watches))
     ProcessCollector(registry=registry)
@@ -160,7 +210,7 @@ def run(stack: Stack, name: str) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    threads = [*(thread for pair in pairs.values() for thread in pair), *watches.values(), *columns]
+    threads = [*(thread for pair in pairs.values() for thread in pair), *watches.values(), *columns, *backlogs]
     for thread in threads:
         thread.start()
     stop.wait()

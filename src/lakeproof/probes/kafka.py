@@ -6,9 +6,10 @@ A broker that is down is found by its socket first: librdkafka itself only ever 
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
@@ -31,12 +32,11 @@ def admin(stack: Stack) -> AdminClient:
 
 
 def _admin(stack: Stack) -> AdminClient:
-    settings: dict[str, Any] = {
-        "bootstrap.servers": stack.address("kafka", "tcp"),
-        "log_level": 0,
-        "error_cb": _ignore,
-    }
-    return AdminClient(settings)
+    return AdminClient(_settings(stack))
+
+
+def _settings(stack: Stack) -> dict[str, Any]:
+    return {"bootstrap.servers": stack.address("kafka", "tcp"), "log_level": 0, "error_cb": _ignore}
 
 
 def _ignore(error: object) -> None:
@@ -107,6 +107,32 @@ def topic_end(stack: Stack, timeout: float, source: Source) -> Value:
     return int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
 
 
+def unread(stack: Stack, timeout: float, source: Source) -> int | None:
+    """Records of the capture's topic after the place that the job has kept in its last checkpoint; None where it kept
+    none yet. A job that keeps up has those of a checkpoint or two. Raises: CouldNotLook.
+    """
+    end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
+    kept = kept_offset(stack, timeout, source)
+    return None if kept is None else max(0, end - kept)
+
+
+def kept_offset(stack: Stack, timeout: float, source: Source) -> int | None:
+    """Where in the topic the source's job would go on from its last checkpoint, as it tells Kafka; None where it
+    told none. Raises: CouldNotLook.
+    """
+    settings = _settings(stack) | {"group.id": source.job, "enable.auto.commit": False}
+    try:
+        # It asks in the group's name, and does not join it. (The admin client's call for the same crashed the process
+        # where its time ran out.)
+        with closing(Consumer(settings)) as client:
+            (found,) = client.committed([TopicPartition(source.topic, 0)], timeout=timeout)
+    except KafkaException as error:
+        raise CouldNotLook(f"no place of {source.job} in {source.topic}: {error}", where="kafka") from error
+    if found.error is not None:
+        raise CouldNotLook(f"no place of {source.job} in {source.topic}: {found.error}", where="kafka")
+    return int(found.offset) if found.offset >= 0 else None
+
+
 def topics(stack: Stack, timeout: float) -> Value:
     """The names of all topics, sorted, joined by spaces."""
     if not _reachable(stack, timeout):
@@ -126,6 +152,9 @@ def _probes(source: Source) -> Iterator[Probe]:
     yield of_source(source, "topic-silence", "kafka", query, topic_silence, "s", recent, about=about, within=within)
     yield of_source(source, "topic-start", "kafka", f"first offset of {source.topic}", topic_start, "offset")
     yield of_source(source, "topic-end", "kafka", f"end offset of {source.topic}", topic_end, "offset")
+    # Without a range: how much comes in between two checkpoints is the shoppers' matter.
+    group = f"offset of the group {source.job} in {source.topic}, and the topic's end"
+    yield of_source(source, "topic-unread", "kafka", group, unread, "records")
 
 
 PROBES = (

@@ -1,4 +1,4 @@
-"""A process that belongs to a fault and outlives the command that made the fault.
+"""A process beside the components that outlives the command which started it: a fault's own, or a limit that lasts.
 
 It is found by a mark in its environment, never by a file. So there is no moment at which a crash could leave a
 process that nobody knows of, and a pid that is used again is never mistaken for it.
@@ -16,7 +16,7 @@ from lakeproof.processes.environment import HANDED_ON, settings_environment
 from lakeproof.processes.signalling import send
 from lakeproof.stack.stack import Stack
 
-MARK = "FAULT_PROCESS"
+MARK = "DETACHED_PROCESS"
 START_SECONDS = 20.0
 END_SECONDS = 5.0
 

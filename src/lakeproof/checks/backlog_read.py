@@ -1,0 +1,77 @@
+"""What waited in the capture's topic was read, from where the job stood: it skipped nothing, and nothing was deleted.
+
+The place that the job keeps in its last checkpoint is what Kafka tells. That the rows themselves came through is what
+no_order_lost looks at.
+"""
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.probes.kafka import kept_offset, topic_end, topic_start
+from lakeproof.stack.stack import Stack
+
+CLAIM = "what waited in the topic was read from where the job stood"
+LOOK_SECONDS = 5.0
+START, KEPT, END = "start", "kept", "end"
+
+
+class BacklogRead(Arguments):
+    """`database`: whose topic. `records`: fewer than this are not kept by a checkpoint yet."""
+
+    database: SourceName = OLTP.name
+    records: int = Field(5000, gt=0)
+
+
+def baseline(context: CheckContext, arguments: BacklogRead) -> Baseline:
+    """Where the topic begins, where it ends, and where the job stands."""
+    try:
+        now = _look(context.stack, arguments)
+    except CouldNotLook as error:
+        return Baseline(Verdict(CLAIM, Outcome.UNKNOWN, error.message))
+    return Baseline(judge(now, now, arguments.records, moved=0), now)
+
+
+def verify(context: CheckContext, arguments: BacklogRead, before: Baseline) -> Verdict:
+    """The job stands farther on, little waits, and the topic still has all from where the job stood before."""
+    try:
+        now = _look(context.stack, arguments)
+    except CouldNotLook as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
+    known = {name: int(value) for name, value in before.values.items() if isinstance(value, int)}
+    return judge(now, known, arguments.records, moved=1)
+
+
+def judge(now: dict[str, int], before: dict[str, int], records: int, moved: int) -> Verdict:
+    """now, before: START, KEPT and END as offsets. moved: so many records the job must be farther on."""
+    waiting = max(0, now[END] - now[KEPT])
+    read = now[KEPT] - before[KEPT]
+    numbers = {"waiting": float(waiting), "read": float(read)}
+    wrong = []
+    if now[START] > before[KEPT]:
+        wrong.append(f"{now[START] - before[KEPT]} records were deleted from the topic that the job had not read")
+    if read < moved:
+        wrong.append(f"the job stands at {now[KEPT]}, and stood at {before[KEPT]}")
+    if waiting >= records:
+        wrong.append(f"{waiting} records wait, not fewer than {records}")
+    if wrong:
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(wrong), numbers)
+    return Verdict(
+        CLAIM, Outcome.PASSED, f"{read} records read from offset {before[KEPT]} on; {waiting} wait", numbers
+    )
+
+
+def _look(stack: Stack, arguments: BacklogRead) -> dict[str, int]:
+    """START, KEPT and END. Raises: CouldNotLook, where the job has kept no place too."""
+    source = find_source(arguments.database)
+    kept = kept_offset(stack, LOOK_SECONDS, source)
+    if kept is None:
+        raise CouldNotLook(f"{source.job} has kept no place yet", where=source.topic)
+    start, end = topic_start(stack, LOOK_SECONDS, source), topic_end(stack, LOOK_SECONDS, source)
+    return {START: int(str(start)), KEPT: kept, END: int(str(end))}
+
+
+CHECK = Check("backlog_read", CLAIM, baseline, verify, BacklogRead)

@@ -1,0 +1,29 @@
+"""A backlog that was read, one that still waits, one that was deleted, and a job that was set elsewhere."""
+
+import pytest
+
+from lakeproof.checks.backlog_read import END, KEPT, START, judge
+from lakeproof.checks.verdict import Outcome
+
+BEFORE = {START: 0, KEPT: 1_000, END: 1_400}
+
+
+@pytest.mark.parametrize(
+    ("start", "kept", "end", "outcome"),
+    [
+        (0, 9_000, 9_300, Outcome.PASSED),
+        (900, 9_000, 9_300, Outcome.PASSED),
+        (0, 1_000, 9_000, Outcome.FAILED),
+        (0, 3_000, 9_000, Outcome.FAILED),
+        (9_000, 9_000, 9_000, Outcome.FAILED),
+        (0, 10, 300, Outcome.FAILED),
+    ],
+)
+def test_what_waited_must_have_been_read_from_where_the_job_stood(
+    start: int, kept: int, end: int, outcome: Outcome
+) -> None:
+    assert judge({START: start, KEPT: kept, END: end}, BEFORE, 5_000, moved=1).outcome is outcome
+
+
+def test_before_the_fault_the_job_need_not_move() -> None:
+    assert judge(BEFORE, BEFORE, 5_000, moved=0).outcome is Outcome.PASSED

@@ -1,0 +1,101 @@
+"""How long a process was kept from running: a busy one, one that is stopped, and one in turns by the limit itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
+from lakeproof.probes import starvation
+from lakeproof.processes import cpu_limit, procfs, sweep
+from lakeproof.processes.states import Health
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A process that is taken for the TaskManager, and computes without an end."""
+    child = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+    monkeypatch.setattr(sweep, "find", lambda *_: [procfs.read_stat(child.pid)])
+    yield child.pid
+    child.kill()
+    child.wait()
+
+
+def test_a_busy_process_is_not_kept_from_running_and_a_stopped_one_is(stack: Stack, busy: int) -> None:
+    assert starvation.kept_from_running(stack, 3.0) == 0.0
+    os.kill(busy, signal.SIGSTOP)
+    Deadline(5).wait_for("its stop", lambda: ((stat := procfs.read_stat(busy)) and stat.state == "T") or None)
+    assert starvation.kept_from_running(stack, 3.0) == 100.0
+    assert starvation.cpu_share(stack, 3.0) == 0.0
+
+
+def test_without_a_process_here_nothing_is_said(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "find", lambda *_: [])
+    assert (starvation.kept_from_running(stack, 3.0), starvation.cpu_share(stack, 3.0)) == (0.0, None)
+
+
+def test_a_limit_keeps_a_busy_process_to_its_share_and_lets_it_go_on_at_its_end(
+    stack: Stack, busy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Row:
+        pid, health = busy, Health.HEALTHY
+
+    class Supervisor:
+        gone = False
+
+        def row(self, _: str) -> Any:
+            if self.gone:
+                raise CouldNotLook("gone", where="supervisor")
+            return Row()
+
+    supervisor = Supervisor()
+    monkeypatch.setattr(cpu_limit, "SupervisorClient", lambda _: supervisor)
+    monkeypatch.setattr(cpu_limit, "GONE_SECONDS", 1.5)
+    limit = cpu_limit._Limit(stack, "flink-taskmanager", 5.0)
+    working = threading.Thread(target=limit.run)
+    working.start()
+    try:
+        Deadline(1.2).pause(1.2)
+        stopped, cpu = starvation.kept_from_running(stack, 3.0), starvation.cpu_share(stack, 3.0)
+    finally:
+        supervisor.gone = True
+        working.join(timeout=20)
+    assert isinstance(stopped, float) and isinstance(cpu, float)
+    assert stopped > 50 and cpu < 25
+    left = procfs.read_stat(busy)
+    assert left is not None and left.state != "T"
+
+
+def test_a_process_that_was_not_healthy_yet_is_not_limited(
+    stack: Stack, busy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Row:
+        pid, health = busy, Health.STARTING
+
+    class Supervisor:
+        def row(self, _: str) -> Any:
+            return Row()
+
+    monkeypatch.setattr(cpu_limit, "SupervisorClient", lambda _: Supervisor())
+    limit = cpu_limit._Limit(stack, "flink-taskmanager", 5.0)
+    limit._look()
+    assert list(limit._members) == []
+    Row.health = Health.HEALTHY
+    limit._look()
+    Row.health = Health.UNHEALTHY
+    limit._look()
+    assert [member.pid for member in limit._members] == [busy]
