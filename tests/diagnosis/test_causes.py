@@ -49,6 +49,21 @@ def test_a_cause_of_another_folder_joins_the_rest(tmp_path: Path) -> None:
             {"necessary": [{"probe": "oltp-connector-state", "op": "==", "value": "PAUSED"}]},
             "same necessary evidence",
         ),
+        (
+            {"necessary": [{"probe": "oltp-connector-state", "op": "!=", "value": "RUNNING"}]},
+            "strange_cause holds wherever paused_connector does",
+        ),
+        (
+            {
+                "necessary": [
+                    {"probe": "trino-queued", "op": ">", "value": 9},
+                    {"probe": "trino-answers", "op": "==", "value": "answers"},
+                ],
+                # What hides a cause that holds with it each time would hide it for ever.
+                "masked_by": ["resource_group_full"],
+            },
+            "resource_group_full holds wherever strange_cause does",
+        ),
         ({"masked_by": ["nobody"]}, "no cause 'nobody'"),
         ({"id": "paused_connector"}, "is also in"),
         ({"id": "Paused-Connector"}, "id"),
@@ -66,3 +81,27 @@ def test_a_wrong_cause_is_refused_with_what_is_wrong(tmp_path: Path, changes: di
 def test_masks_is_the_other_side_of_masked_by(tmp_path: Path) -> None:
     found = {each.id: each for each in load_causes(PROBES, folder(tmp_path, cause(masks=["connect_down"])))}
     assert "strange_cause" in found["connect_down"].masked_by
+
+
+def test_a_cause_that_holds_wherever_another_does_is_fine_where_the_other_hides_it_or_rules_it_out(
+    tmp_path: Path,
+) -> None:
+    narrower: dict[str, object] = {
+        "id": "one_of_many",
+        "necessary": [
+            {"probe": "oltp-publish-age", "op": ">", "value": 90},
+            {"probe": "oltp-source-lag", "op": ">", "value": 90_000},
+        ],
+    }
+    fine: list[dict[str, object]] = [
+        {"masked_by": ["one_of_many"]},
+        {"contradicting": [{"probe": "oltp-source-lag", "op": ">", "value": 10_000}]},
+    ]
+    for number, changes in enumerate(fine):
+        home = tmp_path / str(number)
+        home.mkdir()
+        load_causes(PROBES, folder(home, cause(**changes), cause(**narrower)))
+    home = tmp_path / "neither"
+    home.mkdir()
+    with pytest.raises(InvalidInput, match="holds wherever one_of_many does"):
+        load_causes(PROBES, folder(home, cause(), cause(**narrower)))

@@ -53,3 +53,29 @@ def test_grows_compares_the_two_readings() -> None:
     assert grows.holds(reading(2), reading(2)) is False
     assert grows.holds(reading(3), reading(2)) is False
     assert grows.holds(reading(None), reading(2)) is False
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "implied"),
+    [
+        ((Operator.IS, "PAUSED"), (Operator.IS, "PAUSED"), True),
+        ((Operator.IS, "PAUSED"), (Operator.IS_NOT, "RUNNING"), True),
+        ((Operator.IS, "RUNNING"), (Operator.IS_NOT, "RUNNING"), False),
+        ((Operator.IS, 9), (Operator.ABOVE, 5), True),
+        ((Operator.IS, 5), (Operator.ABOVE, 5), False),
+        ((Operator.IS, 9), (Operator.GROWS, None), False),
+        ((Operator.ABOVE, 90), (Operator.ABOVE, 60), True),
+        ((Operator.ABOVE, 60), (Operator.ABOVE, 60), True),
+        ((Operator.ABOVE, 60), (Operator.ABOVE, 90), False),
+        ((Operator.BELOW, 60), (Operator.BELOW, 90), True),
+        ((Operator.BELOW, 90), (Operator.BELOW, 60), False),
+        ((Operator.ABOVE, 90), (Operator.BELOW, 60), False),
+        ((Operator.IS_NOT, "x"), (Operator.IS_NOT, "y"), False),
+        ((Operator.ABSENT, None), (Operator.ABSENT, None), True),
+        ((Operator.ABSENT, None), (Operator.IS_NOT, "x"), False),
+    ],
+)
+def test_one_condition_may_imply_another(
+    one: tuple[Operator, Value], other: tuple[Operator, Value], implied: bool
+) -> None:
+    assert Condition(*one).implies(Condition(*other)) is implied

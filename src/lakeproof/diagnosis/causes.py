@@ -26,8 +26,8 @@ def load_causes(probes: Mapping[str, Probe], folders: Mapping[str, Path]) -> tup
     """The causes of all scenarios and of all components, checked against each other and against the probes.
 
     folders: scenario → its folder, which may hold a causes.yaml.
-    Raises: InvalidInput for an unknown probe, cause or component, one id twice, or two causes with the same necessary
-    evidence.
+    Raises: InvalidInput for an unknown probe, cause or component, one id twice, two causes with the same necessary
+    evidence, or a cause that holds wherever another one does and is not masked by that one.
     """
     components = {name: one for name, one in all_components().items() if not one.on_demand}
     entries = [
@@ -107,3 +107,34 @@ def _check(causes: tuple[Cause, ...], paths: list[Path], probes: Mapping[str, Pr
                 next_action="add evidence that only one of them has",
             )
         needs[necessary] = cause.id
+    _check_contained(causes, dict(zip((cause.id for cause in causes), paths, strict=True)))
+
+
+def _check_contained(causes: tuple[Cause, ...], paths: Mapping[str, Path]) -> None:
+    """A cause that holds wherever another one does would be named beside it each time, or hide it for ever.
+
+    Raises: InvalidInput unless the other one masks it, or rules it out by its contradicting evidence.
+    """
+    needing: dict[str, list[Cause]] = {}
+    for cause in causes:
+        for probe in {item.probe for item in cause.necessary}:
+            needing.setdefault(probe, []).append(cause)
+    for cause in causes:
+        for other in needing[cause.necessary[0].probe]:
+            if (
+                other is cause
+                or other.id in cause.masked_by
+                or not all(_implied(item, other) for item in cause.necessary)
+                or any(_implied(item, other) for item in cause.contradicting)
+            ):
+                continue
+            raise InvalidInput(
+                f"{cause.id} holds wherever {other.id} does: its necessary evidence is contained in the other's",
+                where=str(paths[cause.id]),
+                next_action=f"let {other.id} mask it, or add evidence that only one of them has",
+            )
+
+
+def _implied(item: Evidence, cause: Cause) -> bool:
+    """True where this evidence holds whenever the cause does."""
+    return any(own.probe == item.probe and own.condition.implies(item.condition) for own in cause.necessary)

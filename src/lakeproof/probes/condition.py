@@ -29,6 +29,19 @@ class Condition:
             return self.operator.value
         return f"{self.operator.value} {self.value}"
 
+    def implies(self, other: "Condition") -> bool:
+        """True where readings that satisfy this condition always satisfy the other one too."""
+        if self == other:
+            return True
+        if self.operator is Operator.IS:
+            return other.operator is not Operator.GROWS and other._satisfied(self.value)
+        if self.operator is not other.operator:
+            return False
+        if not isinstance(self.value, int | float) or not isinstance(other.value, int | float):
+            return False
+        above, below = self.operator is Operator.ABOVE, self.operator is Operator.BELOW
+        return (above and self.value >= other.value) or (below and self.value <= other.value)
+
     def holds(self, first: Reading, second: Reading) -> bool | None:
         """True where both readings satisfy it, False where one does not, None where one has no answer.
 

@@ -1,0 +1,61 @@
+"""A source that is late for support alone, on the real services: seen, not called the source's own, and mended."""
+
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+from tests.engines.support_shop import key
+
+from lakeproof.checks import timelines_served
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.faults import slowed_source
+from lakeproof.faults.slowed_source import SlowedSource
+from lakeproof.mitigations import restart_component, switch_source
+from lakeproof.mitigations.restart_component import RestartComponent
+from lakeproof.mitigations.switch_source import SwitchSource
+from lakeproof.probes.support import SERVICE, late_sources
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.proof]
+
+
+def verdict(stack: Stack) -> Verdict:
+    return timelines_served._verdict(stack, wanted=1, at_rest=True)
+
+
+def test_a_slow_road_to_one_source_is_seen_and_mended_and_a_mere_restart_mends_nothing(
+    stack: Stack, up: Callable[..., SupervisorClient]
+) -> None:
+    up(SERVICE, "order-service", "payment-service", "fulfillment-service")
+    case = {"customer_id": 5, "order_id": 1, "subject": "s", "message": "m"}
+    opened = httpx.post(f"{stack.url(SERVICE)}/support/cases", json=case, headers=key(), timeout=10, trust_env=False)
+    assert opened.status_code == 201, opened.text
+    assert verdict(stack).outcome is Outcome.PASSED, verdict(stack)
+    fault = SlowedSource(source="payment")
+    slowed_source.inject(stack, fault)
+    try:
+        assert slowed_source.sign(stack, fault).holds
+        seen = verdict(stack)
+        assert seen.outcome is Outcome.FAILED and "payment missing" in seen.summary, seen
+        restart_component.run(stack, RestartComponent(component=SERVICE))
+        assert late_sources(stack, 5.0) == "payment-service"
+        switch_source.run(stack, SwitchSource(source="payment", to="off"))
+        off = httpx.get(
+            f"{stack.url(SERVICE)}/support/cases/{opened.json()['id']}?includeTimeline=true", trust_env=False
+        )
+        assert off.json()["timeline"]["sources"]["payment"]["state"] == "off"
+        slowed_source.inject(stack, fault)
+        assert switch_source.run(stack, SwitchSource()) == "payment: switched off and on again"
+        assert late_sources(stack, 5.0) == "none"
+        assert verdict(stack).outcome is Outcome.PASSED, verdict(stack)
+        pid = SupervisorClient(stack).row(SERVICE).pid
+    finally:
+        slowed_source.remove(stack, fault)
+    deadline = time.monotonic() + 5
+    while slowed_source._roads(stack, fault) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert slowed_source._roads(stack, fault) == {}
+    # Support asked the stack's own service by then: nothing had to be restarted.
+    assert SupervisorClient(stack).row(SERVICE).pid == pid
