@@ -52,15 +52,15 @@ def test_a_limit_keeps_a_busy_process_to_its_share_and_lets_it_go_on_at_its_end(
     stack: Stack, busy: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Row:
-        pid, health = busy, Health.HEALTHY
+        name, pid, health = "flink-taskmanager", busy, Health.HEALTHY
 
     class Supervisor:
         gone = False
 
-        def row(self, _: str) -> Any:
+        def ps(self, _: float) -> list[Any]:
             if self.gone:
                 raise CouldNotLook("gone", where="supervisor")
-            return Row()
+            return [Row()]
 
     supervisor = Supervisor()
     monkeypatch.setattr(cpu_limit, "SupervisorClient", lambda _: supervisor)
@@ -84,11 +84,11 @@ def test_a_process_that_was_not_healthy_yet_is_not_limited(
     stack: Stack, busy: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Row:
-        pid, health = busy, Health.STARTING
+        name, pid, health = "flink-taskmanager", busy, Health.STARTING
 
     class Supervisor:
-        def row(self, _: str) -> Any:
-            return Row()
+        def ps(self, _: float) -> list[Any]:
+            return [Row()]
 
     monkeypatch.setattr(cpu_limit, "SupervisorClient", lambda _: Supervisor())
     limit = cpu_limit._Limit(stack, "flink-taskmanager", 5.0)

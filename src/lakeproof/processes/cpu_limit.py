@@ -22,6 +22,8 @@ from lakeproof.stack.stack import Stack, load_stack
 
 PERIOD_SECONDS = 1.0
 LOOK_SECONDS = 0.002
+# The component stands still while the supervisor is asked, so that may not take long.
+ANSWER_SECONDS = 0.3
 # A stack without a supervisor for so long has been taken down, and the limit ends with it.
 GONE_SECONDS = 120.0
 
@@ -81,8 +83,10 @@ class _Limit:
     def _look(self) -> None:
         """Who belongs to the component now. Without an answer it stays as it was."""
         try:
-            row = self._client.row(self._component)
+            row = next((row for row in self._client.ps(ANSWER_SECONDS) if row.name == self._component), None)
         except (LakeproofError, OSError):
+            return
+        if row is None:
             return
         self._seen = time.monotonic()
         if row.health is Health.HEALTHY:
