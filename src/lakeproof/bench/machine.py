@@ -29,7 +29,7 @@ def look_at_machine() -> Machine:
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         system=f"{platform.system()} {platform.release()}",
         load_before=round(os.getloadavg()[0], 1),
-        commit=_commit(),
+        commit=commit_of_code(),
     )
 
 
@@ -42,7 +42,8 @@ def _cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def _commit() -> str:
+def commit_of_code() -> str:
+    """The commit of this code, with "+" where files differ from it; "unknown" outside of a clone."""
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--exclude=*"],

@@ -1,7 +1,7 @@
-"""What waited in the capture's topic was read, from where the job stood: it skipped nothing, and nothing was deleted.
+"""The job stands farther on in the capture's topic, little waits, and nothing was deleted that it had not read.
 
-The place that the job keeps in its last checkpoint is what Kafka tells. That the rows themselves came through is what
-no_order_lost looks at.
+The place that the job keeps in its last checkpoint is what Kafka tells. It does not show a job that skipped what
+waited: that the rows themselves came through is what no_order_lost looks at.
 """
 
 from pydantic import Field
@@ -14,7 +14,7 @@ from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.probes.kafka import kept_offset, topic_end, topic_start
 from lakeproof.stack.stack import Stack
 
-CLAIM = "what waited in the topic was read from where the job stood"
+CLAIM = "the job is past what waited in the topic, and nothing unread was deleted"
 LOOK_SECONDS = 5.0
 START, KEPT, END = "start", "kept", "end"
 
@@ -60,7 +60,7 @@ def judge(now: dict[str, int], before: dict[str, int], records: int, moved: int)
     if wrong:
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(wrong), numbers)
     return Verdict(
-        CLAIM, Outcome.PASSED, f"{read} records read from offset {before[KEPT]} on; {waiting} wait", numbers
+        CLAIM, Outcome.PASSED, f"{read} records farther than offset {before[KEPT]}; {waiting} wait", numbers
     )
 
 

@@ -5,6 +5,7 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.columns import look
+from lakeproof.lake.job.unreadable import reads_as_text
 from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 
 CLAIM = "database and lake agree on the columns"
@@ -36,6 +37,8 @@ def _judge(context: CheckContext, arguments: ColumnsAgree) -> Verdict:
     problems += [
         f"{each} is {each.kind or 'gone'}, the lake's SQL wants {each.declared}" for each in found.unreadable
     ]
+    if (text := reads_as_text(context.stack, find_source(arguments.database))) is not None:
+        problems.append(f"the job reads {text} as text, since a repair was cut off")
     if problems:
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers)
     return Verdict(CLAIM, Outcome.PASSED, f"all columns of {arguments.database} are as declared", numbers)

@@ -1,6 +1,7 @@
 """Every message that was accepted is with the provider once, or was dropped for a reason that is told.
 
-Accepted: a notification, or an event of another service that called for one. The provider's own list is read, not the
+Accepted: a notification that is there, or an event of another service that called for one (a notification by a call
+that was deleted since leaves no trace here). The provider's own list is read, not the
 service's word. The bound: the mail sink keeps its newest messages (50,000 at least).
 """
 
@@ -67,14 +68,14 @@ def verify(context: CheckContext, arguments: MessagesDelivered, before: Baseline
     """It holds, once those that failed were tried again."""
     since, deadline = datetime.fromisoformat(str(before.values["at"])), Deadline(arguments.seconds)
     while True:
-        verdict = _look(context.stack, since)
+        verdict = _look(context.stack, since, wanted=1)
         if verdict.outcome is Outcome.PASSED or deadline.expired or context.deadline.expired:
             return verdict
         context.progress(f"messages: {verdict.summary}; looking again")
         deadline.pause(LOOK_SECONDS)
 
 
-def _look(stack: Stack, since: datetime) -> Verdict:
+def _look(stack: Stack, since: datetime, wanted: int = 0) -> Verdict:
     def rows(statement: str) -> list[tuple[str, ...]]:
         return select(stack, READER, f"postgres-{READER}", statement, since, seconds=READ_SECONDS, database=DATABASE)
 
@@ -86,7 +87,7 @@ def _look(stack: Stack, since: datetime) -> Verdict:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"PostgreSQL gives no answer: {type(error).__name__}")
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"the provider does not list its messages: {type(error).__name__}")
-    return judge(found, called_for, kept)
+    return judge(found, called_for, kept, wanted)
 
 
 def _kept(url: str) -> Counter[str]:
@@ -100,8 +101,10 @@ def _kept(url: str) -> Counter[str]:
     return kept
 
 
-def judge(found: Sequence[Notified], called_for: Sequence[str], kept: Counter[str]) -> Verdict:
-    """called_for: ids that events called for. kept: how often the provider has each message id."""
+def judge(found: Sequence[Notified], called_for: Sequence[str], kept: Counter[str], wanted: int = 0) -> Verdict:
+    """called_for: ids that events called for. kept: how often the provider has each message id. wanted: so many
+    messages there must be; a claim over none says nothing.
+    """
     there = {one.id for one in found}
     lost = [f"{one}: an event called for it, and it is gone" for one in called_for if one not in there]
     lost += [
@@ -130,6 +133,8 @@ def judge(found: Sequence[Notified], called_for: Sequence[str], kept: Counter[st
         return Verdict(
             CLAIM, Outcome.FAILED, f"{words}, {len(waiting)} not sent yet", numbers, tuple(wrong[:KEYS_SHOWN])
         )
+    if len(found) < wanted:
+        return Verdict(CLAIM, Outcome.UNKNOWN, "no message was accepted meanwhile", numbers)
     by_reason = Counter(str(one.reason) for one in dropped)
     listed = ", ".join(f"{count} {reason}" for reason, count in by_reason.items()) or "none"
     return Verdict(

@@ -39,6 +39,8 @@ def _judge(stack: Stack, wanted: int) -> Verdict:
     from cassandra.cluster import NoHostAvailable
 
     try:
+        if any(short > 0 for _, short in instant(stack, "max(inventory_reservation_ttl_below_floor)")):
+            return Verdict(CLAIM, Outcome.FAILED, "the TTL is below its floor now: whatever is reserved ends early")
         since = max((at for _, at in instant(stack, SHORT_UNTIL)), default=0.0) + SEEN_SECONDS
         rows = select(stack, ROWS, LOOK_SECONDS)
     except CouldNotLook as error:

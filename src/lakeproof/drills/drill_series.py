@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lakeproof.bench.machine import commit_of_code
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
@@ -112,8 +113,8 @@ def run_series(
 ) -> SeriesReport:
     """`run(name, its folder)` for each; a drill that fails does not keep the next one from being run.
 
-    The summary is written after each. A drill that passed in this folder with this seed is not run again, so a series
-    that was cut off goes on where it was.
+    The summary is written after each. A drill of this code that passed in this folder with this seed is not run
+    again, so a series that was cut off goes on where it was.
     """
     series = SeriesReport(folder, seed)
     for name in names:
@@ -127,5 +128,5 @@ def _passed_before(folder: Path, seed: int) -> Mapping[str, Any] | None:
         found = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    same = isinstance(found, dict) and found.get("verdict") == Outcome.PASSED and found.get("seed") == seed
-    return found if same else None
+    wanted = {"verdict": Outcome.PASSED.value, "seed": seed, "commit": commit_of_code()}
+    return found if isinstance(found, dict) and all(found.get(name) == wanted[name] for name in wanted) else None

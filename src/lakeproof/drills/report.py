@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lakeproof.bench.machine import commit_of_code
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import Phase, PhaseRecord
@@ -87,6 +88,7 @@ class DrillReport:
             "verdict": self.verdict.value,
             "reasons": self.reasons,
             "timing": self.timing,
+            "commit": commit_of_code(),
             "phases": [record.as_json() for record in self.phases],
             "alerts": [
                 {

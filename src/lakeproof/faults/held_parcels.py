@@ -43,7 +43,7 @@ def inject(stack: Stack, arguments: HeldParcels) -> None:
             now = datetime.now(UTC)
             until = now + timedelta(minutes=arguments.hold_minutes)
             for label in waiting_labels(client):
-                if label.fulfillment_id is not None and _may_be_held(label, now):
+                if label.fulfillment_id is not None and _may_be_held(label, now, until):
                     write_hold(client, label, until)
             held = len(_held(client))
             if held >= arguments.count:
@@ -72,8 +72,9 @@ def sign(stack: Stack, _: HeldParcels) -> Sign:
     return Sign(held > 0, f"{held} labels under pending/ carry a hold that the service did not write")
 
 
-def _may_be_held(label: WaitingLabel, now: datetime) -> bool:
-    return not label.by_hand and label.hold_until is not None and label.hold_until > now + MARGIN
+def _may_be_held(label: WaitingLabel, now: datetime, until: datetime) -> bool:
+    """True for one that waits for some seconds yet, and whose buyer wishes for no later time than the hold's."""
+    return not label.by_hand and label.hold_until is not None and now + MARGIN < label.hold_until < until
 
 
 def _held(client: Any) -> list[WaitingLabel]:

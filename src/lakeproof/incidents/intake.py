@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from lakeproof.incidents.kinship import STANDS_ON, akin
+from lakeproof.incidents.kinship import STANDS_ON, Told, akin
 from lakeproof.incidents.models import Alert, Incident
 from lakeproof.incidents.shapes import ReadingShape, public_id
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.timeline import ALERTMANAGER, DESK, add_entry
-from lakeproof.incidents.webhook import SEVERITIES, AlertIn, AlertStatus, Notification
+from lakeproof.incidents.webhook import NO_SCENARIO, SEVERITIES, AlertIn, AlertStatus, Notification
 from lakeproof.observability.teams import DEFAULT_TEAM
 
 # So many values in one question: SQLite's own bound is higher, other databases' are not known.
@@ -127,10 +127,14 @@ class _Intake:
         """The oldest incident whose alerts fire, or fired until lately, for what may be the same trouble."""
         if given.status is AlertStatus.RESOLVED:
             return None
-        about = (given.service, given.annotations.get(STANDS_ON, ""))
+        about = Told(given.service, given.annotations.get(STANDS_ON, ""), given.scenario)
         for incident in self._newest:
             others = [
-                (one.labels.get("component", ""), one.annotations.get(STANDS_ON, ""))
+                Told(
+                    one.labels.get("component", ""),
+                    one.annotations.get(STANDS_ON, ""),
+                    _scenario(one),
+                )
                 for one in incident.alerts
                 if one.ends_at is None or self._now - one.ends_at <= self._rejoin
             ]
@@ -185,6 +189,11 @@ class _Intake:
         self._known[given.fingerprint, given.startsAt] = alert
         if SEVERITIES.index(given.severity) > SEVERITIES.index(incident.severity):
             incident.severity = given.severity
+
+
+def _scenario(alert: Alert) -> str:
+    scenario = alert.labels.get("scenario", "")
+    return "" if scenario in NO_SCENARIO else scenario
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:

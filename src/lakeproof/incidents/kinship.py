@@ -1,10 +1,13 @@
 """Which alerts tell of one trouble: those about one component, or about two of which one stands on the other.
 
 A Nessie that is down sets off an alert about Nessie and one about the publisher, which can no longer publish. An
-on-call engineer must get one incident of that, and not two.
+on-call engineer must get one incident of that, and not two. Two alerts of different scenarios are two troubles: a full
+database and a column that somebody added are not one incident. They are one where both are about the same component,
+or where a rule says by `stands_on` that its metric stands on the other's component.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 
 from lakeproof.diagnosis.component_causes import upstream
@@ -20,18 +23,28 @@ def _upstream() -> dict[str, frozenset[str]]:
     return upstream(all_components())
 
 
-def stands_on(component: str, more: str = "") -> frozenset[str]:
-    """The component, what it needs to do its work, and the components of the annotation `more`."""
-    return frozenset((component, *more.split())) | _upstream().get(component, frozenset())
+def stands_on(component: str) -> frozenset[str]:
+    """The component, and what it needs to do its work."""
+    return frozenset((component,)) | _upstream().get(component, frozenset())
 
 
-def akin(one: tuple[str, str], others: Iterable[tuple[str, str]]) -> bool:
-    """True where one trouble may have set off an alert and one of the others.
+@dataclass(frozen=True)
+class Told:
+    """What an alert is about. more: its annotation `stands_on`. scenario: "" where it belongs to none."""
 
-    Each is a pair of its component and its annotation `stands_on`. An alert without a component is akin to none.
-    """
-    component, more = one
-    below = stands_on(component, more)
-    return bool(component) and any(
-        other and (other in below or component in stands_on(other, others_more)) for other, others_more in others
-    )
+    component: str
+    more: str
+    scenario: str
+
+
+def akin(one: Told, others: Iterable[Told]) -> bool:
+    """True where one trouble may have set off an alert and one of the others; without a component, never."""
+    return any(one.component and other.component and _akin(one, other) for other in others)
+
+
+def _akin(one: Told, other: Told) -> bool:
+    if one.component == other.component or one.component in other.more.split() or other.component in one.more.split():
+        return True
+    if one.scenario and other.scenario:
+        return False
+    return other.component in stands_on(one.component) or one.component in stands_on(other.component)

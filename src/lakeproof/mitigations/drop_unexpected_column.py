@@ -1,6 +1,7 @@
 """Take back a column that nobody announced: drop those that neither the lake's SQL nor the shop's own schema has.
 
-What was written into such a column is lost with it, so its values are listed, before and after.
+What was written into such a column is lost with it. Up to twenty different values are listed, in the dry run too; a
+column that holds more is not dropped, since nobody could give them back.
 """
 
 import re
@@ -11,9 +12,12 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.sources.engine import KEPT_VALUES
 from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
+
+MOST = KEPT_VALUES
 
 
 class DropUnexpectedColumn(Arguments):
@@ -37,6 +41,13 @@ def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
     source = find_source(arguments.database)
     found = list(_to_drop(stack, arguments))
     lost = _lost(stack, arguments, found)
+    for each in found:
+        if len(source.module.values_in(stack, find_connector(source.connector), each.table, each.column)) >= MOST:
+            raise TerminalError(
+                f"{each} holds {MOST} different values or more, which would be lost",
+                where=each.table,
+                next_action="keep them first (or declare the column in lake/jobs), then ALTER TABLE … DROP COLUMN",
+            )
     for each in found:
         source.module.drop_column(stack, find_connector(source.connector), each.table, each.column)
     return f"dropped: {', '.join(map(str, found)) or 'nothing, no column is unexpected'}{lost}"

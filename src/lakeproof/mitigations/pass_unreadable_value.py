@@ -1,8 +1,9 @@
 """Get the lake's job past a record whose value its types refuse: read that column as text once, then as declared."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import LakeproofError
-from lakeproof.lake.job.unreadable import pass_unreadable
+from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.lake.capture.columns import look
+from lakeproof.lake.job.unreadable import pass_unreadable, read_as_declared, reads_as_text
 from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.flink import NO_EXCEPTION, refused_value
@@ -31,11 +32,24 @@ def typed(stack: Stack, arguments: PassUnreadableValue) -> str:
 
 
 def run(stack: Stack, arguments: PassUnreadableValue) -> str:
-    """Nothing where the job names no such column. Raises: as pass_unreadable."""
+    """Nothing where the job names no such column. Raises: as pass_unreadable; InvalidInput while the database itself
+    still holds what the job cannot read.
+    """
     source = find_source(arguments.database)
+    cut_off = reads_as_text(stack, source)
     column = _column(stack, arguments)
+    if column is None and cut_off is not None:
+        read_as_declared(stack, source)
+        return f"{source.job} read {cut_off} as text since an earlier call was cut off, and reads as declared again"
     if column is None:
         return f"{source.job} refuses no value"
+    wide = [each for each in look(stack, source).unreadable if each.column == column[1]]
+    if wide:
+        raise InvalidInput(
+            f"the database's column has still another type than the lake reads: {wide[0]}",
+            where=".".join(column),
+            next_action="run restore_column_type first (or declare the type in lake/jobs)",
+        )
     pass_unreadable(stack, source, *column)
     return f"{source.job} is past the value of {'.'.join(column)} that it could not read, and reads as declared again"
 

@@ -8,6 +8,7 @@ show NULL there.
 
 import logging
 import time
+from pathlib import Path
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
@@ -16,6 +17,7 @@ from lakeproof.lake.job.submission import redeploy
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +28,18 @@ def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> No
     """Have the job read that column (of a captured table, as the connector names it) as text until `main` shows a
     heartbeat of after this call; then as declared, from a savepoint.
 
-    Call it once the rows in the database are right again.
+    Call it once the rows in the database are right again. While the job reads the column as text, a mark says so
+    (`reads_as_text`): a value that its type refuses would then become NULL in the lake without a word. A call after
+    one that was cut off puts the job back to its declared types first.
     Raises: InvalidInput for an unknown column, or one of a key; what `redeploy` raises; DeadlineExpired where `main`
     does not get there: then the job goes on reading text.
     """
     files = load_sql_files(database=source.name)
     if table not in {file.source for file in files}:
         raise InvalidInput("the lake has no such table", where=table, next_action="name one of lake/jobs")
+    mark = _mark(stack, source)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    write_file(mark, f"{table}.{column}")
     called_us = time.time() * 1e6
     tolerant = tuple(file.reading_as_text(column) if file.source == table else file for file in files)
     redeploy(stack, source, sql_files=tolerant)
@@ -46,4 +53,22 @@ def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> No
         return True if beat is not None and beat > called_us else None
 
     Deadline(PASS_SECONDS).wait_for(f"main to show {source.name} as it is now", caught_up, every=0.5)
+    read_as_declared(stack, source)
+
+
+def reads_as_text(stack: Stack, source: Source) -> str | None:
+    """The column that the job may still read as text, since a call was cut off; None: it reads as declared."""
+    try:
+        return _mark(stack, source).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def read_as_declared(stack: Stack, source: Source) -> None:
+    """Have the job read every column by its declared type again. Raises: what `redeploy` raises."""
     redeploy(stack, source)
+    _mark(stack, source).unlink(missing_ok=True)
+
+
+def _mark(stack: Stack, source: Source) -> Path:
+    return stack.data_dir("flink-jobmanager") / f"{source.name}-reads-as-text"
