@@ -64,7 +64,10 @@ def setup(
     if not only:
         from lakeproof.processes.class_training import train
 
-        train(progress)
+        try:
+            train(progress)
+        except (LakeproofError, OSError) as error:  # every JVM starts without an archive as well
+            progress.report("classes", f"no class archives are written: {error}")
     if as_json:
         print_json([asdict(one) for one in built])
     else:

@@ -8,11 +8,12 @@ import asyncio
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import LakeproofError, MissingArtifact, PortTaken, TerminalError
+from lakeproof.errors import CouldNotLook, LakeproofError, MissingArtifact, PortTaken, TerminalError
 from lakeproof.install.cache import cache_dir, hold_artifact
 from lakeproof.install.java import NoJava
 from lakeproof.install.progress import Progress
@@ -32,6 +33,7 @@ LOOK_SECONDS = 0.2
 # The JVM writes some 50 MB before it ends: 3 s on an idle core, 20 s beside a whole stack.
 END_SECONDS = 120.0
 SHIFTS = range(21_000, 45_000, 1_000)
+_DUMPING = threading.Lock()
 
 
 def train(progress: Progress) -> None:
@@ -81,10 +83,25 @@ def _prepared_command(component: Component, stack: Stack) -> Command:
 
 
 def _have_base_archive(java: Path) -> None:
-    """PyPI's Java comes without the archive of its own classes, on which one of an engine's is laid."""
+    """PyPI's Java comes without the archive of its own classes, on which one of an engine's is laid.
+
+    Written beside its place and then moved there: a dump that was killed leaves nothing that looks like one.
+    Raises: OSError; CouldNotLook where it does not end in time.
+    """
     home = java.resolve().parents[1]
-    if home.is_relative_to(cache_dir().resolve()) and not (home / "lib" / "server" / "classes.jsa").exists():
-        subprocess.run([java, "-Xshare:dump"], capture_output=True, timeout=END_SECONDS, check=False)
+    archive = home / "lib" / "server" / "classes.jsa"
+    with _DUMPING:  # two JVMs are started at a time, and may be of one Java
+        if not home.is_relative_to(cache_dir().resolve()) or archive.exists():
+            return
+        new = archive.with_suffix(".new")
+        argv = [str(java), "-Xshare:dump", f"-XX:SharedArchiveFile={new}"]
+        try:
+            done = subprocess.run(argv, capture_output=True, timeout=END_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            new.unlink(missing_ok=True)
+            raise CouldNotLook(f"no archive of its own within {END_SECONDS:.0f} s", where=str(java)) from error
+        if done.returncode == 0 and new.exists():
+            new.rename(archive)
 
 
 def _written_by(command: Command) -> Path | None:
