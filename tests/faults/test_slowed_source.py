@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from lakeproof.deadline import Deadline
+from lakeproof.errors import NotReady
 from lakeproof.faults import slowed_source
 from lakeproof.faults.slowed_source import SlowedSource
 from lakeproof.stack.settings import Settings
@@ -51,7 +52,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
     monkeypatch.setattr(slowed_source, "hand_address", hand)
     monkeypatch.setattr(slowed_source, "handed_addresses", lambda stack, name: given)
-    supervisor = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=None))
+    supervisor = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=os.getpid()))
     monkeypatch.setattr(slowed_source, "SupervisorClient", lambda stack: supervisor)
     try:
         yield made
@@ -109,6 +110,29 @@ def test_a_proxy_that_died_is_replaced_and_support_gets_the_new_one(stack: Stack
     (new,) = slowed_source._roads(stack, arguments).values()
     given = handed(stack)
     assert list(given.values()) == [new] != [old]
+
+
+def test_the_address_of_a_proxy_that_died_is_taken_back(stack: Stack) -> None:
+    arguments = SlowedSource(seconds=LATE_SECONDS)
+    slowed_source.inject(stack, arguments)
+    (pid,) = slowed_source._roads(stack, arguments)
+    os.kill(pid, signal.SIGKILL)
+    await_roads(stack, 0)
+    assert len(handed(stack)) == 1
+    slowed_source.remove(stack, arguments)
+    assert handed(stack) == {}
+
+
+def test_the_fault_stays_on_record_while_support_has_no_process(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = SlowedSource(seconds=LATE_SECONDS)
+    slowed_source.inject(stack, arguments)
+    away = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=None))
+    with monkeypatch.context() as now, pytest.raises(NotReady):
+        now.setattr(slowed_source, "SupervisorClient", lambda stack: away)
+        slowed_source.remove(stack, arguments)
+    assert len(slowed_source._roads(stack, arguments)) == 1
 
 
 def test_the_fault_is_in_where_support_says_so(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,10 @@ def test_without_the_provider_the_repair_says_so(stack: Stack, monkeypatch: pyte
         accept_mail.run(stack, Arguments())
 
 
-@pytest.mark.parametrize(("answer", "holds"), [("accepts", False), ("451 4.7.1 over the limit", True)])
+@pytest.mark.parametrize(
+    ("answer", "holds"),
+    [("accepts", False), ("451 4.7.1 this account is over its limit", True), ("451 4.7.1 of before", False)],
+)
 def test_the_fault_shows_in_the_providers_own_words(
     answer: str, holds: bool, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,8 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         for number in range(1, (options.rounds or ROUNDS) + 1):
             for name in names:
                 catch_up(stack)
-                time.sleep(dice.uniform(*PAUSE_SECONDS))
+                pause = dice.uniform(*PAUSE_SECONDS)
+                Deadline(pause).pause(pause)
                 rows.append({"round": number, "killed": name, **_round(stack, client, name)})
                 progress(f"{number}: {name} killed, nothing published for {rows[-1]['pause_s']:g} s")
     finally:

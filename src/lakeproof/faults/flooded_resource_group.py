@@ -14,6 +14,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.query.trino_queries import Query, kill, queries
+from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines.trino import NAME, PLATFORM_PREFIX, USER_QUEUED, USER_RUNNING
 from lakeproof.stack.stack import Stack
 
@@ -53,12 +54,25 @@ def inject(stack: Stack, arguments: FloodedResourceGroup) -> None:
 
 
 def remove(stack: Stack, arguments: FloodedResourceGroup) -> None:
-    """End these queries, and none that the same user asked for otherwise; fine where Trino is down."""
+    """End these queries, and none that the same user asked for otherwise; fine where Trino does not run.
+
+    Raises: CouldNotLook where it runs and gives no answer: the queries may go on then.
+    """
     try:
         found = _mine(stack, arguments)
     except CouldNotLook:
+        if _runs(stack):
+            raise
         return
     kill(stack, found)
+
+
+def _runs(stack: Stack) -> bool:
+    """False only where it is ours and has no process."""
+    if stack.settings.mode == "external":
+        return True
+    client = SupervisorClient(stack)
+    return client.running() and client.row(NAME).pid is not None
 
 
 def sign(stack: Stack, arguments: FloodedResourceGroup) -> Sign:

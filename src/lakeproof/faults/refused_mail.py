@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.probes.notifications import ACCEPTS, PROVIDER, provider_answer
+from lakeproof.probes.notifications import PROVIDER, provider_answer
 from lakeproof.shop.mail_sink.account import ask_refusal
 from lakeproof.stack.stack import Stack
 
@@ -29,10 +29,10 @@ def remove(stack: Stack, _: RefusedMail) -> None:
     ask_refusal(stack.url(PROVIDER), "")
 
 
-def sign(stack: Stack, _: RefusedMail) -> Sign:
-    """The mail server itself says so to a recipient."""
+def sign(stack: Stack, arguments: RefusedMail) -> Sign:
+    """The mail server itself says these very words to a recipient: a refusal of before is none of this fault's."""
     answer = provider_answer(stack, LOOK_SECONDS)
-    return Sign(answer != ACCEPTS, f"the mail server says: {answer}")
+    return Sign(answer == arguments.answer, f"the mail server says: {answer}")
 
 
 FAULT = Fault("refused_mail", "have the mail provider refuse the shop's account", inject, remove, sign, RefusedMail)

@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
+from lakeproof.errors import NotReady
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.probes.support import HEALTH_SECONDS, SERVICE, late_sources, variable_of
 from lakeproof.processes import procfs
@@ -21,6 +23,7 @@ from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.handed_address import hand_address, handed_addresses
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 # In the proxy's environment: the stack's folder, the source, and the proxy's URL. It is found by them after a crash.
 ROAD, ROAD_URL = "LAKEPROOF_SLOW_ROAD", "LAKEPROOF_SLOW_ROAD_URL"
@@ -44,13 +47,21 @@ def inject(stack: Stack, arguments: SlowedSource) -> None:
 
 
 def remove(stack: Stack, arguments: SlowedSource) -> None:
-    """Restart support with the stack's own address unless it has that, and end the proxy."""
-    roads = _roads(stack, arguments)
-    variable = variable_of(arguments.source)
-    if SupervisorClient(stack).running() and handed_addresses(stack, SERVICE).get(variable) in roads.values():
-        hand_address(stack, SERVICE, variable, None)
+    """Restart support with the stack's own address unless it has that, and end the proxy.
+
+    The proxy may be gone already; what its address was is noted. Raises: NotReady while support has no process, since
+    the supervisor would start it with the proxy's address again.
+    """
+    roads, variable, client = _roads(stack, arguments), variable_of(arguments.source), SupervisorClient(stack)
+    urls = {*roads.values(), *_noted(stack, arguments)}
+    if urls and client.running():
+        if client.row(SERVICE).pid is None:
+            raise NotReady("it has no process, so its addresses cannot be looked at", where=SERVICE)
+        if handed_addresses(stack, SERVICE).get(variable) in urls:
+            hand_address(stack, SERVICE, variable, None)
     for pid in roads:
         os.kill(pid, signal.SIGKILL)
+    _note(stack, arguments).unlink(missing_ok=True)
 
 
 def sign(stack: Stack, arguments: SlowedSource) -> Sign:
@@ -69,6 +80,18 @@ def _roads(stack: Stack, arguments: SlowedSource) -> dict[int, str]:
     return found
 
 
+def _note(stack: Stack, arguments: SlowedSource) -> Path:
+    """The file that keeps the proxies' URLs: a proxy that was killed can tell nobody."""
+    return stack.data_dir(SERVICE) / f"slow-road-{arguments.source}"
+
+
+def _noted(stack: Stack, arguments: SlowedSource) -> list[str]:
+    try:
+        return _note(stack, arguments).read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
+
+
 def _build(stack: Stack, arguments: SlowedSource) -> str:
     """Start the proxy; gives its URL. `lakeproof down` ends it too, by the run id of the stack's processes."""
     host, port = stack.host_port(f"{arguments.source}-service", "http")
@@ -76,6 +99,9 @@ def _build(stack: Stack, arguments: SlowedSource) -> str:
     run = procfs.read_environment(pid).get(RUN_ID, "") if pid is not None else ""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        note = _note(stack, arguments)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_file(note, " ".join((*_noted(stack, arguments), url)))
         subprocess.run(
             [
                 *(sys.executable, "-m", "lakeproof.faults.slow_road"),

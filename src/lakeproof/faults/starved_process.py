@@ -1,10 +1,9 @@
 """A component gets next to no processor time: a container's limit that is far too low."""
 
-import time
-
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes import cpu_limit
@@ -38,7 +37,7 @@ def remove(stack: Stack, arguments: StarvedProcess) -> None:
 def sign(stack: Stack, arguments: StarvedProcess) -> Sign:
     """It is limited, and used no more than twice its share in two seconds. One that has no work uses less."""
     before = SupervisorClient(stack).row(arguments.component)
-    time.sleep(LOOK_SECONDS)
+    Deadline(LOOK_SECONDS).pause(LOOK_SECONDS)
     now = SupervisorClient(stack).row(arguments.component)
     got = 100 * (now.cpu_seconds - before.cpu_seconds) / LOOK_SECONDS
     holds = cpu_limit.limited(stack, arguments.component) and now.pid == before.pid and got <= 2 * arguments.percent

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.stack.database_sessions import end_idle, limit, limit_of, limit_statement, sessions
+from lakeproof.stack.database_sessions import MYSQL_IDLE, end_idle, limit, limit_of, limit_statement, sessions
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
@@ -28,11 +28,9 @@ def typed(stack: Stack, arguments: EndIdleSessions) -> str:
     """The statements."""
     account = arguments.account or "ACCOUNT"
     ending = (
-        f"KILL CONNECTION id; -- for each of SELECT id FROM information_schema.processlist WHERE user = '{account}'"
-        " AND command = 'Sleep'"
+        f"KILL CONNECTION id; -- for each of {MYSQL_IDLE % repr(account)}"
         if arguments.database == "mysql"
-        else f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{account}'"
-        " AND state LIKE 'idle%'"
+        else f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{account}' AND state = 'idle'"
     )
     return f"{limit_statement(arguments.database, account, arguments.limit)}; {ending}"
 

@@ -10,7 +10,7 @@ from lakeproof.probes.exporters import sample
 from lakeproof.probes.http import get
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
-from lakeproof.shop.fulfillment.holds_by_hand import SERVICE, listed, waiting_labels
+from lakeproof.shop.fulfillment.holds_by_hand import MOST_LOOKED_AT, SERVICE, listed, waiting_labels
 from lakeproof.shop.fulfillment.label import CHAOS, PENDING, READY
 from lakeproof.stack.engines import minio
 from lakeproof.stack.object_store import LABEL_BUCKET
@@ -30,9 +30,12 @@ def lag(stack: Stack, timeout: float) -> Value:
 
 
 def held(stack: Stack, timeout: float) -> Value:
-    """Labels that a hold keeps which the service did not write, a rehearsal's among them. Raises: CouldNotLook."""
-    now = datetime.now(UTC)
-    return sum(label.is_held_by_hand(now) for label in _ask(stack, timeout, waiting_labels))
+    """Labels that a hold keeps which the service did not write, a rehearsal's too; of the first MOST_LOOKED_AT.
+
+    Raises: CouldNotLook.
+    """
+    now, looked = datetime.now(UTC), _ask(stack, timeout, lambda client: waiting_labels(client, MOST_LOOKED_AT))
+    return sum(label.is_held_by_hand(now) for label in looked)
 
 
 def by_prefix(stack: Stack, timeout: float) -> Value:

@@ -1,18 +1,17 @@
 """Asking a stack's supervisor, and starting it where there is none. Used by the CLI, faults and tests."""
 
 import contextlib
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.processes import lock, ports, procfs, sweep
 from lakeproof.processes.codebase import Codebase, codebase
-from lakeproof.processes.environment import HANDED_ON, RUN_ID, settings_environment
+from lakeproof.processes.detached import launch
+from lakeproof.processes.environment import RUN_ID, settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.protocol import SIGNALS
 from lakeproof.processes.signalling import send
@@ -186,25 +185,8 @@ class SupervisorClient(Supervisor):
 
     def _start_daemon(self) -> None:
         """Start it and return when it answers. Raises: TerminalError with what it said."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("LAKEPROOF_")}
-        kept = {name: value for name, value in os.environ.items() if name in HANDED_ON}
-        environment |= kept | settings_environment(self.stack) | {RUN_ID: self.runtime.new_run_id()}
-        try:
-            ended = subprocess.run(
-                self._daemon_argv,
-                env=environment,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=START_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise TerminalError(f"did not answer within {START_SECONDS:.0f} s", where="supervisor") from error
-        if ended.returncode != 0:
-            said = ended.stdout.decode(errors="replace").strip()
-            raise TerminalError(f"did not start: {said}", where=f"stack {self.stack.name}")
+        marks = {RUN_ID: self.runtime.new_run_id()}
+        launch(self.stack, self._daemon_argv, marks, START_SECONDS, f"supervisor of stack {self.stack.name}")
 
     def _join_running(self, on_event: OnEvent) -> bool:
         """True when a daemon runs that can be asked; one that is ending is waited for. Raises: as `require_ours`."""

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
@@ -42,25 +43,34 @@ def start(stack: Stack, name: str, module: str, *arguments: str) -> None:
     """
     if find(stack, name):
         return
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("LAKEPROOF_")}
-    environment |= {key: value for key, value in os.environ.items() if key in HANDED_ON}
-    environment |= settings_environment(stack) | {MARK: _key(stack, name)}
+    argv = (sys.executable, "-m", module, *arguments)
+    launch(stack, argv, {MARK: _key(stack, name)}, START_SECONDS, name)
+
+
+def launch(stack: Stack, argv: Sequence[str], marks: Mapping[str, str], seconds: float, where: str) -> None:
+    """Run a program of ours that goes on by itself, until it has detached. It knows this stack by its environment,
+    has `marks` there too, and nothing else of the caller's LAKEPROOF_ variables.
+
+    Raises: TerminalError with what it said, or where it did not detach in so many seconds.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LAKEPROOF_")}
+    environment |= {name: value for name, value in os.environ.items() if name in HANDED_ON}
+    environment |= settings_environment(stack) | dict(marks)
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
+            argv,
             env=environment,
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=START_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise TerminalError(f"did not start within {START_SECONDS:.0f} s", where=name) from error
+        raise TerminalError(f"did not answer within {seconds:.0f} s", where=where) from error
     if ended.returncode != 0:
-        said = ended.stdout.decode(errors="replace").strip()
-        raise TerminalError(f"did not start: {said[-500:]}", where=name)
+        raise TerminalError(f"did not start: {ended.stdout.decode(errors='replace').strip()}", where=where)
 
 
 def detach() -> None:

@@ -34,6 +34,10 @@ NO_SUCH_THREAD = 1094
 LEAK_PERCENT = 50.0
 UNLIMITED = 0
 
+MYSQL_IDLE = (
+    "SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND user = %s"
+    " AND id NOT IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
+)
 _MYSQL_SESSIONS = """
 SELECT user, COUNT(*), SUM(command = 'Sleep') FROM information_schema.processlist
 WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler') GROUP BY user"""
@@ -137,12 +141,12 @@ def limit(stack: Stack, server: Server, account: str, sessions: int, seconds: fl
 
 
 def end_idle(stack: Stack, server: Server, account: str, seconds: float) -> int:
-    """End the account's idle sessions; gives how many. Raises: CouldNotLook."""
+    """End the account's idle sessions, but none within a transaction; gives how many. Raises: CouldNotLook."""
     with _administrator(stack, server, seconds) as ask:
         if server == "postgres":
-            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND state LIKE 'idle%'"
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND state = 'idle'"
             return len(ask(ended, account))
-        idle = ask("SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND user = %s", account)
+        idle = ask(MYSQL_IDLE, account)
         for (thread,) in idle:
             ask(f"KILL CONNECTION {int(thread)}")
         return len(idle)

@@ -26,6 +26,7 @@ BEFORE_KILL_SECONDS = 12.0
 BACK_SECONDS = 240.0
 # Snapshots of `orders` after the kill that tell that rows flow again: of three checkpoints.
 SNAPSHOTS_AFTER_KILL = 6
+ENTER_SECONDS = 30.0
 QUIET_SECONDS, DRAIN_SECONDS = 10.0, 120.0
 
 
@@ -97,9 +98,8 @@ def _load(stack: Stack, rate: float) -> Iterator[tuple[Window, TimedShop]]:
     window = Window(f"{rate:g} orders/s", rate, time.time())
     handle = TrafficHandle(sql_traffic(stack, rate, "beside", enter))
     try:
-        while not shops:
-            time.sleep(0.05)
-        yield window, shops[0]
+        shop = Deadline(ENTER_SECONDS).wait_for("a shopper's login", lambda: shops[0] if shops else None, every=0.05)
+        yield window, shop
     finally:
         window.refused = handle.stop().counts.refused
 

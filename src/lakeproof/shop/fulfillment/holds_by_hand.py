@@ -25,7 +25,7 @@ SERVICE = "fulfillment-service"
 CALL_SECONDS = 5.0
 # Two ways of writing one time differ by less.
 SAME = timedelta(seconds=1)
-# Of so many labels the metadata are read; more would keep the store busy for seconds.
+# Of so many labels a probe reads the metadata; more would keep the store busy for seconds.
 MOST_LOOKED_AT = 500
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 
@@ -51,10 +51,13 @@ class WaitingLabel:
         return self.by_hand and self.hold_until is not None and self.hold_until > now
 
 
-def waiting_labels(client: Any) -> list[WaitingLabel]:
-    """Every label under pending/ and of a rehearsal with what is written on it. Raises: botocore's errors."""
+def waiting_labels(client: Any, most: int | None = None) -> list[WaitingLabel]:
+    """Every label under pending/ and of a rehearsal with what is written on it; `most`: the first so many only.
+
+    Raises: botocore's errors.
+    """
     found = []
-    for key, size in [*listed(client, PENDING), *listed(client, CHAOS)][:MOST_LOOKED_AT]:
+    for key, size in [*listed(client, PENDING), *listed(client, CHAOS)][:most]:
         metadata = _metadata(client, key)
         if metadata is None:  # moved meanwhile
             continue
