@@ -11,7 +11,8 @@ from lakeproof.scenarios.catalog import load_catalog
 ROOT = Path(__file__).parents[2]
 
 
-# These lose data for good, so that later drills would find it: test_data_losing_fix.py runs each on a stack of its own.
+# These lose data for good, and a later drill on the same stack would find that loss.
+# So test_data_losing_fix.py runs each on a stack of its own.
 DATA_LOSING = frozenset({"recreate_connector_without_data", "delete_what_failed"})
 # Steps that restart processes take longer than `make test` has time for.
 SLOW_STEPS = frozenset({"restart_component", "restart_everything"})
