@@ -66,6 +66,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "fulfillment-lag": 0.0,
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
+    "redis-room": "room",
     "support-late-sources": "none",
     "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
@@ -202,6 +203,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
     # It answers nobody: then it is not late for support alone.
     ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
     ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
