@@ -67,6 +67,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
     "redis-room": "room",
+    "labels-ready-writes": "writable",
     "support-late-sources": "none",
     "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
@@ -193,6 +194,9 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         },
     ),
     ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
+    ("ready_refused", {"labels-ready-writes": "ExistingObjectIsDirectory", "fulfillment-lag": 12.0}),
+    # Where the store takes no writes at all, that it takes none there is no second cause.
+    ("store_not_writable", {**READ_ONLY, "labels-ready-writes": "refuses writes"}),
     (
         "resource_group_full",
         {
