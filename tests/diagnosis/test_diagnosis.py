@@ -67,6 +67,8 @@ ONE_HEALTHY: dict[str, Value] = {
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
     "redis-room": "room",
+    "campaign-turned-down": "none",
+    "campaign-opt-outs": "none",
     "labels-ready-writes": "writable",
     "support-late-sources": "none",
     "support-timeline-p95": 0.1,
@@ -193,6 +195,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "notification-service-refusals": 40.0,
         },
     ),
+    ("campaign_over_limit", {"campaign-turned-down": "5a0c: 12 turned down"}),
+    ("campaign_unwelcome", {"campaign-opt-outs": "5a0c: 40 opted out"}),
     ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
     ("ready_refused", {"labels-ready-writes": "ExistingObjectIsDirectory", "fulfillment-lag": 12.0}),
     # Where the store takes no writes at all, that it takes none there is no second cause.

@@ -5,10 +5,10 @@ folder is named and not opened (its files come and go with every checkpoint). Th
 work in are not named at all, for they come with their first object and go with their last one.
 
 The second writes, as no other probe does but its like for labels (labels.py): a store that is read-only or full
-answers every other question well. It puts one object of one byte into the bucket of Flink's checkpoints and deletes it
-again. versitygw 1.8 answers 403 where it was started with --readonly, 500 (InternalError) on a file system that is
-mounted read-only, 409 (ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an empty
-object all the same.
+answers every other question well. It puts one object of one byte into the bucket of Flink's checkpoints and deletes
+it again. versitygw 1.8 answers 403 where it was started with --readonly, 500 (InternalError) on a file system that is
+mounted read-only, 409 (ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an
+empty object all the same.
 """
 
 import os

@@ -36,7 +36,7 @@ def is_closed(folder: Path) -> bool:
 
 
 def close(folder: Path) -> None:
-    """Close it; fine where it is closed. Raises: TerminalError without the folder, or where the disk cannot do that."""
+    """Close it; fine where it is closed. Raises: TerminalError without the folder, or where its disk cannot."""
     _set(folder, closed=True)
 
 
