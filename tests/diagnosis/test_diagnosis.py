@@ -67,6 +67,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
     "redis-room": "room",
+    "support-attachment-folder": "fine",
     "campaign-turned-down": "none",
     "campaign-opt-outs": "none",
     "labels-ready-writes": "writable",
@@ -211,6 +212,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
     ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
     # It answers nobody: then it is not late for support alone.
     ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
