@@ -66,6 +66,11 @@ ONE_HEALTHY: dict[str, Value] = {
     "fulfillment-lag": 0.0,
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
+    "redis-room": "room",
+    "support-attachment-folder": "fine",
+    "campaign-turned-down": "none",
+    "campaign-opt-outs": "none",
+    "labels-ready-writes": "writable",
     "support-late-sources": "none",
     "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
@@ -191,7 +196,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "notification-service-refusals": 40.0,
         },
     ),
+    ("campaign_over_limit", {"campaign-turned-down": "5a0c: 12 turned down"}),
+    ("campaign_unwelcome", {"campaign-opt-outs": "5a0c: 40 opted out"}),
     ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
+    ("ready_refused", {"labels-ready-writes": "ExistingObjectIsDirectory", "fulfillment-lag": 12.0}),
+    # Where the store takes no writes at all, that it takes none there is no second cause.
+    ("store_not_writable", {**READ_ONLY, "labels-ready-writes": "refuses writes"}),
     (
         "resource_group_full",
         {
@@ -202,6 +212,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
+    ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
     # It answers nobody: then it is not late for support alone.
     ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
     ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
