@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.errors import CouldNotLook
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.mitigations import end_idle_sessions
 from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
 from lakeproof.probes import sessions as probes
@@ -64,3 +64,22 @@ def test_where_nobody_leaks_nobody_is_limited(stack: Stack, monkeypatch: pytest.
     monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: Sessions(200, {"report": Held(9, 9)}))
     monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: pytest.fail("limited"))
     assert "nobody's are ended" in end_idle_sessions.run(stack, EndIdleSessions())
+
+
+@pytest.mark.parametrize(
+    ("database", "account"),
+    [("mysql", "order_service"), ("mysql", "root"), ("postgres", "payment_service"), ("postgres", "postgres")],
+)
+def test_the_account_of_a_component_is_never_limited(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, database: str, account: str
+) -> None:
+    monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: pytest.fail("limited"))
+    monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: 0)
+    monkeypatch.setattr(end_idle_sessions, "end_idle", lambda *_: pytest.fail("ended"))
+    monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: Sessions(200, {account: Held(150, 150)}))
+    named, found = ({"database": database, "account": account}, {"database": database})
+    for given in (named, found):
+        with pytest.raises(InvalidInput, match=f"{account} is the account of a component"):
+            end_idle_sessions.run(stack, EndIdleSessions.model_validate(given))
+    with pytest.raises(InvalidInput):
+        end_idle_sessions.typed(stack, EndIdleSessions.model_validate(named))

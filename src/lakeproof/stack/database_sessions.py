@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.stack.engines import mysql, mysql_accounts
+from lakeproof.stack.engines import mysql, mysql_accounts, postgres_accounts
 from lakeproof.stack.engines.postgres_config import NAME as POSTGRES
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
@@ -44,6 +44,14 @@ WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler') G
 _POSTGRES_SESSIONS = """
 SELECT usename, count(*), count(*) FILTER (WHERE state LIKE 'idle%') FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND usename IS NOT NULL GROUP BY usename"""
+
+
+def own_accounts(stack: Stack, server: Server) -> frozenset[str]:
+    """The accounts by which components of this stack log in, and the administrator's; not those of people."""
+    accounts = mysql_accounts.ACCOUNTS if server == "mysql" else postgres_accounts.ACCOUNTS
+    used = ((one.secret, one.user) for one in accounts if one.user != mysql_accounts.REPORT)
+    administrator, secret = ADMINISTRATORS[server]
+    return frozenset(stack.account(*each) for each in (*used, (secret, administrator)))
 
 
 class NoneLeft(CouldNotLook):
