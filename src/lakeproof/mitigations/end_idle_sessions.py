@@ -71,7 +71,7 @@ def _refuse_components_own(stack: Stack, arguments: EndIdleSessions, account: st
         raise InvalidInput(
             f"{account} is the account of a component of this stack, which a limit would turn away",
             where=arguments.database,
-            next_action="restart that component, which ends its sessions; its setting pool_size says how many it opens",
+            next_action="restart that component, which ends its sessions, and look at its setting pool_size",
         )
 
 
