@@ -30,6 +30,9 @@ ADMINISTRATORS: Mapping[Server, tuple[str, str]] = {
 }
 AGAIN_SECONDS = 0.1
 NO_SUCH_THREAD = 1094
+# So many of those places are the administrator's alone: PostgreSQL's superuser_reserved_connections. MariaDB's one
+# comes on top of those that it lets in.
+KEPT: Mapping[Server, int] = {"mysql": 0, "postgres": 3}
 # Of all that the server lets in: an account that holds more idle sessions than this leaves too few to the others.
 LEAK_PERCENT = 50.0
 UNLIMITED = 0
