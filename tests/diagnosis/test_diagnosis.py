@@ -183,6 +183,10 @@ def test_a_healthy_stack_has_no_cause() -> None:
 
 STATES: list[tuple[str, dict[str, Value]]] = [
     ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
+    *(
+        (f"{node.replace('-', '_')}_emptied", {**gone(node, "refused"), f"{node}-data": "gone"})
+        for node in ("cassandra-seed", "cassandra-node2", "cassandra-node3")
+    ),
     ("reservation_setting_too_low", {"reservation-setting-shortfall": 270.0}),
     (
         "mail_refused",

@@ -1,7 +1,7 @@
 """An account opens sessions in a database, leaves them idle and never closes one, until the server has none left.
 
-The account is one of its own (mysql_accounts.py, postgres_accounts.py), which no part of the shop uses. What holds the
-sessions is a process of its own (session_leak.py), since they must outlive the command that makes the fault.
+The account is one of its own (mysql_accounts.py, postgres_accounts.py), which no part of the shop uses. What holds
+the sessions is a process of its own (session_leak.py), since they must outlive the command that makes the fault.
 """
 
 from typing import Literal
