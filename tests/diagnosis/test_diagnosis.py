@@ -221,6 +221,9 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             **BEHIND,
         },
     ),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 150, "mysql-connections": 100.0, "mysql-answers": "error 1040"}),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 7}),
+    ("postgres_session_blocks", {"postgres-lock-waiters": 90, "postgres-connections": 92.0}),
     # Before the server is full.
     ("mysql_sessions_leaked", {"mysql-connections": 92.5, "mysql-idle-account": 88.0}),
     (

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import CouldNotLook, InvalidInput
-from lakeproof.mitigations import end_idle_sessions
+from lakeproof.mitigations import end_blocking_session, end_idle_sessions
+from lakeproof.mitigations.end_blocking_session import EndBlockingSession
 from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
 from lakeproof.probes import sessions as probes
+from lakeproof.stack.database_locks import Blocker
 from lakeproof.stack.database_sessions import Held, NoneLeft, Sessions
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -83,3 +85,21 @@ def test_the_account_of_a_component_is_never_limited(
             end_idle_sessions.run(stack, EndIdleSessions.model_validate(given))
     with pytest.raises(InvalidInput):
         end_idle_sessions.typed(stack, EndIdleSessions.model_validate(named))
+
+
+def test_who_keeps_others_waiting_is_told_and_ended_alone(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[object] = []
+    found: list[Blocker | None] = [None]
+    for module in (probes, end_blocking_session):
+        monkeypatch.setattr(module, "blocker", lambda *_: found[0])
+    monkeypatch.setattr(end_blocking_session, "end_session", lambda _, *rest: ended.append(rest))
+    assert (probes.lock_waiters(stack, 1.0, "mysql"), probes.who_blocks(stack, 1.0, "mysql")) == (0, "nobody")
+    assert "none is ended" in end_blocking_session.run(stack, EndBlockingSession())
+    found[0] = Blocker(41, "root", 187, 31.4)
+    assert probes.lock_waiters(stack, 1.0, "mysql") == 187
+    assert probes.who_blocks(stack, 1.0, "mysql") == "session 41 of root: 187 wait, 31 s the longest"
+    assert "ended session 41 of root; 187 sessions waited for it" in end_blocking_session.run(
+        stack, EndBlockingSession()
+    )
+    assert ended == [("mysql", 41, 10.0)]
+    assert end_blocking_session.typed(stack, EndBlockingSession(session=7)) == "KILL CONNECTION 7"
