@@ -188,6 +188,11 @@ def test_a_healthy_stack_has_no_cause() -> None:
 
 STATES: list[tuple[str, dict[str, Value]]] = [
     ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
+    *(
+        (f"{node.replace('-', '_')}_emptied", {**gone(node, "refused"), f"{node}-data": "gone"})
+        for node in ("cassandra-seed", "cassandra-node2", "cassandra-node3")
+    ),
+    ("reservation_setting_too_low", {"reservation-setting-shortfall": 270.0}),
     (
         "mail_refused",
         {
@@ -228,6 +233,9 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             **BEHIND,
         },
     ),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 150, "mysql-connections": 100.0, "mysql-answers": "error 1040"}),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 7}),
+    ("postgres_session_blocks", {"postgres-lock-waiters": 90, "postgres-connections": 92.0}),
     # Before the server is full.
     ("mysql_sessions_leaked", {"mysql-connections": 92.5, "mysql-idle-account": 88.0}),
     (
