@@ -640,8 +640,8 @@ def test_the_exception_is_told_with_a_job_that_keeps_restarting() -> None:
     assert "java.io.IOException: no" in [seen.reading.value for seen in found.evidence_for]
 
 
-def test_no_machine_repairs_a_store_that_takes_no_writes() -> None:
-    assert look(READ_ONLY).findings[0].cause.repairs == ()
+def test_a_store_that_takes_no_writes_is_not_mended_by_a_restart_of_flink() -> None:
+    assert [step.id for step in look(READ_ONLY).findings[0].cause.repairs] == ["make_store_writable"]
 
 
 def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:
