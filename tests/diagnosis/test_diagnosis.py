@@ -414,6 +414,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("checkpoints_failing", {"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9, **NOT_PUBLISHED}),
     ("publishing_frozen", {"oltp-publisher-status": "frozen", **NOT_PUBLISHED}),
     ("publishing_failing", {"oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    ("main_written", {"main-author": "somebody", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    (
+        "main_written",
+        {"main-author": "ann", "oltp-publisher-status": "degraded", "shop-publisher-status": "degraded"},
+    ),
+    ("main_moved", {"main-last-merge": "lost", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
     ("shop_paused_connector", of_shop({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"}, BEHIND)),
     ("shop_stopped_connector", of_shop({"oltp-connector-state": "STOPPED", "oltp-task-state": None}, BEHIND)),
     ("shop_deleted_connector", of_shop({"oltp-connector-state": None, "oltp-task-state": None}, BEHIND)),
