@@ -242,6 +242,11 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "taskmanager_starved",
         {**STARVED, **gone("flink-taskmanager", "silent"), **JOB_FAILS, **of_shop(JOB_FAILS)},
     ),
+    (
+        "store_late",
+        {"taskmanager-store-delay": 1.03, "oltp-topic-unread": 31_000, "oltp-checkpoint-age": 45.0, **NOT_PUBLISHED},
+    ),
+    ("store_late", {"taskmanager-store-delay": 1.03, **JOB_FAILS, **NOT_PUBLISHED}),
     ("taskmanager_starved", STARVED),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),

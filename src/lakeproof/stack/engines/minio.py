@@ -70,11 +70,14 @@ def _cached_client(endpoint: str, access_key: str, secret_key: str, timeout: flo
     return client_of(endpoint, access_key, secret_key, timeout_seconds=timeout, attempts=1)
 
 
-def client(stack: Stack, timeout: float) -> Any:
-    """A client for one question to the store, without a second attempt. Kept, since making one takes long."""
+def client(stack: Stack, timeout: float, url: str | None = None) -> Any:
+    """A client for one question to the store, without a second attempt. Kept, since making one takes long.
+
+    url: another address of the store than the stack's.
+    """
     with _making:
         return _cached_client(
-            stack.url("minio"), stack.secret("s3-access-key"), stack.secret("s3-secret-key"), timeout
+            url or stack.url("minio"), stack.secret("s3-access-key"), stack.secret("s3-secret-key"), timeout
         )
 
 
