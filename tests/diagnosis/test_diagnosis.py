@@ -262,6 +262,11 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "taskmanager_starved",
         {**STARVED, **gone("flink-taskmanager", "silent"), **JOB_FAILS, **of_shop(JOB_FAILS)},
     ),
+    (
+        "store_late",
+        {"taskmanager-store-delay": 1.03, "oltp-topic-unread": 31_000, "oltp-checkpoint-age": 45.0, **NOT_PUBLISHED},
+    ),
+    ("store_late", {"taskmanager-store-delay": 1.03, **JOB_FAILS, **NOT_PUBLISHED}),
     ("taskmanager_starved", STARVED),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
@@ -434,6 +439,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("checkpoints_failing", {"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9, **NOT_PUBLISHED}),
     ("publishing_frozen", {"oltp-publisher-status": "frozen", **NOT_PUBLISHED}),
     ("publishing_failing", {"oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    ("main_written", {"main-author": "somebody", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    (
+        "main_written",
+        {"main-author": "ann", "oltp-publisher-status": "degraded", "shop-publisher-status": "degraded"},
+    ),
+    ("main_moved", {"main-last-merge": "lost", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
     ("shop_paused_connector", of_shop({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"}, BEHIND)),
     ("shop_stopped_connector", of_shop({"oltp-connector-state": "STOPPED", "oltp-task-state": None}, BEHIND)),
     ("shop_deleted_connector", of_shop({"oltp-connector-state": None, "oltp-task-state": None}, BEHIND)),
@@ -660,8 +671,8 @@ def test_the_exception_is_told_with_a_job_that_keeps_restarting() -> None:
     assert "java.io.IOException: no" in [seen.reading.value for seen in found.evidence_for]
 
 
-def test_no_machine_repairs_a_store_that_takes_no_writes() -> None:
-    assert look(READ_ONLY).findings[0].cause.repairs == ()
+def test_a_store_that_takes_no_writes_is_not_mended_by_a_restart_of_flink() -> None:
+    assert [step.id for step in look(READ_ONLY).findings[0].cause.repairs] == ["make_store_writable"]
 
 
 def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:

@@ -20,7 +20,7 @@ from lakeproof.lake.nessie import IcebergTable, NessieClient, NessieConflict, Re
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
-from lakeproof.lake.publish.commit import DATABASE, DatabaseState, properties_of, states_of
+from lakeproof.lake.publish.commit import DATABASE, HELD, DatabaseState, properties_of, states_of
 from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on, unchanged
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import (
@@ -41,6 +41,10 @@ log = logging.getLogger(__name__)
 MERGE_SECONDS = 2.0
 # So many looks at one table, or at those that a begun checkpoint waits for, come to one at all.
 LOOKS_AT_ALL = 10
+
+
+class MainMoved(LakeproofError):
+    """What this publisher merged last is not in main's history any more: somebody pointed `main` elsewhere."""
 
 
 class RoundFailed(TransientError):
@@ -134,6 +138,7 @@ class Publisher:
         self._audit = QuickAudit(s3, self._executor)
         self._followed: dict[str, _Followed] = {}
         self._head: _Head | None = None
+        self._merged: str | None = None
         self._unmerged: dict[str, tuple[int, float]] = {}
         """Database → the checkpoint that only `ingest` holds, and since when that was seen."""
         self.sees_next = False
@@ -215,14 +220,28 @@ class Publisher:
         return {name: snapshots[-1].id for name, snapshots in seen.items() if snapshots}
 
     def _read_head(self) -> _Head:
-        """What `main` and `ingest` hold, by the newest commit of each that is ours."""
+        """What `main` and `ingest` hold, by the newest commit of each that is ours.
+
+        Raises: MainMoved (to merge there would take promised hashes out of main's history for good); AuditFailed
+        where a person set `main` to another branch, until `ingest` is brought in.
+        """
         main = self._nessie.reference(history.MAIN)
+        if self._merged is not None and not self._nessie.holds(main.name, self._merged):
+            raise MainMoved(
+                f"main was moved: {self._merged[:16]}, merged last, is not in its history",
+                next_action="lakeproof lake rollback",
+            )
         ingest = self._nessie.reference(history.INGEST)
         return _Head(main, ingest, self._states(main), self._states(ingest))
 
     def _states(self, branch: Reference) -> Mapping[str, DatabaseState]:
         for commit in self._nessie.history(branch.name, 50, at_hash=branch.hash):
             states = states_of(commit)
+            if HELD in commit.properties:
+                raise AuditFailed(
+                    f"{branch.name} was set to {commit.properties[HELD]} by hand and stays there",
+                    next_action=f"lakeproof lake merge --from {history.INGEST}",
+                )
             if states:
                 return states
         return {}
@@ -320,6 +339,7 @@ class Publisher:
             ingest = self._nessie.commit_tables(ingest, database, tables, message, properties)
         with self._stage("merge"):
             main = self._nessie.merge(ingest, head.main, message, properties)
+        self._merged = main.hash
         moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
         now = others | {database: moved}
         # Nessie gives a new table its id: it is asked for these next time.
