@@ -87,9 +87,8 @@ class Watch:
             self.hurry()
         for incident in self._store.escalate_due():
             log.warning(
-                "%s is escalated: %s had promised to acknowledge it by %s",
+                "%s is escalated: nobody had acknowledged it by %s",
                 incident.id,
-                incident.team,
                 incident.acknowledge_by.isoformat(timespec="seconds"),
             )
             self._escalated(incident)

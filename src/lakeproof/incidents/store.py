@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.intake import Received, close_if_clear, take_in
@@ -35,6 +35,8 @@ _WHEN = {
     Status.RESOLVED: "resolved_at",
     Status.REVIEWED: "reviewed_at",
 }
+# `acknowledge_by` asks for them: one question for all incidents of a list.
+_WITH_ALERTS = selectinload(Incident.alerts)
 _ID = re.compile(r"(?:INC-)?0*(\d{1,9})", re.IGNORECASE)
 
 
@@ -124,7 +126,7 @@ class Store:
 
     def newest_first(self, status: Status | None = None, *, most: int = 200) -> list[IncidentRow]:
         """Incidents, newest first."""
-        asked = select(Incident).order_by(Incident.id.desc()).limit(most)
+        asked = select(Incident).options(_WITH_ALERTS).order_by(Incident.id.desc()).limit(most)
         if status is not None:
             asked = asked.where(Incident.status == status.value)
         with self._read() as session:
@@ -242,17 +244,18 @@ class Store:
             unacknowledged = select(Incident).where(
                 Incident.status == Status.OPEN.value, Incident.escalated_at.is_(None)
             )
-            due = [one.id for one in session.scalars(unacknowledged) if now >= one.acknowledge_by]
+            asked = unacknowledged.options(_WITH_ALERTS)
+            due = [one.id for one in session.scalars(asked) if now >= one.acknowledge_by]
         found = []
         for number in due:
             with self._write() as session:
                 incident = session.get_one(Incident, number)
                 if incident.escalated_at is None and incident.status == Status.OPEN:
                     incident.escalated_at = now
-                    minutes = acknowledge_seconds(incident.team) / 60
-                    add_entry(
-                        incident, now, DESK, "escalated", f"escalated: not acknowledged within {minutes:g} minutes"
-                    )
+                    team = incident.promise[1]
+                    minutes = acknowledge_seconds(team) / 60
+                    text = f"escalated: {team} had not acknowledged it within {minutes:g} minutes"
+                    add_entry(incident, now, DESK, "escalated", text)
                     session.flush()
                     found.append(_out(incident))
         return found
