@@ -32,7 +32,7 @@ PROGRAM = Path(sys.executable).with_name("lakeproof")
 def inventory(stack: Stack) -> dict[str, list[str]]:
     """All that a drill could leave behind, by kind."""
     nessie = NessieClient(stack.url("nessie"))
-    alerts = [alert for scenario in load_catalog().scenarios.values() for alert in scenario.alerts]
+    alerts = [alert for scenario in load_catalog().scenarios.values() for alert in scenario.owned_alerts]
     listed = {name: probe.look(stack, 10.0) for name, probe in all_probes().items() if probe.inventory}
     assert {name: reading.error for name, reading in listed.items() if not reading.answered} == {}
     assert {"oltp-tables", "lake-tables", "objects", "processes", "topics", "connectors"} <= set(listed)

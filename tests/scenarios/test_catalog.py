@@ -154,6 +154,60 @@ def test_a_wrong_fix_must_be_turned_down_by_a_check_of_the_scenario(write: Write
         load_catalog(write(truth={"wrong_fixes": [fix]}))
 
 
+OTHER = {"id": "door_open", "fault": {"id": "flooded_cellar"}, "components": ["kafka"], "touches": []}
+OTHER_TRUTH = {
+    "root_cause": "door_open",
+    "trigger": {"vi": "cửa mở", "en": "the door stood open"},
+    "accepted_repairs": [{"id": "start_component", "args": {"component": "kafka"}}],
+}
+
+
+def test_another_cause_is_the_same_scenario_but_for_what_it_says_itself(write: Write) -> None:
+    dry = {"probe": "water", "op": "<", "value": -1}
+    catalog = load_catalog(
+        write(
+            scenario={"other_causes": [OTHER]},
+            causes={"causes": [CAUSES["causes"][0], CAUSES["causes"][0] | {"id": "door_open", "necessary": [dry]}]},
+            truth={"other_causes": [OTHER_TRUTH]},
+        )
+    )
+    scenario, other = catalog.scenario("wet-cellar"), catalog.scenario("wet-cellar:door_open")
+    assert (scenario.name, other.name, other.id) == ("wet-cellar", "wet-cellar:door_open", "wet-cellar")
+    assert (other.components, other.touches) == (("mysql", "kafka"), ())
+    assert (other.alerts, other.checks, other.traffic) == (scenario.alerts, scenario.checks, scenario.traffic)
+    assert catalog.truth(scenario).root_cause == "pump_stopped"
+    assert catalog.truth(other).root_cause == "door_open"
+    assert [each.name for each in catalog.played if each.id == "wet-cellar"] == [scenario.name, other.name]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"scenario": {"other_causes": [OTHER]}}, "nothing is said of 'door_open'"),
+        ({"scenario": {"other_causes": [OTHER, OTHER]}}, "two other causes of one id"),
+        ({"truth": {"other_causes": [OTHER_TRUTH]}}, "tells of 'door_open', which no drill plays"),
+        (
+            {"scenario": {"other_causes": [OTHER]}, "truth": {"other_causes": [OTHER_TRUTH]}},
+            "no cause 'door_open'",
+        ),
+        (
+            {"scenario": {"other_causes": [OTHER | {"alerts": ["Draught"]}]}},
+            "no rule defines the alert 'Draught'",
+        ),
+        ({"scenario": {"other_causes": [OTHER | {"fault": {"id": "storm"}}]}}, "no fault 'storm'"),
+    ],
+)
+def test_a_mistake_in_another_cause_is_refused_as_well(write: Write, changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load_catalog(write(**changed))
+    assert words in refused.value.message
+
+
+def test_a_cause_that_a_scenario_has_not_is_refused(write: Write) -> None:
+    with pytest.raises(InvalidInput, match="wet-cellar is played by one cause alone"):
+        load_catalog(write()).scenario("wet-cellar:rain")
+
+
 def test_two_folders_of_one_name_are_refused(write: Write) -> None:
     with pytest.raises(InvalidInput, match="is also in"):
         load_catalog(write("replication-lag", scenario={"id": "replication-lag"}))

@@ -1,5 +1,6 @@
 """`lakeproof drill`: break the stack on purpose, and have the system show that it recovers."""
 
+import re
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,12 @@ def add_to(app: typer.Typer) -> None:
 
 def drill(
     name: Annotated[str, typer.Argument(help="a scenario (`lakeproof runbook list`), A+B, all, or healthy")],
+    cause: Annotated[
+        str | None, typer.Option(help="bring the incident about by this other cause (`lakeproof runbook list`)")
+    ] = None,
+    all_causes: Annotated[
+        bool, typer.Option("--causes", help="with all: by each of their other causes as well")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="of the shoppers' calls")] = 7,
     fix: Annotated[
         str | None, typer.Option("--fix", "--wrong-fix", help="run this instead of the diagnosed repair; see below")
@@ -60,8 +67,9 @@ def drill(
     desk's incident, the diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each
     must end in `failed`) or of a single mitigation.
 
-    A+B: both faults at once; both causes must be named. all: every scenario, one after another, smallest first, with
-    a table; given the --report folder of one that was cut off, and its seed, it goes on there.
+    Every scenario has a cause that is played by default; --cause plays another (NAME:CAUSE says the same in one word,
+    in A+B too). A+B: both faults at once; both causes must be named. all: every scenario, one after another, smallest
+    first, with a table; given the --report folder of one that was cut off, and its seed, it goes on there.
     healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named.
 
     Exit 0 only where the verdict is passed (of all: where each is), 1 failed, 3 unknown. Ctrl-C takes the fault out
@@ -82,7 +90,12 @@ def drill(
 
     stack = load_stack()
     catalog = load_catalog(tuple(stack.settings.scenario_dirs))
-    wanted = smallest_first(catalog.scenarios.values()) if name == ALL else [name]
+    if cause is not None:
+        name = _with_cause(catalog, name, cause)
+    if all_causes and name != ALL:
+        raise InvalidInput("they are of all scenarios", where="--causes", next_action=f"it goes with {ALL} alone")
+    whole = catalog.played if all_causes else catalog.scenarios.values()
+    wanted = smallest_first(whole) if name == ALL else [name]
     for each in wanted:
         if each != HEALTHY:
             _plan(catalog, each)  # a wrong name is refused before anything starts
@@ -92,7 +105,7 @@ def drill(
         )
     if table is not None and name != ALL:
         raise InvalidInput("one drill has no table", where="--table", next_action=f"it goes with {ALL} alone")
-    if fix is not None and name not in catalog.scenarios:
+    if fix is not None and (name in (ALL, HEALTHY) or "+" in name):
         raise InvalidInput("it mends one scenario", where="--fix", next_action="name that scenario alone")
     steps = _steps(catalog, catalog.scenario(name), fix) if fix is not None else None
     looks_on = HEALTHY_MINUTES if minutes is None else minutes
@@ -159,7 +172,18 @@ def _now() -> str:
 
 def _run_name(scenario: str) -> str:
     """Of the shoppers' run: a ledger's file name, at most 40 letters."""
-    return f"drill-{scenario.replace('+', '-')[:18].rstrip('-')}-{_now()}"
+    short = re.sub(r"[^a-z0-9]+", "-", scenario)[:18].rstrip("-")
+    return f"drill-{short}-{_now()}"
+
+
+def _with_cause(catalog: "Catalog", name: str, cause: str) -> str:
+    """NAME:CAUSE. Raises: InvalidInput where the name is not that of one scenario, or it has no such other cause."""
+    from lakeproof.drills.drill_series import ALL
+    from lakeproof.drills.healthy_drill import HEALTHY
+
+    if name in (ALL, HEALTHY) or "+" in name:
+        raise InvalidInput("it is of one scenario", where="--cause", next_action="name that scenario alone")
+    return catalog.scenario(name).by_cause(cause.replace("-", "_")).name
 
 
 def _plan(catalog: "Catalog", name: str) -> "DrillPlan":
@@ -167,10 +191,11 @@ def _plan(catalog: "Catalog", name: str) -> "DrillPlan":
     from lakeproof.drills.drill_series import ALL
     from lakeproof.drills.healthy_drill import HEALTHY
     from lakeproof.drills.plan import DrillPlan, make_plan
+    from lakeproof.scenarios.scenario import CAUSE_SIGN
 
     if name == ALL:
         return DrillPlan(tuple(catalog.scenarios.values()))
-    if "+" not in name and name not in catalog.scenarios:
+    if "+" not in name and name.partition(CAUSE_SIGN)[0] not in catalog.scenarios:
         raise unknown_name("scenario", name, (*catalog.scenarios, ALL, HEALTHY))
     return make_plan([catalog.scenario(part.strip()) for part in name.split("+")])
 

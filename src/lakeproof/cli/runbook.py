@@ -57,7 +57,7 @@ def _load() -> "Catalog":
 
 
 def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
-    """Every scenario with its titles, severity, team and alerts."""
+    """Every scenario with its titles, severity, team, alerts, and the other causes that a drill can play."""
     scenarios = _load().scenarios.values()
     if as_json:
         print_json(
@@ -67,13 +67,24 @@ def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on 
                     "titles": dict(each.titles),
                     "severity": each.severity,
                     "team": each.team,
-                    "alerts": list(each.alerts),
+                    "alerts": list(each.owned_alerts),
+                    "other_causes": list(each.others),
                 }
                 for each in scenarios
             ]
         )
         return
     print_table(
-        ("Scenario", "Severity", "Team", "Alerts", "Title"),
-        [(each.id, each.severity, each.team, " ".join(each.alerts), each.titles["en"]) for each in scenarios],
+        ("Scenario", "Severity", "Team", "Alerts", "Other causes", "Title"),
+        [
+            (
+                each.id,
+                each.severity,
+                each.team,
+                " ".join(each.owned_alerts),
+                " ".join(each.others),
+                each.titles["en"],
+            )
+            for each in scenarios
+        ],
     )

@@ -105,7 +105,7 @@ def _cells(drill: Mapping[str, Any]) -> list[str]:
 def smallest_first(scenarios: Iterable[Scenario]) -> list[str]:
     """The ids, those first that need the fewest components: what they start is there for the others."""
     known = all_components()
-    return [one.id for one in sorted(scenarios, key=lambda one: (len(closure(one.components, known)), one.id))]
+    return [one.name for one in sorted(scenarios, key=lambda one: (len(closure(one.components, known)), one.name))]
 
 
 def run_series(

@@ -17,8 +17,8 @@ class DrillPlan:
 
     @property
     def id(self) -> str:
-        """The plan as a person types it: NAME or A+B."""
-        return "+".join(part.id for part in self.parts)
+        """The plan as a person types it: NAME, NAME:CAUSE or A+B."""
+        return "+".join(part.name for part in self.parts)
 
     @property
     def faults(self) -> tuple[Step, ...]:
@@ -53,7 +53,7 @@ class DrillPlan:
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders of the scenarios."""
-        return tuple(part.folder for part in self.parts)
+        return _once(part.folder for part in self.parts)
 
     @property
     def budgets(self) -> Budgets:

@@ -16,8 +16,8 @@ from lakeproof.faults.fault import Fault, all_faults
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.scenarios.folder import SCENARIO_FILE, scenario_folders
-from lakeproof.scenarios.scenario import Scenario, read_scenario
-from lakeproof.scenarios.truth import TRUTH_FILE, Truth, load_truth
+from lakeproof.scenarios.scenario import CAUSE_SIGN, Scenario, read_scenario
+from lakeproof.scenarios.truth import TRUTH_FILE, Truth, load_truth, other_causes
 from lakeproof.stack.components import all_components
 from lakeproof.unknown_name import unknown_name
 from lakeproof.wrong_fixes.wrong_step import WrongStep, all_wrong_steps
@@ -43,10 +43,19 @@ class Catalog:
         return {**self.mitigations, **self.wrong_steps}
 
     def scenario(self, name: str) -> Scenario:
-        """The scenario of that id. Raises: InvalidInput that lists the ids."""
+        """The scenario of that id, or of ID:CAUSE by that one of its other causes.
+
+        Raises: InvalidInput that lists the ids.
+        """
+        name, _, cause = name.partition(CAUSE_SIGN)
         if name not in self.scenarios:
             raise unknown_name("scenario", name, self.scenarios)
-        return self.scenarios[name]
+        return self.scenarios[name].by_cause(cause) if cause else self.scenarios[name]
+
+    @property
+    def played(self) -> tuple[Scenario, ...]:
+        """All that can be drilled: every scenario, followed by itself by each of its other causes."""
+        return tuple(each for scenario in self.scenarios.values() for each in (scenario, *scenario.others.values()))
 
     def cause(self, name: str) -> Cause | None:
         """The cause of that id."""
@@ -58,7 +67,7 @@ class Catalog:
 
         Raises: InvalidInput.
         """
-        truth = load_truth(scenario.folder)
+        truth = load_truth(scenario.folder, scenario.cause)
         where = str(scenario.folder / TRUTH_FILE)
         if self.cause(truth.root_cause) is None:
             known = ", ".join(cause.id for cause in self.causes)
@@ -125,10 +134,32 @@ def load_catalog(more: tuple[Path, ...] = ()) -> Catalog:
             check_step("mitigation", catalog.mitigations, step, where)
     for scenario in catalog.scenarios.values():
         _check(scenario, catalog)
+        for played in (scenario, *scenario.others.values()):
+            _check_played(played, catalog)
     return catalog
 
 
 def _check(scenario: Scenario, catalog: Catalog) -> None:
+    where = str(scenario.folder / SCENARIO_FILE)
+    for rule in alert_names(scenario.folder / ALERTS_FILE):
+        if rule not in scenario.owned_alerts:
+            raise InvalidInput(
+                f"the scenario does not own the rule {rule!r}",
+                where=str(scenario.folder / ALERTS_FILE),
+                next_action=f"add it to alerts in {SCENARIO_FILE}",
+            )
+    for cause in other_causes(scenario.folder):
+        if cause not in scenario.others:
+            raise InvalidInput(
+                f"{TRUTH_FILE} tells of {cause!r}, which no drill plays",
+                where=where,
+                next_action="add it to other_causes in this file",
+            )
+    scenario.runbook("vi")
+    scenario.runbook("en")
+
+
+def _check_played(scenario: Scenario, catalog: Catalog) -> None:
     where = str(scenario.folder / SCENARIO_FILE)
     check_step("fault", catalog.faults, scenario.fault, where)
     for name in scenario.evidence:
@@ -143,15 +174,6 @@ def _check(scenario: Scenario, catalog: Catalog) -> None:
             raise InvalidInput(
                 f"no rule defines the alert {alert!r}", where=where, next_action=f"add it to {ALERTS_FILE}"
             )
-    for rule in rules:
-        if rule not in scenario.alerts:
-            raise InvalidInput(
-                f"the scenario does not own the rule {rule!r}",
-                where=str(scenario.folder / ALERTS_FILE),
-                next_action=f"add it to alerts in {SCENARIO_FILE}",
-            )
-    scenario.runbook("vi")
-    scenario.runbook("en")
     catalog.truth(scenario)
 
 

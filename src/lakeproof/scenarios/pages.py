@@ -17,6 +17,7 @@ WORDS = {
         "minutes": "{} minutes",
         "alerts": "Alerts",
         "use_cases": "Use cases concerned",
+        "drills": "Drills",
         "causes": "Known causes",
         "cause": "Cause",
         "means": "Meaning",
@@ -33,6 +34,7 @@ WORDS = {
         "minutes": "{} phút",
         "alerts": "Cảnh báo",
         "use_cases": "Nghiệp vụ bị ảnh hưởng",
+        "drills": "Diễn tập",
         "causes": "Các nguyên nhân đã biết",
         "cause": "Nguyên nhân",
         "means": "Ý nghĩa",
@@ -51,8 +53,9 @@ def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str
         (words["severity"], scenario.severity),
         (words["team"], scenario.team),
         (words["acknowledge"], words["minutes"].format(scenario.sla_minutes)),
-        (words["alerts"], ", ".join(f"`{alert}`" for alert in scenario.alerts)),
+        (words["alerts"], ", ".join(f"`{alert}`" for alert in scenario.owned_alerts)),
         (words["use_cases"], ", ".join(scenario.use_cases)),
+        (words["drills"], ", ".join(_drills(scenario))),
     ]
     known = [
         (
@@ -81,6 +84,11 @@ def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str
         "",
     ]
     return "\n".join(lines)
+
+
+def _drills(scenario: Scenario) -> list[str]:
+    command = f"lakeproof drill {scenario.id}"
+    return [f"`{command}`", *(f"`{command} --cause {cause}`" for cause in scenario.others)]
 
 
 def _typed(step: Step) -> str:

@@ -1,20 +1,23 @@
 """A scenario: a folder of data. Its symptom, fault, alerts, evidence, checks and budgets; no logic, no truth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakeproof.diagnosis.cause import Step
-from lakeproof.diagnosis.cause_file import StepModel, Texts
+from lakeproof.diagnosis.cause_file import IDENTIFIER, StepModel, Texts
 from lakeproof.errors import InvalidInput
 from lakeproof.scenarios.folder import SCENARIO_FILE
+from lakeproof.unknown_name import unknown_name
 from lakeproof.yaml_file import read_yaml
 
 type Language = Literal["vi", "en"]
 
+# Between a scenario and one of its other causes, where a person types both in one word.
+CAUSE_SIGN = ":"
 USE_CASES = (
     "fraud-detection",
     "inventory-360",
@@ -56,6 +59,8 @@ class Scenario:
     components: what must be up for it (with its closure). touches: those that the fault and the repairs may
     touch; none where they touch no process.
     evidence: probes that show this incident. What repairs it stands in causes.yaml.
+    cause: None for the scenario as it is drilled by default; else the other cause that brings this incident about
+    here. others: the same scenario by each of its other causes, by their ids.
     """
 
     id: str
@@ -73,6 +78,30 @@ class Scenario:
     checks: tuple[Step, ...]
     budgets: Budgets
     traffic: Traffic
+    cause: str | None = None
+    others: Mapping[str, "Scenario"] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """As a person types it: ID, or ID:CAUSE for one of the other causes."""
+        return self.id if self.cause is None else f"{self.id}{CAUSE_SIGN}{self.cause}"
+
+    @property
+    def owned_alerts(self) -> tuple[str, ...]:
+        """The alerts of this scenario by any of its causes."""
+        return tuple(dict.fromkeys(alert for each in (self, *self.others.values()) for alert in each.alerts))
+
+    def by_cause(self, cause: str) -> "Scenario":
+        """The same scenario, brought about by another of its causes. Raises: InvalidInput that lists them."""
+        if not self.others:
+            raise InvalidInput(
+                f"{self.id} is played by one cause alone",
+                where=cause,
+                next_action="`lakeproof runbook list` shows others",
+            )
+        if cause not in self.others:
+            raise unknown_name(f"other cause of {self.id}", cause, self.others)
+        return self.others[cause]
 
     def runbook(self, language: Language) -> str:
         """The runbook's prose. Raises: InvalidInput where there is none in that language."""
@@ -103,6 +132,38 @@ class TrafficModel(BaseModel):
     purchases: float = Field(0, ge=0, le=1000)
 
 
+class OtherCauseModel(BaseModel):
+    """One entry of other_causes: another cause of the incident. What is not given is as in the scenario itself;
+    `components` come on top of the scenario's.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    id: str = Field(pattern=IDENTIFIER)
+    fault: StepModel
+    components: list[str] = []
+    touches: list[str] | None = None
+    alerts: list[str] | None = Field(None, min_length=1)
+    evidence: list[str] | None = Field(None, min_length=1)
+    checks: list[StepModel] | None = Field(None, min_length=1)
+    budgets: BudgetsModel | None = None
+    traffic: TrafficModel | None = None
+
+    def of(self, scenario: Scenario) -> Scenario:
+        """The scenario, brought about by this cause."""
+        return replace(
+            scenario,
+            cause=self.id,
+            fault=self.fault.step(),
+            components=(*scenario.components, *self.components),
+            touches=scenario.touches if self.touches is None else tuple(self.touches),
+            alerts=scenario.alerts if self.alerts is None else tuple(self.alerts),
+            evidence=scenario.evidence if self.evidence is None else tuple(self.evidence),
+            checks=scenario.checks if self.checks is None else tuple(check.step() for check in self.checks),
+            budgets=scenario.budgets if self.budgets is None else Budgets(**self.budgets.model_dump()),
+            traffic=scenario.traffic if self.traffic is None else Traffic(**self.traffic.model_dump()),
+        )
+
+
 class ScenarioModel(BaseModel):
     """The file scenario.yaml."""
 
@@ -121,6 +182,7 @@ class ScenarioModel(BaseModel):
     checks: list[StepModel] = Field(min_length=1)
     budgets: BudgetsModel
     traffic: TrafficModel
+    other_causes: list[OtherCauseModel] = []
 
 
 def read_scenario(folder: Path) -> Scenario:
@@ -136,7 +198,7 @@ def read_scenario(folder: Path) -> Scenario:
             where=str(path),
             next_action="make them equal",
         )
-    return Scenario(
+    scenario = Scenario(
         id=model.id,
         folder=folder,
         titles={"vi": model.titles.vi, "en": model.titles.en},
@@ -153,3 +215,7 @@ def read_scenario(folder: Path) -> Scenario:
         budgets=Budgets(**model.budgets.model_dump()),
         traffic=Traffic(**model.traffic.model_dump()),
     )
+    ids = [other.id for other in model.other_causes]
+    if len(ids) != len(set(ids)):
+        raise InvalidInput("two other causes of one id", where=str(path), next_action="rename one")
+    return replace(scenario, others={other.id: other.of(scenario) for other in model.other_causes})

@@ -52,8 +52,8 @@ class WrongFixModel(BaseModel):
     rejected_by: list[str] = Field(min_length=1)
 
 
-class TruthModel(BaseModel):
-    """The file truth.yaml."""
+class CauseTruthModel(BaseModel):
+    """The truth about one cause: an entry of other_causes, and what truth.yaml says of the scenario's own."""
 
     model_config = ConfigDict(extra="forbid")
     root_cause: str = Field(pattern=IDENTIFIER)
@@ -62,10 +62,29 @@ class TruthModel(BaseModel):
     wrong_fixes: list[WrongFixModel] = []
 
 
-def load_truth(folder: Path) -> Truth:
-    """The truth of the scenario in that folder. Raises: InvalidInput."""
+class TruthModel(CauseTruthModel):
+    """The file truth.yaml."""
+
+    other_causes: list[CauseTruthModel] = []
+
+
+def other_causes(folder: Path) -> tuple[str, ...]:
+    """The ids of the other causes that the truth in that folder tells of. Raises: InvalidInput."""
+    return tuple(one.root_cause for one in read_yaml(folder / TRUTH_FILE, TruthModel).other_causes)
+
+
+def load_truth(folder: Path, cause: str | None = None) -> Truth:
+    """The truth of the scenario in that folder, by its own cause or by one of its other causes.
+
+    Raises: InvalidInput.
+    """
     path = folder / TRUTH_FILE
-    model = read_yaml(path, TruthModel)
+    whole = read_yaml(path, TruthModel)
+    model = whole if cause is None else next((one for one in whole.other_causes if one.root_cause == cause), None)
+    if model is None:
+        raise InvalidInput(
+            f"nothing is said of {cause!r}", where=str(path), next_action="add it to other_causes in this file"
+        )
     names = [fix.id for fix in model.wrong_fixes]
     if len(names) != len(set(names)):
         raise InvalidInput("two wrong fixes of one id", where=str(path), next_action="rename one")
