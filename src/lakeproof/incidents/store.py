@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.intake import Received, close_if_clear, take_in
+from lakeproof.incidents.intake import NONE, Received, close_if_clear, take_in
 from lakeproof.incidents.models import Alert, Evidence, Incident
 from lakeproof.incidents.shapes import (
     Act,
@@ -199,6 +199,20 @@ class Store:
         asked = select(Incident.id).where(Incident.moment.is_(None)).order_by(Incident.id.desc()).limit(MOST_LOOKS)
         with self._read() as session:
             return [public_id(number) for number in session.scalars(asked)]
+
+    def without_use_cases(self) -> list[IncidentRow]:
+        """Ongoing incidents that an alert of a scenario joined only after their moment was looked up."""
+        asked = select(Incident).where(
+            Incident.open_key.is_not(None), Incident.moment.is_not(None), Incident.scenario != NONE
+        )
+        with self._read() as session:
+            found = session.scalars(asked.options(_WITH_ALERTS))
+            return [IncidentRow.model_validate(incident) for incident in found if not incident.use_cases]
+
+    def keep_use_cases(self, name: str, use_cases: Iterable[str]) -> None:
+        """Those that its scenario concerns. Raises: NoSuchIncident."""
+        with self._write() as session:
+            _find(session, name).use_cases = list(use_cases)
 
     def keep_moment(self, name: str, moment: Mapping[str, ReadingShape], use_cases: Iterable[str]) -> None:
         """What was looked up for it; the violating value replaces the one from the alert when it had an answer."""
