@@ -45,6 +45,8 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-source-lag": 700,
     "oltp-unexpected-columns": "none",
     "oltp-unreadable-columns": "none",
+    "oltp-missing-columns": "none",
+    "oltp-renamed-columns": "none",
     "oltp-fields-left-out": 0,
     "oltp-job-state": "running",
     "oltp-job-restarts": 1,
@@ -98,6 +100,8 @@ CONNECT_GONE: dict[str, Value] = {
 DATABASE_GONE: dict[str, Value] = {
     "oltp-unexpected-columns": NO_ANSWER,
     "oltp-unreadable-columns": NO_ANSWER,
+    "oltp-missing-columns": NO_ANSWER,
+    "oltp-renamed-columns": NO_ANSWER,
     "oltp-heartbeat-age": NO_ANSWER,
     "oltp-capture-login": NO_ANSWER,
     "oltp-missing-privileges": NO_ANSWER,
@@ -384,6 +388,10 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {**JOB_FAILS, **REFUSED_VALUE, "oltp-job-state": "running", "oltp-unreadable-columns": "none"},
     ),
     ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
+    ("missing_column", {"oltp-missing-columns": "oltp.orders.total"}),
+    ("shop_missing_column", {"shop-missing-columns": "payment.payments.amount"}),
+    ("renamed_column", {"oltp-renamed-columns": "oltp.orders.total→sum"}),
+    ("shop_renamed_column", {"shop-renamed-columns": "payment.payments.amount→sum"}),
     ("shop_changed_column", {"shop-unreadable-columns": "payment.payments.amount"}),
     ("job_waiting", JOB_WAITS),
     # It was given up after its last failures.

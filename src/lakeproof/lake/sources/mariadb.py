@@ -71,6 +71,12 @@ def drop_column(stack: Stack, connector: Connector, table: str, column: str) -> 
         cursor.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS `{column}`")
 
 
+def rename_column(stack: Stack, connector: Connector, table: str, column: str, name: str) -> None:
+    """As Engine."""
+    with as_root(stack, ALTER_SECONDS) as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME COLUMN `{column}` TO `{name}`")
+
+
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
     """As Engine."""
     with as_root(stack, SIGNAL_SECONDS) as cursor:
