@@ -265,6 +265,10 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "connector_grant_lost",
         {"oltp-task-state": "FAILED", "oltp-task-failure": "no privilege", "oltp-missing-privileges": 1, **BEHIND},
     ),
+    (
+        "server_id_taken",
+        {"oltp-task-state": "FAILED", "oltp-task-failure": "server id taken", "mysql-other-replicas": "report", **BEHIND},
+    ),
     ("failed_task", {"oltp-task-state": "FAILED", "oltp-task-failure": "login rejected", **BEHIND}),
     ("connect_hung", {**gone("connect", "silent"), **CONNECT_GONE, **BEHIND}),
     ("connect_down", {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND}),

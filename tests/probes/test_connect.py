@@ -16,6 +16,10 @@ from lakeproof.probes import connect
         ),
         ("Could not find GTID state requested by slave in any binlog files", "position lost"),
         ("java.net.ConnectException: Connection refused", "no database"),
+        (
+            "A slave with the same server_uuid/server_id as this slave has connected to the master",
+            "server id taken",
+        ),
         ("java.lang.OutOfMemoryError", "other"),
         ('FATAL: password authentication failed for user "cdc"', "login rejected"),
         ('FATAL: role "cdc" is not permitted to log in', "no privilege"),

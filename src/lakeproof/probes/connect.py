@@ -18,7 +18,9 @@ from lakeproof.stack.stack import Stack
 
 # What a failed task's stack trace says, of MariaDB's connector and PostgreSQL's → the kind of failure; the first that
 # matches counts.
+SERVER_ID_TAKEN = "server id taken"
 FAILURES = (
+    (re.compile(r"same server_(uuid|id)", re.I), SERVER_ID_TAKEN),
     (
         re.compile(r"Access denied for user|password authentication failed|no pg_hba.conf entry", re.I),
         "login rejected",

@@ -147,10 +147,28 @@ def holds(stack: Stack, user: str, privilege: str) -> bool:
         return cursor.fetchone() is not None
 
 
+def give(stack: Stack, user: str, privilege: str) -> None:
+    """Give one global privilege. Raises: NotReady."""
+    with _unlogged(stack) as cursor:
+        cursor.execute(f"GRANT {privilege} ON *.* TO '{user}'@'{mysql_accounts.HOST}'")
+
+
 def revoke(stack: Stack, user: str, privilege: str) -> None:
     """Take one global privilege away; fine where it is not there. Raises: NotReady."""
     with _unlogged(stack) as cursor:
         cursor.execute(f"REVOKE {privilege} ON *.* FROM '{user}'@'{mysql_accounts.HOST}'")
+
+
+def replica_ids(stack: Stack) -> set[int]:
+    """The server ids that are taken: the server's own, and those of the replicas that have told theirs.
+
+    Raises: NotReady.
+    """
+    with as_root(stack, ASK_SECONDS) as cursor:
+        cursor.execute("SELECT @@server_id")
+        (own,) = cursor.fetchone()
+        cursor.execute("SHOW SLAVE HOSTS")
+        return {int(own), *(int(row[0]) for row in cursor.fetchall())}
 
 
 def end_connections(stack: Stack, user: str) -> int:
