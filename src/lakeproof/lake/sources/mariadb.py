@@ -3,13 +3,13 @@
 Statements run as root. Those about accounts run with the binlog off: its readers have no business with accounts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from lakeproof.errors import NotReady
+from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.connector import SIGNALS, Connector
 from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER
 from lakeproof.stack.engines import mysql, mysql_accounts
@@ -75,6 +75,30 @@ def rename_column(stack: Stack, connector: Connector, table: str, column: str, n
     """As Engine."""
     with as_root(stack, ALTER_SECONDS) as cursor:
         cursor.execute(f"ALTER TABLE {table} RENAME COLUMN `{column}` TO `{name}`")
+
+
+def add_filled_column(stack: Stack, table: str, column: str, definition: str, values: Mapping[int, str]) -> None:
+    """Add the column, with the value of each row by its id. Fine where it is there: rows without a value get theirs.
+
+    Raises: TerminalError where a row has no value and the definition wants one: the column then allows NULL so far.
+    """
+    with as_root(stack, ALTER_SECONDS) as cursor:
+        cursor.execute(
+            f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS `{column}` {definition.replace('NOT NULL', 'NULL')}"
+        )
+        kept = f"{table.partition('.')[0]}.lakeproof_kept_values"
+        cursor.execute(f"CREATE TEMPORARY TABLE {kept} (id BIGINT PRIMARY KEY, kept TEXT)")
+        cursor.executemany(f"INSERT INTO {kept} (id, kept) VALUES (%s, %s)", list(values.items()))
+        cursor.execute(f"UPDATE {table} JOIN {kept} USING (id) SET `{column}` = kept WHERE `{column}` IS NULL")
+        cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE `{column}` IS NULL")
+        (without,) = cursor.fetchone()
+        if without and "NOT NULL" in definition:
+            raise TerminalError(
+                f"{without} rows have no value",
+                where=f"{table}.{column}",
+                next_action="give them one, then MODIFY it",
+            )
+        cursor.execute(f"ALTER TABLE {table} MODIFY `{column}` {definition}")
 
 
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
