@@ -41,6 +41,11 @@ class SqlFile:
         """The columns that it reads from the source's events, with the types that the SQL declares."""
         return next((_columns(each) for each in self.statements if _DECLARE.match(each)), {})
 
+    @property
+    def has_key(self) -> bool:
+        """True where a row that comes again takes the place of the one before."""
+        return any(_KEY.search(each) for each in self.statements if _DECLARE.match(each))
+
     def reading_as_text(self, column: str) -> "SqlFile":
         """The same file, which takes any value of that column: one that is not of the declared type becomes NULL.
 

@@ -58,6 +58,9 @@ class Engine(Protocol):
     def drop_column(self, stack: "Stack", connector: "Connector", table: str, column: str) -> None:
         """Drop the column; fine where it is not there."""
 
+    def rename_column(self, stack: "Stack", connector: "Connector", table: str, column: str, name: str) -> None:
+        """Give the column that name."""
+
     # Tables that begin to be captured (capture/backfill.py).
 
     def has_rows(self, stack: "Stack", connector: "Connector", table: str) -> bool:

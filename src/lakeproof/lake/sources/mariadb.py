@@ -3,13 +3,13 @@
 Statements run as root. Those about accounts run with the binlog off: its readers have no business with accounts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from lakeproof.errors import CouldNotLook, NotReady
+from lakeproof.errors import CouldNotLook, NotReady, TerminalError
 from lakeproof.lake.capture.connector import SIGNALS, Connector
 from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask
 from lakeproof.stack.engines import mysql, mysql_accounts
@@ -104,6 +104,36 @@ def drop_column(stack: Stack, connector: Connector, table: str, column: str) -> 
         cursor.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS `{column}`")
 
 
+def rename_column(stack: Stack, connector: Connector, table: str, column: str, name: str) -> None:
+    """As Engine."""
+    with as_root(stack, ALTER_SECONDS) as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME COLUMN `{column}` TO `{name}`")
+
+
+def add_filled_column(stack: Stack, table: str, column: str, definition: str, values: Mapping[int, str]) -> None:
+    """Add the column, with the value of each row by its id. Fine where it is there: rows without a value get theirs.
+
+    Raises: TerminalError where a row has no value and the definition wants one: the column then allows NULL so far.
+    """
+    with as_root(stack, ALTER_SECONDS) as cursor:
+        cursor.execute(
+            f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS `{column}` {definition.replace('NOT NULL', 'NULL')}"
+        )
+        kept = f"{table.partition('.')[0]}.lakeproof_kept_values"
+        cursor.execute(f"CREATE TEMPORARY TABLE {kept} (id BIGINT PRIMARY KEY, kept TEXT)")
+        cursor.executemany(f"INSERT INTO {kept} (id, kept) VALUES (%s, %s)", list(values.items()))
+        cursor.execute(f"UPDATE {table} JOIN {kept} USING (id) SET `{column}` = kept WHERE `{column}` IS NULL")
+        cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE `{column}` IS NULL")
+        (without,) = cursor.fetchone()
+        if without and "NOT NULL" in definition:
+            raise TerminalError(
+                f"{without} rows have no value",
+                where=f"{table}.{column}",
+                next_action="give them one, then MODIFY it",
+            )
+        cursor.execute(f"ALTER TABLE {table} MODIFY `{column}` {definition}")
+
+
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
     """As Engine."""
     with as_root(stack, SIGNAL_SECONDS) as cursor:
@@ -174,10 +204,28 @@ def holds(stack: Stack, user: str, privilege: str) -> bool:
         return cursor.fetchone() is not None
 
 
+def give(stack: Stack, user: str, privilege: str) -> None:
+    """Give one global privilege. Raises: NotReady."""
+    with _unlogged(stack) as cursor:
+        cursor.execute(f"GRANT {privilege} ON *.* TO '{user}'@'{mysql_accounts.HOST}'")
+
+
 def revoke(stack: Stack, user: str, privilege: str) -> None:
     """Take one global privilege away; fine where it is not there. Raises: NotReady."""
     with _unlogged(stack) as cursor:
         cursor.execute(f"REVOKE {privilege} ON *.* FROM '{user}'@'{mysql_accounts.HOST}'")
+
+
+def replica_ids(stack: Stack) -> set[int]:
+    """The server ids that are taken: the server's own, and those of the replicas that have told theirs.
+
+    Raises: NotReady.
+    """
+    with as_root(stack, ASK_SECONDS) as cursor:
+        cursor.execute("SELECT @@server_id")
+        (own,) = cursor.fetchone()
+        cursor.execute("SHOW SLAVE HOSTS")
+        return {int(own), *(int(row[0]) for row in cursor.fetchall())}
 
 
 def end_connections(stack: Stack, user: str) -> int:

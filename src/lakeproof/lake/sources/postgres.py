@@ -102,6 +102,12 @@ def drop_column(stack: Stack, connector: Connector, table: str, column: str) -> 
     _ask(stack, ROOT_USER, ROOT_SECRET, sql, seconds=ASK_SECONDS, database=connector.database)
 
 
+def rename_column(stack: Stack, connector: Connector, table: str, column: str, name: str) -> None:
+    """As Engine."""
+    sql = f'ALTER TABLE {table} RENAME COLUMN "{column}" TO "{name}"'
+    _ask(stack, ROOT_USER, ROOT_SECRET, sql, seconds=ASK_SECONDS, database=connector.database)
+
+
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
     """As Engine."""
     return publication.has_rows(stack, connector, table)
