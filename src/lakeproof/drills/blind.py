@@ -9,8 +9,9 @@ BLIND = "blind"
 
 
 def draw(catalog: Catalog, seed: int) -> DrillPlan:
-    """Each scenario is as likely as any other, and so is each of its causes. The components of all that could be drawn are up,
-    for what is started would tell what comes.
+    """Each scenario is as likely as any other, and so is each of its causes.
+
+    The components of all that could be drawn are up, for what is started would tell what comes.
     """
     rng = Random(seed)
     scenario = rng.choice([catalog.scenarios[name] for name in sorted(catalog.scenarios)])
