@@ -14,7 +14,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.faults import slowed_source
+from lakeproof.faults import roads, slowed_source
 from lakeproof.faults.slowed_source import SlowedSource
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -53,7 +53,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setattr(slowed_source, "hand_address", hand)
     monkeypatch.setattr(slowed_source, "handed_addresses", lambda stack, name: given)
     supervisor = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=os.getpid()))
-    monkeypatch.setattr(slowed_source, "SupervisorClient", lambda stack: supervisor)
+    for module in (slowed_source, roads):
+        monkeypatch.setattr(module, "SupervisorClient", lambda stack: supervisor)
     try:
         yield made
     finally:

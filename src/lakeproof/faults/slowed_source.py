@@ -3,11 +3,6 @@
 A proxy that answers late stands on that road for the time of the fault, and support is restarted with its address.
 """
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -16,17 +11,14 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.errors import NotReady
 from lakeproof.faults.fault import Fault, Sign
+from lakeproof.faults.roads import build_road, end_roads, find_roads, listen, url_of
 from lakeproof.probes.support import HEALTH_SECONDS, SERVICE, late_sources, variable_of
-from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.handed_address import hand_address, handed_addresses
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
-# In the proxy's environment: the stack's folder, the source, and the proxy's URL. It is found by them after a crash.
-ROAD, ROAD_URL = "LAKEPROOF_SLOW_ROAD", "LAKEPROOF_SLOW_ROAD_URL"
 LOOK_SECONDS = 5.0
 
 
@@ -66,8 +58,7 @@ def remove(stack: Stack, arguments: SlowedSource) -> None:
         # A repair gives it the stack's own address, since it cannot know the one of before.
         if has in urls or (has is None and before is not None):
             hand_address(stack, SERVICE, variable, before)
-    for pid in roads:
-        os.kill(pid, signal.SIGKILL)
+    end_roads(roads)
     for what in ("", "before"):
         _note(stack, arguments, what).unlink(missing_ok=True)
 
@@ -80,12 +71,7 @@ def sign(stack: Stack, arguments: SlowedSource) -> Sign:
 
 def _roads(stack: Stack, arguments: SlowedSource) -> dict[int, str]:
     """The proxies of this fault: pid → URL."""
-    mark, found = f"{stack.state_dir} {arguments.source}", {}
-    for pid, stat in procfs.read_table().items():
-        environment = procfs.read_environment(pid) if procfs.runs(stat) else {}
-        if environment.get(ROAD) == mark:
-            found[pid] = environment[ROAD_URL]
-    return found
+    return find_roads(stack, arguments.source)
 
 
 def _urls(stack: Stack, arguments: SlowedSource) -> set[str]:
@@ -106,30 +92,14 @@ def _read(note: Path) -> str | None:
 
 
 def _build(stack: Stack, arguments: SlowedSource) -> str:
-    """Start the proxy; gives its URL. `lakeproof down` ends it too, by the run id of the stack's processes."""
-    host, port = stack.host_port(f"{arguments.source}-service", "http")
-    pid = SupervisorClient(stack).row(SERVICE).pid
-    run = procfs.read_environment(pid).get(RUN_ID, "") if pid is not None else ""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    """Start the proxy; gives its URL."""
+    with listen() as listening:
+        url = url_of(listening)
         note = _note(stack, arguments)
         note.parent.mkdir(parents=True, exist_ok=True)
         write_file(note, f"{_read(note) or ''} {url}".strip())
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "lakeproof.faults.slow_road"),
-                *(str(listening.fileno()), host, str(port), str(arguments.seconds)),
-            ],
-            env=os.environ
-            | {ROAD: f"{stack.state_dir} {arguments.source}", ROAD_URL: url}
-            | ({RUN_ID: run} if run else {}),
-            pass_fds=(listening.fileno(),),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            check=True,
-        )
+        server = stack.host_port(f"{arguments.source}-service", "http")
+        build_road(stack, arguments.source, listening, server, arguments.seconds, SERVICE)
     return url
 
 

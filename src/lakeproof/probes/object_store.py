@@ -1,4 +1,4 @@
-"""Two questions to the object store: which buckets and folders are there, and does it still take writes?
+"""Questions to the object store: which buckets and folders are there, does it still take writes, how late is it?
 
 A drill compares the first answer before and after, so what changes while the stack works is left out. A table's
 folder is named and not opened (its files come and go with every checkpoint). The folders that the job and the shop
@@ -13,6 +13,7 @@ empty object all the same.
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from socket import gethostname
 from typing import Any
@@ -24,6 +25,8 @@ from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.shop.fulfillment.label import PENDING, READY
 from lakeproof.stack.engines import minio
+from lakeproof.stack.engines.flink import TASKMANAGER
+from lakeproof.stack.engines.flink_config import road_of
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, FLINK_BUCKET, LABEL_BUCKET, LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
@@ -36,6 +39,9 @@ FULL = "full"
 FORBIDDEN, NOT_ALLOWED, NO_ROOM = 403, 405, 507
 # What stores call it where the status alone does not say it.
 FULL_CODES = ("QuotaExceeded", "XMinioStorageFull", "InsufficientStorage")
+
+# An answer takes some milliseconds; on a machine whose processors are full, some tenths of a second.
+LATE_SECONDS = 0.7
 
 # Down to the folder of each table: Paimon's, and that of its Iceberg metadata.
 OPENED = {LAKE_BUCKET: re.compile(r"wh/|wh/[^/]+\.db/|wh/iceberg/|wh/iceberg/[^/]+/")}
@@ -92,6 +98,29 @@ def _refusal(status: int, code: str) -> str:
     return READ_ONLY if status in (FORBIDDEN, NOT_ALLOWED) else code
 
 
+def taskmanager_delay(stack: Stack, timeout: float) -> Value:
+    """After how many seconds the store answers at the address that the TaskManager has: the better of two looks.
+
+    A network or a proxy may be slow for one client alone, so its own address is taken.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = minio.client(stack, timeout, road_of(stack, TASKMANAGER))
+    best = timeout
+    for _ in range(2):
+        began = time.monotonic()
+        try:
+            client.head_bucket(Bucket=FLINK_BUCKET)
+        except (BotoCoreError, ClientError) as error:
+            raise CouldNotLook(
+                f"no answer: {type(error).__name__}", where="minio", next_action="is it up?"
+            ) from error
+        best = min(best, time.monotonic() - began)
+        if best < LATE_SECONDS:
+            break
+    return round(best, 3)
+
+
 def list_folders(client: Any) -> Iterator[str]:
     """`bucket/`, `bucket/folder/`, `bucket/object`, as above. Raises: botocore's errors."""
     for bucket in client.list_buckets().get("Buckets", []):
@@ -126,5 +155,15 @@ PROBES = (
         writes,
         Condition(Operator.IS, WRITABLE),
         always=True,
+    ),
+    Probe(
+        "taskmanager-store-delay",
+        "minio",
+        f"HEAD {FLINK_BUCKET} at the s3.endpoint of {TASKMANAGER}'s config.yaml, timed",
+        "s",
+        taskmanager_delay,
+        Condition(Operator.BELOW, LATE_SECONDS),
+        about=(TASKMANAGER,),
+        within=TASKMANAGER,
     ),
 )
