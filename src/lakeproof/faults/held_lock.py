@@ -9,7 +9,8 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes import detached
 from lakeproof.stack.database_locks import blocker
-from lakeproof.stack.database_sessions import sessions
+from lakeproof.stack.database_sessions import UNLIMITED, limit, sessions
+from lakeproof.stack.engines.mysql_accounts import REPORT
 from lakeproof.stack.stack import Stack
 
 SECONDS = 5.0
@@ -18,7 +19,10 @@ FULL_PERCENT = 95.0
 
 
 def inject(stack: Stack, arguments: Arguments) -> None:
-    """Start the process that holds the lock and asks for reports; fine where it runs."""
+    """Take the reports' limit away, which an earlier repair may have set, and start the process that holds the lock
+    and asks for reports; fine where it runs.
+    """
+    limit(stack, "mysql", REPORT, UNLIMITED, SECONDS)
     detached.start(stack, NAME, "lakeproof.faults.lock_holder")
 
 
