@@ -43,8 +43,11 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-topic-silence": 0.4,
     "open-transaction": 0.02,
     "oltp-source-lag": 700,
+    "oltp-transaction-rows": 0,
     "oltp-unexpected-columns": "none",
     "oltp-unreadable-columns": "none",
+    "oltp-missing-columns": "none",
+    "oltp-renamed-columns": "none",
     "oltp-fields-left-out": 0,
     "oltp-job-state": "running",
     "oltp-job-restarts": 1,
@@ -66,6 +69,11 @@ ONE_HEALTHY: dict[str, Value] = {
     "fulfillment-lag": 0.0,
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
+    "redis-room": "room",
+    "support-attachment-folder": "fine",
+    "campaign-turned-down": "none",
+    "campaign-opt-outs": "none",
+    "labels-ready-writes": "writable",
     "support-late-sources": "none",
     "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
@@ -98,6 +106,8 @@ CONNECT_GONE: dict[str, Value] = {
 DATABASE_GONE: dict[str, Value] = {
     "oltp-unexpected-columns": NO_ANSWER,
     "oltp-unreadable-columns": NO_ANSWER,
+    "oltp-missing-columns": NO_ANSWER,
+    "oltp-renamed-columns": NO_ANSWER,
     "oltp-heartbeat-age": NO_ANSWER,
     "oltp-capture-login": NO_ANSWER,
     "oltp-missing-privileges": NO_ANSWER,
@@ -196,7 +206,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "notification-service-refusals": 40.0,
         },
     ),
+    ("campaign_over_limit", {"campaign-turned-down": "5a0c: 12 turned down"}),
+    ("campaign_unwelcome", {"campaign-opt-outs": "5a0c: 40 opted out"}),
     ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
+    ("ready_refused", {"labels-ready-writes": "ExistingObjectIsDirectory", "fulfillment-lag": 12.0}),
+    # Where the store takes no writes at all, that it takes none there is no second cause.
+    ("store_not_writable", {**READ_ONLY, "labels-ready-writes": "refuses writes"}),
     (
         "resource_group_full",
         {
@@ -207,6 +222,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
+    ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
     # It answers nobody: then it is not late for support alone.
     ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
     ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
@@ -250,6 +267,11 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "taskmanager_starved",
         {**STARVED, **gone("flink-taskmanager", "silent"), **JOB_FAILS, **of_shop(JOB_FAILS)},
     ),
+    (
+        "store_late",
+        {"taskmanager-store-delay": 1.03, "oltp-topic-unread": 31_000, "oltp-checkpoint-age": 45.0, **NOT_PUBLISHED},
+    ),
+    ("store_late", {"taskmanager-store-delay": 1.03, **JOB_FAILS, **NOT_PUBLISHED}),
     ("taskmanager_starved", STARVED),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
@@ -268,6 +290,15 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     (
         "connector_grant_lost",
         {"oltp-task-state": "FAILED", "oltp-task-failure": "no privilege", "oltp-missing-privileges": 1, **BEHIND},
+    ),
+    (
+        "server_id_taken",
+        {
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "server id taken",
+            "mysql-other-replicas": "report",
+            **BEHIND,
+        },
     ),
     ("failed_task", {"oltp-task-state": "FAILED", "oltp-task-failure": "login rejected", **BEHIND}),
     ("connect_hung", {**gone("connect", "silent"), **CONNECT_GONE, **BEHIND}),
@@ -392,6 +423,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {**JOB_FAILS, **REFUSED_VALUE, "oltp-job-state": "running", "oltp-unreadable-columns": "none"},
     ),
     ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
+    ("large_transaction", {"oltp-transaction-rows": 41_000, "oltp-source-lag": 42_000}),
+    ("shop_large_transaction", {"shop-transaction-rows": 41_000}),
+    ("missing_column", {"oltp-missing-columns": "oltp.orders.total"}),
+    ("shop_missing_column", {"shop-missing-columns": "payment.payments.amount"}),
+    ("renamed_column", {"oltp-renamed-columns": "oltp.orders.total→sum"}),
+    ("shop_renamed_column", {"shop-renamed-columns": "payment.payments.amount→sum"}),
     ("shop_changed_column", {"shop-unreadable-columns": "payment.payments.amount"}),
     ("job_waiting", JOB_WAITS),
     # It was given up after its last failures.
@@ -422,6 +459,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("checkpoints_failing", {"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9, **NOT_PUBLISHED}),
     ("publishing_frozen", {"oltp-publisher-status": "frozen", **NOT_PUBLISHED}),
     ("publishing_failing", {"oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    ("main_written", {"main-author": "somebody", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    (
+        "main_written",
+        {"main-author": "ann", "oltp-publisher-status": "degraded", "shop-publisher-status": "degraded"},
+    ),
+    ("main_moved", {"main-last-merge": "lost", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
     ("shop_paused_connector", of_shop({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"}, BEHIND)),
     ("shop_stopped_connector", of_shop({"oltp-connector-state": "STOPPED", "oltp-task-state": None}, BEHIND)),
     ("shop_deleted_connector", of_shop({"oltp-connector-state": None, "oltp-task-state": None}, BEHIND)),
@@ -648,8 +691,8 @@ def test_the_exception_is_told_with_a_job_that_keeps_restarting() -> None:
     assert "java.io.IOException: no" in [seen.reading.value for seen in found.evidence_for]
 
 
-def test_no_machine_repairs_a_store_that_takes_no_writes() -> None:
-    assert look(READ_ONLY).findings[0].cause.repairs == ()
+def test_a_store_that_takes_no_writes_is_not_mended_by_a_restart_of_flink() -> None:
+    assert [step.id for step in look(READ_ONLY).findings[0].cause.repairs] == ["make_store_writable"]
 
 
 def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:

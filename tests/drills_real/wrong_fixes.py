@@ -1,15 +1,11 @@
-"""The wrong fixes of all scenarios that leave a stack of use, from their truths; a commit chooses one of them."""
+"""The wrong fixes of all scenarios that leave a stack of use, from their truths; a commit chooses one."""
 
-import hashlib
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+
+from tests.drills_real.commit import number_of
 
 from lakeproof.scenarios.catalog import load_catalog
-
-ROOT = Path(__file__).parents[2]
-
 
 # These lose data for good, and a later drill on the same stack would find that loss.
 # So test_data_losing_fix.py runs each on a stack of its own.
@@ -40,33 +36,18 @@ class WrongFix:
 
 def _wrong_fixes() -> Iterator[WrongFix]:
     catalog = load_catalog()
-    for scenario in catalog.scenarios.values():
+    for scenario in catalog.played:
         for fix in catalog.truth(scenario).wrong_fixes:
             if fix.id not in DATA_LOSING:
                 steps = {step.id for step in fix.steps}
-                quick = scenario.id in OFTEN_GREEN and not steps & SLOW_STEPS
-                yield WrongFix(scenario.id, fix.id, fix.rejected_by, quick)
+                quick = scenario.name in OFTEN_GREEN and not steps & SLOW_STEPS
+                yield WrongFix(scenario.name, fix.id, fix.rejected_by, quick)
 
 
 WRONG_FIXES = tuple(_wrong_fixes())
 
 
-def commit(root: Path = ROOT) -> str:
-    """The commit of the clone in `root`; "" where there is no git, or no clone."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "--verify", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
 def chosen_by(commit: str) -> WrongFix:
     """The quick one for that commit, always the same; the first one without a commit."""
     quick = [one for one in WRONG_FIXES if one.quick]
-    return quick[int.from_bytes(hashlib.sha256(commit.encode()).digest()[:8]) % len(quick)] if commit else quick[0]
+    return quick[number_of(commit) % len(quick)]

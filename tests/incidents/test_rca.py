@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.incidents.footnotes import NUMBER, Footnotes
+from lakeproof.incidents.footnotes import Footnotes
 from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, Note, ReadingShape
 from lakeproof.incidents.status import Status
@@ -13,20 +13,47 @@ from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
 
 AT = datetime(2026, 11, 24, 12, 0, 1, 500_000, tzinfo=UTC)
-DEFINITION = re.compile(r"^\[\^\d+\]: .*$", re.MULTILINE)
-MARK = re.compile(r"\[\^\d+\]")
+MARK = re.compile(r"\[\^\d+\]( \|)?$")
+# What numbers a line and no fact: a list's number, the day of the timeline's times.
+NO_FACT = re.compile(r"^\d+\. |^Times of .* UTC\.$|^# ")
 
 
-def find_uncited(markdown: str) -> list[str]:
-    """Numbers of a document that no footnote follows; empty for a sound RCA."""
-    body = DEFINITION.sub("", markdown)
-    return [match[0] for match in NUMBER.finditer(body) if not MARK.match(body, match.end())]
+def find_unsourced(markdown: str) -> list[str]:
+    """Lines that hold a number and do not end with a footnote; empty for a sound RCA."""
+    lines = [line for line in markdown.splitlines() if not line.startswith("[^")]
+    bare = [(line, NO_FACT.sub("", line)) for line in lines if not line.startswith("# ")]
+    return [line for line, fact in bare if re.search(r"\d", fact) and not MARK.search(line)]
 
 
 def reading(value: Any, error: str | None = None) -> ReadingShape:
     return ReadingShape(
         probe="paused", value=value, unit="task(s)", at=AT, source="connect", query="GET /x/1", error=error
     )
+
+
+SEEN = {
+    "source": "connect",
+    "query": "GET /connectors/orders/status",
+    "value": "PAUSED",
+    "expected": "== RUNNING",
+    "at": "2026-11-24T12:00:03+00:00",
+    "probe": "oltp-connector-state",
+    "condition": "== PAUSED",
+    "unit": "",
+}
+DIAGNOSED = {
+    "healthy": False,
+    "causes": [
+        {
+            "cause": "paused_connector",
+            "scenario": "replication-lag",
+            "for": [SEEN, *({**SEEN, "probe": f"further-{number}"} for number in range(9))],
+            "against": [{**SEEN, "probe": "oltp-source-lag", "value": None, "error": "refused 3 times"}],
+        },
+        {"cause": "another", "scenario": "x", "for": [{**SEEN, "probe": "of-another"}], "against": []},
+    ],
+    "unknown": [],
+}
 
 
 def full(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]) -> str:
@@ -36,23 +63,72 @@ def full(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[.
     )
     store.move("1", Status.ACKNOWLEDGED, Act(who="user7"))
     store.note("1", Note(text="restarted 3 tasks | then 4.5% [^9] <b>\n# 5", who="an", readings=[reading(3)]))
-    store.attach("1", EvidenceIn(kind="diagnosis", title="paused, 1 of 2", body={"n": 12}, readings=[reading(True)]))
+    store.attach("1", EvidenceIn(kind="diagnosis", title="diagnosis", body=DIAGNOSED, readings=[reading(True)]))
     store.note("1", Note(kind="action", text="resumed in 1.5 s", readings=[reading(0.75)]))
-    store.attach("1", EvidenceIn(kind="verification", title="lost 0", body={}, readings=[reading(0)]))
-    store.attach("1", EvidenceIn(kind="probe", title="seen by 2 engines", body={}))
+    claims = {"no_order_lost": "passed: lost 0 of 1500", "survives_restart": "passed: back after 12 s"}
+    store.attach("1", EvidenceIn(kind="verification", title="verification", body=claims, readings=[reading(0)]))
+    store.attach("1", EvidenceIn(kind="probe", title="seen by 2 engines", body={}, readings=[reading(8)]))
     store.move("1", Status.RESOLVED, Act(who="an", text="all 13,000 there"))
-    return draft_rca(store.get("1"), root_cause="paused_connector after 14:05")
+    return draft_rca(store.get("1"), root_cause="paused_connector: it stands still since 14:05")
 
 
-def test_every_number_has_a_footnote(
+def test_every_fact_with_a_number_ends_with_its_source(
+    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    assert find_unsourced(full(store, alert, webhook)) == []
+
+
+def section(markdown: str, title: str) -> list[str]:
+    """The lines under that heading that are not empty."""
+    return [line for line in markdown.split(f"## {title}\n")[1].split("\n## ")[0].splitlines() if line]
+
+
+def test_it_begins_with_the_incident_in_five_lines(
+    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    story = section(full(store, alert, webhook), "What happened")
+    assert [line[:3] for line in story] == ["1. ", "2. ", "3. ", "4. ", "5. "]
+    assert "paused_connector: it stands still" in story[1]
+    assert "resumed in 1.5 s" in story[2]
+    assert "all 2 claims about service and data were proven" in story[4]
+
+
+def test_a_few_readings_decided_it_and_all_are_in_the_appendix(
     store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
 ) -> None:
     markdown = full(store, alert, webhook)
-    assert find_uncited(markdown) == []
-    # and once more without the code under test: each word with a digit is followed by [^n]
-    body = "\n".join(line for line in markdown.splitlines() if not line.startswith("[^"))
-    bare = re.sub(r"\[\^\d+\]", "¤", body)
-    assert re.findall(r"\d[\w.:,%+/-]*(?![\w.:,%+/¤-])", bare) == []
+    cause = section(markdown, "Root cause")
+    assert "oltp-connector-state" in "".join(cause)
+    assert sum(line.startswith("| oltp-connector-state") or "further-" in line for line in cause) == 6
+    assert "of-another" not in markdown
+    assert any("oltp-source-lag | refused 3 times" in line for line in cause)
+    appendix = [line for line in section(markdown, "Appendix: everything that was read") if line.startswith("| ")]
+    sources = {
+        "diagnosis",
+        "verification",
+        "seen by 2 engines",
+        "opened by CdcReplicationLagHigh",
+        "resumed in 1.5 s",
+    }
+    assert sources <= {line.split(" | ")[0].removeprefix("| ") for line in appendix}
+    assert not [line for line in appendix if "further-" in line]
+
+
+def test_a_claim_that_does_not_hold_is_in_the_first_lines(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    body = {"no_order_lost": "failed: lost 3", "alert_cleared": "passed: quiet"}
+    store.attach("1", EvidenceIn(kind="verification", title="v", body=body))
+    assert "NOT proven: no_order_lost (1 of 2 claims)" in section(draft_rca(store.get("1")), "What happened")[4]
+
+
+def test_documents_in_other_shapes_are_no_verdict_and_no_diagnosis(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    store.attach("1", EvidenceIn(kind="verification", title="looked at it", body={"so": "fine"}))
+    store.attach("1", EvidenceIn(kind="diagnosis", title="mine", body={"causes": ["rain", {"for": "sky"}]}))
+    markdown = draft_rca(store.get("1"))
+    assert "Verified: looked at it" in markdown
+    assert "Not verified: nothing is claimed." in markdown
+    assert "No diagnosis was recorded." in markdown
 
 
 def test_every_footnote_is_defined_once_with_source_query_value_and_time(
@@ -70,23 +146,23 @@ def test_every_footnote_is_defined_once_with_source_query_value_and_time(
 def test_what_could_not_be_looked_at_is_said(
     store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
 ) -> None:
-    assert "could not look (refused 3[" in full(store, alert, webhook)
+    assert "could not look (refused 3 times)" in full(store, alert, webhook)
 
 
 def test_an_incident_without_anything_claims_nothing(store: Store) -> None:
     store.open(IncidentIn(title="x"))
     markdown = draft_rca(store.get("1"))
-    assert "Not named yet." in markdown
+    assert "not named yet." in markdown
     assert "Not verified: nothing is claimed." in markdown
 
 
-@pytest.mark.parametrize("text", ["lost 7 rows", "at 12:03", "v2", "5%", "a 0.75 s wait", "x=3[^1] y=4"])
+@pytest.mark.parametrize("text", ["lost 7 rows", "2. at 12:03", "v2", "5%", "| x | 0.75 s |", "x=3 [^1] y=4"])
 def test_a_number_without_a_footnote_is_found(text: str) -> None:
-    assert find_uncited(text)
+    assert find_unsourced(text) == [text]
 
 
 def test_the_same_source_has_one_footnote() -> None:
     notes = Footnotes()
-    first = notes.reading(reading(3))
-    assert notes.reading(reading(3)) == first
-    assert notes.reading(reading(4)) != first
+    first = notes.of(reading(3))
+    assert notes.of(reading(3)) == first
+    assert notes.of(reading(4)) != first

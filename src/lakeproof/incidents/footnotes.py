@@ -1,11 +1,9 @@
-"""Numbers with their sources: in an RCA every word that holds a digit is followed by a footnote."""
+"""Facts with their sources: in an RCA every fact that holds a number ends with a footnote that names its source."""
 
 import re
 from datetime import datetime
 
 from lakeproof.incidents.shapes import ReadingShape
-
-NUMBER = re.compile(r"(?<!\w)(?<!\[\^)\w*\d\w*(?:[.:,/+-]\w+)*%?")
 
 
 def format_time(at: datetime) -> str:
@@ -18,32 +16,32 @@ def escape(text: str) -> str:
     return re.sub(r"([|<>\[\]^*`\\])", r"\\\1", " ".join(text.split()))
 
 
+def shown(reading: ReadingShape) -> str:
+    """What a reading found, with its unit; or what kept it from being read."""
+    if reading.error is not None:
+        return f"could not look ({reading.error})"
+    value = reading.value
+    number = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{number} {reading.unit}".rstrip()
+
+
 class Footnotes:
     """The sources of one document, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self._lines: dict[str, int] = {}
 
-    def cite(self, text: str, *, source: str, query: str, value: object, at: datetime) -> str:
-        """`text`, escaped, with the footnote behind each number in it (behind the text when it holds none)."""
-        shown = escape("no answer" if value is None else str(value))
-        asked = query.replace("`", "'")
-        line = f"{escape(source)} · `{' '.join(asked.split())}` · {shown} · {format_time(at)}"
-        mark = f"[^{self._lines.setdefault(line, len(self._lines) + 1)}]"
-        cited, numbers = NUMBER.subn(lambda match: match[0] + mark, escape(text))
-        return cited if numbers else cited + mark
+    def mark(self, *, source: str, query: str, value: object, at: datetime) -> str:
+        """The mark to put at the end of a fact. The same source has the same mark."""
+        found = escape("no answer" if value is None else str(value))
+        asked = " ".join(query.replace("`", "'").split())
+        line = f"{escape(source)} · `{asked}` · {found} · {format_time(at)}"
+        return f"[^{self._lines.setdefault(line, len(self._lines) + 1)}]"
 
-    def reading(self, reading: ReadingShape) -> str:
-        """A reading as `name = value unit`, or as what kept it from being read."""
-        name = reading.probe or reading.query
-        if reading.error is not None:
-            text = f"{name}: could not look ({reading.error})"
-        else:
-            value = reading.value
-            shown = f"{value:.6g}" if isinstance(value, float) else str(value)
-            text = f"{name} = {shown} {reading.unit}".rstrip()
-        shown_value = reading.error or reading.value
-        return self.cite(text, source=reading.source, query=reading.query, value=shown_value, at=reading.at)
+    def of(self, reading: ReadingShape) -> str:
+        """The mark of a reading."""
+        value = reading.error or reading.value
+        return self.mark(source=reading.source, query=reading.query, value=value, at=reading.at)
 
     def render(self) -> str:
         """The list of sources."""

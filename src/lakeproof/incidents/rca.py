@@ -1,133 +1,243 @@
-"""The draft of an RCA, in Markdown: what the desk knows, each number with the reading it came from.
+"""The draft of an RCA, in Markdown: a page that a person reads in two minutes, and an appendix with every reading.
 
-It is a draft: cause and prevention are for people to finish; the desk never invents them.
+It is a draft: prevention is for people to finish, and what the desk does not know it does not invent.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
-from lakeproof.incidents.footnotes import Footnotes, escape, format_time
+from lakeproof.incidents.documents import (
+    ACTION,
+    DIAGNOSIS,
+    VERIFICATION,
+    NamedCause,
+    Seen,
+    causes_of,
+    newest,
+    verdicts_of,
+)
+from lakeproof.incidents.footnotes import Footnotes, escape, format_time, shown
 from lakeproof.incidents.shapes import EntryOut, IncidentOut, ReadingShape
 
-DIAGNOSIS = "diagnosis"
-ACTION = "action"
-VERIFICATION = "verification"
+# Of one cause. The rest of what was read stands in the appendix.
+DECIDING_READINGS = 6
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: its cells, of which the last ends with the mark of its source."""
+
+    cells: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"| {' | '.join(self.cells)} |"
 
 
 def draft_rca(incident: IncidentOut, *, root_cause: str = "") -> str:
     """The document. `root_cause`: as a diagnosis or a person named it; else the one kept with the incident."""
-    notes = Footnotes()
     page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False).from_string(
         (files("lakeproof.incidents") / "rca.md.j2").read_text(encoding="utf-8")
     )
+    draft = _Draft(incident, root_cause or incident.root_cause)
     body = page.render(
-        title=_own(notes, incident, incident.title, "title"),
-        id=_own(notes, incident, incident.id, "id"),
-        facts=_facts(notes, incident),
-        durations=_durations(notes, incident),
-        use_cases=[_own(notes, incident, name, "use_cases") for name in incident.use_cases],
-        moment=[notes.reading(reading) for reading in (incident.moment or {}).values()],
-        alerts=_alerts(notes, incident),
-        timeline=[_line(notes, incident, entry) for entry in incident.timeline],
-        root_cause=_own(notes, incident, root_cause or incident.root_cause, "root_cause"),
-        diagnosis=_sources(notes, incident, DIAGNOSIS),
-        actions=_sources(notes, incident, ACTION),
-        verification=_sources(notes, incident, VERIFICATION),
-        others=_sources(notes, incident, None),
+        title=escape(incident.title),
+        headline=draft.headline(),
+        story=list(draft.story()),
+        impact=list(draft.impact()),
+        timeline=[draft.line(entry) for entry in incident.timeline],
+        day=f"{incident.opened_at:%Y-%m-%d}",
+        root_cause=draft.cause(),
+        deciding=list(draft.deciding()),
+        against=list(draft.against()),
+        actions=[draft.line(entry) for entry in draft.actions],
+        claims=list(draft.claims()),
+        readings=list(draft.readings()),
     )
-    return f"{body.rstrip()}\n\n{notes.render()}\n"
+    return f"{body.rstrip()}\n\n{draft.notes.render()}\n"
 
 
-def _own(notes: Footnotes, incident: IncidentOut, text: str, field: str) -> str:
-    """A field of the incident; only numbers in it need a source."""
-    if not any(letter.isdigit() for letter in text):
-        return escape(text)
-    return notes.cite(text, source="desk", query=f"{incident.id} {field}", value=text, at=incident.opened_at)
+class _Draft:
+    """The parts of one document. Every fact that holds a number ends with the mark of its source."""
 
+    def __init__(self, incident: IncidentOut, root_cause: str) -> None:
+        self.incident, self.root_cause = incident, root_cause
+        self.notes = Footnotes()
+        self.actions = [entry for entry in incident.timeline if entry.kind == ACTION]
 
-def _facts(notes: Footnotes, incident: IncidentOut) -> list[tuple[str, str]]:
-    facts = [
-        ("Status", incident.status.value),
-        ("Severity", incident.severity),
-        ("Team", incident.team),
-        ("Owner", incident.owner or "nobody"),
-        ("Service", incident.service or "not said"),
-        ("Scenario", incident.scenario),
-    ]
-    found = [(name, _own(notes, incident, value, name.lower())) for name, value in facts]
-    if incident.metric:
-        first = incident.alerts[0].starts_at if incident.alerts else incident.opened_at
-        value = "an unknown value" if incident.value is None else f"{incident.value:.6g}"
-        text = f"{incident.metric} = {value}"
-        cited = notes.cite(text, source="desk", query=f"{incident.id} violated metric", value=value, at=first)
-        found.append(("Violated metric", cited))
-    return found
+    def headline(self) -> str:
+        incident = self.incident
+        facts = (
+            incident.id,
+            incident.status.value,
+            f"severity {incident.severity}",
+            f"team {incident.team}",
+            f"owner {incident.owner or 'nobody'}",
+            f"service {incident.service or 'not said'}",
+            f"scenario {incident.scenario}",
+        )
+        return self._own(" · ".join(facts), "record", incident.status.value, incident.opened_at)
 
+    # what happened
 
-def _durations(notes: Footnotes, incident: IncidentOut) -> list[tuple[str, str]]:
-    steps: list[tuple[str, datetime | None]] = [
-        ("To acknowledge", incident.acknowledged_at),
-        ("To the first repair step", incident.mitigating_at),
-        ("To resolve", incident.resolved_at),
-    ]
-    if incident.alerts:
-        steps.insert(0, ("From the alert to the desk", None))
-    found = []
-    for name, end in steps:
-        start = incident.opened_at
-        if end is None and name.startswith("From"):
-            start, end = incident.alerts[0].starts_at, incident.alerts[0].received_at
-        if end is not None:
-            seconds = f"{(end - start).total_seconds():.1f} s"
+    def story(self) -> Iterable[str]:
+        """The incident in five lines: what was seen, why, what was done, when it ended, and are the data whole."""
+        incident = self.incident
+        if incident.alerts:
+            alert = incident.alerts[0]
+            text = f"{_clock(alert.starts_at)}: the alert {alert.name} fired. {incident.title}"
+            value = alert.annotations.get("value", alert.status)
+            query = f"{alert.name} {alert.fingerprint}"
+            mark = self.notes.mark(source="alertmanager", query=query, value=value, at=alert.starts_at)
+            yield f"{escape(text)} {mark}"
+        else:
+            text = f"{_clock(incident.opened_at)}: opened by hand, no alert fired. {incident.title}"
+            yield self._own(text, "opened", incident.title, incident.opened_at)
+        yield f"Cause: {self.cause()}"
+        yield self._done()
+        yield self._ended()
+        yield self._whole()
+
+    def cause(self) -> str:
+        if not self.root_cause:
+            return "not named yet."
+        document = newest(self.incident, DIAGNOSIS)
+        at = document.at if document else self.incident.opened_at
+        return self._own(self.root_cause, "root cause", self.root_cause, at)
+
+    def _done(self) -> str:
+        if not self.actions:
+            return "Nothing that was done is recorded."
+        last = self.actions[-1]
+        more = f" (the last of {len(self.actions)} steps)" if len(self.actions) > 1 else ""
+        return self._entry(f"{_clock(last.at)}: {last.what}{more}", last)
+
+    def _ended(self) -> str:
+        alerts = self.incident.alerts
+        if not alerts:
+            return "No alert told of it, so none tells of its end."
+        still = [alert.name for alert in alerts if alert.ends_at is None]
+        if still:
+            text = f"Still firing: {', '.join(sorted(set(still)))}"
+            return self._own(text, "alerts", len(still), alerts[-1].starts_at)
+        first, last = min(each.starts_at for each in alerts), max(each.ends_at for each in alerts if each.ends_at)
+        text = f"{_clock(last)}: every alert was cleared, {_seconds(last - first)} after the first one fired"
+        return self._own(text, "alerts", f"{format_time(first)} → {format_time(last)}", last)
+
+    def _whole(self) -> str:
+        document = newest(self.incident, VERIFICATION)
+        if document is None:
+            return "The data were not verified: nothing is claimed of them."
+        verdicts = verdicts_of(document)
+        if not verdicts:
+            return self._own(f"Verified: {document.title}", f"evidence {document.id}", document.title, document.at)
+        open_claims = [verdict.check for verdict in verdicts if not verdict.passed]
+        text = (
+            f"NOT proven: {', '.join(open_claims)} ({len(open_claims)} of {len(verdicts)} claims)"
+            if open_claims
+            else f"Afterwards all {len(verdicts)} claims about service and data were proven"
+        )
+        return self._own(text, f"evidence {document.id}", f"{len(verdicts)} claims", document.at)
+
+    # impact
+
+    def impact(self) -> Iterable[Row]:
+        incident = self.incident
+        if incident.metric:
+            first = incident.alerts[0].starts_at if incident.alerts else incident.opened_at
+            value = "unknown" if incident.value is None else f"{incident.value:.6g}"
+            yield self._row("Violated metric", f"{incident.metric} = {value}", "violated metric", value, first)
+        for reading in (incident.moment or {}).values():
+            name = (reading.probe or reading.query).replace("_", " ").replace("-", " ")
+            text = f"{escape(shown(reading))} {self.notes.of(reading)}"
+            yield Row((escape(name.capitalize()) + " when it opened", text))
+        for name, start, end in self._durations():
             query = f"{format_time(start)} → {format_time(end)}"
-            found.append((name, notes.cite(seconds, source="desk", query=query, value=seconds, at=end)))
-    return found
+            yield self._row(name, _seconds(end - start), query, _seconds(end - start), end)
+        if incident.use_cases:
+            text = ", ".join(incident.use_cases)
+            yield self._row("Use cases concerned", text, "use cases", len(incident.use_cases), incident.opened_at)
+
+    def _durations(self) -> Iterable[tuple[str, datetime, datetime]]:
+        incident = self.incident
+        if incident.alerts:
+            yield "From the alert to the desk", incident.alerts[0].starts_at, incident.alerts[0].received_at
+        for name, end in (
+            ("To acknowledge", incident.acknowledged_at),
+            ("To the first repair step", incident.mitigating_at),
+            ("To resolve", incident.resolved_at),
+        ):
+            if end is not None:
+                yield name, incident.opened_at, end
+
+    # cause
+
+    def deciding(self) -> Iterable[Row]:
+        """The readings that decided the diagnosis, the most telling first as the cause lists them."""
+        for cause in self._named():
+            yield from map(self._seen, cause.seen[:DECIDING_READINGS])
+
+    def against(self) -> Iterable[Row]:
+        """What the named causes would let one expect, and what was not seen."""
+        for cause in self._named():
+            yield from map(self._seen, cause.against[:DECIDING_READINGS])
+
+    def _named(self) -> tuple[NamedCause, ...]:
+        document = newest(self.incident, DIAGNOSIS)
+        causes = causes_of(document) if document else ()
+        return tuple(cause for cause in causes if cause.id in self.root_cause) or causes[:1]
+
+    def _seen(self, seen: Seen) -> Row:
+        mark = self.notes.mark(source=seen.source, query=seen.query, value=seen.value, at=seen.at)
+        return Row((escape(seen.probe), escape(seen.was), f"{escape(seen.expected)} {mark}"))
+
+    # what was done, proof, appendix
+
+    def line(self, entry: EntryOut) -> Row:
+        return Row((_clock(entry.at), escape(entry.who), self._entry(entry.what, entry)))
+
+    def claims(self) -> Iterable[Row]:
+        document = newest(self.incident, VERIFICATION)
+        if document is None:
+            return
+        for verdict in verdicts_of(document):
+            text = self._own(verdict.found, f"evidence {document.id}, {verdict.check}", verdict.outcome, document.at)
+            yield Row((escape(verdict.check), escape(verdict.outcome), text))
+
+    def readings(self) -> Iterable[Row]:
+        """Every reading that was kept: of the attached documents, then of the timeline's own lines."""
+        for document in self.incident.evidence:
+            yield from self._readings(document.title, document.readings)
+        attached = {(document.kind, document.at) for document in self.incident.evidence}
+        for entry in self.incident.timeline:
+            if (entry.kind, entry.at) not in attached:
+                yield from self._readings(entry.what, entry.readings)
+
+    def _readings(self, title: str, readings: Iterable[ReadingShape]) -> Iterable[Row]:
+        for reading in readings:
+            name = reading.probe or reading.query
+            yield Row((escape(title), escape(name), f"{escape(shown(reading))} {self.notes.of(reading)}"))
+
+    # facts with their sources
+
+    def _own(self, text: str, field: str, value: object, at: datetime) -> str:
+        """A fact that the desk itself keeps."""
+        mark = self.notes.mark(source="desk", query=f"{self.incident.id} {field}", value=value, at=at)
+        return f"{escape(text)} {mark}"
+
+    def _entry(self, text: str, entry: EntryOut) -> str:
+        return self._own(text, f"timeline, entry {entry.id}", entry.kind, entry.at)
+
+    def _row(self, name: str, text: str, field: str, value: object, at: datetime) -> Row:
+        return Row((name, self._own(text, field, value, at)))
 
 
-def _alerts(notes: Footnotes, incident: IncidentOut) -> list[str]:
-    found = []
-    for alert in incident.alerts:
-        text = f"{alert.name} since {format_time(alert.starts_at)}"
-        text += f" until {format_time(alert.ends_at)}" if alert.ends_at else f" ({alert.status})"
-        query = f"{alert.name} {alert.fingerprint}"
-        value = alert.annotations.get("value", alert.status)
-        found.append(notes.cite(text, source="alertmanager", query=query, value=value, at=alert.starts_at))
-    return found
+def _clock(at: datetime) -> str:
+    return f"{at:%H:%M:%S}"
 
 
-def _line(notes: Footnotes, incident: IncidentOut, entry: EntryOut) -> tuple[str, str, str]:
-    def cite(text: str) -> str:
-        return notes.cite(
-            text, source="desk", query=f"{incident.id} timeline, entry {entry.id}", value=entry.kind, at=entry.at
-        )
-
-    who = cite(entry.who) if any(letter.isdigit() for letter in entry.who) else escape(entry.who)
-    return cite(format_time(entry.at)), who, cite(entry.what)
-
-
-def _sources(notes: Footnotes, incident: IncidentOut, kind: str | None) -> list[tuple[str, list[str]]]:
-    """Documents and timeline lines of that kind, each with its readings; None: documents of other kinds."""
-    known = {DIAGNOSIS, ACTION, VERIFICATION}
-    found = []
-    documents = [one for one in incident.evidence if (one.kind == kind if kind else one.kind not in known)]
-    for document in documents:
-        text = notes.cite(
-            document.title,
-            source="desk",
-            query=f"{incident.id} evidence {document.id}",
-            value=document.kind,
-            at=document.at,
-        )
-        found.append((text, _readings(notes, document.readings)))
-    attached = {(document.kind, document.at) for document in incident.evidence}
-    for entry in incident.timeline:
-        if kind and entry.kind == kind and (entry.kind, entry.at) not in attached:
-            found.append((_line(notes, incident, entry)[2], _readings(notes, entry.readings)))
-    return found
-
-
-def _readings(notes: Footnotes, readings: Iterable[ReadingShape]) -> list[str]:
-    return [notes.reading(reading) for reading in readings]
+def _seconds(length: timedelta) -> str:
+    return f"{length.total_seconds():.1f} s"

@@ -1,10 +1,12 @@
-"""Which wrong fixes are run on the whole stack: all of them, and by each commit one."""
+"""What is drilled on the whole stack: all of it by `make proof`; by each commit some scenarios and a wrong fix."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
-from tests.drills_real.wrong_fixes import DATA_LOSING, WRONG_FIXES, chosen_by, commit
+from tests.drills_real.commit import commit, number_of
+from tests.drills_real.scenarios import OFTEN_GREEN, chosen_scenarios
+from tests.drills_real.wrong_fixes import DATA_LOSING, WRONG_FIXES, chosen_by
 
 from lakeproof.scenarios.catalog import load_catalog
 
@@ -12,8 +14,8 @@ from lakeproof.scenarios.catalog import load_catalog
 def test_every_wrong_fix_of_every_scenario_is_run_but_the_one_that_loses_data() -> None:
     catalog = load_catalog()
     fixes = {
-        (scenario.id, fix.id)
-        for scenario in catalog.scenarios.values()
+        (scenario.name, fix.id)
+        for scenario in catalog.played
         for fix in catalog.truth(scenario).wrong_fixes
         if fix.id not in DATA_LOSING
     }
@@ -26,6 +28,14 @@ def test_a_commit_chooses_always_the_same_and_commits_choose_all_quick_ones() ->
     chosen = [chosen_by(each) for each in commits]
     assert chosen == [chosen_by(each) for each in commits]
     assert set(chosen) == {one for one in WRONG_FIXES if one.quick}
+
+
+def test_the_parts_of_the_scenarios_have_none_twice_and_commits_choose_every_part() -> None:
+    names = [name for part in OFTEN_GREEN for name in part]
+    assert len(names) == len(set(names))
+    assert set(names) <= set(load_catalog().scenarios)
+    commits = [f"{number:040x}" for number in range(100)]
+    assert {chosen_scenarios(number_of(each)) for each in commits} == set(OFTEN_GREEN)
 
 
 def test_without_git_it_is_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
