@@ -221,7 +221,7 @@ class NessieClient:
     def holds(self, reference: str, commit: str, limit: int = 1_000_000) -> bool:
         """True where that commit is among the newest `limit` of the branch or tag; near the head it is found at once.
 
-        Nessie itself answers `NAME@HASH` for a commit of any branch, so its history has to be walked.
+        The history is walked, for Nessie lets `NAME@HASH` be read where the commit is in no history of that name.
         Raises: NessieUnreachable.
         """
         return any(

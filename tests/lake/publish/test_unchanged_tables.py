@@ -66,9 +66,6 @@ class Nessie:
         self.properties.append(properties)
         return branch
 
-    def reference(self, name: str) -> Reference:
-        return MAIN
-
     def merge(self, source: Reference, target: Reference, message: str, properties: Any) -> Reference:
         return target
 

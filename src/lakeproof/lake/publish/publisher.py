@@ -334,10 +334,6 @@ class Publisher:
                 state.checkpoint, state.gtid, state.beat_us, state.snapshots, database=name, at=state.at
             )
         message = f"checkpoint {cut.checkpoint}{find_source(database).of}"
-        with self._stage("merge"):
-            # Nessie would take the merge where `main` was pointed elsewhere: `_read_head` is to see that first.
-            if self._nessie.reference(history.MAIN).hash != head.main.hash:
-                raise NessieConflict("somebody else has moved main", where=history.MAIN)
         with self._stage("commit"):
             ingest = head.ingest if database in head.staged else self._with_namespace(head.ingest, database)
             ingest = self._nessie.commit_tables(ingest, database, tables, message, properties)
