@@ -43,8 +43,11 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-topic-silence": 0.4,
     "open-transaction": 0.02,
     "oltp-source-lag": 700,
+    "oltp-transaction-rows": 0,
     "oltp-unexpected-columns": "none",
     "oltp-unreadable-columns": "none",
+    "oltp-missing-columns": "none",
+    "oltp-renamed-columns": "none",
     "oltp-fields-left-out": 0,
     "oltp-job-state": "running",
     "oltp-job-restarts": 1,
@@ -66,6 +69,11 @@ ONE_HEALTHY: dict[str, Value] = {
     "fulfillment-lag": 0.0,
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
+    "redis-room": "room",
+    "support-attachment-folder": "fine",
+    "campaign-turned-down": "none",
+    "campaign-opt-outs": "none",
+    "labels-ready-writes": "writable",
     "support-late-sources": "none",
     "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
@@ -98,6 +106,8 @@ CONNECT_GONE: dict[str, Value] = {
 DATABASE_GONE: dict[str, Value] = {
     "oltp-unexpected-columns": NO_ANSWER,
     "oltp-unreadable-columns": NO_ANSWER,
+    "oltp-missing-columns": NO_ANSWER,
+    "oltp-renamed-columns": NO_ANSWER,
     "oltp-heartbeat-age": NO_ANSWER,
     "oltp-capture-login": NO_ANSWER,
     "oltp-missing-privileges": NO_ANSWER,
@@ -183,6 +193,11 @@ def test_a_healthy_stack_has_no_cause() -> None:
 
 STATES: list[tuple[str, dict[str, Value]]] = [
     ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
+    *(
+        (f"{node.replace('-', '_')}_emptied", {**gone(node, "refused"), f"{node}-data": "gone"})
+        for node in ("cassandra-seed", "cassandra-node2", "cassandra-node3")
+    ),
+    ("reservation_setting_too_low", {"reservation-setting-shortfall": 270.0}),
     (
         "mail_refused",
         {
@@ -191,7 +206,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "notification-service-refusals": 40.0,
         },
     ),
+    ("campaign_over_limit", {"campaign-turned-down": "5a0c: 12 turned down"}),
+    ("campaign_unwelcome", {"campaign-opt-outs": "5a0c: 40 opted out"}),
     ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
+    ("ready_refused", {"labels-ready-writes": "ExistingObjectIsDirectory", "fulfillment-lag": 12.0}),
+    # Where the store takes no writes at all, that it takes none there is no second cause.
+    ("store_not_writable", {**READ_ONLY, "labels-ready-writes": "refuses writes"}),
     (
         "resource_group_full",
         {
@@ -202,6 +222,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
+    ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
     # It answers nobody: then it is not late for support alone.
     ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
     ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
@@ -216,6 +238,9 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             **BEHIND,
         },
     ),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 150, "mysql-connections": 100.0, "mysql-answers": "error 1040"}),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 7}),
+    ("postgres_session_blocks", {"postgres-lock-waiters": 90, "postgres-connections": 92.0}),
     # Before the server is full.
     ("mysql_sessions_leaked", {"mysql-connections": 92.5, "mysql-idle-account": 88.0}),
     (
@@ -265,6 +290,15 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     (
         "connector_grant_lost",
         {"oltp-task-state": "FAILED", "oltp-task-failure": "no privilege", "oltp-missing-privileges": 1, **BEHIND},
+    ),
+    (
+        "server_id_taken",
+        {
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "server id taken",
+            "mysql-other-replicas": "report",
+            **BEHIND,
+        },
     ),
     ("failed_task", {"oltp-task-state": "FAILED", "oltp-task-failure": "login rejected", **BEHIND}),
     ("connect_hung", {**gone("connect", "silent"), **CONNECT_GONE, **BEHIND}),
@@ -389,6 +423,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {**JOB_FAILS, **REFUSED_VALUE, "oltp-job-state": "running", "oltp-unreadable-columns": "none"},
     ),
     ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
+    ("large_transaction", {"oltp-transaction-rows": 41_000, "oltp-source-lag": 42_000}),
+    ("shop_large_transaction", {"shop-transaction-rows": 41_000}),
+    ("missing_column", {"oltp-missing-columns": "oltp.orders.total"}),
+    ("shop_missing_column", {"shop-missing-columns": "payment.payments.amount"}),
+    ("renamed_column", {"oltp-renamed-columns": "oltp.orders.total→sum"}),
+    ("shop_renamed_column", {"shop-renamed-columns": "payment.payments.amount→sum"}),
     ("shop_changed_column", {"shop-unreadable-columns": "payment.payments.amount"}),
     ("job_waiting", JOB_WAITS),
     # It was given up after its last failures.

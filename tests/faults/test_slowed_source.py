@@ -140,3 +140,19 @@ def test_the_fault_is_in_where_support_says_so(stack: Stack, monkeypatch: pytest
     for late, holds in (("fulfillment-service", True), ("none", False), ("order-service", False)):
         monkeypatch.setattr(slowed_source, "late_sources", lambda stack, timeout, late=late: late)
         assert slowed_source.sign(stack, SlowedSource()).holds is holds
+
+
+@pytest.mark.parametrize("repaired", [False, True])
+def test_an_address_that_was_set_on_purpose_comes_back_with_the_end_of_the_fault(
+    stack: Stack, repaired: bool
+) -> None:
+    arguments, variable = SlowedSource(seconds=LATE_SECONDS), "SERVICE_FULFILLMENT_SERVICE_URL"
+    handed(stack)[variable] = "http://far:8004"
+    for _ in range(2):
+        slowed_source.inject(stack, arguments)
+    assert handed(stack)[variable] in slowed_source._roads(stack, arguments).values()
+    if repaired:  # a repair cannot know it
+        del handed(stack)[variable]
+    for _ in range(2):
+        slowed_source.remove(stack, arguments)
+    assert handed(stack) == {variable: "http://far:8004"}

@@ -15,7 +15,7 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations import drop_unexpected_column
 from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
-from lakeproof.probes.columns import unexpected_columns, unreadable_columns
+from lakeproof.probes.columns import missing_columns, unexpected_columns, unreadable_columns
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -90,8 +90,16 @@ def test_a_column_of_the_shops_own_schema_is_not_dropped(database: Database, sta
 def test_a_column_of_another_type_or_gone_is_named_and_not_touched(database: Database, stack: Stack) -> None:
     database.tables["oltp.order_items"]["line"] = "varchar"
     del database.tables["oltp.orders"]["total"]
-    assert unreadable_columns(stack, 1.0, OLTP) == "oltp.order_items.line oltp.orders.total"
+    assert unreadable_columns(stack, 1.0, OLTP) == "oltp.order_items.line"
+    assert missing_columns(stack, 1.0, OLTP) == "oltp.orders.total"
     assert run(stack) == "dropped: nothing, no column is unexpected"
+
+
+def test_a_renamed_column_is_not_dropped(database: Database, stack: Stack) -> None:
+    database.tables["oltp.order_items"]["sku_code"] = database.tables["oltp.order_items"].pop("sku")
+    assert unexpected_columns(stack, 1.0, OLTP) == "none"
+    assert run(stack) == "dropped: nothing, no column is unexpected"
+    assert "sku_code" in database.tables["oltp.order_items"]
 
 
 def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(

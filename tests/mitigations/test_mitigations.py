@@ -9,7 +9,9 @@ import pytest
 from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.errors import CouldNotLook
 from lakeproof.mitigations import abort_hanging_transactions, restore_ttl
+from lakeproof.mitigations.await_capture import bound_seconds
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
+from lakeproof.mitigations.take_free_server_id import free_id
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -150,3 +152,13 @@ def test_the_ttl_of_reservations_is_restored_by_one_statement_that_is_told_first
     assert step.typed(stack, arguments) == "ALTER TABLE inventory.reservations WITH default_time_to_live = 900"
     assert step.run(stack, arguments).endswith("was 5 s, is 900 s")
     assert step.run(stack, arguments).endswith("is 900 s already")
+
+
+def test_a_free_server_id_is_the_next_that_nobody_has() -> None:
+    assert free_id(5502, {5401, 5502}) == 5503
+    assert free_id(5502, {5503, 5504}) == 5505
+
+
+def test_the_wait_for_a_large_transaction_is_bounded_by_what_is_left() -> None:
+    assert bound_seconds(0) == 60
+    assert bound_seconds(9_000_000) == 150

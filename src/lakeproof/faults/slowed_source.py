@@ -33,26 +33,34 @@ def inject(stack: Stack, arguments: SlowedSource) -> None:
     """Start the proxy unless it is there, and restart support with its address."""
     our_processes(stack, f"restart {SERVICE}")
     variable = variable_of(arguments.source)
+    before = handed_addresses(stack, SERVICE).get(variable)
+    known = _urls(stack, arguments)
     url = next(iter(_roads(stack, arguments).values()), None) or _build(stack, arguments)
-    if handed_addresses(stack, SERVICE).get(variable) != url:
+    if before != url:
+        if before is not None and before not in known:
+            write_file(_note(stack, arguments, "before"), before)
         hand_address(stack, SERVICE, variable, url)
 
 
 def remove(stack: Stack, arguments: SlowedSource) -> None:
-    """Restart support with the stack's own address unless it has that, and end the proxy.
+    """Restart support with the address that it had before unless it has that, and end the proxy.
 
     The proxy may be gone already; what its address was is noted. Raises: NotReady while support has no process, since
     the supervisor would start it with the proxy's address again.
     """
     roads, variable, client = _roads(stack, arguments), variable_of(arguments.source), SupervisorClient(stack)
-    urls = {*roads.values(), *_noted(stack, arguments)}
+    urls = _urls(stack, arguments)
     if urls and client.running():
         if client.row(SERVICE).pid is None:
             raise NotReady("it has no process, so its addresses cannot be looked at", where=SERVICE)
-        if handed_addresses(stack, SERVICE).get(variable) in urls:
-            hand_address(stack, SERVICE, variable, None)
+        before = _read(_note(stack, arguments, "before"))
+        has = handed_addresses(stack, SERVICE).get(variable)
+        # A repair gives it the stack's own address, since it cannot know the one of before.
+        if has in urls or (has is None and before is not None):
+            hand_address(stack, SERVICE, variable, before)
     end_roads(roads)
-    _note(stack, arguments).unlink(missing_ok=True)
+    for what in ("", "before"):
+        _note(stack, arguments, what).unlink(missing_ok=True)
 
 
 def sign(stack: Stack, arguments: SlowedSource) -> Sign:
@@ -66,16 +74,21 @@ def _roads(stack: Stack, arguments: SlowedSource) -> dict[int, str]:
     return find_roads(stack, arguments.source)
 
 
-def _note(stack: Stack, arguments: SlowedSource) -> Path:
-    """The file that keeps the proxies' URLs: a proxy that was killed can tell nobody."""
-    return stack.data_dir(SERVICE) / f"slow-road-{arguments.source}"
+def _urls(stack: Stack, arguments: SlowedSource) -> set[str]:
+    """Of the proxies of this fault, also of one that was killed."""
+    return {*_roads(stack, arguments).values(), *(_read(_note(stack, arguments)) or "").split()}
 
 
-def _noted(stack: Stack, arguments: SlowedSource) -> list[str]:
+def _note(stack: Stack, arguments: SlowedSource, what: str = "") -> Path:
+    """Keeps the proxies' URLs, since a proxy that was killed can tell nobody. before: keeps what support had then."""
+    return stack.data_dir(SERVICE) / "-".join(("slow-road", arguments.source, *([what] if what else [])))
+
+
+def _read(note: Path) -> str | None:
     try:
-        return _note(stack, arguments).read_text(encoding="utf-8").split()
+        return note.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return []
+        return None
 
 
 def _build(stack: Stack, arguments: SlowedSource) -> str:
@@ -84,7 +97,7 @@ def _build(stack: Stack, arguments: SlowedSource) -> str:
         url = url_of(listening)
         note = _note(stack, arguments)
         note.parent.mkdir(parents=True, exist_ok=True)
-        write_file(note, " ".join((*_noted(stack, arguments), url)))
+        write_file(note, f"{_read(note) or ''} {url}".strip())
         server = stack.host_port(f"{arguments.source}-service", "http")
         build_road(stack, arguments.source, listening, server, arguments.seconds, SERVICE)
     return url

@@ -54,7 +54,8 @@ def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
 
 
 def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Difference]:
-    for each in look(stack, find_source(arguments.database)).unexpected:
+    # A renamed column holds what the old one held, and is none of these.
+    for each in look(stack, find_source(arguments.database)).without_renamed.unexpected:
         if in_shops_schema(each.column):
             raise TerminalError(
                 f"the shop's own schema has a column {each.column}",

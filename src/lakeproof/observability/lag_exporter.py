@@ -139,7 +139,7 @@ class BacklogCollector(Collector):
 
 
 class ColumnCollector(Collector):
-    """How many columns of each captured table the lake leaves out, for nobody declared them."""
+    """How many columns of each captured table are not as the lake's SQL declares them."""
 
     def __init__(self, watches: list[ColumnWatch]) -> None:
         self._watches = watches
@@ -147,12 +147,13 @@ class ColumnCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """The newest look of each; nothing of a database that does not answer."""
         columns = GaugeMetricFamily(
-            "lakeproof_unexpected_columns",
-            "columns of a captured table that the lake's SQL does not declare, and the lake therefore lacks",
+            "lakeproof_drifted_columns",
+            "columns of a captured table that are not as the lake's SQL declares them: not declared, gone, renamed,"
+            " or of a type that it may not be able to read",
             labels=["database", "table"],
         )
         for watch in self._watches:
-            for table, count in (watch.unexpected or {}).items():
+            for table, count in (watch.drifted or {}).items():
                 columns.add_metric([watch.source.name, table], count)
         yield columns
 

@@ -28,12 +28,22 @@ def _named(found: Iterable[Difference]) -> str:
 
 def unexpected_columns(stack: Stack, timeout: float, source: Source) -> Value:
     """`table.column` of each column that the SQL does not declare, sorted, joined by spaces; "none"."""
-    return _named(_look(stack, timeout, source).unexpected)
+    return _named(_look(stack, timeout, source).without_renamed.unexpected)
 
 
 def unreadable_columns(stack: Stack, timeout: float, source: Source) -> Value:
-    """The same of each declared column that is not there, or whose type has values that the job cannot read."""
-    return _named(_look(stack, timeout, source).unreadable)
+    """The same of each declared column whose type has values that the job cannot read."""
+    return _named(each for each in _look(stack, timeout, source).without_renamed.unreadable if each.kind is not None)
+
+
+def missing_columns(stack: Stack, timeout: float, source: Source) -> Value:
+    """The same of each declared column that is not there, under whatever name."""
+    return _named(each for each in _look(stack, timeout, source).without_renamed.unreadable if each.kind is None)
+
+
+def renamed_columns(stack: Stack, timeout: float, source: Source) -> Value:
+    """`table.column→name now` of each declared column that is there under another name, as the others."""
+    return " ".join(f"{gone}→{new.column}" for gone, new in _look(stack, timeout, source).renamed) or NONE
 
 
 def fields_left_out(stack: Stack, timeout: float, source: Source) -> Value:
@@ -49,7 +59,9 @@ def _left_out(source: Source) -> str:
 def _probes(source: Source) -> Iterator[Probe]:
     kinds: tuple[tuple[str, str, Callable[..., Value]], ...] = (
         ("unexpected", "information_schema.columns against lake/jobs: not declared there", unexpected_columns),
-        ("unreadable", "information_schema.columns against lake/jobs: gone, or of another type", unreadable_columns),
+        ("unreadable", "information_schema.columns against lake/jobs: of another type", unreadable_columns),
+        ("missing", "information_schema.columns against lake/jobs: declared there and gone", missing_columns),
+        ("renamed", "information_schema.columns against lake/jobs: one gone, one new in its place", renamed_columns),
     )
     for kind, query, ask in kinds:
         yield Probe(

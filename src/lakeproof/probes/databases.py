@@ -64,4 +64,8 @@ def _probes(engine: str, ask: Database) -> Iterator[Probe]:
         yield of_source(source, "tables", engine, ask.TABLES, ask.tables, inventory=True)
 
 
-PROBES = (*_probes("mysql", mariadb), *_probes("postgres", postgres))
+PROBES = (
+    *_probes("mysql", mariadb),
+    *_probes("postgres", postgres),
+    Probe("mysql-other-replicas", "mysql", mariadb.REPLICAS, "", mariadb.other_replicas),
+)

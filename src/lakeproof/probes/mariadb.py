@@ -91,6 +91,17 @@ def heartbeat_age(stack: Stack, timeout: float, source: Source) -> Value:
     return round(float(rows[0][0]), 3) if rows and rows[0][0] is not None else None
 
 
+REPLICAS = f"information_schema.processlist: accounts but {CAPTURE_USER} that follow the binlog"
+
+
+def other_replicas(stack: Stack, timeout: float) -> Value:
+    """The accounts, but the capture's, of which a session follows the binlog, joined by spaces; "none"."""
+    rows = _ask(
+        stack, "SELECT DISTINCT user FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'", timeout
+    )
+    return " ".join(sorted({str(row[0]) for row in rows} - {CAPTURE_USER})) or "none"
+
+
 def tables(stack: Stack, timeout: float, source: Source) -> Value:
     """As Database, of all schemas."""
     return " ".join(sorted(str(row[0]) for row in _ask(stack, TABLES, timeout)))

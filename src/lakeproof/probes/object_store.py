@@ -4,10 +4,11 @@ A drill compares the first answer before and after, so what changes while the st
 folder is named and not opened (its files come and go with every checkpoint). The folders that the job and the shop
 work in are not named at all, for they come with their first object and go with their last one.
 
-The second is the only probe of all that writes: a store that is read-only or full answers every other question well.
-It puts one object of one byte into the bucket of Flink's checkpoints and deletes it again. versitygw 1.8 answers 403
-where it was started with --readonly, 500 (InternalError) on a file system that is mounted read-only, 409
-(ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an empty object all the same.
+The second writes, as no other probe does but its like for labels (labels.py): a store that is read-only or full
+answers every other question well. It puts one object of one byte into the bucket of Flink's checkpoints and deletes
+it again. versitygw 1.8 answers 403 where it was started with --readonly, 500 (InternalError) on a file system that is
+mounted read-only, 409 (ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an
+empty object all the same.
 """
 
 import os
@@ -64,15 +65,20 @@ def objects(stack: Stack, timeout: float) -> Value:
 
 
 def writes(stack: Stack, timeout: float) -> Value:
-    """WRITABLE, READ_ONLY, FULL, or the code of another error. It writes: one object of its own, deleted at once.
+    """WRITABLE, READ_ONLY, FULL, or the code of another error. It writes: one object of its own, deleted at once."""
+    return write_probe(stack, timeout, FLINK_BUCKET, "")
+
+
+def write_probe(stack: Stack, timeout: float, bucket: str, prefix: str) -> Value:
+    """The same under a prefix of a bucket; `prefix` ends with "/", or is "".
 
     Each process has a key of its own, so that two that ask at the same time do not delete each other's object. One
-    that is killed in between leaves one byte, which the next process of that number deletes.
+    that is killed in between leaves one byte, which the next process of that number deletes. Raises: CouldNotLook.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     client = minio.client(stack, timeout)
-    place = {"Bucket": FLINK_BUCKET, "Key": f"{WRITTEN}{gethostname()}-{os.getpid()}"}
+    place = {"Bucket": bucket, "Key": f"{prefix}{WRITTEN}{gethostname()}-{os.getpid()}"}
     try:
         client.put_object(**place, Body=b"?")
         client.delete_object(**place)

@@ -97,9 +97,14 @@ def test_the_exporter_tells_of_each_table_and_of_none_while_nobody_answers(
     watch = ColumnWatch(Stack(Settings()), OLTP, threading.Event())
     registry = CollectorRegistry()
     registry.register(ColumnCollector([watch]))
-    assert "lakeproof_unexpected_columns{" not in generate_latest(registry).decode()
-    there = {table: {column: "int" for column in columns} for table, columns in declared_columns(OLTP).items()}
+    assert "lakeproof_drifted_columns{" not in generate_latest(registry).decode()
+    there = {
+        table: {column: "datetime" if kind == "TIMESTAMP(6)" else "int" for column, kind in columns.items()}
+        for table, columns in declared_columns(OLTP).items()
+    }
     there["oltp.orders"]["gift"] = "varchar"
+    there["oltp.order_items"]["sku_code"] = there["oltp.order_items"].pop("sku")
+    there["oltp.order_items"]["line"] = "bigint"
     monkeypatch.setattr(columns_module, "look", lambda stack, source: differences(there, declared_columns(OLTP)))
     stopping = threading.Event()
     stopping.wait = lambda timeout=None: stopping.set() or True  # type: ignore[method-assign, func-returns-value]
@@ -108,5 +113,6 @@ def test_the_exporter_tells_of_each_table_and_of_none_while_nobody_answers(
     registry = CollectorRegistry()
     registry.register(ColumnCollector([watch]))
     page = generate_latest(registry).decode()
-    assert 'lakeproof_unexpected_columns{database="oltp",table="oltp.orders"} 1.0' in page
-    assert 'lakeproof_unexpected_columns{database="oltp",table="oltp.order_items"} 0.0' in page
+    assert 'lakeproof_drifted_columns{database="oltp",table="oltp.orders"} 1.0' in page
+    assert 'lakeproof_drifted_columns{database="oltp",table="oltp.order_items"} 2.0' in page
+    assert 'lakeproof_drifted_columns{database="oltp",table="oltp.order_events"} 0.0' in page

@@ -60,6 +60,23 @@ def binlog_delta(stack: Stack, connector: str) -> int | None:
     return max(0, ours.position - theirs.position)
 
 
+def bytes_left(stack: Stack, connector: str) -> int:
+    """Bytes of binlog, over all its files, after the connector's committed place. Raises: CouldNotLook.
+
+    Within a transaction that place is where the transaction begins.
+    """
+    theirs = connector_place(stack, connector)
+    if theirs is None:
+        raise CouldNotLook("it has no offsets yet", where=connector)
+    try:
+        with connect(stack, "reader", "mysql-reader", ASK_SECONDS) as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW BINARY LOGS")
+            sizes = {_number(str(row[0])): int(row[1]) for row in cursor.fetchall()}
+    except pymysql.MySQLError as error:
+        raise CouldNotLook(f"no answer: {error.args}", where="mysql") from error
+    return max(0, sum(size for file, size in sizes.items() if file >= theirs.file) - theirs.position)
+
+
 def end_offset(stack: Stack, connector: str) -> int:
     """The end of the connector's topic now. Raises: CouldNotLook."""
     consumer = _consumer(stack)

@@ -50,16 +50,40 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """unexpected: not declared by the SQL. unreadable: not there, or of a type whose values the SQL may refuse."""
+    """unexpected: not declared by the SQL. unreadable: not there, or of a type whose values the SQL may refuse.
+
+    renamed: what is in both, told as one: (the declared column that is not there, what it is called now). A table
+    that lacks one column and has one unexpected column whose values can be read in its place counts as such.
+    """
 
     unexpected: tuple[Difference, ...]
     unreadable: tuple[Difference, ...]
+
+    @property
+    def renamed(self) -> tuple[tuple[Difference, Difference], ...]:
+        """As above, by the tables' order."""
+        found = []
+        for table in dict.fromkeys(each.table for each in self.unexpected):
+            gone = [each for each in self.unreadable if each.table == table and each.kind is None]
+            new = [each for each in self.unexpected if each.table == table]
+            if len(gone) == len(new) == 1 and _readable(new[0].kind, str(gone[0].declared)):
+                found.append((gone[0], new[0]))
+        return tuple(found)
+
+    @property
+    def without_renamed(self) -> "Differences":
+        """What is left when the renamed columns are set aside."""
+        told = {each for pair in self.renamed for each in pair}
+        return Differences(
+            tuple(each for each in self.unexpected if each not in told),
+            tuple(each for each in self.unreadable if each not in told),
+        )
 
 
 @cache
 def declared_columns(source: Source) -> Columns:
     """Captured table → column → Flink's type, by the job's SQL files."""
-    return {file.source: file.columns for file in load_sql_files(database=source.name)}
+    return {file.source: file.columns for file in load_sql_files(source.name)}
 
 
 def differences(there: Columns, declared: Columns) -> Differences:
@@ -93,26 +117,28 @@ def look(stack: Stack, source: Source, seconds: float = ASK_SECONDS) -> Differen
 
 
 class ColumnWatch(threading.Thread):
-    """Looks at a source's columns until `stop` is set. `unexpected`: table → how many, of the newest look; None
-    before the first one and while the database does not answer.
+    """Looks at a source's columns until `stop` is set. `drifted`: table → how many are as the SQL does not declare
+    them, of the newest look; None before the first one and while the database does not answer. A renamed one is one.
     """
 
     def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
         super().__init__(name=f"columns-{source.name}", daemon=True)
         self.source = source
-        self.unexpected: Mapping[str, int] | None = None
+        self.drifted: Mapping[str, int] | None = None
         self._stack, self._stop_asked = stack, stop
 
     def run(self) -> None:
         """The thread's work."""
         while not self._stop_asked.is_set():
             try:
-                self.unexpected = dict(self._counted(look(self._stack, self.source)))
+                self.drifted = dict(self._counted(look(self._stack, self.source)))
             except NotReady:
                 # The ticker, which writes to the same server, says so.
-                self.unexpected = None
+                self.drifted = None
             self._stop_asked.wait(LOOK_SECONDS)
 
     def _counted(self, found: Differences) -> Iterator[tuple[str, int]]:
+        others = found.without_renamed
+        told = [*others.unexpected, *others.unreadable, *(gone for gone, _ in found.renamed)]
         for table in declared_columns(self.source):
-            yield table, sum(1 for each in found.unexpected if each.table == table)
+            yield table, sum(1 for each in told if each.table == table)

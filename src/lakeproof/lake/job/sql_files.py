@@ -41,6 +41,11 @@ class SqlFile:
         """The columns that it reads from the source's events, with the types that the SQL declares."""
         return next((_columns(each) for each in self.statements if _DECLARE.match(each)), {})
 
+    @property
+    def has_key(self) -> bool:
+        """True where a row that comes again takes the place of the one before."""
+        return any(_KEY.search(each) for each in self.statements if _DECLARE.match(each))
+
     def reading_as_text(self, column: str) -> "SqlFile":
         """The same file, which takes any value of that column: one that is not of the declared type becomes NULL.
 
@@ -74,7 +79,7 @@ def _columns(statement: str) -> dict[str, str]:
     return {name.strip("`"): kind for name, _, kind in named}
 
 
-def load_sql_files(folder: Traversable | None = None, *, database: str = "oltp") -> tuple[SqlFile, ...]:
+def load_sql_files(database: str, folder: Traversable | None = None) -> tuple[SqlFile, ...]:
     """All files of `folder` (default: lake/jobs/DATABASE), sorted by table.
 
     Raises: InvalidInput naming the file and what is wrong, before anything is submitted.
@@ -165,7 +170,7 @@ def split_statements(text: str) -> list[str]:
     return [statement for statement in statements if statement]
 
 
-def table_names(database: str = "oltp") -> tuple[str, ...]:
+def table_names(database: str) -> tuple[str, ...]:
     """The lake's tables of a database, sorted. Only the files' names are looked at: the publisher asks often."""
     names = (entry.name for entry in (files("lakeproof.lake.jobs") / database).iterdir())
     return tuple(sorted(name.removesuffix(".sql") for name in names if name.endswith(".sql")))

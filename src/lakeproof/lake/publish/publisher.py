@@ -4,7 +4,6 @@ All state that matters is in Nessie and the object store: a publisher that is ki
 one's first round, and of two at once the slower one loses the race for a commit and looks again.
 """
 
-import logging
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Set
@@ -35,8 +34,6 @@ from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot, get_object
 from lakeproof.lake.sources.source import FIRST, find_source
 from lakeproof.stack.object_store import LAKE_BUCKET
 
-log = logging.getLogger(__name__)
-
 # Another publisher merges within this time what it committed on `ingest`; one that was killed in between does not.
 MERGE_SECONDS = 2.0
 # So many looks at one table, or at those that a begun checkpoint waits for, come to one at all.
@@ -66,7 +63,6 @@ class Published:
     snapshots: Mapping[str, int]
     beat: Beat | None
     seconds: float
-    copied_bytes: int
 
 
 @dataclass(frozen=True)
@@ -190,14 +186,14 @@ class Publisher:
         with self._stage("audit"):
             self._metrics.unreadable_rows.labels(database=database).set(unreadable_rows(cut, whole))
             self._audit.check(cut, whole, same_checkpoint=self._use_cut)
-        locations, copied_bytes = self._write_copies(database, cut, whole)
+        locations = self._write_copies(database, cut, whole)
         tables = {table: held[table] for table in carried} | {
             table: _entry(state, locations[table], held.get(table)) for table, state in whole.items()
         }
         merged = self._commit(database, head, cut, tables, beat)
         seconds = time.monotonic() - started
         self.sees_next = False
-        return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds, copied_bytes)
+        return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds)
 
     def _another_is_about_to_merge(self, head: _Head, database: str) -> bool:
         """True while `ingest` holds a state of the database that `main` does not, for as long as a merge may take.
@@ -281,19 +277,18 @@ class Publisher:
             raise AuditFailed(f"{missing} is missing", where=table) from missing
         return TableState(metadata, tuple(files))
 
-    def _write_copies(self, database: str, cut: Cut, states: Mapping[str, TableState]) -> tuple[dict[str, str], int]:
+    def _write_copies(self, database: str, cut: Cut, states: Mapping[str, TableState]) -> dict[str, str]:
         at_ms = time.time_ns() // 1_000_000
         unique = uuid.uuid4().hex
 
-        def write(table: str) -> tuple[str, int]:
+        def write(table: str) -> str:
             copy = published_copy(states[table].metadata)
             key = published_key(database, table, at_ms, cut.snapshots[table].id, unique)
             self._s3.put_object(Bucket=LAKE_BUCKET, Key=key, Body=copy, IfNoneMatch="*")
-            return f"s3://{LAKE_BUCKET}/{key}", len(copy)
+            return f"s3://{LAKE_BUCKET}/{key}"
 
         with self._stage("metadata"):
-            written = dict(zip(states, self._executor.map(write, states), strict=True))
-        return {table: uri for table, (uri, _) in written.items()}, sum(size for _, size in written.values())
+            return dict(zip(states, self._executor.map(write, states), strict=True))
 
     def _held(self, head: _Head, database: str, cut: Cut) -> dict[str, IcebergTable]:
         """What Nessie holds of the cut's tables on `ingest`; it is asked again only for a table that is new there."""

@@ -221,7 +221,6 @@ class Service:
         now = time.time()
         self.metrics.published.inc()
         self.metrics.seconds.observe(published.seconds)
-        self.metrics.copied_bytes.set(published.copied_bytes)
         self.health.hash, self.health.published_at = published.hash, now
         if published.database == FIRST.name:
             self.health.checkpoint = published.checkpoint

@@ -3,15 +3,15 @@
 Statements run as root. Those about accounts run with the binlog off: its readers have no business with accounts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from lakeproof.errors import NotReady
+from lakeproof.errors import CouldNotLook, NotReady, TerminalError
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER
+from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask
 from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.stack import Stack
 
@@ -42,6 +42,39 @@ def beat(connection: "Connection[Cursor]", table: str, seconds: float) -> int:
     return int(row[0]) if row else 0
 
 
+@contextmanager
+def at_one_instant(stack: Stack, database: str, seconds: float) -> Iterator[Ask]:
+    """As Engine; the one transaction sees every database of the server."""
+    try:
+        connection = mysql.connect(stack, READER, f"mysql-{READER}", seconds, connect_seconds=ASK_SECONDS)
+    except pymysql.Error as error:
+        raise CouldNotLook(f"no connection: {error.args[-1]}", where="mysql", next_action="lakeproof ps") from error
+
+    def ask(sql: str) -> list[tuple[Any, ...]]:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+        except pymysql.Error as error:
+            raise CouldNotLook(f"no answer: {error.args[-1]}", where="mysql") from error
+
+    try:
+        ask("SET SESSION time_zone = '+00:00'")
+        ask("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        yield ask
+    finally:
+        connection.close()
+
+
+def described(ask: Ask, schema: str, table: str) -> list[tuple[Any, ...]]:
+    """As Engine."""
+    rows = ask(
+        "SELECT column_name, data_type, column_key FROM information_schema.columns "
+        f"WHERE table_schema = '{schema}' AND table_name = '{table}' ORDER BY ordinal_position"
+    )
+    return [(column, kind, key == "PRI") for column, kind, key in rows]
+
+
 def columns(stack: Stack, connector: Connector, seconds: float) -> dict[str, dict[str, str]]:
     """As Engine, asked by the account `reader`."""
     found: dict[str, dict[str, str]] = {table: {} for table in connector.sources}
@@ -69,6 +102,36 @@ def drop_column(stack: Stack, connector: Connector, table: str, column: str) -> 
     """As Engine."""
     with as_root(stack, ALTER_SECONDS) as cursor:
         cursor.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS `{column}`")
+
+
+def rename_column(stack: Stack, connector: Connector, table: str, column: str, name: str) -> None:
+    """As Engine."""
+    with as_root(stack, ALTER_SECONDS) as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME COLUMN `{column}` TO `{name}`")
+
+
+def add_filled_column(stack: Stack, table: str, column: str, definition: str, values: Mapping[int, str]) -> None:
+    """Add the column, with the value of each row by its id. Fine where it is there: rows without a value get theirs.
+
+    Raises: TerminalError where a row has no value and the definition wants one: the column then allows NULL so far.
+    """
+    with as_root(stack, ALTER_SECONDS) as cursor:
+        cursor.execute(
+            f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS `{column}` {definition.replace('NOT NULL', 'NULL')}"
+        )
+        kept = f"{table.partition('.')[0]}.lakeproof_kept_values"
+        cursor.execute(f"CREATE TEMPORARY TABLE {kept} (id BIGINT PRIMARY KEY, kept TEXT)")
+        cursor.executemany(f"INSERT INTO {kept} (id, kept) VALUES (%s, %s)", list(values.items()))
+        cursor.execute(f"UPDATE {table} JOIN {kept} USING (id) SET `{column}` = kept WHERE `{column}` IS NULL")
+        cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE `{column}` IS NULL")
+        (without,) = cursor.fetchone()
+        if without and "NOT NULL" in definition:
+            raise TerminalError(
+                f"{without} rows have no value",
+                where=f"{table}.{column}",
+                next_action="give them one, then MODIFY it",
+            )
+        cursor.execute(f"ALTER TABLE {table} MODIFY `{column}` {definition}")
 
 
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
@@ -141,10 +204,28 @@ def holds(stack: Stack, user: str, privilege: str) -> bool:
         return cursor.fetchone() is not None
 
 
+def give(stack: Stack, user: str, privilege: str) -> None:
+    """Give one global privilege. Raises: NotReady."""
+    with _unlogged(stack) as cursor:
+        cursor.execute(f"GRANT {privilege} ON *.* TO '{user}'@'{mysql_accounts.HOST}'")
+
+
 def revoke(stack: Stack, user: str, privilege: str) -> None:
     """Take one global privilege away; fine where it is not there. Raises: NotReady."""
     with _unlogged(stack) as cursor:
         cursor.execute(f"REVOKE {privilege} ON *.* FROM '{user}'@'{mysql_accounts.HOST}'")
+
+
+def replica_ids(stack: Stack) -> set[int]:
+    """The server ids that are taken: the server's own, and those of the replicas that have told theirs.
+
+    Raises: NotReady.
+    """
+    with as_root(stack, ASK_SECONDS) as cursor:
+        cursor.execute("SELECT @@server_id")
+        (own,) = cursor.fetchone()
+        cursor.execute("SHOW SLAVE HOSTS")
+        return {int(own), *(int(row[0]) for row in cursor.fetchall())}
 
 
 def end_connections(stack: Stack, user: str) -> int:

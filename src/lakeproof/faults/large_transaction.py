@@ -1,0 +1,59 @@
+"""Batch work on old order lines: transactions of 100,000 rows, one after another, that leave every row as it was.
+
+Each raises the price of the oldest lines and takes that back, again and again, before it commits. Capture delivers
+all of these rows before it comes to what others wrote meanwhile.
+"""
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import InvalidInput
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.capture.backlog import bytes_left
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.stack.stack import Stack
+
+TABLE = "oltp.order_items"
+SECONDS = 60.0
+# No shopper comes back to so old a line, so nobody waits for the transactions' locks.
+LINES = 400
+# An update of a line takes no less of the binlog.
+ROW_BYTES = 40
+
+
+class LargeTransaction(Arguments):
+    """`rows`: changed rows of one transaction; the lake's job holds 128 MB of one, which is some 140,000 of these."""
+
+    rows: int = Field(100_000, ge=1000, le=120_000)
+    transactions: int = Field(1, ge=1, le=20)
+
+
+def inject(stack: Stack, arguments: LargeTransaction) -> None:
+    """Write them. Raises: InvalidInput where there are no lines."""
+    with mariadb.as_root(stack, SECONDS) as cursor:
+        cursor.execute(f"SELECT MAX(id), COUNT(*) FROM (SELECT id FROM {TABLE} ORDER BY id LIMIT {LINES}) AS oldest")
+        last, lines = cursor.fetchone()
+        if not lines:
+            raise InvalidInput("it has no row to change", where=TABLE, next_action="lakeproof traffic")
+        # Locks of the rows alone, so that new lines are written meanwhile.
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        for _ in range(arguments.transactions):
+            cursor.execute("BEGIN")
+            for _ in range(max(1, arguments.rows // (2 * lines))):
+                for sign_ in ("+", "-"):
+                    cursor.execute(f"UPDATE {TABLE} SET unit_price = unit_price {sign_} 1 WHERE id <= %s", (last,))
+            cursor.execute("COMMIT")
+
+
+def remove(stack: Stack, arguments: LargeTransaction) -> None:
+    """Nothing is left of it: every row is as it was, and what is in the binlog is read in time."""
+
+
+def sign(stack: Stack, arguments: LargeTransaction) -> Sign:
+    """The capture has not come through them yet."""
+    left = bytes_left(stack, OLTP.connector)
+    return Sign(left > arguments.rows * ROW_BYTES, f"{left:,} bytes of binlog are before the capture")
+
+
+FAULT = Fault("large_transaction", "write transactions of very many rows", inject, remove, sign, LargeTransaction)

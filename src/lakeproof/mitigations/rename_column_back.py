@@ -1,0 +1,69 @@
+"""Give a renamed column the name back that the lake's SQL and the shop's services know, and have its rows read anew.
+
+Rows that were changed while it had another name are NULL there in the lake until they change again. So the connector
+is asked to read the table's rows once more. An append-only table of the lake would hold them twice: its rows of that
+time have to be looked at by a person.
+"""
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import NotReady
+from lakeproof.lake.capture.backfill import read_existing_rows
+from lakeproof.lake.capture.columns import Difference, look
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.job.sql_files import load_sql_files
+from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.stack.stack import Stack
+
+
+class RenameColumnBack(Arguments):
+    """`database`: oltp (MariaDB) or shop (PostgreSQL)."""
+
+    database: SourceName = OLTP.name
+
+
+def typed(stack: Stack, arguments: RenameColumnBack) -> str:
+    """The statements. Without an answer of the database, how they look."""
+    try:
+        found = look(stack, find_source(arguments.database)).renamed
+    except NotReady:
+        return "ALTER TABLE … RENAME COLUMN … TO … for each column that has another name than the lake's SQL knows"
+    told = [statement(gone, new) for gone, new in found]
+    told += [f"the rows of {table} are read anew" for table in _read_anew(arguments, found)]
+    return "; ".join(told) or "nothing to rename"
+
+
+def statement(gone: Difference, new: Difference) -> str:
+    """As a person would type it."""
+    return f"ALTER TABLE {gone.table} RENAME COLUMN {new.column} TO {gone.column}"
+
+
+def run(stack: Stack, arguments: RenameColumnBack) -> str:
+    """Rename, then ask for the rows; fine where no column is renamed. Raises: NotReady, DeadlineExpired."""
+    source = find_source(arguments.database)
+    connector = find_connector(source.connector)
+    found = look(stack, source).renamed
+    for gone, new in found:
+        source.module.rename_column(stack, connector, gone.table, new.column, gone.column)
+    again = _read_anew(arguments, found)
+    read_existing_rows(stack, connector, again)
+    done = [f"{new} is {gone.column} again" for gone, new in found]
+    done += [f"the rows of {table} are read anew" for table in again]
+    left = sorted({gone.table for gone, _ in found} - set(again))
+    done += [f"rows of {table} that were written meanwhile lack it in the lake: look at them" for table in left]
+    return "; ".join(done) or "nothing to rename, every column has its name"
+
+
+def _read_anew(arguments: RenameColumnBack, found: tuple[tuple[Difference, Difference], ...]) -> list[str]:
+    """The tables concerned whose lake table has a primary key."""
+    keyed = {file.source for file in load_sql_files(database=arguments.database) if file.has_key}
+    return sorted({gone.table for gone, _ in found} & keyed)
+
+
+MITIGATION = Mitigation(
+    "rename_column_back",
+    "give a renamed column its old name, and have its rows read anew",
+    typed,
+    run,
+    RenameColumnBack,
+)

@@ -1,0 +1,103 @@
+"""A renamed column gets its name back, and the rows of its table are read anew where that doubles none."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeproof.errors import NotReady
+from lakeproof.faults import renamed_column
+from lakeproof.faults.renamed_column import RenamedColumn
+from lakeproof.lake.capture.columns import declared_columns
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.mitigations import rename_column_back
+from lakeproof.mitigations.rename_column_back import RenameColumnBack
+from lakeproof.probes.columns import missing_columns, renamed_columns
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+KINDS = {
+    "INT": "int",
+    "BIGINT": "bigint",
+    "STRING": "varchar",
+    "TIMESTAMP(6)": "datetime",
+    "DECIMAL(12, 2)": "decimal",
+}
+
+
+class Database:
+    """MariaDB's columns, and the tables whose rows were asked for."""
+
+    def __init__(self) -> None:
+        self.tables = {
+            table: {column: KINDS[kind] for column, kind in columns.items()}
+            for table, columns in declared_columns(OLTP).items()
+        }
+        self.read: list[str] = []
+
+    def columns(self, *_: object) -> dict[str, dict[str, str]]:
+        return self.tables
+
+    def rename_column(self, stack: object, connector: object, table: str, column: str, name: str) -> None:
+        self.tables[table][name] = self.tables[table].pop(column)
+
+    def read_existing_rows(self, stack: object, connector: object, tables: list[str]) -> None:
+        self.read += tables
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Database:
+    made = Database()
+    monkeypatch.setattr(mariadb, "columns", made.columns)
+    monkeypatch.setattr(mariadb, "rename_column", made.rename_column)
+    monkeypatch.setattr(rename_column_back, "read_existing_rows", made.read_existing_rows)
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def run(stack: Stack) -> str:
+    return rename_column_back.run(stack, RenameColumnBack())
+
+
+def test_the_fault_is_seen_mended_and_taken_out_twice(database: Database, stack: Stack) -> None:
+    fault = RenamedColumn()
+    assert not renamed_column.sign(stack, fault).holds
+    for _ in range(2):
+        renamed_column.inject(stack, fault)
+    assert renamed_column.sign(stack, fault).holds
+    assert renamed_columns(stack, 1.0, OLTP) == "oltp.order_items.sku→sku_code"
+    assert missing_columns(stack, 1.0, OLTP) == "none"
+    wanted = "ALTER TABLE oltp.order_items RENAME COLUMN sku_code TO sku; the rows of oltp.order_items are read anew"
+    assert rename_column_back.typed(stack, RenameColumnBack()) == wanted
+    assert run(stack) == "oltp.order_items.sku_code is sku again; the rows of oltp.order_items are read anew"
+    assert (database.read, renamed_columns(stack, 1.0, OLTP)) == (["oltp.order_items"], "none")
+    assert run(stack) == "nothing to rename, every column has its name"
+    for _ in range(2):
+        renamed_column.remove(stack, fault)
+    assert "sku" in database.tables["oltp.order_items"]
+
+
+def test_rows_of_an_append_only_table_are_not_read_twice(database: Database, stack: Stack) -> None:
+    database.rename_column(stack, OLTP, "oltp.order_events", "type", "kind")
+    wanted = "; rows of oltp.order_events that were written meanwhile lack it in the lake: look at them"
+    assert run(stack) == f"oltp.order_events.kind is type again{wanted}"
+    assert database.read == []
+
+
+def test_a_new_column_of_another_type_is_no_other_name(database: Database, stack: Stack) -> None:
+    del database.tables["oltp.order_items"]["quantity"]
+    database.tables["oltp.order_items"]["note"] = "varchar"
+    assert renamed_columns(stack, 1.0, OLTP) == "none"
+    assert missing_columns(stack, 1.0, OLTP) == "oltp.order_items.quantity"
+
+
+def test_without_an_answer_the_statement_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> dict[str, dict[str, str]]:
+        raise NotReady("no answer", where="mysql")
+
+    monkeypatch.setattr(mariadb, "columns", silent)
+    assert "RENAME COLUMN" in rename_column_back.typed(stack, RenameColumnBack())

@@ -1,0 +1,98 @@
+"""A dropped column comes back with what the lake has, and a row without a value is not passed over."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.faults import dropped_column
+from lakeproof.lake.capture.columns import Difference, Differences
+from lakeproof.lake.sources import mariadb
+from lakeproof.mitigations import restore_column
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+GONE = Difference("oltp.order_items", "sku", None, "STRING")
+
+
+class Cursor:
+    """Keeps what it is told; so many rows have no value in the end."""
+
+    def __init__(self, without: int) -> None:
+        self.told: list[str] = []
+        self.values: list[tuple[int, str]] = []
+        self.without = without
+
+    def execute(self, statement: str, *_: object) -> None:
+        self.told.append(statement)
+
+    def executemany(self, statement: str, values: list[tuple[int, str]]) -> None:
+        self.values = values
+
+    def fetchone(self) -> tuple[int]:
+        return (self.without,)
+
+    def fetchall(self) -> list[tuple[int, str]]:
+        return [(1, "a"), (2, "b")]
+
+
+@pytest.fixture
+def cursor(monkeypatch: pytest.MonkeyPatch) -> Cursor:
+    made = Cursor(0)
+
+    @contextmanager
+    def as_root(stack: Stack, seconds: float) -> Iterator[Any]:
+        yield made
+
+    monkeypatch.setattr(mariadb, "as_root", as_root)
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_the_column_is_filled_before_it_refuses_null(
+    cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = SimpleNamespace(rows=[(1, "a"), (2, "b")])
+    monkeypatch.setattr(restore_column, "look", lambda *_: Differences((), (GONE,)))
+    monkeypatch.setattr(restore_column, "_await_published", lambda *_: None)
+    monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
+    wanted = "oltp.order_items.sku is there again, with 2 values of ffffffffffff"
+    assert restore_column.run(stack, Arguments()) == wanted
+    assert cursor.told[0] == "ALTER TABLE oltp.order_items ADD COLUMN IF NOT EXISTS `sku` VARCHAR(32) NULL"
+    assert cursor.told[-1] == "ALTER TABLE oltp.order_items MODIFY `sku` VARCHAR(32) NOT NULL"
+    assert cursor.values == [(1, "a"), (2, "b")]
+
+
+def test_a_row_that_the_lake_has_no_value_of_is_told(cursor: Cursor, stack: Stack) -> None:
+    cursor.without = 3
+    with pytest.raises(TerminalError, match="3 rows have no value"):
+        mariadb.add_filled_column(stack, "oltp.order_items", "sku", "VARCHAR(32) NOT NULL", {1: "a"})
+    assert not any("MODIFY" in statement for statement in cursor.told)
+
+
+def test_the_fault_keeps_the_values_for_its_own_removal(
+    cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dropped_column, "_there", lambda stack: True)
+    dropped_column.inject(stack, Arguments())
+    assert [word.split()[0] for word in cursor.told] == ["LOCK", "SELECT", "ALTER"]
+    dropped_column.remove(stack, Arguments())
+    assert cursor.values == [(1, "a"), (2, "b")]
+    cursor.told.clear()
+    dropped_column.remove(stack, Arguments())
+    assert cursor.told == []
+
+
+def test_without_a_missing_column_nothing_is_done(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restore_column, "look", lambda *_: Differences((), ()))
+    assert restore_column.run(stack, Arguments()) == "nothing to restore, no column is missing"
+    assert restore_column.typed(stack, Arguments()) == "nothing to restore"
