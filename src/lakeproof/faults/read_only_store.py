@@ -60,10 +60,10 @@ def inject(stack: Stack, arguments: ReadOnlyStore) -> None:
 def _await_checkpoint(stack: Stack) -> None:
     """Until the next checkpoint of the job is complete: then its tables begin to commit."""
     s3 = s3_client(stack)
-    before = max((state.checkpoint for state in complete_states(s3)), default=0)
+    before = max((state.checkpoint for state in complete_states(s3, OLTP)), default=0)
     Deadline(CHECKPOINT_SECONDS).wait_for(
         f"the next checkpoint of {OLTP.job}",
-        lambda: True if max((state.checkpoint for state in complete_states(s3)), default=0) > before else None,
+        lambda: True if max((state.checkpoint for state in complete_states(s3, OLTP)), default=0) > before else None,
         every=0.02,
     )
 
