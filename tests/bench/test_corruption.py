@@ -298,6 +298,14 @@ class Lamp:
 
     def __init__(self) -> None:
         self.state, self.done = "well", list[str]()
+        self.why: str | None = None
+
+    def frozen(self) -> str | None:
+        return self.why
+
+    def release(self) -> None:
+        self.why = None
+        self.done.append("released")
 
     def do(self, steps: Sequence[Step]) -> None:
         for step in steps:
@@ -359,3 +367,55 @@ def test_a_kind_that_finds_nothing_to_plant_on_is_said_and_changes_nothing(tmp_p
     journal = Journal(tmp_path / "j.jsonl")
     empty = hunting.hunt(lamp, lamp.check, [Kind("dark", plant)], journal, 1, 1, lambda text: None)
     assert (empty, lamp.done) == (["dark: no lamp"], [])
+
+
+class AuditedLamp(Lamp):
+    """The publisher's audit freezes `main` at the given checks. A check of a frozen `main` cannot judge."""
+
+    def __init__(self, *freezes_at: int) -> None:
+        super().__init__()
+        self.freezes_at, self.checks = freezes_at, 0
+
+    def check(self) -> CheckReport:
+        self.checks += 1
+        if self.checks in self.freezes_at:
+            self.why = "order 7: no items"
+        if self.why is not None:
+            return report(unknown=["no published hash covers now"])
+        return super().check()
+
+
+@pytest.mark.parametrize("freezes_at", [1, 2], ids=["while the damage is in", "by an audit that ended after it"])
+def test_a_main_that_the_audit_froze_is_released_and_looked_at_again(tmp_path: Path, freezes_at: int) -> None:
+    lamp = AuditedLamp(freezes_at)
+    journal = played(tmp_path, lamp, lamp_kind("broken", "broken"), 2)
+    assert {name: count for name, count in counts(journal.rounds).items() if count} == {
+        "found": 2,
+        "frozen by the audit": 1,
+    }
+    assert journal.rounds[0].frozen == "order 7: no items"
+    assert lamp.done.count("released") == 1
+    assert Journal(tmp_path / "j.jsonl").rounds == journal.rounds
+
+
+def test_a_main_that_was_frozen_after_the_damage_was_found_is_released_once_it_is_out(tmp_path: Path) -> None:
+    lamp = AuditedLamp()
+
+    def check() -> CheckReport:
+        seen = lamp.check()
+        if lamp.state == "broken":
+            lamp.why = "order 7: no items"
+        return seen
+
+    journal = Journal(tmp_path / "j.jsonl")
+    hunt(lamp, check, [lamp_kind("broken", "broken")], journal, 1, 2, lambda text: None)
+    assert lamp.done == ["broken", "well", "released"] * 2
+    assert [one.clean_again for one in journal.rounds] == [True, True]
+
+
+def test_what_a_killed_hunt_left_frozen_is_released_once_its_damage_is_out(tmp_path: Path) -> None:
+    lamp = Lamp()
+    lamp.state, lamp.why = "broken", "order 7: no items"
+    Journal(tmp_path / "j.jsonl").planting(lamp_kind("broken", "broken").plant(lamp, Random(1)))
+    played(tmp_path, lamp, lamp_kind("broken", "broken"), 1)
+    assert lamp.done[:2] == ["well", "released"]

@@ -36,7 +36,7 @@ def typed(*arguments: str) -> str:
     ("arguments", "words"),
     [
         (("drill", "replication-lagg"), "no scenario 'replication-lagg'"),
-        (("drill", "nope"), ", all, healthy"),
+        (("drill", "nope"), ", all, blind, healthy"),
         (("drill", "heathy"), "no scenario 'heathy', closest: 'healthy'"),
         (("drill", "replication-lag", "--minutes", "1"), "--minutes: a scenario takes as long as it takes"),
         (("drill", "all", "--minutes", "1"), "it goes with healthy alone"),
@@ -47,6 +47,8 @@ def typed(*arguments: str) -> str:
         (("drill", "replication-lag", "--fix", "pray"), "no fix 'pray'"),
         (("drill", "replication-lag", "--fix", "start_component"), "argument component"),
         (("drill", "all", "--cause", "x"), "--cause: it is of one scenario"),
+        (("drill", "blind", "--cause", "x"), "--cause: it is of one scenario"),
+        (("drill", "blind", "--fix", "silence_alert"), "it mends one scenario"),
         (("drill", "replication-lagg", "--cause", "x"), "no scenario 'replication-lagg'"),
         (("drill", "replication-lag", "--causes"), "it goes with all alone"),
         (("drill", "replication-lag", "--timing", "slow"), "no timing 'slow'"),

@@ -80,7 +80,8 @@ def typed(line: str) -> tuple[str, dict[str, Any]]:
 READ_BY: dict[str, Callable[[str], object]] = {
     "at": history.hash_digits,
     "hash": history.hash_digits,
-    "lake tag name": tags.check_name,
+    **dict.fromkeys(["lake tag name", "lake branch name"], tags.check_name),
+    "lake merge source": ("ingest", "backup").index,
     "incident": check_incident,
     **dict.fromkeys([f"incident {each} name" for each in INCIDENT_COMMANDS], check_incident),
     **dict.fromkeys(["capture register name", "capture new-slot name"], find_connector),

@@ -69,6 +69,11 @@ ONE_HEALTHY: dict[str, Value] = {
     "fulfillment-lag": 0.0,
     "labels-held": 0,
     "trino-queries-by-user": "nobody",
+    "redis-room": "room",
+    "support-attachment-folder": "fine",
+    "campaign-turned-down": "none",
+    "campaign-opt-outs": "none",
+    "labels-ready-writes": "writable",
     "support-late-sources": "none",
     "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
@@ -188,6 +193,11 @@ def test_a_healthy_stack_has_no_cause() -> None:
 
 STATES: list[tuple[str, dict[str, Value]]] = [
     ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
+    *(
+        (f"{node.replace('-', '_')}_emptied", {**gone(node, "refused"), f"{node}-data": "gone"})
+        for node in ("cassandra-seed", "cassandra-node2", "cassandra-node3")
+    ),
+    ("reservation_setting_too_low", {"reservation-setting-shortfall": 270.0}),
     (
         "mail_refused",
         {
@@ -196,7 +206,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "notification-service-refusals": 40.0,
         },
     ),
+    ("campaign_over_limit", {"campaign-turned-down": "5a0c: 12 turned down"}),
+    ("campaign_unwelcome", {"campaign-opt-outs": "5a0c: 40 opted out"}),
     ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
+    ("ready_refused", {"labels-ready-writes": "ExistingObjectIsDirectory", "fulfillment-lag": 12.0}),
+    # Where the store takes no writes at all, that it takes none there is no second cause.
+    ("store_not_writable", {**READ_ONLY, "labels-ready-writes": "refuses writes"}),
     (
         "resource_group_full",
         {
@@ -207,6 +222,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
+    ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
     # It answers nobody: then it is not late for support alone.
     ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
     ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
@@ -221,6 +238,9 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             **BEHIND,
         },
     ),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 150, "mysql-connections": 100.0, "mysql-answers": "error 1040"}),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 7}),
+    ("postgres_session_blocks", {"postgres-lock-waiters": 90, "postgres-connections": 92.0}),
     # Before the server is full.
     ("mysql_sessions_leaked", {"mysql-connections": 92.5, "mysql-idle-account": 88.0}),
     (
@@ -247,6 +267,11 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "taskmanager_starved",
         {**STARVED, **gone("flink-taskmanager", "silent"), **JOB_FAILS, **of_shop(JOB_FAILS)},
     ),
+    (
+        "store_late",
+        {"taskmanager-store-delay": 1.03, "oltp-topic-unread": 31_000, "oltp-checkpoint-age": 45.0, **NOT_PUBLISHED},
+    ),
+    ("store_late", {"taskmanager-store-delay": 1.03, **JOB_FAILS, **NOT_PUBLISHED}),
     ("taskmanager_starved", STARVED),
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
@@ -435,6 +460,12 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("checkpoints_failing", {"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9, **NOT_PUBLISHED}),
     ("publishing_frozen", {"oltp-publisher-status": "frozen", **NOT_PUBLISHED}),
     ("publishing_failing", {"oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    ("main_written", {"main-author": "somebody", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    (
+        "main_written",
+        {"main-author": "ann", "oltp-publisher-status": "degraded", "shop-publisher-status": "degraded"},
+    ),
+    ("main_moved", {"main-last-merge": "lost", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
     ("shop_paused_connector", of_shop({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"}, BEHIND)),
     ("shop_stopped_connector", of_shop({"oltp-connector-state": "STOPPED", "oltp-task-state": None}, BEHIND)),
     ("shop_deleted_connector", of_shop({"oltp-connector-state": None, "oltp-task-state": None}, BEHIND)),
@@ -661,8 +692,8 @@ def test_the_exception_is_told_with_a_job_that_keeps_restarting() -> None:
     assert "java.io.IOException: no" in [seen.reading.value for seen in found.evidence_for]
 
 
-def test_no_machine_repairs_a_store_that_takes_no_writes() -> None:
-    assert look(READ_ONLY).findings[0].cause.repairs == ()
+def test_a_store_that_takes_no_writes_is_not_mended_by_a_restart_of_flink() -> None:
+    assert [step.id for step in look(READ_ONLY).findings[0].cause.repairs] == ["make_store_writable"]
 
 
 def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:

@@ -1,5 +1,6 @@
 """Every cause that is loaded, by the least readings that make it hold, alone and beside each other cause."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 from functools import cache
 from itertools import combinations
@@ -60,13 +61,24 @@ def named_of(changed: Mapping[str, Observation]) -> set[str]:
     return named(diagnose(causes, {**{name: USUAL[name] for name in asked}, **changed}))
 
 
+def hides(by: Cause, other: Cause, readings: Mapping[str, Observation]) -> bool:
+    """Directly, or through a cause that these readings make hold as well: an emptied node is a node that is down."""
+    seen = ChainMap(dict(readings), USUAL)
+    through = [
+        cause.id
+        for cause in CAUSES.values()
+        if by.id in cause.masked_by and all(holds(item, seen) for item in cause.necessary)
+    ]
+    return not {by.id, *through}.isdisjoint(other.masked_by)
+
+
 def test_each_pair_names_both_or_the_one_that_masks_the_other() -> None:
     wrong = []
     for one, other, readings in pairs():
         hidden = {
             hidden.id
             for hidden, by in ((one, other), (other, one))
-            if by.id in hidden.masked_by and hidden.id not in by.masked_by
+            if hides(by, hidden, readings) and not hides(hidden, by, readings)
         }
         wanted = {one.id, other.id} - hidden
         if (found := named_of(readings)) != wanted:

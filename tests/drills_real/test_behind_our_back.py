@@ -71,15 +71,15 @@ def write_to_lake(stack: Stack, statement: str) -> None:
     """One statement by Paimon's own SQL, while the lake's job is stopped: a table has one writer at a time."""
     start_gateway(stack)
     with submitting(stack):
-        assert stop_with_savepoint(stack, 60.0) is not None
-        assert find_job(rest_of(stack)) is None
+        assert stop_with_savepoint(stack, OLTP, 60.0) is not None
+        assert find_job(rest_of(stack), OLTP) is None
         with httpx.Client(base_url=stack.url("flink-sql-gateway"), timeout=30, trust_env=False) as client:
             session = client.post("/v1/sessions", json={"properties": SESSION}).json()["sessionHandle"]
             flink, deadline = PinnedFlink(client, session), Deadline(120)
             flink.run(CATALOG, deadline)
             flink.run(statement, deadline)
             client.delete(f"/v1/sessions/{session}")
-    ensure_submitted(stack)
+    ensure_submitted(stack, OLTP)
 
 
 def an_order(stack: Stack) -> tuple[int, str]:

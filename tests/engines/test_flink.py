@@ -320,7 +320,7 @@ def test_a_clean_stop_leaves_a_savepoint_that_the_next_start_goes_on_from(
     feed.change_something()
     wait_until_covered(stack, feed.beat())
     client.stop("flink-jobmanager")
-    newest = complete_states(s3_client(stack))[0]
+    newest = complete_states(s3_client(stack), OLTP)[0]
     assert is_savepoint(newest)
     feed.change_something()
     client.up(PATH)
@@ -339,22 +339,22 @@ def test_a_new_sql_file_is_taken_over_with_nothing_lost(stack: Stack, feed: Feed
         """
     )
     feed.change_something()
-    redeploy(stack, sql_files=(SqlFile("a_refunds", tuple(statements)), *load_sql_files()))
+    redeploy(stack, OLTP, sql_files=(SqlFile("a_refunds", tuple(statements)), *load_sql_files(OLTP.name)))
     feed.transaction([("refunds", "c", None, {"id": 1, "note": "tea was cold"})])
     feed.change_something()
     assert_lake_is_exact(stack, feed)
     text = s3_client(stack).get_object(Bucket="lake", Key="wh/oltp.db/a_refunds/snapshot/LATEST")["Body"].read()
     assert int(text) > 0
     with pytest.raises(FlinkRefused, match="Cannot map"):
-        redeploy(stack)
-    redeploy(stack, allow_non_restored=True)
+        redeploy(stack, OLTP)
+    redeploy(stack, OLTP, allow_non_restored=True)
     assert_lake_is_exact(stack, feed)
 
 
 def test_a_submission_whose_sender_was_killed_makes_no_second_job(stack: Stack, feed: Feed) -> None:
     # Its call goes on in the JobManager, unseen and holding no turn, while the next provision submits again.
     feed.change_something()
-    stop_with_savepoint(stack, 60.0)
+    stop_with_savepoint(stack, OLTP, 60.0)
     flink = rest_of(stack)
     with ThreadPoolExecutor(3) as pool:
         calls = [pool.submit(submission._submit, stack, flink, OLTP, allow_non_restored=False) for _ in range(3)]
@@ -369,14 +369,15 @@ def test_a_job_that_begins_while_the_states_are_listed_is_the_one(
     stack: Stack, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Its newest checkpoint would make another id, and a second writer.
-    stop_with_savepoint(stack, 60.0)
+    stop_with_savepoint(stack, OLTP, 60.0)
     flink, others = rest_of(stack), list[str]()
 
     def listed(s3: Any, database: Source) -> list[State]:
         monkeypatch.undo()
         others.append(submission._submit(stack, flink, OLTP, allow_non_restored=False))
         return Deadline(60).wait_for(
-            "its first checkpoint", lambda: states if not is_savepoint((states := complete_states(s3))[0]) else None
+            "its first checkpoint",
+            lambda: states if not is_savepoint((states := complete_states(s3, OLTP))[0]) else None,
         )
 
     monkeypatch.setattr(submission, "complete_states", listed)
@@ -386,9 +387,9 @@ def test_a_job_that_begins_while_the_states_are_listed_is_the_one(
 
 
 def test_a_stop_without_a_job_is_no_error(client: SupervisorClient, stack: Stack) -> None:
-    stop_with_savepoint(stack, 60.0)
-    assert stop_with_savepoint(stack, 5.0) is None
-    redeploy(stack)
+    stop_with_savepoint(stack, OLTP, 60.0)
+    assert stop_with_savepoint(stack, OLTP, 5.0) is None
+    redeploy(stack, OLTP)
     assert [job.name for job in rest_of(stack).jobs() if job.state == "RUNNING" or job.name == OLTP.job]
 
 
@@ -409,7 +410,7 @@ def test_a_transaction_that_comes_again_after_its_end_is_taken_once_also_after_a
     feed.repeat(second)
     assert_lake_is_exact(stack, feed)
     before = repeated_rows(stack)
-    redeploy(stack)
+    redeploy(stack, OLTP)
     feed.repeat(first)
     feed.repeat(second)
     assert_lake_is_exact(stack, feed)
@@ -419,11 +420,11 @@ def test_a_transaction_that_comes_again_after_its_end_is_taken_once_also_after_a
 
 def test_with_repeats_not_dropped_the_second_row_is_seen(stack: Stack, feed: Feed) -> None:
     capture = stack.settings.capture.model_copy(update={"exactly_once": False})
-    redeploy(Stack(stack.settings.model_copy(update={"capture": capture})))
+    redeploy(Stack(stack.settings.model_copy(update={"capture": capture})), OLTP)
     feed.repeat(feed.create())
     feed.second_rows += 1
     assert_lake_is_exact(stack, feed)
-    redeploy(stack)
+    redeploy(stack, OLTP)
     feed.repeat(feed.create())
     assert_lake_is_exact(stack, feed)
 
@@ -471,7 +472,7 @@ def test_keys_of_the_store_are_in_no_argument_and_no_log(client: SupervisorClien
 def test_a_wrong_sql_file_is_refused_before_the_job_stops(client: SupervisorClient, stack: Stack) -> None:
     before = {job.id for job in rest_of(stack).jobs() if job.state == "RUNNING"}
     with pytest.raises(LakeproofError):
-        redeploy(stack, sql_files=(SqlFile("broken", ("CREATE NONSENSE",)),))
+        redeploy(stack, OLTP, sql_files=(SqlFile("broken", ("CREATE NONSENSE",)),))
     after = {job.id for job in rest_of(stack).jobs() if job.state == "RUNNING"}
     assert before == after
 

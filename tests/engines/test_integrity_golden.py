@@ -12,7 +12,7 @@ from lakeproof.lake.query import flink, spark, trino
 from lakeproof.proof.tables.buckets import Digest
 from lakeproof.proof.tables.canonical import Column, Kind, Table, digest_of, microseconds, text_of
 from lakeproof.proof.tables.dialects import FLINK, MARIADB, SPARK, TRINO, Dialect, canonical_text, digests_sql
-from lakeproof.proof.tables.readers import mariadb_snapshot
+from lakeproof.proof.tables.readers import OF_LEDGER, snapshot_of
 from lakeproof.stack.stack import Stack
 
 GOLDEN = Table(
@@ -104,7 +104,7 @@ def assert_equal(dialect: Dialect, types: tuple[str, str, str, str], ask: Callab
 @pytest.mark.engines
 def test_mariadb_writes_the_same_canonical_text_and_digest(stack: Stack, up: Callable[..., Any]) -> None:
     up("mysql")
-    with mariadb_snapshot(stack, 30.0) as reader:
+    with snapshot_of(stack, OF_LEDGER, 30.0) as reader:
         types = ("SIGNED", "CHAR CHARACTER SET utf8mb4", "DECIMAL(12, 2)", "DATETIME(6)")
         assert_equal(MARIADB, types, reader.ask)
 

@@ -14,7 +14,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.faults import slowed_source
+from lakeproof.faults import roads, slowed_source
 from lakeproof.faults.slowed_source import SlowedSource
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -53,7 +53,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setattr(slowed_source, "hand_address", hand)
     monkeypatch.setattr(slowed_source, "handed_addresses", lambda stack, name: given)
     supervisor = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=os.getpid()))
-    monkeypatch.setattr(slowed_source, "SupervisorClient", lambda stack: supervisor)
+    for module in (slowed_source, roads):
+        monkeypatch.setattr(module, "SupervisorClient", lambda stack: supervisor)
     try:
         yield made
     finally:
@@ -139,3 +140,19 @@ def test_the_fault_is_in_where_support_says_so(stack: Stack, monkeypatch: pytest
     for late, holds in (("fulfillment-service", True), ("none", False), ("order-service", False)):
         monkeypatch.setattr(slowed_source, "late_sources", lambda stack, timeout, late=late: late)
         assert slowed_source.sign(stack, SlowedSource()).holds is holds
+
+
+@pytest.mark.parametrize("repaired", [False, True])
+def test_an_address_that_was_set_on_purpose_comes_back_with_the_end_of_the_fault(
+    stack: Stack, repaired: bool
+) -> None:
+    arguments, variable = SlowedSource(seconds=LATE_SECONDS), "SERVICE_FULFILLMENT_SERVICE_URL"
+    handed(stack)[variable] = "http://far:8004"
+    for _ in range(2):
+        slowed_source.inject(stack, arguments)
+    assert handed(stack)[variable] in slowed_source._roads(stack, arguments).values()
+    if repaired:  # a repair cannot know it
+        del handed(stack)[variable]
+    for _ in range(2):
+        slowed_source.remove(stack, arguments)
+    assert handed(stack) == {variable: "http://far:8004"}

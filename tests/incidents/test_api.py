@@ -174,6 +174,60 @@ def test_a_runbook_is_shown_and_a_path_is_no_name(client: TestClient) -> None:
         assert client.get(f"/runbook/{name}").status_code == 404
 
 
+def test_an_rca_and_a_runbook_are_pages_and_no_markdown(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    client.post("/api/incidents/1/rca", json={"root_cause": "paused_connector"})
+    page = client.get("/incidents/1").text
+    assert "<h2>What happened</h2>" in page
+    assert '<sup class="footnote-ref">' in page
+    assert "## " not in page
+    assert "<h1>" in client.get("/runbook/replication-lag").text
+    assert "## " not in client.get("/runbook/replication-lag").text
+
+
+def test_every_runbook_is_listed_with_its_title(client: TestClient) -> None:
+    listed = client.get("/runbook").text
+    for name in ("replication-lag", "ttl-oversell", "service-unavailable"):
+        assert f'href="/runbook/{name}"' in listed
+        assert client.get(f"/runbook/{name}").status_code == 200
+        assert client.get(f"/runbook/{name}?lang=vi").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[press](javascript:alert(1))",
+        "![x](data:text/html;base64,PHNjcmlwdD4=)",
+        "[^1]: <iframe src=//example.com>",
+    ],
+)
+def test_an_rca_that_people_bring_runs_nothing(client: TestClient, hostile: str) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    client.post("/api/incidents/1/rca", json={"markdown": f"# Mine\n\n{hostile}\n\nsee[^1]"})
+    page = client.get("/incidents/1").text
+    assert "<h1>Mine</h1>" in page
+    for alive in ("<script", "<img src=x", "<iframe", 'href="javascript', 'src="data:text'):
+        assert alive not in page
+
+
+def test_evidence_is_shown_by_what_it_says(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    seen = {"probe": "oltp-connector-state", "value": "PAUSED", "expected": "== RUNNING", "source": "connect"}
+    body = {"causes": [{"cause": "paused_connector", "for": [seen], "against": []}], "unknown": []}
+    client.post("/api/incidents/1/evidence", json={"kind": "diagnosis", "title": "diagnosis", "body": body})
+    claims = {"no_order_lost": "failed: lost 3"}
+    client.post("/api/incidents/1/evidence", json={"kind": "verification", "title": "verified", "body": claims})
+    client.post("/api/incidents/1/evidence", json={"title": "notes", "body": {"seen": ["a <b>", {"deep": 7}]}})
+    page = client.get("/incidents/1").text
+    assert "paused_connector, what speaks for it" in page
+    assert '<td class="failed">failed</td><td>lost 3</td>' in page
+    assert "a &lt;b&gt;" in page
+    assert "{&#34;" not in page
+    assert '{"' not in page
+
+
 def test_the_rca_is_drafted_kept_and_read_back(client: TestClient) -> None:
     client.post("/api/incidents", json={"title": "x"})
     drafted = client.post("/api/incidents/1/rca", json={"root_cause": "paused_connector"}).json()["markdown"]

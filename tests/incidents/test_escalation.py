@@ -117,3 +117,19 @@ def test_the_windows_of_a_killed_drill_are_looked_for_every_few_seconds_and_agai
     for seconds in (1, 4, 6, 7):
         watch.give_back_windows(START + timedelta(seconds=seconds))
     assert len(asked) == 2
+
+
+def test_an_incident_that_came_to_be_of_a_scenario_concerns_its_use_cases(
+    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    concerned = {"lake-commit-failure": ["finance reconciliation"]}
+    watch = Watch(store, look, lambda scenario: concerned.get(scenario, []))
+    down = alert("a1", alertname="ServiceUnavailable", scenario="none", component="nessie")
+    store.receive(Notification.model_validate(webhook(down)))
+    watch.make_round()
+    assert store.get("1").use_cases == []
+    stale = alert("a2", alertname="LakePublishStale", scenario="lake-commit-failure", component="publisher")
+    store.receive(Notification.model_validate(webhook(stale)))
+    watch.make_round()
+    assert store.get("1").use_cases == ["finance reconciliation"]
+    assert store.without_use_cases() == []

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,42 @@ def test_alerts_of_one_scenario_join_one_ongoing_incident(store: Store, alert: M
     receive(store, webhook(alert("a3", severity="critical")))
     assert [len(store.get(one.id).alerts) for one in store.newest_first()] == [3]
     assert store.get("1").severity == "critical"
+
+
+def test_a_worse_alert_that_joins_what_somebody_took_on_is_in_its_timeline(
+    store: Store, alert: Make, webhook: Make
+) -> None:
+    down = {"alertname": "ServiceUnavailable", "scenario": "none", "component": "nessie"}
+    receive(store, webhook(alert("a1", severity="warning", **down)))
+    store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    stale = alert("a2", alertname="LakePublishStale", scenario="lake-commit-failure", component="publisher")
+    failing = alert("a3", alertname="LakeCommitFailing", scenario="lake-commit-failure", component="publisher")
+    assert receive(store, webhook(stale, failing)).joined == 2
+    incident = store.get("1")
+    assert (incident.severity, incident.status, incident.owner) == ("high", Status.ACKNOWLEDGED, "an")
+    assert [entry.what for entry in incident.timeline[-2:]] == [
+        "LakePublishStale firing; severity was warning, is high",
+        "LakeCommitFailing firing",
+    ]
+
+
+def test_an_incident_is_to_be_acknowledged_as_soon_as_the_first_of_its_alerts_teams_promised(
+    store: Store, clock: Any, alert: Make, webhook: Make
+) -> None:
+    down = {"alertname": "ServiceUnavailable", "scenario": "none", "component": "nessie", "team": "infrastructure"}
+    opened = clock.now
+    receive(store, webhook(alert("a1", **down)))
+    assert store.get("1").acknowledge_by == opened + timedelta(minutes=60)
+    clock.forward(minutes=5)
+    stale = alert("a2", alertname="LakePublishStale", scenario="lake-commit-failure", component="publisher")
+    receive(store, webhook(stale))
+    (row,) = store.newest_first()
+    assert row.acknowledge_by == opened + timedelta(minutes=20)
+    clock.forward(minutes=14, seconds=59)
+    assert store.escalate_due() == []
+    clock.forward(seconds=1)
+    (escalated,) = store.escalate_due()
+    assert escalated.timeline[-1].what == "escalated: data-platform had not acknowledged it within 15 minutes"
 
 
 def test_alerts_of_no_scenario_are_joined_by_their_name_and_component(

@@ -36,6 +36,23 @@ def test_active_reservations_are_what_the_service_tells(stack: Stack, monkeypatc
         inventory.active(stack, 1.0)
 
 
+def test_a_setting_below_the_floor_falls_short_whatever_the_table_says(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = 'inventory_reservation_ttl_seconds{source="setting"} 30.0\n'
+
+    def answer(text: str) -> None:
+        monkeypatch.setattr(inventory, "get", lambda url, timeout: httpx.Response(200, text=text))
+
+    answer('inventory_reservation_ttl_seconds{source="table"} 900.0\n' + told)
+    assert (inventory.setting(stack, 1.0), inventory.setting_shortfall(stack, 1.0)) == (30.0, 270.0)
+    answer(told.replace("30.0", "900.0"))
+    assert inventory.setting_shortfall(stack, 1.0) == 0.0
+    answer("")
+    with pytest.raises(CouldNotLook):
+        inventory.setting_shortfall(stack, 1.0)
+
+
 def test_without_a_series_nobody_counted(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "instant", lambda stack, expression, timeout: [])
     assert inventory.expired(stack, 1.0) is None

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.errors import CouldNotLook
-from lakeproof.mitigations import end_idle_sessions
+from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.mitigations import end_blocking_session, end_idle_sessions
+from lakeproof.mitigations.end_blocking_session import EndBlockingSession
 from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
 from lakeproof.probes import sessions as probes
+from lakeproof.stack.database_locks import Blocker
 from lakeproof.stack.database_sessions import Held, NoneLeft, Sessions
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -64,3 +66,40 @@ def test_where_nobody_leaks_nobody_is_limited(stack: Stack, monkeypatch: pytest.
     monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: Sessions(200, {"report": Held(9, 9)}))
     monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: pytest.fail("limited"))
     assert "nobody's are ended" in end_idle_sessions.run(stack, EndIdleSessions())
+
+
+@pytest.mark.parametrize(
+    ("database", "account"),
+    [("mysql", "order_service"), ("mysql", "root"), ("postgres", "payment_service"), ("postgres", "postgres")],
+)
+def test_the_account_of_a_component_is_never_limited(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, database: str, account: str
+) -> None:
+    monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: pytest.fail("limited"))
+    monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: 0)
+    monkeypatch.setattr(end_idle_sessions, "end_idle", lambda *_: pytest.fail("ended"))
+    monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: Sessions(200, {account: Held(150, 150)}))
+    named, found = ({"database": database, "account": account}, {"database": database})
+    for given in (named, found):
+        with pytest.raises(InvalidInput, match=f"{account} is the account of a component"):
+            end_idle_sessions.run(stack, EndIdleSessions.model_validate(given))
+    with pytest.raises(InvalidInput):
+        end_idle_sessions.typed(stack, EndIdleSessions.model_validate(named))
+
+
+def test_who_keeps_others_waiting_is_told_and_ended_alone(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[object] = []
+    found: list[Blocker | None] = [None]
+    for module in (probes, end_blocking_session):
+        monkeypatch.setattr(module, "blocker", lambda *_: found[0])
+    monkeypatch.setattr(end_blocking_session, "end_session", lambda _, *rest: ended.append(rest))
+    assert (probes.lock_waiters(stack, 1.0, "mysql"), probes.who_blocks(stack, 1.0, "mysql")) == (0, "nobody")
+    assert "none is ended" in end_blocking_session.run(stack, EndBlockingSession())
+    found[0] = Blocker(41, "root", 187, 31.4)
+    assert probes.lock_waiters(stack, 1.0, "mysql") == 187
+    assert probes.who_blocks(stack, 1.0, "mysql") == "session 41 of root: 187 wait, 31 s the longest"
+    assert "ended session 41 of root; 187 sessions waited for it" in end_blocking_session.run(
+        stack, EndBlockingSession()
+    )
+    assert ended == [("mysql", 41, 10.0)]
+    assert end_blocking_session.typed(stack, EndBlockingSession(session=7)) == "KILL CONNECTION 7"

@@ -96,10 +96,13 @@ def test_the_repair_switches_the_late_source_and_none_where_none_is(
     switched: list[tuple[str, str | None]] = []
     late = "fulfillment-service"
     monkeypatch.setattr(switch_source, "late_sources", lambda stack, timeout: late)
+    monkeypatch.setattr(switch_source, "handed_addresses", lambda stack, name: {})
     monkeypatch.setattr(
         switch_source, "hand_address", lambda stack, name, variable, address: switched.append((variable, address))
     )
-    assert switch_source.run(stack, SwitchSource()) == "fulfillment: switched off and on again"
+    assert switch_source.run(stack, SwitchSource()) == (
+        "fulfillment: switched off and on again, at the stack's own address"
+    )
     switch_source.run(stack, SwitchSource(source="order", to="off"))
     assert switched == [("SERVICE_FULFILLMENT_SERVICE_URL", None), ("SERVICE_ORDER_SERVICE_URL", "")]
     assert switch_source.typed(stack, SwitchSource(source="order", to="off")) == (

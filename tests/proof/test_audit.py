@@ -11,6 +11,7 @@ import pytest
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.sources.source import Source
 from lakeproof.proof import audit
 from lakeproof.proof.audit import audit_published
 from lakeproof.proof.tables import every_hash
@@ -65,7 +66,7 @@ class Lake:
         ]
 
     @contextmanager
-    def snapshot(self, stack: Stack, seconds: float) -> Any:
+    def snapshot(self, stack: Stack, source: Source, seconds: float) -> Any:
         yield type("Reader", (), {"broken": lambda reader: self.source})()
 
 
@@ -77,7 +78,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Lake]:
             monkeypatch.setattr(history, name, getattr(made, name))
         monkeypatch.setattr(audit, "judge", made.judge)
         monkeypatch.setattr(every_hash, "judge", made.judge)
-        monkeypatch.setattr(audit, "mariadb_snapshot", made.snapshot)
+        monkeypatch.setattr(audit, "snapshot_of", made.snapshot)
         return made
 
     return make

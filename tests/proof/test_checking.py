@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport
 from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
 from lakeproof.proof.tables.buckets import Digests
+from lakeproof.proof.tables.canonical import TABLES
 from lakeproof.proof.tables.readers import Group, Reader
 from lakeproof.shop.order.models import Item, Op, Order
 from lakeproof.stack.settings import Settings
@@ -47,7 +49,7 @@ def test_the_first_look_at_mariadbs_other_tables_is_of_a_moment_after_its_snapsh
         opened_us.append(now_us())
         yield with_digests("mysql")
 
-    monkeypatch.setattr(checking, "mariadb_snapshot", snapshot)
+    monkeypatch.setattr(checking, "snapshot_of", snapshot)
 
     def tables(beside: BesideLedger, readers: object, of_us: int) -> list[Others]:
         seen.append(of_us)
@@ -73,7 +75,7 @@ def check_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
         now = datetime.now(UTC)
         newest = PublishedCommit("ab" * 32, now, 7, None, beat_us, {}, now)
         monkeypatch.setattr(history, "newest", lambda stack: newest)
-        for name in ("mariadb_snapshot", "lake_reader"):
+        for name in ("snapshot_of", "lake_reader"):
             monkeypatch.setattr(checking, name, reader)
         stack = a_stack(tmp_path)
         stack.ledger_dir.mkdir(parents=True, exist_ok=True)
@@ -188,3 +190,32 @@ def test_a_table_that_an_engine_cannot_read_does_not_hide_what_the_ledger_knows(
     )
     assert lost_in(report) == {"mysql", "trino"}
     assert [reason for reason in report.unknown if "COLUMN_NOT_FOUND" in reason] == list(report.unknown)
+
+
+def test_of_two_databases_in_one_server_each_is_asked_for_its_own_tables(
+    check_of: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = with_digests("mysql")
+    asked: list[tuple[str, list[str]]] = []
+
+    def tables(beside: BesideLedger, readers: Mapping[str, Reader], of_us: int) -> list[Others]:
+        crm = replace(OLTP, name="crm", first=False)
+        return [
+            Others(OLTP, readers["mysql"], [PAYMENTS], 16, of_us),
+            Others(crm, second, [PAYMENTS], 16, of_us),
+        ]
+
+    def digests_of(reader: Reader, groups: Sequence[Group]) -> list[Digests]:
+        name = "second" if reader is second else reader.engine
+        asked.append((name, [f"{group.schema}.{table.name}" for group in groups for table in group.tables]))
+        return [{table.name: {} for table in group.tables} for group in groups]
+
+    monkeypatch.setattr(BesideLedger, "tables", tables)
+    monkeypatch.setattr(Reader, "digests_of", digests_of)
+    check_of(beat_us=now_us())
+    of_ledger = [f"oltp.{table.name}" for table in TABLES]
+    assert dict(asked) == {
+        "mysql": [*of_ledger, "oltp.payments"],
+        "second": ["crm.payments"],
+        "trino": [*of_ledger, "oltp.payments", "crm.payments"],
+    }

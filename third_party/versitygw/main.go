@@ -35,14 +35,15 @@ func main() {
 	region := flag.String("region", "us-east-1", "region of the buckets")
 	health := flag.String("health", "", "path that answers 200 without a signature")
 	folder := flag.String("folder", "", "absolute path; its folders are the buckets")
+	readOnly := flag.Bool("readonly", false, "refuse every write")
 	flag.Parse()
-	if err := serve(*address, *region, *health, *folder); err != nil {
+	if err := serve(*address, *region, *health, *folder, *readOnly); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // serve runs until SIGTERM or SIGINT. Keys come from the environment: ROOT_ACCESS_KEY, ROOT_SECRET_KEY.
-func serve(address, region, health, folder string) error {
+func serve(address, region, health, folder string, readOnly bool) error {
 	root := middlewares.RootUserConfig{Access: os.Getenv("ROOT_ACCESS_KEY"), Secret: os.Getenv("ROOT_SECRET_KEY")}
 	if root.Access == "" || root.Secret == "" {
 		return errors.New("ROOT_ACCESS_KEY and ROOT_SECRET_KEY must be set")
@@ -67,9 +68,14 @@ func serve(address, region, health, folder string) error {
 	if err != nil {
 		return err
 	}
-	server, err := s3api.New(store, root, region, accounts, nil, nil, nil, nil,
+	settings := []s3api.Option{
 		s3api.WithConcurrencyLimiter(maxConnections, maxRequests), s3api.WithMpMaxParts(maxParts),
-		s3api.WithHealth(health))
+		s3api.WithHealth(health),
+	}
+	if readOnly {
+		settings = append(settings, s3api.WithReadOnly())
+	}
+	server, err := s3api.New(store, root, region, accounts, nil, nil, nil, nil, settings...)
 	if err != nil {
 		return err
 	}

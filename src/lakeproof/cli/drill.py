@@ -33,21 +33,23 @@ def add_to(app: typer.Typer) -> None:
 
 
 def drill(
-    name: Annotated[str, typer.Argument(help="a scenario (`lakeproof runbook list`), A+B, all, or healthy")],
+    name: Annotated[str, typer.Argument(help="a scenario (`lakeproof runbook list`), A+B, all, blind, or healthy")],
     cause: Annotated[
         str | None, typer.Option(help="bring the incident about by this other cause (`lakeproof runbook list`)")
     ] = None,
     all_causes: Annotated[
         bool, typer.Option("--causes", help="with all: by each of their other causes as well")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="of the shoppers' calls")] = 7,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="of the shoppers' calls, and of what blind draws")
+    ] = 7,
     fix: Annotated[
         str | None, typer.Option("--fix", "--wrong-fix", help="run this instead of the diagnosed repair; see below")
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.1, max=1440, help="how long `healthy` looks on; default: 5")
     ] = None,
-    blind: Annotated[bool, typer.Option(help="do not name scenario and fault before the review")] = False,
+    blind: Annotated[bool, typer.Option(help="name neither scenario, fault nor claims before the review")] = False,
     recover_seconds: Annotated[
         float | None,
         typer.Option(min=1, max=3600, help="how long recovery may take; default: the scenario's budget"),
@@ -70,6 +72,7 @@ def drill(
     Every scenario has a cause that is played by default; --cause plays another (NAME:CAUSE says the same in one word,
     in A+B too). A+B: both faults at once; both causes must be named. all: every scenario, one after another, smallest
     first, with a table; given the --report folder of one that was cut off, and its seed, it goes on there.
+    blind: a scenario and one of its causes, drawn by the seed and named in the review; all components are started.
     healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named.
 
     Exit 0 only where the verdict is passed (of all: where each is), 1 failed, 3 unknown. Ctrl-C takes the fault out
@@ -80,6 +83,7 @@ def drill(
     if timing is not None and timing not in ("drill", "production"):
         raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
 
+    from lakeproof.drills.blind import BLIND
     from lakeproof.drills.drill_series import ALL, run_series, smallest_first
     from lakeproof.drills.healthy_drill import HEALTHY
     from lakeproof.drills.live_world import live_world
@@ -98,32 +102,33 @@ def drill(
     wanted = smallest_first(whole) if name == ALL else [name]
     for each in wanted:
         if each != HEALTHY:
-            _plan(catalog, each)  # a wrong name is refused before anything starts
+            _plan(catalog, each, seed)  # a wrong name is refused before anything starts
     if minutes is not None and name != HEALTHY:
         raise InvalidInput(
             "a scenario takes as long as it takes", where="--minutes", next_action=f"it goes with {HEALTHY} alone"
         )
     if table is not None and name != ALL:
         raise InvalidInput("one drill has no table", where="--table", next_action=f"it goes with {ALL} alone")
-    if fix is not None and (name in (ALL, HEALTHY) or "+" in name):
+    if fix is not None and (name in (ALL, BLIND, HEALTHY) or "+" in name):
         raise InvalidInput("it mends one scenario", where="--fix", next_action="name that scenario alone")
     steps = _steps(catalog, catalog.scenario(name), fix) if fix is not None else None
     looks_on = HEALTHY_MINUTES if minutes is None else minutes
     # Before anything is changed: at the baseline old faults would be out, and shoppers' leftovers settled.
     if stack.settings.mode == "local":  # what runs here beside somebody else's stack is no business of its drill
         SupervisorClient(stack).require_ours()
-    folder = (report or stack.reports_dir / f"{name}-{_now()}").absolute()
+    blind = blind or name == BLIND
+    folder = (report or stack.reports_dir / f"{BLIND if blind and name != ALL else name}-{_now()}").absolute()
 
     def run(scenario: str, to: Path) -> "DrillReport":
         from lakeproof.drills.drill import Drill
         from lakeproof.drills.healthy_drill import HealthyDrill
         from lakeproof.drills.run import DrillOptions
 
-        options = DrillOptions(seed, to, _run_name(scenario), steps, blind, recover_seconds)
+        options = DrillOptions(seed, to, _run_name(BLIND if blind else scenario), steps, blind, recover_seconds)
         world = live_world(stack, catalog, cast("Timing | None", timing))
         if scenario == HEALTHY:
-            return HealthyDrill(world, _plan(catalog, ALL), options, looks_on * 60, say).run()
-        return Drill(world, _plan(catalog, scenario), options, say).run()
+            return HealthyDrill(world, _plan(catalog, ALL, seed), options, looks_on * 60, say).run()
+        return Drill(world, _plan(catalog, scenario, seed), options, say).run()
 
     with one_drill(stack):
         # A polite kill is treated as Ctrl-C is: the fault comes out first. SIGINT is set as well, since bash makes
@@ -178,16 +183,21 @@ def _run_name(scenario: str) -> str:
 
 def _with_cause(catalog: "Catalog", name: str, cause: str) -> str:
     """NAME:CAUSE. Raises: InvalidInput where the name is not that of one scenario, or it has no such other cause."""
+    from lakeproof.drills.blind import BLIND
     from lakeproof.drills.drill_series import ALL
     from lakeproof.drills.healthy_drill import HEALTHY
 
-    if name in (ALL, HEALTHY) or "+" in name:
+    if name in (ALL, BLIND, HEALTHY) or "+" in name:
         raise InvalidInput("it is of one scenario", where="--cause", next_action="name that scenario alone")
     return catalog.scenario(name).by_cause(cause.replace("-", "_")).name
 
 
-def _plan(catalog: "Catalog", name: str) -> "DrillPlan":
-    """The scenario of that name, several joined by +, or `all` of them at once. Raises: InvalidInput."""
+def _plan(catalog: "Catalog", name: str, seed: int) -> "DrillPlan":
+    """The scenario of that name, several joined by +, `all` of them at once, or what the seed draws.
+
+    Raises: InvalidInput.
+    """
+    from lakeproof.drills.blind import BLIND, draw
     from lakeproof.drills.drill_series import ALL
     from lakeproof.drills.healthy_drill import HEALTHY
     from lakeproof.drills.plan import DrillPlan, make_plan
@@ -195,8 +205,10 @@ def _plan(catalog: "Catalog", name: str) -> "DrillPlan":
 
     if name == ALL:
         return DrillPlan(tuple(catalog.scenarios.values()))
+    if name == BLIND:
+        return draw(catalog, seed)
     if "+" not in name and name.partition(CAUSE_SIGN)[0] not in catalog.scenarios:
-        raise unknown_name("scenario", name, (*catalog.scenarios, ALL, HEALTHY))
+        raise unknown_name("scenario", name, (*catalog.scenarios, ALL, BLIND, HEALTHY))
     return make_plan([catalog.scenario(part.strip()) for part in name.split("+")])
 
 

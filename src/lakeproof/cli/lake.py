@@ -1,19 +1,25 @@
-"""`lakeproof lake`: published data: its history on Nessie, tags, and the lake's job."""
+"""`lakeproof lake`: published data: its history on Nessie, branches and tags, and the lake's job."""
 
 from typing import Annotated, Any
 
 import typer
 
+MERGE_NEEDS = ("nessie", "minio")
 REDEPLOY_NEEDS = ("flink-jobmanager", "minio")
 JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on stdout")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Bring the command group `lake`."""
-    group = typer.Typer(no_args_is_help=True, help="Published data: its history on Nessie, tags, the lake's job.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Published data: its history on Nessie, branches, tags, the lake's job."
+    )
     group.command("log")(log)
     group.command("show")(show)
     group.command("tag")(tag)
+    group.command("branch")(branch)
+    group.command("merge")(merge)
+    group.command("rollback")(rollback)
     group.command("redeploy")(redeploy)
     app.add_typer(group, name="lake")
 
@@ -99,6 +105,93 @@ def tag(
         print_json(told)
         return
     say(f"{name} → {commit.hash[:16]}, readable until {commit.readable_until:%H:%M:%S} UTC")
+
+
+def branch(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="make this one; none: show all")] = None,
+    hash: Annotated[str | None, typer.Argument(metavar="[HASH]", help="default: the newest published state")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The branches of Nessie and what each holds; or make one at a published state.
+
+    `main` is what readers see. `ingest` is what the publisher has made ready. `backup` is the last state that a full
+    audit found whole. A branch does not prolong how long the data files stay.
+    """
+    from lakeproof.cli.output import print_json, print_table
+    from lakeproof.lake.publish.main_branch import branches
+    from lakeproof.lake.publish.tags import create_tag
+    from lakeproof.lake.sources.source import FIRST
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    if name is not None:
+        create_tag(stack, name, hash, kind="BRANCH")
+    found = [
+        {
+            "branch": reference.name,
+            "hash": reference.hash,
+            "checkpoint": states[FIRST.name].checkpoint if FIRST.name in states else None,
+            "at": states[FIRST.name].at.isoformat() if FIRST.name in states else None,
+        }
+        for reference, states in branches(stack)
+    ]
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("BRANCH", "HASH", "CHECKPOINT", "AT (UTC)"),
+        ((str(one["branch"]), str(one["hash"])[:16], one["checkpoint"], one["at"] or "") for one in found),
+    )
+
+
+def merge(
+    source: Annotated[str, typer.Option("--from", metavar="BRANCH", help="ingest or backup: see `lake branch`")],
+    as_json: JsonOption = False,
+) -> None:
+    """Have `main` show what another branch holds, once an audit has seen that every file of it is there.
+
+    From ingest: main moves on, and the branch counts where somebody else has changed a table on main. From backup:
+    main shows the last state that a full audit found whole, and stays there until ingest is merged.
+
+    Exit 1 where the audit refuses the branch, or Nessie the merge.
+    """
+    from lakeproof.cli.output import print_json, say
+    from lakeproof.cli.requiring import require_healthy
+    from lakeproof.lake.publish.main_branch import bring_in
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    require_healthy(stack, MERGE_NEEDS)
+    head = bring_in(stack, source)
+    if as_json:
+        print_json({"from": source, "hash": head})
+        return
+    say(f"main shows {source}, at {head[:16]}")
+
+
+def rollback(as_json: JsonOption = False) -> None:
+    """Take back what others did to `main`: it begins again at the last state that the publisher put there.
+
+    What main showed until then is kept as a tag. Nothing that was published is lost, and nothing happens where nobody
+    else wrote on main or moved it.
+
+    Exit 1 where Nessie does not answer, or main moves meanwhile.
+    """
+    from lakeproof.cli.output import print_json, say
+    from lakeproof.cli.requiring import require_healthy
+    from lakeproof.lake.publish.main_branch import roll_back
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    require_healthy(stack, MERGE_NEEDS[:1])
+    done = roll_back(stack)
+    if as_json:
+        print_json({"hash": done.hash if done else None, "set_aside": done.set_aside if done else None})
+        return
+    if done is None:
+        say("main is as it was published")
+        return
+    say(f"main begins again at {done.hash[:16]}; what it showed is kept as the tag {done.set_aside}")
 
 
 def redeploy(

@@ -42,13 +42,14 @@ class Drill:
         self.journal = Journal(options.folder, progress)
         checks = bind(plan, world.catalog)
         self._run = Run(world, plan, options, self.report, self.journal, checks, plan.touches)
-        self._phase = PhaseRunner(self.report.phases, self.report.reasons, self.journal).run
+        self._phase = PhaseRunner(self.report.phases, self.report.reasons, self.journal, blind=options.blind).run
         self._diagnosis = Diagnosis((), ())
         self._injected: Stopwatch | None = None
         self._repair: Stopwatch | None = None
         self._alerts = AlertWatch(plan.alerts, world.firing)
         self._incident = NewIncident(world.desk, plan.alerts)
         self._steps: list[Step] = []
+        self._made: list[str] = []
 
     def run(self) -> DrillReport:
         """Go through all phases.
@@ -88,9 +89,10 @@ class Drill:
         self._injected = Stopwatch()
         for number, step in enumerate(self.plan.faults, start=1):
             fault = self.world.catalog.faults[step.id]
-            record = records.inject(self.world.stack, fault, step.arguments, by=f"drill {self.plan.id}")
-            told = f"fault {number} is in the stack" if self.options.blind else f"{fault.id}: {record.seen}"
-            self.journal.write(Phase.INJECT, told)
+            by = f"drill {self._run.told(self.plan.id, 'blind')}"
+            record = records.inject(self.world.stack, fault, step.arguments, by=by)
+            self._made.append(f"{fault.id}: {record.seen}")
+            self.journal.write(Phase.INJECT, self._run.told(self._made[-1], f"fault {number} is in the stack"))
         return Outcome.PASSED, ""
 
     # detect
@@ -204,7 +206,10 @@ class Drill:
             self._watch_alerts(Phase.RECOVER)
             judged = verify(watched, context, self._run.baselines, lambda text: None)
             open_claims = [each for each in judged if each.verdict.outcome is not Outcome.PASSED]
-            seen = "; ".join(f"{each.check}: {each.verdict.summary}" for each in open_claims)
+            seen = self._run.told(
+                "; ".join(f"{each.check}: {each.verdict.summary}" for each in open_claims),
+                f"{len(open_claims)} claims do not hold yet",
+            )
             return None if open_claims else True
 
         context.deadline.wait_for(
@@ -228,7 +233,10 @@ class Drill:
     # review
 
     def _review(self) -> tuple[Outcome, str]:
-        """Clean up, look for what is left behind, close the incident, draft its RCA."""
+        """Say what was played blindly, clean up, look for what is left behind, close the incident, draft its RCA."""
+        if self.options.blind:
+            claims = {each.check: each.verdict.outcome.value for each in self.report.checks}
+            self.journal.write(Phase.REVIEW, f"this was {self.plan.id}. {'; '.join(self._made)}", outcomes=claims)
         self._clean()
         self.report.residue = residue(self.world, self._run.inventory, self.report.checks)
         outcome, why = Outcome.PASSED, ""

@@ -51,11 +51,14 @@ class PhaseRecord:
 class PhaseRunner:
     """Runs one phase after another: each timed, told, and with an outcome whatever happens in it.
 
-    `records` and `reasons` (why a phase did not pass) are lists of the report, and filled here.
+    `records` and `reasons` (why a phase did not pass) are lists of the report, and filled here. blind: the journal
+    is not told the reasons, which may name what is played.
     """
 
-    def __init__(self, records: list[PhaseRecord], reasons: list[str], journal: Journal) -> None:
-        self._records, self._reasons, self._journal = records, reasons, journal
+    def __init__(
+        self, records: list[PhaseRecord], reasons: list[str], journal: Journal, *, blind: bool = False
+    ) -> None:
+        self._records, self._reasons, self._journal, self._blind = records, reasons, journal, blind
 
     def run(self, phase: Phase, do: Callable[[], tuple[Outcome, str]]) -> Outcome:
         """Run `do`, which gives the phase's outcome and the reason for it; gives the outcome.
@@ -82,5 +85,6 @@ class PhaseRunner:
             self._records.append(PhaseRecord(phase, watch.started_at, watch.seconds, outcome, why))
             if outcome is not Outcome.PASSED:
                 self._reasons.append(f"{phase.value}: {why}")
-            self._journal.write(phase, f"{outcome.value}{f': {why}' if why else ''}", seconds=round(watch.seconds, 3))
+            told = f": {why}" if why and not self._blind else ""
+            self._journal.write(phase, f"{outcome.value}{told}", seconds=round(watch.seconds, 3))
         return outcome

@@ -11,9 +11,13 @@ from lakeproof.scenarios.scenario import Budgets, Scenario, Traffic
 
 @dataclass(frozen=True)
 class DrillPlan:
-    """One scenario or more, taken together: all that any of them asks for, the longest times, the most traffic."""
+    """One scenario or more, taken together: all that any of them asks for, the longest times, the most traffic.
+
+    beside: scenarios that are not played, whose components are up as well.
+    """
 
     parts: tuple[Scenario, ...]
+    beside: tuple[Scenario, ...] = ()
 
     @property
     def id(self) -> str:
@@ -28,7 +32,7 @@ class DrillPlan:
     @property
     def components(self) -> tuple[str, ...]:
         """Components that must be up."""
-        return _once(name for part in self.parts for name in part.components)
+        return _once(name for part in (*self.parts, *self.beside) for name in part.components)
 
     @property
     def touches(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ Only one run at a time goes on in a stack.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from lakeproof.checks.check import Baseline, CheckContext
@@ -59,7 +60,8 @@ def one_drill(stack: Stack) -> Iterator[None]:
 class DrillOptions:
     """How a drill is to be run.
 
-    fix: the steps to run instead of the diagnosed repair. blind: name neither scenario nor fault before the review.
+    fix: the steps to run instead of the diagnosed repair. blind: name neither scenario, fault nor claims before the
+    review.
     recover_seconds: instead of the plan's budget, for a fix that is not expected to help.
     """
 
@@ -97,6 +99,15 @@ class Run:
         """Gives a function that tells lines of that phase."""
         return lambda text: self.journal.tell(phase, text)
 
+    def told(self, text: str, instead: str) -> str:
+        """The text; in a blind drill, which it would give away, the other one instead."""
+        return instead if self.options.blind else text
+
+    def tell_claims(self, phase: Phase) -> Callable[[str], None]:
+        """As `tell`, for lines that begin with a claim's name."""
+        tell, numbers = self.tell(phase), count(1)
+        return lambda text: tell(self.told(text, f"claim {next(numbers)} is looked at"))
+
     def context(self, seconds: float, phase: Phase) -> CheckContext:
         """What a check may know in that phase; it has to end its looks after so many seconds."""
         return CheckContext(
@@ -108,7 +119,7 @@ class Run:
             quiet_seconds=self.plan.budgets.quiet * self.factor,
             run=self.options.run,
             scenario_dirs=self.plan.folders,
-            progress=self.journal.seldom(phase),
+            progress=(lambda text: None) if self.options.blind else self.journal.seldom(phase),
         )
 
     def prepare(self) -> tuple[Outcome, str]:
@@ -131,7 +142,7 @@ class Run:
         self.baselines = take_known_baselines(
             self.checks,
             lambda: self.context(self.plan.budgets.verify, Phase.BASELINE),
-            self.tell(Phase.BASELINE),
+            self.tell_claims(Phase.BASELINE),
             SETTLE_SECONDS,
         )
         self.report.published_before = self.published()
@@ -150,7 +161,8 @@ class Run:
         traffic = self.plan.traffic
         self.world.traffic.start(traffic.rate, self.options.seed, self.options.run, traffic.purchases)
         beside = f" and buy {traffic.purchases:g} times" if traffic.purchases else ""
-        journal.write(Phase.BASELINE, f"shoppers ask {traffic.rate:g} times{beside} a second", run=self.options.run)
+        shoppers = self.told(f"shoppers ask {traffic.rate:g} times{beside} a second", "shoppers ask and buy")
+        journal.write(Phase.BASELINE, shoppers, run=self.options.run)
         Deadline(traffic.seconds_before).pause(traffic.seconds_before)
         return Outcome.PASSED, ""
 
@@ -159,12 +171,13 @@ class Run:
         self._await_orders()
         self.stop_shoppers()
         context = self.context(self.plan.budgets.verify, Phase.VERIFY)
-        judged = verify(self.checks, context, self.baselines, self.tell(Phase.VERIFY))
+        judged = verify(self.checks, context, self.baselines, self.tell_claims(Phase.VERIFY))
         self.report.checks = judged
         self.report.published_after = self.published()
         outcomes = {each.check: each.verdict.outcome.value for each in judged}
         numbers = {each.check: each.verdict.numbers for each in judged}
-        self.journal.write(Phase.VERIFY, f"{len(judged)} claims judged", outcomes=outcomes, numbers=numbers)
+        facts = {} if self.options.blind else {"outcomes": outcomes, "numbers": numbers}
+        self.journal.write(Phase.VERIFY, f"{len(judged)} claims judged", **facts)
         failing = [
             f"{each.check}: {each.verdict.summary}" for each in judged if each.verdict.outcome is not Outcome.PASSED
         ]

@@ -1,7 +1,7 @@
-"""An account of MariaDB opens sessions, leaves them idle and never closes one, until the server has none left.
+"""An account opens sessions in a database, leaves them idle and never closes one, until the server has none left.
 
-The account is one of its own (stack/engines/mysql_accounts.py), which no part of the shop uses. What holds the
-sessions is a process of its own (session_leak.py), since they must outlive the command that makes the fault.
+The account is one of its own (mysql_accounts.py, postgres_accounts.py), which no part of the shop uses. What holds
+the sessions is a process of its own (session_leak.py), since they must outlive the command that makes the fault.
 """
 
 from typing import Literal
@@ -10,27 +10,28 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes import detached
-from lakeproof.stack.database_sessions import UNLIMITED, limit, sessions
+from lakeproof.stack.database_sessions import KEPT, UNLIMITED, limit, sessions
 from lakeproof.stack.stack import Stack
 
 SECONDS = 5.0
-SERVER: Literal["mysql"] = "mysql"
 
 
 class LeakedSessions(Arguments):
-    """`account`: whose sessions."""
+    """`database`: the server. `account`: whose sessions."""
 
+    database: Literal["mysql", "postgres"] = "mysql"
     account: Literal["report"] = "report"
 
 
 def _name(arguments: LeakedSessions) -> str:
-    return f"leaked_sessions {arguments.account}"
+    return f"leaked_sessions {arguments.database} {arguments.account}"
 
 
 def inject(stack: Stack, arguments: LeakedSessions) -> None:
     """Take the account's limit away, which an earlier repair may have set, and let it leak."""
-    limit(stack, SERVER, arguments.account, UNLIMITED, SECONDS)
-    detached.start(stack, _name(arguments), "lakeproof.faults.session_leak", arguments.account)
+    limit(stack, arguments.database, arguments.account, UNLIMITED, SECONDS)
+    given = (arguments.database, arguments.account)
+    detached.start(stack, _name(arguments), "lakeproof.faults.session_leak", *given)
 
 
 def remove(stack: Stack, arguments: LeakedSessions) -> None:
@@ -41,17 +42,18 @@ def remove(stack: Stack, arguments: LeakedSessions) -> None:
 def sign(stack: Stack, arguments: LeakedSessions) -> Sign:
     """The server lets in nobody else, and the account holds more of the sessions than all others."""
     try:
-        seen = sessions(stack, SERVER, SECONDS)
+        seen = sessions(stack, arguments.database, SECONDS)
     except CouldNotLook as error:
         return Sign(False, error.what)
     held = seen.by_account.get(arguments.account)
     told = f"{held.idle if held else 0} of {seen.most} sessions are idle ones of {arguments.account}"
-    return Sign(seen.total >= seen.most and seen.leaking == arguments.account, f"{told}, {seen.total} are taken")
+    full = seen.total >= seen.most - KEPT[arguments.database]
+    return Sign(full and seen.leaking == arguments.account, f"{told}, {seen.total} are taken")
 
 
 FAULT = Fault(
     "leaked_sessions",
-    "let an account of MariaDB hold idle sessions until none is left",
+    "let an account of a database hold idle sessions until none is left",
     inject,
     remove,
     sign,

@@ -1,4 +1,4 @@
-"""What leaks the sessions of faults/leaked_sessions.py: `python -m lakeproof.faults.session_leak ACCOUNT`.
+"""What leaks the sessions of faults/leaked_sessions.py: `python -m lakeproof.faults.session_leak SERVER ACCOUNT`.
 
 It opens sessions and never closes one. Where the server has none left it tries again and again, as a client without a
 pool does; so it takes whatever becomes free, and comes back after its sessions were ended.
@@ -7,17 +7,16 @@ pool does; so it takes whatever becomes free, and comes back after its sessions 
 import select
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 import pymysql
 
 from lakeproof.processes.detached import detach
+from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack, load_stack
-
-if TYPE_CHECKING:
-    from pymysql.connections import Connection
-    from pymysql.cursors import Cursor
 
 OPEN_SECONDS = 3.0
 PAUSE_SECONDS = 0.2
@@ -29,18 +28,26 @@ CLIENT_ERRORS = 2000
 MOST = 900
 
 
-def leak(stack: Stack, account: str) -> None:
+@dataclass(frozen=True)
+class Held:
+    """An open session. socket: has `fileno`, and its `close` cuts the connection without a goodbye."""
+
+    connection: object
+    socket: Any
+
+
+def leak(stack: Stack, server: str, account: str) -> None:
     """Hold all sessions that there are; returns once the server is gone for good."""
-    held: list[Connection[Cursor]] = []
+    held: list[Held] = []
     answered = time.monotonic()
     while time.monotonic() - answered < GONE_SECONDS:
         try:
             if len(held) < MOST:
-                held.append(mysql.connect(stack, account, f"mysql-{account}", OPEN_SECONDS))
+                held.append(_open(stack, server, account))
                 answered = time.monotonic()
                 continue
-        except pymysql.MySQLError as error:
-            if error.args and isinstance(error.args[0], int) and error.args[0] < CLIENT_ERRORS:
+        except (pymysql.MySQLError, psycopg.Error) as error:
+            if _is_answer(error):
                 answered = time.monotonic()
         except OSError:
             pass
@@ -48,22 +55,35 @@ def leak(stack: Stack, account: str) -> None:
         held = _living(held)
 
 
-def _living(held: "list[Connection[Cursor]]") -> "list[Connection[Cursor]]":
+def _open(stack: Stack, server: str, account: str) -> Held:
+    secret = f"{server}-{account}"
+    if server == "postgres":
+        session = postgres_session.connect(stack, account, secret, OPEN_SECONDS)
+        return Held(session, session)
+    connection = mysql.connect(stack, account, secret, OPEN_SECONDS)
+    return Held(connection, vars(connection)["_sock"])
+
+
+def _is_answer(error: Exception) -> bool:
+    """True where the server itself said no."""
+    if isinstance(error, psycopg.Error):
+        return error.sqlstate is not None
+    return bool(error.args) and isinstance(error.args[0], int) and error.args[0] < CLIENT_ERRORS
+
+
+def _living(held: list[Held]) -> list[Held]:
     """Those whose socket has nothing to say: a server speaks to an idle client only to end the session."""
     poll = select.poll()
-    by_file: dict[int, Connection[Cursor]] = {}
-    sockets: dict[int, Any] = {}
-    for connection in held:
-        socket = vars(connection)["_sock"]
-        by_file[socket.fileno()], sockets[socket.fileno()] = connection, socket
-        poll.register(socket, select.POLLIN)
+    by_file: dict[int, Held] = {}
+    for each in held:
+        by_file[each.socket.fileno()] = each
+        poll.register(each.socket, select.POLLIN)
     for file, _ in poll.poll(0):
-        by_file.pop(file)
-        sockets[file].close()
+        by_file.pop(file).socket.close()
     return list(by_file.values())
 
 
 if __name__ == "__main__":
     stack_of_caller = load_stack()
     detach()
-    leak(stack_of_caller, sys.argv[1])
+    leak(stack_of_caller, sys.argv[1], sys.argv[2])

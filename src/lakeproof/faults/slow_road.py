@@ -1,4 +1,6 @@
-"""A TCP proxy, as a process of its own, that holds each piece of a request back for a while before it goes on.
+"""A TCP proxy, as a process of its own, that holds each request back for a while before it goes on.
+
+A request begins with the first piece after an answer; its further pieces go on at once.
 
 Toxiproxy does the same and much more; it would have to be built by Go before a drill could use it. The process ends
 by itself after LIFE_SECONDS, whatever became of whoever started it.
@@ -15,25 +17,30 @@ LIFE_SECONDS = 3600.0
 PIECE_BYTES = 65_536
 
 
-async def _pieces(reader: asyncio.StreamReader, seconds: float) -> AsyncIterator[bytes]:
+async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     while piece := await reader.read(PIECE_BYTES):
-        await asyncio.sleep(seconds)
         yield piece
 
 
 async def _serve(listening: socket.socket, host: str, port: int, seconds: float) -> None:
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answered = True
         with contextlib.suppress(OSError), contextlib.closing(writer):
             their_reader, their_writer = await asyncio.open_connection(host, port)
 
             async def answer() -> None:
+                nonlocal answered
                 with contextlib.suppress(OSError), contextlib.closing(writer):
-                    async for piece in _pieces(their_reader, 0.0):
+                    async for piece in _pieces(their_reader):
+                        answered = True
                         writer.write(piece)
 
             back = asyncio.create_task(answer())
             with contextlib.closing(their_writer):
-                async for piece in _pieces(reader, seconds):
+                async for piece in _pieces(reader):
+                    if answered:
+                        answered = False
+                        await asyncio.sleep(seconds)
                     their_writer.write(piece)
             await back
 

@@ -3,11 +3,6 @@
 A proxy that answers late stands on that road for the time of the fault, and support is restarted with its address.
 """
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -16,17 +11,14 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.errors import NotReady
 from lakeproof.faults.fault import Fault, Sign
+from lakeproof.faults.roads import build_road, end_roads, find_roads, listen, url_of
 from lakeproof.probes.support import HEALTH_SECONDS, SERVICE, late_sources, variable_of
-from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.handed_address import hand_address, handed_addresses
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
-# In the proxy's environment: the stack's folder, the source, and the proxy's URL. It is found by them after a crash.
-ROAD, ROAD_URL = "LAKEPROOF_SLOW_ROAD", "LAKEPROOF_SLOW_ROAD_URL"
 LOOK_SECONDS = 5.0
 
 
@@ -41,27 +33,34 @@ def inject(stack: Stack, arguments: SlowedSource) -> None:
     """Start the proxy unless it is there, and restart support with its address."""
     our_processes(stack, f"restart {SERVICE}")
     variable = variable_of(arguments.source)
+    before = handed_addresses(stack, SERVICE).get(variable)
+    known = _urls(stack, arguments)
     url = next(iter(_roads(stack, arguments).values()), None) or _build(stack, arguments)
-    if handed_addresses(stack, SERVICE).get(variable) != url:
+    if before != url:
+        if before is not None and before not in known:
+            write_file(_note(stack, arguments, "before"), before)
         hand_address(stack, SERVICE, variable, url)
 
 
 def remove(stack: Stack, arguments: SlowedSource) -> None:
-    """Restart support with the stack's own address unless it has that, and end the proxy.
+    """Restart support with the address that it had before unless it has that, and end the proxy.
 
     The proxy may be gone already; what its address was is noted. Raises: NotReady while support has no process, since
     the supervisor would start it with the proxy's address again.
     """
     roads, variable, client = _roads(stack, arguments), variable_of(arguments.source), SupervisorClient(stack)
-    urls = {*roads.values(), *_noted(stack, arguments)}
+    urls = _urls(stack, arguments)
     if urls and client.running():
         if client.row(SERVICE).pid is None:
             raise NotReady("it has no process, so its addresses cannot be looked at", where=SERVICE)
-        if handed_addresses(stack, SERVICE).get(variable) in urls:
-            hand_address(stack, SERVICE, variable, None)
-    for pid in roads:
-        os.kill(pid, signal.SIGKILL)
-    _note(stack, arguments).unlink(missing_ok=True)
+        before = _read(_note(stack, arguments, "before"))
+        has = handed_addresses(stack, SERVICE).get(variable)
+        # A repair gives it the stack's own address, since it cannot know the one of before.
+        if has in urls or (has is None and before is not None):
+            hand_address(stack, SERVICE, variable, before)
+    end_roads(roads)
+    for what in ("", "before"):
+        _note(stack, arguments, what).unlink(missing_ok=True)
 
 
 def sign(stack: Stack, arguments: SlowedSource) -> Sign:
@@ -72,51 +71,35 @@ def sign(stack: Stack, arguments: SlowedSource) -> Sign:
 
 def _roads(stack: Stack, arguments: SlowedSource) -> dict[int, str]:
     """The proxies of this fault: pid → URL."""
-    mark, found = f"{stack.state_dir} {arguments.source}", {}
-    for pid, stat in procfs.read_table().items():
-        environment = procfs.read_environment(pid) if procfs.runs(stat) else {}
-        if environment.get(ROAD) == mark:
-            found[pid] = environment[ROAD_URL]
-    return found
+    return find_roads(stack, arguments.source)
 
 
-def _note(stack: Stack, arguments: SlowedSource) -> Path:
-    """The file that keeps the proxies' URLs: a proxy that was killed can tell nobody."""
-    return stack.data_dir(SERVICE) / f"slow-road-{arguments.source}"
+def _urls(stack: Stack, arguments: SlowedSource) -> set[str]:
+    """Of the proxies of this fault, also of one that was killed."""
+    return {*_roads(stack, arguments).values(), *(_read(_note(stack, arguments)) or "").split()}
 
 
-def _noted(stack: Stack, arguments: SlowedSource) -> list[str]:
+def _note(stack: Stack, arguments: SlowedSource, what: str = "") -> Path:
+    """Keeps the proxies' URLs, since a proxy that was killed can tell nobody. before: keeps what support had then."""
+    return stack.data_dir(SERVICE) / "-".join(("slow-road", arguments.source, *([what] if what else [])))
+
+
+def _read(note: Path) -> str | None:
     try:
-        return _note(stack, arguments).read_text(encoding="utf-8").split()
+        return note.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return []
+        return None
 
 
 def _build(stack: Stack, arguments: SlowedSource) -> str:
-    """Start the proxy; gives its URL. `lakeproof down` ends it too, by the run id of the stack's processes."""
-    host, port = stack.host_port(f"{arguments.source}-service", "http")
-    pid = SupervisorClient(stack).row(SERVICE).pid
-    run = procfs.read_environment(pid).get(RUN_ID, "") if pid is not None else ""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    """Start the proxy; gives its URL."""
+    with listen() as listening:
+        url = url_of(listening)
         note = _note(stack, arguments)
         note.parent.mkdir(parents=True, exist_ok=True)
-        write_file(note, " ".join((*_noted(stack, arguments), url)))
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "lakeproof.faults.slow_road"),
-                *(str(listening.fileno()), host, str(port), str(arguments.seconds)),
-            ],
-            env=os.environ
-            | {ROAD: f"{stack.state_dir} {arguments.source}", ROAD_URL: url}
-            | ({RUN_ID: run} if run else {}),
-            pass_fds=(listening.fileno(),),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            check=True,
-        )
+        write_file(note, f"{_read(note) or ''} {url}".strip())
+        server = stack.host_port(f"{arguments.source}-service", "http")
+        build_road(stack, arguments.source, listening, server, arguments.seconds, SERVICE)
     return url
 
 

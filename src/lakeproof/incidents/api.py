@@ -99,7 +99,7 @@ def build_desk(
     app = FastAPI(title="Lakeproof incident desk", lifespan=lifespan, middleware=[guard])
     _add_errors(app, metrics)
     _add_incidents(app, store, watch)
-    _add_webhook(app, store, watch, metrics)
+    _add_webhook(app, store, watch)
     pages.add_pages(app, store, stack.settings.scenario_dirs)
 
     @app.get("/health")
@@ -119,14 +119,11 @@ def build_desk(
     return app
 
 
-def _add_webhook(app: FastAPI, store: Store, watch: Watch, metrics: DeskMetrics) -> None:
+def _add_webhook(app: FastAPI, store: Store, watch: Watch) -> None:
     @app.post(WEBHOOK_PATH)
     def receive(notification: Notification) -> dict[str, Any]:
         """Alertmanager's webhook, version 4. 200 only once every alert is on disk."""
-        with metrics.seconds.time():
-            received = store.receive(notification)
-        for outcome in ("opened", "joined", "resolved", "known"):
-            metrics.alerts.labels(outcome).inc(getattr(received, outcome))
+        received = store.receive(notification)
         if notification.truncatedAlerts:
             log.warning("Alertmanager left out %d alerts of a group", notification.truncatedAlerts)
         watch.hurry()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -31,15 +31,9 @@ class DeskMetrics:
     def __init__(self, count: Callable[[], dict[str, int]]) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(IncidentCounts(count))
-        self.alerts = Counter(
-            "lakeproof_desk_alerts", "Alerts taken in, by what they did", ["outcome"], registry=self.registry
-        )
         self.refused = Counter(
             "lakeproof_desk_refused_webhooks", "Webhooks that made no sense", registry=self.registry
         )
         self.escalated = Counter(
             "lakeproof_desk_escalated_incidents", "Incidents nobody acknowledged in time", registry=self.registry
-        )
-        self.seconds = Histogram(
-            "lakeproof_desk_webhook_seconds", "From a webhook's body to its answer", registry=self.registry
         )

@@ -77,7 +77,9 @@ class Watch:
             self._wanted.clear()
 
     def make_round(self) -> None:
-        """One round: every incident without a moment gets it, every forgotten one is escalated once."""
+        """One round: every incident without a moment gets it, and the use cases of a scenario that it came to be of;
+        every forgotten one is escalated once.
+        """
         names = self._store.without_moment()
         for name in names:
             if self._stopping.is_set():
@@ -85,11 +87,13 @@ class Watch:
             self._look_up(self._store.get(name))
         if names:
             self.hurry()
+        for row in self._store.without_use_cases():
+            if use_cases := self._find_use_cases(row.scenario):
+                self._store.keep_use_cases(row.id, use_cases)
         for incident in self._store.escalate_due():
             log.warning(
-                "%s is escalated: %s had promised to acknowledge it by %s",
+                "%s is escalated: nobody had acknowledged it by %s",
                 incident.id,
-                incident.team,
                 incident.acknowledge_by.isoformat(timespec="seconds"),
             )
             self._escalated(incident)

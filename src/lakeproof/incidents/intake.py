@@ -100,7 +100,7 @@ class _Intake:
         incident = self._find_ongoing(given)
         if incident is not None:
             self._received.joined += 1
-            add_entry(incident, self._now, ALERTMANAGER, "alert", f"{given.name} {given.status}", _reading(given))
+            add_entry(incident, self._now, ALERTMANAGER, "alert", _joined(incident, given), _reading(given))
         elif given.status is AlertStatus.RESOLVED:
             self._received.known += 1  # it ended before we heard of it, and nothing ongoing concerns it
             return None
@@ -187,8 +187,20 @@ class _Intake:
         )
         incident.alerts.append(alert)
         self._known[given.fingerprint, given.startsAt] = alert
-        if SEVERITIES.index(given.severity) > SEVERITIES.index(incident.severity):
+        if _is_worse(given, incident):
             incident.severity = given.severity
+
+
+def _joined(incident: Incident, given: AlertIn) -> str:
+    """What the timeline tells its owner, who knew less when they took it on."""
+    text = f"{given.name} {given.status}"
+    if _is_worse(given, incident):
+        text += f"; severity was {incident.severity}, is {given.severity}"
+    return text
+
+
+def _is_worse(given: AlertIn, incident: Incident) -> bool:
+    return SEVERITIES.index(given.severity) > SEVERITIES.index(incident.severity)
 
 
 def _scenario(alert: Alert) -> str:

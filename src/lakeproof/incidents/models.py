@@ -7,7 +7,7 @@ from sqlalchemy import JSON, DateTime, Dialect, Float, ForeignKey, Integer, Stri
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
-from lakeproof.observability.teams import acknowledge_seconds
+from lakeproof.observability.teams import DEFAULT_TEAM, acknowledge_seconds
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -63,9 +63,17 @@ class Incident(Base):
     evidence: Mapped[list["Evidence"]] = relationship(order_by="Evidence.id")
 
     @property
+    def promise(self) -> tuple[datetime, str]:
+        """Until when somebody has promised to acknowledge it, and which team: its own or that of an alert in it,
+        counted from the alert's coming, whichever ends first.
+        """
+        given = [(self.opened_at, self.team), *((one.received_at, one.team) for one in self.alerts)]
+        return min((since + timedelta(seconds=acknowledge_seconds(team)), team) for since, team in given)
+
+    @property
     def acknowledge_by(self) -> datetime:
-        """Until when its team promised to acknowledge it."""
-        return self.opened_at + timedelta(seconds=acknowledge_seconds(self.team))
+        """Until when it is to be acknowledged."""
+        return self.promise[0]
 
 
 class Alert(Base):
@@ -86,6 +94,11 @@ class Alert(Base):
     generator_url: Mapped[str] = mapped_column(Text, default="")
     source: Mapped[str] = mapped_column(String(512), default="", server_default="")
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @property
+    def team(self) -> str:
+        """Who gets it."""
+        return self.labels.get("team", DEFAULT_TEAM)
 
 
 class Entry(Base):

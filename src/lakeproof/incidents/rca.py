@@ -3,24 +3,28 @@
 It is a draft: prevention is for people to finish, and what the desk does not know it does not invent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from lakeproof.incidents.documents import (
+    ACTION,
+    DIAGNOSIS,
+    VERIFICATION,
+    NamedCause,
+    Seen,
+    causes_of,
+    newest,
+    verdicts_of,
+)
 from lakeproof.incidents.footnotes import Footnotes, escape, format_time, shown
-from lakeproof.incidents.shapes import EntryOut, EvidenceOut, IncidentOut, ReadingShape
+from lakeproof.incidents.shapes import EntryOut, IncidentOut, ReadingShape
 
-DIAGNOSIS = "diagnosis"
-ACTION = "action"
-VERIFICATION = "verification"
 # Of one cause. The rest of what was read stands in the appendix.
 DECIDING_READINGS = 6
-PASSED = "passed"
-OUTCOMES = {PASSED, "failed", "unknown"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class _Draft:
     def cause(self) -> str:
         if not self.root_cause:
             return "not named yet."
-        document = self._newest(DIAGNOSIS)
+        document = newest(self.incident, DIAGNOSIS)
         at = document.at if document else self.incident.opened_at
         return self._own(self.root_cause, "root cause", self.root_cause, at)
 
@@ -124,13 +128,13 @@ class _Draft:
         return self._own(text, "alerts", f"{format_time(first)} → {format_time(last)}", last)
 
     def _whole(self) -> str:
-        document = self._newest(VERIFICATION)
+        document = newest(self.incident, VERIFICATION)
         if document is None:
             return "The data were not verified: nothing is claimed of them."
-        verdicts = _verdicts(document.body)
+        verdicts = verdicts_of(document)
         if not verdicts:
             return self._own(f"Verified: {document.title}", f"evidence {document.id}", document.title, document.at)
-        open_claims = [check for check, (outcome, _) in verdicts.items() if outcome != PASSED]
+        open_claims = [verdict.check for verdict in verdicts if not verdict.passed]
         text = (
             f"NOT proven: {', '.join(open_claims)} ({len(open_claims)} of {len(verdicts)} claims)"
             if open_claims
@@ -174,30 +178,21 @@ class _Draft:
     def deciding(self) -> Iterable[Row]:
         """The readings that decided the diagnosis, the most telling first as the cause lists them."""
         for cause in self._named():
-            for seen in _dicts(cause.get("for"))[:DECIDING_READINGS]:
-                yield self._seen(seen)
+            yield from map(self._seen, cause.seen[:DECIDING_READINGS])
 
     def against(self) -> Iterable[Row]:
         """What the named causes would let one expect, and what was not seen."""
         for cause in self._named():
-            for seen in _dicts(cause.get("against"))[:DECIDING_READINGS]:
-                yield self._seen(seen)
+            yield from map(self._seen, cause.against[:DECIDING_READINGS])
 
-    def _named(self) -> list[Mapping[str, Any]]:
-        document = self._newest(DIAGNOSIS)
-        causes = _dicts(document.body.get("causes")) if document and isinstance(document.body, dict) else []
-        named = [cause for cause in causes if str(cause.get("cause")) in self.root_cause]
-        return named or causes[:1]
+    def _named(self) -> tuple[NamedCause, ...]:
+        document = newest(self.incident, DIAGNOSIS)
+        causes = causes_of(document) if document else ()
+        return tuple(cause for cause in causes if cause.id in self.root_cause) or causes[:1]
 
-    def _seen(self, seen: Mapping[str, Any]) -> Row:
-        query, value = str(seen.get("query", "")), seen.get("error") or seen.get("value")
-        document = self._newest(DIAGNOSIS)
-        at = _time(seen.get("at")) or (document.at if document else self.incident.opened_at)
-        mark = self.notes.mark(source=str(seen.get("source", "")), query=query, value=value, at=at)
-        read = f"{value} {seen.get('unit', '')}".rstrip()
-        return Row(
-            (escape(str(seen.get("probe", query))), escape(read), f"{escape(str(seen.get('expected', '')))} {mark}")
-        )
+    def _seen(self, seen: Seen) -> Row:
+        mark = self.notes.mark(source=seen.source, query=seen.query, value=seen.value, at=seen.at)
+        return Row((escape(seen.probe), escape(seen.was), f"{escape(seen.expected)} {mark}"))
 
     # what was done, proof, appendix
 
@@ -205,12 +200,12 @@ class _Draft:
         return Row((_clock(entry.at), escape(entry.who), self._entry(entry.what, entry)))
 
     def claims(self) -> Iterable[Row]:
-        document = self._newest(VERIFICATION)
+        document = newest(self.incident, VERIFICATION)
         if document is None:
             return
-        for check, (outcome, summary) in _verdicts(document.body).items():
-            query = f"evidence {document.id}, {check}"
-            yield Row((escape(check), escape(outcome), self._own(summary, query, outcome, document.at)))
+        for verdict in verdicts_of(document):
+            text = self._own(verdict.found, f"evidence {document.id}, {verdict.check}", verdict.outcome, document.at)
+            yield Row((escape(verdict.check), escape(verdict.outcome), text))
 
     def readings(self) -> Iterable[Row]:
         """Every reading that was kept: of the attached documents, then of the timeline's own lines."""
@@ -227,9 +222,6 @@ class _Draft:
             yield Row((escape(title), escape(name), f"{escape(shown(reading))} {self.notes.of(reading)}"))
 
     # facts with their sources
-
-    def _newest(self, kind: str) -> EvidenceOut | None:
-        return next((one for one in reversed(self.incident.evidence) if one.kind == kind), None)
 
     def _own(self, text: str, field: str, value: object, at: datetime) -> str:
         """A fact that the desk itself keeps."""
@@ -249,23 +241,3 @@ def _clock(at: datetime) -> str:
 
 def _seconds(length: timedelta) -> str:
     return f"{length.total_seconds():.1f} s"
-
-
-def _verdicts(body: Any) -> dict[str, tuple[str, str]]:
-    """check → outcome, what was found. Of a document in another shape: nothing."""
-    if not isinstance(body, dict):
-        return {}
-    split = {str(check): str(text).partition(": ") for check, text in body.items()}
-    found = {check: (outcome, what) for check, (outcome, _, what) in split.items()}
-    return found if {outcome for outcome, _ in found.values()} <= OUTCOMES else {}
-
-
-def _dicts(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _time(value: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        return None

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.intake import Received, close_if_clear, take_in
+from lakeproof.incidents.intake import NONE, Received, close_if_clear, take_in
 from lakeproof.incidents.models import Alert, Evidence, Incident
 from lakeproof.incidents.shapes import (
     Act,
@@ -35,6 +35,8 @@ _WHEN = {
     Status.RESOLVED: "resolved_at",
     Status.REVIEWED: "reviewed_at",
 }
+# `acknowledge_by` asks for them: one question for all incidents of a list.
+_WITH_ALERTS = selectinload(Incident.alerts)
 _ID = re.compile(r"(?:INC-)?0*(\d{1,9})", re.IGNORECASE)
 
 
@@ -124,7 +126,7 @@ class Store:
 
     def newest_first(self, status: Status | None = None, *, most: int = 200) -> list[IncidentRow]:
         """Incidents, newest first."""
-        asked = select(Incident).order_by(Incident.id.desc()).limit(most)
+        asked = select(Incident).options(_WITH_ALERTS).order_by(Incident.id.desc()).limit(most)
         if status is not None:
             asked = asked.where(Incident.status == status.value)
         with self._read() as session:
@@ -198,6 +200,20 @@ class Store:
         with self._read() as session:
             return [public_id(number) for number in session.scalars(asked)]
 
+    def without_use_cases(self) -> list[IncidentRow]:
+        """Ongoing incidents that an alert of a scenario joined only after their moment was looked up."""
+        asked = select(Incident).where(
+            Incident.open_key.is_not(None), Incident.moment.is_not(None), Incident.scenario != NONE
+        )
+        with self._read() as session:
+            found = session.scalars(asked.options(_WITH_ALERTS))
+            return [IncidentRow.model_validate(incident) for incident in found if not incident.use_cases]
+
+    def keep_use_cases(self, name: str, use_cases: Iterable[str]) -> None:
+        """Those that its scenario concerns. Raises: NoSuchIncident."""
+        with self._write() as session:
+            _find(session, name).use_cases = list(use_cases)
+
     def keep_moment(self, name: str, moment: Mapping[str, ReadingShape], use_cases: Iterable[str]) -> None:
         """What was looked up for it; the violating value replaces the one from the alert when it had an answer."""
         with self._write() as session:
@@ -242,17 +258,18 @@ class Store:
             unacknowledged = select(Incident).where(
                 Incident.status == Status.OPEN.value, Incident.escalated_at.is_(None)
             )
-            due = [one.id for one in session.scalars(unacknowledged) if now >= one.acknowledge_by]
+            asked = unacknowledged.options(_WITH_ALERTS)
+            due = [one.id for one in session.scalars(asked) if now >= one.acknowledge_by]
         found = []
         for number in due:
             with self._write() as session:
                 incident = session.get_one(Incident, number)
                 if incident.escalated_at is None and incident.status == Status.OPEN:
                     incident.escalated_at = now
-                    minutes = acknowledge_seconds(incident.team) / 60
-                    add_entry(
-                        incident, now, DESK, "escalated", f"escalated: not acknowledged within {minutes:g} minutes"
-                    )
+                    team = incident.promise[1]
+                    minutes = acknowledge_seconds(team) / 60
+                    text = f"escalated: {team} had not acknowledged it within {minutes:g} minutes"
+                    add_entry(incident, now, DESK, "escalated", text)
                     session.flush()
                     found.append(_out(incident))
         return found

@@ -14,6 +14,9 @@ import httpx
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
 from lakeproof.stack.stack import Stack
 
+# The author of each commit of this project.
+OURS = "lakeproof"
+
 
 class NessieUnreachable(TransientError):
     """Nessie gave no usable answer in time."""
@@ -50,13 +53,17 @@ class IcebergTable:
 
 @dataclass(frozen=True)
 class Commit:
-    """One entry of a branch's history; `properties` are ours (publish/commit.py names them)."""
+    """One entry of a branch's history; `properties` are ours (publish/commit.py names them).
+
+    author: who wrote it, as they say themselves; "" where they do not say.
+    """
 
     hash: str
     parent: str | None
     at: datetime
     message: str
     properties: Mapping[str, str]
+    author: str = ""
 
 
 class NessieClient:
@@ -84,6 +91,15 @@ class NessieClient:
         body = {"type": "BRANCH", "name": source.name, "hash": source.hash}
         made = self._call("POST", "/trees", params={"name": name, "type": kind}, body=body)
         return _reference(made["reference"])
+
+    def assign(self, branch: Reference, to_hash: str) -> Reference:
+        """Have the branch begin at that commit from now on, wherever it lies.
+
+        Raises: NessieConflict where the branch has moved since `branch` was read; NoSuchReference, NessieUnreachable.
+        """
+        body = {"type": "DETACHED", "hash": to_hash}
+        path = f"/trees/{branch.name}@{branch.hash}"
+        return _reference(self._call("PUT", path, params={"type": "BRANCH"}, body=body)["reference"])
 
     def create_namespace(self, branch: Reference, name: str) -> Reference:
         """A commit that adds the namespace. Raises: NessieConflict."""
@@ -135,35 +151,44 @@ class NessieClient:
         tables: Mapping[str, IcebergTable],
         message: str,
         properties: Mapping[str, str],
+        author: str = OURS,
     ) -> Reference:
         """One commit that moves all `tables`, from exactly `branch.hash` on.
 
         Raises: NessieConflict where somebody else moved one of these tables since; NessieUnreachable.
         """
-        operations = []
-        for name, table in tables.items():
-            content: dict[str, Any] = {
-                "type": "ICEBERG_TABLE",
-                "metadataLocation": table.metadata_location,
-                "snapshotId": table.snapshot_id,
-                "schemaId": table.schema_id,
-                "specId": table.spec_id,
-                "sortOrderId": table.sort_order_id,
-            }
-            if table.content_id is not None:
-                content["id"] = table.content_id
-            operations.append({"type": "PUT", "key": {"elements": [namespace, name]}, "content": content})
-        return self._commit(branch, message, properties, operations)
+        return self.commit_all(branch, {namespace: tables}, message, properties, author)
 
-    def merge(self, source: Reference, target: Reference, message: str, properties: Mapping[str, str]) -> Reference:
+    def commit_all(
+        self,
+        branch: Reference,
+        tables: Mapping[str, Mapping[str, IcebergTable]],
+        message: str,
+        properties: Mapping[str, str],
+        author: str = OURS,
+    ) -> Reference:
+        """As `commit_tables`, of several namespaces: namespace → table → where its metadata lies."""
+        puts = [_put(namespace, name, table) for namespace, of in tables.items() for name, table in of.items()]
+        return self._commit(branch, message, properties, puts, author)
+
+    def merge(
+        self,
+        source: Reference,
+        target: Reference,
+        message: str,
+        properties: Mapping[str, str],
+        *,
+        over_others: bool = False,
+    ) -> Reference:
         """Bring `source` into `target` as one commit that carries `properties`.
 
+        over_others: where both have changed a table, the source's counts.
         Raises: NessieConflict where `target` has moved since or holds other changes; NessieUnreachable.
         """
         body = {
             "fromRefName": source.name,
             "fromHash": source.hash,
-            "defaultKeyMergeMode": "NORMAL",
+            "defaultKeyMergeMode": "FORCE" if over_others else "NORMAL",
             "commitMeta": _commit_meta(message, properties),
         }
         answer = self._call("POST", f"/trees/{target.name}@{target.hash}/history/merge", body=body)
@@ -191,14 +216,22 @@ class NessieClient:
             if not page.get("hasMore") or not token:
                 return
 
+    def holds(self, reference: str, commit: str) -> bool:
+        """True where that commit is in the history of the branch or tag. Raises: NessieUnreachable."""
+        try:
+            return next(self.history(reference, 1, at_hash=commit), None) is not None
+        except NoSuchReference:
+            return False
+
     def _commit(
         self,
         branch: Reference,
         message: str,
         properties: Mapping[str, str],
         operations: list[dict[str, Any]],
+        author: str = OURS,
     ) -> Reference:
-        body = {"commitMeta": _commit_meta(message, properties), "operations": operations}
+        body = {"commitMeta": _commit_meta(message, properties, author), "operations": operations}
         answer = self._call("POST", f"/trees/{branch.name}@{branch.hash}/history/commit", body=body)
         return _reference(answer["targetBranch"])
 
@@ -243,10 +276,24 @@ def _error_of(response: httpx.Response, call: str) -> LakeproofError:
             return TerminalError(f"answered {status}: {told}", where=where)
 
 
-def _commit_meta(message: str, properties: Mapping[str, str]) -> dict[str, Any]:
+def _put(namespace: str, name: str, table: IcebergTable) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "type": "ICEBERG_TABLE",
+        "metadataLocation": table.metadata_location,
+        "snapshotId": table.snapshot_id,
+        "schemaId": table.schema_id,
+        "specId": table.spec_id,
+        "sortOrderId": table.sort_order_id,
+    }
+    if table.content_id is not None:
+        content["id"] = table.content_id
+    return {"type": "PUT", "key": {"elements": [namespace, name]}, "content": content}
+
+
+def _commit_meta(message: str, properties: Mapping[str, str], author: str = OURS) -> dict[str, Any]:
     return {
         "message": message,
-        "authors": ["lakeproof"],
+        "authors": [author],
         "allProperties": {key: [value] for key, value in properties.items()},
     }
 
@@ -264,4 +311,5 @@ def _commit(entry: Mapping[str, Any]) -> Commit:
         at=datetime.fromisoformat(meta["commitTime"]),
         message=meta.get("message", ""),
         properties={key: values[0] for key, values in every.items() if values},
+        author=next(iter(meta.get("authors") or []), "") or meta.get("author") or "",
     )

@@ -1,12 +1,25 @@
-"""End the idle sessions of the one account that holds too many, and limit it, so that they do not come back."""
+"""End the idle sessions of the one account that holds too many, and limit it, so that they do not come back.
+
+An account by which a component of the stack logs in is never limited: its pool is bounded by a setting, and a limit
+that nobody remembers would turn the shop's own calls away on its next busy day.
+"""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
+from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.stack.database_sessions import MYSQL_IDLE, end_idle, limit, limit_of, limit_statement, sessions
+from lakeproof.stack.database_sessions import (
+    MYSQL_IDLE,
+    end_idle,
+    limit,
+    limit_of,
+    limit_statement,
+    own_accounts,
+    sessions,
+)
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
@@ -25,8 +38,9 @@ class EndIdleSessions(Arguments):
 
 
 def typed(stack: Stack, arguments: EndIdleSessions) -> str:
-    """The statements."""
+    """The statements. Raises: InvalidInput where the account is a component's."""
     account = arguments.account or "ACCOUNT"
+    _refuse_components_own(stack, arguments, account)
     ending = (
         f"KILL CONNECTION id; -- for each of {MYSQL_IDLE % repr(account)}"
         if arguments.database == "mysql"
@@ -38,16 +52,27 @@ def typed(stack: Stack, arguments: EndIdleSessions) -> str:
 def run(stack: Stack, arguments: EndIdleSessions) -> str:
     """Limit first, so that nothing comes back between the two; fine where no session is idle.
 
-    The limit lasts: the answer tells the statement that takes it back.
+    The limit lasts: the answer tells the statement that takes it back. Raises: InvalidInput, before anything is
+    changed, where the account is a component's; CouldNotLook.
     """
     account = arguments.account or sessions(stack, arguments.database, SECONDS).leaking
     if account is None:
         return "no account holds more than half of the sessions, so nobody's are ended"
+    _refuse_components_own(stack, arguments, account)
     before = limit_of(stack, arguments.database, account, SECONDS)
     limit(stack, arguments.database, account, arguments.limit, SECONDS)
     ended = end_idle(stack, arguments.database, account, SECONDS)
     back = limit_statement(arguments.database, account, before)
     return f"ended {ended} idle sessions of {account}, which may have {arguments.limit} from now on (undo: {back})"
+
+
+def _refuse_components_own(stack: Stack, arguments: EndIdleSessions, account: str) -> None:
+    if account in own_accounts(stack, arguments.database):
+        raise InvalidInput(
+            f"{account} is the account of a component of this stack, which a limit would turn away",
+            where=arguments.database,
+            next_action="restart that component, which ends its sessions, and look at its setting pool_size",
+        )
 
 
 MITIGATION = Mitigation(

@@ -1,7 +1,8 @@
 """Let an empty Cassandra node take the place of the dead one that had its name: for a node whose data are gone.
 
 A node that lost its data may not simply come back: the ring would count copies on it that it does not have. So it
-takes over the dead one's tokens and copies them from the others before it answers.
+takes over the dead one's tokens and copies them from the others before it answers. It has the dead one's address
+too, and then Cassandra sends it no writes while it copies; once it has joined, a repair copies these as well.
 """
 
 import shutil
@@ -10,7 +11,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.probes.ring import RingNode, ring
+from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
@@ -19,6 +20,7 @@ from lakeproof.unknown_name import unknown_name
 from lakeproof.written import write_file
 
 DOWN_SECONDS = 60.0  # one that was killed is seen down after about 20 s
+REPAIR_SECONDS = 240.0  # of a shop's stock it takes seconds
 
 
 class ReplaceNode(Arguments):
@@ -34,7 +36,8 @@ def typed(stack: Stack, arguments: ReplaceNode) -> str:
 
 
 def run(stack: Stack, arguments: ReplaceNode) -> str:
-    """Stop it, let it join as the dead one's heir, return once it is healthy (about a minute: it listens first).
+    """Stop it, let it join as the dead one's heir, return once it is healthy and has every row (about a minute: it
+    listens first).
 
     Raises: InvalidInput, before anything is stopped, where it is no node, is leaving, still has data, nobody else is
     up to copy from, or another clone started the stack.
@@ -66,6 +69,7 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
     write_file(mark, "taken away once the node has joined\n")
     client.start(name)
     mark.unlink()
+    nodetool(stack, name, "repair", "--full", seconds=REPAIR_SECONDS)
     after = next((node for node in ring(stack) if node.name == name), None)
     return f"replaced: {name} is {after.state if after else 'unknown to the ring'}"
 

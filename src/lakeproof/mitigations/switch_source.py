@@ -1,18 +1,21 @@
-"""Switch a source of the support service's timelines off, or on again at the stack's own address.
+"""Switch a source of the support service's timelines off, or on again.
 
-Off: timelines say that the source is off, and come at once. On again: support asks the stack's own service, whatever
-address it was started with. Both restart support, which reads its sources' addresses once, at its start.
+Off: timelines say that the source is off, and come at once. On again: support has the address that it had before it
+was switched off, or the stack's own where it had none. An address through which the source is late is given up for
+the stack's own. Each restarts support, which reads its sources' addresses once, at its start.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.support import SERVICE, late_sources, variable_of
-from lakeproof.processes.handed_address import hand_address
+from lakeproof.processes.handed_address import hand_address, handed_addresses
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 LOOK_SECONDS = 5.0
 
@@ -33,10 +36,42 @@ def typed(stack: Stack, arguments: SwitchSource) -> str:
 def run(stack: Stack, arguments: SwitchSource) -> str:
     """Switch it, and return once support is healthy. Safe to repeat; each undoes the other."""
     our_processes(stack, f"restart {SERVICE}")
-    sources = [arguments.source] if arguments.source else _late(stack)
-    for source in sources:
-        hand_address(stack, SERVICE, variable_of(source), "" if arguments.to == "off" else None)
-    return f"{', '.join(sources)}: switched {'off' if arguments.to == 'off' else 'off and on again'}"
+    late = [] if arguments.source else _late(stack)
+    return "; ".join(
+        _off(stack, source) if arguments.to == "off" else _on(stack, source, is_late=bool(late))
+        for source in late or [arguments.source]
+    )
+
+
+def _off(stack: Stack, source: str) -> str:
+    """Note the address that somebody set on purpose, since the process that knows it ends."""
+    address = handed_addresses(stack, SERVICE).get(variable_of(source))
+    if address:
+        _note(stack, source).parent.mkdir(parents=True, exist_ok=True)
+        write_file(_note(stack, source), address)
+    elif address is None:
+        _note(stack, source).unlink(missing_ok=True)
+    hand_address(stack, SERVICE, variable_of(source), "")
+    return f"{source}: switched off"
+
+
+def _on(stack: Stack, source: str, *, is_late: bool) -> str:
+    """is_late: support was asked already, and it is."""
+    address = handed_addresses(stack, SERVICE).get(variable_of(source))
+    if address and not is_late and f"{source}-service" not in str(late_sources(stack, LOOK_SECONDS)).split():
+        return f"{source}: stays on at {address}, where it is not late"
+    noted = None
+    if address == "" and _note(stack, source).is_file():
+        noted = _note(stack, source).read_text(encoding="utf-8")
+    hand_address(stack, SERVICE, variable_of(source), noted)
+    _note(stack, source).unlink(missing_ok=True)
+    before = f" (it was {address})" if address else ""
+    return f"{source}: switched off and on again, at {noted or "the stack's own address"}{before}"
+
+
+def _note(stack: Stack, source: str) -> Path:
+    """The file that keeps the address of a source while it is off."""
+    return stack.data_dir(SERVICE) / f"switched-off-{source}"
 
 
 def _late(stack: Stack) -> list[str]:

@@ -43,7 +43,6 @@ class Listing:
     objects: Mapping[tuple[str, str], int] = field(default_factory=dict)
     size_bytes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     seconds: float = 0.0
-    at: float = 0.0
     error: str = "not listed yet"
 
 
@@ -101,10 +100,6 @@ class StoreMetrics(Collector):
         yield objects
         yield sizes
         yield GaugeMetricFamily("minio_listing_up", "1 when the last listing was answered", value=not listing.error)
-        yield GaugeMetricFamily(
-            "minio_listing_seconds", "How long it took, its rests included", value=listing.seconds
-        )
-        yield GaugeMetricFamily("minio_listing_timestamp_seconds", "When counts were last taken", value=listing.at)
         if self._disk is not None and self._disk.exists():
             room = os.statvfs(self._disk)
             free, total = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
@@ -121,10 +116,9 @@ def keep_listing(client: Any, metrics: StoreMetrics, stopping: threading.Event) 
         start = time.monotonic()
         try:
             listing = count(list_store(client))
-            listing.at = time.time()
         except (BotoCoreError, ClientError) as error:
             old = metrics.listing
-            listing = Listing(old.objects, old.size_bytes, at=old.at, error=str(error))
+            listing = Listing(old.objects, old.size_bytes, error=str(error))
             log.warning("the store was not listed: %s", error)
         listing.seconds = time.monotonic() - start
         metrics.listing = listing

@@ -14,7 +14,24 @@ type Language = Literal["vi", "en"]
 
 def find_runbook(name: str, language: Language, further_scenarios: Iterable[Path] = ()) -> str | None:
     """The Markdown; None where nobody wrote it. `name` is compared with names of files, never used as a path."""
-    places = [(path.name.partition(".")[0], path) for path in OWN_RUNBOOKS.glob(f"*.{language}.md")]
+    path = _pages(language, further_scenarios).get(name)
+    return None if path is None else path.read_text(encoding="utf-8")
+
+
+def all_runbooks(further_scenarios: Iterable[Path] = ()) -> list[tuple[str, str]]:
+    """The name of each page, with its English title."""
+    pages = _pages("en", further_scenarios)
+    return [(name, _title(path.read_text(encoding="utf-8"), name)) for name, path in sorted(pages.items())]
+
+
+def _title(text: str, name: str) -> str:
+    head = next((line for line in text.splitlines() if line.startswith("# ")), "")
+    return head.removeprefix("# ").strip() or name
+
+
+def _pages(language: Language, further_scenarios: Iterable[Path]) -> dict[str, Path]:
+    places: dict[str, Path] = {}
     for folder in (SCENARIOS, *further_scenarios):
-        places += [(path.parent.name, path) for path in folder.glob(f"*/runbook.{language}.md")]
-    return next((path.read_text(encoding="utf-8") for found, path in places if found == name), None)
+        for path in folder.glob(f"*/runbook.{language}.md"):
+            places.setdefault(path.parent.name, path)
+    return places | {path.name.partition(".")[0]: path for path in OWN_RUNBOOKS.glob(f"*.{language}.md")}

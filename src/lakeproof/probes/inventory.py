@@ -12,6 +12,7 @@ from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.stack import Stack
 
 SERVICE = "inventory-service"
+SETTING = 'inventory_reservation_ttl_seconds{source="setting"}'
 ACTIVE = "inventory_reservation_active_total"
 EXPIRED = "sum(increase(inventory_reservation_expired_total[1m]))"
 
@@ -27,13 +28,30 @@ def ttl_shortfall(stack: Stack, timeout: float) -> Value:
     return max(0.0, floor - ttl) if isinstance(ttl, int) and ttl > 0 else 0.0
 
 
+def setting(stack: Stack, timeout: float) -> float | None:
+    """For how many seconds the service lets a reservation hold; None where it does not tell. Raises: CouldNotLook."""
+    return _told(stack, timeout, SETTING)
+
+
+def setting_shortfall(stack: Stack, timeout: float) -> Value:
+    """Seconds by which the service's own setting is below the floor; 0 where it is not. Raises: CouldNotLook."""
+    found = setting(stack, timeout)
+    if found is None:
+        raise CouldNotLook(f"it does not tell {SETTING}", where=SERVICE)
+    return max(0.0, stack.settings.inventory.reservation_ttl_floor_seconds - found)
+
+
 def active(stack: Stack, timeout: float) -> Value:
     """Reservations that hold stock now, as the service tells. Raises: CouldNotLook."""
+    return _told(stack, timeout, ACTIVE)
+
+
+def _told(stack: Stack, timeout: float, metric: str) -> float | None:
     url = f"{stack.url(SERVICE)}/metrics"
     response = get(url, timeout)
     if response.status_code != 200:
         raise CouldNotLook(f"answered {response.status_code}", where=url)
-    return sample(response.text, ACTIVE)
+    return sample(response.text, metric)
 
 
 def expired(stack: Stack, timeout: float) -> Value:
@@ -52,6 +70,14 @@ PROBES = (
         Condition(Operator.IS, 0),
         about=ALL_NODES[1:],
         within=SERVICE,
+    ),
+    Probe(
+        "reservation-setting-shortfall",
+        SERVICE,
+        f"{SETTING} of GET /metrics, against reservation_ttl_floor_seconds",
+        "s",
+        setting_shortfall,
+        Condition(Operator.IS, 0),
     ),
     Probe("reservations-active", SERVICE, f"{ACTIVE} of GET /metrics", "reservations", active),
     Probe("reservations-expired", "prometheus", EXPIRED, "reservations", expired, about=(SERVICE,), within=SERVICE),

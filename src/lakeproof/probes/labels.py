@@ -8,6 +8,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.exporters import sample
 from lakeproof.probes.http import get
+from lakeproof.probes.object_store import WRITABLE, write_probe
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.shop.fulfillment.holds_by_hand import MOST_LOOKED_AT, SERVICE, listed, waiting_labels
@@ -48,6 +49,18 @@ def by_prefix(stack: Stack, timeout: float) -> Value:
     return ", ".join(_ask(stack, timeout, count))
 
 
+def ready_writes(stack: Stack, timeout: float) -> Value:
+    """WRITABLE, or how the store refuses an object under ready/. Without ready/ there is none. Raises: CouldNotLook.
+
+    versitygw deletes a folder with its last object, so an empty ready/ is left alone: the worker may write there just
+    then.
+    """
+    place = {"Bucket": LABEL_BUCKET, "Prefix": READY, "MaxKeys": 1}
+    if not _ask(stack, timeout, lambda client: client.list_objects_v2(**place).get("Contents")):
+        return WRITABLE
+    return write_probe(stack, timeout, LABEL_BUCKET, READY)
+
+
 def _ask[T](stack: Stack, timeout: float, question: Callable[[Any], T]) -> T:
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -68,4 +81,13 @@ PROBES = (
         within=SERVICE,
     ),
     Probe("labels-by-prefix", "minio", f"list {LABEL_BUCKET} by prefix", "", by_prefix, within=SERVICE),
+    Probe(
+        "labels-ready-writes",
+        "minio",
+        f"PUT and DELETE of an object under {LABEL_BUCKET}/{READY}",
+        "",
+        ready_writes,
+        Condition(Operator.IS, WRITABLE),
+        within=SERVICE,
+    ),
 )

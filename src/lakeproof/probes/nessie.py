@@ -1,16 +1,21 @@
-"""Questions to Nessie: what is published on `main`, from which checkpoint, and how old the data in it is."""
+"""Questions to Nessie: what is published on `main`, from which checkpoint, how old the data in it is, and whether
+anybody but the publisher has written or moved `main`.
+"""
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.nessie import client_of
+from lakeproof.lake.nessie import OURS, client_of
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.history import MAIN, NothingPublished, newest
+from lakeproof.lake.publish.main_branch import author_of_head
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
 
+KEPT, LOST = "kept", "lost"
 # What a heartbeat passes between its database and `main`; Nessie is the source of the reading itself.
 ON_THE_WAY = ("kafka", "connect", "flink-jobmanager", "flink-taskmanager", "minio", "publisher")
 
@@ -56,6 +61,25 @@ def lake_tables(stack: Stack, timeout: float) -> Value:
         nessie.close()
 
 
+def main_author(stack: Stack, timeout: float) -> Value:
+    """Who made main's newest commit: "lakeproof" for the publisher, else the name that its author gave."""
+    nessie = client_of(stack, timeout)
+    try:
+        return author_of_head(nessie)
+    finally:
+        nessie.close()
+
+
+def last_merge(stack: Stack, timeout: float) -> Value:
+    """KEPT where main's history has what the running publisher merged last, or it merged nothing yet; else LOST."""
+    merged = (get_json(f"{stack.url('publisher')}/health", timeout) or {}).get("hash")
+    nessie = client_of(stack, timeout)
+    try:
+        return KEPT if not merged or nessie.holds(MAIN, str(merged)) else LOST
+    finally:
+        nessie.close()
+
+
 def _age(source: Source) -> Probe:
     query = f"lakeproof lake log --json: age of the newest heartbeat of {source.name}, less a checkpoint's pause"
     fresh, about = Condition(Operator.BELOW, 60), source.about(*ON_THE_WAY, source.engine, source.exporter)
@@ -66,5 +90,25 @@ PROBES = (
     Probe("published-hash", "nessie", "lakeproof lake log: newest hash", "", published_hash),
     Probe("published-checkpoint", "nessie", "lakeproof lake log: newest checkpoint", "", published_checkpoint),
     *(_age(source) for source in SOURCES),
+    Probe(
+        "main-author",
+        "nessie",
+        f"GET /trees/{MAIN}/history?max-records=1: .commitMeta.authors",
+        "",
+        main_author,
+        Condition(Operator.IS, OURS),
+        always=True,
+    ),
+    Probe(
+        "main-last-merge",
+        "nessie",
+        f"GET /trees/{MAIN}@HASH/history of the publisher's /health: .hash",
+        "",
+        last_merge,
+        Condition(Operator.IS, KEPT),
+        always=True,
+        about=("publisher",),
+        within="publisher",
+    ),
     Probe("lake-tables", "nessie", f"GET /trees/{MAIN}/entries", "", lake_tables, inventory=True),
 )

@@ -1,7 +1,9 @@
-"""Questions about notifications: does the provider take any, how many tries failed, and why."""
+"""Questions about notifications: does the provider take any, how many tries failed and why, how do campaigns go."""
 
 import math
 import smtplib
+from collections.abc import Sequence
+from typing import Any
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.engine import READER
@@ -19,6 +21,21 @@ SHARE = f"100 * {FAILED} / ({FAILED} + {SENT})"
 REASONS = """
 SELECT channel, reason, count(*) FROM notification.notifications
 WHERE status = 'failed' AND updated_at > now() - interval '1 minute' GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5
+"""
+# Of batches that still go on. MANY and the times are those of the alerts (scenarios/notification-failure/alerts.yml).
+NONE, TURNED_DOWN_MANY, OPT_OUTS_MANY = "none", 5, 20
+_GOES_ON = "SELECT batch_id FROM notification.notifications WHERE due_at IS NOT NULL AND batch_id IS NOT NULL"
+TURNED_DOWN = f"""
+SELECT batch_id::text, count(*) FROM notification.notifications
+WHERE status = 'dropped' AND reason = 'rate_limited' AND updated_at > now() - interval '1 minute'
+  AND batch_id IN ({_GOES_ON})
+GROUP BY 1 HAVING count(*) > {TURNED_DOWN_MANY} ORDER BY 2 DESC LIMIT 1
+"""
+OPTED_OUT = f"""
+SELECT n.batch_id::text, count(DISTINCT n.customer_id)
+FROM notification.preferences p JOIN notification.notifications n USING (customer_id)
+WHERE p.updated_at > now() - interval '15 minutes' AND p.opted_out <> '[]' AND n.batch_id IN ({_GOES_ON})
+GROUP BY 1 HAVING count(DISTINCT n.customer_id) > {OPT_OUTS_MANY} ORDER BY 2 DESC LIMIT 1
 """
 
 
@@ -44,13 +61,42 @@ def failure_share(stack: Stack, timeout: float) -> Value:
 
 def reasons(stack: Stack, timeout: float) -> Value:
     """Of what failed in the last minute: channel, reason, how many. Raises: CouldNotLook."""
+    rows = read(stack, timeout, REASONS)
+    return "; ".join(f"{channel}: {reason}: {count}" for channel, reason, count in rows) or NONE
+
+
+def turned_down(stack: Stack, timeout: float) -> Value:
+    """NONE, or the batch of which the limiter turned down the most in the last minute while more of it waits:
+    `ID: 12 turned down`. Raises: CouldNotLook.
+    """
+    return _batch(read(stack, timeout, TURNED_DOWN), "turned down")
+
+
+def opted_out(stack: Stack, timeout: float) -> Value:
+    """NONE, or the batch of whose customers the most opted out lately while more of it waits: `ID: 30 opted out`.
+
+    Raises: CouldNotLook.
+    """
+    return _batch(read(stack, timeout, OPTED_OUT), "opted out")
+
+
+def batch_of(value: Value) -> str:
+    """The batch's id in what the two above gave; "" in NONE."""
+    return "" if value == NONE else str(value).partition(":")[0]
+
+
+def _batch(rows: Sequence[tuple[Any, ...]], what: str) -> str:
+    return next((f"{batch}: {count} {what}" for batch, count in rows), NONE)
+
+
+def read(stack: Stack, timeout: float, statement: str, *args: object) -> Sequence[tuple[Any, ...]]:
+    """Rows of the services' database. Raises: CouldNotLook."""
     from lakeproof.stack.postgres_session import TROUBLES, select
 
     try:
-        rows = select(stack, READER, f"postgres-{READER}", REASONS, seconds=timeout, database=DATABASE)
+        return select(stack, READER, f"postgres-{READER}", statement, *args, seconds=timeout, database=DATABASE)
     except TROUBLES as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where="postgres") from error
-    return "; ".join(f"{channel}: {reason}: {count}" for channel, reason, count in rows) or "none"
 
 
 PROBES = (
@@ -79,6 +125,26 @@ PROBES = (
         "",
         reasons,
         about=(SERVICE, PROVIDER),
+        within=SERVICE,
+    ),
+    Probe(
+        "campaign-turned-down",
+        "postgres",
+        "dropped as rate_limited in the last minute, by batch that goes on",
+        "",
+        turned_down,
+        Condition(Operator.IS, NONE),
+        about=(SERVICE,),
+        within=SERVICE,
+    ),
+    Probe(
+        "campaign-opt-outs",
+        "postgres",
+        "customers of a batch that goes on who opted out in the last 15 minutes",
+        "",
+        opted_out,
+        Condition(Operator.IS, NONE),
+        about=(SERVICE,),
         within=SERVICE,
     ),
 )

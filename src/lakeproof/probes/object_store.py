@@ -1,17 +1,19 @@
-"""Two questions to the object store: which buckets and folders are there, and does it still take writes?
+"""Questions to the object store: which buckets and folders are there, does it still take writes, how late is it?
 
 A drill compares the first answer before and after, so what changes while the stack works is left out. A table's
 folder is named and not opened (its files come and go with every checkpoint). The folders that the job and the shop
 work in are not named at all, for they come with their first object and go with their last one.
 
-The second is the only probe of all that writes: a store that is read-only or full answers every other question well.
-It puts one object of one byte into the bucket of Flink's checkpoints and deletes it again. versitygw 1.8 answers 403
-where it was started with --readonly, 500 (InternalError) on a file system that is mounted read-only, 409
-(ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an empty object all the same.
+The second writes, as no other probe does but its like for labels (labels.py): a store that is read-only or full
+answers every other question well. It puts one object of one byte into the bucket of Flink's checkpoints and deletes
+it again. versitygw 1.8 answers 403 where it was started with --readonly, 500 (InternalError) on a file system that is
+mounted read-only, 409 (ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an
+empty object all the same.
 """
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from socket import gethostname
 from typing import Any
@@ -23,6 +25,8 @@ from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.shop.fulfillment.label import PENDING, READY
 from lakeproof.stack.engines import minio
+from lakeproof.stack.engines.flink import TASKMANAGER
+from lakeproof.stack.engines.flink_config import road_of
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, FLINK_BUCKET, LABEL_BUCKET, LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
@@ -35,6 +39,9 @@ FULL = "full"
 FORBIDDEN, NOT_ALLOWED, NO_ROOM = 403, 405, 507
 # What stores call it where the status alone does not say it.
 FULL_CODES = ("QuotaExceeded", "XMinioStorageFull", "InsufficientStorage")
+
+# An answer takes some milliseconds; on a machine whose processors are full, some tenths of a second.
+LATE_SECONDS = 0.7
 
 # Down to the folder of each table: Paimon's, and that of its Iceberg metadata.
 OPENED = {LAKE_BUCKET: re.compile(r"wh/|wh/[^/]+\.db/|wh/iceberg/|wh/iceberg/[^/]+/")}
@@ -58,15 +65,20 @@ def objects(stack: Stack, timeout: float) -> Value:
 
 
 def writes(stack: Stack, timeout: float) -> Value:
-    """WRITABLE, READ_ONLY, FULL, or the code of another error. It writes: one object of its own, deleted at once.
+    """WRITABLE, READ_ONLY, FULL, or the code of another error. It writes: one object of its own, deleted at once."""
+    return write_probe(stack, timeout, FLINK_BUCKET, "")
+
+
+def write_probe(stack: Stack, timeout: float, bucket: str, prefix: str) -> Value:
+    """The same under a prefix of a bucket; `prefix` ends with "/", or is "".
 
     Each process has a key of its own, so that two that ask at the same time do not delete each other's object. One
-    that is killed in between leaves one byte, which the next process of that number deletes.
+    that is killed in between leaves one byte, which the next process of that number deletes. Raises: CouldNotLook.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     client = minio.client(stack, timeout)
-    place = {"Bucket": FLINK_BUCKET, "Key": f"{WRITTEN}{gethostname()}-{os.getpid()}"}
+    place = {"Bucket": bucket, "Key": f"{prefix}{WRITTEN}{gethostname()}-{os.getpid()}"}
     try:
         client.put_object(**place, Body=b"?")
         client.delete_object(**place)
@@ -84,6 +96,29 @@ def _refusal(status: int, code: str) -> str:
     if status == NO_ROOM or code in FULL_CODES:
         return FULL
     return READ_ONLY if status in (FORBIDDEN, NOT_ALLOWED) else code
+
+
+def taskmanager_delay(stack: Stack, timeout: float) -> Value:
+    """After how many seconds the store answers at the address that the TaskManager has: the better of two looks.
+
+    A network or a proxy may be slow for one client alone, so its own address is taken.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = minio.client(stack, timeout, road_of(stack, TASKMANAGER))
+    best = timeout
+    for _ in range(2):
+        began = time.monotonic()
+        try:
+            client.head_bucket(Bucket=FLINK_BUCKET)
+        except (BotoCoreError, ClientError) as error:
+            raise CouldNotLook(
+                f"no answer: {type(error).__name__}", where="minio", next_action="is it up?"
+            ) from error
+        best = min(best, time.monotonic() - began)
+        if best < LATE_SECONDS:
+            break
+    return round(best, 3)
 
 
 def list_folders(client: Any) -> Iterator[str]:
@@ -120,5 +155,15 @@ PROBES = (
         writes,
         Condition(Operator.IS, WRITABLE),
         always=True,
+    ),
+    Probe(
+        "taskmanager-store-delay",
+        "minio",
+        f"HEAD {FLINK_BUCKET} at the s3.endpoint of {TASKMANAGER}'s config.yaml, timed",
+        "s",
+        taskmanager_delay,
+        Condition(Operator.BELOW, LATE_SECONDS),
+        about=(TASKMANAGER,),
+        within=TASKMANAGER,
     ),
 )

@@ -1,11 +1,15 @@
-"""Questions to Redis: does it answer."""
+"""Questions to Redis: does it answer, and has it room for what is written next?"""
 
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
-from lakeproof.stack.engines.redis import client
+from lakeproof.stack.engines.redis import asked, client
 from lakeproof.stack.stack import Stack
+
+ROOM = "room"
+# So near to its limit Redis lets go of keys at each write.
+FULL_SHARE = 0.95
 
 
 def redis_answers(stack: Stack, timeout: float) -> Value:
@@ -30,6 +34,20 @@ def redis_answers(stack: Stack, timeout: float) -> Value:
     return ANSWERS
 
 
+def room(stack: Stack, timeout: float) -> Value:
+    """ROOM, or how full it is, and of how many keys that never end. Those with an end it lets go for want of room.
+
+    Raises: TransientError.
+    """
+    with asked(stack, timeout) as redis:
+        memory, keys = redis.info("memory"), redis.info("keyspace")
+    used, limit = int(memory["used_memory"]), int(memory["maxmemory"])
+    endless = sum(int(one["keys"]) - int(one["expires"]) for one in keys.values())
+    if not limit or used < FULL_SHARE * limit or not endless:
+        return ROOM
+    return f"full: {used / 1e6:.1f} of {limit / 1e6:.1f} MB used, {endless} keys that never end"
+
+
 PROBES = (
     Probe(
         "redis-answers",
@@ -41,4 +59,5 @@ PROBES = (
         always=True,
         liveness=True,
     ),
+    Probe("redis-room", "redis", "INFO memory, INFO keyspace", "", room, Condition(Operator.IS, ROOM)),
 )

@@ -181,8 +181,27 @@ def hints_waiting(stack: Stack, timeout: float) -> Value:
     return sum(hints_of(stack, node) for node in NODES)
 
 
+THERE, GONE = "there", "gone"
+
+
+def data_of(stack: Stack, timeout: float, node: str) -> Value:
+    """there, or gone: whether the node has what it must know to come back by itself.
+
+    Raises: CouldNotLook where the node is somebody else's.
+    """
+    if stack.settings.mode == "external":
+        raise CouldNotLook("its data lie on another machine", where=node)
+    return THERE if cassandra.has_data(stack, node) else GONE
+
+
+def _data(node: str) -> Probe:
+    # Without a healthy range: a node that has just been started for the first time has none yet.
+    return Probe(f"{node}-data", node, f"ls {node}/storage/data/system", "", partial(data_of, node=node))
+
+
 PROBES = (
     *(_sees_down(node) for node in NODES),
+    *(_data(node) for node in NODES),
     # Without a healthy range: a slow answer under load leaves a hint for some seconds, and nothing is wrong then.
     Probe("hints-waiting", NODES[0], "ls NODE/storage/hints, all nodes", "files", hints_waiting, about=ALL_NODES[1:]),
 )

@@ -1,4 +1,5 @@
-"""Questions to MariaDB and PostgreSQL about their sessions: how many are taken, and which account holds idle ones.
+"""Questions to MariaDB and PostgreSQL about their sessions: how many are taken, which account holds idle ones, and
+whether one session keeps many others waiting.
 
 A server that has none left says so, and that is an answer: all are taken.
 """
@@ -10,10 +11,14 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
+from lakeproof.stack.database_locks import WAIT_SECONDS, Blocker, blocker
 from lakeproof.stack.database_sessions import LEAK_PERCENT, NoneLeft, Server, Sessions, sessions
 from lakeproof.stack.stack import Stack
 
 FULL_PERCENT = 90
+# Fewer wait for one session now and then, where two change the same row.
+MANY_WAIT = 5
+NOBODY = "nobody"
 
 
 def _look(stack: Stack, timeout: float, server: Server) -> Sessions:
@@ -36,7 +41,25 @@ def idle_share(stack: Stack, timeout: float, server: Server) -> Value:
 def by_account(stack: Stack, timeout: float, server: Server) -> Value:
     """In words: the accounts, who holds the most first; "nobody" where nobody is logged in."""
     held = sorted(_look(stack, timeout, server).by_account.items(), key=lambda one: (-one[1].sessions, one[0]))
-    return "; ".join(f"{name}: {one.sessions}, {one.idle} of them idle" for name, one in held) or "nobody"
+    return "; ".join(f"{name}: {one.sessions}, {one.idle} of them idle" for name, one in held) or NOBODY
+
+
+def _blocker(stack: Stack, timeout: float, server: Server) -> Blocker | None:
+    return once(("locks", server, stack.address(server, "tcp")), lambda: blocker(stack, server, timeout))
+
+
+def lock_waiters(stack: Stack, timeout: float, server: Server) -> Value:
+    """How many sessions wait for the locks of the one that most wait for."""
+    found = _blocker(stack, timeout, server)
+    return found.waiting if found else 0
+
+
+def who_blocks(stack: Stack, timeout: float, server: Server) -> Value:
+    """That session, in words; "nobody" where none waits for another."""
+    found = _blocker(stack, timeout, server)
+    if found is None:
+        return NOBODY
+    return f"session {found.session} of {found.account}: {found.waiting} wait, {found.longest:.0f} s the longest"
 
 
 def _probes(server: Server) -> Iterator[Probe]:
@@ -52,6 +75,16 @@ def _probes(server: Server) -> Iterator[Probe]:
         partial(idle_share, server=server),
         below,
     )
+    locks = "information_schema.innodb_lock_waits" if server == "mysql" else "pg_blocking_pids(pid)"
+    yield Probe(
+        f"{server}-lock-waiters",
+        server,
+        f"{locks}: sessions that have waited {WAIT_SECONDS} s for one other session",
+        "sessions",
+        partial(lock_waiters, server=server),
+        Condition(Operator.BELOW, MANY_WAIT),
+    )
+    yield Probe(f"{server}-blocker", server, f"{locks}: that session", "", partial(who_blocks, server=server))
     yield Probe(f"{server}-accounts", server, f"{tables} by account", "", partial(by_account, server=server))
 
 

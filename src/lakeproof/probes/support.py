@@ -26,6 +26,10 @@ P95 = f"histogram_quantile(0.95, sum by (le) (rate(support_timeline_collect_seco
 SOURCE_P95 = f"histogram_quantile(0.95, sum by (le, source) (rate(support_timeline_source_seconds_bucket[{NOW}])))"
 CACHE = "sum by (event) (increase(support_timeline_cache_events_total[1m]))"
 BACKLOG = "support_attachment_backlog_bytes"
+# The alerts' own limits, in bytes, and in bytes an hour. So long a look that one large upload is no growth.
+HELD, HELD_MOST = f"sum({BACKLOG})", 15e9
+GROWTH, GROWTH_MOST = f"3600 * sum(deriv({BACKLOG}[3m]))", 3e9
+FINE = "fine"
 
 
 def variable_of(source: str) -> str:
@@ -81,6 +85,14 @@ def backlog(stack: Stack, timeout: float) -> Value:
     return sample(response.text, BACKLOG)
 
 
+def attachment_folder(stack: Stack, timeout: float) -> Value:
+    """FINE, or how much the attachments' folder holds or grows beyond its limits. Raises: CouldNotLook."""
+    held, growth = (max((value for _, value in instant(stack, one, timeout)), default=0.0) for one in (HELD, GROWTH))
+    if growth > GROWTH_MOST:
+        return f"grows by {growth / 1e9:.1f} GB an hour"
+    return f"holds {held / 1e9:.1f} GB" if held > HELD_MOST else FINE
+
+
 PROBES = (
     Probe(
         "support-late-sources",
@@ -103,4 +115,14 @@ PROBES = (
     Probe("support-source-p95", "prometheus", SOURCE_P95, "s", source_p95, about=(SERVICE,), within=SERVICE),
     Probe("support-cache-events", "prometheus", CACHE, "events", cache_events, about=(SERVICE,), within=SERVICE),
     Probe("support-attachments", SERVICE, f"{BACKLOG} of GET /metrics", "bytes", backlog),
+    Probe(
+        "support-attachment-folder",
+        "prometheus",
+        f"{HELD}; {GROWTH}",
+        "",
+        attachment_folder,
+        Condition(Operator.IS, FINE),
+        about=(SERVICE,),
+        within=SERVICE,
+    ),
 )

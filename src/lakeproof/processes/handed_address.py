@@ -1,4 +1,6 @@
-"""The address under which a component finds a service of the shop: its SERVICE_…_URL, read once at its start."""
+"""The variables that a component reads once, at its start: the addresses of the shop's services, SERVICE_…_URL, and
+how long a reservation lives (environment.py lists them).
+"""
 
 from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
@@ -8,7 +10,7 @@ from lakeproof.stack.stack import Stack
 
 
 def handed_addresses(stack: Stack, component: str) -> dict[str, str]:
-    """The SERVICE_… variables that its process was started with; none where it does not run. Raises: CouldNotLook."""
+    """Those that its process was started with; none where it does not run. Raises: CouldNotLook."""
     pid = SupervisorClient(stack).row(component).pid
     return service_variables(procfs.read_environment(pid)) if pid is not None else {}
 

@@ -12,7 +12,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.full_audit import Audited
 from lakeproof.proof.tables.every_hash import MOST_WAITING, EveryHash, Torn, judge
 from lakeproof.proof.tables.order_claims import BrokenOrder, broken_of
-from lakeproof.proof.tables.readers import mariadb_snapshot
+from lakeproof.proof.tables.readers import OF_LEDGER, snapshot_of
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _whole_in_source(stack: Stack, torn: list[Torn]) -> dict[str, list[BrokenOrd
     """Hash → the orders that are broken in it, without those that the source shows broken just so."""
     if not torn:
         return {}
-    with mariadb_snapshot(stack, DATABASE_SECONDS) as database:
+    with snapshot_of(stack, OF_LEDGER, DATABASE_SECONDS) as database:
         also_in_source = {each.order_id for each in broken_of(database.broken())}
     return {
         one.commit.hash: broken

@@ -30,12 +30,13 @@ from lakeproof.proof.tables.order_claims import broken_of
 from lakeproof.proof.tables.ranges import ranges_of
 from lakeproof.proof.tables.readers import (
     DATABASE,
+    OF_LEDGER,
     SCHEMA,
     Group,
     Reader,
     Rows,
     lake_reader,
-    mariadb_snapshot,
+    snapshot_of,
 )
 from lakeproof.stack.stack import Stack
 
@@ -170,7 +171,7 @@ class _Check:
     ) -> tuple[dict[str, Reader], dict[str, int]]:
         """Every engine at one instant: the database now, the lake at the hash; in parallel."""
         seconds = self._stack.settings.check.statement_seconds
-        contexts: dict[str, AbstractContextManager[Reader]] = {DATABASE: mariadb_snapshot(self._stack, seconds)}
+        contexts: dict[str, AbstractContextManager[Reader]] = {DATABASE: snapshot_of(self._stack, OF_LEDGER, seconds)}
         cuts = {DATABASE: now_us()}
         if commit is not None:
             for engine in self._engines:
@@ -203,25 +204,29 @@ class _Check:
 
         def look(reader: Reader) -> tuple[dict[str, Digests], Rows | None]:
             engine = reader.engine
-            groups = {_LEDGER: Group(SCHEMA, TABLES, width)} if engine in readers else {}
-            groups |= {each.database.name: each.group for each in others if each.is_asked_of(engine, first)}
+            of_ledger = readers.get(engine) is reader
+            groups = {_LEDGER: Group(SCHEMA, TABLES, width)} if of_ledger else {}
+            for each in others:
+                if each.reader is reader or (engine in self._engines and each.is_asked_of(engine, first)):
+                    groups[each.database.name] = each.group
             # Where another engine has the same digests of the same hash, its rows keep the claims as well.
             judging = pool.submit(reader.broken) if engine == first else None
             digests = self._digests(reader, groups)
             self._notes.ended(f"{engine} digests")
             if judging is not None:
                 return digests, judging.result()
-            return digests, reader.broken() if engine == DATABASE else None
+            return digests, reader.broken() if of_ledger and engine == DATABASE else None
 
-        asked = readers | {each.reader.engine: each.reader for each in others}
-        self._notes.progress(f"digests in {', '.join(asked)}")
-        looking = {
-            engine: pool.submit(self._notes.looked, engine, lambda one=reader: look(one))
-            for engine, reader in asked.items()
-        }
+        # Two databases may lie in one server, each with a snapshot of its own.
+        asked = [*readers.values(), *(each.reader for each in others if each.reader is not readers.get(DATABASE))]
+        self._notes.progress(f"digests in {', '.join(reader.engine for reader in asked)}")
+        looking = [
+            (reader.engine, pool.submit(self._notes.looked, reader.engine, lambda one=reader: look(one)))
+            for reader in asked
+        ]
         shown: dict[str, Shown] = {}
         of_others: dict[str, dict[str, Digests]] = {each.database.name: {} for each in others}
-        for engine, each in looking.items():
+        for engine, each in looking:
             digests, broken = each.result() or ({}, None)
             for name, found in digests.items():
                 if name == _LEDGER:

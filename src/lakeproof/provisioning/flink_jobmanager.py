@@ -16,6 +16,6 @@ def provision(stack: Stack) -> None:
 def before_stop(stack: Stack) -> None:
     """Stop the lake's jobs with a savepoint each; where that fails, their checkpoints are kept anyhow."""
     with ThreadPoolExecutor(len(SOURCES)) as pool:
-        stopping = [pool.submit(stop_with_savepoint, stack, 30.0, database) for database in SOURCES]
+        stopping = [pool.submit(stop_with_savepoint, stack, database, 30.0) for database in SOURCES]
     for each in stopping:
         each.result()

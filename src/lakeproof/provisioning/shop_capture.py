@@ -34,6 +34,6 @@ def before_stop(stack: Stack) -> None:
         resting.stop(stack, SHOP)
     try:
         # Nobody publishes its states from now on, and it would let those expire that are published.
-        stop_with_savepoint(stack, SAVEPOINT_SECONDS, SHOP)
+        stop_with_savepoint(stack, SHOP, SAVEPOINT_SECONDS)
     except LakeproofError as error:
         log.warning("%s goes on until Flink stops: %s", SHOP.job, error.message)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.stack.engines import mysql, mysql_accounts
+from lakeproof.stack.engines import mysql, mysql_accounts, postgres_accounts
 from lakeproof.stack.engines.postgres_config import NAME as POSTGRES
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
@@ -30,6 +30,9 @@ ADMINISTRATORS: Mapping[Server, tuple[str, str]] = {
 }
 AGAIN_SECONDS = 0.1
 NO_SUCH_THREAD = 1094
+# So many of those places are the administrator's alone: PostgreSQL's superuser_reserved_connections. MariaDB's one
+# comes on top of those that it lets in.
+KEPT: Mapping[Server, int] = {"mysql": 0, "postgres": 3}
 # Of all that the server lets in: an account that holds more idle sessions than this leaves too few to the others.
 LEAK_PERCENT = 50.0
 UNLIMITED = 0
@@ -44,6 +47,14 @@ WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler') G
 _POSTGRES_SESSIONS = """
 SELECT usename, count(*), count(*) FILTER (WHERE state LIKE 'idle%') FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND usename IS NOT NULL GROUP BY usename"""
+
+
+def own_accounts(stack: Stack, server: Server) -> frozenset[str]:
+    """The accounts by which components of this stack log in, and the administrator's; not those of people."""
+    accounts = mysql_accounts.ACCOUNTS if server == "mysql" else postgres_accounts.ACCOUNTS
+    used = ((one.secret, one.user) for one in accounts if one.user != mysql_accounts.REPORT)
+    administrator, secret = ADMINISTRATORS[server]
+    return frozenset(stack.account(*each) for each in (*used, (secret, administrator)))
 
 
 class NoneLeft(CouldNotLook):
@@ -93,29 +104,34 @@ class Sessions:
 
 
 def sessions(stack: Stack, server: Server, seconds: float) -> Sessions:
-    """Who holds how many, as `reader` sees it, and as the administrator does where the server is full.
+    """Who holds how many. Raises: as `looked_at`."""
+
+    def count(ask: Ask) -> Sessions:
+        most = ask("SELECT @@max_connections" if server == "mysql" else "SHOW max_connections")[0][0]
+        rows = ask(_MYSQL_SESSIONS if server == "mysql" else _POSTGRES_SESSIONS)
+        return Sessions(int(most), {str(name): Held(int(held), int(idle)) for name, held, idle in rows})
+
+    return looked_at(stack, server, seconds, count)
+
+
+def looked_at[T](stack: Stack, server: Server, seconds: float, look: Callable[["Ask"], T]) -> T:
+    """What `look` gives of the server, as `reader` sees it, and as the administrator does where the server is full.
 
     Raises: NoneLeft, where the administrator is turned away too, or not known; CouldNotLook without an answer.
     """
     try:
-        return _counted(_session(stack, server, READER, f"{server}-{READER}", seconds), server)
+        with _session(stack, server, READER, f"{server}-{READER}", seconds) as ask:
+            return look(ask)
     except NoneLeft:
-        user, secret = ADMINISTRATORS[server]
-        if not stack.has_secret(secret):
+        if not stack.has_secret(ADMINISTRATORS[server][1]):
             raise
-    return _counted(_session(stack, server, user, secret, seconds), server)
-
-
-def _counted(session: AbstractContextManager["_Ask"], server: Server) -> Sessions:
-    with session as ask:
-        most = ask("SELECT @@max_connections" if server == "mysql" else "SHOW max_connections")[0][0]
-        rows = ask(_MYSQL_SESSIONS if server == "mysql" else _POSTGRES_SESSIONS)
-    return Sessions(int(most), {str(name): Held(int(count), int(idle)) for name, count, idle in rows})
+    with administrator(stack, server, seconds) as ask:
+        return look(ask)
 
 
 def limit_of(stack: Stack, server: Server, account: str, seconds: float) -> int:
     """So many sessions the account may have; UNLIMITED. Raises: CouldNotLook, where there is no such account too."""
-    with _administrator(stack, server, seconds) as ask:
+    with administrator(stack, server, seconds) as ask:
         if server == "mysql":
             rows = ask("SELECT max_user_connections FROM mysql.user WHERE user = %s", account)
         else:
@@ -134,7 +150,7 @@ def limit_statement(server: Server, account: str, sessions: int) -> str:
 
 def limit(stack: Stack, server: Server, account: str, sessions: int, seconds: float) -> None:
     """Let the account have so many sessions; those that it has stay. Raises: CouldNotLook."""
-    with _administrator(stack, server, seconds) as ask:
+    with administrator(stack, server, seconds) as ask:
         if server == "mysql":
             ask("SET SESSION sql_log_bin = 0")  # accounts are no business of the binlog's readers
         ask(limit_statement(server, account, sessions))
@@ -142,7 +158,7 @@ def limit(stack: Stack, server: Server, account: str, sessions: int, seconds: fl
 
 def end_idle(stack: Stack, server: Server, account: str, seconds: float) -> int:
     """End the account's idle sessions, but none within a transaction; gives how many. Raises: CouldNotLook."""
-    with _administrator(stack, server, seconds) as ask:
+    with administrator(stack, server, seconds) as ask:
         if server == "postgres":
             ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND state = 'idle'"
             return len(ask(ended, account))
@@ -154,26 +170,27 @@ def end_idle(stack: Stack, server: Server, account: str, seconds: float) -> int:
 
 def set_most(stack: Stack, most: int, seconds: float) -> int:
     """Let MariaDB have so many sessions until its restart; gives how many it had before. Raises: CouldNotLook."""
-    with _administrator(stack, "mysql", seconds) as ask:
+    with administrator(stack, "mysql", seconds) as ask:
         before = int(ask("SELECT @@max_connections")[0][0])
         ask(f"SET GLOBAL max_connections = {most:d}")
         return before
 
 
-type _Ask = Callable[..., list[tuple[Any, ...]]]
+type Ask = Callable[..., list[tuple[Any, ...]]]
 
 
-def _administrator(stack: Stack, server: Server, seconds: float) -> AbstractContextManager[_Ask]:
+def administrator(stack: Stack, server: Server, seconds: float) -> AbstractContextManager[Ask]:
+    """A function that asks one statement as the administrator, and gives its rows. Raises: NoneLeft, CouldNotLook."""
     return _session(stack, server, *ADMINISTRATORS[server], seconds)
 
 
-def _session(stack: Stack, server: Server, user: str, secret: str, seconds: float) -> AbstractContextManager[_Ask]:
+def _session(stack: Stack, server: Server, user: str, secret: str, seconds: float) -> AbstractContextManager[Ask]:
     """A function that asks one statement and gives its rows."""
     return (_mysql if server == "mysql" else _postgres)(stack, user, secret, seconds)
 
 
 @contextmanager
-def _mysql(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[_Ask]:
+def _mysql(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[Ask]:
     import pymysql
 
     deadline = Deadline(seconds)
@@ -203,7 +220,7 @@ def _mysql(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[_As
 
 
 @contextmanager
-def _postgres(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[_Ask]:
+def _postgres(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[Ask]:
     import psycopg
 
     from lakeproof.stack.postgres_session import TROUBLES, connection

@@ -26,6 +26,7 @@ NAMES = (
     "postgres-exporter",
     "postgres-reader",
     "postgres-ticker",
+    "postgres-report",
     "redis",
     "s3-access-key",
     "s3-secret-key",

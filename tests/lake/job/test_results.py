@@ -6,6 +6,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.lake.job.spec import make_spec
 from lakeproof.lake.job.sql_files import load_result_files, load_sql_files
 from lakeproof.lake.result_topics import result_topics
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -18,7 +19,7 @@ def test_every_result_file_has_its_topic_which_keeps_the_newest_of_each_key() ->
 
 
 def test_a_result_is_of_a_table_that_the_job_captures() -> None:
-    captured = {file.source for file in load_sql_files()}
+    captured = {file.source for file in load_sql_files(OLTP.name)}
     assert {file.source for file in load_result_files("oltp")} <= captured
 
 
@@ -34,6 +35,6 @@ def test_a_file_that_is_not_one_declaration_of_its_name_is_refused(tmp_path: Pat
 
 def test_the_job_writes_results_unless_that_is_off(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, name="t")
-    assert [one["topic"] for one in make_spec(Stack(settings))["results"]] == ["results.orders_by_customer"]
+    assert [one["topic"] for one in make_spec(Stack(settings), OLTP)["results"]] == ["results.orders_by_customer"]
     settings.lake.result_topics = False
-    assert make_spec(Stack(settings))["results"] == []
+    assert make_spec(Stack(settings), OLTP)["results"] == []

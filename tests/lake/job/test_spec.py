@@ -5,6 +5,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from lakeproof.lake.job.spec import encode, make_spec, metadata_files_kept, table_options
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.settings import CaptureSettings, LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
@@ -14,26 +15,26 @@ def stack(tmp_path: Path, **lake: float) -> Stack:
 
 
 def test_snapshots_outlive_the_promised_time(tmp_path: Path) -> None:
-    options = table_options(stack(tmp_path, readable_seconds=900, checkpoint_seconds=2.0))
+    options = table_options(stack(tmp_path, readable_seconds=900, checkpoint_seconds=2.0), OLTP)
     assert options["snapshot.time-retained"] == "1200 s"
     assert int(options["snapshot.num-retained.max"]) >= 1200
 
 
 def test_a_minute_of_metadata_files_is_kept_and_paimon_never_lists_them(tmp_path: Path) -> None:
-    assert metadata_files_kept(stack(tmp_path, checkpoint_seconds=2.0)) == 60
-    assert table_options(stack(tmp_path))["metadata.iceberg.delete-after-commit.enabled"] == "false"
+    assert metadata_files_kept(stack(tmp_path, checkpoint_seconds=2.0), OLTP) == 60
+    assert table_options(stack(tmp_path), OLTP)["metadata.iceberg.delete-after-commit.enabled"] == "false"
 
 
 def test_the_spec_survives_its_encoding_and_holds_no_secret(tmp_path: Path) -> None:
     made = stack(tmp_path)
-    spec = make_spec(made)
+    spec = make_spec(made, OLTP)
     text = b64decode(encode(spec)).decode()
     assert json.loads(text) == spec
     assert made.secret("s3-secret-key") not in text and made.secret("s3-access-key") not in text
 
 
 def test_switches_reach_the_job(tmp_path: Path) -> None:
-    spec = make_spec(stack(tmp_path, align_transactions=False, checkpoint_seconds=1.5))
+    spec = make_spec(stack(tmp_path, align_transactions=False, checkpoint_seconds=1.5), OLTP)
     assert spec["align"] is False
     assert spec["drop_repeats"] is True
     assert spec["config"]["execution.checkpointing.interval"] == "1500 ms"
@@ -42,4 +43,4 @@ def test_switches_reach_the_job(tmp_path: Path) -> None:
 
 def test_exactly_once_off_is_off_for_the_job_too(tmp_path: Path) -> None:
     settings = Settings(name="none", state_dir=tmp_path, capture=CaptureSettings(exactly_once=False))
-    assert make_spec(Stack(settings))["drop_repeats"] is False
+    assert make_spec(Stack(settings), OLTP)["drop_repeats"] is False

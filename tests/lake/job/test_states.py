@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from lakeproof.lake.job.states import complete_states, parse_checkpoint_id, remove_old_states
+from lakeproof.lake.sources.source import OLTP
 
 
 class NoSuchKey(Exception):
@@ -62,7 +63,7 @@ def store() -> Objects:
 
 
 def test_the_highest_complete_checkpoint_is_the_newest_whatever_its_job_and_date() -> None:
-    found = complete_states(store())
+    found = complete_states(store(), OLTP)
     assert [state.checkpoint for state in found] == [12, 9, 8]
     assert found[0].uri == "s3://flink/checkpoints/lake-oltp/bbbb/chk-12"
     assert found[1].uri == "s3://flink/savepoints/lake-oltp/savepoint-1"
@@ -71,7 +72,7 @@ def test_the_highest_complete_checkpoint_is_the_newest_whatever_its_job_and_date
 def test_a_checkpoint_that_goes_while_it_is_looked_at_is_left_out() -> None:
     objects = store()
     objects.vanishing = f"{JOB_B}/chk-12/_metadata"
-    assert [state.checkpoint for state in complete_states(objects)] == [9, 8]
+    assert [state.checkpoint for state in complete_states(objects, OLTP)] == [9, 8]
 
 
 def test_a_file_that_is_not_flinks_is_passed_over() -> None:
@@ -82,16 +83,16 @@ def test_a_file_that_is_not_flinks_is_passed_over() -> None:
 
 def test_old_states_go_and_what_the_kept_ones_need_stays() -> None:
     objects = store()
-    remove_old_states(objects, keep=1)
+    remove_old_states(objects, OLTP, keep=1)
     assert set(objects.objects) == {f"{JOB_B}/chk-12/_metadata", f"{JOB_B}/shared/part"}
 
 
 def test_the_running_jobs_folder_is_left_alone() -> None:
     objects = store()
-    remove_old_states(objects, keep=1, but=f"{JOB_A}/")
+    remove_old_states(objects, OLTP, keep=1, but=f"{JOB_A}/")
     assert f"{JOB_A}/chk-8/state" in objects.objects
 
 
 def test_nothing_is_removed_while_no_state_is_complete() -> None:
     objects = Objects({f"{JOB_A}/chk-1/state": b"x"})
-    assert remove_old_states(objects) == 0
+    assert remove_old_states(objects, OLTP) == 0

@@ -40,7 +40,7 @@ class Rounds:
 
 
 def published(database: str) -> Published:
-    return Published(database, f"hash of {database}", 7, {}, None, 0.1, 10)
+    return Published(database, f"hash of {database}", 7, {}, None, 0.1)
 
 
 class Clock:

@@ -73,16 +73,16 @@ def test_an_unknown_database_is_wrong_input() -> None:
 
 def test_each_database_has_its_own_job_topic_and_tables(tmp_path: Path) -> None:
     stack = make_stack(tmp_path)
-    spec = make_spec(stack, database=SHOP)
+    spec = make_spec(stack, SHOP)
     assert (spec["name"], spec["topic"], spec["database"]) == ("lake-shop", "cdc.shop", "shop")
     assert spec["config"]["execution.checkpointing.interval"] == "10000 ms"
-    assert make_spec(stack)["config"]["execution.checkpointing.interval"] == "2000 ms"
-    assert "write-buffer-size" not in table_options(stack)
+    assert make_spec(stack, OLTP)["config"]["execution.checkpointing.interval"] == "2000 ms"
+    assert "write-buffer-size" not in table_options(stack, OLTP)
     assert table_options(stack, SHOP)["write-buffer-size"] == "16 mb"
 
 
 def test_every_captured_table_of_postgresql_has_its_reader() -> None:
-    read = {file.source for file in load_sql_files(database="shop")}
+    read = {file.source for file in load_sql_files("shop")}
     assert read == set(find_connector("shop").sources)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -42,14 +43,10 @@ def test_spark_is_held_to_trino_and_one_that_gave_nothing_is_left_out() -> None:
     ] * 2
 
 
-def test_flink_is_asked_only_where_it_is_the_only_engine_and_each_database_for_its_own_tables() -> None:
+def test_flink_is_asked_only_where_it_is_the_only_engine() -> None:
     others = the_others(SHOP)
-    asked = [
-        engine for engine in ("mysql", "postgres", "trino", "flink", "spark") if others.is_asked_of(engine, "trino")
-    ]
-    assert asked == ["postgres", "trino", "spark"]
+    assert [one for one in ("trino", "flink", "spark") if others.is_asked_of(one, "trino")] == ["trino", "spark"]
     assert others.is_asked_of("flink", "flink")
-    assert the_others(OLTP).is_asked_of("mysql", "trino")
 
 
 def published(name: str, beat_us: int) -> PublishedCommit:
@@ -92,13 +89,11 @@ def test_what_differs_is_looked_at_again_at_a_hash_that_covers_the_first_look(
     monkeypatch.setattr(beside_ledger, "now_us", lambda: first + 2_000_000 * bool(opened))
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(states))
     monkeypatch.setattr("lakeproof.proof.tables.covering.now_us", lambda: first + 9_000_000)
-    for name in ("mariadb_snapshot", "postgres_snapshot"):
-        monkeypatch.setattr(beside_ledger, name, snapshot)
+    monkeypatch.setattr(beside_ledger, "snapshot_of", snapshot)
     monkeypatch.setattr(beside_ledger, "lake_reader", lake_reader)
     monkeypatch.setattr(beside_ledger, "present", lambda stack: SOURCES)
     monkeypatch.setattr(other_tables, "compare_others", compare_others)
-    for name in ("described", "described_by_postgres"):
-        monkeypatch.setattr(other_tables, name, lambda database, name: PAYMENTS)
+    monkeypatch.setattr(other_tables, "described", lambda of, database, name: PAYMENTS)
     stack, notes = Stack(Settings(name="none")), Notes(lambda text: None)
     readers = {"mysql": with_digests("mysql"), "trino": with_digests("trino")}
     with ExitStack() as until_judged:
@@ -107,3 +102,26 @@ def test_what_differs_is_looked_at_again_at_a_hash_that_covers_the_first_look(
         beside.compare(found[database], readers, {database.engine: {}, "trino": {}})
     assert (opened, notes.unknown) == (["trino at new", "trino at again"], [])
     assert [(one.engine, one.schema) for one in again] == [(database.engine, "oltp"), ("trino", database.name)]
+
+
+def test_a_third_captured_database_is_looked_at_by_a_snapshot_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    third = replace(SHOP, name="crm", connector="crm")
+    now = datetime.now(UTC)
+    state = DatabaseState(1, None, now_us(), {PAYMENTS.name: 1}, now)
+    commit = PublishedCommit("ab", now, 1, None, now_us(), {PAYMENTS.name: 1}, now, {"shop": state, "crm": state})
+    own = {source: with_digests(source.engine) for source in (SHOP, third)}
+
+    @contextmanager
+    def snapshot(stack: Stack, source: Source, seconds: float) -> Iterator[Reader]:
+        yield own[source]
+
+    monkeypatch.setattr(beside_ledger, "snapshot_of", snapshot)
+    monkeypatch.setattr(beside_ledger, "present", lambda stack: (OLTP, SHOP, third))
+    monkeypatch.setattr(other_tables, "described", lambda of, database, name: PAYMENTS)
+    stack, notes = Stack(Settings(name="none")), Notes(lambda text: None)
+    readers = {"mysql": with_digests("mysql"), "trino": with_digests("trino")}
+    with ExitStack() as until_judged:
+        beside = BesideLedger(stack, notes, Covering(stack, notes, 0.0), until_judged, commit)
+        found = {each.database: each.reader for each in beside.tables(readers, now_us())}
+    assert notes.unknown == []
+    assert found == {OLTP: readers["mysql"], **own}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.proof.tables.digest_readers import CONSUMED, PAYMENTS, with_digests
 
+from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.proof.tables.canonical import Column, Kind, Table, digest_of, text_of
 from lakeproof.proof.tables.dialects import POSTGRES, TRINO, rows_sql
 from lakeproof.proof.tables.other_tables import (
@@ -17,7 +18,6 @@ from lakeproof.proof.tables.other_tables import (
     by_key,
     compare_others,
     described,
-    described_by_postgres,
     settled,
 )
 from lakeproof.proof.tables.ranges import ranges_of
@@ -123,7 +123,7 @@ def database(rows: Sequence[tuple[str, str, str]]) -> Reader:
 
 def test_a_table_is_described_by_the_database() -> None:
     columns = [("id", "bigint", "PRI"), ("note", "varchar", ""), ("amount", "decimal", ""), ("at", "datetime", "")]
-    table = described(database(columns), "payments")
+    table = described(OLTP, database(columns), "payments")
     assert [column.kind for column in table.columns] == [Kind.INTEGER, Kind.TEXT, Kind.DECIMAL, Kind.TIME]
     assert by_key(table, [(7, None, "1.00", 5)]) == {"7": (("=7", "NULL", "=1.00", "=5"),)}
 
@@ -139,7 +139,7 @@ def test_a_table_is_described_by_the_database() -> None:
 )
 def test_what_cannot_be_compared_says_so(columns: list[tuple[str, str, str]]) -> None:
     with pytest.raises(NotComparable, match="payments"):
-        described(database(columns), "payments")
+        described(OLTP, database(columns), "payments")
 
 
 def test_a_table_of_postgresql_may_have_a_text_key_and_truth_values() -> None:
@@ -150,11 +150,11 @@ def test_a_table_of_postgresql_may_have_a_text_key_and_truth_values() -> None:
         ("at", "timestamptz", False),
     ]
     reader = Reader("postgres", POSTGRES, lambda sql: columns, schemas={"notifications": "notification"})
-    table = described_by_postgres(reader, "notifications")
+    table = described(SHOP, reader, "notifications")
     assert [column.kind for column in table.columns] == [Kind.TEXT, Kind.TEXT, Kind.BOOLEAN, Kind.TIME]
     assert table.has_text_key
     with pytest.raises(NotComparable, match="no connector's file"):
-        described_by_postgres(reader, "unknown")
+        described(SHOP, reader, "unknown")
 
 
 def test_buckets_of_a_text_key_are_named_by_two_digits_of_its_digest() -> None:

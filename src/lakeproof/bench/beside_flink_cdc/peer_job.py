@@ -17,6 +17,7 @@ from lakeproof.lake.job.flink_rest import ALIVE, rest_of
 from lakeproof.lake.job.spec import table_options
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.query.flink import PinnedFlink, open_session
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.object_store import FLINK_BUCKET, WAREHOUSE
 from lakeproof.stack.stack import Stack
@@ -98,12 +99,12 @@ def statements(stack: Stack) -> Iterator[str]:
     """The peer's SQL: sources, tables, and one STATEMENT SET. It holds the capture account's password."""
     for jar in sorted((artifacts.path(ARTIFACT) / "lib").glob("*.jar")):
         yield f"ADD JAR '{jar.as_uri()}'"
-    options = {key: value for key, value in table_options(stack).items() if key not in OURS_ALONE}
+    options = {key: value for key, value in table_options(stack, OLTP).items() if key not in OURS_ALONE}
     defaults = ", ".join(f"'table-default.{key}' = '{value}'" for key, value in options.items())
     yield f"CREATE CATALOG store WITH ('type' = 'paimon', 'warehouse' = '{WAREHOUSE}', {defaults})"
     yield f"CREATE DATABASE IF NOT EXISTS store.{DATABASE}"
     inserts = []
-    files = {file.table: file for file in load_sql_files()}
+    files = {file.table: file for file in load_sql_files(OLTP.name)}
     keyed = _parted(files["orders"].statements[1])[1]
     for place, table in enumerate(TABLES):
         declared, created, _ = files[table].statements

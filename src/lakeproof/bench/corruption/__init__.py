@@ -3,6 +3,7 @@
 A round plants one kind in one store, runs `check`, takes the damage out again and runs `check` once more, which must
 pass. A kind whose store is not part of the running stack is not drawn. A hunt goes on where one of the same seed was
 killed or ended (--seconds: begin no round after so many): its journal lies in the stack's state folder.
+The publisher's minute audit may find the damage too and freeze `main`: that is counted, and a restart releases it.
 """
 
 import re
@@ -47,7 +48,7 @@ def all_kinds() -> "list[Kind]":
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
     """Raises: TerminalError where the stack is not healthy before the first round, or no order was ever bought."""
-    from lakeproof.bench.corruption.hunt import Journal, counts, hunt, in_words
+    from lakeproof.bench.corruption.hunt import Journal, counts, hunt, in_words, release_if_frozen
     from lakeproof.bench.corruption.stores import Stores
     from lakeproof.errors import TerminalError
     from lakeproof.proof.checking import check
@@ -63,6 +64,8 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     if not journal.rounds and not journal.left:
         _buy(stack, seed, progress)
     engines = ("trino",)
+    if journal.rounds and not journal.left:
+        release_if_frozen(stores)  # a hunt that was killed after it took the damage out, and before it did this
     if not journal.left:
         report = check(stack, engines=engines, cover_seconds=BEGIN_SECONDS)
         if report.outcome is not Outcome.PASSED:
@@ -76,6 +79,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
             "kind": one.kind,
             "outcome": str(one.found),
             "told": one.told,
+            "frozen by the audit": one.frozen,
             "clean_again": one.clean_again,
             "s": one.seconds,
         }

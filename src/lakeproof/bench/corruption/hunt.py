@@ -1,4 +1,8 @@
-"""The hunt: one kind of corruption a round, planted, looked for by `check`, taken out, and looked for again."""
+"""The hunt: one kind of corruption a round, planted, looked for by `check`, taken out, and looked for again.
+
+The publisher's own audit runs on meanwhile. Damage that it sees too freezes `main`, where no later check could be
+judged: the hunt counts that, and releases `main` once the damage is out, as the person does for whom it waits.
+"""
 
 import json
 from collections import Counter
@@ -32,7 +36,10 @@ class Found(StrEnum):
 
 @dataclass(frozen=True)
 class Round:
-    """One round. clean_again: passed after it was taken out; where it did not, `left` says what the check told."""
+    """One round. clean_again: passed after it was taken out; where it did not, `left` says what the check told.
+
+    frozen: what the publisher's own audit found meanwhile, so that it froze `main`; "" where it did not freeze it.
+    """
 
     number: int
     kind: str
@@ -42,6 +49,7 @@ class Round:
     seconds: float
     clean_again: bool
     left: str = ""
+    frozen: str = ""
 
 
 class Changed(Looking, Protocol):
@@ -49,6 +57,12 @@ class Changed(Looking, Protocol):
 
     def do(self, steps: Sequence[Step]) -> None:
         """Each step, in order."""
+
+    def frozen(self) -> str | None:
+        """Why the publisher keeps new states off `main`; None where they get there."""
+
+    def release(self) -> None:
+        """Let `main` move again, as a person does who has looked."""
 
 
 class Journal:
@@ -146,6 +160,7 @@ def hunt(
         progress("taking out what an earlier hunt left")
         stores.do(journal.left)
         journal.taken_out()
+        release_if_frozen(stores)
     empty: list[str] = []
     for number, kind in enumerate(deck(kinds, seed, rounds), start=1):
         if number <= len(journal.rounds):
@@ -160,27 +175,47 @@ def hunt(
             journal.ended(Round(number, kind.name, f"nothing to plant on: {nothing}", Found.NOTHING, "", 0.0, True))
             continue
         journal.planting(planted)
+        frozen = ""
         try:
             stores.do(planted.do)
             found, told = judged(check(), planted.keys)
+            if found in (Found.UNKNOWN, Found.MISSED) and (frozen := release_if_frozen(stores)):
+                # The audit may have frozen a state from before the damage, which the check then looked at.
+                found, told = judged(check(), planted.keys)
         finally:
             stores.do(planted.undo)
+        frozen = release_if_frozen(stores) or frozen
         again = check()
+        if again.outcome is not Outcome.PASSED and (late := release_if_frozen(stores)):
+            # An audit that began before the damage was taken out ended after it.
+            frozen, again = late, check()
         clean = again.outcome is Outcome.PASSED
         left = "" if clean else in_words(again)
-        round_ = Round(number, kind.name, planted.what, found, told, round(deadline.elapsed - began, 1), clean, left)
+        seconds = round(deadline.elapsed - began, 1)
+        round_ = Round(number, kind.name, planted.what, found, told, seconds, clean, left, frozen)
         journal.ended(round_)
+        audited = "; the audit froze main too" if frozen else ""
         progress(
-            f"{number}: {kind.name}: {found}{'' if clean else f'; NOT clean again: {left}'} ({round_.seconds:g} s)"
+            f"{number}: {kind.name}: {found}{audited}{'' if clean else f'; NOT clean again: {left}'} ({seconds:g} s)"
         )
         if not clean:
             break
     return empty
 
 
+def release_if_frozen(stores: Changed) -> str:
+    """Let `main` move again where an audit has frozen it: gives what that audit found, "" where `main` moves."""
+    why = stores.frozen()
+    if why is None:
+        return ""
+    stores.release()
+    return why
+
+
 def counts(rounds: Iterable[Round]) -> Counter[str]:
-    """Rounds by what was found, and false alarms."""
+    """Rounds by what was found, false alarms, and rounds in which the publisher's audit froze `main`."""
     played = list(rounds)
     found = Counter({str(each): 0 for each in Found} | {"false alarms": sum(not one.clean_again for one in played)})
+    found["frozen by the audit"] = sum(bool(one.frozen) for one in played)
     found.update(str(one.found) for one in played)
     return found

@@ -24,8 +24,9 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
 from lakeproof.shop.support.file_store import attachment_dir
-from lakeproof.stack import postgres_session
+from lakeproof.stack import loopback, postgres_session
 from lakeproof.stack.engines import cassandra_roles, cassandra_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.object_store import s3_client
@@ -114,6 +115,18 @@ class Stores:
     @property
     def _kafka(self) -> str:
         return self._stack.address("kafka", "tcp")
+
+    def frozen(self) -> str | None:
+        """As the publisher's /health says. Raises: NotReady where the publisher does not answer."""
+        url = f"{self._stack.url('publisher')}/health"
+        why: str | None = loopback.require_ok(url, "publisher", SECONDS).json()["frozen"]
+        return why
+
+    def release(self) -> None:
+        """Restart the publisher: what an audit has frozen stays so until then."""
+        client = our_processes(self._stack, "restart publisher")
+        client.stop("publisher")
+        client.start("publisher")
 
     def do(self, steps: Sequence[Step]) -> None:
         """Each step, in order; neighbours in one database are one transaction there."""

@@ -83,7 +83,7 @@ class Differences:
 @cache
 def declared_columns(source: Source) -> Columns:
     """Captured table → column → Flink's type, by the job's SQL files."""
-    return {file.source: file.columns for file in load_sql_files(database=source.name)}
+    return {file.source: file.columns for file in load_sql_files(source.name)}
 
 
 def differences(there: Columns, declared: Columns) -> Differences:

@@ -108,9 +108,9 @@ def published_tables(database: str) -> tuple[str, ...]:
 
 
 def schemas_of(database: str) -> dict[str, str]:
-    """The schema of each captured table of a PostgreSQL database, by the table's plain name."""
-    named = (name.partition(".") for name in find_connector(find_source(database).connector).tables)
-    return {table: schema for schema, _, table in named}
+    """The schema of each captured table, by the table's plain name; empty where the engine knows no schemas."""
+    tables = find_connector(find_source(database).connector).tables
+    return {table: schema for schema, dot, table in (name.partition(".") for name in tables) if dot}
 
 
 def secrets_path(stack: Stack) -> str:

@@ -29,9 +29,7 @@ def require_readers(stack: Stack, connector: str) -> None:
         return
     flink = rest_of(stack)
     job = find_job(flink, find_source(found.database))
-    unread = without_reader(
-        new, load_sql_files(database=found.database), flink.operators(job.id) if job is not None else ""
-    )
+    unread = without_reader(new, load_sql_files(found.database), flink.operators(job.id) if job is not None else "")
     if unread:
         raise InvalidInput(
             "the lake's running job does not read it, and would pass over what is captured until it does",

@@ -7,7 +7,7 @@ from typing import Any
 
 from lakeproof.lake.job.sql_files import SqlFile, load_result_files, load_sql_files
 from lakeproof.lake.result_topics import result_topic
-from lakeproof.lake.sources.source import OLTP, Source
+from lakeproof.lake.sources.source import Source
 from lakeproof.stack.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack
 
@@ -34,7 +34,7 @@ def retained_seconds(stack: Stack) -> int:
     return stack.settings.lake.readable_seconds + RETENTION_MARGIN_SECONDS
 
 
-def metadata_files_kept(stack: Stack, database: Source = OLTP) -> int:
+def metadata_files_kept(stack: Stack, database: Source) -> int:
     """How many of a table's newest Iceberg metadata files are left standing."""
     return max(20, math.ceil(METADATA_KEPT_SECONDS * _snapshots_per_second(stack, database)))
 
@@ -43,7 +43,7 @@ def _snapshots_per_second(stack: Stack, database: Source) -> float:
     return SNAPSHOTS_PER_CHECKPOINT / database.checkpoint_seconds(stack)
 
 
-def table_options(stack: Stack, database: Source = OLTP) -> dict[str, str]:
+def table_options(stack: Stack, database: Source) -> dict[str, str]:
     """The options that all lake tables of a database share; the job gives them to the tables at each start.
 
     Size: a table's metadata file holds about 290 bytes per retained snapshot and is written anew for each, so both
@@ -67,7 +67,7 @@ def table_options(stack: Stack, database: Source = OLTP) -> dict[str, str]:
     }
 
 
-def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None, database: Source = OLTP) -> dict[str, Any]:
+def make_spec(stack: Stack, database: Source, sql_files: tuple[SqlFile, ...] | None = None) -> dict[str, Any]:
     """The whole spec. Raises: InvalidInput where an SQL file is wrong."""
     lake = stack.settings.lake
     host, port = stack.host_port("kafka")
@@ -92,7 +92,7 @@ def make_spec(stack: Stack, sql_files: tuple[SqlFile, ...] | None = None, databa
         },
         "files": [
             {"table": file.table, "statements": list(file.statements)}
-            for file in sql_files or load_sql_files(database=database.name)
+            for file in sql_files or load_sql_files(database.name)
         ],
         "results": [_result(file) for file in load_result_files(database.name)] if lake.result_topics else [],
     }

@@ -79,7 +79,7 @@ def _columns(statement: str) -> dict[str, str]:
     return {name.strip("`"): kind for name, _, kind in named}
 
 
-def load_sql_files(folder: Traversable | None = None, *, database: str = "oltp") -> tuple[SqlFile, ...]:
+def load_sql_files(database: str, folder: Traversable | None = None) -> tuple[SqlFile, ...]:
     """All files of `folder` (default: lake/jobs/DATABASE), sorted by table.
 
     Raises: InvalidInput naming the file and what is wrong, before anything is submitted.
@@ -170,7 +170,7 @@ def split_statements(text: str) -> list[str]:
     return [statement for statement in statements if statement]
 
 
-def table_names(database: str = "oltp") -> tuple[str, ...]:
+def table_names(database: str) -> tuple[str, ...]:
     """The lake's tables of a database, sorted. Only the files' names are looked at: the publisher asks often."""
     names = (entry.name for entry in (files("lakeproof.lake.jobs") / database).iterdir())
     return tuple(sorted(name.removesuffix(".sql") for name in names if name.endswith(".sql")))

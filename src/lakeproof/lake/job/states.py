@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lakeproof.lake.sources.source import OLTP, Source
+from lakeproof.lake.sources.source import Source
 from lakeproof.stack.object_store import FLINK_BUCKET
 
 METADATA = "/_metadata"
@@ -20,12 +20,12 @@ _HEADER = struct.Struct(">iiq")
 _MAGIC = 0x4960672D
 
 
-def checkpoints_prefix(database: Source = OLTP) -> str:
+def checkpoints_prefix(database: Source) -> str:
     """Where the checkpoints of a database's job lie, in Flink's bucket."""
     return f"checkpoints/{database.job}/"
 
 
-def savepoints_prefix(database: Source = OLTP) -> str:
+def savepoints_prefix(database: Source) -> str:
     """Where the savepoints of a database's job lie, in Flink's bucket."""
     return f"savepoints/{database.job}/"
 
@@ -56,7 +56,7 @@ def parse_checkpoint_id(head: bytes) -> int | None:
     return int(checkpoint) if magic == _MAGIC else None
 
 
-def complete_states(s3: Any, database: Source = OLTP) -> list[State]:
+def complete_states(s3: Any, database: Source) -> list[State]:
     """All complete states of a database's job, newest first. Raises botocore's errors.
 
     One that Flink removes between the list and the look is left out: a stopped job's checkpoints go a moment later.
@@ -74,7 +74,7 @@ def complete_states(s3: Any, database: Source = OLTP) -> list[State]:
     return sorted(found, key=lambda state: (state.checkpoint, state.written_at), reverse=True)
 
 
-def remove_old_states(s3: Any, *, database: Source = OLTP, keep: int = KEEP, but: str | None = None) -> int:
+def remove_old_states(s3: Any, database: Source, *, keep: int = KEEP, but: str | None = None) -> int:
     """Remove all but the newest `keep` complete states, and what lies beside them unfinished; gives how many objects.
 
     `but`: a folder of checkpoints (a running job's) that is left alone. Call it while no job is being restored.

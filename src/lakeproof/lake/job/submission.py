@@ -28,7 +28,7 @@ from lakeproof.lake.job.states import (
     uri_of,
 )
 from lakeproof.lake.job.turn import submitting
-from lakeproof.lake.sources.source import OLTP, Source
+from lakeproof.lake.sources.source import Source
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
@@ -44,7 +44,7 @@ class ObjectStoreUnreachable(TransientError):
     """The job's states could not be listed, so it must not be submitted: it might start from nothing."""
 
 
-def ensure_submitted(stack: Stack, database: Source = OLTP) -> str:
+def ensure_submitted(stack: Stack, database: Source) -> str:
     """Have one job of that database there; gives its id. Submits it from its newest complete state where it is not.
 
     "There" means accepted: it may still wait for a TaskManager. Safe to repeat.
@@ -57,7 +57,7 @@ def ensure_submitted(stack: Stack, database: Source = OLTP) -> str:
         return alive.id if alive is not None else _submit(stack, flink, database, allow_non_restored=False)
 
 
-def find_job(flink: FlinkRest, database: Source = OLTP) -> Job | None:
+def find_job(flink: FlinkRest, database: Source) -> Job | None:
     """The lake's job of that database, where it is there and not about to end; one that is ending is waited for."""
 
     def look() -> list[Job] | None:
@@ -68,7 +68,7 @@ def find_job(flink: FlinkRest, database: Source = OLTP) -> Job | None:
     return next((job for job in mine if job.state in ALIVE), None)
 
 
-def stop_with_savepoint(stack: Stack, seconds: float, database: Source = OLTP) -> str | None:
+def stop_with_savepoint(stack: Stack, database: Source, seconds: float) -> str | None:
     """Stop the job with a savepoint within `seconds`; gives where it lies, None where there was no job.
 
     Raises: FlinkUnreachable, FlinkRefused, DeadlineExpired; the job's checkpoints are kept in any case.
@@ -87,7 +87,7 @@ def stop_with_savepoint(stack: Stack, seconds: float, database: Source = OLTP) -
 
 def redeploy(
     stack: Stack,
-    database: Source = OLTP,
+    database: Source,
     *,
     allow_non_restored: bool = False,
     seconds: float = 60.0,
@@ -100,7 +100,7 @@ def redeploy(
     taken away. `sql_files`: instead of those in lake/jobs.
     Raises: as `ensure_submitted` and `stop_with_savepoint`.
     """
-    spec = make_spec(stack, sql_files, database)
+    spec = make_spec(stack, database, sql_files)
     flink = rest_of(stack)
     with submitting(stack):
         alive = find_job(flink, database)
@@ -108,7 +108,7 @@ def redeploy(
             with _uploaded(flink) as jar_id:
                 flink.plan(jar_id, _body(spec, database))
             try:
-                stop_with_savepoint(stack, seconds, database)
+                stop_with_savepoint(stack, database, seconds)
             except (FlinkRefused, DeadlineExpired):
                 # A job that cannot make a savepoint (restarting, S3 away) goes on from its newest checkpoint.
                 flink.cancel(alive.id)
@@ -126,7 +126,7 @@ def _submit(
 ) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    spec = spec or make_spec(stack, database=database)
+    spec = spec or make_spec(stack, database)
     s3 = s3_client(stack)
     try:
         states = complete_states(s3, database)
@@ -144,7 +144,7 @@ def _submit(
     job_id = _run(flink, body, database)
     _require_begun(flink, job_id, database.job)
     try:
-        remove_old_states(s3, database=database, but=f"{checkpoints_prefix(database)}{job_id}/")
+        remove_old_states(s3, database, but=f"{checkpoints_prefix(database)}{job_id}/")
     except (BotoCoreError, ClientError) as error:
         log.warning("old states of %s stay for now: %s", database.job, error)
     return job_id

@@ -34,7 +34,7 @@ def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> No
     Raises: InvalidInput for an unknown column, or one of a key; what `redeploy` raises; DeadlineExpired where `main`
     does not get there: then the job goes on reading text.
     """
-    files = load_sql_files(database=source.name)
+    files = load_sql_files(source.name)
     if table not in {file.source for file in files}:
         raise InvalidInput("the lake has no such table", where=table, next_action="name one of lake/jobs")
     mark = _mark(stack, source)

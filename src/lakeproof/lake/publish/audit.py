@@ -6,7 +6,7 @@ mean that some lie in level 0, which no Iceberg reader sees: then parts of trans
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +44,11 @@ class QuickAudit:
         """Raises: AuditFailed; botocore's errors where the store does not answer (that is no verdict)."""
         for table, state in states.items():
             check_metadata(cut, table, state, same_checkpoint=same_checkpoint)
-        new = [file.path for state in states.values() for file in state.files if file.path not in self._seen]
+        self.require_files(states.values())
+
+    def require_files(self, states: Iterable[TableState]) -> None:
+        """Every file of these tables exists. Raises: AuditFailed; botocore's errors."""
+        new = [file.path for state in states for file in state.files if file.path not in self._seen]
         missing = [path for path, there in zip(new, self._executor.map(self._exists, new), strict=True) if not there]
         if missing:
             raise AuditFailed(f"{len(missing)} files are missing, the first is {missing[0]}", where="audit")

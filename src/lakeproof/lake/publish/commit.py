@@ -19,6 +19,8 @@ BEAT_US = "beat_us"
 SNAPSHOT = "snapshot."
 AT = "at"
 DATABASE = "database"
+# The branch that `main` was set to by hand (main_branch.py): the publisher leaves it there.
+HELD = "held"
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class AuditLook:
     """One audit. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from looking.
 
     `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
-    not come to all of them. `moved_others`: as Audited has it.
+    not come to all of them. `moved_others`: as Audited has it. `through`: of one that passed, the last hash that it
+    is done with.
     """
 
     outcome: str
@@ -52,6 +53,7 @@ class AuditLook:
     at: float
     judged: int = 0
     moved_others: int = 0
+    through: str = ""
 
 
 # Judges the hashes that were published after the given one; None: all that readers may still ask for.
@@ -127,7 +129,8 @@ class FullAudit:
             outcome, why = "unknown", passed_over
         else:
             outcome, why = "passed" if audited.finding is None else "failed", audited.finding
-        return AuditLook(outcome, why, at, audited.judged, audited.moved_others)
+        through = audited.through if outcome == "passed" else ""
+        return AuditLook(outcome, why, at, audited.judged, audited.moved_others, through)
 
     def _remember(self) -> None:
         if self._remembered_in is None or self._through is None:

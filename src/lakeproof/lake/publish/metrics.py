@@ -70,9 +70,6 @@ class PublisherMetrics:
             ["database"],
             registry=self.registry,
         )
-        self.copied_bytes = Gauge(
-            "lakeproof_publish_copied_bytes", "metadata written by the last publish", registry=self.registry
-        )
         self.full_audits = Counter(
             "lakeproof_publish_full_audits", "full audits by Trino, by outcome", ["outcome"], registry=self.registry
         )

@@ -4,7 +4,6 @@ All state that matters is in Nessie and the object store: a publisher that is ki
 one's first round, and of two at once the slower one loses the race for a commit and looks again.
 """
 
-import logging
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Set
@@ -20,7 +19,7 @@ from lakeproof.lake.nessie import IcebergTable, NessieClient, NessieConflict, Re
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
-from lakeproof.lake.publish.commit import DATABASE, DatabaseState, properties_of, states_of
+from lakeproof.lake.publish.commit import DATABASE, HELD, DatabaseState, properties_of, states_of
 from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on, unchanged
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import (
@@ -35,12 +34,14 @@ from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot, get_object
 from lakeproof.lake.sources.source import FIRST, find_source
 from lakeproof.stack.object_store import LAKE_BUCKET
 
-log = logging.getLogger(__name__)
-
 # Another publisher merges within this time what it committed on `ingest`; one that was killed in between does not.
 MERGE_SECONDS = 2.0
 # So many looks at one table, or at those that a begun checkpoint waits for, come to one at all.
 LOOKS_AT_ALL = 10
+
+
+class MainMoved(LakeproofError):
+    """What this publisher merged last is not in main's history any more: somebody pointed `main` elsewhere."""
 
 
 class RoundFailed(TransientError):
@@ -62,7 +63,6 @@ class Published:
     snapshots: Mapping[str, int]
     beat: Beat | None
     seconds: float
-    copied_bytes: int
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ class Publisher:
         self._audit = QuickAudit(s3, self._executor)
         self._followed: dict[str, _Followed] = {}
         self._head: _Head | None = None
+        self._merged: str | None = None
         self._unmerged: dict[str, tuple[int, float]] = {}
         """Database → the checkpoint that only `ingest` holds, and since when that was seen."""
         self.sees_next = False
@@ -185,14 +186,14 @@ class Publisher:
         with self._stage("audit"):
             self._metrics.unreadable_rows.labels(database=database).set(unreadable_rows(cut, whole))
             self._audit.check(cut, whole, same_checkpoint=self._use_cut)
-        locations, copied_bytes = self._write_copies(database, cut, whole)
+        locations = self._write_copies(database, cut, whole)
         tables = {table: held[table] for table in carried} | {
             table: _entry(state, locations[table], held.get(table)) for table, state in whole.items()
         }
         merged = self._commit(database, head, cut, tables, beat)
         seconds = time.monotonic() - started
         self.sees_next = False
-        return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds, copied_bytes)
+        return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds)
 
     def _another_is_about_to_merge(self, head: _Head, database: str) -> bool:
         """True while `ingest` holds a state of the database that `main` does not, for as long as a merge may take.
@@ -215,14 +216,28 @@ class Publisher:
         return {name: snapshots[-1].id for name, snapshots in seen.items() if snapshots}
 
     def _read_head(self) -> _Head:
-        """What `main` and `ingest` hold, by the newest commit of each that is ours."""
+        """What `main` and `ingest` hold, by the newest commit of each that is ours.
+
+        Raises: MainMoved (to merge there would take promised hashes out of main's history for good); AuditFailed
+        where a person set `main` to another branch, until `ingest` is brought in.
+        """
         main = self._nessie.reference(history.MAIN)
+        if self._merged is not None and not self._nessie.holds(main.name, self._merged):
+            raise MainMoved(
+                f"main was moved: {self._merged[:16]}, merged last, is not in its history",
+                next_action="lakeproof lake rollback",
+            )
         ingest = self._nessie.reference(history.INGEST)
         return _Head(main, ingest, self._states(main), self._states(ingest))
 
     def _states(self, branch: Reference) -> Mapping[str, DatabaseState]:
         for commit in self._nessie.history(branch.name, 50, at_hash=branch.hash):
             states = states_of(commit)
+            if HELD in commit.properties:
+                raise AuditFailed(
+                    f"{branch.name} was set to {commit.properties[HELD]} by hand and stays there",
+                    next_action=f"lakeproof lake merge --from {history.INGEST}",
+                )
             if states:
                 return states
         return {}
@@ -262,19 +277,18 @@ class Publisher:
             raise AuditFailed(f"{missing} is missing", where=table) from missing
         return TableState(metadata, tuple(files))
 
-    def _write_copies(self, database: str, cut: Cut, states: Mapping[str, TableState]) -> tuple[dict[str, str], int]:
+    def _write_copies(self, database: str, cut: Cut, states: Mapping[str, TableState]) -> dict[str, str]:
         at_ms = time.time_ns() // 1_000_000
         unique = uuid.uuid4().hex
 
-        def write(table: str) -> tuple[str, int]:
+        def write(table: str) -> str:
             copy = published_copy(states[table].metadata)
             key = published_key(database, table, at_ms, cut.snapshots[table].id, unique)
             self._s3.put_object(Bucket=LAKE_BUCKET, Key=key, Body=copy, IfNoneMatch="*")
-            return f"s3://{LAKE_BUCKET}/{key}", len(copy)
+            return f"s3://{LAKE_BUCKET}/{key}"
 
         with self._stage("metadata"):
-            written = dict(zip(states, self._executor.map(write, states), strict=True))
-        return {table: uri for table, (uri, _) in written.items()}, sum(size for _, size in written.values())
+            return dict(zip(states, self._executor.map(write, states), strict=True))
 
     def _held(self, head: _Head, database: str, cut: Cut) -> dict[str, IcebergTable]:
         """What Nessie holds of the cut's tables on `ingest`; it is asked again only for a table that is new there."""
@@ -320,6 +334,7 @@ class Publisher:
             ingest = self._nessie.commit_tables(ingest, database, tables, message, properties)
         with self._stage("merge"):
             main = self._nessie.merge(ingest, head.main, message, properties)
+        self._merged = main.hash
         moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
         now = others | {database: moved}
         # Nessie gives a new table its id: it is asked for these next time.

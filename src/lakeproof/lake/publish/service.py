@@ -14,6 +14,7 @@ from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.full_audit import AuditLook, FullAudit, Hook
+from lakeproof.lake.publish.main_branch import keep_as_backup
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
@@ -213,12 +214,13 @@ class Service:
     def _note_audit(self, look: AuditLook) -> None:
         self.metrics.note_audit(look)
         self.health.full_audit = asdict(look)
+        if look.through:
+            _cleaned("the branch backup", lambda: keep_as_backup(self._nessie, look.through))
 
     def _note(self, published: Published) -> None:
         now = time.time()
         self.metrics.published.inc()
         self.metrics.seconds.observe(published.seconds)
-        self.metrics.copied_bytes.set(published.copied_bytes)
         self.health.hash, self.health.published_at = published.hash, now
         if published.database == FIRST.name:
             self.health.checkpoint = published.checkpoint

@@ -1,6 +1,7 @@
-"""Names for published states, as Nessie tags."""
+"""Names for published states, as Nessie tags or branches."""
 
 import re
+from typing import Literal
 
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.nessie import NessieConflict, NessieUnreachable, Reference, client_of
@@ -19,8 +20,10 @@ def check_name(name: str) -> None:
         )
 
 
-def create_tag(stack: Stack, name: str, hash_or_prefix: str | None = None) -> PublishedCommit:
-    """Tag a published state (default: the newest one); the same name for the same state again is fine.
+def create_tag(
+    stack: Stack, name: str, hash_or_prefix: str | None = None, kind: Literal["TAG", "BRANCH"] = "TAG"
+) -> PublishedCommit:
+    """Name a published state (default: the newest one); the same name for the same state again is fine.
 
     Raises: InvalidInput for a name that is malformed or taken; NoSuchHash, HashExpired, CouldNotLook.
     """
@@ -30,7 +33,7 @@ def create_tag(stack: Stack, name: str, hash_or_prefix: str | None = None) -> Pu
     )
     nessie = client_of(stack)
     try:
-        nessie.create_reference("TAG", name, Reference("BRANCH", history.MAIN, commit.hash))
+        nessie.create_reference(kind, name, Reference("BRANCH", history.MAIN, commit.hash))
     except NessieConflict as error:
         held = nessie.reference(name)
         if held.hash != commit.hash:

@@ -1,5 +1,7 @@
 """What is asked of a source's engine: the functions that mariadb.py and postgres.py both have."""
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -13,6 +15,9 @@ READER = "reader"
 ASK_SECONDS = 5.0
 # So many values of a column that is dropped are listed.
 KEPT_VALUES = 20
+
+# Gives all rows of a statement.
+type Ask = Callable[[str], Sequence[Sequence[Any]]]
 
 
 class Engine(Protocol):
@@ -29,6 +34,18 @@ class Engine(Protocol):
 
     def beat(self, connection: Any, table: str, seconds: float) -> int:
         """Write the time into the heartbeat's one row; gives it, in microseconds by the database's clock."""
+
+    # What the database holds, to be held against the lake (proof/tables/readers.py).
+
+    def at_one_instant(self, stack: "Stack", database: str, seconds: float) -> AbstractContextManager[Ask]:
+        """Asks as the account `reader` within one transaction, whose snapshot is taken now; each statement may take
+        `seconds`. The block and every question raise CouldNotLook where there is no answer.
+        """
+
+    def described(self, ask: Ask, schema: str, table: str) -> Sequence[Sequence[Any]]:
+        """(column, type in the server's own words, is it in the primary key?) in the table's order; none where there
+        is no such table. Raises: as `ask`.
+        """
 
     # The columns of the captured tables (capture/columns.py).
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from lakeproof.errors import NotReady, TerminalError
+from lakeproof.errors import CouldNotLook, NotReady, TerminalError
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER
+from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask
 from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.stack import Stack
 
@@ -40,6 +40,39 @@ def beat(connection: "Connection[Cursor]", table: str, seconds: float) -> int:
         cursor.execute("SELECT @beat")
         row = cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+@contextmanager
+def at_one_instant(stack: Stack, database: str, seconds: float) -> Iterator[Ask]:
+    """As Engine; the one transaction sees every database of the server."""
+    try:
+        connection = mysql.connect(stack, READER, f"mysql-{READER}", seconds, connect_seconds=ASK_SECONDS)
+    except pymysql.Error as error:
+        raise CouldNotLook(f"no connection: {error.args[-1]}", where="mysql", next_action="lakeproof ps") from error
+
+    def ask(sql: str) -> list[tuple[Any, ...]]:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+        except pymysql.Error as error:
+            raise CouldNotLook(f"no answer: {error.args[-1]}", where="mysql") from error
+
+    try:
+        ask("SET SESSION time_zone = '+00:00'")
+        ask("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        yield ask
+    finally:
+        connection.close()
+
+
+def described(ask: Ask, schema: str, table: str) -> list[tuple[Any, ...]]:
+    """As Engine."""
+    rows = ask(
+        "SELECT column_name, data_type, column_key FROM information_schema.columns "
+        f"WHERE table_schema = '{schema}' AND table_name = '{table}' ORDER BY ordinal_position"
+    )
+    return [(column, kind, key == "PRI") for column, kind, key in rows]
 
 
 def columns(stack: Stack, connector: Connector, seconds: float) -> dict[str, dict[str, str]]:

@@ -3,15 +3,17 @@
 Statements about accounts run as superuser.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg.errors import InsufficientPrivilege, InvalidAuthorizationSpecification, InvalidPassword
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import NotReady
+from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER
+from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
@@ -41,6 +43,41 @@ def beat(connection: Session, table: str, seconds: float) -> int:
         " ON CONFLICT (id) DO UPDATE SET beat_us = excluded.beat_us RETURNING it.beat_us"
     )
     return int(written)
+
+
+@contextmanager
+def at_one_instant(stack: Stack, database: str, seconds: float) -> Iterator[Ask]:
+    """As Engine."""
+    try:
+        session = connect(stack, READER, seconds, database)
+    except TROUBLES as error:
+        raise CouldNotLook(
+            f"no connection: {type(error).__name__}", where="postgres", next_action="lakeproof ps"
+        ) from error
+
+    def ask(sql: str) -> Sequence[Sequence[Any]]:
+        session.deadline = Deadline(seconds)
+        try:
+            return session.rows(sql)
+        except TROUBLES as error:
+            raise CouldNotLook(f"no answer: {type(error).__name__} {error}", where="postgres") from error
+
+    try:
+        ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        ask("SELECT 1")  # PostgreSQL takes the snapshot at the first statement
+        yield ask
+    finally:
+        session.close()
+
+
+def described(ask: Ask, schema: str, table: str) -> Sequence[Sequence[Any]]:
+    """As Engine."""
+    return ask(
+        "SELECT a.attname, t.typname, COALESCE(a.attnum = ANY(i.indkey), false) FROM pg_attribute a"
+        " JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary"
+        f" WHERE a.attrelid = to_regclass('{schema}.{table}') AND a.attnum > 0 AND NOT a.attisdropped"
+        " ORDER BY a.attnum"
+    )
 
 
 def columns(stack: Stack, connector: Connector, seconds: float) -> dict[str, dict[str, str]]:

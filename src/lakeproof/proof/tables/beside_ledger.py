@@ -1,4 +1,4 @@
-"""One check's look at the published tables that no ledger knows: MariaDB's others, and all of PostgreSQL's."""
+"""One check's look at the published tables that no ledger knows, of every captured database."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -7,16 +7,15 @@ from functools import partial
 
 from lakeproof.customers.calls import now_us
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.capture.connector import schemas_of
 from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source, present
+from lakeproof.lake.sources.source import Source, present
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import other_tables
 from lakeproof.proof.tables.buckets import Digests, width_for
 from lakeproof.proof.tables.canonical import Table
 from lakeproof.proof.tables.covering import Covering
-from lakeproof.proof.tables.readers import DATABASE, Group, Reader, lake_reader, mariadb_snapshot, postgres_snapshot
+from lakeproof.proof.tables.readers import DATABASE, OF_LEDGER, Group, Reader, lake_reader, snapshot_of
 from lakeproof.stack.stack import Stack
 
 # Flink is not asked about these tables: with them, its one job would read some twenty tables on one slot.
@@ -42,11 +41,9 @@ class Others:
         """As a reader takes them."""
         return Group(self.database.name, self.tables, self.width)
 
-    def is_asked_of(self, engine: str, first: str) -> bool:
-        """Whether that engine is asked for these tables. first: of the lake's engines; it is held to the database."""
-        if engine in {source.engine for source in SOURCES}:
-            return engine == self.reader.engine
-        return engine == first or engine not in TOO_SLOW_HERE
+    def is_asked_of(self, lake_engine: str, first: str) -> bool:
+        """Whether that engine of the lake is asked for these tables. first: the one that is held to the database."""
+        return lake_engine == first or lake_engine not in TOO_SLOW_HERE
 
     @property
     def prefix(self) -> str:
@@ -70,26 +67,29 @@ class BesideLedger:
     agreements: list[ClaimReport] = field(default_factory=list)
 
     def tables(self, readers: Mapping[str, Reader], opened_us: int) -> list[Others]:
-        """MariaDB's, and PostgreSQL's where this stack captures them; none without a reader of the lake.
+        """Of each database that this stack captures; none without a reader of the lake.
 
-        readers: of the database and of the lake. opened_us: a moment at which all of them had their snapshots.
+        readers: of the ledger's database and of the lake. opened_us: a moment at which all had their snapshots.
         """
         if self.commit is None or not readers.keys() - {DATABASE}:
             return []
-        database = readers.get(DATABASE)
-        found = [None if database is None else self._others(OLTP, database, opened_us)]
-        if SHOP in present(self.stack) and self._names(SHOP):
-            found.append(self.notes.looked(SHOP.name, self._in_postgres))
-        elif SHOP in present(self.stack):
-            self.notes.unknown.append(f"lake: no table of {SHOP.name} is published yet")
+        found = []
+        for source in present(self.stack):
+            if source == OF_LEDGER:
+                database = readers.get(DATABASE)
+                found.append(None if database is None else self._others(source, database, opened_us))
+            elif self._names(source):
+                found.append(self.notes.looked(source.name, partial(self._opened, source)))
+            else:
+                self.notes.unknown.append(f"lake: no table of {source.name} is published yet")
         return [each for each in found if each is not None]
 
-    def _in_postgres(self) -> Others | None:
-        database = self.until_judged.enter_context(self._snapshot(SHOP))
-        return self._others(SHOP, database, now_us())
+    def _opened(self, of: Source) -> Others | None:
+        database = self.until_judged.enter_context(self._snapshot(of))
+        return self._others(of, database, now_us())
 
     def _others(self, of: Source, database: Reader, seen_us: int) -> Others | None:
-        tables = self._described(database, self._names(of))
+        tables = self._described(of, database, self._names(of))
         if not tables:
             return None
         largest = self.notes.looked(of.name, lambda: database.largest(tables))
@@ -121,10 +121,7 @@ class BesideLedger:
         )
 
     def _snapshot(self, database: Source) -> AbstractContextManager[Reader]:
-        seconds = self.stack.settings.check.statement_seconds
-        if database == OLTP:
-            return mariadb_snapshot(self.stack, seconds)
-        return postgres_snapshot(self.stack, schemas_of(database.name), seconds)
+        return snapshot_of(self.stack, database, self.stack.settings.check.statement_seconds)
 
     def _names(self, database: Source) -> list[str]:
         return [] if self.commit is None else sorted(set(self.commit.tables_of(database.name)) - other_tables.KNOWN)
@@ -145,13 +142,12 @@ class BesideLedger:
 
         return look_again
 
-    def _described(self, database: Reader, names: Sequence[str]) -> list[Table]:
+    def _described(self, of: Source, database: Reader, names: Sequence[str]) -> list[Table]:
         """The tables of these names, as the database describes them; a table that cannot be compared is noted."""
-        describe = other_tables.described if database.engine == DATABASE else other_tables.described_by_postgres
         found = []
         for name in names:
             try:
-                table = self.notes.looked(database.engine, partial(describe, database, name))
+                table = self.notes.looked(database.engine, partial(other_tables.described, of, database, name))
             except other_tables.NotComparable as reason:
                 self.notes.unknown.append(str(reason))
             else:

@@ -131,8 +131,3 @@ def microseconds(time: datetime | str) -> int:
         moment = moment.replace(tzinfo=UTC)
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def money(amount: str | Decimal) -> str:
-    """An amount of money at scale 2."""
-    return f"{Decimal(amount):.2f}"

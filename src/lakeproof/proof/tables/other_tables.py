@@ -9,32 +9,41 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lakeproof.lake.sources.source import Source
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import AGREE, ClaimReport, TableReport
 from lakeproof.proof.tables.accounting import unlike_digests
 from lakeproof.proof.tables.buckets import Digests, differing, rows_in
 from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table, as_text
 from lakeproof.proof.tables.ranges import in_words, ranges_of
-from lakeproof.proof.tables.readers import SCHEMA, Reader, Rows
+from lakeproof.proof.tables.readers import Reader, Rows
 
 LOOKS = 3
 
 # The heartbeat's row has another shape in the lake, and its own use.
 KNOWN = frozenset({table.name for table in TABLES} | {"cdc_heartbeat"})
 
-_KINDS = {
-    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint"), Kind.INTEGER),
-    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum"), Kind.TEXT),
-    **dict.fromkeys(("datetime", "timestamp"), Kind.TIME),
-    "decimal": Kind.DECIMAL,
-}
-
-_POSTGRES_KINDS = {
-    **dict.fromkeys(("int2", "int4", "int8"), Kind.INTEGER),
-    **dict.fromkeys(("text", "varchar", "uuid", "jsonb"), Kind.TEXT),
-    **dict.fromkeys(("timestamp", "timestamptz"), Kind.TIME),
-    "numeric": Kind.DECIMAL,
-    "bool": Kind.BOOLEAN,
+# By engine: what each type is compared as, and of which kinds a primary key may be.
+_COMPARED: Mapping[str, tuple[Mapping[str, Kind], tuple[Kind, ...]]] = {
+    "mysql": (
+        {
+            **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint"), Kind.INTEGER),
+            **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum"), Kind.TEXT),
+            **dict.fromkeys(("datetime", "timestamp"), Kind.TIME),
+            "decimal": Kind.DECIMAL,
+        },
+        (Kind.INTEGER,),
+    ),
+    "postgres": (
+        {
+            **dict.fromkeys(("int2", "int4", "int8"), Kind.INTEGER),
+            **dict.fromkeys(("text", "varchar", "uuid", "jsonb"), Kind.TEXT),
+            **dict.fromkeys(("timestamp", "timestamptz"), Kind.TIME),
+            "numeric": Kind.DECIMAL,
+            "bool": Kind.BOOLEAN,
+        },
+        (Kind.INTEGER, Kind.TEXT),
+    ),
 }
 
 # Primary key → the rows of that key as canonical text; several only where something is wrong.
@@ -59,27 +68,12 @@ class NotComparable(Exception):
     """Why a table cannot be compared: never an error of the reader's."""
 
 
-def described(database: Reader, name: str) -> Table:
-    """A captured table of MariaDB by the database's own description. Raises: NotComparable, CouldNotLook."""
-    rows = database.ask(
-        "SELECT column_name, data_type, column_key FROM information_schema.columns "
-        f"WHERE table_schema = '{SCHEMA}' AND table_name = '{name}' ORDER BY ordinal_position"
-    )
-    return _table(name, [(column, kind, key == "PRI") for column, kind, key in rows], _KINDS, (Kind.INTEGER,))
-
-
-def described_by_postgres(database: Reader, name: str) -> Table:
-    """A captured table of PostgreSQL by the database's own description. Raises: NotComparable, CouldNotLook."""
-    schema = database.schemas.get(name)
-    if schema is None:
+def described(of: Source, database: Reader, name: str) -> Table:
+    """A captured table by the database's own description. Raises: NotComparable, CouldNotLook."""
+    if database.schemas and name not in database.schemas:
         raise NotComparable(f"{name}: published, but no connector's file lists it")
-    rows = database.ask(
-        "SELECT a.attname, t.typname, COALESCE(a.attnum = ANY(i.indkey), false) FROM pg_attribute a"
-        " JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary"
-        f" WHERE a.attrelid = to_regclass('{schema}.{name}') AND a.attnum > 0 AND NOT a.attisdropped"
-        " ORDER BY a.attnum"
-    )
-    return _table(name, rows, _POSTGRES_KINDS, (Kind.INTEGER, Kind.TEXT))
+    rows = of.module.described(database.ask, database.schemas.get(name, database.schema), name)
+    return _table(name, rows, *_COMPARED[of.engine])
 
 
 def _table(name: str, rows: Rows, kinds: Mapping[str, Kind], of_keys: tuple[Kind, ...]) -> Table:

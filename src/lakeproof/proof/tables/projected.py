@@ -21,7 +21,7 @@ from lakeproof.lake.result_topics import PARTITIONS
 from lakeproof.processes.parts import parts_of
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import TableReport
-from lakeproof.proof.tables.readers import mariadb_snapshot
+from lakeproof.proof.tables.readers import OF_LEDGER, snapshot_of
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.stack import Stack
 
@@ -137,7 +137,7 @@ class _StackSides:
     def database(self, keys: Sequence[Key] | None = None) -> tuple[Orders, int]:
         few = keys is not None and len(keys) <= MOST_KEYS
         where = f" WHERE id IN ({', '.join(str(order) for _, order in keys)})" if few and keys else ""
-        with mariadb_snapshot(self._stack, READ_SECONDS) as reader:
+        with snapshot_of(self._stack, OF_LEDGER, READ_SECONDS) as reader:
             read_us = now_us()
             return orders_of(reader.ask(_DATABASE + where)), read_us
 

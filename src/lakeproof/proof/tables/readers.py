@@ -6,16 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import pymysql
-
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture.connector import schemas_of
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.trino import pinned_trino
-from lakeproof.lake.sources.source import SHOP
+from lakeproof.lake.sources.source import OLTP, Source
 from lakeproof.proof.tables.buckets import Digest, Digests
 from lakeproof.proof.tables.canonical import TABLES, Table
 from lakeproof.proof.tables.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql
@@ -23,9 +21,10 @@ from lakeproof.proof.tables.order_claims import across_sql
 from lakeproof.proof.tables.ranges import OF_NULL, Ranges
 from lakeproof.stack.stack import Stack
 
-SCHEMA = "oltp"
-DATABASE = "mysql"
-_USER = "reader"
+# The database of which the ledger tells.
+OF_LEDGER = OLTP
+SCHEMA, DATABASE = OF_LEDGER.name, OF_LEDGER.engine
+_OF_ENGINE = {"mysql": MARIADB, "postgres": POSTGRES}
 # A statement may take so many times what the longest one before it took.
 SLOWER_AT_MOST = 3.0
 # Past so many ranges one scan over all of them is cheaper than to name each.
@@ -125,66 +124,12 @@ class StatementTime:
 
 
 @contextmanager
-def mariadb_snapshot(stack: Stack, seconds: float) -> Iterator[Reader]:
-    """The shop's database in one transaction, whose snapshot is taken now. Raises: CouldNotLook."""
-    host, port = stack.host_port(DATABASE)
-    try:
-        connection = pymysql.connect(
-            host=host,
-            port=port,
-            user=stack.account(f"mysql-{_USER}", _USER),
-            password=stack.secret(f"mysql-{_USER}"),
-            charset="utf8mb4",
-            connect_timeout=5,
-            read_timeout=seconds,
-            init_command="SET SESSION time_zone = '+00:00'",
+def snapshot_of(stack: Stack, source: Source, seconds: float) -> Iterator[Reader]:
+    """A captured database in one transaction, whose snapshot is taken now. Raises: CouldNotLook."""
+    with source.module.at_one_instant(stack, source.name, seconds) as ask:
+        yield Reader(
+            source.engine, _OF_ENGINE[source.engine], ask, schema=source.name, schemas=schemas_of(source.name)
         )
-    except pymysql.Error as error:
-        raise CouldNotLook(f"no connection: {error.args[-1]}", where=DATABASE, next_action="lakeproof ps") from error
-
-    def ask(sql: str) -> Rows:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
-                return list(cursor.fetchall())
-        except pymysql.Error as error:
-            raise CouldNotLook(f"no answer: {error.args[-1]}", where=DATABASE) from error
-
-    try:
-        ask("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        yield Reader(DATABASE, MARIADB, ask)
-    finally:
-        connection.close()
-
-
-@contextmanager
-def postgres_snapshot(stack: Stack, schemas: Mapping[str, str], seconds: float) -> Iterator[Reader]:
-    """PostgreSQL's database of the shop in one transaction, whose snapshot is taken now. Raises: CouldNotLook.
-
-    schemas: the schema of each table.
-    """
-    from lakeproof.stack.postgres_session import TROUBLES, connect
-
-    try:
-        session = connect(stack, _USER, f"postgres-{_USER}", seconds, SHOP.name)
-    except TROUBLES as error:
-        raise CouldNotLook(
-            f"no connection: {type(error).__name__}", where=SHOP.engine, next_action="lakeproof ps"
-        ) from error
-
-    def ask(sql: str) -> Rows:
-        session.deadline = Deadline(seconds)
-        try:
-            return session.rows(sql)
-        except TROUBLES as error:
-            raise CouldNotLook(f"no answer: {type(error).__name__} {error}", where=SHOP.engine) from error
-
-    try:
-        ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        ask("SELECT 1")  # PostgreSQL takes the snapshot at the first statement
-        yield Reader(SHOP.engine, POSTGRES, ask, schemas=schemas)
-    finally:
-        session.close()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What the inventory service counts beyond its requests."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.services.metrics import RequestMetrics
@@ -41,12 +41,6 @@ class InventoryMetrics(RequestMetrics):
         )
         for outcome in ("applied", "lost", "unclear"):
             self.writes.labels(outcome)
-        self.batch_size = Histogram(
-            "shop_inventory_batch_changes",
-            "Changes of one SKU that went into one conditional batch.",
-            buckets=(1, 2, 4, 8, 16, 32, 64),
-            registry=self.registry,
-        )
         self.rechecked = Counter(
             "shop_inventory_rechecked_total",
             "Confirmations whose reservation was gone or could not be trusted, decided by the stock itself.",
@@ -61,11 +55,6 @@ class InventoryMetrics(RequestMetrics):
         self.ttl_below_floor = Gauge(
             "inventory_reservation_ttl_below_floor",
             "1 where a reservation lives shorter than its floor, by the setting or by the table's default.",
-            registry=self.registry,
-        )
-        self.looked_at = Gauge(
-            "shop_inventory_sweep_timestamp_seconds",
-            "When the sweeper last went through all SKUs.",
             registry=self.registry,
         )
         self.violations = Gauge(

@@ -221,7 +221,6 @@ class SkuWriter:
             totals = replace(totals, version=before.version + 1)
             if not await self._try(round_, before, totals, {id_: decided[id_] for id_ in written}, now):
                 return False
-            self._metrics.batch_size.observe(len(written))
         if written or round_.fresh:
             self._totals = totals
         for id_, decision in decided.items():

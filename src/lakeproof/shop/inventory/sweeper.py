@@ -108,7 +108,6 @@ class Sweeper:
 
         expired = await asyncio.gather(*(one(each.sku) for each in self.totals if each.active))
         self._forget([each.sku for each in self.totals if not each.active])
-        self._metrics.looked_at.set_to_current_time()
         return sum(expired)
 
     async def look_at_ttl(self) -> str:

@@ -25,6 +25,7 @@ from lakeproof.shop.notification.requests import (
     CreateRequest,
     FailRequest,
     PreferencesRequest,
+    SpreadRequest,
 )
 from lakeproof.shop.notification.sender import DeliveryFailed, RateLimited, Sender
 from lakeproof.shop.notification.store import NotificationStore
@@ -180,7 +181,34 @@ async def create_batch(request: Request, body: BatchRequest, idempotency_key: Id
 )
 async def get_batch(request: Request, batch_id: NotificationId) -> Response:
     """How far a batch has come."""
+    return await _batch(_api(request), batch_id)
+
+
+@router.post(
+    "/notifications/batches/{batch_id:uuid}/spread",
+    response_model=BatchBody,
+    responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND},
+)
+async def spread_batch(request: Request, batch_id: NotificationId, body: SpreadRequest) -> Response:
+    """Spread what waits of a batch anew, so that its customers stay below the limit."""
     api = _api(request)
+    await api.answer(lambda deadline: api.store.spread_batch(batch_id, body, deadline))
+    return await _batch(api, batch_id)
+
+
+@router.post(
+    "/notifications/batches/{batch_id:uuid}/withdraw",
+    response_model=BatchBody,
+    responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND},
+)
+async def withdraw_batch(request: Request, batch_id: NotificationId) -> Response:
+    """Call a batch off: what was not sent is dropped, with the reason `withdrawn`."""
+    api = _api(request)
+    await api.answer(lambda deadline: api.store.withdraw_batch(batch_id, deadline))
+    return await _batch(api, batch_id)
+
+
+async def _batch(api: NotificationApi, batch_id: uuid.UUID) -> Response:
     batch = await api.answer(lambda deadline: api.store.batch(batch_id, deadline))
     if batch is None:
         raise Refusal(404, "not_found", f"no batch {batch_id}")

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -51,6 +52,33 @@ class NotificationClient:
         """Send it; the notification as it is then. Raises: TransientError where it was not sent."""
         return self._change(f"/notifications/{notification_id}/send", None)
 
+    def create_batch(self, customers: Sequence[int], subject: str, topic: str, spread_seconds: int) -> str:
+        """Make a batch to these customers, each of whom may come several times; its id. Raises: TransientError."""
+        body = {
+            "client_key": f"rehearsal-{uuid.uuid4().hex}",
+            "channel": "email",
+            "topic": topic,
+            "subject": subject,
+            "body": "This is a rehearsal.",
+            "recipients": [{"customer_id": one, "to": f"rehearsal-{one}@shop.example"} for one in customers],
+            "spread_seconds": spread_seconds,
+        }
+        return str(self._change("/notifications/batches", body)["batch_id"])
+
+    def spread(self, batch_id: str, spread_seconds: int, after_seconds: int) -> dict[str, Any]:
+        """Spread what waits of a batch anew; the batch as it is then. Raises: TransientError."""
+        body = {"spread_seconds": spread_seconds, "after_seconds": after_seconds}
+        return self._change(f"/notifications/batches/{batch_id}/spread", body)
+
+    def withdraw(self, batch_id: str) -> dict[str, Any]:
+        """Call a batch off; the batch as it is then. Raises: TransientError."""
+        return self._change(f"/notifications/batches/{batch_id}/withdraw", None)
+
+    def opt_out(self, customer_id: int, *topics: str) -> None:
+        """Replace what a customer does not want by e-mail; no topic: they want all. Raises: TransientError."""
+        body = {"opted_out": [{"topic": topic, "channel": "email"} for topic in topics]}
+        self._change(f"/notifications/preferences/{customer_id}", body, method="PUT")
+
     def fail(self, notification_id: str, reason: str) -> dict[str, Any]:
         """Count it as failed; the notification as it is then. Raises: TransientError."""
         return self._change(f"/notifications/{notification_id}/fail", {"reason": reason})
@@ -69,10 +97,10 @@ class NotificationClient:
                 sums[sample.name] += sample.value
         return sums
 
-    def _change(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    def _change(self, path: str, body: dict[str, Any] | None, method: str = "POST") -> dict[str, Any]:
         where, started = f"{self.base_url}{path}", time.monotonic()
         try:
-            answer = self._client.post(path, json=body)
+            answer = self._client.request(method, path, json=body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TransientError(
                 f"no answer ({type(error).__name__})", where=where, next_action="see that the service runs there"

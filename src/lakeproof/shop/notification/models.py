@@ -57,6 +57,7 @@ class DropReason(StrEnum):
     OPTED_OUT = "opted_out"
     INVALID_PAYLOAD = "invalid_payload"
     UNSUPPORTED_TOPIC = "unsupported_topic"
+    WITHDRAWN = "withdrawn"  # its batch was called off before it was sent
 
 
 @dataclass(frozen=True, slots=True)

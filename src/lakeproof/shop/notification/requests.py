@@ -104,6 +104,15 @@ class BatchRequest(ContentRequest):
         return self
 
 
+class SpreadRequest(BaseModel):
+    """What of a batch is not sent yet goes out evenly over `spread_seconds`, from `after_seconds` from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    spread_seconds: Annotated[StrictInt, Field(ge=0, le=MAX_SPREAD_SECONDS)]
+    after_seconds: Annotated[StrictInt, Field(ge=0, le=MAX_SPREAD_SECONDS)] = 0
+
+
 class FailRequest(BaseModel):
     """Why it counts as failed."""
 

@@ -17,9 +17,9 @@ from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import Notification, NotificationRefused
+from lakeproof.shop.notification.models import DropReason, Notification, NotificationRefused
 from lakeproof.shop.notification.operations import INSERT_OPERATION, Operation, subject_of, take_key
-from lakeproof.shop.notification.requests import BatchRequest, CreateRequest
+from lakeproof.shop.notification.requests import BatchRequest, CreateRequest, SpreadRequest
 
 _CREATE = (
     """
@@ -47,6 +47,25 @@ _BATCH = """
 SELECT status, count(*) AS count, min(created_at) AS created_at, max(due_at) AS last_due_at
 FROM notifications WHERE batch_id = $1 GROUP BY status
 """
+# Not what a sender has under a claim at this moment.
+_SPREAD = """
+UPDATE notifications n SET due_at = clock_timestamp()
+    + ($2::float8 + (one.place - 1) * $3::float8 / one.count) * interval '1 second'
+FROM (SELECT id, row_number() OVER (ORDER BY due_at, id) AS place, count(*) OVER () AS count
+      FROM notifications WHERE batch_id = $1 AND status = 'pending' AND claim IS NULL) one
+WHERE n.id = one.id AND n.status = 'pending' AND n.claim IS NULL
+"""
+_WITHDRAW = (
+    """
+WITH changed AS (
+    UPDATE notifications SET status = 'dropped', reason = $2, due_at = NULL, version = version + 1,
+                             updated_at = GREATEST(clock_timestamp(), updated_at)
+    WHERE batch_id = $1 AND status IN ('pending', 'failed') AND due_at IS NOT NULL AND claim IS NULL
+    RETURNING *
+)"""
+    + RECORD_CHANGE.format(type="'notification.dropped'")
+    + " SELECT id FROM changed"
+)
 _FIND = "SELECT * FROM notifications WHERE id = $1"
 _LOCK = (
     "SELECT *, claim IS NOT NULL AND due_at > clock_timestamp() AS is_leased"
@@ -174,6 +193,23 @@ class NotificationStore:
             iso(min(row["created_at"] for row in rows)),
             iso(max(due)) if due else None,
         )
+
+    async def spread_batch(self, batch_id: uuid.UUID, request: SpreadRequest, deadline: Deadline) -> None:
+        """Make what waits of a batch due anew. Raises: as `Attempts.run`."""
+
+        async def work(connection: Connection) -> None:
+            await connection.fetch(_SPREAD, batch_id, float(request.after_seconds), float(request.spread_seconds))
+
+        await self._attempts.run(work, deadline)
+
+    async def withdraw_batch(self, batch_id: uuid.UUID, deadline: Deadline) -> None:
+        """Drop what waits of a batch, and what will be tried again. Raises: as `Attempts.run`."""
+
+        async def work(connection: Connection) -> int:
+            return len(await connection.fetch(_WITHDRAW, batch_id, DropReason.WITHDRAWN.value))
+
+        dropped = await self._attempts.run(work, deadline)
+        self._metrics.dropped.labels(DropReason.WITHDRAWN.value).inc(dropped)
 
     async def get(self, notification_id: uuid.UUID, deadline: Deadline) -> Notification:
         """The notification with that id. Raises: NotificationRefused (not_found), and as `Attempts.run`."""

@@ -4,12 +4,17 @@ Everything listens on the stack's host only. There are no start scripts here, so
 its memory. Checkpoints are kept when the job ends, for a JobManager that was killed has no other memory of the job.
 """
 
+import re
+from pathlib import Path
+
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.object_store import FLINK_BUCKET, REGION
 from lakeproof.stack.stack import Stack
 
 CHECKPOINTS = f"s3://{FLINK_BUCKET}/checkpoints"
 SAVEPOINTS = f"s3://{FLINK_BUCKET}/savepoints"
+
+_ENDPOINT = re.compile(r'^s3\.endpoint: "(.*)"$', re.MULTILINE)
 
 LATENCY_MARKER_MS = 10_000
 
@@ -47,7 +52,7 @@ TASKMANAGER_MEMORY = {
 
 def config_yaml(stack: Stack, component: str) -> str:
     """config.yaml of one Flink process. Holds the store's keys: write it with mode 600."""
-    values = _network(stack, component) | _object_store(stack) | _recovery() | TASKMANAGER_MEMORY
+    values = _network(stack, component) | _object_store(stack, component) | _recovery() | TASKMANAGER_MEMORY
     values |= {
         "taskmanager.numberOfTaskSlots": str(SLOTS),
         "parallelism.default": "1",
@@ -88,9 +93,31 @@ def _network(stack: Stack, component: str) -> dict[str, str]:
     }
 
 
-def _object_store(stack: Stack) -> dict[str, str]:
+def other_road(stack: Stack, component: str) -> Path:
+    """While this file is there, it holds the URL by which this one of Flink's processes reaches the object store."""
+    return stack.etc_dir(component) / "object-store-url"
+
+
+def store_url(stack: Stack, component: str) -> str:
+    """How that process reaches the object store, from its next start on."""
+    try:
+        return other_road(stack, component).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return stack.url("minio")
+
+
+def road_of(stack: Stack, component: str) -> str:
+    """How it reaches the store by the configuration of its last start; the stack's own way where it never started."""
+    try:
+        found = _ENDPOINT.search((stack.etc_dir(component) / "config.yaml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = None
+    return found[1] if found else stack.url("minio")
+
+
+def _object_store(stack: Stack, component: str) -> dict[str, str]:
     return {
-        "s3.endpoint": stack.url("minio"),
+        "s3.endpoint": store_url(stack, component),
         "s3.endpoint.region": REGION,
         "s3.path.style.access": "true",
         "s3.access-key": stack.secret("s3-access-key"),

@@ -7,6 +7,7 @@ keep directory markers (`s3.directory.marker.retention=keep`).
 
 import threading
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from lakeproof.errors import NotReady
@@ -15,6 +16,11 @@ from lakeproof.stack.object_store import REGION, client_of
 from lakeproof.stack.stack import Stack
 
 HEALTH_PATH = "/minio/health/live"
+
+
+def read_only_mark(stack: Stack) -> Path:
+    """While this file is there, the store starts read-only: it answers, and refuses every write."""
+    return stack.data_dir("minio") / "read-only"
 
 
 def command(stack: Stack) -> Command:
@@ -32,6 +38,7 @@ def command(stack: Stack) -> Command:
             HEALTH_PATH,
             "--folder",
             str(stack.data_dir("minio") / "objects"),
+            *(("--readonly",) if read_only_mark(stack).exists() else ()),
         ),
         env={
             "ROOT_ACCESS_KEY": stack.secret("s3-access-key"),
@@ -63,11 +70,14 @@ def _cached_client(endpoint: str, access_key: str, secret_key: str, timeout: flo
     return client_of(endpoint, access_key, secret_key, timeout_seconds=timeout, attempts=1)
 
 
-def client(stack: Stack, timeout: float) -> Any:
-    """A client for one question to the store, without a second attempt. Kept, since making one takes long."""
+def client(stack: Stack, timeout: float, url: str | None = None) -> Any:
+    """A client for one question to the store, without a second attempt. Kept, since making one takes long.
+
+    url: another address of the store than the stack's.
+    """
     with _making:
         return _cached_client(
-            stack.url("minio"), stack.secret("s3-access-key"), stack.secret("s3-secret-key"), timeout
+            url or stack.url("minio"), stack.secret("s3-access-key"), stack.secret("s3-secret-key"), timeout
         )
 
 

@@ -179,9 +179,18 @@ def _hand_over(folder: Path) -> None:
 
 
 def connect(
-    stack: Stack, user: str, secret: str, seconds: float, database: str | None = None
+    stack: Stack,
+    user: str,
+    secret: str,
+    seconds: float,
+    database: str | None = None,
+    *,
+    connect_seconds: float | None = None,
 ) -> "Connection[Cursor]":
-    """A connection of one of the accounts, autocommit, every step within `seconds`. Raises: pymysql errors."""
+    """A connection of one of the accounts, autocommit, every step within `seconds`. Raises: pymysql errors.
+
+    connect_seconds: of the first step alone.
+    """
     import pymysql
 
     host, port = stack.host_port("mysql", "tcp")
@@ -192,7 +201,7 @@ def connect(
         user=stack.account(secret, user),
         password=stack.secret(secret),
         database=database,
-        connect_timeout=whole,
+        connect_timeout=whole if connect_seconds is None else max(1, round(connect_seconds)),
         read_timeout=whole,
         write_timeout=whole,
         autocommit=True,

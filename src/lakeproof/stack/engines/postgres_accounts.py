@@ -39,7 +39,9 @@ LOOKING_ON = (
     Account("reader", "postgres-reader", "", ("pg_read_all_data", "pg_read_all_stats")),
 )
 TICKER = Account("ticker", "postgres-ticker")
-ACCOUNTS = (*(owner_of(schema) for schema in SCHEMAS), *LOOKING_ON, TICKER)
+# For whoever makes reports by hand, and not used by any part of the stack; MariaDB has one of the same name.
+REPORT = Account("report", "postgres-report", "", ("pg_read_all_data",))
+ACCOUNTS = (*(owner_of(schema) for schema in SCHEMAS), *LOOKING_ON, TICKER, REPORT)
 
 
 def account_statements(secret: Callable[[str], str], existing: frozenset[str]) -> Iterator[str]:

@@ -5,9 +5,11 @@ used least recently goes first, so a cached page goes before a limiter's count t
 its password may stand neither in argv nor in a file that others read, so it gets a whole configuration file.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lakeproof.errors import NotReady
+from lakeproof.errors import NotReady, TransientError
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.program import find_program
@@ -82,6 +84,20 @@ def client(stack: Stack, timeout: float) -> "redis.Redis":
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+@contextmanager
+def asked(stack: Stack, timeout: float) -> Iterator["redis.Redis"]:
+    """A client that is closed at the end. Raises: TransientError for whatever Redis refuses or does not answer."""
+    import redis
+
+    asking = client(stack, timeout)
+    try:
+        yield asking
+    except redis.RedisError as error:
+        raise TransientError(f"{type(error).__name__}: {error}", where=NAME, next_action="lakeproof ps") from error
+    finally:
+        asking.close()
 
 
 def ready(stack: Stack, timeout: float) -> None:

@@ -1,0 +1,33 @@
+"""Campaigns of a rehearsal: batches to customers whom nobody else has, known again by their subject.
+
+What they have in common: they are found in the database, not remembered, so that a crash forgets none.
+"""
+
+from lakeproof.probes.notifications import SERVICE, read
+from lakeproof.shop.notification.client import NotificationClient
+from lakeproof.stack.stack import Stack
+
+SECONDS = 5.0
+GOING_ON = """
+SELECT batch_id::text, count(*) FROM notification.notifications
+WHERE subject = $1 AND batch_id IS NOT NULL AND due_at IS NOT NULL GROUP BY 1
+"""
+
+
+def client(stack: Stack) -> NotificationClient:
+    """Of the stack's own service."""
+    return NotificationClient(stack.url(SERVICE))
+
+
+def going_on(stack: Stack, subject: str) -> dict[str, int]:
+    """Batch → how many of it wait. Raises: CouldNotLook."""
+    return {str(batch): int(count) for batch, count in read(stack, SECONDS, GOING_ON, subject)}
+
+
+def withdraw(stack: Stack, subject: str) -> None:
+    """Call off what goes on under that subject. Raises: CouldNotLook, TransientError."""
+    batches = going_on(stack, subject)
+    if batches:
+        with client(stack) as calling:
+            for batch in batches:
+                calling.withdraw(batch)

@@ -1,0 +1,73 @@
+"""A Cassandra node is down and its disk is empty, as after its machine was exchanged.
+
+Its data are laid aside, not deleted: where nobody has replaced the node, they come back as they were.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
+from lakeproof.processes.states import Health, State
+from lakeproof.stack.engines import cassandra
+from lakeproof.stack.stack import Stack
+
+
+class EmptiedNode(Arguments):
+    """`node`: which."""
+
+    node: Literal["cassandra-seed", "cassandra-node2", "cassandra-node3"] = "cassandra-node2"
+
+
+def inject(stack: Stack, arguments: EmptiedNode) -> None:
+    """Stop it, in a way that alerts take for an accident, and lay its data aside."""
+    client = our_processes(stack, f"empty {arguments.node}")
+    client.require_ours()
+    client.stop(arguments.node, as_fault=True)
+    if cassandra.has_data(stack, arguments.node):
+        aside = _aside(stack, arguments.node)
+        shutil.rmtree(aside, ignore_errors=True)
+        cassandra.storage_dir(stack, arguments.node).rename(aside)
+
+
+def remove(stack: Stack, arguments: EmptiedNode) -> None:
+    """Delete what was laid aside where the node was replaced meanwhile; else put it back, and start the node.
+
+    It was replaced if it is healthy. Files alone do not tell: one that was merely started, or whose replacement was
+    cut off, has written some, and can never join with them.
+    """
+    node, aside = arguments.node, _aside(stack, arguments.node)
+    client = SupervisorClient(stack)
+    if not client.running():
+        if aside.exists() and not cassandra.has_data(stack, node):
+            _put_back(stack, node, aside)
+        return
+    if aside.exists() and client.row(node).health is Health.HEALTHY:
+        shutil.rmtree(aside)
+    elif aside.exists():
+        client.stop(node)
+        _put_back(stack, node, aside)
+    client.start(node)
+
+
+def _put_back(stack: Stack, node: str, aside: Path) -> None:
+    shutil.rmtree(cassandra.storage_dir(stack, node), ignore_errors=True)
+    aside.rename(cassandra.storage_dir(stack, node))
+    cassandra.replace_mark(stack, node).unlink(missing_ok=True)
+
+
+def sign(stack: Stack, arguments: EmptiedNode) -> Sign:
+    """Nothing of it runs, and it has no data."""
+    state, there = SupervisorClient(stack).row(arguments.node).state, cassandra.has_data(stack, arguments.node)
+    told = f"{arguments.node} is {state.value}, and has {'its' if there else 'no'} data"
+    return Sign(state is State.STOPPED and not there, told)
+
+
+def _aside(stack: Stack, node: str) -> Path:
+    return stack.data_dir(node) / "storage.lost"
+
+
+FAULT = Fault("emptied_node", "stop a Cassandra node and take its data away", inject, remove, sign, EmptiedNode)

@@ -1,0 +1,54 @@
+"""Redis is full of rubbish: large keys without an end of their own, which its eviction never takes.
+
+Every key of the shop has an end, so Redis lets all of them go to make room, and then refuses each further write.
+"""
+
+from itertools import count
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import InvalidInput
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.probes.redis import ROOM, room
+from lakeproof.stack.engines.redis import asked
+from lakeproof.stack.stack import Stack
+
+PREFIX = "rubbish:"
+PIECE_BYTES = 4 << 20
+# Beyond the limit at the end: what Redis counts as used goes up and down by its clients' buffers.
+OVER_BYTES = 1 << 20
+MOST_BYTES = 1 << 30
+SECONDS = 5.0
+
+
+def inject(stack: Stack, arguments: Arguments) -> None:
+    """Write until it is full. Raises: InvalidInput where its limit is none, or a GiB and more; TransientError."""
+    with asked(stack, SECONDS) as redis:
+        for number in count():
+            memory = redis.info("memory")
+            limit, used = int(memory["maxmemory"]), int(memory["used_memory"])
+            if not 0 < limit < MOST_BYTES:
+                raise InvalidInput(
+                    f"its maxmemory is {limit} bytes", where="redis", next_action="fill it where that is below a GiB"
+                )
+            if used > limit:
+                return
+            left = limit - used
+            # Redis looks at its memory before a write, so the last one may go beyond the limit.
+            size = PIECE_BYTES if left > 2 * PIECE_BYTES else left + OVER_BYTES
+            redis.set(f"{PREFIX}{number}", bytes(size))
+
+
+def remove(stack: Stack, arguments: Arguments) -> None:
+    """Delete them; fine where none is there. Raises: TransientError."""
+    with asked(stack, SECONDS) as redis:
+        for key in redis.scan_iter(f"{PREFIX}*", count=1000):
+            redis.unlink(key)
+
+
+def sign(stack: Stack, arguments: Arguments) -> Sign:
+    """Redis itself counts more than it may use."""
+    found = str(room(stack, SECONDS))
+    return Sign(found != ROOM, f"Redis: {found}")
+
+
+FAULT = Fault("filled_redis", "fill Redis with keys that never end", inject, remove, sign)

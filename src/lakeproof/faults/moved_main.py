@@ -1,0 +1,50 @@
+"""Somebody points `main` by force at what it showed some publishes ago: the hashes since then are in no history."""
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.nessie import client_of
+from lakeproof.lake.publish.history import MAIN
+from lakeproof.lake.publish.main_branch import is_ours, roll_back
+from lakeproof.probes.nessie import LOST, last_merge
+from lakeproof.stack.stack import Stack
+
+LOOK_SECONDS = 5.0
+LOOKED_BACK = 100
+
+
+class MovedMain(Arguments):
+    """`publishes`: so many publishes back."""
+
+    publishes: int = Field(5, ge=1, le=LOOKED_BACK - 1)
+
+
+def inject(stack: Stack, arguments: MovedMain) -> None:
+    """Move it once; fine where it was moved. Raises: TerminalError where too little was published; NessieConflict."""
+    if last_merge(stack, LOOK_SECONDS) == LOST:
+        return
+    nessie = client_of(stack)
+    try:
+        main = nessie.reference(MAIN)
+        ours = [commit.hash for commit in nessie.history(MAIN, LOOKED_BACK, at_hash=main.hash) if is_ours(commit)]
+        if len(ours) <= arguments.publishes:
+            raise TerminalError(f"only {len(ours)} states are published", where=MAIN, next_action="try it later")
+        nessie.assign(main, ours[arguments.publishes])
+    finally:
+        nessie.close()
+
+
+def remove(stack: Stack, arguments: MovedMain) -> None:
+    """Have `main` begin again at the last published state."""
+    roll_back(stack)
+
+
+def sign(stack: Stack, arguments: MovedMain) -> Sign:
+    """What the publisher merged last is not in main's history."""
+    seen = last_merge(stack, LOOK_SECONDS)
+    return Sign(seen == LOST, f"what the publisher merged last: {seen}")
+
+
+FAULT = Fault("moved_main", "point main at what it showed some publishes ago", inject, remove, sign, MovedMain)

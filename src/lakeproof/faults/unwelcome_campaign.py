@@ -1,0 +1,58 @@
+"""A campaign that nobody wants: it goes out to many, and those whom it has reached opt out one after the other."""
+
+from datetime import UTC, datetime
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults import campaigns
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.probes.notifications import NONE, OPT_OUTS_MANY, opted_out, read
+from lakeproof.shop.notification.client import probed_customer
+from lakeproof.shop.notification.requests import MAX_BATCH
+from lakeproof.stack.stack import Stack
+
+SUBJECT = "Rehearsal: an unwelcome campaign"
+WHO_OPTED_OUT = """
+SELECT DISTINCT customer_id FROM notification.preferences p JOIN notification.notifications n USING (customer_id)
+WHERE n.subject = $1 AND p.opted_out <> '[]'
+"""
+
+
+class UnwelcomeCampaign(Arguments):
+    """`recipients`, one after the other within `seconds`; the first `opt_outs` of them want no more of it."""
+
+    recipients: int = Field(200, ge=1, le=MAX_BATCH)
+    opt_outs: int = Field(40, gt=OPT_OUTS_MANY, le=MAX_BATCH)
+    seconds: int = Field(600, ge=0, le=3600)
+
+
+def inject(stack: Stack, arguments: UnwelcomeCampaign) -> None:
+    """Make it unless it goes on, and have customers opt out."""
+    if campaigns.going_on(stack, SUBJECT):
+        return
+    first = probed_customer(datetime.now(UTC))
+    with campaigns.client(stack) as calling:
+        customers = range(first, first + arguments.recipients)
+        calling.create_batch(customers, SUBJECT, "marketing", arguments.seconds)
+        for customer in customers[: arguments.opt_outs]:
+            calling.opt_out(customer, "marketing")
+
+
+def remove(stack: Stack, arguments: UnwelcomeCampaign) -> None:
+    """Call it off. Its customers are a rehearsal's own, and want all again."""
+    campaigns.withdraw(stack, SUBJECT)
+    with campaigns.client(stack) as calling:
+        for (customer,) in read(stack, campaigns.SECONDS, WHO_OPTED_OUT, SUBJECT):
+            calling.opt_out(int(customer))
+
+
+def sign(stack: Stack, arguments: UnwelcomeCampaign) -> Sign:
+    """The database has the opt-outs of a campaign that goes on."""
+    seen = opted_out(stack, campaigns.SECONDS)
+    return Sign(seen != NONE, f"campaigns whose customers opt out: {seen}")
+
+
+FAULT = Fault(
+    "unwelcome_campaign", "send a campaign whose customers opt out", inject, remove, sign, UnwelcomeCampaign
+)

@@ -1,0 +1,111 @@
+"""What documents attached to an incident say: a diagnosis its causes and readings, a verification its verdicts.
+
+Anybody may attach a document of any shape; of what is in no known shape nothing is told here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lakeproof.incidents.shapes import EvidenceOut, IncidentOut
+
+DIAGNOSIS = "diagnosis"
+ACTION = "action"
+VERIFICATION = "verification"
+PASSED = "passed"
+OUTCOMES = {PASSED, "failed", "unknown"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A reading as a diagnosis tells it. was: with its unit, or why it has no answer. expected: what health shows."""
+
+    probe: str
+    was: str
+    expected: str
+    source: str
+    query: str
+    value: Any
+    at: datetime
+
+
+@dataclass(frozen=True)
+class NamedCause:
+    """A cause that a diagnosis names, with what speaks for it and against it."""
+
+    id: str
+    seen: tuple[Seen, ...]
+    against: tuple[Seen, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on one claim: passed, failed or unknown, and what was found."""
+
+    check: str
+    outcome: str
+    found: str
+
+    @property
+    def passed(self) -> bool:
+        """True where the claim was proven."""
+        return self.outcome == PASSED
+
+
+def newest(incident: IncidentOut, kind: str) -> EvidenceOut | None:
+    """The last document of that kind."""
+    return next((one for one in reversed(incident.evidence) if one.kind == kind), None)
+
+
+def causes_of(document: EvidenceOut) -> tuple[NamedCause, ...]:
+    """The causes in the shape of `diagnose --json`, the best supported first."""
+    causes = document.body.get("causes") if isinstance(document.body, dict) else None
+    return tuple(
+        NamedCause(
+            str(one.get("cause", "")), _all_seen(one.get("for"), document), _all_seen(one.get("against"), document)
+        )
+        for one in _dicts(causes)
+    )
+
+
+def unknown_of(document: EvidenceOut) -> tuple[Seen, ...]:
+    """Readings of a diagnosis that are out of range and that no named cause accounts for."""
+    return _all_seen(document.body.get("unknown") if isinstance(document.body, dict) else None, document)
+
+
+def verdicts_of(document: EvidenceOut) -> tuple[Verdict, ...]:
+    """The verdicts of a verification, of the shape {check: "outcome: what was found"}."""
+    if not isinstance(document.body, dict):
+        return ()
+    split = [(str(check), *str(text).partition(": ")) for check, text in document.body.items()]
+    found = tuple(Verdict(check, outcome, what) for check, outcome, _, what in split)
+    return found if all(verdict.outcome in OUTCOMES for verdict in found) else ()
+
+
+def _all_seen(value: Any, document: EvidenceOut) -> tuple[Seen, ...]:
+    return tuple(_seen(one, document.at) for one in _dicts(value))
+
+
+def _seen(one: Mapping[str, Any], kept_at: datetime) -> Seen:
+    query, value = str(one.get("query", "")), one.get("error") or one.get("value")
+    return Seen(
+        probe=str(one.get("probe") or query),
+        was=f"{value} {one.get('unit', '')}".rstrip(),
+        expected=str(one.get("expected", "")),
+        source=str(one.get("source", "")),
+        query=query,
+        value=value,
+        at=_time(one.get("at")) or kept_at,
+    )
+
+
+def _dicts(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        return None

@@ -1,0 +1,225 @@
+"""`main` set right by hand: what others did to it is taken back, or a branch is brought in after an audit.
+
+Only the publisher is to move `main`. Where somebody else writes a table there, its next merge is refused by Nessie;
+where somebody points `main` elsewhere, the publisher itself refuses to go on (publisher.py), for the hashes that it
+published would no longer be in main's history.
+
+`backup` is the branch of the last state that a full audit found whole: the publisher moves it after each clean one.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import httpx
+
+from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.lake.nessie import (
+    OURS,
+    Commit,
+    IcebergTable,
+    NessieClient,
+    NessieConflict,
+    NessieUnreachable,
+    NoSuchReference,
+    Reference,
+    client_of,
+)
+from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState
+from lakeproof.lake.publish.commit import DATABASE, HELD, DatabaseState, properties_of, states_of
+from lakeproof.lake.publish.history import INGEST, MAIN, PREFIX_SEARCH
+from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
+from lakeproof.lake.publish.metadata import current_snapshot, read_metadata
+from lakeproof.lake.publish.snapshots import get_object
+from lakeproof.lake.sources.source import FIRST
+from lakeproof.stack import loopback
+from lakeproof.stack.object_store import bucket_and_key, s3_client
+from lakeproof.stack.stack import Stack
+
+BACKUP = "backup"
+SET_ASIDE = "set-aside-"
+# Of a branch so many newest commits are looked through for a published state.
+LOOKED_THROUGH = 200
+ASK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """hash: the published state that `main` begins at again. set_aside: the tag of what it showed before."""
+
+    hash: str
+    set_aside: str
+
+
+def is_ours(commit: Commit) -> bool:
+    """True for a published state, and for the namespace that provisioning makes before the first one."""
+    return bool(states_of(commit)) or commit.message.startswith("create namespace ")
+
+
+def others_above(
+    nessie: NessieClient, main: Reference, limit: int = LOOKED_THROUGH
+) -> tuple[list[Commit], str | None]:
+    """What others committed on `main` since our newest commit there, newest first; and the hash of ours, if any."""
+    others: list[Commit] = []
+    for commit in nessie.history(main.name, limit, at_hash=main.hash):
+        if is_ours(commit):
+            return others, commit.hash
+        others.append(commit)
+    return others, None
+
+
+def last_merge(stack: Stack) -> str | None:
+    """What the running publisher merged last, as it tells; None where it merged nothing yet, or does not answer."""
+    with contextlib.suppress(httpx.HTTPError, ValueError, AttributeError):
+        told = loopback.get(f"{stack.url('publisher')}/health", timeout=ASK_SECONDS).json().get("hash")
+        return str(told) if told else None
+    return None
+
+
+def roll_back(stack: Stack) -> RolledBack | None:
+    """Have `main` begin again at the last state that was published; None where nobody else touched it.
+
+    What `main` showed until now stays in Nessie, under a tag, for whoever wants to know what was done.
+    Raises: InvalidInput where no published state is known; NessieConflict where `main` moves meanwhile;
+    NessieUnreachable.
+    """
+    nessie = client_of(stack)
+    try:
+        main = nessie.reference(MAIN)
+        wanted = _last_published(stack, nessie, main)
+        if wanted == main.hash:
+            return None
+        tag = f"{SET_ASIDE}{main.hash[:16]}"
+        with contextlib.suppress(NessieConflict):  # from an earlier try
+            nessie.create_reference("TAG", tag, main)
+        nessie.assign(main, wanted)
+        return RolledBack(wanted, tag)
+    finally:
+        nessie.close()
+
+
+def _last_published(stack: Stack, nessie: NessieClient, main: Reference) -> str:
+    """The newest published state: one that `main` has lost, else the newest in its history."""
+    backup = _head_of(nessie, BACKUP)
+    for known in (last_merge(stack), backup.hash if backup else None):
+        if known is not None and not nessie.holds(main.name, known):
+            return known
+    _, ours = others_above(nessie, main, PREFIX_SEARCH)
+    if ours is None:
+        raise InvalidInput("nothing that was published is known", where=MAIN, next_action="lakeproof lake log")
+    return ours
+
+
+def _head_of(nessie: NessieClient, name: str) -> Reference | None:
+    try:
+        return nessie.reference(name)
+    except NoSuchReference:
+        return None
+
+
+def keep_as_backup(nessie: NessieClient, published: str) -> None:
+    """Move the branch `backup` forward to that published commit of `main`, which a full audit found whole.
+
+    Where `main` has lost what `backup` holds, `backup` stays: it is then the way back.
+    Raises: NessieConflict where somebody moves it at the same time; NessieUnreachable.
+    """
+    held = _head_of(nessie, BACKUP)
+    if held is None:
+        nessie.create_reference("BRANCH", BACKUP, Reference("BRANCH", MAIN, published))
+    elif held.hash != published and nessie.holds(MAIN, held.hash):
+        nessie.assign(held, published)
+
+
+def author_of_head(nessie: NessieClient) -> str:
+    """OURS where main's newest commit is ours, else whoever wrote it, as they say. Raises: NessieUnreachable."""
+    newest = next(nessie.history(MAIN, 1), None)
+    return OURS if newest is None or is_ours(newest) else newest.author or "somebody who does not say"
+
+
+def bring_in(stack: Stack, branch: str) -> str:
+    """Have `main` show what `ingest` or `backup` holds, once an audit has seen every file of it; gives the new head.
+
+    From `ingest`: as the publisher merges it, but the branch's tables count where somebody else changed them on
+    `main`; the publisher goes on from there. From `backup`: `main` shows the older state and stays there, until
+    `ingest` is brought in. Nothing is taken out of main's history.
+    Raises: InvalidInput for another branch, or one without a published state; AuditFailed; CouldNotLook where the
+    store does not answer; NessieConflict where `main` moves meanwhile; NessieUnreachable.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if branch not in (INGEST, BACKUP):
+        raise InvalidInput(f"{branch!r} is not brought in", where="lake", next_action=f"one of {INGEST}, {BACKUP}")
+    nessie = client_of(stack)
+    try:
+        main, source = nessie.reference(MAIN), nessie.reference(branch)
+        states = _states(nessie, source)
+        tables = {name: nessie.content_ids(source, name, list(state.snapshots)) for name, state in states.items()}
+        require_whole(s3_client(stack), states, tables)
+        properties = {DATABASE: FIRST.name}
+        for name, state in states.items():
+            properties |= properties_of(
+                state.checkpoint, state.gtid, state.beat_us, state.snapshots, database=name, at=state.at
+            )
+        message = f"merge {branch} by hand"
+        if branch == INGEST:
+            return nessie.merge(source, main, message, properties, over_others=True).hash
+        return nessie.commit_all(main, tables, message, properties | {HELD: branch}).hash
+    except (BotoCoreError, ClientError) as error:
+        raise CouldNotLook(f"no audit: {type(error).__name__}", where="minio", next_action="is it up?") from error
+    finally:
+        nessie.close()
+
+
+def _states(nessie: NessieClient, branch: Reference) -> dict[str, DatabaseState]:
+    for commit in nessie.history(branch.name, LOOKED_THROUGH, at_hash=branch.hash):
+        if states := states_of(commit):
+            return states
+    raise InvalidInput("it holds no published state", where=branch.name, next_action="lakeproof lake branch")
+
+
+def require_whole(s3: object, states: dict[str, DatabaseState], tables: dict[str, dict[str, IcebergTable]]) -> None:
+    """The audit before a branch is brought in: each table is at the snapshot that its commit tells, and every file of
+    that snapshot exists. Raises: AuditFailed; botocore's errors.
+    """
+    with ThreadPoolExecutor(6, thread_name_prefix="audit") as executor:
+        QuickAudit(s3, executor).require_files(
+            _table_state(s3, name, table, snapshot, tables[name].get(table))
+            for name, state in states.items()
+            for table, snapshot in state.snapshots.items()
+        )
+
+
+def _table_state(s3: object, database: str, table: str, snapshot: int, held: IcebergTable | None) -> TableState:
+    where = f"{database}.{table}@{snapshot}"
+    if held is None:
+        raise AuditFailed("the branch does not hold the table", where=where)
+    text = get_object(s3, bucket_and_key(held.metadata_location)[1])
+    if text is None:
+        raise AuditFailed(f"{held.metadata_location} is missing", where=where)
+    metadata = read_metadata(text)
+    current = current_snapshot(metadata)
+    if current["snapshot-id"] != snapshot:
+        raise AuditFailed(f"the branch shows snapshot {current['snapshot-id']}", where=where)
+    try:
+        return TableState(metadata, tuple(ManifestReader(s3).live_files(current["manifest-list"])))
+    except MissingFile as missing:
+        raise AuditFailed(f"{missing} is missing", where=where) from missing
+
+
+def branches(stack: Stack) -> Iterable[tuple[Reference, dict[str, DatabaseState]]]:
+    """Every branch with the newest published states in it. Raises: CouldNotLook where Nessie does not answer."""
+    nessie = client_of(stack)
+    try:
+        found = []
+        for reference in nessie.references():
+            if reference.kind == "BRANCH":
+                states: dict[str, DatabaseState] = {}
+                with contextlib.suppress(InvalidInput):
+                    states = _states(nessie, reference)
+                found.append((reference, states))
+        return found
+    except NessieUnreachable as error:
+        raise CouldNotLook(error.what, where=error.where, next_action=error.next_action) from error
+    finally:
+        nessie.close()

@@ -1,0 +1,41 @@
+"""Give a full Redis room again: delete the keys that never end. Each key of the shop has an end of its own."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.redis import ROOM, room
+from lakeproof.processes.ours import our_processes
+from lakeproof.stack.engines.redis import asked
+from lakeproof.stack.stack import Stack
+
+SECONDS = 5.0
+ENDLESS = -1
+
+
+def typed(stack: Stack, arguments: Arguments) -> str:
+    """With the password in REDISCLI_AUTH."""
+    host, port = stack.host_port("redis")
+    cli = f"redis-cli -h {host} -p {port}"
+    return (
+        f'{cli} --scan | while read -r key; do [ "$({cli} TTL "$key")" = {ENDLESS} ] && {cli} UNLINK "$key"; done'
+        " # look at them first: redis-cli --bigkeys"
+    )
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Fine where there is none. Raises: InvalidInput for somebody else's Redis, where such keys may be wanted;
+    TransientError; TerminalError where it is full all the same.
+    """
+    our_processes(stack, "delete keys of Redis")
+    deleted = 0
+    with asked(stack, SECONDS) as redis:
+        for key in redis.scan_iter(count=1000):
+            if redis.ttl(key) == ENDLESS:
+                deleted += int(redis.unlink(key))
+    left = room(stack, SECONDS)
+    if left != ROOM:
+        raise TerminalError(f"{deleted} keys are deleted, and it is {left}", where="redis")
+    return f"{deleted} keys that never end are deleted, and Redis has room"
+
+
+MITIGATION = Mitigation("delete_endless_keys", "delete the keys of Redis that never end", typed, run)

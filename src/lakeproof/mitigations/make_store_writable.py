@@ -1,0 +1,53 @@
+"""Have the object store take writes again: away with what makes it start read-only, and a restart."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
+from lakeproof.errors import DeadlineExpired, TerminalError
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.object_store import FULL, WRITABLE, writes
+from lakeproof.processes.ours import our_processes
+from lakeproof.stack.engines.minio import read_only_mark
+from lakeproof.stack.stack import Stack
+
+STORE = "minio"
+LOOK_SECONDS = 2.0
+WRITABLE_SECONDS = 10.0
+
+
+def typed(stack: Stack, arguments: Arguments) -> str:
+    """The same by hand."""
+    return f"rm {read_only_mark(stack)}; lakeproof stop {STORE}; lakeproof start {STORE}"
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Nothing where it takes writes. Raises: TerminalError where it is full, or still refuses writes after a restart
+    (a file system that is mounted read-only): then a person has to look.
+    """
+    client = our_processes(stack, f"restart {STORE}")
+    marked = read_only_mark(stack).exists()
+    seen = writes(stack, LOOK_SECONDS)
+    if not marked and seen == WRITABLE:
+        return f"{STORE} takes writes already"
+    if seen == FULL:
+        raise TerminalError("it is full", where=STORE, next_action="free space on its disk; a restart frees none")
+    read_only_mark(stack).unlink(missing_ok=True)
+    client.stop(STORE)
+    client.start(STORE)
+
+    def look() -> bool | None:
+        nonlocal seen
+        seen = writes(stack, LOOK_SECONDS)
+        return True if seen == WRITABLE else None
+
+    try:
+        Deadline(WRITABLE_SECONDS).wait_for(f"{STORE} to take writes", look, every=0.5)
+    except DeadlineExpired as error:
+        raise TerminalError(
+            f"it still takes no writes: {seen}",
+            where=STORE,
+            next_action="look at its disk: free bytes, and how it is mounted",
+        ) from error
+    return f"{STORE} takes writes again" + (", the mark that made it start read-only is gone" if marked else "")
+
+
+MITIGATION = Mitigation("make_store_writable", "have the object store take writes again", typed, run)

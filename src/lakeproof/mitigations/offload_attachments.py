@@ -1,0 +1,42 @@
+"""Move attachments from support's folder into the object store, as `make support-offload` does."""
+
+import asyncio
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.shop.support.offload import offload
+from lakeproof.stack.stack import Stack
+
+SHOWN = 3
+
+
+class OffloadAttachments(Arguments):
+    """`age_days`: those that old or older; 0: all."""
+
+    age_days: float = Field(0.0, ge=0, le=36_500)
+
+
+def typed(stack: Stack, arguments: OffloadAttachments) -> str:
+    """The same by hand; first with --dry-run."""
+    return f'make support-offload ARGS="--age-days {arguments.age_days:g}"'
+
+
+def run(stack: Stack, arguments: OffloadAttachments) -> str:
+    """Each is read back from the store, and compared, before its local file goes. Customers read them as before.
+
+    Raises: InvalidInput where the folder is somebody else's; TransientError without the database; TerminalError where
+    some stayed.
+    """
+    done = asyncio.run(offload(stack, arguments.age_days, dry_run=False, progress=lambda _: None))
+    if done.failed:
+        why = "; ".join(f"attachment {one['attachment']}: {one['why']}" for one in done.failed[:SHOWN])
+        raise TerminalError(f"{len(done.failed)} of {done.candidates} attachments stayed: {why}", where="minio")
+    return f"{done.moved} attachments ({done.moved_bytes / 1e6:.0f} MB) are in the object store, each byte for byte"
+
+
+MITIGATION = Mitigation(
+    "offload_attachments", "move attachments into the object store", typed, run, OffloadAttachments
+)

@@ -1,0 +1,39 @@
+"""Restart the inventory service with the stack's own reservation time, where another one is too short."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import CouldNotLook
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.inventory import SERVICE, setting
+from lakeproof.processes.environment import RESERVATION_TTL
+from lakeproof.processes.handed_address import hand_address, handed_addresses
+from lakeproof.processes.ours import our_processes
+from lakeproof.stack.stack import Stack
+
+LOOK_SECONDS = 3.0
+
+
+def typed(stack: Stack, arguments: Arguments) -> str:
+    """The same by hand; `start` hands on what this shell has set, so it must not be set there."""
+    return f"unset {RESERVATION_TTL}; lakeproof stop {SERVICE}; lakeproof start {SERVICE}"
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Restart it, and return once it is healthy and tells its setting; fine where it has the stack's own.
+
+    Raises: CouldNotLook where the service does not tell it.
+    """
+    our_processes(stack, f"restart {SERVICE}")
+    before = handed_addresses(stack, SERVICE).get(RESERVATION_TTL)
+    if before is not None:
+        hand_address(stack, SERVICE, RESERVATION_TTL, None)
+    now = setting(stack, LOOK_SECONDS)
+    if now is None:
+        raise CouldNotLook("it does not tell its setting", where=SERVICE, next_action=f"lakeproof logs {SERVICE}")
+    if before is None:
+        return f"reservation_ttl_seconds of {SERVICE} is {now:g} s, as the stack's settings say"
+    return f"reservation_ttl_seconds of {SERVICE} was {before} s, is {now:g} s"
+
+
+MITIGATION = Mitigation(
+    "restore_setting", "restart the inventory service with the stack's own reservation time", typed, run
+)

@@ -1,0 +1,66 @@
+"""Spread what waits of a campaign, so that no customer of it gets more than the limit allows."""
+
+import math
+from typing import Annotated
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.notifications import SERVICE, batch_of, read, turned_down
+from lakeproof.shop.notification.client import NotificationClient
+from lakeproof.stack.stack import Stack
+
+SECONDS = 5.0
+# Of the limit: a customer gets other messages as well.
+SHARE = 0.8
+MOST_FOR_ONE = """
+SELECT count(*) FROM notification.notifications WHERE batch_id = $1::uuid AND status = 'pending'
+GROUP BY customer_id ORDER BY 1 DESC LIMIT 1
+"""
+Batch = Annotated[str, Field(pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")]
+
+
+class SpreadCampaign(Arguments):
+    """`batch`: its id; without one, the batch of which the limiter turns the most down."""
+
+    batch: Batch = ""
+
+
+def typed(stack: Stack, arguments: SpreadCampaign) -> str:
+    """The service's own call."""
+    body = "-H 'content-type: application/json' -d '{\"spread_seconds\": 600, \"after_seconds\": 60}'"
+    return f"curl -X POST {body} {stack.url(SERVICE)}/notifications/batches/{arguments.batch or 'ID'}/spread"
+
+
+def run(stack: Stack, arguments: SpreadCampaign) -> str:
+    """Its next message goes out once the window of the limit is over. What was turned down stays dropped.
+
+    Raises: CouldNotLook, TransientError; TerminalError where no campaign is turned down and none was named.
+    """
+    batch = arguments.batch or batch_of(turned_down(stack, SECONDS))
+    if not batch:
+        raise TerminalError(
+            "the limiter turns down no campaign that goes on", where=SERVICE, next_action="name one: --arg batch=ID"
+        )
+    rows = read(stack, SECONDS, MOST_FOR_ONE, batch)
+    most = int(rows[0][0]) if rows else 0
+    seconds, after = spread_of(
+        most,
+        stack.settings.notification.notification_rate_limit,
+        stack.settings.notification.notification_rate_window_seconds,
+    )
+    with NotificationClient(stack.url(SERVICE)) as calling:
+        left = int(calling.spread(batch, seconds, after)["by_status"].get("pending", 0))
+    return f"batch {batch}: {left} messages that wait go out over {seconds} s, from {after} s from now on"
+
+
+def spread_of(most: int, limit: int, window: int) -> tuple[int, int]:
+    """Seconds over which, and after which, `most` messages to one customer stay below `limit` in `window` seconds."""
+    return math.ceil(most * window / (SHARE * limit)), window
+
+
+MITIGATION = Mitigation(
+    "spread_campaign", "spread what waits of a campaign over a longer time", typed, run, SpreadCampaign
+)

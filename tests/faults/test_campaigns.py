@@ -1,0 +1,150 @@
+"""Campaigns over the limit and unwelcome ones: made once, found again by their subject, spread or called off."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from lakeproof.arguments import parse_arguments
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.faults import campaigns, crowded_campaign, unwelcome_campaign
+from lakeproof.faults.crowded_campaign import CrowdedCampaign
+from lakeproof.faults.unwelcome_campaign import UnwelcomeCampaign
+from lakeproof.mitigations import spread_campaign, stop_campaign
+from lakeproof.mitigations.spread_campaign import SpreadCampaign, spread_of
+from lakeproof.mitigations.stop_campaign import StopCampaign
+from lakeproof.probes import notifications
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+BATCH = "5a0c3f4e-0000-4000-8000-000000000001"
+
+
+class Service:
+    """The notification service and its database: `waiting` of one batch, and what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.subject, self.waiting, self.opted_out = "", 0, set[int]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def create_batch(self, customers: Sequence[int], subject: str, topic: str, spread_seconds: int) -> str:
+        self.asked.append(("create", len(set(customers)), topic, spread_seconds))
+        self.subject, self.waiting = subject, len(customers)
+        return BATCH
+
+    def opt_out(self, customer: int, *topics: str) -> None:
+        (self.opted_out.add if topics else self.opted_out.discard)(customer)
+
+    def withdraw(self, batch: str) -> dict[str, Any]:
+        self.asked.append(("withdraw", batch))
+        dropped, self.waiting = self.waiting, 0
+        return {"by_status": {"sent": 7, "dropped": dropped}}
+
+    def spread(self, batch: str, seconds: int, after: int) -> dict[str, Any]:
+        self.asked.append(("spread", batch, seconds, after))
+        return {"by_status": {"pending": self.waiting}}
+
+    def read(self, stack: Stack, seconds: float, statement: str, *args: object) -> list[tuple[Any, ...]]:
+        if statement == campaigns.GOING_ON:
+            return [(BATCH, self.waiting)] if self.waiting and args == (self.subject,) else []
+        if statement == unwelcome_campaign.WHO_OPTED_OUT:
+            return [(one,) for one in sorted(self.opted_out)]
+        return [(self.waiting,)]
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    made = Service()
+    for module in (campaigns, unwelcome_campaign, spread_campaign):
+        monkeypatch.setattr(module, "read", made.read)
+    for module in (campaigns, spread_campaign, stop_campaign):
+        monkeypatch.setattr(module, "NotificationClient", lambda url: made)
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_a_crowded_campaign_is_made_once_and_called_off(stack: Stack, service: Service) -> None:
+    for _ in range(2):
+        crowded_campaign.inject(stack, CrowdedCampaign())
+    assert service.asked == [("create", 1, "marketing", 60)]
+    assert crowded_campaign.sign(stack, CrowdedCampaign()).holds
+    service.waiting = 60  # as many as the limit lets pass
+    assert not crowded_campaign.sign(stack, CrowdedCampaign()).holds
+    for _ in range(2):
+        crowded_campaign.remove(stack, CrowdedCampaign())
+    assert service.asked[1:] == [("withdraw", BATCH)]
+
+
+def test_of_an_unwelcome_campaign_the_rehearsals_customers_want_all_again(stack: Stack, service: Service) -> None:
+    for _ in range(2):
+        unwelcome_campaign.inject(stack, UnwelcomeCampaign())
+    assert (service.asked, len(service.opted_out)) == ([("create", 200, "marketing", 600)], 40)
+    for _ in range(2):
+        unwelcome_campaign.remove(stack, UnwelcomeCampaign())
+    assert (service.waiting, service.opted_out) == (0, set())
+
+
+def test_fewer_opt_outs_than_the_alert_asks_for_are_no_such_fault() -> None:
+    with pytest.raises(InvalidInput):
+        parse_arguments(UnwelcomeCampaign, {"opt_outs": 20}, "unwelcome_campaign")
+
+
+def test_what_waits_is_spread_so_that_the_customer_with_the_most_stays_below_the_limit(
+    stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.waiting = 75
+    monkeypatch.setattr(spread_campaign, "turned_down", lambda *_: f"{BATCH}: 12 turned down")
+    assert "75 messages" in spread_campaign.run(stack, SpreadCampaign())
+    assert service.asked == [("spread", BATCH, 94, 60)]
+    for most, limit, window in ((75, 60, 60), (1, 60, 60), (500, 5, 10)):
+        seconds, after = spread_of(most, limit, window)
+        assert after == window and most * window / seconds < limit
+
+
+def test_the_campaign_whose_customers_opt_out_is_called_off(
+    stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.waiting = 160
+    monkeypatch.setattr(stop_campaign, "opted_out", lambda *_: f"{BATCH}: 40 opted out")
+    assert "7 sent, 160 dropped" in stop_campaign.run(stack, StopCampaign())
+
+
+@pytest.mark.parametrize("module", [spread_campaign, stop_campaign])
+def test_without_such_a_campaign_one_must_be_named(
+    module: Any, stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for probe in ("turned_down", "opted_out"):
+        monkeypatch.setattr(module, probe, lambda *_: "none", raising=False)
+    with pytest.raises(TerminalError, match="batch=ID"):
+        module.run(stack, module.MITIGATION.arguments())
+    module.run(stack, module.MITIGATION.arguments(batch=BATCH))
+    assert service.asked[-1][1] == BATCH
+    with pytest.raises(InvalidInput):
+        parse_arguments(module.MITIGATION.arguments, {"batch": "x; rm"}, "step")
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"), [(notifications.turned_down, "turned down"), (notifications.opted_out, "opted out")]
+)
+def test_a_campaign_is_told_by_its_id(
+    ask: Callable[[Stack, float], object], words: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[tuple[str, int]] = [(BATCH, 12)]
+    monkeypatch.setattr(notifications, "read", lambda *_: rows)
+    told = ask(stack, 1.0)
+    assert told == f"{BATCH}: 12 {words}"
+    assert notifications.batch_of(str(told)) == BATCH
+    rows.clear()
+    assert ask(stack, 1.0) == "none"
+    assert notifications.batch_of("none") == ""

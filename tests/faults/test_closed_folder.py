@@ -1,0 +1,79 @@
+"""The folder of ready labels on the store's disk: closed by the fault, opened by its end or by the repair."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.faults import closed_folder
+from lakeproof.mitigations import open_label_folder
+from lakeproof.stack.engines.store_folder import folder_of, is_closed, open_again
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+ARGUMENTS = Arguments()
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """Its store takes what its folder takes."""
+    made = Stack(Settings(state_dir=tmp_path))
+
+    def writes(stack: Stack, timeout: float) -> str:
+        return "refuses writes" if is_closed(ready(stack)) else "writable"
+
+    for module in (closed_folder, open_label_folder):
+        monkeypatch.setattr(module, "ready_writes", writes)
+    ready(made).mkdir(parents=True)
+    (ready(made) / "1").write_text("a label")
+    yield made
+    open_again(ready(made))
+
+
+def ready(stack: Stack) -> Path:
+    return folder_of(stack, "fulfillment-artifacts", "ready/")
+
+
+def closed(stack: Stack) -> None:
+    """Where a file system cannot do it at all, nothing is to be tested."""
+    try:
+        closed_folder.inject(stack, ARGUMENTS)
+    except TerminalError as error:
+        pytest.skip(error.message)
+
+
+def test_it_takes_no_label_keeps_those_that_it_has_and_takes_labels_again(stack: Stack) -> None:
+    closed(stack)
+    closed_folder.inject(stack, ARGUMENTS)
+    assert closed_folder.sign(stack, ARGUMENTS).holds
+    with pytest.raises(PermissionError):
+        (ready(stack) / "2").write_text("another one")
+    assert (ready(stack) / "1").read_text() == "a label"
+    for _ in range(2):
+        closed_folder.remove(stack, ARGUMENTS)
+    (ready(stack) / "2").write_text("another one")
+    assert not closed_folder.sign(stack, ARGUMENTS).holds
+
+
+def test_the_repair_opens_it_and_says_whether_it_was_closed(stack: Stack) -> None:
+    closed(stack)
+    assert "takes labels again" in open_label_folder.run(stack, ARGUMENTS)
+    assert "takes labels already" in open_label_folder.run(stack, ARGUMENTS)
+    assert not is_closed(ready(stack))
+
+
+def test_a_store_that_refuses_all_the_same_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_label_folder, "ready_writes", lambda *_: "full")
+    with pytest.raises(TerminalError, match="still refuses"):
+        open_label_folder.run(stack, ARGUMENTS)
+
+
+def test_nothing_is_closed_where_no_label_was_ever_ready_or_the_store_is_somebody_elses(tmp_path: Path) -> None:
+    with pytest.raises(TerminalError, match="is it there"):
+        closed_folder.inject(Stack(Settings(state_dir=tmp_path)), ARGUMENTS)
+    closed_folder.remove(Stack(Settings(state_dir=tmp_path)), ARGUMENTS)
+    far = Stack(Settings(mode="external", state_dir=tmp_path, endpoints={"minio": {"http": "far:9000"}}))
+    with pytest.raises(InvalidInput, match="somebody else"):
+        closed_folder.inject(far, ARGUMENTS)

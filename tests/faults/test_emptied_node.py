@@ -1,0 +1,97 @@
+"""A node whose data are gone: they come back where nobody replaced it, and are deleted where somebody did."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lakeproof.faults import emptied_node
+from lakeproof.faults.emptied_node import EmptiedNode
+from lakeproof.probes import ring
+from lakeproof.processes.states import Health, State
+from lakeproof.stack.engines import cassandra
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+NODE = "cassandra-node2"
+
+
+class Node:
+    """The node's process, as the supervisor keeps it."""
+
+    def __init__(self) -> None:
+        self.state = State.RUNNING
+        self.health = Health.HEALTHY
+        self.as_fault = False
+
+    def require_ours(self) -> None: ...
+
+    def running(self) -> bool:
+        return True
+
+    def row(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(state=self.state, health=self.health)
+
+    def stop(self, name: str, *, as_fault: bool = False) -> None:
+        self.state, self.health, self.as_fault = State.STOPPED, Health.NONE, as_fault
+
+    def start(self, name: str) -> None:
+        self.state, self.health = State.RUNNING, Health.HEALTHY
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Node:
+    made = Node()
+    monkeypatch.setattr(emptied_node, "our_processes", lambda stack, what: made)
+    monkeypatch.setattr(emptied_node, "SupervisorClient", lambda stack: made)
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    made = Stack(Settings(state_dir=tmp_path))
+    write_data(made, "old")
+    return made
+
+
+def write_data(stack: Stack, text: str) -> None:
+    file = cassandra.storage_dir(stack, NODE) / "data" / "system" / "local-1" / "nb-1-big-Data.db"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+
+def data(stack: Stack) -> list[str]:
+    return [file.read_text() for file in stack.data_dir(NODE).rglob("*-Data.db")]
+
+
+def test_the_node_is_down_without_data_as_by_an_accident(stack: Stack, node: Node) -> None:
+    assert ring.data_of(stack, 1.0, NODE) == "there"
+    for _ in range(2):
+        emptied_node.inject(stack, EmptiedNode())
+    assert node.as_fault and ring.data_of(stack, 1.0, NODE) == "gone"
+    assert emptied_node.sign(stack, EmptiedNode()).holds
+
+
+def test_its_own_data_come_back_where_nobody_replaced_it(stack: Stack, node: Node) -> None:
+    emptied_node.inject(stack, EmptiedNode())
+    for _ in range(2):
+        emptied_node.remove(stack, EmptiedNode())
+    assert data(stack) == ["old"] and node.state is State.RUNNING
+
+
+def test_of_a_node_that_was_replaced_the_old_data_are_deleted(stack: Stack, node: Node) -> None:
+    emptied_node.inject(stack, EmptiedNode())
+    write_data(stack, "copied")
+    node.start(NODE)
+    emptied_node.remove(stack, EmptiedNode())
+    assert data(stack) == ["copied"]
+
+
+def test_a_replacement_that_was_cut_off_or_a_mere_start_is_undone(stack: Stack, node: Node) -> None:
+    emptied_node.inject(stack, EmptiedNode())
+    write_data(stack, "half")
+    mark = cassandra.replace_mark(stack, NODE)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    emptied_node.remove(stack, EmptiedNode())
+    assert data(stack) == ["old"] and not mark.exists()

@@ -1,0 +1,153 @@
+"""Attachments that fill the folder: uploaded once, told, moved by the repair, deleted with the fault."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from lakeproof.errors import TerminalError, TransientError
+from lakeproof.faults import hoarded_attachments
+from lakeproof.faults.hoarded_attachments import FILES, HoardedAttachments
+from lakeproof.mitigations import offload_attachments
+from lakeproof.mitigations.offload_attachments import OffloadAttachments
+from lakeproof.probes import support
+from lakeproof.shop.support.offload import Offloaded
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+AT_ONCE = HoardedAttachments(megabytes=12, seconds=0)
+
+
+class Support:
+    """The service, its rows, its folder and the archive, in memory."""
+
+    def __init__(self) -> None:
+        self.rows_: dict[int, uuid.UUID] = {}
+        self.bodies: list[bytes] = []
+        self.deleted: list[str] = []
+        self.refuses = False
+
+    def rows(self, sql: str, *args: Any) -> list[tuple[Any, ...]]:
+        if sql == FILES:
+            return [(one, 7, file) for one, file in self.rows_.items()]
+        for one in args[0]:
+            del self.rows_[one]
+        return []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if self.refuses:
+            return httpx.Response(507, request=request)
+        if request.url.path.endswith("/attachments"):
+            self.bodies.append(request.read())
+            self.rows_[len(self.bodies)] = uuid.uuid4()
+        return httpx.Response(201, json={"id": 7}, request=request)
+
+    def delete(self, file: uuid.UUID) -> None:
+        self.deleted.append(str(file))
+
+    def delete_object(self, Bucket: str, Key: str) -> None:
+        self.deleted.append(Key)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Support:
+    made = Support()
+
+    @contextmanager
+    def database(stack: Stack) -> Iterator[Support]:
+        yield made
+
+    real = httpx.Client
+
+    def client(**given: Any) -> httpx.Client:
+        return real(base_url=given["base_url"], transport=httpx.MockTransport(made.answer))
+
+    monkeypatch.setattr(hoarded_attachments, "_database", database)
+    monkeypatch.setattr(hoarded_attachments.httpx, "Client", client)  # type: ignore[attr-defined]
+    monkeypatch.setattr(hoarded_attachments, "FileStore", lambda folder: made)
+    monkeypatch.setattr(hoarded_attachments, "s3_client", lambda stack: made)
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_files_come_once_and_go_wherever_they_lie(stack: Stack, service: Support) -> None:
+    for _ in range(2):
+        hoarded_attachments.inject(stack, AT_ONCE)
+    assert len(service.bodies) == 3
+    assert all(b"%PDF-" in body and len(body) > 5_000_000 for body in service.bodies)
+    assert len(set(service.bodies)) == 3
+    for _ in range(2):
+        hoarded_attachments.remove(stack, AT_ONCE)
+    assert service.rows_ == {}
+    assert len(service.deleted) == 6
+
+
+def test_after_the_first_ones_they_come_at_a_pace(
+    stack: Stack, service: Support, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, paused = [0.0], []
+
+    class Pausing:
+        def __init__(self, seconds: float) -> None:
+            pass
+
+        def pause(self, seconds: float) -> None:
+            paused.append(seconds)
+            now[0] += seconds
+
+    monkeypatch.setattr(hoarded_attachments, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(hoarded_attachments, "Deadline", Pausing)
+    hoarded_attachments.inject(stack, HoardedAttachments(megabytes=10, pace=2.0, seconds=10))
+    assert paused == [2.5] * 4
+    assert len(service.bodies) == 6
+
+
+def test_a_service_that_takes_none_is_told(stack: Stack, service: Support) -> None:
+    service.refuses = True
+    with pytest.raises(TransientError, match="507"):
+        hoarded_attachments.inject(stack, AT_ONCE)
+
+
+@pytest.mark.parametrize(
+    ("held", "growth", "told"),
+    [
+        (1e9, 2.9e9, "fine"),
+        (1e9, 7.2e9, "grows by 7.2 GB an hour"),
+        (16e9, -9e9, "holds 16.0 GB"),
+        (15e9, 0.0, "fine"),
+        (None, None, "fine"),
+    ],
+)
+def test_the_folder_is_told_by_what_it_holds_and_how_it_grows(
+    held: float | None, growth: float | None, told: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {support.HELD: held, support.GROWTH: growth}
+    monkeypatch.setattr(
+        support, "instant", lambda stack, one, timeout: [] if values[one] is None else [({}, values[one])]
+    )
+    assert support.attachment_folder(stack, 1.0) == told
+    monkeypatch.setattr(hoarded_attachments, "attachment_folder", lambda *_: told)
+    assert hoarded_attachments.sign(stack, AT_ONCE).holds is (told != "fine")
+
+
+def test_the_repair_tells_what_moved_and_what_stayed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = Offloaded(dry_run=False, age_days=0, candidates=3, moved=3, moved_bytes=15_000_000)
+
+    async def offload(stack: Stack, age_days: float, **_: Any) -> Offloaded:
+        return done
+
+    monkeypatch.setattr(offload_attachments, "offload", offload)
+    assert "3 attachments (15 MB)" in offload_attachments.run(stack, OffloadAttachments())
+    assert "--age-days 30" in offload_attachments.typed(stack, OffloadAttachments(age_days=30))
+    done.failed.append({"attachment": 9, "case": 7, "why": "the local file is not what was uploaded"})
+    with pytest.raises(TerminalError, match="1 of 3 attachments stayed: attachment 9"):
+        offload_attachments.run(stack, OffloadAttachments())

@@ -1,0 +1,119 @@
+"""The slow road to the object store: one process takes it from its next start on, until it is given its own again."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import TerminalError
+from lakeproof.faults import late_store, roads
+from lakeproof.faults.late_store import LateStore
+from lakeproof.lake.job import store_road
+from lakeproof.mitigations import restore_store_road
+from lakeproof.mitigations.restore_store_road import RestoreStoreRoad
+from lakeproof.probes.object_store import LATE_SECONDS, taskmanager_delay
+from lakeproof.stack.engines.flink import TASKMANAGER
+from lakeproof.stack.engines.flink_config import config_yaml, road_of
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+ARGUMENTS = LateStore(seconds=0.9)
+
+
+class Store(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+class Supervisor:
+    """Starts the TaskManager by writing its configuration, as its `prepare` does."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.starts = 0
+        self.running = lambda: True
+
+    def row(self, name: str) -> object:
+        return SimpleNamespace(pid=os.getpid())
+
+    def stop(self, name: str) -> None: ...
+
+    def start(self, name: str) -> None:
+        self.starts += 1
+        etc = self.stack.etc_dir(name)
+        etc.mkdir(parents=True, exist_ok=True)
+        (etc / "config.yaml").write_text(config_yaml(self.stack, name))
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    endpoints = {"minio": {"http": f"127.0.0.1:{server.server_address[1]}"}}
+    made = Stack(Settings(state_dir=tmp_path, endpoints=endpoints))
+    yield made
+    roads.end_roads(roads.find_roads(made, late_store.ROAD))
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def supervisor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    made = Supervisor(stack)
+    monkeypatch.setattr(roads, "SupervisorClient", lambda stack: made)
+    for module in (late_store, store_road):
+        monkeypatch.setattr(module, "our_processes", lambda stack, what: made)
+    made.start(TASKMANAGER)
+    return made
+
+
+def test_the_taskmanager_alone_is_answered_late_until_it_has_its_own_road(
+    stack: Stack, supervisor: Supervisor
+) -> None:
+    assert float(str(taskmanager_delay(stack, 3.0))) < LATE_SECONDS
+    for _ in range(2):
+        late_store.inject(stack, ARGUMENTS)
+    assert supervisor.starts == 2
+    assert late_store.sign(stack, ARGUMENTS).holds
+    began = time.monotonic()
+    socket.create_connection(stack.host_port("minio", "http"), timeout=1).close()
+    assert time.monotonic() - began < LATE_SECONDS
+    restore_store_road.run(stack, RestoreStoreRoad())
+    assert not late_store.sign(stack, ARGUMENTS).holds
+    for _ in range(2):
+        late_store.remove(stack, ARGUMENTS)
+    assert supervisor.starts == 3
+    Deadline(5).wait_for("no road", lambda: None if roads.find_roads(stack, late_store.ROAD) else True, every=0.05)
+
+
+def test_a_repair_that_has_nothing_to_restore_points_to_the_store(stack: Stack, supervisor: Supervisor) -> None:
+    with pytest.raises(TerminalError, match="look at the store itself"):
+        restore_store_road.run(stack, RestoreStoreRoad())
+    assert supervisor.starts == 1
+
+
+def test_one_that_was_cut_off_before_the_restart_is_restarted_the_next_time(
+    stack: Stack, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late_store.inject(stack, ARGUMENTS)
+    monkeypatch.setattr(supervisor, "start", lambda name: (_ for _ in ()).throw(TerminalError("cut off")))
+    with pytest.raises(TerminalError, match="cut off"):
+        late_store.remove(stack, ARGUMENTS)
+    monkeypatch.undo()
+    monkeypatch.setattr(store_road, "our_processes", lambda stack, what: supervisor)
+    late_store.remove(stack, ARGUMENTS)
+    assert supervisor.starts == 3
+    assert road_of(stack, TASKMANAGER) == stack.url("minio")

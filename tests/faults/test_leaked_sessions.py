@@ -1,0 +1,45 @@
+"""A leak has landed once nobody else comes in, and the account holds most of what is taken."""
+
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+import pymysql
+import pytest
+
+from lakeproof.faults import leaked_sessions, session_leak
+from lakeproof.faults.leaked_sessions import LeakedSessions
+from lakeproof.stack.database_sessions import Held, Sessions
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+@pytest.mark.parametrize(
+    ("database", "report", "others", "holds"),
+    [
+        ("mysql", 190, 10, True),
+        ("mysql", 189, 10, False),
+        # Three places are kept for the superuser.
+        ("postgres", 187, 10, True),
+        ("postgres", 186, 10, False),
+        ("postgres", 80, 120, False),
+    ],
+)
+def test_it_has_landed_once_the_server_is_full_of_its_sessions(
+    database: Literal["mysql", "postgres"],
+    report: int,
+    others: int,
+    holds: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = Sessions(200, {"report": Held(report, report), "others": Held(others, 0)})
+    monkeypatch.setattr(leaked_sessions, "sessions", lambda *_: seen)
+    stack = Stack(Settings(state_dir=tmp_path))
+    assert leaked_sessions.sign(stack, LeakedSessions(database=database)).holds is holds
+
+
+def test_the_leak_goes_on_while_a_server_says_no_and_ends_with_a_server_that_is_gone() -> None:
+    answers = [psycopg.errors.TooManyConnections(), pymysql.err.OperationalError(1040, "Too many connections")]
+    silence = [psycopg.OperationalError("no answer"), pymysql.err.OperationalError(2003, "Can't connect")]
+    assert [session_leak._is_answer(error) for error in (*answers, *silence)] == [True, True, False, False]

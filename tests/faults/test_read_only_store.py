@@ -1,0 +1,101 @@
+"""The store that came back read-only: its mark outlives the process, and the repair takes the mark away first."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.faults import read_only_store
+from lakeproof.install import artifacts
+from lakeproof.mitigations import make_store_writable
+from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE
+from lakeproof.stack.engines import minio
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+class Supervisor:
+    """Restarts the store at once. `done`: what it was asked; `writes`: what the store says since its last start."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.done: list[str] = []
+        self.writes = WRITABLE
+
+    def _begin(self) -> None:
+        self.writes = READ_ONLY if "--readonly" in minio.command(self.stack).argv else WRITABLE
+
+    def running(self) -> bool:
+        return True
+
+    def kill(self, name: str) -> int:
+        self.done.append(f"kill {name}")
+        self._begin()
+        return 1
+
+    def stop(self, name: str) -> bool:
+        self.done.append(f"stop {name}")
+        return True
+
+    def start(self, name: str) -> list[str]:
+        self.done.append(f"start {name}")
+        self._begin()
+        return [name]
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    monkeypatch.setattr(artifacts, "path", lambda name: tmp_path / name)
+    made = Stack(Settings(state_dir=tmp_path))
+    minio.prepare(made)
+    return made
+
+
+@pytest.fixture
+def supervisor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    made = Supervisor(stack)
+    for module in (read_only_store, make_store_writable):
+        monkeypatch.setattr(module, "our_processes", lambda stack, what: made)
+        monkeypatch.setattr(module, "writes", lambda stack, timeout: made.writes)
+    monkeypatch.setattr(read_only_store, "SupervisorClient", lambda stack: made)
+    return made
+
+
+def test_it_refuses_writes_after_every_restart_until_it_is_taken_back(stack: Stack, supervisor: Supervisor) -> None:
+    for _ in range(2):
+        read_only_store.inject(stack, Arguments())
+    assert supervisor.done == ["kill minio"]
+    assert read_only_store.sign(stack, Arguments()).holds
+    supervisor.start("minio")
+    assert read_only_store.sign(stack, Arguments()).holds
+    for _ in range(2):
+        read_only_store.remove(stack, Arguments())
+    assert supervisor.done == ["kill minio", "start minio", "kill minio"]
+    assert not read_only_store.sign(stack, Arguments()).holds
+
+
+def test_the_repair_makes_it_writable_and_is_safe_to_repeat(stack: Stack, supervisor: Supervisor) -> None:
+    read_only_store.inject(stack, Arguments())
+    assert "is gone" in make_store_writable.run(stack, Arguments())
+    assert supervisor.done == ["kill minio", "stop minio", "start minio"]
+    assert "already" in make_store_writable.run(stack, Arguments())
+
+
+@pytest.mark.parametrize(
+    ("seen", "words", "asked"),
+    [(FULL, "free space", []), (READ_ONLY, "how it is mounted", ["stop minio", "start minio"])],
+)
+def test_what_no_restart_mends_is_left_to_a_person(
+    stack: Stack,
+    supervisor: Supervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    seen: str,
+    words: str,
+    asked: list[str],
+) -> None:
+    monkeypatch.setattr(make_store_writable, "WRITABLE_SECONDS", 0.1)
+    monkeypatch.setattr(make_store_writable, "writes", lambda stack, timeout: seen)
+    with pytest.raises(TerminalError, match=words):
+        make_store_writable.run(stack, Arguments())
+    assert supervisor.done == asked

@@ -1,0 +1,88 @@
+"""The inventory service's own setting: one restart with it, one without it, none where nothing changes."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults import shortened_setting
+from lakeproof.faults.shortened_setting import ShortenedSetting
+from lakeproof.mitigations import restore_setting
+from lakeproof.processes.environment import RESERVATION_TTL
+from lakeproof.stack.settings import Settings, load_settings
+from lakeproof.stack.stack import Stack
+
+SERVICE = "inventory-service"
+
+
+class Service:
+    """The inventory service: the variables that it runs with, and how often it was restarted."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, str] = {}
+        self.restarts = 0
+        self.pid: int | None = 7
+        self.rows = [SERVICE]
+
+    def hand(self, stack: Stack, name: str, variable: str, value: str | None) -> None:
+        assert (name, variable) == (SERVICE, RESERVATION_TTL)
+        self.restarts += 1
+        self.variables = {} if value is None else {variable: value}
+
+    def seconds(self, stack: Stack, timeout: float) -> float:
+        return float(self.variables.get(RESERVATION_TTL, "900"))
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    made = Service()
+    supervisor = SimpleNamespace(
+        running=lambda: True, ps=lambda: [SimpleNamespace(name=name, pid=made.pid) for name in made.rows]
+    )
+    for module in (shortened_setting, restore_setting):
+        monkeypatch.setattr(module, "hand_address", made.hand)
+        monkeypatch.setattr(module, "handed_addresses", lambda stack, name: made.variables)
+        monkeypatch.setattr(module, "setting", made.seconds)
+    monkeypatch.setattr(shortened_setting, "SupervisorClient", lambda stack: supervisor)
+    return made
+
+
+def test_the_service_gets_the_setting_once_and_tells_it(stack: Stack, service: Service) -> None:
+    assert not shortened_setting.sign(stack, ShortenedSetting()).holds
+    for _ in range(2):
+        shortened_setting.inject(stack, ShortenedSetting())
+    assert service.restarts == 1
+    assert shortened_setting.sign(stack, ShortenedSetting()).holds
+
+
+def test_the_repair_takes_it_away_and_restarts_nothing_where_it_is_not_there(stack: Stack, service: Service) -> None:
+    shortened_setting.inject(stack, ShortenedSetting())
+    assert "was 30 s, is 900 s" in restore_setting.run(stack, Arguments())
+    assert "is 900 s, as the stack's settings say" in restore_setting.run(stack, Arguments())
+    shortened_setting.remove(stack, ShortenedSetting())
+    assert service.restarts == 2
+
+
+def test_a_service_without_a_process_is_started_right_and_one_that_was_never_wanted_is_left_alone(
+    stack: Stack, service: Service
+) -> None:
+    service.pid = None
+    shortened_setting.remove(stack, ShortenedSetting())
+    assert service.restarts == 1
+    service.rows = []
+    shortened_setting.remove(stack, ShortenedSetting())
+    assert service.restarts == 1
+
+
+def test_the_variable_alone_wins_over_the_table_that_every_child_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = '{"reservation_ttl_seconds": 900, "reservation_ttl_floor_seconds": 300}'
+    monkeypatch.setenv("LAKEPROOF_INVENTORY", table)
+    monkeypatch.setenv(RESERVATION_TTL, "30")
+    settings = load_settings().inventory
+    assert (settings.reservation_ttl_seconds, settings.reservation_ttl_floor_seconds) == (30.0, 300.0)

@@ -1,0 +1,64 @@
+"""Off keeps the address that somebody set on purpose, and on gives it back."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lakeproof.mitigations import switch_source
+from lakeproof.mitigations.switch_source import SwitchSource, run
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+VARIABLE = "SERVICE_ORDER_SERVICE_URL"
+OFF, ON = SwitchSource(source="order", to="off"), SwitchSource(source="order")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """given: its addresses. late: what it says of its sources. restarts: how often it was restarted."""
+    made = SimpleNamespace(given={}, late="none", restarts=0)
+
+    def hand(stack: Stack, name: str, variable: str, url: str | None) -> None:
+        made.restarts += 1
+        made.given = {} if url is None else {variable: url}
+
+    monkeypatch.setattr(switch_source, "our_processes", lambda *_: None)
+    monkeypatch.setattr(switch_source, "hand_address", hand)
+    monkeypatch.setattr(switch_source, "handed_addresses", lambda *_: made.given)
+    monkeypatch.setattr(switch_source, "late_sources", lambda *_: made.late)
+    return made
+
+
+def test_on_gives_back_the_address_that_off_took(stack: Stack, support: SimpleNamespace) -> None:
+    support.given = {VARIABLE: "http://far:8001"}
+    for _ in range(2):  # off again, while it is off, forgets nothing
+        run(stack, OFF)
+        assert support.given == {VARIABLE: ""}
+    assert "http://far:8001" in run(stack, ON)
+    assert support.given == {VARIABLE: "http://far:8001"}
+    support.given = {}
+    run(stack, OFF)
+    run(stack, ON)
+    assert support.given == {}, "the note of before counts only once"
+
+
+def test_an_address_that_is_not_late_is_left_alone_and_one_that_is_late_is_given_up(
+    stack: Stack, support: SimpleNamespace
+) -> None:
+    support.given = {VARIABLE: "http://far:8001"}
+    assert "stays on" in run(stack, ON)
+    assert support.restarts == 0
+    support.late = "order-service"
+    assert "it was http://far:8001" in run(stack, SwitchSource())
+    assert (support.given, support.restarts) == ({}, 1)
+
+
+def test_without_an_address_of_its_own_it_is_the_stacks_again(stack: Stack, support: SimpleNamespace) -> None:
+    assert "the stack's own address" in run(stack, ON)
+    assert (support.given, support.restarts) == ({}, 1)

@@ -1,0 +1,111 @@
+"""A Redis that is full of keys that never end: how it is told, filled, and given room again."""
+
+import fnmatch
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.faults import filled_redis
+from lakeproof.mitigations import delete_endless_keys
+from lakeproof.probes import redis as probes
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+MB = 1_000_000
+
+
+class Memory:
+    """A Redis of so many bytes: its keys with their size and TTL. It refuses nothing; its users must look."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.keys = limit, {"support:timeline:1": (MB, 2)}
+
+    def info(self, section: str) -> dict[str, Any]:
+        if section == "memory":
+            return {"maxmemory": self.limit, "used_memory": sum(size for size, _ in self.keys.values())}
+        return {"db0": {"keys": len(self.keys), "expires": sum(ttl > 0 for _, ttl in self.keys.values())}}
+
+    def set(self, key: str, value: bytes) -> None:
+        self.keys[key] = (len(value), -1)
+
+    def ttl(self, key: str) -> int:
+        return self.keys[key][1]
+
+    def scan_iter(self, match: str = "*", count: int = 0) -> list[str]:
+        return fnmatch.filter(list(self.keys), match)
+
+    def unlink(self, key: str) -> int:
+        return int(self.keys.pop(key, None) is not None)
+
+
+@pytest.fixture
+def redis(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    made = Memory(64 * MB)
+
+    @contextmanager
+    def asked(stack: Stack, timeout: float) -> Iterator[Memory]:
+        yield made
+
+    for module in (filled_redis, delete_endless_keys, probes):
+        monkeypatch.setattr(module, "asked", asked)
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_it_is_filled_beyond_its_limit_and_emptied_again(redis: Memory, stack: Stack) -> None:
+    assert probes.room(stack, 1.0) == "room"
+    assert not filled_redis.sign(stack, Arguments()).holds
+    for _ in range(2):
+        filled_redis.inject(stack, Arguments())
+    seen = filled_redis.sign(stack, Arguments())
+    assert seen.holds and "keys that never end" in seen.seen
+    assert redis.info("memory")["used_memory"] > redis.limit + MB
+    for _ in range(2):
+        filled_redis.remove(stack, Arguments())
+    assert list(redis.keys) == ["support:timeline:1"]
+
+
+def test_the_repair_deletes_what_never_ends_and_nothing_else(redis: Memory, stack: Stack) -> None:
+    filled_redis.inject(stack, Arguments())
+    redis.set("somebody's", b"x")
+    assert "and Redis has room" in delete_endless_keys.run(stack, Arguments())
+    assert list(redis.keys) == ["support:timeline:1"]
+    assert delete_endless_keys.run(stack, Arguments()).startswith("0 keys")
+
+
+def test_full_of_keys_that_end_is_no_trouble_and_the_last_byte_is_not_needed(redis: Memory, stack: Stack) -> None:
+    redis.keys = {"support:timeline:1": (70 * MB, 2)}
+    assert probes.room(stack, 1.0) == "room"
+    redis.keys["endless"] = (1, -1)
+    assert probes.room(stack, 1.0) != "room"
+    redis.keys["support:timeline:1"] = (60 * MB, 2)
+    assert probes.room(stack, 1.0) == "room"
+    redis.limit = 0
+    assert probes.room(stack, 1.0) == "room"
+
+
+def test_a_redis_without_a_limit_is_not_filled(redis: Memory, stack: Stack) -> None:
+    redis.limit = 0
+    with pytest.raises(InvalidInput, match="maxmemory is 0"):
+        filled_redis.inject(stack, Arguments())
+
+
+def test_a_repair_that_did_not_help_says_so(redis: Memory, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delete_endless_keys, "room", lambda *_: "full: 70 of 64 MB")
+    with pytest.raises(TerminalError, match="it is full"):
+        delete_endless_keys.run(stack, Arguments())
+
+
+def test_somebody_elses_keys_are_never_deleted(redis: Memory, tmp_path: Path) -> None:
+    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints={"redis": {"tcp": "far:6379"}}))
+    with pytest.raises(InvalidInput, match="somebody else"):
+        delete_endless_keys.run(stack, Arguments())
