@@ -13,6 +13,10 @@ def test_the_session_that_waits_for_nobody_and_that_most_wait_for_is_told() -> N
     assert _of_mysql(waits, TRANSACTIONS, USERS) == Blocker(10, "root", 2, 9.0)
 
 
+def test_who_waits_behind_another_that_waits_waits_for_the_first_of_the_queue() -> None:
+    assert _of_mysql([("2", "3"), ("3", "1"), ("6", "2")], TRANSACTIONS, USERS) == Blocker(10, "root", 3, 9.0)
+
+
 def test_nobody_blocks_where_all_waits_are_short_or_over() -> None:
     assert _of_mysql([("4", "1")], TRANSACTIONS, USERS) is None
     assert _of_mysql([("2", "gone"), ("gone", "1")], TRANSACTIONS, USERS) is None

@@ -61,17 +61,31 @@ def _of_mysql(
 ) -> Blocker | None:
     """waits: (waiting transaction, blocking one). transactions: (id, session, for how many seconds it waits)."""
     known = {name: (int(session), waited) for name, session, waited in transactions}
-    waiting: dict[int, dict[int, float]] = {}
+    ahead: dict[Any, set[Any]] = {}
     for waiter, holder in waits:
-        if waiter not in known or holder not in known:
-            continue  # one of them ended between two of the questions
-        (session, waited), (blocking, itself_waits) = known[waiter], known[holder]
-        if itself_waits is None and waited is not None and waited >= WAIT_SECONDS:
-            waiting.setdefault(blocking, {})[session] = float(waited)
+        if waiter in known and holder in known:  # else one of them ended between two of the questions
+            ahead.setdefault(waiter, set()).add(holder)
+    waiting: dict[int, dict[int, float]] = {}
+    for name, (session, waited) in known.items():
+        if waited is not None and waited >= WAIT_SECONDS:
+            for first in _firsts(name, ahead):
+                waiting.setdefault(known[first][0], {})[session] = float(waited)
     if not waiting:
         return None
     most = max(waiting, key=lambda session: len(waiting[session]))
     return Blocker(most, users.get(most, "nobody known"), len(waiting[most]), max(waiting[most].values()))
+
+
+def _firsts(name: Any, ahead: Mapping[Any, set[Any]]) -> set[Any]:
+    """Those at the head of all queues in which this transaction stands: who waits is often told with the one just
+    ahead, which waits as well.
+    """
+    seen, left = {name}, [name]
+    while left:
+        fresh = ahead.get(left.pop(), set()) - seen
+        seen |= fresh
+        left += fresh
+    return {each for each in seen if each not in ahead and each != name}
 
 
 def ending_statement(server: Server, session: str) -> str:
