@@ -1,19 +1,10 @@
 """A login, the share that is taken, and the limit of the account that leaked."""
 
-from pathlib import Path
-
 import pytest
 
-from lakeproof.checks import connections_spare
-from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.connections_spare import ConnectionsSpare, judge
-from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.deadline import Deadline
+from lakeproof.checks.verdict import Outcome
 from lakeproof.stack.database_sessions import Held, Sessions
-from lakeproof.stack.settings import Settings
-from lakeproof.stack.stack import Stack
-
-NOTHING = Verdict("", Outcome.PASSED, "")
 
 REPORT = ConnectionsSpare(account="report")
 
@@ -37,18 +28,6 @@ def test_what_is_taken_who_is_limited_and_who_comes_in(
     report: int, login: str, limit: int | None, outcome: Outcome
 ) -> None:
     assert judge(seen(report), REPORT, login, 0.01, limit).outcome is outcome
-
-
-def test_only_an_account_that_leaked_must_be_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections_spare, "_log_in", lambda stack, database: ("answers", 0.01))
-    monkeypatch.setattr(connections_spare, "sessions", lambda *_: seen(3))
-    monkeypatch.setattr(connections_spare, "limit_of", lambda *_: 0)
-    context, before = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5)), Baseline(NOTHING)
-    outcomes = [
-        connections_spare.verify(context, ConnectionsSpare(account="report", limited=limited), before).outcome
-        for limited in (True, False)
-    ]
-    assert outcomes == [Outcome.FAILED, Outcome.PASSED]
 
 
 def test_the_seconds_of_the_login_are_told() -> None:

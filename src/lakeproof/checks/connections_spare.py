@@ -20,15 +20,11 @@ LOOK_SECONDS = 5.0
 
 
 class ConnectionsSpare(Arguments):
-    """`database`: the server. `account`: the one that may leak. `percent`: fewer sessions than this are taken.
-
-    `limited`: False where nothing leaked, so that the account needs no limit.
-    """
+    """`database`: the server. `account`: the one that may leak. `percent`: fewer sessions than this are taken."""
 
     database: Literal["mysql", "postgres"] = "mysql"
     account: str = Field(min_length=1)
     percent: float = Field(60.0, gt=0, le=100)
-    limited: bool = True
 
 
 def baseline(context: CheckContext, arguments: ConnectionsSpare) -> Baseline:
@@ -37,8 +33,8 @@ def baseline(context: CheckContext, arguments: ConnectionsSpare) -> Baseline:
 
 
 def verify(context: CheckContext, arguments: ConnectionsSpare, before: Baseline) -> Verdict:
-    """The same, and an account that leaked has a limit that its sessions keep to."""
-    return _judge(context.stack, arguments, limited=arguments.limited)
+    """The same, and the account has a limit that its sessions keep to."""
+    return _judge(context.stack, arguments, limited=True)
 
 
 def _judge(stack: Stack, arguments: ConnectionsSpare, *, limited: bool) -> Verdict:
