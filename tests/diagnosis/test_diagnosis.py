@@ -425,6 +425,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {**JOB_FAILS, **REFUSED_VALUE, "oltp-job-state": "running", "oltp-unreadable-columns": "none"},
     ),
     ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
+    ("binlog_purged", {"oltp-task-state": "FAILED", "oltp-task-failure": "position lost", **BEHIND}),
     ("large_transaction", {"oltp-transaction-rows": 41_000, "oltp-source-lag": 42_000}),
     ("shop_large_transaction", {"shop-transaction-rows": 41_000}),
     ("missing_column", {"oltp-missing-columns": "oltp.orders.total"}),
