@@ -57,18 +57,6 @@ def is_ours(commit: Commit) -> bool:
     return bool(states_of(commit)) or commit.message.startswith("create namespace ")
 
 
-def others_above(
-    nessie: NessieClient, main: Reference, limit: int = LOOKED_THROUGH
-) -> tuple[list[Commit], str | None]:
-    """What others committed on `main` since our newest commit there, newest first; and the hash of ours, if any."""
-    others: list[Commit] = []
-    for commit in nessie.history(main.name, limit, at_hash=main.hash):
-        if is_ours(commit):
-            return others, commit.hash
-        others.append(commit)
-    return others, None
-
-
 def last_merge(stack: Stack) -> str | None:
     """What the running publisher merged last, as it tells; None where it merged nothing yet, or does not answer."""
     with contextlib.suppress(httpx.HTTPError, ValueError, AttributeError):
@@ -100,15 +88,21 @@ def roll_back(stack: Stack) -> RolledBack | None:
 
 
 def _last_published(stack: Stack, nessie: NessieClient, main: Reference) -> str:
-    """The newest published state: one that `main` has lost, else the newest in its history."""
-    backup = _head_of(nessie, BACKUP)
-    for known in (last_merge(stack), backup.hash if backup else None):
-        if known is not None and not nessie.holds(main.name, known):
-            return known
-    _, ours = others_above(nessie, main, PREFIX_SEARCH)
-    if ours is None:
+    """What the publisher merged last, where `main` has lost it. Else the newest published state that `main` or
+    `backup` holds: while no publisher runs, `backup` alone knows of a `main` that was pointed elsewhere.
+    """
+    merged = last_merge(stack)
+    if merged is not None and not nessie.holds(main.name, merged):
+        return merged
+    known = [
+        next((commit for commit in nessie.history(name, PREFIX_SEARCH) if is_ours(commit)), None)
+        for name in (main.name, BACKUP)
+        if _head_of(nessie, name) is not None
+    ]
+    published = [commit for commit in known if commit is not None]
+    if not published:
         raise InvalidInput("nothing that was published is known", where=MAIN, next_action="lakeproof lake log")
-    return ours
+    return max(published, key=lambda commit: commit.at).hash
 
 
 def _head_of(nessie: NessieClient, name: str) -> Reference | None:
@@ -121,13 +115,17 @@ def _head_of(nessie: NessieClient, name: str) -> Reference | None:
 def keep_as_backup(nessie: NessieClient, published: str) -> None:
     """Move the branch `backup` forward to that published commit of `main`, which a full audit found whole.
 
-    Where `main` has lost what `backup` holds, `backup` stays: it is then the way back.
+    Never to an older state: where somebody pointed `main` back, `backup` is the way to return.
     Raises: NessieConflict where somebody moves it at the same time; NessieUnreachable.
     """
     held = _head_of(nessie, BACKUP)
     if held is None:
         nessie.create_reference("BRANCH", BACKUP, Reference("BRANCH", MAIN, published))
-    elif held.hash != published and nessie.holds(MAIN, held.hash):
+        return
+    newer, older = (
+        next(nessie.history(name, 1, at_hash=at)) for name, at in ((MAIN, published), (BACKUP, held.hash))
+    )
+    if newer.at > older.at:
         nessie.assign(held, published)
 
 
