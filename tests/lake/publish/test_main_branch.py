@@ -155,6 +155,22 @@ def test_nothing_is_rolled_back_where_nobody_else_touched_main(stack: Stack, nes
     assert nessie.names == before
 
 
+def test_a_publisher_that_goes_on_meanwhile_is_not_rolled_back(
+    stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = nessie.reference
+
+    def publishes(name: str) -> Reference:
+        found = read(name)
+        if name == "main":
+            nessie.publish(8)
+        return found
+
+    monkeypatch.setattr(nessie, "reference", publishes)
+    assert main_branch.roll_back(stack) is None
+    assert nessie.commits[head(nessie)].message == "commit 8"
+
+
 def test_what_somebody_wrote_is_taken_back_and_kept_under_a_tag(stack: Stack, nessie: Nessie) -> None:
     published = head(nessie)
     arguments = written_main.WrittenMain()

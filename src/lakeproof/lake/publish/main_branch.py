@@ -74,8 +74,10 @@ def roll_back(stack: Stack) -> RolledBack | None:
     """
     nessie = client_of(stack)
     try:
+        # In this order: a publisher that goes on meanwhile only moves `main` beyond what is known of it.
+        merged, backup = last_merge(stack), _head_of(nessie, BACKUP)
         main = nessie.reference(MAIN)
-        wanted = _last_published(stack, nessie, main)
+        wanted = _last_published(nessie, main, backup, merged)
         if wanted == main.hash:
             return None
         tag = f"{SET_ASIDE}{main.hash[:16]}"
@@ -87,17 +89,19 @@ def roll_back(stack: Stack) -> RolledBack | None:
         nessie.close()
 
 
-def _last_published(stack: Stack, nessie: NessieClient, main: Reference) -> str:
+def _last_published(nessie: NessieClient, main: Reference, backup: Reference | None, merged: str | None) -> str:
     """What the publisher merged last, where `main` has lost it. Else the newest published state that `main` or
     `backup` holds: while no publisher runs, `backup` alone knows of a `main` that was pointed elsewhere.
     """
-    merged = last_merge(stack)
     if merged is not None and not nessie.holds(main.name, merged):
         return merged
     known = [
-        next((commit for commit in nessie.history(name, PREFIX_SEARCH) if is_ours(commit)), None)
-        for name in (main.name, BACKUP)
-        if _head_of(nessie, name) is not None
+        next(
+            (commit for commit in nessie.history(each.name, PREFIX_SEARCH, at_hash=each.hash) if is_ours(commit)),
+            None,
+        )
+        for each in (main, backup)
+        if each is not None
     ]
     published = [commit for commit in known if commit is not None]
     if not published:
