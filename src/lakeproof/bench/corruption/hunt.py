@@ -191,12 +191,12 @@ def hunt(
             frozen, again = late, check()
         clean = again.outcome is Outcome.PASSED
         left = "" if clean else in_words(again)
-        seconds = round(deadline.elapsed - began, 1)
-        round_ = Round(number, kind.name, planted.what, found, told, seconds, clean, left, frozen)
+        took = round(deadline.elapsed - began, 1)
+        round_ = Round(number, kind.name, planted.what, found, told, took, clean, left, frozen)
         journal.ended(round_)
         audited = "; the audit froze main too" if frozen else ""
         progress(
-            f"{number}: {kind.name}: {found}{audited}{'' if clean else f'; NOT clean again: {left}'} ({seconds:g} s)"
+            f"{number}: {kind.name}: {found}{audited}{'' if clean else f'; NOT clean again: {left}'} ({took:g} s)"
         )
         if not clean:
             break
