@@ -219,3 +219,32 @@ def test_a_batch_is_made_once_spread_and_sent_but_for_who_opted_out(stack: Stack
     assert rows(stack, spread, uuid.UUID(batch)) == [(None,)]
     lasted = "SELECT extract(epoch FROM max(sent_at) - min(sent_at))::float8 FROM notifications WHERE batch_id = $1"
     assert 3.0 < rows(stack, lasted, uuid.UUID(batch))[0][0] < 15.0
+
+
+def test_a_batch_that_goes_out_is_spread_anew_and_called_off_and_each_message_has_its_event(
+    stack: Stack, shop: httpx.Client
+) -> None:
+    body = {
+        "client_key": f"test-{uuid.uuid4().hex}",
+        "channel": "email",
+        "topic": "marketing",
+        "subject": "Sale",
+        "body": "Everything",
+        "recipients": [{"customer_id": a_customer(), "to": "many@example.org"} for _ in range(6)],
+        "spread_seconds": 3600,
+    }
+    batch = shop.post("/notifications/batches", json=body).json()["batch_id"]
+    path = f"/notifications/batches/{batch}"
+    Deadline(30).wait_for("the first of it", lambda: shop.get(path).json()["by_status"].get("sent") == 1 or None)
+    assert shop.post(f"{path}/spread", json={"spread_seconds": 10, "after_seconds": 600}).status_code == 200
+    due = "SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM notifications WHERE batch_id = $1"
+    waits = sorted(row[0] for row in rows(stack, f"{due} AND status = 'pending'", uuid.UUID(batch)))
+    assert [round(one - waits[0], 1) for one in waits] == [0, 2, 4, 6, 8] and 590 < waits[0] < 601
+    dropped = metric(stack, "notification_events_dropped_total")
+    for _ in range(2):
+        answer = shop.post(f"{path}/withdraw")
+        assert answer.json()["by_status"] == {"sent": 1, "dropped": 5}, answer.text
+    assert metric(stack, "notification_events_dropped_total") == dropped + 5
+    told = "SELECT count(*) FROM outbox WHERE type = 'notification.dropped' AND payload->>'batch_id' = $1"
+    assert rows(stack, told, batch) == [(5,)]
+    assert shop.post(f"/notifications/batches/{uuid.uuid4()}/withdraw").status_code == 404

@@ -7,6 +7,7 @@ import pytest
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook
 from lakeproof.faults import held_lock
+from lakeproof.faults.fault import Sign
 from lakeproof.processes import detached
 from lakeproof.stack.database_locks import Blocker
 from lakeproof.stack.database_sessions import Held, NoneLeft, Sessions
@@ -39,7 +40,7 @@ def test_where_the_administrator_has_no_place_it_is_looked_at_again(
 
     assert issubclass(NoneLeft, CouldNotLook)
     monkeypatch.setattr(held_lock, "blocker", none_left)
-    assert held_lock.sign(stack, Arguments()) == held_lock.Sign(False, "no session is left for root")
+    assert held_lock.sign(stack, Arguments()) == Sign(False, "no session is left for root")
 
 
 def test_a_limit_that_an_earlier_repair_has_set_is_taken_away(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
 from lakeproof.faults import read_only_store
+from lakeproof.faults.read_only_store import ReadOnlyStore
 from lakeproof.install import artifacts
 from lakeproof.mitigations import make_store_writable
 from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE
@@ -64,19 +65,19 @@ def supervisor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
 
 def test_it_refuses_writes_after_every_restart_until_it_is_taken_back(stack: Stack, supervisor: Supervisor) -> None:
     for _ in range(2):
-        read_only_store.inject(stack, Arguments())
+        read_only_store.inject(stack, ReadOnlyStore())
     assert supervisor.done == ["kill minio"]
-    assert read_only_store.sign(stack, Arguments()).holds
+    assert read_only_store.sign(stack, ReadOnlyStore()).holds
     supervisor.start("minio")
-    assert read_only_store.sign(stack, Arguments()).holds
+    assert read_only_store.sign(stack, ReadOnlyStore()).holds
     for _ in range(2):
-        read_only_store.remove(stack, Arguments())
+        read_only_store.remove(stack, ReadOnlyStore())
     assert supervisor.done == ["kill minio", "start minio", "kill minio"]
-    assert not read_only_store.sign(stack, Arguments()).holds
+    assert not read_only_store.sign(stack, ReadOnlyStore()).holds
 
 
 def test_the_repair_makes_it_writable_and_is_safe_to_repeat(stack: Stack, supervisor: Supervisor) -> None:
-    read_only_store.inject(stack, Arguments())
+    read_only_store.inject(stack, ReadOnlyStore())
     assert "is gone" in make_store_writable.run(stack, Arguments())
     assert supervisor.done == ["kill minio", "stop minio", "start minio"]
     assert "already" in make_store_writable.run(stack, Arguments())
@@ -99,3 +100,17 @@ def test_what_no_restart_mends_is_left_to_a_person(
     with pytest.raises(TerminalError, match=words):
         make_store_writable.run(stack, Arguments())
     assert supervisor.done == asked
+
+
+def test_a_store_that_is_to_die_amid_a_commit_is_tried_again_until_the_job_fails(
+    stack: Stack, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failures(stack: Stack, timeout: float, source: object) -> int:
+        return 2 if supervisor.done.count("checkpoint") > 1 else 0
+
+    monkeypatch.setattr(read_only_store, "_await_checkpoint", lambda stack: supervisor.done.append("checkpoint"))
+    monkeypatch.setattr(read_only_store, "job_failures", failures)
+    monkeypatch.setattr(read_only_store, "FAILS_SECONDS", 0.1)
+    read_only_store.inject(stack, ReadOnlyStore(amid_commit=True))
+    assert supervisor.done == ["checkpoint", "kill minio", "kill minio", "checkpoint", "kill minio"]
+    assert read_only_store.sign(stack, ReadOnlyStore(amid_commit=True)).holds

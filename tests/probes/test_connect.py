@@ -4,8 +4,6 @@ import pytest
 
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes import connect
-from lakeproof.stack.settings import Settings
-from lakeproof.stack.stack import Stack
 
 
 @pytest.mark.parametrize(
@@ -45,12 +43,3 @@ def test_a_connector_without_tasks_has_no_failure(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(connect, "_status", lambda *asked: {"connector": {"state": "STOPPED"}, "tasks": []})
     assert connect.task_state(object(), 1, OLTP) is None  # type: ignore[arg-type]
     assert connect.task_failure(object(), 1, OLTP) == "none"  # type: ignore[arg-type]
-
-
-def test_the_rows_of_an_open_transaction_are_counted_over_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    offset = {"file": "binlog.000001", "pos": 4, "transaction_id": "0-5401-9"}
-    counted = {f"{connect.ROWS_SO_FAR}oltp.orders": 2, f"{connect.ROWS_SO_FAR}oltp.order_items": 5}
-    answers = [{"offsets": [{"offset": offset | counted}]}, {"offsets": [{"offset": offset}]}, {"offsets": []}, None]
-    monkeypatch.setattr(connect, "get_json", lambda url, timeout: answers.pop(0))
-    stack = Stack(Settings())
-    assert [connect.transaction_rows(stack, 1, OLTP) for _ in range(4)] == [7, 0, 0, None]

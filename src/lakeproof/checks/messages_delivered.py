@@ -1,8 +1,9 @@
 """Every message that was accepted is with the provider once, or was dropped for a reason that is told.
 
 Accepted: a notification that is there, or an event of another service that called for one (a notification by a call
-that was deleted since leaves no trace here). The provider's own list is read, not the
-service's word. The bound: the mail sink keeps its newest messages (50,000 at least).
+that was deleted since leaves no trace here). An event that was dropped because its sender changed its shape is lost.
+The provider's own list is read, not the service's word. The bound: the mail sink keeps its newest messages (50,000 at
+least).
 """
 
 from collections import Counter
@@ -17,7 +18,9 @@ from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.engine import READER
+from lakeproof.probes.event_shapes import Reshaped, reshaped
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.postgres_session import TROUBLES, select
 from lakeproof.stack.stack import Stack
@@ -83,11 +86,14 @@ def _look(stack: Stack, since: datetime, wanted: int = 0) -> Verdict:
         called_for = [row[0] for row in rows(CALLED_FOR)]
         found = [Notified(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows(NOTIFICATIONS)]
         kept = _kept(stack.url(PROVIDER))
+        unread = reshaped(stack, READ_SECONDS, since)
+    except CouldNotLook as error:
+        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
     except TROUBLES as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"PostgreSQL gives no answer: {type(error).__name__}")
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"the provider does not list its messages: {type(error).__name__}")
-    return judge(found, called_for, kept, wanted)
+    return judge(found, called_for, kept, wanted, unread)
 
 
 def _kept(url: str) -> Counter[str]:
@@ -101,9 +107,15 @@ def _kept(url: str) -> Counter[str]:
     return kept
 
 
-def judge(found: Sequence[Notified], called_for: Sequence[str], kept: Counter[str], wanted: int = 0) -> Verdict:
+def judge(
+    found: Sequence[Notified],
+    called_for: Sequence[str],
+    kept: Counter[str],
+    wanted: int = 0,
+    unread: Sequence[Reshaped] = (),
+) -> Verdict:
     """called_for: ids that events called for. kept: how often the provider has each message id. wanted: so many
-    messages there must be; a claim over none says nothing.
+    messages there must be; a claim over none says nothing. unread: events that were dropped for their shape.
     """
     there = {one.id for one in found}
     lost = [f"{one}: an event called for it, and it is gone" for one in called_for if one not in there]
@@ -111,6 +123,11 @@ def judge(found: Sequence[Notified], called_for: Sequence[str], kept: Counter[st
         f"{one.id}: sent, and the provider has none"
         for one in found
         if one.status == "sent" and not kept[one.message_id]
+    ]
+    lost += [
+        f"{event}: an event nobody could read, {one.type} lacks {', '.join(one.lacks)}"
+        for one in unread
+        for event in one.ids
     ]
     failed = [one for one in found if one.status == "failed"]
     lost += [f"{one.id}: failed for good: {one.reason}" for one in failed if not one.awaited]

@@ -26,6 +26,7 @@ REPORT_SQL = "SELECT id FROM oltp.orders ORDER BY id LIMIT 1 LOCK IN SHARE MODE"
 # Longer than MariaDB lets a statement wait for a lock (50 s), after which it answers by itself.
 ANSWER_SECONDS = 60.0
 PAUSE_SECONDS = 0.04
+TRIES = 5
 # More than the server lets in.
 MOST = 300
 # A server that is gone for so long has been taken down, and all this ends with it.
@@ -52,11 +53,20 @@ class Reports:
 
 
 def hold(stack: Stack) -> "Connection[Cursor]":
-    """The session that locks all orders. Raises: pymysql errors."""
+    """The session that locks all orders. A deadlock with a shopper's call may end its statement, so it tries again.
+
+    Raises: pymysql errors.
+    """
     connection = mysql.connect(stack, *ADMINISTRATORS["mysql"], ANSWER_SECONDS)
     with connection.cursor() as cursor:
-        cursor.execute("START TRANSACTION")
-        cursor.execute(LOCK)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                cursor.execute("START TRANSACTION")
+                cursor.execute(LOCK)
+                break
+            except pymysql.err.OperationalError:
+                if not tries_left:
+                    raise
     return connection
 
 

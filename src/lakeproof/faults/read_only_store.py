@@ -1,32 +1,87 @@
-"""The object store came back read-only after its process had died: it answers, and refuses every write."""
+"""The object store came back read-only after its process had died: it answers, and refuses every write.
+
+What a job of the lake makes of this depends on the moment. While no checkpoint is under way nothing fails: the
+JobManager cannot make the next checkpoint's folder, so none begins, and the tables are not written. Where the store
+dies just after a checkpoint, the tables' commits of that checkpoint are cut off, and the job fails at them again
+after each restart (decision 0022).
+"""
 
 import contextlib
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook
+from lakeproof.errors import CouldNotLook, DeadlineExpired, TerminalError
 from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.job.states import complete_states
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.probes.flink import MANY_FAILURES, job_failures
 from lakeproof.probes.object_store import READ_ONLY, WRITABLE, writes
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines.minio import read_only_mark
+from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 STORE = "minio"
 LOOK_SECONDS = 2.0
 BACK_SECONDS = 30.0
+CHECKPOINT_SECONDS = 30.0
+FAILS_SECONDS = 15.0
+TRIES = 3
 
 
-def inject(stack: Stack, arguments: Arguments) -> None:
-    """Have it start read-only from now on, and kill its process unless it is read-only already."""
+class ReadOnlyStore(Arguments):
+    """`amid_commit`: the store dies in the middle of the commits of the order database's tables."""
+
+    amid_commit: bool = False
+
+
+def inject(stack: Stack, arguments: ReadOnlyStore) -> None:
+    """Have it start read-only from now on, and kill its process unless it is read-only already.
+
+    Raises: TerminalError where the commits were over each time.
+    """
     client = our_processes(stack, f"kill {STORE}")
-    write_file(read_only_mark(stack), "")
-    if _writes(stack) != READ_ONLY:
+    if _writes(stack) == READ_ONLY:
+        write_file(read_only_mark(stack), "")
+        return
+    for _ in range(TRIES):
+        if arguments.amid_commit:
+            _await_checkpoint(stack)
+        write_file(read_only_mark(stack), "")
         client.kill(STORE)
+        if not arguments.amid_commit or _job_fails(stack):
+            return
+        remove(stack, arguments)
+    raise TerminalError(f"the commits were over {TRIES} times", where=OLTP.job, next_action="try it again")
 
 
-def remove(stack: Stack, arguments: Arguments) -> None:
+def _await_checkpoint(stack: Stack) -> None:
+    """Until the next checkpoint of the job is complete: then its tables begin to commit."""
+    s3 = s3_client(stack)
+    before = max((state.checkpoint for state in complete_states(s3, OLTP)), default=0)
+    Deadline(CHECKPOINT_SECONDS).wait_for(
+        f"the next checkpoint of {OLTP.job}",
+        lambda: True if max((state.checkpoint for state in complete_states(s3, OLTP)), default=0) > before else None,
+        every=0.02,
+    )
+
+
+def _job_fails(stack: Stack) -> bool:
+    def look() -> bool | None:
+        with contextlib.suppress(CouldNotLook):
+            if int(job_failures(stack, LOOK_SECONDS, OLTP) or 0) >= MANY_FAILURES:
+                return True
+        return None
+
+    try:
+        return Deadline(FAILS_SECONDS).wait_for(f"{OLTP.job} to fail again", look, every=0.5)
+    except DeadlineExpired:
+        return False
+
+
+def remove(stack: Stack, arguments: ReadOnlyStore) -> None:
     """Have it start as usual from now on, and kill its process unless it takes writes. Returns once it takes them."""
     read_only_mark(stack).unlink(missing_ok=True)
     client = SupervisorClient(stack)
@@ -39,7 +94,7 @@ def remove(stack: Stack, arguments: Arguments) -> None:
     )
 
 
-def sign(stack: Stack, arguments: Arguments) -> Sign:
+def sign(stack: Stack, arguments: ReadOnlyStore) -> Sign:
     """It refuses an object of our own."""
     seen = _writes(stack)
     return Sign(seen == READ_ONLY, f"{STORE}: {seen}")
@@ -51,4 +106,4 @@ def _writes(stack: Stack) -> str:
     return "no answer"
 
 
-FAULT = Fault("read_only_store", "have the object store refuse every write", inject, remove, sign)
+FAULT = Fault("read_only_store", "have the object store refuse every write", inject, remove, sign, ReadOnlyStore)

@@ -14,6 +14,8 @@ import httpx
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
 from lakeproof.stack.stack import Stack
 
+# So many commits are asked for first where one is looked for that should be near the head.
+NEAR = 5
 # The author of each commit of this project.
 OURS = "lakeproof"
 
@@ -216,12 +218,15 @@ class NessieClient:
             if not page.get("hasMore") or not token:
                 return
 
-    def holds(self, reference: str, commit: str) -> bool:
-        """True where that commit is in the history of the branch or tag. Raises: NessieUnreachable."""
-        try:
-            return next(self.history(reference, 1, at_hash=commit), None) is not None
-        except NoSuchReference:
-            return False
+    def holds(self, reference: str, commit: str, limit: int = 1_000_000) -> bool:
+        """True where that commit is among the newest `limit` of the branch or tag; near the head it is found at once.
+
+        The history is walked, for Nessie lets `NAME@HASH` be read where the commit is in no history of that name.
+        Raises: NessieUnreachable.
+        """
+        return any(
+            each.hash == commit for part in (min(limit, NEAR), limit) for each in self.history(reference, part)
+        )
 
     def _commit(
         self,

@@ -9,7 +9,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.lake.capture.backlog import bytes_left
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.probes.connect import LARGE_ROWS, transaction_rows
+from lakeproof.probes.kafka import LARGE_ROWS, transaction_rows
 from lakeproof.stack.stack import Stack
 
 # What a capture reads of the binlog in a second on two busy cores, at the least.

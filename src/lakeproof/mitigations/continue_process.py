@@ -1,9 +1,14 @@
 """Let a component's processes go on that hang under SIGSTOP."""
 
 from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
+from lakeproof.errors import DeadlineExpired
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.processes.ours import our_processes
+from lakeproof.processes.states import Health, State
 from lakeproof.stack.stack import Stack
+
+HEALTHY_SECONDS = 30.0
 
 
 class ContinueProcess(Arguments):
@@ -18,9 +23,22 @@ def typed(stack: Stack, arguments: ContinueProcess) -> str:
 
 
 def run(stack: Stack, arguments: ContinueProcess) -> str:
-    """Send SIGCONT; fine where nothing hangs."""
-    sent = our_processes(stack, f"continue {arguments.component}").kill(arguments.component, "CONT")
-    return f"SIGCONT sent to {sent} processes of {arguments.component}"
+    """Send SIGCONT, and return once it is healthy again where it hung; fine where nothing hangs.
+
+    A component that is still held for hung cannot be started, which is the next step of the same repair.
+    """
+    name, client = arguments.component, our_processes(stack, f"continue {arguments.component}")
+    hung = client.row(name).state is State.PAUSED
+    told = f"SIGCONT sent to {client.kill(name, 'CONT')} processes of {name}"
+    if not hung:
+        return told
+    try:
+        Deadline(HEALTHY_SECONDS).wait_for(
+            f"{name} to be healthy", lambda: client.row(name).health is Health.HEALTHY or None, every=0.2
+        )
+    except DeadlineExpired:
+        return f"{told}; it is not healthy {HEALTHY_SECONDS:g} s later"
+    return f"{told}; it is healthy again"
 
 
 MITIGATION = Mitigation("continue_process", "send SIGCONT to a component's processes", typed, run, ContinueProcess)

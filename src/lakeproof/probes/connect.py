@@ -92,21 +92,6 @@ def capture_position(stack: Stack, timeout: float, source: Source) -> Value:
     return f"{offset['file']}:{offset['pos']}" if "file" in offset else f"lsn:{offset['lsn']}"
 
 
-# Debezium's count of the rows of the transaction that it is in, in its offsets, by table; gone with the END.
-ROWS_SO_FAR = "transaction_data_collection_order_"
-# Ten times what the shop writes in a second at the highest rate that holds.
-LARGE_ROWS = 10_000
-
-
-def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
-    """How many rows of one transaction it has delivered whose end it has not come to; 0 between transactions."""
-    found = get_json(f"{stack.url('connect')}/connectors/{source.connector}/offsets", timeout)
-    if found is None:
-        return None
-    offsets = [one["offset"] for one in found.get("offsets") or []]
-    return sum(int(count) for each in offsets for key, count in each.items() if key.startswith(ROWS_SO_FAR))
-
-
 def connectors(stack: Stack, timeout: float) -> Value:
     """The names of all connectors, sorted, joined by spaces."""
     names = get_json(f"{stack.url('connect')}/connectors", timeout)
@@ -124,9 +109,6 @@ def _probes(source: Source) -> Iterator[Probe]:
     ):
         healthy = Condition(Operator.IS, sound)
         yield of_source(source, kind, "connect", f"{path}/status {part}", ask, "", healthy, about=source.about())
-    small, about = Condition(Operator.BELOW, LARGE_ROWS), source.about()
-    order = f"{path}/offsets: {ROWS_SO_FAR}*"
-    yield of_source(source, "transaction-rows", "connect", order, transaction_rows, "rows", small, about=about)
     yield of_source(source, "capture-position", "connect", f"{path}/offsets", capture_position)
 
 

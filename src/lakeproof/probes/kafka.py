@@ -3,6 +3,7 @@
 A broker that is down is found by its socket first: librdkafka itself only ever says "timed out".
 """
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
@@ -22,6 +24,9 @@ from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
 
+TAIL_RECORDS = 20
+# More than any call of the shop writes at once.
+LARGE_ROWS = 1_000
 # The library neither exports nor types it.
 OffsetSpec: Any = kafka_admin.OffsetSpec  # type: ignore[attr-defined]
 
@@ -107,6 +112,42 @@ def topic_end(stack: Stack, timeout: float, source: Source) -> Value:
     return int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
 
 
+def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
+    """How many rows of one transaction have come into the capture's topic whose end has not; 0 between transactions.
+
+    Debezium counts them in each row. Its offsets tell as much, but Kafka Connect may be slow to tell them under this
+    load.
+    """
+    end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
+    settings = _settings(stack) | {
+        "group.id": "lakeproof-probe",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_uncommitted",
+        "auto.offset.reset": "earliest",
+    }
+    newest, deadline = None, Deadline(timeout)
+    with closing(Consumer(settings)) as consumer:
+        # The newest offsets may be marks of the broker's, which no consumer gets.
+        consumer.assign([TopicPartition(source.topic, 0, max(0, end - TAIL_RECORDS))])
+        while not deadline.expired:
+            message = consumer.poll(deadline.left)
+            if message is None or message.error() is not None:
+                break
+            newest = message
+            if (message.offset() or 0) >= end - 1:
+                break
+    if newest is None and end > 0:
+        raise CouldNotLook("its newest record cannot be read in time", where=source.topic)
+    return rows_so_far(newest.value() if newest is not None else None)
+
+
+def rows_so_far(value: bytes | str | None) -> int:
+    """The number of a row within its transaction, from 1; 0 for a marker, and for a row of none (a snapshot's)."""
+    told = (json.loads(value) if value else {}).get("transaction")
+    return int(told["total_order"]) if told else 0
+
+
 def unread(stack: Stack, timeout: float, source: Source) -> int | None:
     """Records of the capture's topic after the place that the job has kept in its last checkpoint; None where it kept
     none yet. A job that keeps up has those of a checkpoint or two. Raises: CouldNotLook.
@@ -152,6 +193,13 @@ def _probes(source: Source) -> Iterator[Probe]:
     yield of_source(source, "topic-silence", "kafka", query, topic_silence, "s", recent, about=about, within=within)
     yield of_source(source, "topic-start", "kafka", f"first offset of {source.topic}", topic_start, "offset")
     yield of_source(source, "topic-end", "kafka", f"end offset of {source.topic}", topic_end, "offset")
+    small, order = (
+        Condition(Operator.BELOW, LARGE_ROWS),
+        f"transaction.total_order of the newest record of {source.topic}",
+    )
+    yield of_source(
+        source, "transaction-rows", "kafka", order, transaction_rows, "rows", small, within=source.capture
+    )
     # Without a range: how much comes in between two checkpoints is the shoppers' matter.
     group = f"offset of the group {source.job} in {source.topic}, and the topic's end"
     yield of_source(source, "topic-unread", "kafka", group, unread, "records")

@@ -79,8 +79,8 @@ class Nessie:
             raise NoSuchReference("not found", where=at_hash)
         yield from lineage[hashes.index(at_hash) if at_hash else 0 :][:limit]
 
-    def holds(self, name: str, commit: str) -> bool:
-        return any(one.hash == commit for one in self.history(name, 1000))
+    def holds(self, name: str, commit: str, limit: int = 1000) -> bool:
+        return any(one.hash == commit for one in self.history(name, limit))
 
     def content_ids(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
         return {"orders": self.tables[reference.hash]}

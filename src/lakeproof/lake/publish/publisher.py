@@ -222,7 +222,7 @@ class Publisher:
         where a person set `main` to another branch, until `ingest` is brought in.
         """
         main = self._nessie.reference(history.MAIN)
-        if self._merged is not None and not self._nessie.holds(main.name, self._merged):
+        if self._merged is not None and not self._nessie.holds(main.name, self._merged, history.PREFIX_SEARCH):
             raise MainMoved(
                 f"main was moved: {self._merged[:16]}, merged last, is not in its history",
                 next_action="lakeproof lake rollback",

@@ -1,0 +1,115 @@
+"""Roll the shape of a service's events back, and send again what nobody could read meanwhile.
+
+An event is sent again under its own id, so whoever had read it drops it, and each customer is told once.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
+from lakeproof.errors import TerminalError, TransientError
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.event_shapes import Reshaped, reshaped
+from lakeproof.stack.engines.postgres_accounts import DATABASE
+from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
+from lakeproof.stack.postgres_session import TROUBLES, Session, connection
+from lakeproof.stack.stack import Stack
+
+SECONDS, TAKEN_SECONDS = 30.0, 15.0
+TRIGGERS = """
+SELECT quote_ident(tgname) FROM pg_trigger WHERE tgrelid = '{sender}.outbox'::regclass AND NOT tgisinternal
+"""
+DROP = "DROP TRIGGER {trigger} ON {sender}.outbox"
+# Of another shape, and neither acted on nor dropped yet.
+UNDER_WAY = """
+SELECT count(*) FROM {sender}.outbox o
+WHERE type = $1 AND created_at > $2 AND payload ? $3::text AND NOT payload ? $4::text
+  AND NOT EXISTS (SELECT FROM notification.consumed_events c WHERE c.event_id = o.event_id)
+"""
+MEND = """
+UPDATE {sender}.outbox SET payload = (payload - $2::text) || jsonb_build_object($3::text, payload->$2::text)
+WHERE created_at > $1 AND payload ? $2::text AND NOT payload ? $3::text
+"""
+FORGET = "DELETE FROM notification.consumed_events WHERE event_id::text = ANY($1::text[]) AND dropped IS NOT NULL"
+AGAIN = "UPDATE {sender}.outbox SET sent_at = NULL WHERE event_id::text = ANY($1::text[])"
+
+
+class RestoreEventShape(Arguments):
+    """`minutes`: so far back it looks for events that could not be read. Senders keep theirs for a day."""
+
+    minutes: float = Field(60.0, gt=0, le=1440)
+
+
+def typed(stack: Stack, arguments: RestoreEventShape) -> str:
+    """By hand: first the sender's change, then its events."""
+    return (
+        "roll the sender's release back (here: DROP TRIGGER … ON payment.outbox); give outbox.payload its key again;"
+        " DELETE FROM notification.consumed_events of these events; UPDATE payment.outbox SET sent_at = NULL"
+    )
+
+
+def run(stack: Stack, arguments: RestoreEventShape) -> str:
+    """Fine where every event could be read.
+
+    Raises: CouldNotLook, TransientError; TerminalError where it is not plain which key stands for which: then nothing
+    was changed.
+    """
+    since = datetime.now(UTC) - timedelta(minutes=arguments.minutes)
+    found = reshaped(stack, SECONDS, since)
+    unclear = [str(one) for one in found if (len(one.lacks), len(one.has)) != (1, 1)]
+    if unclear:
+        raise TerminalError(
+            f"it is not plain which key stands for which: {'; '.join(unclear)}",
+            where="outbox",
+            next_action="roll the sender's release back, and mend the events by hand",
+        )
+    with _database(stack) as session:
+        for sender in sorted({one.sender for one in found}):
+            for (trigger,) in session.rows(TRIGGERS.format(sender=sender)):
+                session.rows(DROP.format(trigger=trigger, sender=sender))
+        _await_taken(session, found, since)
+    # Once more: some were dropped since.
+    found = reshaped(stack, SECONDS, since)
+    with _database(stack) as session, session.transaction():
+        for one in found:
+            session.rows(MEND.format(sender=one.sender), since, one.has[0], one.lacks[0])
+            session.rows(FORGET, list(one.ids))
+            session.rows(AGAIN.format(sender=one.sender), list(one.ids))
+    told = ", ".join(f"{len(one.ids)} {one.type}" for one in found) or "none"
+    return f"the senders' events have their usual shape; sent again: {told}"
+
+
+def _await_taken(session: Session, found: list[Reshaped], since: datetime) -> None:
+    """Until the reader of events has taken all of that shape. Raises: DeadlineExpired."""
+
+    def look() -> bool | None:
+        counts = [
+            session.rows(UNDER_WAY.format(sender=one.sender), one.type, since, one.has[0], one.lacks[0])[0][0]
+            for one in found
+        ]
+        return None if any(counts) else True
+
+    Deadline(TAKEN_SECONDS).wait_for("the events under way to be taken", look, every=0.5)
+
+
+@contextmanager
+def _database(stack: Stack) -> Iterator[Session]:
+    """Raises: TransientError."""
+    try:
+        with connection(stack, ROOT_USER, ROOT_SECRET, SECONDS, DATABASE) as session:
+            yield session
+    except TROUBLES as error:
+        raise TransientError(f"the database: {type(error).__name__}: {error}", where="postgres") from error
+
+
+MITIGATION = Mitigation(
+    "restore_event_shape",
+    "roll the shape of a service's events back, and send again what could not be read",
+    typed,
+    run,
+    RestoreEventShape,
+)

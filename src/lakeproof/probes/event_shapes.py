@@ -1,0 +1,89 @@
+"""A question about events that customers are not told of: did their sender change their shape?
+
+The notification service notes which events it could not read, and the senders keep theirs for a day
+(services/outbox.py). What the two know together is compared with the newest event of the same type that was read.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.notifications import NONE, SERVICE, read
+from lakeproof.probes.probe import Probe
+from lakeproof.probes.reading import Value
+from lakeproof.stack.stack import Stack
+
+# The services of PostgreSQL whose events are told to customers (shop/notification/incoming.py).
+SENDERS = ("payment", "fulfillment", "support")
+LOOK_BACK = timedelta(minutes=1)
+UNREAD = """
+SELECT o.type, o.event_id::text, o.payload
+FROM notification.consumed_events c JOIN {sender}.outbox o USING (event_id)
+WHERE c.dropped IN ('invalid_payload', 'unsupported_topic') AND c.at > $1
+"""
+LAST_READ = """
+SELECT o.payload FROM {sender}.outbox o JOIN notification.consumed_events c USING (event_id)
+WHERE o.type = $1 AND c.dropped IS NULL ORDER BY o.id DESC LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reshaped:
+    """Events of a sender and type. lacks, has: the keys that are gone, and new. ids: of those nobody was told of."""
+
+    sender: str
+    type: str
+    lacks: tuple[str, ...]
+    has: tuple[str, ...]
+    ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        instead = f" and have {', '.join(self.has)}" if self.has else ""
+        return f"{self.sender}: {len(self.ids)} {self.type} lack {', '.join(self.lacks)}{instead}"
+
+
+def reshaped(stack: Stack, timeout: float, since: datetime) -> list[Reshaped]:
+    """What could not be read since then, and lacks what could be read before. Raises: CouldNotLook."""
+    found = []
+    for sender in SENDERS:
+        unread = read(stack, timeout, UNREAD.format(sender=sender), since)
+        usual = {
+            one: rows[0][0]
+            for one in {row[0] for row in unread}
+            if (rows := read(stack, timeout, LAST_READ.format(sender=sender), one))
+        }
+        found += compared(sender, unread, usual)
+    return found
+
+
+def compared(
+    sender: str, unread: Iterable[tuple[Any, ...]], usual: Mapping[str, Mapping[str, Any]]
+) -> list[Reshaped]:
+    """unread: type, id and data of each event. usual: the data of one that could be read, by type."""
+    ids: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+    for type_, event_id, data in unread:
+        if type_ in usual and (lacks := sorted(usual[type_].keys() - data.keys())):
+            ids[type_, tuple(lacks), tuple(sorted(data.keys() - usual[type_].keys()))].append(event_id)
+    return [Reshaped(sender, *shape, tuple(each)) for shape, each in ids.items()]
+
+
+def event_shapes(stack: Stack, timeout: float) -> Value:
+    """NONE, or what events of the last minute lack. Raises: CouldNotLook."""
+    return "; ".join(map(str, reshaped(stack, timeout, datetime.now(UTC) - LOOK_BACK))) or NONE
+
+
+PROBES = (
+    Probe(
+        "event-shapes",
+        "postgres",
+        "keys of events that could not be read in the last minute, and of the last of their type that was",
+        "",
+        event_shapes,
+        Condition(Operator.IS, NONE),
+        about=(SERVICE,),
+        within=SERVICE,
+    ),
+)

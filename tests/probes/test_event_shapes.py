@@ -1,0 +1,147 @@
+"""Events of another shape: told by what they lack, rolled back, and sent again under their own ids."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import TerminalError
+from lakeproof.faults import reshaped_events
+from lakeproof.faults.reshaped_events import ReshapedEvents
+from lakeproof.mitigations import restore_event_shape
+from lakeproof.mitigations.restore_event_shape import RestoreEventShape
+from lakeproof.probes import event_shapes
+from lakeproof.probes.event_shapes import Reshaped, compared
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+USUAL = {"payment.captured": {"order_id": 7, "moved": "9.50"}}
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_events_are_told_by_what_they_lack_and_have_instead() -> None:
+    unread = [("payment.captured", one, {"order": 7, "moved": "1.00"}) for one in ("a", "b")]
+    (found,) = compared("payment", unread, USUAL)
+    assert found == Reshaped("payment", "payment.captured", ("order_id",), ("order",), ("a", "b"))
+    assert str(found) == "payment: 2 payment.captured lack order_id and have order"
+
+
+def test_an_event_of_the_usual_shape_that_nobody_could_use_is_none_of_them() -> None:
+    gone: list[tuple[str, str, dict[str, Any]]] = [
+        ("payment.captured", "a", {"order_id": 404, "moved": "1.00"}),
+        ("payment.captured", "b", {"order_id": 7, "moved": "1.00", "new": 1}),
+        ("payment.invented", "c", {}),
+    ]
+    assert compared("payment", gone, USUAL) == []
+
+
+def test_each_sender_is_asked_and_the_usual_shape_only_of_what_could_not_be_read(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def read(stack: Stack, timeout: float, sql: str, *args: object) -> list[tuple[Any, ...]]:
+        asked.append(sql)
+        if sql == event_shapes.UNREAD.format(sender="payment"):
+            return [("payment.captured", "a", {"order": 7, "moved": "1.00"})]
+        return [(USUAL["payment.captured"],)] if sql == event_shapes.LAST_READ.format(sender="payment") else []
+
+    monkeypatch.setattr(event_shapes, "read", read)
+    assert event_shapes.event_shapes(stack, 1.0) == "payment: 1 payment.captured lack order_id and have order"
+    assert len(asked) == 4
+    monkeypatch.setattr(event_shapes, "read", lambda *_: [])
+    assert event_shapes.event_shapes(stack, 1.0) == "none"
+
+
+class Database:
+    """PostgreSQL with one strange trigger; keeps what was executed."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, tuple[object, ...]]] = []
+        self.under_way = [2, 0]
+
+    def rows(self, sql: str, *args: object) -> Sequence[tuple[Any, ...]]:
+        if "pg_trigger" in sql:
+            return [("strange",)]
+        if "count(*)" in sql:
+            return [(self.under_way.pop(0),)]
+        self.done.append((sql, args))
+        return []
+
+    def transaction(self) -> nullcontext[None]:
+        return nullcontext()
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Database:
+    made = Database()
+
+    @contextmanager
+    def session(stack: Stack) -> Iterator[Database]:
+        yield made
+
+    monkeypatch.setattr(restore_event_shape, "_database", session)
+    return made
+
+
+def test_the_repair_drops_the_change_waits_for_what_is_under_way_and_sends_all_of_it_again(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = [("a",), ("a", "b", "c")]  # two more came while the trigger was dropped
+    monkeypatch.setattr(
+        restore_event_shape,
+        "reshaped",
+        lambda *_: [Reshaped("payment", "payment.captured", ("order_id",), ("order",), looks.pop(0))],
+    )
+    assert "sent again: 3 payment.captured" in restore_event_shape.run(stack, RestoreEventShape())
+    statements = [sql.split()[0] for sql, _ in database.done]
+    assert statements == ["DROP", "UPDATE", "DELETE", "UPDATE"]
+    assert database.done[0][0] == "DROP TRIGGER strange ON payment.outbox"
+    assert database.done[1][1][1:] == ("order", "order_id")
+    assert database.done[2][1] == database.done[3][1] == (["a", "b", "c"],)
+    assert database.under_way == []
+
+
+@pytest.mark.parametrize("has", [(), ("order", "number")])
+def test_where_it_is_not_plain_which_key_stands_for_which_nothing_is_changed(
+    has: tuple[str, ...], stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        restore_event_shape,
+        "reshaped",
+        lambda *_: [Reshaped("payment", "payment.captured", ("order_id",), has, ("a",))],
+    )
+    with pytest.raises(TerminalError, match="not plain"):
+        restore_event_shape.run(stack, RestoreEventShape())
+    assert database.done == []
+
+
+def test_the_fault_is_a_trigger_of_the_sender_and_goes_with_its_function(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed: list[tuple[str, str]] = []
+
+    class Session:
+        def rows(self, sql: str) -> list[tuple[int]]:
+            executed.append((" ".join(sql.split()[:3]), sql))
+            return [(1,)]
+
+    @contextmanager
+    def connection(stack: Stack, user: str, *_: object) -> Iterator[Session]:
+        assert user == "payment_service"
+        yield Session()
+
+    monkeypatch.setattr(reshaped_events, "connection", connection)
+    reshaped_events.inject(stack, ReshapedEvents())
+    assert "NEW.payload - 'order_id'" in executed[0][1] and "'order', NEW.payload->'order_id'" in executed[0][1]
+    assert reshaped_events.sign(stack, ReshapedEvents()).holds
+    reshaped_events.remove(stack, ReshapedEvents())
+    assert [one for one, _ in executed[-2:]] == ["DROP TRIGGER IF", "DROP FUNCTION IF"]
