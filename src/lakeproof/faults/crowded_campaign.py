@@ -17,7 +17,7 @@ SUBJECT = "Rehearsal: a crowded campaign"
 class CrowdedCampaign(Arguments):
     """`messages` to one customer, spread over `seconds`. The service's own limit is 60 in 60 s."""
 
-    messages: int = Field(180, ge=1, le=MAX_BATCH)
+    messages: int = Field(150, ge=1, le=MAX_BATCH)
     seconds: int = Field(60, ge=0, le=3600)
 
 

@@ -13,7 +13,8 @@ from lakeproof.stack.engines.redis import asked
 from lakeproof.stack.stack import Stack
 
 PREFIX = "rubbish:"
-PIECE_BYTES = 4 << 20
+# Redis takes no longer string than half a GiB.
+PIECE_BYTES = 256 << 20
 # Beyond the limit at the end: what Redis counts as used goes up and down by its clients' buffers.
 OVER_BYTES = 1 << 20
 MOST_BYTES = 1 << 30
@@ -32,10 +33,10 @@ def inject(stack: Stack, arguments: Arguments) -> None:
                 )
             if used > limit:
                 return
-            left = limit - used
-            # Redis looks at its memory before a write, so the last one may go beyond the limit.
-            size = PIECE_BYTES if left > 2 * PIECE_BYTES else left + OVER_BYTES
-            redis.set(f"{PREFIX}{number}", bytes(size))
+            # A short command that makes a long string: the bytes of a long command count as used before it is looked
+            # at, so that it would be refused while there is room for it.
+            size = min(PIECE_BYTES, limit - used + OVER_BYTES)
+            redis.setrange(f"{PREFIX}{number}", size - 1, b"x")
 
 
 def remove(stack: Stack, arguments: Arguments) -> None:

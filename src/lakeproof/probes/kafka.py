@@ -115,8 +115,8 @@ def topic_end(stack: Stack, timeout: float, source: Source) -> Value:
 def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
     """How many rows of one transaction have come into the capture's topic whose end has not; 0 between transactions.
 
-    Debezium counts them in each row. Its offsets tell as much, but Kafka Connect may be slow to tell them under this
-    load.
+    Debezium counts them in each row. (The connector's offsets tell as much; they come from Kafka Connect, which may
+    be the part that is ill.)
     """
     end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
     settings = _settings(stack) | {

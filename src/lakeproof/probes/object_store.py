@@ -99,26 +99,19 @@ def _refusal(status: int, code: str) -> str:
 
 
 def taskmanager_delay(stack: Stack, timeout: float) -> Value:
-    """After how many seconds the store answers at the address that the TaskManager has: the better of two looks.
+    """After how many seconds the store answers at the address that the TaskManager has of it.
 
     A network or a proxy may be slow for one client alone, so its own address is taken.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     client = minio.client(stack, timeout, road_of(stack, TASKMANAGER))
-    best = timeout
-    for _ in range(2):
-        began = time.monotonic()
-        try:
-            client.head_bucket(Bucket=FLINK_BUCKET)
-        except (BotoCoreError, ClientError) as error:
-            raise CouldNotLook(
-                f"no answer: {type(error).__name__}", where="minio", next_action="is it up?"
-            ) from error
-        best = min(best, time.monotonic() - began)
-        if best < LATE_SECONDS:
-            break
-    return round(best, 3)
+    began = time.monotonic()
+    try:
+        client.head_bucket(Bucket=FLINK_BUCKET)
+    except (BotoCoreError, ClientError) as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where="minio", next_action="is it up?") from error
+    return round(time.monotonic() - began, 3)
 
 
 def list_folders(client: Any) -> Iterator[str]:

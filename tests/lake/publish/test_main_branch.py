@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class Nessie:
         name = f"{len(self.commits):016x}"
         held = self.names.get(branch)
         parent = held.hash if held else None
-        self.commits[name] = Commit(name, parent, AT, f"commit {snapshot}", dict(properties), author)
+        at = AT + timedelta(seconds=len(self.commits))
+        self.commits[name] = Commit(name, parent, at, f"commit {snapshot}", dict(properties), author)
         self.tables[name] = IcebergTable(f"s3://lake/orders-{snapshot}", snapshot, 0, 0, 0, "id of orders")
         self.names[branch] = Reference("BRANCH", branch, name)
         return name
@@ -154,6 +155,22 @@ def test_nothing_is_rolled_back_where_nobody_else_touched_main(stack: Stack, nes
     assert nessie.names == before
 
 
+def test_a_publisher_that_goes_on_meanwhile_is_not_rolled_back(
+    stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = nessie.reference
+
+    def publishes(name: str) -> Reference:
+        found = read(name)
+        if name == "main":
+            nessie.publish(8)
+        return found
+
+    monkeypatch.setattr(nessie, "reference", publishes)
+    assert main_branch.roll_back(stack) is None
+    assert nessie.commits[head(nessie)].message == "commit 8"
+
+
 def test_what_somebody_wrote_is_taken_back_and_kept_under_a_tag(stack: Stack, nessie: Nessie) -> None:
     published = head(nessie)
     arguments = written_main.WrittenMain()
@@ -194,7 +211,7 @@ def test_a_publisher_that_was_started_anew_knows_the_way_back_by_the_branch_back
     assert head(nessie) == published
 
 
-def test_backup_moves_forward_and_never_onto_a_main_that_has_lost_it(nessie: Nessie) -> None:
+def test_backup_moves_forward_and_never_back(nessie: Nessie) -> None:
     first = head(nessie)
     main_branch.keep_as_backup(nessie, first)  # type: ignore[arg-type]
     second = nessie.publish(8)
@@ -203,16 +220,30 @@ def test_backup_moves_forward_and_never_onto_a_main_that_has_lost_it(nessie: Nes
     nessie.assign(nessie.names["main"], first)
     main_branch.keep_as_backup(nessie, first)  # type: ignore[arg-type]
     assert nessie.names["backup"].hash == second
+    third = nessie.publish(9)
+    main_branch.keep_as_backup(nessie, third)  # type: ignore[arg-type]
+    assert nessie.names["backup"].hash == third
+
+
+def test_main_stays_where_it_is_newer_than_a_backup_that_it_has_lost(
+    stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
+    nessie.assign(nessie.names["main"], nessie.commits[head(nessie)].parent or "")
+    newer = nessie.publish(9)
+    monkeypatch.setattr(main_branch, "last_merge", lambda stack: newer)
+    assert main_branch.roll_back(stack) is None
+    assert head(nessie) == newer
 
 
 def test_ingest_is_merged_over_what_others_changed(stack: Stack, nessie: Nessie) -> None:
     written_main.inject(stack, written_main.WrittenMain())
-    nessie.publish(9, "ingest")
+    ready = nessie.commits[nessie.publish(9, "ingest")].at
     main_branch.bring_in(stack, "ingest")
     (merged,) = nessie.merges
     assert merged["over_others"] and merged["from"] == "ingest"
     (state,) = states_of(nessie.commits[head(nessie)]).values()
-    assert (state.checkpoint, state.at) == (9, AT)
+    assert (state.checkpoint, state.at) == (9, ready)
 
 
 def test_backup_is_shown_until_ingest_is_merged(stack: Stack, nessie: Nessie) -> None:

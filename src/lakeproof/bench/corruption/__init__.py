@@ -119,6 +119,6 @@ def _buy(stack: Stack, seed: int, progress: Progress) -> None:
 BENCHMARK = Benchmark(
     "corruption",
     "kinds of corruption planted one by one: how many does check find, and does it pass when they are gone",
-    ("mysql", "order-service", "publisher", "flink-taskmanager", "trino"),
+    ("mysql", "order-service", "connect", "lag-exporter", "publisher", "flink-taskmanager", "trino"),
     run,
 )

@@ -57,18 +57,6 @@ def is_ours(commit: Commit) -> bool:
     return bool(states_of(commit)) or commit.message.startswith("create namespace ")
 
 
-def others_above(
-    nessie: NessieClient, main: Reference, limit: int = LOOKED_THROUGH
-) -> tuple[list[Commit], str | None]:
-    """What others committed on `main` since our newest commit there, newest first; and the hash of ours, if any."""
-    others: list[Commit] = []
-    for commit in nessie.history(main.name, limit, at_hash=main.hash):
-        if is_ours(commit):
-            return others, commit.hash
-        others.append(commit)
-    return others, None
-
-
 def last_merge(stack: Stack) -> str | None:
     """What the running publisher merged last, as it tells; None where it merged nothing yet, or does not answer."""
     with contextlib.suppress(httpx.HTTPError, ValueError, AttributeError):
@@ -86,8 +74,10 @@ def roll_back(stack: Stack) -> RolledBack | None:
     """
     nessie = client_of(stack)
     try:
+        # In this order: a publisher that goes on meanwhile only moves `main` beyond what is known of it.
+        merged, backup = last_merge(stack), _head_of(nessie, BACKUP)
         main = nessie.reference(MAIN)
-        wanted = _last_published(stack, nessie, main)
+        wanted = _last_published(nessie, main, backup, merged)
         if wanted == main.hash:
             return None
         tag = f"{SET_ASIDE}{main.hash[:16]}"
@@ -99,16 +89,24 @@ def roll_back(stack: Stack) -> RolledBack | None:
         nessie.close()
 
 
-def _last_published(stack: Stack, nessie: NessieClient, main: Reference) -> str:
-    """The newest published state: one that `main` has lost, else the newest in its history."""
-    backup = _head_of(nessie, BACKUP)
-    for known in (last_merge(stack), backup.hash if backup else None):
-        if known is not None and not nessie.holds(main.name, known):
-            return known
-    _, ours = others_above(nessie, main, PREFIX_SEARCH)
-    if ours is None:
+def _last_published(nessie: NessieClient, main: Reference, backup: Reference | None, merged: str | None) -> str:
+    """What the publisher merged last, where `main` has lost it. Else the newest published state that `main` or
+    `backup` holds: while no publisher runs, `backup` alone knows of a `main` that was pointed elsewhere.
+    """
+    if merged is not None and not nessie.holds(main.name, merged):
+        return merged
+    known = [
+        next(
+            (commit for commit in nessie.history(each.name, PREFIX_SEARCH, at_hash=each.hash) if is_ours(commit)),
+            None,
+        )
+        for each in (main, backup)
+        if each is not None
+    ]
+    published = [commit for commit in known if commit is not None]
+    if not published:
         raise InvalidInput("nothing that was published is known", where=MAIN, next_action="lakeproof lake log")
-    return ours
+    return max(published, key=lambda commit: commit.at).hash
 
 
 def _head_of(nessie: NessieClient, name: str) -> Reference | None:
@@ -121,13 +119,17 @@ def _head_of(nessie: NessieClient, name: str) -> Reference | None:
 def keep_as_backup(nessie: NessieClient, published: str) -> None:
     """Move the branch `backup` forward to that published commit of `main`, which a full audit found whole.
 
-    Where `main` has lost what `backup` holds, `backup` stays: it is then the way back.
+    Never to an older state: where somebody pointed `main` back, `backup` is the way to return.
     Raises: NessieConflict where somebody moves it at the same time; NessieUnreachable.
     """
     held = _head_of(nessie, BACKUP)
     if held is None:
         nessie.create_reference("BRANCH", BACKUP, Reference("BRANCH", MAIN, published))
-    elif held.hash != published and nessie.holds(MAIN, held.hash):
+        return
+    newer, older = (
+        next(nessie.history(name, 1, at_hash=at)) for name, at in ((MAIN, published), (BACKUP, held.hash))
+    )
+    if newer.at > older.at:
         nessie.assign(held, published)
 
 
