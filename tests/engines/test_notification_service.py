@@ -221,6 +221,7 @@ def test_a_batch_is_made_once_spread_and_sent_but_for_who_opted_out(stack: Stack
     assert 3.0 < rows(stack, lasted, uuid.UUID(batch))[0][0] < 15.0
 
 
+@pytest.mark.proof
 def test_a_batch_that_goes_out_is_spread_anew_and_called_off_and_each_message_has_its_event(
     stack: Stack, shop: httpx.Client
 ) -> None:
