@@ -13,10 +13,13 @@ type Typed = Callable[..., str]
 
 @pytest.fixture
 def own_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No command may meet somebody's running stack: another folder, ports where nothing listens. Gives the folder."""
+    """No command may meet somebody's running stack: another folder, ports where nothing listens. Gives the folder.
+
+    The ports lie below those that the system hands out by itself: there any process may listen or connect from.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAKEPROOF_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "31000")
+    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "12100")
     return tmp_path / "state"
 
 

@@ -22,7 +22,7 @@ def own_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No command here may meet somebody's running stack: another folder, ports where nothing listens."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAKEPROOF_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "31000")
+    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "12100")
 
 
 def typed(*arguments: str) -> str:

@@ -35,7 +35,7 @@ def test_mitigate_refuses_a_wrong_fix_and_says_what_can_be_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAKEPROOF_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "31000")
+    monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "12100")
     with pytest.raises(InvalidInput, match=f"no mitigation '{name}'.*Next: one of .*resume_connector") as refused:
         CliRunner().invoke(build(), ["mitigate", "INC-000001", "--action", name, "--yes"], catch_exceptions=False)
     assert refused.value.exit_code == 2
