@@ -46,8 +46,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
         running=lambda: True, ps=lambda: [SimpleNamespace(name=name, pid=made.pid) for name in made.rows]
     )
     for module in (shortened_setting, restore_setting):
-        monkeypatch.setattr(module, "hand_address", made.hand)
-        monkeypatch.setattr(module, "handed_addresses", lambda stack, name: made.variables)
+        monkeypatch.setattr(module, "hand_variable", made.hand)
+        monkeypatch.setattr(module, "handed_variables", lambda stack, name: made.variables)
         monkeypatch.setattr(module, "setting", made.seconds)
     monkeypatch.setattr(shortened_setting, "SupervisorClient", lambda stack: supervisor)
     return made

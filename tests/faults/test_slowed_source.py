@@ -50,8 +50,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         if url is not None:
             given[variable] = url
 
-    monkeypatch.setattr(slowed_source, "hand_address", hand)
-    monkeypatch.setattr(slowed_source, "handed_addresses", lambda stack, name: given)
+    monkeypatch.setattr(slowed_source, "hand_variable", hand)
+    monkeypatch.setattr(slowed_source, "handed_variables", lambda stack, name: given)
     supervisor = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=os.getpid()))
     for module in (slowed_source, roads):
         monkeypatch.setattr(module, "SupervisorClient", lambda stack: supervisor)
@@ -64,7 +64,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 def handed(stack: Stack) -> dict[str, str]:
-    found: dict[str, str] = vars(slowed_source)["handed_addresses"](stack, "support-service")
+    found: dict[str, str] = vars(slowed_source)["handed_variables"](stack, "support-service")
     return found
 
 

@@ -29,8 +29,8 @@ def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         made.given = {} if url is None else {variable: url}
 
     monkeypatch.setattr(switch_source, "our_processes", lambda *_: None)
-    monkeypatch.setattr(switch_source, "hand_address", hand)
-    monkeypatch.setattr(switch_source, "handed_addresses", lambda *_: made.given)
+    monkeypatch.setattr(switch_source, "hand_variable", hand)
+    monkeypatch.setattr(switch_source, "handed_variables", lambda *_: made.given)
     monkeypatch.setattr(switch_source, "late_sources", lambda *_: made.late)
     return made
 

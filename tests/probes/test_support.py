@@ -96,9 +96,9 @@ def test_the_repair_switches_the_late_source_and_none_where_none_is(
     switched: list[tuple[str, str | None]] = []
     late = "fulfillment-service"
     monkeypatch.setattr(switch_source, "late_sources", lambda stack, timeout: late)
-    monkeypatch.setattr(switch_source, "handed_addresses", lambda stack, name: {})
+    monkeypatch.setattr(switch_source, "handed_variables", lambda stack, name: {})
     monkeypatch.setattr(
-        switch_source, "hand_address", lambda stack, name, variable, address: switched.append((variable, address))
+        switch_source, "hand_variable", lambda stack, name, variable, address: switched.append((variable, address))
     )
     assert switch_source.run(stack, SwitchSource()) == (
         "fulfillment: switched off and on again, at the stack's own address"

@@ -8,7 +8,7 @@ from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.publish.history import MAIN
 from lakeproof.lake.publish.main_branch import is_ours, roll_back
-from lakeproof.probes.nessie import LOST, last_merge
+from lakeproof.probes.nessie import LOST, last_merge_kept
 from lakeproof.stack.stack import Stack
 
 LOOK_SECONDS = 5.0
@@ -23,7 +23,7 @@ class MovedMain(Arguments):
 
 def inject(stack: Stack, arguments: MovedMain) -> None:
     """Move it once; fine where it was moved. Raises: TerminalError where too little was published; NessieConflict."""
-    if last_merge(stack, LOOK_SECONDS) == LOST:
+    if last_merge_kept(stack, LOOK_SECONDS) == LOST:
         return
     nessie = client_of(stack)
     try:
@@ -43,7 +43,7 @@ def remove(stack: Stack, arguments: MovedMain) -> None:
 
 def sign(stack: Stack, arguments: MovedMain) -> Sign:
     """What the publisher merged last is not in main's history."""
-    seen = last_merge(stack, LOOK_SECONDS)
+    seen = last_merge_kept(stack, LOOK_SECONDS)
     return Sign(seen == LOST, f"what the publisher merged last: {seen}")
 
 

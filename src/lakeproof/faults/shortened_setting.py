@@ -10,7 +10,7 @@ from lakeproof.faults.fault import Fault, Sign
 from lakeproof.probes.inventory import SERVICE, setting
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import RESERVATION_TTL
-from lakeproof.processes.handed_address import hand_address, handed_addresses
+from lakeproof.processes.handed_variable import hand_variable, handed_variables
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
@@ -26,8 +26,8 @@ class ShortenedSetting(Arguments):
 def inject(stack: Stack, arguments: ShortenedSetting) -> None:
     """Restart the service with it; fine where it has it."""
     our_processes(stack, f"restart {SERVICE}")
-    if handed_addresses(stack, SERVICE).get(RESERVATION_TTL) != str(arguments.seconds):
-        hand_address(stack, SERVICE, RESERVATION_TTL, str(arguments.seconds))
+    if handed_variables(stack, SERVICE).get(RESERVATION_TTL) != str(arguments.seconds):
+        hand_variable(stack, SERVICE, RESERVATION_TTL, str(arguments.seconds))
 
 
 def remove(stack: Stack, arguments: ShortenedSetting) -> None:
@@ -36,8 +36,8 @@ def remove(stack: Stack, arguments: ShortenedSetting) -> None:
     """
     client = SupervisorClient(stack)
     found = [row for row in client.ps() if row.name == SERVICE] if client.running() else []
-    if any(row.pid is None or RESERVATION_TTL in handed_addresses(stack, SERVICE) for row in found):
-        hand_address(stack, SERVICE, RESERVATION_TTL, None)
+    if any(row.pid is None or RESERVATION_TTL in handed_variables(stack, SERVICE) for row in found):
+        hand_variable(stack, SERVICE, RESERVATION_TTL, None)
 
 
 def sign(stack: Stack, arguments: ShortenedSetting) -> Sign:

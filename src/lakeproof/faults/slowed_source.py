@@ -14,7 +14,7 @@ from lakeproof.faults.fault import Fault, Sign
 from lakeproof.faults.roads import build_road, end_roads, find_roads, listen, url_of
 from lakeproof.probes.support import HEALTH_SECONDS, SERVICE, late_sources, variable_of
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.handed_address import hand_address, handed_addresses
+from lakeproof.processes.handed_variable import hand_variable, handed_variables
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -33,13 +33,13 @@ def inject(stack: Stack, arguments: SlowedSource) -> None:
     """Start the proxy unless it is there, and restart support with its address."""
     our_processes(stack, f"restart {SERVICE}")
     variable = variable_of(arguments.source)
-    before = handed_addresses(stack, SERVICE).get(variable)
+    before = handed_variables(stack, SERVICE).get(variable)
     known = _urls(stack, arguments)
     url = next(iter(_roads(stack, arguments).values()), None) or _build(stack, arguments)
     if before != url:
         if before is not None and before not in known:
             write_file(_note(stack, arguments, "before"), before)
-        hand_address(stack, SERVICE, variable, url)
+        hand_variable(stack, SERVICE, variable, url)
 
 
 def remove(stack: Stack, arguments: SlowedSource) -> None:
@@ -54,10 +54,10 @@ def remove(stack: Stack, arguments: SlowedSource) -> None:
         if client.row(SERVICE).pid is None:
             raise NotReady("it has no process, so its addresses cannot be looked at", where=SERVICE)
         before = _read(_note(stack, arguments, "before"))
-        has = handed_addresses(stack, SERVICE).get(variable)
+        has = handed_variables(stack, SERVICE).get(variable)
         # A repair gives it the stack's own address, since it cannot know the one of before.
         if has in urls or (has is None and before is not None):
-            hand_address(stack, SERVICE, variable, before)
+            hand_variable(stack, SERVICE, variable, before)
     end_roads(roads)
     for what in ("", "before"):
         _note(stack, arguments, what).unlink(missing_ok=True)

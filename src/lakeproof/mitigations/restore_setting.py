@@ -5,7 +5,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.inventory import SERVICE, setting
 from lakeproof.processes.environment import RESERVATION_TTL
-from lakeproof.processes.handed_address import hand_address, handed_addresses
+from lakeproof.processes.handed_variable import hand_variable, handed_variables
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
@@ -23,9 +23,9 @@ def run(stack: Stack, arguments: Arguments) -> str:
     Raises: CouldNotLook where the service does not tell it.
     """
     our_processes(stack, f"restart {SERVICE}")
-    before = handed_addresses(stack, SERVICE).get(RESERVATION_TTL)
+    before = handed_variables(stack, SERVICE).get(RESERVATION_TTL)
     if before is not None:
-        hand_address(stack, SERVICE, RESERVATION_TTL, None)
+        hand_variable(stack, SERVICE, RESERVATION_TTL, None)
     now = setting(stack, LOOK_SECONDS)
     if now is None:
         raise CouldNotLook("it does not tell its setting", where=SERVICE, next_action=f"lakeproof logs {SERVICE}")

@@ -12,7 +12,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.support import SERVICE, late_sources, variable_of
-from lakeproof.processes.handed_address import hand_address, handed_addresses
+from lakeproof.processes.handed_variable import hand_variable, handed_variables
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -45,25 +45,25 @@ def run(stack: Stack, arguments: SwitchSource) -> str:
 
 def _off(stack: Stack, source: str) -> str:
     """Note the address that somebody set on purpose, since the process that knows it ends."""
-    address = handed_addresses(stack, SERVICE).get(variable_of(source))
+    address = handed_variables(stack, SERVICE).get(variable_of(source))
     if address:
         _note(stack, source).parent.mkdir(parents=True, exist_ok=True)
         write_file(_note(stack, source), address)
     elif address is None:
         _note(stack, source).unlink(missing_ok=True)
-    hand_address(stack, SERVICE, variable_of(source), "")
+    hand_variable(stack, SERVICE, variable_of(source), "")
     return f"{source}: switched off"
 
 
 def _on(stack: Stack, source: str, *, is_late: bool) -> str:
     """is_late: support was asked already, and it is."""
-    address = handed_addresses(stack, SERVICE).get(variable_of(source))
+    address = handed_variables(stack, SERVICE).get(variable_of(source))
     if address and not is_late and f"{source}-service" not in str(late_sources(stack, LOOK_SECONDS)).split():
         return f"{source}: stays on at {address}, where it is not late"
     noted = None
     if address == "" and _note(stack, source).is_file():
         noted = _note(stack, source).read_text(encoding="utf-8")
-    hand_address(stack, SERVICE, variable_of(source), noted)
+    hand_variable(stack, SERVICE, variable_of(source), noted)
     _note(stack, source).unlink(missing_ok=True)
     before = f" (it was {address})" if address else ""
     return f"{source}: switched off and on again, at {noted or "the stack's own address"}{before}"

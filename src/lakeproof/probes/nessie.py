@@ -70,7 +70,7 @@ def main_author(stack: Stack, timeout: float) -> Value:
         nessie.close()
 
 
-def last_merge(stack: Stack, timeout: float) -> Value:
+def last_merge_kept(stack: Stack, timeout: float) -> Value:
     """KEPT where main's history has what the running publisher merged last, or it merged nothing yet; else LOST."""
     merged = (get_json(f"{stack.url('publisher')}/health", timeout) or {}).get("hash")
     nessie = client_of(stack, timeout)
@@ -104,7 +104,7 @@ PROBES = (
         "nessie",
         f"GET /trees/{MAIN}/history has .hash of the publisher's /health",
         "",
-        last_merge,
+        last_merge_kept,
         Condition(Operator.IS, KEPT),
         always=True,
         about=("publisher",),

@@ -149,9 +149,9 @@ class SupervisorClient(Supervisor):
     ) -> list[str]:
         """Start one component and what it needs under the running daemon; return when healthy.
 
-        `variables`: which SERVICE_… this component finds from now on, also when it comes back after a crash; one that
-        is not among them is as the daemon has it. None: as at its last start. Raises: as `kill`; InvalidInput where
-        the component runs with others.
+        `variables`: which of SERVICE_VARIABLES this component finds from now on, also when it comes back after a
+        crash; one that is not among them is as the daemon has it. None: as at its last start. Raises: as `kill`;
+        InvalidInput where the component runs with others.
         """
         self._require_known(name)
         self.require_ours()

@@ -9,21 +9,21 @@ from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
-def handed_addresses(stack: Stack, component: str) -> dict[str, str]:
+def handed_variables(stack: Stack, component: str) -> dict[str, str]:
     """Those that its process was started with; none where it does not run. Raises: CouldNotLook."""
     pid = SupervisorClient(stack).row(component).pid
     return service_variables(procfs.read_environment(pid)) if pid is not None else {}
 
 
-def hand_address(stack: Stack, component: str, variable: str, address: str | None) -> None:
+def hand_variable(stack: Stack, component: str, variable: str, value: str | None) -> None:
     """Restart the component with another value of that variable, and leave its other ones as they are.
 
-    address: "" is none at all; None: the variable is not set, so that the stack's own address counts.
+    value: of an address, "" is none at all; None: the variable is not set, so that the stack's own value counts.
     Returns once it is healthy. Raises: LakeproofError.
     """
     client = our_processes(stack, f"restart {component}")
-    variables = {name: value for name, value in handed_addresses(stack, component).items() if name != variable}
-    if address is not None:
-        variables[variable] = address
+    variables = {name: had for name, had in handed_variables(stack, component).items() if name != variable}
+    if value is not None:
+        variables[variable] = value
     client.stop(component)
     client.start(component, variables=variables)

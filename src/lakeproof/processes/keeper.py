@@ -115,11 +115,11 @@ class Keeper:
     # what is asked of it
 
     def hand(self, variables: dict[str, str]) -> None:
-        """Have it find these SERVICE_… from its next start on. Raises: InvalidInput where it runs with others."""
+        """Have it find these variables from its next start on. Raises: InvalidInput where it runs with others."""
         daemons = service_variables(os.environ)
         if self.wanted and daemons | variables != daemons | self._variables:
             raise InvalidInput(
-                "it runs with other SERVICE_… variables, which it reads only at its start",
+                "it runs with other SERVICE_… or reservation variables, which it reads only at its start",
                 where=self.name,
                 next_action=f"lakeproof stop {self.name}, then start it again with them",
             )
