@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.faults import emptied_node
 from lakeproof.faults.emptied_node import EmptiedNode
 from lakeproof.probes import ring
@@ -23,11 +24,12 @@ class Node:
         self.state = State.RUNNING
         self.health = Health.HEALTHY
         self.as_fault = False
+        self.there = True
 
     def require_ours(self) -> None: ...
 
     def running(self) -> bool:
-        return True
+        return self.there
 
     def row(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(state=self.state, health=self.health)
@@ -95,3 +97,32 @@ def test_a_replacement_that_was_cut_off_or_a_mere_start_is_undone(stack: Stack, 
     mark.touch()
     emptied_node.remove(stack, EmptiedNode())
     assert data(stack) == ["old"] and not mark.exists()
+
+
+def test_with_the_stack_down_and_new_data_there_nobody_can_tell_and_nothing_is_forgotten(
+    stack: Stack, node: Node
+) -> None:
+    emptied_node.inject(stack, EmptiedNode())
+    write_data(stack, "half")
+    node.there = False
+    with pytest.raises(NotReady, match=f"lakeproof up {NODE}"):
+        emptied_node.remove(stack, EmptiedNode())
+    node.there = True
+    emptied_node.remove(stack, EmptiedNode())
+    assert data(stack) == ["old"]
+
+
+def test_with_the_stack_down_its_own_data_come_back_where_there_are_no_others(stack: Stack, node: Node) -> None:
+    emptied_node.inject(stack, EmptiedNode())
+    node.there = False
+    emptied_node.remove(stack, EmptiedNode())
+    assert data(stack) == ["old"]
+
+
+def test_what_was_laid_aside_is_never_deleted_by_another_injection(stack: Stack, node: Node) -> None:
+    emptied_node.inject(stack, EmptiedNode())
+    write_data(stack, "half")
+    node.start(NODE)
+    with pytest.raises(InvalidInput, match=r"lie in .*storage\.lost already"):
+        emptied_node.inject(stack, EmptiedNode())
+    assert node.state is State.RUNNING and sorted(data(stack)) == ["half", "old"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from lakeproof.arguments import Arguments
+from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
@@ -23,13 +24,21 @@ class EmptiedNode(Arguments):
 
 
 def inject(stack: Stack, arguments: EmptiedNode) -> None:
-    """Stop it, in a way that alerts take for an accident, and lay its data aside."""
+    """Stop it, in a way that alerts take for an accident, and lay its data aside.
+
+    Raises: InvalidInput, before it is stopped, where others were laid aside before: those may be all there is.
+    """
     client = our_processes(stack, f"empty {arguments.node}")
     client.require_ours()
+    aside = _aside(stack, arguments.node)
+    if aside.exists() and cassandra.has_data(stack, arguments.node):
+        raise InvalidInput(
+            f"data of before lie in {aside} already",
+            where=arguments.node,
+            next_action=f"lakeproof fault remove emptied_node --arg node={arguments.node}, while the stack is up",
+        )
     client.stop(arguments.node, as_fault=True)
     if cassandra.has_data(stack, arguments.node):
-        aside = _aside(stack, arguments.node)
-        shutil.rmtree(aside, ignore_errors=True)
         cassandra.storage_dir(stack, arguments.node).rename(aside)
 
 
@@ -37,12 +46,19 @@ def remove(stack: Stack, arguments: EmptiedNode) -> None:
     """Delete what was laid aside where the node was replaced meanwhile; else put it back, and start the node.
 
     It was replaced if it is healthy. Files alone do not tell: one that was merely started, or whose replacement was
-    cut off, has written some, and can never join with them.
+    cut off, has written some, and can never join with them. Raises: NotReady where the stack is down and the node
+    has data beside those that were laid aside.
     """
     node, aside = arguments.node, _aside(stack, arguments.node)
     client = SupervisorClient(stack)
     if not client.running():
-        if aside.exists() and not cassandra.has_data(stack, node):
+        if aside.exists() and cassandra.has_data(stack, node):
+            raise NotReady(
+                "only the running node tells if it was replaced",
+                where=node,
+                next_action=f"lakeproof up {node}, then remove it again",
+            )
+        if aside.exists():
             _put_back(stack, node, aside)
         return
     if aside.exists() and client.row(node).health is Health.HEALTHY:
