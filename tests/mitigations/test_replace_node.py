@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
 from lakeproof.mitigations import replace_node
 from lakeproof.mitigations.replace_node import ReplaceNode
 from lakeproof.probes.ring import RingNode
@@ -19,6 +20,7 @@ class Cluster:
 
     def __init__(self, stack: Stack) -> None:
         self.stack, self.did, self.up = stack, list[str](), False
+        self.repairs, self.joins = True, True
 
     def ring(self, stack: Stack, *, ask: str | None = None) -> list[RingNode]:
         states = {"cassandra-seed": "UN", NODE: "UN" if self.up else "DN"}
@@ -26,26 +28,63 @@ class Cluster:
 
     def nodetool(self, stack: Stack, name: str, *arguments: str, seconds: float) -> str:
         self.did.append(f"{' '.join(arguments)} on {name}")
+        if not self.repairs:
+            raise CouldNotLook("nodetool repair failed")
         return ""
 
     def require_ours(self) -> None: ...
 
     def stop(self, name: str) -> None:
         self.up = False
+        self.did.append(f"stop {name}")
 
     def start(self, name: str) -> None:
         assert cassandra.replace_mark(self.stack, name).exists()
-        self.up = True
         self.did.append(f"start {name}")
+        if not self.joins:
+            raise NotReady("it ended")
+        self.up = True
+        file = cassandra.storage_dir(self.stack, name) / "data" / "system" / "local-1" / "nb-1-big-Data.db"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
 
 
-def test_a_replaced_node_is_repaired_once_it_has_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
-    cluster = Cluster(stack)
-    monkeypatch.setattr(replace_node, "our_processes", lambda stack, what: cluster)
-    monkeypatch.setattr(replace_node, "ring", cluster.ring)
-    monkeypatch.setattr(replace_node, "nodetool", cluster.nodetool)
-    cassandra.replace_mark(stack, NODE).parent.mkdir(parents=True)
-    assert replace_node.run(stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    made = Cluster(Stack(Settings(state_dir=tmp_path)))
+    monkeypatch.setattr(replace_node, "our_processes", lambda stack, what: made)
+    monkeypatch.setattr(replace_node, "ring", made.ring)
+    monkeypatch.setattr(replace_node, "nodetool", made.nodetool)
+    cassandra.replace_mark(made.stack, NODE).parent.mkdir(parents=True)
+    return made
+
+
+def test_a_replaced_node_is_repaired_once_it_has_joined(cluster: Cluster) -> None:
+    assert replace_node.run(cluster.stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
+    assert cluster.did == [f"stop {NODE}", f"start {NODE}", f"repair --full on {NODE}"]
+    assert not cassandra.replace_mark(cluster.stack, NODE).exists()
+    with pytest.raises(InvalidInput, match="it still has its data"):
+        replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+
+
+def test_a_repair_that_failed_after_the_join_is_made_by_the_next_run_which_stops_nothing(cluster: Cluster) -> None:
+    cluster.repairs = False
+    with pytest.raises(CouldNotLook, match="repair failed"):
+        replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+    cluster.repairs, cluster.did = True, []
+    assert replace_node.run(cluster.stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
     assert cluster.did == [f"start {NODE}", f"repair --full on {NODE}"]
-    assert not cassandra.replace_mark(stack, NODE).exists()
+    assert not cassandra.replace_mark(cluster.stack, NODE).exists()
+
+
+def test_half_of_a_replacement_that_cannot_join_is_thrown_away_only_when_told(cluster: Cluster) -> None:
+    cluster.repairs = False
+    with pytest.raises(CouldNotLook):
+        replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+    cluster.joins, cluster.repairs, cluster.did = False, True, []
+    with pytest.raises(TerminalError, match="--discard-data"):
+        replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+    cluster.joins = True
+    assert cluster.did == [f"start {NODE}"]
+    replace_node.run(cluster.stack, ReplaceNode(node=NODE, discard_data=True))
+    assert f"stop {NODE}" in cluster.did and not cassandra.replace_mark(cluster.stack, NODE).exists()

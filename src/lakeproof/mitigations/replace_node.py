@@ -9,7 +9,7 @@ import shutil
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.ours import our_processes
@@ -37,10 +37,10 @@ def typed(stack: Stack, arguments: ReplaceNode) -> str:
 
 def run(stack: Stack, arguments: ReplaceNode) -> str:
     """Stop it, let it join as the dead one's heir, return once it is healthy and has every row (about a minute: it
-    listens first).
+    listens first). A run that was cut off once the node had data is gone on with: what is left is the repair.
 
     Raises: InvalidInput, before anything is stopped, where it is no node, is leaving, still has data, nobody else is
-    up to copy from, or another clone started the stack.
+    up to copy from, or another clone started the stack. TerminalError where that run left a node that cannot join.
     """
     name = arguments.node
     if name not in ALL_NODES:
@@ -53,23 +53,34 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
         )
     # Asked before anything is stopped: who would it copy from?
     _others_up(stack, name)
-    storage = cassandra.storage_dir(stack, name)
-    if cassandra.has_data(stack, name) and not arguments.discard_data:
+    mark, has_data = cassandra.replace_mark(stack, name), cassandra.has_data(stack, name)
+    if has_data and not arguments.discard_data and not mark.exists():
         raise InvalidInput(
             "it still has its data, and comes back by itself",
             where=name,
             next_action=f"lakeproof start {name}; --discard-data throws them away",
         )
-    client.stop(name)
-    Deadline(DOWN_SECONDS).wait_for(
-        f"the ring to see {name} down", lambda: True if all(not node.up for node in _it(stack, name)) else None
-    )
-    shutil.rmtree(storage, ignore_errors=True)
-    mark = cassandra.replace_mark(stack, name)
-    write_file(mark, "taken away once the node has joined\n")
-    client.start(name)
-    mark.unlink()
+    anew = not has_data or arguments.discard_data
+    if anew:
+        client.stop(name)
+        Deadline(DOWN_SECONDS).wait_for(
+            f"the ring to see {name} down", lambda: True if all(not node.up for node in _it(stack, name)) else None
+        )
+        shutil.rmtree(cassandra.storage_dir(stack, name), ignore_errors=True)
+        write_file(mark, "taken away once the node has joined and was repaired\n")
+    try:
+        client.start(name)
+    except LakeproofError as error:
+        if anew:
+            raise
+        raise TerminalError(
+            f"it does not come up with what a replacement that was cut off left: {error.message}",
+            where=name,
+            next_action=f"lakeproof ring replace {name} --discard-data",
+        ) from error
     nodetool(stack, name, "repair", "--full", seconds=REPAIR_SECONDS)
+    # Last: with its data and without the mark, a node counts as one that needs no repair.
+    mark.unlink(missing_ok=True)
     after = next((node for node in ring(stack) if node.name == name), None)
     return f"replaced: {name} is {after.state if after else 'unknown to the ring'}"
 

@@ -41,7 +41,10 @@ METRICS = (
 
 
 def replace_mark(stack: Stack, name: str) -> Path:
-    """There while the node is to take the place of the dead one that had its address."""
+    """There while the node is to take the place of the dead one that had its address, until it was repaired.
+
+    A node that has joined starts as any other in spite of it.
+    """
     return stack.etc_dir(name) / "replaces-dead-node"
 
 
