@@ -1,11 +1,12 @@
 """The store that came back read-only: its mark outlives the process, and the repair takes the mark away first."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import TerminalError
+from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.faults import read_only_store
 from lakeproof.faults.read_only_store import ReadOnlyStore
 from lakeproof.install import artifacts
@@ -23,8 +24,13 @@ class Supervisor:
         self.stack = stack
         self.done: list[str] = []
         self.writes = WRITABLE
+        self.pid: int | None = 7
+
+    def row(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(pid=self.pid)
 
     def _begin(self) -> None:
+        self.pid = 7
         self.writes = READ_ONLY if "--readonly" in minio.command(self.stack).argv else WRITABLE
 
     def running(self) -> bool:
@@ -37,6 +43,7 @@ class Supervisor:
 
     def stop(self, name: str) -> bool:
         self.done.append(f"stop {name}")
+        self.pid = None
         return True
 
     def start(self, name: str) -> list[str]:
@@ -81,6 +88,20 @@ def test_the_repair_makes_it_writable_and_is_safe_to_repeat(stack: Stack, superv
     assert "is gone" in make_store_writable.run(stack, Arguments())
     assert supervisor.done == ["kill minio", "stop minio", "start minio"]
     assert "already" in make_store_writable.run(stack, Arguments())
+
+
+def test_a_repair_that_was_cut_off_before_the_start_is_finished_by_the_next(
+    stack: Stack, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def writes(stack: Stack, timeout: float) -> str:
+        if supervisor.pid is None:
+            raise CouldNotLook("nobody answers")
+        return supervisor.writes
+
+    monkeypatch.setattr(make_store_writable, "writes", writes)
+    supervisor.stop("minio")
+    assert "takes writes again" in make_store_writable.run(stack, Arguments())
+    assert supervisor.done[-1] == "start minio"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ class Service:
     def hand(self, stack: Stack, name: str, variable: str, value: str | None) -> None:
         assert (name, variable) == (SERVICE, RESERVATION_TTL)
         self.restarts += 1
+        self.pid = 7
         self.variables = {} if value is None else {variable: value}
 
     def seconds(self, stack: Stack, timeout: float) -> float:
@@ -43,13 +44,16 @@ def stack(tmp_path: Path) -> Stack:
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     made = Service()
     supervisor = SimpleNamespace(
-        running=lambda: True, ps=lambda: [SimpleNamespace(name=name, pid=made.pid) for name in made.rows]
+        running=lambda: True,
+        ps=lambda: [SimpleNamespace(name=name, pid=made.pid) for name in made.rows],
+        row=lambda name: SimpleNamespace(name=name, pid=made.pid),
     )
     for module in (shortened_setting, restore_setting):
         monkeypatch.setattr(module, "hand_variable", made.hand)
         monkeypatch.setattr(module, "handed_variables", lambda stack, name: made.variables)
         monkeypatch.setattr(module, "setting", made.seconds)
     monkeypatch.setattr(shortened_setting, "SupervisorClient", lambda stack: supervisor)
+    monkeypatch.setattr(restore_setting, "our_processes", lambda stack, what: supervisor)
     return made
 
 
@@ -78,6 +82,12 @@ def test_a_service_without_a_process_is_started_right_and_one_that_was_never_wan
     service.rows = []
     shortened_setting.remove(stack, ShortenedSetting())
     assert service.restarts == 1
+
+
+def test_a_repair_that_was_cut_off_before_the_start_is_finished_by_the_next(stack: Stack, service: Service) -> None:
+    service.pid = None
+    assert "is 900 s" in restore_setting.run(stack, Arguments())
+    assert (service.pid, service.restarts) == (7, 1)
 
 
 def test_the_variable_alone_wins_over_the_table_that_every_child_gets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,14 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Nothing where it takes writes. Raises: TerminalError where it is full, or still refuses writes after a restart
-    (a file system that is mounted read-only): then a person has to look.
+    """Nothing where it takes writes; one that has no process (a run of this was cut off) is started.
+
+    Raises: TerminalError where it is full, or still refuses writes after a restart (a file system that is mounted
+    read-only): then a person has to look.
     """
     client = our_processes(stack, f"restart {STORE}")
     marked = read_only_mark(stack).exists()
-    seen = writes(stack, LOOK_SECONDS)
+    seen = writes(stack, LOOK_SECONDS) if client.row(STORE).pid is not None else "no process"
     if not marked and seen == WRITABLE:
         return f"{STORE} takes writes already"
     if seen == FULL:

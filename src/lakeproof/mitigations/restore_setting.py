@@ -18,13 +18,14 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Restart it, and return once it is healthy and tells its setting; fine where it has the stack's own.
+    """Restart it, and return once it is healthy and tells its setting; fine where it has the stack's own. One
+    that has no process is started with that: a run of this may have been cut off, and the supervisor has the short one.
 
     Raises: CouldNotLook where the service does not tell it.
     """
-    our_processes(stack, f"restart {SERVICE}")
+    client = our_processes(stack, f"restart {SERVICE}")
     before = handed_variables(stack, SERVICE).get(RESERVATION_TTL)
-    if before is not None:
+    if before is not None or client.row(SERVICE).pid is None:
         hand_variable(stack, SERVICE, RESERVATION_TTL, None)
     now = setting(stack, LOOK_SECONDS)
     if now is None:
