@@ -2,13 +2,21 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.faults import closed_folder
+from lakeproof.faults.records import FaultRecord
 from lakeproof.held_file import hold
+from lakeproof.shop.fulfillment.label import READY
+from lakeproof.stack.engines import store_folder
+from lakeproof.stack.object_store import LABEL_BUCKET
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 type Typed = Callable[..., str]
 
@@ -40,3 +48,45 @@ def test_a_drill_that_runs_is_not_cut_off(typed: Typed, used: Path) -> None:
     with hold(used / "drill.lock", str(os.getpid())), pytest.raises(InvalidInput, match="a drill is running already"):
         typed("reset", "--yes")
     assert (used / "data" / "redis").is_dir()
+
+
+def put_on_record(used: Path, fault: str) -> None:
+    record = FaultRecord(fault, {}, "2026-11-26T00:00:00+00:00", "hand")
+    (used / "faults").mkdir(exist_ok=True)
+    (used / "faults" / f"{fault}-0.json").write_text(json.dumps(asdict(record)))
+
+
+@pytest.fixture
+def closed(used: Path) -> Iterator[Path]:
+    """The folder that `closed_folder` closes, closed and on record."""
+    folder = store_folder.folder_of(Stack(Settings(state_dir=used)), LABEL_BUCKET, READY)
+    folder.mkdir(parents=True)
+    (folder / "1").write_text("a label")
+    try:
+        store_folder.close(folder)
+    except TerminalError as error:
+        pytest.skip(error.message)
+    put_on_record(used, "closed_folder")
+    yield folder
+    store_folder.open_again(folder)
+
+
+def test_a_fault_that_would_keep_a_folder_from_being_deleted_is_taken_out_first(
+    typed: Typed, used: Path, closed: Path
+) -> None:
+    put_on_record(used, "refused_mail")  # asks the mail sink, which is down
+    put_on_record(used, "of_a_folder_that_is_gone")
+    typed("reset", "--yes")
+    assert not used.exists()
+
+
+def test_where_it_cannot_be_taken_out_nothing_is_deleted_and_it_stays_on_record(
+    typed: Typed, used: Path, closed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise TerminalError("its flags cannot be changed", where=str(folder))
+
+    monkeypatch.setattr(closed_folder, "open_again", refuse)
+    with pytest.raises(TerminalError, match="flags cannot be changed"):
+        typed("reset", "--yes")
+    assert (closed / "1").exists() and (used / "faults" / "closed_folder-0.json").exists()

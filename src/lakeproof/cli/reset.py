@@ -1,12 +1,15 @@
 """`lakeproof reset`: delete this stack's data, ledgers and reports: back to an empty stack (asks)."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lakeproof.cli.output import print_json, say
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
+
+if TYPE_CHECKING:
+    from lakeproof.stack.stack import Stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,7 +24,8 @@ def reset(
     """Stop the stack and delete its state folder: data, configuration, logs, ledgers, reports, incidents, passwords.
 
     It first says what it will delete and how big that is, and asks. What set-up installed stays, and so does what the
-    settings put outside of the state folder (it says so). Safe to repeat, also after it was killed half-way.
+    settings put outside of the state folder (it says so). Faults on record are taken out first, as far as that can be
+    done with the stack down. Safe to repeat, also after it was killed half-way.
 
     Refused (exit 2) while a drill runs, for somebody else's stack (mode external), for a folder that Lakeproof did
     not make, and without --yes where nobody is there to ask.
@@ -47,8 +51,36 @@ def reset(
                     raise InvalidInput("nobody is there to ask", where="reset", next_action="lakeproof reset --yes")
                 if not typer.confirm("stop the stack and delete all of it?", err=True):
                     raise InvalidInput("you said no; nothing was deleted", where="reset")
-            delete(stack, SupervisorClient(stack), Progress())
+            client, progress = SupervisorClient(stack), Progress()
+            client.down(progress)
+            _take_faults_out(stack)
+            delete(stack, client, progress)
     say("deleted; lakeproof up starts an empty stack" if found else f"stack {stack.name} is empty already")
     if as_json:
         deleted = [{"path": str(entry.path), "bytes": entry.size_bytes} for entry in found]
         print_json({"stack": stack.name, "deleted": deleted, "bytes": total_bytes(found), "kept": list(kept(stack))})
+
+
+def _take_faults_out(stack: "Stack") -> None:
+    """Those on record: one that closed a folder on the disk would keep it from being deleted, and its record would be
+    gone. What asks an engine cannot be taken out of a stack that is down; it is deleted with that engine's data.
+
+    Raises: TerminalError, before anything is deleted, where one cannot be taken out at all.
+    """
+    from lakeproof.faults import records
+    from lakeproof.faults.fault import all_faults
+    from lakeproof.scenarios.folder import scenario_folders
+
+    found = dict.fromkeys(record.fault for record in records.recorded(stack))
+    faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values())) if found else {}
+    for name in found:
+        if name not in faults:
+            say(f"fault {name} is not known here; it is deleted with the data")
+            continue
+        try:
+            records.remove(stack, faults[name])
+            say(f"fault {name} is out")
+        except TerminalError:
+            raise
+        except LakeproofError as error:
+            say(f"fault {name} is deleted with the data ({error.message})")
