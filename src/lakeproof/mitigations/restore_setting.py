@@ -19,7 +19,8 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 def run(stack: Stack, arguments: Arguments) -> str:
     """Restart it, and return once it is healthy and tells its setting; fine where it has the stack's own. One
-    that has no process is started with that: a run of this may have been cut off, and the supervisor has the short one.
+    that has no process is started with that: a run of this may have been cut off, and the supervisor has the short
+    one still.
 
     Raises: CouldNotLook where the service does not tell it.
     """
