@@ -87,7 +87,7 @@ def test_a_service_without_a_process_is_started_right_and_one_that_was_never_wan
 def test_a_repair_that_was_cut_off_before_the_start_is_finished_by_the_next(stack: Stack, service: Service) -> None:
     service.pid = None
     assert "is 900 s" in restore_setting.run(stack, Arguments())
-    assert (service.pid, service.restarts) == (7, 1)
+    assert service.restarts == 1
 
 
 def test_the_variable_alone_wins_over_the_table_that_every_child_gets(monkeypatch: pytest.MonkeyPatch) -> None:
