@@ -2,8 +2,8 @@
 
 A dropped column makes no change of a row, so the lake keeps what each row had before. It is read at a published state
 of after this call: no row that was written before the drop is then missing. A row that was changed since has NULL in
-the lake, and a person has to say what is right. A column that a repair cut off half-way left behind is filled as well:
-it allows NULL although the shop's schema does not.
+the lake, and a person has to say what is right. A column that a repair left behind half-way is filled as well: it
+allows NULL although the shop's schema does not.
 """
 
 import time
