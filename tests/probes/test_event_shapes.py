@@ -139,7 +139,7 @@ def test_the_fault_is_a_trigger_of_the_sender_and_goes_with_its_function(
         assert user == "payment_service"
         yield Session()
 
-    monkeypatch.setattr(reshaped_events, "connection", connection)
+    monkeypatch.setattr(reshaped_events, "transient_connection", connection)
     reshaped_events.inject(stack, ReshapedEvents())
     assert "NEW.payload - 'order_id'" in executed[0][1] and "'order', NEW.payload->'order_id'" in executed[0][1]
     assert reshaped_events.sign(stack, ReshapedEvents()).holds

@@ -3,20 +3,19 @@
 An event is sent again under its own id, so whoever had read it drops it, and each customer is told once.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import TerminalError, TransientError
+from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.event_shapes import Reshaped, reshaped
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
-from lakeproof.stack.postgres_session import TROUBLES, Session, connection
+from lakeproof.stack.postgres_session import Session, transient_connection
 from lakeproof.stack.stack import Stack
 
 SECONDS, TAKEN_SECONDS = 30.0, 15.0
@@ -96,14 +95,8 @@ def _await_taken(session: Session, found: list[Reshaped], since: datetime) -> No
     Deadline(TAKEN_SECONDS).wait_for("the events under way to be taken", look, every=0.5)
 
 
-@contextmanager
-def _database(stack: Stack) -> Iterator[Session]:
-    """Raises: TransientError."""
-    try:
-        with connection(stack, ROOT_USER, ROOT_SECRET, SECONDS, DATABASE) as session:
-            yield session
-    except TROUBLES as error:
-        raise TransientError(f"the database: {type(error).__name__}: {error}", where="postgres") from error
+def _database(stack: Stack) -> AbstractContextManager[Session]:
+    return transient_connection(stack, ROOT_USER, ROOT_SECRET, SECONDS, DATABASE)
 
 
 MITIGATION = Mitigation(
