@@ -47,8 +47,8 @@ _BATCH = """
 SELECT status, count(*) AS count, min(created_at) AS created_at, max(due_at) AS last_due_at
 FROM notifications WHERE batch_id = $1 GROUP BY status
 """
-# Nobody is sending it: a claim whose lease is over is that of a sender that died (leases.py). A statement that changes
-# such a row ends the claim too, else the new due_at would be read as the lease's end.
+# Nobody is sending it: a claim whose lease is over is that of a sender that died (leases.py). What changes such a row
+# ends the claim too, else the new due_at would be read as the lease's end.
 _FREE = "(claim IS NULL OR due_at <= clock_timestamp())"
 _SPREAD = f"""
 UPDATE notifications n SET claim = NULL, due_at = clock_timestamp()
