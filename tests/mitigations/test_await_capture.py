@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired
 from lakeproof.mitigations import await_capture
 from lakeproof.stack.settings import Settings
@@ -26,7 +27,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int | CouldNotLook]:
 
     monkeypatch.setattr(await_capture, "transaction_rows", transaction_rows)
     monkeypatch.setattr(await_capture, "bytes_left", lambda *_: 500)
-    monkeypatch.setattr(await_capture.Deadline, "pause", lambda *_: None)
+    monkeypatch.setattr(Deadline, "pause", lambda *_: None)
     return found
 
 
