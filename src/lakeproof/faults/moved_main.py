@@ -6,8 +6,9 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.nessie import client_of
+from lakeproof.lake.publish.commit import is_ours
 from lakeproof.lake.publish.history import MAIN
-from lakeproof.lake.publish.main_branch import is_ours, roll_back
+from lakeproof.lake.publish.main_branch import roll_back
 from lakeproof.probes.nessie import LOST, last_merge
 from lakeproof.stack.stack import Stack
 

@@ -28,6 +28,10 @@ class NessieConflict(TransientError):
     """Somebody else moved the branch or the same tables first."""
 
 
+class NothingToMerge(NessieConflict):
+    """No table differs between the source and what was last merged from it, whatever the target shows of them."""
+
+
 class NoSuchReference(InvalidInput):
     """No branch, tag or commit of that name or hash."""
 
@@ -39,6 +43,16 @@ class Reference:
     kind: Literal["BRANCH", "TAG", "DETACHED"]
     name: str
     hash: str
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The target after a merge. onto: the hash that the target had just before, which need not be the expected one:
+    Nessie takes a merge onto what others have written meanwhile, unless both have changed the same table.
+    """
+
+    head: Reference
+    onto: str
 
 
 @dataclass(frozen=True)
@@ -181,11 +195,12 @@ class NessieClient:
         properties: Mapping[str, str],
         *,
         over_others: bool = False,
-    ) -> Reference:
+    ) -> Merged:
         """Bring `source` into `target` as one commit that carries `properties`.
 
-        over_others: where both have changed a table, the source's counts.
-        Raises: NessieConflict where `target` has moved since or holds other changes; NessieUnreachable.
+        Only the tables go over that `source` has changed since the last merge of it, however old `target`'s others
+        are. over_others: where both have changed a table, the source's counts.
+        Raises: NessieConflict where `target` holds other changes of those tables; NothingToMerge; NessieUnreachable.
         """
         body = {
             "fromRefName": source.name,
@@ -195,8 +210,9 @@ class NessieClient:
         }
         answer = self._call("POST", f"/trees/{target.name}@{target.hash}/history/merge", body=body)
         if not answer.get("wasApplied", False):
-            raise NessieConflict("the merge was not applied", where=f"{source.name} → {target.name}")
-        return Reference("BRANCH", target.name, answer["resultantTargetHash"])
+            raise NothingToMerge("the merge was not applied", where=f"{source.name} → {target.name}")
+        head = Reference("BRANCH", target.name, answer["resultantTargetHash"])
+        return Merged(head, answer.get("effectiveTargetHash") or target.hash)
 
     def history(self, reference: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
         """The newest `limit` commits of `reference`, or those from `at_hash` back; newest first.
