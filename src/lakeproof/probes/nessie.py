@@ -5,7 +5,7 @@ anybody but the publisher has written or moved `main`.
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import OURS, client_of
 from lakeproof.lake.publish.commit import LOOKED_THROUGH, PublishedCommit
-from lakeproof.lake.publish.history import MAIN, PREFIX_SEARCH, NothingPublished, newest
+from lakeproof.lake.publish.history import MAIN, NothingPublished, newest
 from lakeproof.lake.publish.main_branch import author_on_main
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
@@ -75,7 +75,7 @@ def last_merge(stack: Stack, timeout: float) -> Value:
     merged = (get_json(f"{stack.url('publisher')}/health", timeout) or {}).get("hash")
     nessie = client_of(stack, timeout)
     try:
-        return KEPT if not merged or nessie.holds(MAIN, str(merged), PREFIX_SEARCH) else LOST
+        return KEPT if not merged or nessie.holds(MAIN, str(merged)) else LOST
     finally:
         nessie.close()
 

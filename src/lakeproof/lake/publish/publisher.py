@@ -148,6 +148,7 @@ class Publisher:
         self._followed: dict[str, _Followed] = {}
         self._head: _Head | None = None
         self._merged: str | None = None
+        """The newest hash of `main` that this publisher merged or went on from; it is to stay in main's history."""
         self._unmerged: dict[str, tuple[int, float]] = {}
         """Database → the checkpoint that only `ingest` holds, and since when that was seen."""
         self.sees_next = False
@@ -237,7 +238,7 @@ class Publisher:
         main, ingest = self._nessie.reference(history.MAIN), self._nessie.reference(history.INGEST)
         newest = self._newest(main)
         known = self._merged is None or any(commit.hash == self._merged for commit in newest)
-        if not known and not self._nessie.holds(main.name, str(self._merged), history.PREFIX_SEARCH):
+        if not known and not self._nessie.holds(main.name, str(self._merged)):
             raise MainMoved(
                 f"main was moved: {str(self._merged)[:16]}, merged last, is not in its history",
                 next_action="lakeproof lake rollback",
@@ -253,6 +254,8 @@ class Publisher:
             raise MainWritten(
                 f"{author_of(theirs)} wrote {theirs.hash[:16]} on main", next_action="lakeproof lake rollback"
             )
+        # So the next look need not go back far, however long this publisher merges nothing: another one may.
+        self._merged = main.hash
         return _Head(main, ingest, _states(newest), _states(self._newest(ingest)))
 
     def _newest(self, branch: Reference) -> list[Commit]:
