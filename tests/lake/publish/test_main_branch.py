@@ -255,6 +255,22 @@ def test_main_that_was_pointed_elsewhere_gets_every_published_hash_back(stack: S
     assert not moved_main.sign(stack, arguments).holds
 
 
+def test_main_is_pointed_elsewhere_though_the_publisher_moves_it_meanwhile(
+    stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assign, checkpoints = nessie.assign, iter([8, 9])
+
+    def is_late(branch: Reference, to_hash: str) -> Reference:
+        for checkpoint in checkpoints:
+            nessie.publish(checkpoint)
+            break
+        return assign(branch, to_hash)
+
+    monkeypatch.setattr(nessie, "assign", is_late)
+    moved_main.inject(stack, moved_main.MovedMain(publishes=3))
+    assert nessie.commits[head(nessie)].message == "commit 6"
+
+
 def test_a_publisher_that_was_started_anew_knows_the_way_back_by_the_branch_backup(
     stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
 ) -> None:
