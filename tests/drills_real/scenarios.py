@@ -1,7 +1,6 @@
-"""The scenarios that `make test` drills: four or five of those that were often green, chosen by the commit."""
+"""The scenarios that `make test` drills: one part of those that were often green, chosen by the commit."""
 
-# Passed at least three times in a row on a running stack. Three parts of about the same length: three commits that
-# choose different parts have drilled each of these scenarios.
+# Passed at least three times in a row on a running stack. Commits that choose different parts have drilled them all.
 OFTEN_GREEN = (("replication-lag", "connector-failure"),)
 
 

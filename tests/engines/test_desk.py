@@ -107,7 +107,7 @@ def test_the_command_line_leads_an_incident_from_open_to_reviewed(stack: Stack, 
     name = opened["id"]
     for step in (["ack", name], ["note", name, "looked at 3 queries"], ["resolve", name, "-m", "cache emptied"]):
         assert run(*step, "--who", "an").returncode == 0
-    assert "looked at 3[^" in run("rca", name, "--who", "an").stdout
+    assert "looked at 3 queries [^" in run("rca", name, "--who", "an").stdout
     assert run("review", name, "--who", "binh").returncode == 0
     assert json.loads(run("show", name, "--json").stdout)["status"] == "reviewed"
     refused = run("ack", name, "--who", "an")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.incidents.conftest import Clock
 
 from lakeproof.incidents.footnotes import Footnotes
 from lakeproof.incidents.rca import draft_rca
@@ -15,7 +16,7 @@ from lakeproof.incidents.webhook import Notification
 AT = datetime(2026, 11, 24, 12, 0, 1, 500_000, tzinfo=UTC)
 MARK = re.compile(r"\[\^\d+\]( \|)?$")
 # What numbers a line and no fact: a list's number, the day of the timeline's times.
-NO_FACT = re.compile(r"^\d+\. |^Times of .* UTC\.$|^# ")
+NO_FACT = re.compile(r"^\d+\. |^Times in UTC, of .*$|^# ")
 
 
 def find_unsourced(markdown: str) -> list[str]:
@@ -119,6 +120,25 @@ def test_a_claim_that_does_not_hold_is_in_the_first_lines(store: Store) -> None:
     body = {"no_order_lost": "failed: lost 3", "alert_cleared": "passed: quiet"}
     store.attach("1", EvidenceIn(kind="verification", title="v", body=body))
     assert "NOT proven: no_order_lost (1 of 2 claims)" in section(draft_rca(store.get("1")), "What happened")[4]
+
+
+def test_a_cause_whose_name_is_part_of_another_name_did_not_decide(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    causes = [
+        {"cause": name, "for": [{**SEEN, "probe": f"of-{name}"}]} for name in ("failed_task", "shop_failed_task")
+    ]
+    store.attach("1", EvidenceIn(kind="diagnosis", title="diagnosis", body={"causes": causes}))
+    markdown = draft_rca(store.get("1"), root_cause="shop_failed_task: it failed")
+    assert "of-shop_failed_task" in markdown
+    assert "of-failed_task" not in markdown
+
+
+def test_a_line_of_another_day_says_its_day(store: Store, clock: Clock) -> None:
+    store.open(IncidentIn(title="x"))
+    clock.forward(hours=13)
+    store.note("1", Note(text="the day after", who="an"))
+    timeline = section(draft_rca(store.get("1")), "Timeline")
+    assert [line.split(" | ")[0] for line in timeline[3:]] == ["| 12:00:00", "| 2026-11-25 01:00:00"]
 
 
 def test_documents_in_other_shapes_are_no_verdict_and_no_diagnosis(store: Store) -> None:

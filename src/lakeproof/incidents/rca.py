@@ -3,6 +3,7 @@
 It is a draft: prevention is for people to finish, and what the desk does not know it does not invent.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -188,7 +189,8 @@ class _Draft:
     def _named(self) -> tuple[NamedCause, ...]:
         document = newest(self.incident, DIAGNOSIS)
         causes = causes_of(document) if document else ()
-        return tuple(cause for cause in causes if cause.id in self.root_cause) or causes[:1]
+        words = set(re.findall(r"\w+", self.root_cause))
+        return tuple(cause for cause in causes if cause.id in words) or causes[:1]
 
     def _seen(self, seen: Seen) -> Row:
         mark = self.notes.mark(source=seen.source, query=seen.query, value=seen.value, at=seen.at)
@@ -197,7 +199,10 @@ class _Draft:
     # what was done, proof, appendix
 
     def line(self, entry: EntryOut) -> Row:
-        return Row((_clock(entry.at), escape(entry.who), self._entry(entry.what, entry)))
+        """A line of the timeline; its day is named where that is not the day on which the incident was opened."""
+        same_day = entry.at.date() == self.incident.opened_at.date()
+        when = _clock(entry.at) if same_day else f"{entry.at:%Y-%m-%d} {_clock(entry.at)}"
+        return Row((when, escape(entry.who), self._entry(entry.what, entry)))
 
     def claims(self) -> Iterable[Row]:
         document = newest(self.incident, VERIFICATION)
