@@ -293,12 +293,24 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "connector_grant_lost",
         {"oltp-task-state": "FAILED", "oltp-task-failure": "no privilege", "oltp-missing-privileges": 1, **BEHIND},
     ),
+    *(
+        (
+            "server_id_taken",
+            {
+                "oltp-task-state": "FAILED",
+                "oltp-task-failure": "server id taken",
+                "mysql-binlog-readers": account,
+                **BEHIND,
+            },
+        )
+        for account in ("report", "cdc")
+    ),
     (
-        "server_id_taken",
+        "failed_task",
         {
             "oltp-task-state": "FAILED",
             "oltp-task-failure": "server id taken",
-            "mysql-other-replicas": "report",
+            "mysql-binlog-readers": "none",
             **BEHIND,
         },
     ),

@@ -11,6 +11,9 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.shop.notification import store
+from lakeproof.stack.engines.postgres_accounts import DATABASE
+from lakeproof.stack.postgres_session import connection
 from lakeproof.stack.stack import Stack
 
 from .instances import Instance, instance
@@ -249,3 +252,33 @@ def test_a_batch_that_goes_out_is_spread_anew_and_called_off_and_each_message_ha
     told = "SELECT count(*) FROM outbox WHERE type = 'notification.dropped' AND payload->>'batch_id' = $1"
     assert rows(stack, told, batch) == [(5,)]
     assert shop.post(f"/notifications/batches/{uuid.uuid4()}/withdraw").status_code == 404
+
+
+@pytest.mark.proof
+def test_a_batch_is_spread_and_called_off_with_what_a_dead_sender_had_taken_and_without_what_is_being_sent(
+    stack: Stack, shop: httpx.Client
+) -> None:
+    body = {
+        "client_key": f"test-{uuid.uuid4().hex}",
+        "channel": "email",
+        "topic": "marketing",
+        "subject": "Sale",
+        "body": "Everything",
+        "recipients": [{"customer_id": a_customer(), "to": "many@example.org"} for _ in range(3)],
+        "spread_seconds": 3600,
+    }
+    batch = uuid.UUID(shop.post("/notifications/batches", json=body).json()["batch_id"])
+    claim = (
+        "UPDATE notifications SET claim = gen_random_uuid(), due_at = clock_timestamp() + $2::float8 * interval '1 s'"
+        " WHERE id = (SELECT id FROM notifications WHERE batch_id = $1 AND status = 'pending' AND claim IS NULL"
+        " ORDER BY due_at DESC LIMIT 1)"
+    )
+    left = "SELECT count(*) FROM notifications WHERE batch_id = $1 AND claim IS NOT NULL AND status = 'pending'"
+    account = ("notification_service", "postgres-notification-service", 10.0, DATABASE, "notification")
+    for statement, args in ((store._SPREAD, (600.0, 10.0)), (store._WITHDRAW, ("withdrawn",))):
+        # Within one transaction that is rolled back: the worker would take the dead sender's at once.
+        with connection(stack, *account) as session, session.transaction(force_rollback=True):
+            for seconds in (-1.0, 20.0):
+                session.rows(claim, batch, seconds)
+            session.rows(statement, batch, *args)
+            assert session.rows(left, batch) == [(1,)]

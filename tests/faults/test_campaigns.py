@@ -105,6 +105,9 @@ def test_what_waits_is_spread_so_that_the_customer_with_the_most_stays_below_the
 ) -> None:
     service.waiting = 75
     monkeypatch.setattr(spread_campaign, "turned_down", lambda *_: f"{BATCH}: 12 turned down")
+    told = spread_campaign.typed(stack, SpreadCampaign())
+    assert '{"spread_seconds": 94, "after_seconds": 60}' in told and f"/batches/{BATCH}/spread" in told
+    assert service.asked == []
     assert "75 messages" in spread_campaign.run(stack, SpreadCampaign())
     assert service.asked == [("spread", BATCH, 94, 60)]
     for most, limit, window in ((75, 60, 60), (1, 60, 60), (500, 5, 10)):
@@ -126,6 +129,7 @@ def test_without_such_a_campaign_one_must_be_named(
 ) -> None:
     for probe in ("turned_down", "opted_out"):
         monkeypatch.setattr(module, probe, lambda *_: "none", raising=False)
+    assert "/batches/ID/" in module.typed(stack, module.MITIGATION.arguments())
     with pytest.raises(TerminalError, match="batch=ID"):
         module.run(stack, module.MITIGATION.arguments())
     module.run(stack, module.MITIGATION.arguments(batch=BATCH))

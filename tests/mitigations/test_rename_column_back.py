@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.errors import NotReady
+from lakeproof.errors import DeadlineExpired, NotReady
 from lakeproof.faults import renamed_column
 from lakeproof.faults.renamed_column import RenamedColumn
 from lakeproof.lake.capture.columns import declared_columns
@@ -34,6 +34,7 @@ class Database:
             for table, columns in declared_columns(OLTP).items()
         }
         self.read: list[str] = []
+        self.paused = False
 
     def columns(self, *_: object) -> dict[str, dict[str, str]]:
         return self.tables
@@ -42,6 +43,8 @@ class Database:
         self.tables[table][name] = self.tables[table].pop(column)
 
     def read_existing_rows(self, stack: object, connector: object, tables: list[str]) -> None:
+        if self.paused and tables:
+            raise DeadlineExpired("the connector did not begin to read", last_seen="no row of it")
         self.read += tables
 
 
@@ -86,6 +89,19 @@ def test_rows_of_an_append_only_table_are_not_read_twice(database: Database, sta
     wanted = "; rows of oltp.order_events that were written meanwhile lack it in the lake: look at them"
     assert run(stack) == f"oltp.order_events.kind is type again{wanted}"
     assert database.read == []
+
+
+def test_a_second_run_has_the_rows_read_that_the_first_was_cut_off_before(database: Database, stack: Stack) -> None:
+    renamed_column.inject(stack, RenamedColumn())
+    database.paused = True
+    with pytest.raises(DeadlineExpired):
+        run(stack)
+    database.paused = False
+    assert renamed_columns(stack, 1.0, OLTP) == "none"
+    read_anew = "the rows of oltp.order_items are read anew"
+    assert rename_column_back.typed(stack, RenameColumnBack()) == read_anew
+    assert (run(stack), database.read) == (read_anew, ["oltp.order_items"])
+    assert run(stack) == "nothing to rename, every column has its name"
 
 
 def test_a_new_column_of_another_type_is_no_other_name(database: Database, stack: Stack) -> None:

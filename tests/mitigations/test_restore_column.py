@@ -25,11 +25,13 @@ class Cursor:
 
     def __init__(self, without: int) -> None:
         self.told: list[str] = []
+        self.between: list[tuple[int, int]] = []
         self.values: list[tuple[int, str]] = []
         self.without = without
 
-    def execute(self, statement: str, *_: object) -> None:
+    def execute(self, statement: str, *values: tuple[int, int]) -> None:
         self.told.append(statement)
+        self.between += values
 
     def executemany(self, statement: str, values: list[tuple[int, str]]) -> None:
         self.values = values
@@ -51,6 +53,14 @@ def cursor(monkeypatch: pytest.MonkeyPatch) -> Cursor:
 
     monkeypatch.setattr(mariadb, "as_root", as_root)
     return made
+
+
+@pytest.fixture(autouse=True)
+def nullable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The columns that allow NULL."""
+    found: set[str] = set()
+    monkeypatch.setattr(mariadb, "nullable_columns", lambda *_: found)
+    return found
 
 
 @pytest.fixture
@@ -77,6 +87,34 @@ def test_a_row_that_the_lake_has_no_value_of_is_told(cursor: Cursor, stack: Stac
     with pytest.raises(TerminalError, match="3 rows have no value"):
         mariadb.add_filled_column(stack, "oltp.order_items", "sku", "VARCHAR(32) NOT NULL", {1: "a"})
     assert not any("MODIFY" in statement for statement in cursor.told)
+
+
+def test_many_rows_are_filled_by_many_transactions(
+    cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mariadb, "FILLED_ROWS", 2)
+    mariadb.add_filled_column(
+        stack, "oltp.order_items", "sku", "VARCHAR(32) NOT NULL", {5: "c", 1: "a", 9: "e", 2: "b", 7: "d"}
+    )
+    assert cursor.between == [(1, 2), (5, 7), (9, 9)]
+    updates = [statement for statement in cursor.told if statement.startswith("UPDATE")]
+    assert len(updates) == 3 and all("BETWEEN %s AND %s" in statement for statement in updates)
+    # The connection is in autocommit: each of these updates is a transaction.
+    assert not any(word in statement for statement in cursor.told for word in ("BEGIN", "TRANSACTION", "COMMIT"))
+
+
+def test_a_column_that_was_added_and_not_filled_is_restored_by_a_second_run(
+    cursor: Cursor, stack: Stack, nullable: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nullable |= {"oltp.order_items.sku", "oltp.order_items.quantity", "oltp.notes.text"}
+    answer = SimpleNamespace(rows=[(1, "a")])
+    retyped = Difference("oltp.order_items", "quantity", "varchar", "INT")  # restore_column_type's matter
+    monkeypatch.setattr(restore_column, "look", lambda *_: Differences((), (retyped,)))
+    monkeypatch.setattr(restore_column, "_await_published", lambda *_: None)
+    monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
+    assert "IF NOT EXISTS sku VARCHAR(32) NOT NULL" in restore_column.typed(stack, Arguments())
+    wanted = "oltp.order_items.sku is there again, with 1 values of ffffffffffff"
+    assert restore_column.run(stack, Arguments()) == wanted
 
 
 def test_the_fault_keeps_the_values_for_its_own_removal(

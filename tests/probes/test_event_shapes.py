@@ -1,5 +1,6 @@
 """Events of another shape: told by what they lack, rolled back, and sent again under their own ids."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -67,10 +68,14 @@ class Database:
     def __init__(self) -> None:
         self.done: list[tuple[str, tuple[object, ...]]] = []
         self.under_way = [2, 0]
+        self.triggers, self.newest_is_usual = ["strange"], False
 
     def rows(self, sql: str, *args: object) -> Sequence[tuple[Any, ...]]:
         if "pg_trigger" in sql:
-            return [("strange",)]
+            assert args == (restore_event_shape.REWRITES, "order_id")
+            return [(name,) for name in self.triggers]
+        if "ORDER BY id DESC" in sql:
+            return [(self.newest_is_usual,)]
         if "count(*)" in sql:
             return [(self.under_way.pop(0),)]
         self.done.append((sql, args))
@@ -110,6 +115,37 @@ def test_the_repair_drops_the_change_waits_for_what_is_under_way_and_sends_all_o
     assert database.under_way == []
 
 
+def test_a_sender_without_such_a_trigger_is_told_of_and_nothing_is_changed_until_its_events_are_as_usual(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [Reshaped("payment", "payment.captured", ("order_id",), ("order",), ("a",))]
+    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: found)
+    database.triggers.clear()
+    with pytest.raises(TerminalError, match="no trigger"):
+        restore_event_shape.run(stack, RestoreEventShape())
+    assert database.done == []
+    database.newest_is_usual = True
+    restore_event_shape.run(stack, RestoreEventShape())
+    assert [sql.split()[0] for sql, _ in database.done] == ["UPDATE", "DELETE", "UPDATE"]
+    found.clear()
+    assert restore_event_shape.run(stack, RestoreEventShape()) == "every event of the last 60 minutes could be read"
+
+
+@pytest.mark.parametrize(
+    ("source", "is_one"),
+    [
+        (reshaped_events.FUNCTION.format(key="order_id", name="order"), True),
+        ("begin new.payload = new.payload - 'order_id'; return new; end", True),
+        ("BEGIN IF NEW.payload = '{}' THEN RAISE 'no order_id'; END IF; RETURN NEW; END", False),
+        ("BEGIN PERFORM pg_notify('events', NEW.payload->>'order_id'); RETURN NEW; END", False),
+    ],
+)
+def test_only_a_function_that_gives_an_event_other_data_is_dropped(source: str, is_one: bool) -> None:
+    # PostgreSQL's \m is the beginning of a word.
+    pattern = restore_event_shape.REWRITES.replace(r"\m", r"\b")
+    assert bool(re.search(pattern, source, re.IGNORECASE)) is is_one
+
+
 @pytest.mark.parametrize("has", [(), ("order", "number")])
 def test_where_it_is_not_plain_which_key_stands_for_which_nothing_is_changed(
     has: tuple[str, ...], stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
@@ -139,7 +175,7 @@ def test_the_fault_is_a_trigger_of_the_sender_and_goes_with_its_function(
         assert user == "payment_service"
         yield Session()
 
-    monkeypatch.setattr(reshaped_events, "connection", connection)
+    monkeypatch.setattr(reshaped_events, "transient_connection", connection)
     reshaped_events.inject(stack, ReshapedEvents())
     assert "NEW.payload - 'order_id'" in executed[0][1] and "'order', NEW.payload->'order_id'" in executed[0][1]
     assert reshaped_events.sign(stack, ReshapedEvents()).holds

@@ -6,8 +6,7 @@ They are real ones, uploaded as a customer does. Injecting takes as long as they
 import os
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import httpx
@@ -22,7 +21,7 @@ from lakeproof.shop.notification.client import probed_customer
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, s3_client
-from lakeproof.stack.postgres_session import TROUBLES, Session, connection
+from lakeproof.stack.postgres_session import Session, transient_connection
 from lakeproof.stack.stack import Stack
 
 SUBJECT = "Rehearsal: hoarded attachments"
@@ -83,16 +82,10 @@ def sign(stack: Stack, arguments: HoardedAttachments) -> Sign:
     return Sign(seen != FINE, f"the folder of attachments: {seen}")
 
 
-@contextmanager
-def _database(stack: Stack) -> Iterator[Session]:
-    """Raises: TransientError."""
-    try:
-        with connection(
-            stack, "support_service", "postgres-support-service", SQL_SECONDS, DATABASE, "support"
-        ) as session:
-            yield session
-    except TROUBLES as error:
-        raise TransientError(f"the database: {type(error).__name__}", where="postgres") from error
+def _database(stack: Stack) -> AbstractContextManager[Session]:
+    return transient_connection(
+        stack, "support_service", "postgres-support-service", SQL_SECONDS, DATABASE, "support"
+    )
 
 
 def _key() -> dict[str, str]:

@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import TransientError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.stack.engines.postgres_accounts import DATABASE, owner_of
-from lakeproof.stack.postgres_session import TROUBLES, connection
+from lakeproof.stack.postgres_session import transient_connection
 from lakeproof.stack.stack import Stack
 
 NAME = "rehearsal_reshape"
@@ -59,12 +58,9 @@ def sign(stack: Stack, arguments: ReshapedEvents) -> Sign:
 def _execute(stack: Stack, arguments: ReshapedEvents, *statements: str) -> list[tuple[int, ...]]:
     """The rows of the last one. Raises: TransientError."""
     owner, rows = owner_of(arguments.sender), []
-    try:
-        with connection(stack, owner.user, owner.secret, SECONDS, DATABASE, arguments.sender) as session:
-            for statement in statements:
-                rows = session.rows(statement)
-    except TROUBLES as error:
-        raise TransientError(f"the database: {type(error).__name__}: {error}", where="postgres") from error
+    with transient_connection(stack, owner.user, owner.secret, SECONDS, DATABASE, arguments.sender) as session:
+        for statement in statements:
+            rows = session.rows(statement)
     return rows
 
 

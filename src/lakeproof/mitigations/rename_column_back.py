@@ -2,8 +2,13 @@
 
 Rows that were changed while it had another name are NULL there in the lake until they change again. So the connector
 is asked to read the table's rows once more. An append-only table of the lake would hold them twice: its rows of that
-time have to be looked at by a person.
+time have to be looked at by a person. The tables are kept in a file of the stack until their rows were asked for: a
+second run goes on where the first was cut off between the two.
 """
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import NotReady
@@ -14,6 +19,7 @@ from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 
 class RenameColumnBack(Arguments):
@@ -29,7 +35,8 @@ def typed(stack: Stack, arguments: RenameColumnBack) -> str:
     except NotReady:
         return "ALTER TABLE … RENAME COLUMN … TO … for each column that has another name than the lake's SQL knows"
     told = [statement(gone, new) for gone, new in found]
-    told += [f"the rows of {table} are read anew" for table in _read_anew(arguments, found)]
+    tables = {gone.table for gone, _ in found} | _kept_tables(stack, arguments)
+    told += [f"the rows of {table} are read anew" for table in _read_anew(arguments, tables)]
     return "; ".join(told) or "nothing to rename"
 
 
@@ -43,21 +50,35 @@ def run(stack: Stack, arguments: RenameColumnBack) -> str:
     source = find_source(arguments.database)
     connector = find_connector(source.connector)
     found = look(stack, source).renamed
+    kept, tables = _kept(stack, arguments), {gone.table for gone, _ in found} | _kept_tables(stack, arguments)
+    if found:
+        write_file(kept, json.dumps(sorted(tables)))
     for gone, new in found:
         source.module.rename_column(stack, connector, gone.table, new.column, gone.column)
-    again = _read_anew(arguments, found)
+    again = _read_anew(arguments, tables)
     read_existing_rows(stack, connector, again)
+    kept.unlink(missing_ok=True)
     done = [f"{new} is {gone.column} again" for gone, new in found]
     done += [f"the rows of {table} are read anew" for table in again]
-    left = sorted({gone.table for gone, _ in found} - set(again))
+    left = sorted(tables - set(again))
     done += [f"rows of {table} that were written meanwhile lack it in the lake: look at them" for table in left]
     return "; ".join(done) or "nothing to rename, every column has its name"
 
 
-def _read_anew(arguments: RenameColumnBack, found: tuple[tuple[Difference, Difference], ...]) -> list[str]:
-    """The tables concerned whose lake table has a primary key."""
+def _kept(stack: Stack, arguments: RenameColumnBack) -> Path:
+    return stack.state_dir / f"rename_column_back-{arguments.database}.json"
+
+
+def _kept_tables(stack: Stack, arguments: RenameColumnBack) -> set[str]:
+    """The tables of a run that was cut off before it had asked for their rows."""
+    kept = _kept(stack, arguments)
+    return set(json.loads(kept.read_text(encoding="utf-8"))) if kept.exists() else set()
+
+
+def _read_anew(arguments: RenameColumnBack, tables: Iterable[str]) -> list[str]:
+    """Of these, the tables whose lake table has a primary key."""
     keyed = {file.source for file in load_sql_files(database=arguments.database) if file.has_key}
-    return sorted({gone.table for gone, _ in found} & keyed)
+    return sorted(keyed.intersection(tables))
 
 
 MITIGATION = Mitigation(

@@ -2,15 +2,17 @@
 
 A dropped column makes no change of a row, so the lake keeps what each row had before. It is read at a published state
 of after this call: no row that was written before the drop is then missing. A row that was changed since has NULL in
-the lake, and a person has to say what is right.
+the lake, and a person has to say what is right. A column that a repair left behind half-way is filled as well: it
+allows NULL although the shop's schema does not.
 """
 
 import time
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, NotReady
-from lakeproof.lake.capture.columns import Difference, look
+from lakeproof.errors import CouldNotLook, NotReady, TerminalError
+from lakeproof.lake.capture.columns import Difference, declared_columns, look
+from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.sources import mariadb
@@ -19,7 +21,7 @@ from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.restore_column_type import definition
 from lakeproof.stack.stack import Stack
 
-READ_SECONDS = 60.0
+READ_SECONDS, LOOK_SECONDS = 60.0, 5.0
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
@@ -27,9 +29,9 @@ def typed(stack: Stack, arguments: Arguments) -> str:
     try:
         found = _missing(stack)
     except NotReady:
-        return "ALTER TABLE … ADD COLUMN …; UPDATE … SET … = (what the lake has) for each row"
+        return "ALTER TABLE … ADD COLUMN IF NOT EXISTS …; UPDATE … SET … = (what the lake has) for each row"
     told = (
-        f"ALTER TABLE {each.table} ADD COLUMN {each.column} {definition(each.table, each.column)}; "
+        f"ALTER TABLE {each.table} ADD COLUMN IF NOT EXISTS {each.column} {definition(each.table, each.column)}; "
         f"UPDATE {each.table} SET {each.column} = (SELECT {each.column} FROM lake) for each row"
         for each in found
     )
@@ -37,7 +39,7 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Read the lake, then add and fill; fine where no column is missing.
+    """Read the lake, then add and fill; fine where no column is missing. A second run goes on where one was cut off.
 
     Raises: TerminalError where a row's value is not in the lake, or the shop's schema does not have the column;
     DeadlineExpired where `main` does not show the time of this call; what `ask` raises.
@@ -57,7 +59,25 @@ def run(stack: Stack, arguments: Arguments) -> str:
 
 
 def _missing(stack: Stack) -> list[Difference]:
-    return [each for each in look(stack, OLTP).without_renamed.unreadable if each.kind is None]
+    """Columns that are not there, then those that are not filled to the end."""
+    found = look(stack, OLTP)
+    told = {str(each) for each in found.unreadable}
+    nullable = mariadb.nullable_columns(stack, find_connector(OLTP.connector), LOOK_SECONDS)
+    unfilled = [
+        Difference(table, column, None, kind)
+        for table, columns in declared_columns(OLTP).items()
+        for column, kind in columns.items()
+        if (name := f"{table}.{column}") in nullable and name not in told and _refuses_null(table, column)
+    ]
+    return [each for each in found.without_renamed.unreadable if each.kind is None] + unfilled
+
+
+def _refuses_null(table: str, column: str) -> bool:
+    """By the shop's schema. A captured table that is not the shop's may have any column."""
+    try:
+        return "NOT NULL" in definition(table, column)
+    except TerminalError:
+        return False
 
 
 def _await_published(stack: Stack, moment_us: float) -> None:

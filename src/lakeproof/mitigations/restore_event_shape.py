@@ -3,27 +3,31 @@
 An event is sent again under its own id, so whoever had read it drops it, and each customer is told once.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import TerminalError, TransientError
+from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.event_shapes import Reshaped, reshaped
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
-from lakeproof.stack.postgres_session import TROUBLES, Session, connection
+from lakeproof.stack.postgres_session import Session, transient_connection
 from lakeproof.stack.stack import Stack
 
 SECONDS, TAKEN_SECONDS = 30.0, 15.0
+# Of the sender's triggers those that give an event other data, and name the key that is gone.
 TRIGGERS = """
-SELECT quote_ident(tgname) FROM pg_trigger WHERE tgrelid = '{sender}.outbox'::regclass AND NOT tgisinternal
+SELECT quote_ident(t.tgname) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE t.tgrelid = '{sender}.outbox'::regclass AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+  AND p.prosrc ~* $1::text AND position($2::text IN p.prosrc) > 0
 """
+REWRITES = r"(^|;|\mbegin|\mthen|\melse|\mloop)\s*new\.payload\s*:?="
 DROP = "DROP TRIGGER {trigger} ON {sender}.outbox"
+HAS_KEY = "SELECT payload ? $2::text FROM {sender}.outbox WHERE type = $1 ORDER BY id DESC LIMIT 1"
 # Of another shape, and neither acted on nor dropped yet.
 UNDER_WAY = """
 SELECT count(*) FROM {sender}.outbox o
@@ -55,11 +59,13 @@ def typed(stack: Stack, arguments: RestoreEventShape) -> str:
 def run(stack: Stack, arguments: RestoreEventShape) -> str:
     """Fine where every event could be read.
 
-    Raises: CouldNotLook, TransientError; TerminalError where it is not plain which key stands for which: then nothing
-    was changed.
+    Raises: CouldNotLook, TransientError; TerminalError where it is not plain which key stands for which, and where no
+    trigger changes the shape and the sender's newest event still has it: then nothing was changed.
     """
     since = datetime.now(UTC) - timedelta(minutes=arguments.minutes)
     found = reshaped(stack, SECONDS, since)
+    if not found:
+        return f"every event of the last {arguments.minutes:g} minutes could be read"
     unclear = [str(one) for one in found if (len(one.lacks), len(one.has)) != (1, 1)]
     if unclear:
         raise TerminalError(
@@ -68,9 +74,8 @@ def run(stack: Stack, arguments: RestoreEventShape) -> str:
             next_action="roll the sender's release back, and mend the events by hand",
         )
     with _database(stack) as session:
-        for sender in sorted({one.sender for one in found}):
-            for (trigger,) in session.rows(TRIGGERS.format(sender=sender)):
-                session.rows(DROP.format(trigger=trigger, sender=sender))
+        for sender, trigger in _rewriting(session, found):
+            session.rows(DROP.format(trigger=trigger, sender=sender))
         _await_taken(session, found, since)
     # Once more: some were dropped since.
     found = reshaped(stack, SECONDS, since)
@@ -79,8 +84,26 @@ def run(stack: Stack, arguments: RestoreEventShape) -> str:
             session.rows(MEND.format(sender=one.sender), since, one.has[0], one.lacks[0])
             session.rows(FORGET, list(one.ids))
             session.rows(AGAIN.format(sender=one.sender), list(one.ids))
-    told = ", ".join(f"{len(one.ids)} {one.type}" for one in found) or "none"
+    told = ", ".join(f"{len(one.ids)} {one.type}" for one in found)
     return f"the senders' events have their usual shape; sent again: {told}"
+
+
+def _rewriting(session: Session, found: list[Reshaped]) -> list[tuple[str, str]]:
+    """Sender and name of the triggers that change the shape. Raises: TerminalError, as `run`."""
+    triggers, unknown = set(), []
+    for one in found:
+        rows = session.rows(TRIGGERS.format(sender=one.sender), REWRITES, one.lacks[0])
+        triggers |= {(one.sender, name) for (name,) in rows}
+        # Without a trigger it may be rolled back already, by a person or by a run that was cut off.
+        if not rows and not session.rows(HAS_KEY.format(sender=one.sender), one.type, one.lacks[0])[0][0]:
+            unknown.append(str(one))
+    if unknown:
+        raise TerminalError(
+            f"no trigger changes the shape of these events: {'; '.join(unknown)}",
+            where="outbox",
+            next_action="roll the sender's release back; after its next event of the usual shape, do this again",
+        )
+    return sorted(triggers)
 
 
 def _await_taken(session: Session, found: list[Reshaped], since: datetime) -> None:
@@ -96,14 +119,8 @@ def _await_taken(session: Session, found: list[Reshaped], since: datetime) -> No
     Deadline(TAKEN_SECONDS).wait_for("the events under way to be taken", look, every=0.5)
 
 
-@contextmanager
-def _database(stack: Stack) -> Iterator[Session]:
-    """Raises: TransientError."""
-    try:
-        with connection(stack, ROOT_USER, ROOT_SECRET, SECONDS, DATABASE) as session:
-            yield session
-    except TROUBLES as error:
-        raise TransientError(f"the database: {type(error).__name__}: {error}", where="postgres") from error
+def _database(stack: Stack) -> AbstractContextManager[Session]:
+    return transient_connection(stack, ROOT_USER, ROOT_SECRET, SECONDS, DATABASE)
 
 
 MITIGATION = Mitigation(

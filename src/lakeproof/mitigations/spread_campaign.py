@@ -1,12 +1,13 @@
 """Spread what waits of a campaign, so that no customer of it gets more than the limit allows."""
 
 import math
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import TerminalError
+from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.notifications import SERVICE, batch_of, read, turned_down
 from lakeproof.shop.notification.client import NotificationClient
@@ -29,9 +30,12 @@ class SpreadCampaign(Arguments):
 
 
 def typed(stack: Stack, arguments: SpreadCampaign) -> str:
-    """The service's own call."""
-    body = "-H 'content-type: application/json' -d '{\"spread_seconds\": 600, \"after_seconds\": 60}'"
-    return f"curl -X POST {body} {stack.url(SERVICE)}/notifications/batches/{arguments.batch or 'ID'}/spread"
+    """The service's own call, as it would be made now. Where that is not known, how it looks."""
+    batch, seconds, after = arguments.batch or "ID", "SECONDS", "WINDOW"
+    with suppress(CouldNotLook, TerminalError):
+        batch, seconds, after = map(str, _plan(stack, arguments))
+    body = f"-H 'content-type: application/json' -d '{{\"spread_seconds\": {seconds}, \"after_seconds\": {after}}}'"
+    return f"curl -X POST {body} {stack.url(SERVICE)}/notifications/batches/{batch}/spread"
 
 
 def run(stack: Stack, arguments: SpreadCampaign) -> str:
@@ -39,6 +43,14 @@ def run(stack: Stack, arguments: SpreadCampaign) -> str:
 
     Raises: CouldNotLook, TransientError; TerminalError where no campaign is turned down and none was named.
     """
+    batch, seconds, after = _plan(stack, arguments)
+    with NotificationClient(stack.url(SERVICE)) as calling:
+        left = int(calling.spread(batch, seconds, after)["by_status"].get("pending", 0))
+    return f"batch {batch}: {left} messages that wait go out over {seconds} s, from {after} s from now on"
+
+
+def _plan(stack: Stack, arguments: SpreadCampaign) -> tuple[str, int, int]:
+    """The batch's id, and as spread_of. Raises: CouldNotLook, TerminalError as `run`."""
     batch = arguments.batch or batch_of(turned_down(stack, SECONDS))
     if not batch:
         raise TerminalError(
@@ -46,14 +58,8 @@ def run(stack: Stack, arguments: SpreadCampaign) -> str:
         )
     rows = read(stack, SECONDS, MOST_FOR_ONE, batch)
     most = int(rows[0][0]) if rows else 0
-    seconds, after = spread_of(
-        most,
-        stack.settings.notification.notification_rate_limit,
-        stack.settings.notification.notification_rate_window_seconds,
-    )
-    with NotificationClient(stack.url(SERVICE)) as calling:
-        left = int(calling.spread(batch, seconds, after)["by_status"].get("pending", 0))
-    return f"batch {batch}: {left} messages that wait go out over {seconds} s, from {after} s from now on"
+    limits = stack.settings.notification
+    return batch, *spread_of(most, limits.notification_rate_limit, limits.notification_rate_window_seconds)
 
 
 def spread_of(most: int, limit: int, window: int) -> tuple[int, int]:

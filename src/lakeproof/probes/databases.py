@@ -67,5 +67,5 @@ def _probes(engine: str, ask: Database) -> Iterator[Probe]:
 PROBES = (
     *_probes("mysql", mariadb),
     *_probes("postgres", postgres),
-    Probe("mysql-other-replicas", "mysql", mariadb.REPLICAS, "", mariadb.other_replicas),
+    Probe("mysql-binlog-readers", "mysql", mariadb.BINLOG_READERS, "", mariadb.binlog_readers),
 )

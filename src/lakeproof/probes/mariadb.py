@@ -91,15 +91,15 @@ def heartbeat_age(stack: Stack, timeout: float, source: Source) -> Value:
     return round(float(rows[0][0]), 3) if rows and rows[0][0] is not None else None
 
 
-REPLICAS = f"information_schema.processlist: accounts but {CAPTURE_USER} that follow the binlog"
+BINLOG_READERS = "information_schema.processlist: accounts that follow the binlog"
 
 
-def other_replicas(stack: Stack, timeout: float) -> Value:
-    """The accounts, but the capture's, of which a session follows the binlog, joined by spaces; "none"."""
+def binlog_readers(stack: Stack, timeout: float) -> Value:
+    """The accounts of which a session follows the binlog, the capture's own included, joined by spaces; "none"."""
     rows = _ask(
         stack, "SELECT DISTINCT user FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'", timeout
     )
-    return " ".join(sorted({str(row[0]) for row in rows} - {CAPTURE_USER})) or "none"
+    return " ".join(sorted(str(row[0]) for row in rows)) or "none"
 
 
 def tables(stack: Stack, timeout: float, source: Source) -> Value:

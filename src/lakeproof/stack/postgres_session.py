@@ -10,6 +10,7 @@ import psycopg
 from psycopg.abc import RV, PQGen
 
 from lakeproof.deadline import Deadline
+from lakeproof.errors import TransientError
 from lakeproof.stack.engines.postgres_config import NAME
 from lakeproof.stack.stack import Stack
 
@@ -113,6 +114,23 @@ def connection(
         yield session
     finally:
         session.close()
+
+
+@contextmanager
+def transient_connection(
+    stack: Stack,
+    user: str,
+    secret: str,
+    seconds: float,
+    database: str = "postgres",
+    schema: str | None = None,
+) -> Iterator[Session]:
+    """As `connection`, for steps that a person may try again. The block raises TransientError for TROUBLES."""
+    try:
+        with connection(stack, user, secret, seconds, database, schema) as session:
+            yield session
+    except TROUBLES as error:
+        raise TransientError(f"the database: {type(error).__name__}: {error}", where=NAME) from error
 
 
 def select(

@@ -5,6 +5,7 @@ Statements run as root. Those about accounts run with the binlog off: its reader
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -23,6 +24,9 @@ TROUBLES: tuple[type[Exception], ...] = (pymysql.MySQLError, OSError)
 SIGNAL_SECONDS = 10.0
 # A change of a table waits for the transactions that use it.
 ALTER_SECONDS = 20.0
+# Rows filled by one transaction. The job hands a transaction of more than some 140,000 rows on in pieces (decision
+# 0021), and a statement has to end within ALTER_SECONDS.
+FILLED_ROWS = 10_000
 NO_SUCH_THREAD = 1094
 ACCESS_DENIED = 1045
 
@@ -89,6 +93,17 @@ def columns(stack: Stack, connector: Connector, seconds: float) -> dict[str, dic
     return found
 
 
+def nullable_columns(stack: Stack, connector: Connector, seconds: float) -> set[str]:
+    """The columns that allow NULL, as `database.table.column`. Raises: NotReady."""
+    with _session(stack, READER, seconds) as cursor:
+        cursor.execute(
+            "SELECT CONCAT_WS('.', table_schema, table_name, column_name) FROM information_schema.columns"
+            " WHERE table_schema = %s AND is_nullable = 'YES'",
+            (connector.database,),
+        )
+        return {str(row[0]) for row in cursor.fetchall()}
+
+
 def values_in(stack: Stack, connector: Connector, table: str, column: str) -> list[str]:
     """As Engine."""
     with _session(stack, READER, ASK_SECONDS) as cursor:
@@ -113,6 +128,7 @@ def rename_column(stack: Stack, connector: Connector, table: str, column: str, n
 def add_filled_column(stack: Stack, table: str, column: str, definition: str, values: Mapping[int, str]) -> None:
     """Add the column, with the value of each row by its id. Fine where it is there: rows without a value get theirs.
 
+    The rows are filled by transactions of FILLED_ROWS each.
     Raises: TerminalError where a row has no value and the definition wants one: the column then allows NULL so far.
     """
     with as_root(stack, ALTER_SECONDS) as cursor:
@@ -122,7 +138,12 @@ def add_filled_column(stack: Stack, table: str, column: str, definition: str, va
         kept = f"{table.partition('.')[0]}.lakeproof_kept_values"
         cursor.execute(f"CREATE TEMPORARY TABLE {kept} (id BIGINT PRIMARY KEY, kept TEXT)")
         cursor.executemany(f"INSERT INTO {kept} (id, kept) VALUES (%s, %s)", list(values.items()))
-        cursor.execute(f"UPDATE {table} JOIN {kept} USING (id) SET `{column}` = kept WHERE `{column}` IS NULL")
+        for ids in batched(sorted(values), FILLED_ROWS):
+            cursor.execute(
+                f"UPDATE {table} JOIN {kept} USING (id) SET `{column}` = kept"
+                f" WHERE id BETWEEN %s AND %s AND `{column}` IS NULL",
+                (ids[0], ids[-1]),
+            )
         cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE `{column}` IS NULL")
         (without,) = cursor.fetchone()
         if without and "NOT NULL" in definition:

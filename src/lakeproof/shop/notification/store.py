@@ -47,20 +47,22 @@ _BATCH = """
 SELECT status, count(*) AS count, min(created_at) AS created_at, max(due_at) AS last_due_at
 FROM notifications WHERE batch_id = $1 GROUP BY status
 """
-# Not what a sender has under a claim at this moment.
-_SPREAD = """
-UPDATE notifications n SET due_at = clock_timestamp()
+# Nobody is sending it: a claim whose lease is over is that of a sender that died (leases.py). What changes such a row
+# ends the claim too, else the new due_at would be read as the lease's end.
+_FREE = "(claim IS NULL OR due_at <= clock_timestamp())"
+_SPREAD = f"""
+UPDATE notifications n SET claim = NULL, due_at = clock_timestamp()
     + ($2::float8 + (one.place - 1) * $3::float8 / one.count) * interval '1 second'
 FROM (SELECT id, row_number() OVER (ORDER BY due_at, id) AS place, count(*) OVER () AS count
-      FROM notifications WHERE batch_id = $1 AND status = 'pending' AND claim IS NULL) one
-WHERE n.id = one.id AND n.status = 'pending' AND n.claim IS NULL
+      FROM notifications WHERE batch_id = $1 AND status = 'pending' AND {_FREE}) one
+WHERE n.id = one.id AND n.status = 'pending' AND {_FREE}
 """
 _WITHDRAW = (
-    """
+    f"""
 WITH changed AS (
-    UPDATE notifications SET status = 'dropped', reason = $2, due_at = NULL, version = version + 1,
+    UPDATE notifications SET status = 'dropped', reason = $2, claim = NULL, due_at = NULL, version = version + 1,
                              updated_at = GREATEST(clock_timestamp(), updated_at)
-    WHERE batch_id = $1 AND status IN ('pending', 'failed') AND due_at IS NOT NULL AND claim IS NULL
+    WHERE batch_id = $1 AND status IN ('pending', 'failed') AND due_at IS NOT NULL AND {_FREE}
     RETURNING *
 )"""
     + RECORD_CHANGE.format(type="'notification.dropped'")
@@ -195,7 +197,7 @@ class NotificationStore:
         )
 
     async def spread_batch(self, batch_id: uuid.UUID, request: SpreadRequest, deadline: Deadline) -> None:
-        """Make what waits of a batch due anew. Raises: as `Attempts.run`."""
+        """Make what waits of a batch due anew, but what is being sent at this moment. Raises: as `Attempts.run`."""
 
         async def work(connection: Connection) -> None:
             await connection.fetch(_SPREAD, batch_id, float(request.after_seconds), float(request.spread_seconds))
@@ -203,7 +205,10 @@ class NotificationStore:
         await self._attempts.run(work, deadline)
 
     async def withdraw_batch(self, batch_id: uuid.UUID, deadline: Deadline) -> None:
-        """Drop what waits of a batch, and what will be tried again. Raises: as `Attempts.run`."""
+        """Drop what waits of a batch, and what will be tried again, but what is being sent at this moment.
+
+        Raises: as `Attempts.run`.
+        """
 
         async def work(connection: Connection) -> int:
             return len(await connection.fetch(_WITHDRAW, batch_id, DropReason.WITHDRAWN.value))
