@@ -150,8 +150,8 @@ def merge(
 ) -> None:
     """Have `main` show what another branch holds, once an audit has seen that every file of it is there.
 
-    From ingest: main moves on, and the branch counts where somebody else has changed a table on main. From backup:
-    main shows the last state that a full audit found whole, and stays there until ingest is merged.
+    All its tables, whatever somebody else has done to them on main. From ingest: main moves on. From backup: main
+    shows the last state that a full audit found whole, and stays there until ingest is merged, or `lake rollback`.
 
     Exit 1 where the audit refuses the branch, or Nessie the merge.
     """
@@ -172,8 +172,9 @@ def merge(
 def rollback(as_json: JsonOption = False) -> None:
     """Take back what others did to `main`: it begins again at the last state that the publisher put there.
 
-    What main showed until then is kept as a tag. Nothing that was published is lost, and nothing happens where nobody
-    else wrote on main or moved it.
+    What main showed until then is kept as a tag. Nothing happens where nobody else wrote on main or moved it. While
+    the publisher runs, no published hash leaves main's history. Where somebody pointed main back and no publisher
+    runs, the way back is the branch backup: later hashes are then no longer in `lake log`.
 
     Exit 1 where Nessie does not answer, or main moves meanwhile.
     """

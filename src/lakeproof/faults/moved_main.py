@@ -1,17 +1,27 @@
 """Somebody points `main` by force at what it showed some publishes ago: the hashes since then are in no history."""
 
+import contextlib
+
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.nessie import client_of
+from lakeproof.lake.nessie import NessieConflict, client_of
+from lakeproof.lake.publish.commit import is_ours
 from lakeproof.lake.publish.history import MAIN
+<<<<<<< HEAD
 from lakeproof.lake.publish.main_branch import is_ours, roll_back
 from lakeproof.probes.nessie import LOST, last_merge_kept
+=======
+from lakeproof.lake.publish.main_branch import roll_back
+from lakeproof.probes.nessie import LOST, last_merge
+>>>>>>> mendlake
 from lakeproof.stack.stack import Stack
 
 LOOK_SECONDS = 5.0
+SECONDS = 30.0
 LOOKED_BACK = 100
 
 
@@ -22,16 +32,27 @@ class MovedMain(Arguments):
 
 
 def inject(stack: Stack, arguments: MovedMain) -> None:
+<<<<<<< HEAD
     """Move it once; fine where it was moved. Raises: TerminalError where too little was published; NessieConflict."""
     if last_merge_kept(stack, LOOK_SECONDS) == LOST:
+=======
+    """Move it once; fine where it was moved. Raises: TerminalError where too little was published."""
+    if last_merge(stack, LOOK_SECONDS) == LOST:
+>>>>>>> mendlake
         return
-    nessie = client_of(stack)
+    nessie, deadline, moved = client_of(stack), Deadline(SECONDS), False
     try:
-        main = nessie.reference(MAIN)
-        ours = [commit.hash for commit in nessie.history(MAIN, LOOKED_BACK, at_hash=main.hash) if is_ours(commit)]
-        if len(ours) <= arguments.publishes:
-            raise TerminalError(f"only {len(ours)} states are published", where=MAIN, next_action="try it later")
-        nessie.assign(main, ours[arguments.publishes])
+        while not moved:
+            main = nessie.reference(MAIN)
+            newest = nessie.history(MAIN, LOOKED_BACK, at_hash=main.hash)
+            ours = [commit.hash for commit in newest if is_ours(commit)]
+            if len(ours) <= arguments.publishes:
+                raise TerminalError(f"only {len(ours)} states are published", where=MAIN, next_action="try it later")
+            with contextlib.suppress(NessieConflict):  # the publisher has moved it meanwhile
+                nessie.assign(main, ours[arguments.publishes])
+                moved = True
+            if not moved and deadline.expired:
+                raise TerminalError("the publisher was faster each time", where=MAIN, next_action="try it again")
     finally:
         nessie.close()
 

@@ -13,8 +13,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.nessie import OURS, IcebergTable, NessieClient, NessieConflict, Reference, client_of
+from lakeproof.lake.publish.commit import is_ours
 from lakeproof.lake.publish.history import MAIN
-from lakeproof.lake.publish.main_branch import author_of_head, is_ours, roll_back
+from lakeproof.lake.publish.main_branch import author_on_main, roll_back
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.stack import Stack
 
@@ -34,7 +35,7 @@ def inject(stack: Stack, arguments: WrittenMain) -> None:
     """Write it once; fine where somebody else wrote last. Raises: TerminalError where the table has never changed."""
     nessie, deadline = client_of(stack), Deadline(SECONDS)
     try:
-        while author_of_head(nessie) == OURS:
+        while author_on_main(nessie) == OURS:
             main = nessie.reference(MAIN)
             with contextlib.suppress(NessieConflict):  # the publisher has moved the table meanwhile
                 older = _older(nessie, main, arguments)
@@ -68,13 +69,13 @@ def remove(stack: Stack, arguments: WrittenMain) -> None:
 
 
 def sign(stack: Stack, arguments: WrittenMain) -> Sign:
-    """The newest commit on `main` is not the publisher's."""
+    """A commit among the newest on `main` is not the publisher's."""
     nessie = client_of(stack)
     try:
-        author = author_of_head(nessie)
+        author = author_on_main(nessie)
     finally:
         nessie.close()
-    return Sign(author != OURS, f"the newest commit on {MAIN} is by {author}")
+    return Sign(author != OURS, f"of the newest commits on {MAIN}: {author}")
 
 
 FAULT = Fault("written_main", "write an older table on main, as somebody else", inject, remove, sign, WrittenMain)

@@ -6,7 +6,7 @@ Every call has a timeout; Nessie being away, too slow or stopped is `NessieUnrea
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import httpx
@@ -16,6 +16,9 @@ from lakeproof.stack.stack import Stack
 
 # So many commits are asked for first where one is looked for that should be near the head.
 NEAR = 5
+WHOLE_HISTORY = 1_000_000
+# A commit is not looked for below one that is older by this much. Nessie's clock may have been set back a little.
+CLOCK_STEP = timedelta(seconds=60)
 # The author of each commit of this project.
 OURS = "lakeproof"
 
@@ -26,6 +29,10 @@ class NessieUnreachable(TransientError):
 
 class NessieConflict(TransientError):
     """Somebody else moved the branch or the same tables first."""
+
+
+class NothingToMerge(NessieConflict):
+    """No table differs between the source and what was last merged from it, whatever the target shows of them."""
 
 
 class NoSuchReference(InvalidInput):
@@ -39,6 +46,16 @@ class Reference:
     kind: Literal["BRANCH", "TAG", "DETACHED"]
     name: str
     hash: str
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The target after a merge. onto: the hash that the target had just before, which need not be the expected one:
+    Nessie takes a merge onto what others have written meanwhile, unless both have changed the same table.
+    """
+
+    head: Reference
+    onto: str
 
 
 @dataclass(frozen=True)
@@ -181,11 +198,12 @@ class NessieClient:
         properties: Mapping[str, str],
         *,
         over_others: bool = False,
-    ) -> Reference:
+    ) -> Merged:
         """Bring `source` into `target` as one commit that carries `properties`.
 
-        over_others: where both have changed a table, the source's counts.
-        Raises: NessieConflict where `target` has moved since or holds other changes; NessieUnreachable.
+        Only the tables go over that `source` has changed since the last merge of it, however old `target`'s others
+        are. over_others: where both have changed a table, the source's counts.
+        Raises: NessieConflict where `target` holds other changes of those tables; NothingToMerge; NessieUnreachable.
         """
         body = {
             "fromRefName": source.name,
@@ -195,8 +213,9 @@ class NessieClient:
         }
         answer = self._call("POST", f"/trees/{target.name}@{target.hash}/history/merge", body=body)
         if not answer.get("wasApplied", False):
-            raise NessieConflict("the merge was not applied", where=f"{source.name} → {target.name}")
-        return Reference("BRANCH", target.name, answer["resultantTargetHash"])
+            raise NothingToMerge("the merge was not applied", where=f"{source.name} → {target.name}")
+        head = Reference("BRANCH", target.name, answer["resultantTargetHash"])
+        return Merged(head, answer.get("effectiveTargetHash") or target.hash)
 
     def history(self, reference: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
         """The newest `limit` commits of `reference`, or those from `at_hash` back; newest first.
@@ -218,15 +237,24 @@ class NessieClient:
             if not page.get("hasMore") or not token:
                 return
 
-    def holds(self, reference: str, commit: str, limit: int = 1_000_000) -> bool:
-        """True where that commit is among the newest `limit` of the branch or tag; near the head it is found at once.
+    def holds(self, reference: str, commit: str) -> bool:
+        """True where that commit is in the history of the branch or tag; near the head it is found at once.
 
-        The history is walked, for Nessie lets `NAME@HASH` be read where the commit is in no history of that name.
-        Raises: NessieUnreachable.
+        The history is walked, for Nessie lets `NAME@HASH` be read where the commit is in no history of that name. The
+        walk ends where the commits are older than the one that is looked for. Raises: NessieUnreachable.
         """
-        return any(
-            each.hash == commit for part in (min(limit, NEAR), limit) for each in self.history(reference, part)
-        )
+        if any(each.hash == commit for each in self.history(reference, NEAR)):
+            return True
+        try:
+            wanted = next(self.history(reference, 1, at_hash=commit))
+        except (NoSuchReference, InvalidInput, StopIteration):
+            return False  # Nessie has never had it, or has it no more
+        for each in self.history(reference, WHOLE_HISTORY):
+            if each.hash == commit:
+                return True
+            if each.at < wanted.at - CLOCK_STEP:
+                return False
+        return False
 
     def _commit(
         self,

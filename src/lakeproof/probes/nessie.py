@@ -4,9 +4,9 @@ anybody but the publisher has written or moved `main`.
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import OURS, client_of
-from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.publish.history import MAIN, PREFIX_SEARCH, NothingPublished, newest
-from lakeproof.lake.publish.main_branch import author_of_head
+from lakeproof.lake.publish.commit import LOOKED_THROUGH, PublishedCommit
+from lakeproof.lake.publish.history import MAIN, NothingPublished, newest
+from lakeproof.lake.publish.main_branch import author_on_main
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
@@ -62,10 +62,10 @@ def lake_tables(stack: Stack, timeout: float) -> Value:
 
 
 def main_author(stack: Stack, timeout: float) -> Value:
-    """Who made main's newest commit: "lakeproof" for the publisher, else the name that its author gave."""
+    """Who made main's newest commits: "lakeproof" for the publisher alone, else the name that another author gave."""
     nessie = client_of(stack, timeout)
     try:
-        return author_of_head(nessie)
+        return author_on_main(nessie)
     finally:
         nessie.close()
 
@@ -75,7 +75,7 @@ def last_merge_kept(stack: Stack, timeout: float) -> Value:
     merged = (get_json(f"{stack.url('publisher')}/health", timeout) or {}).get("hash")
     nessie = client_of(stack, timeout)
     try:
-        return KEPT if not merged or nessie.holds(MAIN, str(merged), PREFIX_SEARCH) else LOST
+        return KEPT if not merged or nessie.holds(MAIN, str(merged)) else LOST
     finally:
         nessie.close()
 
@@ -93,7 +93,7 @@ PROBES = (
     Probe(
         "main-author",
         "nessie",
-        f"GET /trees/{MAIN}/history?max-records=1: .commitMeta.authors",
+        f"GET /trees/{MAIN}/history?max-records={LOOKED_THROUGH}: .commitMeta.authors",
         "",
         main_author,
         Condition(Operator.IS, OURS),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +12,74 @@ import pytest
 
 from lakeproof.errors import InvalidInput
 from lakeproof.faults import moved_main, written_main
-from lakeproof.lake.nessie import OURS, Commit, IcebergTable, NessieConflict, NoSuchReference, Reference
+from lakeproof.lake.nessie import (
+    OURS,
+    Commit,
+    IcebergTable,
+    Merged,
+    NessieConflict,
+    NoSuchReference,
+    NothingToMerge,
+    Reference,
+)
 from lakeproof.lake.publish import main_branch
 from lakeproof.lake.publish.audit import AuditFailed
-from lakeproof.lake.publish.commit import HELD, properties_of, states_of
+from lakeproof.lake.publish.commit import properties_of, states_of
+from lakeproof.lake.publish.cut import Cut
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metrics import PublisherMetrics
-from lakeproof.lake.publish.publisher import MainMoved, Publisher
+from lakeproof.lake.publish.publisher import MainMoved, MainWritten, Publisher
+from lakeproof.lake.publish.snapshots import Kind, Snapshot
 from lakeproof.probes import nessie as probes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
+TABLES = ("orders", "items")
+
+
+def table_at(name: str, snapshot: int) -> IcebergTable:
+    return IcebergTable(f"s3://lake/{name}-{snapshot}", snapshot, 0, 0, 0, f"id of {name}")
 
 
 @dataclass
 class Nessie:
-    """A Nessie in memory: commits by hash, branches and tags by name, each commit's `orders` table."""
+    """A Nessie in memory: commits by hash, branches and tags by name, and the tables that each commit shows.
+
+    It merges as Nessie 0.99.0 was seen to: only those tables that differ between the source and what was last merged
+    of it, compared by what they hold; and it says so where there are none.
+    """
 
     commits: dict[str, Commit] = field(default_factory=dict)
-    tables: dict[str, IcebergTable] = field(default_factory=dict)
+    tables: dict[str, dict[str, IcebergTable]] = field(default_factory=dict)
     names: dict[str, Reference] = field(default_factory=dict)
-    merges: list[dict[str, Any]] = field(default_factory=list)
+    merged: dict[str, str] = field(default_factory=dict)
+    """Merge commit → the hash of the source that it brought in."""
 
-    def publish(self, checkpoint: int, branch: str = "main", **changed: Any) -> str:
-        return self.add(branch, checkpoint, properties_of(checkpoint, None, None, {"orders": checkpoint}), **changed)
+    def publish(self, checkpoint: int, branch: str = "main", moved: Sequence[str] = TABLES) -> str:
+        """As the publisher does, of a checkpoint that moved these tables. On `ingest`: as if killed then."""
+        held = self.tables[self.names["ingest"].hash]
+        shown = held | {name: table_at(name, checkpoint) for name in moved}
+        snapshots = {name: table.snapshot_id for name, table in shown.items()}
+        properties, message = properties_of(checkpoint, None, None, snapshots), f"commit {checkpoint}"
+        ready = self.add("ingest", shown, properties, message=message)
+        if branch == "ingest":
+            return ready
+        return self.merge(self.names["ingest"], self.names["main"], message, properties).head.hash
 
-    def add(self, branch: str, snapshot: int, properties: Mapping[str, str], author: str = OURS) -> str:
+    def add(
+        self,
+        branch: str,
+        shown: Mapping[str, IcebergTable],
+        properties: Mapping[str, str],
+        author: str = OURS,
+        message: str = "",
+    ) -> str:
         name = f"{len(self.commits):016x}"
         held = self.names.get(branch)
-        parent = held.hash if held else None
         at = AT + timedelta(seconds=len(self.commits))
-        self.commits[name] = Commit(name, parent, at, f"commit {snapshot}", dict(properties), author)
-        self.tables[name] = IcebergTable(f"s3://lake/orders-{snapshot}", snapshot, 0, 0, 0, "id of orders")
+        self.commits[name] = Commit(name, held.hash if held else None, at, message, dict(properties), author)
+        self.tables[name] = dict(shown)
         self.names[branch] = Reference("BRANCH", branch, name)
         return name
 
@@ -69,22 +105,22 @@ class Nessie:
         self.names[branch.name] = replace(branch, hash=to_hash)
         return self.names[branch.name]
 
-    def history(self, name: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
-        lineage: list[Commit] = []
-        found: str | None = self.reference(name).hash
-        while found is not None:
-            lineage.append(self.commits[found])
-            found = self.commits[found].parent
-        hashes = [commit.hash for commit in lineage]
-        if at_hash is not None and at_hash not in hashes:
-            raise NoSuchReference("not found", where=at_hash)
-        yield from lineage[hashes.index(at_hash) if at_hash else 0 :][:limit]
+    def lineage(self, commit: str | None) -> Iterator[Commit]:
+        while commit is not None:
+            yield self.commits[commit]
+            commit = self.commits[commit].parent
 
-    def holds(self, name: str, commit: str, limit: int = 1000) -> bool:
-        return any(one.hash == commit for one in self.history(name, limit))
+    def history(self, name: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
+        yield from islice(self.lineage(at_hash or self.reference(name).hash), limit)
+
+    def holds(self, name: str, commit: str) -> bool:
+        return any(one.hash == commit for one in self.history(name, 1000))
+
+    def has_namespace(self, reference: Reference, name: str) -> bool:
+        return True
 
     def content_ids(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
-        return {"orders": self.tables[reference.hash]}
+        return {name: table for name, table in self.tables[reference.hash].items() if name in tables}
 
     def commit_tables(
         self, branch: Reference, namespace: str, tables: Any, message: str, properties: Any, author: str = OURS
@@ -94,16 +130,26 @@ class Nessie:
     def commit_all(
         self, branch: Reference, tables: Any, message: str, properties: Any, author: str = OURS
     ) -> Reference:
-        name = self.add(branch.name, tables["oltp"]["orders"].snapshot_id, properties, author)
-        self.tables[name] = tables["oltp"]["orders"]
+        now, expected = self.tables[self.names[branch.name].hash], self.tables[branch.hash]
+        if any(now.get(name) != expected.get(name) for name in tables["oltp"]):
+            raise NessieConflict("moved", where=branch.name)
+        self.add(branch.name, now | tables["oltp"], properties, author, message)
         return self.names[branch.name]
 
     def merge(
         self, source: Reference, target: Reference, message: str, properties: Any, *, over_others: bool = False
-    ) -> Reference:
-        self.merges.append({"from": source.name, "properties": properties, "over_others": over_others})
-        self.add(target.name, self.tables[source.hash].snapshot_id, properties)
-        return self.names[target.name]
+    ) -> Merged:
+        onto = self.names[target.name].hash
+        last = next((self.merged[one.hash] for one in self.lineage(onto) if one.hash in self.merged), None)
+        before, now = self.tables[last] if last else {}, self.tables[onto]
+        changed = {name: one for name, one in self.tables[source.hash].items() if before.get(name) != one}
+        if not changed:
+            raise NothingToMerge("nothing differs", where=target.name)
+        if not over_others and any(now.get(name) != before.get(name) for name in changed):
+            raise NessieConflict("changed in conflict", where=target.name)
+        made = self.add(target.name, now | changed, properties, message=message)
+        self.merged[made] = source.hash
+        return Merged(self.names[target.name], onto)
 
 
 class Body:
@@ -115,7 +161,7 @@ class Body:
 
 
 class Store:
-    """Holds the metadata of snapshots 1 to 9 of `orders`, whose manifest lists name no file."""
+    """Holds the metadata of every snapshot of every table, whose manifest lists name no file."""
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         snapshot = int(Key.rpartition("-")[2])
@@ -133,9 +179,10 @@ def stack(tmp_path: Path) -> Stack:
 def nessie(monkeypatch: pytest.MonkeyPatch) -> Nessie:
     """Seven published states on `main`; the running publisher merged the last of them."""
     made = Nessie()
+    for branch in ("main", "ingest"):
+        made.add(branch, {}, {}, message="create namespace oltp")
     for checkpoint in range(1, 8):
         last = made.publish(checkpoint)
-    made.publish(7, "ingest")
     for module in (main_branch, written_main, moved_main, probes):
         monkeypatch.setattr(module, "client_of", lambda *_: made)
     monkeypatch.setattr(main_branch, "last_merge", lambda stack: last)
@@ -149,6 +196,14 @@ def head(nessie: Nessie) -> str:
     return nessie.names["main"].hash
 
 
+def shown(nessie: Nessie, branch: str = "main") -> dict[str, int]:
+    return {name: table.snapshot_id for name, table in nessie.tables[nessie.names[branch].hash].items()}
+
+
+def publisher_of(nessie: Nessie) -> Publisher:
+    return Publisher(Store(), nessie, PublisherMetrics())  # type: ignore[arg-type]
+
+
 def test_nothing_is_rolled_back_where_nobody_else_touched_main(stack: Stack, nessie: Nessie) -> None:
     before = dict(nessie.names)
     assert main_branch.roll_back(stack) is None
@@ -158,17 +213,17 @@ def test_nothing_is_rolled_back_where_nobody_else_touched_main(stack: Stack, nes
 def test_a_publisher_that_goes_on_meanwhile_is_not_rolled_back(
     stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = nessie.reference
+    read, checkpoints = nessie.reference, count(8)
 
     def publishes(name: str) -> Reference:
         found = read(name)
         if name == "main":
-            nessie.publish(8)
+            nessie.publish(next(checkpoints))
         return found
 
     monkeypatch.setattr(nessie, "reference", publishes)
     assert main_branch.roll_back(stack) is None
-    assert nessie.commits[head(nessie)].message == "commit 8"
+    assert shown(nessie) == shown(nessie, "ingest") != {"orders": 7, "items": 7}
 
 
 def test_what_somebody_wrote_is_taken_back_and_kept_under_a_tag(stack: Stack, nessie: Nessie) -> None:
@@ -178,7 +233,7 @@ def test_what_somebody_wrote_is_taken_back_and_kept_under_a_tag(stack: Stack, ne
         written_main.inject(stack, arguments)
     theirs = head(nessie)
     assert nessie.commits[theirs].parent == published
-    assert nessie.tables[theirs].snapshot_id == 4
+    assert shown(nessie) == {"orders": 4, "items": 7}
     assert written_main.sign(stack, arguments).holds
     assert probes.main_author(stack, 1.0) == "somebody"
     done = main_branch.roll_back(stack)
@@ -198,6 +253,22 @@ def test_main_that_was_pointed_elsewhere_gets_every_published_hash_back(stack: S
     moved_main.remove(stack, arguments)
     assert head(nessie) == published
     assert not moved_main.sign(stack, arguments).holds
+
+
+def test_main_is_pointed_elsewhere_though_the_publisher_moves_it_meanwhile(
+    stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assign, checkpoints = nessie.assign, iter([8, 9])
+
+    def is_late(branch: Reference, to_hash: str) -> Reference:
+        for checkpoint in checkpoints:
+            nessie.publish(checkpoint)
+            break
+        return assign(branch, to_hash)
+
+    monkeypatch.setattr(nessie, "assign", is_late)
+    moved_main.inject(stack, moved_main.MovedMain(publishes=3))
+    assert nessie.commits[head(nessie)].message == "commit 6"
 
 
 def test_a_publisher_that_was_started_anew_knows_the_way_back_by_the_branch_backup(
@@ -237,32 +308,106 @@ def test_main_stays_where_it_is_newer_than_a_backup_that_it_has_lost(
 
 
 def test_ingest_is_merged_over_what_others_changed(stack: Stack, nessie: Nessie) -> None:
-    written_main.inject(stack, written_main.WrittenMain())
-    ready = nessie.commits[nessie.publish(9, "ingest")].at
+    written_main.inject(stack, written_main.WrittenMain(table="items"))
+    ready = nessie.commits[nessie.publish(9, "ingest", moved=["orders"])].at
     main_branch.bring_in(stack, "ingest")
-    (merged,) = nessie.merges
-    assert merged["over_others"] and merged["from"] == "ingest"
     (state,) = states_of(nessie.commits[head(nessie)]).values()
     assert (state.checkpoint, state.at) == (9, ready)
+    assert shown(nessie) == state.snapshots == {"orders": 9, "items": 7}
+    assert nessie.commits[nessie.publish(10)].properties["snapshot.items"] == "10"
 
 
-def test_backup_is_shown_until_ingest_is_merged(stack: Stack, nessie: Nessie) -> None:
+@pytest.mark.parametrize("moved", [[], ["orders"], TABLES])
+def test_backup_is_shown_until_ingest_is_merged(stack: Stack, nessie: Nessie, moved: Sequence[str]) -> None:
+    """However much of it Nessie takes for merged already, all of ingest's tables come back."""
     main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
     newer = nessie.publish(8)
+    if moved:
+        nessie.publish(9, "ingest", moved)
     main_branch.bring_in(stack, "backup")
     assert nessie.commits[head(nessie)].parent == newer
-    assert nessie.tables[head(nessie)].snapshot_id == 7
-    publisher = Publisher(Store(), nessie, PublisherMetrics())  # type: ignore[arg-type]
+    assert shown(nessie) == {"orders": 7, "items": 7}
+    publisher = publisher_of(nessie)
     with pytest.raises(AuditFailed, match="lake merge --from ingest"):
         publisher._read_head()
     main_branch.bring_in(stack, "ingest")
+    for commit in nessie.history("main", 2 if moved else 1):
+        (state,) = states_of(commit).values()
+        told = {name: table.snapshot_id for name, table in nessie.tables[commit.hash].items()}
+        assert told == state.snapshots == shown(nessie, "ingest")
     assert publisher._read_head().main.hash == head(nessie)
-    assert HELD not in nessie.commits[head(nessie)].properties
+    nessie.publish(10)
+    assert publisher._read_head().main.hash == head(nessie)
+
+
+def test_a_rollback_ends_what_backup_began(stack: Stack, nessie: Nessie) -> None:
+    main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
+    newer = nessie.publish(8)
+    main_branch.bring_in(stack, "backup")
+    main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
+    done = main_branch.roll_back(stack)
+    assert done is not None and done.hash == head(nessie) == newer
+    assert publisher_of(nessie)._read_head().main.hash == newer
+    nessie.publish(9)
+
+
+def bury(stack: Stack, nessie: Nessie) -> str:
+    """Somebody sets `items` back, and a publish follows that does not move it; gives the hash of that publish."""
+    written_main.inject(stack, written_main.WrittenMain(table="items"))
+    published = nessie.publish(8, moved=["orders"])
+    assert shown(nessie) == {"orders": 8, "items": 4}
+    return published
+
+
+def test_what_somebody_wrote_is_found_below_later_publishes(stack: Stack, nessie: Nessie) -> None:
+    bury(stack, nessie)
+    assert probes.main_author(stack, 1.0) == "somebody"
+    with pytest.raises(MainWritten, match=r"somebody wrote .* lake rollback"):
+        publisher_of(nessie)._read_head()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_rollback_puts_right_what_later_publishes_stand_upon(stack: Stack, nessie: Nessie, again: bool) -> None:
+    published = bury(stack, nessie)
+    if again:
+        nessie.commit_tables(nessie.names["main"], "oltp", {"items": table_at("items", 2)}, "", {}, "somebody")
+    before = head(nessie)
+    done = main_branch.roll_back(stack)
+    assert done is not None and done.hash == head(nessie)
+    assert nessie.names[done.set_aside].hash == before
+    assert shown(nessie) == {"orders": 8, "items": 7}
+    assert nessie.holds("main", published)
+    assert probes.main_author(stack, 1.0) == OURS
+    assert publisher_of(nessie)._read_head().main.hash == head(nessie)
+    assert main_branch.roll_back(stack) is None
+    nessie.publish(9)
+
+
+def test_ingest_brought_in_puts_right_what_later_publishes_stand_upon(stack: Stack, nessie: Nessie) -> None:
+    bury(stack, nessie)
+    main_branch.bring_in(stack, "ingest")
+    assert shown(nessie) == {"orders": 8, "items": 7}
+    assert main_branch.roll_back(stack) is None
+
+
+def test_a_publisher_looks_again_where_its_merge_came_upon_anothers_commit(stack: Stack, nessie: Nessie) -> None:
+    publisher = publisher_of(nessie)
+    before = publisher._read_head()
+    cut = Cut(
+        8,
+        {"orders": Snapshot(8, 8, Kind.APPEND, 0, 1, 8, "job"), "items": Snapshot(7, 7, Kind.APPEND, 0, 1, 7, "job")},
+    )
+    tables = {"orders": table_at("orders", 8), "items": table_at("items", 7)}
+    written_main.inject(stack, written_main.WrittenMain(table="items"))
+    publisher._commit("oltp", before, cut, tables, None)
+    assert publisher._head is None
+    with pytest.raises(MainWritten):
+        publisher._read_head()
 
 
 def test_a_branch_that_does_not_hold_what_it_says_is_refused(stack: Stack, nessie: Nessie) -> None:
     before = head(nessie)
-    nessie.tables[nessie.names["ingest"].hash] = nessie.tables[nessie.commits[before].parent or ""]
+    nessie.tables[nessie.names["ingest"].hash]["orders"] = table_at("orders", 6)
     with pytest.raises(AuditFailed, match="shows snapshot 6"):
         main_branch.bring_in(stack, "ingest")
     assert head(nessie) == before
@@ -284,18 +429,25 @@ def test_no_other_branch_is_brought_in(stack: Stack, nessie: Nessie) -> None:
         main_branch.bring_in(stack, "somebodys")
 
 
-def test_a_publisher_does_not_go_on_where_main_has_lost_its_last_merge(nessie: Nessie) -> None:
-    publisher = Publisher(Store(), nessie, PublisherMetrics())  # type: ignore[arg-type]
-    publisher._merged = head(nessie)
+def test_a_publisher_does_not_go_on_where_main_has_lost_what_it_knew_of(nessie: Nessie) -> None:
+    publisher = publisher_of(nessie)
     publisher._read_head()
     nessie.assign(nessie.names["main"], nessie.commits[head(nessie)].parent or "")
     with pytest.raises(MainMoved, match="lake rollback"):
         publisher._read_head()
 
 
+def test_a_publisher_goes_on_however_much_another_one_has_merged(nessie: Nessie) -> None:
+    publisher = publisher_of(nessie)
+    publisher._read_head()
+    for checkpoint in range(8, 80):
+        nessie.publish(checkpoint)
+    assert publisher._read_head().main.hash == publisher._merged == head(nessie)
+
+
 def test_branches_are_told_with_what_they_hold(stack: Stack, nessie: Nessie) -> None:
     nessie.create_reference("TAG", "a-tag", nessie.names["main"])
-    nessie.add("empty", 1, {})
+    nessie.add("empty", {}, {})
     told = {reference.name: states.get("oltp") for reference, states in main_branch.branches(stack)}
     assert set(told) == {"main", "ingest", "empty"}
     assert told["main"] is not None and told["main"].checkpoint == 7

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lakeproof.lake.nessie import IcebergTable, Reference
+from lakeproof.lake.nessie import IcebergTable, Merged, Reference
 from lakeproof.lake.publish import publisher as module
 from lakeproof.lake.publish.audit import TableState
 from lakeproof.lake.publish.commit import DatabaseState
@@ -66,8 +66,8 @@ class Nessie:
         self.properties.append(properties)
         return branch
 
-    def merge(self, source: Reference, target: Reference, message: str, properties: Any) -> Reference:
-        return target
+    def merge(self, source: Reference, target: Reference, message: str, properties: Any) -> Merged:
+        return Merged(target, target.hash)
 
 
 class Known(Publisher):

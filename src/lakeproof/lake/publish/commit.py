@@ -6,7 +6,7 @@ heartbeat in it, UNIX µs by the source database's clock), `snapshot.<table>`, a
 published that state. Those of `oltp` have their plain names, another database's begin with `<database>.`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +21,10 @@ AT = "at"
 DATABASE = "database"
 # The branch that `main` was set to by hand (main_branch.py): the publisher leaves it there.
 HELD = "held"
+# The branch that was brought in by hand: such a commit puts every table, whatever others did to them before.
+BY_HAND = "by_hand"
+# Among so many newest commits of `main` one is looked for that is not ours; Nessie gives them in one page.
+LOOKED_THROUGH = 50
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,29 @@ def states_of(commit: Commit) -> dict[str, DatabaseState]:
             commit.at.astimezone(UTC) if at is None else datetime.fromisoformat(at),
         )
     return states
+
+
+def is_ours(commit: Commit) -> bool:
+    """True for a published state, and for the namespace that provisioning makes before the first one."""
+    return bool(states_of(commit)) or commit.message.startswith("create namespace ")
+
+
+def strangers_commit(commits: Iterable[Commit]) -> Commit | None:
+    """The newest one that is not ours, also below later publishes, which do not move every table.
+
+    Not below one that was brought in by hand. commits: newest first.
+    """
+    for commit in commits:
+        if BY_HAND in commit.properties or HELD in commit.properties:
+            return None
+        if not is_ours(commit):
+            return commit
+    return None
+
+
+def author_of(commit: Commit) -> str:
+    """Whoever wrote it, as they say."""
+    return commit.author or "somebody who does not say"
 
 
 def read_commit(commit: Commit, readable_seconds: float) -> PublishedCommit | None:

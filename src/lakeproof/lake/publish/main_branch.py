@@ -1,33 +1,45 @@
 """`main` set right by hand: what others did to it is taken back, or a branch is brought in after an audit.
 
-Only the publisher is to move `main`. Where somebody else writes a table there, its next merge is refused by Nessie;
-where somebody points `main` elsewhere, the publisher itself refuses to go on (publisher.py), for the hashes that it
-published would no longer be in main's history.
+Only the publisher is to move `main`. Where somebody else writes a table there, Nessie refuses the next merge that
+moves this table; a merge that does not is taken, and leaves the table as that person set it. So the publisher looks
+for a commit that is not ours, and stops. Where somebody points `main` elsewhere, the publisher refuses to go on as
+well (publisher.py), for the hashes that it published would no longer be in main's history.
 
 `backup` is the branch of the last state that a full audit found whole: the publisher moves it after each clean one.
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.nessie import (
     OURS,
-    Commit,
     IcebergTable,
     NessieClient,
     NessieConflict,
     NessieUnreachable,
     NoSuchReference,
+    NothingToMerge,
     Reference,
     client_of,
 )
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState
-from lakeproof.lake.publish.commit import DATABASE, HELD, DatabaseState, properties_of, states_of
+from lakeproof.lake.publish.commit import (
+    BY_HAND,
+    DATABASE,
+    HELD,
+    LOOKED_THROUGH,
+    DatabaseState,
+    author_of,
+    is_ours,
+    properties_of,
+    states_of,
+    strangers_commit,
+)
 from lakeproof.lake.publish.history import INGEST, MAIN, PREFIX_SEARCH
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import current_snapshot, read_metadata
@@ -40,21 +52,16 @@ from lakeproof.stack.stack import Stack
 BACKUP = "backup"
 SET_ASIDE = "set-aside-"
 # Of a branch so many newest commits are looked through for a published state.
-LOOKED_THROUGH = 200
+STATE_SEARCH = 200
 ASK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class RolledBack:
-    """hash: the published state that `main` begins at again. set_aside: the tag of what it showed before."""
+    """hash: where `main` begins again. set_aside: the tag of what it showed before."""
 
     hash: str
     set_aside: str
-
-
-def is_ours(commit: Commit) -> bool:
-    """True for a published state, and for the namespace that provisioning makes before the first one."""
-    return bool(states_of(commit)) or commit.message.startswith("create namespace ")
 
 
 def last_merge(stack: Stack) -> str | None:
@@ -68,9 +75,11 @@ def last_merge(stack: Stack) -> str | None:
 def roll_back(stack: Stack) -> RolledBack | None:
     """Have `main` begin again at the last state that was published; None where nobody else touched it.
 
+    Where that state itself stands upon what somebody else wrote, what `ingest` holds is brought in upon it. A `main`
+    that was set to `backup` by hand begins again as well at what was published before.
     What `main` showed until now stays in Nessie, under a tag, for whoever wants to know what was done.
     Raises: InvalidInput where no published state is known; NessieConflict where `main` moves meanwhile;
-    NessieUnreachable.
+    NessieUnreachable; as `bring_in`.
     """
     nessie = client_of(stack)
     try:
@@ -78,13 +87,15 @@ def roll_back(stack: Stack) -> RolledBack | None:
         merged, backup = last_merge(stack), _head_of(nessie, BACKUP)
         main = nessie.reference(MAIN)
         wanted = _last_published(nessie, main, backup, merged)
-        if wanted == main.hash:
+        buried = strangers_commit(nessie.history(MAIN, LOOKED_THROUGH, at_hash=wanted)) is not None
+        if wanted == main.hash and not buried:
             return None
         tag = f"{SET_ASIDE}{main.hash[:16]}"
         with contextlib.suppress(NessieConflict):  # from an earlier try
             nessie.create_reference("TAG", tag, main)
-        nessie.assign(main, wanted)
-        return RolledBack(wanted, tag)
+        if wanted != main.hash:
+            nessie.assign(main, wanted)
+        return RolledBack(bring_in(stack, INGEST) if buried else wanted, tag)
     finally:
         nessie.close()
 
@@ -97,7 +108,11 @@ def _last_published(nessie: NessieClient, main: Reference, backup: Reference | N
         return merged
     known = [
         next(
-            (commit for commit in nessie.history(each.name, PREFIX_SEARCH, at_hash=each.hash) if is_ours(commit)),
+            (
+                commit
+                for commit in nessie.history(each.name, PREFIX_SEARCH, at_hash=each.hash)
+                if is_ours(commit) and HELD not in commit.properties
+            ),
             None,
         )
         for each in (main, backup)
@@ -133,18 +148,18 @@ def keep_as_backup(nessie: NessieClient, published: str) -> None:
         nessie.assign(held, published)
 
 
-def author_of_head(nessie: NessieClient) -> str:
-    """OURS where main's newest commit is ours, else whoever wrote it, as they say. Raises: NessieUnreachable."""
-    newest = next(nessie.history(MAIN, 1), None)
-    return OURS if newest is None or is_ours(newest) else newest.author or "somebody who does not say"
+def author_on_main(nessie: NessieClient) -> str:
+    """OURS where main's newest commits are ours, else who wrote the newest other one. Raises: NessieUnreachable."""
+    theirs = strangers_commit(nessie.history(MAIN, LOOKED_THROUGH))
+    return OURS if theirs is None else author_of(theirs)
 
 
 def bring_in(stack: Stack, branch: str) -> str:
     """Have `main` show what `ingest` or `backup` holds, once an audit has seen every file of it; gives the new head.
 
-    From `ingest`: as the publisher merges it, but the branch's tables count where somebody else changed them on
-    `main`; the publisher goes on from there. From `backup`: `main` shows the older state and stays there, until
-    `ingest` is brought in. Nothing is taken out of main's history.
+    Either way `main` shows exactly the branch's tables of all databases, whatever was done to them. From `ingest`:
+    the publisher goes on from there. From `backup`: `main` shows the older state and stays there, until `ingest` is
+    brought in, or it is rolled back. Nothing is taken out of main's history.
     Raises: InvalidInput for another branch, or one without a published state; AuditFailed; CouldNotLook where the
     store does not answer; NessieConflict where `main` moves meanwhile; NessieUnreachable.
     """
@@ -158,23 +173,51 @@ def bring_in(stack: Stack, branch: str) -> str:
         states = _states(nessie, source)
         tables = {name: nessie.content_ids(source, name, list(state.snapshots)) for name, state in states.items()}
         require_whole(s3_client(stack), states, tables)
-        properties = {DATABASE: FIRST.name}
+        properties = {DATABASE: FIRST.name, BY_HAND: branch}
         for name, state in states.items():
             properties |= properties_of(
                 state.checkpoint, state.gtid, state.beat_us, state.snapshots, database=name, at=state.at
             )
         message = f"merge {branch} by hand"
+        if branch == BACKUP:
+            properties |= {HELD: branch}
+        main = _put_all(nessie, main, tables, message, properties)
         if branch == INGEST:
-            return nessie.merge(source, main, message, properties, over_others=True).hash
-        return nessie.commit_all(main, tables, message, properties | {HELD: branch}).hash
+            # Shows nothing new. It tells Nessie what is merged: the publisher's next merge is judged from there.
+            with contextlib.suppress(NothingToMerge):
+                main = nessie.merge(source, main, message, properties, over_others=True).head
+        return main.hash
     except (BotoCoreError, ClientError) as error:
         raise CouldNotLook(f"no audit: {type(error).__name__}", where="minio", next_action="is it up?") from error
     finally:
         nessie.close()
 
 
+def _put_all(
+    nessie: NessieClient,
+    main: Reference,
+    tables: Mapping[str, Mapping[str, IcebergTable]],
+    message: str,
+    properties: Mapping[str, str],
+) -> Reference:
+    """One commit of all of them. A merge would not do: Nessie leaves out what has not changed on the branch lately.
+
+    Nessie takes a table under the id only that `main` has of it, and a new one only without.
+    """
+    entries = {}
+    for name, wanted in tables.items():
+        held = nessie.content_ids(main, name, list(wanted))
+        if not held and not nessie.has_namespace(main, name):
+            main = nessie.create_namespace(main, name)
+        entries[name] = {
+            table: replace(entry, content_id=held[table].content_id if table in held else None)
+            for table, entry in wanted.items()
+        }
+    return nessie.commit_all(main, entries, message, properties)
+
+
 def _states(nessie: NessieClient, branch: Reference) -> dict[str, DatabaseState]:
-    for commit in nessie.history(branch.name, LOOKED_THROUGH, at_hash=branch.hash):
+    for commit in nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash):
         if states := states_of(commit):
             return states
     raise InvalidInput("it holds no published state", where=branch.name, next_action="lakeproof lake branch")

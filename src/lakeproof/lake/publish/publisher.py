@@ -6,7 +6,7 @@ one's first round, and of two at once the slower one loses the race for a commit
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,11 +15,20 @@ from typing import Any
 
 from lakeproof.errors import LakeproofError, TransientError
 from lakeproof.lake.job.sql_files import table_names
-from lakeproof.lake.nessie import IcebergTable, NessieClient, NessieConflict, Reference
+from lakeproof.lake.nessie import Commit, IcebergTable, NessieClient, NessieConflict, Reference
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
-from lakeproof.lake.publish.commit import DATABASE, HELD, DatabaseState, properties_of, states_of
+from lakeproof.lake.publish.commit import (
+    DATABASE,
+    HELD,
+    LOOKED_THROUGH,
+    DatabaseState,
+    author_of,
+    properties_of,
+    states_of,
+    strangers_commit,
+)
 from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on, unchanged
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import (
@@ -42,6 +51,10 @@ LOOKS_AT_ALL = 10
 
 class MainMoved(LakeproofError):
     """What this publisher merged last is not in main's history any more: somebody pointed `main` elsewhere."""
+
+
+class MainWritten(LakeproofError):
+    """Somebody else wrote on main, so a published hash there may show a table that its properties do not tell of."""
 
 
 class RoundFailed(TransientError):
@@ -135,6 +148,7 @@ class Publisher:
         self._followed: dict[str, _Followed] = {}
         self._head: _Head | None = None
         self._merged: str | None = None
+        """The newest hash of `main` that this publisher merged or went on from; it is to stay in main's history."""
         self._unmerged: dict[str, tuple[int, float]] = {}
         """Database → the checkpoint that only `ingest` holds, and since when that was seen."""
         self.sees_next = False
@@ -218,29 +232,34 @@ class Publisher:
     def _read_head(self) -> _Head:
         """What `main` and `ingest` hold, by the newest commit of each that is ours.
 
-        Raises: MainMoved (to merge there would take promised hashes out of main's history for good); AuditFailed
-        where a person set `main` to another branch, until `ingest` is brought in.
+        Raises: MainMoved (to merge there would take promised hashes out of main's history for good); MainWritten;
+        AuditFailed where a person set `main` to another branch, until `ingest` is brought in.
         """
-        main = self._nessie.reference(history.MAIN)
-        if self._merged is not None and not self._nessie.holds(main.name, self._merged, history.PREFIX_SEARCH):
+        main, ingest = self._nessie.reference(history.MAIN), self._nessie.reference(history.INGEST)
+        newest = self._newest(main)
+        known = self._merged is None or any(commit.hash == self._merged for commit in newest)
+        if not known and not self._nessie.holds(main.name, str(self._merged)):
             raise MainMoved(
-                f"main was moved: {self._merged[:16]}, merged last, is not in its history",
+                f"main was moved: {str(self._merged)[:16]}, merged last, is not in its history",
                 next_action="lakeproof lake rollback",
             )
-        ingest = self._nessie.reference(history.INGEST)
-        return _Head(main, ingest, self._states(main), self._states(ingest))
+        held = next((commit.properties.get(HELD) for commit in newest if states_of(commit)), None)
+        if held is not None:
+            raise AuditFailed(
+                f"{main.name} was set to {held} by hand and stays there",
+                next_action=f"lakeproof lake merge --from {history.INGEST}",
+            )
+        theirs = strangers_commit(newest)
+        if theirs is not None:
+            raise MainWritten(
+                f"{author_of(theirs)} wrote {theirs.hash[:16]} on main", next_action="lakeproof lake rollback"
+            )
+        # So the next look need not go back far, however long this publisher merges nothing: another one may.
+        self._merged = main.hash
+        return _Head(main, ingest, _states(newest), _states(self._newest(ingest)))
 
-    def _states(self, branch: Reference) -> Mapping[str, DatabaseState]:
-        for commit in self._nessie.history(branch.name, 50, at_hash=branch.hash):
-            states = states_of(commit)
-            if HELD in commit.properties:
-                raise AuditFailed(
-                    f"{branch.name} was set to {commit.properties[HELD]} by hand and stays there",
-                    next_action=f"lakeproof lake merge --from {history.INGEST}",
-                )
-            if states:
-                return states
-        return {}
+    def _newest(self, branch: Reference) -> list[Commit]:
+        return list(self._nessie.history(branch.name, LOOKED_THROUGH, at_hash=branch.hash))
 
     def _follow(self, database: str) -> _Followed:
         followed = self._followed.setdefault(database, _Followed())
@@ -333,13 +352,16 @@ class Publisher:
             ingest = head.ingest if database in head.staged else self._with_namespace(head.ingest, database)
             ingest = self._nessie.commit_tables(ingest, database, tables, message, properties)
         with self._stage("merge"):
-            main = self._nessie.merge(ingest, head.main, message, properties)
+            merged = self._nessie.merge(ingest, head.main, message, properties)
+        main = merged.head
         self._merged = main.hash
         moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
         now = others | {database: moved}
         # Nessie gives a new table its id: it is asked for these next time.
         known = {name: table for name, table in tables.items() if table.content_id is not None}
         self._head = _Head(main, ingest, now, now, head.tables | {database: known})
+        if merged.onto != head.main.hash:
+            self._head = None  # somebody has written on `main` meanwhile: the next round looks who
         self._metrics.note_main(database, moved)
         return main
 
@@ -367,6 +389,11 @@ class Publisher:
         """End its threads."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._nessie.close()
+
+
+def _states(commits: Iterable[Commit]) -> Mapping[str, DatabaseState]:
+    """Those of the newest published state among the commits."""
+    return next((states for commit in commits if (states := states_of(commit))), {})
 
 
 def _entry(state: TableState, location: str, held: IcebergTable | None) -> IcebergTable:
