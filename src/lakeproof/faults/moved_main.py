@@ -11,13 +11,8 @@ from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.nessie import NessieConflict, client_of
 from lakeproof.lake.publish.commit import is_ours
 from lakeproof.lake.publish.history import MAIN
-<<<<<<< HEAD
-from lakeproof.lake.publish.main_branch import is_ours, roll_back
-from lakeproof.probes.nessie import LOST, last_merge_kept
-=======
 from lakeproof.lake.publish.main_branch import roll_back
-from lakeproof.probes.nessie import LOST, last_merge
->>>>>>> mendlake
+from lakeproof.probes.nessie import LOST, last_merge_kept
 from lakeproof.stack.stack import Stack
 
 LOOK_SECONDS = 5.0
@@ -32,13 +27,8 @@ class MovedMain(Arguments):
 
 
 def inject(stack: Stack, arguments: MovedMain) -> None:
-<<<<<<< HEAD
-    """Move it once; fine where it was moved. Raises: TerminalError where too little was published; NessieConflict."""
-    if last_merge_kept(stack, LOOK_SECONDS) == LOST:
-=======
     """Move it once; fine where it was moved. Raises: TerminalError where too little was published."""
-    if last_merge(stack, LOOK_SECONDS) == LOST:
->>>>>>> mendlake
+    if last_merge_kept(stack, LOOK_SECONDS) == LOST:
         return
     nessie, deadline, moved = client_of(stack), Deadline(SECONDS), False
     try:
