@@ -22,7 +22,7 @@ setup: ## install all that demo and tests need (at a terminal it asks first; not
 	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test
-test: setup ## lint, fast, Java, engines, two whole drills and one wrong fix (about 40 minutes once set up)
+test: setup ## lint, fast, Java, engines, three whole drills and one wrong fix (about 40 minutes once set up)
 	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills
 
 .PHONY: test-fast
