@@ -92,6 +92,17 @@ def test_a_metric_must_be_there_and_below_all_through_the_quiet_time(
     assert metric_below_threshold.verify(context, arguments, NOTHING).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("value", "outcome"), [(800, Outcome.PASSED), (45_000, Outcome.FAILED), (None, Outcome.UNKNOWN)]
+)
+def test_a_metric_that_is_not_there_before_the_fault_is_asked_for_again(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch, value: Value, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(metric_below_threshold, "reading", answers({"metric": value}))
+    arguments = MetricBelowThreshold(metric="lag", threshold=30_000)
+    assert metric_below_threshold.baseline(context, arguments).verdict.outcome is outcome
+
+
 def test_a_metric_that_could_not_be_asked_for_is_unknown(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

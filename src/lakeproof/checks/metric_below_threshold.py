@@ -11,6 +11,8 @@ from lakeproof.probes.reading import Reading
 CLAIM = "the metric is below its threshold and stayed so"
 # This share of the samples that the quiet time should hold must be there: a few scrapes may be late.
 ENOUGH = 0.6
+# "Now" is the newest sample of so many seconds: one scrape that took too long takes a metric away until the next one.
+NEWEST_OF_SECONDS = 5
 
 
 class MetricBelowThreshold(Arguments):
@@ -33,7 +35,8 @@ def verify(context: CheckContext, arguments: MetricBelowThreshold, before: Basel
 
 
 def _judge(context: CheckContext, arguments: MetricBelowThreshold, quiet_seconds: float) -> Verdict:
-    now = reading(context.stack, "metric", arguments.metric, arguments.unit)
+    newest = f"last_over_time(({arguments.metric})[{NEWEST_OF_SECONDS}s:1s])"
+    now = reading(context.stack, "metric", newest, arguments.unit)
     readings: tuple[Reading, ...] = (now,)
     highest = now
     if quiet_seconds > 0:
@@ -44,7 +47,9 @@ def _judge(context: CheckContext, arguments: MetricBelowThreshold, quiet_seconds
     if any(not seen.answered for seen in readings):
         return Verdict(CLAIM, Outcome.UNKNOWN, f"no answer: {arguments.metric}", readings=readings)
     if not isinstance(now.value, int | float) or not isinstance(highest.value, int | float):
-        return Verdict(CLAIM, Outcome.FAILED, f"there is no such metric: {arguments.metric}", readings=readings)
+        # Before the fault that is only a look in vain, which is repeated: its exporter may have started just now.
+        outcome = Outcome.FAILED if quiet_seconds > 0 else Outcome.UNKNOWN
+        return Verdict(CLAIM, outcome, f"there is no such metric: {arguments.metric}", readings=readings)
     numbers = {"now": float(now.value), "highest": float(highest.value), "threshold": arguments.threshold}
     if quiet_seconds > 0:
         wanted = quiet_seconds * ENOUGH * arguments.per_second
