@@ -85,9 +85,9 @@ def number(title: str, about: str, expression: str, *, unit: str = "short", limi
     return panel.with_target(_query(0, expression, title).instant())
 
 
-def columns(title: str, about: str, *queries: Query, span: int = THIRD) -> Panel:
+def columns(title: str, about: str, *queries: Query, span: int = THIRD, height: int = 8) -> Panel:
     """A table now, one row per label set that all queries share; a query is (expression, heading of its column)."""
-    panel = table.Panel().title(title).description(about).span(span).height(9).datasource(SOURCE)
+    panel = table.Panel().title(title).description(about).span(span).height(height).datasource(SOURCE)
     renamed = {f"Value #{_letter(place)}": heading for place, (_, heading) in enumerate(queries)}
     for place, (expression, heading) in enumerate(queries):
         panel.with_target(_query(place, expression, heading).instant().format(PromQueryFormat.TABLE))
@@ -168,11 +168,13 @@ AVAILABILITY = (
         ("sort(min by (component) (lakeproof_component_healthy))", "healthy"),
         ("avg by (component) (avg_over_time(lakeproof_component_healthy[1h]))", "share of the last hour"),
         ("sum by (component) (lakeproof_component_restarts_total)", "restarts"),
+        height=9,
     ),
     columns(
         "Firing alerts",
         "What fires now, and whose it is.",
         ('max by (alertname, severity, team, component) (ALERTS{alertstate="firing"})', "firing"),
+        height=9,
     ),
     lines(
         "HTTP probe",
@@ -204,12 +206,20 @@ PATH_OF_A_RECORD = (
         "Records in Kafka that the lake's jobs have not read, by their consumer and by their last checkpoint.",
         ("max(kafka_consumer_fetch_manager_metrics_records_lag_max)", "consumer, furthest behind"),
         ("max by (database) (lakeproof_unread_records)", "{{database}}, since its checkpoint"),
+        ("sum by (job_name) (flink_taskmanager_job_task_operator_pendingRecords)", "{{job_name}}, by its source"),
         limit=5000,
     ),
     lines(
         "Flink restarts",
         "Restarts of each job since it was submitted.",
         ("max by (job_name) (flink_jobmanager_job_numRestarts)", "{{job_name}}"),
+    ),
+    columns(
+        "Jobs",
+        "Each job's last completed checkpoint, its restarts and how long it has run since the last one.",
+        ("max by (job_name) (flink_jobmanager_job_lastCompletedCheckpointId)", "last checkpoint"),
+        ("max by (job_name) (flink_jobmanager_job_numRestarts)", "restarts"),
+        ("max by (job_name) (flink_jobmanager_job_uptime) / 60000", "minutes up"),
     ),
     lines(
         "Checkpoint duration",
@@ -235,6 +245,23 @@ PATH_OF_A_RECORD = (
         (p95("lakeproof_publish_seconds"), "p95 of a publish (s)"),
         ("sum by (database) (increase(lakeproof_publish_failures_total[5m]))", "{{database}} failed in 5 min"),
         ("max by (database) (lakeproof_publish_frozen)", "{{database}} frozen by an audit"),
+    ),
+    lines(
+        "Whole transactions",
+        "Transactions of the source that the job put together, and its trouble with them in five minutes.",
+        ("sum(rate(lakeproof_aligner_transactions_total[1m]))", "whole (/s)"),
+        ("sum(lakeproof_aligner_openRows)", "rows that wait for their end"),
+        ("sum(increase(lakeproof_aligner_transactionsIncomplete_total[5m]))", "incomplete"),
+        ("sum(increase(lakeproof_aligner_transactionsWithoutEnd_total[5m]))", "without an end"),
+        ("sum(increase(lakeproof_aligner_transactionsTooLarge_total[5m]))", "too large"),
+        ("sum(increase(lakeproof_aligner_changesRefused_total[5m]))", "changes refused"),
+    ),
+    lines(
+        "Rows through the job",
+        "Rows passed on in a second, and rows or transactions that had come before and were dropped.",
+        ("sum(rate(lakeproof_aligner_rowsPassed_total[1m]))", "passed (/s)"),
+        ("sum(rate(lakeproof_aligner_rowsRepeated_total[1m]))", "rows repeated (/s)"),
+        ("sum(rate(lakeproof_aligner_transactionsReplayed_total[1m]))", "transactions replayed (/s)"),
     ),
     lines(
         "Projection lag",
@@ -264,12 +291,19 @@ STORES_AND_ENGINES = (
         "Messages that the broker takes, and partitions without all their replicas.",
         ("sum(rate(kafka_server_brokertopicmetrics_messagesin_total[1m]))", "messages in (/s)"),
         ("sum(kafka_server_replicamanager_underreplicatedpartitions)", "under-replicated partitions"),
+        ("sum(kafka_controller_kafkacontroller_activecontrollercount)", "active controllers"),
     ),
     lines(
         "Cassandra latency",
         "99th percentile of the coordinator's requests, of the slowest node.",
         ("max by (scope) (cassandra_clientrequest_latency_99thpercentile)", "{{scope}}"),
         unit="µs",
+    ),
+    lines(
+        "Cassandra requests",
+        "Requests that the coordinators answered in a second.",
+        ("sum by (scope) (rate(cassandra_clientrequest_latency_count[1m]))", "{{scope}}"),
+        unit="reqps",
     ),
     lines(
         "Cassandra nodes",
@@ -313,7 +347,19 @@ STORES_AND_ENGINES = (
         unit="bytes",
     ),
     lines(
-        "Redis",
+        "Databases answer",
+        "1 while the server answers its exporter.",
+        ("max(mysql_up)", "MySQL"),
+        ("max(pg_up)", "PostgreSQL"),
+        ("max(redis_up)", "Redis"),
+    ),
+    lines(
+        "Redis clients",
+        "Connections to Redis.",
+        ("max(redis_connected_clients)", "clients"),
+    ),
+    lines(
+        "Redis memory",
         "Memory in use.",
         ("max(redis_memory_used_bytes)", "used"),
         unit="bytes",
@@ -505,13 +551,17 @@ MONITORING = (
             "failed in 5 min: {{integration}}",
         ),
         ("sum(increase(prometheus_notifications_dropped_total[5m]))", "dropped in 5 min"),
-        span=HALF,
+        ("sum(increase(prometheus_rule_evaluation_failures_total[5m]))", "rules not evaluated in 5 min"),
+    ),
+    lines(
+        "Series",
+        "Series that Prometheus holds.",
+        ("max(prometheus_tsdb_head_series)", "series"),
     ),
     lines(
         "Incidents",
         "Incidents of the desk by status.",
         ("sum by (status) (lakeproof_incidents)", "{{status}}"),
-        span=HALF,
     ),
 )
 
