@@ -560,8 +560,9 @@ MONITORING = (
     ),
     lines(
         "Incidents",
-        "Incidents of the desk by status.",
+        "Incidents of the desk by status, and those that nobody acknowledged in time.",
         ("sum by (status) (lakeproof_incidents)", "{{status}}"),
+        ("count(lakeproof_incident_overdue_seconds) or vector(0)", "not acknowledged in time"),
     ),
 )
 

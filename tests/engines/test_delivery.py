@@ -1,0 +1,304 @@
+"""Every alert on its way to people: real Prometheus, Alertmanager and desk; receivers that speak the real protocols.
+
+Prometheus evaluates each alert of every scenario with its own labels and words, but by an expression that is true for
+a set time. Figures are printed.
+"""
+
+import copy
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from sqlalchemy.orm import Session
+from tests.engines.people import Message, People
+from tests.observability.test_routing import by_contract
+
+from lakeproof.deadline import Deadline
+from lakeproof.incidents.client import DeskClient
+from lakeproof.incidents.database import database_url, open_database
+from lakeproof.incidents.models import Incident
+from lakeproof.observability.rules import TEMPLATE_START, find_rules
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.engines.alertmanager import SNAPSHOT_SECONDS
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(420)]
+
+type RealStack = Callable[[str], AbstractContextManager[Stack]]
+# Receiver and group: (receiver, (alert, component)).
+type Told = tuple[str, tuple[str, str]]
+
+ALERTING = ("prometheus", "alertmanager", "desk")
+WITHIN_SECONDS = 10.0
+FIRE_SECONDS = 30.0
+# Longer than Alertmanager's group_interval: what it would say again has been said by then.
+QUIET_SECONDS = 12.0
+STORM_ALERTS, STORM_SECONDS, KILLS = 60, 30.0, 4
+# When the storm's alerts end: after the last restart, before which the supervisor waits longer each time.
+STORM_END_SECONDS = 100.0
+# The desk hears by its own webhook, and is asked over its API.
+NOT_PEOPLE = "desk"
+
+
+@pytest.fixture(scope="module")
+def people() -> Iterator[People]:
+    made = People()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def stack(real_stack: RealStack, people: People) -> Iterator[Stack]:
+    """One whose `up` was typed in a shell with all receivers set."""
+    with pytest.MonkeyPatch.context() as shell:
+        for name, value in people.environment.items():
+            shell.setenv(name, value)
+        with real_stack("delivery") as made:
+            SupervisorClient(made).up(ALERTING)
+            yield made
+
+
+def forced_rules(from_seconds: float, to_seconds: float) -> list[dict[str, Any]]:
+    """Every alert of every scenario as it is, but true between the two times (UNIX) and about one component."""
+    found = []
+    for file in find_rules():
+        for group in yaml.safe_load(file.text)["groups"]:
+            found += [copy.deepcopy(rule) for rule in group["rules"] if "alert" in rule]
+    true = f"vector(1) and (vector(time()) >= {from_seconds}) and (vector(time()) < {to_seconds})"
+    for rule in found:
+        labels = {"component": "order-service"} if TEMPLATE_START in rule["labels"]["component"] else {}
+        if rule["alert"] == "IncidentNotAcknowledged":
+            labels |= {"team": "data-platform", "incident": "INC-000000"}
+        rule["expr"] = true
+        for name, value in labels.items():
+            rule["expr"] = f'label_replace({rule["expr"]}, "{name}", "{value}", "", "")'
+        rule.pop("for", None)
+        rule.pop("keep_firing_for", None)
+    return found
+
+
+def load(stack: Stack, name: str, rules: list[dict[str, Any]]) -> None:
+    """Have Prometheus evaluate these as well."""
+    path = stack.etc_dir("prometheus") / "rules" / f"{name}.yml"
+    path.write_text(json.dumps({"groups": [{"name": name, "rules": rules}]}))
+    url = f"{stack.url('prometheus')}/-/reload"
+    assert httpx.post(url, trust_env=False, timeout=10).status_code == 200
+
+
+def firing(stack: Stack, group: str) -> list[dict[str, Any]]:
+    """What Prometheus says of the alerts of one group of rules: labels, activeAt."""
+    url = f"{stack.url('prometheus')}/api/v1/rules"
+    groups = httpx.get(url, trust_env=False, timeout=10).json()["data"]["groups"]
+    return [
+        alert
+        for one in groups
+        if one["name"] == group
+        for rule in one["rules"]
+        for alert in rule["alerts"]
+        if alert["state"] == "firing"
+    ]
+
+
+def wait_for[T](what: str, look: Callable[[], T], seconds: float, seen: Callable[[], object] = lambda: "") -> T:
+    return Deadline(seconds).wait_for(what, lambda: look() or None, every=0.1, seen=lambda: str(seen()))
+
+
+def told(messages: list[Message], *, fires: bool) -> Counter[Told]:
+    """How often each receiver was told of each group."""
+    return Counter((one.to, one.about) for one in messages if one.fires is fires)
+
+
+def wanted(alerts: list[dict[str, Any]]) -> set[Told]:
+    """Who has to be told of what: by the contract, without the milder one of two severities."""
+    severities: dict[tuple[str, str], set[str]] = {}
+    for alert in alerts:
+        labels = alert["labels"]
+        severities.setdefault((labels["alertname"], labels["component"]), set()).add(labels["severity"])
+    found = set()
+    for alert in alerts:
+        labels = alert["labels"]
+        about = (labels["alertname"], labels["component"])
+        if labels["severity"] == "warning" and len(severities[about]) > 1:
+            continue
+        receivers = by_contract(about[0], labels["severity"], labels["team"]) - {NOT_PEOPLE}
+        found |= {(to, about) for to in receivers}
+    return found
+
+
+def incidents_since(desk: DeskClient, begin: float) -> list[dict[str, Any]]:
+    """The desk's incidents of this test: the stack may be one that was here before."""
+    return [one for one in desk.incidents() if datetime.fromisoformat(one["opened_at"]).timestamp() >= begin]
+
+
+def test_every_alert_reaches_its_receivers_once_within_ten_seconds_and_ends(
+    stack: Stack, people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people.messages.clear()
+    begin = time.time()
+    rules = forced_rules(begin + 2, begin + 2 + FIRE_SECONDS)
+    load(stack, "every-alert", rules)
+
+    def all_firing() -> list[dict[str, Any]]:
+        found = firing(stack, "every-alert")
+        return found if len(found) == len(rules) else []
+
+    alerts = wait_for("every alert fires", all_firing, 20)
+    fired_at = min(datetime.fromisoformat(alert["activeAt"]).timestamp() for alert in alerts)
+    expected = wanted(alerts)
+
+    def missing() -> set[Told]:
+        return expected - set(told(people.messages, fires=True))
+
+    wait_for("every receiver is told", lambda: not missing(), WITHIN_SECONDS, seen=missing)
+    delays = sorted(message.at - fired_at for message in people.messages if message.fires)
+    assert delays[-1] < WITHIN_SECONDS
+    Deadline(QUIET_SECONDS + 1).pause(QUIET_SECONDS)
+    assert {who: number for who, number in told(people.messages, fires=True).items() if number != 1} == {}
+    assert set(told(people.messages, fires=True)) == expected
+
+    ended_at = begin + 2 + FIRE_SECONDS
+
+    def not_ended() -> set[Told]:
+        return expected - set(told(people.messages, fires=False))
+
+    wait_for("every receiver hears of the end", lambda: not not_ended(), FIRE_SECONDS + 40, seen=not_ended)
+    ends = sorted(message.at - ended_at for message in people.messages if not message.fires)
+    Deadline(QUIET_SECONDS + 1).pause(QUIET_SECONDS)
+    assert {who: number for who, number in told(people.messages, fires=False).items() if number != 1} == {}
+    assert people.refused == []
+    keys: dict[tuple[str, str], set[str]] = {}
+    for message in people.messages:
+        if message.to == "pagerduty":
+            keys.setdefault(message.about, set()).add(message.key)
+    assert keys and {len(found) for found in keys.values()} == {1}, "a page is resolved by its own key"
+
+    desk = DeskClient(stack)
+    rows = incidents_since(desk, begin)
+    kept = {alert["name"] for row in rows for alert in desk.incident(row["id"])["alerts"]}
+    assert kept == {alert["labels"]["alertname"] for alert in alerts} - {"IncidentNotAcknowledged"}
+
+    def statuses() -> set[str]:
+        return {row["status"] for row in incidents_since(desk, begin)}
+
+    wait_for("the desk hears of every end", lambda: statuses() == {"resolved"}, 40, seen=statuses)
+    with capsys.disabled():
+        ways = ", ".join(f"{to} {number}" for to, number in Counter(to for to, _ in expected).items())
+        print(
+            f"\n{len(rules)} alerts, {len(expected)} messages ({ways}): "
+            f"told once each, p50 {delays[len(delays) // 2]:.1f} s, last {delays[-1]:.1f} s after it fired; "
+            f"the end p50 {ends[len(ends) // 2]:.1f} s, last {ends[-1]:.1f} s"
+        )
+
+
+def storm(begin: float) -> list[dict[str, Any]]:
+    """Alerts that begin one after the other and all end together, each for #data-ops, PagerDuty and the desk."""
+    return [
+        {
+            "alert": f"Storm{number}",
+            "expr": f"vector(1) and (vector(time()) >= {begin + number * STORM_SECONDS / STORM_ALERTS}) "
+            f"and (vector(time()) < {begin + STORM_END_SECONDS})",
+            "labels": {"severity": "high", "team": "cassandra", "scenario": "none", "component": f"part-{number}"},
+            "annotations": {
+                "runbook_url": "/runbook/none",
+                "summary_vi": "bão",
+                "summary_en": "storm",
+                "metric": "time",
+                "value": "{{ $value }}",
+            },
+        }
+        for number in range(STORM_ALERTS)
+    ]
+
+
+def unexplained(messages: list[Message], kills: list[float]) -> list[tuple[Told, float]]:
+    """Second tellings that no kill explains: it may forget what it told since its last snapshot, and nothing else."""
+    found = []
+    last: dict[Told, float] = {}
+    for message in sorted(messages, key=lambda one: one.at):
+        who = (message.to, message.about)
+        if message.fires:
+            before = last.get(who)
+            if before is not None and not any(before <= kill <= before + SNAPSHOT_SECONDS + 2 for kill in kills):
+                found.append((who, message.at - before))
+            last[who] = message.at
+    return found
+
+
+def test_alertmanager_killed_in_a_storm_loses_nothing_and_repeats_only_what_it_told_since_its_last_snapshot(
+    stack: Stack, people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people.messages.clear()
+    client, begin, kills = SupervisorClient(stack), time.time() + 2, list[float]()
+    load(stack, "storm", storm(begin))
+    for number in range(KILLS):
+        Deadline(60).pause(max(0.0, begin + (number + 1) * STORM_SECONDS / (KILLS + 1) - time.time()))
+        wait_for("Alertmanager to run again", lambda: client.row("alertmanager").health == "healthy", 30)
+        kills.append(time.time())
+        client.kill("alertmanager")
+    expected = {
+        (to, (f"Storm{number}", f"part-{number}"))
+        for number in range(STORM_ALERTS)
+        for to in ("slack-data-ops", "pagerduty")
+    }
+
+    def missing(fires: bool) -> set[Told]:
+        return expected - set(told(people.messages, fires=fires))
+
+    assert time.time() < begin + STORM_END_SECONDS - 15, f"killed at {[kill - begin for kill in kills]}"
+    wait_for("all of the storm is told", lambda: not missing(True), 60, seen=lambda: missing(True))
+    assert time.time() < begin + STORM_END_SECONDS
+    wait_for(
+        "all of its end is told", lambda: not missing(False), STORM_END_SECONDS + 40, seen=lambda: missing(False)
+    )
+    Deadline(QUIET_SECONDS + 1).pause(QUIET_SECONDS)
+    repeated = sum(told(people.messages, fires=True).values()) - len(expected)
+    assert unexplained(people.messages, kills) == []
+    assert {who: number for who, number in told(people.messages, fires=False).items() if number != 1} == {}
+    assert people.refused == []
+    keys = {message.key for message in people.messages if message.to == "pagerduty"}
+    assert len(keys) == STORM_ALERTS, "PagerDuty sees one page an alert, however often it is told"
+
+    desk = DeskClient(stack)
+    rows = incidents_since(desk, begin)
+    kept = [alert["name"] for row in rows for alert in desk.incident(row["id"])["alerts"]]
+    assert sorted(kept) == sorted(f"Storm{number}" for number in range(STORM_ALERTS))
+    with capsys.disabled():
+        print(
+            f"\n{STORM_ALERTS} alerts in {STORM_SECONDS:.0f} s, Alertmanager killed {KILLS} times: "
+            f"{len(expected)} messages wanted, 0 lost, {repeated} told again; the desk has each alert once"
+        )
+
+
+def test_an_incident_that_nobody_acknowledges_is_told_by_the_same_routes_until_somebody_does(
+    stack: Stack, people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people.messages.clear()
+    desk = DeskClient(stack)
+    opened = desk.open(title="nobody cares", team="kafka", severity="warning")
+    engine = open_database(database_url(stack))
+    with Session(engine) as session, session.begin():  # half an hour goes by
+        session.get_one(Incident, int(opened["id"].removeprefix("INC-"))).opened_at -= timedelta(minutes=30)
+    engine.dispose()
+    began = time.time()
+    about = ("IncidentNotAcknowledged", "desk")
+    expected = {(to, about) for to in ("slack-data-ops", "slack-kafka", "pagerduty")}
+
+    def missing(fires: bool) -> set[Told]:
+        return expected - set(told(people.messages, fires=fires))
+
+    wait_for("the escalation", lambda: not missing(True), 40, seen=lambda: missing(True))
+    escalated_after = max(message.at for message in people.messages) - began
+    assert opened["id"] in people.messages[0].text and "nobody cares" in people.messages[0].text
+    desk.change(opened["id"], "ack", who="somebody")
+    wait_for("its end", lambda: not missing(False), 60, seen=lambda: missing(False))
+    assert set(told(people.messages, fires=True).values()) == {1}
+    assert [one["id"] for one in desk.incidents() if one["title"].startswith("Nobody has")] == []
+    with capsys.disabled():
+        print(f"\nescalation: all receivers told {escalated_after:.1f} s after the time to acknowledge had passed")
