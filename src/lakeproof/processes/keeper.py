@@ -119,7 +119,7 @@ class Keeper:
         daemons = service_variables(os.environ, self.component.name)
         if self.wanted and daemons | variables != daemons | self._variables:
             raise InvalidInput(
-                "it runs with other variables (SERVICE_…, ALERTMANAGER_…, reservations), read only at its start",
+                "it runs with other SERVICE_…, ALERTMANAGER_… or reservation variables, read only at its start",
                 where=self.name,
                 next_action=f"lakeproof stop {self.name}, then start it again with them",
             )
