@@ -73,12 +73,17 @@ def read_active_of(stack: Stack) -> ReadActive:
     return read
 
 
+def open_store(stack: Stack) -> Store:
+    """The stack's incidents. Raises: InvalidInput, TerminalError."""
+    return Store(open_database(database_url(stack)), rejoin=lambda: REJOIN[timing_now(stack)])
+
+
 def build_desk(
     stack: Stack, store: Store | None = None, look: Look | None = None, read_active: ReadActive | None = None
 ) -> FastAPI:
     """The desk of a stack. `store`, `look`, `read_active` stand in for its database and what it asks the stack."""
     if store is None:
-        store = Store(open_database(database_url(stack)), rejoin=lambda: REJOIN[timing_now(stack)])
+        store = open_store(stack)
     metrics = DeskMetrics(store.count_by_status)
     watch = Watch(
         store,
