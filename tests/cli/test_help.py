@@ -48,7 +48,14 @@ COMMANDS = leaves(typer.main.get_command(build()))
 WITHOUT_JSON = {
     *("demo", "down", "start", "stop", "restart", "kill", "serve"),
     *("fault inject", "fault remove", "capture new-slot", "capture register", "incident export", "runbook write"),
-    *("render prometheus", "render alertmanager", "ring replace", "ring scale", "projector rebuild"),
+    *(
+        "render prometheus",
+        "render alertmanager",
+        "render dashboard",
+        "ring replace",
+        "ring scale",
+        "projector rebuild",
+    ),
 }
 
 
