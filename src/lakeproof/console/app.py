@@ -5,8 +5,11 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
+from lakeproof.console.dashboard_pages import add_dashboard_pages
+from lakeproof.console.lake_pages import add_lake_pages
 from lakeproof.console.look import Look
 from lakeproof.console.stack_pages import add_stack_pages
+from lakeproof.console.use_case_pages import add_use_case_pages
 from lakeproof.incidents.api import build_desk, open_store, read_active_of
 from lakeproof.incidents.store import Store
 from lakeproof.pages.page import Pages
@@ -17,6 +20,9 @@ def add_console(app: FastAPI, stack: Stack, store: Store, look: Callable[[], Loo
     """Add the console's pages to the desk's. `look` stands in for what asks the stack."""
     pages = Pages("lakeproof.console")
     add_stack_pages(app, pages, stack, store, look)
+    add_lake_pages(app, pages, stack)
+    add_use_case_pages(app, pages, stack)
+    add_dashboard_pages(app, pages, stack)
 
 
 def run(stack: Stack, *, log_level: str = "warning", opened: Callable[[str], None] | None = None) -> None:

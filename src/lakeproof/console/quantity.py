@@ -73,3 +73,22 @@ def _duration(seconds: float) -> str:
     if size < 7200:
         return f"{_digits(seconds / 60)} min"
     return f"{_digits(seconds / 3600)} h" if size < 172_800 else f"{_digits(seconds / 86_400)} d"
+
+
+def scale_of(largest: float, unit: str) -> tuple[float, str]:
+    """(factor, unit) that make values up to `largest` short to read on one axis: (1 / 2**30, "GiB")."""
+    if unit in _SECONDS_IN:
+        seconds = largest * _SECONDS_IN[unit]
+        for name in ("d", "h", "m", "s", "ms"):
+            size = _SECONDS_IN[name]
+            if seconds >= 2 * size or name == "ms":
+                return _SECONDS_IN[unit] / size, "min" if name == "m" else name
+    if unit in _STEPS or (unit in ("short", "", "none") and largest >= 100_000):
+        step, names = _STEPS.get(unit, (1000.0, ("", "K", "M", "G", "T")))
+        power = 0
+        while largest >= step and power < len(names) - 1:
+            largest, power = largest / step, power + 1
+        return step**-power, names[power]
+    if unit in ("percent", "percentunit"):
+        return (100.0 if unit == "percentunit" else 1.0), "%"
+    return 1.0, _PER.get(unit, "" if unit in ("short", "none") else unit)
