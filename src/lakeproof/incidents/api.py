@@ -1,7 +1,7 @@
-"""The incident desk over HTTP: webhook, incidents, pages. `python -m lakeproof.incidents.api` runs it."""
+"""The incident desk over HTTP: webhook, incidents, pages. The console runs it (console/app.py)."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from lakeproof.incidents.escalation import Look, ReadActive, Watch
 from lakeproof.incidents.guard import WEBHOOK_PATH, Guard, known_hosts
 from lakeproof.incidents.memory import NoSuchIncident
 from lakeproof.incidents.rca import draft_rca
-from lakeproof.incidents.self_check import LiveLook, StackLook
+from lakeproof.incidents.self_check import StackLook
 from lakeproof.incidents.shapes import (
     Act,
     AnswerIn,
@@ -52,7 +52,8 @@ from lakeproof.observability.active import ActiveAlerts
 from lakeproof.observability.drill_windows import timing_now
 from lakeproof.observability.moment import Looker
 from lakeproof.observability.reload import give_back_abandoned
-from lakeproof.stack.stack import Stack, load_stack
+from lakeproof.pages.static_files import add_static_files
+from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,7 @@ def build_desk(
     _add_errors(app, metrics)
     _add_incidents(app, store, watch)
     _add_webhook(app, store, watch)
+    add_static_files(app)
     pages.add_pages(app, store, stack.settings.scenario_dirs)
 
     @app.get("/health")
@@ -286,19 +288,3 @@ def _add_errors(app: FastAPI, metrics: DeskMetrics) -> None:
         if "locked" in said:
             return answer(503, f"nothing was written: {said}", "send it again")
         return answer(500, f"nothing was written: {said}", "read the desk's log")
-
-
-def run_desk(stack: Stack, *, log_level: str = "warning", opened: Callable[[str], None] | None = None) -> None:
-    """Serve until a signal ends it. Raises: InvalidInput, TerminalError."""
-    import uvicorn
-
-    app = build_desk(stack, read_active=read_active_of(stack), stack_look=LiveLook(stack))
-    if opened is not None:
-        opened(stack.url("desk"))
-    uvicorn.run(app, host=stack.settings.host, port=stack.port("desk"), log_level=log_level, access_log=False)
-
-
-if __name__ == "__main__":
-    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel("WARNING")  # it would log every question the desk asks
-    run_desk(load_stack())
