@@ -43,8 +43,8 @@ class FakeJira(FakeItsm):
         if (method, path) == ("POST", "/rest/api/3/search/jql"):
             label = re.search(r'labels = "([^"]+)"', body["jql"])
             assert label is not None
-            found = [one for one in self.tickets.values() if label[1] in one["fields"]["labels"]]
-            return 200, {"issues": [] if self.hidden else found, "isLast": True}
+            issues = [one for one in self.tickets.values() if label[1] in one["fields"]["labels"]]
+            return 200, {"issues": [] if self.hidden else issues, "isLast": True}
         if (method, path) == ("POST", "/rest/api/3/issue"):
             if problem := self._problem(body["fields"], new=True):
                 return 400, {"errorMessages": [], "errors": problem}

@@ -76,7 +76,7 @@ def case(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Iterat
     server_class, more = KINDS[request.param]
     server = server_class()
     with SERVERS.serve(server) as url, httpx.Client() as client:
-        settings = {"kind": request.param, "url": url, "seconds": 2, **more}
+        settings = {"kind": request.param, "url": url, "seconds": 30, **more}
         stack = Stack(
             Settings.model_validate({"state_dir": tmp_path, "tickets": settings, "secrets": {"ticket-token": "t"}})
         )

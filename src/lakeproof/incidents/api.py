@@ -24,6 +24,7 @@ from lakeproof.incidents.guard import WEBHOOK_PATH, Guard, known_hosts
 from lakeproof.incidents.memory import NoSuchIncident
 from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.self_check import StackLook
+from lakeproof.incidents.session import Sessions
 from lakeproof.incidents.shapes import (
     Act,
     AnswerIn,
@@ -125,13 +126,14 @@ def build_desk(
             tickets.stop()
         itsm_client.close()
 
-    guard = Middleware(Guard, token=stack.secret("desk-token"), hosts=known_hosts(stack))
+    sessions = Sessions(stack.secret("desk-token"), stack.name)
+    guard = Middleware(Guard, sessions=sessions, hosts=known_hosts(stack))
     app = FastAPI(title="Lakeproof incident desk", lifespan=lifespan, middleware=[guard])
     _add_errors(app, metrics)
     _add_incidents(app, store, watch)
     _add_webhook(app, store, watch)
     add_static_files(app)
-    pages.add_pages(app, store, stack.settings.scenario_dirs)
+    pages.add_pages(app, stack, store, sessions)
 
     @app.get("/health")
     def health() -> Response:
