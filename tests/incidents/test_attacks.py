@@ -1,5 +1,6 @@
-"""Sixty tries to get in: injection, CSRF, traversal, oversized and malformed bodies. None may change anything, none may
-end in a 500.
+"""Sixty tries to get in: injection, CSRF, traversal, oversized and malformed bodies.
+
+None may change anything, and none may end in a 500.
 """
 
 import warnings
@@ -166,7 +167,7 @@ def test_injections_find_no_incident(outsider: TestClient) -> None:
 def test_no_path_leads_out_of_its_folder(outsider: TestClient) -> None:
     for path in TRAVERSALS:
         answer = outsider.get(path)
-        assert answer.status_code in (404, 421), path
+        assert answer.status_code in (404, 405, 421), path
         for secret in ("root:", "desk-token", "PackageLoader", '<!doctype html>\n<html lang="{{'):
             assert secret not in answer.text
 
@@ -212,15 +213,9 @@ def test_no_malformed_form_is_taken(outsider: TestClient, sessions: Sessions) ->
     ["", "x", "...", "YW4.99999999999.x.", "YW4.99999999999.x.00", "é", "\x01", "a" * 8000, "YW4.nan.x.00"],
 )
 def test_no_made_up_cookie_is_a_session(outsider: TestClient, sessions: Sessions, cookie: str) -> None:
-    sent = FORM | {"Cookie": f"{sessions.cookie}={cookie}".encode().decode("latin-1")}
-    assert outsider.post(ACK, content="csrf=x", headers=sent).status_code == 401
-    assert (
-        outsider.get(
-            "/incidents",
-            headers={"Cookie": f"{sessions.cookie}={cookie}".encode("latin-1", "ignore").decode("latin-1")},
-        ).status_code
-        == 200
-    )
+    sent = {"Cookie": f"{sessions.cookie}={cookie}".encode()}
+    assert outsider.post(ACK, data={"csrf": "x"}, headers=sent).status_code == 401
+    assert outsider.get("/incidents", headers=sent).status_code == 200
 
 
 def test_a_session_ends_and_is_worth_nothing_under_another_token(stack: Stack) -> None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from starlette.middleware import Middleware
 
 from lakeproof.errors import InvalidInput
@@ -284,6 +284,8 @@ def _add_errors(app: FastAPI, metrics: DeskMetrics) -> None:
     @app.exception_handler(DBAPIError)
     def database(request: Request, error: DBAPIError) -> Response:
         said = str(error.orig)
+        if isinstance(error, DataError):  # what a database's types do not take, as a zero byte in PostgreSQL's text
+            return answer(422, f"nothing was written: {said}", "correct it and send it again")
         log.error("%s %s was not kept: %s", request.method, request.url.path, said)
         if any(word in said for word in FULL):
             return answer(507, f"nothing was written: {said}", "make room on the desk's disk and send it again")

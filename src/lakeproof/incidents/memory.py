@@ -12,7 +12,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.incidents.models import Incident
 from lakeproof.incidents.shapes import IncidentOut, utc_now
 
-_ID = re.compile(r"(?:INC-)?0*(\d{1,9})", re.IGNORECASE)
+_ID = re.compile(r"(?:INC-)?0*(\d{1,9})", re.IGNORECASE | re.ASCII)
 
 
 class NoSuchIncident(InvalidInput):

@@ -1,6 +1,7 @@
 """What goes over the desk's API, both ways: checked where bytes enter, the same names where they leave."""
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,12 @@ class ReadingShape(BaseModel):
     source: Short
     query: Long
     error: Long | None = None
+
+    @field_validator("value")
+    @classmethod
+    def is_json(cls, value: str | int | float | bool | None) -> str | int | float | bool | None:
+        """JSON has no infinity and no NaN: these are kept as words."""
+        return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Act(BaseModel):
@@ -87,7 +94,7 @@ class EvidenceIn(Act):
     @classmethod
     def fits(cls, body: Any) -> Any:
         """At most 1 MiB as JSON."""
-        size = len(json.dumps(body, ensure_ascii=False).encode())
+        size = len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="surrogatepass"))
         if size > EVIDENCE_BYTES:
             raise ValueError(f"is {size} bytes of JSON, at most {EVIDENCE_BYTES}")
         return body
@@ -105,7 +112,7 @@ class IncidentIn(BaseModel):
     team: Short = "data-platform"
     scenario: Short = "none"
     metric: Annotated[str, Field(max_length=256)] = ""
-    value: float | None = None
+    value: float | None = Field(None, allow_inf_nan=False)
 
 
 class RcaIn(BaseModel):
