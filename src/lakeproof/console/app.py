@@ -4,27 +4,35 @@ import logging
 from collections.abc import Callable
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 
-from lakeproof.incidents.api import build_desk, read_active_of
+from lakeproof.console.dashboard_pages import add_dashboard_pages
+from lakeproof.console.lake_pages import add_lake_pages
+from lakeproof.console.look import Look
+from lakeproof.console.stack_pages import add_stack_pages
+from lakeproof.console.use_case_pages import add_use_case_pages
+from lakeproof.incidents.api import build_desk, open_store, read_active_of
 from lakeproof.incidents.self_check import LiveLook
+from lakeproof.incidents.store import Store
+from lakeproof.pages.page import Pages
 from lakeproof.stack.stack import Stack, load_stack
 
 
-def add_console(app: FastAPI, stack: Stack) -> None:
-    """Add the console's pages to the desk's."""
-
-    @app.get("/", include_in_schema=False)
-    def show_stack() -> RedirectResponse:
-        return RedirectResponse("/incidents")
+def add_console(app: FastAPI, stack: Stack, store: Store, look: Callable[[], Look] | None = None) -> None:
+    """Add the console's pages to the desk's. `look` stands in for what asks the stack."""
+    pages = Pages("lakeproof.console")
+    add_stack_pages(app, pages, stack, store, look)
+    add_lake_pages(app, pages, stack)
+    add_use_case_pages(app, pages, stack)
+    add_dashboard_pages(app, pages, stack)
 
 
 def run(stack: Stack, *, log_level: str = "warning", opened: Callable[[str], None] | None = None) -> None:
     """Serve until a signal ends it. Raises: InvalidInput, TerminalError."""
     import uvicorn
 
-    app = build_desk(stack, read_active=read_active_of(stack), stack_look=LiveLook(stack))
-    add_console(app, stack)
+    store = open_store(stack)
+    app = build_desk(stack, store, read_active=read_active_of(stack), stack_look=LiveLook(stack))
+    add_console(app, stack, store)
     if opened is not None:
         opened(stack.url("desk"))
     uvicorn.run(app, host=stack.settings.host, port=stack.port("desk"), log_level=log_level, access_log=False)

@@ -86,6 +86,11 @@ def read_active_of(stack: Stack) -> ReadActive:
     return read
 
 
+def open_store(stack: Stack) -> Store:
+    """The stack's incidents. Raises: InvalidInput, TerminalError."""
+    return Store(open_database(database_url(stack)), rejoin=lambda: REJOIN[timing_now(stack)])
+
+
 def build_desk(
     stack: Stack,
     store: Store | None = None,
@@ -99,7 +104,7 @@ def build_desk(
     Raises: InvalidInput where the settings of the tickets cannot be used.
     """
     if store is None:
-        store = Store(open_database(database_url(stack)), rejoin=lambda: REJOIN[timing_now(stack)])
+        store = open_store(stack)
     metrics = DeskMetrics(store.count_by_status)
     watch = Watch(
         store,
