@@ -12,6 +12,7 @@ from lakeproof.console.scenario_facts import ScenarioFacts
 from lakeproof.console.stack_pages import add_stack_pages
 from lakeproof.console.use_case_pages import add_use_case_pages
 from lakeproof.incidents.api import build_desk, open_store, read_active_of
+from lakeproof.incidents.self_check import LiveLook
 from lakeproof.incidents.store import Store
 from lakeproof.pages.page import Pages
 from lakeproof.stack.stack import Stack, load_stack
@@ -36,7 +37,7 @@ def run(stack: Stack, *, log_level: str = "warning", opened: Callable[[str], Non
     import uvicorn
 
     store = open_store(stack)
-    app = build_desk(stack, store, read_active=read_active_of(stack))
+    app = build_desk(stack, store, read_active=read_active_of(stack), stack_look=LiveLook(stack))
     add_console(app, stack, store).read_ahead()
     if opened is not None:
         opened(stack.url("desk"))
