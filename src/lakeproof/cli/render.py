@@ -61,3 +61,10 @@ def add_to(app: typer.Typer) -> None:
             say(f"warning: {silence}")
         chosen = timing.value if timing else stack.settings.timing
         print(render_alertmanager(stack.etc_dir("alertmanager"), stack.url("desk"), receivers, chosen), end="")
+
+    @render.command("dashboard")
+    def dashboard() -> None:
+        """Print the dashboard `Dataflow Overview` in Grafana's JSON: import it, or provision it from a file."""
+        from lakeproof.observability.dashboard import read_dashboard
+
+        print(read_dashboard(), end="")

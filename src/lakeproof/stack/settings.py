@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lakeproof.errors import InvalidInput
 from lakeproof.stack.place import CONFIG_FILE, NAME_PATTERN, NOT_SETTINGS
@@ -203,6 +203,33 @@ class CassandraSettings(BaseModel):
     )
 
 
+class TicketSettings(BaseModel):
+    """The ITSM that keeps a ticket for each incident. Its password or token is the secret `ticket-token`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["", "webhook", "jira", "github"] = Field("", description='"": no tickets')
+    url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+\S*)?$",
+        description="webhook: where to post; jira: https://SITE.atlassian.net; github: default https://api.github.com",
+    )
+    project: str = Field(
+        "", pattern=r"^[\w./-]{0,200}$", description="jira: the project's key; github: OWNER/REPOSITORY"
+    )
+    account: str = Field("", description="jira: the e-mail address that the token belongs to")
+    issue_type: str = Field("Task", description="jira: the type of the issues that are made")
+    token_file: Path | None = Field(None, description="a file that holds the token, instead of the secret")
+    seconds: float = Field(10.0, ge=0.5, le=60, description="a call is given up after it")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "TicketSettings":
+        needed = {"webhook": ("url",), "jira": ("url", "project", "account"), "github": ("project",)}
+        if missing := [name for name in needed.get(self.kind, ()) if not getattr(self, name)]:
+            raise ValueError(f"{self.kind} needs {', '.join(missing)} too")
+        return self
+
+
 class Settings(BaseModel):
     """One stack's settings.
 
@@ -243,6 +270,7 @@ class Settings(BaseModel):
     support: SupportSettings = SupportSettings()
     inventory: InventorySettings = InventorySettings()
     cassandra: CassandraSettings = CassandraSettings()
+    tickets: TicketSettings = TicketSettings()
 
     @property
     def ledger_is_whole(self) -> bool:
