@@ -49,7 +49,15 @@ COMMANDS = leaves(typer.main.get_command(build()))
 WITHOUT_JSON = {
     *("demo", "down", "start", "stop", "restart", "kill", "serve"),
     *("fault inject", "fault remove", "capture new-slot", "capture register", "incident export", "runbook write"),
-    *("render prometheus", "render alertmanager", "ring replace", "ring scale", "projector rebuild", "usecase write"),
+    *(
+        "render prometheus",
+        "render alertmanager",
+        "render compose",
+        "ring replace",
+        "ring scale",
+        "projector rebuild",
+        "usecase write",
+    ),
 }
 
 

@@ -47,6 +47,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         'query --engine spark --at 3f2a9c "VALUES 1"',
     ),
     "render alertmanager": ("render alertmanager --timing production",),
+    "render compose": ("render compose --env-file .env", "render compose > compose.yaml"),
     "render prometheus": ("render prometheus --rules",),
     "reset": ("reset", "reset --yes --json"),
     "restart": ("restart trino",),
