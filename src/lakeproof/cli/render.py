@@ -55,17 +55,25 @@ def add_to(app: typer.Typer) -> None:
             print(text, end="" if text.endswith("\n") else "\n")
 
     @render.command("alertmanager")
-    def alertmanager(timing: TimingOption = None) -> None:
+    def alertmanager(
+        timing: TimingOption = None,
+        messages: Annotated[
+            bool, typer.Option("--messages", help="the words of messages instead, messages.tmpl")
+        ] = False,
+    ) -> None:
         """Print alertmanager.yml; receivers that the environment does not configure are left out."""
         import os
 
         from lakeproof.cli.output import say
         from lakeproof.observability.receivers import read_receivers
-        from lakeproof.observability.routing import render_alertmanager
+        from lakeproof.observability.routing import render_alertmanager, render_messages
         from lakeproof.stack.stack import load_stack
 
         stack = load_stack()
         receivers = read_receivers(os.environ)
+        if messages:
+            print(render_messages(stack.url("desk"), receivers), end="")
+            return
         for silence in receivers.unset:
             say(f"warning: {silence}")
         chosen = timing.value if timing else stack.settings.timing
