@@ -243,6 +243,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("mysql_session_blocks", {"mysql-lock-waiters": 150, "mysql-connections": 100.0, "mysql-answers": "error 1040"}),
     ("mysql_session_blocks", {"mysql-lock-waiters": 7}),
     ("postgres_session_blocks", {"postgres-lock-waiters": 90, "postgres-connections": 92.0}),
+    # Its last logins were turned away, and some sessions have ended since.
+    ("postgres_sessions_leaked", {"postgres-idle-account": 80.0, "postgres-answers": "error 53300"}),
     # Before the server is full.
     ("mysql_sessions_leaked", {"mysql-connections": 92.5, "mysql-idle-account": 88.0}),
     (
@@ -445,7 +447,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("renamed_column", {"oltp-renamed-columns": "oltp.orders.total→sum"}),
     ("shop_renamed_column", {"shop-renamed-columns": "payment.payments.amount→sum"}),
     ("shop_changed_column", {"shop-unreadable-columns": "payment.payments.amount"}),
-    ("job_waiting", JOB_WAITS),
+    ("job_restarting", JOB_WAITS),
     # It was given up after its last failures.
     ("job_ended", {**JOB_FAILS, "oltp-job-state": "ended"}),
     # A new job is not there yet, and Flink has forgotten the failures of the old one.
@@ -511,7 +513,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("shop_job_missing", of_shop({"oltp-job-state": None, "oltp-checkpoint-age": None}, NOT_PUBLISHED)),
     ("shop_job_ended", of_shop({"oltp-job-state": "ended", "oltp-checkpoint-age": 70.0}, NOT_PUBLISHED)),
     ("shop_job_restarting", of_shop(JOB_FAILS)),
-    ("shop_job_waiting", of_shop(JOB_WAITS)),
+    ("shop_job_restarting", of_shop(JOB_WAITS)),
     ("shop_checkpoints_failing", of_shop({"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9}, NOT_PUBLISHED)),
     ("shop_publishing_frozen", of_shop({"oltp-publisher-status": "frozen"}, NOT_PUBLISHED)),
     ("shop_publishing_failing", of_shop({"oltp-publisher-status": "degraded"}, NOT_PUBLISHED)),

@@ -1,8 +1,10 @@
 """The file causes.yaml, checked where it is read."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Annotated, Any
 
-from lakeproof.diagnosis.cause import Evidence, Step
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from lakeproof.diagnosis.cause import AnyOf, Evidence, Step
 from lakeproof.probes.condition import Condition, Operator
 
 CAUSES_FILE = "causes.yaml"
@@ -33,6 +35,27 @@ class EvidenceModel(BaseModel):
     def evidence(self) -> Evidence:
         """The evidence that this entry states."""
         return Evidence(self.probe, Condition(self.op, self.value))
+
+
+class AnyOfModel(BaseModel):
+    """`{any: [{probe: …}, {probe: …}]}`: one of these is enough."""
+
+    model_config = ConfigDict(extra="forbid")
+    any: list[EvidenceModel] = Field(min_length=2)
+
+    def evidence(self) -> AnyOf:
+        """The evidence that this entry states."""
+        return AnyOf(tuple(item.evidence() for item in self.any))
+
+
+def _kind(entry: Any) -> str:
+    """Told by its key, so that what is wrong in an entry is told of that kind alone."""
+    return "any" if isinstance(entry, AnyOfModel) or (isinstance(entry, dict) and "any" in entry) else "one"
+
+
+type NeededModel = Annotated[
+    Annotated[EvidenceModel, Tag("one")] | Annotated[AnyOfModel, Tag("any")], Discriminator(_kind)
+]
 
 
 class StepModel(BaseModel):
@@ -66,7 +89,7 @@ class CauseModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
     id: str = Field(pattern=TEMPLATE)
     says: Texts
-    necessary: list[EvidenceModel] = Field(min_length=1)
+    necessary: list[NeededModel] = Field(min_length=1)
     supporting: list[EvidenceModel] = []
     contradicting: list[EvidenceModel] = []
     masked_by: list[str] = []

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lakeproof.diagnosis.cause import Cause, Evidence
+from lakeproof.diagnosis.cause import AnyOf, Cause, Evidence
 from lakeproof.diagnosis.cause_file import CAUSES_FILE, CauseModel, CausesModel
 from lakeproof.diagnosis.component_causes import NOTHING_RUNS, cause_ids, component_causes
 from lakeproof.diagnosis.for_each import expanded
@@ -87,7 +87,7 @@ def _cause(scenario: str, model: CauseModel, subject: Subject, masked_by: Iterab
 
 def _check(causes: tuple[Cause, ...], paths: list[Path], probes: Mapping[str, Probe]) -> None:
     homes: dict[str, Path] = {}
-    needs: dict[frozenset[Evidence], str] = {}
+    needs: dict[frozenset[Evidence | AnyOf], str] = {}
     for cause, path in zip(causes, paths, strict=True):
         if cause.id in homes:
             raise InvalidInput(
@@ -117,10 +117,11 @@ def _check_contained(causes: tuple[Cause, ...], paths: Mapping[str, Path]) -> No
     """
     needing: dict[str, list[Cause]] = {}
     for cause in causes:
-        for probe in {item.probe for item in cause.necessary}:
+        for probe in {item.probe for item in cause.alternatives}:
             needing.setdefault(probe, []).append(cause)
     for cause in causes:
-        for other in needing[cause.necessary[0].probe]:
+        first = {item.probe for item in cause.necessary[0].alternatives}
+        for other in {other.id: other for probe in sorted(first) for other in needing[probe]}.values():
             if (
                 other is cause
                 or other.id in cause.masked_by
@@ -135,6 +136,10 @@ def _check_contained(causes: tuple[Cause, ...], paths: Mapping[str, Path]) -> No
             )
 
 
-def _implied(item: Evidence, cause: Cause) -> bool:
+def _implied(item: Evidence | AnyOf, cause: Cause) -> bool:
     """True where this evidence holds whenever the cause does."""
-    return any(own.probe == item.probe and own.condition.implies(item.condition) for own in cause.necessary)
+    return any(all(_implies(one, item) for one in own.alternatives) for own in cause.necessary)
+
+
+def _implies(one: Evidence, item: Evidence | AnyOf) -> bool:
+    return any(one.probe == other.probe and one.condition.implies(other.condition) for other in item.alternatives)

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lakeproof.diagnosis.cause import Cause, Evidence
+from lakeproof.diagnosis.cause import AnyOf, Cause, Evidence
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
@@ -118,8 +118,8 @@ def _hidden_by(cause: Cause, holding: Mapping[str, Cause]) -> set[str]:
 def within_reach(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
     """The causes that these probes can tell, without the evidence that other probes would give.
 
-    A cause is left out where some of its necessary evidence is out of their reach; one that is `of_all` components
-    stays while two pieces of it are left.
+    A cause is left out where some of its necessary evidence is out of their reach; of alternatives one within it is
+    enough. A cause that is `of_all` components stays while two pieces of evidence are left.
     """
     known = {probe.id for probe in asked}
 
@@ -128,8 +128,9 @@ def within_reach(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]
 
     found = []
     for cause in causes:
-        necessary = reached(cause.necessary)
-        if necessary == cause.necessary or (cause.of_all and len(necessary) > 1):
+        left = (reached(item.alternatives) for item in cause.necessary)
+        necessary = tuple(AnyOf(some) if len(some) > 1 else some[0] for some in left if some)
+        if len(necessary) == len(cause.necessary) or (cause.of_all and len(necessary) > 1):
             supporting, contradicting = reached(cause.supporting), reached(cause.contradicting)
             found.append(replace(cause, necessary=necessary, supporting=supporting, contradicting=contradicting))
     return found
@@ -156,8 +157,8 @@ def undecided(causes: Iterable[Cause], asked: Iterable[Probe], first: Mapping[st
     """
     wanted = {probe.id for probe in asked if _out_of_range(probe, first[probe.id])}
     for cause in causes:
-        if all(_possible(evidence, first) for evidence in cause.necessary):
-            told = (*cause.necessary, *cause.supporting, *cause.contradicting)
+        if all(any(_possible(one, first) for one in item.alternatives) for item in cause.necessary):
+            told = (*cause.alternatives, *cause.supporting, *cause.contradicting)
             wanted |= {evidence.probe for evidence in told if _possible(evidence, first)}
     return wanted
 
@@ -175,7 +176,7 @@ def _possible(evidence: Evidence, first: Mapping[str, Reading]) -> bool:
 
 
 def _holds(cause: Cause, observations: Mapping[str, Observation]) -> bool:
-    return all(_true(item, observations) for item in cause.necessary) and not any(
+    return all(any(_true(one, observations) for one in item.alternatives) for item in cause.necessary) and not any(
         _true(item, observations) for item in cause.contradicting
     )
 
@@ -186,7 +187,8 @@ def _true(evidence: Evidence, observations: Mapping[str, Observation]) -> bool:
 
 def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
     supporting = [(item, observations[item.probe].holds(item.condition)) for item in cause.supporting]
-    holding = (*cause.necessary, *(item for item, held in supporting if held is True))
+    necessary = (item for item in cause.alternatives if _true(item, observations))
+    holding = (*necessary, *(item for item, held in supporting if held is True))
     # One reading may satisfy two conditions (above, and growing); it is one piece of evidence.
     once = {item.probe: item for item in reversed(holding)}
     unseen = [item for item in cause.contradicting if observations[item.probe].holds(item.condition) is None]
