@@ -719,6 +719,22 @@ def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:
     assert [seen.reading.probe for seen in found.unknown] == ["oltp-topic-silence"]
 
 
+def test_what_no_outage_brings_about_is_not_put_down_to_one() -> None:
+    """Kafka is down, and besides a job met a value that its types refuse, too seldom to be a cause of its own."""
+    kafka: dict[str, Value] = {"broker-answers": "refused", "oltp-topic-silence": NO_ANSWER, **JOB_WAITS}
+    found = look({**kafka, "oltp-refused-value": "oltp.orders.total: x is not INT", "oltp-job-failures": 1})
+    assert [finding.cause.id for finding in found.findings] == ["kafka_down"]
+    assert [seen.reading.probe for seen in found.unknown] == ["oltp-refused-value"]
+    paused = look({**kafka, "oltp-connector-state": "PAUSED"})
+    assert {finding.cause.id for finding in paused.findings} == {"kafka_down", "paused_connector"}
+
+
+def test_a_cause_accounts_for_the_value_that_it_states_and_not_for_another_one() -> None:
+    found = look({"oltp-connector-state": "PAUSED", "oltp-task-state": "UNASSIGNED", **BEHIND})
+    assert [finding.cause.id for finding in found.findings] == ["paused_connector"]
+    assert [seen.reading.probe for seen in found.unknown] == ["oltp-task-state"]
+
+
 def test_supporting_evidence_that_is_not_there_speaks_against() -> None:
     found = look({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"})
     assert [seen.reading.probe for seen in found.findings[0].evidence_against] == [

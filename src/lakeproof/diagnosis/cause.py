@@ -50,7 +50,10 @@ class Cause:
 
     A diagnosis names it where each entry of `necessary` holds, nothing of `contradicting` does, and no cause in
     `masked_by` accounts for it.
-    explains: probes that may be out of range, or unanswered, because of this cause.
+    explains: probes that may be out of range, or unanswered, because of this cause. What it states as evidence, it
+    explains only where that evidence is seen.
+    outage: a component is down, hung or unhealthy. It explains no answer that only somebody's act brings about
+    (Probe.steady): behind a dead Kafka, a connector that somebody paused is another trouble.
     repairs: in the order in which they are run; none: a person has to look.
     of_all: the necessary evidence is only what concerns components that are part of the stack.
     subject: the words of the source, database or node that it is the cause of; empty: of no single one.
@@ -66,6 +69,7 @@ class Cause:
     explains: tuple[str, ...]
     repairs: tuple[Step, ...]
     of_all: bool = False
+    outage: bool = False
     subject: Subject = field(default_factory=dict, hash=False)
 
     @property
@@ -75,7 +79,7 @@ class Cause:
 
     @property
     def probes(self) -> set[str]:
-        """Every probe whose reading this cause accounts for."""
+        """Every probe whose reading this cause may account for."""
         return {evidence.probe for evidence in (*self.alternatives, *self.supporting)} | set(self.explains)
 
     @property

@@ -81,7 +81,8 @@ class Texts(BaseModel):
 class CauseModel(BaseModel):
     """One entry of causes.yaml.
 
-    masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause.
+    masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause; an exception to
+    those that default_masks.py finds, and in their place. A cause that this one masks is never among them.
     masks: the other way round from masked_by: these causes are accounted for by this one.
     for_each: a noun; the cause is made once for each of its subjects (for_each.py), of which `where` may take some.
     """
@@ -93,7 +94,7 @@ class CauseModel(BaseModel):
     supporting: list[EvidenceModel] = []
     contradicting: list[EvidenceModel] = []
     masked_by: list[str] = []
-    masked_by_components: list[str] = []
+    masked_by_components: list[str] | None = None
     masks: list[str] = []
     explains: list[str] = []
     repairs: list[StepModel]

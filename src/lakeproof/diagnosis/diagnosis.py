@@ -85,17 +85,28 @@ class Diagnosis:
 def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -> Diagnosis:
     """The causes that the observations allow. `observations` must hold every probe that the causes ask."""
     holding = {cause.id: cause for cause in causes if _holds(cause, observations)}
+    amiss = {name: seen for name, seen in sorted(observations.items()) if seen.out_of_range}
     findings = sorted(
         (_finding(cause, observations) for cause in holding.values() if not _accounted_for(cause, holding)),
         key=lambda finding: (len(finding.evidence_against) - len(finding.evidence_for), finding.cause.id),
     )
-    explained = {probe for cause in holding.values() for probe in cause.probes}
+    explained = {
+        probe for cause in holding.values() for probe in cause.probes & amiss.keys() if _explains(cause, amiss[probe])
+    }
     unknown = tuple(
         _seen(observation, observation.probe.healthy)
-        for name, observation in sorted(observations.items())
-        if observation.probe.healthy is not None and observation.out_of_range and name not in explained
+        for name, observation in amiss.items()
+        if observation.probe.healthy is not None and name not in explained
     )
     return Diagnosis(tuple(findings), unknown)
+
+
+def _explains(cause: Cause, seen: Observation) -> bool:
+    """True where the cause accounts for what the probe reads, and not only for the probe."""
+    if seen.probe.id in cause.explains and not (cause.outage and seen.answered and seen.is_steady):
+        return True
+    told = (one.condition for one in (*cause.alternatives, *cause.supporting) if one.probe == seen.probe.id)
+    return any(seen.answered if one.operator is Operator.GROWS else seen.holds(one) for one in told)
 
 
 def _accounted_for(cause: Cause, holding: Mapping[str, Cause]) -> bool:
