@@ -653,6 +653,20 @@ def test_two_causes_at_once_are_both_named() -> None:
     assert {finding.cause.id for finding in found.findings} == {"paused_connector", "ticker_stopped"}
 
 
+def test_the_cause_that_explains_the_most_comes_first_however_little_evidence_it_states() -> None:
+    """minio_down states one piece of evidence, the paused connector five."""
+    paused: dict[str, Value] = {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}
+    stuck: dict[str, Value] = {**gone("minio", "refused"), "store-writes": NO_ANSWER, **of_shop(JOB_FAILS)}
+    found = look({**paused, **stuck})
+    assert [finding.cause.id for finding in found.findings] == ["minio_down", "paused_connector"]
+    # Of the job too, whose trouble is masked.
+    assert {"store-writes", "shop-job-failures"} <= found.findings[0].explains
+    assert found.findings[1].explains == {
+        *("oltp-connector-state", "oltp-task-state", "oltp-topic-silence", "oltp-source-lag", "oltp-publish-age"),
+    }
+    assert len(found.findings[1].evidence_for) > len(found.findings[0].evidence_for)
+
+
 def test_two_connectors_with_the_same_trouble_are_both_named_and_each_repair_acts_on_its_own() -> None:
     paused: dict[str, Value] = {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}
     found = look({**paused, **of_shop(paused)})

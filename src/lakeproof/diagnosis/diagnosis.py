@@ -43,11 +43,13 @@ class Finding:
     """A cause that holds, with the evidence for it.
 
     Against it stand supporting evidence that is not there, and contradicting evidence that could not be looked at.
+    explains: the probes out of range that it accounts for, by itself or through a cause that it masks.
     """
 
     cause: Cause
     evidence_for: tuple[Seen, ...]
     evidence_against: tuple[Seen, ...]
+    explains: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Diagnosis:
                     "scenario": finding.cause.scenario,
                     "for": [seen.as_json() for seen in finding.evidence_for],
                     "against": [seen.as_json() for seen in finding.evidence_against],
+                    "explains": sorted(finding.explains),
                 }
                 for finding in self.findings
             ],
@@ -83,20 +86,33 @@ class Diagnosis:
 
 
 def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -> Diagnosis:
-    """The causes that the observations allow. `observations` must hold every probe that the causes ask."""
+    """The causes that the observations allow, first the one that explains the most of what is out of range.
+
+    `observations` must hold every probe that the causes ask.
+    """
     holding = {cause.id: cause for cause in causes if _holds(cause, observations)}
     amiss = {name: seen for name, seen in sorted(observations.items()) if seen.out_of_range}
-    findings = sorted(
-        (_finding(cause, observations) for cause in holding.values() if not _accounted_for(cause, holding)),
-        key=lambda finding: (len(finding.evidence_against) - len(finding.evidence_for), finding.cause.id),
-    )
     explained = {
-        probe for cause in holding.values() for probe in cause.probes & amiss.keys() if _explains(cause, amiss[probe])
+        name: frozenset(probe for probe in cause.probes & amiss.keys() if _explains(cause, amiss[probe]))
+        for name, cause in holding.items()
     }
+    masks: dict[str, set[str]] = {name: {name} for name in holding}
+    for name, cause in holding.items():
+        for other in _hidden_by(cause, holding):
+            masks[other].add(name)
+    findings = sorted(
+        (
+            _finding(cause, observations, frozenset().union(*(explained[other] for other in masks[name])))
+            for name, cause in holding.items()
+            if not _accounted_for(cause, holding)
+        ),
+        key=lambda finding: (-len(finding.explains), len(finding.evidence_against), finding.cause.id),
+    )
+    known = frozenset().union(*explained.values())
     unknown = tuple(
         _seen(observation, observation.probe.healthy)
         for name, observation in amiss.items()
-        if observation.probe.healthy is not None and name not in explained
+        if observation.probe.healthy is not None and name not in known
     )
     return Diagnosis(tuple(findings), unknown)
 
@@ -196,7 +212,7 @@ def _true(evidence: Evidence, observations: Mapping[str, Observation]) -> bool:
     return observations[evidence.probe].holds(evidence.condition) is True
 
 
-def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
+def _finding(cause: Cause, observations: Mapping[str, Observation], explains: frozenset[str]) -> Finding:
     supporting = [(item, observations[item.probe].holds(item.condition)) for item in cause.supporting]
     necessary = (item for item in cause.alternatives if _true(item, observations))
     holding = (*necessary, *(item for item, held in supporting if held is True))
@@ -208,6 +224,7 @@ def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
         cause,
         tuple(_seen(observations[item.probe], item.condition) for item in holding if once[item.probe] is item),
         tuple(_seen(observations[item.probe], item.condition) for item in against),
+        explains,
     )
 
 
