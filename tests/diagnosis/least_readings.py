@@ -97,6 +97,13 @@ def least(*taken: Way) -> dict[str, Observation] | None:
     return found
 
 
+def unruled(cause: Cause, readings: dict[str, Observation]) -> dict[str, Observation]:
+    """The same, with no answer where what is usual rules the cause out: nothing else can be told from it."""
+    ruling = {item.probe for item in cause.contradicting if USUAL[item.probe].holds(item.condition) is True}
+    silent = {name: PROBES[name].reading(None, "no answer") for name in ruling - readings.keys()}
+    return readings | {name: Observation(PROBES[name], none, none) for name, none in silent.items()}
+
+
 @cache
 def satisfying(name: str, wanted: frozenset[Condition]) -> Observation | None:
     """Of the readings that satisfy all of it, those of which the fewest causes are told; None where none does."""

@@ -245,6 +245,15 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("postgres_session_blocks", {"postgres-lock-waiters": 90, "postgres-connections": 92.0}),
     # Its last logins were turned away, and some sessions have ended since.
     ("postgres_sessions_leaked", {"postgres-idle-account": 80.0, "postgres-answers": "error 53300"}),
+    # Others hold the administrator's places too, and nobody can be asked who holds the rest (seen in a drill).
+    (
+        "postgres_sessions_leaked",
+        {
+            "postgres-connections": 100.0,
+            "postgres-answers": "error 53300",
+            **dict.fromkeys(("postgres-idle-account", "postgres-accounts", "event-shapes"), NO_ANSWER),
+        },
+    ),
     # Before the server is full.
     ("mysql_sessions_leaked", {"mysql-connections": 92.5, "mysql-idle-account": 88.0}),
     (
@@ -808,9 +817,12 @@ def test_a_node_that_only_the_ring_misses_is_not_called_healthy() -> None:
 
 
 def test_a_full_server_whose_sessions_all_work_has_no_leak() -> None:
-    found = look({"mysql-connections": 95.0, "mysql-idle-account": 4.0})
+    working: dict[str, Value] = {"mysql-connections": 95.0, "mysql-idle-account": 4.0}
+    found = look(working)
     assert found.findings == ()
     assert [seen.reading.probe for seen in found.unknown] == ["mysql-connections"]
+    full = look({**working, "mysql-answers": "error 1040"})
+    assert [finding.cause.id for finding in full.findings] == ["mysql_unhealthy"]
 
 
 def test_without_the_ring_nobody_blames_the_ttl() -> None:

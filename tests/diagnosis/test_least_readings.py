@@ -6,7 +6,7 @@ from functools import cache
 from itertools import combinations, product
 
 import pytest
-from tests.diagnosis.least_readings import CAUSES, NEEDING, USUAL, Way, least, ways
+from tests.diagnosis.least_readings import CAUSES, NEEDING, USUAL, Way, least, unruled, ways
 
 from lakeproof.diagnosis.cause import Cause, Evidence
 from lakeproof.diagnosis.diagnosis import Diagnosis, diagnose
@@ -37,7 +37,7 @@ def test_the_least_readings_of_a_cause_name_it_and_no_other(name: str, way: Way)
     """By each of its alternatives alone."""
     readings = least(way)
     assert readings is not None, "its own necessary evidence cannot hold at once"
-    found = look(readings)
+    found = look(unruled(CAUSES[name], readings))
     assert named(found) == {name}
     assert found.unknown == ()
 
