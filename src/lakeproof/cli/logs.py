@@ -32,12 +32,15 @@ def seconds_of(since: str) -> float:
 
 def search(stack: "Stack", query: "Query", limit: int, since: str | None, files: bool) -> "list[Hit]":
     """The newest entries, of VictoriaLogs where it answers, else of the files; says which. Raises: CouldNotLook."""
-    from lakeproof.observability.logs.search import StoreAway, in_files, in_store
+    from lakeproof.observability.logs.search import StoreAway, in_files, in_store, missing_lately
 
     seconds = seconds_of(since) if since is not None else None
     if not files and stack.has_endpoint("victorialogs"):
         try:
-            return in_store(stack, query, limit, seconds)
+            found = in_store(stack, query, limit, seconds)
+            if stack.settings.mode == "local" and (why := missing_lately(stack)):
+                say(f"{why}: the newest entries may be missing (--files searches the log files)")
+            return found
         except StoreAway as error:
             say(f"{error.message}: the log files are searched")
     if stack.settings.mode == "external":

@@ -15,6 +15,7 @@ from lakeproof.observability.logs.push import BEGINS, labels
 from lakeproof.observability.logs.query import LABELS, Query
 from lakeproof.observability.logs.tailer import Tailer
 from lakeproof.processes import logfile
+from lakeproof.stack import loopback
 from lakeproof.stack.engines import victorialogs
 from lakeproof.stack.stack import Stack
 
@@ -49,6 +50,17 @@ def in_store(stack: Stack, query: Query, limit: int, since_seconds: float | None
     return [_hit(line) for line in reversed(answer.text.splitlines())]
 
 
+def missing_lately(stack: Stack) -> str:
+    """Why the store may lack the newest entries of our own stack; empty where the shipper says that all is well."""
+    try:
+        answer = loopback.get(f"{stack.url('log-shipper')}/health", timeout=2.0)
+        return "" if answer.status_code == 200 else str(answer.json()["dependencies"]["log store"])
+    except httpx.HTTPError as error:
+        return f"log-shipper gives no answer: {type(error).__name__}"
+    except (ValueError, KeyError):
+        return "somebody else answers on log-shipper's port"
+
+
 def follow_store(stack: Stack, query: Query) -> Iterator[Hit]:
     """What comes from now on, for ever. Raises: StoreAway, CouldNotLook."""
     parameters = {"query": query.to_logsql(), "offset": "1s", "refresh_interval": "1s"}
@@ -81,13 +93,14 @@ def in_files(folder: Path, query: Query, limit: int, since_seconds: float | None
             if tailer.position == before or tailer.position >= end:
                 entries += tailer.entries(written, ending=True)
             found += [(entry.time_ns, _of_entry(name, entry)) for entry in entries if _finds(query, name, entry)]
+            if len(found) > 4 * limit:
+                found = _newest(found, limit)
             if tailer.position == before or tailer.position >= end:
                 break
     if since_seconds is not None:
         oldest = (datetime.now().timestamp() - since_seconds) * 1e9
         found = [each for each in found if each[0] >= oldest]
-    found.sort(key=lambda each: each[0])
-    return [hit for _, hit in found[-limit:]]
+    return [hit for _, hit in _newest(found, limit)]
 
 
 def follow_files(folder: Path, query: Query) -> Iterator[Hit]:
@@ -105,6 +118,10 @@ def follow_files(folder: Path, query: Query) -> Iterator[Hit]:
                 if _finds(query, name, entry):
                     yield _of_entry(name, entry)
         for_ever.pause(FOLLOW_PAUSE_SECONDS)
+
+
+def _newest(found: list[tuple[int, Hit]], limit: int) -> list[tuple[int, Hit]]:
+    return sorted(found, key=lambda each: each[0])[-limit:]
 
 
 def _files(folder: Path, query: Query) -> list[tuple[str, Path]]:

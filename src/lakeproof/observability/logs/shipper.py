@@ -38,7 +38,7 @@ RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 # A shipper that was killed may have a push under way that the store has not finished reading.
 FIRST_PAUSE_SECONDS = 0.5
 # So much of a log is compared with the store at a time.
-WINDOW_BYTES = 4 << 20
+WINDOW_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
 
