@@ -6,7 +6,7 @@ import pytest
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.incidents.escalation import Watch
-from lakeproof.incidents.shapes import Act, IncidentIn, IncidentOut, ReadingShape
+from lakeproof.incidents.shapes import Act, IncidentIn, IncidentOut, MergeIn, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
@@ -151,3 +151,12 @@ def test_an_escalated_incident_is_a_metric_until_somebody_takes_it_on(client: An
     assert 'team="kafka",title="x"' in client.get("/metrics").text
     store.move("1", Status.ACKNOWLEDGED, Act())
     assert overdue_in(client) == {}
+
+
+def test_an_escalated_incident_that_became_a_part_goes_with_its_whole(client: Any, store: Store, clock: Any) -> None:
+    for title in ("whole", "part"):
+        store.open(IncidentIn(title=title, team="kafka"))
+    clock.forward(minutes=30)
+    store.escalate_due()
+    store.merge("2", MergeIn(into="1"))
+    assert list(overdue_in(client)) == ["INC-000001"]

@@ -109,6 +109,15 @@ def test_every_row_of_the_table_names_a_receiver_that_is_built() -> None:
     assert [route.to for route in all_routes() if f"name: {route.to}\n" not in text] == []
 
 
+def test_a_teams_channel_is_that_of_its_row() -> None:
+    assert {name: team.channel for name, team in all_teams().items()} == {
+        "data-platform": "Slack #data-ops",
+        "kafka": "Slack #kafka",
+        "cassandra": "PagerDuty",
+        "infrastructure": "e-mail",
+    }
+
+
 def test_the_document_shows_the_table_and_every_setting() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert as_markdown() in text

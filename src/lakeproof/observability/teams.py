@@ -6,6 +6,9 @@ from importlib.resources import files
 
 import yaml
 
+from lakeproof.observability.routes import all_routes
+
+COMMON = "slack-data-ops"
 DEFAULT_TEAM = "data-platform"
 
 
@@ -15,6 +18,12 @@ class Team:
 
     name: str
     acknowledge_minutes: int
+
+    @property
+    def channel(self) -> str:
+        """Where people hear of its alerts, in words; of a team without a row of its own, where the high ones go."""
+        own = [route.channel for route in all_routes() if f'team="{self.name}"' in route.matchers]
+        return own[0] if own else next(route.channel for route in all_routes() if route.to == COMMON)
 
 
 @cache
