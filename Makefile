@@ -23,6 +23,7 @@ setup: ## install all that demo and tests need (at a terminal it asks first; not
 
 .PHONY: test
 test: setup ## lint, fast, Java, engines, three whole drills and one wrong fix (about 40 minutes once set up)
+	@$(VENV)/lakeproof setup --only checkers --yes
 	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills
 
 .PHONY: test-fast
@@ -40,7 +41,7 @@ test-engines: ## each component starts, answers, dies, comes back
 
 .PHONY: proof
 proof: setup ## the long tier, not in CI, goes on where it was cut off: kills, wrong fixes, residue (docs/proofs.md)
-	@$(VENV)/lakeproof setup --only spark $(filter --yes,$(ARGS))
+	@$(VENV)/lakeproof setup --only spark --only victorialogs $(filter --yes,$(ARGS))
 	$(PYTEST) -q -p tests.proof_record -m proof --no-skips tests
 
 .PHONY: proof-table

@@ -41,6 +41,7 @@ def mitigate(
     Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found.
     """
     import sys
+    from dataclasses import asdict
 
     from lakeproof.arguments import parse_arguments
     from lakeproof.checks.verdict import Outcome
@@ -49,6 +50,7 @@ def mitigate(
     from lakeproof.incidents.person import person
     from lakeproof.lake.sources.source import present
     from lakeproof.mitigations.mitigation import all_mitigations
+    from lakeproof.mitigations.risk import risk_of
     from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
 
@@ -62,9 +64,10 @@ def mitigate(
         parse_arguments(known[typed.id].arguments, typed.arguments, typed.id)
     desk = DeskClient(stack)
     row = desk.incident(incident)
+    named = ""
     if action is None:
         cause = _diagnose(stack, folders, row, known)
-        steps = cause.repairs
+        steps, named = cause.repairs, cause.id
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
     else:
         chosen = _step(known, action, arg or [])
@@ -72,9 +75,20 @@ def mitigate(
     bound = [
         (step, known[step.id], parse_arguments(known[step.id].arguments, step.arguments, step.id)) for step in steps
     ]
-    proposed = [{"action": step.id, "typed": found.typed(stack, given)} for step, found, given in bound]
+    proposed: list[dict[str, Any]] = [
+        {
+            "action": step.id,
+            "typed": found.typed(stack, given),
+            "summary": found.summary,
+            "arguments": given.model_dump(mode="json"),
+            "risk": asdict(risk_of(step.id)),
+            "cause": named,
+        }
+        for step, found, given in bound
+    ]
     for each in proposed:
         say(f"  {each['action']}: {each['typed']}")
+        say(f"    risk {each['risk']['level']}: {each['risk']['en']}")
     asked = yes or (not dry_run and sys.stdin.isatty() and typer.confirm("run it?", err=True))
     if dry_run or not asked:
         if as_json:

@@ -74,11 +74,11 @@ def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str
         "",
         f"## {words['facts']}",
         "",
-        *_table(("", ""), facts),
+        *table(("", ""), facts),
         "",
         f"## {words['causes']}",
         "",
-        *_table((words["cause"], words["means"], words["seen"], words["repair"]), known),
+        *table((words["cause"], words["means"], words["seen"], words["repair"]), known),
         "",
         words["components"],
         "",
@@ -98,7 +98,8 @@ def _typed(step: Step) -> str:
     return f"{step.id} {arguments}".rstrip()
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table in Markdown, line by line."""
     return [
         "| " + " | ".join(head) + " |",
         "|" + " --- |" * len(head),
