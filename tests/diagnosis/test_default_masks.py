@@ -36,7 +36,7 @@ def test_a_job_that_ended_is_masked_by_all_that_its_job_manager_stands_on() -> N
     "by_hand",
     [
         reads("oltp-connector-state", "PAUSED"),
-        Evidence("oltp-connector-state", Condition(Operator.ABSENT)),
+        Evidence("shop-slot-state", Condition(Operator.ABSENT)),
         reads("oltp-missing-privileges", 0, Operator.ABOVE),
         reads("cassandra-seed-answers", "refused"),
         AnyOf((reads("oltp-job-state", "ended"), reads("main-author", "lakeproof", Operator.IS_NOT))),

@@ -159,6 +159,23 @@ def test_an_incident_that_somebody_forgot_to_close_does_not_swallow_the_next_one
     assert "another incident" in store.get("1").timeline[-1].what
 
 
+def test_what_fires_anew_beside_a_forgotten_incident_joins_the_one_that_the_same_trouble_made(
+    store: Store, clock: Any, alert: Make, webhook: Make
+) -> None:
+    """Seen in a drill: a node went down again, and two alerts about it made two incidents within 0.2 s."""
+    node_down: dict[str, Any] = alert("a1", alertname="NodeDown", scenario="node-down", component="seed")
+    node_down["annotations"]["stands_on"] = "node2"
+    receive(store, webhook(node_down))
+    store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    receive(store, webhook(node_down | {"status": "resolved"}))
+    clock.forward(hours=1)
+    silent = alert("a2", alertname="ServiceUnavailable", scenario="none", component="node2")
+    assert receive(store, webhook(silent)).incidents == ["INC-000002"]
+    again = receive(store, webhook(node_down | {"startsAt": "2026-11-24T13:00:00Z"}))
+    assert (again.joined, again.incidents) == (1, ["INC-000002"])
+    assert store.get("2").scenario == "node-down"
+
+
 def test_an_alert_that_fires_and_clears_within_one_notification_is_kept_once(
     store: Store, alert: Make, webhook: Make
 ) -> None:

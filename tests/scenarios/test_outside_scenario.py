@@ -1,16 +1,29 @@
-"""The scenario that the proof on the whole stack puts beside the package: complete, its rule fits drill timing."""
+"""Scenarios beside the package: the one of the proof on the whole stack is complete and its rule fits drill timing;
+one that brings its own probe, cause, fault and repair has all of them used with no edit elsewhere.
+"""
 
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from tests.drills_real.outside_scenario import ALERT, CAUSE, NAME, REPAIR, WRONG_FIX, write_scenario
+import yaml
+from tests.drills_real.outside_scenario import ALERT, CAUSE, NAME, REPAIR, SCENARIO, TRUTH, WRONG_FIX, write_scenario
 
+from lakeproof.arguments import Arguments
+from lakeproof.checks.verdict import Outcome
+from lakeproof.diagnosis.diagnosis import Diagnosis
+from lakeproof.diagnosis.examination import examined
+from lakeproof.drills.repair import run_step
 from lakeproof.incidents.use_cases import find_use_cases
 from lakeproof.observability.rules import find_rules, render_rules
 from lakeproof.observability.timing import factor_of
-from lakeproof.scenarios.catalog import load_catalog
+from lakeproof.probes.looking import observe
+from lakeproof.processes.parts import Parts
+from lakeproof.scenarios.catalog import Catalog, load_catalog
+from lakeproof.scenarios.pages import page
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 
 def test_it_loads_with_a_cause_that_has_its_repair(tmp_path: Path) -> None:
@@ -31,3 +44,75 @@ def test_its_rule_is_one_that_prometheus_takes_in_drill_timing(tmp_path: Path) -
     (tmp_path / "rules.yml").write_text(text)
     done = subprocess.run(["promtool", "check", "rules", str(tmp_path / "rules.yml")], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Somebody's nightly export leaves its lock behind. Nothing of the package knows of it.
+OWN = """
+from lakeproof.arguments import Arguments
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.probe import Probe
+from lakeproof.stack.stack import Stack
+
+
+def lock(stack: Stack):
+    return stack.state_dir / "export.lock"
+
+
+def release(stack: Stack, arguments: Arguments) -> str:
+    lock(stack).unlink(missing_ok=True)
+    return "the lock is gone"
+
+
+def held(stack: Stack, timeout: float) -> str:
+    return "held" if lock(stack).exists() else "free"
+
+
+PROBES = (Probe("export-lock", "publisher", "ls export.lock", "", held, Condition(Operator.IS, "free"), steady=True),)
+FAULT = Fault(
+    "left_export_lock",
+    "leave the lock of the export behind",
+    lambda stack, arguments: lock(stack).touch(),
+    release,
+    lambda stack, arguments: Sign(lock(stack).exists(), held(stack, 1)),
+)
+MITIGATION = Mitigation("release_export_lock", "remove it", lambda stack, arguments: f"rm {lock(stack)}", release)
+"""
+OWN_CAUSE = {
+    "id": "export_lock_left",
+    "says": {"vi": "Khoá của export còn sót lại.", "en": "The export has left its lock behind."},
+    "necessary": [{"probe": "export-lock", "op": "==", "value": "held"}],
+    "repairs": [{"id": "release_export_lock"}],
+}
+
+
+def test_one_with_a_probe_a_cause_a_fault_and_a_repair_of_its_own_needs_no_edit_elsewhere(tmp_path: Path) -> None:
+    folder = write_scenario(tmp_path)
+    truth = {**TRUTH, "root_cause": "export_lock_left", "accepted_repairs": [{"id": "release_export_lock"}]}
+    scenario = {**SCENARIO, "fault": {"id": "left_export_lock"}, "evidence": ["export-lock"]}
+    for name, data in (("scenario", scenario), ("truth", truth), ("causes", {"causes": [OWN_CAUSE]})):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(data, allow_unicode=True))
+    (folder / "export_lock.py").write_text(OWN)
+    catalog, stack = load_catalog((tmp_path,)), Stack(Settings(state_dir=tmp_path))
+    assert not diagnosed(catalog, stack).findings
+    fault = catalog.faults[catalog.scenario(NAME).fault.id]
+    fault.inject(stack, Arguments())
+    assert fault.sign(stack, Arguments()).holds
+    (found,) = diagnosed(catalog, stack).findings
+    assert found.cause.id == catalog.truth(catalog.scenario(NAME)).root_cause
+    done = run_step(stack, catalog.mitigations, found.cause.repairs[0], lambda typed: None)
+    assert done.outcome is Outcome.PASSED
+    assert not diagnosed(catalog, stack).findings
+    assert "export-lock == held" in page(catalog.scenario(NAME), catalog.causes, "en")
+
+
+def diagnosed(catalog: Catalog, stack: Stack) -> Diagnosis:
+    """As `lakeproof diagnose` does, over its own probe alone: no server runs here."""
+    own = {"export-lock": catalog.probes["export-lock"]}
+    return examined(
+        catalog.causes,
+        own,
+        lambda probes, again: observe(stack, probes, again, pause_seconds=0),
+        lambda: Parts(frozenset({"publisher"})),
+    ).diagnosis

@@ -122,10 +122,10 @@ class _Intake:
         ends = [alert.ends_at for alert in whole.alerts]
         if not ends or None in ends or self._now - max(end for end in ends if end) <= self._rejoin:
             return whole
-        add_entry(incident, self._now, DESK, "alert", f"{given.name} fires anew: another incident is opened for it")
+        add_entry(incident, self._now, DESK, "alert", f"{given.name} fires anew: it belongs to another incident")
         incident.open_key = None
         self._session.flush()
-        return None
+        return self._find_akin(given)
 
     def _find_akin(self, given: AlertIn) -> Incident | None:
         """The oldest incident whose alerts fire, or fired until lately, for what may be the same trouble."""

@@ -102,8 +102,9 @@ def connectors(stack: Stack, timeout: float) -> Value:
 
 def _probes(source: Source) -> Iterator[Probe]:
     path = f"GET /connectors/{source.connector}"
-    # No trouble of a component pauses, stops or deletes a connector, or makes its task fail for one of these reasons.
-    by_hand: tuple[Value, ...] = ("PAUSED", "STOPPED", None)
+    # No trouble of a component pauses or stops a connector, or makes its task fail for one of these reasons. A worker
+    # that cannot read its topics from Kafka knows no connector, so absence may be an outage.
+    by_hand: tuple[Value, ...] = ("PAUSED", "STOPPED")
     lasting: tuple[Value, ...] = (SERVER_ID_TAKEN, "login rejected", "no privilege", "position lost")
     for kind, part, ask, sound, steady in (
         ("connector-state", ".connector.state", connector_state, "RUNNING", by_hand),
