@@ -135,6 +135,18 @@ def test_our_parts_are_told_of_every_other_by_its_name(services: dict[str, Any])
     assert services["order-service"]["command"] == ["-m", "lakeproof.shop.order.app"]
 
 
+def test_grafana_gets_the_dashboard_and_both_of_its_data_sources_by_their_names(text: str) -> None:
+    configs = yaml.safe_load(text)["configs"]
+    dashboard = json.loads(configs["beside-dataflow-overview-json"]["content"].replace("$$", "$"))
+    assert dashboard["title"] == "Dataflow Overview"
+    sources = yaml.safe_load(configs["beside-grafana-datasources-yaml"]["content"])["datasources"]
+    given = {source["uid"] for source in sources}
+    used = set(
+        re.findall(r'"uid": "([^"$]+)"', json.dumps([panel.get("datasource") for panel in dashboard["panels"]]))
+    )
+    assert given == {"prometheus", "loki"} and used <= given
+
+
 def test_mysql_8_is_asked_for_no_privilege_that_only_mariadb_has() -> None:
     sql = mysql_sql(compose_stack())
     assert "CREATE TABLE IF NOT EXISTS oltp.orders" in sql

@@ -281,8 +281,7 @@ def _beside_files() -> Iterator[File]:
     for name in ("grafana-datasources.yaml", "grafana-dashboards.yaml", "alloy.config"):
         yield File("beside", ETC / name, folder.joinpath(name).read_text(encoding="utf-8"))
     dashboard = files("lakeproof.observability").joinpath("dashboards", "dataflow-overview.json")
-    text = dashboard.read_text(encoding="utf-8") if dashboard.is_file() else "{}"
-    yield File("beside", ETC / "dataflow-overview.json", text)
+    yield File("beside", ETC / "dataflow-overview.json", dashboard.read_text(encoding="utf-8"))
 
 
 def _mounted(component: str, made: list[File]) -> list[dict[str, str]]:
