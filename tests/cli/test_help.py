@@ -57,6 +57,7 @@ WITHOUT_JSON = {
         "render prometheus",
         "render alertmanager",
         "render dashboard",
+        "render compose",
         "ring replace",
         "ring scale",
         "projector rebuild",

@@ -1,7 +1,8 @@
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from lakeproof.console.use_case_pages import add_use_case_pages, hitting
+from lakeproof.console.scenario_facts import ScenarioFacts, read_facts
+from lakeproof.console.use_case_pages import add_use_case_pages
 from lakeproof.pages.page import Pages
 from lakeproof.stack.stack import Stack
 from lakeproof.use_cases.state import judge
@@ -14,7 +15,7 @@ def open_page(stack: Stack) -> TestClient:
         name: judge(one, dict.fromkeys(one.databases, 3.0 if name != "fraud-detection" else 300.0))
         for name, one in use_cases().items()
     }
-    add_use_case_pages(app, Pages("lakeproof.console"), stack, lambda: looks)
+    add_use_case_pages(app, Pages("lakeproof.console"), stack, ScenarioFacts(), lambda: looks)
     return TestClient(app)
 
 
@@ -25,7 +26,8 @@ def test_every_use_case_is_shown_with_its_age_and_its_target(stack: Stack) -> No
         assert one.titles["en"] in page and f'href="/usecases/{one.id}"' in page
         text = client.get(f"/usecases/{one.id}").text
         assert all(table in text for table in one.tables) and "lakeproof usecase run" in text
-    assert '<span class="badge bad">late</span> 5 min' in page and '<span class="badge good">fresh</span> 3 s' in page
+    assert '<span class="badge bad">late</span> Age: <b>5 min</b>' in page
+    assert '<span class="badge good">fresh</span> Age: <b>3 s</b>' in page
 
 
 def test_the_page_is_in_vietnamese_too(stack: Stack) -> None:
@@ -35,7 +37,7 @@ def test_the_page_is_in_vietnamese_too(stack: Stack) -> None:
 
 
 def test_a_use_case_names_the_incidents_that_hit_it(stack: Stack) -> None:
-    assert "replication-lag" in hitting("fraud-detection")
+    assert "replication-lag" in read_facts().hitting["fraud-detection"]
     assert 'href="/runbook/replication-lag"' in open_page(stack).get("/usecases/fraud-detection").text
 
 

@@ -60,6 +60,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "render alertmanager": ("render alertmanager --timing production",),
     "render dashboard": ("render dashboard > dataflow-overview.json",),
+    "render compose": ("render compose --env-file .env", "render compose > compose.yaml"),
     "render prometheus": ("render prometheus --rules",),
     "reset": ("reset", "reset --yes --json"),
     "restart": ("restart trino",),

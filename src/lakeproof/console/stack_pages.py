@@ -7,10 +7,11 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
-from lakeproof.console.component_facts import Guides, tail
 from lakeproof.console.drawing import NOT_STARTED, draw, state_of
+from lakeproof.console.log_tail import tail
 from lakeproof.console.look import Look, Looking
 from lakeproof.console.quantity import show_quantity
+from lakeproof.console.scenario_facts import ScenarioFacts
 from lakeproof.console.watcher import Watcher
 from lakeproof.console.way import BOXES, main_age
 from lakeproof.incidents.status import Status
@@ -26,11 +27,15 @@ ENDED = (Status.RESOLVED, Status.REVIEWED)
 
 
 def add_stack_pages(
-    app: FastAPI, pages: Pages, stack: Stack, store: Store, look: Callable[[], Look] | None = None
+    app: FastAPI,
+    pages: Pages,
+    stack: Stack,
+    store: Store,
+    facts: ScenarioFacts,
+    look: Callable[[], Look] | None = None,
 ) -> Watcher[Look]:
     """Add `/`, `/live/stack`, `/components/NAME` and its live part. `look` stands in for what asks the stack."""
     watcher = Watcher("console-look", look or Looking(stack).look, LOOK_SECONDS)
-    guides = Guides(stack.settings.scenario_dirs)
 
     def newest() -> Look:
         return watcher.newest() or Look(datetime.now(UTC), {}, unseen=("…",))
@@ -78,7 +83,7 @@ def add_stack_pages(
         component = all_components().get(name)
         if component is None:
             return pages.render(request, "no_such.html", 404, what=name)
-        seen = newest()
+        seen, known = newest(), facts.newest()
         row = seen.parts.get(name)
         log_path = Path(row.log) if row is not None and row.log else stack.log_path(name)
         return pages.render(
@@ -90,7 +95,8 @@ def add_stack_pages(
             look=seen,
             replicas=[one for one in all_components().values() if one.replica_of == name],
             alerts=[one for one in seen.alerts if one.component == name],
-            guide=guides.of(name),
+            rules=dict(sorted(known.alerts.get(name, {}).items())),
+            scenarios=known.touching.get(name, ()),
             lines=tail(log_path),
             log_path=log_path,
             rss=show_quantity(row.rss_bytes, "bytes") if row is not None else "",

@@ -1,15 +1,13 @@
 """`/usecases`: what the lake is used for, and whether its data are as fresh as each use needs."""
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from lakeproof.console.quantity import show_quantity
+from lakeproof.console.scenario_facts import ScenarioFacts
 from lakeproof.console.watcher import Watcher
-from lakeproof.incidents.use_cases import find_use_cases
-from lakeproof.observability.rules import SCENARIOS
 from lakeproof.observability.runbook import all_runbooks
 from lakeproof.pages.page import Pages, language_of
 from lakeproof.stack.stack import Stack
@@ -22,7 +20,11 @@ type Looks = Mapping[str, Freshness]
 
 
 def add_use_case_pages(
-    app: FastAPI, pages: Pages, stack: Stack, look_at_all: Callable[[], Looks] | None = None
+    app: FastAPI,
+    pages: Pages,
+    stack: Stack,
+    facts: ScenarioFacts,
+    look_at_all: Callable[[], Looks] | None = None,
 ) -> Watcher[Looks]:
     """Add `/usecases` and `/usecases/NAME`. `look_at_all` stands in for what asks Prometheus."""
 
@@ -35,10 +37,8 @@ def add_use_case_pages(
         looks = watcher.newest() or {}
         shown = [one for one in use_cases().values() if name in (None, one.id)]
         titles = dict(all_runbooks(stack.settings.scenario_dirs, language_of(request)))
-        hit = {
-            one.id: [(each, titles.get(each, each)) for each in hitting(one.id, stack.settings.scenario_dirs)]
-            for one in shown
-        }
+        hitting = facts.newest().hitting
+        hit = {one.id: [(each, titles.get(each, each)) for each in hitting.get(one.id, ())] for one in shown}
         return pages.render(
             request,
             template,
@@ -67,10 +67,3 @@ def add_use_case_pages(
         return live(request, "use_case.html", name)
 
     return watcher
-
-
-def hitting(use_case: str, further_scenarios: Iterable[Path] = ()) -> list[str]:
-    """The scenarios whose folder names that use case."""
-    folders = tuple(further_scenarios)
-    names = sorted({path.parent.name for folder in (SCENARIOS, *folders) for path in folder.glob("*/scenario.yaml")})
-    return [name for name in names if use_case in find_use_cases(name, folders)]

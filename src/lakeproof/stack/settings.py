@@ -246,8 +246,9 @@ class Settings(BaseModel):
     state_dir: Path | None = Field(None, description="default: per-user state folder / name")
     host: str = Field(
         "127.0.0.1",
-        pattern=r"^127(\.\d{1,3}){3}$",
-        description="the loopback address that servers listen on; few have a login of their own",
+        pattern=r"^(127(\.\d{1,3}){3}|0\.0\.0\.0)$",
+        description="the loopback address that servers listen on; few have a login of their own. 0.0.0.0 is taken "
+        "in mode external alone, for a container",
     )
     port_shift: int = Field(0, ge=0, le=PORT_SHIFT_MAX, description="added to every port")
     timing: Literal["drill", "production"] = Field(
@@ -287,6 +288,12 @@ class Settings(BaseModel):
                 if kind in ("http", "tcp", "jmx") and not is_address(address):
                     raise ValueError(f"{component}.{kind} is {address!r}; wanted host:port")
         return given
+
+    @model_validator(mode="after")
+    def _open_to_all_in_a_container_only(self) -> "Settings":
+        if self.host == "0.0.0.0" and self.mode == "local":
+            raise ValueError("host 0.0.0.0 opens every server to the network: only in mode external, in a container")
+        return self
 
     @field_validator("accounts")
     @classmethod
