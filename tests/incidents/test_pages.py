@@ -36,7 +36,7 @@ class Person:
     def page(self, path: str) -> str:
         answer = self.client.get(path)
         assert answer.status_code == 200
-        return answer.text
+        return str(answer.text)
 
     def press(self, path: str, **fields: str) -> Any:
         token = self.sessions.form_token(self.session, path)
