@@ -50,7 +50,12 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "lake rollback": ("lake rollback",),
     "lake show": ("lake show 3f2a9c",),
     "lake tag": ("lake tag before-the-sale", "lake tag audit 3f2a9c"),
-    "logs": ("logs kafka -n 20", "logs connect -f", """logs --query '{container=~"flink-.*"} error'"""),
+    "logs": (
+        "logs kafka -n 20",
+        "logs connect -f",
+        """logs --query '{container=~"flink-.*"} error' --since 15m""",
+        """logs --query '{level="error"}' --limit 20""",
+    ),
     "mitigate": ("mitigate 12 --dry-run", "mitigate 12 --action resume_connector --yes"),
     "projector rebuild": ("projector rebuild", "projector rebuild --from-database"),
     "ps": ("ps", "ps --slow", "ps --json"),

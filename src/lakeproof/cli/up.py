@@ -81,6 +81,9 @@ def add_to(app: typer.Typer) -> None:
         ] = None,
         scenario: Annotated[str | None, typer.Option("--for", help="what this scenario needs")] = None,
         every: Annotated[bool, typer.Option("--all", help="everything, also what is on demand")] = False,
+        also: Annotated[
+            list[str] | None, typer.Option("--with", help="a component besides, e.g. log-shipper (may be repeated)")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="the rows of `ps --json` when all is healthy")] = False,
     ) -> None:
         """Start components and what they need, by readiness, in parallel; ends when all are healthy and watched.
@@ -108,6 +111,8 @@ def add_to(app: typer.Typer) -> None:
             wanted, left_out = everything(client.components.values())
             for name in left_out:
                 say(f"left out, not installed: {name} (lakeproof setup --only {client.components[name].artifact})")
+        if also:
+            wanted = [*(client.default_names() if wanted is None else wanted), *also]
         read_receivers(os.environ)  # a wrong address is refused here, not in the log of Alertmanager's start
         progress = Progress()
         try:

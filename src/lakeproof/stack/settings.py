@@ -193,6 +193,15 @@ class SupportSettings(BaseModel):
     attachment_max_bytes: int = Field(10 * 1024 * 1024, ge=1, le=1 << 30)
 
 
+class LogsSettings(BaseModel):
+    """What the log store keeps; whichever bound is reached first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retention_days: int = Field(7, ge=1, le=3650, description="older entries are dropped, a day at a time")
+    disk_bytes: int = Field(2 << 30, ge=64 << 20, description="beyond it the oldest days are dropped")
+
+
 class CassandraSettings(BaseModel):
     """A ring that somebody else runs."""
 
@@ -272,6 +281,7 @@ class Settings(BaseModel):
     inventory: InventorySettings = InventorySettings()
     cassandra: CassandraSettings = CassandraSettings()
     tickets: TicketSettings = TicketSettings()
+    logs: LogsSettings = LogsSettings()
 
     @property
     def ledger_is_whole(self) -> bool:
