@@ -78,6 +78,7 @@ async function draw(box) {
   known?.plot.destroy();
   box.replaceChildren();
   plots.set(box, { shape, plot: new uPlot(options(box, found), data, box) });
+  box.querySelector(".u-legend").tabIndex = 0; // it scrolls, so a keyboard must reach it
 }
 
 const boxes = [...document.querySelectorAll("[data-chart]")];
