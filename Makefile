@@ -41,7 +41,7 @@ test-engines: ## each component starts, answers, dies, comes back
 
 .PHONY: proof
 proof: setup ## the long tier, not in CI, goes on where it was cut off: kills, wrong fixes, residue (docs/proofs.md)
-	@$(VENV)/lakeproof setup --only spark $(filter --yes,$(ARGS))
+	@$(VENV)/lakeproof setup --only spark --only victorialogs $(filter --yes,$(ARGS))
 	$(PYTEST) -q -p tests.proof_record -m proof --no-skips tests
 
 .PHONY: proof-table

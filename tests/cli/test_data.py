@@ -2,13 +2,19 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import lakeproof.cli.logs
 from lakeproof.cli.up import unheard
 from lakeproof.errors import InvalidInput
-from lakeproof.observability.receivers import SLACK_URL, read_receivers
+from lakeproof.observability import alertmanager
+from lakeproof.observability.receivers import SLACK_URL
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.states import Health, State
+from lakeproof.stack.stack import load_stack
 
 type Typed = Callable[..., str]
 
@@ -27,14 +33,42 @@ def test_logs_are_data_too(typed: Typed) -> None:
         {"container": "kafka", "line": "three"},
     ]
     found = json.loads(typed("logs", "--query", '{container="kafka"} error', "--json"))
-    assert found == [{"container": "kafka", "line": "two error"}]
+    ((time, *others),) = (entry.values() for entry in found)
+    assert list(found[0]) == ["time", "container", "service", "level", "line"]
+    assert time.endswith("Z")
+    assert others == ["kafka", "kafka", "unknown", "two error"]
 
 
 @pytest.mark.usefixtures("log")
-@pytest.mark.parametrize("more", [("kafka", "--json"), ("--query", "{} error")])
-def test_following_goes_with_a_name_alone(typed: Typed, more: tuple[str, ...]) -> None:
-    with pytest.raises(InvalidInput, match="goes with NAME alone"):
-        typed("logs", "--follow", *more)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("kafka", "--json", "-f"), "does not go with --json"),
+        (("kafka", "--since", "1h"), "goes with --query"),
+        (("--query", "{} error", "-f", "--since", "1h"), "it begins now"),
+        (("--query", "{} error", "--since", "soon"), "not a time span"),
+        (("--query", "{} error", "--render", "splunk"), "no log store"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(typed: Typed, words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        typed("logs", *words)
+
+
+@pytest.mark.usefixtures("log")
+def test_without_a_log_store_the_files_are_searched_and_it_is_said(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(lakeproof.cli.logs, "say", told.append)
+    assert typed("logs", "--query", '{container="kafka"} three') == "kafka | three\n"
+    assert told[0].endswith("the log files are searched")
+
+
+def test_a_query_is_shown_as_either_log_store_wants_it(typed: Typed) -> None:
+    query = ("--query", '{container="flink-jobmanager"} error')
+    assert typed("logs", *query, "--render", "loki") == '{container="flink-jobmanager"} |~ "(?i)error"\n'
+    assert typed("logs", *query, "--render", "victorialogs") == '{container="flink-jobmanager"} _msg:~"(?i)error"\n'
 
 
 def test_a_page_of_the_runbook_is_data_too(typed: Typed) -> None:
@@ -43,9 +77,14 @@ def test_a_page_of_the_runbook_is_data_too(typed: Typed) -> None:
     assert page["markdown"].startswith("# ")
 
 
-def test_up_warns_once_that_no_alert_reaches_slack() -> None:
-    silent = read_receivers({})
-    (line,) = unheard(["kafka", "alertmanager"], silent)
+def test_up_warns_each_time_while_no_alert_reaches_slack(own_stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = load_stack()
+    runs = ProcessRow("alertmanager", State.RUNNING, Health.HEALTHY, 1, 0, 0.0, 0, 1.0, {}, "log")
+    monkeypatch.delenv(SLACK_URL, raising=False)
+    alertmanager.write_config(stack, "production")
+    monkeypatch.setenv(SLACK_URL, "https://hooks.slack.com/x")  # of this shell: it does not run with that
+    (line,) = unheard([runs], stack)
     assert line.startswith("WARNING: ") and SLACK_URL in line and "desk" in line
-    assert unheard(["kafka"], silent) == []
-    assert unheard(["alertmanager"], read_receivers({SLACK_URL: "https://hooks.slack.com/x"})) == []
+    assert unheard([replace(runs, pid=None)], stack) == []
+    alertmanager.write_config(stack, "production")
+    assert unheard([runs], stack) == []

@@ -22,7 +22,7 @@ from lakeproof.install.recipe import load_recipes
 from lakeproof.lake import job as lake_job
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.publish import history, tags
-from lakeproof.processes.logquery import parse as parse_query
+from lakeproof.observability.logs.query import parse as parse_query
 from lakeproof.processes.protocol import SIGNALS
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.components import find as component
@@ -53,6 +53,7 @@ WITHOUT_JSON = {
         "render prometheus",
         "render alertmanager",
         "render dashboard",
+        "render compose",
         "ring replace",
         "ring scale",
         "projector rebuild",

@@ -2,14 +2,12 @@ module lakeproof.invalid/checkers
 
 go 1.25.0
 
-tool (
-	github.com/compose-spec/compose-go/v2/cmd
-	github.com/rhysd/actionlint/cmd/actionlint
-)
+tool github.com/rhysd/actionlint/cmd/actionlint
+
+require github.com/compose-spec/compose-go/v2 v2.10.0
 
 require (
 	github.com/bmatcuk/doublestar/v4 v4.8.0 // indirect
-	github.com/compose-spec/compose-go/v2 v2.16.2 // indirect
 	github.com/distribution/reference v0.5.0 // indirect
 	github.com/docker/go-connections v0.4.0 // indirect
 	github.com/docker/go-units v0.5.0 // indirect
@@ -24,9 +22,9 @@ require (
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/robfig/cron/v3 v3.0.1 // indirect
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.1 // indirect
-	github.com/sirupsen/logrus v1.10.1 // indirect
+	github.com/sirupsen/logrus v1.9.0 // indirect
 	github.com/xhit/go-str2duration/v2 v2.1.0 // indirect
-	go.yaml.in/yaml/v4 v4.0.0-rc.4 // indirect
+	go.yaml.in/yaml/v4 v4.0.0-rc.3 // indirect
 	golang.org/x/sync v0.10.0 // indirect
 	golang.org/x/sys v0.29.0 // indirect
 	golang.org/x/text v0.14.0 // indirect

@@ -1,6 +1,10 @@
 """`lakeproof logs`: show a component's log, or search the logs of all."""
 
-from typing import Annotated
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,8 +12,50 @@ from lakeproof.cli.output import print_json, say
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
 
+if TYPE_CHECKING:
+    from lakeproof.observability.logs.query import Query
+    from lakeproof.observability.logs.search import Hit
+    from lakeproof.stack.stack import Stack
+
 FOLLOW_PAUSE_SECONDS = 0.25
 SUPERVISOR = "supervisor"  # has a log and is no component
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(since: str) -> float:
+    """15m, 2h, 1d, 90s in seconds. Raises: InvalidInput."""
+    found = re.fullmatch(r"(\d{1,9})([smhd])", since)
+    if found is None:
+        raise InvalidInput("not a time span", where=since, next_action="e.g. 90s, 15m, 2h, 1d")
+    return float(int(found[1]) * _UNITS[found[2]])
+
+
+def search(stack: "Stack", query: "Query", limit: int, since: str | None, files: bool) -> "list[Hit]":
+    """The newest entries, of VictoriaLogs where it answers, else of the files; says which. Raises: CouldNotLook."""
+    from lakeproof.observability.logs.search import StoreAway, in_files, in_store, missing_lately
+
+    seconds = seconds_of(since) if since is not None else None
+    if not files and stack.has_endpoint("victorialogs"):
+        try:
+            found = in_store(stack, query, limit, seconds)
+            if stack.settings.mode == "local" and (why := missing_lately(stack)):
+                say(f"{why}: the newest entries may be missing (--files searches the log files)")
+            return found
+        except StoreAway as error:
+            say(f"{error.message}: the log files are searched")
+    if stack.settings.mode == "external":
+        raise CouldNotLook("its log files lie elsewhere, and no log store answers", where=f"stack {stack.name}")
+    return in_files(stack.state_dir / "log", query, limit, seconds)
+
+
+def follow_all(stack: "Stack", query: "Query") -> "Iterator[Hit]":
+    """What comes from now on: of our own stack in its files, which have it first; of somebody else's in its store."""
+    from lakeproof.observability.logs.search import follow_files, follow_store
+
+    if stack.settings.mode == "external":
+        return follow_store(stack, query)
+    say("following the log files, Ctrl-C ends it")
+    return follow_files(stack.state_dir / "log", query)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,54 +72,102 @@ def add_to(app: typer.Typer) -> None:
         ] = 50,
         query: Annotated[
             str | None,
-            typer.Option("--query", help="""e.g. '{container="kafka"} error' or '{container=~"flink-.*"}'"""),
+            typer.Option("--query", help="""e.g. '{container="kafka"} error' or '{level="error"} |~ "took \\d+"'"""),
         ] = None,
-        as_json: Annotated[
-            bool, typer.Option("--json", help="the lines as JSON on stdout; not with --follow")
-        ] = False,
+        since: Annotated[
+            str | None, typer.Option("--since", help="of a query: 90s, 15m, 2h, 1d; default: all")
+        ] = None,
+        limit: Annotated[
+            int, typer.Option("--limit", min=1, max=1_000_000, help="of a query: so many of the newest entries")
+        ] = 1000,
+        files: Annotated[bool, typer.Option("--files", help="of a query: search the log files")] = False,
+        render: Annotated[
+            str | None, typer.Option("--render", help="loki or victorialogs: print the query for it, and ask nobody")
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="the entries as JSON; with -f one a line")] = False,
     ) -> None:
         """Show a component's log, or search the logs of all with --query.
 
-        --query takes a selector on `container` (=, !=, =~, !~; {} for all), then words that must all occur (in any
-        case; "in quotes" with blanks; !word must not occur). It reads the log files themselves, older rotated parts
-        included; a log store (VictoriaLogs, Loki) is not part of this version.
+        --query takes a selector on `container`, `service` and `level` (=, !=, =~, !~; {} for all), then words that
+        must all occur (in any case; "in quotes" with blanks; !word must not occur; |~ "…" and !~ "…" are regular
+        expressions). A stack trace is one entry with its message. VictoriaLogs is asked where it runs (lakeproof up
+        log-shipper); else the log files are searched in the same way, rotated parts included, and it is said. -f
+        follows the files.
         """
-        from lakeproof.processes import logfile, logquery
         from lakeproof.stack.components import find
         from lakeproof.stack.stack import load_stack
 
         stack = load_stack()
         if (name is None) == (query is None):
             raise InvalidInput("give a NAME or --query", next_action="lakeproof logs kafka -n 20")
-        if follow and (as_json or query is not None):
-            raise InvalidInput("goes with NAME alone", where="--follow", next_action="leave out --json or --query")
         if query is not None:
-            hits = logquery.search(stack.state_dir / "log", logquery.parse(query))
-            if as_json:
-                print_json([{"container": hit.container, "line": hit.line} for hit in hits])
-                return
-            for hit in hits:
-                print(f"{hit.container} | {hit.line}")
+            _search(stack, query, follow, since, limit, files, render, as_json)
             return
         assert name is not None
+        if since is not None or files or render is not None:
+            raise InvalidInput("goes with --query", where="--since, --files, --render", next_action="leave it out")
+        if follow and as_json:
+            raise InvalidInput("with NAME it does not go with --json", where="--follow", next_action="leave one out")
         if name != SUPERVISOR:
             find(name)
-        path = stack.log_path(name)
-        if not path.exists() and not follow:
-            up = "lakeproof up" if name == SUPERVISOR else f"lakeproof up {name}"
-            raise CouldNotLook("no log yet", where=name, next_action=up)
-        start = path.stat().st_size if path.exists() else 0
-        last = logfile.tail(path, lines)
+        _show(stack, name, lines, follow, as_json)
+
+
+def _search(
+    stack: "Stack",
+    text: str,
+    follow: bool,
+    since: str | None,
+    limit: int,
+    files: bool,
+    render: str | None,
+    as_json: bool,
+) -> None:
+    from lakeproof.observability.logs.query import RENDERINGS, parse
+
+    query = parse(text)
+    if render is not None:
+        if render not in RENDERINGS:
+            raise InvalidInput(f"no log store {render!r}", where="--render", next_action=" or ".join(RENDERINGS))
+        print(RENDERINGS[render](query))
+    elif follow:
+        if since is not None:
+            raise InvalidInput("it begins now", where="--follow", next_action="leave out --since")
+        for hit in follow_all(stack, query):
+            if as_json:
+                print(json.dumps(asdict(hit), ensure_ascii=False), flush=True)
+            else:
+                print(f"{hit.container} | {hit.line}", flush=True)
+    else:
+        found = search(stack, query, limit, since, files)
         if as_json:
-            print_json([{"container": name, "line": line} for line in last])
-            return
-        for line in last:
-            print(line)
-        if follow:
-            say(f"following {path}, Ctrl-C ends it")
-            until_interrupted = Deadline(float("inf"))
-            for new in logfile.follow(path, start):
-                if new is None:
-                    until_interrupted.pause(FOLLOW_PAUSE_SECONDS)
-                else:
-                    print(new, flush=True)
+            print_json([asdict(hit) for hit in found])
+        else:
+            for hit in found:
+                print(f"{hit.container} | {hit.line}")
+        if len(found) == limit:
+            say(f"the newest {limit}; --limit gives more")
+
+
+def _show(stack: "Stack", name: str, lines: int, follow: bool, as_json: bool) -> None:
+    from lakeproof.processes import logfile
+
+    path = stack.log_path(name)
+    if not path.exists() and not follow:
+        up = "lakeproof up" if name == SUPERVISOR else f"lakeproof up {name}"
+        raise CouldNotLook("no log yet", where=name, next_action=up)
+    start = logfile.span(path)[1]
+    last = logfile.tail(path, lines)
+    if as_json:
+        print_json([{"container": name, "line": line} for line in last])
+        return
+    for line in last:
+        print(line)
+    if follow:
+        say(f"following {path}, Ctrl-C ends it")
+        until_interrupted = Deadline(float("inf"))
+        for new in logfile.follow(path, start):
+            if new is None:
+                until_interrupted.pause(FOLLOW_PAUSE_SECONDS)
+            else:
+                print(new, flush=True)

@@ -19,8 +19,8 @@ from lakeproof.cli.output import print_json, say
 from lakeproof.errors import InvalidInput, LakeproofError
 
 if TYPE_CHECKING:
-    from lakeproof.observability.receivers import Receivers
     from lakeproof.processes.rows import ProcessRow
+    from lakeproof.stack.stack import Stack
 
 
 class Progress:
@@ -45,11 +45,18 @@ class Progress:
             say(f"{self.seconds:6.1f} s  {event.component:<20} {event.what} {event.text}".rstrip())
 
 
-def unheard(started: Sequence[str], receivers: "Receivers") -> list[str]:
-    """What to say, once, where Alertmanager was started and has nobody outside to tell."""
-    if "alertmanager" not in started or receivers.slack_url:
+def unheard(rows: Sequence["ProcessRow"], stack: "Stack") -> list[str]:
+    """What to say at the end of each `up` where Alertmanager runs and has no Slack to tell."""
+    from lakeproof.observability import alertmanager
+    from lakeproof.observability.receivers import SLACK_URL
+
+    if not any(row.name == "alertmanager" and row.pid is not None for row in rows):
         return []
-    return [f"WARNING: {receivers.unset[0]}; they do reach the incident desk (lakeproof incident list)"]
+    return [
+        f"WARNING: {silence}; they do reach the incident desk (lakeproof incident list)"
+        for silence in alertmanager.unheard(stack)
+        if silence.startswith(SLACK_URL)
+    ]
 
 
 def memory_of(rows: Sequence["ProcessRow"]) -> str:
@@ -74,6 +81,9 @@ def add_to(app: typer.Typer) -> None:
         ] = None,
         scenario: Annotated[str | None, typer.Option("--for", help="what this scenario needs")] = None,
         every: Annotated[bool, typer.Option("--all", help="everything, also what is on demand")] = False,
+        also: Annotated[
+            list[str] | None, typer.Option("--with", help="a component besides, e.g. log-shipper (may be repeated)")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="the rows of `ps --json` when all is healthy")] = False,
     ) -> None:
         """Start components and what they need, by readiness, in parallel; ends when all are healthy and watched.
@@ -102,7 +112,9 @@ def add_to(app: typer.Typer) -> None:
             wanted, left_out = everything(client.components.values())
             for name in left_out:
                 say(f"left out, not installed: {name} (lakeproof setup --only {client.components[name].artifact})")
-        receivers = read_receivers(os.environ)
+        if also:
+            wanted = [*(client.default_names() if wanted is None else wanted), *also]
+        read_receivers(os.environ)  # a wrong address is refused here, not in the log of Alertmanager's start
         progress = Progress()
         try:
             started = client.up(wanted, progress)
@@ -119,7 +131,7 @@ def add_to(app: typer.Typer) -> None:
             say(f"a drill was killed, and its windows are still in force: {error}")
         await_watched(stack, rows)
         say(f"{progress.seconds:6.1f} s  {memory_of(rows)}")
-        for line in unheard(started, receivers):
+        for line in unheard(rows, stack):
             say(line)
         if any(row.name == "desk" and row.health == Health.HEALTHY for row in rows):
             say(f"{progress.seconds:6.1f} s  console: {stack.url('desk')}")
@@ -147,14 +159,14 @@ def add_to(app: typer.Typer) -> None:
         """Start one component (and what it needs) of the running stack; ends when it is healthy.
 
         SERVICE_…_URL of this shell are handed to it; SERVICE_ORDER_SERVICE_URL= (empty) switches that source of
-        the support service off.
+        the support service off. So are ALERTMANAGER_… to alertmanager.
         """
         from lakeproof.processes.environment import service_variables
         from lakeproof.processes.ours import our_processes
         from lakeproof.stack.stack import load_stack
 
         client = our_processes(load_stack(), f"start {name}")
-        client.start(name, Progress(), variables=service_variables(os.environ))
+        client.start(name, Progress(), variables=service_variables(os.environ, name))
 
     @app.command()
     def stop(name: Annotated[str, typer.Argument(help="a component")]) -> None:
@@ -174,7 +186,7 @@ def add_to(app: typer.Typer) -> None:
 
         client, progress = our_processes(load_stack(), f"restart {name}"), Progress()
         client.stop(name, progress)
-        client.start(name, progress, variables=service_variables(os.environ))
+        client.start(name, progress, variables=service_variables(os.environ, name))
 
     @app.command()
     def kill(

@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents import pages
+from lakeproof.incidents.alert_link import add_alert_links
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.desk_metrics import DeskMetrics
 from lakeproof.incidents.escalation import Look, ReadActive, Watch
@@ -60,6 +61,9 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "disk I/O error", "unable to open")
+
+# So many open incidents are looked through for overdue ones at each scrape.
+MOST_OVERDUE = 500
 
 # Longer than Prometheus takes to tell Alertmanager again what fires: ours 10 s, somebody else's usually a minute.
 LOST_AFTER = {"local": timedelta(seconds=30), "external": timedelta(seconds=150)}
@@ -106,7 +110,7 @@ def build_desk(
     """
     if store is None:
         store = open_store(stack)
-    metrics = DeskMetrics(store.count_by_status)
+    metrics = DeskMetrics(store.count_by_status, lambda: store.newest_first(Status.OPEN, most=MOST_OVERDUE))
     watch = Watch(
         store,
         look or look_with(stack),
@@ -140,6 +144,7 @@ def build_desk(
     _add_webhook(app, store, watch)
     add_static_files(app)
     pages.add_pages(app, stack, store, sessions)
+    add_alert_links(app, store)
 
     @app.get("/health")
     def health() -> Response:

@@ -295,6 +295,13 @@ class Store(Reviews):
                     found.append(out(incident))
         return found
 
+    def incident_of(self, fingerprint: str) -> str | None:
+        """The id of the newest incident with an alert of that fingerprint; None where no alert has it."""
+        newest = select(Alert.incident_id).where(Alert.fingerprint == fingerprint).order_by(Alert.id.desc()).limit(1)
+        with self._read() as session:
+            number = session.scalar(newest)
+        return None if number is None else public_id(number)
+
     def count_by_status(self) -> dict[str, int]:
         """How many incidents are in each status."""
         with self._read() as session:

@@ -90,10 +90,10 @@ def javas() -> Iterator[Finding]:
 
 @add_check
 def go() -> Iterator[Finding]:
-    """A Go toolchain, only needed while versitygw is to be compiled."""
+    """A Go toolchain, only needed while versitygw or VictoriaLogs is to be compiled."""
     program = golang.system_go()
     seen = str(program) if program else "none new enough; PyPI's is used"
-    yield Finding("Go >= 1.25", State.OK, seen)
+    yield Finding(f"Go >= {'.'.join(map(str, golang.OLDEST))}", State.OK, seen)
 
 
 @add_check

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from lakeproof.install import artifacts
@@ -11,6 +12,9 @@ from lakeproof.install.cache import go_dir
 from lakeproof.install.program import ProgramFailed, run
 from lakeproof.install.recipe import GoStep
 from lakeproof.install.workplace import Amount, Workplace
+
+# The `go` line of victorialogs' go.mod, the newest of those that are compiled; the artifact `go` is newer.
+OLDEST = (1, 26, 5)
 
 
 def compile_program(step: GoStep, place: Workplace) -> None:
@@ -58,14 +62,14 @@ def find_go() -> Path:
     return system_go() or artifacts.path("go") / "bin" / "go"
 
 
-def system_go(oldest: tuple[int, int] = (1, 25)) -> Path | None:
+def system_go(oldest: Sequence[int] = OLDEST) -> Path | None:
     """The machine's own go when its version is at least `oldest`."""
     program = shutil.which("go")
     if program is None:
         return None
     done = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, check=False, timeout=30)
-    version = re.match(r"go(\d+)\.(\d+)", done.stdout)
-    fits = version is not None and (int(version.group(1)), int(version.group(2))) >= oldest
+    version = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", done.stdout)
+    fits = version is not None and [int(part or 0) for part in version.groups()] >= list(oldest)
     return Path(program) if fits else None
 
 

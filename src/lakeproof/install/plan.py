@@ -53,13 +53,12 @@ def make_plan(recipes: dict[str, Recipe], asked_for: Collection[str] = ()) -> Pl
 
 
 def _holds(condition: str) -> bool:
-    """True when the machine itself has what a recipe stands in for: `java-17`, `go-1.25`."""
+    """True when the machine itself has what a recipe stands in for: `java-17`, `go-1.26.5`."""
     if condition == "java-17":
         return java.has_java_17()
     kind, _, version = condition.partition("-")
     if kind == "go":
-        major, minor = version.split(".")
-        return golang.system_go((int(major), int(minor))) is not None
+        return golang.system_go([int(part) for part in version.split(".")]) is not None
     return False
 
 

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -124,6 +125,7 @@ class Daemon:
             stream=sys.stderr,
             force=True,
         )
+        logging.Formatter.converter = time.gmtime  # as its children, whose zone is UTC
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         soft = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

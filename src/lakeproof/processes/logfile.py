@@ -1,74 +1,288 @@
-"""A component's log file: its last lines, following it, keeping it from filling the disk."""
+"""A component's log file: its last lines, following it, keeping it from filling the disk without losing a byte.
 
+A log is one stream of bytes from the component's first word on. The writers hold NAME.log open for appending, so it
+cannot be renamed away from them. Rotation copies the older part to NAME.log.1 and has the kernel cut it out of the
+file (fallocate, FALLOC_FL_COLLAPSE_RANGE: ext4, xfs), which no writer notices. NAME.log.at holds the position in the
+stream at which NAME.log begins, so a reader who knows its position finds it again after any number of rotations.
+"""
+
+import errno
+import fcntl
+import json
 import os
-import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROTATE_BYTES = 50 * 1024 * 1024
 KEPT = 2
 TAIL_BYTES = 256 * 1024
+CHUNK_BYTES = 1 << 20
+_COLLAPSE_RANGE = 0x08  # linux/falloc.h
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a log: `begins` is the position of its first byte in the log's stream."""
+
+    path: Path
+    begins: int
+    size: int
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What NAME.log.at says. While a rotation is under way: `cut` bytes leave a file that was `size` bytes long."""
+
+    begins: int
+    cut: int = 0
+    size: int = 0
 
 
 def tail(path: Path, lines: int) -> list[str]:
     """The last lines, without their line ends; none where there is no file."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            start = max(0, size - max(TAIL_BYTES, lines * 400))
-            file.seek(start)
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return []
-    found = text.splitlines()
-    if start and found:
+    wanted, text, whole = max(TAIL_BYTES, lines * 400), b"", True
+    for part in reversed(rotated(path)):
+        try:
+            with part.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                start = max(0, size - wanted + len(text))
+                file.seek(start)
+                text = file.read() + text
+        except OSError:
+            return []
+        whole = start == 0
+        if len(text) >= wanted:
+            break
+    found = text.decode(errors="replace").splitlines()
+    if not whole and found:
         found = found[1:]  # the first one was cut
     return found[-lines:] if lines > 0 else []
 
 
 def rotated(path: Path) -> list[Path]:
     """The file and its older parts, oldest first, those that exist."""
-    older = [path.with_name(f"{path.name}.{number}") for number in range(KEPT, 0, -1)]
-    return [part for part in (*older, path) if part.exists()]
+    return [part for part in (*(_older(path, number) for number in range(KEPT, 0, -1)), path) if part.exists()]
 
 
-def rotate(path: Path, limit_bytes: int = ROTATE_BYTES) -> bool:
-    """Copy and truncate a file past the limit, keeping two older parts. True when it was done.
+def span(path: Path) -> tuple[int, int]:
+    """The positions in the stream at which what is kept begins and ends; (0, 0) where there is no file."""
+    try:
+        with _held(path, fcntl.LOCK_SH) as descriptor:
+            parts = _parts(path, descriptor)
+    except FileNotFoundError:
+        return 0, 0
+    return parts[0].begins, parts[-1].begins + parts[-1].size
 
-    By truncating, for the writer keeps its descriptor (opened for appending, so it goes on at the new end). Lines
-    written between copy and truncate are lost.
+
+def read(path: Path, position: int, limit: int = CHUNK_BYTES) -> tuple[int, bytes]:
+    """At most `limit` bytes of the stream from `position` on, and the position of the first of them.
+
+    That position is higher than asked for where older parts are gone already. No bytes: there is nothing new.
+    A file that somebody emptied or replaced goes on at `position`: no position is ever given to two bytes.
     """
     try:
-        if path.stat().st_size < limit_bytes:
-            return False
+        with _held(path, fcntl.LOCK_SH) as descriptor:
+            parts = _parts(path, descriptor)
+            if position <= parts[-1].begins + parts[-1].size:
+                for part in parts:
+                    if position < part.begins + part.size:
+                        start = max(position, part.begins)
+                        return start, _read_part(part, path, descriptor, start - part.begins, limit)
+                return position, b""
+        with _held(path, fcntl.LOCK_EX) as descriptor:
+            if position > _parts(path, descriptor)[-1].begins + os.fstat(descriptor).st_size:
+                _write_mark(path, _Mark(position))
     except FileNotFoundError:
-        return False
-    for number in range(KEPT, 1, -1):
-        older = path.with_name(f"{path.name}.{number - 1}")
-        if older.exists():
-            older.replace(path.with_name(f"{path.name}.{number}"))
-    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
-    os.truncate(path, 0)
-    return True
+        return position, b""
+    return read(path, position, limit)
 
 
 def follow(path: Path, start: int) -> Iterator[str | None]:
-    """What is appended from byte `start` on, line by line; None when there is nothing new at the moment."""
+    """What comes after position `start` of the stream, line by line; None when there is nothing new at the moment."""
     position, rest = start, b""
     while True:
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            size = 0
-        if size < position:
-            position, rest = 0, b""  # truncated by a rotation
-        if size == position:
+        found, chunk = read(path, position)
+        if not chunk:
             yield None
             continue
-        with path.open("rb") as file:
-            file.seek(position)
-            chunk = file.read(1 << 20)
-        position += len(chunk)
+        if found != position:
+            rest = b""
+        position = found + len(chunk)
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
             yield line.decode(errors="replace")
+
+
+def rotate(path: Path, limit_bytes: int = ROTATE_BYTES) -> bool:
+    """Move all but the end of a file past the limit to NAME.log.1, keeping two older parts. True when it was done.
+
+    Nothing is lost where the file system can cut (ext4, xfs). Elsewhere the file is truncated after the copy, and
+    what is written within those microseconds is lost. A part may end in the middle of a line, which the next one
+    completes. Raises: OSError (a full disk); the log then goes on growing, and the oldest part has made room for it.
+    """
+    mend(path)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        size = os.fstat(descriptor).st_size
+        block = os.fstatvfs(descriptor).f_bsize
+        cutting = can_cut(path.parent)
+        # The kernel cuts whole blocks, and never up to the end of the file.
+        count = (size - 1) // block * block if cutting else size
+        if size < limit_bytes or count <= 0:
+            return False
+        partial = _partial(path)
+        try:
+            with partial.open("wb") as copy:
+                copied = _copy(descriptor, copy.fileno(), 0, count)
+                os.fsync(copy.fileno())
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                while not cutting and copied < (size := os.fstat(descriptor).st_size):
+                    copied += _copy(descriptor, copy.fileno(), copied, size)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            if error.errno == errno.ENOSPC:
+                _older(path, KEPT).unlink(missing_ok=True)
+            raise
+        _write_mark(path, _Mark(_read_mark(path).begins, copied, os.fstat(descriptor).st_size))
+        _finish(path, descriptor)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def mend(path: Path) -> None:
+    """Finish a rotation that a kill cut off half-way: before the file is written to, or read, again."""
+    if not _read_mark(path).cut:
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if _read_mark(path).cut:
+            _finish(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def can_cut(folder: Path) -> bool:
+    """True where the folder's file system can take bytes out of the beginning of a file. Raises: OSError."""
+    probe = folder / f".cut-probe-{os.getpid()}"
+    try:
+        with probe.open("wb") as file:
+            block = os.fstatvfs(file.fileno()).f_bsize
+            file.write(bytes(2 * block))
+            file.flush()
+            _cut(file.fileno(), block)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+    return True
+
+
+def _finish(path: Path, descriptor: int) -> None:
+    """The part of a rotation that is done under the lock, from wherever it was cut off."""
+    mark = _read_mark(path)
+    partial = _partial(path)
+    if partial.exists():
+        for number in range(KEPT, 1, -1):
+            with suppress(FileNotFoundError):
+                _older(path, number - 1).replace(_older(path, number))
+        partial.replace(_older(path, 1))
+    # Writers only append. So a file that is shorter than it was has been cut already.
+    if os.fstat(descriptor).st_size >= mark.size:
+        if can_cut(path.parent):
+            _cut(descriptor, mark.cut)
+        else:
+            os.ftruncate(descriptor, 0)
+    _write_mark(path, _Mark(mark.begins + mark.cut))
+
+
+def _cut(descriptor: int, count: int) -> None:
+    """Take the first `count` bytes out of a file. Raises: OSError."""
+    import ctypes  # nobody who only reads needs it
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.fallocate(descriptor, _COLLAPSE_RANGE, ctypes.c_long(0), ctypes.c_long(count)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _copy(source: int, target: int, start: int, end: int) -> int:
+    """Copy these bytes to the target's end; gives how many."""
+    done = 0
+    while start + done < end:
+        sent = os.sendfile(target, source, start + done, end - start - done)
+        if sent == 0:
+            break
+        done += sent
+    return done
+
+
+@contextmanager
+def _held(path: Path, how: int) -> Iterator[int]:
+    """The file, open, with no rotation (LOCK_SH) or nobody else (LOCK_EX) at it. Raises: FileNotFoundError."""
+    mend(path)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, how)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _parts(path: Path, descriptor: int) -> list[Part]:
+    """All parts, oldest first, under the lock."""
+    found = [Part(path, _read_mark(path).begins, os.fstat(descriptor).st_size)]
+    for number in range(1, KEPT + 1):
+        try:
+            size = _older(path, number).stat().st_size
+        except FileNotFoundError:
+            break
+        found.append(Part(_older(path, number), found[-1].begins - size, size))
+    return found[::-1]
+
+
+def _read_part(part: Part, path: Path, descriptor: int, offset: int, limit: int) -> bytes:
+    if part.path == path:
+        return os.pread(descriptor, limit, offset)
+    with part.path.open("rb") as file:
+        file.seek(offset)
+        return file.read(limit)
+
+
+def _older(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
+
+
+def _mark_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.at")
+
+
+def _read_mark(path: Path) -> _Mark:
+    try:
+        return _Mark(**json.loads(_mark_path(path).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):  # never rotated, or by a version that left no mark
+        return _Mark(sum(part.stat().st_size for part in rotated(path) if part != path))
+
+
+def _write_mark(path: Path, mark: _Mark) -> None:
+    target = _mark_path(path)
+    new = target.with_name(f"{target.name}.{os.getpid()}.new")
+    new.write_text(json.dumps({"begins": mark.begins, "cut": mark.cut, "size": mark.size}))
+    new.replace(target)

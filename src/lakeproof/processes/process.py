@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.errors import TransientError
-from lakeproof.processes import procfs
+from lakeproof.processes import logfile, procfs
 from lakeproof.processes.signalling import send
 from lakeproof.stack.component import Command
 
@@ -109,6 +109,7 @@ def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path
     argv = [sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()), user, str(command.cwd or cwd), *command.argv]
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
+        logfile.mend(log)
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise TransientError(

@@ -33,6 +33,7 @@ NAMES = (
     "desk-token",
     "spark-token",
     "trino-internal",
+    "victorialogs",
     "cassandra-root",
     "cassandra-jmx",
     "cassandra-inventory-service",

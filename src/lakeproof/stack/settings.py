@@ -193,6 +193,15 @@ class SupportSettings(BaseModel):
     attachment_max_bytes: int = Field(10 * 1024 * 1024, ge=1, le=1 << 30)
 
 
+class LogsSettings(BaseModel):
+    """What the log store keeps; whichever bound is reached first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retention_days: int = Field(7, ge=1, le=3650, description="older entries are dropped, a day at a time")
+    disk_bytes: int = Field(2 << 30, ge=64 << 20, description="beyond it the oldest days are dropped")
+
+
 class CassandraSettings(BaseModel):
     """A ring that somebody else runs."""
 
@@ -246,8 +255,9 @@ class Settings(BaseModel):
     state_dir: Path | None = Field(None, description="default: per-user state folder / name")
     host: str = Field(
         "127.0.0.1",
-        pattern=r"^127(\.\d{1,3}){3}$",
-        description="the loopback address that servers listen on; few have a login of their own",
+        pattern=r"^(127(\.\d{1,3}){3}|0\.0\.0\.0)$",
+        description="the loopback address that servers listen on; few have a login of their own. 0.0.0.0 is taken "
+        "in mode external alone, for a container",
     )
     port_shift: int = Field(0, ge=0, le=PORT_SHIFT_MAX, description="added to every port")
     timing: Literal["drill", "production"] = Field(
@@ -271,6 +281,7 @@ class Settings(BaseModel):
     inventory: InventorySettings = InventorySettings()
     cassandra: CassandraSettings = CassandraSettings()
     tickets: TicketSettings = TicketSettings()
+    logs: LogsSettings = LogsSettings()
 
     @property
     def ledger_is_whole(self) -> bool:
@@ -287,6 +298,12 @@ class Settings(BaseModel):
                 if kind in ("http", "tcp", "jmx") and not is_address(address):
                     raise ValueError(f"{component}.{kind} is {address!r}; wanted host:port")
         return given
+
+    @model_validator(mode="after")
+    def _open_to_all_in_a_container_only(self) -> "Settings":
+        if self.host == "0.0.0.0" and self.mode == "local":
+            raise ValueError("host 0.0.0.0 opens every server to the network: only in mode external, in a container")
+        return self
 
     @field_validator("accounts")
     @classmethod

@@ -1,0 +1,1 @@
+"""Logs: what a line says (entry), its way into the log store (tailer, push, shipper), finding it again (query)."""

@@ -1,0 +1,155 @@
+"""What a log line says about itself: its time, its level, and whether it goes on with the entry before it.
+
+Standard library only: the shipper must stay small. Times without a zone are UTC, which every child of the supervisor
+is given as its zone.
+"""
+
+import calendar
+import re
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+# Label values of `level`; a log store keeps one stream per value, so the list is closed.
+LEVELS = ("debug", "info", "warning", "error", "critical", "unknown")
+UNKNOWN = "unknown"
+# A line's own time that lies further ahead is not believed.
+FUTURE_SECONDS = 3600.0
+
+_NAMES = {
+    **dict.fromkeys(("trace", "debug", "fine", "finer", "finest", "verbose", "."), "debug"),
+    **dict.fromkeys(("info", "notice", "note", "log", "config", "*", "-"), "info"),
+    **dict.fromkeys(("warn", "warning", "#"), "warning"),
+    **dict.fromkeys(("error", "err", "severe"), "error"),
+    **dict.fromkeys(("fatal", "panic", "critical", "emerg"), "critical"),
+}
+_MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
+_CLOCK = r"(?P<h>\d\d?):(?P<m>\d\d):(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?"
+_HEADS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # 2026-11-26T20:12:49,258 WARN … and the like; JSON {"at":"…"; Go's ts=, time=
+        r'(?:\{"at":"|(?:ts|time)="?)?(?P<Y>\d{4})[-/](?P<M>\d\d)[-/](?P<D>\d\d)[T ]'
+        rf"{_CLOCK} ?(?P<z>Z\b|[+-]\d\d:?\d\d)?",
+        # 22052:M 26 Nov 2026 20:15:46.806 * … (Redis)
+        rf"\d+:[A-Z] (?P<D>\d\d?) (?P<mon>[A-Z][a-z]{{2}}) (?P<Y>\d{{4}}) {_CLOCK}",
+        # Nov 26, 2026 8:12:59 PM … (java.util.logging; its level begins the next line)
+        rf"(?P<mon>[A-Z][a-z]{{2}}) (?P<D>\d\d?), (?P<Y>\d{{4}}) {_CLOCK}\s(?P<half>[AP]M)\b",
+        # 20:12:49 | … (versitygw; the day is the one on which it is read)
+        rf"{_CLOCK} \|",
+    )
+)
+_LEVEL = re.compile(
+    r'"level":"(\w+)"|\blevel=(\w+)'
+    r"|\b(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|PANIC|CRITICAL|LOG)\b"
+    r"|\[(Note|Warning|ERROR)\]|\t(debug|info|warn|error|fatal|panic)\t"
+)
+_REDIS_LEVEL = re.compile(r"^ ([.*#-]) ")
+_JUL_LEVEL = re.compile(r"(SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): ")
+_BARE_LEVEL = re.compile(r"(SEVERE|WARNING|WARN|ERROR|INFO|FATAL|CRITICAL|DEBUG):? ")
+_TRACE_BEGINS = re.compile(r'Traceback \(most recent call last\):|Exception in thread "')
+# A trace goes on with these even where the line before it has no time.
+_GOES_ON = re.compile(
+    r"[ \t]|Caused by:|Suppressed:|\.\.\. \d+ more|During handling of the above|The above exception was"
+)
+_LAST_OF_PYTHONS = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
+_SOON_AS_HEAD = 120  # characters after the time in which a level is looked for
+
+
+@dataclass
+class Entry:
+    """One entry of a log: a line, or a line and the trace that belongs to it.
+
+    begins, ends: its first byte, and the first one after it, in the log's stream. time_ns: UNIX time.
+    """
+
+    begins: int
+    ends: int
+    time_ns: int
+    level: str
+    text: str
+    has_time: bool = False
+    lines: int = 1
+
+    def takes(self, line: str) -> bool:
+        """True where `line`, the next one of the log, belongs to this entry."""
+        if _head(line) is not None:
+            return False
+        if _TRACE_BEGINS.match(line):
+            # A logger writes it below its own error or warning, and a second one, after an empty line, below the
+            # first. By itself it is an entry of its own.
+            told = self.has_time and self.level in ("warning", "error", "critical") and self.lines == 1
+            return told or ("Traceback (" in self.text and self.text.endswith("\n"))
+        if self.has_time or _GOES_ON.match(line):
+            return True
+        in_trace = _TRACE_BEGINS.match(self.text) is not None
+        return in_trace and (not line or _LAST_OF_PYTHONS.match(line) is not None)
+
+    def add(self, line: str, ends: int) -> None:
+        """Take in the next line."""
+        if self.level == UNKNOWN and (found := _JUL_LEVEL.match(line)):
+            self.level = _NAMES[found[1].lower()]
+        self.text += "\n" + line
+        self.ends = ends
+        self.lines += 1
+
+
+def make_entry(line: str, begins: int, ends: int, now: float) -> Entry:
+    """The entry that begins with this line, read at UNIX time `now`."""
+    head = _head(line)
+    if head is None:
+        bare = _BARE_LEVEL.match(line)
+        level = "error" if _TRACE_BEGINS.match(line) else _NAMES[bare[1].lower()] if bare else UNKNOWN
+        return Entry(begins, ends, int(now * 1e9), level, line)
+    rest = line[head.end() : head.end() + _SOON_AS_HEAD]
+    found = _LEVEL.search(rest)
+    named = next((group for group in found.groups() if group), "") if found else ""
+    if not named and (redis := _REDIS_LEVEL.match(rest)):
+        named = redis[1]
+    level = _NAMES.get(named.lower(), UNKNOWN)
+    return Entry(begins, ends, _time_ns(head, begins, now), level, line, has_time=True)
+
+
+def _head(line: str) -> re.Match[str] | None:
+    for pattern in _HEADS:
+        if found := pattern.match(line):
+            return found
+    return None
+
+
+def _time_ns(head: re.Match[str], begins: int, now: float) -> int:
+    """The line's own time where it is to be believed, else `now`."""
+    part = head.groupdict()
+    try:
+        if part.get("Y"):
+            month = int(part["M"]) if part.get("M") else _MONTHS[part["mon"]]
+            day = _midnight(int(part["Y"]), month, int(part["D"]))
+        else:
+            day = int(now) // 86400 * 86400
+            if day + int(part["h"]) * 3600 > now + FUTURE_SECONDS:
+                day -= 86400
+    except (KeyError, ValueError):
+        return int(now * 1e9)
+    hour = int(part["h"])
+    if part.get("half"):
+        hour = hour % 12 + (12 if part["half"] == "PM" else 0)
+    seconds = day + hour * 3600 + int(part["m"]) * 60 + int(part["s"])
+    zone = part.get("z") or "Z"
+    if zone != "Z":
+        offset = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+        seconds -= offset if zone[0] == "+" else -offset
+    if seconds > now + FUTURE_SECONDS:
+        return int(now * 1e9)
+    fraction = part.get("f") or ""
+    nanoseconds = int(fraction.ljust(9, "0")) if fraction else 0
+    if len(fraction) <= 3:
+        # Keeps lines of one millisecond in their order, and the same line the same time however often it is read:
+        # Loki takes two equal lines of one time for one.
+        nanoseconds += begins % 1_000_000
+    return seconds * 1_000_000_000 + nanoseconds
+
+
+@lru_cache(maxsize=8)
+def _midnight(year: int, month: int, day: int) -> int:
+    """UNIX time. Raises: ValueError."""
+    return calendar.timegm(time.strptime(f"{year:04d}-{month:02d}-{day:02d}", "%Y-%m-%d"))

@@ -1,0 +1,96 @@
+"""VictoriaLogs: the log store. Loki stands for it in compose.
+
+One binary of 15 MB, compiled where it is asked for (`lakeproof setup --only victorialogs`). It takes Loki's push
+format and does not answer Loki's questions, so stored queries are rendered for each (observability/logs/query.py).
+Traps: it acknowledges what it keeps in memory for up to 5 s; it closes a connection after two minutes unless told
+otherwise; of an entry that is JSON it would keep fields and no text.
+"""
+
+import base64
+
+import httpx
+
+from lakeproof.errors import NotReady
+from lakeproof.stack import loopback
+from lakeproof.stack.component import Command, Component
+from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
+
+NAME = "victorialogs"
+# Also the secret's name. The files of the logs are closed to other users of the machine, and so is their store.
+USER = "lakeproof"
+# With less than this free on its disk it takes nothing more; what is in the log files waits there.
+MIN_FREE_BYTES = 512 << 20
+MEMORY_BYTES = 128 << 20
+
+
+def command(stack: Stack) -> Command:
+    """Loopback, a login, bounded by days and by bytes: the older partitions (one a day) go first."""
+    from lakeproof.install import artifacts
+
+    logs = stack.settings.logs
+    return Command(
+        (
+            str(artifacts.path(NAME) / "bin" / "victoria-logs"),
+            f"-httpListenAddr={stack.settings.host}:{stack.port(NAME)}",
+            f"-storageDataPath={stack.data_dir(NAME)}",
+            f"-retentionPeriod={logs.retention_days}d",
+            f"-retention.maxDiskSpaceUsageBytes={logs.disk_bytes}",
+            f"-storage.minFreeDiskSpaceBytes={MIN_FREE_BYTES}",
+            f"-memory.allowedBytes={MEMORY_BYTES}",
+            f"-httpAuth.username={USER}",
+            f"-httpAuth.password=file://{stack.etc_dir(NAME) / 'password'}",
+            "-http.connTimeout=24h",
+            "-loggerLevel=WARN",
+        )
+    )
+
+
+def prepare(stack: Stack) -> None:
+    """Write its password; its data is closed to others."""
+    write_file(stack.etc_dir(NAME) / "password", stack.secret(NAME), mode=0o600)
+    data = stack.data_dir(NAME)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data.chmod(0o700)
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It answers a query. Raises: NotReady."""
+    try:
+        answer = ask(stack, {"query": "_time:1m | limit 1"}, timeout)
+    except httpx.HTTPError as error:
+        raise NotReady(f"no answer: {type(error).__name__}", where=NAME) from error
+    if answer.status_code != 200:
+        raise NotReady(f"answered {answer.status_code}: {answer.text[:200]}".rstrip(": "), where=NAME)
+
+
+def ask(stack: Stack, parameters: dict[str, str], timeout: float) -> httpx.Response:
+    """One query in LogsQL. Raises: httpx.HTTPError."""
+    url = f"{stack.url(NAME)}/select/logsql/query"
+    return loopback.get(url, params=parameters, timeout=timeout, headers=login(stack))
+
+
+def login(stack: Stack) -> dict[str, str]:
+    """The header that it wants; none for somebody else's that was given without a password."""
+    if not stack.has_secret(NAME):
+        return {}
+    word = base64.b64encode(f"{USER}:{stack.secret(NAME)}".encode()).decode()
+    return {"Authorization": f"Basic {word}"}
+
+
+COMPONENTS = (
+    Component(
+        name=NAME,
+        kind="engine",
+        command=command,
+        prepare=prepare,
+        ready=ready,
+        ports={"http": 9428},
+        start_seconds=30.0,
+        in_plain_up=False,
+        artifact=NAME,
+        image="grafana/loki:3.5.0",
+        summary="log store",
+        one_because="one process has one folder of logs",
+    ),
+)

@@ -1,0 +1,50 @@
+"""log-shipper: takes every component's log to the log store (observability/logs/shipper.py)."""
+
+import sys
+
+from lakeproof.stack import loopback
+from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.engines import victorialogs
+from lakeproof.stack.stack import Stack
+
+NAME = "log-shipper"
+
+
+def command(stack: Stack) -> Command:
+    """All that it needs, for to read the settings would double its memory."""
+    return Command(
+        (
+            sys.executable,
+            "-m",
+            "lakeproof.observability.logs.shipper",
+            f"--logs={stack.log_path(NAME).parent}",
+            f"--places={stack.data_dir(NAME) / 'places.json'}",
+            f"--url={stack.url(victorialogs.NAME)}",
+            f"--listen={stack.settings.host}:{stack.port(NAME)}",
+        ),
+        env={"LOG_STORE_PASSWORD": stack.secret(victorialogs.NAME)},
+    )
+
+
+def ready(stack: Stack, timeout: float) -> None:
+    """It answers; that the log store is down is the store's trouble."""
+    loopback.require_itself(f"{stack.url(NAME)}/health", NAME, timeout)
+
+
+COMPONENTS = (
+    Component(
+        name=NAME,
+        kind="service",
+        command=command,
+        ready=ready,
+        uses=(victorialogs.NAME,),
+        ports={"http": 9080},
+        scrapes=(Scrape("http", seconds=5.0),),
+        start_seconds=30.0,
+        stop_seconds=8.0,
+        in_plain_up=False,
+        artifact=victorialogs.NAME,
+        summary="brings the logs to the log store",
+        one_because="two would push every entry twice",
+    ),
+)
