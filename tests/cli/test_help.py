@@ -18,6 +18,7 @@ from lakeproof.cli.drill import _steps as fix_steps
 from lakeproof.cli.examples import EXAMPLES
 from lakeproof.cli.incident_name import check_name as check_incident
 from lakeproof.errors import InvalidInput
+from lakeproof.incidents.checklist import BY_ID as CHECKLIST
 from lakeproof.install.recipe import load_recipes
 from lakeproof.lake import job as lake_job
 from lakeproof.lake.capture.connector import find_connector
@@ -30,7 +31,10 @@ from lakeproof.stack.engines.cassandra_config import NODES
 from lakeproof.use_cases.use_case import find_use_case
 
 CATALOG = load_catalog()
-INCIDENT_COMMANDS = ("ack", "export", "note", "rca", "resolve", "review", "show")
+INCIDENT_COMMANDS = (
+    *("ack", "check", "cross-check", "export", "lesson", "merge", "mitigate", "note", "own", "rca", "resolve"),
+    *("review", "show", "unmerge", "verify"),
+)
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -102,6 +106,10 @@ READ_BY: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(["usecase run name", "usecase show name"], find_use_case),
     "ring replace name": lambda name: NODES.index(name),
     "bench name": benchmark,
+    "incident merge into": check_incident,
+    "item": CHECKLIST.__getitem__,
+    "incident lessons scenario": CATALOG.scenario,
+    "done": CATALOG.scenario,
     **dict.fromkeys(["demo scenario", "up scenario", "drill name", "runbook show name"], CATALOG.scenario),
     **dict.fromkeys(["fault inject name", "fault remove name"], CATALOG.faults.__getitem__),
     "action": CATALOG.mitigations.__getitem__,
@@ -112,7 +120,7 @@ READ_BY: dict[str, Callable[[str], object]] = {
     "base_url": httpx.URL,
 }
 # Words of a person, SQL (tests/lake/query/test_statement.py), or read together with another value, below.
-AS_IT_COMES = {"text", "title", "root_cause", "sql", "fix", "arg"}
+AS_IT_COMES = {"owner", "text", "title", "root_cause", "sql", "fix", "arg"}
 
 
 @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])

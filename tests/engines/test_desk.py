@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from lakeproof.deadline import Deadline
+from lakeproof.incidents.checklist import ITEMS
 from lakeproof.incidents.client import DeskClient
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
@@ -108,6 +109,11 @@ def test_the_command_line_leads_an_incident_from_open_to_reviewed(stack: Stack, 
     for step in (["ack", name], ["note", name, "looked at 3 queries"], ["resolve", name, "-m", "cache emptied"]):
         assert run(*step, "--who", "an").returncode == 0
     assert "looked at 3 queries [^" in run("rca", name, "--who", "an").stdout
+    refused = run("review", name, "--who", "binh")
+    assert (refused.returncode, "no lesson learned" in refused.stderr) == (2, True)
+    assert run("lesson", name, "an alert on the age of prices", "--who", "binh").returncode == 0
+    for item in ITEMS:
+        assert run("check", name, item.id, "--waive", "-m", "opened by hand", "--who", "binh").returncode == 0
     assert run("review", name, "--who", "binh").returncode == 0
     assert json.loads(run("show", name, "--json").stdout)["status"] == "reviewed"
     refused = run("ack", name, "--who", "an")

@@ -1,5 +1,7 @@
 """A desk without engines: its store in a folder of its own, a clock that the test sets, answers made up."""
 
+import os
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine, text
 
 from lakeproof.incidents.api import build_desk
 from lakeproof.incidents.database import open_database
@@ -45,9 +47,23 @@ def clock() -> Clock:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'desk.sqlite'}")
+    """SQLite in a file; with DESK_TEST_URL (tests/engines/test_desk_postgres.py) a schema of its own there."""
+    server = os.environ.get("DESK_TEST_URL")
+    if server is None:
+        engine = open_database(f"sqlite:///{tmp_path / 'desk.sqlite'}")
+        yield engine
+        engine.dispose()
+        return
+    schema = f"t{uuid.uuid4().hex}"
+    admin = create_engine(server)
+    with admin.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    engine = open_database(f"{server}?options=-csearch_path%3D{schema}")
     yield engine
     engine.dispose()
+    with admin.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    admin.dispose()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tests.incidents.conftest import Clock
 
 from lakeproof.incidents.footnotes import Footnotes
 from lakeproof.incidents.rca import draft_rca
-from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, Note, ReadingShape
+from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, Lesson, Note, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
@@ -186,3 +186,13 @@ def test_the_same_source_has_one_footnote() -> None:
     first = notes.of(reading(3))
     assert notes.of(reading(3)) == first
     assert notes.of(reading(4)) != first
+
+
+def test_a_lesson_that_was_written_stands_in_the_rca_with_its_source(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    assert "to be filled in by people" in draft_rca(store.get("1"))
+    store.learn("1", Lesson(text="alert after 2 minutes", who="an"))
+    text = draft_rca(store.get("1"))
+    assert "alert after 2 minutes (an) [^" in text
+    assert "to be filled in by people" not in text
+    assert find_unsourced(text) == []

@@ -51,7 +51,7 @@ class OverdueIncidents(Collector):
         )
         now = utc_now()
         for row in self._read_open():
-            if row.escalated_at is not None:
+            if row.escalated_at is not None and row.merged_into is None:
                 seconds = (now - row.acknowledge_by).total_seconds()
                 overdue.add_metric([row.id, row.team, row.title[:TITLE_LENGTH]], max(0.0, seconds))
         yield overdue

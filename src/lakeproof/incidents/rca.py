@@ -56,6 +56,7 @@ def draft_rca(incident: IncidentOut, *, root_cause: str = "") -> str:
         against=list(draft.against()),
         actions=[draft.line(entry) for entry in draft.actions],
         claims=list(draft.claims()),
+        lesson=draft.lesson(),
         readings=list(draft.readings()),
     )
     return f"{body.rstrip()}\n\n{draft.notes.render()}\n"
@@ -225,6 +226,12 @@ class _Draft:
         for reading in readings:
             name = reading.probe or reading.query
             yield Row((escape(title), escape(name), f"{escape(shown(reading))} {self.notes.of(reading)}"))
+
+    def lesson(self) -> str:
+        """What a person wrote down as learnt; "" while nobody did."""
+        incident = self.incident
+        text = f"{incident.lesson} ({incident.lesson_by})"
+        return self._own(text, "lesson", "written", incident.opened_at) if incident.lesson else ""
 
     # facts with their sources
 

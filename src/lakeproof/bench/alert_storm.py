@@ -1,0 +1,123 @@
+"""alert-storm: webhooks as Alertmanager sends them, 500 alerts a minute, while the desk is killed with -9 in between.
+
+Each notification brings ten alerts and is sent until the desk answers 200, as Alertmanager does; a later one resolves
+them. Afterwards each notification is sent once more: the desk must know every alert in it, and have each once. Then
+as many as it takes are sent at full speed, for the ratio.
+"""
+
+import time
+from typing import Any
+
+import httpx
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.killing import kill_and_await
+from lakeproof.bench.usage import Usage
+from lakeproof.deadline import Deadline
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.stack import Stack
+
+ALERTS_A_MINUTE = 500.0
+ALERTS_EACH = 10
+SECONDS = 60.0
+KILLS = 3
+COMES_BACK_SECONDS = 180.0  # a start takes 5 s, and on a machine under proofs 30 s
+FULL_SPEED = 30  # notifications
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: CouldNotLook where no supervisor runs; DeadlineExpired where the desk does not come back."""
+    seconds, kills = options.seconds or SECONDS, options.rounds or KILLS
+    wanted = int(seconds * ALERTS_A_MINUTE / 60 / ALERTS_EACH)
+    start = int(time.time()) * 1000
+    desk, looking = _Desk(stack), Usage(stack)
+    waits: list[float] = []
+    killed_at = {round((number + 1) * wanted / (kills + 1)) for number in range(kills)}
+    supervisor = SupervisorClient(stack)
+    for number in range(wanted):
+        due = time.monotonic() + seconds / wanted
+        if number in killed_at:
+            progress(f"kill -9 after {number} of {wanted} notifications")
+            kill_and_await(supervisor, ["desk"], Deadline(COMES_BACK_SECONDS))
+        waits.append(desk.send(_notification(start, number, "firing")))
+        if number:
+            waits.append(desk.send(_notification(start, number - 1, "resolved")))
+        Deadline(max(0.0, due - time.monotonic())).pause(max(0.0, due - time.monotonic()))
+    usage = looking.table()
+    lost = sum(ALERTS_EACH - desk.known(_notification(start, number, "firing")) for number in range(wanted))
+    begun = time.monotonic()
+    for number in range(wanted, wanted + FULL_SPEED):
+        desk.send(_notification(start, number, "firing"))
+    full_speed = FULL_SPEED * ALERTS_EACH / (time.monotonic() - begun)
+    for number in (wanted - 1, *range(wanted, wanted + FULL_SPEED)):
+        desk.send(_notification(start, number, "resolved"))
+    waits.sort()
+    row = {
+        "alerts": wanted * ALERTS_EACH,
+        "kills": kills,
+        "lost_or_doubled": lost,
+        "p50_ms": round(waits[len(waits) // 2] * 1000, 1),
+        "p95_ms": round(waits[int(len(waits) * 0.95)] * 1000, 1),
+        "max_ms": round(waits[-1] * 1000, 1),
+        "full_speed_alerts_per_s": round(full_speed, 1),
+    }
+    return Result(
+        "alert-storm",
+        options,
+        {f"{ALERTS_A_MINUTE:g} alerts a minute": [row], "by process (percent of one core)": usage},
+        [Ratio("alerts that it takes at full speed to a storm's", round(full_speed * 60 / ALERTS_A_MINUTE, 1))],
+        failed=lost != 0,
+    )
+
+
+class _Desk:
+    """The desk's webhook, asked until it answers."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._url = f"{stack.url('desk')}/api/alertmanager"
+        self._headers = {"Authorization": f"Bearer {stack.secret('desk-token')}"}
+
+    def send(self, body: dict[str, Any]) -> float:
+        """Gives the seconds of the answer that counted. Raises: DeadlineExpired."""
+
+        def once() -> float | None:
+            begun = time.monotonic()
+            return time.monotonic() - begun if self._post(body) is not None else None
+
+        return Deadline(COMES_BACK_SECONDS).wait_for("the desk to take a webhook", once, every=0.2)
+
+    def known(self, body: dict[str, Any]) -> int:
+        """How many of its alerts the desk has already."""
+        answer = Deadline(COMES_BACK_SECONDS).wait_for(
+            "the desk to take a webhook", lambda: self._post(body), every=0.2
+        )
+        return int(answer["known"])
+
+    def _post(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            answer = httpx.post(self._url, json=body, headers=self._headers, timeout=30, trust_env=False)
+        except httpx.HTTPError:
+            return None
+        return dict(answer.json()) if answer.status_code == 200 else None
+
+
+def _notification(start: int, number: int, status: str) -> dict[str, Any]:
+    """Ten alerts, each about another component, of which half are of one group."""
+    alerts = [
+        {
+            "status": status,
+            "labels": {
+                "alertname": f"Storm{number % 7}" if each % 2 else "Storm",
+                "component": "storm" if each % 2 == 0 else f"part-{number}-{each}",
+                "severity": "warning",
+            },
+            "startsAt": "2026-01-01T00:00:00Z",
+            "endsAt": "2026-01-01T00:01:00Z",
+            "fingerprint": f"{start + number:x}{each:x}",
+        }
+        for each in range(ALERTS_EACH)
+    ]
+    return {"version": "4", "status": status, "externalURL": "http://storm", "alerts": alerts}
+
+
+BENCHMARK = Benchmark("alert-storm", "500 alerts a minute at the desk, killed with -9 meanwhile", ("desk",), run)

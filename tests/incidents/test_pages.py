@@ -1,0 +1,226 @@
+"""What a person does on the pages: the same as the API, with the name that they signed in with."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import InvalidInput
+from lakeproof.incidents.acts import proposed_commands
+from lakeproof.incidents.drill_cards import DrillCards
+from lakeproof.incidents.jobs import Jobs
+from lakeproof.incidents.runbook_review import review_of
+from lakeproof.incidents.session import Sessions
+from lakeproof.stack.stack import Stack
+
+REPORT = Path(__file__).parents[2] / "docs/example-report/report.json"
+TOKEN = "a-token"
+
+
+class Person:
+    """A signed-in browser: it takes each form's token from the page, as a browser does."""
+
+    def __init__(self, client: TestClient, stack: Stack) -> None:
+        self.sessions = Sessions(TOKEN, stack.name)
+        cookie = self.sessions.start("an")
+        session = self.sessions.read(cookie)
+        assert session is not None
+        self.session, self.client = session, client
+        del client.headers["Authorization"]
+        client.cookies.set(self.sessions.cookie, cookie)
+
+    def page(self, path: str) -> str:
+        answer = self.client.get(path)
+        assert answer.status_code == 200
+        return str(answer.text)
+
+    def press(self, path: str, **fields: str) -> Any:
+        token = self.sessions.form_token(self.session, path)
+        return self.client.post(path, data={"csrf": token, **fields})
+
+
+@pytest.fixture
+def person(client: TestClient, stack: Stack) -> Person:
+    client.post("/api/incidents", json={"title": "prices are old", "team": "kafka"})
+    return Person(client, stack)
+
+
+def test_a_person_leads_an_incident_through_the_five_steps_on_its_page(person: Person) -> None:
+    here = "/incidents/INC-000001"
+    for deed in ("ack", "mitigate", "verify"):
+        assert f'action="{here}/{deed}"' in person.page(here)
+        assert person.press(f"{here}/{deed}").status_code == 200
+    person.press(f"{here}/resolve", text="the cache was emptied")
+    assert person.press(f"{here}/review").status_code == 409
+    person.press(f"{here}/lesson", text="an alert on the age of prices")
+    for item in ("alerts_cleared", "checkpoint", "cross_check", "ticket_resolved", "rca_kept", "health"):
+        person.press(f"{here}/checklist", item=item, state="waived", text="opened by hand")
+    assert person.press(f"{here}/review").status_code == 200
+    found = person.client.get("/api/incidents/1").json()
+    assert (found["status"], found["owner"], found["lesson_by"]) == ("reviewed", "an", "an")
+    assert {entry["who"] for entry in found["timeline"][2:]} <= {"an", "desk"}
+
+
+def test_what_is_refused_is_said_on_the_page(person: Person) -> None:
+    answer = person.press("/incidents/INC-000001/review")
+    assert answer.status_code == 409
+    assert "open cannot become reviewed" in answer.text
+    answer = person.press("/incidents/INC-000001/lesson", text="short")
+    assert (answer.status_code, "at least 10 characters" in answer.text) == (422, True)
+    assert person.press("/incidents/INC-000001/nonsense").status_code == 404
+
+
+def test_without_a_session_a_page_has_no_form_that_changes_anything(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    for path in ("/incidents/1", "/oncall", "/runbook/replication-lag"):
+        page = client.get(path).text
+        assert "<form" not in page
+        assert "/signin?next=" in page
+
+
+def test_a_page_says_its_steps_in_the_runbooks_words(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    page = client.get("/incidents/1?lang=vi").text
+    for word in ("1. Phát hiện", "5. Hậu kiểm", "Checkpoint/Savepoint cập nhật.", "Ticket ITSM chuyển trạng thái"):
+        assert word in page
+
+
+def test_on_call_shows_what_waits_with_its_clock(client: TestClient, clock: Any) -> None:
+    client.post("/api/incidents", json={"title": "prices are old", "team": "kafka"})
+    page = client.get("/oncall").text
+    assert "prices are old" in page
+    assert "minutes overdue" in page or "minutes left" in page
+    assert "Kafka SME" in client.get("/oncall?lang=vi").text
+
+
+def test_a_runbook_page_shows_the_last_drill_and_the_scenarios_lessons(client: TestClient, stack: Stack) -> None:
+    folder = stack.reports_dir / "replication-lag-20261125"
+    folder.mkdir(parents=True)
+    folder.joinpath("report.json").write_bytes(REPORT.read_bytes())
+    client.post("/api/incidents", json={"title": "x", "scenario": "replication-lag"})
+    client.post("/api/incidents/1/lesson", json={"text": "an alert on the paused state", "who": "an"})
+    page = client.get("/runbook/replication-lag").text
+    for said in ("41.5 s", "3.8 s", "paused_connector", "5,046", "an alert on the paused state", "INC-000001"):
+        assert said in page
+    assert "41.5 s" in client.get("/runbook").text
+    assert "Never drilled here" in client.get("/runbook/trino-backlog").text
+
+
+def test_a_card_is_read_anew_when_its_report_changes_and_rubbish_is_no_card(tmp_path: Path) -> None:
+    cards = DrillCards(tmp_path)
+    assert cards.all() == []
+    report = json.loads(REPORT.read_text())
+    for name, text in {"a": json.dumps(report), "b": "{", "c": '{"drills": []}', "d": "[]"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(text)
+    (card,) = cards.all()
+    assert (card.verdict, round(card.detect or 0)) == ("passed", 41)
+    (tmp_path / "a" / "report.json").write_text(json.dumps(report | {"verdict": "failed", "scenario": "x:y+z"}))
+    assert {name: one.verdict for name, one in cards.newest().items()} == {"x": "failed", "z": "failed"}
+
+
+def test_the_review_names_what_is_due_never_drilled_and_never_fired(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_bytes(REPORT.read_bytes())
+    history = {
+        "alerts": {"TrinoQueuedQueriesHigh": "2026-01-01T00:00:00+00:00"},
+        "incidents": {"trino-backlog": "2026-11-20T00:00:00+00:00"},
+        "reviews": [
+            {"page": "replication-lag", "who": "an", "at": "2026-10-02T00:00:00+00:00", "text": ""},
+            {"page": "trino-backlog", "who": "an", "at": "2026-11-02T00:00:00+00:00", "text": ""},
+            {"page": "schema-drift", "who": "an", "at": "2026-09-30T00:00:00+00:00", "text": ""},
+        ],
+    }
+    found = review_of(
+        ["replication-lag", "trino-backlog", "schema-drift", "ttl-oversell"],
+        ["CdcReplicationLagHigh", "TrinoQueuedQueriesHigh", "SchemaDriftDetected"],
+        DrillCards(tmp_path).all(),
+        history,
+        datetime(2026, 11, 26, tzinfo=UTC),
+    )
+    assert {page.page: page.why for page in found.pages} == {
+        "replication-lag": "",
+        "trino-backlog": "not reviewed since its last major incident",
+        "schema-drift": "not reviewed in this quarter",
+        "ttl-oversell": "not reviewed in this quarter",
+    }
+    assert found.quarter == "2026 Q4"
+    assert found.never_drilled == ("trino-backlog", "schema-drift", "ttl-oversell")
+    assert found.never_fired == ("SchemaDriftDetected",)
+
+
+def ended(jobs: Jobs, kind: str) -> Any:
+    def look() -> Any:
+        job = jobs.newest(kind)
+        return job if job is not None and not job.running else None
+
+    return Deadline(120).wait_for("the job", look, every=0.1)
+
+
+def test_a_job_runs_commands_one_after_another_and_outlives_whoever_started_it(stack: Stack) -> None:
+    Jobs(stack).start("look", "INC-000001", [("env", "--help"), ("no-such-command",), ("env",)], who="an")
+    job = ended(Jobs(stack), "look")
+    assert (job.code, job.about, job.who) == (2, "INC-000001", "an")
+    assert any("no-such-command" in line for line in job.lines())
+    assert not (job.folder / "2.json").exists()
+
+
+def test_one_job_of_a_kind_runs_at_a_time(stack: Stack) -> None:
+    jobs = Jobs(stack)
+    jobs.start("drill", "trino-backlog", [("env", "--help")], who="an")
+    with pytest.raises(InvalidInput, match="trino-backlog is running already, started by an"):
+        jobs.start("drill", "schema-drift", [("env", "--help")], who="binh")
+    ended(jobs, "drill")
+
+
+def test_a_job_that_was_killed_is_said_to_be_lost(stack: Stack, tmp_path: Path) -> None:
+    folder = stack.state_dir / "jobs" / "drill-20260101-000000-000000"
+    folder.mkdir(parents=True)
+    facts = {"kind": "drill", "about": "x", "who": "an", "at": "2026-01-01T00:00:00+00:00", "commands": [["drill"]]}
+    (folder / "job.json").write_text(json.dumps(facts | {"pid": 1, "born": 1.0}))
+    job = Jobs(stack).newest("drill")
+    assert job is not None
+    assert (job.running, job.lost) == (False, True)
+
+
+def test_what_is_run_is_what_was_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = Jobs(stack)
+    job = jobs.start("propose", "INC-000001", [("env", "--help")], who="an")
+    ended(jobs, "propose")
+    steps = [{"action": "resume_connector", "arguments": {"connector": "orders; rm -rf /"}}]
+    (job.folder / "0.json").write_text(json.dumps(steps))
+    assert proposed_commands(jobs, "INC-000001", job.id) == [
+        (
+            *("mitigate", "INC-000001", "--action", "resume_connector"),
+            *("--arg", "connector=orders; rm -rf /", "--yes", "--json"),
+        )
+    ]
+    with pytest.raises(InvalidInput, match="not the newest one"):
+        proposed_commands(jobs, "INC-000001", "propose-another")
+
+
+def test_drill_now_starts_the_drill_of_that_page_alone(
+    person: Person, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    def start(self: Jobs, kind: str, about: str, commands: Any, *, who: str) -> None:
+        started.append((kind, about, commands, who))
+
+    monkeypatch.setattr(Jobs, "start", start)
+    assert person.press("/runbook/trino-backlog/drill").status_code == 200
+    assert started == [("drill", "trino-backlog", [("drill", "trino-backlog")], "an")]
+    for name in ("service-unavailable", "..%2Ftrino-backlog", "all"):
+        assert person.press(f"/runbook/{name}/drill").status_code in (403, 404, 409)
+    assert len(started) == 1
+
+
+def test_the_live_parts_of_a_page_are_parts_alone(person: Person) -> None:
+    for part in ("head", "timeline", "propose", "repair", "check"):
+        text = person.page(f"/incidents/1/live/{part}")
+        assert "<html" not in text
+    assert person.client.get("/incidents/1/live/secrets").status_code == 404
+    assert person.client.get("/incidents/9/live/head").status_code == 404
