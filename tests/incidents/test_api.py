@@ -221,7 +221,7 @@ def test_evidence_is_shown_by_what_it_says(client: TestClient) -> None:
     client.post("/api/incidents/1/evidence", json={"kind": "verification", "title": "verified", "body": claims})
     client.post("/api/incidents/1/evidence", json={"title": "notes", "body": {"seen": ["a <b>", {"deep": 7}]}})
     page = client.get("/incidents/1").text
-    assert "paused_connector, what speaks for it" in page
+    assert "paused_connector: what speaks for it" in page
     assert '<td class="failed">failed</td><td>lost 3</td>' in page
     assert "a &lt;b&gt;" in page
     assert "{&#34;" not in page

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.incidents.self_check import StackLook, look_at
 from lakeproof.incidents.shapes import IncidentOut, ReadingShape, utc_now
-from lakeproof.incidents.store import Store
+from lakeproof.incidents.store import Moment, Store
 from lakeproof.incidents.webhook import expression_of
 from lakeproof.observability.active import ActiveAlerts
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 LOOK_AT_ALERTS_EVERY = timedelta(seconds=5)
 LOOK_AT_WINDOWS_EVERY = timedelta(seconds=5)
+KEEP_EVERY_SECONDS = 1.0
 LOOK_AT_CHECKLISTS_EVERY = timedelta(seconds=10)
 # After it was resolved an incident's checklist is looked at for so long; then only a person answers it.
 CHECKLISTS_FOR = timedelta(hours=1)
@@ -89,10 +91,16 @@ class Watch:
         every forgotten one is escalated once.
         """
         names = self._store.without_moment()
+        # Many are written at once: in a storm each further transaction would hold webhooks up by a write to the disk.
+        found, begun = [], time.monotonic()
         for name in names:
             if self._stopping.is_set():
-                return
-            self._look_up(self._store.get(name))
+                break
+            found.append(self._look_up(self._store.get(name)))
+            if time.monotonic() - begun >= KEEP_EVERY_SECONDS:
+                self._store.keep_moments(found)
+                found, begun = [], time.monotonic()
+        self._store.keep_moments(found)
         if names:
             self.hurry()
         for row in self._store.without_use_cases():
@@ -150,11 +158,11 @@ class Watch:
         if now - active.since >= self._lost_after:
             self._store.forget(one for one in missing if now - self._missing_since[one.id] >= self._lost_after)
 
-    def _look_up(self, incident: IncidentOut) -> None:
+    def _look_up(self, incident: IncidentOut) -> Moment:
         first = incident.alerts[0] if incident.alerts else None
         moment = self._look(
             expression_of(first.generator_url) if first else "",
             first.labels if first else {},
             first.starts_at if first else incident.opened_at,
         )
-        self._store.keep_moment(incident.id, moment, self._find_use_cases(incident.scenario))
+        return incident.id, moment, self._find_use_cases(incident.scenario)

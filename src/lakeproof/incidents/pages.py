@@ -21,6 +21,7 @@ from lakeproof.incidents.shapes import RunbookReviewIn
 from lakeproof.incidents.status import FOLLOWS, ONGOING, STEPS, Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.use_cases import is_scenario
+from lakeproof.observability.routes import all_routes
 from lakeproof.observability.runbook import PREFIX, all_runbooks, find_runbook
 from lakeproof.observability.teams import all_teams
 from lakeproof.pages.page import Pages, language_of
@@ -95,7 +96,8 @@ def add_pages(app: FastAPI, stack: Stack, store: Store, sessions: Sessions) -> N
         return pages.render(
             request,
             "oncall.html",
-            teams=list(all_teams().values()),
+            teams=[(team, _channel(team.name)) for team in all_teams().values()],
+            routes=all_routes(),
             waiting=sorted((one for one in rows if one.status is Status.OPEN), key=lambda one: one.acknowledge_by),
             worked=[one for one in rows if one.status in ONGOING and one.status is not Status.OPEN],
             unreviewed=[one for one in rows if one.status is Status.RESOLVED][:20],
@@ -227,6 +229,12 @@ def _add_sign_in(app: FastAPI, pages: DeskPages) -> None:
         answer = RedirectResponse("/incidents", 303)
         answer.delete_cookie(pages.sessions.cookie, httponly=True, samesite="strict")
         return answer
+
+
+def _channel(team: str) -> str:
+    """Where that team's own alerts go, by the table of routes; all its high and critical ones go to #data-ops too."""
+    own = (route.channel for route in all_routes() if f'team="{team}"' in route.matchers)
+    return next(own, "Slack #data-ops")
 
 
 def _own_path(given: str) -> str:

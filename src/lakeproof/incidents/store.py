@@ -1,6 +1,6 @@
 """Incidents kept: every change is one transaction, written to disk before the caller hears of it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -52,6 +52,9 @@ class FiringAlert:
     source: str
     received_at: datetime
 
+
+# An incident's id, what was looked up for it, and the use cases that it concerns.
+type Moment = tuple[str, Mapping[str, ReadingShape], Iterable[str]]
 
 # A round of lookups ends after so many, so that what opened meanwhile comes first in the next one.
 MOST_LOOKS = 20
@@ -235,18 +238,25 @@ class Store(Reviews):
 
     def keep_moment(self, name: str, moment: Mapping[str, ReadingShape], use_cases: Iterable[str]) -> None:
         """What was looked up for it; the violating value replaces the one from the alert when it had an answer."""
+        self.keep_moments([(name, moment, use_cases)])
+
+    def keep_moments(self, found: Sequence[Moment]) -> None:
+        """What was looked up for these incidents, in one transaction."""
+        if not found:
+            return
         with self._write() as session:
-            incident = find_to_change(session, name)
-            incident.moment = {key: reading.model_dump(mode="json") for key, reading in moment.items()}
-            incident.use_cases = list(use_cases)
-            violation = moment.get("violation")
-            if violation is not None and isinstance(violation.value, int | float):
-                incident.value = float(violation.value)
-            unknown = [f"{key}: {reading.error}" for key, reading in moment.items() if reading.error]
-            what = "looked up the state at this time"
-            if unknown:
-                what += "; could not look: " + "; ".join(unknown)
-            add_entry(incident, self._now(), DESK, "moment", what, moment.values())
+            for name, moment, use_cases in found:
+                incident = find_to_change(session, name)
+                incident.moment = {key: reading.model_dump(mode="json") for key, reading in moment.items()}
+                incident.use_cases = list(use_cases)
+                violation = moment.get("violation")
+                if violation is not None and isinstance(violation.value, int | float):
+                    incident.value = float(violation.value)
+                unknown = [f"{key}: {reading.error}" for key, reading in moment.items() if reading.error]
+                what = "looked up the state at this time"
+                if unknown:
+                    what += "; could not look: " + "; ".join(unknown)
+                add_entry(incident, self._now(), DESK, "moment", what, moment.values())
 
     def firing(self) -> list[FiringAlert]:
         """Every alert that fires as far as the desk has heard."""
