@@ -96,6 +96,7 @@ def add_to(app: typer.Typer) -> None:
         from lakeproof.observability.reload import give_back_abandoned
         from lakeproof.observability.watched import await_watched
         from lakeproof.processes.client import SupervisorClient
+        from lakeproof.processes.states import Health
         from lakeproof.scenarios.catalog import load_catalog
         from lakeproof.stack.installed import everything
         from lakeproof.stack.stack import load_stack
@@ -132,6 +133,8 @@ def add_to(app: typer.Typer) -> None:
         say(f"{progress.seconds:6.1f} s  {memory_of(rows)}")
         for line in unheard(rows, stack):
             say(line)
+        if any(row.name == "desk" and row.health == Health.HEALTHY for row in rows):
+            say(f"{progress.seconds:6.1f} s  console: {stack.url('desk')}")
         if as_json:
             print_json([row.to_json() for row in rows])
 

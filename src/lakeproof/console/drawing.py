@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lakeproof.console.look import Look
 from lakeproof.console.quantity import show_quantity
-from lakeproof.console.way import ARROWS, BOXES, SHOPPERS, SHOPPING, STAGES, Arrow, Box
+from lakeproof.console.way import ARROWS, BOXES, SHOPPERS, SHOPPING, STAGES, Arrow, Box, Figure
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 
@@ -26,8 +26,8 @@ _ORDER = (
 )
 
 
-WIDTH, HEIGHT = 118.0, 52.0
-COLUMN, ROW, MARGIN = 188.0, 84.0, 4.0
+WIDTH, HEIGHT = 126.0, 52.0
+COLUMN, ROW, MARGIN = 192.0, 84.0, 4.0
 TIP = 7.0
 
 
@@ -114,6 +114,11 @@ def draw(look: Look) -> Drawing:
     return Drawing(width, height, tuple(places.values()), tuple(ways.values()), stages)
 
 
+def _is_due(figure: Figure, look: Look) -> bool:
+    """True where the figure should be there: of a database that is not captured nothing is missed."""
+    return figure.within is None or state_of(look.parts.get(figure.within)) == Health.HEALTHY
+
+
 def _stage(box: Box) -> int:
     return box.column if box.stage is None else box.stage
 
@@ -151,6 +156,6 @@ def _way(arrow: Arrow, boxes: Mapping[str, Box], places: Mapping[str, Place], lo
     texts = tuple(
         (show_quantity(value, figure.unit), figure.says)
         for figure in arrow.figures
-        if (value := look.figures.get(figure.id)) is not None or alive
+        if (value := look.figures.get(figure.id)) is not None or (alive and _is_due(figure, look))
     )
     return Way(path, x, y, texts, arrow.beside, alive)

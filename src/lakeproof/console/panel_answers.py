@@ -60,7 +60,8 @@ def ask_chart(stack: Stack, panel: Panel, seconds: int) -> Chart:
         for labels, values in _range(stack, target.expr, times[0], times[-1], step):
             series.append((name_of(target.legend, labels), [values.get(at) for at in times]))
     series = series[:MOST_SERIES]
-    largest = max((abs(value) for _, values in series for value in values if value is not None), default=0.0)
+    known = [abs(value) for _, values in series for value in values if value is not None]
+    largest = max((*known, *panel.lines), default=0.0) if known else 0.0
     factor, unit = scale_of(largest, panel.shown.unit)
     scaled = [(name, [None if value is None else value * factor for value in values]) for name, values in series]
     return Chart(times, scaled, unit, [line * factor for line in panel.lines], panel.shown.min)

@@ -7,6 +7,8 @@ here is shown beside the graph, so a new one needs no edit.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lakeproof.lake.sources.source import find_source
+
 SHOPPERS = "shoppers"
 
 
@@ -25,12 +27,16 @@ class Box:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number on an arrow. expression: PromQL, one series. unit: as quantity.py has them. says: what it is."""
+    """One number on an arrow. expression: PromQL, one series. unit: as quantity.py has them. says: what it is.
+
+    within: the component without which there is no such number.
+    """
 
     id: str
     expression: str
     unit: str
     says: str
+    within: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,8 @@ def _lag(connector: str) -> Figure:
 def main_age(database: str) -> Figure:
     """How old the data of a database on `main` is."""
     expression = f'time() - max(lakeproof_publish_database_beat_timestamp_seconds{{database="{database}"}})'
-    return Figure(f"main_{database}", expression, "s", "age of the data on main")
+    within = find_source(database).capture
+    return Figure(f"main_{database}", expression, "s", "age of the data on main", within)
 
 
 SERVICES = ("order", "payment", "fulfillment", "notification", "support", "inventory")

@@ -54,6 +54,7 @@ from lakeproof.observability.active import ActiveAlerts
 from lakeproof.observability.drill_windows import timing_now
 from lakeproof.observability.moment import Looker
 from lakeproof.observability.reload import give_back_abandoned
+from lakeproof.pages.refusals import Refusals
 from lakeproof.pages.static_files import add_static_files
 from lakeproof.stack.stack import Stack
 
@@ -137,7 +138,7 @@ def build_desk(
 
     sessions = Sessions(stack.secret("desk-token"), stack.name)
     guard = Middleware(Guard, sessions=sessions, hosts=known_hosts(stack))
-    app = FastAPI(title="Lakeproof incident desk", lifespan=lifespan, middleware=[guard])
+    app = FastAPI(title="Lakeproof incident desk", lifespan=lifespan, middleware=[Middleware(Refusals), guard])
     _add_errors(app, metrics)
     _add_incidents(app, store, watch)
     _add_webhook(app, store, watch)

@@ -8,7 +8,7 @@ const plots = new Map();
 function short(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  return size >= 1000 || value === Math.round(value) ? value.toLocaleString("en", { maximumFractionDigits: 0 }) : value.toPrecision(3);
+  return size >= 1000 || value === Math.round(value) ? value.toLocaleString("en", { maximumFractionDigits: 0 }) : String(Number(value.toPrecision(size < 1 ? 2 : 3)));
 }
 
 function clock(seconds) {
@@ -46,7 +46,7 @@ function options(box, found) {
       const least = found.minimum === null ? low : Math.min(found.minimum, low ?? 0);
       return high === null || high === undefined ? [0, 1] : [least, high === least ? least + 1 : high + (high - least) * 0.08];
     } } },
-    axes: [{ ...ink, values: (plot, ticks) => ticks.map(clock) }, { ...ink, size: 62, values: (plot, ticks) => ticks.map(withUnit) }],
+    axes: [{ ...ink, values: (plot, ticks) => ticks.map(clock) }, { ...ink, size: 72, values: (plot, ticks) => ticks.map(withUnit) }],
     hooks: { draw: [drawLines] },
     series: [{ label: "", value: (plot, value) => clock(value ?? plot.data[0].at(-1)) }, ...found.names.map((name, at) => ({ label: name, stroke: COLOURS[at % COLOURS.length], width: 1.5, points: { show: false }, value: (plot, value, series, at) => withUnit(at === null ? last(plot.data[series]) : value) }))],
   };
@@ -78,6 +78,7 @@ async function draw(box) {
   known?.plot.destroy();
   box.replaceChildren();
   plots.set(box, { shape, plot: new uPlot(options(box, found), data, box) });
+  box.querySelector(".u-legend").tabIndex = 0; // it scrolls, so a keyboard must reach it
 }
 
 const boxes = [...document.querySelectorAll("[data-chart]")];
