@@ -84,6 +84,15 @@ def test_who_is_killed_is_decided_by_the_seed_and_pairs_come_too() -> None:
     assert whole_transactions.victims(["kafka"], random.Random(0)) == ["kafka"]
 
 
+def test_kills_are_spread_over_the_hashes_where_their_number_is_given() -> None:
+    made: list[int] = []
+    for judged in range(0, 100, 5):
+        if whole_transactions.is_due(judged, 100, len(made), rounds=4):
+            made.append(judged)
+    assert made == [0, 25, 50, 75]
+    assert all(whole_transactions.is_due(judged, 100, 50, rounds=0) for judged in (0, 3, 99))
+
+
 @pytest.mark.parametrize(
     ("torn", "judged", "waiting", "ends"),
     [(0, 40, 0, (False, False)), (1, 40, 0, (True, False)), (0, 40, 3, (False, True)), (0, 0, 0, (False, True))],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,11 @@ import pytest
 import lakeproof.cli.logs
 from lakeproof.cli.up import unheard
 from lakeproof.errors import InvalidInput
-from lakeproof.observability.receivers import SLACK_URL, read_receivers
+from lakeproof.observability import alertmanager
+from lakeproof.observability.receivers import SLACK_URL
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.states import Health, State
+from lakeproof.stack.stack import load_stack
 
 type Typed = Callable[..., str]
 
@@ -72,9 +77,14 @@ def test_a_page_of_the_runbook_is_data_too(typed: Typed) -> None:
     assert page["markdown"].startswith("# ")
 
 
-def test_up_warns_once_that_no_alert_reaches_slack() -> None:
-    silent = read_receivers({})
-    (line,) = unheard(["kafka", "alertmanager"], silent)
+def test_up_warns_each_time_while_no_alert_reaches_slack(own_stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = load_stack()
+    runs = ProcessRow("alertmanager", State.RUNNING, Health.HEALTHY, 1, 0, 0.0, 0, 1.0, {}, "log")
+    monkeypatch.delenv(SLACK_URL, raising=False)
+    alertmanager.write_config(stack, "production")
+    monkeypatch.setenv(SLACK_URL, "https://hooks.slack.com/x")  # of this shell: it does not run with that
+    (line,) = unheard([runs], stack)
     assert line.startswith("WARNING: ") and SLACK_URL in line and "desk" in line
-    assert unheard(["kafka"], silent) == []
-    assert unheard(["alertmanager"], read_receivers({SLACK_URL: "https://hooks.slack.com/x"})) == []
+    assert unheard([replace(runs, pid=None)], stack) == []
+    alertmanager.write_config(stack, "production")
+    assert unheard([runs], stack) == []

@@ -27,6 +27,7 @@ from lakeproof.processes.protocol import SIGNALS
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.components import find as component
 from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.use_cases.use_case import find_use_case
 
 CATALOG = load_catalog()
 INCIDENT_COMMANDS = ("ack", "export", "note", "rca", "resolve", "review", "show")
@@ -48,7 +49,16 @@ COMMANDS = leaves(typer.main.get_command(build()))
 WITHOUT_JSON = {
     *("demo", "down", "start", "stop", "restart", "kill", "serve"),
     *("fault inject", "fault remove", "capture new-slot", "capture register", "incident export", "runbook write"),
-    *("render prometheus", "render alertmanager", "ring replace", "ring scale", "projector rebuild"),
+    *(
+        "render prometheus",
+        "render alertmanager",
+        "render dashboard",
+        "render compose",
+        "ring replace",
+        "ring scale",
+        "projector rebuild",
+        "usecase write",
+    ),
 }
 
 
@@ -89,6 +99,7 @@ READ_BY: dict[str, Callable[[str], object]] = {
         ["kill name", "logs name", "scale name", "start name", "stop name", "restart name", "names", "service"],
         component,
     ),
+    **dict.fromkeys(["usecase run name", "usecase show name"], find_use_case),
     "ring replace name": lambda name: NODES.index(name),
     "bench name": benchmark,
     **dict.fromkeys(["demo scenario", "up scenario", "drill name", "runbook show name"], CATALOG.scenario),

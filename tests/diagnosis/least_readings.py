@@ -5,8 +5,9 @@ A cause in a new folder is tested by them with no other edit.
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import product
 
-from lakeproof.diagnosis.cause import Cause
+from lakeproof.diagnosis.cause import Cause, Evidence
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.diagnosis import asked_by
 from lakeproof.probes.condition import Condition, Operator
@@ -52,7 +53,7 @@ def conditions_on(probe: str) -> list[Condition]:
     return [
         item.condition
         for cause in CAUSES.values()
-        for item in (*cause.necessary, *cause.contradicting)
+        for item in (*cause.alternatives, *cause.contradicting)
         if item.probe == probe
     ]
 
@@ -69,16 +70,24 @@ def usual(probe: Probe) -> Pair:
 
 NEEDING: dict[str, list[Cause]] = {}
 for each in CAUSES.values():
-    for probe_id in {item.probe for item in each.necessary}:
+    for probe_id in {item.probe for item in each.alternatives}:
         NEEDING.setdefault(probe_id, []).append(each)
 USUAL = {probe.id: observed(probe.id, usual(probe)) for probe in ASKED}
 
 
-def least(*causes: Cause) -> dict[str, Observation] | None:
-    """The readings that all necessary evidence of these causes asks for; None where they cannot hold at once."""
+# One way in which a cause can hold: of each entry of its necessary evidence, one alternative.
+Way = tuple[Evidence, ...]
+
+
+def ways(cause: Cause) -> list[Way]:
+    return list(product(*(item.alternatives for item in cause.necessary)))
+
+
+def least(*taken: Way) -> dict[str, Observation] | None:
+    """The readings that all of this evidence asks for; None where it cannot hold at once."""
     asked: dict[str, set[Condition]] = {}
-    for cause in causes:
-        for item in cause.necessary:
+    for way in taken:
+        for item in way:
             asked.setdefault(item.probe, set()).add(item.condition)
     found = {}
     for name, wanted in asked.items():
@@ -86,6 +95,13 @@ def least(*causes: Cause) -> dict[str, Observation] | None:
             return None
         found[name] = reading
     return found
+
+
+def unruled(cause: Cause, readings: dict[str, Observation]) -> dict[str, Observation]:
+    """The same, with no answer where what is usual rules the cause out: nothing else can be told from it."""
+    ruling = {item.probe for item in cause.contradicting if USUAL[item.probe].holds(item.condition) is True}
+    silent = {name: PROBES[name].reading(None, "no answer") for name in ruling - readings.keys()}
+    return readings | {name: Observation(PROBES[name], none, none) for name, none in silent.items()}
 
 
 @cache

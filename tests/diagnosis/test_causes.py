@@ -13,6 +13,9 @@ from lakeproof.scenarios.folder import scenario_folders
 PROBES = all_probes()
 
 
+PAUSED = {"probe": "oltp-connector-state", "op": "==", "value": "PAUSED"}
+
+
 def cause(**changes: object) -> dict[str, object]:
     return {
         "id": "strange_cause",
@@ -61,6 +64,22 @@ def test_a_cause_of_another_folder_joins_the_rest(tmp_path: Path) -> None:
                 ],
                 # What hides a cause that holds with it each time would hide it for ever.
                 "masked_by": ["resource_group_full"],
+            },
+            "resource_group_full holds wherever strange_cause does",
+        ),
+        ({"necessary": [{"any": [{"probe": "oltp-publish-age", "op": ">", "value": 60}]}]}, "any"),
+        ({"necessary": [{"any": [PAUSED, {"probe": "nothing-such", "op": "absent"}]}]}, "no probe 'nothing-such'"),
+        (
+            {"necessary": [{"any": [PAUSED, {"probe": "oltp-publish-age", "op": ">", "value": 60}]}]},
+            "strange_cause holds wherever paused_connector does",
+        ),
+        # Whichever alternative is seen, the other cause holds as well.
+        (
+            {
+                "necessary": [
+                    {"any": [{"probe": "trino-queued", "op": ">", "value": many} for many in (5, 9)]},
+                    {"probe": "trino-answers", "op": "==", "value": "answers"},
+                ]
             },
             "resource_group_full holds wherever strange_cause does",
         ),

@@ -51,7 +51,7 @@ def test_every_text_of_a_cause_is_filled_in_for_each_source() -> None:
         "shop of PostgreSQL, lake-shop",
     )
     shop = found["shop_odd"]
-    assert (shop.necessary[0].probe, shop.necessary[0].value) == ("shop-job-state", "postgres")
+    assert [str(one) for one in shop.necessary[0].evidence().alternatives] == ["shop-job-state == postgres"]
     assert (shop.masks, shop.masked_by_components) == (["shop_failed_task"], ["shop-capture", "kafka"])
     assert (shop.explains, shop.repairs[0].args) == (["shop-publish-age"], {"connector": "shop"})
 

@@ -3,10 +3,10 @@
 from collections import ChainMap
 from collections.abc import Mapping
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
-from tests.diagnosis.least_readings import CAUSES, NEEDING, USUAL, least
+from tests.diagnosis.least_readings import CAUSES, NEEDING, USUAL, Way, least, unruled, ways
 
 from lakeproof.diagnosis.cause import Cause, Evidence
 from lakeproof.diagnosis.diagnosis import Diagnosis, diagnose
@@ -29,25 +29,30 @@ def test_the_usual_readings_are_healthy() -> None:
     assert look({}).as_json() == {"healthy": True, "causes": [], "unknown": []}
 
 
-@pytest.mark.parametrize("name", sorted(CAUSES))
-def test_the_least_readings_of_a_cause_name_it_and_no_other(name: str) -> None:
-    readings = least(CAUSES[name])
+WAYS = [(name, way) for name in sorted(CAUSES) for way in ways(CAUSES[name])]
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS, ids=[f"{name}-{at}" for at, (name, _) in enumerate(WAYS)])
+def test_the_least_readings_of_a_cause_name_it_and_no_other(name: str, way: Way) -> None:
+    """By each of its alternatives alone."""
+    readings = least(way)
     assert readings is not None, "its own necessary evidence cannot hold at once"
-    found = look(readings)
+    found = look(unruled(CAUSES[name], readings))
     assert named(found) == {name}
     assert found.unknown == ()
 
 
 @cache
 def pairs() -> list[tuple[Cause, Cause, dict[str, Observation]]]:
-    """Every two causes that can hold at once, with the least readings of both."""
+    """Every two causes that can hold at once, with the least readings of both, by each alternative."""
     found = []
     for one, other in combinations(CAUSES.values(), 2):
-        readings = least(one, other)
-        if readings is None:
-            continue
-        if not any(holds(item, USUAL | readings) for cause in (one, other) for item in cause.contradicting):
-            found.append((one, other, readings))
+        for both in product(ways(one), ways(other)):
+            readings = least(*both)
+            if readings is None:
+                continue
+            if not any(holds(item, USUAL | readings) for cause in (one, other) for item in cause.contradicting):
+                found.append((one, other, readings))
     return found
 
 
@@ -57,7 +62,9 @@ def named_of(changed: Mapping[str, Observation]) -> set[str]:
     """
     judged = [cause for name in changed for cause in NEEDING.get(name, ())]
     causes = list({cause.id: cause for cause in judged}.values())
-    asked = {item.probe for cause in causes for item in (*cause.necessary, *cause.supporting, *cause.contradicting)}
+    asked = {
+        item.probe for cause in causes for item in (*cause.alternatives, *cause.supporting, *cause.contradicting)
+    }
     return named(diagnose(causes, {**{name: USUAL[name] for name in asked}, **changed}))
 
 
@@ -67,7 +74,8 @@ def hides(by: Cause, other: Cause, readings: Mapping[str, Observation]) -> bool:
     through = [
         cause.id
         for cause in CAUSES.values()
-        if by.id in cause.masked_by and all(holds(item, seen) for item in cause.necessary)
+        if by.id in cause.masked_by
+        and all(any(holds(one, seen) for one in item.alternatives) for item in cause.necessary)
     ]
     return not {by.id, *through}.isdisjoint(other.masked_by)
 

@@ -39,7 +39,7 @@ def satisfying(condition: Condition) -> list[Value]:
 
 def asked_of(probe: Probe, causes: Iterable[Cause]) -> list[Condition]:
     """Every condition that some cause puts on that probe."""
-    told = (each for cause in causes for each in (*cause.necessary, *cause.supporting, *cause.contradicting))
+    told = (each for cause in causes for each in (*cause.alternatives, *cause.supporting, *cause.contradicting))
     return [each.condition for each in told if each.probe == probe.id]
 
 
@@ -75,7 +75,7 @@ def test_what_is_not_read_again_could_not_have_changed_the_diagnosis(seed: int) 
     """Several probes are ill at the first look, and some of them, or others, at the second."""
     dice = random.Random(seed)
     cause = dice.choice(CAUSES)
-    shown = {evidence.probe: satisfying(evidence.condition) for evidence in (*cause.necessary, *cause.supporting)}
+    shown = {evidence.probe: satisfying(evidence.condition) for evidence in (*cause.alternatives, *cause.supporting)}
     for name in dice.sample(sorted(ILL), 6):
         shown[name] = ILL[name]
     first, both = {}, {}

@@ -9,7 +9,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
 from lakeproof.diagnosis.cause import Cause, Step
 from lakeproof.diagnosis.diagnosis import Finding
-from lakeproof.drills.repair import aimed, fitting, repair
+from lakeproof.drills.repair import aimed, fitting, mend, repair, untried
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.person import person
 from lakeproof.lake.sources.source import OLTP, find_source
@@ -55,6 +55,62 @@ def test_a_step_that_fails_stands_in_the_timeline_and_ends_the_repair(tmp_path: 
         ("note", "an", "oil_it: passed, it runs"),
         ("note", "an", "turn_it: failed, lamp: the bolt is stuck"),
     ]
+
+
+def test_a_repair_goes_on_at_the_step_that_failed_and_the_same_one_is_run_once(tmp_path: Path) -> None:
+    ran: list[str] = []
+    known = {**KNOWN, "turn_it": Mitigation("turn_it", "turn", lambda stack, arguments: "by hand", break_down)}
+    first, second = [Step("oil_it"), Step("turn_it")], [Step("light_it")]
+    outcome, why = mend(
+        Stack(Settings(state_dir=tmp_path)),
+        known,
+        [first, second, second],
+        lambda typed: None,
+        lambda done: ran.append(done.action),
+    )
+    assert ran == ["oil_it", "turn_it", "light_it", "turn_it"]
+    assert outcome is Outcome.FAILED and "the bolt is stuck" in why
+
+
+PAUSED, DOWN = (
+    Finding(Cause(name, "s", {}, (), (), (), (), (), repairs), (), ())
+    for name, repairs in (
+        ("shop_paused_connector", (Step("resume_connector", (("connector", "shop"),)),)),
+        (
+            "trino_hung",
+            tuple(Step(one, (("component", "trino"),)) for one in ("continue_process", "start_component")),
+        ),
+    )
+)
+RESUMED = "resume_connector connector=shop: passed, the connector and its task run"
+
+
+@pytest.mark.parametrize(
+    ("timeline", "left"),
+    [
+        ([("09:03", "action", RESUMED)], ["trino_hung"]),
+        # Its alert began after that: it helped, and somebody paused the connector again.
+        ([("09:01", "action", RESUMED)], ["shop_paused_connector", "trino_hung"]),
+        # Of another connector; one that could not be run; somebody's words.
+        ([("09:03", "action", RESUMED.replace("shop", "orders"))], ["shop_paused_connector", "trino_hung"]),
+        ([("09:03", "action", RESUMED.replace("passed", "failed"))], ["shop_paused_connector", "trino_hung"]),
+        ([("09:03", "note", RESUMED)], ["shop_paused_connector", "trino_hung"]),
+        # The first of two steps.
+        (
+            [("09:03", "action", "continue_process component=trino: passed, SIGCONT sent")],
+            ["shop_paused_connector", "trino_hung"],
+        ),
+        ([], ["shop_paused_connector", "trino_hung"]),
+    ],
+)
+def test_a_repair_that_was_run_since_the_alert_began_and_did_not_help_is_not_proposed_again(
+    timeline: list[tuple[str, str, str]], left: list[str]
+) -> None:
+    incident = {
+        "alerts": [{"starts_at": f"2026-11-26T09:0{minute}:00Z", "labels": {}} for minute in (0, 2)],
+        "timeline": [{"at": f"2026-11-26T{at}:00Z", "kind": kind, "what": what} for at, kind, what in timeline],
+    }
+    assert [one.cause.id for one in untried((PAUSED, DOWN), incident, all_mitigations())] == left
 
 
 def test_a_person_is_named_by_the_environment_or_the_login(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 from tests.drills_real.commit import number_of
 
+from lakeproof.drills.wrong_series import wrong_fixes
 from lakeproof.scenarios.catalog import load_catalog
 
-# These lose data for good, and a later drill on the same stack would find that loss.
-# So test_data_losing_fix.py runs each on a stack of its own.
-DATA_LOSING = frozenset({"recreate_connector_without_data", "delete_what_failed"})
 # Steps that restart processes take longer than `make test` has time for.
 SLOW_STEPS = frozenset({"restart_component", "restart_everything"})
 # Scenarios of which every wrong fix was turned down three times in a row; `make test` draws from these alone.
@@ -36,12 +34,11 @@ class WrongFix:
 
 def _wrong_fixes() -> Iterator[WrongFix]:
     catalog = load_catalog()
-    for scenario in catalog.played:
-        for fix in catalog.truth(scenario).wrong_fixes:
-            if fix.id not in DATA_LOSING:
-                steps = {step.id for step in fix.steps}
-                quick = scenario.name in OFTEN_GREEN and not steps & SLOW_STEPS
-                yield WrongFix(scenario.name, fix.id, fix.rejected_by, quick)
+    # One that loses data for good is not among them: test_data_losing_fix.py runs each on a stack of its own.
+    for scenario, fix in wrong_fixes(catalog):
+        steps = {step.id for step in fix.steps}
+        quick = scenario.name in OFTEN_GREEN and not steps & SLOW_STEPS
+        yield WrongFix(scenario.name, fix.id, fix.rejected_by, quick)
 
 
 WRONG_FIXES = tuple(_wrong_fixes())

@@ -1,4 +1,4 @@
-"""Every metric that runbook, rules and dashboards name is there under its exact name, at its component.
+"""Every metric that contract, rules and dashboard name is there under its exact name, at its component.
 
 One component after the other with what it needs, small closures first. A metric without a sample yet counts by its
 declaration: its labels come with the first event.
@@ -6,54 +6,35 @@ declaration: its labels come with the first event.
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from lakeproof.deadline import Deadline
+from lakeproof.observability.rules import PACKAGE
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.components import find
+from lakeproof.stack.components import all_components, find
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(400)]
 
 SECONDS = 90.0
+DECLARED = yaml.safe_load((PACKAGE / "observability" / "metrics.yml").read_text(encoding="utf-8"))
+CONTRACT = yaml.safe_load((Path(__file__).parents[1] / "observability" / "contract.yml").read_text(encoding="utf-8"))
+# Component → the metrics that rules, panels and the contract read of it.
 NAMES = {
-    "mysqld-exporter": ("mysql_global_status_threads_connected",),
-    "postgres-exporter": ("pg_stat_database_numbackends",),
-    "object-store-exporter": ("minio_objects", "minio_cluster_disk_free_bytes"),
-    "lag-exporter": ("kafka_connect_source_task_lag_millis",),
-    "connect": ("kafka_connect_worker_connector_count", "kafka_connect_connector_failed_task_count"),
-    "flink-jobmanager": ("flink_jobmanager_job_numRestarts",),
-    "flink-taskmanager": (
-        "kafka_consumer_fetch_manager_metrics_records_lag_max",
-        "flink_jobmanager_job_latency",
-    ),
-    "trino": ("trino_execution_queuedqueries",),
-    "inventory-service": ("inventory_reservation_expired_total", "inventory_reservation_active_total"),
-    "fulfillment-service": (
-        "fulfillment_lag_minutes",
-        "fulfillment_artifacts_backlog_objects",
-        "fulfillment_artifacts_backlog_bytes",
-    ),
-    "notification-service": (
-        "notification_sent_total",
-        "notification_failure_total",
-        "notification_events_dropped_total",
-        "notification_rate_limited_total",
-        "notification_rate_limit_errors_total",
-        "notification_opt_out_total",
-        "notification_send_latency_seconds",
-    ),
-    "support-service": (
-        "support_timeline_collect_seconds",
-        "support_timeline_source_seconds",
-        "support_timeline_cache_events_total",
-        "support_timeline_collection_failures_total",
-        "support_attachment_backlog_bytes",
-        "support_attachment_backlog_files",
-    ),
+    name: sorted({metric.removesuffix("_bucket") for metric, job in DECLARED.items() if job == name})
+    for name in all_components()
+    if name in DECLARED.values()
 }
+
+
+def test_every_metric_of_the_contract_is_looked_for() -> None:
+    assert set(CONTRACT["metrics"]) - {metric for names in NAMES.values() for metric in names} == set()
+
+
 # What must run beside one that starts without it: the store's room is told only where there is a store.
 BESIDE = {"object-store-exporter": ("minio",)}
 
@@ -63,7 +44,7 @@ def test_a_component_has_its_metrics_under_their_exact_names(
     stack: Stack, up: Callable[..., SupervisorClient], component: str
 ) -> None:
     up(component, *BESIDE.get(component, ()))
-    missing: list[str] = list(NAMES[component])
+    missing = list(NAMES[component])
 
     def look() -> bool | None:
         text = "\n".join(

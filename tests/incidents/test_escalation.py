@@ -13,6 +13,7 @@ from lakeproof.incidents.webhook import Notification
 from lakeproof.observability.active import ActiveAlerts
 from lakeproof.observability.teams import all_teams
 
+OVERDUE = "lakeproof_incident_overdue_seconds"
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -133,3 +134,20 @@ def test_an_incident_that_came_to_be_of_a_scenario_concerns_its_use_cases(
     watch.make_round()
     assert store.get("1").use_cases == ["finance reconciliation"]
     assert store.without_use_cases() == []
+
+
+def overdue_in(client: Any) -> dict[str, float]:
+    """Incident → seconds, as Prometheus reads them."""
+    lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(OVERDUE + "{")]
+    return {line.partition('incident="')[2].partition('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def test_an_escalated_incident_is_a_metric_until_somebody_takes_it_on(client: Any, store: Store, clock: Any) -> None:
+    store.open(IncidentIn(title="x", team="kafka"))
+    assert overdue_in(client) == {}
+    clock.forward(minutes=30)
+    store.escalate_due()
+    assert list(overdue_in(client)) == ["INC-000001"]
+    assert 'team="kafka",title="x"' in client.get("/metrics").text
+    store.move("1", Status.ACKNOWLEDGED, Act())
+    assert overdue_in(client) == {}

@@ -6,16 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lakeproof.errors import InvalidInput
-from lakeproof.observability.receivers import Receivers, read_receivers
-from lakeproof.observability.routing import render_alertmanager
 from lakeproof.observability.scrape import health_urls, render_prometheus
 from lakeproof.observability.timing import TIMINGS, Timing
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-ALL = Receivers("https://hooks.example/x", "key", "infra@example.com", "a@example.com", "localhost:25")
 
 
 def stack(**settings: object) -> Stack:
@@ -104,50 +99,3 @@ def test_promtool_accepts_the_configuration(tmp_path: Path, timing: Timing) -> N
         ["promtool", "check", "config", "prometheus.yml"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.skipif(shutil.which("amtool") is None, reason="amtool is not installed")
-@pytest.mark.parametrize(
-    ("labels", "receivers", "told"),
-    [
-        (["severity=critical", "team=data-platform"], ALL, "desk,slack-data-ops"),
-        (["severity=warning", "team=kafka"], ALL, "desk,slack-kafka"),
-        (["severity=high", "team=cassandra"], ALL, "desk,slack-data-ops,pagerduty"),
-        (["severity=warning", "team=infrastructure"], ALL, "desk,email"),
-        (["severity=warning", "team=data-platform"], ALL, "desk"),
-        (["severity=critical", "team=kafka"], Receivers(), "desk"),
-    ],
-)
-def test_alerts_reach_who_the_contract_says(
-    tmp_path: Path, labels: list[str], receivers: Receivers, told: str
-) -> None:
-    path = tmp_path / "alertmanager.yml"
-    path.write_text(render_alertmanager(tmp_path, "http://127.0.0.1:8000", receivers, "drill"))
-    assert subprocess.run(["amtool", "check-config", str(path)], capture_output=True).returncode == 0
-    asked = ["amtool", "config", "routes", "test", f"--config.file={path}", *labels]
-    assert subprocess.run(asked, capture_output=True, text=True).stdout.strip() == told
-
-
-def test_secrets_stand_in_files_not_in_the_configuration() -> None:
-    text = render_alertmanager(
-        Path("/etc/x"), "http://127.0.0.1:8000", Receivers(slack_url="https://hooks/secret"), "drill"
-    )
-    assert "hooks/secret" not in text
-    assert "/etc/x/slack-url" in text
-
-
-def test_an_unset_slack_url_is_said_first() -> None:
-    assert "do NOT reach Slack" in read_receivers({}).unset[0]
-    assert not any(
-        "Slack" in line for line in read_receivers({"ALERTMANAGER_SLACK_WEBHOOK_URL": "https://x/y"}).unset
-    )
-
-
-def test_a_slack_url_that_is_none_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="ALERTMANAGER_SLACK_WEBHOOK_URL"):
-        read_receivers({"ALERTMANAGER_SLACK_WEBHOOK_URL": "hooks.slack.com"})
-
-
-def test_mail_without_its_server_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="ALERTMANAGER_EMAIL_SMARTHOST"):
-        read_receivers({"ALERTMANAGER_EMAIL_TO": "infra@example.com"})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.processes.environment import child_environment, settings_environment
+from lakeproof.processes.environment import child_environment, service_variables, settings_environment
 from lakeproof.stack.settings import LakeSettings, Settings, load_settings
 from lakeproof.stack.stack import Stack
 
@@ -36,3 +36,13 @@ def test_a_components_own_variables_win_but_not_over_the_run_id(stack: Stack) ->
     )
     assert environment["TZ"] == "Asia/Saigon"
     assert environment["LAKEPROOF_RUN_ID"] == "other-12345678-abcd"
+
+
+def test_whom_alertmanager_tells_reaches_alertmanager_alone(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERTMANAGER_SLACK_WEBHOOK_URL", "https://hooks.slack.com/secret")
+    run = "other-12345678-abcd"
+    found = child_environment(stack, run, "alertmanager")["ALERTMANAGER_SLACK_WEBHOOK_URL"]
+    assert found == "https://hooks.slack.com/secret"
+    assert "ALERTMANAGER_SLACK_WEBHOOK_URL" not in child_environment(stack, run, "desk")
+    assert service_variables({"ALERTMANAGER_EMAIL_TO": "a"}, "order-service") == {}
+    assert service_variables({"ALERTMANAGER_EMAIL_TO": "a"}, "alertmanager") == {"ALERTMANAGER_EMAIL_TO": "a"}

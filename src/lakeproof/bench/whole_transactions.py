@@ -1,7 +1,8 @@
 """whole-transactions: every hash published while components are killed: does one show a part of a transaction?
 
-Shoppers buy by HTTP; now and then one or two of the named components are killed with kill -9, by seed. Each hash that
-is published meanwhile is judged by itself, through Trino: orders, their items and their events must belong together.
+Shoppers buy by HTTP; now and then one or two of the named components are killed with kill -9, by seed, as often as
+the hashes give time for or `--rounds` times in all, spread evenly over the hashes. Each hash that is published
+meanwhile is judged by itself, through Trino: orders, their items and their events must belong together.
 """
 
 import random
@@ -92,14 +93,15 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     first = Deadline(BACK_SECONDS).wait_for("a first published state", lambda: _newest(stack))
     judging = Judging(EveryHash(stack, first.hash), progress)
     following = judging.following
-    dice, kills = random.Random(options.seed), list[dict[str, Any]]()
+    # Apart, so that who is killed next follows from the seed alone and not from how long the hashes took.
+    dice, pauses, kills = random.Random(options.seed), random.Random(options.seed), list[dict[str, Any]]()
     shoppers = handle.start(stack, rate, options.seed)
     ended = ""
     try:
         while following.judged < wanted and not over.expired:
-            over.pause(dice.uniform(*PAUSE_SECONDS))
+            over.pause(pauses.uniform(*PAUSE_SECONDS))
             progress(f"{following.judged} of {wanted} hashes judged, {len(following.torn)} torn, {len(kills)} kills")
-            if options.kills and not over.expired:
+            if options.kills and not over.expired and is_due(following.judged, wanted, len(kills), options.rounds):
                 kills.append(_kill(stack, client, victims(options.kills, dice), over.elapsed))
     except KeyboardInterrupt:  # hours of judging are worth something though somebody needs the machine
         ended = "interrupted: what was published until then was judged"
@@ -109,6 +111,11 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         report = shoppers.stop()
         judging.stop()
     return result_of(options, judging, kills, report.counts.acknowledged, ended)
+
+
+def is_due(judged: int, wanted: int, kills: int, rounds: int) -> bool:
+    """Whether the next kill is due: at once where the number of kills is free, else spread evenly over the hashes."""
+    return not rounds or judged * rounds >= wanted * kills
 
 
 def victims(names: Sequence[str], dice: random.Random) -> list[str]:

@@ -25,7 +25,9 @@ def bench(
         list[float] | None, typer.Option(min=0.1, max=5000, help="Orders per second, may be repeated.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn; 0: the benchmark's own.")] = 0,
-    rounds: Annotated[int, typer.Option(min=0, max=10_000, help="How many; 0: the benchmark's own.")] = 0,
+    rounds: Annotated[
+        int, typer.Option(min=0, max=10_000, help="How many; 0: the benchmark's own. whole-transactions: kills.")
+    ] = 0,
     only: Annotated[
         list[str] | None,
         typer.Option(help="Of what is drawn, only what has this in its name; beside-flink-cdc: ours or peer."),

@@ -20,6 +20,8 @@ def diagnose(
 ) -> None:
     """Look at the live stack and name root causes, each with the evidence for and against it; repairs nothing.
 
+    First comes the cause that accounts for the most of what is out of range.
+
     Every component is asked. Where something is out of range, it and all that could tell why are asked again two
     seconds later. It takes some seconds, at most ten where something does not answer. All that is written is an
     object of one byte, which tells whether the object store takes writes and is deleted at once. Alertmanager is not
@@ -53,6 +55,8 @@ def _print(found: "Diagnosis") -> None:
         print("healthy: nothing is out of range")
     for finding in found.findings:
         print(f"{finding.cause.id} (scenario {finding.cause.scenario}): {finding.cause.says['en']}")
+        if len(finding.explains) > 1:
+            print(f"  accounts for {len(finding.explains)} readings that are out of range")
         for seen in finding.evidence_for:
             print(f"  for      {_line(seen)}")
         for seen in finding.evidence_against:

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from lakeproof.drills.drill_series import SeriesReport
     from lakeproof.drills.plan import DrillPlan
     from lakeproof.drills.report import DrillReport
+    from lakeproof.drills.wrong_series import WrongSeries
     from lakeproof.observability.timing import Timing
     from lakeproof.scenarios.catalog import Catalog
     from lakeproof.scenarios.scenario import Scenario
     from lakeproof.stack.stack import Stack
 
 HEALTHY_MINUTES = 5.0
+PAIR_ROUNDS = 20
 EXIT_CODES = {"passed": 0, "failed": 1, "unknown": 3}
 
 
@@ -33,7 +35,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def drill(
-    name: Annotated[str, typer.Argument(help="a scenario (`lakeproof runbook list`), A+B, all, blind, or healthy")],
+    name: Annotated[
+        str, typer.Argument(help="a scenario (`lakeproof runbook list`), A+B, all, wrong, pairs, blind, or healthy")
+    ],
     cause: Annotated[
         str | None, typer.Option(help="bring the incident about by this other cause (`lakeproof runbook list`)")
     ] = None,
@@ -45,6 +49,9 @@ def drill(
     ] = 7,
     fix: Annotated[
         str | None, typer.Option("--fix", "--wrong-fix", help="run this instead of the diagnosed repair; see below")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, max=78, help="how many pairs `pairs` draws; default: 20")
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.1, max=1440, help="how long `healthy` looks on; default: 5")
@@ -59,7 +66,8 @@ def drill(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="folder for report.json, report.md, journal.json")] = None,
     table: Annotated[
-        Path | None, typer.Option(help="`all` writes its table there too, with the commit and the machine")
+        Path | None,
+        typer.Option(help="`all`, `wrong` and `pairs` write their table there too, with the commit and the machine"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print report.json on stdout at the end")] = False,
 ) -> None:
@@ -72,6 +80,9 @@ def drill(
     Every scenario has a cause that is played by default; --cause plays another (NAME:CAUSE says the same in one word,
     in A+B too). A+B: both faults at once; both causes must be named. all: every scenario, one after another, smallest
     first, with a table; given the --report folder of one that was cut off, and its seed, it goes on there.
+    wrong: every wrong fix, one after another; passed where each was turned down by a check that the truth names.
+    Those that lose data for good are left out, since they spoil the stack. pairs: scenarios by twos, drawn by the
+    seed. Both go on where they were cut off, as `all` does.
     blind: a scenario and one of its causes, drawn by the seed and named in the review; all components are started.
     healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named.
 
@@ -83,11 +94,12 @@ def drill(
     if timing is not None and timing not in ("drill", "production"):
         raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
 
-    from lakeproof.drills.blind import BLIND
+    from lakeproof.drills.blind import BLIND, PAIRS, draw_pairs
     from lakeproof.drills.drill_series import ALL, run_series, smallest_first
     from lakeproof.drills.healthy_drill import HEALTHY
     from lakeproof.drills.live_world import live_world
     from lakeproof.drills.run import one_drill
+    from lakeproof.drills.wrong_series import WRONG_FIXES, run_wrong_fixes
     from lakeproof.processes.client import SupervisorClient
     from lakeproof.scenarios.catalog import load_catalog
     from lakeproof.stack.stack import load_stack
@@ -99,17 +111,23 @@ def drill(
     if all_causes and name != ALL:
         raise InvalidInput("they are of all scenarios", where="--causes", next_action=f"it goes with {ALL} alone")
     whole = catalog.played if all_causes else catalog.scenarios.values()
-    wanted = smallest_first(whole) if name == ALL else [name]
+    series = (ALL, PAIRS, WRONG_FIXES)
+    if name == PAIRS:
+        wanted = draw_pairs(catalog, seed, rounds or PAIR_ROUNDS)
+    else:
+        wanted = smallest_first(whole) if name == ALL else [name]
     for each in wanted:
-        if each != HEALTHY:
+        if each not in (HEALTHY, WRONG_FIXES):
             _plan(catalog, each, seed)  # a wrong name is refused before anything starts
     if minutes is not None and name != HEALTHY:
         raise InvalidInput(
             "a scenario takes as long as it takes", where="--minutes", next_action=f"it goes with {HEALTHY} alone"
         )
-    if table is not None and name != ALL:
-        raise InvalidInput("one drill has no table", where="--table", next_action=f"it goes with {ALL} alone")
-    if fix is not None and (name in (ALL, BLIND, HEALTHY) or "+" in name):
+    if rounds is not None and name != PAIRS:
+        raise InvalidInput("nothing is drawn so often", where="--rounds", next_action=f"it goes with {PAIRS} alone")
+    if table is not None and name not in series:
+        raise InvalidInput("one drill has no table", where="--table", next_action=f"it goes with {', '.join(series)}")
+    if fix is not None and (name in (*series, BLIND, HEALTHY) or "+" in name):
         raise InvalidInput("it mends one scenario", where="--fix", next_action="name that scenario alone")
     steps = _steps(catalog, catalog.scenario(name), fix) if fix is not None else None
     looks_on = HEALTHY_MINUTES if minutes is None else minutes
@@ -117,9 +135,9 @@ def drill(
     if stack.settings.mode == "local":  # what runs here beside somebody else's stack is no business of its drill
         SupervisorClient(stack).require_ours()
     blind = blind or name == BLIND
-    folder = (report or stack.reports_dir / f"{BLIND if blind and name != ALL else name}-{_now()}").absolute()
+    folder = (report or stack.reports_dir / f"{BLIND if blind and name not in series else name}-{_now()}").absolute()
 
-    def run(scenario: str, to: Path) -> "DrillReport":
+    def run(scenario: str, to: Path, steps: "tuple[Step, ...] | None" = steps) -> "DrillReport":
         from lakeproof.drills.drill import Drill
         from lakeproof.drills.healthy_drill import HealthyDrill
         from lakeproof.drills.run import DrillOptions
@@ -136,23 +154,27 @@ def drill(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
         try:
-            found = run_series(wanted, folder, seed, run) if name == ALL else run(name, folder)
+            found: DrillReport | SeriesReport | WrongSeries
+            if name == WRONG_FIXES:
+                found = run_wrong_fixes(catalog, folder, seed, lambda one, fix, to: run(one.name, to, fix.steps))
+            else:
+                found = run_series(wanted, folder, seed, run) if name in series else run(name, folder)
         finally:
             _back_to(stack)
     if table is not None:
-        _write_table(table, cast("SeriesReport", found))
+        _write_table(table, name, cast("SeriesReport | WrongSeries", found))
     if as_json:
         print_json(found.as_json())
     _summary(found, folder)
     raise typer.Exit(EXIT_CODES[found.verdict.value])
 
 
-def _write_table(path: Path, series: "SeriesReport") -> None:
+def _write_table(path: Path, name: str, series: "SeriesReport | WrongSeries") -> None:
     from lakeproof.bench.machine import look_at_machine
     from lakeproof.written import write_file
 
     machine = look_at_machine()
-    ran = f"lakeproof drill all --seed {series.seed}, {_now()}, commit {machine.commit}, {machine.cpu}"
+    ran = f"lakeproof drill {name} --seed {series.seed}, {_now()}, commit {machine.commit}, {machine.cpu}"
     note = f"Generated by `{ran}`, {machine.cores} cores, {machine.memory_gib:g} GiB. Times in seconds."
     head, *rest = series.lines()
     write_file(path, "\n".join((head, "", note, *rest)) + "\n")
@@ -197,10 +219,11 @@ def _plan(catalog: "Catalog", name: str, seed: int) -> "DrillPlan":
 
     Raises: InvalidInput.
     """
-    from lakeproof.drills.blind import BLIND, draw
+    from lakeproof.drills.blind import BLIND, PAIRS, draw
     from lakeproof.drills.drill_series import ALL
     from lakeproof.drills.healthy_drill import HEALTHY
     from lakeproof.drills.plan import DrillPlan, make_plan
+    from lakeproof.drills.wrong_series import WRONG_FIXES
     from lakeproof.scenarios.scenario import CAUSE_SIGN
 
     if name == ALL:
@@ -208,7 +231,7 @@ def _plan(catalog: "Catalog", name: str, seed: int) -> "DrillPlan":
     if name == BLIND:
         return draw(catalog, seed)
     if "+" not in name and name.partition(CAUSE_SIGN)[0] not in catalog.scenarios:
-        raise unknown_name("scenario", name, (*catalog.scenarios, ALL, BLIND, HEALTHY))
+        raise unknown_name("scenario", name, (*catalog.scenarios, ALL, WRONG_FIXES, PAIRS, BLIND, HEALTHY))
     return make_plan([catalog.scenario(part.strip()) for part in name.split("+")])
 
 
@@ -238,11 +261,12 @@ def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, .
     return (step,)
 
 
-def _summary(found: "DrillReport | SeriesReport", folder: Path) -> None:
+def _summary(found: "DrillReport | SeriesReport | WrongSeries", folder: Path) -> None:
     from lakeproof.drills.drill_series import SeriesReport
+    from lakeproof.drills.wrong_series import WrongSeries
 
     say("")
-    if isinstance(found, SeriesReport):
+    if isinstance(found, SeriesReport | WrongSeries):
         for line in found.lines():
             say(line)
     else:

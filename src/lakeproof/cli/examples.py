@@ -52,6 +52,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         'query --engine spark --at 3f2a9c "VALUES 1"',
     ),
     "render alertmanager": ("render alertmanager --timing production",),
+    "render dashboard": ("render dashboard > dataflow-overview.json",),
+    "render compose": ("render compose --env-file .env", "render compose > compose.yaml"),
     "render prometheus": ("render prometheus --rules",),
     "reset": ("reset", "reset --yes --json"),
     "restart": ("restart trino",),
@@ -66,6 +68,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "start": ("start trino",),
     "stop": ("stop trino",),
     "traffic": ("traffic --rate 20 --seconds 30", "traffic --base-url http://127.0.0.1:8001 --seed 7 --json"),
+    "usecase list": ("usecase list", "usecase list --json"),
+    "usecase run": ("usecase run finance-reconciliation", "usecase run inventory-360 --engine spark --at 3f2a9c"),
+    "usecase show": ("usecase show fraud-detection --lang vi",),
+    "usecase write": ("usecase write --to docs/usecases",),
     "up": ("up", "up connect trino", "up --for replication-lag"),
 }
 

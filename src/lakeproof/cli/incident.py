@@ -23,6 +23,7 @@ class State(StrEnum):
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     MITIGATING = "mitigating"
+    VERIFYING = "verifying"
     RESOLVED = "resolved"
     REVIEWED = "reviewed"
 
@@ -62,6 +63,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(incident, name="incident")
     _add_looks(incident)
     _add_changes(incident)
+    _add_review(incident)
 
 
 def _add_looks(incident: typer.Typer) -> None:
@@ -77,6 +79,9 @@ def _add_looks(incident: typer.Typer) -> None:
             print_json(found)
             return
         keys = ("id", "status", "severity", "team", "service", "owner", "opened_at", "title")
+        for row in found:
+            if row["merged_into"]:
+                row["status"] = f"in {row['merged_into']}"
         print_table(
             [key.replace("_at", "").capitalize() for key in keys], ([row[key] for key in keys] for row in found)
         )
@@ -97,6 +102,14 @@ def _add_looks(incident: typer.Typer) -> None:
         print(f"  use cases: {', '.join(found['use_cases']) or 'none recorded'}")
         for key, reading in (found["moment"] or {}).items():
             print(f"  {key}: {reading['value'] if not reading['error'] else 'could not look: ' + reading['error']}")
+        step = found["step"]
+        print(
+            f"  step: {step['number']} of 5, {step['en']}; ends once {step['ends_en']}" if step else "  step: closed"
+        )
+        print_table(
+            ["Checklist", "State", "Who", "Found"],
+            ([line["item"], line["state"], line["who"], line["text"]] for line in found["checklist"]),
+        )
         print_table(
             ["When", "Who", "What"], ([entry["at"], entry["who"], entry["what"]] for entry in found["timeline"])
         )
@@ -150,15 +163,39 @@ def _add_changes(incident: typer.Typer) -> None:
         """Add a line to the timeline."""
         _told(_client().change(name, "note", who=who, text=text), as_json)
 
-    @incident.command("resolve")
-    def resolve(name: IncidentName, who: Who, text: Text = "", as_json: Json = False) -> None:
-        """It is over: repaired and checked."""
-        _told(_client().change(name, "resolve", who=who, text=text), as_json)
+    def add_move(command: str, says: str) -> None:
+        def move(name: IncidentName, who: Who, text: Text = "", as_json: Json = False) -> None:
+            _told(_client().change(name, command, who=who, text=text), as_json)
 
-    @incident.command("review")
-    def review(name: IncidentName, who: Who, text: Text = "", as_json: Json = False) -> None:
-        """Its RCA was read and agreed."""
-        _told(_client().change(name, "review", who=who, text=text), as_json)
+        incident.command(command, help=says)(move)
+
+    add_move("mitigate", "The repair begins (step 3 of the runbook).")
+    add_move("verify", "It is repaired: service and data are looked at (step 4). By itself once the alerts cleared.")
+    add_move("resolve", "It is over. While an alert fires, -m has to say why.")
+    add_move("review", "Close it. Its lesson has to be written and its checklist answered.")
+    add_move("unmerge", "It is an incident of its own again, with the alerts that came to it.")
+
+    @incident.command("own")
+    def own(
+        name: IncidentName,
+        owner: Annotated[str, typer.Argument(help="whose it is from now on")],
+        who: Who,
+        text: Text = "",
+        as_json: Json = False,
+    ) -> None:
+        """Hand it over."""
+        _told(_client().change(name, "own", owner=owner, who=who, text=text), as_json)
+
+    @incident.command("merge")
+    def merge(
+        name: IncidentName,
+        into: Annotated[str, typer.Argument(help="the incident of the same trouble, e.g. INC-000012")],
+        who: Who,
+        text: Text = "",
+        as_json: Json = False,
+    ) -> None:
+        """It becomes a part of another incident, with its alerts."""
+        _told(_client().change(name, "merge", into=into, who=who, text=text), as_json)
 
     @incident.command("rca")
     def rca(
@@ -183,3 +220,65 @@ def _add_changes(incident: typer.Typer) -> None:
             print_json({"incident": name, "markdown": markdown})
         else:
             print(markdown, end="")
+
+
+def _add_review(incident: typer.Typer) -> None:
+    @incident.command("lesson")
+    def lesson(
+        name: IncidentName,
+        text: Annotated[str, typer.Argument(help="what will be done so that it does not happen again")],
+        who: Who,
+        as_json: Json = False,
+    ) -> None:
+        """Write its Lesson Learned, without which it cannot be closed."""
+        _told(_client().change(name, "lesson", who=who, text=text), as_json)
+
+    @incident.command("check")
+    def check(
+        name: IncidentName,
+        item: Annotated[str, typer.Argument(help="an item of the checklist, see `incident show`")],
+        who: Who,
+        text: Text = "",
+        waive: Annotated[bool, typer.Option("--waive", help="it does not matter here; -m has to say why")] = False,
+        as_json: Json = False,
+    ) -> None:
+        """Answer an item of its checklist."""
+        state = "waived" if waive else "done"
+        _told(_client().change(name, "checklist", item=item, state=state, who=who, text=text), as_json)
+
+    @incident.command("cross-check")
+    def cross_check(name: IncidentName, who: Who, as_json: Json = False) -> None:
+        """Compare what the shop acknowledged with its databases and the lake, and attach what was found.
+
+        As `lakeproof check` does it; exit 0 passed, 1 failed, 3 unknown.
+        """
+        from lakeproof.checks.verdict import Outcome
+        from lakeproof.cli.output import print_json, say
+        from lakeproof.cli.slowly import Slowly
+        from lakeproof.proof.checking import check as run_check
+        from lakeproof.stack.stack import load_stack
+
+        _client().incident(name)  # a wrong name is said before the long look
+        report = run_check(load_stack(), progress=Slowly(say))
+        body = report.as_json()
+        text = f"cross-check {report.outcome}: {report.acknowledged} acknowledged calls on {report.orders} orders"
+        _client().change(name, "evidence", who=who, kind="cross_check", title="cross-check", body=body, text=text)
+        if as_json:
+            print_json(body)
+        say(text)
+        if report.outcome != Outcome.PASSED:
+            raise typer.Exit(1 if report.outcome == Outcome.FAILED else 3)
+
+    @incident.command("lessons")
+    def lessons(
+        scenario: Annotated[str, typer.Option(help="of one scenario alone")] = "", as_json: Json = False
+    ) -> None:
+        """What was learnt, newest first."""
+        from lakeproof.cli.output import print_json, print_table
+
+        found = _client().lessons(scenario)
+        if as_json:
+            print_json(found)
+            return
+        keys = ("incident", "scenario", "by", "lesson")
+        print_table([key.capitalize() for key in keys], ([row[key] for key in keys] for row in found))

@@ -35,11 +35,13 @@ def mitigate(
 
     Of several causes it takes that of the connector or database that the incident's alerts name; an --action acts on
     that one too, unless --arg says another. Where they name none and two databases are captured, --arg has to.
-    Without --yes it asks; without a terminal to ask on, it only proposes.
+    A repair that was run for this incident, and after which the stack shows the same, is not proposed again; --action
+    runs it all the same. Without --yes it asks; without a terminal to ask on, it only proposes.
     Each step is written into the incident, one that failed too, in the name of $LAKEPROOF_USER or the login.
     Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found.
     """
     import sys
+    from dataclasses import asdict
 
     from lakeproof.arguments import parse_arguments
     from lakeproof.checks.verdict import Outcome
@@ -48,6 +50,7 @@ def mitigate(
     from lakeproof.incidents.person import person
     from lakeproof.lake.sources.source import present
     from lakeproof.mitigations.mitigation import all_mitigations
+    from lakeproof.mitigations.risk import risk_of
     from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
 
@@ -61,9 +64,10 @@ def mitigate(
         parse_arguments(known[typed.id].arguments, typed.arguments, typed.id)
     desk = DeskClient(stack)
     row = desk.incident(incident)
+    named = ""
     if action is None:
-        cause = _diagnose(stack, folders, row)
-        steps = cause.repairs
+        cause = _diagnose(stack, folders, row, known)
+        steps, named = cause.repairs, cause.id
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
     else:
         chosen = _step(known, action, arg or [])
@@ -71,9 +75,20 @@ def mitigate(
     bound = [
         (step, known[step.id], parse_arguments(known[step.id].arguments, step.arguments, step.id)) for step in steps
     ]
-    proposed = [{"action": step.id, "typed": found.typed(stack, given)} for step, found, given in bound]
+    proposed: list[dict[str, Any]] = [
+        {
+            "action": step.id,
+            "typed": found.typed(stack, given),
+            "summary": found.summary,
+            "arguments": given.model_dump(mode="json"),
+            "risk": asdict(risk_of(step.id)),
+            "cause": named,
+        }
+        for step, found, given in bound
+    ]
     for each in proposed:
         say(f"  {each['action']}: {each['typed']}")
+        say(f"    risk {each['risk']['level']}: {each['risk']['en']}")
     asked = yes or (not dry_run and sys.stdin.isatty() and typer.confirm("run it?", err=True))
     if dry_run or not asked:
         if as_json:
@@ -86,19 +101,30 @@ def mitigate(
         raise typer.Exit(1)
 
 
-def _diagnose(stack: "Stack", folders: "Mapping[str, Path]", incident: dict[str, Any]) -> "Cause":
+def _diagnose(
+    stack: "Stack", folders: "Mapping[str, Path]", incident: dict[str, Any], known: "dict[str, Mitigation]"
+) -> "Cause":
     """The cause that the live stack shows; of several the first one of what the incident's alerts name.
 
-    Raises: CouldNotLook where there is none, or no repair for it.
+    Raises: CouldNotLook where there is none, no repair for it, or none that was not tried.
     """
     from lakeproof.diagnosis.examination import examine
-    from lakeproof.drills.repair import fitting
+    from lakeproof.drills.repair import fitting, untried
 
     found = examine(stack, folders).diagnosis
     if not found.findings:
         what = "the stack is healthy" if found.healthy else "something is out of range, and no known cause fits"
         raise CouldNotLook(f"no repair to propose: {what}", next_action="lakeproof diagnose")
-    cause = fitting(found.findings, incident).cause
+    left = untried(found.findings, incident, known)
+    if not left:
+        cause = fitting(found.findings, incident).cause
+        raise CouldNotLook(
+            f"{', '.join(step.id for step in cause.repairs)} was run for this incident and did not help: "
+            f"{cause.says['en']}",
+            where=cause.id,
+            next_action=f"a person has to look; --action {cause.repairs[0].id} runs it once more",
+        )
+    cause = fitting(left, incident).cause
     if not cause.repairs:
         raise CouldNotLook(
             f"a person has to look: {cause.says['en']}", where=cause.id, next_action="lakeproof diagnose"

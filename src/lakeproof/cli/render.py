@@ -1,6 +1,7 @@
 """`lakeproof render`: print the stack's configuration for use elsewhere."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,14 @@ class TimingChoice(StrEnum):
 
 TimingOption = Annotated[
     TimingChoice | None, typer.Option(help="windows as for live drills, or as written; default: the setting")
+]
+
+
+EnvFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="write secrets and paths into this file, mode 600, and print no compose file; what it has stays"
+    ),
 ]
 
 
@@ -46,18 +55,55 @@ def add_to(app: typer.Typer) -> None:
             print(text, end="" if text.endswith("\n") else "\n")
 
     @render.command("alertmanager")
-    def alertmanager(timing: TimingOption = None) -> None:
+    def alertmanager(
+        timing: TimingOption = None,
+        messages: Annotated[
+            bool, typer.Option("--messages", help="the words of messages instead, messages.tmpl")
+        ] = False,
+    ) -> None:
         """Print alertmanager.yml; receivers that the environment does not configure are left out."""
         import os
 
         from lakeproof.cli.output import say
         from lakeproof.observability.receivers import read_receivers
-        from lakeproof.observability.routing import render_alertmanager
+        from lakeproof.observability.routing import render_alertmanager, render_messages
         from lakeproof.stack.stack import load_stack
 
         stack = load_stack()
         receivers = read_receivers(os.environ)
+        if messages:
+            print(render_messages(stack.url("desk"), receivers), end="")
+            return
         for silence in receivers.unset:
             say(f"warning: {silence}")
         chosen = timing.value if timing else stack.settings.timing
         print(render_alertmanager(stack.etc_dir("alertmanager"), stack.url("desk"), receivers, chosen), end="")
+
+    @render.command("dashboard")
+    def dashboard() -> None:
+        """Print the dashboard `Dataflow Overview` in Grafana's JSON: import it, or provision it from a file."""
+        from lakeproof.observability.dashboard import read_dashboard
+
+        print(read_dashboard(), end="")
+
+    @render.command("compose")
+    def compose(env_file: EnvFileOption = None) -> None:
+        """Print compose.yaml: the same components as containers, with MySQL 8, MinIO, Grafana, Loki and Doris.
+
+        Secrets stand in it by name alone: `--env-file .env` makes that file beside it. Slack is told of alerts where
+        ALERTMANAGER_SLACK_WEBHOOK_URL is set now, and in .env later on.
+        """
+        import os
+
+        from lakeproof.cli.output import say
+        from lakeproof.compose.file import render_compose
+        from lakeproof.compose.secrets import make_env_file
+        from lakeproof.observability.receivers import SLACK_URL, read_receivers
+        from lakeproof.stack.stack import load_stack
+
+        if env_file is not None:
+            added = make_env_file(env_file)
+            say(f"{env_file}: {len(added)} variables added")
+            return
+        slack = {SLACK_URL: os.environ[SLACK_URL]} if SLACK_URL in os.environ else {}
+        print(render_compose(read_receivers(slack), tuple(load_stack().settings.scenario_dirs)), end="")

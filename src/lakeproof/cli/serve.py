@@ -1,4 +1,4 @@
-"""`lakeproof serve`: run the incident desk in the foreground."""
+"""`lakeproof serve`: run console and incident desk in the foreground."""
 
 import typer
 
@@ -8,10 +8,10 @@ def add_to(app: typer.Typer) -> None:
 
     @app.command("serve")
     def serve() -> None:
-        """Run the desk here: pages, API, Alertmanager's webhook. Ctrl-C ends it; `up desk` runs it behind."""
+        """Run console and desk here: pages, API, Alertmanager's webhook. Ctrl-C ends it; `up desk` runs it behind."""
         from lakeproof.cli.output import say
+        from lakeproof.console.app import run
         from lakeproof.errors import PortTaken
-        from lakeproof.incidents.api import run_desk
         from lakeproof.processes.ports import holder_of, is_free
         from lakeproof.stack.stack import load_stack
 
@@ -19,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
         port = stack.port("desk")
         if not is_free(stack.settings.host, port):
             raise PortTaken(port, "desk", holder_of(port))
-        run_desk(
-            stack, opened=lambda url: say(f"the desk answers on {url}; Alertmanager posts to {url}/api/alertmanager")
+        run(
+            stack,
+            opened=lambda url: say(f"console and desk answer on {url}; Alertmanager posts to {url}/api/alertmanager"),
         )

@@ -19,8 +19,8 @@ from lakeproof.cli.output import print_json, say
 from lakeproof.errors import InvalidInput, LakeproofError
 
 if TYPE_CHECKING:
-    from lakeproof.observability.receivers import Receivers
     from lakeproof.processes.rows import ProcessRow
+    from lakeproof.stack.stack import Stack
 
 
 class Progress:
@@ -45,11 +45,18 @@ class Progress:
             say(f"{self.seconds:6.1f} s  {event.component:<20} {event.what} {event.text}".rstrip())
 
 
-def unheard(started: Sequence[str], receivers: "Receivers") -> list[str]:
-    """What to say, once, where Alertmanager was started and has nobody outside to tell."""
-    if "alertmanager" not in started or receivers.slack_url:
+def unheard(rows: Sequence["ProcessRow"], stack: "Stack") -> list[str]:
+    """What to say at the end of each `up` where Alertmanager runs and has no Slack to tell."""
+    from lakeproof.observability import alertmanager
+    from lakeproof.observability.receivers import SLACK_URL
+
+    if not any(row.name == "alertmanager" and row.pid is not None for row in rows):
         return []
-    return [f"WARNING: {receivers.unset[0]}; they do reach the incident desk (lakeproof incident list)"]
+    return [
+        f"WARNING: {silence}; they do reach the incident desk (lakeproof incident list)"
+        for silence in alertmanager.unheard(stack)
+        if silence.startswith(SLACK_URL)
+    ]
 
 
 def memory_of(rows: Sequence["ProcessRow"]) -> str:
@@ -106,7 +113,7 @@ def add_to(app: typer.Typer) -> None:
                 say(f"left out, not installed: {name} (lakeproof setup --only {client.components[name].artifact})")
         if also:
             wanted = [*(client.default_names() if wanted is None else wanted), *also]
-        receivers = read_receivers(os.environ)
+        read_receivers(os.environ)  # a wrong address is refused here, not in the log of Alertmanager's start
         progress = Progress()
         try:
             started = client.up(wanted, progress)
@@ -123,7 +130,7 @@ def add_to(app: typer.Typer) -> None:
             say(f"a drill was killed, and its windows are still in force: {error}")
         await_watched(stack, rows)
         say(f"{progress.seconds:6.1f} s  {memory_of(rows)}")
-        for line in unheard(started, receivers):
+        for line in unheard(rows, stack):
             say(line)
         if as_json:
             print_json([row.to_json() for row in rows])
@@ -149,14 +156,14 @@ def add_to(app: typer.Typer) -> None:
         """Start one component (and what it needs) of the running stack; ends when it is healthy.
 
         SERVICE_…_URL of this shell are handed to it; SERVICE_ORDER_SERVICE_URL= (empty) switches that source of
-        the support service off.
+        the support service off. So are ALERTMANAGER_… to alertmanager.
         """
         from lakeproof.processes.environment import service_variables
         from lakeproof.processes.ours import our_processes
         from lakeproof.stack.stack import load_stack
 
         client = our_processes(load_stack(), f"start {name}")
-        client.start(name, Progress(), variables=service_variables(os.environ))
+        client.start(name, Progress(), variables=service_variables(os.environ, name))
 
     @app.command()
     def stop(name: Annotated[str, typer.Argument(help="a component")]) -> None:
@@ -176,7 +183,7 @@ def add_to(app: typer.Typer) -> None:
 
         client, progress = our_processes(load_stack(), f"restart {name}"), Progress()
         client.stop(name, progress)
-        client.start(name, progress, variables=service_variables(os.environ))
+        client.start(name, progress, variables=service_variables(os.environ, name))
 
     @app.command()
     def kill(

@@ -15,6 +15,21 @@ class Evidence:
     probe: str
     condition: Condition
 
+    @property
+    def alternatives(self) -> "tuple[Evidence, ...]":
+        """Itself alone (see AnyOf)."""
+        return (self,)
+
+    def __str__(self) -> str:
+        return f"{self.probe} {self.condition}"
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """Evidence that holds where one at least of its alternatives does."""
+
+    alternatives: tuple[Evidence, ...]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -33,9 +48,12 @@ class Step:
 class Cause:
     """One root cause.
 
-    A diagnosis names it where all of `necessary` holds, nothing of `contradicting` does, and no cause in `masked_by`
-    accounts for it.
-    explains: probes that may be out of range, or unanswered, because of this cause.
+    A diagnosis names it where each entry of `necessary` holds, nothing of `contradicting` does, and no cause in
+    `masked_by` accounts for it.
+    explains: probes that may be out of range, or unanswered, because of this cause. What it states as evidence, it
+    explains only where that evidence is seen.
+    outage: a component is down, hung or unhealthy. It explains no answer that only somebody's act brings about
+    (Probe.steady): behind a dead Kafka, a connector that somebody paused is another trouble.
     repairs: in the order in which they are run; none: a person has to look.
     of_all: the necessary evidence is only what concerns components that are part of the stack.
     subject: the words of the source, database or node that it is the cause of; empty: of no single one.
@@ -44,19 +62,25 @@ class Cause:
     id: str
     scenario: str
     says: Mapping[str, str]
-    necessary: tuple[Evidence, ...]
+    necessary: tuple[Evidence | AnyOf, ...]
     supporting: tuple[Evidence, ...]
     contradicting: tuple[Evidence, ...]
     masked_by: tuple[str, ...]
     explains: tuple[str, ...]
     repairs: tuple[Step, ...]
     of_all: bool = False
+    outage: bool = False
     subject: Subject = field(default_factory=dict, hash=False)
 
     @property
+    def alternatives(self) -> tuple[Evidence, ...]:
+        """The necessary evidence, every alternative of it."""
+        return tuple(one for item in self.necessary for one in item.alternatives)
+
+    @property
     def probes(self) -> set[str]:
-        """Every probe whose reading this cause accounts for."""
-        return {evidence.probe for evidence in (*self.necessary, *self.supporting)} | set(self.explains)
+        """Every probe whose reading this cause may account for."""
+        return {evidence.probe for evidence in (*self.alternatives, *self.supporting)} | set(self.explains)
 
     @property
     def asked(self) -> set[str]:

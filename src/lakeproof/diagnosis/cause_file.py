@@ -1,8 +1,10 @@
 """The file causes.yaml, checked where it is read."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Annotated, Any
 
-from lakeproof.diagnosis.cause import Evidence, Step
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from lakeproof.diagnosis.cause import AnyOf, Evidence, Step
 from lakeproof.probes.condition import Condition, Operator
 
 CAUSES_FILE = "causes.yaml"
@@ -35,6 +37,27 @@ class EvidenceModel(BaseModel):
         return Evidence(self.probe, Condition(self.op, self.value))
 
 
+class AnyOfModel(BaseModel):
+    """`{any: [{probe: …}, {probe: …}]}`: one of these is enough."""
+
+    model_config = ConfigDict(extra="forbid")
+    any: list[EvidenceModel] = Field(min_length=2)
+
+    def evidence(self) -> AnyOf:
+        """The evidence that this entry states."""
+        return AnyOf(tuple(item.evidence() for item in self.any))
+
+
+def _kind(entry: Any) -> str:
+    """Told by its key, so that what is wrong in an entry is told of that kind alone."""
+    return "any" if isinstance(entry, AnyOfModel) or (isinstance(entry, dict) and "any" in entry) else "one"
+
+
+type NeededModel = Annotated[
+    Annotated[EvidenceModel, Tag("one")] | Annotated[AnyOfModel, Tag("any")], Discriminator(_kind)
+]
+
+
 class StepModel(BaseModel):
     """`{id: ID, args: {...}}`."""
 
@@ -58,7 +81,8 @@ class Texts(BaseModel):
 class CauseModel(BaseModel):
     """One entry of causes.yaml.
 
-    masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause.
+    masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause; an exception to
+    those that default_masks.py finds, and in their place. A cause that this one masks is never among them.
     masks: the other way round from masked_by: these causes are accounted for by this one.
     for_each: a noun; the cause is made once for each of its subjects (for_each.py), of which `where` may take some.
     """
@@ -66,11 +90,11 @@ class CauseModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
     id: str = Field(pattern=TEMPLATE)
     says: Texts
-    necessary: list[EvidenceModel] = Field(min_length=1)
+    necessary: list[NeededModel] = Field(min_length=1)
     supporting: list[EvidenceModel] = []
     contradicting: list[EvidenceModel] = []
     masked_by: list[str] = []
-    masked_by_components: list[str] = []
+    masked_by_components: list[str] | None = None
     masks: list[str] = []
     explains: list[str] = []
     repairs: list[StepModel]

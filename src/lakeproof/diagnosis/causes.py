@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lakeproof.diagnosis.cause import Cause, Evidence
+from lakeproof.diagnosis.cause import AnyOf, Cause, Evidence
 from lakeproof.diagnosis.cause_file import CAUSES_FILE, CauseModel, CausesModel
-from lakeproof.diagnosis.component_causes import NOTHING_RUNS, cause_ids, component_causes
+from lakeproof.diagnosis.component_causes import NOTHING_RUNS, cause_ids, component_causes, upstream
+from lakeproof.diagnosis.default_masks import masking_components
 from lakeproof.diagnosis.for_each import expanded
 from lakeproof.diagnosis.nouns import Subject
 from lakeproof.errors import InvalidInput
@@ -36,28 +37,29 @@ def load_causes(probes: Mapping[str, Probe], folders: Mapping[str, Path]) -> tup
         for subject, model in expanded(template, str(path))
     ]
     generated = component_causes(components, probes)
-    masked_by: dict[str, set[str]] = {model.id: set(model.masked_by) for _, _, _, model in entries}
-    masked_by |= {cause.id: set(cause.masked_by) for cause in generated}
-    for _, path, _, model in entries:
+    causes = (*(_cause(scenario, model, subject) for scenario, _, subject, model in entries), *generated)
+    paths = [*(path for _, path, _, _ in entries), *(GENERATED for _ in generated)]
+    _check(causes, paths, probes)
+    masked_by = {cause.id: set(cause.masked_by) for cause in causes}
+    above = upstream(components)
+    for (_, path, _, model), cause in zip(entries, causes, strict=False):
         for other in (*model.masks, *model.masked_by):
             if other not in masked_by:
                 raise InvalidInput(f"{model.id}: no cause {other!r}", where=str(path), next_action="correct the id")
-        for name in model.masked_by_components:
+        by_default = masking_components(cause.necessary, probes, above) & components.keys()
+        for name in by_default if model.masked_by_components is None else model.masked_by_components:
             if name not in components:
                 known = ", ".join(components)
                 raise InvalidInput(
                     f"{model.id}: no component {name!r}", where=str(path), next_action=f"one of {known}"
                 )
-            masked_by[model.id].update(cause_ids(name))
+            masked_by[model.id].update(set(cause_ids(name)) - set(model.masks))
         for other in model.masks:
             masked_by[other].add(model.id)
     for name, others in masked_by.items():
         others.update({NOTHING_RUNS} - {name})
-    causes = (
-        *(_cause(scenario, model, subject, masked_by[model.id]) for scenario, _, subject, model in entries),
-        *(replace(cause, masked_by=tuple(sorted(masked_by[cause.id]))) for cause in generated),
-    )
-    _check(causes, [*(path for _, path, _, _ in entries), *(GENERATED for _ in generated)], probes)
+    causes = tuple(replace(cause, masked_by=tuple(sorted(masked_by[cause.id]))) for cause in causes)
+    _check_contained(causes, dict(zip((cause.id for cause in causes), paths, strict=True)))
     return causes
 
 
@@ -70,7 +72,7 @@ def _entries(folders: Mapping[str, Path]) -> Iterable[tuple[str, Path, CauseMode
                 yield scenario, path, model
 
 
-def _cause(scenario: str, model: CauseModel, subject: Subject, masked_by: Iterable[str]) -> Cause:
+def _cause(scenario: str, model: CauseModel, subject: Subject) -> Cause:
     return Cause(
         id=model.id,
         scenario=scenario,
@@ -78,7 +80,7 @@ def _cause(scenario: str, model: CauseModel, subject: Subject, masked_by: Iterab
         necessary=tuple(item.evidence() for item in model.necessary),
         supporting=tuple(item.evidence() for item in model.supporting),
         contradicting=tuple(item.evidence() for item in model.contradicting),
-        masked_by=tuple(sorted(masked_by)),
+        masked_by=tuple(model.masked_by),
         explains=tuple(model.explains),
         repairs=tuple(item.step() for item in model.repairs),
         subject=subject,
@@ -87,7 +89,7 @@ def _cause(scenario: str, model: CauseModel, subject: Subject, masked_by: Iterab
 
 def _check(causes: tuple[Cause, ...], paths: list[Path], probes: Mapping[str, Probe]) -> None:
     homes: dict[str, Path] = {}
-    needs: dict[frozenset[Evidence], str] = {}
+    needs: dict[frozenset[Evidence | AnyOf], str] = {}
     for cause, path in zip(causes, paths, strict=True):
         if cause.id in homes:
             raise InvalidInput(
@@ -107,7 +109,6 @@ def _check(causes: tuple[Cause, ...], paths: list[Path], probes: Mapping[str, Pr
                 next_action="add evidence that only one of them has",
             )
         needs[necessary] = cause.id
-    _check_contained(causes, dict(zip((cause.id for cause in causes), paths, strict=True)))
 
 
 def _check_contained(causes: tuple[Cause, ...], paths: Mapping[str, Path]) -> None:
@@ -117,10 +118,11 @@ def _check_contained(causes: tuple[Cause, ...], paths: Mapping[str, Path]) -> No
     """
     needing: dict[str, list[Cause]] = {}
     for cause in causes:
-        for probe in {item.probe for item in cause.necessary}:
+        for probe in {item.probe for item in cause.alternatives}:
             needing.setdefault(probe, []).append(cause)
     for cause in causes:
-        for other in needing[cause.necessary[0].probe]:
+        first = {item.probe for item in cause.necessary[0].alternatives}
+        for other in {other.id: other for probe in sorted(first) for other in needing[probe]}.values():
             if (
                 other is cause
                 or other.id in cause.masked_by
@@ -135,6 +137,10 @@ def _check_contained(causes: tuple[Cause, ...], paths: Mapping[str, Path]) -> No
             )
 
 
-def _implied(item: Evidence, cause: Cause) -> bool:
+def _implied(item: Evidence | AnyOf, cause: Cause) -> bool:
     """True where this evidence holds whenever the cause does."""
-    return any(own.probe == item.probe and own.condition.implies(item.condition) for own in cause.necessary)
+    return any(all(_implies(one, item) for one in own.alternatives) for own in cause.necessary)
+
+
+def _implies(one: Evidence, item: Evidence | AnyOf) -> bool:
+    return any(one.probe == other.probe and one.condition.implies(other.condition) for other in item.alternatives)

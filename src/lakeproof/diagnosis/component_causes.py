@@ -111,6 +111,7 @@ def _causes(
             masked_by=tuple(masked_by),
             explains=explains,
             repairs=repairs,
+            outage=True,
         )
 
     yield cause(

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lakeproof.diagnosis.cause import Cause, Evidence
+from lakeproof.diagnosis.cause import AnyOf, Cause, Evidence
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.looking import Observation
 from lakeproof.probes.probe import Probe
@@ -43,11 +43,13 @@ class Finding:
     """A cause that holds, with the evidence for it.
 
     Against it stand supporting evidence that is not there, and contradicting evidence that could not be looked at.
+    explains: the probes out of range that it accounts for, by itself or through a cause that it masks.
     """
 
     cause: Cause
     evidence_for: tuple[Seen, ...]
     evidence_against: tuple[Seen, ...]
+    explains: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Diagnosis:
                     "scenario": finding.cause.scenario,
                     "for": [seen.as_json() for seen in finding.evidence_for],
                     "against": [seen.as_json() for seen in finding.evidence_against],
+                    "explains": sorted(finding.explains),
                 }
                 for finding in self.findings
             ],
@@ -83,19 +86,43 @@ class Diagnosis:
 
 
 def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -> Diagnosis:
-    """The causes that the observations allow. `observations` must hold every probe that the causes ask."""
+    """The causes that the observations allow, first the one that explains the most of what is out of range.
+
+    `observations` must hold every probe that the causes ask.
+    """
     holding = {cause.id: cause for cause in causes if _holds(cause, observations)}
+    amiss = {name: seen for name, seen in sorted(observations.items()) if seen.out_of_range}
+    explained = {
+        name: frozenset(probe for probe in cause.probes & amiss.keys() if _explains(cause, amiss[probe]))
+        for name, cause in holding.items()
+    }
+    masks: dict[str, set[str]] = {name: {name} for name in holding}
+    for name, cause in holding.items():
+        for other in _hidden_by(cause, holding):
+            masks[other].add(name)
     findings = sorted(
-        (_finding(cause, observations) for cause in holding.values() if not _accounted_for(cause, holding)),
-        key=lambda finding: (len(finding.evidence_against) - len(finding.evidence_for), finding.cause.id),
+        (
+            _finding(cause, observations, frozenset().union(*(explained[other] for other in masks[name])))
+            for name, cause in holding.items()
+            if not _accounted_for(cause, holding)
+        ),
+        key=lambda finding: (-len(finding.explains), len(finding.evidence_against), finding.cause.id),
     )
-    explained = {probe for cause in holding.values() for probe in cause.probes}
+    known = frozenset().union(*explained.values())
     unknown = tuple(
         _seen(observation, observation.probe.healthy)
-        for name, observation in sorted(observations.items())
-        if observation.probe.healthy is not None and observation.out_of_range and name not in explained
+        for name, observation in amiss.items()
+        if observation.probe.healthy is not None and name not in known
     )
     return Diagnosis(tuple(findings), unknown)
+
+
+def _explains(cause: Cause, seen: Observation) -> bool:
+    """True where the cause accounts for what the probe reads, and not only for the probe."""
+    if seen.probe.id in cause.explains and not (cause.outage and seen.answered and seen.is_steady):
+        return True
+    told = (one.condition for one in (*cause.alternatives, *cause.supporting) if one.probe == seen.probe.id)
+    return any(seen.answered if one.operator is Operator.GROWS else seen.holds(one) for one in told)
 
 
 def _accounted_for(cause: Cause, holding: Mapping[str, Cause]) -> bool:
@@ -118,8 +145,8 @@ def _hidden_by(cause: Cause, holding: Mapping[str, Cause]) -> set[str]:
 def within_reach(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
     """The causes that these probes can tell, without the evidence that other probes would give.
 
-    A cause is left out where some of its necessary evidence is out of their reach; one that is `of_all` components
-    stays while two pieces of it are left.
+    A cause is left out where some of its necessary evidence is out of their reach; of alternatives one within it is
+    enough. A cause that is `of_all` components stays while two pieces of evidence are left.
     """
     known = {probe.id for probe in asked}
 
@@ -128,8 +155,9 @@ def within_reach(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]
 
     found = []
     for cause in causes:
-        necessary = reached(cause.necessary)
-        if necessary == cause.necessary or (cause.of_all and len(necessary) > 1):
+        left = (reached(item.alternatives) for item in cause.necessary)
+        necessary = tuple(AnyOf(some) if len(some) > 1 else some[0] for some in left if some)
+        if len(necessary) == len(cause.necessary) or (cause.of_all and len(necessary) > 1):
             supporting, contradicting = reached(cause.supporting), reached(cause.contradicting)
             found.append(replace(cause, necessary=necessary, supporting=supporting, contradicting=contradicting))
     return found
@@ -156,8 +184,8 @@ def undecided(causes: Iterable[Cause], asked: Iterable[Probe], first: Mapping[st
     """
     wanted = {probe.id for probe in asked if _out_of_range(probe, first[probe.id])}
     for cause in causes:
-        if all(_possible(evidence, first) for evidence in cause.necessary):
-            told = (*cause.necessary, *cause.supporting, *cause.contradicting)
+        if all(any(_possible(one, first) for one in item.alternatives) for item in cause.necessary):
+            told = (*cause.alternatives, *cause.supporting, *cause.contradicting)
             wanted |= {evidence.probe for evidence in told if _possible(evidence, first)}
     return wanted
 
@@ -175,7 +203,7 @@ def _possible(evidence: Evidence, first: Mapping[str, Reading]) -> bool:
 
 
 def _holds(cause: Cause, observations: Mapping[str, Observation]) -> bool:
-    return all(_true(item, observations) for item in cause.necessary) and not any(
+    return all(any(_true(one, observations) for one in item.alternatives) for item in cause.necessary) and not any(
         _true(item, observations) for item in cause.contradicting
     )
 
@@ -184,9 +212,10 @@ def _true(evidence: Evidence, observations: Mapping[str, Observation]) -> bool:
     return observations[evidence.probe].holds(evidence.condition) is True
 
 
-def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
+def _finding(cause: Cause, observations: Mapping[str, Observation], explains: frozenset[str]) -> Finding:
     supporting = [(item, observations[item.probe].holds(item.condition)) for item in cause.supporting]
-    holding = (*cause.necessary, *(item for item, held in supporting if held is True))
+    necessary = (item for item in cause.alternatives if _true(item, observations))
+    holding = (*necessary, *(item for item, held in supporting if held is True))
     # One reading may satisfy two conditions (above, and growing); it is one piece of evidence.
     once = {item.probe: item for item in reversed(holding)}
     unseen = [item for item in cause.contradicting if observations[item.probe].holds(item.condition) is None]
@@ -195,6 +224,7 @@ def _finding(cause: Cause, observations: Mapping[str, Observation]) -> Finding:
         cause,
         tuple(_seen(observations[item.probe], item.condition) for item in holding if once[item.probe] is item),
         tuple(_seen(observations[item.probe], item.condition) for item in against),
+        explains,
     )
 
 

@@ -12,10 +12,11 @@ from lakeproof.stack.engines.cassandra_config import NODES
 type Subject = Mapping[str, str | None]
 
 NOUNS: Mapping[str, tuple[Subject, ...]] = {
-    # The servers that the shop's services keep their tables in. {database} is the component.
+    # The servers that the shop's services keep their tables in. {database} is the component, {full} what its liveness
+    # probe reads where it has no session left.
     "databases": (
-        {"database": "mysql", "server": "MariaDB", "exporter": "mysqld-exporter"},
-        {"database": "postgres", "server": "PostgreSQL", "exporter": "postgres-exporter"},
+        {"database": "mysql", "server": "MariaDB", "exporter": "mysqld-exporter", "full": "error 1040"},
+        {"database": "postgres", "server": "PostgreSQL", "exporter": "postgres-exporter", "full": "error 53300"},
     ),
     # The databases whose changes come into the lake (lake/sources/source.py has their words).
     "sources": tuple(source.words for source in SOURCES),

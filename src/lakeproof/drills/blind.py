@@ -1,11 +1,13 @@
-"""A drill of which nobody is told what it plays: the seed draws a scenario and one of the causes that it may have."""
+"""What the seed draws: a scenario and one of its causes, of which nobody is told; or scenarios by twos."""
 
+from itertools import combinations
 from random import Random
 
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.scenarios.catalog import Catalog
 
 BLIND = "blind"
+PAIRS = "pairs"
 
 
 def draw(catalog: Catalog, seed: int) -> DrillPlan:
@@ -17,3 +19,9 @@ def draw(catalog: Catalog, seed: int) -> DrillPlan:
     scenario = rng.choice([catalog.scenarios[name] for name in sorted(catalog.scenarios)])
     played = rng.choice([scenario, *(scenario.others[cause] for cause in sorted(scenario.others))])
     return DrillPlan((played,), beside=catalog.played)
+
+
+def draw_pairs(catalog: Catalog, seed: int, count: int) -> list[str]:
+    """A+B, so many times; each of two scenarios by their own causes, and no pair twice. All pairs where fewer are."""
+    pairs = ["+".join(pair) for pair in combinations(sorted(catalog.scenarios), 2)]
+    return Random(seed).sample(pairs, min(count, len(pairs)))

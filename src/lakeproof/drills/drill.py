@@ -189,7 +189,9 @@ class Drill:
         self.report.mitigations.append(done)
         self.journal.write(Phase.MITIGATE, f"{done.action}: {done.text}", outcome=done.outcome.value)
         if self.report.incident is not None:
-            self.world.desk.note(self.report.incident, "action", f"{done.action}: {done.outcome.value}, {done.text}")
+            self.world.desk.note(
+                self.report.incident, "action", f"{done.in_words}: {done.outcome.value}, {done.text}"
+            )
 
     # recover
 

@@ -60,7 +60,7 @@ class SeriesReport:
                     "scenario": drill["scenario"],
                     "verdict": drill["verdict"],
                     "root_cause": drill["root_cause"],
-                    "seconds": round(sum(phase["seconds"] for phase in drill["phases"]), 1),
+                    "seconds": whole_seconds(drill),
                     "reasons": drill["reasons"],
                     "report": str(Path(drill["scenario"]) / REPORT_JSON),
                 }
@@ -88,7 +88,6 @@ def _cells(drill: Mapping[str, Any]) -> list[str]:
     fired = [alert["fired_after_seconds"] for alert in drill["alerts"] if alert["fired_after_seconds"] is not None]
     data = drill["data"]
     wrong = [f"{data[name]} {name}" for name in WRONG if data.get(name)]
-    whole = sum(phase["seconds"] for phase in drill["phases"])
     return [
         drill["scenario"],
         drill["verdict"],
@@ -97,9 +96,19 @@ def _cells(drill: Mapping[str, Any]) -> list[str]:
         *(seconds.get(phase.value, "") for phase in (Phase.DIAGNOSE, Phase.MITIGATE, Phase.RECOVER)),
         "" if data.get("acknowledged") is None else f"{data['acknowledged']:,}",
         ", ".join(wrong) or ("0" if data.get("acknowledged") is not None else ""),
-        f"{whole:.0f}",
-        "; ".join(drill["reasons"]).replace("|", "\\|").replace("\n", " "),
+        f"{whole_seconds(drill):.0f}",
+        cell("; ".join(drill["reasons"])),
     ]
+
+
+def whole_seconds(drill: Mapping[str, Any]) -> float:
+    """All phases of that report.json together."""
+    return round(sum(float(phase["seconds"]) for phase in drill["phases"]), 1)
+
+
+def cell(text: str) -> str:
+    """The text as it may stand in a cell of a Markdown table."""
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def smallest_first(scenarios: Iterable[Scenario]) -> list[str]:
@@ -118,15 +127,16 @@ def run_series(
     """
     series = SeriesReport(folder, seed)
     for name in names:
-        series.drills.append(_passed_before(folder / name, seed) or run(name, folder / name).as_json())
+        series.drills.append(ended_before(folder / name, seed, Outcome.PASSED) or run(name, folder / name).as_json())
         series.write()
     return series
 
 
-def _passed_before(folder: Path, seed: int) -> Mapping[str, Any] | None:
+def ended_before(folder: Path, seed: int, verdict: Outcome) -> Mapping[str, Any] | None:
+    """report.json in that folder, where a drill of this code and seed ended there with that verdict; else None."""
     try:
         found = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    wanted = {"verdict": Outcome.PASSED.value, "seed": seed, "commit": commit_of_code()}
+    wanted = {"verdict": verdict.value, "seed": seed, "commit": commit_of_code()}
     return found if isinstance(found, dict) and all(found.get(name) == wanted[name] for name in wanted) else None

@@ -9,7 +9,7 @@ from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.diagnosis import Finding
 from lakeproof.diagnosis.nouns import NOUNS, Subject
 from lakeproof.drills.journal import Stopwatch
-from lakeproof.drills.report import StepDone
+from lakeproof.drills.report import StepDone, step_in_words
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
@@ -47,23 +47,46 @@ def mend(
 ) -> tuple[Outcome, str]:
     """Run the steps of each repair until one step fails. Gives passed, or failed with the reasons.
 
-    `tell` hears what a person would type, `done` what each step came to. Of several repairs, those that failed are
-    tried once more after the others: a connector that is paused and also has a wrong password does not run before
-    both are mended.
+    `tell` hears what a person would type, `done` what each step came to. Two causes with the same repair get it once.
+    Of several repairs, those that failed go on at the failed step once the others were run: a connector that is
+    paused and also has a wrong password does not run before both are mended. A step that went well is not run again.
     """
 
-    def failure(steps: Sequence[Step]) -> str:
-        for step in steps:
+    def left(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], str]:
+        """The steps from the one that fails, and why it does; none where all went well."""
+        for at, step in enumerate(steps):
             found = run_step(stack, mitigations, step, tell)
             done(found)
             if found.outcome is not Outcome.PASSED:
-                return f"{step.id}: {found.text}"
-        return ""
+                return steps[at:], f"{step.id}: {found.text}"
+        return (), ""
 
-    failed: list[tuple[Sequence[Step], str]] = [(steps, "") for steps in repairs]
+    failed = [(steps, "") for steps in dict.fromkeys(tuple(each) for each in repairs) if steps]
     for _ in range(2 if len(failed) > 1 else 1):
-        failed = [(steps, why) for steps, _ in failed if (why := failure(steps))]
+        failed = [(rest, why) for rest, why in (left(steps) for steps, _ in failed) if rest]
     return (Outcome.FAILED if failed else Outcome.PASSED), "; ".join(why for _, why in failed)
+
+
+def untried(
+    findings: Sequence[Finding], incident: Mapping[str, Any], mitigations: Mapping[str, Mitigation]
+) -> list[Finding]:
+    """The findings but those whose whole repair was run for this incident, and which the stack shows all the same.
+
+    What was run before the newest of the alerts began was for an earlier trouble: it may have helped then.
+    Raises: InvalidInput for a wrong argument of a repair.
+    """
+    newest = max((str(alert["starts_at"]) for alert in incident.get("alerts") or ()), default="")
+    ran = [
+        entry["what"]
+        for entry in incident.get("timeline") or ()
+        if entry["kind"] == "action" and str(entry["at"]) > newest
+    ]
+
+    def was_run(step: Step) -> bool:
+        arguments = parse_arguments(mitigations[step.id].arguments, step.arguments, step.id).model_dump()
+        return any(what.startswith(f"{step_in_words(step.id, arguments)}: {Outcome.PASSED.value}") for what in ran)
+
+    return [one for one in findings if not one.cause.repairs or not all(map(was_run, one.cause.repairs))]
 
 
 class Timeline(Protocol):
@@ -91,7 +114,7 @@ def repair(
 
     def done(step: StepDone) -> None:
         all_done.append(step)
-        text = f"{step.action}: {step.outcome.value}, {step.text}"
+        text = f"{step.in_words}: {step.outcome.value}, {step.text}"
         tell(text)
         desk.change(incident, "note", who=who, kind="action", text=text)
 

@@ -33,7 +33,12 @@ class StepDone:
     @property
     def in_words(self) -> str:
         """The step and its arguments."""
-        return " ".join((self.action, *(f"{name}={value}" for name, value in self.arguments.items())))
+        return step_in_words(self.action, self.arguments)
+
+
+def step_in_words(action: str, arguments: Mapping[str, Any]) -> str:
+    """`start_component component=NAME`."""
+    return " ".join((action, *(f"{name}={value}" for name, value in arguments.items())))
 
 
 @dataclass(frozen=True)

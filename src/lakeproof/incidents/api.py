@@ -1,38 +1,52 @@
-"""The incident desk over HTTP: webhook, incidents, pages. `python -m lakeproof.incidents.api` runs it."""
+"""The incident desk over HTTP: webhook, incidents, pages. The console runs it (console/app.py)."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from starlette.middleware import Middleware
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents import pages
+from lakeproof.incidents.alert_link import add_alert_links
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.desk_metrics import DeskMetrics
 from lakeproof.incidents.escalation import Look, ReadActive, Watch
 from lakeproof.incidents.guard import WEBHOOK_PATH, Guard, known_hosts
+from lakeproof.incidents.memory import NoSuchIncident
 from lakeproof.incidents.rca import draft_rca
+from lakeproof.incidents.self_check import StackLook
+from lakeproof.incidents.session import Sessions
 from lakeproof.incidents.shapes import (
     Act,
+    AnswerIn,
     EvidenceIn,
+    History,
     IncidentIn,
     IncidentOut,
     IncidentRow,
+    Lesson,
+    LessonOut,
+    MergeIn,
     Note,
+    Owner,
     RcaIn,
     ReadingShape,
+    RunbookReviewIn,
+    RunbookReviewOut,
 )
 from lakeproof.incidents.status import Status
-from lakeproof.incidents.store import NoSuchIncident, Store
+from lakeproof.incidents.store import Store
+from lakeproof.incidents.tickets.keeping import Keeping, itsm_of
 from lakeproof.incidents.use_cases import find_use_cases
 from lakeproof.incidents.webhook import Notification
 from lakeproof.observability import active
@@ -40,11 +54,15 @@ from lakeproof.observability.active import ActiveAlerts
 from lakeproof.observability.drill_windows import timing_now
 from lakeproof.observability.moment import Looker
 from lakeproof.observability.reload import give_back_abandoned
-from lakeproof.stack.stack import Stack, load_stack
+from lakeproof.pages.static_files import add_static_files
+from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 
 FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "disk I/O error", "unable to open")
+
+# So many open incidents are looked through for overdue ones at each scrape.
+MOST_OVERDUE = 500
 
 # Longer than Prometheus takes to tell Alertmanager again what fires: ours 10 s, somebody else's usually a minute.
 LOST_AFTER = {"local": timedelta(seconds=30), "external": timedelta(seconds=150)}
@@ -72,13 +90,26 @@ def read_active_of(stack: Stack) -> ReadActive:
     return read
 
 
+def open_store(stack: Stack) -> Store:
+    """The stack's incidents. Raises: InvalidInput, TerminalError."""
+    return Store(open_database(database_url(stack)), rejoin=lambda: REJOIN[timing_now(stack)])
+
+
 def build_desk(
-    stack: Stack, store: Store | None = None, look: Look | None = None, read_active: ReadActive | None = None
+    stack: Stack,
+    store: Store | None = None,
+    look: Look | None = None,
+    read_active: ReadActive | None = None,
+    stack_look: StackLook | None = None,
 ) -> FastAPI:
-    """The desk of a stack. `store`, `look`, `read_active` stand in for its database and what it asks the stack."""
+    """The desk of a stack. `store` stands in for its database; `look`, `read_active` and `stack_look` for what the
+    desk asks the stack.
+
+    Raises: InvalidInput where the settings of the tickets cannot be used.
+    """
     if store is None:
-        store = Store(open_database(database_url(stack)), rejoin=lambda: REJOIN[timing_now(stack)])
-    metrics = DeskMetrics(store.count_by_status)
+        store = open_store(stack)
+    metrics = DeskMetrics(store.count_by_status, lambda: store.newest_first(Status.OPEN, most=MOST_OVERDUE))
     watch = Watch(
         store,
         look or look_with(stack),
@@ -87,20 +118,32 @@ def build_desk(
         read_active=read_active,
         lost_after=LOST_AFTER[stack.settings.mode],
         give_back_windows=lambda: give_back_abandoned(stack),
+        stack_look=stack_look,
     )
+    itsm_client = httpx.Client()  # this one goes out: the proxies of the environment are heeded
+    itsm = itsm_of(stack, itsm_client)
+    tickets = Keeping(store, itsm, stack.name, f"{stack.url('desk')}/incidents/") if itsm is not None else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         watch.start()
+        if tickets is not None:
+            tickets.start()
         yield
         watch.stop()
+        if tickets is not None:
+            tickets.stop()
+        itsm_client.close()
 
-    guard = Middleware(Guard, token=stack.secret("desk-token"), hosts=known_hosts(stack))
+    sessions = Sessions(stack.secret("desk-token"), stack.name)
+    guard = Middleware(Guard, sessions=sessions, hosts=known_hosts(stack))
     app = FastAPI(title="Lakeproof incident desk", lifespan=lifespan, middleware=[guard])
     _add_errors(app, metrics)
     _add_incidents(app, store, watch)
     _add_webhook(app, store, watch)
-    pages.add_pages(app, store, stack.settings.scenario_dirs)
+    add_static_files(app)
+    pages.add_pages(app, stack, store, sessions)
+    add_alert_links(app, store)
 
     @app.get("/health")
     def health() -> Response:
@@ -157,6 +200,7 @@ def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
 
     add_move("ack", Status.ACKNOWLEDGED)
     add_move("mitigate", Status.MITIGATING)
+    add_move("verify", Status.VERIFYING)
     add_move("resolve", Status.RESOLVED)
     add_move("review", Status.REVIEWED)
 
@@ -164,6 +208,46 @@ def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
     def note(name: str, given: Note) -> IncidentOut:
         """A line for the timeline."""
         return store.note(name, given)
+
+    @app.post("/api/incidents/{name}/own")
+    def own(name: str, given: Owner) -> IncidentOut:
+        """Give it to somebody."""
+        return store.give(name, given)
+
+    @app.post("/api/incidents/{name}/lesson")
+    def learn(name: str, given: Lesson) -> IncidentOut:
+        """Keep what was learnt."""
+        return store.learn(name, given)
+
+    @app.post("/api/incidents/{name}/checklist")
+    def answer(name: str, given: AnswerIn) -> IncidentOut:
+        """Answer an item of the checklist."""
+        return store.answer(name, given)
+
+    @app.post("/api/incidents/{name}/merge")
+    def merge(name: str, given: MergeIn) -> IncidentOut:
+        """It becomes a part of another incident, which is given back."""
+        return store.merge(name, given)
+
+    @app.post("/api/incidents/{name}/unmerge")
+    def unmerge(name: str, given: Act | None = None) -> IncidentOut:
+        """It is an incident of its own again."""
+        return store.unmerge(name, given or Act())
+
+    @app.get("/api/lessons")
+    def lessons(scenario: str = "", most: int = 50) -> list[LessonOut]:
+        """What was learnt, newest first."""
+        return store.lessons(scenario[:128], most=max(1, min(most, 1000)))
+
+    @app.get("/api/runbook/history")
+    def history() -> History:
+        """When alerts, incidents and reviews came last."""
+        return store.history()
+
+    @app.post("/api/runbook/reviews", status_code=201)
+    def review_page(given: RunbookReviewIn) -> RunbookReviewOut:
+        """A page of the runbook was reviewed."""
+        return store.review_page(given)
 
     @app.post("/api/incidents/{name}/evidence")
     def attach(name: str, given: EvidenceIn) -> IncidentOut:
@@ -210,25 +294,11 @@ def _add_errors(app: FastAPI, metrics: DeskMetrics) -> None:
     @app.exception_handler(DBAPIError)
     def database(request: Request, error: DBAPIError) -> Response:
         said = str(error.orig)
+        if isinstance(error, DataError):  # what a database's types do not take, as a zero byte in PostgreSQL's text
+            return answer(422, f"nothing was written: {said}", "correct it and send it again")
         log.error("%s %s was not kept: %s", request.method, request.url.path, said)
         if any(word in said for word in FULL):
             return answer(507, f"nothing was written: {said}", "make room on the desk's disk and send it again")
         if "locked" in said:
             return answer(503, f"nothing was written: {said}", "send it again")
         return answer(500, f"nothing was written: {said}", "read the desk's log")
-
-
-def run_desk(stack: Stack, *, log_level: str = "warning", opened: Callable[[str], None] | None = None) -> None:
-    """Serve until a signal ends it. Raises: InvalidInput, TerminalError."""
-    import uvicorn
-
-    app = build_desk(stack, read_active=read_active_of(stack))
-    if opened is not None:
-        opened(stack.url("desk"))
-    uvicorn.run(app, host=stack.settings.host, port=stack.port("desk"), log_level=log_level, access_log=False)
-
-
-if __name__ == "__main__":
-    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel("WARNING")  # it would log every question the desk asks
-    run_desk(load_stack())

@@ -1,6 +1,7 @@
 """The desk from outside: what the command line, a drill or a probe asks it over HTTP."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -36,7 +37,8 @@ class DeskClient:
         return dict(self._ask("POST", "/api/incidents", fields).json())
 
     def change(self, name: str, act: str, **fields: Any) -> dict[str, Any]:
-        """ack, mitigate, resolve, review (who, text), note (who, text, kind, readings), evidence (+ title, body)."""
+        """ack, mitigate, verify, resolve, review, unmerge, lesson (who, text), note (+ kind, readings), evidence
+        (+ title, body), own (+ owner), checklist (+ item, state), merge (+ into)."""
         return dict(self._ask("POST", f"/api/incidents/{name}/{act}", fields).json())
 
     def write_rca(self, name: str, **fields: Any) -> str:
@@ -46,6 +48,18 @@ class DeskClient:
     def rca(self, name: str) -> str:
         """The kept RCA, or a draft of now."""
         return self._ask("GET", f"/api/incidents/{name}/rca").text
+
+    def lessons(self, scenario: str = "") -> list[dict[str, Any]]:
+        """What was learnt, newest first; of one scenario or of all."""
+        return list(self._ask("GET", f"/api/lessons?{urlencode({'scenario': scenario})}").json())
+
+    def history(self) -> dict[str, Any]:
+        """When each alert, each scenario's incident and each page's review came last."""
+        return dict(self._ask("GET", "/api/runbook/history").json())
+
+    def review_page(self, page: str, **fields: Any) -> dict[str, Any]:
+        """Keep that a page of the runbook was reviewed (who, text)."""
+        return dict(self._ask("POST", "/api/runbook/reviews", {"page": page, **fields}).json())
 
     def _ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
         headers = {} if method == "GET" else {"Authorization": f"Bearer {self._stack.secret('desk-token')}"}

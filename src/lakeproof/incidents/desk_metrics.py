@@ -6,6 +6,10 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from lakeproof.incidents.shapes import IncidentRow, utc_now
+
+TITLE_LENGTH = 120
+
 
 class IncidentCounts(Collector):
     """Incidents by status, counted at each scrape."""
@@ -25,12 +29,43 @@ class IncidentCounts(Collector):
         yield incidents
 
 
+class OverdueIncidents(Collector):
+    """Incidents past their team's time that nobody has acknowledged yet, one series each. The alert
+    IncidentNotAcknowledged stands on it, so that people hear of an escalation by the same routes as of an alert, also
+    after a restart of the desk.
+    """
+
+    def __init__(self, read_open: Callable[[], Iterable[IncidentRow]]) -> None:
+        self._read_open = read_open
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is asked at registration."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Those that were escalated and are still open."""
+        overdue = GaugeMetricFamily(
+            "lakeproof_incident_overdue_seconds",
+            "How long ago the team's time to acknowledge the incident ended",
+            labels=["incident", "team", "title"],
+        )
+        now = utc_now()
+        for row in self._read_open():
+            if row.escalated_at is not None:
+                seconds = (now - row.acknowledge_by).total_seconds()
+                overdue.add_metric([row.id, row.team, row.title[:TITLE_LENGTH]], max(0.0, seconds))
+        yield overdue
+
+
 class DeskMetrics:
     """Counters of one desk, in a registry of its own."""
 
-    def __init__(self, count: Callable[[], dict[str, int]]) -> None:
+    def __init__(
+        self, count: Callable[[], dict[str, int]], read_open: Callable[[], Iterable[IncidentRow]] = tuple
+    ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(IncidentCounts(count))
+        self.registry.register(OverdueIncidents(read_open))
         self.refused = Counter(
             "lakeproof_desk_refused_webhooks", "Webhooks that made no sense", registry=self.registry
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lakeproof.incidents.shapes import EvidenceOut, IncidentOut
+from lakeproof.incidents.shapes import EvidenceOut, IncidentOut, ReadingShape
 
 DIAGNOSIS = "diagnosis"
 ACTION = "action"
@@ -72,6 +72,13 @@ def causes_of(document: EvidenceOut) -> tuple[NamedCause, ...]:
 def unknown_of(document: EvidenceOut) -> tuple[Seen, ...]:
     """Readings of a diagnosis that are out of range and that no named cause accounts for."""
     return _all_seen(document.body.get("unknown") if isinstance(document.body, dict) else None, document)
+
+
+def healthy_of(document: EvidenceOut) -> list[ReadingShape]:
+    """The readings of a document that speak for no cause, against none, and are not out of range."""
+    told = {seen.probe for cause in causes_of(document) for seen in (*cause.seen, *cause.against)}
+    told |= {seen.probe for seen in unknown_of(document)}
+    return [one for one in document.readings if (one.probe or one.query) not in told]
 
 
 def verdicts_of(document: EvidenceOut) -> tuple[Verdict, ...]:

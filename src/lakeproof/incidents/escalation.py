@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.incidents.self_check import StackLook, look_at
 from lakeproof.incidents.shapes import IncidentOut, ReadingShape, utc_now
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import expression_of
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 LOOK_AT_ALERTS_EVERY = timedelta(seconds=5)
 LOOK_AT_WINDOWS_EVERY = timedelta(seconds=5)
+LOOK_AT_CHECKLISTS_EVERY = timedelta(seconds=10)
+# After it was resolved an incident's checklist is looked at for so long; then only a person answers it.
+CHECKLISTS_FOR = timedelta(hours=1)
 
 type Look = Callable[[str, Mapping[str, str], datetime], Mapping[str, ReadingShape]]
 type ReadActive = Callable[[], ActiveAlerts]
@@ -26,6 +30,7 @@ type FindUseCases = Callable[[str], list[str]]
 class Watch:
     """Rounds over the incidents. `look(expression, labels, at)` asks the stack; `escalated` tells people.
 
+    `stack_look` answers the items of a checklist that a machine can answer; None: only people answer.
     `give_back_windows` ends what a killed drill did to the windows of alerts; it does nothing where none did.
     """
 
@@ -38,6 +43,7 @@ class Watch:
         read_active: ReadActive | None = None,
         lost_after: timedelta = timedelta(seconds=150),
         give_back_windows: Callable[[], object] = lambda: None,
+        stack_look: StackLook | None = None,
     ) -> None:
         self._store = store
         self._look = look
@@ -46,6 +52,8 @@ class Watch:
         self._read_active = read_active
         self._lost_after = lost_after
         self._give_back_windows = give_back_windows
+        self._stack_look = stack_look
+        self._checklists_looked_at: datetime | None = None
         self._windows_looked_at: datetime | None = None
         self._missing_since: dict[int, datetime] = {}
         self._looked_at: datetime | None = None
@@ -98,7 +106,17 @@ class Watch:
             )
             self._escalated(incident)
         self.end_lost_alerts(utc_now())
+        self.look_at_checklists(utc_now())
         self.give_back_windows(utc_now())
+
+    def look_at_checklists(self, now: datetime) -> None:
+        """Answer what a machine can, of incidents that are being verified or were resolved lately."""
+        looked_at = self._checklists_looked_at
+        if self._stack_look is None or (looked_at and now - looked_at < LOOK_AT_CHECKLISTS_EVERY):
+            return
+        self._checklists_looked_at = now
+        for incident in self._store.to_look_at(now - CHECKLISTS_FOR):
+            self._store.keep_looks(incident.id, look_at(incident, self._stack_look))
 
     def give_back_windows(self, now: datetime) -> None:
         """After a drill that was killed: alerts go in the stack's own windows again. Raises: LakeproofError."""

@@ -2,21 +2,33 @@
 
 The Host check is against DNS rebinding: a page of another site that resolves its own name to 127.0.0.1 must not be
 able to read the desk. Bodies are read here, so that "too big" is said before anything is parsed.
+
+A program shows the desk's token as `Authorization: Bearer`. A person signs in with it once, and then has a cookie
+(session.py); what a form of a page changes, needs the cookie and the form's own token. The API takes no cookie.
 """
 
-import hmac
 import json
-from urllib.parse import urlsplit
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lakeproof.incidents.session import FIELD, Session, Sessions, Tries
 from lakeproof.stack.stack import Stack
 
 WEBHOOK_PATH = "/api/alertmanager"
+SIGN_IN_PATH = "/signin"
+API = "/api/"
 WEBHOOK_BYTES = 16 * 1_048_576
 BODY_BYTES = 2 * 1_048_576
+FORM_BYTES = 128 * 1024
+FORM_FIELDS = 50
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+FORM_TYPE = "application/x-www-form-urlencoded"
+# The right token always passes: a limit that also held it up would let any local process keep Alertmanager out.
+WRONG_TOKENS, WRONG_SECONDS = 30, 60.0
 
 
 def known_hosts(stack: Stack) -> frozenset[str]:
@@ -26,13 +38,25 @@ def known_hosts(stack: Stack) -> frozenset[str]:
     return LOOPBACK | {stack.settings.host.lower()} | ({named} if named else set())
 
 
-class Guard:
-    """ASGI middleware. `hosts`: lower case, without ports."""
+class Refused(Exception):
+    """A request that goes no further."""
 
-    def __init__(self, app: ASGIApp, *, token: str, hosts: frozenset[str]) -> None:
+    def __init__(self, status: int, what: str, next_action: str, wait_seconds: int = 0) -> None:
+        super().__init__(what)
+        self.status, self.what, self.next_action, self.wait_seconds = status, what, next_action, wait_seconds
+
+
+class Guard:
+    """ASGI middleware. `hosts`: lower case, without ports.
+
+    A request that passes has in its state `session` (None where nobody is signed in), and `form` where it is a form.
+    """
+
+    def __init__(self, app: ASGIApp, *, sessions: Sessions, hosts: frozenset[str]) -> None:
         self._app = app
-        self._token = token
+        self._sessions = sessions
         self._hosts = hosts
+        self._wrong = Tries(WRONG_TOKENS, WRONG_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with the body already read."""
@@ -40,25 +64,88 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if _host_of(headers.get("host", "")) not in self._hosts:
-            await _refuse(send, 421, "this desk does not answer to that Host", "use its own address, e.g. 127.0.0.1")
+        try:
+            if _host_of(headers.get("host", "")) not in self._hosts:
+                raise Refused(421, "this desk does not answer to that Host", "use its own address, e.g. 127.0.0.1")
+            session = self._session(headers)
+            scope.setdefault("state", {})["session"] = session
+            if scope["method"] not in READS:
+                receive = await self._admit(scope, headers, session, receive)
+        except Refused as refused:
+            await _refuse(send, refused)
             return
-        if scope["method"] in READS:
-            await self._app(scope, receive, send)
-            return
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token.encode()):
-            await _refuse(
-                send, 401, "every change needs the desk's token", "send `Authorization: Bearer …` (lakeproof env)"
-            )
-            return
-        limit = WEBHOOK_BYTES if scope["path"] == WEBHOOK_PATH else BODY_BYTES
+        await self._app(scope, receive, send)
+
+    def _session(self, headers: dict[str, str]) -> Session | None:
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(self._sessions.cookie)
+        except CookieError:
+            return None
+        return self._sessions.read(cookie.value) if cookie is not None else None
+
+    async def _admit(
+        self, scope: Scope, headers: dict[str, str], session: Session | None, receive: Receive
+    ) -> Receive:
+        """Gives the body again for a change that is allowed. Raises: Refused."""
+        is_form = not scope["path"].startswith(API) and "authorization" not in headers
+        if is_form:
+            _require_own_page(headers)
+            if session is None and scope["path"] != SIGN_IN_PATH:
+                raise Refused(401, "every change needs the desk's token", f"sign in at {SIGN_IN_PATH}")
+        else:
+            self._require_token(headers)
+        limit = FORM_BYTES if is_form else WEBHOOK_BYTES if scope["path"] == WEBHOOK_PATH else BODY_BYTES
         length = headers.get("content-length", "0")
         body = None if not length.isdigit() or int(length) > limit else await _read(receive, limit)
         if body is None:
-            await _refuse(send, 413, f"the body is too big, at most {limit} bytes", "send less, or in parts")
+            raise Refused(413, f"the body is too big, at most {limit} bytes", "send less, or in parts")
+        if is_form:
+            form = _parse_form(headers, body)
+            signs_in = scope["path"] == SIGN_IN_PATH
+            given = form.get(FIELD, "")
+            if session and not signs_in and not self._sessions.is_form_token(session, scope["path"], given):
+                raise Refused(403, "the form is not one of this session", "load the page again")
+            scope["state"]["form"] = form
+        return _replay(body, receive)
+
+    def _require_token(self, headers: dict[str, str]) -> None:
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and self._sessions.is_token(given):
             return
-        await self._app(scope, _replay(body, receive), send)
+        if seconds := self._wrong.wait_seconds():
+            raise Refused(429, "too many wrong tokens", f"wait {seconds} s", seconds)
+        self._wrong.count_wrong()
+        next_action = "send `Authorization: Bearer …` (lakeproof env)"
+        raise Refused(401, "every change needs the desk's token", next_action)
+
+
+def _require_own_page(headers: dict[str, str]) -> None:
+    """Browsers say where a form came from; it must be a page of this desk. Raises: Refused."""
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
+    own = origin is None or (origin != "null" and urlsplit_host(origin) == headers.get("host", "").lower())
+    if not own or site not in ("same-origin", "none"):
+        raise Refused(403, "that form is no page of this desk", "use the desk's own pages")
+
+
+def urlsplit_host(url: str) -> str:
+    """host:port of a URL, lower case; "" for what is none."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _parse_form(headers: dict[str, str], body: bytes) -> dict[str, str]:
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != FORM_TYPE:
+        raise Refused(415, f"a page's form is {FORM_TYPE}", f"the API under {API} takes JSON")
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FORM_FIELDS)
+    except ValueError as error:
+        raise Refused(400, "not a form that can be read", "use the desk's own pages") from error
+    form = dict(pairs)
+    if len(form) != len(pairs) or any("\x00" in value for value in form.values()):
+        raise Refused(400, "a field comes twice, or holds a zero byte", "use the desk's own pages")
+    return form
 
 
 def _host_of(header: str) -> str:
@@ -96,12 +183,15 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-async def _refuse(send: Send, status: int, what: str, next_action: str) -> None:
-    body = json.dumps({"error": what, "next": next_action}).encode()
+async def _refuse(send: Send, refused: Refused) -> None:
+    said: dict[str, Any] = {"error": refused.what, "next": refused.next_action}
+    body = json.dumps(said).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 401:
+    if refused.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if status == 413:
+    if refused.status == 413:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    if refused.wait_seconds:
+        headers.append((b"retry-after", str(refused.wait_seconds).encode()))
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

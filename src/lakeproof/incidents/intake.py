@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.incidents.kinship import STANDS_ON, Told, akin
+from lakeproof.incidents.merging import end_parts, whole_of
 from lakeproof.incidents.models import Alert, Incident
 from lakeproof.incidents.shapes import ReadingShape, public_id
 from lakeproof.incidents.status import Status
@@ -100,24 +101,27 @@ class _Intake:
         incident = self._find_ongoing(given)
         if incident is not None:
             self._received.joined += 1
+            if incident.status == Status.VERIFYING and given.status is AlertStatus.FIRING:
+                incident.status, incident.verifying_at = Status.MITIGATING.value, None
+                add_entry(incident, self._now, DESK, "status", "mitigating again: the repair did not hold")
             add_entry(incident, self._now, ALERTMANAGER, "alert", _joined(incident, given), _reading(given))
         elif given.status is AlertStatus.RESOLVED:
             self._received.known += 1  # it ended before we heard of it, and nothing ongoing concerns it
             return None
         else:
             incident = self._open(given)
-        self._add_alert(incident, given)
+        home = self._ongoing.get(given.group, incident)
+        self._add_alert(incident, given, None if home is incident else home.id)
         return incident
 
     def _find_ongoing(self, given: AlertIn) -> Incident | None:
         incident = self._ongoing.get(given.group)
         if incident is None:
             return self._find_akin(given)
-        if not incident.alerts:
-            return incident
-        ends = [alert.ends_at for alert in incident.alerts]
-        if None in ends or self._now - max(end for end in ends if end) <= self._rejoin:
-            return incident
+        whole = whole_of(self._session, incident)
+        ends = [alert.ends_at for alert in whole.alerts]
+        if not ends or None in ends or self._now - max(end for end in ends if end) <= self._rejoin:
+            return whole
         add_entry(incident, self._now, DESK, "alert", f"{given.name} fires anew: another incident is opened for it")
         incident.open_key = None
         self._session.flush()
@@ -172,7 +176,7 @@ class _Intake:
         add_entry(incident, self._now, ALERTMANAGER, "opened", f"opened by {given.name}", _reading(given))
         return incident
 
-    def _add_alert(self, incident: Incident, given: AlertIn) -> None:
+    def _add_alert(self, incident: Incident, given: AlertIn, home_id: int | None) -> None:
         alert = Alert(
             fingerprint=given.fingerprint,
             starts_at=given.startsAt,
@@ -184,6 +188,7 @@ class _Intake:
             generator_url=given.generatorURL,
             source=self._source,
             received_at=self._now,
+            home_id=home_id,
         )
         incident.alerts.append(alert)
         self._known[given.fingerprint, given.startsAt] = alert
@@ -228,11 +233,17 @@ def _reading(given: AlertIn) -> list[ReadingShape]:
 
 
 def close_if_clear(incident: Incident, now: datetime) -> None:
-    """Nobody took it on and its alerts are gone: it closes by itself. Once somebody did, they close it."""
+    """Nobody took it on and its alerts are gone: it closes by itself. Once somebody did, they close it; where the
+    repair had begun, what follows is to see whether service and data are whole.
+    """
     if any(alert.status == AlertStatus.FIRING for alert in incident.alerts):
         return
     if incident.status == Status.OPEN:
         incident.status, incident.resolved_at, incident.open_key = Status.RESOLVED.value, now, None
         add_entry(incident, now, ALERTMANAGER, "status", "resolved: all alerts cleared before anybody took it on")
+        end_parts(incident, Status.RESOLVED, now, DESK)
+    elif incident.status == Status.MITIGATING:
+        incident.status, incident.verifying_at = Status.VERIFYING.value, now
+        add_entry(incident, now, ALERTMANAGER, "status", "verifying: all alerts cleared; whoever owns it resolves it")
     elif incident.resolved_at is None:
         add_entry(incident, now, ALERTMANAGER, "alert", "all alerts cleared; whoever owns it resolves it")

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Float, ForeignKey, Integer, String, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import JSON, DateTime, Dialect, Float, ForeignKey, Integer, String, Text, UniqueConstraint, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, object_session, relationship
 from sqlalchemy.types import TypeDecorator
 
+from lakeproof.incidents.checklist import Line, lines_of
+from lakeproof.incidents.status import STEPS, Status, Step
 from lakeproof.observability.teams import DEFAULT_TEAM, acknowledge_seconds
 
 
@@ -54,13 +56,37 @@ class Incident(Base):
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     mitigating_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    verifying_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reviewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     escalated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lesson: Mapped[str] = mapped_column(Text, default="", server_default="")
+    lesson_by: Mapped[str] = mapped_column(String(128), default="", server_default="")
+    # The incident that this one is a part of, since a person merged it there.
+    merged_into: Mapped[int | None] = mapped_column(Integer, index=True)
 
     alerts: Mapped[list["Alert"]] = relationship(order_by="Alert.id")
     entries: Mapped[list["Entry"]] = relationship(order_by="Entry.id")
     evidence: Mapped[list["Evidence"]] = relationship(order_by="Evidence.id")
+    answers: Mapped[list["Answer"]] = relationship(order_by="Answer.id")
+    ticket: Mapped["Ticket | None"] = relationship()
+
+    @property
+    def checklist(self) -> list[Line]:
+        """Every item of the checklist, with what is known of it."""
+        return lines_of(self.answers)
+
+    @property
+    def step(self) -> Step | None:
+        """The runbook's step that it is in; None once it was reviewed."""
+        return STEPS.get(Status(self.status))
+
+    @property
+    def parts(self) -> list[str]:
+        """The ids of the incidents that were merged into it."""
+        session = object_session(self)
+        asked = select(Incident.id).where(Incident.merged_into == self.id).order_by(Incident.id)
+        return [f"INC-{number:06d}" for number in session.scalars(asked)] if session is not None else []
 
     @property
     def promise(self) -> tuple[datetime, str]:
@@ -94,6 +120,8 @@ class Alert(Base):
     generator_url: Mapped[str] = mapped_column(Text, default="")
     source: Mapped[str] = mapped_column(String(512), default="", server_default="")
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # The incident that it came to, where that one was merged into another: there it goes back when they are parted.
+    home_id: Mapped[int | None] = mapped_column(Integer)
 
     @property
     def team(self) -> str:
@@ -128,3 +156,51 @@ class Evidence(Base):
     title: Mapped[str] = mapped_column(Text)
     body: Mapped[Any] = mapped_column(JSON)
     readings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+
+
+class Answer(Base):
+    """What is known of one item of an incident's checklist. `who` is the desk where a machine looked."""
+
+    __tablename__ = "answers"
+    __table_args__ = (UniqueConstraint("incident_id", "item"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id"), index=True)
+    item: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str] = mapped_column(String(128))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    text: Mapped[str] = mapped_column(Text)
+
+
+class Ticket(Base):
+    """An incident's ticket in the ITSM.
+
+    told: the id of the newest line of the timeline that the ITSM was told of; with a newer line it is not in step.
+    asked_at: when the ITSM was asked to make it, kept before the asking: with no key yet, it may be there or not.
+    """
+
+    __tablename__ = "tickets"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id"), unique=True)
+    key: Mapped[str] = mapped_column(String(256), default="")
+    url: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[str] = mapped_column(String(16), default="")
+    told: Mapped[int] = mapped_column(Integer, default=0)
+    asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    error: Mapped[str] = mapped_column(Text, default="")
+
+
+class RunbookReview(Base):
+    """Somebody read a page of the runbook and found it right, or put it right."""
+
+    __tablename__ = "runbook_reviews"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    page: Mapped[str] = mapped_column(String(128), index=True)
+    who: Mapped[str] = mapped_column(String(128))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    text: Mapped[str] = mapped_column(Text)

@@ -1,11 +1,13 @@
 """What goes over the desk's API, both ways: checked where bytes enter, the same names where they leave."""
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
+from lakeproof.incidents.checklist import AnswerState
 from lakeproof.incidents.status import Status
 
 EVIDENCE_BYTES = 1_048_576
@@ -26,6 +28,12 @@ class ReadingShape(BaseModel):
     query: Long
     error: Long | None = None
 
+    @field_validator("value")
+    @classmethod
+    def is_json(cls, value: str | int | float | bool | None) -> str | int | float | bool | None:
+        """JSON has no infinity and no NaN: these are kept as words."""
+        return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
 
 class Act(BaseModel):
     """Who does it, and what they say about it."""
@@ -44,6 +52,37 @@ class Note(Act):
     kind: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")] = "note"
 
 
+class Owner(Act):
+    """Whose it is from now on; `who` gives it to them."""
+
+    owner: Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Lesson(Act):
+    """What was learnt: what will be done so that it does not happen again, or is seen sooner."""
+
+    text: Annotated[str, Field(min_length=10, max_length=20_000)]
+
+
+class AnswerIn(Act):
+    """A person's answer to an item of the checklist; one that is waived needs a reason."""
+
+    item: Short
+    state: AnswerState = AnswerState.DONE
+
+
+class MergeIn(Act):
+    """The incident that this one becomes a part of."""
+
+    into: Short
+
+
+class RunbookReviewIn(Act):
+    """A page of the runbook was read, and is right or was put right."""
+
+    page: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,128}$")]
+
+
 class EvidenceIn(Act):
     """A JSON document up to 1 MiB. `kind`: diagnosis, action, verification, probe, or another word."""
 
@@ -55,7 +94,7 @@ class EvidenceIn(Act):
     @classmethod
     def fits(cls, body: Any) -> Any:
         """At most 1 MiB as JSON."""
-        size = len(json.dumps(body, ensure_ascii=False).encode())
+        size = len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="surrogatepass"))
         if size > EVIDENCE_BYTES:
             raise ValueError(f"is {size} bytes of JSON, at most {EVIDENCE_BYTES}")
         return body
@@ -73,7 +112,7 @@ class IncidentIn(BaseModel):
     team: Short = "data-platform"
     scenario: Short = "none"
     metric: Annotated[str, Field(max_length=256)] = ""
-    value: float | None = None
+    value: float | None = Field(None, allow_inf_nan=False)
 
 
 class RcaIn(BaseModel):
@@ -129,6 +168,77 @@ class EvidenceOut(BaseModel):
     readings: list[ReadingShape]
 
 
+class LineOut(BaseModel):
+    """An item of the checklist with what is known of it. `machine`: the desk looks by itself."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    item: str
+    vi: str
+    en: str
+    machine: bool
+    state: AnswerState
+    who: str
+    at: datetime | None
+    text: str
+
+
+class TicketOut(BaseModel):
+    """The ticket in the ITSM. `key` is empty until it is there; `error`: why it is not in step."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    key: str
+    url: str
+    state: str
+    tries: int
+    error: str
+    next_at: datetime | None
+
+
+class LessonOut(BaseModel):
+    """A lesson, and the incident that taught it."""
+
+    incident: str
+    scenario: str
+    title: str
+    root_cause: str
+    at: datetime
+    by: str
+    lesson: str
+
+
+class RunbookReviewOut(BaseModel):
+    """The last time that a page of the runbook was reviewed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    page: str
+    who: str
+    at: datetime
+    text: str
+
+
+class History(BaseModel):
+    """What the desk remembers for the review of the runbook. Times are the newest ones."""
+
+    alerts: dict[str, datetime]
+    incidents: dict[str, datetime]
+    reviews: list[RunbookReviewOut]
+
+
+class StepOut(BaseModel):
+    """The runbook's step that an incident is in, and what has to be true to leave it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int
+    vi: str
+    en: str
+    ends_vi: str
+    ends_en: str
+
+
 class IncidentRow(BaseModel):
     """An incident in a list."""
 
@@ -148,13 +258,18 @@ class IncidentRow(BaseModel):
     opened_at: datetime
     acknowledged_at: datetime | None
     mitigating_at: datetime | None
+    verifying_at: datetime | None
     resolved_at: datetime | None
     reviewed_at: datetime | None
     escalated_at: datetime | None
     acknowledge_by: datetime
     root_cause: str
+    lesson: str
+    lesson_by: str
+    merged_into: str | None
+    step: StepOut | None
 
-    @field_validator("id", mode="before")
+    @field_validator("id", "merged_into", mode="before")
     @classmethod
     def as_public(cls, number: Any) -> Any:
         """1 → INC-000001."""
@@ -169,6 +284,9 @@ class IncidentOut(IncidentRow):
     alerts: list[AlertOut]
     timeline: list[EntryOut] = Field(validation_alias="entries")
     evidence: list[EvidenceOut]
+    checklist: list[LineOut]
+    parts: list[str]
+    ticket: TicketOut | None
 
 
 def public_id(number: int) -> str:

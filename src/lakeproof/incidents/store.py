@@ -1,25 +1,28 @@
 """Incidents kept: every change is one transaction, written to disk before the caller hears of it."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import selectinload
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.intake import NONE, Received, close_if_clear, take_in
+from lakeproof.incidents.memory import find, find_to_change, out
+from lakeproof.incidents.merging import end_parts, merge, refuse_part, unmerge
 from lakeproof.incidents.models import Alert, Evidence, Incident
+from lakeproof.incidents.reviews import Reviews
 from lakeproof.incidents.shapes import (
     Act,
     EvidenceIn,
     IncidentIn,
     IncidentOut,
     IncidentRow,
+    MergeIn,
     Note,
+    Owner,
     ReadingShape,
     public_id,
     utc_now,
@@ -32,12 +35,12 @@ from lakeproof.observability.teams import acknowledge_seconds
 _WHEN = {
     Status.ACKNOWLEDGED: "acknowledged_at",
     Status.MITIGATING: "mitigating_at",
+    Status.VERIFYING: "verifying_at",
     Status.RESOLVED: "resolved_at",
     Status.REVIEWED: "reviewed_at",
 }
 # `acknowledge_by` asks for them: one question for all incidents of a list.
 _WITH_ALERTS = selectinload(Incident.alerts)
-_ID = re.compile(r"(?:INC-)?0*(\d{1,9})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,9 @@ class FiringAlert:
 MOST_LOOKS = 20
 
 
-class NoSuchIncident(InvalidInput):
-    """There is no incident of that id."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__("no such incident", where=name, next_action="lakeproof incident list")
-
-
-class Store:
-    """The desk's memory. `now` gives the time, aware; `rejoin`: how long after its last alert cleared an incident
-    that is still ongoing takes in new alerts of its group."""
+class Store(Reviews):
+    """Incidents. `now` gives the time, aware; `rejoin`: how long after its last alert cleared an incident that is
+    still ongoing takes in new alerts of its group."""
 
     def __init__(
         self,
@@ -72,19 +68,8 @@ class Store:
         *,
         rejoin: Callable[[], timedelta] = lambda: timedelta(minutes=10),
     ) -> None:
-        self._engine = engine
-        self._now = now
+        super().__init__(engine, now)
         self._rejoin = rejoin
-
-    @contextmanager
-    def _read(self) -> Iterator[Session]:
-        with self._engine.connect().execution_options(read_only=True) as connection, Session(connection) as session:
-            yield session
-
-    @contextmanager
-    def _write(self) -> Iterator[Session]:
-        with Session(self._engine) as session, session.begin():
-            yield session
 
     def receive(self, notification: Notification) -> Received:
         """Take in a webhook. Two that race for one group or one alert end as if they had come one after the other."""
@@ -122,7 +107,7 @@ class Store:
             session.flush()
             add_entry(incident, now, given.who, "opened", f"opened by hand: {given.title}")
             session.flush()
-            return _out(incident)
+            return out(incident)
 
     def newest_first(self, status: Status | None = None, *, most: int = 200) -> list[IncidentRow]:
         """Incidents, newest first."""
@@ -135,45 +120,79 @@ class Store:
     def get(self, name: str) -> IncidentOut:
         """One incident. Raises: NoSuchIncident."""
         with self._read() as session:
-            return _out(_find(session, name))
+            return out(find(session, name))
 
     def move(self, name: str, status: Status, act: Act) -> IncidentOut:
         """Change its status; the first who takes it on owns it. Repeating a move changes nothing.
 
-        Raises: NoSuchIncident, InvalidInput for a move that the transition table does not have.
+        Raises: NoSuchIncident; InvalidInput for a move that the transition table does not have, for one that the
+        step's guard refuses, and for a part of another incident.
         """
         now = self._now()
         with self._write() as session:
-            incident = _find(session, name)
+            incident = find_to_change(session, name)
             check_move(Status(incident.status), status, where=public_id(incident.id))
             if incident.status != status.value:
+                refuse_part(incident)
+                _check_guards(incident, status, act)
                 incident.status = status.value
                 setattr(incident, _WHEN[status], now)
-                if status in (Status.ACKNOWLEDGED, Status.MITIGATING):
-                    incident.owner = incident.owner or act.who
+                incident.owner = incident.owner or act.who
+                if status in ONGOING:
                     incident.acknowledged_at = incident.acknowledged_at or now
-                if status not in ONGOING:
+                else:
                     incident.open_key = None
+                    end_parts(incident, status, now, act.who)
                 text = f"{status.value}: {act.text}" if act.text else status.value
                 add_entry(incident, now, act.who, "status", text, act.readings)
             elif act.text:
                 add_entry(incident, now, act.who, "note", act.text, act.readings)
             session.flush()
-            return _out(incident)
+            return out(incident)
+
+    def give(self, name: str, given: Owner) -> IncidentOut:
+        """Somebody else owns it from now on. Raises: NoSuchIncident."""
+        with self._write() as session:
+            incident = find_to_change(session, name)
+            if incident.owner != given.owner:
+                before, incident.owner = incident.owner or "nobody", given.owner
+                why = f": {given.text}" if given.text else ""
+                add_entry(incident, self._now(), given.who, "owner", f"owner was {before}, is {given.owner}{why}")
+            session.flush()
+            return out(incident)
+
+    def merge(self, name: str, given: MergeIn) -> IncidentOut:
+        """It becomes a part of another incident; gives that one. Raises: NoSuchIncident, InvalidInput."""
+        with self._write() as session:
+            part, whole = find_to_change(session, name), find_to_change(session, given.into)
+            merge(session, part, whole, given, self._now())
+            session.flush()
+            return out(whole)
+
+    def unmerge(self, name: str, act: Act) -> IncidentOut:
+        """It is an incident of its own again; gives it. Raises: NoSuchIncident, InvalidInput."""
+        now = self._now()
+        with self._write() as session:
+            part = find_to_change(session, name)
+            unmerge(session, part, act, now)
+            if part.alerts:
+                close_if_clear(part, now)
+            session.flush()
+            return out(part)
 
     def note(self, name: str, note: Note) -> IncidentOut:
         """Add a line to the timeline. Raises: NoSuchIncident."""
         with self._write() as session:
-            incident = _find(session, name)
+            incident = find_to_change(session, name)
             add_entry(incident, self._now(), note.who, note.kind, note.text, note.readings)
             session.flush()
-            return _out(incident)
+            return out(incident)
 
     def attach(self, name: str, given: EvidenceIn) -> IncidentOut:
         """Attach a document, with a line in the timeline. Raises: NoSuchIncident."""
         now = self._now()
         with self._write() as session:
-            incident = _find(session, name)
+            incident = find_to_change(session, name)
             readings = [one.model_dump(mode="json") for one in given.readings]
             incident.evidence.append(
                 Evidence(
@@ -182,17 +201,17 @@ class Store:
             )
             add_entry(incident, now, given.who, given.kind, given.text or given.title, given.readings)
             session.flush()
-            return _out(incident)
+            return out(incident)
 
     def keep_rca(self, name: str, markdown: str, *, who: str, root_cause: str = "") -> IncidentOut:
         """Keep the text of the RCA. Raises: NoSuchIncident."""
         with self._write() as session:
-            incident = _find(session, name)
+            incident = find_to_change(session, name)
             incident.rca = markdown
             incident.root_cause = root_cause or incident.root_cause
             add_entry(incident, self._now(), who, "rca", "RCA written")
             session.flush()
-            return _out(incident)
+            return out(incident)
 
     def without_moment(self) -> list[str]:
         """Ids of incidents whose moment was not looked up yet, newest first (also those from before a restart)."""
@@ -212,12 +231,12 @@ class Store:
     def keep_use_cases(self, name: str, use_cases: Iterable[str]) -> None:
         """Those that its scenario concerns. Raises: NoSuchIncident."""
         with self._write() as session:
-            _find(session, name).use_cases = list(use_cases)
+            find_to_change(session, name).use_cases = list(use_cases)
 
     def keep_moment(self, name: str, moment: Mapping[str, ReadingShape], use_cases: Iterable[str]) -> None:
         """What was looked up for it; the violating value replaces the one from the alert when it had an answer."""
         with self._write() as session:
-            incident = _find(session, name)
+            incident = find_to_change(session, name)
             incident.moment = {key: reading.model_dump(mode="json") for key, reading in moment.items()}
             incident.use_cases = list(use_cases)
             violation = moment.get("violation")
@@ -242,7 +261,7 @@ class Store:
         now = self._now()
         for given in alerts:
             with self._write() as session:
-                alert = session.get_one(Alert, given.id)
+                alert = session.get_one(Alert, given.id, with_for_update=True)
                 if alert.status != AlertStatus.FIRING:
                     continue
                 incident = session.get_one(Incident, alert.incident_id)
@@ -256,14 +275,16 @@ class Store:
         now = self._now()
         with self._read() as session:
             unacknowledged = select(Incident).where(
-                Incident.status == Status.OPEN.value, Incident.escalated_at.is_(None)
+                Incident.status == Status.OPEN.value,
+                Incident.escalated_at.is_(None),
+                Incident.merged_into.is_(None),
             )
             asked = unacknowledged.options(_WITH_ALERTS)
             due = [one.id for one in session.scalars(asked) if now >= one.acknowledge_by]
         found = []
         for number in due:
             with self._write() as session:
-                incident = session.get_one(Incident, number)
+                incident = session.get_one(Incident, number, with_for_update=True)
                 if incident.escalated_at is None and incident.status == Status.OPEN:
                     incident.escalated_at = now
                     team = incident.promise[1]
@@ -271,8 +292,15 @@ class Store:
                     text = f"escalated: {team} had not acknowledged it within {minutes:g} minutes"
                     add_entry(incident, now, DESK, "escalated", text)
                     session.flush()
-                    found.append(_out(incident))
+                    found.append(out(incident))
         return found
+
+    def incident_of(self, fingerprint: str) -> str | None:
+        """The id of the newest incident with an alert of that fingerprint; None where no alert has it."""
+        newest = select(Alert.incident_id).where(Alert.fingerprint == fingerprint).order_by(Alert.id.desc()).limit(1)
+        with self._read() as session:
+            number = session.scalar(newest)
+        return None if number is None else public_id(number)
 
     def count_by_status(self) -> dict[str, int]:
         """How many incidents are in each status."""
@@ -286,13 +314,25 @@ class Store:
             session.execute(select(func.count(Incident.id))).scalar_one()
 
 
-def _find(session: Session, name: str) -> Incident:
-    match = _ID.fullmatch(name)
-    incident = session.get(Incident, int(match[1])) if match else None
-    if incident is None:
-        raise NoSuchIncident(name)
-    return incident
-
-
-def _out(incident: Incident) -> IncidentOut:
-    return IncidentOut.model_validate(incident)
+def _check_guards(incident: Incident, after: Status, act: Act) -> None:
+    """What has to be true before an incident leaves a step of the runbook. Raises: InvalidInput."""
+    where = public_id(incident.id)
+    if after is Status.RESOLVED:
+        firing = sorted({one.name for one in incident.alerts if one.status == AlertStatus.FIRING})
+        if firing and not act.text.strip():
+            raise InvalidInput(
+                f"{', '.join(firing)} still fires",
+                where=where,
+                next_action="wait for it to clear, or say in `text` why",
+            )
+    if after is Status.REVIEWED:
+        if not incident.lesson:
+            raise InvalidInput(
+                "it has no lesson learned yet", where=where, next_action=f'lakeproof incident lesson {where} "…"'
+            )
+        if unanswered := [line.item for line in incident.checklist if not line.answered]:
+            raise InvalidInput(
+                f"its checklist is not answered: {', '.join(unanswered)}",
+                where=where,
+                next_action=f"lakeproof incident check {where} ITEM (or --waive with a reason)",
+            )

@@ -23,5 +23,11 @@ def find_use_cases(scenario: str, further_scenarios: Iterable[Path] = ()) -> lis
     return []
 
 
+def is_scenario(name: str, further_scenarios: Iterable[Path] = ()) -> bool:
+    """Whether a folder of that name is a scenario."""
+    folders = (SCENARIOS, *further_scenarios)
+    return any(one.name == name and (one / "scenario.yaml").is_file() for place in folders for one in _folders(place))
+
+
 def _folders(folder: Path) -> list[Path]:
     return [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []

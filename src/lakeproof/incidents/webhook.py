@@ -1,5 +1,6 @@
 """Alertmanager's webhook, version 4, as it enters: checked, with nothing trusted beyond its shape."""
 
+import math
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -66,7 +67,8 @@ class AlertIn(BaseModel):
     def value(self) -> float | None:
         """The violating value, as the rule's annotation says it."""
         try:
-            return float(self.annotations["value"])
+            value = float(self.annotations["value"])
+            return value if math.isfinite(value) else None
         except (KeyError, ValueError):
             return None
 

@@ -3,8 +3,18 @@
 import logging
 import os
 
-from lakeproof.observability.receivers import read_receivers
-from lakeproof.observability.routing import SLACK_FILE, TOKEN_FILE, render_alertmanager, repaced
+import yaml
+
+from lakeproof.observability.receivers import read_receivers, silences
+from lakeproof.observability.routes import all_routes
+from lakeproof.observability.routing import (
+    MESSAGES_FILE,
+    SLACK_FILES,
+    TOKEN_FILE,
+    render_alertmanager,
+    render_messages,
+    repaced,
+)
 from lakeproof.observability.timing import Timing
 from lakeproof.stack.engines.alertmanager import CONFIG_FILE
 from lakeproof.stack.stack import Stack
@@ -20,8 +30,11 @@ def write_config(stack: Stack, timing: Timing) -> None:
     text = render_alertmanager(etc, stack.url("desk"), receivers, timing)
     write_file(etc / TOKEN_FILE, stack.secret("desk-token"), mode=0o600)
     if receivers.slack_url:
-        write_file(etc / SLACK_FILE, receivers.slack_url, mode=0o600)
-    # The PagerDuty key has no file of its own in 0.25, so the whole file is for the owner only.
+        urls = {"slack-kafka": receivers.slack_kafka_url}
+        for name, file in SLACK_FILES.items():
+            write_file(etc / file, urls.get(name) or receivers.slack_url, mode=0o600)
+    write_file(etc / MESSAGES_FILE, render_messages(stack.url("desk"), receivers))
+    # PagerDuty's key and the mail account's password have no files of their own in 0.25: the owner alone reads this.
     write_file(etc / CONFIG_FILE, text, mode=0o600)
     for silence in receivers.unset:
         log.warning("%s", silence)
@@ -41,6 +54,12 @@ def repace(stack: Stack, timing: Timing) -> str:
     old = _config(stack)
     put_back(stack, repaced(old, timing))
     return old
+
+
+def unheard(stack: Stack) -> tuple[str, ...]:
+    """What nobody hears of by the configuration that it runs on, whatever this shell's environment holds."""
+    there = {receiver["name"] for receiver in yaml.safe_load(_config(stack))["receivers"]}
+    return silences(route for route in all_routes() if route.to not in there)
 
 
 def _config(stack: Stack) -> str:

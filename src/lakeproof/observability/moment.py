@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from lakeproof.errors import LakeproofError
+from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.stack import Stack
 
@@ -66,7 +66,19 @@ class Looker:
 
         return history.newest(self._stack).hash
 
+    def completed_checkpoint(self) -> tuple[int, datetime]:
+        """The job's newest completed checkpoint: its id, and when it was complete. Raises: CouldNotLook."""
+        try:
+            completed = self._completed()
+            at = datetime.fromtimestamp(int(completed["latest_ack_timestamp"]) / 1000, UTC)
+            return int(completed["id"]), at
+        except (LakeproofError, httpx.HTTPError, LookupError, ValueError, TypeError) as error:
+            raise CouldNotLook(_reason(error), where="flink-jobmanager") from error
+
     def _checkpoint(self) -> Value:
+        return int(self._completed()["id"])
+
+    def _completed(self) -> Any:
         url = self._stack.url("flink-jobmanager")
         jobs = self._get(f"{url}/jobs/overview")["jobs"]
         if not jobs:
@@ -75,7 +87,11 @@ class Looker:
         completed = self._get(f"{url}/jobs/{newest['jid']}/checkpoints")["latest"]["completed"]
         if completed is None:
             raise LookupError(f"job {newest['name']} has completed none")
-        return int(completed["id"])
+        return completed
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, LakeproofError) else f"{type(error).__name__}: {error}"
 
 
 def _read(probe: str, source: str, query: str, ask: Callable[[], Value], when: datetime | None = None) -> Reading:
@@ -83,5 +99,4 @@ def _read(probe: str, source: str, query: str, ask: Callable[[], Value], when: d
     try:
         return Reading(probe, ask(), "", at, source, query)
     except (LakeproofError, httpx.HTTPError, ImportError, LookupError, ValueError, TypeError) as error:
-        reason = error.message if isinstance(error, LakeproofError) else f"{type(error).__name__}: {error}"
-        return Reading(probe, None, "", at, source, query, reason)
+        return Reading(probe, None, "", at, source, query, _reason(error))

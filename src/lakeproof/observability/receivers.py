@@ -3,18 +3,39 @@
 A receiver that is not configured is left out, so that an alert never waits for a dead address; `unset` says which.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lakeproof.errors import InvalidInput
 from lakeproof.install.doctor import Finding, State
+from lakeproof.observability.routes import Route, all_routes
 
 SLACK_URL = "ALERTMANAGER_SLACK_WEBHOOK_URL"
+SLACK_KAFKA_URL = "ALERTMANAGER_SLACK_KAFKA_WEBHOOK_URL"
 PAGERDUTY_KEY = "ALERTMANAGER_PAGERDUTY_ROUTING_KEY"
+PAGERDUTY_URL = "ALERTMANAGER_PAGERDUTY_URL"
 EMAIL_TO = "ALERTMANAGER_EMAIL_TO"
 EMAIL_FROM = "ALERTMANAGER_EMAIL_FROM"
 EMAIL_SMARTHOST = "ALERTMANAGER_EMAIL_SMARTHOST"
+EMAIL_USERNAME = "ALERTMANAGER_EMAIL_USERNAME"
+EMAIL_PASSWORD = "ALERTMANAGER_EMAIL_PASSWORD"
+LINK_URL = "ALERTMANAGER_LINK_URL"
+URLS = (SLACK_URL, SLACK_KAFKA_URL, PAGERDUTY_URL, LINK_URL)
+# Every name, and what it does, for docs/observability.md.
+SETTINGS = {
+    SLACK_URL: "the incoming webhook of #data-ops",
+    SLACK_KAFKA_URL: "the one of #kafka, for a webhook of today is bound to one channel; unset: the same one, "
+    "with the channel named",
+    PAGERDUTY_KEY: "the integration key of a PagerDuty service (Events API v2)",
+    PAGERDUTY_URL: "another address of that API, such as the one of its European region",
+    EMAIL_TO: "addressees, by commas",
+    EMAIL_SMARTHOST: "host:port of the mail server, needed with the addressees; TLS unless it is on loopback",
+    EMAIL_FROM: "the sender",
+    EMAIL_USERNAME: "the account at the mail server",
+    EMAIL_PASSWORD: "its password",
+    LINK_URL: "the desk's address as people reach it, for the links in messages; unset: the one on this machine",
+}
 
 
 @dataclass(frozen=True)
@@ -26,34 +47,55 @@ class Receivers:
     email_to: str = ""
     email_from: str = ""
     email_smarthost: str = ""
+    slack_kafka_url: str = ""
+    pagerduty_url: str = ""
+    email_username: str = ""
+    email_password: str = ""
+    link_url: str = ""
+
+    def tells(self, set_by: str) -> bool:
+        """True where the environment has what a route is `set_by`."""
+        return bool(
+            {"": "desk", SLACK_URL: self.slack_url, PAGERDUTY_KEY: self.pagerduty_key}.get(set_by, self.email_to)
+        )
 
     @property
     def unset(self) -> tuple[str, ...]:
         """What nobody hears of, in words, most important first."""
-        found = []
-        if not self.slack_url:
-            found.append(f"{SLACK_URL} is not set: high and critical alerts do NOT reach Slack #data-ops")
-        if not self.pagerduty_key:
-            found.append(f"{PAGERDUTY_KEY} is not set: Cassandra's alerts do not page anybody")
-        if not self.email_to:
-            found.append(f"{EMAIL_TO} is not set: infrastructure's alerts are not mailed")
-        return tuple(found)
+        return silences(route for route in all_routes() if not self.tells(route.set_by))
+
+
+def silences(missing: Iterable[Route]) -> tuple[str, ...]:
+    """What nobody hears of without these routes, a sentence for each variable that is not set."""
+    found: dict[str, list[str]] = {}
+    for route in missing:
+        found.setdefault(route.set_by, []).append(f"{route.alerts} do NOT reach {route.channel}")
+    return tuple(f"{name} is not set: {', '.join(words)}" for name, words in found.items())
 
 
 def read_receivers(environment: Mapping[str, str]) -> Receivers:
     """Read them from the environment.
 
-    Raises: InvalidInput for a Slack URL that is none, or e-mail without its server.
+    Raises: InvalidInput for an address that is none, or e-mail without its server.
     """
+    for name in URLS:
+        value = environment.get(name, "")
+        if value and (urlsplit(value).scheme not in ("http", "https") or not value.isprintable()):
+            raise InvalidInput(
+                "not an http(s) URL", where=name, next_action="copy the address once more, or unset it"
+            )
     found = Receivers(
         slack_url=environment.get(SLACK_URL, ""),
+        slack_kafka_url=environment.get(SLACK_KAFKA_URL, ""),
         pagerduty_key=environment.get(PAGERDUTY_KEY, ""),
+        pagerduty_url=environment.get(PAGERDUTY_URL, ""),
         email_to=environment.get(EMAIL_TO, ""),
         email_from=environment.get(EMAIL_FROM, "lakeproof@localhost"),
         email_smarthost=environment.get(EMAIL_SMARTHOST, ""),
+        email_username=environment.get(EMAIL_USERNAME, ""),
+        email_password=environment.get(EMAIL_PASSWORD, ""),
+        link_url=environment.get(LINK_URL, "").rstrip("/"),
     )
-    if found.slack_url and (urlsplit(found.slack_url).scheme not in ("http", "https") or "\n" in found.slack_url):
-        raise InvalidInput("not an http(s) URL", where=SLACK_URL, next_action="copy the webhook's URL from Slack")
     if found.email_to and not found.email_smarthost:
         raise InvalidInput("is needed with " + EMAIL_TO, where=EMAIL_SMARTHOST, next_action="set it to host:port")
     return found

@@ -1,18 +1,29 @@
-"""Alertmanager's configuration: all alerts to the desk, high and critical to Slack, a team's own to its receiver."""
+"""Alertmanager's configuration: who hears of which alert by routes.yml, with the words of messages.tmpl."""
 
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lakeproof.observability.receivers import Receivers
-from lakeproof.observability.teams import all_teams
+from lakeproof.observability.routes import all_routes
 from lakeproof.observability.timing import Timing
 
-# Secrets lie in files beside the configuration, never in it.
+# Secrets lie in files beside the configuration, never in it; Slack's by channel.
 TOKEN_FILE = "desk-token"
-SLACK_FILE = "slack-url"
+SLACK_FILES = {"slack-data-ops": "slack-url", "slack-kafka": "slack-kafka-url"}
+MESSAGES_FILE = "messages.tmpl"
+# Of one alert with two severities only the worse is told.
+INHIBITED = {
+    "source_matchers": ['severity=~"high|critical"'],
+    "target_matchers": ['severity="warning"'],
+    "equal": ["alertname", "component", "scenario"],
+}
+# An alert that fits no row, such as an escalation where nobody is configured: the desk's page still shows it.
+NOBODY = "nobody"
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True)
@@ -29,44 +40,53 @@ PACES: dict[Timing, Pace] = {"drill": Pace("0s", "1s", "1h"), "production": Pace
 
 def render_alertmanager(etc_dir: Path, desk_url: str, receivers: Receivers, timing: Timing) -> str:
     """The text of alertmanager.yml; `desk_url` without a slash at the end."""
-    pace = PACES[timing]
     built = _receivers(etc_dir, desk_url, receivers)
-    routes: list[dict[str, Any]] = [{"receiver": "desk", "continue": True}]
-    if "slack-data-ops" in built:
-        routes.append({"receiver": "slack-data-ops", "matchers": ['severity=~"high|critical"'], "continue": True})
-    routes += [
-        {"receiver": team.receiver, "matchers": [f'team="{team.name}"'], "continue": True}
-        for team in all_teams().values()
-        if team.receiver in built
-    ]
     config = {
         "route": {
-            "receiver": "desk",
+            "receiver": NOBODY,
             "group_by": ["alertname", "component", "scenario"],
-            "group_wait": pace.group_wait,
-            "group_interval": pace.group_interval,
-            "repeat_interval": pace.repeat_interval,
-            "routes": routes,
+            **_pace(timing),
+            "routes": [
+                {"receiver": route.to, "matchers": list(route.matchers), "continue": True}
+                for route in all_routes()
+                if receivers.tells(route.set_by)
+            ],
         },
-        "receivers": [{"name": name, **fields} for name, fields in built.items()],
+        "inhibit_rules": [INHIBITED],
+        "templates": [str(etc_dir / MESSAGES_FILE)],
+        "receivers": [{"name": NOBODY}, *({"name": name, **fields} for name, fields in built.items())],
     }
     return _dumped(config)
+
+
+def render_messages(desk_url: str, receivers: Receivers) -> str:
+    """The text of messages.tmpl: every message's words, with the address that links lead to."""
+    words = (files("lakeproof.observability") / MESSAGES_FILE).read_text(encoding="utf-8")
+    return f'{{{{ define "lakeproof.desk" }}}}{receivers.link_url or desk_url}{{{{ end }}}}\n\n{words}'
 
 
 def repaced(text: str, timing: Timing) -> str:
     """That alertmanager.yml at the pace of `timing`, and else as it is: receivers and their keys stay."""
     config = yaml.safe_load(text)
+    config["route"] |= _pace(timing)
+    return _dumped(config)
+
+
+def _pace(timing: Timing) -> dict[str, str]:
     pace = PACES[timing]
-    config["route"] |= {
+    return {
         "group_wait": pace.group_wait,
         "group_interval": pace.group_interval,
         "repeat_interval": pace.repeat_interval,
     }
-    return _dumped(config)
 
 
 def _dumped(config: dict[str, Any]) -> str:
     return yaml.safe_dump(config, sort_keys=False, width=200, allow_unicode=True)
+
+
+def _template(name: str) -> str:
+    return f'{{{{ template "lakeproof.{name}" . }}}}'
 
 
 def _receivers(etc_dir: Path, desk_url: str, receivers: Receivers) -> dict[str, dict[str, Any]]:
@@ -80,31 +100,59 @@ def _receivers(etc_dir: Path, desk_url: str, receivers: Receivers) -> dict[str, 
     }
     found: dict[str, dict[str, Any]] = {"desk": {"webhook_configs": [webhook]}}
     if receivers.slack_url:
-        for channel in ("data-ops", "kafka"):
-            found[f"slack-{channel}"] = {"slack_configs": [_slack(etc_dir, desk_url, f"#{channel}")]}
+        for name, file in SLACK_FILES.items():
+            found[name] = {"slack_configs": [_slack(etc_dir / file, "#" + name.removeprefix("slack-"))]}
     if receivers.pagerduty_key:
-        found["pagerduty"] = {"pagerduty_configs": [{"routing_key": receivers.pagerduty_key, "send_resolved": True}]}
+        found["pagerduty"] = {"pagerduty_configs": [_pagerduty(receivers)]}
     if receivers.email_to:
-        found["email"] = {
-            "email_configs": [
-                {
-                    "to": receivers.email_to,
-                    "from": receivers.email_from,
-                    "smarthost": receivers.email_smarthost,
-                    "send_resolved": True,
-                }
-            ]
-        }
+        found["email"] = {"email_configs": [_email(receivers)]}
     return found
 
 
-def _slack(etc_dir: Path, desk_url: str, channel: str) -> dict[str, Any]:
+def _slack(url_file: Path, channel: str) -> dict[str, Any]:
     return {
-        "api_url_file": str(etc_dir / SLACK_FILE),
+        "api_url_file": str(url_file),
         "channel": channel,
         "send_resolved": True,
-        "title": "[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }} {{ .CommonLabels.component }} "
-        "({{ .CommonLabels.severity }})",
-        "text": "{{ range .Alerts }}{{ .Annotations.summary_vi }}\n{{ .Annotations.summary_en }}\n"
-        f"{desk_url}{{{{ .Annotations.runbook_url }}}}\n{{{{ end }}}}",
+        "color": '{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}',
+        "title": _template("title"),
+        "title_link": _template("first_incident"),
+        "text": _template("text"),
+        "fallback": _template("title"),
     }
+
+
+def _pagerduty(receivers: Receivers) -> dict[str, Any]:
+    """Alertmanager keeps one page for each group, and resolves it."""
+    severity = '{{ if eq .CommonLabels.severity "critical" }}critical{{ else if eq .CommonLabels.severity "high" }}'
+    made = {
+        "routing_key": receivers.pagerduty_key,
+        "send_resolved": True,
+        "client": "Lakeproof",
+        "client_url": _template("first_incident"),
+        "description": _template("title") + " {{ .CommonAnnotations.summary_en }}",
+        "severity": severity + "error{{ else }}warning{{ end }}",
+        "component": "{{ .CommonLabels.component }}",
+        "group": "{{ .CommonLabels.scenario }}",
+        "class": "{{ .CommonLabels.alertname }}",
+        "details": {"message": _template("text")},
+        "links": [{"href": _template("runbook"), "text": "Runbook"}],
+    }
+    return made | ({"url": receivers.pagerduty_url} if receivers.pagerduty_url else {})
+
+
+def _email(receivers: Receivers) -> dict[str, Any]:
+    made = {
+        "to": receivers.email_to,
+        "from": receivers.email_from,
+        "smarthost": receivers.email_smarthost,
+        "send_resolved": True,
+        "headers": {"Subject": _template("title")},
+        "text": _template("text"),
+        "html": "",
+        # A relay on this machine has no certificate that anybody would trust.
+        "require_tls": receivers.email_smarthost.rpartition(":")[0] not in LOOPBACK,
+    }
+    if receivers.email_username:
+        made |= {"auth_username": receivers.email_username, "auth_password": receivers.email_password}
+    return made

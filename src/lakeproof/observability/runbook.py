@@ -18,9 +18,9 @@ def find_runbook(name: str, language: Language, further_scenarios: Iterable[Path
     return None if path is None else path.read_text(encoding="utf-8")
 
 
-def all_runbooks(further_scenarios: Iterable[Path] = ()) -> list[tuple[str, str]]:
-    """The name of each page, with its English title."""
-    pages = _pages("en", further_scenarios)
+def all_runbooks(further_scenarios: Iterable[Path] = (), language: Language = "en") -> list[tuple[str, str]]:
+    """The name of each page, with its title in that language."""
+    pages = _pages(language, further_scenarios)
     return [(name, _title(path.read_text(encoding="utf-8"), name)) for name, path in sorted(pages.items())]
 
 

@@ -1,4 +1,4 @@
-"""Teams: who gets an alert and how long they have to acknowledge it (teams.yml)."""
+"""Teams, and how long each has to acknowledge an incident (teams.yml)."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,11 +11,10 @@ DEFAULT_TEAM = "data-platform"
 
 @dataclass(frozen=True)
 class Team:
-    """One team; `receiver` is an Alertmanager receiver beside the desk, "" for none."""
+    """One team."""
 
     name: str
     acknowledge_minutes: int
-    receiver: str = ""
 
 
 @cache

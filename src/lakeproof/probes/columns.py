@@ -73,6 +73,7 @@ def _probes(source: Source) -> Iterator[Probe]:
             Condition(Operator.IS, NONE),
             always=True,
             within=source.capture,
+            steady=True,
         )
     yield Probe(
         f"{source.name}-fields-left-out",

@@ -102,13 +102,16 @@ def connectors(stack: Stack, timeout: float) -> Value:
 
 def _probes(source: Source) -> Iterator[Probe]:
     path = f"GET /connectors/{source.connector}"
-    for kind, part, ask, sound in (
-        ("connector-state", ".connector.state", connector_state, "RUNNING"),
-        ("task-state", ".tasks[0].state", task_state, "RUNNING"),
-        ("task-failure", ".tasks[0].trace", task_failure, "none"),
+    # No trouble of a component pauses, stops or deletes a connector, or makes its task fail for one of these reasons.
+    by_hand: tuple[Value, ...] = ("PAUSED", "STOPPED", None)
+    lasting: tuple[Value, ...] = (SERVER_ID_TAKEN, "login rejected", "no privilege", "position lost")
+    for kind, part, ask, sound, steady in (
+        ("connector-state", ".connector.state", connector_state, "RUNNING", by_hand),
+        ("task-state", ".tasks[0].state", task_state, "RUNNING", ()),
+        ("task-failure", ".tasks[0].trace", task_failure, "none", lasting),
     ):
-        healthy = Condition(Operator.IS, sound)
-        yield of_source(source, kind, "connect", f"{path}/status {part}", ask, "", healthy, about=source.about())
+        healthy, query = Condition(Operator.IS, sound), f"{path}/status {part}"
+        yield of_source(source, kind, "connect", query, ask, "", healthy, about=source.about(), steady=steady)
     yield of_source(source, "capture-position", "connect", f"{path}/offsets", capture_position)
 
 

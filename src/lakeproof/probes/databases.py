@@ -52,9 +52,11 @@ def _probes(engine: str, ask: Database) -> Iterator[Probe]:
     for source in (each for each in SOURCES if each.engine == engine):
         login, whole = Condition(Operator.IS, "accepted"), Condition(Operator.IS, 0)
         typed = f"log in as {CAPTURE_USER} with the capture's password"
-        yield of_source(source, "capture-login", engine, typed, capture_login, "", login)
+        yield of_source(source, "capture-login", engine, typed, capture_login, "", login, steady=True)
         lacking = ask.missing_privileges
-        yield of_source(source, "missing-privileges", engine, ask.PRIVILEGES, lacking, "privileges", whole)
+        yield of_source(
+            source, "missing-privileges", engine, ask.PRIVILEGES, lacking, "privileges", whole, steady=True
+        )
         young, ticker = Condition(Operator.BELOW, 5), (source.exporter,)
         beat = ask.beat_age(source)
         # The ticker writes the heartbeat: in a stack without one, an old heartbeat is nobody's trouble.
@@ -67,5 +69,5 @@ def _probes(engine: str, ask: Database) -> Iterator[Probe]:
 PROBES = (
     *_probes("mysql", mariadb),
     *_probes("postgres", postgres),
-    Probe("mysql-binlog-readers", "mysql", mariadb.BINLOG_READERS, "", mariadb.binlog_readers),
+    Probe("mysql-binlog-readers", "mysql", mariadb.BINLOG_READERS, "", mariadb.binlog_readers, steady=True),
 )

@@ -85,5 +85,6 @@ PROBES = (
         Condition(Operator.IS, NONE),
         about=(SERVICE,),
         within=SERVICE,
+        steady=True,
     ),
 )

@@ -8,7 +8,7 @@ do. A JobManager that was itself restarted begins with an empty history.
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.job.flink_rest import root_cause
@@ -156,9 +156,18 @@ def checkpoints_failed(stack: Stack, timeout: float, source: Source) -> Value:
 def _probes(source: Source) -> tuple[Probe, ...]:
     name = source.job
 
-    def probe(kind: str, query: str, unit: str, ask: Callable[..., Value], healthy: Condition | None = None) -> Probe:
+    def probe(
+        kind: str,
+        query: str,
+        unit: str,
+        ask: Callable[..., Value],
+        healthy: Condition | None = None,
+        steady: Literal[True] | tuple[Value, ...] = (),
+    ) -> Probe:
         about, always = source.about("flink-taskmanager"), healthy is not None
-        return of_source(source, kind, JOBMANAGER, query, ask, unit, healthy, about=about, always=always)
+        return of_source(
+            source, kind, JOBMANAGER, query, ask, unit, healthy, about=about, always=always, steady=steady
+        )
 
     return (
         probe("job-state", f"GET /jobs/overview: state of {name}", "", job_state, Condition(Operator.IS, RUNNING)),
@@ -177,6 +186,7 @@ def _probes(source: Source) -> tuple[Probe, ...]:
             "",
             refused_value,
             Condition(Operator.IS, NO_EXCEPTION),
+            steady=True,
         ),
         probe(
             "checkpoint-age",

@@ -70,6 +70,7 @@ PROBES = (
         Condition(Operator.IS, 0),
         about=ALL_NODES[1:],
         within=SERVICE,
+        steady=True,
     ),
     Probe(
         "reservation-setting-shortfall",
@@ -78,6 +79,7 @@ PROBES = (
         "s",
         setting_shortfall,
         Condition(Operator.IS, 0),
+        steady=True,
     ),
     Probe("reservations-active", SERVICE, f"{ACTIVE} of GET /metrics", "reservations", active),
     Probe("reservations-expired", "prometheus", EXPIRED, "reservations", expired, about=(SERVICE,), within=SERVICE),

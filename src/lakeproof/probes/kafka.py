@@ -197,9 +197,7 @@ def _probes(source: Source) -> Iterator[Probe]:
         Condition(Operator.BELOW, LARGE_ROWS),
         f"transaction.total_order of the newest record of {source.topic}",
     )
-    yield of_source(
-        source, "transaction-rows", "kafka", order, transaction_rows, "rows", small, within=source.capture
-    )
+    yield of_source(source, "transaction-rows", "kafka", order, transaction_rows, "rows", small, steady=True)
     # Without a range: how much comes in between two checkpoints is the shoppers' matter.
     group = f"offset of the group {source.job} in {source.topic}, and the topic's end"
     yield of_source(source, "topic-unread", "kafka", group, unread, "records")

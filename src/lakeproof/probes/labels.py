@@ -79,6 +79,7 @@ PROBES = (
         "labels",
         held,
         within=SERVICE,
+        steady=True,
     ),
     Probe("labels-by-prefix", "minio", f"list {LABEL_BUCKET} by prefix", "", by_prefix, within=SERVICE),
     Probe(

@@ -32,6 +32,16 @@ class Observation:
         return condition.holds(self.first, self.second)
 
     @property
+    def answered(self) -> bool:
+        """True where both readings had an answer."""
+        return self.first.answered and self.second.answered
+
+    @property
+    def is_steady(self) -> bool:
+        """True where only somebody's act brings the newer answer about (Probe.steady)."""
+        return self.probe.is_steady(self.second.value)
+
+    @property
     def out_of_range(self) -> bool:
         """True where no reading of the two was healthy, or none had an answer."""
         if self.probe.healthy is None:

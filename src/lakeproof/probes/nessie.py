@@ -98,6 +98,7 @@ PROBES = (
         main_author,
         Condition(Operator.IS, OURS),
         always=True,
+        steady=True,
     ),
     Probe(
         "main-last-merge",
@@ -109,6 +110,7 @@ PROBES = (
         always=True,
         about=("publisher",),
         within="publisher",
+        steady=True,
     ),
     Probe("lake-tables", "nessie", f"GET /trees/{MAIN}/entries", "", lake_tables, inventory=True),
 )

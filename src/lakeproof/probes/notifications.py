@@ -136,6 +136,7 @@ PROBES = (
         Condition(Operator.IS, NONE),
         about=(SERVICE,),
         within=SERVICE,
+        steady=True,
     ),
     Probe(
         "campaign-opt-outs",
@@ -146,5 +147,6 @@ PROBES = (
         Condition(Operator.IS, NONE),
         about=(SERVICE,),
         within=SERVICE,
+        steady=True,
     ),
 )

@@ -96,7 +96,9 @@ def _ask(stack: Stack, source: Source, sql: str, *args: object, timeout: float) 
 def _slot(source: Source) -> Probe:
     query = f"wal_status of pg_replication_slots, slot {slot_name(find_connector(source.connector))}"
     kept = Condition(Operator.IS, KEPT)
-    return of_source(source, "slot-state", NAME, query, slot_state, "", kept, about=("connect",))
+    return of_source(
+        source, "slot-state", NAME, query, slot_state, "", kept, about=("connect",), steady=("lost", None)
+    )
 
 
 PROBES = tuple(_slot(source) for source in SOURCES if source.engine == NAME)

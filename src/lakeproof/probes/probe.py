@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from lakeproof import probes
 from lakeproof.errors import LakeproofError
@@ -36,6 +37,8 @@ class Probe:
     always: asked by every diagnosis, though no cause knows it: out of range, it is at least reported as unknown.
     about: further components whose work it shows, so that trouble of theirs accounts for what it reads.
     liveness: it tells whether the process of `source` answers at all (probes/http.py has the words).
+    steady: answers that only somebody's act brings about (a paused connector, a new column). Trouble of what the
+    probe asks or stands on leaves them as they are, or gives no answer. True: every answer but "nothing there".
     within: a component that it belongs to; where that is not part of the stack it is not asked, whoever answers.
     """
 
@@ -50,6 +53,11 @@ class Probe:
     about: tuple[str, ...] = ()
     liveness: bool = False
     within: str | None = None
+    steady: Literal[True] | tuple[Value, ...] = ()
+
+    def is_steady(self, value: Value) -> bool:
+        """True where only somebody's act brings that answer about."""
+        return value is not None if self.steady is True else value in self.steady
 
     def look(self, stack: Stack, timeout: float = TIMEOUT_SECONDS) -> Reading:
         """Ask once. A question without an answer gives a Reading with `error`, never an exception."""
@@ -84,6 +92,7 @@ def of_source(
     always: bool = False,
     inventory: bool = False,
     within: str | None = None,
+    steady: Literal[True] | tuple[Value, ...] = (),
 ) -> Probe:
     """A source's own probe of that kind, asked where the source's capture (or `within`) is part of the stack.
 
@@ -100,6 +109,7 @@ def of_source(
         always,
         about,
         within=within or source.capture,
+        steady=steady,
     )
 
 

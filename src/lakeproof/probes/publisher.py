@@ -27,7 +27,9 @@ def publisher_status(stack: Stack, timeout: float, source: Source) -> Value:
 
 def _status(source: Source) -> Probe:
     query, healthy = f"GET /health: .status, .databases.{source.name}", Condition(Operator.IS, HEALTHY)
-    return of_source(source, "publisher-status", "publisher", query, publisher_status, "", healthy, always=True)
+    return of_source(
+        source, "publisher-status", "publisher", query, publisher_status, "", healthy, always=True, steady=("frozen",)
+    )
 
 
 PROBES = tuple(_status(source) for source in SOURCES)

@@ -66,7 +66,8 @@ def _probes(server: Server) -> Iterator[Probe]:
     tables = "information_schema.processlist" if server == "mysql" else "pg_stat_activity"
     few, below = Condition(Operator.BELOW, FULL_PERCENT), Condition(Operator.BELOW, LEAK_PERCENT)
     most = "max_connections"
-    yield Probe(f"{server}-connections", server, f"{tables}: rows of {most}", "%", partial(taken, server=server), few)
+    ask, query = partial(taken, server=server), f"{tables}: rows of {most}"
+    yield Probe(f"{server}-connections", server, query, "%", ask, few, steady=True)
     yield Probe(
         f"{server}-idle-account",
         server,
@@ -74,6 +75,7 @@ def _probes(server: Server) -> Iterator[Probe]:
         "%",
         partial(idle_share, server=server),
         below,
+        steady=True,
     )
     locks = "information_schema.innodb_lock_waits" if server == "mysql" else "pg_blocking_pids(pid)"
     yield Probe(
@@ -83,6 +85,7 @@ def _probes(server: Server) -> Iterator[Probe]:
         "sessions",
         partial(lock_waiters, server=server),
         Condition(Operator.BELOW, MANY_WAIT),
+        steady=True,
     )
     yield Probe(f"{server}-blocker", server, f"{locks}: that session", "", partial(who_blocks, server=server))
     yield Probe(f"{server}-accounts", server, f"{tables} by account", "", partial(by_account, server=server))

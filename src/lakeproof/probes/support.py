@@ -101,6 +101,7 @@ PROBES = (
         "",
         late_sources,
         Condition(Operator.IS, "none"),
+        steady=True,
     ),
     Probe(
         "support-timeline-p95",
@@ -124,5 +125,6 @@ PROBES = (
         Condition(Operator.IS, FINE),
         about=(SERVICE,),
         within=SERVICE,
+        steady=True,
     ),
 )

@@ -28,6 +28,8 @@ SERVICE_VARIABLES = (
     "SERVICE_FULFILLMENT_SERVICE_URL",
     RESERVATION_TTL,
 )
+# Whom Alertmanager tells: addresses and keys, so nobody else gets them (observability/receivers.py).
+ALERTMANAGER, RECEIVER_PREFIX = "alertmanager", "ALERTMANAGER_"
 HANDED_ON = (
     "JAVA_HOME",
     "LAKEPROOF_CACHE",
@@ -47,9 +49,10 @@ def settings_environment(stack: "Stack") -> dict[str, str]:
     }
 
 
-def service_variables(given: Mapping[str, str]) -> dict[str, str]:
-    """Those of SERVICE_VARIABLES that `given` has; an empty one is one."""
-    return {name: given[name] for name in SERVICE_VARIABLES if name in given}
+def service_variables(given: Mapping[str, str], component: str = "") -> dict[str, str]:
+    """What of `given` the component reads at its start, an empty one too: SERVICE_VARIABLES, and ALERTMANAGER_…"""
+    told = [name for name in given if component == ALERTMANAGER and name.startswith(RECEIVER_PREFIX)]
+    return {name: given[name] for name in (*SERVICE_VARIABLES, *told) if name in given}
 
 
 def child_environment(
@@ -66,6 +69,7 @@ def child_environment(
     """
     home = pwd.getpwnam(user).pw_dir if user and os.geteuid() == 0 else os.environ.get("HOME", "/")
     inherited = {name: os.environ[name] for name in (*CERTIFICATE_VARIABLES, *HANDED_ON) if name in os.environ}
+    inherited |= service_variables(os.environ, component)
     return {
         "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
         "HOME": home,

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lakeproof.errors import TransientError
 from lakeproof.processes import logfile, process
@@ -37,9 +37,12 @@ class Hooks:
         """The hook that runs now, or that ran last."""
         return self._running.pid if self._running is not None else None
 
-    async def run(self, hook: Hook, seconds: float) -> None:
-        """Run it, output into the component's log; whatever it started is ended with it. Raises: HookFailed."""
-        environment = child_environment(self._stack, self._run_id, self._component)
+    async def run(self, hook: Hook, seconds: float, variables: Mapping[str, str] | None = None) -> None:
+        """Run it, output into the component's log; whatever it started is ended with it. Raises: HookFailed.
+
+        `variables`: what this component was handed beside the daemon's own environment.
+        """
+        environment = child_environment(self._stack, self._run_id, self._component, extra=variables)
         command = Command(argv=(*self._argv, self._component, hook))
         log = self._stack.log_path(self._component)
         self._running = running = process.start(command, environment, log, self._stack.state_dir)

@@ -116,10 +116,10 @@ class Keeper:
 
     def hand(self, variables: dict[str, str]) -> None:
         """Have it find these variables from its next start on. Raises: InvalidInput where it runs with others."""
-        daemons = service_variables(os.environ)
+        daemons = service_variables(os.environ, self.component.name)
         if self.wanted and daemons | variables != daemons | self._variables:
             raise InvalidInput(
-                "it runs with other SERVICE_… or reservation variables, which it reads only at its start",
+                "it runs with other variables (SERVICE_…, ALERTMANAGER_…, reservations), read only at its start",
                 where=self.name,
                 next_action=f"lakeproof stop {self.name}, then start it again with them",
             )
@@ -250,7 +250,7 @@ class Keeper:
         if component.prepare is not None or Hook.PREPARE in component.hooks:
             self._tell("preparing", "")
         if Hook.PREPARE in component.hooks:
-            await self._hooks.run(Hook.PREPARE, PREPARE_SECONDS)
+            await self._hooks.run(Hook.PREPARE, PREPARE_SECONDS, self._variables)
         command = await self._preparation.run()
         ports.check_free([component], stack, supervisor=False)
         self._mark(prepared=time.monotonic())

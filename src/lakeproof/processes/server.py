@@ -128,7 +128,8 @@ class Server:
                     return await self._keeper(request["name"]).forget()
             case "start":
                 if request.get("variables") is not None:
-                    self._keeper(request["name"]).hand(service_variables(request["variables"]))
+                    name = request["name"]
+                    self._keeper(name).hand(service_variables(request["variables"], name))
                 async with self._telling(send, lambda: self._still()):
                     return await self._up([request["name"]])
         raise InvalidInput(f"no request {request['do']!r}", where="supervisor")

@@ -22,6 +22,7 @@ WORDS = {
         "cause": "Cause",
         "means": "Meaning",
         "seen": "Must be seen",
+        "or": "or",
         "repair": "Repair",
         "components": "Any component that is down, hangs or is unwell is named by itself: `NAME_down`, `NAME_hung`, "
         "`NAME_unhealthy`.",
@@ -39,6 +40,7 @@ WORDS = {
         "cause": "Nguyên nhân",
         "means": "Ý nghĩa",
         "seen": "Phải thấy",
+        "or": "hoặc",
         "repair": "Khắc phục",
         "components": "Thành phần nào ngừng chạy, bị treo hoặc không khoẻ thì có tên riêng: `NAME_down`, "
         "`NAME_hung`, `NAME_unhealthy`.",
@@ -61,7 +63,7 @@ def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str
         (
             f"`{cause.id}`",
             cause.says[language],
-            ", ".join(f"`{item.probe} {item.condition}`" for item in cause.necessary),
+            ", ".join(f" {words['or']} ".join(f"`{one}`" for one in item.alternatives) for item in cause.necessary),
             ", ".join(f"`{_typed(step)}`" for step in cause.repairs),
         )
         for cause in causes
@@ -72,11 +74,11 @@ def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str
         "",
         f"## {words['facts']}",
         "",
-        *_table(("", ""), facts),
+        *table(("", ""), facts),
         "",
         f"## {words['causes']}",
         "",
-        *_table((words["cause"], words["means"], words["seen"], words["repair"]), known),
+        *table((words["cause"], words["means"], words["seen"], words["repair"]), known),
         "",
         words["components"],
         "",
@@ -96,7 +98,8 @@ def _typed(step: Step) -> str:
     return f"{step.id} {arguments}".rstrip()
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table in Markdown, line by line."""
     return [
         "| " + " | ".join(head) + " |",
         "|" + " --- |" * len(head),

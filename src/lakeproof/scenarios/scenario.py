@@ -12,19 +12,13 @@ from lakeproof.diagnosis.cause_file import IDENTIFIER, StepModel, Texts
 from lakeproof.errors import InvalidInput
 from lakeproof.scenarios.folder import SCENARIO_FILE
 from lakeproof.unknown_name import unknown_name
+from lakeproof.use_cases.use_case import IDS
 from lakeproof.yaml_file import read_yaml
 
 type Language = Literal["vi", "en"]
 
 # Between a scenario and one of its other causes, where a person types both in one word.
 CAUSE_SIGN = ":"
-USE_CASES = (
-    "fraud-detection",
-    "inventory-360",
-    "marketing-personalization",
-    "finance-reconciliation",
-    "customer-support-360",
-)
 
 
 @dataclass(frozen=True)
@@ -175,7 +169,7 @@ class ScenarioModel(BaseModel):
     sla_minutes: int = Field(gt=0, le=1440)
     components: list[str] = Field(min_length=1)
     touches: list[str]
-    use_cases: list[Literal[USE_CASES]] = Field(min_length=1)  # type: ignore[valid-type]
+    use_cases: list[Literal[IDS]] = Field(min_length=1)  # type: ignore[valid-type]
     fault: StepModel
     alerts: list[str] = Field(min_length=1)
     evidence: list[str] = Field(min_length=1)

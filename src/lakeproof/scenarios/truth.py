@@ -16,12 +16,16 @@ TRUTH_FILE = "truth.yaml"
 
 @dataclass(frozen=True)
 class WrongFix:
-    """Something that looks like a repair and is none. `rejected_by`: checks of which one at least must fail."""
+    """Something that looks like a repair and is none. `rejected_by`: checks of which one at least must fail.
+
+    loses_data: what it lost stays lost, so that a later drill on the same stack would find that loss.
+    """
 
     id: str
     steps: tuple[Step, ...]
     says: Mapping[str, str]
     rejected_by: tuple[str, ...]
+    loses_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class WrongFixModel(BaseModel):
     steps: list[StepModel] = Field(min_length=1)
     says: Texts
     rejected_by: list[str] = Field(min_length=1)
+    loses_data: bool = False
 
 
 class CauseTruthModel(BaseModel):
@@ -98,6 +103,7 @@ def load_truth(folder: Path, cause: str | None = None) -> Truth:
                 tuple(step.step() for step in fix.steps),
                 {"vi": fix.says.vi, "en": fix.says.en},
                 tuple(fix.rejected_by),
+                fix.loses_data,
             )
             for fix in model.wrong_fixes
         ),

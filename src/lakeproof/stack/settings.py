@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lakeproof.errors import InvalidInput
 from lakeproof.stack.place import CONFIG_FILE, NAME_PATTERN, NOT_SETTINGS
@@ -212,6 +212,33 @@ class CassandraSettings(BaseModel):
     )
 
 
+class TicketSettings(BaseModel):
+    """The ITSM that keeps a ticket for each incident. Its password or token is the secret `ticket-token`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["", "webhook", "jira", "github"] = Field("", description='"": no tickets')
+    url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+\S*)?$",
+        description="webhook: where to post; jira: https://SITE.atlassian.net; github: default https://api.github.com",
+    )
+    project: str = Field(
+        "", pattern=r"^[\w./-]{0,200}$", description="jira: the project's key; github: OWNER/REPOSITORY"
+    )
+    account: str = Field("", description="jira: the e-mail address that the token belongs to")
+    issue_type: str = Field("Task", description="jira: the type of the issues that are made")
+    token_file: Path | None = Field(None, description="a file that holds the token, instead of the secret")
+    seconds: float = Field(10.0, ge=0.5, le=60, description="a call is given up after it")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "TicketSettings":
+        needed = {"webhook": ("url",), "jira": ("url", "project", "account"), "github": ("project",)}
+        if missing := [name for name in needed.get(self.kind, ()) if not getattr(self, name)]:
+            raise ValueError(f"{self.kind} needs {', '.join(missing)} too")
+        return self
+
+
 class Settings(BaseModel):
     """One stack's settings.
 
@@ -228,8 +255,9 @@ class Settings(BaseModel):
     state_dir: Path | None = Field(None, description="default: per-user state folder / name")
     host: str = Field(
         "127.0.0.1",
-        pattern=r"^127(\.\d{1,3}){3}$",
-        description="the loopback address that servers listen on; few have a login of their own",
+        pattern=r"^(127(\.\d{1,3}){3}|0\.0\.0\.0)$",
+        description="the loopback address that servers listen on; few have a login of their own. 0.0.0.0 is taken "
+        "in mode external alone, for a container",
     )
     port_shift: int = Field(0, ge=0, le=PORT_SHIFT_MAX, description="added to every port")
     timing: Literal["drill", "production"] = Field(
@@ -253,6 +281,7 @@ class Settings(BaseModel):
     inventory: InventorySettings = InventorySettings()
     cassandra: CassandraSettings = CassandraSettings()
     logs: LogsSettings = LogsSettings()
+    tickets: TicketSettings = TicketSettings()
 
     @property
     def ledger_is_whole(self) -> bool:
@@ -269,6 +298,12 @@ class Settings(BaseModel):
                 if kind in ("http", "tcp", "jmx") and not is_address(address):
                     raise ValueError(f"{component}.{kind} is {address!r}; wanted host:port")
         return given
+
+    @model_validator(mode="after")
+    def _open_to_all_in_a_container_only(self) -> "Settings":
+        if self.host == "0.0.0.0" and self.mode == "local":
+            raise ValueError("host 0.0.0.0 opens every server to the network: only in mode external, in a container")
+        return self
 
     @field_validator("accounts")
     @classmethod

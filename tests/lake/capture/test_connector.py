@@ -67,6 +67,13 @@ def test_an_external_connect_finds_its_passwords_where_the_settings_say(make_sta
     assert render(stack, find_connector("orders"))["database.password"] == "${file:/etc/its.properties:mysql-cdc}"
 
 
+def test_where_the_server_is_mysql_the_connector_is_debeziums_for_mysql(make_stack: MakeStack) -> None:
+    usual = render(make_stack(), find_connector("orders"))
+    changed = render(make_stack(endpoints={"mysql": {"server": "mysql"}}), find_connector("orders"))
+    assert changed["connector.class"] == "io.debezium.connector.mysql.MySqlConnector"
+    assert {key for key in usual if usual[key] != changed[key]} == {"connector.class", "database.ssl.mode"}
+
+
 def test_exactly_once_off_leaves_the_connector_without_it(make_stack: MakeStack) -> None:
     on = render(make_stack(), find_connector("orders"))
     off = render(make_stack(capture=CaptureSettings(exactly_once=False)), find_connector("orders"))

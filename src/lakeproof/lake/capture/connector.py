@@ -93,6 +93,13 @@ def parse(text: str, where: str) -> Connector:
         ) from error
 
 
+# Where [endpoints.mysql] says server = "mysql": MySQL 8, whose binlog Debezium reads by another class.
+FOR_MYSQL = {
+    "connector.class": "io.debezium.connector.mysql.MySqlConnector",
+    "database.ssl.mode": "preferred",
+}
+
+
 def find_connector(name: str) -> Connector:
     """The connector of that name. Raises: InvalidInput that lists the names."""
     known = connectors()
@@ -144,4 +151,6 @@ def render(stack: Stack, connector: Connector) -> dict[str, str]:
         return words[match[1]]
 
     config = {key: _WORD.sub(fill, value) for key, value in connector.config.items()}
+    if stack.settings.endpoints.get(connector.engine, {}).get("server") == "mysql":
+        config |= FOR_MYSQL
     return config | (EXACTLY_ONCE if stack.settings.capture.exactly_once else {})

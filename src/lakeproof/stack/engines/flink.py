@@ -66,7 +66,7 @@ _OPENED = (
     "java.util.concurrent.atomic",
     "java.util.concurrent.locks",
 )
-_FLAGS = (
+FLAGS = (
     *jvm.FLAGS,
     "-XX:MaxMetaspaceSize=256m",
     "-XX:-UsePerfData",
@@ -140,7 +140,7 @@ def _command(
         (
             str(program),
             *heap,
-            *_FLAGS,
+            *FLAGS,
             *archive_flags(kind, program, class_path),
             *watched,
             f"-Dlog4j2.configurationFile={etc / 'log4j2.properties'}",

@@ -243,7 +243,7 @@ COMPONENTS = (
         hooks=(Hook.PROVISION,),
         start_seconds=60.0,
         stop_seconds=20.0,
-        image="mysql:8.0",
+        image="mysql:8.0.40",
         summary="the shop's order database (MariaDB)",
         one_because="a second MariaDB would be a replica, and capture and the services know one primary",
     ),

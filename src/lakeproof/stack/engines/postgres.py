@@ -177,7 +177,7 @@ COMPONENTS = (
         stop_signal="SIGINT",  # fast: what is under way is rolled back; SIGTERM would wait for every client
         stop_seconds=20.0,
         in_plain_up=False,
-        image="postgres:15",
+        image="postgres:15.13",
         summary="the database of payment, fulfillment, support and notification",
         one_because="a second PostgreSQL would be a standby, and the services know one primary",
     ),

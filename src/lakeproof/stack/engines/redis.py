@@ -129,7 +129,7 @@ COMPONENTS = (
         prepare=prepare,
         start_seconds=30.0,
         in_plain_up=False,
-        image="redis:7.0",
+        image="redis:7.0.15",
         summary="counts of the notification limiter, cache of the support timeline",
         one_because="what it keeps may be lost at any time, so no second one stands by",
     ),

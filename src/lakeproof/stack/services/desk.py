@@ -9,7 +9,7 @@ from lakeproof.stack.stack import Stack
 
 def command(stack: Stack) -> Command:
     """The module that `lakeproof serve` runs too; its settings come through the environment."""
-    return Command((sys.executable, "-m", "lakeproof.incidents.api"))
+    return Command((sys.executable, "-m", "lakeproof.console.app"))
 
 
 def ready(stack: Stack, timeout: float) -> None:

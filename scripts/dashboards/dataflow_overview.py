@@ -1,0 +1,597 @@
+#!/usr/bin/env python3
+"""Makes the dashboard `Dataflow Overview`, which Grafana and the console both draw.
+
+Only developers run this: it needs grafana-foundation-sdk, and the package reads the JSON alone. After a change run
+`python scripts/dashboards/dataflow_overview.py` and commit the JSON; a test compares the two.
+
+What a viewer has to know: panels are timeseries, stat or table, and rows are headings. A range is always written out
+(no `$__rate_interval`). A stat and a table are instant queries; a table's columns are its targets, named by their
+legend and joined by the label that they share.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.common import (
+    BigValueGraphMode,
+    GraphTresholdsStyleMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    VisibilityMode,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
+    DataSourceRef,
+    DataTransformerConfig,
+    Threshold,
+    ThresholdsMode,
+)
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+OUTPUT = Path(__file__).parents[2] / "src/lakeproof/observability/dashboards/dataflow-overview.json"
+TITLE, UID = "Dataflow Overview", "dataflow-overview"
+# The viewer of a Grafana picks its Prometheus here; the console has one alone.
+SOURCE = DataSourceRef("prometheus", "${datasource}")
+HALF, THIRD, SIXTH = 12, 8, 4  # of 24 columns
+# As in the rules: not what is being started or stopped by command. Without a supervisor each component counts.
+WATCHED = "unless on (component) last_over_time(lakeproof_component_watched_since_seconds[10m]) > time()"
+
+type Query = tuple[str, str]
+type Panel = timeseries.Panel | stat.Panel | table.Panel
+
+
+def _bounds(limit: float | None, *, low: bool) -> dashboard.ThresholdsConfig:
+    """Green on the good side of `limit`, red on the other; `low` says that small values are bad."""
+    steps = [Threshold(None, "green")]
+    if limit is not None:
+        steps = [Threshold(None, "red" if low else "green"), Threshold(limit, "green" if low else "red")]
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+def lines(
+    title: str,
+    about: str,
+    *queries: Query,
+    unit: str = "short",
+    limit: float | None = None,
+    low: bool = False,
+    span: int = THIRD,
+    height: int = 8,
+) -> Panel:
+    """A panel of lines over time. A query is (expression, legend); `limit` is drawn where an alert has its bound."""
+    panel = timeseries.Panel().title(title).description(about).unit(unit).span(span).height(height)
+    panel.datasource(SOURCE)
+    panel.min(0).thresholds(_bounds(limit, low=low)).show_points(VisibilityMode.NEVER).line_width(1).fill_opacity(8)
+    panel.legend(
+        common.VizLegendOptions()
+        .display_mode(LegendDisplayMode.LIST)
+        .placement(LegendPlacement.BOTTOM)
+        .show_legend(True)
+    )
+    if limit is not None:
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
+    for number, (expression, legend) in enumerate(queries):
+        panel.with_target(_query(number, expression, legend).range())
+    return panel
+
+
+def number(title: str, about: str, expression: str, *, unit: str = "short", limit: float | None = None) -> Panel:
+    """One number now, red above `limit`."""
+    panel = stat.Panel().title(title).description(about).unit(unit).span(SIXTH).height(4).datasource(SOURCE)
+    panel.thresholds(_bounds(limit, low=False)).graph_mode(BigValueGraphMode.NONE).no_value("-")
+    panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+    return panel.with_target(_query(0, expression, title).instant())
+
+
+def columns(title: str, about: str, *queries: Query, span: int = THIRD, height: int = 8) -> Panel:
+    """A table now, one row per label set that all queries share; a query is (expression, heading of its column)."""
+    panel = table.Panel().title(title).description(about).span(span).height(height).datasource(SOURCE)
+    renamed = {f"Value #{_letter(place)}": heading for place, (_, heading) in enumerate(queries)}
+    for place, (expression, heading) in enumerate(queries):
+        panel.with_target(_query(place, expression, heading).instant().format(PromQueryFormat.TABLE))
+    panel.with_transformation(DataTransformerConfig("merge", options={}))
+    panel.with_transformation(
+        DataTransformerConfig(
+            "organize",
+            options={
+                "excludeByName": {"Time": True, "__name__": True, "instance": True, "job": True},
+                "renameByName": renamed | ({"Value": queries[0][1]} if len(queries) == 1 else {}),
+            },
+        )
+    )
+    return panel
+
+
+def _letter(place: int) -> str:
+    return "ABCDEFGHIJ"[place]
+
+
+def _query(place: int, expression: str, legend: str) -> prometheus.Dataquery:
+    return prometheus.Dataquery().ref_id(_letter(place)).expr(expression).legend_format(legend).datasource(SOURCE)
+
+
+def share(part: str, whole: str) -> str:
+    """An expression: `part` of `whole`, nothing where `whole` is 0."""
+    return f"{part} / ({whole} > 0)"
+
+
+def p95(histogram: str, by: str = "") -> str:
+    """An expression: the 95th percentile of a histogram over five minutes."""
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile(0.95, sum by ({labels}) (rate({histogram}_bucket[5m])))"
+
+
+AVAILABILITY = (
+    number(
+        "Alerts firing",
+        "Alerts that fire now. The desk has an incident for each.",
+        'count(ALERTS{alertstate="firing"}) or vector(0)',
+        limit=1,
+    ),
+    number(
+        "Components not healthy",
+        "Watched components that do not answer their own health question.",
+        f"count(lakeproof_component_healthy == 0 {WATCHED}) or vector(0)",
+        limit=1,
+    ),
+    number(
+        "HTTP probes that fail",
+        "Health pages of watched components that gave no good answer to blackbox-exporter.",
+        f"count(probe_success == 0 {WATCHED}) or vector(0)",
+        limit=1,
+    ),
+    number(
+        "Stalest database on main",
+        "Age of the newest heartbeat that readers of main see, of the database that is furthest behind.",
+        "max(time() - lakeproof_publish_database_beat_timestamp_seconds)",
+        unit="s",
+        limit=60,
+    ),
+    number(
+        "Last full audit",
+        "Age of the last audit that could compare every table with Trino.",
+        "time() - max(lakeproof_publish_full_audit_timestamp_seconds)",
+        unit="s",
+        limit=300,
+    ),
+    number(
+        "Unexpected restarts, 1 h",
+        "Starts of components that followed an end nobody asked for.",
+        "sum(increase(lakeproof_component_restarts_total[1h]))",
+        limit=1,
+    ),
+    columns(
+        "Service availability",
+        "1 is healthy: the component answered its own question, in its own protocol. Worst first.",
+        ("sort(min by (component) (lakeproof_component_healthy))", "healthy"),
+        ("avg by (component) (avg_over_time(lakeproof_component_healthy[1h]))", "share of the last hour"),
+        ("sum by (component) (lakeproof_component_restarts_total)", "restarts"),
+        height=9,
+    ),
+    columns(
+        "Firing alerts",
+        "What fires now, and whose it is.",
+        ('max by (alertname, severity, team, component) (ALERTS{alertstate="firing"})', "firing"),
+        height=9,
+    ),
+    lines(
+        "HTTP probe",
+        "How long each health page took to answer blackbox-exporter; it gives up after a second.",
+        ("max by (component) (probe_duration_seconds)", "{{component}}"),
+        unit="s",
+        limit=1,
+        height=9,
+    ),
+)
+
+PATH_OF_A_RECORD = (
+    lines(
+        "Freshness of main",
+        "Age of the newest heartbeat that readers of main see, by database. Realtime means under two minutes.",
+        ("time() - max by (database) (lakeproof_publish_database_beat_timestamp_seconds)", "{{database}}"),
+        unit="s",
+        limit=60,
+    ),
+    lines(
+        "Capture lag",
+        "Age of the newest heartbeat that came through Debezium to Kafka, by connector.",
+        ("max by (connector) (kafka_connect_source_task_lag_millis)", "{{connector}}"),
+        unit="ms",
+        limit=30000,
+    ),
+    lines(
+        "Backlog",
+        "Records in Kafka that the lake's jobs have not read, by their consumer and by their last checkpoint.",
+        ("max(kafka_consumer_fetch_manager_metrics_records_lag_max)", "consumer, furthest behind"),
+        ("max by (database) (lakeproof_unread_records)", "{{database}}, since its checkpoint"),
+        ("sum by (job_name) (flink_taskmanager_job_task_operator_pendingRecords)", "{{job_name}}, by its source"),
+        limit=5000,
+    ),
+    lines(
+        "Flink restarts",
+        "Restarts of each job since it was submitted.",
+        ("max by (job_name) (flink_jobmanager_job_numRestarts)", "{{job_name}}"),
+    ),
+    columns(
+        "Jobs",
+        "Each job's last completed checkpoint, its restarts and how long it has run since the last one.",
+        ("max by (job_name) (flink_jobmanager_job_lastCompletedCheckpointId)", "last checkpoint"),
+        ("max by (job_name) (flink_jobmanager_job_numRestarts)", "restarts"),
+        ("max by (job_name) (flink_jobmanager_job_uptime) / 60000", "minutes up"),
+    ),
+    lines(
+        "Checkpoint duration",
+        "How long the last checkpoint of each job took.",
+        ("max by (job_name) (flink_jobmanager_job_lastCheckpointDuration)", "{{job_name}}"),
+        unit="ms",
+    ),
+    lines(
+        "Checkpoints",
+        "Checkpoints completed and failed in five minutes, by job.",
+        ("sum by (job_name) (increase(flink_jobmanager_job_numberOfCompletedCheckpoints[5m]))", "{{job_name}} done"),
+        ("sum by (job_name) (increase(flink_jobmanager_job_numberOfFailedCheckpoints[5m]))", "{{job_name}} failed"),
+    ),
+    lines(
+        "Latency within Flink",
+        "What a marker takes from the source to the slowest operator, 99th percentile, by job. A marker every 10 s.",
+        ('max by (job_name) (flink_jobmanager_job_latency{quantile="0.99"})', "{{job_name}}"),
+        unit="ms",
+    ),
+    lines(
+        "Publishing",
+        "Time from the choice of a cut to its merge into main, and rounds that failed.",
+        (p95("lakeproof_publish_seconds"), "p95 of a publish (s)"),
+        ("sum by (database) (increase(lakeproof_publish_failures_total[5m]))", "{{database}} failed in 5 min"),
+        ("max by (database) (lakeproof_publish_frozen)", "{{database}} frozen by an audit"),
+    ),
+    lines(
+        "Whole transactions",
+        "Transactions of the source that the job put together, and its trouble with them in five minutes.",
+        ("sum(rate(lakeproof_aligner_transactions_total[1m]))", "whole (/s)"),
+        ("sum(lakeproof_aligner_openRows)", "rows that wait for their end"),
+        ("sum(increase(lakeproof_aligner_transactionsIncomplete_total[5m]))", "incomplete"),
+        ("sum(increase(lakeproof_aligner_transactionsWithoutEnd_total[5m]))", "without an end"),
+        ("sum(increase(lakeproof_aligner_transactionsTooLarge_total[5m]))", "too large"),
+        ("sum(increase(lakeproof_aligner_changesRefused_total[5m]))", "changes refused"),
+    ),
+    lines(
+        "Rows through the job",
+        "Rows passed on in a second, and rows or transactions that had come before and were dropped.",
+        ("sum(rate(lakeproof_aligner_rowsPassed_total[1m]))", "passed (/s)"),
+        ("sum(rate(lakeproof_aligner_rowsRepeated_total[1m]))", "rows repeated (/s)"),
+        ("sum(rate(lakeproof_aligner_transactionsReplayed_total[1m]))", "transactions replayed (/s)"),
+    ),
+    lines(
+        "Projection lag",
+        "How old the projection in Cassandra is that the shop reads.",
+        ("max(projector_lag_seconds)", "projector"),
+        unit="s",
+    ),
+)
+
+STORES_AND_ENGINES = (
+    lines(
+        "Kafka Connect",
+        "Tasks by connector and state, and connectors that the worker knows.",
+        ("sum by (connector) (kafka_connect_connector_running_task_count)", "{{connector}} running"),
+        ("sum by (connector) (kafka_connect_connector_paused_task_count)", "{{connector}} paused"),
+        ("sum by (connector) (kafka_connect_connector_failed_task_count)", "{{connector}} failed"),
+        ("sum(kafka_connect_worker_connector_count)", "connectors"),
+    ),
+    lines(
+        "Schema drift",
+        "Columns of a captured table that are not as the lake's SQL declares them.",
+        ("max by (database, table) (lakeproof_drifted_columns)", "{{database}} {{table}}"),
+        limit=1,
+    ),
+    lines(
+        "Kafka",
+        "Messages that the broker takes, and partitions without all their replicas.",
+        ("sum(rate(kafka_server_brokertopicmetrics_messagesin_total[1m]))", "messages in (/s)"),
+        ("sum(kafka_server_replicamanager_underreplicatedpartitions)", "under-replicated partitions"),
+        ("sum(kafka_controller_kafkacontroller_activecontrollercount)", "active controllers"),
+    ),
+    lines(
+        "Cassandra latency",
+        "99th percentile of the coordinator's requests, of the slowest node.",
+        ("max by (scope) (cassandra_clientrequest_latency_99thpercentile)", "{{scope}}"),
+        unit="µs",
+    ),
+    lines(
+        "Cassandra requests",
+        "Requests that the coordinators answered in a second.",
+        ("sum by (scope) (rate(cassandra_clientrequest_latency_count[1m]))", "{{scope}}"),
+        unit="reqps",
+    ),
+    lines(
+        "Cassandra nodes",
+        "What the nodes believe of each other, and requests that timed out or found too few replicas.",
+        ("max(cassandra_downendpointcount)", "down"),
+        ("max(cassandra_upendpointcount)", "up"),
+        ("sum(increase(cassandra_clientrequest_timeouts_count[5m]))", "timeouts in 5 min"),
+        ("sum(increase(cassandra_clientrequest_unavailables_count[5m]))", "unavailables in 5 min"),
+        ("sum(cassandra_storage_totalhintsinprogress)", "hints under way"),
+    ),
+    lines(
+        "MySQL/PostgreSQL connection",
+        "Share of the connections that the server allows.",
+        (
+            share("max(mysql_global_status_threads_connected)", "max(mysql_global_variables_max_connections)"),
+            "MySQL",
+        ),
+        (share("sum(pg_stat_database_numbackends)", "max(pg_settings_max_connections)"), "PostgreSQL"),
+        unit="percentunit",
+        limit=0.9,
+    ),
+    lines(
+        "Trino",
+        "Queries that run and queries that wait.",
+        ("sum(trino_execution_runningqueries)", "running"),
+        ("sum(trino_execution_queuedqueries)", "queued"),
+        limit=5,
+    ),
+    lines(
+        "MinIO",
+        "Room that is left in the object store.",
+        ("min(minio_cluster_disk_free_bytes / minio_cluster_disk_total_bytes)", "free"),
+        unit="percentunit",
+        limit=0.1,
+        low=True,
+    ),
+    lines(
+        "MinIO objects",
+        "What lies in each bucket.",
+        ("sum by (bucket) (minio_objects_bytes)", "{{bucket}}"),
+        unit="bytes",
+    ),
+    lines(
+        "Databases answer",
+        "1 while the server answers its exporter.",
+        ("max(mysql_up)", "MySQL"),
+        ("max(pg_up)", "PostgreSQL"),
+        ("max(redis_up)", "Redis"),
+    ),
+    lines(
+        "Redis clients",
+        "Connections to Redis.",
+        ("max(redis_connected_clients)", "clients"),
+    ),
+    lines(
+        "Redis memory",
+        "Memory in use.",
+        ("max(redis_memory_used_bytes)", "used"),
+        unit="bytes",
+    ),
+)
+
+ANSWERS = 'sum by (job) (rate(shop_http_requests_total{route!~"/health|/metrics"}[1m]))'
+ANSWERS_5XX = 'sum by (job) (rate(shop_http_requests_total{status=~"5..", route!~"/health|/metrics"}[1m]))'
+SHOP = (
+    lines(
+        "Requests",
+        "Answers of each service, without health and metrics pages.",
+        (ANSWERS, "{{job}}"),
+        unit="reqps",
+    ),
+    lines(
+        "Share of 5xx",
+        "Of what a service answered in a minute.",
+        (share(f"({ANSWERS_5XX} or 0 * {ANSWERS})", ANSWERS), "{{job}}"),
+        unit="percentunit",
+        limit=0.05,
+    ),
+    lines(
+        "Checkouts",
+        "Checkouts under way, by the step that comes next.",
+        ("sum by (step) (shop_checkouts_open)", "{{step}}"),
+    ),
+    lines(
+        "Inventory reservations",
+        "Reservations that hold stock now.",
+        ("sum(inventory_reservation_active_total)", "active"),
+    ),
+    lines(
+        "Inventory expiries and refusals",
+        "Reservations that ended by themselves in five minutes, and changes refused, such as for want of stock.",
+        ("sum(increase(inventory_reservation_expired_total[5m]))", "expired in 5 min"),
+        ("sum by (why) (increase(shop_inventory_refusals_total[5m]))", "refused in 5 min: {{why}}"),
+    ),
+    lines(
+        "Reservation TTL",
+        "How long a reservation lives, by the setting and by the table's default.",
+        ("max by (source) (inventory_reservation_ttl_seconds)", "{{source}}"),
+        unit="s",
+    ),
+    lines(
+        "Fulfillment lag",
+        "How late the latest parcel is that is not shipped (fulfillment_lag_minutes).",
+        ("max(fulfillment_lag_minutes)", "lag"),
+        unit="m",
+        limit=10,
+    ),
+    lines(
+        "Fulfillment backlog",
+        "Labels that are not ready: pending ones and those of a rehearsal.",
+        ("max(fulfillment_artifacts_backlog_objects)", "labels not ready"),
+        ('sum by (prefix) (minio_objects{bucket="fulfillment-artifacts"})', "objects in {{prefix}}"),
+    ),
+    lines(
+        "Fulfillment backlog bytes",
+        "Bytes of the labels that are not ready.",
+        ("max(fulfillment_artifacts_backlog_bytes)", "bytes"),
+        unit="bytes",
+    ),
+)
+
+NOTIFICATION = (
+    lines(
+        "Notification send rate",
+        "Notifications sent and failed in a second, and the share that fails.",
+        ("sum(rate(notification_sent_total[5m]))", "sent (/s)"),
+        ("sum(rate(notification_failure_total[5m]))", "failed (/s)"),
+        (
+            share(
+                "sum(rate(notification_failure_total[10m]))",
+                "(sum(rate(notification_failure_total[10m])) + sum(rate(notification_sent_total[10m])))",
+            ),
+            "share that fails",
+        ),
+    ),
+    lines(
+        "Notification failure share",
+        "Of the tries of ten minutes. Closed below 5 % for fifteen minutes.",
+        (
+            share(
+                "sum(rate(notification_failure_total[10m]))",
+                "(sum(rate(notification_failure_total[10m])) + sum(rate(notification_sent_total[10m])))",
+            ),
+            "share that fails",
+        ),
+        unit="percentunit",
+        limit=0.2,
+    ),
+    lines(
+        "Notification rate limited",
+        "Sends that the limiter turned down, and sends that passed because Redis failed, in five minutes.",
+        ("sum(increase(notification_rate_limited_total[5m]))", "rate limited"),
+        ("sum by (operation) (increase(notification_rate_limit_errors_total[5m]))", "limiter error: {{operation}}"),
+        limit=5,
+    ),
+    lines(
+        "Notification drops by reason",
+        "Notifications and events that will not be sent, in five minutes.",
+        ("sum by (reason) (increase(notification_events_dropped_total[5m]))", "{{reason}}"),
+    ),
+    lines(
+        "Opt-outs & preference updates",
+        "Changes of customers' preferences in fifteen minutes.",
+        ("sum(increase(notification_opt_out_total[15m]))", "opt-outs"),
+        ("sum(increase(shop_notification_preference_updates_total[15m]))", "preference updates"),
+        limit=20,
+    ),
+    lines(
+        "Notification tries by channel",
+        "Tries in a second, by channel and what came of them.",
+        ("sum by (channel, outcome) (rate(shop_notification_tries_total[5m]))", "{{channel}} {{outcome}}"),
+        unit="reqps",
+    ),
+    lines(
+        "Notification send latency",
+        "From handing a notification to the provider to its answer, 95th percentile.",
+        (p95("notification_send_latency_seconds"), "p95"),
+        unit="s",
+    ),
+)
+
+SUPPORT = (
+    lines(
+        "Support timeline p95 latency",
+        "Time to a timeline, by where it came from, and of all. Closed below 500 ms.",
+        (p95("support_timeline_collect_seconds", "source"), "{{source}}"),
+        (p95("support_timeline_collect_seconds"), "all"),
+        unit="s",
+        limit=2,
+    ),
+    lines(
+        "Support timeline cache",
+        "Looks into the cache in five minutes, by what came of them.",
+        ("sum by (event) (increase(support_timeline_cache_events_total[5m]))", "{{event}}"),
+    ),
+    lines(
+        "Support timeline failures",
+        "Parts of timelines that failed in five minutes, by where.",
+        ("sum by (stage) (increase(support_timeline_collection_failures_total[5m]))", "{{stage}}"),
+        limit=1,
+    ),
+    lines(
+        "Support timeline sources",
+        "Time until one source told its part, 95th percentile.",
+        (p95("support_timeline_source_seconds", "source"), "{{source}}"),
+        unit="s",
+    ),
+    lines(
+        "Support attachments",
+        "Bytes in the attachments' folder.",
+        ("sum(support_attachment_backlog_bytes)", "bytes"),
+        unit="bytes",
+        limit=15e9,
+    ),
+    lines(
+        "Support attachment files",
+        "Files in the attachments' folder.",
+        ("sum(support_attachment_backlog_files)", "files"),
+    ),
+)
+
+PROCESSES = (
+    lines(
+        "CPU by component (cores)",
+        "Processor cores that a component's processes use; stands in for cAdvisor.",
+        ("sum by (component) (rate(lakeproof_component_cpu_seconds_total[1m]))", "{{component}}"),
+        span=HALF,
+    ),
+    lines(
+        "Memory by component",
+        "Resident memory of a component's processes; stands in for cAdvisor.",
+        ("sum by (component) (lakeproof_component_rss_bytes)", "{{component}}"),
+        unit="bytes",
+        span=HALF,
+    ),
+)
+
+MONITORING = (
+    lines(
+        "Alerting",
+        "Alerts that Alertmanager holds, deliveries that failed and alerts that Prometheus could not hand on.",
+        ('sum(alertmanager_alerts{state="active"})', "active alerts"),
+        (
+            "sum by (integration) (increase(alertmanager_notifications_failed_total[5m]))",
+            "failed in 5 min: {{integration}}",
+        ),
+        ("sum(increase(prometheus_notifications_dropped_total[5m]))", "dropped in 5 min"),
+        ("sum(increase(prometheus_rule_evaluation_failures_total[5m]))", "rules not evaluated in 5 min"),
+    ),
+    lines(
+        "Series",
+        "Series that Prometheus holds.",
+        ("max(prometheus_tsdb_head_series)", "series"),
+    ),
+    lines(
+        "Incidents",
+        "Incidents of the desk by status.",
+        ("sum by (status) (lakeproof_incidents)", "{{status}}"),
+    ),
+)
+
+ROWS: tuple[tuple[str, Sequence[Panel]], ...] = (
+    ("Availability", AVAILABILITY),
+    ("Path of a record", PATH_OF_A_RECORD),
+    ("Stores and engines", STORES_AND_ENGINES),
+    ("Shop", SHOP),
+    ("Notification", NOTIFICATION),
+    ("Support", SUPPORT),
+    ("Processes", PROCESSES),
+    ("Monitoring", MONITORING),
+)
+
+
+def render() -> str:
+    """The JSON, with a newline at its end."""
+    made = dashboard.Dashboard(TITLE).uid(UID).tags(["lakeproof"]).timezone("browser").readonly()
+    made.time("now-1h", "now").refresh("10s").tooltip(DashboardCursorSync.CROSSHAIR)
+    made.with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
+    identity = 0
+    for heading, panels in ROWS:
+        identity += 1
+        made.with_row(dashboard.Row(heading).id(identity))
+        for panel in panels:
+            identity += 1
+            made.with_panel(panel.id(identity))
+    return JSONEncoder(sort_keys=True, indent=1).encode(made.build()) + "\n"
+
+
+if __name__ == "__main__":
+    OUTPUT.write_text(render(), encoding="utf-8")
+    print(f"wrote {OUTPUT}")

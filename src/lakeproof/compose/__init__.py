@@ -1,0 +1,1 @@
+"""The same components as a compose file: images in the place of processes."""

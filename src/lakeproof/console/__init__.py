@@ -1,0 +1,1 @@
+"""The web pages around the incident desk: the stack, the lake, the use cases, the dashboards."""

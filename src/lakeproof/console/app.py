@@ -1,0 +1,50 @@
+"""Desk and console in one process on one port. `python -m lakeproof.console.app` runs them."""
+
+import logging
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
+from lakeproof.console.dashboard_pages import add_dashboard_pages
+from lakeproof.console.lake_pages import add_lake_pages
+from lakeproof.console.look import Look
+from lakeproof.console.scenario_facts import ScenarioFacts
+from lakeproof.console.stack_pages import add_stack_pages
+from lakeproof.console.use_case_pages import add_use_case_pages
+from lakeproof.incidents.api import build_desk, open_store, read_active_of
+from lakeproof.incidents.self_check import LiveLook
+from lakeproof.incidents.store import Store
+from lakeproof.pages.page import Pages
+from lakeproof.stack.stack import Stack, load_stack
+
+
+def add_console(app: FastAPI, stack: Stack, store: Store, look: Callable[[], Look] | None = None) -> ScenarioFacts:
+    """Add the console's pages to the desk's; gives what they know of the scenarios.
+
+    `look` stands in for what asks the stack.
+    """
+    pages = Pages("lakeproof.console")
+    facts = ScenarioFacts(stack.settings.scenario_dirs)
+    add_stack_pages(app, pages, stack, store, facts, look)
+    add_lake_pages(app, pages, stack)
+    add_use_case_pages(app, pages, stack, facts)
+    add_dashboard_pages(app, pages, stack)
+    return facts
+
+
+def run(stack: Stack, *, log_level: str = "warning", opened: Callable[[str], None] | None = None) -> None:
+    """Serve until a signal ends it. Raises: InvalidInput, TerminalError."""
+    import uvicorn
+
+    store = open_store(stack)
+    app = build_desk(stack, store, read_active=read_active_of(stack), stack_look=LiveLook(stack))
+    add_console(app, stack, store).read_ahead()
+    if opened is not None:
+        opened(stack.url("desk"))
+    uvicorn.run(app, host=stack.settings.host, port=stack.port("desk"), log_level=log_level, access_log=False)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel("WARNING")  # it would log every question the desk asks
+    run(load_stack())

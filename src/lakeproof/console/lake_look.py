@@ -1,0 +1,106 @@
+"""One look at the published lake: Nessie's history and branches, the publisher's audits, a drill's data check."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
+from lakeproof.lake.publish.main_branch import branches
+from lakeproof.probes.prometheus import instant
+from lakeproof.stack.stack import Stack
+
+COMMITS = 30
+AUDIT = "lakeproof_publish_full_audit_timestamp_seconds"
+FROZEN = "lakeproof_publish_frozen"
+AUDITS = "lakeproof_publish_full_audits_total"
+REPORTS = "*/report.json"
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch of Nessie, its head, and the newest published states in it by database."""
+
+    name: str
+    hash: str
+    states: Mapping[str, DatabaseState]
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """What a drill's last check of the data found: counts by what is wrong, from its report."""
+
+    scenario: str
+    verdict: str
+    at: datetime
+    data: Mapping[str, int | None]
+
+
+@dataclass(frozen=True)
+class LakeLook:
+    """audited_at: when the last full audit that could look began. audits: how many ended so. frozen: databases whose
+    new states an audit keeps off main. unseen: what could not be looked at, in words.
+    """
+
+    at: datetime
+    commits: tuple[PublishedCommit, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    audited_at: datetime | None = None
+    audits: Mapping[str, int] = field(default_factory=dict)
+    frozen: tuple[str, ...] = ()
+    check: DataCheck | None = None
+    unseen: tuple[str, ...] = ()
+
+
+def look_at_lake(stack: Stack) -> LakeLook:
+    """Now. What gives no answer is told in `unseen`."""
+    unseen: list[str] = []
+    commits: tuple[PublishedCommit, ...] = ()
+    found: tuple[Branch, ...] = ()
+    try:
+        commits = tuple(history.log(stack, COMMITS))
+        found = tuple(Branch(one.name, one.hash, states) for one, states in branches(stack))
+    except LakeproofError as error:
+        unseen.append(error.message)
+    audited_at: datetime | None = None
+    audits: dict[str, int] = {}
+    frozen: list[str] = []
+    try:
+        for labels, value in instant(stack, f"{AUDIT} or {FROZEN} or {AUDITS}"):
+            name = labels.get("__name__")
+            if name == AUDIT:
+                audited_at = datetime.fromtimestamp(value, UTC)
+            elif name == AUDITS:
+                audits[labels["outcome"]] = round(value)
+            elif value:
+                frozen.append(labels["database"])
+    except LakeproofError as error:
+        unseen.append(error.message)
+    return LakeLook(
+        datetime.now(UTC),
+        commits,
+        found,
+        audited_at,
+        audits,
+        tuple(frozen),
+        newest_check(stack.reports_dir),
+        tuple(unseen),
+    )
+
+
+def newest_check(reports: Path) -> DataCheck | None:
+    """The data that the newest drill's report tells of; None where no drill was reported."""
+    paths = sorted(reports.glob(REPORTS), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in paths[:5]:
+        try:
+            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            counts = {key: value for key, value in told["data"].items() if isinstance(value, int | None)}
+            at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            return DataCheck(str(told["scenario"]), str(told["verdict"]), at, counts)
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            continue
+    return None

@@ -1,0 +1,90 @@
+"""Which alerts and scenarios name a component, and which scenarios hit a use case: read from their folders."""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lakeproof.errors import InvalidInput
+from lakeproof.observability.rules import SCENARIOS, find_rules
+
+# Files of scenarios seldom change, and a page must not read thirty of them each time.
+KEPT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """alerts: component → rule → address of its runbook page. touching: component → scenarios that touch it.
+    hitting: use case → scenarios that name it.
+    """
+
+    alerts: Mapping[str, Mapping[str, str]]
+    touching: Mapping[str, tuple[str, ...]]
+    hitting: Mapping[str, tuple[str, ...]]
+
+
+class ScenarioFacts:
+    """The facts, read in the background again where somebody asks for them once they are a minute old."""
+
+    def __init__(self, further_scenarios: Iterable[Path] = ()) -> None:
+        self._folders = tuple(further_scenarios)
+        self._lock = threading.Lock()
+        self._facts: Facts | None = None
+        self._read_at = float("-inf")
+
+    def newest(self) -> Facts:
+        """What was read last. The very first call reads: it takes a second on a busy machine."""
+        with self._lock:
+            if self._facts is None:
+                self._read()
+            elif time.monotonic() - self._read_at > KEPT_SECONDS:
+                self._read_at = time.monotonic()
+                threading.Thread(target=self._read, name="console-facts", daemon=True).start()
+            assert self._facts is not None
+            return self._facts
+
+    def read_ahead(self) -> None:
+        """Have the first page find them."""
+        threading.Thread(target=self.newest, name="console-facts", daemon=True).start()
+
+    def _read(self) -> None:
+        self._facts = read_facts(self._folders)
+        self._read_at = time.monotonic()
+
+
+def read_facts(further_scenarios: tuple[Path, ...] = ()) -> Facts:
+    """From the folders, now. A file that is not valid is left out: `drill` and `up` say what is wrong with it."""
+    alerts: dict[str, dict[str, str]] = {}
+    touching: dict[str, set[str]] = {}
+    hitting: dict[str, set[str]] = {}
+    try:
+        files = find_rules(further_scenarios)
+    except InvalidInput:
+        files = find_rules()
+    for rule in (rule for file in files for rule in file.alerts):
+        alerts.setdefault(rule.labels.component, {})[rule.alert] = rule.annotations.runbook_url
+    for folder in (SCENARIOS, *further_scenarios):
+        for path in folder.glob("*/scenario.yaml"):
+            scenario = _read(path)
+            for cause in (scenario, *scenario.get("other_causes", ())):
+                for component in cause.get("touches", ()):
+                    touching.setdefault(component, set()).add(path.parent.name)
+            for use_case in scenario.get("use_cases", ()):
+                hitting.setdefault(use_case, set()).add(path.parent.name)
+    return Facts(alerts, _sorted(touching), _sorted(hitting))
+
+
+def _sorted(found: Mapping[str, set[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(sorted(names)) for name, names in found.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return data if isinstance(data, dict) else {}

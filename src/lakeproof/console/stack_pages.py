@@ -1,0 +1,115 @@
+"""The stack as a graph at `/`, and a page for each component."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+
+from lakeproof.console.drawing import NOT_STARTED, draw, state_of
+from lakeproof.console.log_tail import tail
+from lakeproof.console.look import Look, Looking
+from lakeproof.console.quantity import show_quantity
+from lakeproof.console.scenario_facts import ScenarioFacts
+from lakeproof.console.watcher import Watcher
+from lakeproof.console.way import BOXES, main_age
+from lakeproof.incidents.status import Status
+from lakeproof.incidents.store import Store
+from lakeproof.lake.sources.source import SOURCES
+from lakeproof.pages.page import Pages
+from lakeproof.processes.states import Health
+from lakeproof.stack.components import all_components
+from lakeproof.stack.stack import Stack
+
+LOOK_SECONDS = 2.0
+ENDED = (Status.RESOLVED, Status.REVIEWED)
+
+
+def add_stack_pages(
+    app: FastAPI,
+    pages: Pages,
+    stack: Stack,
+    store: Store,
+    facts: ScenarioFacts,
+    look: Callable[[], Look] | None = None,
+) -> Watcher[Look]:
+    """Add `/`, `/live/stack`, `/components/NAME` and its live part. `look` stands in for what asks the stack."""
+    watcher = Watcher("console-look", look or Looking(stack).look, LOOK_SECONDS)
+
+    def newest() -> Look:
+        return watcher.newest() or Look(datetime.now(UTC), {}, unseen=("…",))
+
+    def live(request: Request, template: str) -> HTMLResponse:
+        seen = newest()
+        ongoing = [one for one in store.newest_first(None, most=50) if one.status not in ENDED]
+        drawn = {box.name for box in BOXES}
+        beside = [
+            (one, state_of(seen.parts.get(one.name)))
+            for one in all_components().values()
+            if one.name not in drawn and (one.replica_of is None or one.name in seen.parts)
+        ]
+        running = [row for row in seen.parts.values() if state_of(row) not in ("stopped", NOT_STARTED)]
+        return pages.render(
+            request,
+            template,
+            look=seen,
+            drawing=draw(seen),
+            beside=beside,
+            running=len(running),
+            healthy=sum(row.health is Health.HEALTHY for row in running),
+            memory=show_quantity(sum(row.rss_bytes for row in running), "bytes"),
+            ages=[
+                (source.server, show_quantity(seen.figures[id_], "s"))
+                for source in SOURCES
+                if (id_ := main_age(source.name).id) in seen.figures
+            ],
+            firing=[one for one in seen.alerts if one.state == "firing"],
+            ongoing=ongoing,
+            external=stack.settings.mode == "external",
+        )
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    def show_stack(request: Request) -> HTMLResponse:
+        """The stack along a record's way."""
+        return live(request, "stack.html")
+
+    @app.get("/live/stack", response_class=HTMLResponse, include_in_schema=False)
+    def show_stack_now(request: Request) -> HTMLResponse:
+        """The part of it that changes."""
+        return live(request, "stack_live.html")
+
+    def component_page(request: Request, name: str, template: str) -> HTMLResponse:
+        component = all_components().get(name)
+        if component is None:
+            return pages.render(request, "no_such.html", 404, what=name)
+        seen, known = newest(), facts.newest()
+        row = seen.parts.get(name)
+        log_path = Path(row.log) if row is not None and row.log else stack.log_path(name)
+        return pages.render(
+            request,
+            template,
+            component=component,
+            row=row,
+            state=state_of(row),
+            look=seen,
+            replicas=[one for one in all_components().values() if one.replica_of == name],
+            alerts=[one for one in seen.alerts if one.component == name],
+            rules=dict(sorted(known.alerts.get(name, {}).items())),
+            scenarios=known.touching.get(name, ()),
+            lines=tail(log_path),
+            log_path=log_path,
+            rss=show_quantity(row.rss_bytes, "bytes") if row is not None else "",
+        )
+
+    @app.get("/components/{name}", response_class=HTMLResponse, include_in_schema=False)
+    def show_component(request: Request, name: str) -> HTMLResponse:
+        """One component."""
+        return component_page(request, name, "component.html")
+
+    @app.get("/live/components/{name}", response_class=HTMLResponse, include_in_schema=False)
+    def show_component_now(request: Request, name: str) -> HTMLResponse:
+        """The part of it that changes."""
+        return component_page(request, name, "component_live.html")
+
+    return watcher

@@ -1,0 +1,69 @@
+"""`/usecases`: what the lake is used for, and whether its data are as fresh as each use needs."""
+
+from collections.abc import Callable, Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+
+from lakeproof.console.quantity import show_quantity
+from lakeproof.console.scenario_facts import ScenarioFacts
+from lakeproof.console.watcher import Watcher
+from lakeproof.observability.runbook import all_runbooks
+from lakeproof.pages.page import Pages, language_of
+from lakeproof.stack.stack import Stack
+from lakeproof.use_cases.state import Freshness, look
+from lakeproof.use_cases.use_case import use_cases
+
+LOOK_SECONDS = 5.0
+
+type Looks = Mapping[str, Freshness]
+
+
+def add_use_case_pages(
+    app: FastAPI,
+    pages: Pages,
+    stack: Stack,
+    facts: ScenarioFacts,
+    look_at_all: Callable[[], Looks] | None = None,
+) -> Watcher[Looks]:
+    """Add `/usecases` and `/usecases/NAME`. `look_at_all` stands in for what asks Prometheus."""
+
+    def ask() -> Looks:
+        return {name: look(stack, use_case) for name, use_case in use_cases().items()}
+
+    watcher = Watcher("console-use-cases", look_at_all or ask, LOOK_SECONDS)
+
+    def live(request: Request, template: str, name: str | None = None) -> HTMLResponse:
+        looks = watcher.newest() or {}
+        shown = [one for one in use_cases().values() if name in (None, one.id)]
+        titles = dict(all_runbooks(stack.settings.scenario_dirs, language_of(request)))
+        hitting = facts.newest().hitting
+        hit = {one.id: [(each, titles.get(each, each)) for each in hitting.get(one.id, ())] for one in shown}
+        return pages.render(
+            request,
+            template,
+            use_cases=shown,
+            looks=looks,
+            hit=hit,
+            seconds=lambda value: show_quantity(value, "s"),
+            alone=name is not None,
+        )
+
+    @app.get("/usecases", response_class=HTMLResponse, include_in_schema=False)
+    def show_all(request: Request) -> HTMLResponse:
+        """Each use case with its freshness now."""
+        return live(request, "use_cases.html")
+
+    @app.get("/live/usecases", response_class=HTMLResponse, include_in_schema=False)
+    def show_all_now(request: Request) -> HTMLResponse:
+        """The part of it that changes."""
+        return live(request, "use_cases_live.html")
+
+    @app.get("/usecases/{name}", response_class=HTMLResponse, include_in_schema=False)
+    def show_one(request: Request, name: str) -> HTMLResponse:
+        """One use case: its question, its query, its tables."""
+        if name not in use_cases():
+            return pages.render(request, "no_such.html", 404, what=name)
+        return live(request, "use_case.html", name)
+
+    return watcher

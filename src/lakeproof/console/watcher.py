@@ -1,0 +1,64 @@
+"""What pages show is read in the background, and only while somebody looks: a page never waits for an engine."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from lakeproof.errors import LakeproofError
+
+log = logging.getLogger(__name__)
+
+# A page asks for more every two seconds; hidden tabs ask once a minute.
+IDLE_SECONDS = 20.0
+# The first reader of a page gives the background so long to answer, else it is shown without figures.
+FIRST_SECONDS = 0.2
+
+
+class Watcher[T]:
+    """Keeps the newest answer of `ask`, which is asked every `pause` seconds while `newest` is called now and then.
+
+    `ask` runs in one thread, and only there. It should give what it could not read as part of its answer; where it
+    raises, the answer before stays the newest.
+    """
+
+    def __init__(self, name: str, ask: Callable[[], T], pause: float, idle: float = IDLE_SECONDS) -> None:
+        self._name, self._ask, self._pause, self._idle = name, ask, pause, idle
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._fresh = threading.Event()
+        self._wanted_at = 0.0
+        self._answer: T | None = None
+
+    @property
+    def watching(self) -> bool:
+        """True while its thread runs."""
+        with self._lock:
+            return self._thread is not None
+
+    def newest(self, wait: float = FIRST_SECONDS) -> T | None:
+        """The newest answer, and a wish for more. Waits at most `wait` seconds where nobody looked before."""
+        with self._lock:
+            self._wanted_at = time.monotonic()
+            if self._thread is None:
+                self._fresh.clear()
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+        self._fresh.wait(wait)
+        return self._answer
+
+    def _run(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                self._answer = self._ask()
+            except LakeproofError as error:
+                log.warning("%s could not look: %s", self._name, error)
+            except Exception:
+                log.exception("%s could not look", self._name)
+            self._fresh.set()
+            time.sleep(max(0.1, self._pause - (time.monotonic() - began)))
+            with self._lock:
+                if time.monotonic() - self._wanted_at > self._idle:
+                    self._thread = None
+                    return

@@ -1,0 +1,46 @@
+"""Which components mask a cause that does not say it: those whose trouble may bring about all that it rests on.
+
+A job fails where the object store is down, so "the job keeps restarting" is no finding of its own there. No trouble
+of a component pauses a connector, so "the connector is paused" is one whatever else is wrong.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from lakeproof.diagnosis.cause import AnyOf, Evidence
+from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.probe import Probe
+
+
+def masking_components(
+    necessary: Iterable[Evidence | AnyOf], probes: Mapping[str, Probe], above: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """The components on which the source of each probe stands, that source, and what else the probe is about.
+
+    Evidence that a healthy stack shows as well counts for none. Where a piece can only be brought about by somebody's
+    act (Probe.steady), or tells whether a process runs, no component masks the cause.
+    above: component → all that it stands on.
+    """
+    found: list[frozenset[str]] = []
+    for item in necessary:
+        ill = [one for one in item.alternatives if not _is_health(one.condition, probes[one.probe])]
+        asked = [probes[one.probe] for one in ill]
+        if any(_is_steady(one.condition, probe) for one, probe in zip(ill, asked, strict=True)):
+            return frozenset()
+        if asked:
+            found.append(frozenset(name for each in asked for name in _stands_on(each, above)))
+    return frozenset.intersection(*found) if found else frozenset()
+
+
+def _stands_on(probe: Probe, above: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    return frozenset((probe.source, *probe.about)) | above.get(probe.source, frozenset())
+
+
+def _is_health(condition: Condition, probe: Probe) -> bool:
+    return probe.healthy is not None and probe.healthy.implies(condition)
+
+
+def _is_steady(condition: Condition, probe: Probe) -> bool:
+    if probe.liveness or probe.steady is True:
+        return True
+    told = condition.operator in (Operator.IS, Operator.ABSENT)
+    return told and probe.is_steady(condition.value)

@@ -1,0 +1,134 @@
+"""Every wrong fix in a row on one stack, and the table of what turned each down. A series that was cut off goes on.
+
+A wrong fix is turned down where its drill ended as failed, a check that the truth names for it is among the reasons,
+and nothing of the fault is left behind.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.drill_series import cell, ended_before, whole_seconds
+from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
+from lakeproof.proof.outcome import worst
+from lakeproof.scenarios.catalog import Catalog
+from lakeproof.scenarios.scenario import Scenario
+from lakeproof.scenarios.truth import WrongFix
+
+WRONG_FIXES = "wrong"
+HEAD = ("Scenario", "Wrong fix", "Turned down", "By", "Whole", "What was said")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A wrong fix of a scenario, played by one of its causes, and report.json of its drill."""
+
+    scenario: str
+    fix: WrongFix
+    report: Mapping[str, Any]
+
+    @property
+    def outcome(self) -> Outcome:
+        """passed: turned down as it should be. failed: taken for a repair, or turned down for another reason."""
+        verdict = Outcome(self.report["verdict"])
+        if verdict is Outcome.FAILED:
+            return Outcome.PASSED if self.by and not self.report["residue"] else Outcome.FAILED
+        return Outcome.UNKNOWN if verdict is Outcome.UNKNOWN else Outcome.FAILED
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """The checks that the truth names and that did not hold."""
+        said = self.report["reasons"]
+        return tuple(check for check in self.fix.rejected_by if any(f"{check}:" in reason for reason in said))
+
+
+@dataclass
+class WrongSeries:
+    """How the wrong fixes fared, in their order. `folder` holds one folder for each drill."""
+
+    folder: Path
+    seed: int
+    tried: list[Tried] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> Outcome:
+        """passed only where each was turned down; unknown where none was tried."""
+        return worst(each.outcome for each in self.tried)
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary; each drill's whole report lies in a folder of its own."""
+        return {
+            "scenario": WRONG_FIXES,
+            "seed": self.seed,
+            "verdict": self.verdict.value,
+            "wrong_fixes": [
+                {
+                    "scenario": each.scenario,
+                    "fix": each.fix.id,
+                    "turned_down": each.outcome.value,
+                    "by": list(each.by),
+                    "seconds": whole_seconds(each.report),
+                    "reasons": each.report["reasons"],
+                    "report": str(place(each.scenario, each.fix.id) / REPORT_JSON),
+                }
+                for each in self.tried
+            ],
+        }
+
+    def lines(self) -> list[str]:
+        """The table for people, in Markdown. `Whole`: seconds of the drill."""
+        down = sum(each.outcome is Outcome.PASSED for each in self.tried)
+        title = f"# Wrong fixes: {self.verdict.value}, {down} of {len(self.tried)} turned down, seed {self.seed}"
+        rows = [title, "", f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
+        return [*rows, *(f"| {' | '.join(_cells(each))} |" for each in self.tried)]
+
+    def write(self) -> None:
+        """Both files, in the series' own folder. Raises: TerminalError where that cannot be done."""
+        write_both(self.folder, self.as_json(), "\n".join(self.lines()) + "\n", self.verdict)
+
+
+def _cells(each: Tried) -> list[str]:
+    said = [reason for reason in each.report["reasons"] if any(f"{check}:" in reason for check in each.by)]
+    return [
+        each.scenario,
+        each.fix.id,
+        {Outcome.PASSED: "yes", Outcome.FAILED: "NO"}.get(each.outcome, each.outcome.value),
+        ", ".join(each.by),
+        f"{whole_seconds(each.report):.0f}",
+        cell((said or each.report["reasons"] or [""])[-1]),
+    ]
+
+
+def place(scenario: str, fix: str) -> Path:
+    """Where the drill of that wrong fix lies in the series' folder."""
+    return Path(scenario) / fix
+
+
+def wrong_fixes(catalog: Catalog) -> Iterator[tuple[Scenario, WrongFix]]:
+    """Every wrong fix of every scenario and cause that leaves a stack of use: one that loses data for good spoils it
+    for the drills after it.
+    """
+    for scenario in catalog.played:
+        for fix in catalog.truth(scenario).wrong_fixes:
+            if not fix.loses_data:
+                yield scenario, fix
+
+
+def run_wrong_fixes(
+    catalog: Catalog, folder: Path, seed: int, run: Callable[[Scenario, WrongFix, Path], DrillReport]
+) -> WrongSeries:
+    """`run` for each. The summary is written after each; what this code has turned down in this folder with this seed
+    is not tried again.
+    """
+    series = WrongSeries(folder, seed)
+    for scenario, fix in wrong_fixes(catalog):
+        to = folder / place(scenario.name, fix.id)
+        before = ended_before(to, seed, Outcome.FAILED)
+        tried = Tried(scenario.name, fix, before) if before is not None else None
+        if tried is None or tried.outcome is not Outcome.PASSED:
+            tried = Tried(scenario.name, fix, run(scenario, fix, to).as_json())
+        series.tried.append(tried)
+        series.write()
+    return series

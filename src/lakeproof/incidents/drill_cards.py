@@ -1,0 +1,102 @@
+"""What the newest drill of a scenario showed: a card of its report.json, whoever ran it and from wherever."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+REPORT = "report.json"
+# A drill of another cause is named SCENARIO:CAUSE, two at once A+B.
+CAUSE_SIGN, JOIN_SIGN = ":", "+"
+WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
+
+
+@dataclass(frozen=True)
+class DrillCard:
+    """One drill. Seconds are None for a phase that was not reached; wrong: the counts that should be 0.
+
+    acknowledged: how many orders the shop had promised; None where the drill looked at none.
+    """
+
+    name: str
+    scenarios: tuple[str, ...]
+    verdict: str
+    at: datetime
+    root_cause: str
+    detect: float | None
+    diagnose: float | None
+    repair: float | None
+    acknowledged: int | None
+    wrong: tuple[tuple[str, int], ...]
+    incident: str
+    fired: tuple[str, ...]
+    folder: Path
+
+
+class DrillCards:
+    """The reports of one folder. A report that was read once is not read again while its file stays the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[Path, tuple[int, DrillCard | None]] = {}
+
+    def all(self) -> list[DrillCard]:
+        """Every drill's card, the newest first."""
+        found = {}
+        for path in self._folder.rglob(REPORT) if self._folder.is_dir() else ():
+            changed = path.stat().st_mtime_ns
+            known = self._known.get(path)
+            found[path] = known if known and known[0] == changed else (changed, _read(path))
+        self._known = found
+        cards = [card for _, card in found.values() if card is not None]
+        return sorted(cards, key=lambda card: card.at, reverse=True)
+
+    def newest(self) -> Mapping[str, DrillCard]:
+        """Scenario → the card of its newest drill."""
+        newest: dict[str, DrillCard] = {}
+        for card in self.all():
+            for scenario in card.scenarios:
+                newest.setdefault(scenario, card)
+        return newest
+
+
+def _read(path: Path) -> DrillCard | None:
+    """The card of one report; None for a series' summary, and for what is no report."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        phases = {phase["name"]: phase for phase in report["phases"]}
+        fired = [alert for alert in report["alerts"] if alert["fired_after_seconds"] is not None]
+        first = min((float(alert["fired_after_seconds"]) for alert in fired), default=None)
+        data = report["data"]
+        return DrillCard(
+            name=report["scenario"],
+            scenarios=tuple(_scenarios(report["scenario"])),
+            verdict=report["verdict"],
+            at=datetime.fromisoformat(report["phases"][0]["started_at"]),
+            root_cause=report["root_cause"] or "",
+            detect=first,
+            diagnose=_seconds(phases, "diagnose"),
+            repair=_sum(_seconds(phases, "mitigate"), _seconds(phases, "recover")),
+            acknowledged=data.get("acknowledged"),
+            wrong=tuple((name, int(data[name])) for name in WRONG if data.get(name) is not None),
+            incident=report["incident"] or "",
+            fired=tuple(alert["name"] for alert in fired),
+            folder=path.parent,
+        )
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _scenarios(name: str) -> Iterable[str]:
+    return (part.partition(CAUSE_SIGN)[0].strip() for part in name.split(JOIN_SIGN))
+
+
+def _seconds(phases: Mapping[str, Any], name: str) -> float | None:
+    return float(phases[name]["seconds"]) if name in phases else None
+
+
+def _sum(*seconds: float | None) -> float | None:
+    given = [each for each in seconds if each is not None]
+    return sum(given) if given else None

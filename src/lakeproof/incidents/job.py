@@ -1,0 +1,42 @@
+"""Runs the commands of one job (jobs.py): `python -m lakeproof.incidents.job FOLDER`."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run(folder: Path) -> int:
+    """Run the commands until one fails, and write how the last one ended. A polite end is handed on to it."""
+    commands = _commands(folder)
+    code = 0
+    for number, arguments in enumerate(commands):
+        with (folder / f"{number}.json").open("wb") as printed:
+            process = subprocess.Popen((Path(sys.executable).with_name("lakeproof"), *arguments), stdout=printed)
+
+            def hand_on(number: int, frame: object, process: subprocess.Popen[bytes] = process) -> None:
+                process.send_signal(number)
+
+            signal.signal(signal.SIGTERM, hand_on)
+            code = process.wait()
+        if code:
+            break
+    partial = folder / "end.partial"
+    partial.write_text(json.dumps({"code": code}))
+    partial.rename(folder / "end.json")
+    return code
+
+
+def _commands(folder: Path) -> list[list[str]]:
+    """As the desk writes them, right after this process was started."""
+    from lakeproof.deadline import Deadline
+
+    path = folder / "job.json"
+    Deadline(30).wait_for("the job's commands", lambda: path.exists() or None, every=0.05)
+    commands: list[list[str]] = json.loads(path.read_text(encoding="utf-8"))["commands"]
+    return commands
+
+
+if __name__ == "__main__":
+    sys.exit(run(Path(sys.argv[1])))

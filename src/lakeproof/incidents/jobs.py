@@ -1,0 +1,155 @@
+"""Commands that a page starts: `lakeproof …` as a process of its own, as a person would type it.
+
+A job outlives the desk that started it: a drill that also restarts the desk goes on, and the next desk finds the
+job by its folder. The folder holds job.json (what and who), out.log (what it told people), N.json (what command N
+printed) and end.json (how it ended). One job of a kind runs at a time.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from lakeproof.errors import InvalidInput
+from lakeproof.processes.environment import COMPONENT, settings_environment
+from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
+
+KEPT = 50
+TAIL_BYTES = 64 * 1024
+JOB, LOG, END = "job.json", "out.log", "end.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as it is now. code: how its last command ended; None while it runs. lost: it ended without a word."""
+
+    id: str
+    kind: str
+    about: str
+    who: str
+    started_at: datetime
+    folder: Path
+    commands: tuple[tuple[str, ...], ...]
+    code: int | None
+    lost: bool
+
+    @property
+    def running(self) -> bool:
+        """True while it runs."""
+        return self.code is None and not self.lost
+
+    def lines(self, most: int = 40) -> list[str]:
+        """What it told people, the newest lines."""
+        try:
+            with (self.folder / LOG).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+                return file.read().decode(errors="replace").splitlines()[-most:]
+        except OSError:
+            return []
+
+    def printed(self, number: int = 0) -> Any:
+        """The JSON that its command printed; None where it printed none."""
+        try:
+            return json.loads((self.folder / f"{number}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+
+class Jobs:
+    """The jobs of one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._folder = stack.state_dir / "jobs"
+        self._lock = threading.Lock()
+
+    def start(self, kind: str, about: str, commands: Sequence[Sequence[str]], *, who: str) -> Job:
+        """Start `lakeproof` with each of these arguments, one after another, until one fails.
+
+        Raises: InvalidInput where a job of that kind runs.
+        """
+        with self._lock:
+            running = self.newest(kind)
+            if running is not None and running.running:
+                raise InvalidInput(
+                    f"{running.about} is running already, started by {running.who}",
+                    where=kind,
+                    next_action="wait for its end",
+                )
+            now = datetime.now(UTC)
+            folder = self._folder / f"{kind}-{now:%Y%m%d-%H%M%S-%f}"
+            folder.mkdir(parents=True)
+            facts = {"kind": kind, "about": about, "who": who, "at": now.isoformat(), "commands": list(commands)}
+            with (folder / LOG).open("wb") as log:
+                process = subprocess.Popen(
+                    (sys.executable, "-m", "lakeproof.incidents.job", str(folder)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    env=self._environment(who),
+                )
+                threading.Thread(target=process.wait, daemon=True).start()  # else it stays a zombie
+                born = _born(process.pid)
+                write_file(folder / JOB, json.dumps(facts | {"pid": process.pid, "born": born}))
+            self._forget_old()
+        return self._read(folder)
+
+    def newest(self, kind: str, about: str = "") -> Job | None:
+        """The last job of that kind, about that; None where there is none."""
+        for folder in sorted(self._folder.glob(f"{kind}-*"), reverse=True):
+            try:
+                job = self._read(folder)
+            except (OSError, ValueError, KeyError):
+                continue
+            if about in ("", job.about):
+                return job
+        return None
+
+    def _read(self, folder: Path) -> Job:
+        facts = json.loads((folder / JOB).read_text(encoding="utf-8"))
+        try:
+            code = int(json.loads((folder / END).read_text(encoding="utf-8"))["code"])
+        except (OSError, ValueError, KeyError):
+            code = None
+        return Job(
+            id=folder.name,
+            kind=facts["kind"],
+            about=facts["about"],
+            who=facts["who"],
+            started_at=datetime.fromisoformat(facts["at"]),
+            folder=folder,
+            commands=tuple(tuple(command) for command in facts["commands"]),
+            code=code,
+            lost=code is None and _born(facts["pid"]) != facts["born"],
+        )
+
+    def _environment(self, who: str) -> Mapping[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name != COMPONENT}
+        own = {name: value for name, value in inherited.items() if not name.startswith("LAKEPROOF_")}
+        kept = {name: inherited[name] for name in ("LAKEPROOF_RUN_ID", "LAKEPROOF_CACHE") if name in inherited}
+        return own | kept | settings_environment(self._stack) | {"LAKEPROOF_USER": who}
+
+    def _forget_old(self) -> None:
+        import shutil
+
+        for folder in sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _born(pid: int) -> float | None:
+    """When that process was started: a pid that is used again is another process. None where none runs."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None

@@ -1,0 +1,104 @@
+"""Two incidents of one trouble become one, and are parted again where that was wrong.
+
+The part keeps its own group while it belongs to another incident, so that further alerts of that group join the
+whole. Each alert remembers the incident that it came to; there it goes back.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, object_session
+
+from lakeproof.errors import InvalidInput
+from lakeproof.incidents.models import Alert, Incident
+from lakeproof.incidents.shapes import Act, public_id
+from lakeproof.incidents.status import ONGOING, Status
+from lakeproof.incidents.timeline import add_entry
+from lakeproof.incidents.webhook import SEVERITIES
+
+
+def merge(session: Session, part: Incident, whole: Incident, act: Act, now: datetime) -> None:
+    """`part` and its alerts belong to `whole` from now on; its owner, status and clock are those of the whole.
+
+    Raises: InvalidInput where they are one and the same, one has ended, or one belongs to another already.
+    """
+    if part.merged_into == whole.id:
+        return
+    for one in (part, whole):
+        if one.status not in ONGOING:
+            raise InvalidInput(
+                f"it is {one.status}", where=public_id(one.id), next_action="only ongoing incidents are merged"
+            )
+        refuse_part(one)
+    if part is whole:
+        raise InvalidInput("it cannot be a part of itself", where=public_id(part.id), next_action="name another one")
+    if parts_of(session, part):
+        raise InvalidInput("it has parts itself", where=public_id(part.id), next_action="unmerge its parts first")
+    for alert in list(part.alerts):
+        alert.home_id, alert.incident_id = part.id, whole.id
+    part.merged_into = whole.id
+    if SEVERITIES.index(part.severity) > SEVERITIES.index(whole.severity):
+        whole.severity = part.severity
+    if whole.scenario == "none":
+        whole.scenario = part.scenario
+    whole.use_cases = list(dict.fromkeys((*whole.use_cases, *part.use_cases)))
+    why = f": {act.text}" if act.text else ""
+    add_entry(part, now, act.who, "merged", f"merged into {public_id(whole.id)}{why}")
+    add_entry(whole, now, act.who, "merged", f"{public_id(part.id)} ({part.title}) was merged into it{why}")
+    session.flush()
+    session.expire(part, ["alerts"])
+    session.expire(whole, ["alerts"])
+
+
+def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
+    """The part is an incident of its own again, with the alerts that came to it. Raises: InvalidInput."""
+    if part.merged_into is None:
+        raise InvalidInput("it is no part of another incident", where=public_id(part.id))
+    if part.status not in ONGOING:
+        raise InvalidInput(
+            f"it ended together with {public_id(part.merged_into)}",
+            where=public_id(part.id),
+            next_action="what fires now opens another incident",
+        )
+    whole = session.get_one(Incident, part.merged_into)
+    for alert in session.scalars(select(Alert).where(Alert.home_id == part.id)):
+        alert.home_id, alert.incident_id = None, part.id
+    part.merged_into = None
+    why = f": {act.text}" if act.text else ""
+    add_entry(part, now, act.who, "merged", f"parted from {public_id(whole.id)}{why}")
+    add_entry(whole, now, act.who, "merged", f"{public_id(part.id)} was parted from it{why}")
+    session.flush()
+    session.expire(part, ["alerts"])
+    session.expire(whole, ["alerts"])
+
+
+def refuse_part(incident: Incident) -> None:
+    """Raises: InvalidInput for a part of another incident: whoever acts, acts on the whole."""
+    if incident.merged_into is not None:
+        whole = public_id(incident.merged_into)
+        raise InvalidInput(
+            f"it is a part of {whole}", where=public_id(incident.id), next_action=f"act on {whole}, or unmerge it"
+        )
+
+
+def parts_of(session: Session, incident: Incident) -> list[Incident]:
+    """The incidents that were merged into it, oldest first."""
+    asked = select(Incident).where(Incident.merged_into == incident.id).order_by(Incident.id)
+    return list(session.scalars(asked))
+
+
+def whole_of(session: Session, incident: Incident) -> Incident:
+    """The incident that it belongs to, or itself."""
+    return incident if incident.merged_into is None else session.get_one(Incident, incident.merged_into)
+
+
+def end_parts(incident: Incident, status: Status, now: datetime, who: str) -> None:
+    """The parts end with the whole: resolved, and later reviewed."""
+    session = object_session(incident)
+    for part in parts_of(session, incident) if session is not None and incident.id is not None else ():
+        part.status, part.open_key = status.value, None
+        if status is Status.RESOLVED:
+            part.resolved_at = now
+        else:
+            part.reviewed_at = now
+        add_entry(part, now, who, "status", f"{status.value} with {public_id(incident.id)}")

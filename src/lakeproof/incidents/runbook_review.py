@@ -1,0 +1,81 @@
+"""The quarterly review of the runbook: which page is due, which scenario was never drilled, which alert never fired.
+
+A page is due where nobody reviewed it in this quarter, or since the last high or critical incident of its scenario
+(the runbook asks for both).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lakeproof.incidents.drill_cards import DrillCard
+
+NEVER = "never"
+
+
+@dataclass(frozen=True)
+class PageReview:
+    """One page. reviewed, drilled, incident: days, or "never". why: what makes it due, "" where nothing does."""
+
+    page: str
+    due: bool
+    why: str
+    reviewed: str
+    drilled: str
+    verdict: str
+    incident: str
+
+
+@dataclass(frozen=True)
+class RunbookReview:
+    """All pages, the due ones first. never_fired: neither in an incident of this desk nor in a drill's report."""
+
+    quarter: str
+    pages: tuple[PageReview, ...]
+    never_drilled: tuple[str, ...]
+    never_fired: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return asdict(self)
+
+
+def review_of(
+    scenarios: Sequence[str],
+    alerts: Iterable[str],
+    drills: Sequence[DrillCard],
+    history: Mapping[str, Any],
+    now: datetime,
+) -> RunbookReview:
+    """history: as the desk gives it (`GET /api/runbook/history`). drills: newest first."""
+    quarter_begins = datetime(now.year, 3 * ((now.month - 1) // 3) + 1, 1, tzinfo=UTC)
+    reviewed = {one["page"]: datetime.fromisoformat(one["at"]) for one in history["reviews"]}
+    incidents = {name: datetime.fromisoformat(at) for name, at in history["incidents"].items()}
+    newest: dict[str, DrillCard] = {}
+    for card in drills:
+        for name in card.scenarios:
+            newest.setdefault(name, card)
+
+    def look(name: str) -> PageReview:
+        at, incident, drill = reviewed.get(name), incidents.get(name), newest.get(name)
+        why = ""
+        if at is None or at < quarter_begins:
+            why = "not reviewed in this quarter"
+        elif incident is not None and at < incident:
+            why = "not reviewed since its last major incident"
+        drilled, verdict = (_day(drill.at), drill.verdict) if drill else (NEVER, "")
+        return PageReview(name, bool(why), why, _day(at), drilled, verdict, _day(incident))
+
+    pages = sorted((look(name) for name in scenarios), key=lambda page: not page.due)
+    fired = {*history["alerts"], *(alert for card in drills for alert in card.fired)}
+    return RunbookReview(
+        quarter=f"{now.year} Q{(now.month - 1) // 3 + 1}",
+        pages=tuple(pages),
+        never_drilled=tuple(name for name in scenarios if name not in newest),
+        never_fired=tuple(sorted({alert for alert in alerts if alert not in fired})),
+    )
+
+
+def _day(at: datetime | None) -> str:
+    return NEVER if at is None else f"{at:%Y-%m-%d}"

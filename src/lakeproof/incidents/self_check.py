@@ -1,0 +1,119 @@
+"""The items of a checklist that the desk answers by looking: alerts, checkpoint, cross-check, health.
+
+What cannot be looked at stays open, with the reason, and a person answers it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.incidents.checklist import ALERTS_CLEARED, CHECKPOINT, CROSS_CHECK, HEALTH, AnswerState
+from lakeproof.incidents.documents import PASSED, VERIFICATION, verdicts_of
+from lakeproof.incidents.shapes import EvidenceOut, IncidentOut
+from lakeproof.incidents.webhook import AlertStatus
+from lakeproof.observability.moment import Looker
+from lakeproof.probes import prometheus
+from lakeproof.stack.stack import Stack
+
+# The claim of a drill's verification that compares every engine's rows with the ledger.
+DATA_CLAIM = "no_order_lost"
+# Evidence of this kind is what `lakeproof check --json` printed.
+CHECK_REPORT = "cross_check"
+
+type Found = tuple[AnswerState, str]
+
+
+class StackLook(Protocol):
+    """What the checklist asks of the stack. Both raise CouldNotLook."""
+
+    def checkpoint(self) -> tuple[int, datetime]:
+        """The job's newest completed checkpoint: its id, and when it was complete."""
+
+    def unwell(self) -> list[str]:
+        """The components that do not answer their health question."""
+
+
+class LiveLook:
+    """Asks one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._looker = Looker(stack)
+
+    def checkpoint(self) -> tuple[int, datetime]:
+        """As Flink's REST API tells it."""
+        return self._looker.completed_checkpoint()
+
+    def unwell(self) -> list[str]:
+        """As the supervisor's metrics tell it, through Prometheus."""
+        found = prometheus.instant(self._stack, "lakeproof_component_healthy")
+        if not found:
+            raise CouldNotLook("Prometheus has no component's health", where="lakeproof_component_healthy")
+        return sorted(labels.get("component", "?") for labels, value in found if value == 0)
+
+
+def look_at(incident: IncidentOut, stack: StackLook) -> Mapping[str, Found]:
+    """What a look at this incident and its stack says of each item that a machine can answer."""
+    since = incident.mitigating_at or incident.opened_at
+    found = {
+        CHECKPOINT: _checkpoint(stack, since),
+        CROSS_CHECK: _cross_check(incident, since),
+        HEALTH: _health(stack),
+    }
+    return found | ({ALERTS_CLEARED: _alerts(incident)} if incident.alerts else {})
+
+
+def _alerts(incident: IncidentOut) -> Found:
+    firing = sorted({one.name for one in incident.alerts if one.status == AlertStatus.FIRING})
+    if firing:
+        return AnswerState.OPEN, f"still firing: {', '.join(firing)}"
+    last = max(one.ends_at for one in incident.alerts if one.ends_at is not None)
+    return AnswerState.DONE, f"{len(incident.alerts)} cleared, the last one at {last:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _checkpoint(stack: StackLook, since: datetime) -> Found:
+    try:
+        number, at = stack.checkpoint()
+    except CouldNotLook as error:
+        return AnswerState.OPEN, f"could not look: {error.message}"
+    if at <= since:
+        return AnswerState.OPEN, f"checkpoint {number} of {at:%H:%M:%S} UTC is older than the repair"
+    return AnswerState.DONE, f"checkpoint {number} was complete at {at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _health(stack: StackLook) -> Found:
+    try:
+        unwell = stack.unwell()
+    except CouldNotLook as error:
+        return AnswerState.OPEN, f"could not look: {error.message}"
+    if unwell:
+        return AnswerState.OPEN, f"no healthy answer: {', '.join(unwell)}"
+    return AnswerState.DONE, "every component that is up answers"
+
+
+def _cross_check(incident: IncidentOut, since: datetime) -> Found:
+    """The newest document after the repair that compares the data counts, for good or ill."""
+    for document in reversed(incident.evidence):
+        if document.at >= since and (found := _verdict_on_data(document)) is not None:
+            return found
+    return AnswerState.OPEN, "nobody has compared the data since the repair (lakeproof check)"
+
+
+def _verdict_on_data(document: EvidenceOut) -> Found | None:
+    if document.kind == VERIFICATION:
+        claim = next((one for one in verdicts_of(document) if one.check == DATA_CLAIM), None)
+        return None if claim is None else _found(claim.outcome, claim.found)
+    if document.kind == CHECK_REPORT and isinstance(document.body, dict):
+        body: Mapping[str, Any] = document.body
+        engines = sorted({str(one.get("engine")) for one in body.get("tables", []) if isinstance(one, dict)})
+        text = f"{', '.join(engines) or 'no engine'} at hash {body.get('nessie_hash') or 'unknown'}"
+        outcome = str(body.get("verdict"))
+        if outcome == PASSED and not {"trino", "spark"} & set(engines):
+            outcome = "unknown"
+        return _found(outcome, text)
+    return None
+
+
+def _found(outcome: str, text: str) -> Found:
+    return (AnswerState.DONE if outcome == PASSED else AnswerState.OPEN), f"{outcome}: {text}"

@@ -1,0 +1,244 @@
+"""Tickets kept in step with their incidents, whatever goes down meanwhile.
+
+What has to be told is not a queue: it is the difference between an incident's timeline and what its ticket was told
+(`Ticket.told`), both in the desk's database. So nothing is lost while the ITSM is down, and many changes become one
+update. Before a ticket is made, the desk writes down that it asks for it. Where it then does not hear the answer (it
+was killed, or the ITSM was), it looks for the ticket by its marker before it asks again: so none is made twice.
+"""
+
+import hashlib
+import logging
+import threading
+from datetime import timedelta
+
+import httpx
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from lakeproof.errors import InvalidInput
+from lakeproof.incidents.checklist import TICKET, AnswerState
+from lakeproof.incidents.footnotes import shown
+from lakeproof.incidents.memory import Memory, find, out
+from lakeproof.incidents.models import Entry, Incident, Ticket
+from lakeproof.incidents.shapes import IncidentOut
+from lakeproof.incidents.status import ONGOING, Status
+from lakeproof.incidents.store import Store
+from lakeproof.incidents.tickets.github import GitHub
+from lakeproof.incidents.tickets.jira import Jira
+from lakeproof.incidents.tickets.post import WebhookItsm
+from lakeproof.incidents.tickets.ticket import Itsm, ItsmFailed, Made, TicketState, TicketText
+from lakeproof.incidents.timeline import DESK, add_entry
+from lakeproof.stack.stack import Stack
+
+log = logging.getLogger(__name__)
+
+# When tickets are switched on, what is ongoing gets one, and what ended within so long; older incidents do not.
+YOUNG = timedelta(hours=1)
+LONGEST_PAUSE_SECONDS = 300.0
+LINES = 20
+
+
+def itsm_of(stack: Stack, client: httpx.Client) -> Itsm | None:
+    """The ITSM of the settings, asked through `client`, which it sets up; None where there is none.
+
+    Raises: InvalidInput where its token cannot be read.
+    """
+    wanted = stack.settings.tickets
+    if not wanted.kind:
+        return None
+    token = _token(stack)
+    client.timeout = httpx.Timeout(wanted.seconds)
+    if wanted.kind == "webhook":
+        return WebhookItsm(client, wanted.url, token)
+    if not token:
+        raise InvalidInput(
+            f"{wanted.kind} needs a token",
+            where="tickets",
+            next_action="set tickets.token_file, or the secret ticket-token",
+        )
+    if wanted.kind == "jira":
+        client.auth = httpx.BasicAuth(wanted.account, token)
+        return Jira(client, wanted.url, wanted.project, wanted.issue_type)
+    client.headers["Authorization"] = f"Bearer {token}"
+    return GitHub(client, wanted.url, wanted.project)
+
+
+def _token(stack: Stack) -> str:
+    path = stack.settings.tickets.token_file
+    if path is None:
+        return stack.settings.secrets.get("ticket-token", "")
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{error}", where="tickets.token_file", next_action="name a readable file") from error
+
+
+class Keeping(Memory):
+    """Rounds over the tickets of one desk. `page` is the address of an incident's page, before its id."""
+
+    def __init__(self, store: Store, itsm: Itsm, name: str, page: str) -> None:
+        super().__init__(store.engine, store.now)
+        self._store, self._itsm, self._name, self._page = store, itsm, name, page
+        self._seen = -1
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tickets", daemon=True)
+
+    def start(self) -> None:
+        """Begin, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the call that runs."""
+        self._stopping.set()
+        self._thread.join(timeout=15)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(1.0):
+            try:
+                self.make_round()
+            except SQLAlchemyError as error:
+                log.warning("a round over the tickets failed and is made again: %s", error)
+
+    def make_round(self) -> int:
+        """Bring every ticket that is due in step, as far as the ITSM lets it; gives how many were tried."""
+        due = self._due()
+        for number in due:
+            if self._stopping.is_set():
+                break
+            self._bring_in_step(number)
+        return len(due)
+
+    def _due(self) -> list[int]:
+        """The incidents whose timeline is longer than their ticket knows, and whose pause after a failure is over."""
+        now = self._now()
+        with self._read() as session:
+            newest = session.scalar(select(func.max(Entry.id))) or 0
+            waiting = session.scalar(select(func.count(Ticket.id)).where(Ticket.next_at.is_not(None)))
+            if newest == self._seen and not waiting:
+                return []
+            told = select(func.max(Entry.id)).where(Entry.incident_id == Ticket.incident_id).scalar_subquery()
+            behind = select(Ticket.incident_id).where(
+                told > Ticket.told, Ticket.next_at.is_(None) | (Ticket.next_at <= now)
+            )
+            without = (
+                select(Incident.id)
+                .outerjoin(Ticket)
+                .where(
+                    Ticket.id.is_(None),
+                    Incident.status.in_([one.value for one in ONGOING]) | (Incident.opened_at > now - YOUNG),
+                )
+            )
+            self._seen = newest
+            return sorted({*session.scalars(behind), *session.scalars(without)})
+
+    def _bring_in_step(self, number: int) -> None:
+        ticket, text = self._prepare(number)
+        try:
+            if ticket.key:
+                self._itsm.update(ticket.key, text)
+                made = Made(ticket.key, ticket.url)
+            else:
+                found = self._make(number, ticket, text)
+                if found is None:
+                    return
+                made = found
+                self._keep_made(number, made)
+                self._itsm.update(made.key, text)
+        except ItsmFailed as error:
+            self._keep_failure(number, error)
+            return
+        self._keep_told(number, text)
+
+    def _prepare(self, number: int) -> tuple[Ticket, TicketText]:
+        with self._write() as session:
+            ticket = session.scalar(select(Ticket).where(Ticket.incident_id == number))
+            if ticket is None:
+                ticket = Ticket(incident_id=number, key="", url="", state="", told=0, tries=0, error="")
+                session.add(ticket)
+                session.flush()
+            incident = out(find(session, str(number)))
+            session.expunge(ticket)
+        return ticket, text_of(incident, self._name, self._page)
+
+    def _make(self, number: int, ticket: Ticket, text: TicketText) -> Made | None:
+        """The new ticket, or the one that an earlier asking made; None where that cannot be told yet."""
+        now = self._now()
+        if ticket.asked_at is not None:
+            if (found := self._itsm.find(text.marker)) is not None:
+                return found
+            if (now - ticket.asked_at).total_seconds() < self._itsm.settle_seconds:
+                self._change(number, next_at=now + timedelta(seconds=5), error="asked before; not to be seen yet")
+                return None
+        self._change(number, asked_at=now)
+        return self._itsm.create(text)
+
+    def _keep_made(self, number: int, made: Made) -> None:
+        with self._write() as session:
+            ticket = session.scalars(select(Ticket).where(Ticket.incident_id == number)).one()
+            ticket.key, ticket.url = made.key, made.url
+            incident = find(session, str(number))
+            add_entry(incident, self._now(), DESK, "ticket", f"ticket {made.key} {made.url}".rstrip())
+
+    def _keep_told(self, number: int, text: TicketText) -> None:
+        self._change(number, told=text.version, state=text.state, tries=0, error="", next_at=None)
+        if text.state == "done":
+            with self._read() as session:
+                key = session.scalars(select(Ticket.key).where(Ticket.incident_id == number)).one()
+            self._store.keep_looks(str(number), {TICKET: (AnswerState.DONE, f"ticket {key} is resolved")})
+
+    def _keep_failure(self, number: int, error: ItsmFailed) -> None:
+        with self._write() as session:
+            ticket = session.scalars(select(Ticket).where(Ticket.incident_id == number)).one()
+            ticket.tries += 1
+            pause = error.retry_seconds or 2.0 ** min(ticket.tries, 10)
+            ticket.next_at = self._now() + timedelta(seconds=min(pause, LONGEST_PAUSE_SECONDS))
+            ticket.error = error.message[:1000]
+            if error.sure and not ticket.key:
+                ticket.asked_at = None
+        log.warning("the ticket of incident %d is not in step: %s", number, error.message)
+
+    def _change(self, number: int, **values: object) -> None:
+        with self._write() as session:
+            ticket = session.scalars(select(Ticket).where(Ticket.incident_id == number)).one()
+            for name, value in values.items():
+                setattr(ticket, name, value)
+
+
+def text_of(incident: IncidentOut, name: str, page: str) -> TicketText:
+    """What its ticket says now. `name`: the stack's. The Nessie hash is the one that was published when it opened."""
+    published = (incident.moment or {}).get("published")
+    alert = incident.alerts[0] if incident.alerts else None
+    metric = incident.metric or (alert.name if alert else "not said")
+    facts = (
+        ("Incident", f"{incident.id}, {incident.status.value}"),
+        ("Time", f"{(alert.starts_at if alert else incident.opened_at).isoformat(timespec='seconds')}"),
+        ("Service", incident.service or "not said"),
+        ("Violated metric", metric if incident.value is None else f"{metric} = {incident.value:g}"),
+        ("Nessie hash", "being looked up" if published is None else shown(published)),
+        ("Severity", incident.severity),
+        ("Team", incident.team),
+        ("Owner", incident.owner or "nobody yet"),
+        ("Scenario", incident.scenario),
+        ("Use cases", ", ".join(incident.use_cases) or "none recorded"),
+        ("Root cause", incident.root_cause or "not named yet"),
+        ("Lesson learned", incident.lesson or "not written yet"),
+    )
+    merged = (("Merged into", incident.merged_into),) if incident.merged_into else ()
+    lines = tuple(f"{one.at:%Y-%m-%d %H:%M:%S} {one.who}: {one.what[:300]}" for one in incident.timeline[-LINES:])
+    identity = f"{name} {incident.id} {incident.opened_at.isoformat()}"
+    return TicketText(
+        marker=f"lakeproof-{hashlib.sha256(identity.encode()).hexdigest()[:16]}",
+        version=incident.timeline[-1].id,
+        title=f"{incident.id}: {' '.join(incident.title.split())}",
+        state=_state(incident),
+        severity=incident.severity,
+        facts=facts + merged,
+        lines=lines,
+        page=f"{page}{incident.id}",
+    )
+
+
+def _state(incident: IncidentOut) -> TicketState:
+    if incident.merged_into or incident.status not in ONGOING:
+        return "done"
+    return "open" if incident.status is Status.OPEN else "in_progress"

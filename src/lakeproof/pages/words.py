@@ -1,0 +1,34 @@
+"""A page's texts in both languages: templates are in English, and `words.vi.yml` of a room has the Vietnamese.
+
+A text without a translation is shown in English; tests/pages holds templates and translations together.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any, Literal, get_args
+
+import yaml
+
+type Language = Literal["vi", "en"]
+LANGUAGES: tuple[Language, ...] = get_args(Language.__value__)
+
+
+def read_words(rooms: Iterable[str]) -> Mapping[str, str]:
+    """English → Vietnamese, from `words.vi.yml` of these packages; a later package wins."""
+    words: dict[str, str] = {}
+    for room in rooms:
+        path = files(room) / "words.vi.yml"
+        if path.is_file():
+            words |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return words
+
+
+class Words:
+    """The translations of some rooms."""
+
+    def __init__(self, rooms: Iterable[str]) -> None:
+        self._vietnamese = read_words(rooms)
+
+    def say(self, text: Any, language: Language) -> str:
+        """The text in that language, or as it is where nobody translated it."""
+        return self._vietnamese.get(str(text), str(text)) if language == "vi" else str(text)

@@ -1,0 +1,89 @@
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from lakeproof.console.lake_look import Branch, DataCheck, LakeLook, look_at_lake, newest_check
+from lakeproof.console.lake_pages import add_lake_pages
+from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
+from lakeproof.pages.page import Pages
+from lakeproof.stack.stack import Stack
+
+NOW = datetime.now(UTC)
+Show = Callable[[LakeLook], str]
+
+
+def commit(
+    hash_: str, age: timedelta = timedelta(seconds=3), readable: timedelta = timedelta(minutes=10)
+) -> PublishedCommit:
+    at = NOW - age
+    shop = DatabaseState(5, "shop-1", int(at.timestamp() * 1e6), {"payments": 77}, at)
+    return PublishedCommit(
+        hash_ * 8, at, 12, "0-1-99", int(at.timestamp() * 1e6), {"orders": 41}, NOW + readable, {"shop": shop}
+    )
+
+
+@pytest.fixture
+def show(stack: Stack) -> Show:
+    def shown(look: LakeLook) -> str:
+        app = FastAPI()
+        add_lake_pages(app, Pages("lakeproof.console"), stack, lambda: look)
+        return str(TestClient(app).get("/lake").text)
+
+    return shown
+
+
+def test_the_newest_state_is_shown_with_its_tables_and_ages(show: Show) -> None:
+    page = show(LakeLook(NOW, (commit("ab12cd34"),)))
+    assert "oltp.orders" in page and "41" in page and "shop.payments" in page and "77" in page
+    assert "ab12cd34ab12cd34" in page and "0-1-99" in page
+
+
+def test_each_hash_says_until_when_it_can_be_read(show: Show) -> None:
+    old = commit("ffff0000", timedelta(hours=1), timedelta(minutes=-45))
+    page = show(LakeLook(NOW, (commit("ab12cd34"), old)))
+    assert re.search(r"\(for \d+(\.\d)? min\)", re.sub(r"</?span[^>]*>", "", page))
+    assert f"expired {old.readable_until:%H:%M:%S}" in page
+
+
+def test_the_newest_state_stays_readable_however_old_it_is(show: Show) -> None:
+    assert "the newest: stays readable" in show(LakeLook(NOW, (commit("ab12cd34", readable=timedelta(minutes=-5)),)))
+
+
+def test_branches_audits_and_a_freeze_are_told(show: Show) -> None:
+    state = DatabaseState(11, None, None, {}, NOW)
+    look = LakeLook(
+        NOW,
+        (commit("ab12cd34"),),
+        (Branch("backup", "e" * 64, {"oltp": state}),),
+        NOW - timedelta(seconds=40),
+        {"passed": 7, "failed": 1},
+        ("shop",),
+        DataCheck("replication-lag", "passed", NOW, {"acknowledged": 5046, "lost": 0, "oversold": None}),
+    )
+    page = show(look)
+    for text in ("backup", "oltp 11", "keeps new states", "<b>shop</b>", "5046", "not judged"):
+        assert text in page, text
+    assert re.search(r"<dd>\d+(\.\d)? (s|min) ago", page)
+
+
+def test_nessie_that_does_not_answer_is_said(stack: Stack) -> None:
+    look = look_at_lake(stack.at("nessie", "http://127.0.0.1:9").at("prometheus", "http://127.0.0.1:9"))
+    assert len(look.unseen) == 2 and look.commits == () and look.check is None
+
+
+def test_the_newest_report_that_can_be_read_is_the_last_check(tmp_path: Path) -> None:
+    assert newest_check(tmp_path) is None
+    for name, text in (
+        ("a", json.dumps({"scenario": "s", "verdict": "failed", "data": {"lost": 2, "engines": {}}})),
+        ("b", "{"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(text)
+    found = newest_check(tmp_path)
+    assert found is not None and (found.verdict, found.data) == ("failed", {"lost": 2})

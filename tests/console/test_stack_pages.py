@@ -1,0 +1,103 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from tests.console.conftest import START, Seen, row
+
+from lakeproof.console.look import Firing, Look
+from lakeproof.processes.states import Health, State
+from lakeproof.stack.components import all_components
+
+FIRING = Firing(
+    "CdcReplicationLagHigh",
+    "firing",
+    "high",
+    "connect",
+    "/runbook/replication-lag",
+    START,
+    {"en": "45 s behind <b>", "vi": "trễ 45 s"},
+)
+
+
+def test_every_component_leads_to_its_page(client: TestClient, seen: Seen) -> None:
+    seen.look = Look(START, {name: row(name) for name in all_components()})
+    page = client.get("/").text
+    for name, one in all_components().items():
+        if one.replica_of is None:
+            assert f'href="/components/{name}"' in page, name
+        assert client.get(f"/components/{name}").status_code == 200
+
+
+def test_the_graph_tells_states_figures_and_alerts_in_both_languages(client: TestClient, seen: Seen) -> None:
+    parts = {"redis": row("redis", health=Health.UNHEALTHY, reason="no answer"), "kafka": row("kafka")}
+    seen.look = Look(START, parts, {"main_oltp": 3.4}, (FIRING,))
+    page = client.get("/").text
+    assert 'aria-label="redis: unhealthy"' in page and 'class="box unhealthy"' in page
+    assert "50 MiB · 2 %" in page and "3.4 s" in page
+    assert "45 s behind &lt;b&gt;" in page and 'href="/runbook/replication-lag"' in page
+    page = client.get("/live/stack?lang=vi").text
+    assert "không khỏe" in page and "trễ 45 s" in page and "<html" not in page
+
+
+def test_a_stack_that_does_not_run_says_how_to_start_it(client: TestClient) -> None:
+    assert "lakeproof up" in client.get("/").text
+
+
+def test_what_could_not_be_looked_at_is_said(client: TestClient, seen: Seen) -> None:
+    seen.look = Look(START, {}, unseen=("stack x: its supervisor is dead",))
+    page = client.get("/").text
+    assert "its supervisor is dead" in page and "Nothing runs" not in page
+
+
+def test_the_number_of_ongoing_incidents_is_the_desks(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    client.post("/api/incidents", json={"title": "y"})
+    client.post("/api/incidents/2/ack", json={})
+    client.post("/api/incidents/2/resolve", json={})
+    assert 'Ongoing incidents: <b class="warn">1</b>' in client.get("/").text
+
+
+def test_a_component_tells_its_process_alerts_log_and_runbook(client: TestClient, seen: Seen, tmp_path: Path) -> None:
+    log = tmp_path / "connect.log"
+    log.write_text("oldest line\n<script>alert(1)</script>\n" + "x" * 30_000 + "\nlast line\n")
+    seen.look = Look(START, {"connect": row("connect", restarts=3, log=str(log))}, {}, (FIRING,))
+    page = client.get("/components/connect").text
+    for text in (
+        "4711",
+        "50 MiB",
+        "127.0.0.1:8001",
+        "last line",
+        "45 s behind &lt;b&gt;",
+        "/runbook/replication-lag",
+    ):
+        assert text in page
+    assert "oldest line" not in page
+
+
+def test_a_log_is_dead_text(client: TestClient, seen: Seen, tmp_path: Path) -> None:
+    log = tmp_path / "connect.log"
+    log.write_bytes(b"<script>alert(1)</script>\xff\x00\n")
+    seen.look = Look(START, {"connect": row("connect", log=str(log))})
+    assert "<script>alert" not in client.get("/components/connect").text
+
+
+def test_a_component_that_was_never_started_says_so(client: TestClient) -> None:
+    page = client.get("/components/spark").text
+    assert "not started" in page and "lakeproof up spark" in page
+
+
+@pytest.mark.parametrize("name", ["nothing", "..%2F..%2Fetc%2Fpasswd", "<script>", "kafka.log", "kafka%00"])
+def test_another_name_is_404_and_no_path(client: TestClient, name: str) -> None:
+    for path in ("/components/", "/live/components/"):
+        answer = client.get(f"{path}{name}")
+        assert answer.status_code == 404
+        assert "<script>" not in answer.text and "root:" not in answer.text
+
+
+def test_a_paused_process_and_a_further_one_are_shown(client: TestClient, seen: Seen) -> None:
+    paused = replace(row("connect-2"), state=State.PAUSED)
+    seen.look = Look(START, {"connect": row("connect"), "connect-2": paused})
+    page = client.get("/").text
+    assert "Debezium ×2" in page and 'aria-label="connect: paused"' in page
+    assert 'href="/components/connect-2"' in page

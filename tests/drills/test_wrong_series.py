@@ -1,0 +1,90 @@
+"""Wrong fixes in a row: each must be turned down by a check that its truth names; one that was cut off goes on."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lakeproof.checks.verdict import Outcome
+from lakeproof.drills.blind import draw_pairs
+from lakeproof.drills.drill_series import cell
+from lakeproof.drills.phases import Phase, PhaseRecord
+from lakeproof.drills.report import DrillReport
+from lakeproof.drills.wrong_series import place, run_wrong_fixes, wrong_fixes
+from lakeproof.scenarios.catalog import load_catalog
+from lakeproof.scenarios.scenario import Scenario
+from lakeproof.scenarios.truth import WrongFix
+
+CATALOG = load_catalog()
+
+
+class Runner:
+    """Runs toy drills that end as `verdict` says; where it is failed, by the first check that the truth names."""
+
+    def __init__(self, verdict: Outcome = Outcome.FAILED, reason: str | None = None, residue: str = "") -> None:
+        self.verdict, self.reason, self.residue = verdict, reason, residue
+        self.asked: list[tuple[str, str]] = []
+
+    def run(self, scenario: Scenario, fix: WrongFix, folder: Path) -> DrillReport:
+        self.asked.append((scenario.name, fix.id))
+        report = DrillReport(scenario.name, 5, "drill", verdict=self.verdict)
+        report.reasons = [self.reason or f"verify: {fix.rejected_by[0]}: it | still fires"]
+        report.residue = [self.residue] if self.residue else []
+        report.phases = [PhaseRecord(Phase.VERIFY, datetime.now(UTC), 2.0, self.verdict, "")]
+        report.write(folder)
+        return report
+
+
+def test_each_is_tried_once_and_the_series_passes_where_all_are_turned_down(tmp_path: Path) -> None:
+    runner = Runner()
+    series = run_wrong_fixes(CATALOG, tmp_path, 5, runner.run)
+    wanted = [(scenario.name, fix.id) for scenario, fix in wrong_fixes(CATALOG)]
+    assert runner.asked == wanted
+    assert len(wanted) == len(set(wanted)) > 40
+    assert series.verdict == "passed"
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert {row["turned_down"] for row in told["wrong_fixes"]} == {"passed"}
+    first = told["wrong_fixes"][0]
+    assert (tmp_path / first["report"]).is_file()
+    assert first["by"][0] in first["reasons"][0]
+    assert any(cell("it | still fires") in line and " yes " in line for line in series.lines())
+
+
+@pytest.mark.parametrize(
+    ("runner", "verdict"),
+    [
+        (Runner(Outcome.PASSED), "failed"),
+        (Runner(reason="detect: no alert came"), "failed"),
+        (Runner(residue="a fault"), "failed"),
+        (Runner(Outcome.UNKNOWN), "unknown"),
+    ],
+    ids=["taken for a repair", "failed for another reason", "fault left", "could not be judged"],
+)
+def test_what_was_not_turned_down_for_its_own_reason_does_not_pass(
+    tmp_path: Path, runner: Runner, verdict: str
+) -> None:
+    assert run_wrong_fixes(CATALOG, tmp_path, 5, runner.run).verdict == verdict
+
+
+def test_a_series_that_was_cut_off_goes_on_and_tries_again_what_was_not_turned_down(tmp_path: Path) -> None:
+    run_wrong_fixes(CATALOG, tmp_path, 5, Runner().run)
+    scenario, fix = next(wrong_fixes(CATALOG))
+    Runner(Outcome.UNKNOWN).run(scenario, fix, tmp_path / place(scenario.name, fix.id))
+    again = Runner()
+    assert run_wrong_fixes(CATALOG, tmp_path, 5, again.run).verdict == "passed"
+    assert again.asked == [(scenario.name, fix.id)]
+
+
+def test_those_that_lose_data_for_good_are_left_out() -> None:
+    left_out = {fix.id for one in CATALOG.played for fix in CATALOG.truth(one).wrong_fixes if fix.loses_data}
+    assert left_out == {"recreate_connector_without_data", "delete_what_failed"}
+    assert not left_out & {fix.id for _, fix in wrong_fixes(CATALOG)}
+
+
+def test_pairs_are_drawn_by_the_seed_and_none_twice() -> None:
+    drawn = draw_pairs(CATALOG, 1, 20)
+    assert drawn == draw_pairs(CATALOG, 1, 20) != draw_pairs(CATALOG, 2, 20)
+    assert len({frozenset(pair.split("+")) for pair in drawn}) == 20
+    assert all(len(set(pair.split("+"))) == 2 for pair in drawn)
+    assert len(draw_pairs(CATALOG, 1, 1000)) == 78

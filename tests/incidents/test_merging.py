@@ -1,0 +1,83 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+from lakeproof.incidents.shapes import Act, IncidentIn, MergeIn
+from lakeproof.incidents.status import Status
+from lakeproof.incidents.store import Store
+from lakeproof.incidents.webhook import Notification
+
+type Make = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def two(store: Store, alert: Make, webhook: Make) -> Store:
+    """INC-000001 of connect, warning; INC-000002 of trino, critical."""
+    lag = alert("a1", severity="warning")
+    queue = alert("b1", alertname="TrinoQueue", scenario="trino-backlog", component="trino", severity="critical")
+    store.receive(Notification.model_validate(webhook(lag, queue)))
+    return store
+
+
+def test_a_merged_incident_gives_its_alerts_and_severity_to_the_whole(two: Store) -> None:
+    whole = two.merge("2", MergeIn(into="1", who="an", text="one cause"))
+    assert [one.name for one in whole.alerts] == ["CdcReplicationLagHigh", "TrinoQueue"]
+    assert (whole.severity, whole.parts) == ("critical", ["INC-000002"])
+    assert two.get("2").merged_into == "INC-000001"
+    assert two.merge("2", MergeIn(into="1")).timeline == whole.timeline
+
+
+def test_a_further_alert_of_the_parts_group_joins_the_whole_and_goes_home_when_parted(
+    two: Store, alert: Make, webhook: Make
+) -> None:
+    two.merge("2", MergeIn(into="1"))
+    more = alert("b2", alertname="TrinoQueue", scenario="trino-backlog", component="trino")
+    assert two.receive(Notification.model_validate(webhook(more))).incidents == ["INC-000001"]
+    part = two.unmerge("2", Act(who="an"))
+    assert [one.fingerprint for one in part.alerts] == ["b1", "b2"]
+    assert [one.fingerprint for one in two.get("1").alerts] == ["a1"]
+    assert (part.merged_into, two.get("1").parts) == (None, [])
+
+
+def test_a_part_is_not_escalated_and_nobody_acts_on_it(two: Store, clock: Any) -> None:
+    two.merge("2", MergeIn(into="1"))
+    with pytest.raises(InvalidInput, match="a part of INC-000001"):
+        two.move("2", Status.ACKNOWLEDGED, Act())
+    clock.forward(days=1)
+    assert [one.id for one in two.escalate_due()] == ["INC-000001"]
+
+
+def test_a_part_ends_with_the_whole(two: Store, alert: Make, webhook: Make) -> None:
+    two.merge("2", MergeIn(into="1"))
+    two.move("1", Status.RESOLVED, Act(who="an", text="known"))
+    assert two.get("2").status is Status.RESOLVED
+    with pytest.raises(InvalidInput, match="ended together"):
+        two.unmerge("2", Act())
+    new = alert("b9", alertname="TrinoQueue", scenario="trino-backlog", component="trino")
+    assert two.receive(Notification.model_validate(webhook(new))).opened == 1
+
+
+def test_a_whole_that_closes_by_itself_takes_its_parts_with_it(two: Store, alert: Make, webhook: Make) -> None:
+    two.merge("2", MergeIn(into="1"))
+    queue = {"alertname": "TrinoQueue", "scenario": "trino-backlog", "component": "trino"}
+    cleared = (alert("a1", "resolved", severity="warning"), alert("b1", "resolved", severity="critical", **queue))
+    two.receive(Notification.model_validate(webhook(*cleared)))
+    assert {two.get("1").status, two.get("2").status} == {Status.RESOLVED}
+
+
+def test_merging_refuses_what_makes_no_sense(two: Store) -> None:
+    with pytest.raises(InvalidInput, match="part of itself"):
+        two.merge("1", MergeIn(into="1"))
+    with pytest.raises(InvalidInput, match="no part"):
+        two.unmerge("1", Act())
+    two.open(IncidentIn(title="third"))
+    two.merge("2", MergeIn(into="1"))
+    with pytest.raises(InvalidInput, match="has parts itself"):
+        two.merge("1", MergeIn(into="3"))
+    with pytest.raises(InvalidInput, match="a part of INC-000001"):
+        two.merge("3", MergeIn(into="2"))
+    two.move("3", Status.RESOLVED, Act())
+    with pytest.raises(InvalidInput, match="only ongoing"):
+        two.merge("3", MergeIn(into="1"))

@@ -1,0 +1,190 @@
+"""The runbook's five steps: what an incident needs to leave each of them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.incidents.checklist import ITEMS, AnswerState
+from lakeproof.incidents.escalation import Watch
+from lakeproof.incidents.self_check import look_at
+from lakeproof.incidents.shapes import Act, AnswerIn, EvidenceIn, IncidentIn, IncidentOut, Lesson, Owner
+from lakeproof.incidents.status import STEPS, Status
+from lakeproof.incidents.store import Store
+from lakeproof.incidents.webhook import Notification
+
+type Make = Callable[..., dict[str, Any]]
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+class Well:
+    """A stack whose job completed a checkpoint at that time, and whose components all answer."""
+
+    def __init__(self, at: datetime, unwell: tuple[str, ...] = ()) -> None:
+        self.at, self.ill = at, list(unwell)
+
+    def checkpoint(self) -> tuple[int, datetime]:
+        return 57, self.at
+
+    def unwell(self) -> list[str]:
+        return self.ill
+
+
+class Silent:
+    """A stack that answers nothing."""
+
+    def checkpoint(self) -> tuple[int, datetime]:
+        raise CouldNotLook("no answer")
+
+    def unwell(self) -> list[str]:
+        raise CouldNotLook("no answer")
+
+
+def received(store: Store, webhook: Make, *alerts: dict[str, Any]) -> IncidentOut:
+    store.receive(Notification.model_validate(webhook(*alerts)))
+    return store.get("1")
+
+
+def test_the_five_steps_have_the_runbooks_names() -> None:
+    runbook = "Phát hiện, Chuẩn đoán, Khắc phục tạm thời, Phục hồi hoàn toàn, Hậu kiểm"
+    assert ", ".join(step.vi for step in STEPS.values()) == runbook
+    assert [step.number for step in STEPS.values()] == [1, 2, 3, 4, 5]
+
+
+def test_full_recovery_begins_by_itself_once_the_alerts_of_a_repaired_incident_are_cleared(
+    store: Store, alert: Make, webhook: Make
+) -> None:
+    received(store, webhook, alert())
+    store.move("1", Status.MITIGATING, Act(who="an"))
+    assert received(store, webhook, alert(status="resolved")).status is Status.VERIFYING
+
+
+def test_a_repair_that_does_not_hold_goes_back_to_mitigation(store: Store, alert: Make, webhook: Make) -> None:
+    received(store, webhook, alert())
+    store.move("1", Status.MITIGATING, Act(who="an"))
+    received(store, webhook, alert(status="resolved"))
+    again = alert() | {"startsAt": "2026-11-24T12:02:00Z"}
+    assert received(store, webhook, again).status is Status.MITIGATING
+
+
+def test_whoever_resolves_while_an_alert_fires_has_to_say_why(store: Store, alert: Make, webhook: Make) -> None:
+    received(store, webhook, alert())
+    with pytest.raises(InvalidInput, match="CdcReplicationLagHigh still fires"):
+        store.move("1", Status.RESOLVED, Act(who="an"))
+    assert store.move("1", Status.RESOLVED, Act(who="an", text="a test of ours")).owner == "an"
+
+
+def test_closing_needs_a_lesson_and_an_answered_checklist(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    store.move("1", Status.RESOLVED, Act(who="an"))
+    with pytest.raises(InvalidInput, match="no lesson learned"):
+        store.move("1", Status.REVIEWED, Act(who="an"))
+    store.learn("1", Lesson(text="pause alerts earlier", who="an"))
+    with pytest.raises(InvalidInput, match="not answered: alerts_cleared, checkpoint"):
+        store.move("1", Status.REVIEWED, Act(who="an"))
+    for item in ITEMS:
+        store.answer("1", AnswerIn(item=item.id, state=AnswerState.WAIVED, text="opened by hand", who="an"))
+    assert store.move("1", Status.REVIEWED, Act(who="an")).status is Status.REVIEWED
+
+
+def test_an_item_is_not_waived_without_a_reason(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    with pytest.raises(InvalidInput, match="needs a reason"):
+        store.answer("1", AnswerIn(item="health", state=AnswerState.WAIVED))
+    with pytest.raises(InvalidInput, match="no item 'coffee'"):
+        store.answer("1", AnswerIn(item="coffee"))
+
+
+def test_the_checklist_answers_itself_where_a_machine_can(
+    store: Store, clock: Any, alert: Make, webhook: Make
+) -> None:
+    received(store, webhook, alert())
+    store.move("1", Status.MITIGATING, Act(who="an"))
+    received(store, webhook, alert(status="resolved"))
+    body = {"no_order_lost": "passed: 0 of 12034 lost", "alert_cleared": "passed: quiet"}
+    store.attach("1", EvidenceIn(title="verified", kind="verification", body=body))
+    clock.forward(seconds=30)
+    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=Well(clock.now))
+    watch.look_at_checklists(clock.now)
+    found = {line.item: (line.state, line.who) for line in store.get("1").checklist}
+    for item in ("alerts_cleared", "checkpoint", "cross_check", "health"):
+        assert found[item] == (AnswerState.DONE, "desk")
+    for item in ("ticket_resolved", "rca_kept"):
+        assert found[item] == (AnswerState.OPEN, "")
+    before = store.get("1").timeline
+    watch.look_at_checklists(clock.now.replace(minute=30))
+    assert store.get("1").timeline == before
+
+
+@pytest.mark.parametrize(
+    ("stack", "item", "says"),
+    [
+        (Silent(), "checkpoint", "could not look"),
+        (Silent(), "health", "could not look"),
+        (Well(START), "checkpoint", "older than the repair"),
+        (Well(START.replace(hour=13), ("trino",)), "health", "trino"),
+        (Well(START), "cross_check", "nobody has compared"),
+    ],
+)
+def test_what_is_not_seen_to_be_well_stays_open(store: Store, stack: Any, item: str, says: str) -> None:
+    store.open(IncidentIn(title="x"))
+    state, text = look_at(store.get("1"), stack)[item]
+    assert state is AnswerState.OPEN
+    assert says in text
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        ({"verdict": "passed", "nessie_hash": "ab", "tables": [{"engine": "trino"}, {"engine": "spark"}]}, "done"),
+        ({"verdict": "failed", "nessie_hash": "ab", "tables": [{"engine": "trino"}]}, "open"),
+        ({"verdict": "passed", "nessie_hash": "ab", "tables": [{"engine": "mysql"}]}, "open"),
+        ({"verdict": "passed", "tables": []}, "open"),
+    ],
+)
+def test_a_cross_check_counts_where_spark_or_trino_took_part_and_it_passed(
+    store: Store, body: dict[str, Any], state: str
+) -> None:
+    store.open(IncidentIn(title="x"))
+    store.attach("1", EvidenceIn(title="check", kind="cross_check", body=body))
+    assert look_at(store.get("1"), Well(START))["cross_check"][0].value == state
+
+
+def test_what_a_person_answered_no_machine_changes(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    store.answer("1", AnswerIn(item="health", state=AnswerState.WAIVED, text="trino is being moved", who="an"))
+    store.keep_looks("1", {"health": (AnswerState.OPEN, "no healthy answer: trino")})
+    line = next(line for line in store.get("1").checklist if line.item == "health")
+    assert (line.state, line.who) == (AnswerState.WAIVED, "an")
+
+
+def test_lessons_are_kept_per_scenario_newest_first(store: Store) -> None:
+    for number, scenario in enumerate(("trino-backlog", "none", "trino-backlog"), start=1):
+        store.open(IncidentIn(title=f"t{number}", scenario=scenario))
+        store.move(str(number), Status.RESOLVED, Act(who="an"))
+        store.learn(str(number), Lesson(text=f"lesson of incident {number}", who="an"))
+    assert [one.incident for one in store.lessons("trino-backlog")] == ["INC-000003", "INC-000001"]
+    assert len(store.lessons()) == 3
+
+
+def test_an_owner_is_handed_over_with_a_line(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    incident = store.give("1", Owner(owner="binh", who="an", text="end of shift"))
+    assert (incident.owner, incident.timeline[-1].what) == ("binh", "owner was an, is binh: end of shift")
+
+
+def test_the_clock_of_an_incident_goes_on_over_a_restart(tmp_path: Path, clock: Any) -> None:
+    from lakeproof.incidents.database import open_database
+
+    url = f"sqlite:///{tmp_path / 'restarted.sqlite'}"
+    first = open_database(url)
+    Store(first, clock).open(IncidentIn(title="x", team="kafka"))
+    first.dispose()
+    clock.forward(minutes=30)
+    second = open_database(url)
+    assert [one.id for one in Store(second, clock).escalate_due()] == ["INC-000001"]
+    second.dispose()

@@ -1,0 +1,251 @@
+"""Tickets in step with incidents, against local servers that speak the real protocols."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lakeproof.errors import InvalidInput
+from lakeproof.incidents.models import Ticket
+from lakeproof.incidents.shapes import Act, IncidentIn, Lesson, Note, ReadingShape
+from lakeproof.incidents.status import Status
+from lakeproof.incidents.store import Store
+from lakeproof.incidents.tickets.keeping import Keeping, itsm_of
+from lakeproof.incidents.tickets.ticket import Itsm, Made, TicketText
+from lakeproof.incidents.webhook import Notification
+from lakeproof.stack.settings import Settings, TicketSettings
+from lakeproof.stack.stack import Stack
+
+type Make = Callable[..., dict[str, Any]]
+
+
+def _servers() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("itsm_servers", Path(__file__).with_name("itsm_servers.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["itsm_servers"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+SERVERS = _servers()
+KINDS = {
+    "jira": (SERVERS.FakeJira, {"project": "OPS", "account": "an@example.com"}),
+    "github": (SERVERS.FakeGitHub, {"project": "shop/incidents"}),
+    "webhook": (SERVERS.FakeReceiver, {}),
+}
+
+
+class Case:
+    """One ITSM, its server, and the desk's side of it."""
+
+    def __init__(self, kind: str, server: Any, itsm: Itsm, store: Store) -> None:
+        self.kind, self.server, self.itsm, self.store = kind, server, itsm, store
+        self.keeping = self.anew()
+
+    def anew(self) -> Keeping:
+        """As a desk that was killed starts again."""
+        return Keeping(self.store, self.itsm, "default", "http://127.0.0.1:8000/incidents/")
+
+    def settle(self) -> None:
+        """Rounds until nothing is due."""
+        for _ in range(10):
+            if not self.keeping.make_round():
+                return
+        raise AssertionError("the tickets do not come to rest")
+
+    def state(self) -> str:
+        """The state of its only ticket: open, in_progress or done, as far as that ITSM tells them apart."""
+        (ticket,) = self.server.tickets.values()
+        if self.kind == "jira":
+            category = ticket["fields"]["status"]["statusCategory"]["key"]
+            return {"new": "open", "indeterminate": "in_progress", "done": "done"}[category]
+        return {"closed": "done"}.get(str(ticket["state"]), str(ticket["state"]))
+
+
+@pytest.fixture(params=list(KINDS))
+def case(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Iterator[Case]:
+    server_class, more = KINDS[request.param]
+    server = server_class()
+    with SERVERS.serve(server) as url, httpx.Client() as client:
+        settings = {"kind": request.param, "url": url, "seconds": 30, **more}
+        stack = Stack(
+            Settings.model_validate({"state_dir": tmp_path, "tickets": settings, "secrets": {"ticket-token": "t"}})
+        )
+        itsm = itsm_of(stack, client)
+        assert itsm is not None
+        yield Case(request.param, server, itsm, store)
+
+
+def test_a_ticket_has_time_service_metric_and_nessie_hash_and_follows_the_incident(
+    case: Case, alert: Make, webhook: Make
+) -> None:
+    case.store.receive(Notification.model_validate(webhook(alert())))
+    now = case.store.get("1").opened_at
+    published = ReadingShape(probe="published_hash", value="ab12cd", at=now, source="nessie", query="main")
+    case.store.keep_moment("1", {"published": published}, [])
+    case.settle()
+    (ticket,) = case.server.tickets.values()
+    text = str(ticket).replace("\\", "").replace("u200b", "")
+    for said in ("2026-11-24T11:59:58", "connect", "lag_millis = 45000", "ab12cd", "INC-000001"):
+        assert said in text
+    assert case.state() == "open"
+    case.store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    case.settle()
+    assert case.state() == ("open" if case.kind == "github" else "in_progress")
+    case.store.move("1", Status.RESOLVED, Act(who="an", text="resumed"))
+    case.store.learn("1", Lesson(text="an alarm on the paused state", who="an"))
+    case.settle()
+    assert case.state() == "done"
+    assert "an alarm on the paused state" in str(case.server.tickets)
+    line = next(line for line in case.store.get("1").checklist if line.item == "ticket_resolved")
+    assert (line.state.value, line.who) == ("done", "desk")
+
+
+def test_nothing_is_lost_while_the_itsm_is_down(case: Case, clock: Any) -> None:
+    case.server.down = True
+    case.store.open(IncidentIn(title="x"))
+    case.keeping.make_round()
+    case.store.move("1", Status.RESOLVED, Act(who="an"))
+    kept = case.store.get("1").ticket
+    assert kept is not None
+    assert (kept.key, "503" in kept.error) == ("", True)
+    asked = len(case.server.calls)
+    case.keeping.make_round()
+    assert len(case.server.calls) == asked  # it is left alone for a while
+    case.server.down = False
+    clock.forward(hours=2)
+    case.keeping = case.anew()
+    case.settle()
+    assert case.state() == "done"
+
+
+def test_a_ticket_whose_answer_was_lost_is_found_and_not_made_twice(case: Case, clock: Any) -> None:
+    case.server.break_next = True
+    case.store.open(IncidentIn(title="x"))
+    case.keeping.make_round()
+    assert len(case.server.tickets) == 1
+    clock.forward(minutes=5)
+    case.settle()
+    assert len(case.server.tickets) == 1
+    ticket = case.store.get("1").ticket
+    assert ticket is not None
+    assert (bool(ticket.key), ticket.error) == (True, "")
+
+
+class Killed(BaseException):
+    """As kill -9 ends a process: nothing is caught, nothing cleaned up."""
+
+
+@pytest.mark.parametrize("at", ["before", "after"])
+def test_a_desk_that_is_killed_while_it_makes_a_ticket_makes_one(
+    case: Case, clock: Any, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = case.itsm.create
+
+    def die(ticket: TicketText) -> Made:
+        if at == "after":
+            create(ticket)
+        raise Killed
+
+    case.store.open(IncidentIn(title="x"))
+    with monkeypatch.context() as patched:
+        patched.setattr(case.itsm, "create", die)
+        with pytest.raises(Killed):
+            case.keeping.make_round()
+    case.keeping = case.anew()
+    clock.forward(seconds=61)
+    case.settle()
+    assert len(case.server.tickets) == 1
+
+
+def test_jira_is_not_asked_again_before_its_search_can_know(store: Store, clock: Any, tmp_path: Path) -> None:
+    server = SERVERS.FakeJira()
+    with SERVERS.serve(server) as url, httpx.Client() as client:
+        tickets = {"kind": "jira", "url": url, "project": "OPS", "account": "an@example.com"}
+        given = {"state_dir": tmp_path, "tickets": tickets, "secrets": {"ticket-token": "t"}}
+        itsm = itsm_of(Stack(Settings.model_validate(given)), client)
+        assert itsm is not None
+        keeping = Keeping(store, itsm, "default", "http://desk/")
+        server.break_next, server.hidden = True, True
+        store.open(IncidentIn(title="x"))
+        for _ in range(4):
+            keeping.make_round()
+            clock.forward(seconds=8)
+        assert len(server.tickets) == 1
+        server.hidden = False
+        clock.forward(seconds=8)
+        keeping.make_round()
+        kept = store.get("1").ticket
+        assert kept is not None
+        assert (kept.key, len(server.tickets)) == ("OPS-1", 1)
+
+
+def test_many_changes_become_one_update(case: Case) -> None:
+    case.store.open(IncidentIn(title="x"))
+    case.settle()
+    before = len(case.server.calls)
+    for number in range(50):
+        case.store.note("1", Note(text=f"line {number}"))
+    case.settle()
+    assert len(case.server.calls) - before <= 3
+    assert "line 49" in str(case.server.tickets)
+
+
+def test_at_rest_nobody_is_asked(case: Case) -> None:
+    case.store.open(IncidentIn(title="x"))
+    case.settle()
+    before = len(case.server.calls)
+    assert [case.keeping.make_round() for _ in range(3)] == [0, 0, 0]
+    assert len(case.server.calls) == before
+
+
+def test_hostile_text_stays_text_in_a_ticket(case: Case) -> None:
+    title = "a\nb <script>@everyone</script> " + "x" * 400
+    case.store.open(IncidentIn(title=title, service="![x](http://evil) `"))
+    case.settle()
+    (ticket,) = case.server.tickets.values()
+    if case.kind == "github":
+        assert "@everyone" not in ticket["body"]
+        assert "\\!\\[x\\](http" in ticket["body"]
+
+
+def test_old_incidents_get_no_ticket_when_tickets_are_switched_on(case: Case, clock: Any) -> None:
+    case.store.open(IncidentIn(title="old"))
+    case.store.move("1", Status.RESOLVED, Act())
+    clock.forward(hours=2)
+    case.store.open(IncidentIn(title="new"))
+    case.settle()
+    with Session(case.store.engine) as session:
+        assert list(session.scalars(select(Ticket.incident_id))) == [2]
+
+
+@pytest.mark.parametrize(
+    "given", [{"kind": "jira"}, {"kind": "webhook"}, {"kind": "github"}, {"kind": "jira", "url": "ftp://x"}]
+)
+def test_settings_that_are_not_whole_are_refused(given: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        TicketSettings.model_validate(given)
+
+
+def test_a_token_comes_from_a_file_or_the_secrets_and_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+
+    def itsm(**more: Any) -> Itsm | None:
+        tickets = {"kind": "github", "project": "a/b", **more}
+        with httpx.Client() as client:
+            return itsm_of(Stack(Settings.model_validate({"state_dir": tmp_path, "tickets": tickets})), client)
+
+    assert itsm(token_file=tmp_path / "token") is not None
+    with pytest.raises(InvalidInput, match="needs a token"):
+        itsm()
+    with pytest.raises(InvalidInput, match="token_file"):
+        itsm(token_file=tmp_path / "absent")

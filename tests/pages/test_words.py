@@ -1,0 +1,38 @@
+"""Every text of every template has its Vietnamese, and no translation is left of a text that went."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+
+import pytest
+from jinja2 import Environment
+
+from lakeproof.pages.words import Words, read_words
+
+HERE = "lakeproof.pages"
+ROOMS = (HERE, "lakeproof.incidents", "lakeproof.console")
+
+
+def texts_of(room: str) -> Iterator[tuple[str, str]]:
+    """(file, text) of each `_("…")`."""
+    environment = Environment(extensions=["jinja2.ext.i18n"])
+    for path in sorted(files(room).joinpath("templates").iterdir(), key=lambda one: one.name):
+        source = path.read_text(encoding="utf-8")
+        for _, _, found in environment.extract_translations(source, ("gettext", "ngettext", "_")):  # type: ignore[attr-defined]
+            for text in (found,) if isinstance(found, str) else found:
+                if text:
+                    yield path.name, text
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_text_of_a_template_has_its_vietnamese(room: str) -> None:
+    words = read_words((HERE, room))
+    assert [(name, text) for name, text in texts_of(room) if not words.get(text)] == []
+
+
+def test_what_nobody_translated_is_shown_as_it_is() -> None:
+    words = Words((HERE,))
+    assert (words.say("Lake", "vi"), words.say("Lake", "en"), words.say("orders", "vi")) == (
+        "Hồ dữ liệu",
+        "Lake",
+        "orders",
+    )
