@@ -16,7 +16,13 @@ import yaml
 from lakeproof.compose.secrets import SECRETS, variable
 from lakeproof.errors import TerminalError
 from lakeproof.observability.receivers import SLACK_URL, Receivers
-from lakeproof.observability.routing import SLACK_FILE, TOKEN_FILE, render_alertmanager
+from lakeproof.observability.routing import (
+    MESSAGES_FILE,
+    SLACK_FILES,
+    TOKEN_FILE,
+    render_alertmanager,
+    render_messages,
+)
 from lakeproof.observability.rules import find_rules, render_rules
 from lakeproof.observability.scrape import render_prometheus
 from lakeproof.provisioning.mysql import SIGNAL_TABLE, schema_statements
@@ -131,7 +137,11 @@ def _prometheus(stack: Stack) -> list[File]:
 def _alertmanager(stack: Stack, receivers: Receivers) -> list[File]:
     etc = ALERTMANAGER_ETC
     text = render_alertmanager(etc, stack.url("desk"), receivers, "production")
-    known = {TOKEN_FILE: stack.secret("desk-token"), SLACK_FILE: f"${{{SLACK_URL}:?}}"}
+    known = {
+        TOKEN_FILE: stack.secret("desk-token"),
+        MESSAGES_FILE: render_messages(stack.url("desk"), receivers),
+        **dict.fromkeys(SLACK_FILES.values(), f"${{{SLACK_URL}:?}}"),
+    }
     found = [File("alertmanager", etc / "alertmanager.yml", text)]
     for name in sorted(set(re.findall(rf"{re.escape(str(etc))}/([\w.-]+)", text))):
         if name not in known:

@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from lakeproof.incidents.store import NoSuchIncident, Store
+from lakeproof.incidents.memory import NoSuchIncident
+from lakeproof.incidents.store import Store
 
 
 def add_alert_links(app: FastAPI, store: Store) -> None:
