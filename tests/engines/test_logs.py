@@ -113,7 +113,8 @@ class Processes:
 
     def stored_until(self) -> int:
         """The last position that the store has."""
-        return int(self.rows('{container="numbers"} | stats max(log_ends) last')[0]["last"] or 0)
+        rows = self.rows('{container="numbers"} | stats max(log_ends) last')
+        return int(rows[0].get("last") or 0) if rows else 0
 
     def await_push(self) -> None:
         before = self.stored_until()
