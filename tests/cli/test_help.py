@@ -17,6 +17,7 @@ from lakeproof.cli.commands import build
 from lakeproof.cli.drill import _steps as fix_steps
 from lakeproof.cli.examples import EXAMPLES
 from lakeproof.cli.incident_name import check_name as check_incident
+from lakeproof.cli.logs import seconds_of
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import BY_ID as CHECKLIST
 from lakeproof.install.recipe import load_recipes
@@ -115,6 +116,7 @@ READ_BY: dict[str, Callable[[str], object]] = {
     "action": CATALOG.mitigations.__getitem__,
     "signal": SIGNALS.__getitem__,
     "query": parse_query,
+    "logs since": seconds_of,
     "only": load_recipes().__getitem__,
     "lang": ("vi", "en").index,
     "base_url": httpx.URL,

@@ -23,6 +23,7 @@ from lakeproof.observability.logs.query import parse
 from lakeproof.observability.logs.search import in_files, in_store
 from lakeproof.observability.logs.shipper import IN_MEMORY_SECONDS
 from lakeproof.processes import logfile
+from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import victorialogs
 from lakeproof.stack.services import log_shipper
 from lakeproof.stack.stack import Stack, load_stack
@@ -30,10 +31,8 @@ from lakeproof.stack.stack import Stack, load_stack
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
 KILLS = 50
-# Of 45 kB/s: three parts are the last 17 s.
+# Of 45 kB/s, so that there are several rotations in a test.
 ROTATE_BYTES = 256 * 1024
-# VictoriaLogs may lose what it was given in the last 5 s of a life, so the lines of many short lives must be kept.
-ROTATE_BYTES_LONG = 3 * ROTATE_BYTES
 WRITER = """
 import os, sys, time
 out = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -51,6 +50,9 @@ print(number)
 """
 
 
+type Up = Callable[..., SupervisorClient]
+
+
 class Processes:
     """VictoriaLogs and the shipper of one folder, each started and killed by hand."""
 
@@ -59,6 +61,7 @@ class Processes:
         self.log = stack.log_path("numbers")
         self.log.parent.mkdir(parents=True)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.store_was_killed = False
 
     def start_store(self) -> None:
         victorialogs.prepare(self.stack)
@@ -75,6 +78,7 @@ class Processes:
         self._start("shipper", command.argv, dict(command.env))
 
     def kill(self, name: str) -> None:
+        self.store_was_killed = self.store_was_killed or name == "store"
         process = self.running.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -93,6 +97,28 @@ class Processes:
         answer = victorialogs.ask(self.stack, {"query": query}, 30.0)
         assert answer.status_code == 200, answer.text
         return [json.loads(line) for line in answer.text.splitlines()]
+
+    def may_lose_a_part(self) -> bool:
+        """True where the store has what the oldest part holds, and cannot forget it."""
+        kept = logfile.rotated(self.log)
+        if len(kept) <= logfile.KEPT:
+            return True
+        stored = 0
+        if not self.store_was_killed:
+            with suppress(httpx.HTTPError):
+                stored = self.stored_until()
+        elif log_shipper.places(self.stack).exists():
+            stored = json.loads(log_shipper.places(self.stack).read_text()).get("numbers", 0)
+        return stored >= logfile.span(self.log)[0] + kept[0].stat().st_size
+
+    def stored_until(self) -> int:
+        """The last position that the store has."""
+        rows = self.rows('{container="numbers"} | stats max(log_ends) last')
+        return int(rows[0].get("last") or 0) if rows else 0
+
+    def await_push(self) -> None:
+        before = self.stored_until()
+        Deadline(60.0).wait_for("a push", lambda: self.stored_until() > before or None, every=0.1)
 
     def numbers(self, written: int) -> Counter[int]:
         """How often each number is there, once the last one is, or a minute has passed."""
@@ -122,11 +148,12 @@ def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proce
 
 
 @pytest.fixture
-def writer(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path) -> Iterator[Callable[[], int]]:
+def writer(processes: Processes, tmp_path: Path) -> Iterator[Callable[[], int]]:
     """A process that writes numbered lines, some in two halves, and a rotation of its log; called, both end."""
-    over = tmp_path / "over"
+    over = threading.Event()
+    stop_file = tmp_path / "over"
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(processes.log), str(over)],
+        [sys.executable, "-c", WRITER, str(processes.log), str(stop_file)],
         stdout=subprocess.PIPE,
         env={**os.environ, "TZ": "UTC"},
     )
@@ -134,22 +161,27 @@ def writer(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path)
 
     def rotate() -> None:
         nonlocal rotations
-        while not over.exists():
-            rotations += logfile.rotate(processes.log, getattr(request, "param", ROTATE_BYTES))
-            time.sleep(0.2)
+        while not over.is_set():
+            # What is promised is promised of what the files still hold. On a busy machine a shipper that is killed
+            # every two seconds gets nothing done for longer than these small parts last.
+            if processes.log.exists() and processes.log.stat().st_size > ROTATE_BYTES and processes.may_lose_a_part():
+                rotations += logfile.rotate(processes.log, ROTATE_BYTES)
+            over.wait(0.2)
 
     rotating = threading.Thread(target=rotate)
     rotating.start()
 
     def end() -> int:
-        over.touch()
+        stop_file.touch()
+        over.set()
         rotating.join()
         assert rotations > 1, rotations
         print(f"{rotations} rotations")
         return int(process.communicate(timeout=20)[0])
 
     yield end
-    over.touch()
+    stop_file.touch()
+    over.set()
     rotating.join()
     if process.poll() is None:
         process.kill()
@@ -161,9 +193,11 @@ def test_each_line_is_there_once_after_fifty_kills_of_the_shipper(
 ) -> None:
     processes.start_store()
     dice = random.Random(16)
-    for _ in range(KILLS):
+    for number in range(KILLS):
         processes.start_shipper()
-        time.sleep(dice.uniform(0.3, 2.2))
+        if number % 3:  # it is killed while it pushes, or soon after; else while it starts and compares
+            processes.await_push()
+        time.sleep(dice.uniform(0.0, 1.2))
         processes.kill("shipper")
     processes.start_shipper()
     written = writer()
@@ -173,7 +207,6 @@ def test_each_line_is_there_once_after_fifty_kills_of_the_shipper(
     print(f"{written} lines, {KILLS} kills")
 
 
-@pytest.mark.parametrize("writer", [ROTATE_BYTES_LONG], indirect=True)
 def test_each_line_is_there_once_after_kills_of_the_store_and_a_long_absence(
     processes: Processes, writer: Callable[[], int]
 ) -> None:
@@ -194,8 +227,9 @@ def test_each_line_is_there_once_after_kills_of_the_store_and_a_long_absence(
     assert sorted(found) == list(range(written))
     assert set(found.values()) == {1}
     memory = Path(f"/proc/{processes.running['shipper'].pid}/status").read_text()
-    assert int(memory.split("VmHWM:")[1].split()[0]) < 60 * 1024, memory
-    print(f"{written} lines")
+    most_kib = int(memory.split("VmHWM:")[1].split()[0])
+    assert most_kib < 40 * 1024, memory
+    print(f"{written} lines, at most {most_kib} KiB")
 
 
 def test_what_the_store_refuses_for_want_of_room_waits_in_the_files(
@@ -264,3 +298,23 @@ def test_other_users_of_the_machine_cannot_read_the_store(processes: Processes) 
     url = f"{processes.stack.url('victorialogs')}/select/logsql/query"
     assert httpx.get(url, params={"query": "*"}).status_code == 401
     assert processes.stack.data_dir("victorialogs").stat().st_mode & 0o077 == 0
+
+
+def test_under_the_supervisor_both_come_back_and_a_component_s_words_are_found_once(stack: Stack, up: Up) -> None:
+    client = up("log-shipper", "redis")
+    for name in ("victorialogs", "log-shipper", "victorialogs"):
+        client.kill(name)
+        time.sleep(2.0)
+    query = parse('{container="redis", level="info"} "ready to accept connections"')
+
+    written = in_files(stack.state_dir / "log", query, 10, None)
+
+    def found() -> bool | None:
+        return True if len(in_store(stack, query, 10, None)) >= len(written) > 0 else None
+
+    Deadline(60.0).wait_for("redis' first words", found)
+    time.sleep(3.0)  # a second copy would have come by then
+    assert in_store(stack, query, 10, None) == written
+    rows = {row.name: row for row in client.ps()}
+    assert rows["log-shipper"].rss_bytes < 40 << 20
+    print(f"shipper {rows['log-shipper'].rss_bytes >> 20} MiB, store {rows['victorialogs'].rss_bytes >> 20} MiB")

@@ -280,8 +280,8 @@ class Settings(BaseModel):
     support: SupportSettings = SupportSettings()
     inventory: InventorySettings = InventorySettings()
     cassandra: CassandraSettings = CassandraSettings()
-    tickets: TicketSettings = TicketSettings()
     logs: LogsSettings = LogsSettings()
+    tickets: TicketSettings = TicketSettings()
 
     @property
     def ledger_is_whole(self) -> bool:

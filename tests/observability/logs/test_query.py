@@ -102,8 +102,8 @@ RUNBOOK = [
     ),
     (
         '{level=~"error|critical"} "out of memory" !test !~ "a\\d"',
-        '{level=~"error|critical"} _msg:~"(?i)out\\\\ of\\\\ memory" !_msg:~"(?i)test" !_msg:~"a\\\\d"',
-        '{level=~"error|critical",container=~".+"} |~ "(?i)out\\\\ of\\\\ memory" !~ "(?i)test" !~ "a\\\\d"',
+        '{level=~"error|critical"} _msg:~"(?i)out of memory" !_msg:~"(?i)test" !_msg:~"a\\\\d"',
+        '{level=~"error|critical",container=~".+"} |~ "(?i)out of memory" !~ "(?i)test" !~ "a\\\\d"',
     ),
     ("{}", "*", '{container=~".+"}'),
 ]
@@ -126,3 +126,11 @@ def test_every_log_query_in_the_runbook_s_pages_can_be_read() -> None:
     assert len(found) >= 4
     for query in found:
         assert parse(query).to_logsql()
+
+
+@pytest.mark.parametrize("word", [r"a.b*c", r"(x|y)", r"[1]", r"c:\dir", "100%", "a^b$", "{n}", "x+y?", "ß-é"])
+def test_a_word_is_found_as_it_stands_and_nothing_else(word: str) -> None:
+    quoted = word.replace("\\", "\\\\")
+    query = parse(f'{{}} "{quoted}"')
+    assert query.finds(f"some {word} text")
+    assert not query.finds("some a1bbc x y 1 c:xdir 100 ab n xy text")

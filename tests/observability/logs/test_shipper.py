@@ -244,6 +244,28 @@ def test_an_entry_is_labelled_by_its_component_and_a_closed_list_of_levels_alone
         assert [set(value[2]) for value in stream["values"]] == [{BEGINS, ENDS}] * len(stream["values"])
 
 
+def test_a_shipper_without_a_place_begins_where_the_kept_log_does_and_doubles_no_end_of_a_line(
+    log: Write, make_shipper: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeproof.observability.logs.shipper.WINDOW_BYTES", 5000)
+    for module in ("shipper", "tailer"):
+        monkeypatch.setattr(f"lakeproof.observability.logs.{module}.READ_BYTES", 1000)
+    monkeypatch.setattr("lakeproof.observability.logs.shipper.READS_A_ROUND", 1000)
+    store = MemoryStore()
+    written = 0
+    for _ in range(6):
+        lines = [f"line {number:05d}" for number in range(written, written + 1000)]
+        written += 1000
+        log("\n".join(lines) + "\n")
+        shipper = make_shipper(store)  # killed each time before it kept a place
+        shipper.go_round(ending=True)
+        assert shipper.lost_bytes == 0
+        logfile.rotate(tmp_path / "log" / "kafka.log", 4096)
+    assert logfile.span(tmp_path / "log" / "kafka.log")[0] > 5000
+    make_shipper(store).go_round(ending=True)
+    assert store.texts == [f"line {number:05d}" for number in range(written)]
+
+
 def test_what_was_rotated_away_unread_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "kafka.log"
     for _ in range(4):
@@ -251,8 +273,9 @@ def test_what_was_rotated_away_unread_is_counted(tmp_path: Path) -> None:
             file.write((b"x" * 99 + b"\n") * 500)
         logfile.rotate(path, 4096)
     tailer = Tailer("kafka", path, 0)
-    list(tailer.entries(1.0))
-    assert tailer.lost_bytes == logfile.span(path)[0] > 0
+    assert list(tailer.entries(1.0)) == []
+    assert tailer.lost_bytes == tailer.position == logfile.span(path)[0] > 0
+    assert list(tailer.entries(1.0))
 
 
 def test_ranges_that_touch_are_one() -> None:

@@ -15,6 +15,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.observability.logs.entry import LEVELS
 
 LABELS = ("container", "service", "level")
+_SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()]")
 EXAMPLE = """e.g. '{container="kafka"} error'"""
 _MATCHER = re.compile(r'\s*(\w+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"\s*(,|$)?')
 _WORD = re.compile(r'\s*(\|=|\|~|!=|!~|!)?\s*(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`|(\S+))')
@@ -49,7 +50,7 @@ class Word:
     @property
     def expression(self) -> str:
         """A regular expression for it, in the syntax that Python, Loki and VictoriaLogs share."""
-        return self.text if self.pattern else f"(?i){re.escape(self.text)}"
+        return self.text if self.pattern else "(?i)" + _SPECIAL.sub(r"\\\g<0>", self.text)
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,13 @@ class Shipper:
         """Before a part of a log is read that may have been pushed in an earlier connection: ask what is stored."""
         name, position = tailer.name, tailer.position
         if name not in self._suspect_until:
-            self._suspect_until[name] = logfile.span(tailer.path)[1]  # what comes later was never pushed before
+            begins, ends = logfile.span(tailer.path)
+            self._suspect_until[name] = ends  # what comes later was never pushed before
+            while tailer.position < begins:  # not kept any more, and lost unless it was stored
+                at, until = tailer.position, min(tailer.position + WINDOW_BYTES, begins)
+                found = self.store.stored(name, at, until)
+                tailer.lost_bytes += until - at - sum(min(last, until) - max(first, at) for first, last in found)
+                tailer.position = position = until
         if position < self._suspect_until[name] and position + READ_BYTES > self._compared_until.get(name, 0):
             found = self.store.stored(name, position, position + WINDOW_BYTES)
             tailer.stored = merged(tailer.stored + found)

@@ -81,6 +81,7 @@ class Tailer:
         elif found != self.position:
             self.lost_bytes += found - self.position + len(self._rest)
             self.position, self._rest = found, b""
+            return b""  # whoever reads looks first what is stored of the bytes from there on
         return chunk
 
     def _take(self, line: bytes, begins: int, length: int, now: float) -> Iterator[Entry]:

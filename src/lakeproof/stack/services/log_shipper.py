@@ -1,6 +1,7 @@
 """log-shipper: takes every component's log to the log store (observability/logs/shipper.py)."""
 
 import sys
+from pathlib import Path
 
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
@@ -8,6 +9,11 @@ from lakeproof.stack.engines import victorialogs
 from lakeproof.stack.stack import Stack
 
 NAME = "log-shipper"
+
+
+def places(stack: Stack) -> Path:
+    """Where it keeps how far each log is on the store's disk."""
+    return stack.data_dir(NAME) / "places.json"
 
 
 def command(stack: Stack) -> Command:
@@ -18,7 +24,7 @@ def command(stack: Stack) -> Command:
             "-m",
             "lakeproof.observability.logs.shipper",
             f"--logs={stack.log_path(NAME).parent}",
-            f"--places={stack.data_dir(NAME) / 'places.json'}",
+            f"--places={places(stack)}",
             f"--url={stack.url(victorialogs.NAME)}",
             f"--listen={stack.settings.host}:{stack.port(NAME)}",
         ),
