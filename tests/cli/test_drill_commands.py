@@ -36,7 +36,7 @@ def typed(*arguments: str) -> str:
     ("arguments", "words"),
     [
         (("drill", "replication-lagg"), "no scenario 'replication-lagg'"),
-        (("drill", "nope"), ", all, blind, healthy"),
+        (("drill", "nope"), ", all, wrong, pairs, blind, healthy"),
         (("drill", "heathy"), "no scenario 'heathy', closest: 'healthy'"),
         (("drill", "replication-lag", "--minutes", "1"), "--minutes: a scenario takes as long as it takes"),
         (("drill", "all", "--minutes", "1"), "it goes with healthy alone"),
