@@ -37,6 +37,7 @@ class Server(ThreadingHTTPServer):
     """Prometheus and the JobManager in one."""
 
     asked: list[str]
+    answers: dict[str, Any]
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def server() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             made.asked.append(self.path)
-            body = json.dumps(ANSWERS.get(urlsplit(self.path).path, {})).encode()
-            self.send_response(200)
+            body = json.dumps(made.answers.get(urlsplit(self.path).path, {})).encode()
+            self.send_response(200 if urlsplit(self.path).path in made.answers else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -54,7 +55,7 @@ def server() -> Iterator[Server]:
             pass
 
     made = Server(("127.0.0.1", 0), Handler)
-    made.asked = []
+    made.asked, made.answers = [], dict(ANSWERS)
     threading.Thread(target=made.serve_forever, daemon=True).start()
     yield made
     made.shutdown()
@@ -82,6 +83,11 @@ def test_the_checkpoint_is_that_of_the_running_job(looker: Looker) -> None:
 def test_what_does_not_answer_is_a_reading_with_its_reason(looker: Looker) -> None:
     published = looker.look("", {}, AT)["published"]
     assert (published.value, published.answered) == (None, False)
+
+
+def test_a_refused_question_is_told_by_its_status_and_path(looker: Looker, server: Server) -> None:
+    del server.answers["/jobs/new/checkpoints"]
+    assert looker.look("", {}, AT)["checkpoint"].error == "HTTP 404: /jobs/new/checkpoints"
 
 
 def test_in_a_storm_the_lake_is_asked_once(looker: Looker, server: Server) -> None:

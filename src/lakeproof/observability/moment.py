@@ -91,6 +91,8 @@ class Looker:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):  # httpx's own text ends with a link to what the number means
+        return f"HTTP {error.response.status_code}: {error.request.url.path}"
     return error.message if isinstance(error, LakeproofError) else f"{type(error).__name__}: {error}"
 
 
