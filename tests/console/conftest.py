@@ -20,6 +20,8 @@ with warnings.catch_warnings():
     from fastapi.testclient import TestClient
 
 __all__ = ("clock", "engine", "stack", "store")
+# A page that is tested waits for its figures, however busy the machine is.
+PATIENT = 30.0
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -60,7 +62,7 @@ type Open = Callable[[], TestClient]
 @pytest.fixture
 def client(stack: Stack, store: Store, seen: Seen) -> Iterator[TestClient]:
     app = build_desk(stack, store, lambda expression, labels, at: {})
-    add_console(app, stack, store, look=seen)
+    add_console(app, stack, store, look=seen, first_wait=PATIENT)
     with TestClient(app, base_url="http://127.0.0.1:8000") as client:
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         yield client

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from tests.console.conftest import PATIENT
 
 from lakeproof.console.lake_look import Branch, DataCheck, LakeLook, look_at_lake, newest_check
 from lakeproof.console.lake_pages import add_lake_pages
@@ -32,7 +33,7 @@ def commit(
 def show(stack: Stack) -> Show:
     def shown(look: LakeLook) -> str:
         app = FastAPI()
-        add_lake_pages(app, Pages("lakeproof.console"), stack, lambda: look)
+        add_lake_pages(app, Pages("lakeproof.console"), stack, lambda: look, first_wait=PATIENT)
         return str(TestClient(app).get("/lake").text)
 
     return shown

@@ -1,5 +1,6 @@
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from tests.console.conftest import PATIENT
 
 from lakeproof.console.scenario_facts import ScenarioFacts, read_facts
 from lakeproof.console.use_case_pages import add_use_case_pages
@@ -15,7 +16,7 @@ def open_page(stack: Stack) -> TestClient:
         name: judge(one, dict.fromkeys(one.databases, 3.0 if name != "fraud-detection" else 300.0))
         for name, one in use_cases().items()
     }
-    add_use_case_pages(app, Pages("lakeproof.console"), stack, ScenarioFacts(), lambda: looks)
+    add_use_case_pages(app, Pages("lakeproof.console"), stack, ScenarioFacts(), lambda: looks, first_wait=PATIENT)
     return TestClient(app)
 
 

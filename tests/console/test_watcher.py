@@ -12,20 +12,26 @@ def test_nobody_is_asked_before_somebody_looks_nor_after_the_last_one_went() -> 
         asked.set()
         return 7
 
-    watcher = Watcher("test", ask, pause=0.1, idle=0.2)
+    watcher = Watcher("test", ask, pause=0.1, idle=0.2, first_wait=10)
     assert not watcher.watching and not asked.is_set()
-    assert watcher.newest(wait=10) == 7
+    assert watcher.newest() == 7
     Deadline(20).wait_for("the thread to end", lambda: None if watcher.watching else True, every=0.02)
     asked.clear()
-    assert watcher.newest(wait=10) == 7 and asked.is_set()
+    assert watcher.newest() == 7 and asked.is_set()
 
 
 def test_a_page_does_not_wait_for_an_answer_that_takes_long() -> None:
-    held = threading.Event()
-    watcher = Watcher("test", lambda: held.wait(30), pause=0.1, idle=0.1)
-    assert watcher.newest(wait=0.01) is None
+    held, asked = threading.Event(), threading.Event()
+
+    def ask() -> bool:
+        asked.set()
+        return held.wait(30)
+
+    watcher = Watcher("test", ask, pause=0.1, idle=20, first_wait=0.01)
+    assert watcher.newest() is None
+    assert asked.wait(10)
     held.set()
-    assert watcher.newest(wait=10) is True
+    assert Deadline(20).wait_for("the answer", watcher.newest, every=0.02) is True
 
 
 def test_the_answer_before_stays_where_a_look_fails() -> None:
@@ -36,7 +42,7 @@ def test_the_answer_before_stays_where_a_look_fails() -> None:
             return answer
         raise CouldNotLook("no answer")
 
-    watcher = Watcher("test", ask, pause=0.1, idle=0.1)
-    assert watcher.newest(wait=10) == 1
+    watcher = Watcher("test", ask, pause=0.1, idle=0.1, first_wait=10)
+    assert watcher.newest() == 1
     Deadline(20).wait_for("the second look", lambda: None if watcher.watching else True, every=0.02)
-    assert watcher.newest(wait=10) == 1
+    assert watcher.newest() == 1

@@ -1,10 +1,12 @@
 """What a person does on the pages: the same as the API, with the name that they signed in with."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from fastapi.testclient import TestClient
 
@@ -19,6 +21,7 @@ from lakeproof.stack.stack import Stack
 
 REPORT = Path(__file__).parents[2] / "docs/example-report/report.json"
 TOKEN = "a-token"
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Person:
@@ -152,6 +155,17 @@ def test_the_review_names_what_is_due_never_drilled_and_never_fired(tmp_path: Pa
     assert found.never_fired == ("SchemaDriftDetected",)
 
 
+def keep_job(stack: Stack, kind: str, about: str, *, lines: str = "", at: datetime = AT) -> Path:
+    """A job whose process is the one of the test; gives its folder."""
+    folder = stack.state_dir / "jobs" / f"{kind}-{at:%Y%m%d-%H%M%S-%f}"
+    folder.mkdir(parents=True)
+    facts = {"kind": kind, "about": about, "who": "an", "at": at.isoformat(), "commands": [["env"]]}
+    born = psutil.Process().create_time()
+    (folder / "job.json").write_text(json.dumps(facts | {"pid": os.getpid(), "born": born}))
+    (folder / "out.log").write_text(lines)
+    return folder
+
+
 def ended(jobs: Jobs, kind: str) -> Any:
     def look() -> Any:
         job = jobs.newest(kind)
@@ -169,11 +183,13 @@ def test_a_job_runs_commands_one_after_another_and_outlives_whoever_started_it(s
 
 
 def test_one_job_of_a_kind_runs_at_a_time(stack: Stack) -> None:
+    folder = keep_job(stack, "drill", "trino-backlog")  # its process is this test: it runs until the test says so
     jobs = Jobs(stack)
-    jobs.start("drill", "trino-backlog", [("env", "--help")], who="an")
     with pytest.raises(InvalidInput, match="trino-backlog is running already, started by an"):
         jobs.start("drill", "schema-drift", [("env", "--help")], who="binh")
-    ended(jobs, "drill")
+    (folder / "end.json").write_text('{"code": 0}')
+    jobs.start("drill", "schema-drift", [("env", "--help")], who="binh")
+    assert ended(jobs, "drill").about == "schema-drift"
 
 
 def test_a_job_that_was_killed_is_said_to_be_lost(stack: Stack, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from lakeproof.console.look import Look
 from lakeproof.console.scenario_facts import ScenarioFacts
 from lakeproof.console.stack_pages import add_stack_pages
 from lakeproof.console.use_case_pages import add_use_case_pages
+from lakeproof.console.watcher import FIRST_SECONDS
 from lakeproof.incidents.api import build_desk, open_store, read_active_of
 from lakeproof.incidents.self_check import LiveLook
 from lakeproof.incidents.store import Store
@@ -18,16 +19,22 @@ from lakeproof.pages.page import Pages
 from lakeproof.stack.stack import Stack, load_stack
 
 
-def add_console(app: FastAPI, stack: Stack, store: Store, look: Callable[[], Look] | None = None) -> ScenarioFacts:
+def add_console(
+    app: FastAPI,
+    stack: Stack,
+    store: Store,
+    look: Callable[[], Look] | None = None,
+    first_wait: float = FIRST_SECONDS,
+) -> ScenarioFacts:
     """Add the console's pages to the desk's; gives what they know of the scenarios.
 
-    `look` stands in for what asks the stack.
+    `look` stands in for what asks the stack. `first_wait`: seconds that the first reader of a page waits for figures.
     """
     pages = Pages("lakeproof.console")
     facts = ScenarioFacts(stack.settings.scenario_dirs)
-    add_stack_pages(app, pages, stack, store, facts, look)
-    add_lake_pages(app, pages, stack)
-    add_use_case_pages(app, pages, stack, facts)
+    add_stack_pages(app, pages, stack, store, facts, look, first_wait)
+    add_lake_pages(app, pages, stack, first_wait=first_wait)
+    add_use_case_pages(app, pages, stack, facts, first_wait=first_wait)
     add_dashboard_pages(app, pages, stack)
     return facts
 

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from lakeproof.console.lake_look import LakeLook, look_at_lake
 from lakeproof.console.quantity import show_quantity
-from lakeproof.console.watcher import Watcher
+from lakeproof.console.watcher import FIRST_SECONDS, Watcher
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.sources.source import SOURCES
 from lakeproof.pages.page import Pages
@@ -18,10 +18,14 @@ LOOK_SECONDS = 5.0
 
 
 def add_lake_pages(
-    app: FastAPI, pages: Pages, stack: Stack, look: Callable[[], LakeLook] | None = None
+    app: FastAPI,
+    pages: Pages,
+    stack: Stack,
+    look: Callable[[], LakeLook] | None = None,
+    first_wait: float = FIRST_SECONDS,
 ) -> Watcher[LakeLook]:
     """Add `/lake` and its live part. `look` stands in for what asks Nessie and Prometheus."""
-    watcher = Watcher("console-lake", look or (lambda: look_at_lake(stack)), LOOK_SECONDS)
+    watcher = Watcher("console-lake", look or (lambda: look_at_lake(stack)), LOOK_SECONDS, first_wait=first_wait)
 
     def live(request: Request, template: str) -> HTMLResponse:
         seen = watcher.newest()

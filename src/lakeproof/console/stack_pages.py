@@ -12,7 +12,7 @@ from lakeproof.console.log_tail import tail
 from lakeproof.console.look import Look, Looking
 from lakeproof.console.quantity import show_quantity
 from lakeproof.console.scenario_facts import ScenarioFacts
-from lakeproof.console.watcher import Watcher
+from lakeproof.console.watcher import FIRST_SECONDS, Watcher
 from lakeproof.console.way import BOXES, main_age
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
@@ -33,9 +33,10 @@ def add_stack_pages(
     store: Store,
     facts: ScenarioFacts,
     look: Callable[[], Look] | None = None,
+    first_wait: float = FIRST_SECONDS,
 ) -> Watcher[Look]:
     """Add `/`, `/live/stack`, `/components/NAME` and its live part. `look` stands in for what asks the stack."""
-    watcher = Watcher("console-look", look or Looking(stack).look, LOOK_SECONDS)
+    watcher = Watcher("console-look", look or Looking(stack).look, LOOK_SECONDS, first_wait=first_wait)
 
     def newest() -> Look:
         return watcher.newest() or Look(datetime.now(UTC), {}, unseen=("…",))

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from lakeproof.console.quantity import show_quantity
 from lakeproof.console.scenario_facts import ScenarioFacts
-from lakeproof.console.watcher import Watcher
+from lakeproof.console.watcher import FIRST_SECONDS, Watcher
 from lakeproof.observability.runbook import all_runbooks
 from lakeproof.pages.page import Pages, language_of
 from lakeproof.stack.stack import Stack
@@ -25,13 +25,14 @@ def add_use_case_pages(
     stack: Stack,
     facts: ScenarioFacts,
     look_at_all: Callable[[], Looks] | None = None,
+    first_wait: float = FIRST_SECONDS,
 ) -> Watcher[Looks]:
     """Add `/usecases` and `/usecases/NAME`. `look_at_all` stands in for what asks Prometheus."""
 
     def ask() -> Looks:
         return {name: look(stack, use_case) for name, use_case in use_cases().items()}
 
-    watcher = Watcher("console-use-cases", look_at_all or ask, LOOK_SECONDS)
+    watcher = Watcher("console-use-cases", look_at_all or ask, LOOK_SECONDS, first_wait=first_wait)
 
     def live(request: Request, template: str, name: str | None = None) -> HTMLResponse:
         looks = watcher.newest() or {}

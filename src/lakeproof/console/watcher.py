@@ -19,11 +19,19 @@ class Watcher[T]:
     """Keeps the newest answer of `ask`, which is asked every `pause` seconds while `newest` is called now and then.
 
     `ask` runs in one thread, and only there. It should give what it could not read as part of its answer; where it
-    raises, the answer before stays the newest.
+    raises, the answer before stays the newest. `first_wait`: seconds that the first reader waits at most.
     """
 
-    def __init__(self, name: str, ask: Callable[[], T], pause: float, idle: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[], T],
+        pause: float,
+        idle: float = IDLE_SECONDS,
+        first_wait: float = FIRST_SECONDS,
+    ) -> None:
         self._name, self._ask, self._pause, self._idle = name, ask, pause, idle
+        self._first_wait = first_wait
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._fresh = threading.Event()
@@ -36,15 +44,15 @@ class Watcher[T]:
         with self._lock:
             return self._thread is not None
 
-    def newest(self, wait: float = FIRST_SECONDS) -> T | None:
-        """The newest answer, and a wish for more. Waits at most `wait` seconds where nobody looked before."""
+    def newest(self) -> T | None:
+        """The newest answer, and a wish for more. Waits at most `first_wait` seconds where nobody looked before."""
         with self._lock:
             self._wanted_at = time.monotonic()
             if self._thread is None:
                 self._fresh.clear()
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
-        self._fresh.wait(wait)
+        self._fresh.wait(self._first_wait)
         return self._answer
 
     def _run(self) -> None:
