@@ -10,6 +10,7 @@ from tests.incidents.conftest import TOKEN, clock, engine, stack, store
 from lakeproof.console.app import add_console
 from lakeproof.console.look import Look
 from lakeproof.incidents.api import build_desk
+from lakeproof.incidents.session import Sessions
 from lakeproof.incidents.store import Store
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
@@ -66,3 +67,11 @@ def client(stack: Stack, store: Store, seen: Seen) -> Iterator[TestClient]:
     with TestClient(app, base_url="http://127.0.0.1:8000") as client:
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         yield client
+
+
+@pytest.fixture
+def signed_in(client: TestClient, stack: Stack) -> TestClient:
+    """The same client, as the browser of a person who signed in."""
+    sessions = Sessions(TOKEN, stack.name)
+    client.cookies.set(sessions.cookie, sessions.start("an"))
+    return client

@@ -58,11 +58,13 @@ def test_the_number_of_ongoing_incidents_is_the_desks(client: TestClient) -> Non
     assert 'Ongoing incidents: <b class="warn">1</b>' in client.get("/").text
 
 
-def test_a_component_tells_its_process_alerts_log_and_runbook(client: TestClient, seen: Seen, tmp_path: Path) -> None:
+def test_a_component_tells_its_process_alerts_log_and_runbook(
+    signed_in: TestClient, seen: Seen, tmp_path: Path
+) -> None:
     log = tmp_path / "connect.log"
     log.write_text("oldest line\n<script>alert(1)</script>\n" + "x" * 30_000 + "\nlast line\n")
     seen.look = Look(START, {"connect": row("connect", restarts=3, log=str(log))}, {}, (FIRING,))
-    page = client.get("/components/connect").text
+    page = signed_in.get("/components/connect").text
     for text in (
         "4711",
         "50 MiB",
@@ -75,11 +77,22 @@ def test_a_component_tells_its_process_alerts_log_and_runbook(client: TestClient
     assert "oldest line" not in page
 
 
-def test_a_log_is_dead_text(client: TestClient, seen: Seen, tmp_path: Path) -> None:
+def test_a_log_is_dead_text(signed_in: TestClient, seen: Seen, tmp_path: Path) -> None:
     log = tmp_path / "connect.log"
     log.write_bytes(b"<script>alert(1)</script>\xff\x00\n")
     seen.look = Look(START, {"connect": row("connect", log=str(log))})
-    assert "<script>alert" not in client.get("/components/connect").text
+    assert "<script>alert" not in signed_in.get("/components/connect").text
+
+
+def test_lines_of_a_log_are_shown_to_nobody_who_is_not_signed_in(
+    client: TestClient, seen: Seen, tmp_path: Path
+) -> None:
+    log = tmp_path / "connect.log"
+    log.write_text("a customer's address\n")
+    seen.look = Look(START, {"connect": row("connect", log=str(log))})
+    for path in ("/components/connect", "/live/components/connect"):
+        page = client.get(path).text
+        assert "customer" not in page and "Sign in to see its log." in page, path
 
 
 def test_a_component_that_was_never_started_says_so(client: TestClient) -> None:

@@ -240,3 +240,20 @@ def test_the_live_parts_of_a_page_are_parts_alone(person: Person) -> None:
         assert "<html" not in text
     assert person.client.get("/incidents/1/live/secrets").status_code == 404
     assert person.client.get("/incidents/9/live/head").status_code == 404
+
+
+def test_what_a_job_says_is_shown_to_nobody_who_is_not_signed_in(client: TestClient, stack: Stack) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    step = {"action": "a", "summary": "s", "typed": "values that go with it: 42", "arguments": {}, "cause": "c"}
+    for kind in ("propose", "repair", "check"):
+        folder = keep_job(stack, kind, "INC-000001", lines="values that go with it: 42\n")
+        (folder / "0.json").write_text(json.dumps([step | {"risk": {"level": "low", "en": "", "vi": ""}}]))
+        (folder / "end.json").write_text('{"code": 0}')
+    keep_job(stack, "drill", "replication-lag", lines="values that go with it: 42\n")
+    parts = [f"/incidents/1/live/{kind}" for kind in ("propose", "repair", "check")]
+    paths = ("/incidents/1", *parts, "/runbook/replication-lag", "/runbook/replication-lag/live/drill")
+    for path in paths:
+        page = client.get(path).text
+        assert "values that go" not in page and "Sign in to see its log." in page, path
+    person = Person(client, stack)
+    assert all("values that go" in person.page(path) for path in paths)

@@ -86,6 +86,8 @@ def add_stack_pages(
             return pages.render(request, "no_such.html", 404, what=name)
         seen, known = newest(), facts.newest()
         row = seen.parts.get(name)
+        # A log may hold rows of the databases, and its file is closed to other users of the machine.
+        signed_in = request.state.session is not None
         log_path = Path(row.log) if row is not None and row.log else stack.log_path(name)
         return pages.render(
             request,
@@ -98,7 +100,8 @@ def add_stack_pages(
             alerts=[one for one in seen.alerts if one.component == name],
             rules=dict(sorted(known.alerts.get(name, {}).items())),
             scenarios=known.touching.get(name, ()),
-            lines=tail(log_path),
+            signed_in=signed_in,
+            lines=tail(log_path) if signed_in else [],
             log_path=log_path,
             rss=show_quantity(row.rss_bytes, "bytes") if row is not None else "",
         )
