@@ -206,11 +206,14 @@ def _add_sign_in(app: FastAPI, pages: DeskPages) -> None:
 
     @app.post("/signin", include_in_schema=False)
     def sign_in(request: Request) -> Response:
-        """Gives the cookie to whoever brings the token; after ten wrong ones nobody may try for a minute."""
+        """Gives the cookie to whoever brings the token. After ten wrong ones each wrong one gets 429 for a minute.
+
+        The right token always passes: else any local process could keep everybody out of the pages.
+        """
         form = request.state.form
         path = _own_path(form.get("next", ""))
-        wait = pages.tries.wait_seconds()
-        if wait or not pages.sessions.is_token(form.get("token", "")):
+        if not pages.sessions.is_token(form.get("token", "")):
+            wait = pages.tries.wait_seconds()
             if not wait:
                 pages.tries.count_wrong()
             status, why = (429, "Too many wrong tries. Wait a minute.") if wait else (401, "That is not the token.")
