@@ -261,6 +261,32 @@ def test_wrong_bearers_are_slowed_down_and_the_right_one_is_not_kept_out(outside
     assert right.status_code == 200
 
 
+@pytest.mark.usefixtures("whole")
+def test_a_page_takes_no_bearer_and_says_where_the_api_is(outsider: TestClient) -> None:
+    key = {"Authorization": f"Bearer {TOKEN}"}
+    for path in (ACK, "/runbook/replication-lag/drill", "/signout", "/nothing"):
+        answer = outsider.post(path, data={"text": "x"}, headers=key)
+        assert (answer.status_code, answer.json()["next"]) == (400, "use /api/"), path
+    answer = outsider.post("/signin", data={"who": "an", "token": "wrong"}, headers=key)
+    assert answer.status_code == 401
+
+
+def test_a_bearer_beside_the_cookie_does_not_keep_a_form_from_being_taken(
+    outsider: TestClient, sessions: Sessions
+) -> None:
+    cookie = sessions.start("an")
+    session = sessions.read(cookie)
+    assert session is not None
+    headers = {"Cookie": f"{sessions.cookie}={cookie}", "Authorization": "Basic x"}
+    assert outsider.post(ACK, data={"csrf": "x"}, headers=headers).status_code == 403
+    assert outsider.post(ACK, data={"csrf": sessions.form_token(session, ACK)}, headers=headers).status_code == 303
+
+
+def test_no_page_loads_a_script_of_another_host(outsider: TestClient) -> None:
+    assert outsider.get("/docs").status_code == outsider.get("/redoc").status_code == 404
+    assert outsider.get("/openapi.json").status_code == 200
+
+
 def test_what_a_signed_in_person_does_is_kept_with_their_name(outsider: TestClient, sessions: Sessions) -> None:
     cookie = sessions.start("Ngọc Anh")
     session = sessions.read(cookie)

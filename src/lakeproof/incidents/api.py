@@ -138,7 +138,13 @@ def build_desk(
 
     sessions = Sessions(stack.secret("desk-token"), stack.name)
     guard = Middleware(Guard, sessions=sessions, hosts=known_hosts(stack))
-    app = FastAPI(title="Lakeproof incident desk", lifespan=lifespan, middleware=[Middleware(Refusals), guard])
+    app = FastAPI(
+        title="Lakeproof incident desk",
+        lifespan=lifespan,
+        middleware=[Middleware(Refusals), guard],
+        docs_url=None,  # FastAPI's own pages load scripts of another host, beside the cookie of who is signed in
+        redoc_url=None,
+    )
     _add_errors(app, metrics)
     _add_incidents(app, store, watch)
     _add_webhook(app, store, watch)

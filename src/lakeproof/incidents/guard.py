@@ -4,7 +4,8 @@ The Host check is against DNS rebinding: a page of another site that resolves it
 able to read the desk. Bodies are read here, so that "too big" is said before anything is parsed.
 
 A program shows the desk's token as `Authorization: Bearer`. A person signs in with it once, and then has a cookie
-(session.py); what a form of a page changes, needs the cookie and the form's own token. The API takes no cookie.
+(session.py); what a form of a page changes, needs the cookie and the form's own token. The API takes no cookie, and a
+page no bearer.
 """
 
 import json
@@ -87,10 +88,13 @@ class Guard:
         self, scope: Scope, headers: dict[str, str], session: Session | None, receive: Receive
     ) -> Receive:
         """Gives the body again for a change that is allowed. Raises: Refused."""
-        is_form = not scope["path"].startswith(API) and "authorization" not in headers
+        is_form = not scope["path"].startswith(API)
         if is_form:
             _require_own_page(headers)
             if session is None and scope["path"] != SIGN_IN_PATH:
+                if "authorization" in headers:
+                    self._require_token(headers)
+                    raise Refused(400, "a page takes forms, and no bearer", f"use {API}")
                 raise Refused(401, "every change needs the desk's token", f"sign in at {SIGN_IN_PATH}")
         else:
             self._require_token(headers)
