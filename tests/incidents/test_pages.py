@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +208,7 @@ def test_what_is_run_is_what_was_shown(stack: Stack, monkeypatch: pytest.MonkeyP
     ended(jobs, "propose")
     steps = [{"action": "resume_connector", "arguments": {"connector": "orders; rm -rf /"}}]
     (job.folder / "0.json").write_text(json.dumps(steps))
-    assert proposed_commands(jobs, "INC-000001", job.id) == [
+    assert proposed_commands(jobs, "INC-000001", job.id)[1] == [
         (
             *("mitigate", "INC-000001", "--action", "resume_connector"),
             *("--arg", "connector=orders; rm -rf /", "--yes", "--json"),
@@ -216,6 +216,55 @@ def test_what_is_run_is_what_was_shown(stack: Stack, monkeypatch: pytest.MonkeyP
     ]
     with pytest.raises(InvalidInput, match="not the newest one"):
         proposed_commands(jobs, "INC-000001", "propose-another")
+
+
+STEP = {
+    "action": "resume_connector",
+    "arguments": {"connector": "orders"},
+    "summary": "s",
+    "typed": "t",
+    "cause": "c",
+    "risk": {"level": "low", "en": "", "vi": ""},
+}
+
+
+def keep_proposal(stack: Stack, age: timedelta) -> str:
+    """A proposal that ended well; gives its id."""
+    folder = keep_job(stack, "propose", "INC-000001", at=datetime.now(UTC) - age)
+    (folder / "0.json").write_text(json.dumps([STEP]))
+    (folder / "end.json").write_text('{"code": 0}')
+    return folder.name
+
+
+def test_a_proposal_is_worth_one_run_and_only_where_its_risk_was_confirmed(
+    person: Person, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, started, here = keep_proposal(stack, timedelta(minutes=9)), [], "/incidents/INC-000001"
+
+    def refuse(self: Jobs, kind: str, about: str, commands: Any, *, who: str) -> None:
+        raise InvalidInput("another one is running already")
+
+    def start(self: Jobs, kind: str, about: str, commands: Any, *, who: str) -> None:
+        started.append((kind, len(commands)))
+
+    assert "Run these steps" in person.page(here)
+    monkeypatch.setattr(Jobs, "start", start)
+    assert "was not confirmed" in person.press(f"{here}/repair", job=job).text
+    monkeypatch.setattr(Jobs, "start", refuse)
+    assert person.press(f"{here}/repair", job=job, confirmed="yes").status_code == 409
+    monkeypatch.setattr(Jobs, "start", start)
+    assert person.press(f"{here}/repair", job=job, confirmed="yes").status_code == 200
+    again = person.press(f"{here}/repair", job=job, confirmed="yes")
+    assert (again.status_code, started) == (409, [("repair", 1)])
+    assert "Run these steps" not in again.text and "This proposal was run already" in again.text
+
+
+def test_a_proposal_of_long_ago_is_not_run(person: Person, stack: Stack) -> None:
+    job = keep_proposal(stack, timedelta(minutes=11))
+    page = person.page("/incidents/INC-000001")
+    assert "Run these steps" not in page and "more than ten minutes old" in page
+    answer = person.press("/incidents/INC-000001/repair", job=job, confirmed="yes")
+    assert (answer.status_code, Jobs(stack).newest("repair")) == (409, None)
 
 
 def test_drill_now_starts_the_drill_of_that_page_alone(
@@ -227,10 +276,11 @@ def test_drill_now_starts_the_drill_of_that_page_alone(
         started.append((kind, about, commands, who))
 
     monkeypatch.setattr(Jobs, "start", start)
-    assert person.press("/runbook/trino-backlog/drill").status_code == 200
+    assert person.press("/runbook/trino-backlog/drill").status_code == 409
+    assert person.press("/runbook/trino-backlog/drill", confirmed="yes").status_code == 200
     assert started == [("drill", "trino-backlog", [("drill", "trino-backlog")], "an")]
     for name in ("service-unavailable", "..%2Ftrino-backlog", "all"):
-        assert person.press(f"/runbook/{name}/drill").status_code in (403, 404, 409)
+        assert person.press(f"/runbook/{name}/drill", confirmed="yes").status_code in (403, 404, 409)
     assert len(started) == 1
 
 

@@ -1,15 +1,17 @@
 """What a person may do on a page, by the form's name: the same calls that the API and the command line make."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.jobs import Jobs
+from lakeproof.incidents.jobs import Job, Jobs
 from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.shapes import Act, AnswerIn, Lesson, MergeIn, Note, Owner
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
 
 PROPOSE, REPAIR, CHECK = "propose", "repair", "check"
+PROPOSAL_KEPT = timedelta(minutes=10)
 
 type Form = Mapping[str, str]
 type Deed = Callable[[str, Form, str], object]
@@ -39,7 +41,10 @@ def deeds_of(store: Store, jobs: Jobs) -> Mapping[str, Deed]:
 
     def repair(name: str, form: Form, who: str) -> object:
         incident = store.get(name).id
-        return jobs.start(REPAIR, incident, proposed_commands(jobs, incident, form.get("job", "")), who=who)
+        require_confirmed(form, incident)
+        proposal, commands = proposed_commands(jobs, incident, form.get("job", ""))
+        with proposal.spent():
+            return jobs.start(REPAIR, incident, commands, who=who)
 
     def check(name: str, form: Form, who: str) -> object:
         incident = store.get(name).id
@@ -66,16 +71,32 @@ def deeds_of(store: Store, jobs: Jobs) -> Mapping[str, Deed]:
     }
 
 
-def proposed_commands(jobs: Jobs, incident: str, job: str) -> list[tuple[str, ...]]:
-    """The commands of a proposal that was shown: exactly those steps, not what a new diagnosis would say.
+def require_confirmed(form: Form, where: str) -> None:
+    """Raises: InvalidInput for a form whose box was not ticked, as one that no page of the desk sends."""
+    if form.get("confirmed") != "yes":
+        raise InvalidInput("the risk was not confirmed", where=where, next_action="tick the box")
 
-    Raises: InvalidInput where another proposal was made meanwhile, or none was.
+
+def why_not(proposal: Job) -> str:
+    """Why the steps of a proposal may not be run; empty where they may. The stack moves on, so a proposal ages."""
+    if proposal.is_spent:
+        return "This proposal was run already."
+    if datetime.now(UTC) - proposal.started_at > PROPOSAL_KEPT:
+        return "This proposal is more than ten minutes old."
+    return ""
+
+
+def proposed_commands(jobs: Jobs, incident: str, job: str) -> tuple[Job, list[tuple[str, ...]]]:
+    """A proposal that was shown, and its commands: those steps with those arguments, not what a new diagnosis says.
+
+    Raises: InvalidInput where another proposal was made meanwhile, none was, it is too old, or was run already.
     """
     proposal = jobs.newest(PROPOSE, incident)
-    steps = proposal.printed() if proposal is not None and proposal.id == job else None
-    if not isinstance(steps, list) or not steps:
+    if proposal is None or proposal.id != job or not isinstance(steps := proposal.printed(), list) or not steps:
         raise InvalidInput("that proposal is not the newest one", where=incident, next_action="propose again")
-    return [
+    if why := why_not(proposal):
+        raise InvalidInput(why.rstrip("."), where=incident, next_action="propose again")
+    return proposal, [
         (
             *("mitigate", incident, "--action", step["action"]),
             *(part for name, value in step["arguments"].items() for part in ("--arg", f"{name}={value}")),

@@ -2,7 +2,7 @@
 
 A job outlives the desk that started it: a drill that also restarts the desk goes on, and the next desk finds the
 job by its folder. The folder holds job.json (what and who), out.log (what it told people), N.json (what command N
-printed) and end.json (how it ended). One job of a kind runs at a time.
+printed), end.json (how it ended), and `spent` once what it proposed was run. One job of a kind runs at a time.
 """
 
 import json
@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from lakeproof.written import write_file
 
 KEPT = 50
 TAIL_BYTES = 64 * 1024
-JOB, LOG, END = "job.json", "out.log", "end.json"
+JOB, LOG, END, SPENT = "job.json", "out.log", "end.json", "spent"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,27 @@ class Job:
             return json.loads((self.folder / f"{number}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
+
+    @property
+    def is_spent(self) -> bool:
+        """True where what it proposed was run."""
+        return (self.folder / SPENT).exists()
+
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        """What it proposed is run within, once; not spent where that cannot begin.
+
+        Raises: InvalidInput where somebody ran it already.
+        """
+        try:
+            (self.folder / SPENT).touch(exist_ok=False)
+        except FileExistsError as error:
+            raise InvalidInput("it was run already", where=self.id, next_action="propose again") from error
+        try:
+            yield
+        except BaseException:
+            (self.folder / SPENT).unlink(missing_ok=True)
+            raise
 
 
 class Jobs:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.acts import CHECK, PROPOSE, REPAIR, deeds_of
+from lakeproof.incidents.acts import CHECK, PROPOSE, REPAIR, deeds_of, require_confirmed, why_not
 from lakeproof.incidents.documents import causes_of, healthy_of, unknown_of, verdicts_of
 from lakeproof.incidents.drill_cards import DrillCards
 from lakeproof.incidents.footnotes import format_time, shown
@@ -49,6 +49,7 @@ class DeskPages:
             "unknown": unknown_of,
             "healthy": healthy_of,
             "verdicts": verdicts_of,
+            "why_not": why_not,
             "minutes": lambda span: int(span.total_seconds() // 60),
             "seconds": lambda value: "" if value is None else f"{value:.1f} s",
         }
@@ -188,6 +189,7 @@ def _add_runbook(app: FastAPI, pages: DeskPages) -> None:
 
         def do() -> Response:
             if deed == DRILL and is_scenario(name, pages.folders):
+                require_confirmed(form, name)
                 pages.jobs.start(DRILL, name, [("drill", name)], who=session.who)
             elif deed == "reviewed" and find_runbook(name, "en", pages.folders) is not None:
                 pages.store.review_page(RunbookReviewIn(page=name, who=session.who, text=form.get("text", "")))
