@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
 from lakeproof.faults import widened_column
 from lakeproof.lake.capture.columns import look
@@ -14,12 +13,13 @@ from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations import restore_column_type
+from lakeproof.mitigations.named_columns import NamedColumns
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
-NOTHING = Arguments()
+NOTHING = NamedColumns()
 
 
 @pytest.fixture

@@ -87,6 +87,39 @@ def test_a_column_of_the_shops_own_schema_is_not_dropped(database: Database, sta
     assert "card_fingerprint" in database.tables["oltp.orders"]
 
 
+def test_a_column_that_came_after_the_proposal_is_not_dropped(database: Database, stack: Stack) -> None:
+    database.tables["oltp.orders"]["gift_note"] = "varchar"
+    held = drop_unexpected_column.hold(stack, DropUnexpectedColumn())
+    assert held == {"only": "oltp.orders.gift_note"}
+    database.tables["oltp.orders"]["coupon"] = "varchar"
+    arguments = DropUnexpectedColumn.model_validate(held)
+    assert drop_unexpected_column.typed(stack, arguments) == "ALTER TABLE oltp.orders DROP COLUMN gift_note"
+    assert drop_unexpected_column.run(stack, arguments) == (
+        "dropped: oltp.orders.gift_note; not touched, for it was not proposed: oltp.orders.coupon"
+    )
+    assert "coupon" in database.tables["oltp.orders"]
+    with pytest.raises(TerminalError, match=r"coupon was not named when this was proposed"):
+        drop_unexpected_column.run(stack, arguments)
+
+
+def test_what_the_proposal_could_not_see_is_not_dropped(
+    database: Database, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> dict[str, dict[str, str]]:
+        raise NotReady("no answer", where="mysql")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mariadb, "columns", silent)
+        held = drop_unexpected_column.hold(stack, DropUnexpectedColumn())
+    database.tables["oltp.orders"]["gift_note"] = "varchar"
+    with pytest.raises(TerminalError, match=r"gift_note was not named"):
+        drop_unexpected_column.run(stack, DropUnexpectedColumn.model_validate(held))
+
+
+def test_what_the_timeline_calls_the_step_is_the_same_with_and_without_its_columns() -> None:
+    assert DropUnexpectedColumn(only="oltp.orders.x").model_dump() == DropUnexpectedColumn().model_dump()
+
+
 def test_a_column_of_another_type_or_gone_is_named_and_not_touched(database: Database, stack: Stack) -> None:
     database.tables["oltp.order_items"]["line"] = "varchar"
     del database.tables["oltp.orders"]["total"]

@@ -72,6 +72,7 @@ def mitigate(
     else:
         chosen = _step(known, action, arg or [])
         steps = (aimed(chosen, known[chosen.id].arguments, row, [one.words for one in present(stack)]),)
+    steps = tuple(_held(stack, step, known) for step in steps)
     bound = [
         (step, known[step.id], parse_arguments(known[step.id].arguments, step.arguments, step.id)) for step in steps
     ]
@@ -80,7 +81,7 @@ def mitigate(
             "action": step.id,
             "typed": found.typed(stack, given),
             "summary": found.summary,
-            "arguments": given.model_dump(mode="json"),
+            "arguments": step.arguments | given.model_dump(mode="json"),
             "risk": asdict(risk_of(step.id)),
             "cause": named,
         }
@@ -130,6 +131,16 @@ def _diagnose(
             f"a person has to look: {cause.says['en']}", where=cause.id, next_action="lakeproof diagnose"
         )
     return cause
+
+
+def _held(stack: "Stack", step: "Step", known: "dict[str, Mitigation]") -> "Step":
+    """The step, held to what it would touch now: what comes after somebody read the proposal is not touched."""
+    from lakeproof.arguments import parse_arguments
+    from lakeproof.diagnosis.cause import Step
+
+    found = known[step.id]
+    held = found.hold(stack, parse_arguments(found.arguments, step.arguments, step.id))
+    return Step(step.id, tuple(sorted((step.arguments | held).items())))
 
 
 def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step":

@@ -8,20 +8,21 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.engine import KEPT_VALUES
 from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.mitigations.named_columns import NamedColumns, left_out, named
+from lakeproof.mitigations.named_columns import hold as hold_to
 from lakeproof.stack.stack import Stack
 
 MOST = KEPT_VALUES
 
 
-class DropUnexpectedColumn(Arguments):
-    """`database`: oltp (MariaDB) or shop (PostgreSQL)."""
+class DropUnexpectedColumn(NamedColumns):
+    """`database`: oltp (MariaDB) or shop (PostgreSQL). `only`: of these columns (named_columns.py)."""
 
     database: SourceName = OLTP.name
 
@@ -29,7 +30,7 @@ class DropUnexpectedColumn(Arguments):
 def typed(stack: Stack, arguments: DropUnexpectedColumn) -> str:
     """The statements, with the values that would be lost. Without an answer of the database, how they look."""
     try:
-        found = list(_to_drop(stack, arguments))
+        found = named(arguments, list(_to_drop(stack, arguments)))
     except NotReady:
         return "ALTER TABLE … DROP COLUMN … for each column that the lake's SQL does not declare"
     statements = "; ".join(f"ALTER TABLE {each.table} DROP COLUMN {each.column}" for each in found)
@@ -39,7 +40,8 @@ def typed(stack: Stack, arguments: DropUnexpectedColumn) -> str:
 def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
     """Drop them; fine where there is none. Raises: TerminalError where the shop's schema has one of them."""
     source = find_source(arguments.database)
-    found = list(_to_drop(stack, arguments))
+    unexpected = list(_to_drop(stack, arguments))
+    found = named(arguments, unexpected)
     lost = _lost(stack, arguments, found)
     for each in found:
         if len(source.module.values_in(stack, find_connector(source.connector), each.table, each.column)) >= MOST:
@@ -50,7 +52,16 @@ def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
             )
     for each in found:
         source.module.drop_column(stack, find_connector(source.connector), each.table, each.column)
-    return f"dropped: {', '.join(map(str, found)) or 'nothing, no column is unexpected'}{lost}"
+    names = ", ".join(map(str, found)) or "nothing, no column is unexpected"
+    return f"dropped: {names}{lost}{left_out(unexpected, found)}"
+
+
+def hold(stack: Stack, arguments: DropUnexpectedColumn) -> dict[str, str]:
+    """The columns that are unexpected now; none without an answer of the database."""
+    try:
+        return hold_to(arguments, _to_drop(stack, arguments))
+    except NotReady:
+        return hold_to(arguments, ())
 
 
 def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Difference]:
@@ -89,4 +100,5 @@ MITIGATION = Mitigation(
     typed,
     run,
     DropUnexpectedColumn,
+    hold,
 )

@@ -5,7 +5,7 @@ mends which cause is data (causes.yaml), so a step is proposed only where a caus
 them by `lakeproof mitigate --action`; what only looks like a repair therefore lies elsewhere (wrong_fixes/).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ class Mitigation:
 
     typed(stack, arguments): what a person would type instead. run(stack, arguments): does it; returns what happened
     in one line; raises LakeproofError. Safe to repeat.
+    hold(stack, arguments): the arguments that hold `run` to what `typed` names now, by name: between a proposal and
+    its run more could be there. Raises what a question to the stack raises.
     """
 
     id: str
@@ -29,6 +31,7 @@ class Mitigation:
     typed: Callable[[Stack, Any], str]
     run: Callable[[Stack, Any], str]
     arguments: type[Arguments] = Arguments
+    hold: Callable[[Stack, Any], Mapping[str, str]] = lambda stack, arguments: {}
 
 
 def all_mitigations(folders: tuple[Path, ...] = ()) -> dict[str, Mitigation]:

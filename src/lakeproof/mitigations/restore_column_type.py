@@ -8,13 +8,14 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.mitigations.named_columns import NamedColumns, left_out, named
+from lakeproof.mitigations.named_columns import hold as hold_to
 from lakeproof.stack.stack import Stack
 
 SECONDS = 30.0
@@ -24,10 +25,10 @@ MOST_ROWS = 100
 BYTES = {"INT": 4, "BIGINT": 8}
 
 
-def typed(stack: Stack, arguments: Arguments) -> str:
+def typed(stack: Stack, arguments: NamedColumns) -> str:
     """The statements, for each column. Without an answer of the database, how they look."""
     try:
-        found = _changed(stack)
+        found = named(arguments, _changed(stack))
     except NotReady:
         return (
             "UPDATE … SET COLUMN = (what the lake last read) for each row that does not fit; ALTER TABLE … MODIFY …"
@@ -40,10 +41,12 @@ def typed(stack: Stack, arguments: Arguments) -> str:
     return "; ".join(told) or "nothing to restore"
 
 
-def run(stack: Stack, arguments: Arguments) -> str:
+def run(stack: Stack, arguments: NamedColumns) -> str:
     """Correct the rows, then the type; fine where both are right. Raises: TerminalError: a person has to look."""
     done = []
-    for each in _changed(stack):
+    changed = _changed(stack)
+    found = named(arguments, changed)
+    for each in found:
         rows = _unfit(stack, each)
         right = _last_read(stack, each, rows)
         with mariadb.as_root(stack, SECONDS) as cursor:
@@ -53,7 +56,15 @@ def run(stack: Stack, arguments: Arguments) -> str:
                 cursor.execute(update, (value, key, rows[key]))
             cursor.execute(f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}")
         done.append(f"{each} is {each.declared} again, {len(right)} rows corrected")
-    return "; ".join(done) or "nothing to restore, every column has its type"
+    return f"{'; '.join(done) or 'nothing to restore, every column has its type'}{left_out(changed, found)}"
+
+
+def hold(stack: Stack, arguments: NamedColumns) -> dict[str, str]:
+    """The columns that have another type now; none without an answer of the database."""
+    try:
+        return hold_to(arguments, _changed(stack))
+    except NotReady:
+        return hold_to(arguments, ())
 
 
 def definition(table: str, column: str) -> str:
@@ -110,5 +121,10 @@ def _last_read(stack: Stack, each: Difference, rows: Mapping[int, str]) -> dict[
 
 
 MITIGATION = Mitigation(
-    "restore_column_type", "correct the rows that do not fit, then give the column its type back", typed, run
+    "restore_column_type",
+    "correct the rows that do not fit, then give the column its type back",
+    typed,
+    run,
+    NamedColumns,
+    hold,
 )
