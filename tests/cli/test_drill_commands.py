@@ -8,12 +8,15 @@ import pytest
 from typer.testing import CliRunner
 
 from lakeproof.cli.commands import build
-from lakeproof.diagnosis.diagnosis import Diagnosis
+from lakeproof.diagnosis.causes import load_causes
+from lakeproof.diagnosis.diagnosis import Diagnosis, Finding, Hidden
 from lakeproof.diagnosis.examination import Examination
 from lakeproof.drills.run import one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults.fault import all_faults
+from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import load_stack
 
 
@@ -134,6 +137,15 @@ def test_a_healthy_look_at_a_stack_whose_parts_nobody_could_tell_is_unknown(monk
     assert "could not tell what is part of this stack: the supervisor said nothing" in done.stdout
     done = CliRunner().invoke(build(), ["diagnose", "--json"], catch_exceptions=False)
     assert (done.exit_code, json.loads(done.stdout)["in_doubt"]) == (3, "the supervisor said nothing for 2 s")
+
+
+def test_a_hidden_cause_is_told_behind_the_one_that_hides_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    causes = {cause.id: cause for cause in load_causes(all_probes(), scenario_folders())}
+    found = Diagnosis((Finding(causes["kafka_hung"], (), ()),), (), (Hidden("job_missing", "kafka_hung"),))
+    seen = Examination(found, {}, frozenset())
+    monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)
+    done = CliRunner().invoke(build(), ["diagnose"], catch_exceptions=False)
+    assert "hidden behind kafka_hung: job_missing; look again once that is mended" in done.stdout
 
 
 def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:

@@ -189,7 +189,7 @@ def test_no_reading_here_is_of_a_probe_that_no_cause_asks() -> None:
 def test_a_healthy_stack_has_no_cause() -> None:
     found = look({})
     assert found.healthy
-    assert found.as_json() == {"healthy": True, "causes": [], "unknown": []}
+    assert found.as_json() == {"healthy": True, "causes": [], "unknown": [], "hidden": []}
 
 
 STATES: list[tuple[str, dict[str, Value]]] = [
@@ -615,6 +615,15 @@ def test_a_component_that_answers_and_is_not_well_is_named(name: str) -> None:
 def test_two_components_that_are_gone_are_both_named_although_one_needs_the_other() -> None:
     found = look({**gone("minio", "refused"), **gone("trino", "silent"), **gone("connect", "silent"), **CONNECT_GONE})
     assert {finding.cause.id for finding in found.findings} == {"minio_down", "trino_hung", "connect_hung"}
+
+
+def test_a_cause_behind_a_named_one_is_told_as_hidden() -> None:
+    states = dict(STATES)
+    found = look({**states["kafka_hung"], **states["job_missing"]})
+    assert [finding.cause.id for finding in found.findings] == ["kafka_hung"]
+    assert {"cause": "job_missing", "by": "kafka_hung"} in found.as_json()["hidden"]
+    assert "job_missing" in found.others("kafka_hung")
+    assert look({}).hidden == ()
 
 
 def test_causes_that_hide_each_other_are_both_named_rather_than_none() -> None:

@@ -26,7 +26,7 @@ def named(found: Diagnosis) -> set[str]:
 
 
 def test_the_usual_readings_are_healthy() -> None:
-    assert look({}).as_json() == {"healthy": True, "causes": [], "unknown": []}
+    assert look({}).as_json() == {"healthy": True, "causes": [], "unknown": [], "hidden": []}
 
 
 WAYS = [(name, way) for name in sorted(CAUSES) for way in ways(CAUSES[name])]

@@ -224,6 +224,7 @@ STEP = {
     "summary": "s",
     "typed": "t",
     "cause": "c",
+    "further": ["job_missing", "trino_down"],
     "risk": {"level": "low", "en": "", "vi": ""},
 }
 
@@ -248,6 +249,7 @@ def test_a_proposal_is_worth_one_run_and_only_where_its_risk_was_confirmed(
         started.append((kind, len(commands)))
 
     assert "Run these steps" in person.page(here)
+    assert "2 (job_missing, trino_down). Propose again once" in person.page(here)
     monkeypatch.setattr(Jobs, "start", start)
     assert "was not confirmed" in person.press(f"{here}/repair", job=job).text
     monkeypatch.setattr(Jobs, "start", refuse)

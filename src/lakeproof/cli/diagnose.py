@@ -20,7 +20,8 @@ def diagnose(
 ) -> None:
     """Look at the live stack and name root causes, each with the evidence for and against it; repairs nothing.
 
-    First comes the cause that accounts for the most of what is out of range.
+    First comes the cause that accounts for the most of what is out of range. A cause that holds too, but may come
+    of a named one, is told as hidden behind it.
 
     Every component is asked. Where something is out of range, it and all that could tell why are asked again two
     seconds later. It takes some seconds, at most ten where something does not answer. All that is written is an
@@ -63,6 +64,10 @@ def _print(found: "Diagnosis") -> None:
             print(f"  against  {_line(seen)}, asked: {seen.condition}")
         for step in finding.cause.repairs:
             print(f"  repair   {step.id} {_arguments(step.arguments)}".rstrip())
+    for finding in found.findings:
+        behind = [each.cause for each in found.hidden if each.by == finding.cause.id]
+        if behind:
+            print(f"hidden behind {finding.cause.id}: {', '.join(behind)}; look again once that is mended")
     for seen in found.unknown:
         print(f"fits no cause: {_line(seen)}")
 

@@ -64,11 +64,13 @@ def mitigate(
         parse_arguments(known[typed.id].arguments, typed.arguments, typed.id)
     desk = DeskClient(stack)
     row = desk.incident(incident)
-    named = ""
+    named, further = "", list[str]()
     if action is None:
-        cause = _diagnose(stack, folders, row, known)
+        cause, further = _diagnose(stack, folders, row, known)
         steps, named = cause.repairs, cause.id
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
+        if further:
+            say(f"  {len(further)} further, look again once that is mended: {', '.join(further)}")
     else:
         chosen = _step(known, action, arg or [])
         steps = (aimed(chosen, known[chosen.id].arguments, row, [one.words for one in present(stack)]),)
@@ -84,6 +86,7 @@ def mitigate(
             "arguments": step.arguments | given.model_dump(mode="json"),
             "risk": asdict(risk_of(step.id)),
             "cause": named,
+            "further": further,
         }
         for step, found, given in bound
     ]
@@ -104,8 +107,10 @@ def mitigate(
 
 def _diagnose(
     stack: "Stack", folders: "Mapping[str, Path]", incident: dict[str, Any], known: "dict[str, Mitigation]"
-) -> "Cause":
+) -> "tuple[Cause, list[str]]":
     """The cause that the live stack shows; of several the first one of what the incident's alerts name.
+
+    With it come the ids of all other causes that hold, those that are hidden behind a named one last.
 
     Raises: CouldNotLook where there is none, no repair for it, or none that was not tried.
     """
@@ -130,7 +135,7 @@ def _diagnose(
         raise CouldNotLook(
             f"a person has to look: {cause.says['en']}", where=cause.id, next_action="lakeproof diagnose"
         )
-    return cause
+    return cause, found.others(cause.id)
 
 
 def _held(stack: "Stack", step: "Step", known: "dict[str, Mitigation]") -> "Step":

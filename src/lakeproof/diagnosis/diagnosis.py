@@ -53,19 +53,37 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """A cause that holds too, and that a named one accounts for: whether it is a trouble of its own shows later.
+
+    cause, by: their ids; `by` is the best supported of the named causes that hide it.
+    """
+
+    cause: str
+    by: str
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """The causes that hold, the best supported first.
 
     unknown: readings that are out of range or have no answer, and that none of these causes accounts for.
+    hidden: the causes that hold and are not named, for a named one accounts for them.
     """
 
     findings: tuple[Finding, ...]
     unknown: tuple[Seen, ...]
+    hidden: tuple[Hidden, ...] = ()
 
     @property
     def healthy(self) -> bool:
         """True where nothing is wrong: no cause, and nothing out of range."""
         return not self.findings and not self.unknown
+
+    def others(self, cause: str) -> list[str]:
+        """The ids of the other causes that hold: the named ones, then the hidden ones."""
+        named = [finding.cause.id for finding in self.findings if finding.cause.id != cause]
+        return named + [each.cause for each in self.hidden]
 
     def as_json(self) -> dict[str, Any]:
         """The shape of `diagnose --json`."""
@@ -82,6 +100,7 @@ class Diagnosis:
                 for finding in self.findings
             ],
             "unknown": [seen.as_json() for seen in self.unknown],
+            "hidden": [{"cause": each.cause, "by": each.by} for each in self.hidden],
         }
 
 
@@ -114,7 +133,13 @@ def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -
         for name, observation in amiss.items()
         if observation.probe.healthy is not None and name not in known
     )
-    return Diagnosis(tuple(findings), unknown)
+    named = [finding.cause.id for finding in findings]
+    hidden = tuple(
+        Hidden(name, next(by for by in named if by in _hidden_by(cause, holding)))
+        for name, cause in sorted(holding.items())
+        if name not in named
+    )
+    return Diagnosis(tuple(findings), unknown, hidden)
 
 
 def _explains(cause: Cause, seen: Observation) -> bool:
