@@ -17,7 +17,7 @@ def test_a_proposed_step_holds_to_what_is_there_now_and_a_given_one_to_what_was_
         return ""
 
     known = {
-        "drop": Mitigation("drop", "", say, say, NamedColumns, hold_to_nothing),
+        "drop": Mitigation("drop", "", say, say, NamedColumns, hold=hold_to_nothing),
         "start": Mitigation("start", "", say, say),
     }
     stack = Stack(Settings(state_dir=tmp_path))

@@ -145,7 +145,7 @@ def _held(stack: "Stack", step: "Step", known: "dict[str, Mitigation]") -> "Step
 
     found = known[step.id]
     held = found.hold(stack, parse_arguments(found.arguments, step.arguments, step.id))
-    return Step(step.id, tuple(sorted((step.arguments | held).items())))
+    return Step(step.id, tuple(sorted({**step.arguments, **held}.items())))
 
 
 def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step":

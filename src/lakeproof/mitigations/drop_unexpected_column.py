@@ -100,5 +100,5 @@ MITIGATION = Mitigation(
     typed,
     run,
     DropUnexpectedColumn,
-    hold,
+    hold=hold,
 )

@@ -6,7 +6,7 @@ them by `lakeproof mitigate --action`; what only looks like a repair therefore l
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Mitigation:
     typed: Callable[[Stack, Any], str]
     run: Callable[[Stack, Any], str]
     arguments: type[Arguments] = Arguments
-    hold: Callable[[Stack, Any], Mapping[str, str]] = lambda stack, arguments: {}
+    hold: Callable[[Stack, Any], Mapping[str, str]] = field(default=lambda stack, arguments: {}, kw_only=True)
 
 
 def all_mitigations(folders: tuple[Path, ...] = ()) -> dict[str, Mitigation]:

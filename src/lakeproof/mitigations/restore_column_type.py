@@ -126,5 +126,5 @@ MITIGATION = Mitigation(
     typed,
     run,
     NamedColumns,
-    hold,
+    hold=hold,
 )
