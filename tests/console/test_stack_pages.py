@@ -6,6 +6,7 @@ from fastapi.testclient import TestClient
 from tests.console.conftest import START, Seen, row
 
 from lakeproof.console.look import Firing, Look
+from lakeproof.processes import logfile
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.components import all_components
 
@@ -62,7 +63,7 @@ def test_a_component_tells_its_process_alerts_log_and_runbook(
     signed_in: TestClient, seen: Seen, tmp_path: Path
 ) -> None:
     log = tmp_path / "connect.log"
-    log.write_text("oldest line\n<script>alert(1)</script>\n" + "x" * 30_000 + "\nlast line\n")
+    log.write_text("oldest line\n<script>alert(1)</script>\n" + "x" * 300_000 + "\nlast line\n")
     seen.look = Look(START, {"connect": row("connect", restarts=3, log=str(log))}, {}, (FIRING,))
     page = signed_in.get("/components/connect").text
     for text in (
@@ -75,6 +76,20 @@ def test_a_component_tells_its_process_alerts_log_and_runbook(
     ):
         assert text in page
     assert "oldest line" not in page
+
+
+def test_a_log_that_was_rotated_a_moment_ago_still_shows_its_last_lines(
+    signed_in: TestClient, seen: Seen, tmp_path: Path
+) -> None:
+    log = tmp_path / "connect.log"
+    log.write_text("".join(f"line {number:04d}\n" for number in range(2000)))
+    assert logfile.rotate(log, limit_bytes=4096)
+    log.write_text("")
+    with log.open("a") as writer:
+        writer.write("line 2000\n")
+    seen.look = Look(START, {"connect": row("connect", log=str(log))})
+    page = signed_in.get("/components/connect").text
+    assert "line 2000" in page and page.count("line 0") + page.count("line 1") == 59
 
 
 def test_a_log_is_dead_text(signed_in: TestClient, seen: Seen, tmp_path: Path) -> None:

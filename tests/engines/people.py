@@ -20,7 +20,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 CHANNELS = {"/slack": "#data-ops", "/slack-kafka": "#kafka"}
 ROUTING_KEY = "r0ut1ng-key-of-32-characters-long"
 MAILED_TO = "infra@example.com"
-TITLE = re.compile(r"\[(FIRING|RESOLVED)(?: \d+)?\] (\w+)(?: · ([\w-]+))? \(")
+TITLE = re.compile(r"\[(FIRING|RESOLVED)(?: \d+)?\] (\w+)(?: · ([\w-]+))?(?: · INC-\d+)? \(")
 
 
 @dataclass(frozen=True)

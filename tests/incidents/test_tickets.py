@@ -21,8 +21,9 @@ from lakeproof.incidents.store import Store
 from lakeproof.incidents.tickets.keeping import Keeping, itsm_of
 from lakeproof.incidents.tickets.ticket import Itsm, Made, TicketText
 from lakeproof.incidents.webhook import Notification
-from lakeproof.stack.settings import Settings, TicketSettings
+from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.watch_settings import TicketSettings
 
 type Make = Callable[..., dict[str, Any]]
 

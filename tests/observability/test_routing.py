@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.receivers import SETTINGS, Receivers, read_receivers
@@ -94,6 +95,16 @@ def test_without_any_receiver_the_desk_hears_of_all_but_its_own_escalations(tmp_
     assert told(config, alertname="IncidentNotAcknowledged", severity="high", team="kafka") == ["nobody"]
 
 
+def test_two_forgotten_incidents_are_two_messages_and_two_pages() -> None:
+    grouped = yaml.safe_load(render_alertmanager(Path("/etc/x"), DESK, ALL, "production"))["route"]["group_by"]
+    forgotten = {"alertname": "IncidentNotAcknowledged", "component": "desk", "scenario": "none"}
+    two = (
+        forgotten | {"incident": "INC-000007", "team": "kafka"},
+        forgotten | {"incident": "INC-000008", "team": "cassandra"},
+    )
+    assert len({tuple(one.get(name, "") for name in grouped) for one in two}) == 2
+
+
 @needs_amtool
 @pytest.mark.parametrize("timing", TIMINGS)
 @pytest.mark.parametrize("receivers", [ALL, Receivers()], ids=["all", "none"])
@@ -178,7 +189,9 @@ def an_alert(connector: str, *, ended: bool = False) -> dict[str, Any]:
     }
 
 
-def message(folder: Path, part: str, *given: dict[str, Any], link_url: str = "") -> str:
+def message(
+    folder: Path, part: str, *given: dict[str, Any], link_url: str = "", common: dict[str, str] | None = None
+) -> str:
     """One part of a message as Alertmanager's own templates make it."""
     (folder / MESSAGES_FILE).write_text(render_messages(DESK, Receivers(link_url=link_url)))
     fires = any(alert["status"] == "firing" for alert in given)
@@ -190,7 +203,8 @@ def message(folder: Path, part: str, *given: dict[str, Any], link_url: str = "")
             "component": "connect",
             "severity": "high",
             "team": "data-platform",
-        },
+        }
+        | (common or {}),
         "commonAnnotations": {"runbook_url": "/runbook/replication-lag"},
     }
     (folder / "data.json").write_text(json.dumps(data))
@@ -210,6 +224,16 @@ def test_a_message_says_what_in_both_languages_how_much_since_when_and_where_to_
         "kafka_connect_source_task_lag_millis: 61234, since 2026-11-26 12:00:00 UTC\n"
         f"Incident: {DESK}/alerts/f-orders\n"
         f"Runbook: {DESK}/runbook/replication-lag?lang=vi (?lang=en)\n"
+    )
+
+
+@needs_amtool
+def test_a_message_about_a_forgotten_incident_names_it_and_its_team_in_the_title(tmp_path: Path) -> None:
+    escalated = an_alert("orders")
+    own = {"alertname": "IncidentNotAcknowledged", "component": "desk", "team": "kafka", "incident": "INC-000007"}
+    escalated["labels"] = own
+    assert message(tmp_path, "title", escalated, common=own) == (
+        "[FIRING] IncidentNotAcknowledged · desk · INC-000007 (high, kafka)"
     )
 
 

@@ -144,6 +144,49 @@ def test_a_log_that_somebody_empties_goes_on_at_new_positions(tmp_path: Path) ->
     assert span(path) == (10, 14)
 
 
+def test_older_parts_keep_their_positions_when_somebody_empties_the_log(folder: Path) -> None:
+    path = folder / "a.log"
+    for letter in (b"a", b"b", b"c"):
+        with path.open("ab") as writer:
+            writer.write(letter * 5 * PAGE)
+        if letter != b"c":
+            assert rotate(path, limit_bytes=PAGE)
+    _, end = span(path)
+    kept = {position: read(path, position, limit=1)[1] for position in range(0, end, 500)}
+    assert set(kept.values()) == {b"a", b"b", b"c"}
+    *_, newest = logfile._parts(path, os.open(path, os.O_RDONLY))
+    path.write_bytes(b"")
+    assert read(path, end) == (end, b"")
+    path.write_bytes(b"d" * 3 * PAGE)
+    for _ in range(2):
+        for position, byte in kept.items():
+            found = read(path, position, limit=1)
+            assert found == ((position, byte) if position < newest.begins else (end, b"d"))
+        assert span(path)[1] == end + 3 * PAGE
+        # A rotation keeps it so; the oldest part goes.
+        rotate(path, limit_bytes=PAGE)
+        kept = {position: byte for position, byte in kept.items() if position >= span(path)[0]}
+
+
+def test_a_disk_that_is_full_at_the_very_first_question_gives_up_the_oldest_part_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.log"
+    for _ in range(2):
+        with path.open("ab") as writer:
+            writer.write(b"x" * 5 * PAGE)
+        rotate(path, limit_bytes=PAGE)
+    assert len(rotated(path)) == 3
+
+    def full(folder: Path) -> bool:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(logfile, "can_cut", full)
+    with pytest.raises(OSError, match="No space"):
+        rotate(path, limit_bytes=1)
+    assert len(rotated(path)) == 2
+
+
 def test_what_is_gone_is_passed_over_and_the_position_says_so(folder: Path) -> None:
     path = folder / "a.log"
     for _ in range(4):

@@ -42,7 +42,7 @@ def main() -> None:
         if not run_quickly(sys.argv[1:]):
             from lakeproof.cli.commands import build
 
-            build()()
+            build()(prog_name="lakeproof")
     except LakeproofError as error:
         sys.exit(fail(error))
     except KeyboardInterrupt:
@@ -54,3 +54,7 @@ def main() -> None:
         where = str(error.filename or "this machine")
         what = error.strerror or str(error)
         sys.exit(fail(TerminalError(what, where=where, next_action="free or mend that place, then try again")))
+
+
+if __name__ == "__main__":
+    main()

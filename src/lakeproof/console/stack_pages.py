@@ -8,7 +8,6 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from lakeproof.console.drawing import NOT_STARTED, draw, state_of
-from lakeproof.console.log_tail import tail
 from lakeproof.console.look import Look, Looking
 from lakeproof.console.quantity import show_quantity
 from lakeproof.console.scenario_facts import ScenarioFacts
@@ -18,11 +17,13 @@ from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
 from lakeproof.lake.sources.source import SOURCES
 from lakeproof.pages.page import Pages
+from lakeproof.processes import logfile
 from lakeproof.processes.states import Health
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
 LOOK_SECONDS = 2.0
+LOG_LINES = 60
 ENDED = (Status.RESOLVED, Status.REVIEWED)
 
 
@@ -101,7 +102,7 @@ def add_stack_pages(
             rules=dict(sorted(known.alerts.get(name, {}).items())),
             scenarios=known.touching.get(name, ()),
             signed_in=signed_in,
-            lines=tail(log_path) if signed_in else [],
+            lines=logfile.tail(log_path, LOG_LINES) if signed_in else [],
             log_path=log_path,
             rss=show_quantity(row.rss_bytes, "bytes") if row is not None else "",
         )

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Not the script `lakeproof`: where Python's packages are a user's own, it does not lie beside Python.
+PROGRAM = (sys.executable, "-m", "lakeproof.cli.app")
+
 
 def run(folder: Path) -> int:
     """Run the commands until one fails, and write how the last one ended. A polite end is handed on to it."""
@@ -13,7 +16,7 @@ def run(folder: Path) -> int:
     code = 0
     for number, arguments in enumerate(commands):
         with (folder / f"{number}.json").open("wb") as printed:
-            process = subprocess.Popen((Path(sys.executable).with_name("lakeproof"), *arguments), stdout=printed)
+            process = subprocess.Popen((*PROGRAM, *arguments), stdout=printed)
 
             def hand_on(number: int, frame: object, process: subprocess.Popen[bytes] = process) -> None:
                 process.send_signal(number)

@@ -165,6 +165,11 @@ class Jobs:
         import shutil
 
         for folder in sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+            try:
+                if self._read(folder).running:
+                    continue
+            except (OSError, ValueError, KeyError):
+                pass  # a folder without a job in it
             shutil.rmtree(folder, ignore_errors=True)
 
 

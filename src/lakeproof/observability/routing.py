@@ -44,7 +44,8 @@ def render_alertmanager(etc_dir: Path, desk_url: str, receivers: Receivers, timi
     config = {
         "route": {
             "receiver": NOBODY,
-            "group_by": ["alertname", "component", "scenario"],
+            # Each forgotten incident is a message, and a page, of its own; other alerts have no label `incident`.
+            "group_by": ["alertname", "component", "scenario", "incident"],
             **_pace(timing),
             "routes": [
                 {"receiver": route.to, "matchers": list(route.matchers), "continue": True}

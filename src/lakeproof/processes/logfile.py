@@ -2,8 +2,9 @@
 
 A log is one stream of bytes from the component's first word on. The writers hold NAME.log open for appending, so it
 cannot be renamed away from them. Rotation copies the older part to NAME.log.1 and has the kernel cut it out of the
-file (fallocate, FALLOC_FL_COLLAPSE_RANGE: ext4, xfs), which no writer notices. NAME.log.at holds the position in the
-stream at which NAME.log begins, so a reader who knows its position finds it again after any number of rotations.
+file (fallocate, FALLOC_FL_COLLAPSE_RANGE: ext4, xfs), which no writer notices. NAME.log.at holds the positions in the
+stream at which NAME.log and its older parts begin, so a reader who knows its position finds it again after any number
+of rotations. Where somebody empties NAME.log, the bytes that were in it are a gap in the stream.
 """
 
 import errno
@@ -12,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -34,11 +35,15 @@ class Part:
 
 @dataclass(frozen=True)
 class _Mark:
-    """What NAME.log.at says. While a rotation is under way: `cut` bytes leave a file that was `size` bytes long."""
+    """What NAME.log.at says. While a rotation is under way: `cut` bytes leave a file that was `size` bytes long.
+
+    older: where NAME.log.1, NAME.log.2 and so on begin; a version before this one did not write it.
+    """
 
     begins: int
     cut: int = 0
     size: int = 0
+    older: tuple[int, ...] = ()
 
 
 def tail(path: Path, lines: int) -> list[str]:
@@ -80,8 +85,9 @@ def span(path: Path) -> tuple[int, int]:
 def read(path: Path, position: int, limit: int = CHUNK_BYTES) -> tuple[int, bytes]:
     """At most `limit` bytes of the stream from `position` on, and the position of the first of them.
 
-    That position is higher than asked for where older parts are gone already. No bytes: there is nothing new.
-    A file that somebody emptied or replaced goes on at `position`: no position is ever given to two bytes.
+    That position is higher than asked for where those bytes are gone already. No bytes: there is nothing new.
+    A file that somebody emptied or replaced goes on at `position`, and older parts keep their positions. That is seen
+    while the file ends before `position`; one that has grown past it again by then gives positions twice.
     """
     try:
         with _held(path, fcntl.LOCK_SH) as descriptor:
@@ -93,8 +99,9 @@ def read(path: Path, position: int, limit: int = CHUNK_BYTES) -> tuple[int, byte
                         return start, _read_part(part, path, descriptor, start - part.begins, limit)
                 return position, b""
         with _held(path, fcntl.LOCK_EX) as descriptor:
-            if position > _parts(path, descriptor)[-1].begins + os.fstat(descriptor).st_size:
-                _write_mark(path, _Mark(position))
+            parts = _parts(path, descriptor)
+            if position > parts[-1].begins + parts[-1].size:
+                _write_mark(path, _Mark(position, older=_begins(parts[:-1])))
     except FileNotFoundError:
         return position, b""
     return read(path, position, limit)
@@ -131,7 +138,11 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES) -> bool:
     try:
         size = os.fstat(descriptor).st_size
         block = os.fstatvfs(descriptor).f_bsize
-        cutting = can_cut(path.parent)
+        try:
+            cutting = can_cut(path.parent)
+        except OSError as error:
+            _make_room(path, error)
+            raise
         # The kernel cuts whole blocks, and never up to the end of the file.
         count = (size - 1) // block * block if cutting else size
         if size < limit_bytes or count <= 0:
@@ -146,10 +157,10 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES) -> bool:
                     copied += _copy(descriptor, copy.fileno(), copied, size)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            if error.errno == errno.ENOSPC:
-                _older(path, KEPT).unlink(missing_ok=True)
+            _make_room(path, error)
             raise
-        _write_mark(path, _Mark(_read_mark(path).begins, copied, os.fstat(descriptor).st_size))
+        *older, newest = _parts(path, descriptor)
+        _write_mark(path, _Mark(newest.begins, copied, newest.size, _begins(older)))
         _finish(path, descriptor)
     finally:
         os.close(descriptor)
@@ -179,8 +190,7 @@ def can_cut(folder: Path) -> bool:
     try:
         with probe.open("wb") as file:
             block = os.fstatvfs(file.fileno()).f_bsize
-            file.write(bytes(2 * block))
-            file.flush()
+            file.truncate(2 * block)  # not written: a full disk has room for a hole
             _cut(file.fileno(), block)
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
@@ -206,7 +216,12 @@ def _finish(path: Path, descriptor: int) -> None:
             _cut(descriptor, mark.cut)
         else:
             os.ftruncate(descriptor, 0)
-    _write_mark(path, _Mark(mark.begins + mark.cut))
+    _write_mark(path, _Mark(mark.begins + mark.cut, older=(mark.begins, *mark.older)[:KEPT]))
+
+
+def _make_room(path: Path, error: OSError) -> None:
+    if error.errno == errno.ENOSPC:
+        _older(path, KEPT).unlink(missing_ok=True)
 
 
 def _cut(descriptor: int, count: int) -> None:
@@ -244,14 +259,21 @@ def _held(path: Path, how: int) -> Iterator[int]:
 
 def _parts(path: Path, descriptor: int) -> list[Part]:
     """All parts, oldest first, under the lock."""
-    found = [Part(path, _read_mark(path).begins, os.fstat(descriptor).st_size)]
+    mark = _read_mark(path)
+    found = [Part(path, mark.begins, os.fstat(descriptor).st_size)]
     for number in range(1, KEPT + 1):
         try:
             size = _older(path, number).stat().st_size
         except FileNotFoundError:
             break
-        found.append(Part(_older(path, number), found[-1].begins - size, size))
+        begins = mark.older[number - 1] if number <= len(mark.older) else found[-1].begins - size
+        found.append(Part(_older(path, number), begins, size))
     return found[::-1]
+
+
+def _begins(older: list[Part]) -> tuple[int, ...]:
+    """As a mark holds them: the newest of the older parts first."""
+    return tuple(part.begins for part in reversed(older))
 
 
 def _read_part(part: Part, path: Path, descriptor: int, offset: int, limit: int) -> bytes:
@@ -276,13 +298,19 @@ def _mark_path(path: Path) -> Path:
 
 def _read_mark(path: Path) -> _Mark:
     try:
-        return _Mark(**json.loads(_mark_path(path).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):  # never rotated, or by a version that left no mark
+        said = json.loads(_mark_path(path).read_text())
+        return _Mark(**said | {"older": tuple(said.get("older", ()))})
+    except (
+        FileNotFoundError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # never rotated, or by a version that left no mark
         return _Mark(sum(part.stat().st_size for part in rotated(path) if part != path))
 
 
 def _write_mark(path: Path, mark: _Mark) -> None:
     target = _mark_path(path)
     new = target.with_name(f"{target.name}.{os.getpid()}.new")
-    new.write_text(json.dumps({"begins": mark.begins, "cut": mark.cut, "size": mark.size}))
+    new.write_text(json.dumps(asdict(mark)))
     new.replace(target)

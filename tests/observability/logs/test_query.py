@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.logs.query import parse
-from lakeproof.observability.logs.search import in_files
+from lakeproof.observability.logs.search import in_files, in_store
+from lakeproof.stack.engines import victorialogs
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 
 @pytest.fixture
@@ -134,3 +138,15 @@ def test_a_word_is_found_as_it_stands_and_nothing_else(word: str) -> None:
     query = parse(f'{{}} "{quoted}"')
     assert query.finds(f"some {word} text")
     assert not query.finds("some a1bbc x y 1 c:xdir 100 ab n xy text")
+
+
+def test_a_fortnight_is_asked_of_the_store_in_whole_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(stack: Stack, parameters: dict[str, str], seconds: float) -> httpx.Response:
+        asked.append(parameters["query"])
+        return httpx.Response(200, text="")
+
+    monkeypatch.setattr(victorialogs, "ask", answer)
+    assert in_store(Stack(Settings(state_dir=tmp_path)), parse('{container="kafka"}'), 10, 14 * 86_400.0) == []
+    assert asked[0].startswith("_time:1209600s ")

@@ -278,5 +278,28 @@ def test_what_was_rotated_away_unread_is_counted(tmp_path: Path) -> None:
     assert list(tailer.entries(1.0))
 
 
+def test_a_log_that_somebody_emptied_is_neither_doubled_nor_garbled_and_what_is_lost_is_counted(
+    log: Write, make_shipper: Make, tmp_path: Path
+) -> None:
+    path, store = tmp_path / "log" / "kafka.log", MemoryStore()
+    lines = [f"line {number:05d}" for number in range(1000)]
+    log("\n".join(lines) + "\n")
+    assert logfile.rotate(path, 4096)
+    shipper = make_shipper(store)
+    shipper.go_round(ending=True)
+    store.write_to_disk()
+    log("in the store's memory alone\n")
+    shipper.go_round(ending=True)
+    path.write_text("")
+    log("after it\n")
+    shipper.go_round(ending=True)
+    store.be_killed()
+    shipper.connect()
+    for _ in range(3):
+        shipper.go_round(ending=True)
+    assert store.texts == [*lines, "after it"]
+    assert shipper.lost_bytes == len("in the store's memory alone\n")
+
+
 def test_ranges_that_touch_are_one() -> None:
     assert merged([(5, 7), (0, 3), (3, 5), (9, 10), (6, 8)]) == [(0, 8), (9, 10)]

@@ -40,7 +40,7 @@ class Hit:
 
 def in_store(stack: Stack, query: Query, limit: int, since_seconds: float | None) -> list[Hit]:
     """The newest `limit` entries, oldest first. Raises: StoreAway; CouldNotLook where it refuses the query."""
-    within = f"_time:{since_seconds:g}s " if since_seconds is not None else ""
+    within = f"_time:{since_seconds:.0f}s " if since_seconds is not None else ""
     text = f"{within}{query.to_logsql()} | sort by (_time desc, {BEGINS} desc) limit {limit}"
     try:
         answer = victorialogs.ask(stack, {"query": text}, SECONDS)

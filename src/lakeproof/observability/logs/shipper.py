@@ -65,7 +65,7 @@ class Shipper:
 
     @property
     def lost_bytes(self) -> int:
-        """Rotated away before they were read."""
+        """Rotated away, or emptied by somebody, before they were read."""
         return sum(tailer.lost_bytes for tailer in self.tailers.values())
 
     @property

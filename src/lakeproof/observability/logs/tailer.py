@@ -19,7 +19,7 @@ type Range = tuple[int, int]
 
 
 class Tailer:
-    """Reads on from `position` of the stream. `lost_bytes`: rotated away before they were read.
+    """Reads on from `position` of the stream. `lost_bytes`: gone from the files before they were read.
 
     `stored`: ranges of the stream that the log store has already; they are passed over.
     """
@@ -79,7 +79,8 @@ class Tailer:
         if not chunk:
             self._seen = seen
         elif found != self.position:
-            self.lost_bytes += found - self.position + len(self._rest)
+            lost = _without(self.stored, self.position - len(self._rest), found)
+            self.lost_bytes += sum(ends - begins for begins, ends in lost)
             self.position, self._rest = found, b""
             return b""  # whoever reads looks first what is stored of the bytes from there on
         return chunk

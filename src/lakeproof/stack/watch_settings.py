@@ -1,0 +1,42 @@
+"""What a user may set about those who watch: the log store, and the ITSM that keeps tickets (else: settings.py)."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class LogsSettings(BaseModel):
+    """What the log store keeps; whichever bound is reached first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retention_days: int = Field(7, ge=1, le=3650, description="older entries are dropped, a day at a time")
+    disk_bytes: int = Field(2 << 30, ge=64 << 20, description="beyond it the oldest days are dropped")
+
+
+class TicketSettings(BaseModel):
+    """The ITSM that keeps a ticket for each incident. Its password or token is the secret `ticket-token`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["", "webhook", "jira", "github"] = Field("", description='"": no tickets')
+    url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+\S*)?$",
+        description="webhook: where to post; jira: https://SITE.atlassian.net; github: default https://api.github.com",
+    )
+    project: str = Field(
+        "", pattern=r"^[\w./-]{0,200}$", description="jira: the project's key; github: OWNER/REPOSITORY"
+    )
+    account: str = Field("", description="jira: the e-mail address that the token belongs to")
+    issue_type: str = Field("Task", description="jira: the type of the issues that are made")
+    token_file: Path | None = Field(None, description="a file that holds the token, instead of the secret")
+    seconds: float = Field(10.0, ge=0.5, le=60, description="a call is given up after it")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "TicketSettings":
+        needed = {"webhook": ("url",), "jira": ("url", "project", "account"), "github": ("project",)}
+        if missing := [name for name in needed.get(self.kind, ()) if not getattr(self, name)]:
+            raise ValueError(f"{self.kind} needs {', '.join(missing)} too")
+        return self

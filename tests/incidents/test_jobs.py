@@ -1,0 +1,54 @@
+"""The commands that a page starts: how they are run, and what is forgotten of them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.incidents import job, jobs
+from lakeproof.incidents.jobs import Jobs
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+def finished(started: Jobs, kind: str) -> jobs.Job:
+    def ended() -> jobs.Job | None:
+        found = started.newest(kind)
+        return found if found is not None and not found.running else None
+
+    return Deadline(60).wait_for("the job's end", ended, every=0.1)
+
+
+def test_a_jobs_command_runs_where_no_script_lies_beside_python(tmp_path: Path) -> None:
+    assert job.PROGRAM[0] == sys.executable
+    done = subprocess.run((*job.PROGRAM, "ps", "--nonsense"), capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr.partition(" [")[0]) == (2, "Usage: lakeproof ps")
+    own = Jobs(Stack(Settings(state_dir=tmp_path)))
+    own.start("version", "a look", [["--help"]], who="somebody")
+    ended = finished(own, "version")
+    assert (ended.code, ended.lost) == (0, False), ended.lines()
+
+
+def test_a_job_that_runs_is_not_forgotten_however_old_its_folder_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "KEPT", 1)
+    own = Jobs(Stack(Settings(state_dir=tmp_path)))
+    running = own.start("drill", "one", [["--help"]], who="somebody")
+    finished(own, "drill")
+    (running.folder / jobs.END).unlink()
+    born = jobs._born(os.getpid())
+    facts = (running.folder / jobs.JOB).read_text(encoding="utf-8")
+    process = {"pid": os.getpid(), "born": born}
+    (running.folder / jobs.JOB).write_text(json.dumps(json.loads(facts) | process), encoding="utf-8")
+    os.utime(running.folder, (0, 0))
+    own.start("render", "two", [["--help"]], who="somebody")
+    finished(own, "render")
+    own.start("lake", "three", [["--help"]], who="somebody")
+    finished(own, "lake")
+    assert running.folder.exists()
+    assert own.newest("render") is None and own.newest("lake") is not None
