@@ -148,11 +148,14 @@ def build_desk(
 
     @app.get("/health")
     def health() -> Response:
-        """200 while the database answers; else 503 and why."""
+        """200 while the database answers and the desk's own rounds go on; else 503 and why."""
         try:
             store.check()
         except SQLAlchemyError as error:
             return JSONResponse({"status": "down", "database": str(error).splitlines()[0]}, 503)
+        rounds = {"watch": watch.alive, "tickets": tickets is None or tickets.alive}
+        if ended := {name: "its thread has ended; restart the desk" for name, alive in rounds.items() if not alive}:
+            return JSONResponse({"status": "down", **ended}, 503)
         return JSONResponse({"status": "ok", "database": "ok"})
 
     @app.get("/metrics")
