@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.models import Ticket
-from lakeproof.incidents.shapes import Act, IncidentIn, Lesson, Note, ReadingShape
+from lakeproof.incidents.shapes import Act, IncidentIn, Lesson, MergeIn, Note, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.tickets.keeping import Keeping, itsm_of
@@ -182,6 +182,21 @@ def test_a_pause_that_is_no_number_of_seconds_is_the_desks_own(case: Case, clock
     kept = case.store.get("1").ticket
     assert kept is not None and kept.next_at is not None
     assert (kept.next_at - clock()).total_seconds() == 2
+
+
+def test_a_part_that_is_on_its_own_again_has_an_open_ticket_and_its_checklist_says_so(case: Case) -> None:
+    for title in ("whole", "part"):
+        case.store.open(IncidentIn(title=title))
+    case.store.merge("2", MergeIn(into="1"))
+    case.settle()
+
+    def answer() -> str:
+        return next(line for line in case.store.get("2").checklist if line.item == "ticket_resolved").state.value
+
+    assert answer() == "done"
+    case.store.unmerge("2", Act())
+    case.settle()
+    assert answer() == "open"
 
 
 class Slow:

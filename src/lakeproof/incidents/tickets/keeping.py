@@ -203,10 +203,12 @@ class Keeping(Memory):
 
     def _keep_told(self, number: int, text: TicketText) -> None:
         self._change(number, told=text.version, state=text.state, tries=0, error="", next_at=None)
-        if text.state == "done":
-            with self._read() as session:
-                key = session.scalars(select(Ticket.key).where(Ticket.incident_id == number)).one()
-            self._store.keep_looks(str(number), {TICKET: (AnswerState.DONE, f"ticket {key} is resolved")})
+        with self._read() as session:
+            key = session.scalars(select(Ticket.key).where(Ticket.incident_id == number)).one()
+        found = (AnswerState.DONE, f"ticket {key} is resolved")
+        if text.state != "done":  # also of a part that is an incident of its own again
+            found = (AnswerState.OPEN, f"ticket {key} is not resolved yet")
+        self._store.keep_looks(str(number), {TICKET: found})
 
     def _keep_failure(self, number: int, error: ItsmFailed) -> None:
         with self._write() as session:
