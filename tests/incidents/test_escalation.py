@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.incidents.escalation import Watch
+from lakeproof.incidents.models import Incident
 from lakeproof.incidents.shapes import Act, IncidentIn, IncidentOut, MergeIn, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
@@ -200,3 +203,29 @@ def test_an_escalated_incident_that_became_a_part_goes_with_its_whole(client: An
     store.escalate_due()
     store.merge("2", MergeIn(into="1"))
     assert list(overdue_in(client)) == ["INC-000001"]
+
+
+def test_the_oldest_overdue_incidents_stay_in_the_metric_however_many_are_opened(
+    client: Any, store: Store, clock: Any, engine: Engine
+) -> None:
+    store.open(IncidentIn(title="oldest", team="kafka"))
+    clock.forward(minutes=30)
+    store.escalate_due()
+    with Session(engine) as session, session.begin():
+        facts = {"status": "open", "severity": "high", "team": "kafka", "scenario": "none", "service": ""}
+        session.add_all(Incident(title="new", opened_at=clock(), moment={}, **facts) for _ in range(600))
+    assert list(overdue_in(client)) == ["INC-000001"]
+    assert "INC-000001" in client.get("/oncall").text
+
+
+def test_a_part_counts_as_its_whole(client: Any, store: Store) -> None:
+    for title in ("whole", "part"):
+        store.open(IncidentIn(title=title))
+    store.merge("2", MergeIn(into="1"))
+    assert store.count_by_status()["open"] == 1
+    assert [one.id for one in store.ongoing()] == ["INC-000001"]
+    store.move("1", Status.RESOLVED, Act())
+    for number in range(2):
+        store.open(IncidentIn(title=f"new {number}"))
+        store.move(str(number + 3), Status.RESOLVED, Act())
+    assert store.ongoing(most=1) == []

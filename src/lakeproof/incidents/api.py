@@ -62,9 +62,6 @@ log = logging.getLogger(__name__)
 
 FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "disk I/O error", "unable to open")
 
-# So many open incidents are looked through for overdue ones at each scrape.
-MOST_OVERDUE = 500
-
 # Longer than Prometheus takes to tell Alertmanager again what fires: ours 10 s, somebody else's usually a minute.
 LOST_AFTER = {"local": timedelta(seconds=30), "external": timedelta(seconds=150)}
 # In drill windows a drill may begin soon after another one that was cut off and left its incident open.
@@ -110,7 +107,7 @@ def build_desk(
     """
     if store is None:
         store = open_store(stack)
-    metrics = DeskMetrics(store.count_by_status, lambda: store.newest_first(Status.OPEN, most=MOST_OVERDUE))
+    metrics = DeskMetrics(store.count_by_status, store.overdue)
     watch = Watch(
         store,
         look or look_with(stack),

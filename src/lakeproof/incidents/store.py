@@ -118,9 +118,9 @@ class Store(Reviews):
         asked = select(Incident).order_by(Incident.id.desc()).limit(most)
         return self._rows(asked if status is None else asked.where(Incident.status == status.value))
 
-    def ongoing(self, *, most: int = 50) -> list[IncidentRow]:
-        """Incidents that somebody has to see to, newest first; a part of another one is seen to there."""
-        return self._rows(_ONGOING.order_by(Incident.id.desc()).limit(most))
+    def ongoing(self, *, most: int = 500) -> list[IncidentRow]:
+        """Incidents that somebody has to see to, oldest first; a part of another one is seen to there."""
+        return self._rows(_ONGOING.order_by(Incident.id).limit(most))
 
     def overdue(self, *, most: int = 500) -> list[IncidentRow]:
         """Those that were escalated and that nobody has acknowledged since, the oldest first."""
