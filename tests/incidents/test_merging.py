@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import event
@@ -98,10 +98,11 @@ def locked() -> Iterator[list[int]]:
     found: list[int] = []
 
     def keep(state: ORMExecuteState) -> None:
-        text = str(state.statement.compile(dialect=postgresql.dialect()))
-        if "FOR UPDATE" in text and "FROM incidents" in text:
-            given = state.statement.compile(dialect=postgresql.dialect()).params | dict(state.parameters or {})
-            found.extend(n for value in given.values() for n in (value if isinstance(value, list) else [value]))
+        statement: Any = state.statement
+        compiled = statement.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+        if "FOR UPDATE" in str(compiled) and "FROM incidents" in str(compiled):
+            given = [*compiled.params.values(), *cast("dict[str, Any]", state.parameters or {}).values()]
+            found.extend(number for one in given for number in (one if isinstance(one, list) else [one]) if number)
 
     event.listen(Session, "do_orm_execute", keep)
     try:

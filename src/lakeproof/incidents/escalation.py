@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.incidents.person import DESK
 from lakeproof.incidents.self_check import StackLook, look_at
 from lakeproof.incidents.shapes import IncidentOut, ReadingShape, utc_now
 from lakeproof.incidents.store import Moment, Store
-from lakeproof.incidents.timeline import DESK
 from lakeproof.incidents.webhook import expression_of
 from lakeproof.observability.active import ActiveAlerts
 

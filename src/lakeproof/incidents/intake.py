@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session, selectinload
 from lakeproof.incidents.kinship import STANDS_ON, Told, akin
 from lakeproof.incidents.merging import end_parts, whole_of
 from lakeproof.incidents.models import Alert, Incident
+from lakeproof.incidents.person import ALERTMANAGER, DESK
 from lakeproof.incidents.shapes import ReadingShape, public_id
 from lakeproof.incidents.status import Status
-from lakeproof.incidents.timeline import ALERTMANAGER, DESK, add_entry
+from lakeproof.incidents.timeline import add_entry
 from lakeproof.incidents.webhook import NO_SCENARIO, SEVERITIES, AlertIn, AlertStatus, Notification
 from lakeproof.observability.teams import DEFAULT_TEAM
 

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session, object_session
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.models import Alert, Incident
+from lakeproof.incidents.person import ALERTMANAGER
 from lakeproof.incidents.shapes import Act, public_id
 from lakeproof.incidents.status import ONGOING, Status
-from lakeproof.incidents.timeline import ALERTMANAGER, add_entry
+from lakeproof.incidents.timeline import add_entry
 from lakeproof.incidents.webhook import SEVERITIES, severity_of
 
 

@@ -13,6 +13,7 @@ from lakeproof.incidents.intake import NONE, Received, close_if_clear, take_in
 from lakeproof.incidents.memory import find, find_to_change, lock, out
 from lakeproof.incidents.merging import end_parts, merge, parts_of, refuse_part, unmerge, whole_of
 from lakeproof.incidents.models import Alert, Evidence, Incident
+from lakeproof.incidents.person import DESK
 from lakeproof.incidents.reviews import Reviews
 from lakeproof.incidents.shapes import (
     Act,
@@ -28,7 +29,7 @@ from lakeproof.incidents.shapes import (
     utc_now,
 )
 from lakeproof.incidents.status import ONGOING, Status, check_move
-from lakeproof.incidents.timeline import DESK, add_entry
+from lakeproof.incidents.timeline import add_entry
 from lakeproof.incidents.webhook import AlertStatus, Notification
 from lakeproof.observability.teams import acknowledge_seconds
 
@@ -127,7 +128,7 @@ class Store(Reviews):
         asked = _ONGOING.where(Incident.status == Status.OPEN.value, Incident.escalated_at.is_not(None))
         return self._rows(asked.order_by(Incident.id).limit(most))
 
-    def _rows(self, asked: Select[tuple[Incident]]) -> list[IncidentRow]:
+    def _rows(self, asked: Select[Incident]) -> list[IncidentRow]:
         with self._read() as session:
             found = session.scalars(asked.options(_WITH_ALERTS))
             return [IncidentRow.model_validate(incident) for incident in found]

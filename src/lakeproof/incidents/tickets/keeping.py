@@ -20,6 +20,7 @@ from lakeproof.incidents.checklist import TICKET, AnswerState
 from lakeproof.incidents.footnotes import shown
 from lakeproof.incidents.memory import Memory, find, out
 from lakeproof.incidents.models import Entry, Incident, Ticket
+from lakeproof.incidents.person import DESK
 from lakeproof.incidents.shapes import IncidentOut
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.incidents.store import Store
@@ -27,7 +28,7 @@ from lakeproof.incidents.tickets.github import GitHub
 from lakeproof.incidents.tickets.jira import Jira
 from lakeproof.incidents.tickets.post import WebhookItsm
 from lakeproof.incidents.tickets.ticket import Itsm, ItsmFailed, Made, TicketState, TicketText
-from lakeproof.incidents.timeline import DESK, add_entry
+from lakeproof.incidents.timeline import add_entry
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
