@@ -17,13 +17,16 @@ from urllib.parse import parse_qs, urlsplit
 class FakeItsm:
     """What every server keeps. `break_next`: do the next creation, and close the connection without an answer.
 
-    `down`: answer 503 to everything. calls: method and path of each, in order.
+    `down`: answer 503 to everything, with `retry_after` as its header. `login`: as a proxy in front of it that wants
+    a login, answer 200 with a page to everything. calls: method and path of each, in order.
     """
 
     def __init__(self) -> None:
         self.tickets: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
         self.down = False
+        self.login = False
+        self.retry_after = ""
         self.break_next = False
         self.hidden = False
         self.headers: dict[str, str] = {}
@@ -152,6 +155,8 @@ def serve(fake: FakeItsm) -> Iterator[str]:
                 fake.headers = {name.lower(): value for name, value in self.headers.items()}
                 if fake.down:
                     status, said = 503, {"message": "down for maintenance"}
+                elif fake.login:
+                    status, said = 200, None
                 else:
                     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
                     before = len(fake.tickets)
@@ -162,8 +167,12 @@ def serve(fake: FakeItsm) -> Iterator[str]:
                         self.connection.close()
                         return
             content = b"" if said is None else json.dumps(said).encode()
+            if fake.login:
+                content = b"<html><form>user, password</form></html>"
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/html" if fake.login else "application/json")
+            if fake.down and fake.retry_after:
+                self.send_header("Retry-After", fake.retry_after)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -287,6 +287,29 @@ def test_no_page_loads_a_script_of_another_host(outsider: TestClient) -> None:
     assert outsider.get("/openapi.json").status_code == 200
 
 
+@pytest.mark.parametrize("name", ["desk", " Desk", "DESK", "alertmanager", "de\u200bsk", "\uff44esk"])
+def test_nobody_goes_by_a_name_of_the_machine(outsider: TestClient, stack: Stack, name: str) -> None:
+    signed_in = outsider.post("/signin", data={"who": name, "token": TOKEN})
+    assert (signed_in.status_code, "set-cookie" in signed_in.headers) == (409, False)
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    waived = {"item": "alerts_cleared", "state": "waived", "text": "by the machine", "who": name}
+    for path, body in (
+        ("1/checklist", waived),
+        ("1/ack", {"who": name}),
+        ("1/own", {"owner": name}),
+        ("1/rca", {"who": name}),
+        ("", {"title": "x", "who": name}),
+    ):
+        answer = outsider.post(f"/api/incidents/{path}".rstrip("/"), json=body, headers=token)
+        assert (answer.status_code, "machine's own name" in answer.json()["error"]) == (422, True)
+    kept = outsider.get("/api/incidents/1").json()
+    assert (kept["status"], kept["owner"], kept["rca"]) == ("open", "", "")
+    assert {line["state"] for line in kept["checklist"]} == {"open"}
+    for own in ("drill", "operator", "desk officer"):
+        answer = outsider.post("/api/incidents/1/note", json={"text": "x", "who": own}, headers=token)
+        assert answer.status_code == 200
+
+
 def test_what_a_signed_in_person_does_is_kept_with_their_name(outsider: TestClient, sessions: Sessions) -> None:
     cookie = sessions.start("Ngọc Anh")
     session = sessions.read(cookie)

@@ -1,11 +1,15 @@
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.incidents.escalation import Watch
+from lakeproof.incidents.models import Incident
 from lakeproof.incidents.shapes import Act, IncidentIn, IncidentOut, MergeIn, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
@@ -136,6 +140,45 @@ def test_an_incident_that_came_to_be_of_a_scenario_concerns_its_use_cases(
     assert store.without_use_cases() == []
 
 
+def test_an_incident_that_cannot_be_looked_up_holds_up_nothing_and_says_why(store: Store, clock: Any) -> None:
+    def broken(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
+        raise KeyError("status")
+
+    store.open(IncidentIn(title="x", team="kafka"))
+    clock.forward(minutes=30)
+    Watch(store, broken, lambda scenario: []).make_round()
+    incident = store.get("1")
+    assert incident.escalated_at is not None
+    assert incident.moment is not None
+    assert incident.moment["violation"].error == "KeyError: 'status'"
+
+
+def test_a_round_that_fails_is_not_the_last_one(store: Store) -> None:
+    rounds: list[str] = []
+    again = threading.Event()
+
+    def fail() -> None:
+        rounds.append("made")
+        watch.hurry()
+        watch._windows_looked_at = None
+        if len(rounds) == 2:
+            again.set()
+        raise ValueError("nobody foresaw it")
+
+    watch = Watch(store, look, lambda scenario: [], give_back_windows=fail)
+    watch.start()
+    assert again.wait(30), rounds
+    assert watch.alive
+    watch.stop()
+
+
+def test_health_says_which_thread_of_the_desk_has_ended(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client.get("/health").status_code == 200
+    monkeypatch.setattr(Watch, "alive", False)
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json()["watch"]) == (503, "its thread has ended; restart the desk")
+
+
 def overdue_in(client: Any) -> dict[str, float]:
     """Incident → seconds, as Prometheus reads them."""
     lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(OVERDUE + "{")]
@@ -160,3 +203,29 @@ def test_an_escalated_incident_that_became_a_part_goes_with_its_whole(client: An
     store.escalate_due()
     store.merge("2", MergeIn(into="1"))
     assert list(overdue_in(client)) == ["INC-000001"]
+
+
+def test_the_oldest_overdue_incidents_stay_in_the_metric_however_many_are_opened(
+    client: Any, store: Store, clock: Any, engine: Engine
+) -> None:
+    store.open(IncidentIn(title="oldest", team="kafka"))
+    clock.forward(minutes=30)
+    store.escalate_due()
+    with Session(engine) as session, session.begin():
+        facts = {"status": "open", "severity": "high", "team": "kafka", "scenario": "none", "service": ""}
+        session.add_all(Incident(title="new", opened_at=clock(), moment={}, **facts) for _ in range(600))
+    assert list(overdue_in(client)) == ["INC-000001"]
+    assert "INC-000001" in client.get("/oncall").text
+
+
+def test_a_part_counts_as_its_whole(client: Any, store: Store) -> None:
+    for title in ("whole", "part"):
+        store.open(IncidentIn(title=title))
+    store.merge("2", MergeIn(into="1"))
+    assert store.count_by_status()["open"] == 1
+    assert [one.id for one in store.ongoing()] == ["INC-000001"]
+    store.move("1", Status.RESOLVED, Act())
+    for number in range(2):
+        store.open(IncidentIn(title=f"new {number}"))
+        store.move(str(number + 3), Status.RESOLVED, Act())
+    assert store.ongoing(most=1) == []

@@ -1,7 +1,11 @@
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import ORMExecuteState, Session
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.shapes import Act, IncidentIn, MergeIn
@@ -65,6 +69,66 @@ def test_a_whole_that_closes_by_itself_takes_its_parts_with_it(two: Store, alert
     cleared = (alert("a1", "resolved", severity="warning"), alert("b1", "resolved", severity="critical", **queue))
     two.receive(Notification.model_validate(webhook(*cleared)))
     assert {two.get("1").status, two.get("2").status} == {Status.RESOLVED}
+
+
+def test_a_whole_whose_last_firing_alerts_go_with_the_part_closes_by_itself(
+    two: Store, alert: Make, webhook: Make
+) -> None:
+    two.merge("2", MergeIn(into="1"))
+    two.receive(Notification.model_validate(webhook(alert("a1", "resolved", severity="warning"))))
+    assert two.get("1").status is Status.OPEN
+    two.unmerge("2", Act(who="an"))
+    assert (two.get("1").status, two.get("2").status) == (Status.RESOLVED, Status.OPEN)
+
+
+def test_after_they_are_parted_each_is_as_bad_as_what_is_left_in_it(two: Store, alert: Make, webhook: Make) -> None:
+    two.merge("2", MergeIn(into="1"))
+    assert two.get("1").severity == "critical"
+    two.unmerge("2", Act(who="an"))
+    assert (two.get("1").severity, two.get("2").severity) == ("warning", "critical")
+    two.open(IncidentIn(title="a person's own word", severity="high"))
+    two.merge("1", MergeIn(into="3"))
+    two.unmerge("1", Act(who="an"))
+    assert two.get("3").severity == "high"
+
+
+@contextmanager
+def locked() -> Iterator[list[int]]:
+    """The ids of the incidents that are locked, in that order, as a database with locks of rows is asked."""
+    found: list[int] = []
+
+    def keep(state: ORMExecuteState) -> None:
+        statement: Any = state.statement
+        compiled = statement.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+        if "FOR UPDATE" in str(compiled) and "FROM incidents" in str(compiled):
+            given = [*compiled.params.values(), *cast("dict[str, Any]", state.parameters or {}).values()]
+            found.extend(number for one in given for number in (one if isinstance(one, list) else [one]) if number)
+
+    event.listen(Session, "do_orm_execute", keep)
+    try:
+        yield found
+    finally:
+        event.remove(Session, "do_orm_execute", keep)
+
+
+def test_two_that_merge_crosswise_lock_in_the_same_order(two: Store) -> None:
+    for part, whole in (("2", "1"), ("1", "2")):
+        with locked() as found:
+            two.merge(part, MergeIn(into=whole))
+        assert found == [1, 2]
+        with locked() as found:
+            two.unmerge(part, Act())
+        assert found == [1, 2]
+
+
+def test_a_webhook_locks_what_its_alerts_may_land_in_before_it_reads_it(
+    two: Store, alert: Make, webhook: Make
+) -> None:
+    two.merge("2", MergeIn(into="1"))
+    two.open(IncidentIn(title="of nobody's group"))
+    with locked() as found:
+        two.receive(Notification.model_validate(webhook(alert("a2", severity="warning"))))
+    assert found == [1, 2]
 
 
 def test_merging_refuses_what_makes_no_sense(two: Store) -> None:

@@ -2,7 +2,9 @@
 
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,15 +13,16 @@ import httpx
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.models import Ticket
-from lakeproof.incidents.shapes import Act, IncidentIn, Lesson, Note, ReadingShape
+from lakeproof.incidents.shapes import Act, IncidentIn, Lesson, MergeIn, Note, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.tickets.keeping import Keeping, itsm_of
-from lakeproof.incidents.tickets.ticket import Itsm, Made, TicketText
+from lakeproof.incidents.tickets.ticket import Itsm, ItsmFailed, Made, TicketText
 from lakeproof.incidents.webhook import Notification
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -72,18 +75,26 @@ class Case:
         return {"closed": "done"}.get(str(ticket["state"]), str(ticket["state"]))
 
 
+@pytest.fixture
+def make_case(store: Store, tmp_path: Path) -> Iterator[Callable[[str], Case]]:
+    with ExitStack() as stacked:
+
+        def make(kind: str) -> Case:
+            server_class, more = KINDS[kind]
+            server = server_class()
+            url, client = stacked.enter_context(SERVERS.serve(server)), stacked.enter_context(httpx.Client())
+            tickets = {"kind": kind, "url": url, "seconds": 30, **more}
+            given = {"state_dir": tmp_path, "tickets": tickets, "secrets": {"ticket-token": "t"}}
+            itsm = itsm_of(Stack(Settings.model_validate(given)), client)
+            assert itsm is not None
+            return Case(kind, server, itsm, store)
+
+        yield make
+
+
 @pytest.fixture(params=list(KINDS))
-def case(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Iterator[Case]:
-    server_class, more = KINDS[request.param]
-    server = server_class()
-    with SERVERS.serve(server) as url, httpx.Client() as client:
-        settings = {"kind": request.param, "url": url, "seconds": 30, **more}
-        stack = Stack(
-            Settings.model_validate({"state_dir": tmp_path, "tickets": settings, "secrets": {"ticket-token": "t"}})
-        )
-        itsm = itsm_of(stack, client)
-        assert itsm is not None
-        yield Case(request.param, server, itsm, store)
+def case(request: pytest.FixtureRequest, make_case: Callable[[str], Case]) -> Case:
+    return make_case(request.param)
 
 
 def test_a_ticket_has_time_service_metric_and_nessie_hash_and_follows_the_incident(
@@ -140,6 +151,149 @@ def test_a_ticket_whose_answer_was_lost_is_found_and_not_made_twice(case: Case, 
     ticket = case.store.get("1").ticket
     assert ticket is not None
     assert (bool(ticket.key), ticket.error) == (True, "")
+
+
+@pytest.mark.parametrize("kind", ["jira", "github"])
+def test_a_login_page_in_front_of_the_itsm_is_no_answer(
+    kind: str, store: Store, clock: Any, make_case: Callable[[str], Case]
+) -> None:
+    case = make_case(kind)
+    store.open(IncidentIn(title="x"))
+    case.settle()
+    case.server.login = True
+    store.move("1", Status.RESOLVED, Act(who="an"))
+    store.open(IncidentIn(title="y"))
+    case.keeping.make_round()
+    for name in ("1", "2"):
+        kept = store.get(name).ticket
+        assert kept is not None
+        assert (kept.tries, bool(kept.error), kept.state) == (1, True, "open" if name == "1" else "")
+    case.server.login = False
+    clock.forward(minutes=5)
+    case.settle()
+    assert [store.get(name).ticket.state for name in ("1", "2")] == ["done", "open"]  # type: ignore[union-attr]
+    assert len(case.server.tickets) == 2
+
+
+@pytest.mark.parametrize("given", ["nan", "inf", "-5", "0", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_a_pause_that_is_no_number_of_seconds_is_the_desks_own(case: Case, clock: Any, given: str) -> None:
+    case.server.down, case.server.retry_after = True, given
+    case.store.open(IncidentIn(title="x"))
+    case.keeping.make_round()
+    kept = case.store.get("1").ticket
+    assert kept is not None and kept.next_at is not None
+    assert (kept.next_at - clock()).total_seconds() == 2
+
+
+def test_a_part_that_is_on_its_own_again_has_an_open_ticket_and_its_checklist_says_so(case: Case) -> None:
+    for title in ("whole", "part"):
+        case.store.open(IncidentIn(title=title))
+    case.store.merge("2", MergeIn(into="1"))
+    case.settle()
+
+    def answer() -> str:
+        return next(line for line in case.store.get("2").checklist if line.item == "ticket_resolved").state.value
+
+    assert answer() == "done"
+    case.store.unmerge("2", Act())
+    case.settle()
+    assert answer() == "open"
+
+
+class Slow:
+    """An ITSM that takes ten seconds to fail, though it made the ticket, and shows new ones five seconds later."""
+
+    settle_seconds = 5.0
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self.made: list[Any] = []
+        self.unreachable = False
+
+    def find(self, marker: str) -> Made | None:
+        if self.unreachable:
+            raise ItsmFailed("no connection", sure=True)
+        shown = [at for at in self.made if (self._clock() - at).total_seconds() >= self.settle_seconds]
+        return Made("1", "") if shown else None
+
+    def create(self, ticket: TicketText) -> Made:
+        self._clock.forward(seconds=10)
+        self.made.append(self._clock())
+        raise ItsmFailed("ReadTimeout", sure=False)
+
+    def update(self, key: str, ticket: TicketText) -> None:
+        pass
+
+
+def test_a_ticket_whose_making_took_longer_than_the_search_lags_is_made_once(store: Store, clock: Any) -> None:
+    itsm = Slow(clock)
+    keeping = Keeping(store, itsm, "default", "http://desk/")
+    store.open(IncidentIn(title="x"))
+    for _ in range(5):
+        keeping.make_round()
+        clock.forward(seconds=2)
+    keeping.make_round()
+    kept = store.get("1").ticket
+    assert kept is not None
+    assert (len(itsm.made), kept.key) == (1, "1")
+
+
+def test_an_itsm_that_cannot_be_searched_is_not_asked_for_a_second_ticket(store: Store, clock: Any) -> None:
+    itsm = Slow(clock)
+    keeping = Keeping(store, itsm, "default", "http://desk/")
+    store.open(IncidentIn(title="x"))
+    keeping.make_round()
+    itsm.unreachable = True
+    for _ in range(3):
+        clock.forward(minutes=6)
+        keeping.make_round()
+    itsm.unreachable = False
+    clock.forward(minutes=6)
+    keeping.make_round()
+    assert len(itsm.made) == 1
+
+
+def test_an_error_of_the_database_holds_up_one_ticket_and_only_for_a_round(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for title in ("x", "y"):
+        case.store.open(IncidentIn(title=title))
+    create = case.itsm.create
+
+    def fail(ticket: TicketText) -> Made:
+        if "INC-000001" in ticket.title:
+            raise OperationalError("UPDATE", {}, Exception("database is locked"))
+        return create(ticket)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(case.itsm, "create", fail)
+        case.keeping.make_round()
+    assert len(case.server.tickets) == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(case.itsm, "settle_seconds", 0)
+        case.settle()
+    assert len(case.server.tickets) == 2
+
+
+def test_a_round_that_fails_is_not_the_last_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch, make_case: Callable[[str], Case]
+) -> None:
+    keeping = make_case("webhook").keeping
+    rounds: list[str] = []
+    again = threading.Event()
+
+    def fail() -> int:
+        rounds.append("made")
+        if len(rounds) == 2:
+            again.set()
+        raise ValueError("nobody foresaw it")
+
+    monkeypatch.setattr(keeping, "make_round", fail)
+    keeping.start()
+    assert again.wait(30), rounds
+    assert keeping.alive
+    keeping.stop()
+    assert not keeping.alive
 
 
 class Killed(BaseException):

@@ -13,7 +13,7 @@ from lakeproof.console.quantity import show_quantity
 from lakeproof.console.scenario_facts import ScenarioFacts
 from lakeproof.console.watcher import FIRST_SECONDS, Watcher
 from lakeproof.console.way import BOXES, main_age
-from lakeproof.incidents.status import Status
+from lakeproof.incidents.status import ONGOING
 from lakeproof.incidents.store import Store
 from lakeproof.lake.sources.source import SOURCES
 from lakeproof.pages.page import Pages
@@ -24,7 +24,6 @@ from lakeproof.stack.stack import Stack
 
 LOOK_SECONDS = 2.0
 LOG_LINES = 60
-ENDED = (Status.RESOLVED, Status.REVIEWED)
 
 
 def add_stack_pages(
@@ -44,7 +43,6 @@ def add_stack_pages(
 
     def live(request: Request, template: str) -> HTMLResponse:
         seen = newest()
-        ongoing = [one for one in store.newest_first(None, most=50) if one.status not in ENDED]
         drawn = {box.name for box in BOXES}
         beside = [
             (one, state_of(seen.parts.get(one.name)))
@@ -67,7 +65,7 @@ def add_stack_pages(
                 if (id_ := main_age(source.name).id) in seen.figures
             ],
             firing=[one for one in seen.alerts if one.state == "firing"],
-            ongoing=ongoing,
+            ongoing=sum(number for status, number in store.count_by_status().items() if status in ONGOING),
             external=stack.settings.mode == "external",
         )
 

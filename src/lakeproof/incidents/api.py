@@ -62,9 +62,6 @@ log = logging.getLogger(__name__)
 
 FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "disk I/O error", "unable to open")
 
-# So many open incidents are looked through for overdue ones at each scrape.
-MOST_OVERDUE = 500
-
 # Longer than Prometheus takes to tell Alertmanager again what fires: ours 10 s, somebody else's usually a minute.
 LOST_AFTER = {"local": timedelta(seconds=30), "external": timedelta(seconds=150)}
 # In drill windows a drill may begin soon after another one that was cut off and left its incident open.
@@ -110,7 +107,7 @@ def build_desk(
     """
     if store is None:
         store = open_store(stack)
-    metrics = DeskMetrics(store.count_by_status, lambda: store.newest_first(Status.OPEN, most=MOST_OVERDUE))
+    metrics = DeskMetrics(store.count_by_status, store.overdue)
     watch = Watch(
         store,
         look or look_with(stack),
@@ -154,11 +151,14 @@ def build_desk(
 
     @app.get("/health")
     def health() -> Response:
-        """200 while the database answers; else 503 and why."""
+        """200 while the database answers and the desk's own rounds go on; else 503 and why."""
         try:
             store.check()
         except SQLAlchemyError as error:
             return JSONResponse({"status": "down", "database": str(error).splitlines()[0]}, 503)
+        rounds = {"watch": watch.alive, "tickets": tickets is None or tickets.alive}
+        if ended := {name: "its thread has ended; restart the desk" for name, alive in rounds.items() if not alive}:
+            return JSONResponse({"status": "down", **ended}, 503)
         return JSONResponse({"status": "ok", "database": "ok"})
 
     @app.get("/metrics")

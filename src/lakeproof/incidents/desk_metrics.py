@@ -35,8 +35,8 @@ class OverdueIncidents(Collector):
     after a restart of the desk.
     """
 
-    def __init__(self, read_open: Callable[[], Iterable[IncidentRow]]) -> None:
-        self._read_open = read_open
+    def __init__(self, read_overdue: Callable[[], Iterable[IncidentRow]]) -> None:
+        self._read_overdue = read_overdue
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is asked at registration."""
@@ -50,10 +50,9 @@ class OverdueIncidents(Collector):
             labels=["incident", "team", "title"],
         )
         now = utc_now()
-        for row in self._read_open():
-            if row.escalated_at is not None and row.merged_into is None:  # the whole has its own clock
-                seconds = (now - row.acknowledge_by).total_seconds()
-                overdue.add_metric([row.id, row.team, row.title[:TITLE_LENGTH]], max(0.0, seconds))
+        for row in self._read_overdue():
+            seconds = (now - row.acknowledge_by).total_seconds()
+            overdue.add_metric([row.id, row.team, row.title[:TITLE_LENGTH]], max(0.0, seconds))
         yield overdue
 
 
@@ -61,11 +60,11 @@ class DeskMetrics:
     """Counters of one desk, in a registry of its own."""
 
     def __init__(
-        self, count: Callable[[], dict[str, int]], read_open: Callable[[], Iterable[IncidentRow]] = tuple
+        self, count: Callable[[], dict[str, int]], read_overdue: Callable[[], Iterable[IncidentRow]] = tuple
     ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(IncidentCounts(count))
-        self.registry.register(OverdueIncidents(read_open))
+        self.registry.register(OverdueIncidents(read_overdue))
         self.refused = Counter(
             "lakeproof_desk_refused_webhooks", "Webhooks that made no sense", registry=self.registry
         )

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.errors import CouldNotLook
+from lakeproof.incidents.person import DESK
 from lakeproof.incidents.self_check import StackLook, look_at
 from lakeproof.incidents.shapes import IncidentOut, ReadingShape, utc_now
 from lakeproof.incidents.store import Moment, Store
@@ -23,6 +22,8 @@ KEEP_EVERY_SECONDS = 1.0
 LOOK_AT_CHECKLISTS_EVERY = timedelta(seconds=10)
 # After it was resolved an incident's checklist is looked at for so long; then only a person answers it.
 CHECKLISTS_FOR = timedelta(hours=1)
+
+LONGEST_ERROR = 1000
 
 type Look = Callable[[str, Mapping[str, str], datetime], Mapping[str, ReadingShape]]
 type ReadActive = Callable[[], ActiveAlerts]
@@ -73,6 +74,11 @@ class Watch:
         self._wanted.set()
         self._thread.join(timeout=10)
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs: without it nothing is escalated."""
+        return self._thread.is_alive()
+
     def hurry(self) -> None:
         """Something new is there: do not wait for the next second."""
         self._wanted.set()
@@ -81,8 +87,8 @@ class Watch:
         while not self._stopping.is_set():
             try:
                 self.make_round()
-            except (SQLAlchemyError, LakeproofError, OSError) as error:
-                log.warning("a round failed and is made again: %s", error)
+            except Exception:  # the top of a thread: its end would leave incidents unwatched in silence
+                log.exception("a round failed and is made again")
             self._wanted.wait(timeout=1.0)
             self._wanted.clear()
 
@@ -160,9 +166,13 @@ class Watch:
 
     def _look_up(self, incident: IncidentOut) -> Moment:
         first = incident.alerts[0] if incident.alerts else None
-        moment = self._look(
-            expression_of(first.generator_url) if first else "",
-            first.labels if first else {},
-            first.starts_at if first else incident.opened_at,
-        )
+        at = first.starts_at if first else incident.opened_at
+        expression = expression_of(first.generator_url) if first else ""
+        moment: Mapping[str, ReadingShape]
+        try:
+            moment = self._look(expression, first.labels if first else {}, at)
+        except Exception as error:  # one incident that cannot be looked up must not hold up the others
+            log.exception("the moment of %s could not be looked up", incident.id)
+            said = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+            moment = {"violation": ReadingShape(probe="violation", at=at, source=DESK, query=expression, error=said)}
         return incident.id, moment, self._find_use_cases(incident.scenario)

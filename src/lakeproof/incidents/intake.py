@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session, selectinload
 from lakeproof.incidents.kinship import STANDS_ON, Told, akin
 from lakeproof.incidents.merging import end_parts, whole_of
 from lakeproof.incidents.models import Alert, Incident
+from lakeproof.incidents.person import ALERTMANAGER, DESK
 from lakeproof.incidents.shapes import ReadingShape, public_id
 from lakeproof.incidents.status import Status
-from lakeproof.incidents.timeline import ALERTMANAGER, DESK, add_entry
+from lakeproof.incidents.timeline import add_entry
 from lakeproof.incidents.webhook import NO_SCENARIO, SEVERITIES, AlertIn, AlertStatus, Notification
 from lakeproof.observability.teams import DEFAULT_TEAM
 
@@ -73,16 +74,37 @@ class _Intake:
         return self._received
 
     def _read(self) -> None:
-        """What is known of these alerts, in a few questions instead of some for each."""
-        for part in _chunks({given.fingerprint for given in self._given}):
+        """What is known of these alerts, in a few questions instead of some for each.
+
+        Where writers do not queue up (PostgreSQL), the incidents are locked before anything is read from them: else
+        an alert could land in one that somebody resolves meanwhile.
+        """
+        fingerprints = list(_chunks({given.fingerprint for given in self._given}))
+        groups = {given.group for given in self._given}
+        newest = select(Incident.id).where(Incident.open_key.is_not(None))
+        akin_ids = set(self._session.scalars(newest.order_by(Incident.id.desc()).limit(MOST_AKIN)))
+        wanted = set(akin_ids)
+        for part in _chunks(groups):
+            ids = select(Incident.id, Incident.merged_into).where(Incident.open_key.in_(part))
+            wanted.update(number for row in self._session.execute(ids) for number in row if number is not None)
+        for part in fingerprints:
+            firing = select(Alert.incident_id).where(Alert.fingerprint.in_(part))
+            wanted.update(self._session.scalars(firing.where(Alert.status == AlertStatus.FIRING.value)))
+        for incident in self._lock(wanted):
+            if incident.open_key in groups:
+                self._ongoing[incident.open_key or ""] = incident
+            if incident.open_key is not None and incident.id in akin_ids:
+                self._newest.append(incident)
+        for part in fingerprints:
             for alert in self._session.scalars(select(Alert).where(Alert.fingerprint.in_(part))):
                 self._known[alert.fingerprint, alert.starts_at] = alert
-        wanted = select(Incident).options(selectinload(Incident.alerts))
-        for part in _chunks({given.group for given in self._given}):
-            for incident in self._session.scalars(wanted.where(Incident.open_key.in_(part))):
-                self._ongoing[incident.open_key or ""] = incident
-        newest = wanted.where(Incident.open_key.is_not(None)).order_by(Incident.id.desc()).limit(MOST_AKIN)
-        self._newest = list(self._session.scalars(newest))[::-1]
+
+    def _lock(self, ids: set[int]) -> Iterator[Incident]:
+        """By ascending id, as every writer does (memory.lock): so two never wait crosswise."""
+        ordered = sorted(ids)
+        asked = select(Incident).options(selectinload(Incident.alerts)).order_by(Incident.id).with_for_update()
+        for start in range(0, len(ordered), CHUNK):
+            yield from self._session.scalars(asked.where(Incident.id.in_(ordered[start : start + CHUNK])))
 
     def _take(self, given: AlertIn) -> Incident | None:
         """The incident that the alert changed; None where it changed nothing."""

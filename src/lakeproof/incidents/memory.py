@@ -55,5 +55,11 @@ def find_to_change(session: Session, name: str) -> Incident:
     return found
 
 
+def lock(session: Session, *incidents: Incident) -> None:
+    """Hold these against other writers, as they are now. Always by ascending id, so that two never wait crosswise."""
+    for one in sorted(incidents, key=lambda each: each.id):
+        session.refresh(one, with_for_update=True)
+
+
 def out(incident: Incident) -> IncidentOut:
     return IncidentOut.model_validate(incident)

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session, object_session
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.models import Alert, Incident
+from lakeproof.incidents.person import ALERTMANAGER
 from lakeproof.incidents.shapes import Act, public_id
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.incidents.timeline import add_entry
-from lakeproof.incidents.webhook import SEVERITIES
+from lakeproof.incidents.webhook import SEVERITIES, severity_of
 
 
 def merge(session: Session, part: Incident, whole: Incident, act: Act, now: datetime) -> None:
@@ -37,8 +38,7 @@ def merge(session: Session, part: Incident, whole: Incident, act: Act, now: date
     for alert in list(part.alerts):
         alert.home_id, alert.incident_id = part.id, whole.id
     part.merged_into = whole.id
-    if SEVERITIES.index(part.severity) > SEVERITIES.index(whole.severity):
-        whole.severity = part.severity
+    whole.severity = _worst(whole.severity, part.severity)
     if whole.scenario == "none":
         whole.scenario = part.scenario
     whole.use_cases = list(dict.fromkeys((*whole.use_cases, *part.use_cases)))
@@ -51,7 +51,10 @@ def merge(session: Session, part: Incident, whole: Incident, act: Act, now: date
 
 
 def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
-    """The part is an incident of its own again, with the alerts that came to it. Raises: InvalidInput."""
+    """The part is an incident of its own again, with the alerts that came to it; each is as bad as its alerts are.
+
+    Raises: InvalidInput.
+    """
     if part.merged_into is None:
         raise InvalidInput("it is no part of another incident", where=public_id(part.id))
     if part.status not in ONGOING:
@@ -70,6 +73,14 @@ def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
     session.flush()
     session.expire(part, ["alerts"])
     session.expire(whole, ["alerts"])
+    part.severity = _worst(part.severity, *(severity_of(one.labels) for one in part.alerts))
+    if whole.entries[0].who == ALERTMANAGER:  # what a person said of their own incident stays
+        parts = [one.severity for one in parts_of(session, whole)]
+        whole.severity = _worst(*(severity_of(one.labels) for one in whole.alerts), *parts)
+
+
+def _worst(*severities: str) -> str:
+    return max(severities, key=SEVERITIES.index)
 
 
 def refuse_part(incident: Incident) -> None:

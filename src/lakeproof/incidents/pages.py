@@ -18,7 +18,7 @@ from lakeproof.incidents.markdown import render_markdown
 from lakeproof.incidents.memory import NoSuchIncident
 from lakeproof.incidents.session import Session, Sessions, Tries
 from lakeproof.incidents.shapes import RunbookReviewIn
-from lakeproof.incidents.status import FOLLOWS, ONGOING, STEPS, Status
+from lakeproof.incidents.status import FOLLOWS, STEPS, Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.use_cases import is_scenario
 from lakeproof.observability.routes import all_routes
@@ -67,7 +67,7 @@ class DeskPages:
     def incident(self, request: Request, name: str, status: int = 200, problem: str = "") -> HTMLResponse:
         """An incident's page."""
         incident = self.store.get(name)
-        others = [one for one in self.store.newest_first() if one.status in ONGOING and one.id != incident.id]
+        others = [one for one in self.store.ongoing() if one.id != incident.id]
         jobs = {kind: self.jobs.newest(kind, incident.id) for kind in (PROPOSE, REPAIR, CHECK)}
         return self.render(
             request,
@@ -75,7 +75,7 @@ class DeskPages:
             status,
             incident=incident,
             problem=problem,
-            others=[one for one in others if one.merged_into is None],
+            others=others[::-1],
             possible=FOLLOWS[incident.status],
             steps=list(STEPS.values()),
             jobs=jobs,
@@ -93,15 +93,16 @@ def add_pages(app: FastAPI, stack: Stack, store: Store, sessions: Sessions) -> N
     @app.get("/oncall", response_class=HTMLResponse, include_in_schema=False)
     def show_on_call(request: Request) -> HTMLResponse:
         """Who is asked for what, and what waits for whom."""
-        rows = [one for one in store.newest_first(most=500) if one.merged_into is None]
+        rows = store.ongoing()
+        resolved = [one for one in store.newest_first(Status.RESOLVED) if one.merged_into is None]
         return pages.render(
             request,
             "oncall.html",
             teams=[(team, _channel(team.name)) for team in all_teams().values()],
             routes=all_routes(),
             waiting=sorted((one for one in rows if one.status is Status.OPEN), key=lambda one: one.acknowledge_by),
-            worked=[one for one in rows if one.status in ONGOING and one.status is not Status.OPEN],
-            unreviewed=[one for one in rows if one.status is Status.RESOLVED][:20],
+            worked=[one for one in rows[::-1] if one.status is not Status.OPEN],
+            unreviewed=resolved[:20],
             at=datetime.now(UTC),
         )
 

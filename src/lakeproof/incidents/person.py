@@ -1,9 +1,27 @@
-"""Who sits at this terminal, as the desk's timeline names them."""
+"""Who sits at this terminal, as the desk's timeline names them; and the names that no person has there."""
 
 import getpass
 import os
+import unicodedata
+
+from lakeproof.errors import InvalidInput
 
 LONGEST = 128
+
+# What the desk itself writes into timelines and checklists. A machine's answer to an item of a checklist is told from
+# a person's by this name.
+ALERTMANAGER = "alertmanager"
+DESK = "desk"
+
+
+def refuse_machine(name: str) -> str:
+    """The name, unless it reads like one of the desk's own. Raises: InvalidInput."""
+    seen = (each for each in unicodedata.normalize("NFKC", name) if not unicodedata.category(each).startswith("C"))
+    if "".join(seen).strip().casefold() in (ALERTMANAGER, DESK):
+        raise InvalidInput(
+            f"{name!r} is the machine's own name", where="who", next_action="use your own, e.g. by LAKEPROOF_USER"
+        )
+    return name
 
 
 def person() -> str:

@@ -9,6 +9,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import BY_ID, AnswerState
 from lakeproof.incidents.memory import Memory, find_to_change, out
 from lakeproof.incidents.models import Alert, Answer, Incident, RunbookReview
+from lakeproof.incidents.person import DESK
 from lakeproof.incidents.shapes import (
     AnswerIn,
     History,
@@ -20,7 +21,7 @@ from lakeproof.incidents.shapes import (
     public_id,
 )
 from lakeproof.incidents.status import Status
-from lakeproof.incidents.timeline import DESK, add_entry
+from lakeproof.incidents.timeline import add_entry
 
 # So many incidents are looked at in one round, the newest ones.
 MOST_LOOKS = 20

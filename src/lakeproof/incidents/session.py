@@ -13,6 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lakeproof.errors import InvalidInput
+from lakeproof.incidents.person import refuse_machine
+
 SESSION_SECONDS = 12 * 3600
 FIELD = "csrf"
 LONGEST_NAME = 64
@@ -41,8 +44,8 @@ class Sessions:
         return hmac.compare_digest(given.strip().encode(), self._key)
 
     def start(self, who: str) -> str:
-        """The cookie's value for somebody who showed the token."""
-        name = " ".join(who.split())[:LONGEST_NAME] or "operator"
+        """The cookie's value for somebody who showed the token. Raises: InvalidInput for a machine's own name."""
+        name = refuse_machine(" ".join(who.split())[:LONGEST_NAME] or "operator")
         encoded = urlsafe_b64encode(name.encode()).decode().rstrip("=")
         facts = f"{encoded}.{int(self._clock()) + SESSION_SECONDS}.{secrets.token_urlsafe(16)}"
         return f"{facts}.{self._sign('session', facts)}"
@@ -56,6 +59,10 @@ class Sessions:
         if int(ends) < self._clock():
             return None
         who = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+        try:
+            refuse_machine(who)  # signed in before such names were refused
+        except InvalidInput:
+            return None
         return Session(who, int(ends), nonce)
 
     def form_token(self, session: Session, path: str) -> str:

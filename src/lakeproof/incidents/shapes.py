@@ -5,13 +5,26 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
+from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import AnswerState
+from lakeproof.incidents.person import refuse_machine
 from lakeproof.incidents.status import Status
 
 EVIDENCE_BYTES = 1_048_576
 Short = Annotated[str, Field(max_length=128)]
+
+
+def _a_persons(name: str) -> str:
+    try:
+        return refuse_machine(name)
+    except InvalidInput as error:
+        raise ValueError(f"{error.what}: {error.next_action}") from error
+
+
+# Whoever brings the token; what the desk does by itself does not come by these shapes.
+Who = Annotated[Short, AfterValidator(_a_persons)]
 Long = Annotated[str, Field(max_length=20_000)]
 
 
@@ -40,7 +53,7 @@ class Act(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    who: Short = "operator"
+    who: Who = "operator"
     text: Long = ""
     readings: list[ReadingShape] = Field([], max_length=500)
 
@@ -55,7 +68,7 @@ class Note(Act):
 class Owner(Act):
     """Whose it is from now on; `who` gives it to them."""
 
-    owner: Annotated[str, Field(min_length=1, max_length=128)]
+    owner: Annotated[Who, Field(min_length=1)]
 
 
 class Lesson(Act):
@@ -106,7 +119,7 @@ class IncidentIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     title: Annotated[str, Field(min_length=1, max_length=500)]
-    who: Short = "operator"
+    who: Who = "operator"
     severity: Literal["warning", "high", "critical"] = "warning"
     service: Short = ""
     team: Short = "data-platform"
@@ -120,7 +133,7 @@ class RcaIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    who: Short = "operator"
+    who: Who = "operator"
     root_cause: Long = ""
     markdown: Annotated[str, Field(max_length=EVIDENCE_BYTES)] = ""
 

@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import selectinload
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.intake import NONE, Received, close_if_clear, take_in
-from lakeproof.incidents.memory import find, find_to_change, out
-from lakeproof.incidents.merging import end_parts, merge, refuse_part, unmerge
+from lakeproof.incidents.memory import find, find_to_change, lock, out
+from lakeproof.incidents.merging import end_parts, merge, parts_of, refuse_part, unmerge, whole_of
 from lakeproof.incidents.models import Alert, Evidence, Incident
+from lakeproof.incidents.person import DESK
 from lakeproof.incidents.reviews import Reviews
 from lakeproof.incidents.shapes import (
     Act,
@@ -28,7 +29,7 @@ from lakeproof.incidents.shapes import (
     utc_now,
 )
 from lakeproof.incidents.status import ONGOING, Status, check_move
-from lakeproof.incidents.timeline import DESK, add_entry
+from lakeproof.incidents.timeline import add_entry
 from lakeproof.incidents.webhook import AlertStatus, Notification
 from lakeproof.observability.teams import acknowledge_seconds
 
@@ -41,6 +42,7 @@ _WHEN = {
 }
 # `acknowledge_by` asks for them: one question for all incidents of a list.
 _WITH_ALERTS = selectinload(Incident.alerts)
+_ONGOING = select(Incident).where(Incident.status.in_([one.value for one in ONGOING]), Incident.merged_into.is_(None))
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,22 @@ class Store(Reviews):
 
     def newest_first(self, status: Status | None = None, *, most: int = 200) -> list[IncidentRow]:
         """Incidents, newest first."""
-        asked = select(Incident).options(_WITH_ALERTS).order_by(Incident.id.desc()).limit(most)
-        if status is not None:
-            asked = asked.where(Incident.status == status.value)
+        asked = select(Incident).order_by(Incident.id.desc()).limit(most)
+        return self._rows(asked if status is None else asked.where(Incident.status == status.value))
+
+    def ongoing(self, *, most: int = 500) -> list[IncidentRow]:
+        """Incidents that somebody has to see to, oldest first; a part of another one is seen to there."""
+        return self._rows(_ONGOING.order_by(Incident.id).limit(most))
+
+    def overdue(self, *, most: int = 500) -> list[IncidentRow]:
+        """Those that were escalated and that nobody has acknowledged since, the oldest first."""
+        asked = _ONGOING.where(Incident.status == Status.OPEN.value, Incident.escalated_at.is_not(None))
+        return self._rows(asked.order_by(Incident.id).limit(most))
+
+    def _rows(self, asked: Select[Incident]) -> list[IncidentRow]:
         with self._read() as session:
-            return [IncidentRow.model_validate(incident) for incident in session.scalars(asked)]
+            found = session.scalars(asked.options(_WITH_ALERTS))
+            return [IncidentRow.model_validate(incident) for incident in found]
 
     def get(self, name: str) -> IncidentOut:
         """One incident. Raises: NoSuchIncident."""
@@ -133,7 +146,8 @@ class Store(Reviews):
         """
         now = self._now()
         with self._write() as session:
-            incident = find_to_change(session, name)
+            incident = find(session, name)
+            lock(session, incident, *parts_of(session, incident))
             check_move(Status(incident.status), status, where=public_id(incident.id))
             if incident.status != status.value:
                 refuse_part(incident)
@@ -167,7 +181,8 @@ class Store(Reviews):
     def merge(self, name: str, given: MergeIn) -> IncidentOut:
         """It becomes a part of another incident; gives that one. Raises: NoSuchIncident, InvalidInput."""
         with self._write() as session:
-            part, whole = find_to_change(session, name), find_to_change(session, given.into)
+            part, whole = find(session, name), find(session, given.into)
+            lock(session, part, whole)
             merge(session, part, whole, given, self._now())
             session.flush()
             return out(whole)
@@ -176,10 +191,13 @@ class Store(Reviews):
         """It is an incident of its own again; gives it. Raises: NoSuchIncident, InvalidInput."""
         now = self._now()
         with self._write() as session:
-            part = find_to_change(session, name)
+            part = find(session, name)
+            whole = whole_of(session, part)
+            lock(session, part, whole)
             unmerge(session, part, act, now)
-            if part.alerts:
-                close_if_clear(part, now)
+            for one in (whole, part):
+                if one.alerts:
+                    close_if_clear(one, now)
             session.flush()
             return out(part)
 
@@ -271,10 +289,11 @@ class Store(Reviews):
         now = self._now()
         for given in alerts:
             with self._write() as session:
-                alert = session.get_one(Alert, given.id, with_for_update=True)
-                if alert.status != AlertStatus.FIRING:
+                alert = session.get_one(Alert, given.id)
+                incident = session.get_one(Incident, alert.incident_id, with_for_update=True)
+                session.refresh(alert, with_for_update=True)
+                if alert.status != AlertStatus.FIRING or alert.incident_id != incident.id:
                     continue
-                incident = session.get_one(Incident, alert.incident_id)
                 alert.status, alert.ends_at = AlertStatus.RESOLVED.value, now
                 text = f"{alert.name} counts as cleared: Alertmanager does not know it any more"
                 add_entry(incident, now, DESK, "alert", text)
@@ -313,9 +332,10 @@ class Store(Reviews):
         return None if number is None else public_id(number)
 
     def count_by_status(self) -> dict[str, int]:
-        """How many incidents are in each status."""
+        """How many incidents are in each status; a part counts as its whole."""
+        asked = select(Incident.status, func.count()).where(Incident.merged_into.is_(None))
         with self._read() as session:
-            rows = session.execute(select(Incident.status, func.count()).group_by(Incident.status))
+            rows = session.execute(asked.group_by(Incident.status))
             return {status.value: 0 for status in Status} | {row[0]: row[1] for row in rows}
 
     def check(self) -> None:

@@ -6,9 +6,6 @@ from datetime import datetime
 from lakeproof.incidents.models import Entry, Incident
 from lakeproof.incidents.shapes import ReadingShape
 
-ALERTMANAGER = "alertmanager"
-DESK = "desk"
-
 
 def add_entry(
     incident: Incident,

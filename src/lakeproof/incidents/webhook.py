@@ -1,6 +1,7 @@
 """Alertmanager's webhook, version 4, as it enters: checked, with nothing trusted beyond its shape."""
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -60,8 +61,7 @@ class AlertIn(BaseModel):
     @property
     def severity(self) -> str:
         """Its severity; an unknown word counts as warning."""
-        severity = self.labels.get("severity", "")
-        return severity if severity in SEVERITIES else SEVERITIES[0]
+        return severity_of(self.labels)
 
     @property
     def value(self) -> float | None:
@@ -83,6 +83,12 @@ class AlertIn(BaseModel):
     def expression(self) -> str:
         """The rule's expression, from the link to its graph; "" when there is none."""
         return expression_of(self.generatorURL)
+
+
+def severity_of(labels: Mapping[str, str]) -> str:
+    """The severity in an alert's labels; an unknown word counts as warning."""
+    severity = labels.get("severity", "")
+    return severity if severity in SEVERITIES else SEVERITIES[0]
 
 
 def expression_of(generator_url: str) -> str:

@@ -24,7 +24,9 @@ class GitHub:
         """By its label, open or closed."""
         params = {"labels": marker, "state": "all", "direction": "asc", "per_page": "1"}
         found = ask(self._client, "GET", self._issues, params=params, headers=HEADERS)
-        return _made(found[0]) if isinstance(found, list) and found else None
+        if not isinstance(found, list):  # as of a proxy that wants a login: whether there is a ticket is not known
+            raise ItsmFailed(f"an answer to a search that is no list: {found!r:.200}", sure=False)
+        return _made(found[0]) if found else None
 
     def create(self, ticket: TicketText) -> Made:
         """An open issue; GitHub makes labels that it does not know."""
@@ -43,7 +45,7 @@ class GitHub:
             "body": _body(ticket),
             "state": "closed" if done else "open",
         } | ({"state_reason": "completed"} if done else {})
-        ask(self._client, "PATCH", f"{self._issues}/{key}", json=body, headers=HEADERS)
+        _made(ask(self._client, "PATCH", f"{self._issues}/{key}", json=body, headers=HEADERS))
 
 
 def _body(ticket: TicketText) -> str:

@@ -30,6 +30,8 @@ class Jira:
         }
         found = ask(self._client, "POST", f"{self._url}/rest/api/3/search/jql", json=body)
         issues = found.get("issues") if isinstance(found, dict) else None
+        if not isinstance(issues, list):  # as of a proxy that wants a login: whether there is a ticket is not known
+            raise ItsmFailed(f"an answer to a search without issues: {found!r:.200}", sure=False)
         return self._made(issues[0]) if issues else None
 
     def create(self, ticket: TicketText) -> Made:
@@ -46,15 +48,22 @@ class Jira:
         """Summary and description, then the transition to a status of the wanted category."""
         issue = f"{self._url}/rest/api/3/issue/{key}"
         ask(self._client, "PUT", issue, json={"fields": self._fields(ticket)})
+        try:
+            self._move(issue, key, ticket.state)
+        except (KeyError, TypeError) as error:
+            raise ItsmFailed(f"{key}: an answer of another shape: {error!r:.200}", sure=False) from error
+
+    def _move(self, issue: str, key: str, state: TicketState) -> None:
+        """Along the project's workflow. Raises: ItsmFailed; KeyError or TypeError for an answer of another shape."""
         status = ask(self._client, "GET", issue, params={"fields": "status"})["fields"]["status"]
-        wanted = CATEGORIES[ticket.state]
+        wanted = CATEGORIES[state]
         if status["statusCategory"]["key"] == wanted:
             return
         possible = ask(self._client, "GET", f"{issue}/transitions")["transitions"]
         fitting = [one for one in possible if one["to"]["statusCategory"]["key"] == wanted]
         if fitting:
             ask(self._client, "POST", f"{issue}/transitions", json={"transition": {"id": fitting[0]["id"]}})
-        elif ticket.state == "done":
+        elif state == "done":
             raise ItsmFailed(f"{key}: its workflow has no way from {status['name']!r} to a done status", sure=True)
 
     def _fields(self, ticket: TicketText) -> dict[str, Any]:

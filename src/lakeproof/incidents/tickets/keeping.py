@@ -20,6 +20,7 @@ from lakeproof.incidents.checklist import TICKET, AnswerState
 from lakeproof.incidents.footnotes import shown
 from lakeproof.incidents.memory import Memory, find, out
 from lakeproof.incidents.models import Entry, Incident, Ticket
+from lakeproof.incidents.person import DESK
 from lakeproof.incidents.shapes import IncidentOut
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.incidents.store import Store
@@ -27,7 +28,7 @@ from lakeproof.incidents.tickets.github import GitHub
 from lakeproof.incidents.tickets.jira import Jira
 from lakeproof.incidents.tickets.post import WebhookItsm
 from lakeproof.incidents.tickets.ticket import Itsm, ItsmFailed, Made, TicketState, TicketText
-from lakeproof.incidents.timeline import DESK, add_entry
+from lakeproof.incidents.timeline import add_entry
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -92,30 +93,42 @@ class Keeping(Memory):
         self._stopping.set()
         self._thread.join(timeout=15)
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs: without it no ticket is made or closed."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         while not self._stopping.wait(1.0):
             try:
                 self.make_round()
-            except SQLAlchemyError as error:
-                log.warning("a round over the tickets failed and is made again: %s", error)
+            except Exception:  # the top of a thread: its end would leave tickets behind in silence
+                log.exception("a round over the tickets failed and is made again")
 
     def make_round(self) -> int:
         """Bring every ticket that is due in step, as far as the ITSM lets it; gives how many were tried."""
-        due = self._due()
+        due, newest = self._due()
         for number in due:
             if self._stopping.is_set():
-                break
-            self._bring_in_step(number)
+                return len(due)
+            try:
+                self._bring_in_step(number)
+            except SQLAlchemyError as error:
+                log.warning("the ticket of incident %d is tried again in the next round: %s", number, error)
+                newest = self._seen
+        self._seen = newest  # only now: a round that was cut short is made again
         return len(due)
 
-    def _due(self) -> list[int]:
-        """The incidents whose timeline is longer than their ticket knows, and whose pause after a failure is over."""
+    def _due(self) -> tuple[list[int], int]:
+        """The incidents whose timeline is longer than their ticket knows, and whose pause after a failure is over;
+        and the newest line of all timelines that this answer takes into account.
+        """
         now = self._now()
         with self._read() as session:
             newest = session.scalar(select(func.max(Entry.id))) or 0
             waiting = session.scalar(select(func.count(Ticket.id)).where(Ticket.next_at.is_not(None)))
             if newest == self._seen and not waiting:
-                return []
+                return [], newest
             told = select(func.max(Entry.id)).where(Entry.incident_id == Ticket.incident_id).scalar_subquery()
             behind = select(Ticket.incident_id).where(
                 told > Ticket.told, Ticket.next_at.is_(None) | (Ticket.next_at <= now)
@@ -128,8 +141,7 @@ class Keeping(Memory):
                     Incident.status.in_([one.value for one in ONGOING]) | (Incident.opened_at > now - YOUNG),
                 )
             )
-            self._seen = newest
-            return sorted({*session.scalars(behind), *session.scalars(without)})
+            return sorted({*session.scalars(behind), *session.scalars(without)}), newest
 
     def _bring_in_step(self, number: int) -> None:
         ticket, text = self._prepare(number)
@@ -146,6 +158,12 @@ class Keeping(Memory):
                 self._itsm.update(made.key, text)
         except ItsmFailed as error:
             self._keep_failure(number, error)
+            return
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # an answer that nobody foresaw: the ticket waits like any failed one
+            log.exception("the ITSM's answer for incident %d was not understood", number)
+            self._keep_failure(number, ItsmFailed(f"{type(error).__name__}: {error}", sure=False))
             return
         self._keep_told(number, text)
 
@@ -170,7 +188,12 @@ class Keeping(Memory):
                 self._change(number, next_at=now + timedelta(seconds=5), error="asked before; not to be seen yet")
                 return None
         self._change(number, asked_at=now)
-        return self._itsm.create(text)
+        try:
+            return self._itsm.create(text)
+        except ItsmFailed as error:
+            # The call may have taken longer than a new ticket stays unseen: that time is counted from its end.
+            self._change(number, asked_at=None if error.sure else self._now())
+            raise
 
     def _keep_made(self, number: int, made: Made) -> None:
         with self._write() as session:
@@ -181,10 +204,12 @@ class Keeping(Memory):
 
     def _keep_told(self, number: int, text: TicketText) -> None:
         self._change(number, told=text.version, state=text.state, tries=0, error="", next_at=None)
-        if text.state == "done":
-            with self._read() as session:
-                key = session.scalars(select(Ticket.key).where(Ticket.incident_id == number)).one()
-            self._store.keep_looks(str(number), {TICKET: (AnswerState.DONE, f"ticket {key} is resolved")})
+        with self._read() as session:
+            key = session.scalars(select(Ticket.key).where(Ticket.incident_id == number)).one()
+        found = (AnswerState.DONE, f"ticket {key} is resolved")
+        if text.state != "done":  # also of a part that is an incident of its own again
+            found = (AnswerState.OPEN, f"ticket {key} is not resolved yet")
+        self._store.keep_looks(str(number), {TICKET: found})
 
     def _keep_failure(self, number: int, error: ItsmFailed) -> None:
         with self._write() as session:
@@ -193,8 +218,6 @@ class Keeping(Memory):
             pause = error.retry_seconds or 2.0 ** min(ticket.tries, 10)
             ticket.next_at = self._now() + timedelta(seconds=min(pause, LONGEST_PAUSE_SECONDS))
             ticket.error = error.message[:1000]
-            if error.sure and not ticket.key:
-                ticket.asked_at = None
         log.warning("the ticket of incident %d is not in step: %s", number, error.message)
 
     def _change(self, number: int, **values: object) -> None:

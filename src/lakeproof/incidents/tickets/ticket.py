@@ -1,5 +1,6 @@
 """A ticket as every ITSM gets it, what an ITSM has to be able to do, and how it says that it could not."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -88,7 +89,9 @@ def ask(client: httpx.Client, method: str, path: str, **more: Any) -> Any:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds above zero; None for what is no such number: a date, NaN, infinity."""
     try:
-        return float(headers["retry-after"])
+        seconds = float(headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
