@@ -209,7 +209,7 @@ from cassandra.cluster import NoHostAvailable
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.settings import PORT_SHIFT_MAX, Settings
 from lakeproof.stack.stack import Stack
-def ask():
+def ask(prog_name: str) -> None:
     stack = Stack(Settings(state_dir=Path(sys.argv[1]), port_shift=int(sys.argv[2])))
     try:
         with cassandra_session.session(stack, "reader", "x", seconds=2.0):
