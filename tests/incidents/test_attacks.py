@@ -160,7 +160,9 @@ def test_injections_find_no_incident(outsider: TestClient) -> None:
         ):
             assert answer.status_code in (200, 404, 422), (given, answer.status_code)
             assert "49" not in answer.text or "7*7" not in given
-        assert outsider.get("/api/lessons", params={"scenario": given}).json() == []
+        lessons = outsider.get("/api/lessons", params={"scenario": given})
+        # PostgreSQL keeps no NUL in a text, so there such a name is refused and not only unknown.
+        assert lessons.json() == [] or (lessons.status_code == 422 and "\0" in given)
 
 
 @pytest.mark.usefixtures("whole")
