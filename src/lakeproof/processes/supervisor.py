@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lakeproof.deadline import Deadline
@@ -63,6 +63,19 @@ class Supervisor:
 
         Raises: the daemon's error; CouldNotLook when it does not answer.
         """
+        for message in self._messages(request, seconds):
+            if "event" in message:
+                on_event(Event.from_json(message["event"]))
+            elif "error" in message:
+                raise error_from_json(message["error"])
+            else:
+                return message["done"]
+        raise self._no_answer("the supervisor ended in the middle of its answer")
+
+    def _messages(self, request: Mapping[str, Any], seconds: float) -> Iterator[dict[str, Any]]:
+        """What the daemon says to a request. An error of whoever takes the messages is not one of the daemon: a
+        progress line that nobody reads any more (a closed pipe) is an OSError too.
+        """
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(seconds)
@@ -70,20 +83,13 @@ class Supervisor:
                 connection.sendall(encode(request))
                 with connection.makefile("rb") as lines:
                     for line in lines:
-                        message = json.loads(line)
-                        if "event" in message:
-                            on_event(Event.from_json(message["event"]))
-                        elif "error" in message:
-                            raise error_from_json(message["error"])
-                        else:
-                            return message["done"]
+                        yield json.loads(line)
         except TimeoutError as error:
             raise self._no_answer(f"the supervisor said nothing for {seconds:.0f} s") from error
         except OSError as error:
             if self.running():
                 raise self._no_answer(f"the supervisor does not answer: {error.strerror}") from error
             raise self._no_answer("no supervisor runs") from error
-        raise self._no_answer("the supervisor ended in the middle of its answer")
 
     def _connect(self, connection: socket.socket, seconds: float) -> None:
         """Connect; a daemon that holds its lock may need a moment more to listen. Raises: OSError."""
