@@ -5,8 +5,8 @@ on-call engineer must get one incident of that, and not two. Two alerts of diffe
 full database and a column that somebody added are not one incident. They are one where both are about the same
 component, or where a rule says by `stands_on` that its metric stands on the other's component.
 
-Alertmanager inhibits nothing for this. An alert that it has sent, then inhibits, and that clears meanwhile is never
-sent as resolved (measured with 0.25): the desk would hold it as firing for ever.
+Alertmanager inhibits nothing for this: the end of an alert that it inhibits is not sent while the other one fires, so
+the desk would show a trouble that is over (tried with 0.25 and the one inhibition there is, of the milder severity).
 """
 
 from collections.abc import Iterable
