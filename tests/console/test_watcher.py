@@ -35,14 +35,30 @@ def test_a_page_does_not_wait_for_an_answer_that_takes_long() -> None:
 
 
 def test_the_answer_before_stays_where_a_look_fails() -> None:
-    answers = iter([1])
+    answers, failed = iter([1]), threading.Event()
 
     def ask() -> int:
         for answer in answers:
             return answer
+        failed.set()
         raise CouldNotLook("no answer")
 
-    watcher = Watcher("test", ask, pause=0.1, idle=0.1, first_wait=10)
+    watcher = Watcher("test", ask, pause=0.1, idle=20, first_wait=10)
     assert watcher.newest() == 1
-    Deadline(20).wait_for("the second look", lambda: None if watcher.watching else True, every=0.02)
+    assert failed.wait(20)
     assert watcher.newest() == 1
+
+
+def test_who_comes_back_later_is_not_shown_how_things_were_then() -> None:
+    held = threading.Event()
+    held.set()
+
+    def ask() -> bool:
+        return held.wait(30)
+
+    watcher = Watcher("test", ask, pause=0.1, idle=0.1, first_wait=0.5)
+    assert watcher.newest() is True
+    Deadline(20).wait_for("the thread to end", lambda: None if watcher.watching else True, every=0.02)
+    held.clear()
+    assert watcher.newest() is None
+    held.set()

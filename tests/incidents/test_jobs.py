@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.incidents import job, jobs
 from lakeproof.incidents.jobs import Jobs
+from lakeproof.processes import procfs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -41,9 +43,10 @@ def test_a_job_that_runs_is_not_forgotten_however_old_its_folder_is(
     running = own.start("drill", "one", [["--help"]], who="somebody")
     finished(own, "drill")
     (running.folder / jobs.END).unlink()
-    born = jobs._born(os.getpid())
+    own_process = procfs.identify(os.getpid())
+    assert own_process is not None
     facts = (running.folder / jobs.JOB).read_text(encoding="utf-8")
-    process = {"pid": os.getpid(), "born": born}
+    process = {"process": asdict(own_process)}
     (running.folder / jobs.JOB).write_text(json.dumps(json.loads(facts) | process), encoding="utf-8")
     os.utime(running.folder, (0, 0))
     own.start("render", "two", [["--help"]], who="somebody")

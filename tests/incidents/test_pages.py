@@ -2,11 +2,11 @@
 
 import json
 import os
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from fastapi.testclient import TestClient
 
@@ -17,6 +17,7 @@ from lakeproof.incidents.drill_cards import DrillCards
 from lakeproof.incidents.jobs import Jobs
 from lakeproof.incidents.runbook_review import review_of
 from lakeproof.incidents.session import Sessions
+from lakeproof.processes import procfs
 from lakeproof.stack.stack import Stack
 
 REPORT = Path(__file__).parents[2] / "docs/example-report/report.json"
@@ -160,8 +161,9 @@ def keep_job(stack: Stack, kind: str, about: str, *, lines: str = "", at: dateti
     folder = stack.state_dir / "jobs" / f"{kind}-{at:%Y%m%d-%H%M%S-%f}"
     folder.mkdir(parents=True)
     facts = {"kind": kind, "about": about, "who": "an", "at": at.isoformat(), "commands": [["env"]]}
-    born = psutil.Process().create_time()
-    (folder / "job.json").write_text(json.dumps(facts | {"pid": os.getpid(), "born": born}))
+    born = procfs.identify(os.getpid())
+    assert born is not None
+    (folder / "job.json").write_text(json.dumps(facts | {"process": asdict(born)}))
     (folder / "out.log").write_text(lines)
     return folder
 
@@ -196,7 +198,7 @@ def test_a_job_that_was_killed_is_said_to_be_lost(stack: Stack, tmp_path: Path) 
     folder = stack.state_dir / "jobs" / "drill-20260101-000000-000000"
     folder.mkdir(parents=True)
     facts = {"kind": "drill", "about": "x", "who": "an", "at": "2026-01-01T00:00:00+00:00", "commands": [["drill"]]}
-    (folder / "job.json").write_text(json.dumps(facts | {"pid": 1, "born": 1.0}))
+    (folder / "job.json").write_text(json.dumps(facts | {"process": {"pid": 1, "start_ticks": -1}}))
     job = Jobs(stack).newest("drill")
     assert job is not None
     assert (job.running, job.lost) == (False, True)

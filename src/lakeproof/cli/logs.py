@@ -32,7 +32,8 @@ def seconds_of(since: str) -> float:
 
 def search(stack: "Stack", query: "Query", limit: int, since: str | None, files: bool) -> "list[Hit]":
     """The newest entries, of VictoriaLogs where it answers, else of the files; says which. Raises: CouldNotLook."""
-    from lakeproof.observability.logs.search import StoreAway, in_files, in_store, missing_lately
+    from lakeproof.observability.logs.push import StoreAway
+    from lakeproof.observability.logs.search import in_files, in_store, missing_lately
 
     seconds = seconds_of(since) if since is not None else None
     if not files and stack.has_endpoint("victorialogs"):

@@ -19,7 +19,8 @@ class Watcher[T]:
     """Keeps the newest answer of `ask`, which is asked every `pause` seconds while `newest` is called now and then.
 
     `ask` runs in one thread, and only there. It should give what it could not read as part of its answer; where it
-    raises, the answer before stays the newest. `first_wait`: seconds that the first reader waits at most.
+    raises, the answer before stays the newest. Once nobody looks any more the answer is forgotten. `first_wait`:
+    seconds that the first reader waits at most.
     """
 
     def __init__(
@@ -68,5 +69,6 @@ class Watcher[T]:
             time.sleep(max(0.1, self._pause - (time.monotonic() - began)))
             with self._lock:
                 if time.monotonic() - self._wanted_at > self._idle:
-                    self._thread = None
+                    # Whoever looks next must not be shown for a moment how the stack was an hour ago.
+                    self._thread = self._answer = None
                     return

@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lakeproof.scenarios.scenario import CAUSE_SIGN
+
 REPORT = "report.json"
-# A drill of another cause is named SCENARIO:CAUSE, two at once A+B.
-CAUSE_SIGN, JOIN_SIGN = ":", "+"
+JOIN_SIGN = "+"  # two at once are named A+B
 WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
 
 

@@ -12,20 +12,18 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from lakeproof.errors import InvalidInput
+from lakeproof.processes import logfile, procfs
 from lakeproof.processes.environment import COMPONENT, settings_environment
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 KEPT = 50
-TAIL_BYTES = 64 * 1024
 JOB, LOG, END, SPENT = "job.json", "out.log", "end.json", "spent"
 
 
@@ -50,12 +48,7 @@ class Job:
 
     def lines(self, most: int = 40) -> list[str]:
         """What it told people, the newest lines."""
-        try:
-            with (self.folder / LOG).open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-                return file.read().decode(errors="replace").splitlines()[-most:]
-        except OSError:
-            return []
+        return logfile.tail(self.folder / LOG, most)
 
     def printed(self, number: int = 0) -> Any:
         """The JSON that its command printed; None where it printed none."""
@@ -120,9 +113,10 @@ class Jobs:
                     start_new_session=True,
                     env=self._environment(who),
                 )
+                born = procfs.identify(process.pid)
+                assert born is not None, "nobody has waited for it yet, so it is at least a zombie"
                 threading.Thread(target=process.wait, daemon=True).start()  # else it stays a zombie
-                born = _born(process.pid)
-                write_file(folder / JOB, json.dumps(facts | {"pid": process.pid, "born": born}))
+                write_file(folder / JOB, json.dumps(facts | {"process": asdict(born)}))
             self._forget_old()
         return self._read(folder)
 
@@ -152,7 +146,7 @@ class Jobs:
             folder=folder,
             commands=tuple(tuple(command) for command in facts["commands"]),
             code=code,
-            lost=code is None and _born(facts["pid"]) != facts["born"],
+            lost=code is None and not procfs.is_alive(procfs.ProcessId(**facts["process"])),
         )
 
     def _environment(self, who: str) -> Mapping[str, str]:
@@ -171,12 +165,3 @@ class Jobs:
             except (OSError, ValueError, KeyError):
                 pass  # a folder without a job in it
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _born(pid: int) -> float | None:
-    """When that process was started: a pid that is used again is another process. None where none runs."""
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
-        return None

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, TransientError
+from lakeproof.errors import CouldNotLook
 from lakeproof.observability.logs.entry import Entry
-from lakeproof.observability.logs.push import BEGINS, labels
+from lakeproof.observability.logs.push import BEGINS, StoreAway, labels
 from lakeproof.observability.logs.query import LABELS, Query
 from lakeproof.observability.logs.tailer import Tailer
 from lakeproof.processes import logfile
@@ -21,10 +21,6 @@ from lakeproof.stack.stack import Stack
 
 SECONDS = 30.0
 FOLLOW_PAUSE_SECONDS = 0.5
-
-
-class StoreAway(TransientError):
-    """VictoriaLogs does not answer."""
 
 
 @dataclass(frozen=True)
