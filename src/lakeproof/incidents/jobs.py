@@ -1,7 +1,7 @@
 """Commands that a page starts: `lakeproof …` as a process of its own, as a person would type it.
 
-A job outlives the desk that started it: a drill that also restarts the desk goes on, and the next desk finds the
-job by its folder. The folder holds job.json (what and who), out.log (what it told people), N.json (what command N
+A job outlives the desk that started it: a drill goes on while the desk is restarted, and the next desk finds the job
+by its folder. The folder holds job.json (what and who), out.log (what it told people), N.json (what command N
 printed), end.json (how it ended), and `spent` once what it proposed was run. One job of a kind runs at a time.
 """
 
