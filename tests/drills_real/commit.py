@@ -1,4 +1,4 @@
-"""The commit of this clone as a number, by which `make test` chooses what it drills."""
+"""The commit of this clone, by which `make test` chooses what it drills."""
 
 import hashlib
 import subprocess
@@ -9,19 +9,23 @@ ROOT = Path(__file__).parents[2]
 
 def commit(root: Path = ROOT) -> str:
     """The commit of the clone in `root`; "" where there is no git, or no clone."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "--verify", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return _git(root, "rev-parse", "--verify", "HEAD")
+
+
+def commits_so_far(root: Path = ROOT) -> int:
+    """How many commits led to that of the clone, so that the next one has one more; 0 where there is none."""
+    return int(_git(root, "rev-list", "--count", "--first-parent", "HEAD") or 0)
 
 
 def number_of(commit: str) -> int:
     """A number that is the same for the same commit; 0 without one."""
     return int.from_bytes(hashlib.sha256(commit.encode()).digest()[:8]) if commit else 0
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,13 +1,13 @@
 """Whole drills on the real engines: scenarios pass, a wrong fix does not, the stack is healthy after them.
 
-`make test` drills some scenarios and one wrong fix, which the commit chooses; `make proof` all of them.
+`make test` drills a third of the scenarios and one wrong fix, which the commit chooses; `make proof` all of them.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.drills_real.commit import commit, number_of
+from tests.drills_real.commit import commit, commits_so_far
 from tests.drills_real.health import await_health
 from tests.drills_real.scenarios import chosen_scenarios
 from tests.drills_real.wrong_fixes import WRONG_FIXES, WrongFix, chosen_by
@@ -34,7 +34,7 @@ def assert_recovered(done: Any, scenario: str) -> None:
     assert report["residue"] == []
 
 
-@pytest.mark.parametrize("scenario", chosen_scenarios(number_of(commit())))
+@pytest.mark.parametrize("scenario", chosen_scenarios(commits_so_far()))
 def test_a_scenario_chosen_by_the_commit_is_detected_diagnosed_repaired_and_verified(
     drill: Run, scenario: str
 ) -> None:
