@@ -58,12 +58,15 @@ class Judging:
         self._thread.join(LAST_LOOK_SECONDS)
 
     def _run(self) -> None:
-        last_look = Deadline(LONGEST_SECONDS)
+        last_look, looked = Deadline(LONGEST_SECONDS), True
         while not last_look.expired:
-            ends = self._over.wait(LOOKS_EVERY_SECONDS)
+            # On a busy machine hashes come as quickly as they are judged, and one that waits too long cannot be read.
+            behind = looked and self.following.waiting > 0
+            ends = self._over.wait(0 if behind else LOOKS_EVERY_SECONDS)
             if ends and last_look.seconds == LONGEST_SECONDS:
                 last_look = Deadline(LAST_LOOK_SECONDS)
-            if self._look() and ends and self.following.waiting == 0:
+            looked = self._look()
+            if looked and ends and self.following.waiting == 0:
                 self.complete = True
                 return
 
@@ -100,7 +103,10 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     try:
         while following.judged < wanted and not over.expired:
             over.pause(pauses.uniform(*PAUSE_SECONDS))
-            progress(f"{following.judged} of {wanted} hashes judged, {len(following.torn)} torn, {len(kills)} kills")
+            progress(
+                f"{following.judged} of {wanted} hashes judged, {following.waiting} wait, "
+                f"{len(following.torn)} torn, {len(kills)} kills"
+            )
             if options.kills and not over.expired and is_due(following.judged, wanted, len(kills), options.rounds):
                 kills.append(_kill(stack, client, victims(options.kills, dice), over.elapsed))
     except KeyboardInterrupt:  # hours of judging are worth something though somebody needs the machine
