@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -151,32 +150,6 @@ def test_an_incident_that_cannot_be_looked_up_holds_up_nothing_and_says_why(stor
     assert incident.escalated_at is not None
     assert incident.moment is not None
     assert incident.moment["violation"].error == "KeyError: 'status'"
-
-
-def test_a_round_that_fails_is_not_the_last_one(store: Store) -> None:
-    rounds: list[str] = []
-    again = threading.Event()
-
-    def fail() -> None:
-        rounds.append("made")
-        watch.hurry()
-        watch._windows_looked_at = None
-        if len(rounds) == 2:
-            again.set()
-        raise ValueError("nobody foresaw it")
-
-    watch = Watch(store, look, lambda scenario: [], give_back_windows=fail)
-    watch.start()
-    assert again.wait(30), rounds
-    assert watch.alive
-    watch.stop()
-
-
-def test_health_says_which_thread_of_the_desk_has_ended(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert client.get("/health").status_code == 200
-    monkeypatch.setattr(Watch, "alive", False)
-    answer = client.get("/health")
-    assert (answer.status_code, answer.json()["watch"]) == (503, "its thread has ended; restart the desk")
 
 
 def overdue_in(client: Any) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -273,27 +272,6 @@ def test_an_error_of_the_database_holds_up_one_ticket_and_only_for_a_round(
         patched.setattr(case.itsm, "settle_seconds", 0)
         case.settle()
     assert len(case.server.tickets) == 2
-
-
-def test_a_round_that_fails_is_not_the_last_one(
-    store: Store, monkeypatch: pytest.MonkeyPatch, make_case: Callable[[str], Case]
-) -> None:
-    keeping = make_case("webhook").keeping
-    rounds: list[str] = []
-    again = threading.Event()
-
-    def fail() -> int:
-        rounds.append("made")
-        if len(rounds) == 2:
-            again.set()
-        raise ValueError("nobody foresaw it")
-
-    monkeypatch.setattr(keeping, "make_round", fail)
-    keeping.start()
-    assert again.wait(30), rounds
-    assert keeping.alive
-    keeping.stop()
-    assert not keeping.alive
 
 
 class Killed(BaseException):

@@ -121,16 +121,15 @@ def build_desk(
     itsm_client = httpx.Client()  # this one goes out: the proxies of the environment are heeded
     itsm = itsm_of(stack, itsm_client)
     tickets = Keeping(store, itsm, stack.name, f"{stack.url('desk')}/incidents/") if itsm is not None else None
+    rounds = [watch.rounds] if tickets is None else [watch.rounds, tickets.rounds]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        watch.start()
-        if tickets is not None:
-            tickets.start()
+        for each in rounds:
+            each.start()
         yield
-        watch.stop()
-        if tickets is not None:
-            tickets.stop()
+        for each in rounds:
+            each.stop()
         itsm_client.close()
 
     sessions = Sessions(stack.secret("desk-token"), stack.name)
@@ -156,9 +155,8 @@ def build_desk(
             store.check()
         except SQLAlchemyError as error:
             return JSONResponse({"status": "down", "database": str(error).splitlines()[0]}, 503)
-        rounds = {"watch": watch.alive, "tickets": tickets is None or tickets.alive}
-        if ended := {name: "its thread has ended; restart the desk" for name, alive in rounds.items() if not alive}:
-            return JSONResponse({"status": "down", **ended}, 503)
+        if hung := {each.name: trouble for each in rounds if (trouble := each.trouble())}:
+            return JSONResponse({"status": "down", **hung}, 503)
         return JSONResponse({"status": "ok", "database": "ok"})
 
     @app.get("/metrics")
@@ -176,7 +174,7 @@ def _add_webhook(app: FastAPI, store: Store, watch: Watch) -> None:
         received = store.receive(notification)
         if notification.truncatedAlerts:
             log.warning("Alertmanager left out %d alerts of a group", notification.truncatedAlerts)
-        watch.hurry()
+        watch.rounds.hurry()
         return asdict(received)
 
 
@@ -190,7 +188,7 @@ def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
     def open_incident(given: IncidentIn) -> IncidentOut:
         """Open one by hand."""
         incident = store.open(given)
-        watch.hurry()
+        watch.rounds.hurry()
         return incident
 
     @app.get("/api/incidents/{name}")

@@ -1,13 +1,13 @@
 """What the desk does by itself: look up the moment of a new incident, escalate a forgotten one, end lost alerts."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.incidents.person import DESK
+from lakeproof.incidents.rounds import Rounds
 from lakeproof.incidents.self_check import StackLook, look_at
 from lakeproof.incidents.shapes import IncidentOut, ReadingShape, utc_now
 from lakeproof.incidents.store import Moment, Store
@@ -60,37 +60,7 @@ class Watch:
         self._windows_looked_at: datetime | None = None
         self._missing_since: dict[int, datetime] = {}
         self._looked_at: datetime | None = None
-        self._stopping = threading.Event()
-        self._wanted = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-
-    def start(self) -> None:
-        """Begin, in a thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the round that runs."""
-        self._stopping.set()
-        self._wanted.set()
-        self._thread.join(timeout=10)
-
-    @property
-    def alive(self) -> bool:
-        """Whether its thread runs: without it nothing is escalated."""
-        return self._thread.is_alive()
-
-    def hurry(self) -> None:
-        """Something new is there: do not wait for the next second."""
-        self._wanted.set()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.make_round()
-            except Exception:  # the top of a thread: its end would leave incidents unwatched in silence
-                log.exception("a round failed and is made again")
-            self._wanted.wait(timeout=1.0)
-            self._wanted.clear()
+        self.rounds = Rounds("watch", self.make_round)
 
     def make_round(self) -> None:
         """One round: every incident without a moment gets it, and the use cases of a scenario that it came to be of;
@@ -100,15 +70,16 @@ class Watch:
         # Many are written at once: in a storm each further transaction would hold webhooks up by a write to the disk.
         found, begun = [], time.monotonic()
         for name in names:
-            if self._stopping.is_set():
+            if self.rounds.stopping:
                 break
             found.append(self._look_up(self._store.get(name)))
+            self.rounds.went_on()
             if time.monotonic() - begun >= KEEP_EVERY_SECONDS:
                 self._store.keep_moments(found)
                 found, begun = [], time.monotonic()
         self._store.keep_moments(found)
         if names:
-            self.hurry()
+            self.rounds.hurry()
         for row in self._store.without_use_cases():
             if use_cases := self._find_use_cases(row.scenario):
                 self._store.keep_use_cases(row.id, use_cases)
@@ -131,6 +102,7 @@ class Watch:
         self._checklists_looked_at = now
         for incident in self._store.to_look_at(now - CHECKLISTS_FOR):
             self._store.keep_looks(incident.id, look_at(incident, self._stack_look))
+            self.rounds.went_on()
 
     def give_back_windows(self, now: datetime) -> None:
         """After a drill that was killed: alerts go in the stack's own windows again. Raises: LakeproofError."""

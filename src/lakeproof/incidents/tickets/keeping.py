@@ -8,7 +8,6 @@ was killed, or the ITSM was), it looks for the ticket by its marker before it as
 
 import hashlib
 import logging
-import threading
 from datetime import timedelta
 
 import httpx
@@ -21,6 +20,7 @@ from lakeproof.incidents.footnotes import shown
 from lakeproof.incidents.memory import Memory, find, out
 from lakeproof.incidents.models import Entry, Incident, Ticket
 from lakeproof.incidents.person import DESK
+from lakeproof.incidents.rounds import Rounds
 from lakeproof.incidents.shapes import IncidentOut
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.incidents.store import Store
@@ -81,41 +81,20 @@ class Keeping(Memory):
         super().__init__(store.engine, store.now)
         self._store, self._itsm, self._name, self._page = store, itsm, name, page
         self._seen = -1
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tickets", daemon=True)
-
-    def start(self) -> None:
-        """Begin, in a thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the call that runs."""
-        self._stopping.set()
-        self._thread.join(timeout=15)
-
-    @property
-    def alive(self) -> bool:
-        """Whether its thread runs: without it no ticket is made or closed."""
-        return self._thread.is_alive()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(1.0):
-            try:
-                self.make_round()
-            except Exception:  # the top of a thread: its end would leave tickets behind in silence
-                log.exception("a round over the tickets failed and is made again")
+        self.rounds = Rounds("tickets", self.make_round)
 
     def make_round(self) -> int:
         """Bring every ticket that is due in step, as far as the ITSM lets it; gives how many were tried."""
         due, newest = self._due()
         for number in due:
-            if self._stopping.is_set():
+            if self.rounds.stopping:
                 return len(due)
             try:
                 self._bring_in_step(number)
             except SQLAlchemyError as error:
                 log.warning("the ticket of incident %d is tried again in the next round: %s", number, error)
                 newest = self._seen
+            self.rounds.went_on()
         self._seen = newest  # only now: a round that was cut short is made again
         return len(due)
 
