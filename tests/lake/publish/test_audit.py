@@ -20,8 +20,8 @@ def state(*, snapshot: int = 7, schema: int = 0, records: int = 10) -> TableStat
         "snapshots": [{"snapshot-id": snapshot, "schema-id": schema}],
         "schemas": [{"schema-id": 0}],
     }
-    vector = DataFile("s3://lake/index", False, 3, {}, 1)
-    return TableState(metadata, (DataFile("s3://lake/a", True, records, {}, 1), vector))
+    vector = DataFile("s3://lake/index", False, 40, 3, {}, 1)
+    return TableState(metadata, (DataFile("s3://lake/a", True, 900, records, {}, 1), vector))
 
 
 def test_a_whole_state_passes() -> None:

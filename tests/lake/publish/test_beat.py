@@ -11,7 +11,7 @@ METADATA = {
 
 def file(beat_us: int, gtid: bytes | None, sequence: int = 1) -> DataFile:
     upper = {1: beat_us.to_bytes(8, "little", signed=True)} | ({2: gtid} if gtid else {})
-    return DataFile(f"s3://lake/{beat_us}", True, 1, upper, sequence)
+    return DataFile(f"s3://lake/{beat_us}", True, 900, 1, upper, sequence)
 
 
 def test_the_newest_beat_and_its_transaction_are_found() -> None:

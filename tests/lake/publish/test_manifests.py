@@ -2,7 +2,13 @@
 
 from lakeproof.lake.publish.manifests import _data_file
 
-DATA_FILE = {"file_path": "s3://lake/a", "content": 0, "record_count": 1, "upper_bounds": None}
+DATA_FILE = {
+    "file_path": "s3://lake/a",
+    "content": 0,
+    "file_size_in_bytes": 900,
+    "record_count": 1,
+    "upper_bounds": None,
+}
 
 
 def test_a_file_keeps_the_sequence_of_the_snapshot_that_added_it() -> None:

@@ -18,11 +18,13 @@ _DATA = 0
 class DataFile:
     """A live file of a table. `is_data` is False for deletion vectors. `upper`: field id → upper bound's bytes.
 
+    size: in bytes; -1 where the manifest does not tell it.
     sequence: grows with each snapshot that adds files, so that of two files the higher one was written later.
     """
 
     path: str
     is_data: bool
+    size: int
     records: int
     upper: dict[int, bytes]
     sequence: int
@@ -73,6 +75,7 @@ def _data_file(line: dict[str, Any], manifest_sequence: int) -> DataFile:
     return DataFile(
         path=entry["file_path"],
         is_data=entry["content"] == _DATA,
+        size=entry["file_size_in_bytes"],
         records=entry["record_count"],
         upper={bound["key"]: bound["value"] for bound in bounds},
         sequence=manifest_sequence if own is None else own,

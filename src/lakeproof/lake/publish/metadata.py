@@ -3,7 +3,8 @@
 Paimon writes vN.metadata.json for each of its snapshots (N = snapshot id = Iceberg's snapshot id). Two things are
 changed in the copy: `next-row-id`, which Paimon leaves out and readers of v3 demand (0: a reading aid, so no Iceberg
 engine may ever write to these tables), and the list of snapshots, cut to the newest ones, for else the copies would
-grow with the square of time.
+grow with the square of time. Where a manifest lacks sizes, the copy also leads to mended ones (mending.py), whose
+names begin as its own does.
 """
 
 import re
@@ -32,6 +33,12 @@ def published_key(database: str, table: str, at_ms: int, snapshot_id: int, uniqu
     return f"{published_prefix(database, table)}{snapshot_id:05d}-{at_ms:013d}-{unique}.metadata.json"
 
 
+def stem_of(key: str) -> str:
+    """What the name of a copy and those of the manifests that were mended for it begin with."""
+    folder, slash, name = key.rpartition("/")
+    return f"{folder}{slash}{name.partition('.')[0]}"
+
+
 def published_at_ms(key: str) -> int | None:
     """When a copy was made, by its name; None for other objects."""
     found = _NAME.search(key)
@@ -51,9 +58,15 @@ def current_snapshot(metadata: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def published_copy(metadata: dict[str, Any], kept: int = SNAPSHOTS_KEPT) -> bytes:
-    """The copy to publish: at most `kept` snapshots, the current one among them, and `next-row-id`."""
+def published_copy(metadata: dict[str, Any], kept: int = SNAPSHOTS_KEPT, manifest_list: str = "") -> bytes:
+    """The copy to publish: at most `kept` snapshots, the current one among them, and `next-row-id`.
+
+    manifest_list: to which the current one leads, instead of Paimon's.
+    """
     snapshots = sorted(metadata["snapshots"], key=lambda entry: entry["snapshot-id"])[-kept:]
+    if manifest_list:
+        mended = current_snapshot(metadata) | {"manifest-list": manifest_list}
+        snapshots = [mended if entry["snapshot-id"] == mended["snapshot-id"] else entry for entry in snapshots]
     copy = metadata | {"snapshots": snapshots, "snapshot-log": [], "metadata-log": []}
     copy.setdefault("next-row-id", 0)
     return orjson.dumps(copy)

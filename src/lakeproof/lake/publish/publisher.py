@@ -31,12 +31,14 @@ from lakeproof.lake.publish.commit import (
 )
 from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on, unchanged
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
+from lakeproof.lake.publish.mending import mended_list, wants_mending
 from lakeproof.lake.publish.metadata import (
     current_snapshot,
     metadata_key,
     published_copy,
     published_key,
     read_metadata,
+    stem_of,
 )
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot, get_object
@@ -301,8 +303,11 @@ class Publisher:
         unique = uuid.uuid4().hex
 
         def write(table: str) -> str:
-            copy = published_copy(states[table].metadata)
-            key = published_key(database, table, at_ms, cut.snapshots[table].id, unique)
+            state, key = states[table], published_key(database, table, at_ms, cut.snapshots[table].id, unique)
+            manifest_list = ""
+            if wants_mending(state.files):
+                manifest_list = mended_list(self._s3, current_snapshot(state.metadata)["manifest-list"], stem_of(key))
+            copy = published_copy(state.metadata, manifest_list=manifest_list)
             self._s3.put_object(Bucket=LAKE_BUCKET, Key=key, Body=copy, IfNoneMatch="*")
             return f"s3://{LAKE_BUCKET}/{key}"
 

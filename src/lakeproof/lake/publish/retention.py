@@ -7,7 +7,7 @@ from typing import Any
 
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS
 from lakeproof.lake.nessie import NessieClient
-from lakeproof.lake.publish.metadata import published_at_ms, published_prefix
+from lakeproof.lake.publish.metadata import published_at_ms, published_prefix, stem_of
 from lakeproof.lake.sources.source import FIRST
 from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key
 
@@ -18,12 +18,13 @@ log = logging.getLogger(__name__)
 
 
 def expired_keys(keys: Iterable[str], now_ms: int, kept_seconds: float, referenced: frozenset[str]) -> list[str]:
-    """The copies that are older than `kept_seconds` and that no branch or tag points at."""
+    """The copies that are older than `kept_seconds` and that no branch or tag points at, with what they lead to."""
+    stems = {stem_of(key) for key in referenced}
     oldest_ms = now_ms - int(kept_seconds * 1000)
     return [
         key
         for key in keys
-        if (at := published_at_ms(f"/{key}")) is not None and at < oldest_ms and key not in referenced
+        if (at := published_at_ms(f"/{key}")) is not None and at < oldest_ms and stem_of(key) not in stems
     ]
 
 
