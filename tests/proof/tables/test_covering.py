@@ -101,9 +101,12 @@ def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
 
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
-    notes = Notes(lambda text: None)
+    said: list[str] = []
+    notes = Notes(said.append)
     stack = Stack(Settings(state_dir=tmp_path))
     found = Covering(stack, notes, 30.0).first(NOW)
     assert found is not None and (found.hash, notes.unknown) == ("new", [])
+    assert ["what the newest hash covers" in text for text in said] == [True, False]
+    assert "nothing is published" not in said[1] and "ReadTimeout" in said[1]
     assert Covering(stack, notes, 0.0).first(NOW) is None
     assert [reason for reason in notes.unknown if "ConnectError" in reason] == notes.unknown != []

@@ -54,7 +54,11 @@ class Covering:
                     f"lake: nothing published{database.of} within {self.seconds:.0f} s covers now ({behind})"
                 )
                 return latest
-            self.notes.progress(f"waiting for the lake to cover now; what the newest hash covers: {behind}")
+            self.notes.progress(
+                f"waiting for the lake to cover now; what the newest hash covers: {behind}"
+                if silent is None
+                else f"waiting for the lake to cover now; nobody tells what is published: {silent}"
+            )
             wait.pause(0.3)
 
 
