@@ -95,25 +95,35 @@ def names_of() -> dict[str, frozenset[str]]:
     }
 
 
+@cache
+def command(path: tuple[str, ...]) -> Any:
+    """The command, or group of commands, of that name; () is `lakeproof`. (Any: typer brings a click of its own.)"""
+    return command(path[:-1]).commands[path[-1]] if path else typer.main.get_command(build())
+
+
+@cache
+def options(path: tuple[str, ...]) -> frozenset[str]:
+    """Every option that the command has."""
+    named = (name for each in command(path).params for name in (*each.opts, *each.secondary_opts))
+    return frozenset(named) | {"--help"}
+
+
 def refused(words: list[str]) -> list[str]:
-    """Why it cannot be typed; placeholders stand for anything. (Any: typer brings a click of its own.)"""
-    command: Any = typer.main.get_command(build())
-    path: list[str] = []
-    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+    """Why it cannot be typed; placeholders stand for anything."""
+    path: tuple[str, ...] = ()
+    while hasattr(command(path), "commands") and words and not words[0].startswith("-"):
         alternatives = words[0].rstrip(",.:").split("|")
-        unknown = [name for name in alternatives if is_name(name) and name not in command.commands]
+        unknown = [name for name in alternatives if is_name(name) and name not in command(path).commands]
         if unknown or len(alternatives) > 1 or not is_name(alternatives[0]):
             return [f"no command {' '.join((*path, name))}" for name in unknown]
-        path.append(alternatives[0])
-        command, words = command.commands[path[-1]], words[1:]
-    options = {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help"}
+        path, words = (*path, alternatives[0]), words[1:]
     found = []
     for word in words:
         option = word.split("=")[0].strip("[],.…:").split("|")[0]
-        if re.fullmatch(r"--?[a-z][a-z-]*", option) and option not in options:
+        if re.fullmatch(r"--?[a-z][a-z-]*", option) and option not in options(path):
             found.append(f"{' '.join(path)} has no {option}")
     known = names_of().get(" ".join(path))
-    for name in takewhile(lambda word: not word.startswith("-"), words[: 1 if path != ["up"] else None]):
+    for name in takewhile(lambda word: not word.startswith("-"), words[: 1 if path != ("up",) else None]):
         if known and is_name(name) and name not in known and name.replace("_", "-") not in known:
             found.append(f"{' '.join(path)} knows no {name}")
     return found
@@ -152,7 +162,7 @@ def test_every_command_line_can_be_typed(document: Path) -> None:
 
 @each(BY_HAND)
 def test_every_command_that_is_named_without_lakeproof_can_be_typed_too(document: Path) -> None:
-    commands = frozenset(typer.main.get_command(build()).commands)  # type: ignore[attr-defined]
+    commands = frozenset(command(()).commands)
     ours = [text.split() for text in code_of(document) if re.match(r"[a-z]+ (?:-|[a-z])", text)]
     lines = [words for words in ours if words[0] in commands and not re.match(r"-[A-Z]", words[1])]
     assert [(words, why) for words in lines for why in refused(words)] == []

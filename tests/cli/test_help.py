@@ -76,6 +76,12 @@ def test_a_command_says_its_purpose_its_exit_codes_and_how_it_is_typed(name: str
     assert "Example" in text
 
 
+def test_a_group_that_does_something_by_itself_says_its_exit_codes() -> None:
+    """`lakeproof ring` showed those of no command."""
+    root: Any = typer.main.get_command(build())
+    assert "Exit 0 where every node is UN" in root.commands["ring"].help
+
+
 def typed(line: str) -> tuple[str, dict[str, Any]]:
     """The command of an example and the values that are typed in it, each through the parser of the command line."""
     words = shlex.split(line)

@@ -48,7 +48,7 @@ def drill(
         int, typer.Option(min=0, max=2**31 - 1, help="of the shoppers' calls, and of what blind draws")
     ] = 7,
     fix: Annotated[
-        str | None, typer.Option("--fix", "--wrong-fix", help="run this instead of the diagnosed repair; see below")
+        str | None, typer.Option("--fix", "--wrong-fix", help="run this instead of the diagnosed repair")
     ] = None,
     rounds: Annotated[
         int | None, typer.Option(min=1, max=78, help="how many pairs `pairs` draws; default: 20")

@@ -9,7 +9,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on st
 
 def add_to(app: typer.Typer) -> None:
     """Bring the command group `ring`."""
-    group = typer.Typer(help="Cassandra's ring: its nodes, replacing one, and a fourth.", invoke_without_command=True)
+    group = typer.Typer(invoke_without_command=True)
     group.callback()(show)
     group.command("replace")(replace)
     group.command("scale")(scale)
