@@ -24,6 +24,7 @@ from lakeproof.install.recipe import load_recipes
 from lakeproof.lake import job as lake_job
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.publish import history, tags
+from lakeproof.lake.sources.source import find_source
 from lakeproof.observability.logs.query import parse as parse_query
 from lakeproof.processes.protocol import SIGNALS
 from lakeproof.scenarios.catalog import load_catalog
@@ -111,6 +112,7 @@ READ_BY: dict[str, Callable[[str], object]] = {
         component,
     ),
     **dict.fromkeys(["usecase run name", "usecase show name"], find_use_case),
+    "lake publish database": find_source,
     "ring replace name": lambda name: NODES.index(name),
     "bench name": benchmark,
     "incident merge into": check_incident,

@@ -46,6 +46,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "lake branch": ("lake branch", "lake branch before-the-sale 3f2a9c"),
     "lake log": ("lake log -n 5",),
     "lake merge": ("lake merge --from ingest", "lake merge --from backup"),
+    "lake publish": ("lake publish", "lake publish --database shop --wait 120"),
     "lake redeploy": ("lake redeploy",),
     "lake rollback": ("lake rollback",),
     "lake show": ("lake show 3f2a9c",),

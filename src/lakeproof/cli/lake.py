@@ -1,11 +1,16 @@
 """`lakeproof lake`: published data: its history on Nessie, branches and tags, and the lake's job."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from lakeproof.lake.sources.source import Source
+    from lakeproof.stack.stack import Stack
+
 MERGE_NEEDS = ("nessie", "minio")
 REDEPLOY_NEEDS = ("flink-jobmanager", "minio")
+PUBLISH_NEEDS = ("flink-jobmanager", "nessie", "publisher")
 JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on stdout")]
 
 
@@ -16,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     )
     group.command("log")(log)
     group.command("show")(show)
+    group.command("publish")(publish)
     group.command("tag")(tag)
     group.command("branch")(branch)
     group.command("merge")(merge)
@@ -84,6 +90,34 @@ def show(
         lines |= {f"snapshot of {name}.{table}": snapshot for table, snapshot in state.snapshots.items()}
     for label, value in lines.items():
         print(f"{label:<26}{value}")
+
+
+def publish(
+    database: Annotated[str, typer.Option(help="whose tables: oltp (MariaDB), shop (PostgreSQL)")] = "oltp",
+    wait: Annotated[float, typer.Option(min=1, max=3600, help="seconds, at most")] = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish what is committed now: ask the lake's job for a checkpoint, wait, and print the hash to read at.
+
+    The hash holds every transaction that was committed before the command. The lake publishes by itself every few
+    seconds; this is for scripts that write and then read, and for a lake with rare checkpoints.
+
+    Exit 1 where no published state holds it in time, or a component does not run.
+    """
+    from lakeproof.cli.output import print_json, say
+    from lakeproof.cli.requiring import require_healthy
+    from lakeproof.lake.publish.now import publish_now
+    from lakeproof.stack.stack import load_stack
+
+    stack = load_stack()
+    source = _captured(stack, database)
+    require_healthy(stack, PUBLISH_NEEDS)
+    commit = publish_now(stack, source, wait, say)
+    if as_json:
+        print_json(commit.as_json())
+        return
+    print(commit.hash)
+    say(f"readable until {commit.readable_until:%H:%M:%S} UTC")
 
 
 def tag(
@@ -211,19 +245,11 @@ def redeploy(
     from lakeproof.cli.output import print_json, say
     from lakeproof.cli.requiring import require_healthy
     from lakeproof.cli.telling import Telling
-    from lakeproof.errors import InvalidInput
     from lakeproof.lake.job import redeploy as redeploy_job
-    from lakeproof.lake.sources.source import find_source, present
     from lakeproof.stack.stack import load_stack
 
-    wanted = find_source(database)
     stack = load_stack()
-    if wanted not in present(stack):
-        raise InvalidInput(
-            "it is not captured in this stack: nobody would publish what the job writes",
-            where=database,
-            next_action="lakeproof up shop-capture",
-        )
+    wanted = _captured(stack, database)
     require_healthy(stack, REDEPLOY_NEEDS)
     with Telling("lakeproof.lake.job", say, "planning the new job, then a savepoint of the old one"):
         job_id = redeploy_job(stack, wanted, allow_non_restored=allow_non_restored)
@@ -231,3 +257,18 @@ def redeploy(
         print_json({"job": job_id})
         return
     say(f"the lake's job runs anew as {job_id}")
+
+
+def _captured(stack: "Stack", database: str) -> "Source":
+    """Raises: InvalidInput where it is no database of the stack, or not captured in it."""
+    from lakeproof.errors import InvalidInput
+    from lakeproof.lake.sources.source import find_source, present
+
+    wanted = find_source(database)
+    if wanted not in present(stack):
+        raise InvalidInput(
+            "it is not captured in this stack: nobody would publish what the job writes",
+            where=database,
+            next_action="lakeproof up shop-capture",
+        )
+    return wanted

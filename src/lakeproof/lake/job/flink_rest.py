@@ -107,6 +107,10 @@ class FlinkRest:
             raise FlinkRefused(f"no savepoint: {root_cause(operation['failure-cause'].get('stack-trace', ''))}")
         return str(operation["location"])
 
+    def checkpoint(self, job_id: str) -> None:
+        """Ask for a checkpoint beside those of the job's interval. Raises: FlinkUnreachable, FlinkRefused."""
+        self._call("POST", f"/jobs/{job_id}/checkpoints", json={})
+
     def cancel(self, job_id: str) -> None:
         """End the job without a savepoint; its checkpoints stay."""
         self._call("PATCH", f"/jobs/{job_id}", params={"mode": "cancel"})
