@@ -1,8 +1,10 @@
-"""What `logs`, `runbook show` and `up` print."""
+"""What `logs`, `lake show`, `runbook show` and `up` print."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 import lakeproof.cli.logs
 from lakeproof.cli.up import unheard
 from lakeproof.errors import InvalidInput
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.observability import alertmanager
 from lakeproof.observability.receivers import SLACK_URL
 from lakeproof.processes.rows import ProcessRow
@@ -63,6 +67,18 @@ def test_without_a_log_store_the_files_are_searched_and_it_is_said(
     monkeypatch.setattr(lakeproof.cli.logs, "say", told.append)
     assert typed("logs", "--query", '{container="kafka"} three') == "kafka | three\n"
     assert told[0].endswith("the log files are searched")
+
+
+def test_a_published_state_is_shown_in_two_columns_however_long_a_tables_name_is(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = datetime(2026, 11, 26, tzinfo=UTC)
+    shop = DatabaseState(5, None, None, {"case_attachments_of_long_ago": 20}, at)
+    commit = PublishedCommit("ab" * 32, at, 12, "0-1-99", None, {"orders": 41}, at, {"shop": shop})
+    monkeypatch.setattr(history, "find", lambda stack, hash_: commit)
+    rows = [re.split(r"  +", line) for line in typed("lake", "show", "ab" * 32).splitlines()]
+    assert {len(row) for row in rows} == {2}
+    assert ["snapshot of shop.case_attachments_of_long_ago", "20"] in rows
 
 
 def test_a_query_is_shown_as_either_log_store_wants_it(typed: Typed) -> None:

@@ -88,8 +88,9 @@ def show(
     for name, state in commit.others.items():
         lines[f"{name}: checkpoint"] = state.checkpoint
         lines |= {f"snapshot of {name}.{table}": snapshot for table, snapshot in state.snapshots.items()}
+    width = max(map(len, lines)) + 2  # a table's name may be long
     for label, value in lines.items():
-        print(f"{label:<26}{value}")
+        print(f"{label:<{width}}{value}")
 
 
 def publish(
