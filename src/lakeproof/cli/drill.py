@@ -100,6 +100,7 @@ def drill(
     from lakeproof.drills.live_world import live_world
     from lakeproof.drills.run import one_drill
     from lakeproof.drills.wrong_series import WRONG_FIXES, run_wrong_fixes
+    from lakeproof.incidents.drill_cards import link_report
     from lakeproof.processes.client import SupervisorClient
     from lakeproof.scenarios.catalog import load_catalog
     from lakeproof.stack.stack import load_stack
@@ -149,6 +150,7 @@ def drill(
         return Drill(world, _plan(catalog, scenario, seed), options, say).run()
 
     with one_drill(stack):
+        link_report(stack.reports_dir, folder)
         # A polite kill is treated as Ctrl-C is: the fault comes out first. SIGINT is set as well, since bash makes
         # what a script starts in the background ignore it.
         for number in (signal.SIGINT, signal.SIGTERM):

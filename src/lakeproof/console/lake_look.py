@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.errors import LakeproofError
+from lakeproof.incidents.drill_cards import reports_of
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.lake.publish.main_branch import branches
@@ -18,7 +19,6 @@ COMMITS = 30
 AUDIT = "lakeproof_publish_full_audit_timestamp_seconds"
 FROZEN = "lakeproof_publish_frozen"
 AUDITS = "lakeproof_publish_full_audits_total"
-REPORTS = "*/report.json"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def look_at_lake(stack: Stack) -> LakeLook:
 
 def newest_check(reports: Path) -> DataCheck | None:
     """The data that the newest drill's report tells of; None where no drill was reported."""
-    paths = sorted(reports.glob(REPORTS), key=lambda path: path.stat().st_mtime, reverse=True)
+    paths = sorted(reports_of(reports), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in paths[:5]:
         try:
             told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

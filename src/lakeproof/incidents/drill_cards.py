@@ -1,9 +1,10 @@
 """What the newest drill of a scenario showed: a card of its report.json, whoever ran it and from wherever."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,27 @@ class DrillCard:
     folder: Path
 
 
+def reports_of(folder: Path) -> Iterator[Path]:
+    """Every report of that folder, of a series' drills too, and of the folders elsewhere that it links to."""
+    if not folder.is_dir():
+        return
+    yield from folder.rglob(REPORT)
+    for link in folder.iterdir():  # rglob follows no link, and a folder elsewhere may hold much else
+        if link.is_symlink():
+            yield from (*link.glob(REPORT), *link.glob(f"*/{REPORT}"))
+
+
+def link_report(reports: Path, written_to: Path) -> None:
+    """Have the pages find a drill whose report was wanted elsewhere (`drill --report DIR`)."""
+    target = written_to.resolve()
+    if target.is_relative_to(reports.resolve()):
+        return
+    reports.mkdir(parents=True, exist_ok=True)
+    link = reports / f"elsewhere-{sha256(bytes(target)).hexdigest()[:16]}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(target, target_is_directory=True)
+
+
 class DrillCards:
     """The reports of one folder. A report that was read once is not read again while its file stays the same."""
 
@@ -46,7 +68,7 @@ class DrillCards:
     def all(self) -> list[DrillCard]:
         """Every drill's card, the newest first."""
         found = {}
-        for path in self._folder.rglob(REPORT) if self._folder.is_dir() else ():
+        for path in reports_of(self._folder):
             changed = path.stat().st_mtime_ns
             known = self._known.get(path)
             found[path] = known if known and known[0] == changed else (changed, _read(path))
