@@ -6,8 +6,10 @@ Raw HTML in the text stays text, and links with a scheme that could run somethin
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.tasklists import tasklists_plugin
 
 _RENDERER = MarkdownIt("commonmark", {"html": False}).enable("table").use(footnote_plugin)
+_RENDERER.use(tasklists_plugin, label=True)  # a screen reader needs each box's label
 
 
 def render_markdown(text: str) -> Markup:
