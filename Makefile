@@ -22,14 +22,18 @@ setup: ## install all that demo and tests need (at a terminal it asks first; not
 	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test
-test: setup ## lint, fast, Java, engines, a third of the drills and one wrong fix (about 40 minutes once set up)
+test: setup ## lint, fast, browser, Java, engines, a third of the drills and one wrong fix (about 40 minutes once set up)
 	@$(VENV)/lakeproof setup --only checkers --yes
-	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills
+	$(MAKE) --no-print-directory lint test-fast test-browser test-java test-engines test-drills
 
 .PHONY: test-fast
 test-fast: ## tests without engines, on two cores in less than a minute
 	@$(BOOTSTRAP) --for dev
-	$(PYTEST) -q -n 4 --dist worksteal --ignore=tests/engines --ignore=tests/drills_real -p no:schemathesis -p no:hypothesispytest
+	$(PYTEST) -q -n 4 --dist worksteal --ignore=tests/engines --ignore=tests/drills_real --ignore=tests/browser -p no:schemathesis -p no:hypothesispytest
+
+.PHONY: test-browser
+test-browser: ## the console's pages in Chromium: links, keyboard, phone, both languages and colours, axe (needs set-up)
+	$(PYTEST) -q -m browser --no-skips --durations=5 tests/browser -p no:schemathesis -p no:hypothesispytest
 
 .PHONY: test-java
 test-java: ## the Flink operator's own tests, by Maven and JUnit (half a minute; needs set-up)

@@ -58,6 +58,11 @@ case $(uname -s)-$(uname -m) in
 esac
 
 packages=$(missing_packages "$root/third_party/apt.tsv")
+if [ "$purpose" = test ] && [ "$(os_field ID)" = debian ]; then
+    of_tests=$(missing_packages "$root/third_party/apt-tests.tsv")
+    packages="$packages${packages:+${of_tests:+
+}}$of_tests"
+fi
 if [ "$purpose" = dev ]; then packages=$(echo "$packages" | grep "^prometheus$TAB" || true); fi
 want() { packages="$packages${packages:+
 }$1$TAB$2$TAB$3"; }

@@ -72,7 +72,9 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def _serving(answers: Answers) -> Iterator[str]:
+def serving(answers: Answers) -> Iterator[str]:
+    """A small HTTP server that answers so, within the `with`; gives its host:port."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -103,7 +105,7 @@ def _serving(answers: Answers) -> Iterator[str]:
 def answering() -> Iterator[Answering]:
     """`answering(answers)` starts a small HTTP server that answers so, and gives its host:port."""
     with ExitStack() as servers:
-        yield lambda answers: servers.enter_context(_serving(answers))
+        yield lambda answers: servers.enter_context(serving(answers))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

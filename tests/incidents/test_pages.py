@@ -1,28 +1,25 @@
 """What a person does on the pages: the same as the API, with the name that they signed in with."""
 
 import json
-import os
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from tests.incidents.kept_jobs import STEP, keep_job
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.acts import proposed_commands
-from lakeproof.incidents.drill_cards import DrillCards
+from lakeproof.incidents.drill_cards import DrillCards, link_report
 from lakeproof.incidents.jobs import Jobs
 from lakeproof.incidents.runbook_review import review_of
 from lakeproof.incidents.session import Sessions
-from lakeproof.processes import procfs
 from lakeproof.stack.stack import Stack
 
 REPORT = Path(__file__).parents[2] / "docs/example-report/report.json"
 TOKEN = "a-token"
-AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Person:
@@ -127,6 +124,19 @@ def test_a_card_is_read_anew_when_its_report_changes_and_rubbish_is_no_card(tmp_
     assert {name: one.verdict for name, one in cards.newest().items()} == {"x": "failed", "z": "failed"}
 
 
+def test_a_drill_whose_report_was_wanted_elsewhere_has_its_card_too(tmp_path: Path) -> None:
+    reports, elsewhere = tmp_path / "state" / "reports", tmp_path / "elsewhere"
+    cards = DrillCards(reports)
+    for folder in (elsewhere, elsewhere, tmp_path / "gone", reports / "own"):
+        link_report(reports, folder)
+    assert cards.all() == []
+    for folder in (elsewhere, elsewhere / "trino-backlog", elsewhere / "a" / "b", reports / "own"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_bytes(REPORT.read_bytes())
+    found = [card.folder.resolve() for card in cards.all()]
+    assert sorted(found) == [elsewhere, elsewhere / "trino-backlog", reports / "own"]
+
+
 def test_the_review_names_what_is_due_never_drilled_and_never_fired(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_bytes(REPORT.read_bytes())
     history = {
@@ -154,18 +164,6 @@ def test_the_review_names_what_is_due_never_drilled_and_never_fired(tmp_path: Pa
     assert found.quarter == "2026 Q4"
     assert found.never_drilled == ("trino-backlog", "schema-drift", "ttl-oversell")
     assert found.never_fired == ("SchemaDriftDetected",)
-
-
-def keep_job(stack: Stack, kind: str, about: str, *, lines: str = "", at: datetime = AT) -> Path:
-    """A job whose process is the one of the test; gives its folder."""
-    folder = stack.state_dir / "jobs" / f"{kind}-{at:%Y%m%d-%H%M%S-%f}"
-    folder.mkdir(parents=True)
-    facts = {"kind": kind, "about": about, "who": "an", "at": at.isoformat(), "commands": [["env"]]}
-    born = procfs.identify(os.getpid())
-    assert born is not None
-    (folder / "job.json").write_text(json.dumps(facts | {"process": asdict(born)}))
-    (folder / "out.log").write_text(lines)
-    return folder
 
 
 def ended(jobs: Jobs, kind: str) -> Any:
@@ -218,17 +216,6 @@ def test_what_is_run_is_what_was_shown(stack: Stack, monkeypatch: pytest.MonkeyP
     ]
     with pytest.raises(InvalidInput, match="not the newest one"):
         proposed_commands(jobs, "INC-000001", "propose-another")
-
-
-STEP = {
-    "action": "resume_connector",
-    "arguments": {"connector": "orders"},
-    "summary": "s",
-    "typed": "t",
-    "cause": "c",
-    "further": ["job_missing", "trino_down"],
-    "risk": {"level": "low", "en": "", "vi": ""},
-}
 
 
 def keep_proposal(stack: Stack, age: timedelta) -> str:

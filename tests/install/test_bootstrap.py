@@ -241,3 +241,15 @@ def test_without_a_python_yet_it_lists_what_it_will_fetch_and_nothing_that_is_on
     done = machine.bootstrap("--for", "demo")
     assert "Trino with the Iceberg connector" in done.stderr
     assert "Spark" not in done.stderr
+
+
+def test_a_browser_is_installed_for_tests_alone_and_only_where_apt_has_one(machine: Machine) -> None:
+    machine.has_program("id", "echo 0")
+    machine.has_program("apt-get")
+    has_jdk(machine, "25.0.1")
+    for purpose, release, wanted in (("test", "debian", True), ("demo", "debian", False), ("test", "ubuntu", False)):
+        (machine.system / "etc/os-release").write_text(f'ID={release}\nVERSION_ID="25.10"\n')
+        done = machine.bootstrap("--yes", "--for", purpose)
+        listed = [line.split()[0] for line in done.stderr.splitlines() if line.startswith("    ")]
+        assert "postgresql" in listed, done.stderr
+        assert ("chromium" in listed, "chromium-driver" in listed) == (wanted, wanted), (purpose, release)
