@@ -22,9 +22,9 @@ setup: ## install all that demo and tests need (at a terminal it asks first; not
 	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test
-test: setup ## lint, fast, browser, Java, engines, a third of the drills and one wrong fix (about 40 minutes once set up)
+test: setup ## lint, fast, Java, engines, a third of the drills and one wrong fix, browser (about 40 minutes once set up)
 	@$(VENV)/lakeproof setup --only checkers --yes
-	$(MAKE) --no-print-directory lint test-fast test-browser test-java test-engines test-drills
+	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills test-browser
 
 .PHONY: test-fast
 test-fast: ## tests without engines, on two cores in less than a minute

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -13,8 +14,14 @@ def commit(root: Path = ROOT) -> str:
 
 
 def commits_so_far(root: Path = ROOT) -> int:
-    """How many commits led to that of the clone, so that the next one has one more; 0 where there is none."""
-    return int(_git(root, "rev-list", "--count", "--first-parent", "HEAD") or 0)
+    """How many commits led to that of the clone, so that the next one has one more.
+
+    A shallow clone does not know: then a number of its commit, and without git the day's, so that it is not always
+    the same.
+    """
+    whole = _git(root, "rev-parse", "--is-shallow-repository") == "false"
+    count = _git(root, "rev-list", "--count", "--first-parent", "HEAD") if whole else ""
+    return int(count or number_of(commit(root)) or date.today().toordinal())
 
 
 def number_of(commit: str) -> int:

@@ -127,9 +127,10 @@ def test_a_card_is_read_anew_when_its_report_changes_and_rubbish_is_no_card(tmp_
 def test_a_drill_whose_report_was_wanted_elsewhere_has_its_card_too(tmp_path: Path) -> None:
     reports, elsewhere = tmp_path / "state" / "reports", tmp_path / "elsewhere"
     cards = DrillCards(reports)
-    for folder in (elsewhere, elsewhere, tmp_path / "gone", reports / "own"):
+    elsewhere.mkdir()
+    for folder in (tmp_path / "gone", elsewhere, elsewhere, reports / "own"):
         link_report(reports, folder)
-    assert cards.all() == []
+    assert (cards.all(), [link.resolve() for link in reports.iterdir()]) == ([], [elsewhere])
     for folder in (elsewhere, elsewhere / "trino-backlog", elsewhere / "a" / "b", reports / "own"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_bytes(REPORT.read_bytes())

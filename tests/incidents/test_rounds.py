@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.incidents.rounds import HUNG_SECONDS, Rounds
+from lakeproof.incidents.rounds import HUNG_SECONDS, Rounds, stop_all
 
 
 class Step:
@@ -39,7 +39,7 @@ def step(clock: Clock) -> Iterator[Step]:
     made = Step(clock)
     yield made
     made.go.release(100)
-    made.rounds.stop()
+    stop_all([made.rounds])
 
 
 def made(step: Step, rounds: int) -> None:
@@ -60,7 +60,7 @@ def test_a_round_that_fails_is_not_the_last_one() -> None:
     rounds.hurry()
     assert again.wait(30), tried
     assert rounds.trouble() == ""
-    rounds.stop()
+    stop_all([rounds])
     assert rounds.trouble() == "its thread has ended; restart the desk"
 
 

@@ -1,10 +1,11 @@
 """What is drilled on the whole stack: all of it by `make proof`; by each commit some scenarios and a wrong fix."""
 
 import subprocess
+from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.drills_real.commit import commit, commits_so_far
+from tests.drills_real.commit import commit, commits_so_far, number_of
 from tests.drills_real.scenarios import chosen_scenarios
 from tests.drills_real.wrong_fixes import WRONG_FIXES, chosen_by
 
@@ -36,7 +37,7 @@ def test_three_commits_in_a_row_drill_every_scenario_once() -> None:
 
 
 def test_without_git_it_is_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (commit(tmp_path), commits_so_far(tmp_path)) == ("", 0)
+    assert (commit(tmp_path), commits_so_far(tmp_path)) == ("", date.today().toordinal())
     monkeypatch.setenv("PATH", str(tmp_path))
     assert chosen_by(commit()) == next(one for one in WRONG_FIXES if one.quick)
 
@@ -53,3 +54,6 @@ def test_the_commit_is_that_of_the_clone(tmp_path: Path) -> None:
     assert commits_so_far(tmp_path) == 1
     git("commit", "-q", "--allow-empty", "-m", "second")
     assert commits_so_far(tmp_path) == 2
+    shallow = tmp_path / "shallow"
+    git("clone", "-q", "--depth", "1", f"file://{tmp_path}", str(shallow))
+    assert commits_so_far(shallow) == number_of(commit(shallow)) > 2

@@ -150,7 +150,10 @@ def drill(
         return Drill(world, _plan(catalog, scenario, seed), options, say).run()
 
     with one_drill(stack):
-        link_report(stack.reports_dir, folder)
+        try:
+            link_report(stack.reports_dir, folder)
+        except OSError as error:
+            say(f"the console will not show this drill: {error}")
         # A polite kill is treated as Ctrl-C is: the fault comes out first. SIGINT is set as well, since bash makes
         # what a script starts in the background ignore it.
         for number in (signal.SIGINT, signal.SIGTERM):

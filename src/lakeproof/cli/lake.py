@@ -100,8 +100,9 @@ def publish(
 ) -> None:
     """Publish what is committed now: ask the lake's job for a checkpoint, wait, and print the hash to read at.
 
-    The hash holds every transaction that was committed before the command. The lake publishes by itself every few
-    seconds; this is for scripts that write and then read, and for a lake with rare checkpoints.
+    The hash holds every transaction that was committed before the command, by the database's clock, which must agree
+    with this machine's. The lake publishes by itself every few seconds; this is for scripts that write and then read,
+    and for a lake with rare checkpoints.
 
     Exit 1 where no published state holds it in time, or a component does not run.
     """

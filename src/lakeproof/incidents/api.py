@@ -24,6 +24,7 @@ from lakeproof.incidents.escalation import Look, ReadActive, Watch
 from lakeproof.incidents.guard import WEBHOOK_PATH, Guard, known_hosts
 from lakeproof.incidents.memory import NoSuchIncident
 from lakeproof.incidents.rca import draft_rca
+from lakeproof.incidents.rounds import stop_all
 from lakeproof.incidents.self_check import StackLook
 from lakeproof.incidents.session import Sessions
 from lakeproof.incidents.shapes import (
@@ -128,8 +129,7 @@ def build_desk(
         for each in rounds:
             each.start()
         yield
-        for each in rounds:
-            each.stop()
+        stop_all(rounds)
         itsm_client.close()
 
     sessions = Sessions(stack.secret("desk-token"), stack.name)

@@ -11,6 +11,7 @@ from typing import Any
 from lakeproof.scenarios.scenario import CAUSE_SIGN
 
 REPORT = "report.json"
+ELSEWHERE = "elsewhere-"
 JOIN_SIGN = "+"  # two at once are named A+B
 WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
 
@@ -42,18 +43,24 @@ def reports_of(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         return
     yield from folder.rglob(REPORT)
-    for link in folder.iterdir():  # rglob follows no link, and a folder elsewhere may hold much else
+    for link in folder.glob(f"{ELSEWHERE}*"):  # rglob follows no link, and a folder elsewhere may hold much else
         if link.is_symlink():
             yield from (*link.glob(REPORT), *link.glob(f"*/{REPORT}"))
 
 
 def link_report(reports: Path, written_to: Path) -> None:
-    """Have the pages find a drill whose report was wanted elsewhere (`drill --report DIR`)."""
+    """Have the pages find a drill whose report was wanted elsewhere (`drill --report DIR`).
+
+    Links that lead nowhere any more are removed. Raises: OSError, which is no reason not to drill.
+    """
     target = written_to.resolve()
     if target.is_relative_to(reports.resolve()):
         return
     reports.mkdir(parents=True, exist_ok=True)
-    link = reports / f"elsewhere-{sha256(bytes(target)).hexdigest()[:16]}"
+    for old in reports.glob(f"{ELSEWHERE}*"):
+        if not old.exists():
+            old.unlink()
+    link = reports / f"{ELSEWHERE}{sha256(bytes(target)).hexdigest()[:16]}"
     link.unlink(missing_ok=True)
     link.symlink_to(target, target_is_directory=True)
 

@@ -3,14 +3,17 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from lakeproof.deadline import Deadline
 
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
 # Longer than the longest step of a round: a call to a slow ITSM, or a look at the whole stack for a checklist.
 HUNG_SECONDS = 120.0
-STOP_SECONDS = 15.0
+# Shorter than the supervisor waits before it kills the desk.
+STOP_SECONDS = 8.0
 
 
 class Rounds:
@@ -32,11 +35,14 @@ class Rounds:
         self.went_on()
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the step that runs."""
+    def end(self) -> None:
+        """End after the step that runs; `stop_all` waits for it."""
         self._stopping.set()
         self._wanted.set()
-        self._thread.join(timeout=STOP_SECONDS)
+
+    def wait(self, deadline: Deadline) -> None:
+        """Until its thread has ended, or the deadline is over."""
+        self._thread.join(timeout=deadline.left)
 
     @property
     def stopping(self) -> bool:
@@ -67,3 +73,12 @@ class Rounds:
                 log.exception("a round of %s failed and is made again", self.name)
             self._wanted.wait(timeout=PAUSE_SECONDS)
             self._wanted.clear()
+
+
+def stop_all(rounds: Sequence[Rounds]) -> None:
+    """End all of them, each after the step that runs, together within STOP_SECONDS."""
+    for each in rounds:
+        each.end()
+    deadline = Deadline(STOP_SECONDS)
+    for each in rounds:
+        each.wait(deadline)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lakeproof.errors import LakeproofError
+from lakeproof.errors import LakeproofError, TransientError
 from lakeproof.lake.job.flink_rest import FlinkRefused, Job
 from lakeproof.lake.publish import history, now
 from lakeproof.lake.publish.commit import PublishedCommit
@@ -23,25 +23,33 @@ def published(age_seconds: float) -> PublishedCommit:
 
 
 class Flink:
-    """A JobManager that counts what it is asked for. `job`: None where none runs; `error`: of each checkpoint."""
+    """A JobManager that counts what it is asked for. `job`: None where none runs; `error`: of each checkpoint.
+
+    slow: a checkpoint does not end.
+    """
 
     def __init__(self) -> None:
-        self.asked, self.job = 0, Job("j1", OLTP.job, "RUNNING")
+        self.asked, self.slow, self.job = 0, False, Job("j1", OLTP.job, "RUNNING")
         self.error: LakeproofError | None = None
 
     def jobs(self) -> list[Job]:
         return [self.job] if self.job else []
 
-    def checkpoint(self, job_id: str) -> None:
+    def checkpoint(self, job_id: str) -> str:
         self.asked += 1
         if self.error is not None:
             raise self.error
+        return f"request {self.asked}"
+
+    def checkpoint_ended(self, job_id: str, request_id: str) -> bool:
+        assert (job_id, request_id) == ("j1", f"request {self.asked}")
+        return not self.slow
 
 
 @pytest.fixture
 def flink(monkeypatch: pytest.MonkeyPatch) -> Flink:
     made = Flink()
-    monkeypatch.setattr(now, "rest_of", lambda stack: made)
+    monkeypatch.setattr(now, "rest_of", lambda stack, seconds: made)
     monkeypatch.setattr(now, "ASK_EVERY_SECONDS", 0.3)
     return made
 
@@ -59,7 +67,7 @@ def test_an_older_state_is_not_taken_and_checkpoints_are_asked_for_until_a_new_o
     flink: Flink, shows: Callable[[Callable[[], PublishedCommit]], None]
 ) -> None:
     began = time.time()
-    shows(lambda: published(-5 if time.time() - began > 0.8 else 5))
+    shows(lambda: published(0 if time.time() - began > 0.8 else 5))
     assert publish_now(STACK, OLTP, 20).hash == "ab12"
     assert flink.asked >= 2
 
@@ -84,3 +92,36 @@ def test_nothing_published_and_no_job_are_told(
     flink.job = None  # type: ignore[assignment]
     with pytest.raises(NotPublished, match=f"nothing is published; {OLTP.job} does not run"):
         publish_now(STACK, OLTP, 1)
+
+
+def test_a_checkpoint_that_still_runs_is_not_asked_for_again(
+    flink: Flink, shows: Callable[[Callable[[], PublishedCommit]], None]
+) -> None:
+    old = published(5)
+    shows(lambda: old)
+    flink.slow = True
+    with pytest.raises(NotPublished):
+        publish_now(STACK, OLTP, 1.5)
+    assert flink.asked == 1
+
+
+def test_a_heartbeat_ahead_of_the_clock_is_no_proof(
+    flink: Flink, shows: Callable[[Callable[[], PublishedCommit]], None]
+) -> None:
+    shows(lambda: published(-3600))
+    with pytest.raises(NotPublished, match="s ahead of this machine's clock"):
+        publish_now(STACK, OLTP, 1)
+
+
+def test_a_nessie_that_is_silent_for_a_moment_is_asked_again(
+    flink: Flink, shows: Callable[[Callable[[], PublishedCommit]], None]
+) -> None:
+    began = time.time()
+
+    def look() -> PublishedCommit:
+        if time.time() - began < 0.5:
+            raise TransientError("no answer", where="nessie")
+        return published(0)
+
+    shows(look)
+    assert publish_now(STACK, OLTP, 20).hash == "ab12"

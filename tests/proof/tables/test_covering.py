@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.publish.history import NothingPublished
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import covering
-from lakeproof.proof.tables.covering import Covering, covers, cut
+from lakeproof.proof.tables.covering import Covering, cut
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 

@@ -107,9 +107,23 @@ class FlinkRest:
             raise FlinkRefused(f"no savepoint: {root_cause(operation['failure-cause'].get('stack-trace', ''))}")
         return str(operation["location"])
 
-    def checkpoint(self, job_id: str) -> None:
-        """Ask for a checkpoint beside those of the job's interval. Raises: FlinkUnreachable, FlinkRefused."""
-        self._call("POST", f"/jobs/{job_id}/checkpoints", json={})
+    def checkpoint(self, job_id: str) -> str:
+        """Ask for a checkpoint beside those of the job's interval; gives the request's id.
+
+        Raises: FlinkUnreachable, FlinkRefused.
+        """
+        return str(self._call("POST", f"/jobs/{job_id}/checkpoints", json={})["request-id"])
+
+    def checkpoint_ended(self, job_id: str, request_id: str) -> bool:
+        """Whether that checkpoint is made. Raises: FlinkRefused where it failed; FlinkUnreachable."""
+        answer = self._call("GET", f"/jobs/{job_id}/checkpoints/{request_id}")
+        if answer["status"]["id"] != "COMPLETED":
+            return False
+        if cause := answer.get("operation", {}).get("failureCause") or answer.get("operation", {}).get(
+            "failure-cause"
+        ):
+            raise FlinkRefused(f"it failed: {root_cause(cause.get('stack-trace', ''))}")
+        return True
 
     def cancel(self, job_id: str) -> None:
         """End the job without a savepoint; its checkpoints stay."""
@@ -135,9 +149,9 @@ class FlinkRest:
         raise kind(f"{method} {path} → {response.status_code}: {root_cause(told)}", where="flink-jobmanager")
 
 
-def rest_of(stack: Stack) -> FlinkRest:
+def rest_of(stack: Stack, timeout_seconds: float = 10.0) -> FlinkRest:
     """A client of this stack's JobManager."""
-    return FlinkRest(stack.url("flink-jobmanager"))
+    return FlinkRest(stack.url("flink-jobmanager"), timeout_seconds)
 
 
 def root_cause(trace: str) -> str:

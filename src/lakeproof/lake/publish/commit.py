@@ -27,6 +27,14 @@ BY_HAND = "by_hand"
 LOOKED_THROUGH = 50
 
 
+def covers(beat_us: int | None, instant_us: int, now_us: int) -> bool:
+    """Does a published state with that newest beat hold all that was acknowledged before the instant?
+
+    A heartbeat that is later than now was written before the clock was set back, and tells nothing about the instant.
+    """
+    return beat_us is not None and instant_us <= beat_us <= now_us
+
+
 @dataclass(frozen=True)
 class DatabaseState:
     """The published state of one database's tables: all at one checkpoint of its own job.

@@ -9,47 +9,67 @@ published copy points at manifests of its own then, with the true sizes (decisio
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lakeproof.lake.publish.manifests import DataFile
+from lakeproof.lake.publish.metadata import SNAPSHOTS_KEPT, current_snapshot, stem_of
 from lakeproof.lake.publish.snapshots import SnapshotMissing, get_object
 from lakeproof.stack.object_store import LAKE_BUCKET, bucket_and_key
 
-
-def wants_mending(files: tuple[DataFile, ...]) -> bool:
-    """Whether a reader needs a size that a manifest does not tell."""
-    return any(file.size < 0 for file in files)
+OF_DATA = 0
+REMEMBERED_SIZES = 10_000
 
 
-def mended_list(s3: Any, manifest_list: str, stem: str) -> str:
-    """Write the manifests that lack sizes, and a list that leads to these, as objects whose names begin with `stem`.
+class Mender:
+    """Mends the manifests of one table. Not for several threads at once."""
 
-    Gives the address of the new list. Raises: SnapshotMissing; botocore's errors.
-    """
-    number = 0
+    def __init__(self, s3: Any) -> None:
+        self._s3 = s3
+        self._sizes: dict[str, int] = {}
+        self._lists: dict[int, str] = {}
 
-    def mend(entry: dict[str, Any]) -> dict[str, Any]:
-        nonlocal number
-        content = _read(s3, entry["manifest_path"])
-        lines = [line["data_file"] for line in _records(content)]
-        if all(line["file_size_in_bytes"] >= 0 for line in lines):
-            return entry
-        number += 1
-        mended = _rewritten(content, lambda line: line | {"data_file": _with_size(s3, line["data_file"])})
-        return entry | {
-            "manifest_path": _write(s3, f"{stem}.{number}.manifest.avro", mended),
-            "manifest_length": len(mended),
-        }
+    def lists(self, metadata: dict[str, Any], files: Iterable[DataFile], key: str) -> Mapping[int, str]:
+        """Snapshot → the mended list to which a copy of the metadata leads there; only those that need one.
 
-    return _write(s3, f"{stem}.list.avro", _rewritten(_read(s3, manifest_list), mend))
+        The current snapshot's is written where one of its `files` has no size, beside the copy, whose name is `key`.
+        Raises: SnapshotMissing; botocore's errors.
+        """
+        if any(file.size < 0 for file in files):
+            snapshot = current_snapshot(metadata)
+            self._lists[snapshot["snapshot-id"]] = self._mended(snapshot["manifest-list"], stem_of(key))
+        self._lists = dict(sorted(self._lists.items())[-SNAPSHOTS_KEPT:])
+        return self._lists
 
+    def _mended(self, manifest_list: str, stem: str) -> str:
+        """Write a list that leads to mended manifests; gives its address."""
+        number = 0
 
-def _with_size(s3: Any, file: dict[str, Any]) -> dict[str, Any]:
-    if file["file_size_in_bytes"] >= 0:
-        return file
-    bucket, key = bucket_and_key(file["file_path"])
-    return file | {"file_size_in_bytes": s3.head_object(Bucket=bucket, Key=key)["ContentLength"]}
+        def mend(entry: dict[str, Any]) -> dict[str, Any]:
+            nonlocal number
+            if entry["content"] == OF_DATA:
+                return entry
+            number += 1
+            content = _read(self._s3, entry["manifest_path"])
+            mended = _rewritten(content, lambda line: line | {"data_file": self._with_size(line["data_file"])})
+            return entry | {
+                "manifest_path": _write(self._s3, f"{stem}.{number}.manifest.avro", mended),
+                "manifest_length": len(mended),
+            }
+
+        return _write(self._s3, f"{stem}.list.avro", _rewritten(_read(self._s3, manifest_list), mend))
+
+    def _with_size(self, file: dict[str, Any]) -> dict[str, Any]:
+        """Many vectors lie in one file, and a file never changes: the store is asked once for each."""
+        if file["file_size_in_bytes"] >= 0:
+            return file
+        path = file["file_path"]
+        if path not in self._sizes:
+            if len(self._sizes) >= REMEMBERED_SIZES:
+                self._sizes.clear()
+            bucket, key = bucket_and_key(path)
+            self._sizes[path] = self._s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+        return file | {"file_size_in_bytes": self._sizes[path]}
 
 
 def _rewritten(content: bytes, change: Callable[[dict[str, Any]], dict[str, Any]]) -> bytes:

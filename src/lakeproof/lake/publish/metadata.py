@@ -8,6 +8,8 @@ names begin as its own does.
 """
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -58,15 +60,17 @@ def current_snapshot(metadata: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def published_copy(metadata: dict[str, Any], kept: int = SNAPSHOTS_KEPT, manifest_list: str = "") -> bytes:
+def published_copy(
+    metadata: dict[str, Any], kept: int = SNAPSHOTS_KEPT, lists: Mapping[int, str] = MappingProxyType({})
+) -> bytes:
     """The copy to publish: at most `kept` snapshots, the current one among them, and `next-row-id`.
 
-    manifest_list: to which the current one leads, instead of Paimon's.
+    lists: snapshot → the mended manifest list to which it leads instead of Paimon's.
     """
-    snapshots = sorted(metadata["snapshots"], key=lambda entry: entry["snapshot-id"])[-kept:]
-    if manifest_list:
-        mended = current_snapshot(metadata) | {"manifest-list": manifest_list}
-        snapshots = [mended if entry["snapshot-id"] == mended["snapshot-id"] else entry for entry in snapshots]
+    snapshots = [
+        entry | {"manifest-list": lists.get(entry["snapshot-id"], entry["manifest-list"])} if lists else entry
+        for entry in sorted(metadata["snapshots"], key=lambda entry: entry["snapshot-id"])[-kept:]
+    ]
     copy = metadata | {"snapshots": snapshots, "snapshot-log": [], "metadata-log": []}
     copy.setdefault("next-row-id", 0)
     return orjson.dumps(copy)

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError, TransientError
-from lakeproof.lake.job.flink_rest import FlinkRest, rest_of
-from lakeproof.lake.job.submission import find_job
+from lakeproof.lake.job.flink_rest import ALIVE, FlinkRest, rest_of
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
@@ -22,27 +22,56 @@ class NotPublished(TransientError):
     """No published state covers the moment in time."""
 
 
+@dataclass
+class Asking:
+    """Asks the job for checkpoints, one at a time: Flink would put off further ones and then run them in a row.
+
+    trouble: why the last one was not begun, or failed; "" where it went well.
+    """
+
+    flink: FlinkRest
+    source: Source
+    trouble: str = ""
+    _request: tuple[str, str] | None = None
+
+    def ask(self) -> None:
+        """Ask for one, unless the one before still runs."""
+        try:
+            if self._request is not None and not self.flink.checkpoint_ended(*self._request):
+                return
+            self._request = None
+            job = next((job for job in self.flink.jobs() if job.name == self.source.job and job.state in ALIVE), None)
+            if job is None:
+                self.trouble = f"{self.source.job} does not run"
+                return
+            self._request = (job.id, self.flink.checkpoint(job.id))
+            self.trouble = ""
+        except LakeproofError as error:
+            self._request, self.trouble = None, f"no checkpoint: {error.what}"
+
+
 def publish_now(
     stack: Stack, source: Source, seconds: float, progress: Callable[[str], None] = lambda line: None
 ) -> PublishedCommit:
     """The first published state that holds every transaction of that database that is committed before this call.
 
-    Raises: NotPublished after `seconds`, with what was seen last; FlinkUnreachable where the JobManager is silent.
+    By the database's clock, which must agree with this machine's. Flink or Nessie may be silent meanwhile.
+    Raises: NotPublished after `seconds`, with what was seen last.
     """
-    instant_us, deadline, flink = time.time_ns() // 1000, Deadline(seconds), rest_of(stack)
-    asked, told, refused = Deadline(0), Deadline(PROGRESS_EVERY_SECONDS), ""
+    instant_us, deadline = _now_us(), Deadline(seconds)
+    asking = Asking(rest_of(stack, min(seconds, 10.0)), source)
+    asked, told = Deadline(0), Deadline(PROGRESS_EVERY_SECONDS)
     while True:
         if asked.expired:
-            refused, asked = _ask(flink, source), Deadline(ASK_EVERY_SECONDS)
-        newest = _newest(stack)
-        beat_us = newest.beat_of(source.name) if newest is not None else None
-        if newest is not None and beat_us is not None and beat_us >= instant_us:
+            asking.ask()
+            asked = Deadline(ASK_EVERY_SECONDS)
+        newest, behind = _look(stack, source, instant_us)
+        if newest is not None:
             return newest
-        behind = "nothing is published" if beat_us is None else f"it lacks {(instant_us - beat_us) / 1e6:.1f} s"
         if deadline.expired:
             raise NotPublished(
                 f"after {seconds:.0f} s no published state holds what is committed; the newest: {behind}"
-                + (f"; {refused}" if refused else ""),
+                + (f"; {asking.trouble}" if asking.trouble else ""),
                 where="publisher",
                 next_action="lakeproof diagnose",
             )
@@ -52,20 +81,23 @@ def publish_now(
         deadline.pause(LOOK_EVERY_SECONDS)
 
 
-def _ask(flink: FlinkRest, source: Source) -> str:
-    """Ask for a checkpoint; why none was begun, or "". One that runs already serves as well."""
-    job = find_job(flink, source)
-    if job is None:
-        return f"{source.job} does not run"
+def _look(stack: Stack, source: Source, instant_us: int) -> tuple[PublishedCommit | None, str]:
+    """The newest state where it covers the instant; else why it does not."""
     try:
-        flink.checkpoint(job.id)
-    except LakeproofError as error:
-        return f"no checkpoint: {error.what}"
-    return ""
-
-
-def _newest(stack: Stack) -> PublishedCommit | None:
-    try:
-        return history.newest(stack)
+        newest = history.newest(stack)
     except history.NothingPublished:
-        return None
+        return None, "nothing is published"
+    except LakeproofError as error:
+        return None, f"nobody tells: {error.what}"
+    beat_us, now_us = newest.beat_of(source.name), _now_us()
+    if covers(beat_us, instant_us, now_us):
+        return newest, ""
+    if beat_us is None:
+        return None, "it shows no heartbeat"
+    if beat_us > now_us:
+        return None, f"its heartbeat is {(beat_us - now_us) / 1e6:.1f} s ahead of this machine's clock"
+    return None, f"it lacks {(instant_us - beat_us) / 1e6:.1f} s"
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

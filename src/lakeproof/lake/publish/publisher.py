@@ -31,14 +31,13 @@ from lakeproof.lake.publish.commit import (
 )
 from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on, unchanged
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
-from lakeproof.lake.publish.mending import mended_list, wants_mending
+from lakeproof.lake.publish.mending import Mender
 from lakeproof.lake.publish.metadata import (
     current_snapshot,
     metadata_key,
     published_copy,
     published_key,
     read_metadata,
-    stem_of,
 )
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot, get_object
@@ -109,6 +108,7 @@ class _Followed:
 
     tables: dict[str, FollowedTable] = field(default_factory=dict)
     readers: dict[str, ManifestReader] = field(default_factory=dict)
+    menders: dict[str, Mender] = field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
     looks: int = 0
 
@@ -269,6 +269,7 @@ class Publisher:
             if table not in followed.tables:
                 followed.tables[table] = FollowedTable(self._s3, database, table)
                 followed.readers[table] = ManifestReader(self._s3)
+                followed.menders[table] = Mender(self._s3)
         return followed
 
     def _seen(
@@ -304,10 +305,8 @@ class Publisher:
 
         def write(table: str) -> str:
             state, key = states[table], published_key(database, table, at_ms, cut.snapshots[table].id, unique)
-            manifest_list = ""
-            if wants_mending(state.files):
-                manifest_list = mended_list(self._s3, current_snapshot(state.metadata)["manifest-list"], stem_of(key))
-            copy = published_copy(state.metadata, manifest_list=manifest_list)
+            lists = self._followed[database].menders[table].lists(state.metadata, state.files, key)
+            copy = published_copy(state.metadata, lists=lists)
             self._s3.put_object(Bucket=LAKE_BUCKET, Key=key, Body=copy, IfNoneMatch="*")
             return f"s3://{LAKE_BUCKET}/{key}"
 

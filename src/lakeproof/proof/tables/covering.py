@@ -6,18 +6,10 @@ from lakeproof.customers.calls import now_us
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.sources.source import OLTP, Source
 from lakeproof.proof.notes import Notes
 from lakeproof.stack.stack import Stack
-
-
-def covers(beat_us: int | None, instant_us: int, now_us: int) -> bool:
-    """Does a published state with that newest beat hold all that was acknowledged before the instant?
-
-    A heartbeat that is later than now was written before the clock was set back, and tells nothing about the instant.
-    """
-    return beat_us is not None and instant_us <= beat_us <= now_us
 
 
 @dataclass(frozen=True)
