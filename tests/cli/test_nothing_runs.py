@@ -87,3 +87,13 @@ def test_a_value_out_of_bounds_is_wrong_usage(
     code = done.exception.exit_code if isinstance(done.exception, LakeproofError) else done.exit_code
     assert code == 2, done.output
     assert not own_stack.exists()
+
+
+def test_evolve_without_its_engines_says_so_at_once_and_keeps_nothing(typed: Typed, own_stack: Path) -> None:
+    with pytest.raises(TerminalError, match="mysql: it is not healthy"):
+        typed("lake", "evolve", "orders", "gift_note", "--yes")
+    with pytest.raises(InvalidInput, match="nothing: it is not captured"):
+        typed("lake", "evolve", "nothing", "gift_note", "--dry-run")
+    with pytest.raises(InvalidInput, match="a column that is taken back needs no type"):
+        typed("lake", "evolve", "orders", "gift_note", "--undo", "--type", "INT")
+    assert not list(own_stack.glob("data/**/*added-columns*"))

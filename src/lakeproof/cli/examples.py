@@ -44,6 +44,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "incident verify": ("incident verify 12",),
     "kill": ("kill kafka", "kill connect --signal STOP", "kill connect --signal CONT"),
     "lake branch": ("lake branch", "lake branch before-the-sale 3f2a9c"),
+    "lake evolve": (
+        "lake evolve orders gift_note --dry-run",
+        "lake evolve payment.payments fee --type 'DECIMAL(12, 2)' --yes",
+        "lake evolve orders gift_note --undo",
+    ),
     "lake log": ("lake log -n 5",),
     "lake merge": ("lake merge --from ingest", "lake merge --from backup"),
     "lake publish": ("lake publish", "lake publish --database shop --wait 120"),

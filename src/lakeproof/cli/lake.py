@@ -16,6 +16,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on st
 
 def add_to(app: typer.Typer) -> None:
     """Bring the command group `lake`."""
+    from lakeproof.cli.evolve import evolve
+
     group = typer.Typer(
         no_args_is_help=True, help="Published data: its history on Nessie, branches, tags, the lake's job."
     )
@@ -27,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("merge")(merge)
     group.command("rollback")(rollback)
     group.command("redeploy")(redeploy)
+    group.command("evolve")(evolve)
     app.add_typer(group, name="lake")
 
 

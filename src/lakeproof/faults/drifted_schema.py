@@ -1,4 +1,7 @@
-"""A table of the order database gets a column that nobody announced: the lake's rows lack it."""
+"""A table of the order database gets a column that nobody announced: the lake's rows lack it.
+
+Where a repair declared the column meanwhile (`lake evolve`), taking it out takes the declaration back as well.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +12,8 @@ from pydantic import BeforeValidator, Field
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.capture.evolving import expect_absence, undo
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -40,7 +45,7 @@ def inject(stack: Stack, arguments: DriftedSchema) -> None:
 
 
 def remove(stack: Stack, arguments: DriftedSchema) -> None:
-    """Drop the column, and what was written into it."""
+    """Drop the column, and what was written into it. Raises: as `drift`; what a redeployment of the job raises."""
     drift(stack, arguments.table, arguments.column, revert=True)
 
 
@@ -52,11 +57,13 @@ def sign(stack: Stack, arguments: DriftedSchema) -> Sign:
 
 
 def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> list[str]:
-    """Add the column, or drop it where it is one that a drift added; gives the table's columns afterwards.
+    """Add the column, or drop it where it is one that a drift added, with its declaration in the lake; gives the
+    table's columns afterwards.
 
     Raises: InvalidInput where there is no such table, or the column is the table's own; CouldNotLook where the
     database does not answer; TerminalError where it refuses.
     """
+    full_table = f"{DATABASE}.{table}"
     with _root(stack) as cursor:
         found = _columns(cursor, table)
         if not found:
@@ -67,13 +74,17 @@ def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> lis
             raise InvalidInput(
                 f"{column} is a column of its own", where=f"{DATABASE}.{table}", next_action="give another name"
             )
+        declared = revert and expect_absence(stack, OLTP, full_table, column)
         if revert and column in found:
             cursor.execute(f"ALTER TABLE {DATABASE}.`{table}` DROP COLUMN `{column}`")
         elif not revert and column not in found:
             cursor.execute(
                 f"ALTER TABLE {DATABASE}.`{table}` ADD COLUMN `{column}` VARCHAR(64) NULL COMMENT '{_MARK}'"
             )
-        return list(_columns(cursor, table))
+        left = list(_columns(cursor, table))
+    if declared:
+        undo(stack, full_table, column)
+    return left
 
 
 _MARK = "schema drift by lakeproof"

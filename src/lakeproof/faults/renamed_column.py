@@ -28,7 +28,7 @@ class RenamedColumn(Arguments):
 
 def inject(stack: Stack, arguments: RenamedColumn) -> None:
     """Rename it; fine where it has that name. Raises: InvalidInput for a column that the SQL does not declare."""
-    if arguments.column not in declared_columns(OLTP).get(arguments.full_table, {}):
+    if arguments.column not in declared_columns(OLTP, stack).get(arguments.full_table, {}):
         raise InvalidInput("the lake reads no such column", where=f"{arguments.full_table}.{arguments.column}")
     _rename(stack, arguments, arguments.column, arguments.name)
 

@@ -48,7 +48,8 @@ def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
             raise TerminalError(
                 f"{each} holds {MOST} different values or more, which would be lost",
                 where=each.table,
-                next_action="keep them first (or declare the column in lake/jobs), then ALTER TABLE … DROP COLUMN",
+                next_action="keep them first, then ALTER TABLE … DROP COLUMN; or declare it: "
+                f"lakeproof lake evolve {each.table} {each.column}",
             )
     for each in found:
         source.module.drop_column(stack, find_connector(source.connector), each.table, each.column)
@@ -71,7 +72,7 @@ def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Differen
             raise TerminalError(
                 f"the shop's own schema has a column {each.column}",
                 where=each.table,
-                next_action="declare it in the lake's SQL (docs/lake.md), then lakeproof lake redeploy",
+                next_action=f"declare it: lakeproof lake evolve {each.table} {each.column}",
             )
         yield each
 

@@ -65,7 +65,7 @@ def _missing(stack: Stack) -> list[Difference]:
     nullable = mariadb.nullable_columns(stack, find_connector(OLTP.connector), LOOK_SECONDS)
     unfilled = [
         Difference(table, column, None, kind)
-        for table, columns in declared_columns(OLTP).items()
+        for table, columns in declared_columns(OLTP, stack).items()
         for column, kind in columns.items()
         if (name := f"{table}.{column}") in nullable and name not in told and _refuses_null(table, column)
     ]

@@ -73,7 +73,11 @@ def definition(table: str, column: str) -> str:
     body = re.search(rf"CREATE TABLE IF NOT EXISTS {re.escape(table)} \((.*?)\n\)", schema, re.DOTALL)
     found = re.search(rf"^ +{re.escape(column)} (.+?),?$", body[1], re.MULTILINE) if body else None
     if found is None:
-        raise TerminalError("the shop's schema has no such column", where=f"{table}.{column}", next_action="look who")
+        raise TerminalError(
+            "the shop's schema has no such column",
+            where=f"{table}.{column}",
+            next_action="where it was added by `lakeproof lake evolve`: add it again, or take it back by --undo",
+        )
     return found[1]
 
 

@@ -4,17 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from tests.proof.tables.digest_readers import PAYMENTS, with_digests
 
 from lakeproof.customers.calls import now_us
+from lakeproof.lake.job.added_columns import AddedColumn, Stage, note
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import beside_ledger, other_tables
 from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
 from lakeproof.proof.tables.buckets import Digest
+from lakeproof.proof.tables.canonical import Column, Kind, Table
 from lakeproof.proof.tables.covering import Covering
 from lakeproof.proof.tables.other_tables import Compared, FirstLook
 from lakeproof.proof.tables.readers import Reader
@@ -118,6 +121,7 @@ def test_a_third_captured_database_is_looked_at_by_a_snapshot_of_its_own(monkeyp
     monkeypatch.setattr(beside_ledger, "snapshot_of", snapshot)
     monkeypatch.setattr(beside_ledger, "present", lambda stack: (OLTP, SHOP, third))
     monkeypatch.setattr(other_tables, "described", lambda of, database, name: PAYMENTS)
+    monkeypatch.setattr(beside_ledger, "declared_columns", lambda of, stack: {})
     stack, notes = Stack(Settings(name="none")), Notes(lambda text: None)
     readers = {"mysql": with_digests("mysql"), "trino": with_digests("trino")}
     with ExitStack() as until_judged:
@@ -125,3 +129,71 @@ def test_a_third_captured_database_is_looked_at_by_a_snapshot_of_its_own(monkeyp
         found = {each.database: each.reader for each in beside.tables(readers, now_us())}
     assert notes.unknown == []
     assert found == {OLTP: readers["mysql"], **own}
+
+
+ORDERS_NOW = Table(
+    "orders",
+    (Column("id", Kind.INTEGER), Column("status", Kind.TEXT), Column("gift_note", Kind.TEXT)),
+    "id",
+    ("id",),
+)
+
+
+def looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: Table, of: Source, added: AddedColumn | None
+) -> tuple[list[Table], list[str]]:
+    """What is compared of that source beside the ledger, where the database describes `table`; what is unknown."""
+    now = datetime.now(UTC)
+    state = DatabaseState(1, None, now_us(), {table.name: 1}, now)
+    commit = PublishedCommit("ab", now, 1, None, now_us(), {table.name: 1}, now, {"shop": state})
+
+    @contextmanager
+    def snapshot(*_: object) -> Iterator[Reader]:
+        yield replace(with_digests(of.engine), schemas={"payments": "payment"})
+
+    stack, notes = Stack(Settings(name="none", state_dir=tmp_path)), Notes(lambda text: None)
+    if added is not None:
+        note(stack, of, added)
+    monkeypatch.setattr(beside_ledger, "snapshot_of", snapshot)
+    monkeypatch.setattr(beside_ledger, "present", lambda stack: (of,))
+    monkeypatch.setattr(other_tables, "described", lambda of, database, name: table)
+    readers = {"mysql": with_digests("mysql"), "trino": with_digests("trino")}
+    with ExitStack() as until_judged:
+        beside = BesideLedger(stack, notes, Covering(stack, notes, 0.0), until_judged, commit)
+        found = [each for one in beside.tables(readers, now_us()) for each in one.tables]
+    return found, notes.unknown
+
+
+def test_a_column_that_was_added_to_a_table_of_the_ledgers_is_compared_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger knows nothing of it, so that its values could once have been anything."""
+    added = AddedColumn("oltp.orders", "gift_note", "STRING", Stage.DONE, since=1.0)
+    ((found,), unknown) = looked_at(tmp_path, monkeypatch, ORDERS_NOW, OLTP, added)
+    assert ([column.name for column in found.columns], found.told, unknown) == (
+        ["id", "gift_note"],
+        "orders.gift_note",
+        [],
+    )
+
+
+@pytest.mark.parametrize("since", [None, 9e12], ids=["not-deployed", "a-hash-of-before"])
+def test_at_a_hash_of_before_the_job_read_it_the_column_is_not_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, since: float | None
+) -> None:
+    added = AddedColumn("oltp.orders", "gift_note", "STRING", Stage.DONE, since=since)
+    assert looked_at(tmp_path, monkeypatch, ORDERS_NOW, OLTP, added) == ([], [])
+
+
+def test_a_column_that_nobody_declared_is_said_and_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = replace(PAYMENTS, columns=(*PAYMENTS.columns, Column("fee", Kind.DECIMAL)))
+    ((found,), unknown) = looked_at(tmp_path, monkeypatch, table, SHOP, None)
+    assert [column.name for column in found.columns] == ["id"]
+    assert unknown == [
+        "payment.payments.fee: nobody declared it, so the lake lacks it: `lakeproof lake evolve payment.payments fee`"
+    ]
+    declared = AddedColumn("payment.payments", "fee", "DECIMAL(12, 2)", Stage.DONE, since=1.0)
+    ((found,), unknown) = looked_at(tmp_path, monkeypatch, table, SHOP, declared)
+    assert ([column.name for column in found.columns], unknown) == (["id", "fee"], [])

@@ -12,6 +12,7 @@ from functools import cache
 
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.job.added_columns import added_columns, with_added
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
@@ -80,10 +81,34 @@ class Differences:
         )
 
 
+def declared_columns(source: Source, stack: Stack | None = None) -> Columns:
+    """Captured table → column → Flink's type, by the job's SQL files; of a stack with the columns that were added.
+
+    Raises: TerminalError where the stack's list of added columns is broken.
+    """
+    added = () if stack is None else added_columns(stack, source)
+    if not added:
+        return _in_the_files(source)
+    return {file.source: with_added(file, added).columns for file in load_sql_files(source.name)}
+
+
 @cache
-def declared_columns(source: Source) -> Columns:
-    """Captured table → column → Flink's type, by the job's SQL files."""
+def _in_the_files(source: Source) -> Columns:
     return {file.source: file.columns for file in load_sql_files(source.name)}
+
+
+def _declared_and_due(stack: Stack, source: Source, there: Columns) -> Columns:
+    """What is declared, but for columns that were declared first and that the database does not have yet."""
+    declared = declared_columns(source, stack)
+    early = {(each.table, each.column) for each in added_columns(stack, source) if each.awaited}
+    return {
+        table: {
+            column: kind
+            for column, kind in columns.items()
+            if (table, column) not in early or column in there.get(table, {})
+        }
+        for table, columns in declared.items()
+    }
 
 
 def differences(there: Columns, declared: Columns) -> Differences:
@@ -111,9 +136,8 @@ def _readable(kind: str | None, declared: str) -> bool:
 
 def look(stack: Stack, source: Source, seconds: float = ASK_SECONDS) -> Differences:
     """The differences now. Raises: NotReady without an answer of the database."""
-    return differences(
-        source.module.columns(stack, find_connector(source.connector), seconds), declared_columns(source)
-    )
+    there = source.module.columns(stack, find_connector(source.connector), seconds)
+    return differences(there, _declared_and_due(stack, source, there))
 
 
 class ColumnWatch(threading.Thread):
@@ -140,5 +164,5 @@ class ColumnWatch(threading.Thread):
     def _counted(self, found: Differences) -> Iterator[tuple[str, int]]:
         others = found.without_renamed
         told = [*others.unexpected, *others.unreadable, *(gone for gone, _ in found.renamed)]
-        for table in declared_columns(self.source):
+        for table in declared_columns(self.source, self._stack):
             yield table, sum(1 for each in told if each.table == table)

@@ -5,7 +5,8 @@ import json
 import math
 from typing import Any
 
-from lakeproof.lake.job.sql_files import SqlFile, load_result_files, load_sql_files
+from lakeproof.lake.job.added_columns import job_files
+from lakeproof.lake.job.sql_files import SqlFile, load_result_files
 from lakeproof.lake.result_topics import result_topic
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.object_store import WAREHOUSE
@@ -68,7 +69,10 @@ def table_options(stack: Stack, database: Source) -> dict[str, str]:
 
 
 def make_spec(stack: Stack, database: Source, sql_files: tuple[SqlFile, ...] | None = None) -> dict[str, Any]:
-    """The whole spec. Raises: InvalidInput where an SQL file is wrong."""
+    """The whole spec. sql_files: instead of those of the source (`job_files`).
+
+    Raises: InvalidInput where an SQL file is wrong, TerminalError where the list of added columns is.
+    """
     lake = stack.settings.lake
     host, port = stack.host_port("kafka")
     pause_ms = database.checkpoint_seconds(stack) * 1000
@@ -92,7 +96,7 @@ def make_spec(stack: Stack, database: Source, sql_files: tuple[SqlFile, ...] | N
         },
         "files": [
             {"table": file.table, "statements": list(file.statements)}
-            for file in sql_files or load_sql_files(database.name)
+            for file in sql_files or job_files(stack, database)
         ],
         "results": [_result(file) for file in load_result_files(database.name)] if lake.result_topics else [],
     }

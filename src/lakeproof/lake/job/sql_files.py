@@ -4,7 +4,7 @@ A new table is one more file.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -69,6 +69,65 @@ class SqlFile:
             return statement
 
         return replace(self, statements=tuple(map(changed, self.statements)))
+
+    def with_column(self, column: str, kind: str, *, in_create: bool = True) -> "SqlFile":
+        """The same file with one more nullable column, which is read from the events and written to the lake.
+
+        in_create: also in CREATE TABLE. False where another statement adds the column to the lake's table.
+        """
+
+        def changed(statement: str) -> str:
+            if _DECLARE.match(statement) or (in_create and _CREATE.match(statement)):
+                return _one_more(statement, f"`{column}` {kind}")
+            if _INSERT.match(statement):
+                before, from_, after = statement.rpartition("FROM")
+                return f"{before.rstrip()}, `{column}`\n{from_}{after}"
+            return statement
+
+        named = self.naming_columns()
+        return replace(named, statements=tuple(map(changed, _insert_of(named.statements, column))))
+
+    def naming_columns(self) -> "SqlFile":
+        """The same file, whose INSERT names the columns that it writes: the lake's table may have more, which stay
+        NULL. Without the names Flink refuses the INSERT then.
+        """
+        listed = next((_columns(each) for each in self.statements if _CREATE.match(each)), {})
+        names = ", ".join(f"`{name}`" for name in listed)
+
+        def changed(statement: str) -> str:
+            bare = re.match(r"INSERT\s+INTO\s+`?\w+`?(?=\s+SELECT\b)", statement, re.IGNORECASE)
+            return f"{bare[0]} ({names}){statement[bare.end() :]}" if bare else statement
+
+        return replace(self, statements=tuple(map(changed, self.statements)))
+
+    def adding(self, column: str, kind: str) -> "SqlFile":
+        """As `with_column`, with the statement between that adds the column to a lake's table without it."""
+        grown = self.with_column(column, kind, in_create=False)
+        alter = f"ALTER TABLE `{self.table}` ADD (`{column}` {kind})"
+        at = next(place for place, each in enumerate(grown.statements) if _INSERT.match(each))
+        return replace(grown, statements=(*grown.statements[:at], alter, *grown.statements[at:]))
+
+
+def _one_more(statement: str, column: str) -> str:
+    """A CREATE TABLE with one more column behind its own, before its key."""
+    start, end = statement.index("(") + 1, _WITH.search(statement).start()  # type: ignore[union-attr]
+    parts = _BETWEEN_COLUMNS.split(statement[start:end])
+    at = next((place for place, each in enumerate(parts) if each.strip().upper().startswith("PRIMARY")), len(parts))
+    parts.insert(at, f"\n    {column}")
+    if at == len(parts) - 1:
+        parts[at - 1] = parts[at - 1].rstrip()
+        parts[at] += "\n"
+    return f"{statement[:start]}{','.join(parts)}{statement[end:]}"
+
+
+def _insert_of(statements: Iterable[str], column: str) -> Iterator[str]:
+    """The statements, with the column among those that the INSERT names."""
+    for each in statements:
+        if _INSERT.match(each):
+            names, bracket, rest = each.partition(")")
+            yield f"{names}, `{column}`{bracket}{rest}"
+        else:
+            yield each
 
 
 def _columns(statement: str) -> dict[str, str]:

@@ -97,7 +97,7 @@ def redeploy(
 
     Wrong SQL is refused before the job is stopped: Flink plans the new job first. Where the new job is refused later
     on, the next `ensure_submitted` starts from the same savepoint. `allow_non_restored`: needed when a table was
-    taken away. `sql_files`: instead of those in lake/jobs.
+    taken away. `sql_files`: instead of those of the source.
     Raises: as `ensure_submitted` and `stop_with_savepoint`.
     """
     spec = make_spec(stack, database, sql_files)
@@ -114,6 +114,15 @@ def redeploy(
                 flink.cancel(alive.id)
             find_job(flink, database)
         return _submit(stack, flink, database, allow_non_restored=allow_non_restored, spec=spec)
+
+
+def plan(stack: Stack, database: Source, sql_files: tuple[SqlFile, ...]) -> None:
+    """Have Flink plan the job of these SQL files: their CREATE and ALTER statements take effect, and the job that
+    runs stays as it is. Raises: FlinkUnreachable, FlinkRefused with the root cause, SubmissionHeld.
+    """
+    flink = rest_of(stack)
+    with submitting(stack), _uploaded(flink) as jar_id:
+        flink.plan(jar_id, _body(make_spec(stack, database, sql_files), database))
 
 
 def _submit(

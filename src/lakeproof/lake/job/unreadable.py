@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
-from lakeproof.lake.job.sql_files import load_sql_files
+from lakeproof.lake.job.added_columns import job_files
 from lakeproof.lake.job.submission import redeploy
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import Source
@@ -34,7 +34,7 @@ def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> No
     Raises: InvalidInput for an unknown column, or one of a key; what `redeploy` raises; DeadlineExpired where `main`
     does not get there: then the job goes on reading text.
     """
-    files = load_sql_files(source.name)
+    files = job_files(stack, source)
     if table not in {file.source for file in files}:
         raise InvalidInput("the lake has no such table", where=table, next_action="name one of lake/jobs")
     mark = _mark(stack, source)

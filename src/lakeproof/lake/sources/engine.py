@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -18,6 +19,18 @@ KEPT_VALUES = 20
 
 # Gives all rows of a statement.
 type Ask = Callable[[str], Sequence[Sequence[Any]]]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A column as the database defines it. kind: its type with its size, in the server's own words, in lower case.
+    has_default: a row that does not name the column gets a value. generated: the server computes it.
+    """
+
+    kind: str
+    nullable: bool
+    has_default: bool
+    generated: bool
 
 
 class Engine(Protocol):
@@ -51,6 +64,9 @@ class Engine(Protocol):
 
     def columns(self, stack: "Stack", connector: "Connector", seconds: float) -> dict[str, dict[str, str]]:
         """Captured table, as the connector names it → column → type in the server's own words, in lower case."""
+
+    def definition(self, stack: "Stack", connector: "Connector", table: str, column: str) -> Definition | None:
+        """The column's definition now, asked by the account `reader`; None where there is no such column."""
 
     def values_in(self, stack: "Stack", connector: "Connector", table: str, column: str) -> list[str]:
         """The different values of that column but NULL, as text; KEPT_VALUES at most."""

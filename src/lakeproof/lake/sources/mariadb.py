@@ -12,7 +12,7 @@ import pymysql
 
 from lakeproof.errors import CouldNotLook, NotReady, TerminalError
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask
+from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask, Definition
 from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.stack import Stack
 
@@ -91,6 +91,23 @@ def columns(stack: Stack, connector: Connector, seconds: float) -> dict[str, dic
             if (name := f"{connector.database}.{table}") in found:
                 found[name][str(column)] = str(kind).lower()
     return found
+
+
+def definition(stack: Stack, connector: Connector, table: str, column: str) -> Definition | None:
+    """As Engine. MariaDB tells a default of NULL as the text NULL, MySQL as no default."""
+    with _session(stack, READER, ASK_SECONDS) as cursor:
+        cursor.execute(
+            "SELECT column_type, is_nullable, column_default, extra FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s AND column_name = %s",
+            (connector.database, table.rpartition(".")[2], column),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    kind, nullable, default, extra = row
+    filled = default not in (None, "NULL") or "auto_increment" in str(extra).lower()
+    generated = " GENERATED" in str(extra).upper() and "DEFAULT_GENERATED" not in str(extra).upper()
+    return Definition(str(kind).lower(), nullable == "YES", filled, generated)
 
 
 def nullable_columns(stack: Stack, connector: Connector, seconds: float) -> set[str]:

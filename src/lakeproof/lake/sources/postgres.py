@@ -13,7 +13,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask
+from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask, Definition
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
@@ -26,6 +26,10 @@ _COLUMNS = """
 SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a
 WHERE a.attrelid = ANY(SELECT to_regclass(name) FROM unnest($1::text[]) AS name)
 AND a.attnum > 0 AND NOT a.attisdropped
+"""
+_DEFINITION = """
+SELECT format_type(atttypid, atttypmod), NOT attnotnull, atthasdef OR attidentity <> '', attgenerated <> ''
+FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2 AND attnum > 0 AND NOT attisdropped
 """
 
 
@@ -87,6 +91,13 @@ def columns(stack: Stack, connector: Connector, seconds: float) -> dict[str, dic
     for table, column, kind in rows:
         found[table][str(column)] = str(kind).lower()
     return found
+
+
+def definition(stack: Stack, connector: Connector, table: str, column: str) -> Definition | None:
+    """As Engine."""
+    asked = (_DEFINITION, table, column)
+    rows = _ask(stack, READER, "postgres-reader", *asked, seconds=ASK_SECONDS, database=connector.database)
+    return Definition(str(rows[0][0]).lower(), *map(bool, rows[0][1:])) if rows else None
 
 
 def values_in(stack: Stack, connector: Connector, table: str, column: str) -> list[str]:

@@ -1,4 +1,6 @@
-"""One check's look at the published tables that no ledger knows, of every captured database."""
+"""One check's look at the published tables that no ledger knows, of every captured database; and at the columns that
+no ledger knows: those that `lake evolve` added to the ledger's tables.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -7,13 +9,15 @@ from functools import partial
 
 from lakeproof.customers.calls import now_us
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture.columns import declared_columns
+from lakeproof.lake.job.added_columns import AddedColumn, added_columns
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.sources.source import Source, present
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import other_tables
 from lakeproof.proof.tables.buckets import Digests, width_for
-from lakeproof.proof.tables.canonical import Table
+from lakeproof.proof.tables.canonical import TABLES, Table
 from lakeproof.proof.tables.covering import Covering
 from lakeproof.proof.tables.readers import DATABASE, OF_LEDGER, Group, Reader, lake_reader, snapshot_of
 from lakeproof.stack.stack import Stack
@@ -89,7 +93,7 @@ class BesideLedger:
         return self._others(of, database, now_us())
 
     def _others(self, of: Source, database: Reader, seen_us: int) -> Others | None:
-        tables = self._described(of, database, self._names(of))
+        tables = [*self._described(of, database, self._names(of)), *self._added_parts(of, database)]
         if not tables:
             return None
         largest = self.notes.looked(of.name, lambda: database.largest(tables))
@@ -142,6 +146,23 @@ class BesideLedger:
 
         return look_again
 
+    def _added_parts(self, of: Source, database: Reader) -> list[Table]:
+        """Of the tables that the ledger judges, the columns that were added: the ledger knows nothing of them."""
+        if of != OF_LEDGER:
+            return []
+        added: dict[str, set[str]] = {}
+        for each in added_columns(self.stack, of):
+            name = each.table.rpartition(".")[2]
+            if each.is_declared and name in other_tables.KNOWN:
+                added.setdefault(name, set()).add(each.column)
+        known = {table.name: {column.name for column in table.columns} for table in TABLES}
+        # Without what the ledger judges, and without a column that the database does not have.
+        parts = [
+            other_tables.part_of(table, {column.name for column in table.columns} - known[table.name])
+            for table in self._described(of, database, sorted(added))
+        ]
+        return [part for part in parts if part.part]
+
     def _described(self, of: Source, database: Reader, names: Sequence[str]) -> list[Table]:
         """The tables of these names, as the database describes them; a table that cannot be compared is noted."""
         found = []
@@ -151,5 +172,27 @@ class BesideLedger:
             except other_tables.NotComparable as reason:
                 self.notes.unknown.append(str(reason))
             else:
-                found += [table] if table is not None else []
+                found += [self._readable(of, database, table)] if table is not None else []
         return found
+
+    def _readable(self, of: Source, database: Reader, table: Table) -> Table:
+        """The table without columns that the lake cannot have at this hash. One that nobody declared is noted."""
+        source = f"{database.schemas.get(table.name, of.name)}.{table.name}"
+        declared = declared_columns(of, self.stack).get(source)
+        if declared is None:
+            return table
+        undeclared = [column.name for column in table.columns if column.name not in declared]
+        self.notes.unknown.extend(
+            f"{source}.{column}: nobody declared it, so the lake lacks it: `lakeproof lake evolve {source} {column}`"
+            for column in undeclared
+        )
+        young = [
+            each.column
+            for each in added_columns(self.stack, of)
+            if each.table == source and not self._had_begun(each)
+        ]
+        return other_tables.without(table, {*undeclared, *young})
+
+    def _had_begun(self, added: AddedColumn) -> bool:
+        """True where the job read that column when the check's hash was published."""
+        return self.commit is not None and added.since is not None and self.commit.at.timestamp() >= added.since

@@ -43,12 +43,19 @@ class Table:
     Of a table that no ledger knows it is the primary key; where that is text, buckets are cut along its digest.
 
     `identity`: the columns that name a row for the ledger; a digest over them alone tells whether it is there.
+    `part`: of a table whose other columns are judged elsewhere, what these columns are called; else empty.
     """
 
     name: str
     columns: tuple[Column, ...]
     order_column: str
     identity: tuple[str, ...]
+    part: str = ""
+
+    @property
+    def told(self) -> str:
+        """What it is called in a report."""
+        return f"{self.name}.{self.part}" if self.part else self.name
 
     @property
     def has_text_key(self) -> bool:

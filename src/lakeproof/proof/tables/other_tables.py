@@ -6,8 +6,8 @@ meanwhile is looked at once more in the same way; what changed then too is count
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lakeproof.lake.sources.source import Source
 from lakeproof.proof.findings import Finding, Wrong
@@ -76,6 +76,17 @@ def described(of: Source, database: Reader, name: str) -> Table:
     return _table(name, rows, *_COMPARED[of.engine])
 
 
+def part_of(table: Table, columns: Collection[str]) -> Table:
+    """Its key and these columns alone; its `part` is empty where it has none of them."""
+    kept = tuple(column for column in table.columns if column.name in {table.order_column, *columns})
+    return replace(table, columns=kept, part="+".join(each.name for each in kept if each.name in columns))
+
+
+def without(table: Table, columns: Collection[str]) -> Table:
+    """The table without these columns."""
+    return replace(table, columns=tuple(column for column in table.columns if column.name not in columns))
+
+
 def _table(name: str, rows: Rows, kinds: Mapping[str, Kind], of_keys: tuple[Kind, ...]) -> Table:
     """From (column, type, whether it is in the primary key)."""
     if not rows:
@@ -136,12 +147,12 @@ def compare_others(first: FirstLook, look_again: Callable[[], tuple[Reader, Read
             for name, keys in unsettled.items():
                 table, buckets = opened[name]
                 now, shown = (by_key(table, rows) for rows in _rows(table, buckets, width, *again))
-                found, moving = settled(f"{prefix}{name}", keys, before[name], now, shown)
+                found, moving = settled(f"{prefix}{table.told}", keys, before[name], now, shown)
                 findings[name] += found
                 # What both had alike at the first look has been judged by that, whatever becomes of it later.
                 before[name], unsettled[name] = now, moving & suspects[name]
     reports = tuple(
-        TableReport(f"{prefix}{table.name}", engine, rows_in(digests, table.name), tuple(found), unsettled=count)
+        TableReport(f"{prefix}{table.told}", engine, rows_in(digests, table.name), tuple(found), unsettled=count)
         for table in tables
         for engine, digests, found, count in (
             (database.engine, ours, [], 0),
@@ -156,7 +167,7 @@ def agreement(
 ) -> ClaimReport:
     """Do two of the lake's engines give the same of these tables? They read one hash: no allowance is made."""
     keys = tuple(
-        f"{prefix}{table.name}, {in_words(bucket, compared.width, of_text=table.has_text_key)}"
+        f"{prefix}{table.told}, {in_words(bucket, compared.width, of_text=table.has_text_key)}"
         for table in tables
         for bucket in sorted(differing(compared.digests[table.name], digests[table.name]))
     )

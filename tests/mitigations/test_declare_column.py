@@ -1,0 +1,87 @@
+"""Which columns are declared, and what is said of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture.columns import declared_columns
+from lakeproof.lake.capture.evolution import Evolution, find_table
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.mitigations import declare_column
+from lakeproof.mitigations.declare_column import DeclareColumn
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+KINDS = {
+    "INT": "int",
+    "BIGINT": "bigint",
+    "STRING": "varchar",
+    "TIMESTAMP(6)": "datetime",
+    "DECIMAL(12, 2)": "decimal",
+}
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+    """The database's columns; one that is evolved is no longer unexpected."""
+    made = {
+        table: {column: KINDS[kind] for column, kind in columns.items()}
+        for table, columns in declared_columns(OLTP).items()
+    }
+
+    def evolve(stack: Stack, table: str, column: str) -> Evolution:
+        del made[table][column]
+        source, file = find_table(table)
+        return Evolution(source, file, column, "STRING", None, None, ())
+
+    monkeypatch.setattr(mariadb, "columns", lambda *_: made)
+    monkeypatch.setattr(declare_column, "evolve", evolve)
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_the_command_and_the_way_back_are_told_and_then_every_column_is_declared(
+    tables: dict[str, dict[str, str]], stack: Stack
+) -> None:
+    tables["oltp.orders"]["gift_note"] = "varchar"
+    assert declare_column.typed(stack, DeclareColumn()) == (
+        "lakeproof lake evolve oltp.orders gift_note --yes (back: the same with --undo)"
+    )
+    assert declare_column.run(stack, DeclareColumn()) == "declared: oltp.orders.gift_note as STRING"
+    assert declare_column.run(stack, DeclareColumn()) == "declared: nothing, no column is unexpected"
+    assert declare_column.typed(stack, DeclareColumn()) == "nothing to declare"
+
+
+def test_a_column_that_came_after_the_proposal_is_not_declared(
+    tables: dict[str, dict[str, str]], stack: Stack
+) -> None:
+    tables["oltp.orders"]["gift_note"] = "varchar"
+    held = declare_column.hold(stack, DeclareColumn())
+    tables["oltp.orders"]["coupon"] = "varchar"
+    arguments = DeclareColumn.model_validate(held)
+    assert declare_column.run(stack, arguments).endswith("not touched, for it was not proposed: oltp.orders.coupon")
+    with pytest.raises(TerminalError, match="was not named when this was proposed"):
+        declare_column.run(stack, arguments)
+
+
+def test_a_renamed_column_is_left_to_its_own_repair(tables: dict[str, dict[str, str]], stack: Stack) -> None:
+    tables["oltp.order_items"]["sku_code"] = tables["oltp.order_items"].pop("sku")
+    assert declare_column.typed(stack, DeclareColumn()) == "nothing to declare"
+
+
+def test_without_an_answer_of_the_database_it_says_how_the_command_looks(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: Any) -> dict[str, dict[str, str]]:
+        raise NotReady("no answer", where="mysql")
+
+    monkeypatch.setattr(mariadb, "columns", silent)
+    assert "lakeproof lake evolve TABLE COLUMN" in declare_column.typed(stack, DeclareColumn())
+    assert declare_column.hold(stack, DeclareColumn()) == {"only": ""}
