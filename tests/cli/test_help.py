@@ -23,8 +23,9 @@ from lakeproof.incidents.checklist import BY_ID as CHECKLIST
 from lakeproof.install.recipe import load_recipes
 from lakeproof.lake import job as lake_job
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.evolution import find_table
 from lakeproof.lake.publish import history, tags
-from lakeproof.lake.sources.source import find_source
+from lakeproof.lake.sources.column_types import lake_type
 from lakeproof.observability.logs.query import parse as parse_query
 from lakeproof.processes.protocol import SIGNALS
 from lakeproof.scenarios.catalog import load_catalog
@@ -128,9 +129,11 @@ READ_BY: dict[str, Callable[[str], object]] = {
     "only": load_recipes().__getitem__,
     "lang": ("vi", "en").index,
     "base_url": httpx.URL,
+    "lake evolve table": find_table,
+    "sql_type": lambda text: lake_type("postgres", text, where="example"),
 }
 # Words of a person, SQL (tests/lake/query/test_statement.py), or read together with another value, below.
-AS_IT_COMES = {"owner", "text", "title", "root_cause", "sql", "fix", "arg"}
+AS_IT_COMES = {"owner", "text", "title", "root_cause", "sql", "fix", "arg", "column"}
 
 
 @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])

@@ -120,7 +120,7 @@ def test_a_column_that_somebody_added_comes_into_the_lake_although_the_command_i
     code, told, said = evolve("orders", "gift_note", "--yes")
     assert (code, [step["step"] for step in told["steps"]]) == (0, ["redeploy", "reread"]), said
     after = order(stack, "after")
-    wanted = [
+    wanted: list[list[Any]] = [
         [first, None],
         [between, "between"],
         [while_stopped, "while the job was stopped"],

@@ -1,6 +1,5 @@
 """`lake evolve`: what it does, what it refuses, and that a run that was cut off is finished by the next one."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from lakeproof.lake.capture import evolution, evolving
 from lakeproof.lake.capture.columns import declared_columns, look
 from lakeproof.lake.capture.evolution import find_table, plan, plan_undo
 from lakeproof.lake.capture.evolving import evolve, expect_absence, undo
-from lakeproof.lake.job import submission
+from lakeproof.lake.job import added_columns, submission
 from lakeproof.lake.job.added_columns import Stage, find_added, job_files, path_of
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.engine import Definition
@@ -153,7 +152,7 @@ def test_a_kill_between_the_alteration_and_the_declaration_is_found_in_the_lake(
     world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.has("gift_note")
-    noted: Callable[..., None] = evolving.note
+    noted = added_columns.note
 
     def dying(stack: Stack, source: Source, column: Any) -> None:
         if column.stage is Stage.DECLARED:
