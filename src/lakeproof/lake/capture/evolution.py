@@ -61,8 +61,8 @@ def find_table(name: str) -> tuple[Source, SqlFile]:
     Raises: InvalidInput where there is none, or more than one.
     """
     known = [(source, file) for source in SOURCES for file in load_sql_files(source.name) if file.table != HEARTBEAT]
-    for names in (_full_names, _plain_names):
-        found = [(source, file) for source, file in known if name in names(source, file)]
+    full = [(source, file) for source, file in known if name in (file.source, f"{source.name}.{file.table}")]
+    for found in (full, [(source, file) for source, file in known if name == file.table]):
         if len(found) == 1:
             return found[0]
         if found:
@@ -76,14 +76,6 @@ def find_table(name: str) -> tuple[Source, SqlFile]:
         where=name,
         next_action=f"one of {', '.join(file.source for _, file in known)}; a new table: docs/capture.md",
     )
-
-
-def _full_names(source: Source, file: SqlFile) -> tuple[str, ...]:
-    return file.source, f"{source.name}.{file.table}"
-
-
-def _plain_names(source: Source, file: SqlFile) -> tuple[str, ...]:
-    return (file.table,)
 
 
 def plan(stack: Stack, table: str, column: str, sql_type: str | None = None) -> Evolution:
@@ -170,9 +162,13 @@ def _kind(
             where=name,
             next_action="allow NULL, or give it a DEFAULT, then this again (in the lake it allows NULL in any case)",
         )
-    kinds = [lake_type(source.engine, each.kind, where=name) for each in (there,) if each is not None]
-    kinds += [lake_type(source.engine, typed.text, where=name)] if typed is not None else []
-    kinds += [noted.kind] if noted is not None and noted.is_declared else []
+    kinds = []
+    if there is not None:
+        kinds.append(lake_type(source.engine, there.kind, where=name))
+    if typed is not None:
+        kinds.append(lake_type(source.engine, typed.text, where=name))
+    if noted is not None and noted.is_declared:
+        kinds.append(noted.kind)
     if len({_compact(kind) for kind in kinds}) > 1:
         raise InvalidInput(
             f"it would be {' and '.join(dict.fromkeys(kinds))} in the lake, and a declared column keeps its type",
