@@ -26,6 +26,7 @@ from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.evolution import find_table
 from lakeproof.lake.publish import history, tags
 from lakeproof.lake.sources.column_types import lake_type
+from lakeproof.lake.sources.source import find_source
 from lakeproof.observability.logs.query import parse as parse_query
 from lakeproof.processes.protocol import SIGNALS
 from lakeproof.scenarios.catalog import load_catalog
