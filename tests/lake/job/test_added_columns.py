@@ -17,6 +17,7 @@ from lakeproof.lake.job.added_columns import (
 from lakeproof.lake.job.spec import make_spec
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
+from lakeproof.stack.engines.flink import prepare_jobmanager, prepare_taskmanager
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -120,3 +121,12 @@ def test_a_column_that_was_added_can_be_read_as_text_for_a_while(stack: Stack) -
     text = orders(stack).reading_as_text("fee")
     assert text.columns["fee"] == "STRING"
     assert "TRY_CAST(`fee` AS DECIMAL(12, 2))" in text.statements[2]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_a_start_of_flink_does_not_empty_the_folder_of_the_list(stack: Stack, source: Source) -> None:
+    """Each start of a JobManager makes its folder anew: the list that lay there was gone after `down` and `up`."""
+    note(stack, source, AddedColumn(ORDERS, "gift_note", "STRING", Stage.DONE))
+    prepare_jobmanager(stack)
+    prepare_taskmanager(stack)
+    assert len(added_columns(stack, source)) == 1

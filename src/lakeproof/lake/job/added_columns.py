@@ -1,7 +1,7 @@
 """Columns that were added to captured tables after the SQL files were written (`lakeproof lake evolve`).
 
 The SQL files of lake/jobs are part of Lakeproof; a column that a user adds to the own database is part of the stack.
-So such columns are kept in a file of the stack's, beside what the job keeps: they outlive `down` and `up`, and
+So such columns are kept in a file of the stack's: they outlive `down` and `up`, and
 `lakeproof reset` forgets them together with the lake. Whoever makes a job, or compares the database with what is
 declared, takes the SQL files with these columns (`job_files`).
 """
@@ -107,8 +107,8 @@ def with_added(file: SqlFile, added: Iterable[AddedColumn]) -> SqlFile:
 
 
 def path_of(stack: Stack, source: Source) -> Path:
-    """Where the added columns of a source are kept."""
-    return stack.data_dir("flink-jobmanager") / f"{source.name}-added-columns.json"
+    """Where the added columns of a source are kept. Not beside the JobManager's files: its start empties that folder."""
+    return stack.data_dir("lake") / f"{source.name}-added-columns.json"
 
 
 def _name(column: AddedColumn) -> tuple[str, str]:
