@@ -107,7 +107,7 @@ def with_added(file: SqlFile, added: Iterable[AddedColumn]) -> SqlFile:
 
 
 def path_of(stack: Stack, source: Source) -> Path:
-    """Where the added columns of a source are kept. Not beside the JobManager's files: its start empties that folder."""
+    """Where the added columns of a source are kept. A start of Flink empties the folders of its own components."""
     return stack.data_dir("lake") / f"{source.name}-added-columns.json"
 
 
