@@ -27,7 +27,7 @@ test: setup ## lint, fast, Java, engines, a third of the drills and one wrong fi
 	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills test-browser
 
 .PHONY: test-fast
-test-fast: ## tests without engines, on two cores in less than a minute
+test-fast: ## tests without engines, on two cores in three to six minutes
 	@$(BOOTSTRAP) --for dev
 	$(PYTEST) -q -n 4 --dist worksteal --ignore=tests/engines --ignore=tests/drills_real --ignore=tests/browser -p no:schemathesis -p no:hypothesispytest
 
