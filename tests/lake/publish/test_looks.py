@@ -9,10 +9,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lakeproof.lake.nessie import Reference
+from lakeproof.lake.publish import followed
 from lakeproof.lake.publish import publisher as module
 from lakeproof.lake.publish.commit import DatabaseState
+from lakeproof.lake.publish.followed import LOOKS_AT_ALL
 from lakeproof.lake.publish.metrics import PublisherMetrics
-from lakeproof.lake.publish.publisher import LOOKS_AT_ALL, Publisher
+from lakeproof.lake.publish.publisher import Publisher
 
 TABLES = ("orders", "order_items", "order_events")
 ONE = TABLES[0]  # the one that is looked at while nothing is begun, as there is no heartbeat here
@@ -63,7 +65,7 @@ class Head(Publisher):
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setattr(module, "table_names", lambda database: TABLES)
+    monkeypatch.setattr(followed, "table_names", lambda database: TABLES)
     return Store()
 
 

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lakeproof.lake.nessie import IcebergTable, Merged, Reference
+from lakeproof.lake.publish import followed
 from lakeproof.lake.publish import publisher as module
 from lakeproof.lake.publish.audit import TableState
 from lakeproof.lake.publish.commit import DatabaseState
@@ -95,7 +96,7 @@ class Known(Publisher):
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setattr(module, "table_names", lambda database: TABLES)
+    monkeypatch.setattr(followed, "table_names", lambda database: TABLES)
     return Store()
 
 

@@ -6,15 +6,14 @@ one's first round, and of two at once the slower one loses the race for a commit
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Set
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from lakeproof.errors import LakeproofError, TransientError
-from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import Commit, IcebergTable, NessieClient, NessieConflict, Reference
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
@@ -30,8 +29,8 @@ from lakeproof.lake.publish.commit import (
     strangers_commit,
 )
 from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on, unchanged
-from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
-from lakeproof.lake.publish.mending import Mender
+from lakeproof.lake.publish.followed import Followed
+from lakeproof.lake.publish.manifests import MissingFile
 from lakeproof.lake.publish.metadata import (
     current_snapshot,
     metadata_key,
@@ -40,14 +39,12 @@ from lakeproof.lake.publish.metadata import (
     read_metadata,
 )
 from lakeproof.lake.publish.metrics import PublisherMetrics
-from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot, get_object
+from lakeproof.lake.publish.snapshots import Snapshot, get_object
 from lakeproof.lake.sources.source import FIRST, find_source
 from lakeproof.stack.object_store import LAKE_BUCKET
 
 # Another publisher merges within this time what it committed on `ingest`; one that was killed in between does not.
 MERGE_SECONDS = 2.0
-# So many looks at one table, or at those that a begun checkpoint waits for, come to one at all.
-LOOKS_AT_ALL = 10
 
 
 class MainMoved(LakeproofError):
@@ -102,37 +99,6 @@ class _Head:
         return None if state is None else state.checkpoint
 
 
-@dataclass
-class _Followed:
-    """One database's tables, what was read of their manifests, and which tables a begun checkpoint waits for."""
-
-    tables: dict[str, FollowedTable] = field(default_factory=dict)
-    readers: dict[str, ManifestReader] = field(default_factory=dict)
-    menders: dict[str, Mender] = field(default_factory=dict)
-    awaited: frozenset[str] = frozenset()
-    looks: int = 0
-
-    def refresh(self, executor: Executor, *, use_cut: bool) -> None:
-        """Look for new snapshots: in the tables that are waited for, or in one, and in all once that one has moved.
-
-        Every table gets a snapshot at each checkpoint, so one tells whether there is anything new. Now and then all
-        are looked at, for one of the others may be made anew meanwhile. Raises: as FollowedTable.refresh.
-        """
-        self.looks += 1
-        one = self.tables.get(HEARTBEAT_TABLE) or next(iter(self.tables.values()))
-        if self.looks % LOOKS_AT_ALL == 0 or not use_cut or not one.snapshots:
-            some = set(self.tables)
-        else:
-            some = set(self.awaited) or {one.table}
-        before = one.snapshots[-1:]
-        self._refresh(executor, some)
-        if not self.awaited and one.snapshots[-1:] != before:
-            self._refresh(executor, self.tables.keys() - some)
-
-    def _refresh(self, executor: Executor, some: Set[str]) -> None:
-        list(executor.map(FollowedTable.refresh, [table for name, table in self.tables.items() if name in some]))
-
-
 class Publisher:
     """Publishes the tables of each database, one a round. Not for several threads; several processes may run.
 
@@ -147,7 +113,7 @@ class Publisher:
         self._use_cut = use_cut
         self._executor = ThreadPoolExecutor(6, thread_name_prefix="publish")
         self._audit = QuickAudit(s3, self._executor)
-        self._followed: dict[str, _Followed] = {}
+        self._followed: dict[str, Followed] = {}
         self._head: _Head | None = None
         self._merged: str | None = None
         """The newest hash of `main` that this publisher merged or went on from; it is to stay in main's history."""
@@ -164,10 +130,10 @@ class Publisher:
         self.sees_next = False
         with self._stage("read"):
             # The tables first: while Nessie is away their newest snapshots are still known (`newest`).
-            followed = self._follow(database)
+            followed = self._followed.setdefault(database, Followed(self._s3, database))
             followed.refresh(self._executor, use_cut=self._use_cut)
             head = self._head or self._read_head()
-            seen, keyed = self._seen(followed.tables, head.snapshots_of(database))
+            seen, keyed = followed.seen(head.snapshots_of(database))
             cut = self._choose(seen, keyed)
         if self._another_is_about_to_merge(head, database):
             self._head = None
@@ -262,28 +228,6 @@ class Publisher:
 
     def _newest(self, branch: Reference) -> list[Commit]:
         return list(self._nessie.history(branch.name, LOOKED_THROUGH, at_hash=branch.hash))
-
-    def _follow(self, database: str) -> _Followed:
-        followed = self._followed.setdefault(database, _Followed())
-        for table in table_names(database):
-            if table not in followed.tables:
-                followed.tables[table] = FollowedTable(self._s3, database, table)
-                followed.readers[table] = ManifestReader(self._s3)
-                followed.menders[table] = Mender(self._s3)
-        return followed
-
-    def _seen(
-        self, tables: Mapping[str, FollowedTable], published: Mapping[str, int]
-    ) -> tuple[dict[str, list[Snapshot]], dict[str, bool]]:
-        """The snapshots of the tables that count, and which of these tables have a primary key."""
-        # A table that was added to the files is left out until the job writes it; the first state has all tables.
-        seen = {
-            name: table.snapshots
-            for name, table in tables.items()
-            if table.snapshots or not published or name in published
-        }
-        written = {name: snapshots[-1].schema_id for name, snapshots in seen.items() if snapshots}
-        return seen, {name: tables[name].has_primary_key(schema_id) for name, schema_id in written.items()}
 
     def _choose(self, seen: Mapping[str, list[Snapshot]], keyed: Mapping[str, bool]) -> Cut | None:
         return choose_cut(seen, keyed) if self._use_cut else choose_newest(seen)
