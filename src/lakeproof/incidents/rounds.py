@@ -17,7 +17,7 @@ STOP_SECONDS = 8.0
 
 
 class Rounds:
-    """Makes a round each second, and at once after `hurry`, until `stop`. What a round raises is logged.
+    """Makes a round each second, and at once after `hurry`, until `end`. What a round raises is logged.
 
     A round of many steps says `went_on` after each of them, so that a long round is told from a hung one.
     """

@@ -119,9 +119,7 @@ class FlinkRest:
         answer = self._call("GET", f"/jobs/{job_id}/checkpoints/{request_id}")
         if answer["status"]["id"] != "COMPLETED":
             return False
-        if cause := answer.get("operation", {}).get("failureCause") or answer.get("operation", {}).get(
-            "failure-cause"
-        ):
+        if cause := answer["operation"].get("failureCause"):
             raise FlinkRefused(f"it failed: {root_cause(cause.get('stack-trace', ''))}")
         return True
 
