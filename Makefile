@@ -22,7 +22,7 @@ setup: ## install all that demo and tests need (at a terminal it asks first; not
 	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test
-test: setup ## lint, fast, Java, engines, a third of the drills and one wrong fix, browser (about 40 minutes once set up)
+test: setup ## lint, fast, Java, engines, a third of the drills and one wrong fix, browser (40 to 60 minutes once set up)
 	@$(VENV)/lakeproof setup --only checkers --yes
 	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills test-browser
 
