@@ -54,7 +54,7 @@ class Lake:
             raise history.NoSuchHash("no such commit")
         return self.commits[hashes.index(after) + 1 :]
 
-    def judge(self, stack: Stack, commits: Sequence[PublishedCommit]) -> list[Torn]:
+    def judge(self, stack: Stack, commits: Sequence[PublishedCommit], known: object = None) -> list[Torn]:
         self.judged += [commit.hash for commit in commits]
         return [
             Torn(
@@ -114,7 +114,7 @@ def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
     main = lake(5)
     main.torn = {"0005": [7]}
 
-    def judge(stack: Stack, commits: Sequence[PublishedCommit]) -> list[Torn]:
+    def judge(stack: Stack, commits: Sequence[PublishedCommit], known: object) -> list[Torn]:
         raise CouldNotLook("no answer within 60 s")
 
     monkeypatch.setattr(every_hash, "judge", judge)

@@ -10,7 +10,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.full_audit import Audited
-from lakeproof.proof.tables.every_hash import MOST_WAITING, EveryHash, Torn, judge
+from lakeproof.proof.tables.every_hash import MOST_WAITING, EveryHash, Torn, judge, state_of
 from lakeproof.proof.tables.order_claims import BrokenOrder, broken_of
 from lakeproof.proof.tables.readers import OF_LEDGER, snapshot_of
 from lakeproof.stack.stack import Stack
@@ -32,14 +32,16 @@ def audit_published(stack: Stack, after: str | None) -> Audited:
     deadline = Deadline(SECONDS)
     newest = history.newest(stack)
     # The source is looked at right after: what is mended there meanwhile would look like the lake's own fault.
-    own = _whole_in_source(stack, judge(stack, [newest]))
-    following = EveryHash(stack, after or _start(stack))
+    torn = judge(stack, [newest])
+    known = {state_of(newest): torn[0].broken if torn else ()}
+    own = _whole_in_source(stack, torn)
+    following = EveryHash(stack, after or _start(stack), known=known)
     try:
         try:
             following.look(deadline)
         except history.NoSuchHash:
             # `main` was set back to before that hash.
-            following = EveryHash(stack, _start(stack), not_looked=1)
+            following = EveryHash(stack, _start(stack), not_looked=1, known=known)
             following.look(deadline)
     except LakeproofError as error:
         # What was judged until then counts; the next audit begins with the hash that could not be.

@@ -227,6 +227,22 @@ def test_a_table_moves_once_readers_might_no_longer_find_the_published_snapshot(
         assert bool(unchanged(Cut(9, {"orders": newest}), {"orders": orders}, {"orders": 1})) is stays
 
 
+def test_tables_at_rest_move_together_once_one_of_them_must() -> None:
+    orders = [snapshot(1, 1), *(empty(number, number) for number in range(2, CARRIED_SNAPSHOTS + 2))]
+    items = [snapshot(1, CARRIED_SNAPSHOTS - 1), *(empty(n, CARRIED_SNAPSHOTS - 2 + n) for n in (2, 3))]
+    tables, published = {"orders": orders, "items": items}, {"orders": 1, "items": 1}
+    before = Cut(CARRIED_SNAPSHOTS, {"orders": orders[-2], "items": items[-2]})
+    assert unchanged(before, tables, published) == {"orders": orders[0], "items": items[0]}
+    assert unchanged(Cut(CARRIED_SNAPSHOTS + 1, {"orders": orders[-1], "items": items[-1]}), tables, published) == {}
+
+
+def test_a_table_with_new_rows_takes_none_with_it() -> None:
+    orders = [snapshot(1, 1), empty(2, 2), empty(3, 3)]
+    events = [snapshot(1, 1), *(snapshot(number, number) for number in range(2, 2 * CARRIED_SNAPSHOTS))]
+    cut = Cut(3, {"orders": orders[-1], "events": events[-1]})
+    assert unchanged(cut, {"orders": orders, "events": events}, {"orders": 1, "events": 1}) == {"orders": orders[0]}
+
+
 def test_a_table_moves_where_the_published_snapshot_is_not_known() -> None:
     orders = [empty(5, 5), empty(6, 6)]
     assert unchanged(Cut(6, {"orders": orders[-1]}), {"orders": orders}, {"orders": 4}) == {}

@@ -158,3 +158,27 @@ def test_while_nobody_buys_many_hashes_are_one_statement(trino: Trino, publish: 
     following = EveryHash(STACK, "hash-0")
     assert following.look(Deadline(60)) == []
     assert (following.judged, following.waiting, len(trino.statements)) == (30, 0, 1)
+
+
+def test_hashes_lie_in_one_statement_only_where_the_newest_ones_metadata_still_knows_the_oldest(
+    trino: Trino, publish: Callable[..., None]
+) -> None:
+    """A snapshot that it does not know would fail the statement, and both halves of it would be asked anew."""
+    publish(*(commit(number, snapshot=20 * number) for number in range(1, 8)))
+    assert EveryHash(STACK, "hash-0").look(Deadline(60)) == []
+    assert [statement.count("oltp.orders ") for statement in trino.statements] == [2, 2, 2, 1]
+
+
+def test_a_state_that_was_judged_a_moment_ago_is_told_and_not_read_again(
+    trino: Trino, publish: Callable[..., None]
+) -> None:
+    last = commit(3)
+    publish(commit(1), commit(2), last)
+    broken = (BrokenOrder(every_hash.JUDGED[0], 7, "known"),)
+    following = EveryHash(STACK, "hash-0", known={every_hash.state_of(last): broken})
+    assert following.look(Deadline(60)) == [Torn(last, broken)]
+    assert (following.judged, [text.count("oltp.orders ") for text in trino.statements]) == (3, [2])
+    # Nothing but known states: no statement at all.
+    publish(replace(last, hash="hash-4"))
+    assert numbers(following.look(Deadline(60))) == [3]
+    assert (following.judged, len(trino.statements)) == (4, 1)

@@ -6,13 +6,15 @@ very snapshots that the hash holds.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.metadata import SNAPSHOTS_KEPT
 from lakeproof.lake.query.answer import Row, StatementFailed
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.proof.tables.order_claims import MOST, BrokenOrder, across_sql, broken_of
@@ -20,7 +22,7 @@ from lakeproof.stack.stack import Stack
 
 SCHEMA = "oltp"
 # Different states in one statement: what a statement costs by itself (a catalog, a plan, manifests) is shared by so
-# many. A published copy of a table's metadata knows its newest 40 snapshots, of about 20 hashes.
+# many. It is asked at the newest of them, whose copy of a table's metadata knows that table's newest 40 snapshots.
 AT_ONCE = 15
 # The tables that the claims are about. Hashes at which all of these stand at the same snapshots are one state.
 JUDGED = ("orders", "order_items", "order_events")
@@ -29,6 +31,9 @@ MOST_WAITING = 1000
 
 # The snapshots of the judged tables.
 type State = tuple[int | None, ...]
+# What is broken in it; empty where it is whole.
+type Broken = tuple[BrokenOrder, ...]
+NOTHING: Mapping[State, Broken] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Torn:
     """A published hash, and what it shows of transactions that are not whole in it."""
 
     commit: PublishedCommit
-    broken: tuple[BrokenOrder, ...]
+    broken: Broken
 
 
 @dataclass
@@ -47,7 +52,8 @@ class EveryHash:
     the orders of a hash before, about which no claim here says anything new, and count apart. not_looked: how many
     were passed over, since too many waited or their files may be gone; nothing is known of these. waiting: how many
     were left for the next look. torn: all found, oldest first. at_once: states in the next statement; fewer after one
-    that got no answer, which may have been too much.
+    that got no answer, which may have been too much. known: states that were judged a moment ago; they are not read
+    again.
     """
 
     stack: Stack
@@ -58,6 +64,7 @@ class EveryHash:
     torn: list[Torn] = field(default_factory=list)
     moved_others: int = 0
     at_once: int = AT_ONCE
+    known: Mapping[State, Broken] = NOTHING
 
     def look(self, deadline: Deadline, most: int = MOST_WAITING) -> list[Torn]:
         """Judge what was published meanwhile, oldest first, until the deadline is over; gives the torn ones.
@@ -76,7 +83,7 @@ class EveryHash:
             some, left = left[:many], left[many:]
             readable = [commit for commit in some if commit.is_readable()]
             try:
-                torn = judge(self.stack, readable)
+                torn = judge(self.stack, readable, self.known)
             except CouldNotLook:
                 self.at_once = max(1, min(self.at_once, len(some)) // 2)
                 raise
@@ -92,24 +99,27 @@ class EveryHash:
         return found
 
 
-def judge(stack: Stack, commits: Sequence[PublishedCommit]) -> list[Torn]:
-    """Which of these hashes show a part of a transaction. Raises: CouldNotLook, StatementFailed."""
-    if not commits:
-        return []
+def judge(stack: Stack, commits: Sequence[PublishedCommit], known: Mapping[State, Broken] = NOTHING) -> list[Torn]:
+    """Which of these hashes show a part of a transaction. Raises: CouldNotLook, StatementFailed.
+
+    known: states that are not read again.
+    """
     # Several hashes may hold the same state: one that moved another database's tables, for example.
-    newest = {_state_of(commit): commit for commit in commits}
-    broken = _broken_in(stack, list(newest.values()))
-    return [Torn(commit, found) for commit in commits if (found := broken[_state_of(commit)])]
+    newest = {state_of(commit): commit for commit in commits}
+    asked = [commit for state, commit in newest.items() if state not in known]
+    broken = dict(known) | (_broken_in(stack, asked) if asked else {})
+    return [Torn(commit, found) for commit in commits if (found := broken[state_of(commit)])]
 
 
-def _broken_in(stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, tuple[BrokenOrder, ...]]:
+def _broken_in(stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, Broken]:
     """What is broken in each of these different states, asked in one statement, or in two of one half each."""
     deadline = Deadline(STATEMENT_SECONDS)
     try:
         with pinned_trino(stack, commits[-1], deadline) as trino:
             rows = trino.run(across_sql(SCHEMA, [commit.snapshots for commit in commits]), deadline).rows
     except StatementFailed:
-        # The newest one's metadata no longer knows the snapshots of the oldest, or Trino's memory is too small.
+        # Too much for Trino's memory; or the newest metadata, which Paimon built anew, knows none of the oldest
+        # snapshots.
         if len(commits) == 1:
             raise
         rows = None
@@ -120,18 +130,23 @@ def _broken_in(stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, 
     by_place: dict[int, list[Row]] = defaultdict(list)
     for place, *row in rows:
         by_place[int(place)].append(row)
-    return {_state_of(commit): tuple(broken_of(by_place[place])) for place, commit in enumerate(commits)}
+    return {state_of(commit): tuple(broken_of(by_place[place])) for place, commit in enumerate(commits)}
 
 
 def _of_states(commits: Sequence[PublishedCommit], most: int) -> int:
-    """How many of the first commits hold at most so many states; while nobody buys, many hashes are one state."""
+    """How many of the first commits hold at most so many states, which the last one's metadata still knows.
+
+    While nobody buys, many hashes are one state.
+    """
     states: set[State] = set()
     for number, commit in enumerate(commits):
-        states.add(_state_of(commit))
-        if len(states) > most:
+        states.add(state_of(commit))
+        span = max(commit.snapshots.get(table, 0) - commits[0].snapshots.get(table, 0) for table in JUDGED)
+        if number and (len(states) > most or span >= SNAPSHOTS_KEPT):
             return number
     return len(commits)
 
 
-def _state_of(commit: PublishedCommit) -> State:
+def state_of(commit: PublishedCommit) -> State:
+    """What the claims read of that hash."""
     return tuple(commit.snapshots.get(table) for table in JUDGED)
