@@ -1,9 +1,4 @@
-/*
- * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance
- * with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0. Unless
- * required by applicable law or agreed to in writing, software distributed under the License is distributed on an
- * "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
- */
+// SPDX-License-Identifier: Apache-2.0
 package dev.lakeproof.lake.io;
 
 import java.io.FileNotFoundException;
@@ -37,6 +32,10 @@ public final class LakeFileIO implements FileIO {
     /** Names that Paimon and its Iceberg metadata give to files only: nobody need look for a folder of that name. */
     private static final Pattern FILE_NAME = Pattern.compile(
             "LATEST|EARLIEST|.*\\.(parquet|avro|orc|json|text|tmp|index)|(snapshot|schema|tag|index-manifest|manifest|manifest-list|changelog|consumer)-.+");
+
+    /** Names that Paimon gives to folders only; most of them are not there, and nobody need look for a file of that name. */
+    private static final Pattern FOLDER_NAME =
+            Pattern.compile("tag|consumer|branch|changelog|snapshot|schema|manifest|index|statistics");
 
     private transient volatile ObjectStore store;
 
@@ -92,7 +91,10 @@ public final class LakeFileIO implements FileIO {
         if (FILE_NAME.matcher(path.getName()).matches()) {
             return file(path, location);
         }
-        return store().hasAny(location.asFolder()) ? Optional.of(Status.folder(path)) : file(path, location);
+        if (store().hasAny(location.asFolder())) {
+            return Optional.of(Status.folder(path));
+        }
+        return FOLDER_NAME.matcher(path.getName()).matches() ? Optional.empty() : file(path, location);
     }
 
     private Optional<FileStatus> file(Path path, Location location) throws IOException {

@@ -1,9 +1,4 @@
-/*
- * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance
- * with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0. Unless
- * required by applicable law or agreed to in writing, software distributed under the License is distributed on an
- * "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
- */
+// SPDX-License-Identifier: Apache-2.0
 package dev.lakeproof.lake.io;
 
 import java.io.EOFException;
@@ -86,7 +81,7 @@ final class ObjectInput extends SeekableInputStream {
         if (length >= 0 && position >= length) {
             return false;
         }
-        byte[] whole = store.writtenHere(location);
+        byte[] whole = store.remembered(location);
         if (whole != null) {
             length = whole.length;
             block = whole;

@@ -1,9 +1,4 @@
-/*
- * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance
- * with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0. Unless
- * required by applicable law or agreed to in writing, software distributed under the License is distributed on an
- * "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
- */
+// SPDX-License-Identifier: Apache-2.0
 package dev.lakeproof.lake.io;
 
 import java.io.FileNotFoundException;
@@ -49,14 +44,20 @@ final class ObjectStore {
     private static final int RANGE_NOT_SATISFIABLE = 416;
     private static final int DELETED_AT_ONCE = 1000;
     private static final long KEPT_BYTES = 32 << 20;
+    private static final long NUMBERED_KEPT_MILLIS = 1000;
 
     private static ObjectStore ofThisMachine;
 
     private final S3Client client;
-    private final WrittenHere writtenHere = new WrittenHere(ObjectInput.BLOCK_BYTES, KEPT_BYTES);
+    private final Remembered remembered;
+
+    ObjectStore(S3Client client, long numberedKeptMillis) {
+        this.client = client;
+        remembered = new Remembered(ObjectInput.BLOCK_BYTES, KEPT_BYTES, numberedKeptMillis);
+    }
 
     ObjectStore(S3Client client) {
-        this.client = client;
+        this(client, NUMBERED_KEPT_MILLIS);
     }
 
     /** One client for all tables of a process, by the keys in Flink's configuration. */
@@ -108,12 +109,16 @@ final class ObjectStore {
                 .build();
     }
 
-    /** The whole object where this process wrote it a moment ago, not to be changed; else null. */
-    byte[] writtenHere(Location location) {
-        return writtenHere.find(location);
+    /** The whole object where this process had it a moment ago, not to be changed; else null. */
+    byte[] remembered(Location location) {
+        return remembered.find(location);
     }
 
     Optional<Entry> head(Location location) throws IOException {
+        Optional<Entry> known = remembered.entry(location);
+        if (known.isPresent()) {
+            return known;
+        }
         try {
             HeadObjectResponse found = asking(
                     location, () -> client.headObject(request -> request.bucket(location.bucket).key(location.key)));
@@ -132,7 +137,11 @@ final class ObjectStore {
                     request -> request.bucket(location.bucket).key(location.key).range(range));
             String total = found.response().contentRange();
             byte[] bytes = found.asByteArrayUnsafe();
-            return new Part(bytes, total == null ? bytes.length : Long.parseLong(total.substring(total.indexOf('/') + 1)));
+            long length = total == null ? bytes.length : Long.parseLong(total.substring(total.indexOf('/') + 1));
+            if (bytes.length == length) {
+                remembered.read(location, bytes);
+            }
+            return new Part(bytes, length);
         } catch (S3Exception error) {
             if (error.statusCode() == RANGE_NOT_SATISFIABLE) {
                 return new Part(new byte[0], head(location).orElseThrow(() -> gone(location)).length());
@@ -146,7 +155,7 @@ final class ObjectStore {
     void put(Location location, byte[] content) throws IOException {
         asking(location, () -> client.putObject(
                 request -> request.bucket(location.bucket).key(location.key), RequestBody.fromBytes(content)));
-        writtenHere.keep(location, content);
+        remembered.written(location, content);
     }
 
     /**
@@ -169,7 +178,7 @@ final class ObjectStore {
         } catch (SdkException error) {
             throw failed(location, error);
         }
-        writtenHere.keep(location, content);
+        remembered.written(location, content);
     }
 
     Upload begin(Location location) throws IOException {
@@ -187,7 +196,7 @@ final class ObjectStore {
     }
 
     void delete(Location location) throws IOException {
-        writtenHere.forget(location);
+        remembered.forget(location);
         asking(location, () -> client.deleteObject(request -> request.bucket(location.bucket).key(location.key)));
     }
 
@@ -197,7 +206,7 @@ final class ObjectStore {
         Collections.reverse(lastFirst);
         for (int from = 0; from < lastFirst.size(); from += DELETED_AT_ONCE) {
             List<Location> some = lastFirst.subList(from, Math.min(from + DELETED_AT_ONCE, lastFirst.size()));
-            some.forEach(writtenHere::forget);
+            some.forEach(remembered::forget);
             Location one = some.get(0);
             List<ObjectIdentifier> keys = new ArrayList<>();
             some.forEach(each -> keys.add(ObjectIdentifier.builder().key(each.key).build()));

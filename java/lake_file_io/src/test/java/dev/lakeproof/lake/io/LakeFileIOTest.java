@@ -1,9 +1,4 @@
-/*
- * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in compliance
- * with the License. You may obtain a copy of the License at http://www.apache.org/licenses/LICENSE-2.0. Unless
- * required by applicable law or agreed to in writing, software distributed under the License is distributed on an
- * "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
- */
+// SPDX-License-Identifier: Apache-2.0
 package dev.lakeproof.lake.io;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -32,6 +27,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import org.apache.paimon.fs.FileStatus;
 import org.apache.paimon.fs.Path;
 import org.apache.paimon.fs.PositionOutputStream;
@@ -58,18 +54,25 @@ class LakeFileIOTest {
 
     /** Where the calls of these names fail. */
     private static LakeFileIO failingAt(String... calls) {
+        return telling(call -> {
+            if (List.of(calls).contains(call)) {
+                throw SdkClientException.create("failed at " + call);
+            }
+        });
+    }
+
+    /** Tells the name of each call to the store before it is made; keeps what has a number for a minute. */
+    private static LakeFileIO telling(Consumer<String> told) {
         S3Client client = client(given("LAKE_FILE_IO_SECRET_KEY"));
         return new LakeFileIO(new ObjectStore((S3Client) Proxy.newProxyInstance(
                 S3Client.class.getClassLoader(), new Class<?>[] {S3Client.class}, (proxy, call, arguments) -> {
-                    if (List.of(calls).contains(call.getName())) {
-                        throw SdkClientException.create("failed at " + call.getName());
-                    }
+                    told.accept(call.getName());
                     try {
                         return call.invoke(client, arguments);
                     } catch (InvocationTargetException error) {
                         throw error.getCause();
                     }
-                })));
+                }), 60_000));
     }
 
     private static int uploadsUnder(Path path) {
@@ -316,23 +319,53 @@ class LakeFileIOTest {
 
     @Test
     void whatIsKeptHasABound() {
-        WrittenHere kept = new WrittenHere(10, 25);
+        Remembered kept = new Remembered(10, 25, 60_000);
         Location[] locations = new Location[4];
         for (int number = 0; number < 4; number++) {
             locations[number] = new Location("lake", UUID.randomUUID() + ".avro");
-            kept.keep(locations[number], noise(10));
+            kept.written(locations[number], noise(10));
         }
-        kept.keep(new Location("lake", "snapshot-7"), noise(1));
-        assertNull(kept.find(new Location("lake", "snapshot-7")));
         Location hint = new Location("lake", UUID.randomUUID() + "/LATEST");
-        kept.keep(hint, noise(1));
+        kept.written(hint, noise(1));
         assertNull(kept.find(hint));
         assertNull(kept.find(locations[0]));
         assertNull(kept.find(locations[1]));
         assertArrayEquals(noise(10), kept.find(locations[2]));
         assertArrayEquals(noise(10), kept.find(locations[3]));
-        kept.keep(locations[0], noise(11));
+        kept.written(locations[0], noise(11));
         assertNull(kept.find(locations[0]));
+        kept.read(locations[0], noise(1));
+        assertNull(kept.find(locations[0]), "only what was written here, or has a number");
+    }
+
+    @Test
+    void whatHasANumberIsKeptForAMomentOnlySinceItMayComeAgain() throws InterruptedException {
+        Remembered kept = new Remembered(10, 100, 200);
+        Location snapshot = new Location("lake", "wh/oltp.db/orders/snapshot/snapshot-7");
+        kept.read(snapshot, noise(3));
+        assertArrayEquals(noise(3), kept.find(snapshot));
+        assertEquals(3, kept.entry(snapshot).orElseThrow().length());
+        kept.written(snapshot, noise(4));
+        assertArrayEquals(noise(4), kept.find(snapshot));
+        Thread.sleep(250);
+        assertNull(kept.find(snapshot));
+        assertTrue(kept.entry(snapshot).isEmpty());
+    }
+
+    @Test
+    void theStoreIsNotAskedTwiceInAMomentForWhatIsThereAndAlwaysForWhatIsNot() throws IOException {
+        List<String> asked = new ArrayList<>();
+        LakeFileIO asking = telling(asked::add);
+        assertFalse(asking.exists(at("snapshot/snapshot-1")));
+        io.tryToWriteAtomic(at("snapshot/snapshot-1"), "one");
+        assertTrue(asking.exists(at("snapshot/snapshot-1")));
+        for (int turn = 0; turn < 3; turn++) {
+            assertEquals("one", asking.readFileUtf8(at("snapshot/snapshot-1")));
+            assertTrue(asking.exists(at("snapshot/snapshot-1")));
+            assertFalse(asking.exists(at("tag")));
+        }
+        assertEquals(List.of("headObject", "headObject", "getObjectAsBytes"), asked.subList(0, 3));
+        assertEquals(List.of("listObjectsV2", "listObjectsV2", "listObjectsV2"), asked.subList(3, asked.size()));
     }
 
     @Test
