@@ -6,10 +6,12 @@ from pathlib import Path
 
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.bound_checks import Judged
-from lakeproof.drills.drill_series import run_series, smallest_first
+from lakeproof.drills.drill_series import no_longer_needed, run_series, smallest_first
 from lakeproof.drills.phases import Phase, PhaseRecord
+from lakeproof.drills.plan import make_plan
 from lakeproof.drills.report import AlertTimes, DrillReport
 from lakeproof.scenarios.catalog import load_catalog
+from lakeproof.stack.components import all_components
 
 VERDICTS = {"a": Outcome.PASSED, "b": Outcome.FAILED, "c": Outcome.PASSED}
 
@@ -66,3 +68,24 @@ def test_what_needs_the_fewest_components_comes_first() -> None:
     order = smallest_first(scenarios.values())
     assert sorted(order) == sorted(scenarios)
     assert order.index("connector-failure") < order.index("cassandra-node-down")
+
+
+def test_between_two_drills_it_is_told_what_is_done_and_what_is_left(tmp_path: Path) -> None:
+    told: list[tuple[str, list[str]]] = []
+    run_series(list(VERDICTS), tmp_path, 5, Runner().run, lambda done, left: told.append((done, list(left))))
+    assert told == [("a", ["b", "c"]), ("b", ["c"])]
+    # What passed before was not run now, so nothing of it is there to be stopped.
+    told.clear()
+    run_series(list(VERDICTS), tmp_path, 5, Runner().run, lambda done, left: told.append((done, list(left))))
+    assert told == [("b", ["c"])]
+
+
+def test_a_second_trino_is_no_longer_needed_after_the_one_cause_that_needs_it() -> None:
+    catalog, components = load_catalog(), all_components()
+    names = ("trino-backlog:trino_2_down", "trino-backlog", "replication-lag")
+    second, own, other = (make_plan([catalog.scenario(name)]) for name in names)
+    assert no_longer_needed(second, [own, other], (), components) == ["trino-2"]
+    assert no_longer_needed(second, [own, other], {"trino-2"}, components) == []
+    assert no_longer_needed(second, [other, second], (), components) == []
+    alone = no_longer_needed(second, [], (), components)
+    assert alone.index("trino-2") < alone.index("nessie")

@@ -1,7 +1,7 @@
 """Several drills one after another on one stack, and the table of how they went. One that was cut off goes on."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 from lakeproof.bench.machine import commit_of_code
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.phases import Phase
+from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
 from lakeproof.proof.outcome import worst
 from lakeproof.scenarios.scenario import Scenario
 from lakeproof.stack.closure import closure
+from lakeproof.stack.component import Component
 from lakeproof.stack.components import all_components
 
 ALL = "all"
@@ -31,6 +33,9 @@ HEAD = (
     "Whole",
     "Why",
 )
+
+# Told after a drill that others follow: the scenario that is done, those that are left.
+type Between = Callable[[str, Sequence[str]], None]
 
 
 @dataclass
@@ -118,7 +123,11 @@ def smallest_first(scenarios: Iterable[Scenario]) -> list[str]:
 
 
 def run_series(
-    names: Sequence[str], folder: Path, seed: int, run: Callable[[str, Path], DrillReport]
+    names: Sequence[str],
+    folder: Path,
+    seed: int,
+    run: Callable[[str, Path], DrillReport],
+    between: Between = lambda done, left: None,
 ) -> SeriesReport:
     """`run(name, its folder)` for each; a drill that fails does not keep the next one from being run.
 
@@ -126,10 +135,25 @@ def run_series(
     again, so a series that was cut off goes on where it was.
     """
     series = SeriesReport(folder, seed)
-    for name in names:
-        series.drills.append(ended_before(folder / name, seed, Outcome.PASSED) or run(name, folder / name).as_json())
+    for number, name in enumerate(names, 1):
+        ended = ended_before(folder / name, seed, Outcome.PASSED)
+        series.drills.append(ended or run(name, folder / name).as_json())
         series.write()
+        if ended is None and number < len(names):
+            between(name, names[number:])
     return series
+
+
+def no_longer_needed(
+    done: DrillPlan, left: Iterable[DrillPlan], ran_before: Collection[str], components: Mapping[str, Component]
+) -> list[str]:
+    """What the plan that is done needed and none that is left does, users first; nothing that ran before the series.
+
+    A second Trino that only one cause needs would weigh on every drill after it.
+    """
+    wanted = closure((name for plan in left for name in plan.components), components)
+    mine = closure(done.components, components)
+    return [name for name in reversed(mine) if name not in wanted and name not in ran_before]
 
 
 def ended_before(folder: Path, seed: int, verdict: Outcome) -> Mapping[str, Any] | None:

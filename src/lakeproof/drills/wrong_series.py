@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.drill_series import cell, ended_before, whole_seconds
+from lakeproof.drills.drill_series import Between, cell, ended_before, whole_seconds
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
 from lakeproof.proof.outcome import worst
 from lakeproof.scenarios.catalog import Catalog
@@ -117,18 +117,25 @@ def wrong_fixes(catalog: Catalog) -> Iterator[tuple[Scenario, WrongFix]]:
 
 
 def run_wrong_fixes(
-    catalog: Catalog, folder: Path, seed: int, run: Callable[[Scenario, WrongFix, Path], DrillReport]
+    catalog: Catalog,
+    folder: Path,
+    seed: int,
+    run: Callable[[Scenario, WrongFix, Path], DrillReport],
+    between: Between = lambda done, left: None,
 ) -> WrongSeries:
     """`run` for each. The summary is written after each; what this code has turned down in this folder with this seed
     is not tried again.
     """
     series = WrongSeries(folder, seed)
-    for scenario, fix in wrong_fixes(catalog):
+    all_of_them = list(wrong_fixes(catalog))
+    for number, (scenario, fix) in enumerate(all_of_them, 1):
         to = folder / place(scenario.name, fix.id)
         before = ended_before(to, seed, Outcome.FAILED)
         tried = Tried(scenario.name, fix, before) if before is not None else None
         if tried is None or tried.outcome is not Outcome.PASSED:
             tried = Tried(scenario.name, fix, run(scenario, fix, to).as_json())
+            if left := [each.name for each, _ in all_of_them[number:]]:
+                between(scenario.name, left)
         series.tried.append(tried)
         series.write()
     return series
