@@ -75,9 +75,10 @@ def drill(
 ) -> None:
     """Run one drill: baseline, inject, detect, diagnose, mitigate, recover, verify, review.
 
-    What the scenario needs is started if it is missing, and left running. Shoppers buy all the while. The alert, the
-    desk's incident, the diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each
-    must end in `failed`) or of a single mitigation.
+    What the scenario needs is started if it is missing, and left running; between the drills of a series, what it
+    started and no later one needs is stopped. Shoppers buy all the while. The alert, the desk's incident, the
+    diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each must end in `failed`)
+    or of a single mitigation.
 
     Every scenario has a cause that is played by default; --cause plays another (NAME:CAUSE says the same in one word,
     in A+B too). A+B: both faults at once; both causes must be named. all: every scenario, one after another, smallest

@@ -7,7 +7,8 @@ from lakeproof.install import artifacts
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
-# Quick to start and small on two shared cores; a server that is out of memory must die, not limp.
+# Quick to start and small on two shared cores: C2 was measured, and took more than it gave (docs/decisions/0034). A
+# server that is out of memory must die, not limp.
 FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
 LOG_PATTERN = "%d{ISO8601} %p %m (%c{1})%n"
 
