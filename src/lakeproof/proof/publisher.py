@@ -16,7 +16,7 @@ from lakeproof.stack.stack import load_stack
 def main() -> int:
     """Publish until SIGTERM; the round that runs is finished."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
-    for name in ("botocore", "boto3", "urllib3", "httpx", "httpcore"):
+    for name in ("botocore", "urllib3", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         stack = load_stack()

@@ -16,7 +16,7 @@ REGION = "us-east-1"
 def s3_client(
     stack: Stack, *, timeout_seconds: float = 5.0, connect_seconds: float | None = None, attempts: int = 2
 ) -> Any:
-    """A boto3 S3 client (path style, keys from the stack's secrets). Making one takes about 50 ms: keep it.
+    """A botocore S3 client (path style, keys from the stack's secrets). Making one takes about 50 ms: keep it.
 
     `timeout_seconds` bounds each read, and the connect where `connect_seconds` does not. Its errors are botocore's.
     """
@@ -40,10 +40,11 @@ def client_of(
     attempts: int,
 ) -> Any:
     """As `s3_client`, of plain values."""
-    import boto3
+    # Not boto3, which is a layer of uploads in parts over the same client: it takes 0.2 s of a core to import.
     from botocore.config import Config
+    from botocore.session import get_session
 
-    return boto3.client(
+    return get_session().create_client(
         "s3",
         endpoint_url=endpoint,
         region_name=REGION,

@@ -30,7 +30,7 @@ def ahead(seconds: float) -> str:
 
 
 class FakeStore:
-    """Objects by key: (body, metadata), as boto3 gives them."""
+    """Objects by key: (body, metadata), as botocore gives them."""
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}

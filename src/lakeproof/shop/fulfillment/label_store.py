@@ -1,7 +1,7 @@
 """Labels in the object store: written, looked at, copied, checked, deleted. Every call may be repeated, and ends.
 
-boto3 blocks, so its calls run in a few threads of their own; a call that has not ended in its time is given up here
-(its thread ends by boto3's own timeouts a moment later).
+botocore blocks, so its calls run in a few threads of their own; a call that has not ended in its time is given up
+here (its thread ends by botocore's own timeouts a moment later).
 """
 
 import asyncio
@@ -65,7 +65,7 @@ def parse_hold(text: str) -> datetime | None:
 
 
 class LabelStore:
-    """`client`: a boto3 S3 client with timeouts of its own; `call_seconds`: the limit on each call."""
+    """`client`: a botocore S3 client with timeouts of its own; `call_seconds`: the limit on each call."""
 
     def __init__(self, client: Any, call_seconds: float) -> None:
         self._client, self._seconds = client, call_seconds

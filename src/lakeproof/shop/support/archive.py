@@ -20,7 +20,7 @@ class NotInArchive(Exception):
 
 
 class Archive:
-    """`client`: a boto3 S3 client with timeouts of its own. Every call blocks: call it in a thread."""
+    """`client`: a botocore S3 client with timeouts of its own. Every call blocks: call it in a thread."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
