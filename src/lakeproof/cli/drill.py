@@ -206,7 +206,7 @@ def _stop_unneeded(
     for name in no_longer_needed(done, left, ran_before, client.components):
         if name in runs:
             say(f"{name} is stopped: no drill that is left needs it")
-            client.stop(name)
+            client.forget(name)  # not `stop`: a part of the stack that does not run is a root cause
 
 
 def _running(stack: "Stack") -> frozenset[str]:
