@@ -149,7 +149,7 @@ def no_longer_needed(
 ) -> list[str]:
     """What the plan that is done needed and none that is left does, users first; nothing that ran before the series.
 
-    A second Trino that only one cause needs would weigh on every drill after it.
+    A second server of a kind, which one cause needs, would weigh on every drill after it.
     """
     wanted = closure((name for plan in left for name in plan.components), components)
     mine = closure(done.components, components)
