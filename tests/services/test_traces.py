@@ -77,7 +77,8 @@ async def test_a_read_that_went_well_is_told_only_where_it_was_slow_or_everythin
     wrapped = gate.Gate(app, metrics=RequestMetrics(), max_body_bytes=100, body_seconds=5.0, max_under_way=10)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(wrapped), base_url="http://shop") as client:
         answered = await client.request(method, "/things/7", headers={"x-trace-id": "t-1"})
-    told = [(line["trace_id"], line["route"], line["status"]) for line in log.lines]
+    # Threads that other tests left behind may tell something of their own meanwhile.
+    told = [(line["trace_id"], line["route"], line["status"]) for line in log.lines if "route" in line]
     assert told == ([("t-1", "/things/{number}", status)] if is_told else [])
     assert answered.headers["x-trace-id"] == "t-1"
 
