@@ -149,8 +149,8 @@ def _recovery() -> dict[str, str]:
         "execution.checkpointing.dir": CHECKPOINTS,
         "execution.checkpointing.savepoint-dir": SAVEPOINTS,
         "execution.checkpointing.num-retained": "3",
-        # 20 kb by default. A job's whole state is some ten times that, and a file of its own costs five requests of
-        # the store at each checkpoint.
+        # 20 kb by default. The path's job has more than that, and a file of its own cost five requests of the store
+        # at each checkpoint.
         "execution.checkpointing.data-inline-threshold": "512 kb",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "execution.checkpointing.tolerable-failed-checkpoints": "100000",

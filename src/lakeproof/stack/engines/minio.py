@@ -43,7 +43,8 @@ def command(stack: Stack) -> Command:
         env={
             "ROOT_ACCESS_KEY": stack.secret("s3-access-key"),
             "ROOT_SECRET_KEY": stack.secret("s3-secret-key"),
-            # Its heap is some 5 MB, which Go by default looks through anew after every 5 MB that requests used up.
+            # Go collects once a heap has doubled, and this one is small: 42 % of its own time was the runtime's
+            # (perf). It may grow to nine times instead: 70 MB in all, 28 before.
             "GOGC": "800",
         },
     )

@@ -13,8 +13,8 @@ import java.util.regex.Pattern;
  *
  * <p>What was written here is kept where its own name (not a folder of its) holds a UUID: nobody ever writes another content
  * under that name. A numbered name can come again (snapshot-7, of a table that was dropped and made anew by somebody
- * else), so it is kept for a second only: a commit asks for the same snapshot and schema five times, and whoever deletes
- * them beside a commit that has just read them must bear that one in any case. Whether the next number is there already is
+ * else), so it is kept for a second only: a commit asks for the same snapshot and schema several times, and whoever
+ * deletes them beside a commit that has just read them must bear that one in any case. Whether the next number is there already is
  * always asked of the store, for only what is there is kept.
  */
 final class Remembered {
