@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.checks import queries_served
@@ -16,7 +17,7 @@ from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults import flooded_resource_group
 from lakeproof.faults.flooded_resource_group import SOURCE, FloodedResourceGroup
 from lakeproof.lake.query import trino_queries
-from lakeproof.lake.query.trino_queries import Query, busiest
+from lakeproof.lake.query.trino_queries import Query, busiest, queries
 from lakeproof.mitigations import kill_query
 from lakeproof.mitigations.kill_query import KillQuery
 from lakeproof.probes import trino
@@ -27,7 +28,8 @@ NOW = datetime.now(UTC)
 
 
 def query(name: str, user: str = "analyst", state: str = "RUNNING", *, error: str = "", source: str = "") -> Query:
-    return Query(name, user, source, f"people.{user}", state, NOW - timedelta(seconds=30), error)
+    made_at = NOW - timedelta(seconds=30)
+    return Query(name, user, source, f"people.{user}", state, made_at, error, waits=state == "QUEUED")
 
 
 FLOOD = [query("r1"), query("r2"), query("q1", state="QUEUED"), query("q2", state="QUEUED")]
@@ -64,6 +66,43 @@ def test_a_query_is_read_as_trino_tells_it() -> None:
         "EXCEEDED_TIME_LIMIT",
     )
     assert not found.waits and not found.lives
+
+
+def told(name: str, state: str, *group: str) -> dict[str, Any]:
+    made = {"createTime": "2026-11-26T12:00:00.000Z"}
+    return {
+        "queryId": name,
+        "session": {"user": "analyst"},
+        "resourceGroupId": list(group) or None,
+        "state": state,
+        "queryStats": made,
+    }
+
+
+def test_only_what_finds_its_group_full_waits(stack: Stack, answering: Answering) -> None:
+    """Each query passes through QUEUED; on busy processors it stays there for seconds while its group has room."""
+    listed = [
+        told("full", "QUEUED", "people", "analyst"),
+        told("runs", "RUNNING", "people", "analyst"),
+        told("passing", "QUEUED", "platform"),
+        told("above", "WAITING_FOR_RESOURCES", "busy", "free"),
+        told("gone", "QUEUED", "people", "left meanwhile"),
+        told("gone with all", "QUEUED", "left", "meanwhile"),
+        told("not handed out", "QUEUED"),
+    ]
+    states = {"people": {"analyst": "CAN_QUEUE"}, "platform": {}, "busy": {"free": "CAN_RUN"}}
+
+    def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
+        if path == "/v1/query":
+            return 200, listed
+        name = path.removeprefix("/v1/resourceGroupState/")
+        if name not in states:
+            return 404, {}
+        inner = [{"id": [name, each], "state": state} for each, state in states[name].items()]
+        return 200, {"id": [name], "state": "FULL" if name == "busy" else "CAN_RUN", "subGroups": inner}
+
+    there = Stack(Settings(state_dir=stack.settings.state_dir, endpoints={"trino": {"http": answering(answer)}}))
+    assert [one.id for one in queries(there) if one.waits] == ["full", "above"]
 
 
 def test_who_waits_the_most_is_told_with_group_and_age(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

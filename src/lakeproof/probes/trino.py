@@ -38,7 +38,14 @@ def oldest(stack: Stack, timeout: float) -> Value:
 
 
 PROBES = (
-    Probe("trino-queued", NAME, "GET /v1/query: QUEUED", "queries", queued, Condition(Operator.IS, 0)),
+    Probe(
+        "trino-queued",
+        NAME,
+        "GET /v1/query: QUEUED in a full group",
+        "queries",
+        queued,
+        Condition(Operator.IS, 0),
+    ),
     Probe("trino-queries-by-user", NAME, "GET /v1/query: running and queued by user and group", "", by_user),
     Probe("trino-oldest-query", NAME, "GET /v1/query: the oldest of the user who waits the most", "s", oldest),
 )
