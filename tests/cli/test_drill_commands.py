@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lakeproof.cli import drill as drill_command
 from lakeproof.cli.commands import build
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding, Hidden
 from lakeproof.diagnosis.examination import Examination
+from lakeproof.drills import live_world
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.run import one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
@@ -162,9 +162,9 @@ def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:
 def test_what_no_later_drill_needs_is_no_part_of_the_stack_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped and still known it would count as down, and be named as a cause in every drill that follows."""
     ended: list[str] = []
-    monkeypatch.setattr(drill_command, "_running", lambda _: frozenset({"nessie", "trino", "trino-2", "kafka"}))
+    monkeypatch.setattr(live_world, "running_parts", lambda _: frozenset({"nessie", "trino", "trino-2", "kafka"}))
     monkeypatch.setattr(SupervisorClient, "forget", lambda _, name: ended.append(name))
     catalog = load_catalog()
     second, own = (make_plan([catalog.scenario(name)]) for name in ("trino-backlog:trino_2_down", "trino-backlog"))
-    drill_command._stop_unneeded(load_stack(), second, [own], frozenset())
+    live_world.stop_unneeded(load_stack(), second, [own], frozenset(), lambda _: None)
     assert ended == ["trino-2"]

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lakeproof.customers import shoppers
+from lakeproof.drills.drill_series import no_longer_needed
+from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.incidents.client import DeskClient
@@ -69,6 +71,25 @@ def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Tim
         if renewed := renew(stack, timing):
             progress(f"{' and '.join(renewed)}: rules reloaded, timing {timing}")
     return started
+
+
+def running_parts(stack: Stack) -> frozenset[str]:
+    """The components that run here; none beside somebody else's stack."""
+    client = SupervisorClient(stack)
+    if stack.settings.mode == "external" or not client.running():
+        return frozenset()
+    return frozenset(row.name for row in client.ps() if row.pid is not None)
+
+
+def stop_unneeded(
+    stack: Stack, done: DrillPlan, left: Sequence[DrillPlan], ran_before: frozenset[str], progress: Progress
+) -> None:
+    """Stop what the drill that is done needed, none that is left does, and did not run before the series."""
+    client, runs = SupervisorClient(stack), running_parts(stack)
+    for name in no_longer_needed(done, left, ran_before, client.components):
+        if name in runs:
+            progress(f"{name} is stopped: no drill that is left needs it")
+            client.forget(name)  # not `stop`: a part of the stack that does not run is a root cause
 
 
 class LiveDesk:
