@@ -1,5 +1,6 @@
-"""Which columns are dropped, which are refused, and what is listed."""
+"""Which columns are dropped, which are refused, and what becomes of their values."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,9 @@ def run(stack: Stack) -> str:
     return drop_unexpected_column.run(stack, DropUnexpectedColumn())
 
 
-def test_a_column_that_nobody_knows_is_named_dropped_and_its_values_listed(database: Database, stack: Stack) -> None:
+def test_a_column_that_nobody_knows_is_dropped_and_its_values_kept_for_its_owner(
+    database: Database, stack: Stack
+) -> None:
     database.tables["oltp.orders"]["gift_note"] = "varchar"
     database.values = ["for Ann", "for Binh"]
     assert unexpected_columns(stack, 1.0, OLTP) == "oltp.orders.gift_note"
@@ -75,9 +78,22 @@ def test_a_column_that_nobody_knows_is_named_dropped_and_its_values_listed(datab
         "oltp.orders.gift_note: for Ann, for Binh"
     )
     assert "gift_note" in database.tables["oltp.orders"]
-    assert run(stack).startswith("dropped: oltp.orders.gift_note; values that go with it")
+    assert not (stack.state_dir / "dropped-columns").exists()
+    dropped, _, path = run(stack).partition("; 2 different values kept in ")
+    assert dropped == "dropped: oltp.orders.gift_note"
+    assert json.loads(Path(path).read_text())["values"] == {"oltp.orders.gift_note": ["for Ann", "for Binh"]}
+    assert Path(path).stat().st_mode & 0o777 == 0o600
     assert unexpected_columns(stack, 1.0, OLTP) == "none"
     assert run(stack) == "dropped: nothing, no column is unexpected"
+
+
+def test_values_that_cannot_be_kept_stay_in_the_database(database: Database, stack: Stack) -> None:
+    database.tables["oltp.orders"]["gift_note"] = "varchar"
+    database.values = ["for Ann"]
+    (stack.state_dir / "dropped-columns").write_text("a file where the folder should be")
+    with pytest.raises(TerminalError, match="the values cannot be kept"):
+        run(stack)
+    assert "gift_note" in database.tables["oltp.orders"]
 
 
 def test_a_column_of_the_shops_own_schema_is_not_dropped(database: Database, stack: Stack) -> None:

@@ -1,11 +1,15 @@
 """Take back a column that nobody announced: drop those that neither the lake's SQL nor the shop's own schema has.
 
-What was written into such a column is lost with it. Up to twenty different values are listed, in the dry run too; a
-column that holds more is not dropped, since nobody could give them back.
+What was written into such a column goes with it. The dry run lists its different values. The repair keeps them in a
+file that its owner alone may read, and says where: what it answers stands in the incident's timeline, which anybody
+on the machine may read. A column with twenty different values or more is not dropped, since nobody could give them
+back.
 """
 
+import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.resources import files
 
 from lakeproof.errors import NotReady, TerminalError
@@ -17,6 +21,7 @@ from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named_columns import NamedColumns, left_out, named
 from lakeproof.mitigations.named_columns import hold as hold_to
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 MOST = KEPT_VALUES
 
@@ -34,27 +39,29 @@ def typed(stack: Stack, arguments: DropUnexpectedColumn) -> str:
     except NotReady:
         return "ALTER TABLE … DROP COLUMN … for each column that the lake's SQL does not declare"
     statements = "; ".join(f"ALTER TABLE {each.table} DROP COLUMN {each.column}" for each in found)
-    return f"{statements or 'nothing to drop'}{_lost(stack, arguments, found)}"
+    lost = [f"{each}: {', '.join(values)}" for each, values in _values(stack, arguments, found).items()]
+    return f"{statements or 'nothing to drop'}{f'; values that go with it: {"; ".join(lost)}' if lost else ''}"
 
 
 def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
-    """Drop them; fine where there is none. Raises: TerminalError where the shop's schema has one of them."""
+    """Drop them; fine where there is none. Raises: TerminalError, with nothing dropped."""
     source = find_source(arguments.database)
     unexpected = list(_to_drop(stack, arguments))
     found = named(arguments, unexpected)
-    lost = _lost(stack, arguments, found)
-    for each in found:
-        if len(source.module.values_in(stack, find_connector(source.connector), each.table, each.column)) >= MOST:
+    values = _values(stack, arguments, found)
+    for each, held in values.items():
+        if len(held) >= MOST:
             raise TerminalError(
                 f"{each} holds {MOST} different values or more, which would be lost",
                 where=each.table,
                 next_action="keep them first, then ALTER TABLE … DROP COLUMN; or declare it: "
                 f"lakeproof lake evolve {each.table} {each.column}",
             )
+    kept = _keep(stack, values)
     for each in found:
         source.module.drop_column(stack, find_connector(source.connector), each.table, each.column)
     names = ", ".join(map(str, found)) or "nothing, no column is unexpected"
-    return f"dropped: {names}{lost}{left_out(unexpected, found)}"
+    return f"dropped: {names}{kept}{left_out(unexpected, found)}"
 
 
 def hold(stack: Stack, arguments: DropUnexpectedColumn) -> dict[str, str]:
@@ -84,20 +91,39 @@ def in_shops_schema(column: str) -> bool:
     return any(word.search(schema.read_text(encoding="utf-8")) for schema in schemas if schema.is_file())
 
 
-def _lost(stack: Stack, arguments: DropUnexpectedColumn, found: list[Difference]) -> str:
+def _values(stack: Stack, arguments: DropUnexpectedColumn, found: list[Difference]) -> dict[Difference, list[str]]:
+    """The different values of each column that holds any."""
     source = find_source(arguments.database)
     connector = find_connector(source.connector)
-    told = [
-        f"{each}: {', '.join(values)}"
-        for each in found
-        if (values := source.module.values_in(stack, connector, each.table, each.column))
-    ]
-    return f"; values that go with it: {'; '.join(told)}" if told else ""
+    held = {each: source.module.values_in(stack, connector, each.table, each.column) for each in found}
+    return {each: values for each, values in held.items() if values}
+
+
+def _keep(stack: Stack, values: dict[Difference, list[str]]) -> str:
+    """Write them into a file of their own. Gives the words that name it; "" where there is nothing to keep.
+
+    Raises: TerminalError where that cannot be done; nothing is dropped then.
+    """
+    if not values:
+        return ""
+    now = datetime.now(UTC)
+    path = stack.state_dir / "dropped-columns" / f"{now:%Y%m%d-%H%M%S}.json"
+    columns = {str(each): held for each, held in values.items()}
+    text = json.dumps({"at": now.isoformat(), "values": columns}, ensure_ascii=False, indent=2)
+    try:
+        write_file(path, text + "\n", mode=0o600)
+    except OSError as error:
+        raise TerminalError(
+            f"the values cannot be kept: {error.strerror}",
+            where=str(path),
+            next_action="nothing was dropped; see to the folder and the disk, then repeat",
+        ) from error
+    return f"; {sum(map(len, values.values()))} different values kept in {path}"
 
 
 MITIGATION = Mitigation(
     "drop_unexpected_column",
-    "drop columns that neither the lake nor the shop knows, and list their values",
+    "drop columns that neither the lake nor the shop knows, and keep their values in a file",
     typed,
     run,
     DropUnexpectedColumn,
