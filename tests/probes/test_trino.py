@@ -79,30 +79,43 @@ def told(name: str, state: str, *group: str) -> dict[str, Any]:
     }
 
 
-def test_only_what_finds_its_group_full_waits(stack: Stack, answering: Answering) -> None:
-    """Each query passes through QUEUED; on busy processors it stays there for seconds while its group has room."""
+def test_only_what_found_no_place_in_its_group_waits(stack: Stack, answering: Answering) -> None:
+    """A query that has its place is QUEUED too until it begins, which takes seconds on busy processors."""
     listed = [
-        told("full", "QUEUED", "people", "analyst"),
+        told("no place", "QUEUED", "people", "analyst"),
         told("runs", "RUNNING", "people", "analyst"),
-        told("passing", "QUEUED", "platform"),
-        told("above", "WAITING_FOR_RESOURCES", "busy", "free"),
-        told("gone", "QUEUED", "people", "left meanwhile"),
-        told("gone with all", "QUEUED", "left", "meanwhile"),
-        told("not handed out", "QUEUED"),
+        told("the third of three, on its way in", "QUEUED", "people", "reporter"),
+        told("waits for workers, in its place", "WAITING_FOR_RESOURCES", "people", "analyst"),
+        told("no place in a group of the outermost", "QUEUED", "busy"),
+        told("left meanwhile", "QUEUED", "people", "gone"),
+        told("left with its outer group", "QUEUED", "gone", "too"),
+        told("in no group yet", "QUEUED"),
     ]
-    states = {"people": {"analyst": "CAN_QUEUE"}, "platform": {}, "busy": {"free": "CAN_RUN"}}
+    waiting = {"people": {"analyst": 1, "reporter": 0}, "busy": {}}
 
     def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
         if path == "/v1/query":
             return 200, listed
         name = path.removeprefix("/v1/resourceGroupState/")
-        if name not in states:
+        if name not in waiting:
             return 404, {}
-        inner = [{"id": [name, each], "state": state} for each, state in states[name].items()]
-        return 200, {"id": [name], "state": "FULL" if name == "busy" else "CAN_RUN", "subGroups": inner}
+        inner = [{"id": [name, each], "numQueuedQueries": count} for each, count in waiting[name].items()]
+        return 200, {"id": [name], "numQueuedQueries": 1, "subGroups": inner}
 
     there = Stack(Settings(state_dir=stack.settings.state_dir, endpoints={"trino": {"http": answering(answer)}}))
-    assert [one.id for one in queries(there) if one.waits] == ["full", "above"]
+    assert [one.id for one in queries(there) if one.waits] == ["no place", "no place in a group of the outermost"]
+    assert trino.by_user(there, 3.0) == (
+        "analyst in no group: 0 run, 0 wait, 1 begin; analyst in busy: 0 run, 1 wait; "
+        "analyst in gone.too: 0 run, 0 wait, 1 begin; analyst in people.analyst: 2 run, 1 wait; "
+        "analyst in people.gone: 0 run, 0 wait, 1 begin; analyst in people.reporter: 0 run, 0 wait, 1 begin"
+    )
+
+
+def test_where_a_trino_does_not_tell_of_its_groups_what_is_queued_waits(stack: Stack, answering: Answering) -> None:
+    listed = [told("a", "QUEUED", "people", "analyst"), told("b", "RUNNING", "people", "analyst")]
+    address = answering(lambda _method, path, _body: (200, listed) if path == "/v1/query" else (403, {}))
+    there = Stack(Settings(state_dir=stack.settings.state_dir, endpoints={"trino": {"http": address}}))
+    assert [one.id for one in queries(there) if one.waits] == ["a"]
 
 
 def test_who_waits_the_most_is_told_with_group_and_age(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from datetime import UTC, datetime
 
-from lakeproof.lake.query.trino_queries import Query, busiest, queries
+from lakeproof.lake.query.trino_queries import QUEUED, Query, busiest, queries
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
@@ -25,7 +25,9 @@ def by_user(stack: Stack, timeout: float) -> Value:
     words = []
     for (user, group), held in sorted(groups.items()):
         waiting = sum(one.waits for one in held)
-        words.append(f"{user} in {group or 'no group'}: {len(held) - waiting} run, {waiting} wait")
+        begin = sum(one.state == QUEUED for one in held) - waiting
+        counts = f"{len(held) - waiting - begin} run, {waiting} wait" + (f", {begin} begin" if begin else "")
+        words.append(f"{user} in {group or 'no group'}: {counts}")
     return "; ".join(words) or "nobody"
 
 
@@ -41,7 +43,7 @@ PROBES = (
     Probe(
         "trino-queued",
         NAME,
-        "GET /v1/query: QUEUED in a full group",
+        "GET /v1/query: QUEUED for want of a place",
         "queries",
         queued,
         Condition(Operator.IS, 0),

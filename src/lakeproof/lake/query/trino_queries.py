@@ -1,7 +1,7 @@
 """The queries that Trino knows of, by its REST API: who asked, in which resource group, and how they end."""
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -10,13 +10,14 @@ from urllib.parse import quote
 
 import httpx
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.stack.engines.trino import NAME
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
 REASON = "killed by lakeproof: it kept its resource group full"
-QUEUED = frozenset({"QUEUED", "WAITING_FOR_RESOURCES"})
+QUEUED = "QUEUED"
 ENDED = frozenset({"FINISHED", "FAILED"})
 # In the group of the platform's own users, who never wait for others (stack/engines/trino.py).
 ASKING = {"X-Trino-User": "lakeproof-diagnosis"}
@@ -27,8 +28,8 @@ class Query:
     """One query that Trino runs, keeps waiting, or still remembers.
 
     error: how it failed, "" where it did not.
-    waits: it is queued, and its group has no place for it. QUEUED alone does not say so: every query is in that
-    state until it is handed out, which takes seconds where the processors are busy.
+    waits: it is queued, in a group that keeps queries waiting for a place. QUEUED alone does not say so: a query that
+    has its place is in that state too until it begins, which takes seconds where the processors are busy.
     """
 
     id: str
@@ -47,16 +48,23 @@ class Query:
 
 
 def queries(stack: Stack, timeout: float = 3.0) -> list[Query]:
-    """All that Trino knows of now; of those that ended the newest fifty or so. Raises: CouldNotLook."""
-    url = f"{stack.url(NAME)}/v1/query"
+    """All that Trino knows of now; of those that ended the newest fifty or so. `timeout`: seconds, for all of it.
+
+    Raises: CouldNotLook.
+    """
+    url, deadline = stack.url(NAME), Deadline(timeout)
+
+    def ask(path: str) -> httpx.Response:
+        return client.get(f"{url}{path}", timeout=max(0.1, deadline.left))
+
     try:
-        with httpx.Client(timeout=timeout, headers=ASKING, trust_env=False) as client:
-            told = client.get(url).raise_for_status().json()
-            queued = {_group(one) for one in told if one["state"] in QUEUED}
-            full = _full(client, stack, queued)
+        with httpx.Client(headers=ASKING, trust_env=False) as client:
+            told = ask("/v1/query").raise_for_status().json()
+            keeping = _keeping(ask, {_group(one) for one in told if one["state"] == QUEUED})
     except (httpx.HTTPError, ValueError) as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where=url, next_action="is Trino up?") from error
-    return [_query(one, full) for one in told]
+        where = f"{url}/v1/query"
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where=where, next_action="is Trino up?") from error
+    return [_query(one, keeping) for one in told]
 
 
 def _group(told: dict[str, Any]) -> tuple[str, ...]:
@@ -64,24 +72,24 @@ def _group(told: dict[str, Any]) -> tuple[str, ...]:
     return tuple(told.get("resourceGroupId") or ())
 
 
-def _full(client: httpx.Client, stack: Stack, groups: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
-    """Those that let no further query run now, or lie in one that does not. A group that is gone is not full.
+def _keeping(ask: Callable[[str], httpx.Response], groups: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Those of the groups that keep queries waiting, by their own count of these. A group that is gone keeps none.
 
-    A group is asked with all that lie in it. So the innermost, which may bear a user's name, is in no address: Trino
-    takes no slash there.
+    A group is asked for by the one that it lies in: its own name may be a user's, and Trino takes no slash in an
+    address. A Trino that does not let everybody ask this is taken to keep waiting whatever is queued.
     """
-    states: dict[tuple[str, ...], str] = {}
-    for above in {group[: max(depth, 1)] for group in groups for depth in range(len(group))}:
-        path = "/".join(quote(name, safe="") for name in above)
-        answer = client.get(f"{stack.url(NAME)}/v1/resourceGroupState/{path}")
+    found: set[tuple[str, ...]] = set()
+    for outer in {group[:-1] or group for group in groups if group}:
+        answer = ask("/v1/resourceGroupState/" + "/".join(quote(name, safe="") for name in outer))
+        if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return groups
         if answer.status_code != HTTPStatus.NOT_FOUND:
             told = answer.raise_for_status().json()
-            states |= {tuple(one["id"]): one["state"] for one in (told, *told["subGroups"])}
-    full = {group for group, state in states.items() if state != "CAN_RUN"}
-    return {group for group in groups if any(group[:depth] in full for depth in range(1, len(group) + 1))}
+            found |= {tuple(one["id"]) for one in (told, *told["subGroups"]) if one["numQueuedQueries"]}
+    return groups & found
 
 
-def _query(told: dict[str, Any], full: Container[tuple[str, ...]] = ()) -> Query:
+def _query(told: dict[str, Any], keeping: Container[tuple[str, ...]] = ()) -> Query:
     session = told["session"]
     return Query(
         id=told["queryId"],
@@ -91,7 +99,7 @@ def _query(told: dict[str, Any], full: Container[tuple[str, ...]] = ()) -> Query
         state=told["state"],
         made_at=datetime.fromisoformat(told["queryStats"]["createTime"]).astimezone(UTC),
         error=(told.get("errorCode") or {}).get("name", "") if told["state"] == "FAILED" else "",
-        waits=told["state"] in QUEUED and _group(told) in full,
+        waits=told["state"] == QUEUED and _group(told) in keeping,
     )
 
 
@@ -105,7 +113,7 @@ def kill(stack: Stack, found: list[Query]) -> None:
     """Those that wait go first: else they would take the places of those that ran. Raises: TerminalError."""
     try:
         with httpx.Client(timeout=SECONDS, headers=ASKING, trust_env=False) as client:
-            for one in sorted(found, key=lambda query: query.state not in QUEUED):
+            for one in sorted(found, key=lambda query: query.state != QUEUED):
                 answer = client.put(f"{stack.url(NAME)}/v1/query/{one.id}/killed", content=REASON)
                 # It has ended meanwhile (409), or Trino has forgotten it (404, 410).
                 if answer.status_code not in (404, 409, 410):
