@@ -12,7 +12,9 @@ import pytest
 
 from lakeproof.faults.drifted_schema import drift
 from lakeproof.lake.capture.columns import look
-from lakeproof.lake.sources.source import SOURCES
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP, SOURCES
 from lakeproof.mitigations import drop_unexpected_column
 from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
 from lakeproof.processes.client import SupervisorClient
@@ -89,7 +91,7 @@ def test_what_it_may_not_do_is_refused(
 def test_both_servers_tell_their_columns_and_give_an_unannounced_one_up(
     stack: Stack, up: Callable[..., SupervisorClient], engine: str, table: str
 ) -> None:
-    """The shop's own tables differ in nothing from the job's SQL; a column with a value is named, listed, dropped."""
+    """The shop's own tables differ in nothing from the job's SQL; a column with values is named, kept, dropped."""
     up(engine)
     source = next(each for each in SOURCES if each.engine == engine)
     found = look(stack, source)
@@ -104,3 +106,16 @@ def test_both_servers_tell_their_columns_and_give_an_unannounced_one_up(
     assert f"ALTER TABLE {table} DROP COLUMN gift_note" in drop_unexpected_column.typed(stack, arguments)
     assert drop_unexpected_column.run(stack, arguments) == f"dropped: {table}.gift_note"
     assert look(stack, source).unexpected == ()
+
+
+def test_values_that_differ_in_case_or_in_a_trailing_blank_are_different_values(
+    stack: Stack, up: Callable[..., SupervisorClient]
+) -> None:
+    """All of them are kept when their column is dropped."""
+    up("mysql")
+    with connect(stack, "root", "mysql-root", 10.0) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE TABLE oltp.notes (note varchar(20) COLLATE utf8mb4_bin)")
+        cursor.executemany("INSERT INTO oltp.notes VALUES (%s)", [("VIP",), ("vip",), ("vip ",), ("vip",), ("Gói",)])
+        connection.commit()
+    values = mariadb.values_in(stack, find_connector(OLTP.connector), "oltp.notes", "note")
+    assert sorted(values) == ["Gói", "VIP", "vip", "vip "]

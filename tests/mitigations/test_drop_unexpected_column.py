@@ -96,6 +96,20 @@ def test_values_that_cannot_be_kept_stay_in_the_database(database: Database, sta
     assert "gift_note" in database.tables["oltp.orders"]
 
 
+def test_where_the_database_does_not_drop_it_the_file_is_named(
+    database: Database, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.tables["oltp.orders"]["gift_note"] = "varchar"
+    database.values = ["for Ann"]
+
+    def locked(*_: object) -> None:
+        raise NotReady("Lock wait timeout exceeded", where="mysql", next_action="repeat it")
+
+    monkeypatch.setattr(mariadb, "drop_column", locked)
+    with pytest.raises(NotReady, match=r"gift_note is not dropped: Lock wait .* 1 different values kept in .*oltp-"):
+        run(stack)
+
+
 def test_a_column_of_the_shops_own_schema_is_not_dropped(database: Database, stack: Stack) -> None:
     database.tables["oltp.orders"]["card_fingerprint"] = "varchar"
     with pytest.raises(TerminalError, match="the shop's own schema has a column card_fingerprint"):

@@ -102,7 +102,7 @@ class Jobs:
                 )
             now = datetime.now(UTC)
             folder = self._folder / f"{kind}-{now:%Y%m%d-%H%M%S-%f}"
-            folder.mkdir(parents=True)
+            folder.mkdir(mode=0o700, parents=True)  # what a job says may be of the data, as values that go
             facts = {"kind": kind, "about": about, "who": who, "at": now.isoformat(), "commands": list(commands)}
             with (folder / LOG).open("wb") as log:
                 process = subprocess.Popen(

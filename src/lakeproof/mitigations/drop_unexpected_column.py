@@ -1,9 +1,9 @@
 """Take back a column that nobody announced: drop those that neither the lake's SQL nor the shop's own schema has.
 
 What was written into such a column goes with it. The dry run lists its different values. The repair keeps them in a
-file that its owner alone may read, and says where: what it answers stands in the incident's timeline, which anybody
-on the machine may read. A column with twenty different values or more is not dropped, since nobody could give them
-back.
+file that its owner alone may read (the different values, not which row had which), and says where: what it answers
+stands in the incident's timeline, which anybody on the machine may read. A column with twenty different values or
+more is not dropped; whoever did not announce it may want to look at it first.
 """
 
 import json
@@ -16,7 +16,7 @@ from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.engine import KEPT_VALUES
-from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.lake.sources.source import OLTP, Source, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named_columns import NamedColumns, left_out, named
 from lakeproof.mitigations.named_columns import hold as hold_to
@@ -44,7 +44,11 @@ def typed(stack: Stack, arguments: DropUnexpectedColumn) -> str:
 
 
 def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
-    """Drop them; fine where there is none. Raises: TerminalError, with nothing dropped."""
+    """Drop them; fine where there is none.
+
+    Raises: TerminalError where one may not be dropped or its values cannot be kept, with nothing dropped; NotReady
+    where the database does not do it: then some may be dropped already, and the rest is for the next run.
+    """
     source = find_source(arguments.database)
     unexpected = list(_to_drop(stack, arguments))
     found = named(arguments, unexpected)
@@ -57,9 +61,13 @@ def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
                 next_action="keep them first, then ALTER TABLE … DROP COLUMN; or declare it: "
                 f"lakeproof lake evolve {each.table} {each.column}",
             )
-    kept = _keep(stack, values)
+    kept = _keep(stack, source, values)
     for each in found:
-        source.module.drop_column(stack, find_connector(source.connector), each.table, each.column)
+        try:
+            source.module.drop_column(stack, find_connector(source.connector), each.table, each.column)
+        except NotReady as error:
+            words = f"{each} is not dropped: {error.what}{kept}"
+            raise NotReady(words, where=error.where, next_action=error.next_action) from error
     names = ", ".join(map(str, found)) or "nothing, no column is unexpected"
     return f"dropped: {names}{kept}{left_out(unexpected, found)}"
 
@@ -99,7 +107,7 @@ def _values(stack: Stack, arguments: DropUnexpectedColumn, found: list[Differenc
     return {each: values for each, values in held.items() if values}
 
 
-def _keep(stack: Stack, values: dict[Difference, list[str]]) -> str:
+def _keep(stack: Stack, source: Source, values: dict[Difference, list[str]]) -> str:
     """Write them into a file of their own. Gives the words that name it; "" where there is nothing to keep.
 
     Raises: TerminalError where that cannot be done; nothing is dropped then.
@@ -107,7 +115,7 @@ def _keep(stack: Stack, values: dict[Difference, list[str]]) -> str:
     if not values:
         return ""
     now = datetime.now(UTC)
-    path = stack.state_dir / "dropped-columns" / f"{now:%Y%m%d-%H%M%S}.json"
+    path = stack.state_dir / "dropped-columns" / f"{source.name}-{now:%Y%m%d-%H%M%S-%f}.json"
     columns = {str(each): held for each, held in values.items()}
     text = json.dumps({"at": now.isoformat(), "values": columns}, ensure_ascii=False, indent=2)
     try:
