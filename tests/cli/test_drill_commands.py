@@ -159,12 +159,12 @@ def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:
         assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name), name
 
 
-def test_what_no_later_drill_needs_is_no_part_of_the_stack_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_one_drill_alone_needed_is_no_part_of_the_stack_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped and still known it would count as down, and be named as a cause in every drill that follows."""
     ended: list[str] = []
-    monkeypatch.setattr(live_world, "running_parts", lambda _: frozenset({"nessie", "trino", "trino-2", "kafka"}))
+    monkeypatch.setattr(live_world, "known_parts", lambda _: frozenset({"nessie", "trino", "trino-2", "kafka"}))
     monkeypatch.setattr(SupervisorClient, "forget", lambda _, name: ended.append(name))
     catalog = load_catalog()
     second, own = (make_plan([catalog.scenario(name)]) for name in ("trino-backlog:trino_2_down", "trino-backlog"))
-    live_world.stop_unneeded(load_stack(), second, [own], frozenset(), lambda _: None)
+    live_world.end_needed_alone(load_stack(), second, [own], frozenset(), lambda _: None)
     assert ended == ["trino-2"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.bound_checks import Judged
-from lakeproof.drills.drill_series import no_longer_needed, run_series, smallest_first
+from lakeproof.drills.drill_series import needed_by_it_alone, run_series, smallest_first
 from lakeproof.drills.phases import Phase, PhaseRecord
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.report import AlertTimes, DrillReport
@@ -70,22 +70,36 @@ def test_what_needs_the_fewest_components_comes_first() -> None:
     assert order.index("connector-failure") < order.index("cassandra-node-down")
 
 
-def test_between_two_drills_it_is_told_what_is_done_and_what_is_left(tmp_path: Path) -> None:
+def test_between_two_drills_it_is_told_what_is_done_and_what_else_the_series_plays(tmp_path: Path) -> None:
     told: list[tuple[str, list[str]]] = []
-    run_series(list(VERDICTS), tmp_path, 5, Runner().run, lambda done, left: told.append((done, list(left))))
-    assert told == [("a", ["b", "c"]), ("b", ["c"])]
-    # What passed before was not run now, so nothing of it is there to be stopped.
+    run_series(list(VERDICTS), tmp_path, 5, Runner().run, lambda done, others: told.append((done, list(others))))
+    assert told == [("a", ["b", "c"]), ("b", ["a", "c"])]
+    # What passed before is not run again, and the last drill leaves the stack as it is.
     told.clear()
-    run_series(list(VERDICTS), tmp_path, 5, Runner().run, lambda done, left: told.append((done, list(left))))
-    assert told == [("b", ["c"])]
+    run_series(list(VERDICTS), tmp_path, 5, Runner().run, lambda done, others: told.append((done, list(others))))
+    assert told == [("b", ["a", "c"])]
 
 
-def test_a_second_trino_is_no_longer_needed_after_the_one_cause_that_needs_it() -> None:
+def test_a_second_trino_is_needed_by_the_one_cause_alone() -> None:
     catalog, components = load_catalog(), all_components()
     names = ("trino-backlog:trino_2_down", "trino-backlog", "replication-lag")
     second, own, other = (make_plan([catalog.scenario(name)]) for name in names)
-    assert no_longer_needed(second, [own, other], (), components) == ["trino-2"]
-    assert no_longer_needed(second, [own, other], {"trino-2"}, components) == []
-    assert no_longer_needed(second, [other, second], (), components) == []
-    alone = no_longer_needed(second, [], (), components)
+    assert needed_by_it_alone(second, [own, other], (), components) == ["trino-2"]
+    assert needed_by_it_alone(second, [own, other], {"trino-2"}, components) == []
+    assert needed_by_it_alone(second, [other, second], (), components) == []
+    alone = needed_by_it_alone(second, [], (), components)
     assert alone.index("trino-2") < alone.index("nessie")
+
+
+def test_no_series_ends_the_lake_before_the_shops_drills() -> None:
+    """Its job would have to stop with a savepoint, for which its workers must still run."""
+    catalog, components = load_catalog(), all_components()
+    plans = {scenario.name: make_plan([scenario]) for scenario in catalog.played}
+    ended = {
+        name: needed_by_it_alone(plan, [each for other, each in plans.items() if other != name], (), components)
+        for name, plan in plans.items()
+    }
+    assert {name: parts for name, parts in ended.items() if parts} == {
+        "connection-saturation:postgres_sessions_leaked": ["postgres-exporter"],
+        "trino-backlog:trino_2_down": ["trino-2"],
+    }

@@ -75,8 +75,8 @@ def drill(
 ) -> None:
     """Run one drill: baseline, inject, detect, diagnose, mitigate, recover, verify, review.
 
-    What the scenario needs is started if it is missing, and left running; between the drills of a series, what it
-    started and no later one needs is stopped. Shoppers buy all the while. The alert, the desk's incident, the
+    What the scenario needs is started if it is missing, and left running; what this run of a series started for one
+    of its drills alone is stopped after it. Shoppers buy all the while. The alert, the desk's incident, the
     diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each must end in `failed`)
     or of a single mitigation.
 
@@ -100,7 +100,7 @@ def drill(
     from lakeproof.drills.blind import BLIND, PAIRS, draw_pairs
     from lakeproof.drills.drill_series import ALL, run_series, smallest_first
     from lakeproof.drills.healthy_drill import HEALTHY
-    from lakeproof.drills.live_world import live_world, running_parts, stop_unneeded
+    from lakeproof.drills.live_world import end_needed_alone, known_parts, live_world
     from lakeproof.drills.run import one_drill
     from lakeproof.drills.wrong_series import WRONG_FIXES, run_wrong_fixes
     from lakeproof.incidents.drill_cards import link_report
@@ -152,12 +152,12 @@ def drill(
             return HealthyDrill(world, _plan(catalog, ALL, seed), options, looks_on * 60, say).run()
         return Drill(world, _plan(catalog, scenario, seed), options, say).run()
 
-    ran_before = running_parts(stack) if name in series else frozenset()
+    known_before = known_parts(stack) if name in series else frozenset()
 
-    def between(done: str, left: "Sequence[str]") -> None:
-        plans = [_plan(catalog, each, seed) for each in left]
+    def between(done: str, others: "Sequence[str]") -> None:
+        plans = [_plan(catalog, each, seed) for each in others]
         try:
-            stop_unneeded(stack, _plan(catalog, done, seed), plans, ran_before, say)
+            end_needed_alone(stack, _plan(catalog, done, seed), plans, known_before, say)
         except LakeproofError as error:
             say(f"what only {done} needed runs on: {error.message}")
 

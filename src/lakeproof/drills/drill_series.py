@@ -34,7 +34,8 @@ HEAD = (
     "Why",
 )
 
-# Told after a drill that others follow: the scenario that is done, those that are left.
+# Told after a drill that others follow: its scenario, and the scenarios of the series' other drills, also of those
+# before it; its own is among them where it is played again.
 type Between = Callable[[str, Sequence[str]], None]
 
 
@@ -127,7 +128,7 @@ def run_series(
     folder: Path,
     seed: int,
     run: Callable[[str, Path], DrillReport],
-    between: Between = lambda done, left: None,
+    between: Between = lambda done, others: None,
 ) -> SeriesReport:
     """`run(name, its folder)` for each; a drill that fails does not keep the next one from being run.
 
@@ -140,20 +141,21 @@ def run_series(
         series.drills.append(ended or run(name, folder / name).as_json())
         series.write()
         if ended is None and number < len(names):
-            between(name, names[number:])
+            between(name, [*names[: number - 1], *names[number:]])
     return series
 
 
-def no_longer_needed(
-    done: DrillPlan, left: Iterable[DrillPlan], ran_before: Collection[str], components: Mapping[str, Component]
+def needed_by_it_alone(
+    done: DrillPlan, others: Iterable[DrillPlan], known_before: Collection[str], components: Mapping[str, Component]
 ) -> list[str]:
-    """What the plan that is done needed and none that is left does, users first; nothing that ran before the series.
+    """What the plan needs and no other of the series does, nor was part of the stack before; what needs others first.
 
-    A second server of a kind, which one cause needs, would weigh on every drill after it.
+    A second server of a kind, which one cause needs, would weigh on every drill after it. What several drills need
+    stays, although none that is left does: to end the lake's job before the shop's drills would save little.
     """
-    wanted = closure((name for plan in left for name in plan.components), components)
+    wanted = closure((name for plan in others for name in plan.components), components)
     mine = closure(done.components, components)
-    return [name for name in reversed(mine) if name not in wanted and name not in ran_before]
+    return [name for name in reversed(mine) if name not in wanted and name not in known_before]
 
 
 def ended_before(folder: Path, seed: int, verdict: Outcome) -> Mapping[str, Any] | None:

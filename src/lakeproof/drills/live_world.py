@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lakeproof.customers import shoppers
-from lakeproof.drills.drill_series import no_longer_needed
+from lakeproof.drills.drill_series import needed_by_it_alone
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
@@ -73,23 +73,27 @@ def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Tim
     return started
 
 
-def running_parts(stack: Stack) -> frozenset[str]:
-    """The components that run here; none beside somebody else's stack."""
+def known_parts(stack: Stack) -> frozenset[str]:
+    """The components that the supervisor here keeps, whatever their state; none beside somebody else's stack."""
     client = SupervisorClient(stack)
     if stack.settings.mode == "external" or not client.running():
         return frozenset()
-    return frozenset(row.name for row in client.ps() if row.pid is not None)
+    return frozenset(row.name for row in client.ps())
 
 
-def stop_unneeded(
-    stack: Stack, done: DrillPlan, left: Sequence[DrillPlan], ran_before: frozenset[str], progress: Progress
+def end_needed_alone(
+    stack: Stack, done: DrillPlan, others: Sequence[DrillPlan], known_before: frozenset[str], progress: Progress
 ) -> None:
-    """Stop what the drill that is done needed, none that is left does, and did not run before the series."""
-    client, runs = SupervisorClient(stack), running_parts(stack)
-    for name in no_longer_needed(done, left, ran_before, client.components):
-        if name in runs:
-            progress(f"{name} is stopped: no drill that is left needs it")
-            client.forget(name)  # not `stop`: a part of the stack that does not run is a root cause
+    """End what the drill that is done needed, no other of its series does, and was not kept before the series.
+
+    It is forgotten, not stopped: a part of the stack that does not run is a root cause. So is one that the drill left
+    broken, whose process may be gone already.
+    """
+    client, known = SupervisorClient(stack), known_parts(stack)
+    for name in needed_by_it_alone(done, others, known_before, client.components):
+        if name in known:
+            progress(f"{name} is stopped: no other drill of the series needs it")
+            client.forget(name)
 
 
 class LiveDesk:

@@ -121,7 +121,7 @@ def run_wrong_fixes(
     folder: Path,
     seed: int,
     run: Callable[[Scenario, WrongFix, Path], DrillReport],
-    between: Between = lambda done, left: None,
+    between: Between = lambda done, others: None,
 ) -> WrongSeries:
     """`run` for each. The summary is written after each; what this code has turned down in this folder with this seed
     is not tried again.
@@ -134,8 +134,9 @@ def run_wrong_fixes(
         tried = Tried(scenario.name, fix, before) if before is not None else None
         if tried is None or tried.outcome is not Outcome.PASSED:
             tried = Tried(scenario.name, fix, run(scenario, fix, to).as_json())
-            if left := [each.name for each, _ in all_of_them[number:]]:
-                between(scenario.name, left)
+            left = [each.name for each, _ in all_of_them[number:]]
+            if left:
+                between(scenario.name, [each.name for each, _ in all_of_them if each is not scenario] + left)
         series.tried.append(tried)
         series.write()
     return series
