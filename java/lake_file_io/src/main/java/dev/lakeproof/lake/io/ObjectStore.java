@@ -44,20 +44,20 @@ final class ObjectStore {
     private static final int RANGE_NOT_SATISFIABLE = 416;
     private static final int DELETED_AT_ONCE = 1000;
     private static final long KEPT_BYTES = 32 << 20;
-    private static final long NUMBERED_KEPT_MILLIS = 1000;
+    private static final long FRESH_MILLIS = 1000;
 
     private static ObjectStore ofThisMachine;
 
     private final S3Client client;
     private final Remembered remembered;
 
-    ObjectStore(S3Client client, long numberedKeptMillis) {
+    ObjectStore(S3Client client, long freshMillis) {
         this.client = client;
-        remembered = new Remembered(ObjectInput.BLOCK_BYTES, KEPT_BYTES, numberedKeptMillis);
+        remembered = new Remembered(ObjectInput.BLOCK_BYTES, KEPT_BYTES, freshMillis);
     }
 
     ObjectStore(S3Client client) {
-        this(client, NUMBERED_KEPT_MILLIS);
+        this(client, FRESH_MILLIS);
     }
 
     /** One client for all tables of a process, by the keys in Flink's configuration. */
@@ -196,8 +196,11 @@ final class ObjectStore {
     }
 
     void delete(Location location) throws IOException {
-        remembered.forget(location);
-        asking(location, () -> client.deleteObject(request -> request.bucket(location.bucket).key(location.key)));
+        try {
+            asking(location, () -> client.deleteObject(request -> request.bucket(location.bucket).key(location.key)));
+        } finally {
+            remembered.forget(location); // not before: who reads it meanwhile would have it kept again
+        }
     }
 
     /** Deletes objects of one folder, given by name: markers last, for a store of files gives up a folder's once it is empty. */
@@ -206,14 +209,17 @@ final class ObjectStore {
         Collections.reverse(lastFirst);
         for (int from = 0; from < lastFirst.size(); from += DELETED_AT_ONCE) {
             List<Location> some = lastFirst.subList(from, Math.min(from + DELETED_AT_ONCE, lastFirst.size()));
-            some.forEach(remembered::forget);
             Location one = some.get(0);
             List<ObjectIdentifier> keys = new ArrayList<>();
             some.forEach(each -> keys.add(ObjectIdentifier.builder().key(each.key).build()));
-            var answer = asking(one, () -> client.deleteObjects(
-                    request -> request.bucket(one.bucket).delete(all -> all.objects(keys).quiet(true))));
-            if (answer.hasErrors() && !answer.errors().isEmpty()) {
-                throw new IOException(one + ": " + answer.errors().get(0));
+            try {
+                var answer = asking(one, () -> client.deleteObjects(
+                        request -> request.bucket(one.bucket).delete(all -> all.objects(keys).quiet(true))));
+                if (answer.hasErrors() && !answer.errors().isEmpty()) {
+                    throw new IOException(one + ": " + answer.errors().get(0));
+                }
+            } finally {
+                some.forEach(remembered::forget);
             }
         }
     }

@@ -15,7 +15,8 @@ import java.util.regex.Pattern;
  * under that name. A numbered name can come again (snapshot-7, of a table that was dropped and made anew by somebody
  * else), so it is kept for a second only: a commit asks for the same snapshot and schema several times, and whoever
  * deletes them beside a commit that has just read them must bear that one in any case. Whether the next number is there already is
- * always asked of the store, for only what is there is kept.
+ * always asked of the store, for only what is there is kept. That an object is there, and its size, is told from here for that
+ * second too, whatever its name: a recovery asks whether the files of a checkpoint are still there before it commits them.
  */
 final class Remembered {
     private static final Pattern UNIQUE =
@@ -26,14 +27,14 @@ final class Remembered {
 
     private final int mostBytesOfOne;
     private final long mostBytes;
-    private final long numberedNanos;
+    private final long freshNanos;
     private final LinkedHashMap<String, Kept> objects = new LinkedHashMap<>(64, 0.75f, true);
     private long bytes;
 
-    Remembered(int mostBytesOfOne, long mostBytes, long numberedMillis) {
+    Remembered(int mostBytesOfOne, long mostBytes, long freshMillis) {
         this.mostBytesOfOne = mostBytesOfOne;
         this.mostBytes = mostBytes;
-        this.numberedNanos = TimeUnit.MILLISECONDS.toNanos(numberedMillis);
+        this.freshNanos = TimeUnit.MILLISECONDS.toNanos(freshMillis);
     }
 
     /** Keeps what this process wrote, as far as its name allows. */
@@ -71,15 +72,20 @@ final class Remembered {
         return kept == null ? null : kept.content;
     }
 
-    /** What the store would tell of it, by the time at which it was kept. */
+    /** What the store would tell of it, by the time at which it was kept; empty where that is too long ago. */
     Optional<Entry> entry(Location location) {
         return Optional.ofNullable(kept(location))
+                .filter(this::isFresh)
                 .map(kept -> new Entry(location, false, kept.content.length, kept.sinceMillis));
+    }
+
+    private boolean isFresh(Kept kept) {
+        return System.nanoTime() - kept.sinceNanos < freshNanos;
     }
 
     private synchronized Kept kept(Location location) {
         Kept kept = objects.get(location.toString());
-        if (kept != null && kept.isNumbered && System.nanoTime() - kept.sinceNanos >= numberedNanos) {
+        if (kept != null && kept.isNumbered && !isFresh(kept)) {
             forget(location);
             return null;
         }

@@ -347,9 +347,14 @@ class LakeFileIOTest {
         assertEquals(3, kept.entry(snapshot).orElseThrow().length());
         kept.written(snapshot, noise(4));
         assertArrayEquals(noise(4), kept.find(snapshot));
+        Location manifest = new Location("lake", UUID.randomUUID() + ".avro");
+        kept.written(manifest, noise(2));
+        assertEquals(2, kept.entry(manifest).orElseThrow().length());
         Thread.sleep(250);
         assertNull(kept.find(snapshot));
         assertTrue(kept.entry(snapshot).isEmpty());
+        assertArrayEquals(noise(2), kept.find(manifest));
+        assertTrue(kept.entry(manifest).isEmpty(), "whether it is still there is asked of the store");
     }
 
     @Test
