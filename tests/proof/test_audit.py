@@ -15,7 +15,7 @@ from lakeproof.lake.sources.source import Source
 from lakeproof.proof import audit
 from lakeproof.proof.audit import audit_published
 from lakeproof.proof.tables import every_hash
-from lakeproof.proof.tables.every_hash import Torn
+from lakeproof.proof.tables.every_hash import Broken, State, Torn, state_of
 from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -39,7 +39,7 @@ class Lake:
             PublishedCommit(f"{n:04d}", at, n, None, None, {"orders": n}, at + READABLE) for n, at in published
         ]
         self.torn: dict[str, list[int]] = {}
-        self.judged: list[str] = []
+        self.read: list[str] = []
         self.source: list[tuple[Any, ...]] = []
 
     def newest(self, stack: Stack) -> PublishedCommit:
@@ -54,16 +54,15 @@ class Lake:
             raise history.NoSuchHash("no such commit")
         return self.commits[hashes.index(after) + 1 :]
 
-    def judge(self, stack: Stack, commits: Sequence[PublishedCommit], known: object = None) -> list[Torn]:
-        self.judged += [commit.hash for commit in commits]
-        return [
-            Torn(
-                commit,
-                tuple(BrokenOrder(NEWEST_EVENT, order, "no order, 1 events") for order in self.torn[commit.hash]),
+    def broken_in(self, stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, Broken]:
+        """As Trino would tell it, of different states."""
+        self.read += [commit.hash for commit in commits]
+        return {
+            state_of(commit): tuple(
+                BrokenOrder(NEWEST_EVENT, order, "no order, 1 events") for order in self.torn.get(commit.hash, ())
             )
             for commit in commits
-            if commit.hash in self.torn
-        ]
+        }
 
     @contextmanager
     def snapshot(self, stack: Stack, source: Source, seconds: float) -> Any:
@@ -76,8 +75,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Lake]:
         made = Lake(hashes)
         for name in ("newest", "log", "since"):
             monkeypatch.setattr(history, name, getattr(made, name))
-        monkeypatch.setattr(audit, "judge", made.judge)
-        monkeypatch.setattr(every_hash, "judge", made.judge)
+        monkeypatch.setattr(every_hash, "_broken_in", made.broken_in)
         monkeypatch.setattr(audit, "snapshot_of", made.snapshot)
         return made
 
@@ -94,8 +92,19 @@ def test_a_hash_in_the_middle_that_is_torn_is_a_finding_though_the_newest_is_who
     assert audited.finding.startswith("2 orders are broken at 0023 and whole in the source: order 7: no order")
     assert (audited.judged, audited.not_looked, audited.through) == (30, 0, "0040")
     assert not audited.newest_is_wrong
-    assert main.judged[0] == "0040"
-    assert sorted(set(main.judged)) == [f"{n:04d}" for n in range(11, 41)]
+    assert main.read[0] == "0040"
+    assert sorted(main.read) == [f"{n:04d}" for n in range(11, 41)]
+
+
+def test_an_older_hash_of_the_newest_ones_state_is_judged_by_it_and_not_read(lake: Callable[[int], Lake]) -> None:
+    main = lake(5)
+    main.commits[2] = replace(main.commits[2], snapshots=main.commits[4].snapshots)
+    assert audit_published(STACK, "0001").finding is None
+    assert main.read == ["0005", "0002", "0004"]
+    main.torn = {"0005": [7]}
+    audited = audit_published(STACK, "0001")
+    assert audited.newest_is_wrong and audited.finding is not None
+    assert audited.finding.startswith("1 orders are broken at 0005 (and 1 more hashes)")
 
 
 def test_what_the_source_shows_just_so_is_no_finding(lake: Callable[[int], Lake]) -> None:
@@ -128,7 +137,7 @@ def test_an_audit_that_knows_of_none_before_judges_all_that_is_still_promised_to
 ) -> None:
     main = lake(500)
     audited = audit_published(STACK, None)
-    assert (audited.judged, audited.not_looked, min(main.judged)) == (451, 0, "0050")
+    assert (audited.judged, audited.not_looked, min(main.read)) == (451, 0, "0050")
 
 
 def test_hashes_that_are_no_longer_promised_to_be_readable_are_told_as_not_looked_at(
@@ -137,7 +146,7 @@ def test_hashes_that_are_no_longer_promised_to_be_readable_are_told_as_not_looke
     main = lake(500)
     audited = audit_published(STACK, "0001")
     assert (audited.judged, audited.not_looked) == (451, 48)
-    assert min(main.judged) == "0050"
+    assert min(main.read) == "0050"
 
 
 def test_a_hash_that_moved_postgresqls_tables_alone_counts_apart(lake: Callable[[int], Lake]) -> None:

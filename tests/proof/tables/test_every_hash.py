@@ -169,6 +169,15 @@ def test_hashes_lie_in_one_statement_only_where_the_newest_ones_metadata_still_k
     assert [statement.count("oltp.orders ") for statement in trino.statements] == [2, 2, 2, 1]
 
 
+def test_after_a_state_that_was_brought_back_by_hand_a_new_statement_begins(
+    trino: Trino, publish: Callable[..., None]
+) -> None:
+    """Its tables' metadata is older than the hash before, and does not know its snapshots."""
+    publish(commit(1, snapshot=20), commit(2, snapshot=5), commit(3, snapshot=6))
+    assert EveryHash(STACK, "hash-0").look(Deadline(60)) == []
+    assert [statement.count("oltp.orders ") for statement in trino.statements] == [1, 2]
+
+
 def test_a_state_that_was_judged_a_moment_ago_is_told_and_not_read_again(
     trino: Trino, publish: Callable[..., None]
 ) -> None:

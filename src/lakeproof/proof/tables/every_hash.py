@@ -8,6 +8,7 @@ very snapshots that the hash holds.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 
 from lakeproof.deadline import Deadline
@@ -136,15 +137,21 @@ def _broken_in(stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, 
 def _of_states(commits: Sequence[PublishedCommit], most: int) -> int:
     """How many of the first commits hold at most so many states, which the last one's metadata still knows.
 
-    While nobody buys, many hashes are one state.
+    While nobody buys, many hashes are one state. Where a state was brought back by hand, a table's snapshot is older
+    than at the hash before, and its metadata does not know the newer ones.
     """
-    states: set[State] = set()
-    for number, commit in enumerate(commits):
+    states: set[State] = {state_of(commits[0])}
+    for number, (before, commit) in enumerate(pairwise(commits), start=1):
         states.add(state_of(commit))
-        span = max(commit.snapshots.get(table, 0) - commits[0].snapshots.get(table, 0) for table in JUDGED)
-        if number and (len(states) > most or span >= SNAPSHOTS_KEPT):
+        span = max(_steps(commits[0], commit))
+        if len(states) > most or span >= SNAPSHOTS_KEPT or min(_steps(before, commit)) < 0:
             return number
     return len(commits)
+
+
+def _steps(before: PublishedCommit, commit: PublishedCommit) -> list[int]:
+    """How far each judged table's snapshot moved on."""
+    return [commit.snapshots.get(table, 0) - before.snapshots.get(table, 0) for table in JUDGED]
 
 
 def state_of(commit: PublishedCommit) -> State:
