@@ -1,4 +1,4 @@
-"""Attachments fill support's folder: large files come to one case, at once and then at a steady pace.
+"""Attachments fill support's folder: large files come to a case or two, at once and then at a steady pace.
 
 They are real ones, uploaded as a customer does. Injecting takes as long as they come.
 """
@@ -8,6 +8,7 @@ import time
 import uuid
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from itertools import count
 
 import httpx
 from pydantic import Field
@@ -19,6 +20,7 @@ from lakeproof.faults.fault import Fault, Sign
 from lakeproof.probes.support import FINE, SERVICE, attachment_folder
 from lakeproof.shop.notification.client import probed_customer
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
+from lakeproof.shop.support.requests import MAX_ATTACHMENTS
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, s3_client
 from lakeproof.stack.postgres_session import Session, transient_connection
@@ -49,9 +51,12 @@ def inject(stack: Stack, arguments: HoardedAttachments) -> None:
     began, sent, at_once = time.monotonic(), 0, arguments.megabytes * 1_000_000
     try:
         with httpx.Client(base_url=stack.url(SERVICE), timeout=CALL_SECONDS, trust_env=False) as client:
-            opened = {"customer_id": probed_customer(datetime.now(UTC)), "subject": SUBJECT}
-            case = client.post("/support/cases", json=opened, headers=_key()).raise_for_status().json()["id"]
-            while time.monotonic() - began < arguments.seconds or sent < at_once:
+            case = 0
+            for number in count():
+                if time.monotonic() - began >= arguments.seconds and sent >= at_once:
+                    break
+                if number % MAX_ATTACHMENTS == 0:
+                    case = _open_case(client)
                 body = HEAD + os.urandom(size - len(HEAD))
                 client.post(
                     f"/support/cases/{case}/attachments", files={"file": ("hoard.pdf", body)}, headers=_key()
@@ -62,6 +67,12 @@ def inject(stack: Stack, arguments: HoardedAttachments) -> None:
                     Deadline(early).pause(early)
     except httpx.HTTPError as error:
         raise TransientError(f"{type(error).__name__}: {error}", where=SERVICE, next_action="lakeproof ps") from error
+
+
+def _open_case(client: httpx.Client) -> int:
+    opened = {"customer_id": probed_customer(datetime.now(UTC)), "subject": SUBJECT}
+    made = client.post("/support/cases", json=opened, headers=_key()).raise_for_status().json()
+    return int(made["id"])
 
 
 def remove(stack: Stack, arguments: HoardedAttachments) -> None:
