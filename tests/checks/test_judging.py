@@ -230,6 +230,21 @@ def test_evidence_without_an_answer_is_unknown_and_never_failed(
     assert (verdict.outcome, words in verdict.summary) == (outcome, True), verdict.summary
 
 
+def test_a_restarted_part_has_its_time_although_other_checks_took_all_of_the_phase(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Outcome] = [Outcome.FAILED, Outcome.PASSED]
+    monkeypatch.setattr(survives_restart, "_restart", lambda *_: "lamp")
+    monkeypatch.setattr(survives_restart, "look", lambda _: {})
+    monkeypatch.setattr(survives_restart, "judge", lambda _, when: Verdict("claim", looks.pop(0), when))
+    late = replace(context, deadline=Deadline(0))
+    arguments = survives_restart.SurvivesRestart(component="lamp")
+    assert survives_restart.verify(late, arguments, Baseline(Verdict("claim", Outcome.PASSED, ""))).summary == (
+        "after lamp was restarted"
+    )
+    assert looks == []
+
+
 def test_evidence_without_a_healthy_range_has_to_answer_all_the_same() -> None:
     probe = Probe("position", "x", "look", "", lambda stack, timeout: 1)
     assert survives_restart.fine(probe, probe.reading(1)) is True
