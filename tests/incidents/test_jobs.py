@@ -30,9 +30,10 @@ def test_a_jobs_command_runs_where_no_script_lies_beside_python(tmp_path: Path) 
     done = subprocess.run((*job.PROGRAM, "ps", "--nonsense"), capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stderr.partition(" [")[0]) == (2, "Usage: lakeproof ps")
     own = Jobs(Stack(Settings(state_dir=tmp_path)))
-    own.start("version", "a look", [["--help"]], who="somebody")
+    started = own.start("version", "a look", [["--help"]], who="somebody")
     ended = finished(own, "version")
     assert (ended.code, ended.lost) == (0, False), ended.lines()
+    assert started.folder.stat().st_mode & 0o077 == 0, "what it prints is its owner's"
 
 
 def test_a_job_that_runs_is_not_forgotten_however_old_its_folder_is(
