@@ -21,6 +21,7 @@ from lakeproof.lake.query.trino_queries import Query, busiest, queries
 from lakeproof.mitigations import kill_query
 from lakeproof.mitigations.kill_query import KillQuery
 from lakeproof.probes import trino
+from lakeproof.probes.looking import look_once
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -77,6 +78,22 @@ def told(name: str, state: str, *group: str) -> dict[str, Any]:
         "state": state,
         "queryStats": made,
     }
+
+
+def test_a_look_asks_trino_for_its_queries_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three probes need the list. A Trino that a flood keeps busy answered none of three questions in time."""
+    asked = []
+
+    def counted(stack: Stack, timeout: float) -> list[Query]:
+        asked.append(timeout)
+        return FLOOD
+
+    monkeypatch.setattr(trino, "queries", counted)
+    readings = look_once(stack, trino.PROBES)
+    assert [readings[probe.id].value for probe in trino.PROBES][:2] == [2, "analyst in people.analyst: 2 run, 2 wait"]
+    assert len(asked) == 1
+    look_once(stack, trino.PROBES)
+    assert len(asked) == 2, "the next look asks anew"
 
 
 def test_only_what_found_no_place_in_its_group_waits(stack: Stack, answering: Answering) -> None:

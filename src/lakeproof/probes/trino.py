@@ -7,19 +7,25 @@ from lakeproof.lake.query.trino_queries import QUEUED, Query, busiest, queries
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
+from lakeproof.probes.round import once
 from lakeproof.stack.engines.trino import NAME
 from lakeproof.stack.stack import Stack
 
 
+def _all(stack: Stack, timeout: float) -> list[Query]:
+    """The queries, asked for once in a round: a busy Trino answers this question late, and three probes have it."""
+    return once(("trino queries", stack.url(NAME)), lambda: queries(stack, timeout))
+
+
 def queued(stack: Stack, timeout: float) -> Value:
     """How many queries wait for a place in their group."""
-    return sum(one.waits for one in queries(stack, timeout))
+    return sum(one.waits for one in _all(stack, timeout))
 
 
 def by_user(stack: Stack, timeout: float) -> Value:
     """Who runs and waits, in words; "nobody" where no query is under way. The question itself is none."""
     groups: defaultdict[tuple[str, str], list[Query]] = defaultdict(list)
-    for one in queries(stack, timeout):
+    for one in _all(stack, timeout):
         if one.lives:
             groups[one.user, one.group].append(one)
     words = []
@@ -33,7 +39,7 @@ def by_user(stack: Stack, timeout: float) -> Value:
 
 def oldest(stack: Stack, timeout: float) -> Value:
     """Age in seconds of the oldest query of the user whose queries wait the most; None where none waits."""
-    found = queries(stack, timeout)
+    found = _all(stack, timeout)
     user = busiest(found)
     ages = [(datetime.now(UTC) - one.made_at).total_seconds() for one in found if one.user == user and one.lives]
     return round(max(ages), 1) if ages else None
