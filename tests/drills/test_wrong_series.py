@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.checks.verdict import Outcome
+from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.blind import draw_pairs
+from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.drill_series import cell
 from lakeproof.drills.phases import Phase, PhaseRecord
 from lakeproof.drills.report import DrillReport
@@ -20,16 +21,24 @@ CATALOG = load_catalog()
 
 
 class Runner:
-    """Runs toy drills that end as `verdict` says; where it is failed, by the first check that the truth names."""
+    """Runs toy drills that end as `verdict` says; the first check that the truth names is judged as `judged` says."""
 
-    def __init__(self, verdict: Outcome = Outcome.FAILED, reason: str | None = None, residue: str = "") -> None:
-        self.verdict, self.reason, self.residue = verdict, reason, residue
+    def __init__(
+        self,
+        verdict: Outcome = Outcome.FAILED,
+        reason: str | None = None,
+        residue: str = "",
+        judged: Outcome | None = Outcome.FAILED,
+    ) -> None:
+        self.verdict, self.reason, self.residue, self.judged = verdict, reason, residue, judged
         self.asked: list[tuple[str, str]] = []
 
     def run(self, scenario: Scenario, fix: WrongFix, folder: Path) -> DrillReport:
         self.asked.append((scenario.name, fix.id))
         report = DrillReport(scenario.name, 5, "drill", verdict=self.verdict)
         report.reasons = [self.reason or f"verify: {fix.rejected_by[0]}: it | still fires"]
+        if self.judged is not None:
+            report.checks = [Judged(fix.rejected_by[0], Verdict("", self.judged, "it | still fires"))]
         report.residue = [self.residue] if self.residue else []
         report.phases = [PhaseRecord(Phase.VERIFY, datetime.now(UTC), 2.0, self.verdict, "")]
         report.write(folder)
@@ -55,11 +64,20 @@ def test_each_is_tried_once_and_the_series_passes_where_all_are_turned_down(tmp_
     ("runner", "verdict"),
     [
         (Runner(Outcome.PASSED), "failed"),
-        (Runner(reason="detect: no alert came"), "failed"),
+        (Runner(reason="detect: no alert came", judged=None), "failed"),
+        (Runner(judged=Outcome.UNKNOWN), "failed"),
+        (Runner(judged=None), "failed"),
         (Runner(residue="a fault"), "failed"),
         (Runner(Outcome.UNKNOWN), "unknown"),
     ],
-    ids=["taken for a repair", "failed for another reason", "fault left", "could not be judged"],
+    ids=[
+        "taken for a repair",
+        "failed for another reason",
+        "the named check could not be looked at",
+        "the named check is told of by the wait for recovery alone",
+        "fault left",
+        "could not be judged",
+    ],
 )
 def test_what_was_not_turned_down_for_its_own_reason_does_not_pass(
     tmp_path: Path, runner: Runner, verdict: str

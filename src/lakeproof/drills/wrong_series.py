@@ -1,10 +1,11 @@
 """Every wrong fix in a row on one stack, and the table of what turned each down. A series that was cut off goes on.
 
-A wrong fix is turned down where its drill ended as failed, a check that the truth names for it is among the reasons,
-and nothing of the fault is left behind.
+A wrong fix is turned down where its drill ended as failed, a check that the truth names for it was looked at when the
+drill verified and did not hold, and nothing of the fault is left behind. A check that could not be looked at turns
+nothing down, and neither does what had not recovered yet while the drill still waited: a true repair takes time too.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ from lakeproof.scenarios.truth import WrongFix
 
 WRONG_FIXES = "wrong"
 HEAD = ("Scenario", "Wrong fix", "Turned down", "By", "Whole", "What was said")
+
+
+def turned_down_by(report: Mapping[str, Any], named: Collection[str]) -> tuple[str, ...]:
+    """Those of the named checks that did not hold when the drill of that report.json verified."""
+    failed = {each["check"] for each in report["checks"] if each["outcome"] == Outcome.FAILED}
+    return tuple(check for check in named if check in failed)
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,7 @@ class Tried:
     @property
     def by(self) -> tuple[str, ...]:
         """The checks that the truth names and that did not hold."""
-        said = self.report["reasons"]
-        return tuple(check for check in self.fix.rejected_by if any(f"{check}:" in reason for reason in said))
+        return turned_down_by(self.report, self.fix.rejected_by)
 
 
 @dataclass
@@ -90,14 +96,14 @@ class WrongSeries:
 
 
 def _cells(each: Tried) -> list[str]:
-    said = [reason for reason in each.report["reasons"] if any(f"{check}:" in reason for check in each.by)]
+    said = [f"{one['check']}: {one['summary']}" for one in each.report["checks"] if one["check"] in each.by]
     return [
         each.scenario,
         each.fix.id,
         {Outcome.PASSED: "yes", Outcome.FAILED: "NO"}.get(each.outcome, each.outcome.value),
         ", ".join(each.by),
         f"{whole_seconds(each.report):.0f}",
-        cell((said or each.report["reasons"] or [""])[-1]),
+        cell("; ".join(said) or (each.report["reasons"] or [""])[-1]),
     ]
 
 
