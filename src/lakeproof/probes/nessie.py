@@ -6,7 +6,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import OURS, client_of
 from lakeproof.lake.publish.commit import LOOKED_THROUGH, PublishedCommit
 from lakeproof.lake.publish.history import MAIN, NothingPublished, newest
-from lakeproof.lake.publish.main_branch import author_on_main
+from lakeproof.lake.publish.main_branch import author_on_main, shown_before
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
@@ -71,11 +71,14 @@ def main_author(stack: Stack, timeout: float) -> Value:
 
 
 def last_merge_kept(stack: Stack, timeout: float) -> Value:
-    """KEPT where main's history has what the running publisher merged last, or it merged nothing yet; else LOST."""
+    """KEPT where main's history has what the running publisher merged last, else LOST. While it has merged nothing,
+    what `main` showed when the newest commit was made on `ingest` counts.
+    """
     merged = (get_json(f"{stack.url('publisher')}/health", timeout) or {}).get("hash")
     nessie = client_of(stack, timeout)
     try:
-        return KEPT if not merged or nessie.holds(MAIN, str(merged)) else LOST
+        kept = merged or shown_before(nessie)
+        return KEPT if kept is None or nessie.holds(MAIN, str(kept)) else LOST
     finally:
         nessie.close()
 

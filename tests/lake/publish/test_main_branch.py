@@ -24,7 +24,7 @@ from lakeproof.lake.nessie import (
 )
 from lakeproof.lake.publish import main_branch
 from lakeproof.lake.publish.audit import AuditFailed
-from lakeproof.lake.publish.commit import properties_of, states_of
+from lakeproof.lake.publish.commit import ONTO, properties_of, states_of
 from lakeproof.lake.publish.cut import Cut
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metrics import PublisherMetrics
@@ -61,7 +61,8 @@ class Nessie:
         held = self.tables[self.names["ingest"].hash]
         shown = held | {name: table_at(name, checkpoint) for name in moved}
         snapshots = {name: table.snapshot_id for name, table in shown.items()}
-        properties, message = properties_of(checkpoint, None, None, snapshots), f"commit {checkpoint}"
+        properties = properties_of(checkpoint, None, None, snapshots) | {ONTO: self.names["main"].hash}
+        message = f"commit {checkpoint}"
         ready = self.add("ingest", shown, properties, message=message)
         if branch == "ingest":
             return ready
@@ -435,6 +436,39 @@ def test_a_publisher_does_not_go_on_where_main_has_lost_what_it_knew_of(nessie: 
     nessie.assign(nessie.names["main"], nessie.commits[head(nessie)].parent or "")
     with pytest.raises(MainMoved, match="lake rollback"):
         publisher._read_head()
+
+
+def test_nor_does_one_that_was_started_anew_and_the_way_back_is_known_without_backup(
+    stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart of the publisher is no repair of a `main` that was pointed elsewhere: its next merge buried
+    hashes.
+    """
+    shown_before_the_last_merge = nessie.commits[head(nessie)].parent
+    moved_main.inject(stack, moved_main.MovedMain(publishes=5))
+    monkeypatch.setattr(main_branch, "last_merge", lambda stack: None)
+    monkeypatch.setattr(probes, "get_json", lambda url, timeout: {"hash": ""})
+    with pytest.raises(MainMoved, match="lake rollback"):
+        publisher_of(nessie)._read_head()
+    assert probes.last_merge_kept(stack, 1.0) == probes.LOST
+    main_branch.roll_back(stack)
+    assert head(nessie) == shown_before_the_last_merge
+    assert probes.last_merge_kept(stack, 1.0) == probes.KEPT
+    assert publisher_of(nessie)._read_head().main.hash == shown_before_the_last_merge
+
+
+def test_what_is_brought_in_on_a_main_that_was_moved_does_not_hide_it(
+    stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown_before_the_last_merge = nessie.commits[head(nessie)].parent
+    moved_main.inject(stack, moved_main.MovedMain(publishes=5))
+    monkeypatch.setattr(main_branch, "last_merge", lambda stack: None)
+    main_branch.bring_in(stack, "ingest")
+    with pytest.raises(MainMoved):
+        publisher_of(nessie)._read_head()
+    main_branch.roll_back(stack)
+    assert head(nessie) == shown_before_the_last_merge
+    publisher_of(nessie)._read_head()
 
 
 def test_a_publisher_goes_on_however_much_another_one_has_merged(nessie: Nessie) -> None:

@@ -3,7 +3,8 @@
 As Nessie commit properties it carries `database` (whose tables it moved) and, of every database that is published at
 it: `checkpoint` (of that database's own job), `gtid` (every source transaction up to it is in), `beat_us` (newest
 heartbeat in it, UNIX µs by the source database's clock), `snapshot.<table>`, and `at` where an earlier commit
-published that state. Those of `oltp` have their plain names, another database's begin with `<database>.`.
+published that state. Those of `oltp` have their plain names, another database's begin with `<database>.`. `onto` is
+main's head when the commit was made on `ingest`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,8 @@ BEAT_US = "beat_us"
 SNAPSHOT = "snapshot."
 AT = "at"
 DATABASE = "database"
+# By this a publisher that was started anew knows what main's history has to hold, though it merged nothing yet.
+ONTO = "onto"
 # The branch that `main` was set to by hand (main_branch.py): the publisher leaves it there.
 HELD = "held"
 # The branch that was brought in by hand: such a commit puts every table, whatever others did to them before.
@@ -145,6 +148,11 @@ def properties_of(
     if at is not None:
         properties[f"{begin}{AT}"] = at.isoformat()
     return properties | {f"{begin}{SNAPSHOT}{table}": str(snapshot) for table, snapshot in snapshots.items()}
+
+
+def made_onto(ingest: Iterable[Commit]) -> str | None:
+    """main's head when the newest of ingest's commits was made; None where none of them tells it."""
+    return next((commit.properties[ONTO] for commit in ingest if ONTO in commit.properties), None)
 
 
 def states_of(commit: Commit) -> dict[str, DatabaseState]:

@@ -36,6 +36,7 @@ from lakeproof.lake.publish.commit import (
     DatabaseState,
     author_of,
     is_ours,
+    made_onto,
     properties_of,
     states_of,
     strangers_commit,
@@ -72,6 +73,16 @@ def last_merge(stack: Stack) -> str | None:
     return None
 
 
+def shown_before(nessie: NessieClient) -> str | None:
+    """What `main` showed when the newest commit was made on `ingest`; None where none tells it. A publisher that was
+    started anew goes by it, and at most one merge is newer. Raises: NessieUnreachable.
+    """
+    try:
+        return made_onto(nessie.history(INGEST, LOOKED_THROUGH))
+    except NoSuchReference:
+        return None
+
+
 def roll_back(stack: Stack) -> RolledBack | None:
     """Have `main` begin again at the last state that was published; None where nobody else touched it.
 
@@ -102,10 +113,13 @@ def roll_back(stack: Stack) -> RolledBack | None:
 
 def _last_published(nessie: NessieClient, main: Reference, backup: Reference | None, merged: str | None) -> str:
     """What the publisher merged last, where `main` has lost it. Else the newest published state that `main` or
-    `backup` holds: while no publisher runs, `backup` alone knows of a `main` that was pointed elsewhere.
+    `backup` holds; where the publisher merged nothing yet, `ingest` tells whether `main` has lost what it showed.
     """
     if merged is not None and not nessie.holds(main.name, merged):
         return merged
+    before = shown_before(nessie) if merged is None else None
+    if before is not None and not nessie.holds(main.name, before):
+        main = replace(main, hash=before)
     known = [
         next(
             (

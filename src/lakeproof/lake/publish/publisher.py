@@ -22,8 +22,10 @@ from lakeproof.lake.publish.commit import (
     DATABASE,
     HELD,
     LOOKED_THROUGH,
+    ONTO,
     DatabaseState,
     author_of,
+    made_onto,
     properties_of,
     states_of,
     strangers_commit,
@@ -48,7 +50,11 @@ MERGE_SECONDS = 2.0
 
 
 class MainMoved(LakeproofError):
-    """What this publisher merged last is not in main's history any more: somebody pointed `main` elsewhere."""
+    """What `main` showed last is not in its history any more: somebody pointed `main` elsewhere.
+
+    What it showed last is what this publisher merged. Before its first merge it is what `main` showed when the newest
+    commit was made on `ingest`.
+    """
 
 
 class MainWritten(LakeproofError):
@@ -204,11 +210,12 @@ class Publisher:
         AuditFailed where a person set `main` to another branch, until `ingest` is brought in.
         """
         main, ingest = self._nessie.reference(history.MAIN), self._nessie.reference(history.INGEST)
-        newest = self._newest(main)
-        known = self._merged is None or any(commit.hash == self._merged for commit in newest)
-        if not known and not self._nessie.holds(main.name, str(self._merged)):
+        newest, staged = self._newest(main), self._newest(ingest)
+        kept = self._merged or made_onto(staged)
+        known = kept is None or any(commit.hash == kept for commit in newest)
+        if kept is not None and not known and not self._nessie.holds(main.name, kept):
             raise MainMoved(
-                f"main was moved: {str(self._merged)[:16]}, merged last, is not in its history",
+                f"main was moved: {kept[:16]}, which it showed last, is not in its history",
                 next_action="lakeproof lake rollback",
             )
         held = next((commit.properties.get(HELD) for commit in newest if states_of(commit)), None)
@@ -224,7 +231,7 @@ class Publisher:
             )
         # So the next look need not go back far, however long this publisher merges nothing: another one may.
         self._merged = main.hash
-        return _Head(main, ingest, _states(newest), _states(self._newest(ingest)))
+        return _Head(main, ingest, _states(newest), _states(staged))
 
     def _newest(self, branch: Reference) -> list[Commit]:
         return list(self._nessie.history(branch.name, LOOKED_THROUGH, at_hash=branch.hash))
@@ -289,7 +296,7 @@ class Publisher:
         gtid, beat_us = (beat.gtid, beat.at_us) if beat else (None, None)
         # Not what `main` says of them: a publisher that was killed before its merge left more on `ingest`.
         others = {name: state for name, state in head.staged.items() if name != database}
-        properties = {DATABASE: database}
+        properties = {DATABASE: database, ONTO: head.main.hash}
         properties |= properties_of(cut.checkpoint, gtid, beat_us, cut.ids, database=database)
         for name, state in others.items():
             properties |= properties_of(
