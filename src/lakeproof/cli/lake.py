@@ -191,29 +191,36 @@ def merge(
 
     All its tables, whatever somebody else has done to them on main. From ingest: main moves on. From backup: main
     shows the last state that a full audit found whole, and stays there until ingest is merged, or `lake rollback`.
+    The job goes on meanwhile, and the files of that state stay only as long as those of any other hash: the command
+    says until when.
 
     Exit 1 where the audit refuses the branch, or Nessie the merge.
     """
     from lakeproof.cli.output import print_json, say
     from lakeproof.cli.requiring import require_healthy
-    from lakeproof.lake.publish.main_branch import bring_in
+    from lakeproof.lake.publish import history
+    from lakeproof.lake.publish.main_branch import BACKUP, bring_in
     from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     require_healthy(stack, MERGE_NEEDS)
     head = bring_in(stack, source)
+    until = history.find(stack, head).readable_until
     if as_json:
-        print_json({"from": source, "hash": head})
+        print_json({"from": source, "hash": head, "readable_until": until.isoformat()})
         return
     say(f"main shows {source}, at {head[:16]}")
+    if source == BACKUP:
+        ways = "lakeproof lake merge --from ingest, or lakeproof lake rollback"
+        say(f"its files stay until {until:%H:%M:%S} UTC; by then: {ways}")
 
 
 def rollback(as_json: JsonOption = False) -> None:
     """Take back what others did to `main`: it begins again at the last state that the publisher put there.
 
     What main showed until then is kept as a tag. Nothing happens where nobody else wrote on main or moved it. While
-    the publisher runs, no published hash leaves main's history. Where somebody pointed main back and no publisher
-    runs, the way back is the branch backup: later hashes are then no longer in `lake log`.
+    the publisher runs, no published hash leaves main's history. Where somebody pointed main back and the publisher
+    has merged nothing since it was started, the newest merge alone may then be missing in `lake log`.
 
     Exit 1 where Nessie does not answer, or main moves meanwhile.
     """

@@ -26,8 +26,8 @@ class Audited:
 
     finding: a sentence where a hash is wrong in itself, else None. not_looked: hashes that it did not come to.
     through: the last hash it is done with; the next audit begins after it.
-    newest_is_wrong: the finding is of the hash that readers of `main` see now. Then `main` is frozen, until a person
-    has looked. A wrong hash of the past, with whole ones after it, is told and freezes nothing.
+    newest_is_wrong: the finding is of the hash that `main` showed when the audit began. Then `main` is frozen, until
+    an audit finds whole what it shows. A wrong hash of the past with whole ones after it is told and freezes nothing.
     moved_others: hashes that moved tables about which the audit claims nothing; `judged` leaves them out.
     """
 
