@@ -19,6 +19,7 @@ from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
 from lakeproof.proof.tables.buckets import Digest
 from lakeproof.proof.tables.canonical import Column, Kind, Table
 from lakeproof.proof.tables.covering import Covering
+from lakeproof.proof.tables.dialects import TRINO
 from lakeproof.proof.tables.other_tables import Compared, FirstLook
 from lakeproof.proof.tables.readers import Reader
 from lakeproof.stack.settings import Settings
@@ -105,6 +106,45 @@ def test_what_differs_is_looked_at_again_at_a_hash_that_covers_the_first_look(
         beside.compare(found[database], readers, {database.engine: {}, "trino": {}})
     assert (opened, notes.unknown) == (["trino at new", "trino at again"], [])
     assert [(one.engine, one.schema) for one in again] == [(database.engine, "oltp"), ("trino", database.name)]
+
+
+MINUTE_US = 60_000_000
+
+
+@pytest.mark.parametrize("beat_us", [-5 * MINUTE_US, 5 * MINUTE_US], ids=["behind", "ahead of the clock"])
+def test_a_row_is_not_called_lost_by_a_hash_that_does_not_cover_the_look(
+    monkeypatch: pytest.MonkeyPatch, beat_us: int
+) -> None:
+    """The publisher was five minutes behind: a payment of a minute ago was lost, and the check failed by it."""
+
+    def with_rows(engine: str, *ids: int) -> Reader:
+        def ask(sql: str) -> list[tuple[object, ...]]:
+            return [("0.payments", "0", 1, id_, 1) for id_ in ids] if "GROUP BY" in sql else [(id_,) for id_ in ids]
+
+        return Reader(engine, TRINO, ask)
+
+    @contextmanager
+    def opened(stack: Stack, engine: Source | str, *_: object) -> Iterator[Reader]:
+        yield with_rows("trino") if engine == "trino" else with_rows("postgres", 1)
+
+    now = now_us()
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: published("old", now + beat_us))
+    monkeypatch.setattr(beside_ledger, "snapshot_of", opened)
+    monkeypatch.setattr(beside_ledger, "lake_reader", opened)
+    monkeypatch.setattr(other_tables, "unlike_digests", lambda *_: [])
+    others = Others(SHOP, with_rows("postgres", 1), [PAYMENTS], 16, now - 1)
+    digests = {"postgres": {"payments": {0: Digest(1, 1, 1)}}, "trino": {"payments": {}}}
+    stack, notes = Stack(Settings(name="none")), Notes(lambda text: None)
+    with ExitStack() as until_judged:
+        beside = BesideLedger(stack, notes, Covering(stack, notes, 0.0), until_judged, None)
+        beside.compare(others, {"mysql": with_digests("mysql"), "trino": with_rows("trino")}, digests)
+    assert [finding for report in beside.reports for finding in report.findings] == []
+    assert [(report.table, report.engine, report.unsettled) for report in beside.reports] == [
+        ("shop.payments", "postgres", 0),
+        ("shop.payments", "trino", 1),
+    ]
+    (reason,) = notes.unknown
+    assert reason.startswith("lake: nothing published of shop within 0 s covers now (300.0 s ")
 
 
 def test_a_third_captured_database_is_looked_at_by_a_snapshot_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

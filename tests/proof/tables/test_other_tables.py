@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.proof.tables.digest_readers import CONSUMED, PAYMENTS, with_digests
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.proof.tables.canonical import Column, Kind, Table, digest_of, text_of
 from lakeproof.proof.tables.dialects import POSTGRES, TRINO, rows_sql
@@ -99,6 +100,22 @@ def test_a_row_that_changed_between_two_looks_is_looked_at_a_third_time_and_then
     assert [(finding.wrong.value, finding.key) for finding in compared.reports[1].findings] == found
     assert [report.unsettled for report in compared.reports] == [0, unsettled]
     assert next(looks, None) is None
+
+
+def test_what_was_found_is_told_although_no_third_look_was_possible() -> None:
+    looks = iter([({1: 20, 17: 30}, {17: 7})])
+
+    def look_again() -> tuple[Reader, Reader]:
+        for ours, theirs in looks:
+            return with_amounts("postgres", ours), with_amounts("trino", theirs)
+        raise CouldNotLook("nothing covers now", where="lake")
+
+    compared = compare_others(
+        first_look([AMOUNTS], with_amounts("postgres", {1: 20, 17: 20}), with_amounts("trino", {17: 7})), look_again
+    )
+    _, lake = compared.reports
+    assert [(finding.wrong.value, finding.key) for finding in lake.findings] == [("lost", "1")]
+    assert (lake.unsettled, compared.unknown[-1:]) == (1, ("lake: nothing covers now",))
 
 
 def test_a_row_that_both_had_alike_at_the_first_look_is_not_looked_at_for_ever() -> None:

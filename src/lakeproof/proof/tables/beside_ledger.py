@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lakeproof.customers.calls import now_us
-from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.job.added_columns import AddedColumn, added_columns
 from lakeproof.lake.publish.commit import PublishedCommit
@@ -136,9 +135,8 @@ class BesideLedger:
 
         def look_again() -> tuple[Reader, Reader]:
             nonlocal seen_us
-            commit = self.covering.first(seen_us, others.database)
-            if commit is None:
-                raise CouldNotLook("no published hash to look at again", where="lake")
+            # Never at the newest hash that there is: what a hash does not cover yet looks lost in it.
+            commit = self.covering.awaited(seen_us, others.database)
             lake = enter(lake_reader(self.stack, engine, commit, self.notes.progress))
             again = enter(self._snapshot(others.database))
             seen_us = now_us()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lakeproof.customers.calls import now_us
 from lakeproof.deadline import Deadline
-from lakeproof.errors import LakeproofError
+from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.sources.source import OLTP, Source
@@ -24,6 +24,26 @@ class Covering:
         """The first published hash that covers the instant of that database. Where none does in time: the newest
         hash (None before the first one), and the reason is noted. Nessie may be silent for a while meanwhile.
         """
+        newest, reason = self._newest_or_why_not(instant_us, database)
+        if reason is not None:
+            self.notes.failed("lake", reason)
+        return newest
+
+    def awaited(self, instant_us: int, database: Source) -> PublishedCommit:
+        """The first published hash that covers the instant of that database. Raises: LakeproofError, OSError where
+        none does in time.
+        """
+        found, reason = self._newest_or_why_not(instant_us, database)
+        if found is None or reason is not None:
+            raise reason or CouldNotLook("nothing is published", where="lake")
+        return found
+
+    def _newest_or_why_not(
+        self, instant_us: int, database: Source
+    ) -> tuple[PublishedCommit | None, LakeproofError | OSError | None]:
+        """The newest hash once it covers the instant, or when the time is over: then with the reason why it does
+        not.
+        """
         wait = Deadline(self.seconds)
         latest: PublishedCommit | None = None
         while True:
@@ -36,16 +56,11 @@ class Covering:
                 silent = error
             beat_us = latest.beat_of(database.name) if latest is not None else None
             if covers(beat_us, instant_us, now_us()):
-                return latest
+                return latest, None
             behind = "nothing is published yet" if latest is None else _behind(beat_us, now_us())
-            if wait.expired and silent is not None:
-                self.notes.failed("lake", silent)
-                return latest
             if wait.expired:
-                self.notes.unknown.append(
-                    f"lake: nothing published{database.of} within {self.seconds:.0f} s covers now ({behind})"
-                )
-                return latest
+                late = f"nothing published{database.of} within {self.seconds:.0f} s covers now ({behind})"
+                return latest, silent or CouldNotLook(late, where="lake")
             self.notes.progress(
                 f"waiting for the lake to cover now; what the newest hash covers: {behind}"
                 if silent is None

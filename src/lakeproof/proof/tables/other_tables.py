@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from lakeproof.errors import LakeproofError
 from lakeproof.lake.sources.source import Source
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import AGREE, ClaimReport, TableReport
@@ -118,7 +119,7 @@ def compare_others(first: FirstLook, look_again: Callable[[], tuple[Reader, Read
     """These tables in the database and in the lake's engine.
 
     look_again: database and lake once more, the lake at a hash that covers the moment of the look before at the
-    database. prefix: of the tables' names in what is told.
+    database; raises LakeproofError or OSError where there is none. prefix: of the tables' names in what is told.
     """
     tables, width, database, lake = first.tables, first.width, first.database, first.lake
     ours, theirs = first.ours, first.theirs
@@ -143,7 +144,13 @@ def compare_others(first: FirstLook, look_again: Callable[[], tuple[Reader, Read
         for _ in range(1, LOOKS):
             if not any(unsettled.values()):
                 break
-            again = look_again()
+            try:
+                again = look_again()
+            except (LakeproofError, OSError) as error:
+                # What earlier looks found stays told; of what still differs nothing can be said.
+                unknown.append(str(error))
+                unsettled = {name: keys & suspects[name] for name, keys in unsettled.items()}
+                break
             for name, keys in unsettled.items():
                 table, buckets = opened[name]
                 now, shown = (by_key(table, rows) for rows in _rows(table, buckets, width, *again))
