@@ -78,7 +78,9 @@ def test_it_is_told_how_many_were_judged_and_that_nothing_was_old_enough() -> No
 
 
 def test_what_a_claim_lets_pass_or_could_not_ask_for_is_said() -> None:
-    held = with_parcels(parcel(27, 9, "requested", late_seconds=-60.0), parcel(28, 9, "requested"))
+    held = with_parcels(
+        *(parcel(27, 3, "requested", late_seconds=-60.0), parcel(28, 3, "requested")), parcel(29, 99, "requested")
+    )
     some = replace(
         held,
         deliveries=(DeliveryFact("payment", 9, 0, 3, ()), DeliveryFact("inventory", 9, 5, 0, ())),
@@ -94,6 +96,7 @@ def test_what_a_claim_lets_pass_or_could_not_ask_for_is_said() -> None:
         "3 more are of a time that their topic does not keep any more; inventory: 5 more were too many to ask for",
         "of 70; the others by seed 6",
         "1 payments for others' orders",
+        "1 parcels for others' orders",
     }
     assert {claim.aside(IN_ORDER) for claim in CLAIMS.values()} == {""}
 
@@ -105,9 +108,14 @@ def test_what_is_told_of_a_payment_or_parcel_is_looked_at_again_with_all_of_its_
     assert (asked[1].payments, asked[1].orders) == (frozenset({12}), frozenset({99}))
     assert asked[1].parts == {Part.CHECKOUTS, Part.PAYMENTS}
     asked.clear()
-    late = with_parcels(parcel(27, 9, "requested", late_seconds=601.0))
+    late = with_parcels(parcel(27, 3, "requested", late_seconds=601.0))
     settled(looks(late, IN_ORDER, asked=asked), lambda text: None, pause_seconds=0)
-    assert asked[1] == Scope(frozenset({Part.PARCELS}), frozenset(), frozenset({9}), frozenset())
+    assert asked[1] == Scope(frozenset({Part.PARCELS}), frozenset(), frozenset({3}), frozenset())
+    asked.clear()
+    settled(
+        looks(with_parcels(parcel(27, 99, "requested")), IN_ORDER, asked=asked), lambda text: None, pause_seconds=0
+    )
+    assert asked[1] == Scope(frozenset({Part.CHECKOUTS, Part.PARCELS}), frozenset(), frozenset({99}), frozenset())
 
 
 def test_what_was_judged_is_counted_at_the_whole_look() -> None:
@@ -119,7 +127,7 @@ def test_what_was_judged_is_counted_at_the_whole_look() -> None:
 @pytest.mark.parametrize(
     ("left", "worker", "claim"),
     [
-        (with_parcels(parcel(27, 9, "requested", late_seconds=9e5)), Store.SENDING, "no parcel waits"),
+        (with_parcels(parcel(27, 3, "requested", late_seconds=9e5)), Store.SENDING, "no parcel waits"),
         (
             replace(IN_ORDER, lines=(ReservedLine("r9", "s", "held", 1, overdue_seconds=9e5),)),
             Store.SHELVING,

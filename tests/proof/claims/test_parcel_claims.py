@@ -21,8 +21,9 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     ),
     ("cancelled, and sent", with_parcels(parcel(26, 4, "shipped")), "is sent, once"),
     ("returned, parcel still away", with_parcels(parcel(25, 5, "shipped"), without=25), "is sent, once"),
-    ("never shipped", with_parcels(parcel(27, 9, "requested", late_seconds=601.0)), "no parcel waits"),
-    ("ready, and not picked up", with_parcels(parcel(27, 9, "label_ready", late_seconds=601.0)), "no parcel waits"),
+    ("sent for an order that nobody placed", with_parcels(parcel(27, 99, "requested")), "is sent, once"),
+    ("never shipped", with_parcels(parcel(27, 3, "requested", late_seconds=601.0)), "no parcel waits"),
+    ("ready, and not picked up", with_parcels(parcel(27, 3, "label_ready", late_seconds=601.0)), "no parcel waits"),
     (
         "shipped, says only the row",
         with_parcels(replace(parcel(21, 1, "shipped"), by_events="label_ready"), without=21),
@@ -48,12 +49,14 @@ def test_a_fault_of_a_parcel_breaks_the_claim_that_is_for_it(facts: ShopFacts, c
 @pytest.mark.parametrize(
     "facts",
     [
-        with_parcels(parcel(27, 9, "label_pending", late_seconds=-3600.0), parcel(28, 9, "requested", 599.0)),
+        with_parcels(parcel(27, 3, "label_pending", late_seconds=-3600.0), parcel(28, 3, "requested", 599.0)),
         replace(
-            with_parcels(replace(parcel(27, 9, "cancelled"), has_work=True)), labels=LABELS | {"ready/27": BYTES}
+            with_parcels(replace(parcel(27, 3, "cancelled"), has_work=True)), labels=LABELS | {"ready/27": BYTES}
         ),
+        with_parcels(parcel(27, 99, "cancelled")),
+        replace(with_parcels(parcel(27, 99, "requested")), only_ours=False),
     ],
-    ids=["held on purpose", "being called off"],
+    ids=["held on purpose", "being called off", "nobody's, and called off", "others' parcels"],
 )
 def test_parcels_in_order_break_nothing(facts: ShopFacts) -> None:
     assert claims_broken_by(facts) == set()

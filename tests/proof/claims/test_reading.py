@@ -13,6 +13,8 @@ from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
+A_STACK = Stack(Settings(state_dir=Path("/nowhere")))
+
 
 def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
@@ -24,7 +26,7 @@ def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch:
     monkeypatch.setattr(reading_attachments, "rows_of", rows_of)  # the first to ask for any
     monkeypatch.setattr(reading, "read_stock", lambda stack: {"totals": ()})
     monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
-    found = reading.read_facts(object.__new__(Stack), Store, Scope())
+    found = reading.read_facts(A_STACK, Store, Scope())
     assert (found.totals, found.checkouts, len(asked)) == ((), (), 1)
     assert set(found.unknown) == set(Part) - {Part.STOCK, Part.CHECKOUTS}
     assert set(found.unknown.values()) == {"postgres: no answer"}
@@ -40,7 +42,7 @@ def test_an_account_that_nobody_gave_makes_its_store_unknown_and_no_other(monkey
 
 def test_a_store_that_is_not_part_of_the_stack_is_not_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
-    found = reading.read_facts(object.__new__(Stack), (Store.ORDERS,), Scope())
+    found = reading.read_facts(A_STACK, (Store.ORDERS,), Scope())
     assert (found.checkouts, found.payments, found.unknown) == ((), None, {})
     assert found.there == {Store.ORDERS}
 
@@ -68,6 +70,6 @@ def test_a_parcel_is_late_since_it_could_be_shipped(
         return [(27, 9, "label_pending", "label_pending", 3, 3, *times, 120, True)]
 
     monkeypatch.setattr(reading, "rows_of", rows_of)
-    found = reading.read_facts(object.__new__(Stack), (Store.SHOP,), Scope(frozenset({Part.PARCELS})))
+    found = reading.read_facts(A_STACK, (Store.SHOP,), Scope(frozenset({Part.PARCELS})))
     expected = ParcelFact(27, 9, *("label_pending", "label_pending"), 3, 3, late_seconds, 120, True)
     assert found.parcels == (expected,)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Part, Scope, ShopFacts, Store
 from lakeproof.proof.claims.reading import read_facts
 from lakeproof.shop.inventory.audit import LineSum
+from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 STOCK_ADDS_UP = "shop: received - sold - reserved = on hand, never below zero"
@@ -51,7 +53,7 @@ def facts_of(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> ShopFacts:
         yield ring.ask
 
     monkeypatch.setattr(reading_stock, "ring_rows", ring_rows)
-    return read_facts(object.__new__(Stack), (Store.STOCK,), Scope(frozenset({Part.STOCK})))
+    return read_facts(Stack(Settings(state_dir=Path("/nowhere"))), (Store.STOCK,), Scope(frozenset({Part.STOCK})))
 
 
 def test_a_sku_is_young_while_the_first_of_its_events_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

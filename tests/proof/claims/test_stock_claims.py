@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.proof.claims.shop_in_order import BACK, BOUGHT, IN_ORDER, claims_broken_by, with_checkouts
+from tests.proof.claims.shop_in_order import BACK, BOUGHT, IN_ORDER, claims_broken_by, parcel, with_checkouts
 
 from lakeproof.proof.claims.facts import Part, Receipt, ReservedLine, ShopFacts
 from lakeproof.shop.checkout.models import restock_key
@@ -82,7 +82,10 @@ def test_a_fault_of_stock_breaks_the_claim_that_is_for_it(facts: ShopFacts, clai
         replace(IN_ORDER, sums={"s": ()}, steady=frozenset()),
         replace(OLD_STOCK, checkouts=None),
         replace(
-            OLD_STOCK, checkouts=(replace(BOUGHT, age_seconds=86_400.0),), lines=(ReservedLine("r1", "s", "sold", 2),)
+            OLD_STOCK,
+            checkouts=(replace(BOUGHT, age_seconds=86_400.0),),
+            parcels=(parcel(21, 1, "shipped"),),
+            lines=(ReservedLine("r1", "s", "sold", 2),),
         ),
         replace(OLD_STOCK, sums={"s": (LineSum("sold", 1, 1), LineSum("held", 1, 1))}),
     ],

@@ -40,6 +40,7 @@ from lakeproof.proof.claims.parcel_claims import (
     bought_is_sent_once,
     held_in_words,
     labels_are_there,
+    others_parcels_in_words,
     status_is_the_newest_event,
     waiting,
     waits_are_limited,
@@ -113,7 +114,11 @@ CLAIMS: dict[str, Claim] = {
         failed,
     ),
     "shop: what was bought is sent, once": Claim(
-        bought_is_sent_once, {Part.CHECKOUTS, Part.PARCELS}, "ended checkouts", ended_count
+        bought_is_sent_once,
+        {Part.CHECKOUTS, Part.PARCELS},
+        "ended checkouts",
+        ended_count,
+        others_parcels_in_words,
     ),
     f"shop: no parcel waits for over {SHIPPED_WITHIN_SECONDS / 60:g} min past its hold": Claim(
         waits_are_limited,

@@ -240,7 +240,8 @@ class ShopFacts:
     unknown: what could not be read, and why; a claim that needs such a part cannot be judged.
     there: the stores that are part of the stack. Where a worker is not, nobody ends what an earlier stack left
     waiting.
-    only_ours: True where every payment is for one of the shop's own checkouts; False in a stack that others use too.
+    only_ours: True where every payment and parcel is for one of the shop's own checkouts; False in a stack that
+    others use too.
     labels: the sizes in bytes of the objects under ready/, by key.
     cases, all_attachments: how many there are; `seed` decides which of them were looked at.
     steady: SKUs that did not change while their lines were read. Only of these can lines be compared with totals.

@@ -17,7 +17,11 @@ _WITH_LABEL = frozenset({State.LABEL_READY.value, State.SHIPPED.value, State.RET
 
 
 def bought_is_sent_once(facts: ShopFacts) -> Violations | None:
-    """Every purchase has one parcel, that of a returned purchase has come back, and no other checkout has any."""
+    """Every purchase has one parcel, that of a returned purchase has come back, and no other checkout has any.
+
+    A parcel for an order that no checkout made is goods sent for nothing, unless others use the shop too. Checkouts
+    are read after the parcels, and one knows its order before it asks for a parcel.
+    """
     if facts.parcels is None or facts.checkouts is None:
         return None
     parcels: defaultdict[int, list[ParcelFact]] = defaultdict(list)
@@ -31,7 +35,24 @@ def bought_is_sent_once(facts: ShopFacts) -> Violations | None:
         if len(states) != wanted or (one.step == Step.RETURNED and states != ["returned"]):
             found = f"{len(states)} parcels ({', '.join(states) or '-'})"
             broken.append(f"checkout {one.key}: {one.step}, order {one.order_id}, {found}, wanted {wanted}")
+    if facts.only_ours:
+        broken += [
+            f"parcel {one.id}: {one.status}, for order {one.order_id}, which no checkout made"
+            for one in _nobodys(facts)
+        ]
     return broken
+
+
+def _nobodys(facts: ShopFacts) -> list[ParcelFact]:
+    """Parcels, without those that were called off, for orders that no checkout made."""
+    orders = {one.order_id for one in facts.checkouts or ()}
+    return [one for one in facts.parcels or () if one.status != State.CANCELLED and one.order_id not in orders]
+
+
+def others_parcels_in_words(facts: ShopFacts) -> str:
+    """How many parcels are for others' orders, where others use the shop too; "" for none."""
+    others = 0 if facts.only_ours else len(_nobodys(facts))
+    return f"{others} parcels for others' orders" if others else ""
 
 
 def waiting(facts: ShopFacts) -> list[ParcelFact]:

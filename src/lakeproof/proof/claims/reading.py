@@ -92,7 +92,7 @@ def read_facts(
             except (CouldNotLook, InvalidInput) as error:  # also: an account that nobody gave, rubbish in a ledger
                 reason = away[error.where] = error.message
         unknown[one.part] = reason
-    return ShopFacts(**found, unknown=unknown, there=frozenset(there))
+    return ShopFacts(**found, only_ours=stack.settings.ledger_is_whole, unknown=unknown, there=frozenset(there))
 
 
 @dataclass(frozen=True)
@@ -119,14 +119,7 @@ def _readers(
         _Reader(Part.CHANGES, shop | ({Store.EVENTS} & there), lambda: {"changes": read_changes(stack, there)}),
         _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: read_stock(stack)),
         _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": _outboxes(stack)}),
-        _Reader(
-            Part.PAYMENTS,
-            shop,
-            lambda: {
-                "payments": _payments(stack, orders, sorted(scope.payments or ())),
-                "only_ours": stack.settings.ledger_is_whole,
-            },
-        ),
+        _Reader(Part.PAYMENTS, shop, lambda: {"payments": _payments(stack, orders, sorted(scope.payments or ()))}),
         _Reader(Part.PARCELS, shop, lambda: {"parcels": _parcels(stack, orders)}),
         # Labels are read after the parcels: a parcel that had been shipped by then has its label now.
         _Reader(Part.LABELS, shop | {Store.LABELS}, lambda: {"labels": read_labels(stack)}),
