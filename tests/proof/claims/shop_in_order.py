@@ -33,11 +33,12 @@ def parcel(id_: int, order_id: int, status: str, late_seconds: float = 0.0) -> P
 
 
 NOTHING = Decimal("0.00")
-BOUGHT = CheckoutFact("a", "done", 0.0, 1, 11, "r1", "paid", MONEY)
-FAILED = CheckoutFact("b", "failed", 0.0, 2, 18, "r2", "cancelled", MONEY)
-OPEN = CheckoutFact("c", "capture", 5.0, 3, 13, "r3", "created", MONEY)
-CANCELLED = CheckoutFact("d", "cancelled", 0.0, 4, 14, "r4", "cancelled", MONEY, back=(("s", 2),))
-RETURNED = CheckoutFact("e", "returned", 0.0, 5, 15, "r5", "returned", MONEY, back=(("s", 2),))
+TWO_OF_S = (("s", 2),)
+BOUGHT = CheckoutFact("a", "done", 0.0, 1, 11, "r1", "paid", MONEY, items=TWO_OF_S)
+FAILED = CheckoutFact("b", "failed", 0.0, 2, 18, "r2", "cancelled", MONEY, items=TWO_OF_S)
+OPEN = CheckoutFact("c", "capture", 5.0, 3, 13, "r3", "created", MONEY, items=(("s", 1),))
+CANCELLED = CheckoutFact("d", "cancelled", 0.0, 4, 14, "r4", "cancelled", MONEY, items=TWO_OF_S, back=TWO_OF_S)
+RETURNED = CheckoutFact("e", "returned", 0.0, 5, 15, "r5", "returned", MONEY, items=TWO_OF_S, back=TWO_OF_S)
 BACK = tuple(Receipt(str(receipt_id(restock_key(key, 0))), "s", 2) for key in "de")
 ENTRY, OLD = ("t1", "order", "order.paid", 1), ("t0", "order", "order.created", 1)
 FILE = AttachmentFact(42, 31, "archive", 4, "def", 4, "def")

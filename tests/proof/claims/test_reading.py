@@ -73,3 +73,15 @@ def test_a_parcel_is_late_since_it_could_be_shipped(
     found = reading.read_facts(A_STACK, (Store.SHOP,), Scope(frozenset({Part.PARCELS})))
     expected = ParcelFact(27, 9, *("label_pending", "label_pending"), 3, 3, late_seconds, 120, True)
     assert found.parcels == (expected,)
+
+
+ITEMS = '[{"sku": "s", "quantity": 2, "unit_price": "1.00"}, {"sku": "t", "quantity": 1, "unit_price": "3.00"}]'
+ASKED = (("s", 2), ("t", 1))
+
+
+@pytest.mark.parametrize(("came_back", "back"), [(0, ()), (1, ASKED)])
+def test_what_was_asked_for_stays_sold_or_has_come_in_again(
+    came_back: int, back: tuple[tuple[str, int], ...]
+) -> None:
+    found = reading.checkout_of("a", "done", 1.0, 1, 11, "r1", "paid", None, 1.0, ITEMS, came_back)
+    assert (found.items, found.back) == (ASKED, back)

@@ -12,7 +12,8 @@ from lakeproof.shop.inventory.models import receipt_id
 
 # Over a week ago its first event was written, and what was received and sold before then is gone.
 OLD_STOCK = replace(IN_ORDER, young=frozenset(), sums={"s": (LineSum("held", 1, 1),)})
-TWO_LINES = replace(BOUGHT, lines=2)
+TWO_LINES = replace(BOUGHT, items=(("s", 2), ("t", 1)))
+OTHER_LINES = (IN_ORDER.lines or ())[1:]
 
 FAULTS: list[tuple[str, ShopFacts, str]] = [
     ("oversold", replace(IN_ORDER, totals=(SkuTotals("s", 9, 10, 11, 1, 1, 9, 9),)), "never below zero"),
@@ -32,6 +33,22 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     (
         "sold goods given back",
         replace(IN_ORDER, lines=(ReservedLine("r1", "s", "released", 2),)),
+        "what was bought is sold",
+    ),
+    ("one of two sold lines is gone", with_checkouts(TWO_LINES), "what was bought is sold"),
+    (
+        "fewer units sold than were bought",
+        replace(IN_ORDER, lines=(ReservedLine("r1", "s", "sold", 1), *OTHER_LINES)),
+        "what was bought is sold",
+    ),
+    (
+        "others sold than were bought",
+        replace(IN_ORDER, lines=(ReservedLine("r1", "t", "sold", 2), *OTHER_LINES)),
+        "what was bought is sold",
+    ),
+    (
+        "more sold than was bought",
+        replace(IN_ORDER, lines=(ReservedLine("r1", "t", "sold", 2), *(IN_ORDER.lines or ()))),
         "what was bought is sold",
     ),
     (
@@ -88,6 +105,7 @@ def test_a_fault_of_stock_breaks_the_claim_that_is_for_it(facts: ShopFacts, clai
             lines=(ReservedLine("r1", "s", "sold", 2),),
         ),
         replace(OLD_STOCK, sums={"s": (LineSum("sold", 1, 1), LineSum("held", 1, 1))}),
+        replace(with_checkouts(TWO_LINES), lines=(ReservedLine("r1", "t", "sold", 1), *(IN_ORDER.lines or ()))),
     ],
     ids=[
         "about to expire",
@@ -95,6 +113,7 @@ def test_a_fault_of_stock_breaks_the_claim_that_is_for_it(facts: ShopFacts, clai
         "received long ago and never bought",
         "received long ago and first bought yesterday",
         "sold in part long ago",
+        "two lines bought and sold",
     ],
 )
 def test_stock_in_order_breaks_nothing(facts: ShopFacts) -> None:

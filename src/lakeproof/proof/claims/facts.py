@@ -66,9 +66,9 @@ class CheckoutFact:
     """A checkout and its order. The order's fields are None where no order was made, or the order was deleted.
 
     age_seconds: since the checkout began. open_seconds: since the checkout began, or since the buyer last asked to
-    cancel or return the purchase. lines: how many lines the checkout has; the goods of a line come in again once, or
-    not at all.
-    back: (sku, units) by line of what must have come in again; empty where the goods stay sold.
+    cancel or return the purchase. items: (sku, units) of each line, as the buyer asked for them; the goods of a line
+    come in again once, or not at all.
+    back: those of the items that must have come in again; empty where the goods stay sold.
     """
 
     key: str
@@ -80,7 +80,7 @@ class CheckoutFact:
     order_status: str | None
     order_total: Decimal | None
     open_seconds: float = 0.0
-    lines: int = 1
+    items: tuple[tuple[str, int], ...] = ()
     back: tuple[tuple[str, int], ...] = ()
 
 

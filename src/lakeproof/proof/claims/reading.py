@@ -37,8 +37,8 @@ SELECT c.checkout_key, c.step,
        TIMESTAMPDIFF(MICROSECOND, c.created_at, UTC_TIMESTAMP(6)) / 1000000,
        c.order_id, c.payment_id, c.reservation_id, o.status, o.total,
        TIMESTAMPDIFF(MICROSECOND, COALESCE(c.asked_at, c.created_at), UTC_TIMESTAMP(6)) / 1000000,
-       JSON_LENGTH(c.request, '$.items'),
-       CASE WHEN c.step IN ('cancelled', 'returned') OR (c.step = 'failed' AND c.sold) THEN c.request END
+       JSON_EXTRACT(c.request, '$.items'),
+       c.step IN ('cancelled', 'returned') OR (c.step = 'failed' AND c.sold)
 FROM oltp.checkouts c LEFT JOIN oltp.orders o ON o.id = c.order_id
 """
 _PAYMENTS = """
@@ -158,23 +158,21 @@ def _checkouts(stack: Stack, keys: frozenset[str] | None, orders: frozenset[int]
                 # An empty list is no SQL; no checkout has an empty key, no order the number 0.
                 named = (sorted(keys) or [""], sorted(orders or ()) or [0])
                 cursor.execute(f"{_CHECKOUTS} WHERE c.checkout_key IN %s OR c.order_id IN %s", named)
-            return tuple(_checkout(*row) for row in cursor.fetchall())
+            return tuple(checkout_of(*row) for row in cursor.fetchall())
     except pymysql.MySQLError as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where=Store.ORDERS.value) from error
 
 
-def _checkout(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:
-    order_id, payment_id, reservation_id, status, total, open_seconds, lines, request = more
+def checkout_of(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:
+    """From a row of checkouts and orders."""
+    order_id, payment_id, reservation_id, status, total, open_seconds, listed, came_back = more
+    items = tuple((item["sku"], item["quantity"]) for item in orjson.loads(listed))
     return CheckoutFact(
         *(key, step, float(age), order_id, payment_id, reservation_id, status, total),
         open_seconds=float(open_seconds),
-        lines=int(lines),
-        back=_lines_of(request),
+        items=items,
+        back=items if came_back else (),
     )
-
-
-def _lines_of(request: str | None) -> tuple[tuple[str, int], ...]:
-    return tuple((item["sku"], item["quantity"]) for item in orjson.loads(request)["items"]) if request else ()
 
 
 def _outboxes(stack: Stack) -> tuple[OutboxFact, ...]:

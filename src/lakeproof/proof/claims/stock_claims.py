@@ -48,24 +48,32 @@ def with_lines(facts: ShopFacts) -> list[CheckoutFact]:
 
 
 def bought_is_sold(facts: ShopFacts) -> Violations | None:
-    """The goods of every purchase are sold; those of a checkout that failed are not held.
+    """The goods of every purchase are sold, each line with just its units; those of a checkout that failed are not
+    held.
 
     The goods of a purchase that was cancelled or returned were sold too, and came in again: see
     what_came_back_is_received_once.
     """
     if facts.lines is None or facts.checkouts is None:
         return None
-    states: defaultdict[str, set[str]] = defaultdict(set)
+    lines: defaultdict[str, list[tuple[str, int, str]]] = defaultdict(list)
     for line in facts.lines:
-        states[line.reservation_id].add(line.state)
+        lines[line.reservation_id].append((line.sku, line.quantity, line.state))
     broken = []
     for one in with_lines(facts):
-        found = states[one.reservation_id or ""]
-        if (found != {"sold"}) if bought(one) or one.step in UNDONE else ("held" in found):
+        found = sorted(lines[one.reservation_id or ""])
+        wanted = sorted((sku, units, State.SOLD.value) for sku, units in one.items)
+        is_sold = bought(one) or one.step in UNDONE
+        if (found != wanted) if is_sold else any(state == State.HELD for _, _, state in found):
             broken.append(
-                f"checkout {one.key}: reservation {one.reservation_id} is {', '.join(sorted(found)) or 'gone'}"
+                f"checkout {one.key}: {one.step}, reservation {one.reservation_id} is {_in_words(found)},"
+                f" wanted {_in_words(wanted) if is_sold else 'nothing held'}"
             )
     return broken
+
+
+def _in_words(lines: list[tuple[str, int, str]]) -> str:
+    return ", ".join(f"{units} x {sku} {state}" for sku, units, state in lines) or "gone"
 
 
 def held_lines(facts: ShopFacts) -> list[ReservedLine]:
@@ -104,7 +112,7 @@ def what_came_back_is_received_once(facts: ShopFacts) -> Violations | None:
         received[receipt.id].append((receipt.sku, receipt.quantity))
     broken = []
     for one in with_receipts(facts):
-        ids = [str(receipt_id(restock_key(one.key, line))) for line in range(max(one.lines, len(one.back)))]
+        ids = [str(receipt_id(restock_key(one.key, line))) for line in range(len(one.items))]
         found = [(line, came) for line, id_ in enumerate(ids) for came in received.get(id_, ())]
         wanted = list(enumerate(one.back))
         if found != wanted:
