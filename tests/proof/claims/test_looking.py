@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from tests.proof.claims.shop_in_order import (
@@ -20,10 +21,13 @@ from tests.proof.claims.shop_in_order import (
     with_payment,
 )
 
+from lakeproof.proof.claims import looking
 from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import DeliveryFact, Part, ReservedLine, Scope, ShopFacts, Store
 from lakeproof.proof.claims.looking import ShopReport, settled
 from lakeproof.shop.inventory.audit import SkuTotals
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 
 def looks(*facts: ShopFacts, asked: list[Scope] | None = None) -> Callable[[Scope], ShopFacts]:
@@ -231,3 +235,12 @@ def test_what_is_broken_for_a_moment_is_not_told_and_what_lasts_is() -> None:
         "shop: each payment is the sum of its events",
         "shop: captured money is shipped, refunded or open, and belongs to one paid order",
     ]
+
+
+def test_facts_that_nobody_foresaw_are_unknown_and_end_no_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoilt = replace(IN_ORDER, outboxes=(replace((IN_ORDER.outboxes or ())[0], oldest_unsent_seconds=None),))  # type: ignore[arg-type]
+    monkeypatch.setattr(looking, "stores_of", lambda stack: frozenset(Store))
+    monkeypatch.setattr(looking, "read_facts", lambda *_: spoilt)
+    found = looking.look(Stack(Settings(state_dir=Path("/nowhere"))))
+    (reason,) = found.unknown
+    assert found.claims == {} and reason.startswith("shop: not judged: TypeError: ")

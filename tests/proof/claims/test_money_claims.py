@@ -54,6 +54,13 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
     ),
     ("cancelled, order still paid", with_checkouts(replace(CANCELLED, order_status="paid")), "captured money"),
     ("returned, never charged", with_payments(15, captured=NOTHING, refunded=NOTHING), "captured money"),
+    ("at a step that nobody knows", with_checkouts(replace(BOUGHT, step="dnoe")), "at a step that there is"),
+    ("asked for nothing", with_checkouts(replace(FAILED, items=())), "names what was asked for"),
+    (
+        "at a step that nobody knows for ever",
+        with_checkouts(replace(OPEN, step="dnoe", open_seconds=601.0)),
+        "no checkout is stuck",
+    ),
     (
         "failed, never voided",
         with_payments(18, status="authorized"),

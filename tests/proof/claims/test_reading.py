@@ -85,3 +85,23 @@ def test_what_was_asked_for_stays_sold_or_has_come_in_again(
 ) -> None:
     found = reading.checkout_of("a", "done", 1.0, 1, 11, "r1", "paid", None, 1.0, ITEMS, came_back)
     assert (found.items, found.back) == (ASKED, back)
+
+
+@pytest.mark.parametrize(
+    "listed", [None, "null", "7", "[7]", '[{"sku": "s"}]', '{"sku": "s"}', "not JSON"], ids=lambda one: str(one)
+)
+def test_a_checkout_whose_request_is_spoilt_is_read_and_names_nothing(listed: str | None) -> None:
+    """One such row once ended the whole check with a traceback."""
+    assert reading.checkout_of("a", "cancelled", 1.0, 1, 11, "r1", "paid", None, 1.0, listed, 1).items == ()
+
+
+def test_a_row_that_nobody_foresaw_makes_its_part_unknown_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
+        return [(27, 9, "shipped", "shipped", 3, 3, NOW, None, None, None, 120, True)]
+
+    monkeypatch.setattr(reading, "rows_of", rows_of)
+    monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
+    parts = frozenset({Part.PARCELS, Part.CHECKOUTS})
+    found = reading.read_facts(A_STACK, (Store.SHOP, Store.ORDERS), Scope(parts))
+    assert (found.parcels, found.checkouts) == (None, ())
+    assert found.unknown == {Part.PARCELS: "parcels: not read: ValueError: max() iterable argument is empty"}

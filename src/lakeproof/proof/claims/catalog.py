@@ -29,6 +29,7 @@ from lakeproof.proof.claims.event_claims import (
 from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, Part, ShopFacts, Violations
 from lakeproof.proof.claims.money_claims import (
     captured_is_shipped_refunded_or_open,
+    checkouts_make_sense,
     failed,
     money_adds_up,
     no_checkout_is_stuck,
@@ -135,6 +136,9 @@ CLAIMS: dict[str, Claim] = {
         {Part.PARCELS, Part.LABELS},
         "parcels that are ready, shipped, returned or cancelled",
         with_labels,
+    ),
+    "shop: each checkout is at a step that there is, and names what was asked for": Claim(
+        checkouts_make_sense, {Part.CHECKOUTS}, "checkouts", attrgetter("checkouts")
     ),
     "shop: no checkout is stuck": Claim(no_checkout_is_stuck, {Part.CHECKOUTS}, "checkouts", attrgetter("checkouts")),
     "shop: received - sold - reserved = on hand, never below zero": Claim(

@@ -2,6 +2,7 @@
 broken for a moment: only what is broken at every look is reported.
 """
 
+import logging
 import re
 import secrets
 from collections import Counter
@@ -17,6 +18,8 @@ from lakeproof.proof.claims.reading import read_facts
 from lakeproof.proof.claims.stock_claims import oversold
 from lakeproof.proof.report import ClaimReport
 from lakeproof.stack.stack import Stack
+
+log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 15.0
 PAUSE_SECONDS = 1.0
@@ -50,6 +53,9 @@ def look(
         )
     except LakeproofError as error:
         return ShopReport(unknown=(error.message,))
+    except Exception as error:  # the top of the shop's part: what the ledger and the lake show is told all the same
+        log.exception("the shop's claims could not be judged")
+        return ShopReport(unknown=(f"shop: not judged: {type(error).__name__}: {error}",))
 
 
 def stores_of(stack: Stack) -> frozenset[Store]:

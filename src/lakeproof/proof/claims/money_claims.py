@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from lakeproof.proof.claims.facts import CheckoutFact, PaymentFact, ShopFacts, Store, Violations
 from lakeproof.proof.claims.purchases import UNDONE, bought, ended
-from lakeproof.shop.checkout.models import Step
+from lakeproof.shop.checkout.models import ENDS, Step
 
+_STEPS = frozenset(Step)
 STUCK_SECONDS = 600.0
 
 # A checkout that stands still is ended by the sweeper in the order service, which asks the other three.
@@ -110,6 +111,21 @@ def others_in_words(facts: ShopFacts) -> str:
     return f"{others} payments for others' orders" if others else ""
 
 
+def checkouts_make_sense(facts: ShopFacts) -> Violations | None:
+    """Every checkout is at a step that there is, and its request names what was asked for.
+
+    Of a checkout that does not make sense other claims may say nothing: nobody knows whether it has ended, or what
+    was bought.
+    """
+    if facts.checkouts is None:
+        return None
+    return [
+        f"checkout {one.key}: at the step {one.step!r}, with {len(one.items)} items asked for"
+        for one in facts.checkouts
+        if one.step not in _STEPS or not one.items
+    ]
+
+
 def no_checkout_is_stuck(facts: ShopFacts) -> Violations | None:
     """No checkout is under way for longer than the sweeper needs.
 
@@ -121,5 +137,5 @@ def no_checkout_is_stuck(facts: ShopFacts) -> Violations | None:
     return [
         f"checkout {one.key}: at {one.step} for {one.open_seconds:.0f} s"
         for one in facts.checkouts
-        if not Step(one.step).is_end and one.open_seconds > STUCK_SECONDS
+        if one.step not in ENDS and one.open_seconds > STUCK_SECONDS
     ]

@@ -3,19 +3,20 @@
 from collections.abc import Iterable
 
 from lakeproof.proof.claims.facts import CheckoutFact, ShopFacts
-from lakeproof.shop.checkout.models import Step
+from lakeproof.shop.checkout.models import ENDS, Step
 
 UNDONE = frozenset({Step.CANCELLED.value, Step.RETURNED.value})
+_BOUGHT = frozenset(step for step in Step if step.is_bought)
 
 
 def bought(one: CheckoutFact) -> bool:
     """True where the buyer has bought for certain, and has neither cancelled nor returned the purchase."""
-    return Step(one.step).is_bought
+    return one.step in _BOUGHT
 
 
 def ended(checkouts: Iterable[CheckoutFact] | None) -> list[CheckoutFact]:
     """The checkouts for which nothing is left to do."""
-    return [one for one in checkouts or () if Step(one.step).is_end]
+    return [one for one in checkouts or () if one.step in ENDS]
 
 
 def ended_count(facts: ShopFacts) -> int:

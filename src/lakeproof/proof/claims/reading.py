@@ -2,6 +2,7 @@
 are read all the same.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ from lakeproof.proof.claims.reading_stock import read_stock
 from lakeproof.services.database.rows import READ_SECONDS, rows_of
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
+
+log = logging.getLogger(__name__)
 
 _CHECKOUTS = """
 SELECT c.checkout_key, c.step,
@@ -91,6 +94,9 @@ def read_facts(
                 continue
             except (CouldNotLook, InvalidInput) as error:  # also: an account that nobody gave, rubbish in a ledger
                 reason = away[error.where] = error.message
+            except Exception as error:  # a spoilt row, which must not hide the other parts
+                log.exception("%s could not be read", one.part)
+                reason = f"{one.part}: not read: {type(error).__name__}: {error}"
         unknown[one.part] = reason
     return ShopFacts(**found, only_ours=stack.settings.ledger_is_whole, unknown=unknown, there=frozenset(there))
 
@@ -166,13 +172,21 @@ def _checkouts(stack: Stack, keys: frozenset[str] | None, orders: frozenset[int]
 def checkout_of(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:
     """From a row of checkouts and orders."""
     order_id, payment_id, reservation_id, status, total, open_seconds, listed, came_back = more
-    items = tuple((item["sku"], item["quantity"]) for item in orjson.loads(listed))
+    items = _items_of(listed)
     return CheckoutFact(
         *(key, step, float(age), order_id, payment_id, reservation_id, status, total),
         open_seconds=float(open_seconds),
         items=items,
         back=items if came_back else (),
     )
+
+
+def _items_of(listed: str | None) -> tuple[tuple[str, int], ...]:
+    """None of them where the request was spoilt: that breaks a claim of its own."""
+    try:
+        return tuple((str(item["sku"]), int(item["quantity"])) for item in orjson.loads(listed or "[]"))
+    except (ValueError, TypeError, KeyError):
+        return ()
 
 
 def _outboxes(stack: Stack) -> tuple[OutboxFact, ...]:
