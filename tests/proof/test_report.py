@@ -40,6 +40,11 @@ def test_what_could_not_be_looked_at_is_unknown() -> None:
     assert report(unknown=("trino: no answer",)).outcome is Outcome.UNKNOWN
 
 
+def test_what_was_left_out_on_purpose_is_said_and_makes_nothing_unknown() -> None:
+    seen = replace(report(), left_out=("shop: not compared",))
+    assert (seen.outcome, seen.as_json()["left_out"]) == (Outcome.PASSED, ["shop: not compared"])
+
+
 def test_something_wrong_is_failed_even_where_not_all_was_looked_at() -> None:
     assert report(LOST, unknown=("flink: no answer",)).outcome is Outcome.FAILED
 

@@ -73,6 +73,8 @@ def check(
                 f"not judged: {report.not_ours} orders that this stack's ledger never saw, so they are not ours "
                 "(shop.ledger_covers = all would call them phantom)"
             )
+        for left_out in report.left_out:
+            say(f"not judged: {left_out}")
         for reason in report.reasons:
             say(f"not known: {reason}")
         say(report.cut.in_words if report.cut else "cut: no published hash was looked at")

@@ -156,6 +156,7 @@ class _Check:
             across=(*_ledger_claims(ledger), *across, *beside.agreements, *shop.claims.values()),
             oversold=shop.oversold,
             unknown=tuple(dict.fromkeys(notes.unknown)),
+            left_out=tuple(notes.left_out),
             seconds=notes.time.elapsed,
             steps=notes.steps,
         )

@@ -9,12 +9,13 @@ from lakeproof.errors import LakeproofError
 
 @dataclass(frozen=True)
 class Notes:
-    """progress: is told what goes on. unknown: what could not be looked at, and why. steps: seconds since the check
-    began.
+    """progress: is told what goes on. unknown: what could not be looked at, and why. left_out: what need not be
+    looked at in this stack, and why. steps: seconds since the check began.
     """
 
     progress: Callable[[str], None]
     unknown: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
     time: Deadline = field(default_factory=lambda: Deadline(float("inf")))
 

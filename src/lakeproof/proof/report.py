@@ -130,6 +130,7 @@ class CheckReport:
     """What was looked at and what was found.
 
     unknown: reasons why something could not be looked at; with any of them the verdict is never passed.
+    left_out: what need not be looked at in this stack, and why.
     oversold: units sold or promised beyond what came in. unclear: calls whose outcome nobody knows, of orders
     and of what customers told beside them.
     steps: seconds at which each step had ended.
@@ -145,6 +146,7 @@ class CheckReport:
     across: tuple[ClaimReport, ...] = ()
     oversold: int | None = None
     unknown: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     seconds: float = 0.0
     steps: dict[str, float] = field(default_factory=dict)
 
@@ -244,6 +246,7 @@ class CheckReport:
             "covers_us": self.covers_us,
             "cut": self.cut.as_json() if self.cut else None,
             "unknown": list(self.reasons),
+            "left_out": list(self.left_out),
             "findings": [
                 {"key": key, "wrong": wrong, "detail": detail, "where": where}
                 for (key, wrong, detail), where in details.items()

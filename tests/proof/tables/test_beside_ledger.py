@@ -13,6 +13,7 @@ from lakeproof.customers.calls import now_us
 from lakeproof.lake.job.added_columns import AddedColumn, Stage, note
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
+from lakeproof.processes.parts import Parts
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import beside_ledger, other_tables
 from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
@@ -169,6 +170,28 @@ def test_a_third_captured_database_is_looked_at_by_a_snapshot_of_its_own(monkeyp
         found = {each.database: each.reader for each in beside.tables(readers, now_us())}
     assert notes.unknown == []
     assert found == {OLTP: readers["mysql"], **own}
+
+
+@pytest.mark.parametrize("is_part", [True, False], ids=["stopped by hand", "of an earlier stack"])
+def test_tables_that_are_published_and_captured_no_more_are_not_left_out_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_part: bool
+) -> None:
+    """After `lakeproof stop shop-capture` its tables grew stale on main, and the check passed over them."""
+    monkeypatch.setattr(
+        beside_ledger, "parts_of", lambda stack: Parts(frozenset({"shop-capture"} if is_part else ()))
+    )
+    monkeypatch.setattr(other_tables, "described", lambda of, database, name: PAYMENTS)
+    stack, notes = Stack(Settings(name="none", state_dir=tmp_path)), Notes(lambda text: None)
+    readers = {"mysql": with_digests("mysql"), "trino": with_digests("trino")}
+    with ExitStack() as until_judged:
+        commit = published("ab", now_us())
+        beside = BesideLedger(stack, notes, Covering(stack, notes, 0.0), until_judged, commit)
+        assert [each.database for each in beside.tables(readers, now_us())] == [OLTP]
+    left_out = [
+        "shop: its 1 published tables are not compared: shop-capture captures nothing now,"
+        " so that they only grow older"
+    ]
+    assert (notes.unknown, notes.left_out) == ((left_out, []) if is_part else ([], left_out))
 
 
 ORDERS_NOW = Table(

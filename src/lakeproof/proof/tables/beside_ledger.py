@@ -11,7 +11,8 @@ from lakeproof.customers.calls import now_us
 from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.job.added_columns import AddedColumn, added_columns
 from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.sources.source import Source, present
+from lakeproof.lake.sources.source import SOURCES, Source, present
+from lakeproof.processes.parts import parts_of
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import other_tables
@@ -77,7 +78,11 @@ class BesideLedger:
         if self.commit is None or not readers.keys() - {DATABASE}:
             return []
         found = []
-        for source in present(self.stack):
+        captured = present(self.stack)
+        for source in SOURCES:
+            if source not in captured and source.name in self.commit.others:
+                self.notes.looked(source.name, partial(self._note_left_out, source))
+        for source in captured:
             if source == OF_LEDGER:
                 database = readers.get(DATABASE)
                 found.append(None if database is None else self._others(source, database, opened_us))
@@ -86,6 +91,16 @@ class BesideLedger:
             else:
                 self.notes.unknown.append(f"lake: no table of {source.name} is published yet")
         return [each for each in found if each is not None]
+
+    def _note_left_out(self, source: Source) -> None:
+        """Published once, and captured no more: those tables only grow older. Unknown where they should be captured.
+        Raises: CouldNotLook where nobody could tell.
+        """
+        is_part = source.capture in parts_of(self.stack).known()
+        (self.notes.unknown if is_part else self.notes.left_out).append(
+            f"{source.name}: its {len(self._names(source))} published tables are not compared:"
+            f" {source.capture} captures nothing now, so that they only grow older"
+        )
 
     def _opened(self, of: Source) -> Others | None:
         database = self.until_judged.enter_context(self._snapshot(of))
