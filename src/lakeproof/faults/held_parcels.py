@@ -14,6 +14,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.shop.fulfillment.holds_by_hand import (
+    MARGIN,
     WaitingLabel,
     let_go,
     store_told,
@@ -24,8 +25,6 @@ from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
 WAIT_SECONDS = 40.0
-# A label whose hold ends sooner may be moved by the service at this very moment.
-MARGIN = timedelta(seconds=3)
 
 
 class HeldParcels(Arguments):

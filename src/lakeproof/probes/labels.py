@@ -75,7 +75,7 @@ PROBES = (
     Probe(
         "labels-held",
         "minio",
-        f"hold-until without hold-version, HEAD of {LABEL_BUCKET}/{PENDING}* and {CHAOS}*",
+        f"hold-until or was-held-until without hold-version, HEAD of {LABEL_BUCKET}/{PENDING}* and {CHAOS}*",
         "labels",
         held,
         within=SERVICE,

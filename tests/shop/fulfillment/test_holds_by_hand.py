@@ -148,6 +148,35 @@ def test_a_hold_that_the_service_took_over_is_called_off_and_the_label_compared(
     assert release_labels.run(stack, Arguments()).startswith("0 labels")
 
 
+def test_a_label_whose_hold_the_service_did_not_call_off_yet_stays_held_until_it_did(
+    stack: Stack, store: FakeStore, service: FakeService
+) -> None:
+    until = ahead(1800)
+    store.put("pending/1", hold_until=until)
+    service.held[1] = until
+    service.away = True
+    for _ in range(2):  # cut off twice, it forgets nothing
+        with pytest.raises(TransientError):
+            release_labels.run(stack, Arguments())
+        assert "hold-until" not in store.objects["pending/1"][1]
+        assert held_parcels.sign(stack, HeldParcels()).holds and labels.held(stack, 1.0) == 1
+    service.away = False
+    assert release_labels.run(stack, Arguments()).startswith("1 labels are under ready/")
+    assert {*store.objects} == {"ready/1"} and service.held[1] is None
+
+
+def test_a_label_that_waits_for_its_buyer_is_held_by_nobody_else_once_it_was_let_go(
+    stack: Stack, store: FakeStore, service: FakeService
+) -> None:
+    store.put("pending/1", hold_until=ahead(1800))
+    service.held[1] = ahead(60)
+    store.put("pending/2", hold_until=ahead(1800))
+    service.held[2] = ahead(1)  # the service may move it at this moment: nobody writes on it
+    held_parcels.remove(stack, HeldParcels())
+    assert [*store.objects["pending/1"][1]] == ["sha256"]
+    assert [*store.objects["pending/2"][1]] == ["sha256", "was-held-until"]
+
+
 def test_a_label_of_other_bytes_is_not_let_go(stack: Stack, store: FakeStore, service: FakeService) -> None:
     until = ahead(1800)
     store.put("pending/1", hold_until=until)
@@ -165,7 +194,6 @@ def test_a_fault_is_taken_out_as_well(stack: Stack, store: FakeStore, service: F
     service.away = True
     with pytest.raises(TransientError, match="lakeproof up fulfillment-service"):
         held_parcels.remove(stack, HeldParcels())
-    store.put("pending/1", hold_until=until)
     service.away = False
     held_parcels.remove(stack, HeldParcels())
     held_parcels.remove(stack, HeldParcels())

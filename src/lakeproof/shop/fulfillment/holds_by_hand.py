@@ -25,6 +25,11 @@ SERVICE = "fulfillment-service"
 CALL_SECONDS = 5.0
 # Two ways of writing one time differ by less.
 SAME = timedelta(seconds=1)
+# What `let_go` writes in the place of HOLD_UNTIL. The service reads HOLD_UNTIL alone, so it may move such a label.
+# The old time is needed until the service has called off the hold in its database: a later run finds it after a cut.
+WAS_HELD_UNTIL = "was-held-until"
+# A label whose time is over sooner may be moved by the service at this very moment.
+MARGIN = timedelta(seconds=3)
 # Of so many labels a probe reads the metadata; more would keep the store busy for seconds.
 MOST_LOOKED_AT = 500
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -32,7 +37,10 @@ _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 @dataclass(frozen=True, slots=True)
 class WaitingLabel:
-    """A label under pending/, or a rehearsal's. hold_until: what is written on it. by_hand: not by the service."""
+    """A label under pending/, or a rehearsal's. by_hand: the service did not write its metadata.
+
+    hold_until: what is written on it, or was until somebody began to let it go.
+    """
 
     key: str
     size: int
@@ -62,7 +70,7 @@ def waiting_labels(client: Any, most: int | None = None) -> list[WaitingLabel]:
         if metadata is None:  # moved meanwhile
             continue
         try:
-            until = parse_hold(metadata.get(HOLD_UNTIL, ""))
+            until = parse_hold(metadata.get(HOLD_UNTIL, metadata.get(WAS_HELD_UNTIL, "")))
         except StoreRefused:  # no time that anybody can read
             until = datetime.max.replace(tzinfo=UTC)
         found.append(WaitingLabel(key, size, until, HOLD_VERSION not in metadata, metadata.get(SHA256, "")))
@@ -76,14 +84,15 @@ def listed(client: Any, prefix: str) -> list[tuple[str, int]]:
     return [(entry["Key"], int(entry["Size"])) for entry in entries if not entry["Key"].endswith("/")]
 
 
-def write_hold(client: Any, label: WaitingLabel, until: datetime | None) -> bool:
+def write_hold(client: Any, label: WaitingLabel, until: datetime | None, name: str = HOLD_UNTIL) -> bool:
     """Write that hold on the label (None: none) as a person with the store's keys would; its bytes stay.
 
+    name: the metadata key that gets the time, in the place of any other hold.
     False: the label is gone. Raises: botocore's errors.
     """
     from botocore.exceptions import ClientError
 
-    held = {} if until is None else {HOLD_UNTIL: iso(until)}
+    held = {} if until is None else {name: iso(until)}
     try:
         client.copy_object(
             Bucket=LABEL_BUCKET,
@@ -103,10 +112,11 @@ def write_hold(client: Any, label: WaitingLabel, until: datetime | None) -> bool
 def let_go(stack: Stack, client: Any, label: WaitingLabel) -> bool:
     """Take the hold off the label, and call it off with the service where that took it over.
 
+    Safe to repeat after any cut: until the service agreed, the label says that it was held, and counts as held.
     True: the service moves the label now. False: it is gone, or waits for what its buyer wished, which stays.
     Raises: botocore's errors, TransientError where the service gives no answer, TerminalError where it says no.
     """
-    if label.fulfillment_id is None or not write_hold(client, label, None):
+    if label.fulfillment_id is None or not write_hold(client, label, label.hold_until, WAS_HELD_UNTIL):
         return False
     url = f"{stack.url(SERVICE)}/fulfillments/{label.fulfillment_id}"
     try:
@@ -116,7 +126,10 @@ def let_go(stack: Stack, client: Any, label: WaitingLabel) -> bool:
             if parcel["status"] not in ("requested", "label_pending") or held is None:
                 return True
             # The service took the hold over only where it has that very time. Any other one is its buyer's wish.
-            if label.hold_until is None or abs(datetime.fromisoformat(held) - label.hold_until) > SAME:
+            wished = datetime.fromisoformat(held)
+            if label.hold_until is None or abs(wished - label.hold_until) > SAME:
+                if wished > datetime.now(UTC) + MARGIN:
+                    write_hold(client, label, None)
                 return False
             headers = {"idempotency-key": f"let-go-{uuid.uuid4().hex}"}
             calling.post(f"{url}/hold", json={"hold_until": None}, headers=headers).raise_for_status()
