@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lakeproof.mitigations import restore_event_shape
 from lakeproof.mitigations.restore_event_shape import RestoreEventShape
 from lakeproof.probes import event_shapes
 from lakeproof.probes.event_shapes import Reshaped, compared
+from lakeproof.services import outbox
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -68,7 +70,7 @@ class Database:
     def __init__(self) -> None:
         self.done: list[tuple[str, tuple[object, ...]]] = []
         self.under_way = [2, 0]
-        self.triggers, self.newest_is_usual = ["strange"], False
+        self.triggers, self.newest_is_usual, self.older = ["strange"], False, 0
 
     def rows(self, sql: str, *args: object) -> Sequence[tuple[Any, ...]]:
         if "pg_trigger" in sql:
@@ -94,6 +96,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
         yield made
 
     monkeypatch.setattr(restore_event_shape, "_database", session)
+    monkeypatch.setattr(event_shapes, "read", lambda *_: [(made.older,)])
     return made
 
 
@@ -128,7 +131,20 @@ def test_a_sender_without_such_a_trigger_is_told_of_and_nothing_is_changed_until
     restore_event_shape.run(stack, RestoreEventShape())
     assert [sql.split()[0] for sql, _ in database.done] == ["UPDATE", "DELETE", "UPDATE"]
     found.clear()
-    assert restore_event_shape.run(stack, RestoreEventShape()) == "every event of the last 60 minutes could be read"
+    assert restore_event_shape.run(stack, RestoreEventShape()) == "every event of the last 1440 minutes could be read"
+
+
+def test_it_looks_back_as_long_as_senders_keep_their_events_and_tells_of_what_is_older(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert RestoreEventShape().minutes * 60 == outbox.KEPT_SECONDS
+    found = [Reshaped("payment", "payment.captured", ("order_id",), ("order",), ("a",))]
+    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: found)
+    database.older = 7
+    beyond = "; 7 of the day before could not be read either, and are not sent again"
+    assert restore_event_shape.run(stack, RestoreEventShape()).endswith(f"sent again: 1 payment.captured{beyond}")
+    found.clear()
+    assert restore_event_shape.run(stack, RestoreEventShape(minutes=60)).endswith(f"could be read{beyond}")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +174,17 @@ def test_where_it_is_not_plain_which_key_stands_for_which_nothing_is_changed(
     with pytest.raises(TerminalError, match="not plain"):
         restore_event_shape.run(stack, RestoreEventShape())
     assert database.done == []
+
+
+def test_events_that_are_not_plain_and_came_meanwhile_are_told_of_and_none_is_sent_again(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Reshaped("payment", "payment.captured", ("order_id",), ("order",), ("a",))
+    looks = [[plain], [plain, replace(plain, has=())]]
+    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: looks.pop(0))
+    with pytest.raises(TerminalError, match="not plain"):
+        restore_event_shape.run(stack, RestoreEventShape())
+    assert [sql.split()[0] for sql, _ in database.done] == ["DROP"]
 
 
 def test_the_fault_is_a_trigger_of_the_sender_and_goes_with_its_function(

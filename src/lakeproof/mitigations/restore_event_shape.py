@@ -12,7 +12,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.probes.event_shapes import Reshaped, reshaped
+from lakeproof.probes.event_shapes import Reshaped, reshaped, unread_before
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.postgres_session import Session, transient_connection
@@ -45,7 +45,7 @@ AGAIN = "UPDATE {sender}.outbox SET sent_at = NULL WHERE event_id::text = ANY($1
 class RestoreEventShape(Arguments):
     """`minutes`: so far back it looks for events that could not be read. Senders keep theirs for a day."""
 
-    minutes: float = Field(60.0, gt=0, le=1440)
+    minutes: float = Field(1440.0, gt=0, le=1440)
 
 
 def typed(stack: Stack, arguments: RestoreEventShape) -> str:
@@ -60,12 +60,34 @@ def run(stack: Stack, arguments: RestoreEventShape) -> str:
     """Fine where every event could be read.
 
     Raises: CouldNotLook, TransientError; TerminalError where it is not plain which key stands for which, and where no
-    trigger changes the shape and the sender's newest event still has it: then nothing was changed.
+    trigger changes the shape and the sender's newest event still has it: then nothing was changed. Where it is only
+    the events which came meanwhile that are not plain, the senders' triggers are gone, and no event is sent again.
     """
     since = datetime.now(UTC) - timedelta(minutes=arguments.minutes)
     found = reshaped(stack, SECONDS, since)
+    older = unread_before(stack, SECONDS, since)
+    beyond = f"; {older} of the day before could not be read either, and are not sent again" if older else ""
     if not found:
-        return f"every event of the last {arguments.minutes:g} minutes could be read"
+        return f"every event of the last {arguments.minutes:g} minutes could be read{beyond}"
+    _require_plain(found)
+    with _database(stack) as session:
+        for sender, trigger in _rewriting(session, found):
+            session.rows(DROP.format(trigger=trigger, sender=sender))
+        _await_taken(session, found, since)
+    # Once more: some were dropped since.
+    found = reshaped(stack, SECONDS, since)
+    _require_plain(found)
+    with _database(stack) as session, session.transaction():
+        for one in found:
+            session.rows(MEND.format(sender=one.sender), since, one.has[0], one.lacks[0])
+            session.rows(FORGET, list(one.ids))
+            session.rows(AGAIN.format(sender=one.sender), list(one.ids))
+    told = ", ".join(f"{len(one.ids)} {one.type}" for one in found)
+    return f"the senders' events have their usual shape; sent again: {told}{beyond}"
+
+
+def _require_plain(found: list[Reshaped]) -> None:
+    """Each lacks one key and has one new one. Raises: TerminalError, as `run`."""
     unclear = [str(one) for one in found if (len(one.lacks), len(one.has)) != (1, 1)]
     if unclear:
         raise TerminalError(
@@ -73,19 +95,6 @@ def run(stack: Stack, arguments: RestoreEventShape) -> str:
             where="outbox",
             next_action="roll the sender's release back, and mend the events by hand",
         )
-    with _database(stack) as session:
-        for sender, trigger in _rewriting(session, found):
-            session.rows(DROP.format(trigger=trigger, sender=sender))
-        _await_taken(session, found, since)
-    # Once more: some were dropped since.
-    found = reshaped(stack, SECONDS, since)
-    with _database(stack) as session, session.transaction():
-        for one in found:
-            session.rows(MEND.format(sender=one.sender), since, one.has[0], one.lacks[0])
-            session.rows(FORGET, list(one.ids))
-            session.rows(AGAIN.format(sender=one.sender), list(one.ids))
-    told = ", ".join(f"{len(one.ids)} {one.type}" for one in found)
-    return f"the senders' events have their usual shape; sent again: {told}"
 
 
 def _rewriting(session: Session, found: list[Reshaped]) -> list[tuple[str, str]]:

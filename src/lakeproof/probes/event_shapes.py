@@ -19,10 +19,16 @@ from lakeproof.stack.stack import Stack
 # The services of PostgreSQL whose events are told to customers (shop/notification/incoming.py).
 SENDERS = ("payment", "fulfillment", "support")
 LOOK_BACK = timedelta(minutes=1)
-UNREAD = """
+_DROPPED = "c.dropped IN ('invalid_payload', 'unsupported_topic')"
+UNREAD = f"""
 SELECT o.type, o.event_id::text, o.payload
-FROM notification.consumed_events c JOIN {sender}.outbox o USING (event_id)
-WHERE c.dropped IN ('invalid_payload', 'unsupported_topic') AND c.at > $1
+FROM notification.consumed_events c JOIN {{sender}}.outbox o USING (event_id)
+WHERE {_DROPPED} AND c.at > $1
+"""
+# One day of them: the table holds eight, and counting all of it may take longer than a statement may.
+UNREAD_BEFORE = f"""
+SELECT count(*) FROM notification.consumed_events c
+WHERE {_DROPPED} AND c.at <= $1 AND c.at > $1 - interval '1 day'
 """
 LAST_READ = """
 SELECT o.payload FROM {sender}.outbox o JOIN notification.consumed_events c USING (event_id)
@@ -57,6 +63,11 @@ def reshaped(stack: Stack, timeout: float, since: datetime) -> list[Reshaped]:
         }
         found += compared(sender, unread, usual)
     return found
+
+
+def unread_before(stack: Stack, timeout: float, end: datetime) -> int:
+    """How many events of the day before could not be read, whatever their shape was. Raises: CouldNotLook."""
+    return int(read(stack, timeout, UNREAD_BEFORE, end)[0][0])
 
 
 def compared(
