@@ -21,16 +21,23 @@ def stack(tmp_path: Path) -> Stack:
 
 @pytest.fixture
 def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """given: its addresses. late: what it says of its sources. restarts: how often it was restarted."""
-    made = SimpleNamespace(given={}, late="none", restarts=0)
+    """given: its addresses. late: what it says of its sources. restarts: how often it was restarted.
+
+    cut: true for a run that is killed once it has stopped support. pid: None while support has no process.
+    """
+    made = SimpleNamespace(given={}, late="none", restarts=0, cut=False, pid=1)
 
     def hand(stack: Stack, name: str, variable: str, url: str | None) -> None:
-        made.restarts += 1
+        if made.cut:
+            made.cut, made.pid = False, None
+            raise KeyboardInterrupt
+        made.restarts, made.pid = made.restarts + 1, 1
         made.given = {} if url is None else {variable: url}
 
-    monkeypatch.setattr(switch_source, "our_processes", lambda *_: None)
+    client = SimpleNamespace(row=lambda name: made, start=lambda name: setattr(made, "pid", 1))
+    monkeypatch.setattr(switch_source, "our_processes", lambda *_: client)
     monkeypatch.setattr(switch_source, "hand_variable", hand)
-    monkeypatch.setattr(switch_source, "handed_variables", lambda *_: made.given)
+    monkeypatch.setattr(switch_source, "handed_variables", lambda *_: made.given if made.pid else {})
     monkeypatch.setattr(switch_source, "late_sources", lambda *_: made.late)
     return made
 
@@ -46,6 +53,21 @@ def test_on_gives_back_the_address_that_off_took(stack: Stack, support: SimpleNa
     run(stack, OFF)
     run(stack, ON)
     assert support.given == {}, "the note of before counts only once"
+
+
+@pytest.mark.parametrize("cut", [OFF, ON])
+def test_a_run_that_was_cut_off_while_support_was_stopped_loses_no_address(
+    cut: SwitchSource, stack: Stack, support: SimpleNamespace
+) -> None:
+    support.given = {VARIABLE: "http://far:8001"}
+    if cut is ON:
+        run(stack, OFF)
+    support.cut = True
+    with pytest.raises(KeyboardInterrupt):
+        run(stack, cut)
+    run(stack, cut)
+    run(stack, ON)
+    assert support.given == {VARIABLE: "http://far:8001"}
 
 
 def test_an_address_that_is_not_late_is_left_alone_and_one_that_is_late_is_given_up(

@@ -1,6 +1,7 @@
 """Which source is late for support alone, and how long timelines take."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -96,6 +97,8 @@ def test_the_repair_switches_the_late_source_and_none_where_none_is(
     switched: list[tuple[str, str | None]] = []
     late = "fulfillment-service"
     monkeypatch.setattr(switch_source, "late_sources", lambda stack, timeout: late)
+    running = SimpleNamespace(row=lambda name: SimpleNamespace(pid=1))
+    monkeypatch.setattr(switch_source, "our_processes", lambda *_: running)
     monkeypatch.setattr(switch_source, "handed_variables", lambda stack, name: {})
     monkeypatch.setattr(
         switch_source, "hand_variable", lambda stack, name, variable, address: switched.append((variable, address))

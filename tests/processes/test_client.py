@@ -18,7 +18,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, PortTaken, TerminalError
-from lakeproof.processes import lock, ports, procfs, sweep
+from lakeproof.processes import handed_variable, lock, ports, procfs, sweep
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.events import Event
 from lakeproof.processes.rows import ProcessRow
@@ -206,6 +206,21 @@ def test_a_component_is_started_with_another_source_and_keeps_it_over_a_crash(
     fresh.stop("base")
     fresh.start("base", variables={})  # as the stack has them again
     assert found() == (None, "http://daemons:1")
+
+
+def test_a_variable_that_is_handed_leaves_the_other_ones_also_without_a_process(
+    fresh: SupervisorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, payment = "SERVICE_ORDER_SERVICE_URL", "SERVICE_PAYMENT_SERVICE_URL"
+    monkeypatch.setattr(handed_variable, "our_processes", lambda *_: fresh)
+    fresh.up(["base"])
+    handed_variable.hand_variable(fresh.stack, "base", order, "http://far:1")
+    fresh.stop("base")  # as a run that was cut off leaves it
+    handed_variable.hand_variable(fresh.stack, "base", payment, "")
+    pid = fresh.row("base").pid
+    assert pid is not None
+    environment = procfs.read_environment(pid)
+    assert (environment.get(order), environment.get(payment)) == ("http://far:1", "")
 
 
 def test_what_is_ill_says_goodbye_only_where_what_it_ends_is_elsewhere(client: SupervisorClient) -> None:

@@ -35,7 +35,10 @@ def typed(stack: Stack, arguments: SwitchSource) -> str:
 
 def run(stack: Stack, arguments: SwitchSource) -> str:
     """Switch it, and return once support is healthy. Safe to repeat; each undoes the other."""
-    our_processes(stack, f"restart {SERVICE}")
+    client = our_processes(stack, f"restart {SERVICE}")
+    if client.row(SERVICE).pid is None:
+        # Perhaps a run of this was cut off. Only a process can tell which addresses it has, and whether one is late.
+        client.start(SERVICE)
     late = [] if arguments.source else _late(stack)
     return "; ".join(
         _off(stack, source) if arguments.to == "off" else _on(stack, source, is_late=bool(late))

@@ -159,6 +159,12 @@ class SupervisorClient(Supervisor):
         started: list[str] = self.ask({"do": "start", "name": name, "variables": given}, on_event)
         return started
 
+    def handed(self, name: str) -> dict[str, str]:
+        """The variables of its last start, beside the daemon's own, of a stopped one too. Raises: as `kill`."""
+        self._require_known(name)
+        found: dict[str, str] = self.ask({"do": "handed", "name": name})
+        return found
+
     def scale(self, name: str, count: int, on_event: OnEvent = ignore) -> tuple[list[str], list[str]]:
         """Have `count` processes of a component, and what they need; return when all are healthy.
 

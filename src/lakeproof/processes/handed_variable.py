@@ -18,11 +18,13 @@ def handed_variables(stack: Stack, component: str) -> dict[str, str]:
 def hand_variable(stack: Stack, component: str, variable: str, value: str | None) -> None:
     """Restart the component with another value of that variable, and leave its other ones as they are.
 
+    The other ones are the supervisor's to tell: after a run that was cut off there is no process that could.
     value: of an address, "" is none at all; None: the variable is not set, so that the stack's own value counts.
     Returns once it is healthy. Raises: LakeproofError.
     """
     client = our_processes(stack, f"restart {component}")
-    variables = {name: had for name, had in handed_variables(stack, component).items() if name != variable}
+    client.require_ours()
+    variables = {name: had for name, had in client.handed(component).items() if name != variable}
     if value is not None:
         variables[variable] = value
     client.stop(component)

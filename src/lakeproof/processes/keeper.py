@@ -50,7 +50,8 @@ class Keeper:
         self._watch = Watch(component.start_seconds + component.stop_seconds)
         self.process: Process | None = None
         self.timeline: Timeline | None = None
-        self._variables: dict[str, str] = {}
+        # What it was handed at its last start, beside the daemon's own environment.
+        self.variables: dict[str, str] = {}
         self._life: asyncio.Task[None] | None = None
         self._hooks = Hooks(component.name, context.stack, context.run_id, context.hook_argv)
         self._preparation = Preparation(component, context.stack, context.threads)
@@ -117,13 +118,13 @@ class Keeper:
     def hand(self, variables: dict[str, str]) -> None:
         """Have it find these variables from its next start on. Raises: InvalidInput where it runs with others."""
         daemons = service_variables(os.environ, self.component.name)
-        if self.wanted and daemons | variables != daemons | self._variables:
+        if self.wanted and daemons | variables != daemons | self.variables:
             raise InvalidInput(
                 "it runs with other SERVICE_…, ALERTMANAGER_… or reservation variables, read only at its start",
                 where=self.name,
                 next_action=f"lakeproof stop {self.name}, then start it again with them",
             )
-        self._variables = variables
+        self.variables = variables
 
     async def want(self) -> None:
         """Have it running; what runs already is left alone, what failed is tried anew."""
@@ -250,11 +251,11 @@ class Keeper:
         if component.prepare is not None or Hook.PREPARE in component.hooks:
             self._tell("preparing", "")
         if Hook.PREPARE in component.hooks:
-            await self._hooks.run(Hook.PREPARE, PREPARE_SECONDS, self._variables)
+            await self._hooks.run(Hook.PREPARE, PREPARE_SECONDS, self.variables)
         command = await self._preparation.run()
         ports.check_free([component], stack, supervisor=False)
         self._mark(prepared=time.monotonic())
-        own = {**self._variables, **command.env}
+        own = {**self.variables, **command.env}
         environment = child_environment(stack, self.context.run_id, self.name, user=command.user, extra=own)
         self.process = process.start(command, environment, stack.log_path(self.name), stack.state_dir)
         self._turn_to(State.RUNNING)

@@ -132,6 +132,8 @@ class Server:
                     self._keeper(name).hand(service_variables(request["variables"], name))
                 async with self._telling(send, lambda: self._still()):
                     return await self._up([request["name"]])
+            case "handed":
+                return self._keeper(request["name"]).variables
         raise InvalidInput(f"no request {request['do']!r}", where="supervisor")
 
     def _keeper(self, name: str) -> Keeper:
