@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import declared_columns
-from lakeproof.lake.sources import mariadb
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.sources import mariadb, postgres
+from lakeproof.lake.sources.engine import Keep
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations import drop_unexpected_column
 from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
@@ -38,6 +41,7 @@ class Database:
             for table, columns in declared_columns(OLTP).items()
         }
         self.values: list[str] = []
+        self.written_meanwhile: list[str] = []
 
     def columns(self, *_: object) -> dict[str, dict[str, str]]:
         return self.tables
@@ -45,7 +49,8 @@ class Database:
     def values_in(self, *_: object) -> list[str]:
         return self.values
 
-    def drop_column(self, stack: object, connector: object, table: str, column: str) -> None:
+    def drop_column(self, stack: object, connector: object, table: str, column: str, keep: Keep) -> None:
+        keep([*self.values, *self.written_meanwhile])
         del self.tables[table][column]
 
 
@@ -85,6 +90,65 @@ def test_a_column_that_nobody_knows_is_dropped_and_its_values_kept_for_its_owner
     assert Path(path).stat().st_mode & 0o777 == 0o600
     assert unexpected_columns(stack, 1.0, OLTP) == "none"
     assert run(stack) == "dropped: nothing, no column is unexpected"
+
+
+def test_values_that_were_written_after_the_look_are_kept_too(database: Database, stack: Stack) -> None:
+    database.tables["oltp.orders"]["gift_note"] = "varchar"
+    database.values, database.written_meanwhile = ["for Ann"], ["for Binh"]
+    path = Path(run(stack).rpartition("; 2 different values kept in ")[2])
+    assert json.loads(path.read_text())["values"] == {"oltp.orders.gift_note": ["for Ann", "for Binh"]}
+
+
+def test_too_many_values_that_were_written_after_the_look_stay(database: Database, stack: Stack) -> None:
+    database.tables["oltp.orders"]["gift_note"] = "varchar"
+    database.written_meanwhile = [str(number) for number in range(drop_unexpected_column.MOST)]
+    with pytest.raises(TerminalError, match="20 different values or more"):
+        run(stack)
+    assert "gift_note" in database.tables["oltp.orders"]
+
+
+class Recorder:
+    """A cursor, or a session, of which the column holds one value; keeps what was executed."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def execute(self, sql: str) -> None:
+        self.done.append(sql)
+
+    def fetchall(self) -> list[tuple[bytes]]:
+        return [(b"for Ann",)]
+
+    def rows(self, sql: str) -> list[tuple[str]]:
+        self.done.append(sql)
+        return [("for Ann",)]
+
+    def transaction(self) -> nullcontext[None]:
+        return nullcontext()
+
+
+@pytest.mark.parametrize("engine", ["mariadb", "postgres"])
+def test_a_column_is_read_and_dropped_under_one_lock_and_not_dropped_where_it_cannot_be_kept(
+    engine: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Recorder()
+    monkeypatch.setattr(mariadb, "as_root", lambda *_: nullcontext(made))
+    monkeypatch.setattr(postgres.postgres_session, "connection", lambda *_, **__: nullcontext(made))
+    drop = {"mariadb": mariadb, "postgres": postgres}[engine].drop_column
+    connector = find_connector(OLTP.connector)
+
+    def full(values: list[str]) -> None:
+        raise TerminalError("no place for them", where="disk")
+
+    with pytest.raises(TerminalError):
+        drop(stack, connector, "oltp.orders", "gift_note", full)
+    words = [sql.split()[0] for sql in made.done if not sql.startswith("SET")]
+    assert words == ["LOCK", "SELECT"]
+    made.done.clear()
+    drop(stack, connector, "oltp.orders", "gift_note", lambda values: made.done.append(f"kept {values}"))
+    words = [sql.split()[0] for sql in made.done if not sql.startswith("SET")]
+    assert words == ["LOCK", "SELECT", "kept", "ALTER"]
+    assert "kept ['for Ann']" in made.done
 
 
 def test_values_that_cannot_be_kept_stay_in_the_database(database: Database, stack: Stack) -> None:

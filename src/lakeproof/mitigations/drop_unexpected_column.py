@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 
 from lakeproof.errors import NotReady, TerminalError
@@ -46,30 +47,45 @@ def typed(stack: Stack, arguments: DropUnexpectedColumn) -> str:
 def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
     """Drop them; fine where there is none.
 
-    Raises: TerminalError where one may not be dropped or its values cannot be kept, with nothing dropped; NotReady
-    where the database does not do it: then some may be dropped already, and the rest is for the next run.
+    What is written into one between the look and its end is kept as well: it is read once more while nobody writes.
+    Raises: TerminalError where one may not be dropped or its values cannot be kept, with nothing dropped (unless they
+    were written meanwhile); NotReady where the database does not do it: then some may be dropped already, and the
+    rest is for the next run.
     """
     source = find_source(arguments.database)
     unexpected = list(_to_drop(stack, arguments))
     found = named(arguments, unexpected)
     values = _values(stack, arguments, found)
     for each, held in values.items():
-        if len(held) >= MOST:
-            raise TerminalError(
-                f"{each} holds {MOST} different values or more, which would be lost",
-                where=each.table,
-                next_action="keep them first, then ALTER TABLE … DROP COLUMN; or declare it: "
-                f"lakeproof lake evolve {each.table} {each.column}",
-            )
+        _require_few(each, held)
     kept = _keep(stack, source, values)
+
+    def keep_new(each: Difference, now: list[str]) -> None:
+        nonlocal kept
+        if not set(now) <= set(values.get(each, ())):
+            _require_few(each, now)
+            kept += _keep(stack, source, {each: now})
+
     for each in found:
+        keep, connector = partial(keep_new, each), find_connector(source.connector)
         try:
-            source.module.drop_column(stack, find_connector(source.connector), each.table, each.column)
+            source.module.drop_column(stack, connector, each.table, each.column, keep)
         except NotReady as error:
             words = f"{each} is not dropped: {error.what}{kept}"
             raise NotReady(words, where=error.where, next_action=error.next_action) from error
     names = ", ".join(map(str, found)) or "nothing, no column is unexpected"
     return f"dropped: {names}{kept}{left_out(unexpected, found)}"
+
+
+def _require_few(each: Difference, held: list[str]) -> None:
+    """Raises: TerminalError where the column holds so many values that somebody should look at them first."""
+    if len(held) >= MOST:
+        raise TerminalError(
+            f"{each} holds {MOST} different values or more, which would be lost",
+            where=each.table,
+            next_action="keep them first, then ALTER TABLE … DROP COLUMN; or declare it: "
+            f"lakeproof lake evolve {each.table} {each.column}",
+        )
 
 
 def hold(stack: Stack, arguments: DropUnexpectedColumn) -> dict[str, str]:

@@ -17,6 +17,8 @@ ASK_SECONDS = 5.0
 # So many values of a column that is dropped are listed.
 KEPT_VALUES = 20
 
+# Is given the values of a column that is about to be dropped.
+type Keep = Callable[[list[str]], None]
 # Gives all rows of a statement.
 type Ask = Callable[[str], Sequence[Sequence[Any]]]
 
@@ -71,8 +73,11 @@ class Engine(Protocol):
     def values_in(self, stack: "Stack", connector: "Connector", table: str, column: str) -> list[str]:
         """The different values of that column but NULL, as text; KEPT_VALUES at most."""
 
-    def drop_column(self, stack: "Stack", connector: "Connector", table: str, column: str) -> None:
-        """Drop the column; fine where it is not there."""
+    def drop_column(self, stack: "Stack", connector: "Connector", table: str, column: str, keep: Keep) -> None:
+        """Drop the column while nobody else uses the table, once `keep` has its `values_in` of that very time.
+
+        Where `keep` raises, nothing is dropped. Raises: NotReady, also where the table is in use for too long.
+        """
 
     def rename_column(self, stack: "Stack", connector: "Connector", table: str, column: str, name: str) -> None:
         """Give the column that name."""

@@ -12,7 +12,7 @@ import pymysql
 
 from lakeproof.errors import CouldNotLook, NotReady, TerminalError
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask, Definition
+from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask, Definition, Keep
 from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.stack import Stack
 
@@ -24,9 +24,13 @@ TROUBLES: tuple[type[Exception], ...] = (pymysql.MySQLError, OSError)
 SIGNAL_SECONDS = 10.0
 # A change of a table waits for the transactions that use it.
 ALTER_SECONDS = 20.0
+# For a lock on a table, until the server refuses: it must not go on waiting for a client that has given up.
+LOCK_SECONDS = 15
 # Rows filled by one transaction. The job hands a transaction of more than some 140,000 rows on in pieces (decision
 # 0021), and a statement has to end within ALTER_SECONDS.
 FILLED_ROWS = 10_000
+# MySQL has no such variable, and passes over the comment.
+_MOST_SECONDS = "SET /*M!100108 SESSION max_statement_time = {}, */ @lakeproof = 1"
 NO_SUCH_THREAD = 1094
 ACCESS_DENIED = 1045
 
@@ -124,17 +128,27 @@ def nullable_columns(stack: Stack, connector: Connector, seconds: float) -> set[
 def values_in(stack: Stack, connector: Connector, table: str, column: str) -> list[str]:
     """As Engine. Compared byte by byte: the session's own collation takes `VIP` and `vip` for one value."""
     with _session(stack, READER, ASK_SECONDS) as cursor:
-        cursor.execute(
-            f"SELECT DISTINCT CAST(CAST(`{column}` AS CHAR) AS BINARY) FROM {table}"
-            f" WHERE `{column}` IS NOT NULL LIMIT {KEPT_VALUES}"
-        )
-        return [row[0].decode(errors="replace") for row in cursor.fetchall()]
+        return _values_in(cursor, table, column)
 
 
-def drop_column(stack: Stack, connector: Connector, table: str, column: str) -> None:
-    """As Engine."""
+def _values_in(cursor: Any, table: str, column: str) -> list[str]:
+    cursor.execute(
+        f"SELECT DISTINCT CAST(CAST(`{column}` AS CHAR) AS BINARY) FROM {table}"
+        f" WHERE `{column}` IS NOT NULL LIMIT {KEPT_VALUES}"
+    )
+    return [row[0].decode(errors="replace") for row in cursor.fetchall()]
+
+
+def drop_column(stack: Stack, connector: Connector, table: str, column: str, keep: Keep) -> None:
+    """As Engine. The end of the connection releases the lock."""
     with as_root(stack, ALTER_SECONDS) as cursor:
-        cursor.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS `{column}`")
+        cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
+        cursor.execute(f"LOCK TABLES {table} WRITE")
+        # The shop waits meanwhile: a look that takes longer than the one before it did is given up.
+        cursor.execute(_MOST_SECONDS.format(ASK_SECONDS))
+        keep(_values_in(cursor, table, column))
+        cursor.execute(_MOST_SECONDS.format("DEFAULT"))
+        cursor.execute(f"ALTER TABLE {table} DROP COLUMN `{column}`")
 
 
 def rename_column(stack: Stack, connector: Connector, table: str, column: str, name: str) -> None:

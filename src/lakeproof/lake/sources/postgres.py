@@ -13,7 +13,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask, Definition
+from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask, Definition, Keep
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
@@ -21,12 +21,15 @@ from lakeproof.stack.postgres_session import Session, select
 from lakeproof.stack.stack import Stack
 
 TROUBLES: tuple[type[Exception], ...] = postgres_session.TROUBLES
+# To lock a table, look at a column and drop it; of that ASK_SECONDS for the lock.
+DROP_SECONDS = 3 * ASK_SECONDS
 NO_LOGIN = "not permitted to log in"
 _COLUMNS = """
 SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a
 WHERE a.attrelid = ANY(SELECT to_regclass(name) FROM unnest($1::text[]) AS name)
 AND a.attnum > 0 AND NOT a.attisdropped
 """
+_VALUES = f'SELECT DISTINCT "{{column}}"::text FROM {{table}} WHERE "{{column}}" IS NOT NULL LIMIT {KEPT_VALUES}'
 _DEFINITION = """
 SELECT format_type(atttypid, atttypmod), NOT attnotnull, atthasdef OR attidentity <> '', attgenerated <> ''
 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2 AND attnum > 0 AND NOT attisdropped
@@ -102,15 +105,26 @@ def definition(stack: Stack, connector: Connector, table: str, column: str) -> D
 
 def values_in(stack: Stack, connector: Connector, table: str, column: str) -> list[str]:
     """As Engine."""
-    sql = f'SELECT DISTINCT "{column}"::text FROM {table} WHERE "{column}" IS NOT NULL LIMIT {KEPT_VALUES}'
+    sql = _VALUES.format(column=column, table=table)
     rows = _ask(stack, ROOT_USER, ROOT_SECRET, sql, seconds=ASK_SECONDS, database=connector.database)
     return [str(row[0]) for row in rows]
 
 
-def drop_column(stack: Stack, connector: Connector, table: str, column: str) -> None:
+def drop_column(stack: Stack, connector: Connector, table: str, column: str, keep: Keep) -> None:
     """As Engine."""
-    sql = f'ALTER TABLE {table} DROP COLUMN IF EXISTS "{column}"'
-    _ask(stack, ROOT_USER, ROOT_SECRET, sql, seconds=ASK_SECONDS, database=connector.database)
+    waits = round(ASK_SECONDS)
+    try:
+        with (
+            postgres_session.connection(
+                stack, ROOT_USER, ROOT_SECRET, DROP_SECONDS, connector.database, lock_seconds=waits
+            ) as session,
+            session.transaction(),
+        ):
+            session.rows(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            keep([str(row[0]) for row in session.rows(_VALUES.format(column=column, table=table))])
+            session.rows(f'ALTER TABLE {table} DROP COLUMN "{column}"')
+    except TROUBLES as error:
+        raise NotReady(type(error).__name__, where="postgres", next_action="lakeproof ps") from error
 
 
 def rename_column(stack: Stack, connector: Connector, table: str, column: str, name: str) -> None:
