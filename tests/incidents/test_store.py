@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from alembic.command import upgrade
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from lakeproof.errors import InvalidInput, TerminalError
@@ -85,6 +85,27 @@ def test_a_second_incident_for_an_ongoing_scenario_points_to_the_first(store: St
     store.open(IncidentIn(title="x", scenario="replication-lag"))
     with pytest.raises(InvalidInput, match="INC-000001 is already ongoing"):
         store.open(IncidentIn(title="y", scenario="replication-lag"))
+
+
+def test_an_incident_that_another_desk_opened_meanwhile_is_seen_at_the_second_try(
+    store: Store, engine: Engine
+) -> None:
+    """Where writers do not queue up (PostgreSQL), two that open one find none. Here the other one writes on the
+    same connection, so its row goes with the first try.
+    """
+    columns = "title, status, severity, team, scenario, service, owner, metric, use_cases, root_cause, rca, opened_at"
+    values = "'y', 'open', 'high', 'kafka', 'none', '', '', '', '[]', '', '', '2026-01-01 00:00:00'"
+    tried = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def race(connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO incidents") and not tried:
+            tried.append(statement)
+            row = f"INSERT INTO incidents ({columns}, open_key) VALUES ({values}, 'scenario:replication-lag')"
+            connection.exec_driver_sql(row)
+
+    assert store.open(IncidentIn(title="x", scenario="replication-lag")).title == "x"
+    assert len(tried) == 1
 
 
 def test_notes_and_evidence_stand_in_the_timeline_in_the_order_of_writing(store: Store) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.intake import NONE, Received, close_if_clear, take_in
@@ -78,17 +78,24 @@ class Store(Reviews):
 
     def receive(self, notification: Notification) -> Received:
         """Take in a webhook. Two that race for one group or one alert end as if they had come one after the other."""
+        return self._write_twice(lambda session: take_in(session, notification, self._now(), self._rejoin()))
+
+    def _write_twice[T](self, write: Callable[[Session], T]) -> T:
         try:
             with self._write() as session:
-                return take_in(session, notification, self._now(), self._rejoin())
+                return write(session)
         except IntegrityError:  # another writer was first (not on SQLite, where writers queue up): now it is seen
             with self._write() as session:
-                return take_in(session, notification, self._now(), self._rejoin())
+                return write(session)
 
     def open(self, given: IncidentIn) -> IncidentOut:
-        """An incident that a person reports; alerts of its scenario join it."""
+        """An incident that a person reports; alerts of its scenario join it.
+
+        Raises: InvalidInput where one of its scenario is ongoing.
+        """
         now = self._now()
-        with self._write() as session:
+
+        def write(session: Session) -> IncidentOut:
             key = f"scenario:{given.scenario}" if given.scenario not in ("", "none") else None
             if key is not None:
                 ongoing = session.scalar(select(Incident.id).where(Incident.open_key == key))
@@ -113,6 +120,8 @@ class Store(Reviews):
             add_entry(incident, now, given.who, "opened", f"opened by hand: {given.title}")
             session.flush()
             return out(incident)
+
+        return self._write_twice(write)
 
     def newest_first(self, status: Status | None = None, *, most: int = 200) -> list[IncidentRow]:
         """Incidents, newest first."""
