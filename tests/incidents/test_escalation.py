@@ -63,16 +63,16 @@ def test_an_alert_that_alertmanager_forgot_ends_after_a_while(
         read_active=lambda: ActiveAlerts("http://am", frozenset(known), START - timedelta(days=1)),
         lost_after=timedelta(seconds=30),
     )
-    watch.end_lost_alerts(START)
+    watch.compare_alerts(START)
     known.remove("a1")
-    watch.end_lost_alerts(START + timedelta(seconds=10))
-    watch.end_lost_alerts(START + timedelta(seconds=39))
+    watch.compare_alerts(START + timedelta(seconds=10))
+    watch.compare_alerts(START + timedelta(seconds=39))
     assert [one.fingerprint for one in store.firing()] == ["a1", "a2"]
-    watch.end_lost_alerts(START + timedelta(seconds=45))
+    watch.compare_alerts(START + timedelta(seconds=45))
     assert [one.fingerprint for one in store.firing()] == ["a2"]
     known.clear()
     for seconds in (60, 100):
-        watch.end_lost_alerts(START + timedelta(seconds=seconds))
+        watch.compare_alerts(START + timedelta(seconds=seconds))
     assert store.get("1").status is Status.RESOLVED
 
 
@@ -93,8 +93,64 @@ def test_no_alert_ends_while_alertmanager_is_silent_fresh_or_another_one(
     for answer in answers:
         watch = Watch(store, look, lambda scenario: [], read_active=answer, lost_after=timedelta(seconds=30))
         for seconds in (0, 10, 20, 29):
-            watch.end_lost_alerts(late + timedelta(seconds=seconds))
+            watch.compare_alerts(late + timedelta(seconds=seconds))
     assert [one.fingerprint for one in store.firing()] == ["a1"]
+
+
+@pytest.fixture
+def ended(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]) -> Store:
+    """INC-000001 of the alert a1, which Alertmanager said had ended at 12:01, before anybody took it on."""
+    for status in ("firing", "resolved"):
+        store.receive(Notification.model_validate(webhook(alert("a1", status))))
+    return store
+
+
+# As Alertmanager's list tells the start: to the millisecond.
+FIRST_START = datetime(2026, 11, 24, 11, 59, 58, 123000, tzinfo=UTC)
+
+
+def watching(store: Store, firing: Mapping[str, datetime], source: str = "http://am") -> Watch:
+    """A watch over a desk whose Alertmanager has the alert a1, and has these firing and not silenced."""
+    active = ActiveAlerts(source, frozenset({"a1"}), START - timedelta(days=1), firing)
+    return Watch(store, look, lambda scenario: [], read_active=lambda: active, lost_after=timedelta(seconds=30))
+
+
+def test_an_alert_that_fires_on_after_it_was_said_to_have_ended_is_one_further_firing(
+    ended: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    """Prometheus stalled, Alertmanager let the alert expire, and Prometheus went on with the same start."""
+    watch = watching(ended, {"a1": FIRST_START})
+    watch.compare_alerts(START + timedelta(seconds=85))
+    assert [one.status for one in ended.newest_first()] == [Status.RESOLVED]
+    for seconds in (95, 105):
+        watch.compare_alerts(START + timedelta(seconds=seconds))
+    assert [(one.id, one.status) for one in ended.newest_first()] == [
+        ("INC-000002", Status.OPEN),
+        ("INC-000001", Status.RESOLVED),
+    ]
+    assert "still fires" in ended.get("2").timeline[-1].what
+    for late in (alert("a1"), alert("a1", "resolved")):
+        assert ended.receive(Notification.model_validate(webhook(late))).known == 1
+    over = alert("a1", "resolved") | {"endsAt": "2026-11-24T12:09:00Z"}
+    assert ended.receive(Notification.model_validate(webhook(over))).incidents == ["INC-000002"]
+    assert ended.get("2").status is Status.RESOLVED
+
+
+@pytest.mark.parametrize(
+    ("firing", "source"),
+    [
+        ({}, "http://am"),
+        ({"a1": START + timedelta(minutes=5)}, "http://am"),
+        ({"a1": FIRST_START}, "http://another"),
+        ({"b1": FIRST_START}, "http://am"),
+    ],
+    ids=["silenced", "a new firing, which a webhook tells", "another Alertmanager", "unknown here"],
+)
+def test_nothing_else_is_taken_for_an_alert_that_fires_on(
+    ended: Store, firing: Mapping[str, datetime], source: str
+) -> None:
+    watching(ended, firing, source).compare_alerts(START + timedelta(hours=1))
+    assert [one.status for one in ended.newest_first()] == [Status.RESOLVED]
 
 
 def test_a_moment_that_a_restart_cut_off_is_looked_up_by_the_next_desk(store: Store) -> None:

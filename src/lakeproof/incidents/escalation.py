@@ -1,4 +1,6 @@
-"""What the desk does by itself: look up the moment of a new incident, escalate a forgotten one, end lost alerts."""
+"""What the desk does by itself: look up the moment of a new incident, escalate a forgotten one, compare its alerts
+with those that Alertmanager knows.
+"""
 
 import logging
 import time
@@ -90,7 +92,7 @@ class Watch:
                 incident.acknowledge_by.isoformat(timespec="seconds"),
             )
             self._escalated(incident)
-        self.end_lost_alerts(utc_now())
+        self.compare_alerts(utc_now())
         self.look_at_checklists(utc_now())
         self.give_back_windows(utc_now())
 
@@ -110,23 +112,25 @@ class Watch:
             self._windows_looked_at = now
             self._give_back_windows()
 
-    def end_lost_alerts(self, now: datetime) -> None:
-        """End alerts that their Alertmanager has not known for `lost_after`.
+    def compare_alerts(self, now: datetime) -> None:
+        """End alerts that their Alertmanager has not known for `lost_after`; take up again those that fire on.
 
         Over a restart it forgets what fired, so it can never report their end. Prometheus tells it again of what
         still fires, within a minute at most; `lost_after` must be longer. Nothing ends while it does not answer.
+
+        While Prometheus hangs, Alertmanager lets its alerts expire and reports their end. Afterwards Prometheus goes
+        on with the same start, so the webhook that follows looks like a late one of the firing that ended. Only
+        Alertmanager's own list tells that such an alert fires.
         """
         if self._read_active is None or (self._looked_at and now - self._looked_at < LOOK_AT_ALERTS_EVERY):
             return
         self._looked_at = now
         firing = self._store.firing()
-        if not firing:
-            self._missing_since.clear()
-            return
         try:
             active = self._read_active()
         except CouldNotLook as error:
-            log.info("whether alerts still fire is not known: %s", error.message)
+            if firing:
+                log.info("whether alerts still fire is not known: %s", error.message)
             self._missing_since.clear()
             return
         missing = [
@@ -135,6 +139,10 @@ class Watch:
         self._missing_since = {one.id: self._missing_since.get(one.id, now) for one in missing}
         if now - active.since >= self._lost_after:
             self._store.forget(one for one in missing if now - self._missing_since[one.id] >= self._lost_after)
+        unheard = active.firing.keys() - {one.fingerprint for one in firing}
+        if unheard:
+            starts = {fingerprint: active.firing[fingerprint] for fingerprint in unheard}
+            self._store.take_up_again(active.source, starts, ended_before=now - self._lost_after)
 
     def _look_up(self, incident: IncidentOut) -> Moment:
         first = incident.alerts[0] if incident.alerts else None

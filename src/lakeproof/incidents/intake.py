@@ -1,10 +1,10 @@
 """A notification of Alertmanager becomes alerts in incidents: opened, joined, updated, each at most once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.incidents.kinship import STANDS_ON, Told, akin
@@ -40,12 +40,49 @@ def take_in(session: Session, notification: Notification, now: datetime, rejoin:
     """Put every alert of the notification into its incident, inside the caller's transaction.
 
     A repeated alert changes nothing. A late "firing" after its own "resolved" changes nothing either: Alertmanager
-    sends again what it could not deliver, and a new firing has a new start. An alert joins the ongoing incident of
+    sends again what it could not deliver. A new firing has a new start, except for one that Alertmanager let expire
+    while Prometheus hung: that one `take_up` takes in, once Alertmanager's list tells that it fires. Of a firing that
+    was first heard of by its end nothing is kept, so that its late "firing" opens an incident, and the desk ends it
+    like every alert that Alertmanager does not know any more. An alert joins the ongoing incident of
     its group, unless all alerts there cleared longer than `rejoin` ago: then somebody forgot to close it, and what
     fires now is another incident. Where its group has none, it joins the oldest incident with an alert that fires now
     and may tell of the same trouble (kinship.py): one cause makes one incident.
     """
     return _Intake(session, notification, now, rejoin).run()
+
+
+def find_ended(session: Session, source: str, starts: Mapping[str, datetime], ended_before: datetime) -> list[Alert]:
+    """The newest firing of each of these fingerprints, where it ended by then and did not begin before that start."""
+    found: list[Alert] = []
+    for part in _chunks(starts):
+        newest = select(func.max(Alert.id)).where(Alert.fingerprint.in_(part)).group_by(Alert.fingerprint)
+        ended = select(Alert).where(Alert.id.in_(newest), Alert.source == source, Alert.ends_at <= ended_before)
+        found += [one for one in session.scalars(ended) if starts[one.fingerprint] <= one.starts_at]
+    return found
+
+
+def take_up(session: Session, source: str, ended: Iterable[Alert], now: datetime, rejoin: timedelta) -> None:
+    """These fire on: each is one further firing, which began when the former one was taken for ended.
+
+    So two desks that find the same one write the same fingerprint and start, of which the database keeps one.
+    """
+    alerts = [
+        AlertIn(
+            status=AlertStatus.FIRING,
+            labels=one.labels,
+            annotations=one.annotations,
+            startsAt=one.ends_at or now,
+            generatorURL=one.generator_url,
+            fingerprint=one.fingerprint,
+        )
+        for one in ended
+    ]
+    notification = Notification(version="4", status=AlertStatus.FIRING, externalURL=source, alerts=alerts)
+    intake = _Intake(session, notification, now, rejoin)
+    intake.run()
+    for incident in intake.changed():
+        what = "it still fires: it was taken for ended, and Alertmanager has it with the start of before"
+        add_entry(incident, now, DESK, "alert", what)
 
 
 class _Intake:
@@ -58,6 +95,7 @@ class _Intake:
         self._received = Received()
         self._touched: list[Incident] = []
         self._known: dict[tuple[str, datetime], Alert] = {}
+        self._firing: dict[str, Alert] = {}
         self._ongoing: dict[str, Incident] = {}
         self._newest: list[Incident] = []
 
@@ -68,10 +106,14 @@ class _Intake:
             if incident is not None and incident not in self._touched[-1:]:
                 self._touched.append(incident)
         self._session.flush()
-        for incident in {id(one): one for one in self._touched}.values():
+        for incident in self.changed():
             close_if_clear(incident, self._now)
         self._received.incidents = sorted({public_id(one.id) for one in self._touched})
         return self._received
+
+    def changed(self) -> ValuesView[Incident]:
+        """The incidents that an alert opened, joined, or ended in."""
+        return {id(one): one for one in self._touched}.values()
 
     def _read(self) -> None:
         """What is known of these alerts, in a few questions instead of some for each.
@@ -98,6 +140,8 @@ class _Intake:
         for part in fingerprints:
             for alert in self._session.scalars(select(Alert).where(Alert.fingerprint.in_(part))):
                 self._known[alert.fingerprint, alert.starts_at] = alert
+                if alert.status == AlertStatus.FIRING:
+                    self._firing[alert.fingerprint] = alert
 
     def _lock(self, ids: set[int]) -> Iterator[Incident]:
         """By ascending id, as every writer does (memory.lock): so two never wait crosswise."""
@@ -108,7 +152,7 @@ class _Intake:
 
     def _take(self, given: AlertIn) -> Incident | None:
         """The incident that the alert changed; None where it changed nothing."""
-        known = self._known.get((given.fingerprint, given.startsAt))
+        known = self._find_known(given)
         if known is not None:
             if known.status != AlertStatus.FIRING or given.status is AlertStatus.FIRING:
                 self._received.known += 1
@@ -135,6 +179,14 @@ class _Intake:
         home = self._ongoing.get(given.group, incident)
         self._add_alert(incident, given, None if home is incident else home.id)
         return incident
+
+    def _find_known(self, given: AlertIn) -> Alert | None:
+        """The firing of which it tells. The end of one that was taken up again comes with the start of before."""
+        known = self._known.get((given.fingerprint, given.startsAt))
+        if known is None or known.status == AlertStatus.FIRING or given.ended_at is None:
+            return known
+        again = self._firing.get(given.fingerprint)
+        return again if again is not None and again.starts_at < given.ended_at else known
 
     def _find_ongoing(self, given: AlertIn) -> Incident | None:
         incident = self._ongoing.get(given.group)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.intake import NONE, Received, close_if_clear, take_in
+from lakeproof.incidents.intake import NONE, Received, close_if_clear, find_ended, take_in, take_up
 from lakeproof.incidents.memory import find, find_to_change, lock, out
 from lakeproof.incidents.merging import end_parts, merge, parts_of, refuse_part, unmerge, whole_of
 from lakeproof.incidents.models import Alert, Evidence, Incident
@@ -307,6 +307,23 @@ class Store(Reviews):
                 text = f"{alert.name} counts as cleared: Alertmanager does not know it any more"
                 add_entry(incident, now, DESK, "alert", text)
                 close_if_clear(incident, now)
+
+    def take_up_again(self, source: str, starts: Mapping[str, datetime], *, ended_before: datetime) -> None:
+        """Alertmanager has these fingerprints firing, since these starts: those that the desk took for ended count as
+        firing again, each as one further firing.
+
+        What ended later than `ended_before` may have cleared while Alertmanager was asked. A later start than the
+        desk knows is left to the webhook that tells of it.
+        """
+        with self._read() as session:
+            if not find_ended(session, source, starts, ended_before):
+                return
+
+        def write(session: Session) -> None:
+            ended = find_ended(session, source, starts, ended_before)
+            take_up(session, source, ended, self._now(), self._rejoin())
+
+        self._write_twice(write)
 
     def escalate_due(self) -> list[IncidentOut]:
         """Mark every incident that nobody acknowledged in its team's time, each once. Gives those."""
