@@ -10,6 +10,7 @@ import pytest
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.incidents.checklist import ITEMS, AnswerState
 from lakeproof.incidents.escalation import Watch
+from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.self_check import look_at
 from lakeproof.incidents.shapes import Act, AnswerIn, EvidenceIn, IncidentIn, IncidentOut, Lesson, Owner
 from lakeproof.incidents.status import STEPS, Status
@@ -117,6 +118,63 @@ def test_the_checklist_answers_itself_where_a_machine_can(
     before = store.get("1").timeline
     watch.look_at_checklists(clock.now.replace(minute=30))
     assert store.get("1").timeline == before
+
+
+def test_what_was_proven_of_a_repair_that_did_not_hold_has_to_be_proven_again(
+    store: Store, clock: Any, alert: Make, webhook: Make
+) -> None:
+    received(store, webhook, alert())
+    clock.forward(seconds=7)
+    store.move("1", Status.MITIGATING, Act(who="an"))
+    received(store, webhook, alert(status="resolved"))
+    store.attach("1", EvidenceIn(title="verified", kind="verification", body={"no_order_lost": "passed: 0 lost"}))
+    store.answer("1", AnswerIn(item="ticket_resolved", who="an"))
+    clock.forward(seconds=30)
+    stack = Well(clock.now)
+    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=stack)
+    watch.look_at_checklists(clock.now)
+    assert {line.item for line in store.get("1").checklist if line.state is AnswerState.OPEN} == {"rca_kept"}
+
+    clock.forward(minutes=2)
+    again = alert() | {"startsAt": "2026-11-24T12:02:00Z"}
+    incident = received(store, webhook, again)
+    assert (incident.status, incident.mitigating_at) == (Status.MITIGATING, clock.now)
+    assert "| To the first repair step | 7.0 s" in draft_rca(incident)
+    done = {line.item for line in incident.checklist if line.state is not AnswerState.OPEN}
+    assert done == {"ticket_resolved"}  # a person said so
+    (line,) = [entry.what for entry in incident.timeline if "open again" in entry.what]
+    assert line == "checklist: alerts_cleared, checkpoint, cross_check, health open again"
+
+    received(store, webhook, again | {"status": "resolved", "endsAt": "2026-11-24T12:03:00Z"})
+    watch.look_at_checklists(clock.now)
+    found = {line.item: line.text for line in store.get("1").checklist if line.state is AnswerState.OPEN}
+    assert "older than the repair" in found["checkpoint"]
+    assert "nobody has compared" in found["cross_check"]
+
+
+def test_a_repair_that_a_person_begins_anew_opens_the_checklist_again(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    for status in (Status.MITIGATING, Status.VERIFYING):
+        store.move("1", status, Act(who="an"))
+    store.keep_looks("1", {"health": (AnswerState.DONE, "every component answers")})
+    incident = store.move("1", Status.MITIGATING, Act(who="an"))
+    assert incident.verifying_at is None
+    assert {line.state for line in incident.checklist} == {AnswerState.OPEN}
+
+
+def test_while_an_incident_is_verified_what_was_well_and_is_not_any_more_is_seen(store: Store, clock: Any) -> None:
+    store.open(IncidentIn(title="x"))
+    for status in (Status.MITIGATING, Status.VERIFYING):
+        store.move("1", status, Act(who="an"))
+    for item in ("ticket_resolved", "checkpoint", "cross_check", "alerts_cleared"):
+        store.answer("1", AnswerIn(item=item, who="an"))
+    stack = Well(clock.now)
+    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=stack)
+    for minute, ill in ((1, []), (2, ["trino"])):
+        stack.ill = ill
+        watch.look_at_checklists(clock.now.replace(minute=minute))
+    health = next(line for line in store.get("1").checklist if line.item == "health")
+    assert (health.state, health.text) == (AnswerState.OPEN, "no healthy answer: trino")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from lakeproof.incidents.kinship import STANDS_ON, Told, akin
 from lakeproof.incidents.merging import end_parts, whole_of
 from lakeproof.incidents.models import Alert, Incident
 from lakeproof.incidents.person import ALERTMANAGER, DESK
+from lakeproof.incidents.reviews import reopen_checklist
 from lakeproof.incidents.shapes import ReadingShape, public_id
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.timeline import add_entry
@@ -169,7 +170,9 @@ class _Intake:
             self._received.joined += 1
             if incident.status == Status.VERIFYING and given.status is AlertStatus.FIRING:
                 incident.status, incident.verifying_at = Status.MITIGATING.value, None
+                incident.mitigating_at = self._now
                 add_entry(incident, self._now, DESK, "status", "mitigating again: the repair did not hold")
+                reopen_checklist(incident, self._now)
             add_entry(incident, self._now, ALERTMANAGER, "alert", _joined(incident, given), _reading(given))
         elif given.status is AlertStatus.RESOLVED:
             self._received.known += 1  # it ended before we heard of it, and nothing ongoing concerns it

@@ -169,11 +169,18 @@ class _Draft:
             yield "From the alert to the desk", incident.alerts[0].starts_at, incident.alerts[0].received_at
         for name, end in (
             ("To acknowledge", incident.acknowledged_at),
-            ("To the first repair step", incident.mitigating_at),
+            ("To the first repair step", self._first_repair_at()),
             ("To resolve", incident.resolved_at),
         ):
             if end is not None:
                 yield name, incident.opened_at, end
+
+    def _first_repair_at(self) -> datetime | None:
+        """`mitigating_at` is the begin of the last repair."""
+        begun = (
+            one.at for one in self.incident.timeline if one.kind == "status" and one.what.startswith("mitigating")
+        )
+        return next(begun, self.incident.mitigating_at)
 
     # cause
 

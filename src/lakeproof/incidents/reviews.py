@@ -119,7 +119,10 @@ class Reviews(Memory):
             )
 
     def to_look_at(self, since: datetime) -> list[IncidentOut]:
-        """Incidents whose checklist the desk may still answer: being verified, or resolved after `since`."""
+        """Incidents whose checklist the desk may still answer: being verified, or resolved after `since`.
+
+        While an incident is being verified, what was well may be so no longer: it is looked at until it is resolved.
+        """
         asked = select(Incident).where(
             (Incident.status == Status.VERIFYING.value)
             | ((Incident.status == Status.RESOLVED.value) & (Incident.resolved_at > since)),
@@ -130,8 +133,19 @@ class Reviews(Memory):
             return [
                 out(one)
                 for one in found
-                if any(not line.answered for line in one.checklist if line.machine and line.who in ("", DESK))
+                if one.status == Status.VERIFYING
+                or any(not line.answered for line in one.checklist if line.machine and line.who in ("", DESK))
             ]
+
+
+def reopen_checklist(incident: Incident, now: datetime) -> None:
+    """Another repair begins: what the desk saw after the former one proves nothing. What a person answered stays."""
+    stale = [one for one in incident.answers if one.who == DESK and one.state != AnswerState.OPEN]
+    for answer in stale:
+        answer.state, answer.at, answer.text = AnswerState.OPEN.value, now, "another repair has begun since"
+    if stale:
+        again = ", ".join(line.item for line in incident.checklist if line.item in {one.item for one in stale})
+        add_entry(incident, now, DESK, "checklist", f"checklist: {again} open again")
 
 
 def _put_answer(incident: Incident, item: str, state: AnswerState, who: str, text: str, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from lakeproof.incidents.memory import find, find_to_change, lock, out
 from lakeproof.incidents.merging import end_parts, merge, parts_of, refuse_part, unmerge, whole_of
 from lakeproof.incidents.models import Alert, Evidence, Incident
 from lakeproof.incidents.person import DESK
-from lakeproof.incidents.reviews import Reviews
+from lakeproof.incidents.reviews import Reviews, reopen_checklist
 from lakeproof.incidents.shapes import (
     Act,
     EvidenceIn,
@@ -171,6 +171,9 @@ class Store(Reviews):
                     end_parts(incident, status, now, act.who)
                 text = f"{status.value}: {act.text}" if act.text else status.value
                 add_entry(incident, now, act.who, "status", text, act.readings)
+                if status is Status.MITIGATING:
+                    incident.verifying_at = None
+                    reopen_checklist(incident, now)
             elif act.text:
                 add_entry(incident, now, act.who, "note", act.text, act.readings)
             session.flush()
