@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -51,6 +52,22 @@ def test_a_part_is_not_escalated_and_nobody_acts_on_it(two: Store, clock: Any) -
         two.move("2", Status.ACKNOWLEDGED, Act())
     clock.forward(days=1)
     assert [one.id for one in two.escalate_due()] == ["INC-000001"]
+
+
+def test_the_clock_after_a_merge_is_that_of_the_whole_and_of_what_came_since(
+    store: Store, clock: Any, alert: Make, webhook: Make
+) -> None:
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    clock.forward(minutes=40)
+    opened = clock.now
+    store.open(IncidentIn(title="the shop is slow", team="infrastructure"))
+    assert store.merge("1", MergeIn(into="2")).acknowledge_by == opened + timedelta(minutes=60)
+    assert store.escalate_due() == []
+    clock.forward(minutes=5)
+    store.receive(Notification.model_validate(webhook(alert("a2"))))
+    assert store.get("2").acknowledge_by == opened + timedelta(minutes=5 + 15)
+    assert store.unmerge("1", Act(who="an")).acknowledge_by == opened - timedelta(minutes=40 - 15)
 
 
 def test_a_part_ends_with_the_whole(two: Store, alert: Make, webhook: Make) -> None:

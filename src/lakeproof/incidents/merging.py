@@ -36,7 +36,7 @@ def merge(session: Session, part: Incident, whole: Incident, act: Act, now: date
     if parts_of(session, part):
         raise InvalidInput("it has parts itself", where=public_id(part.id), next_action="unmerge its parts first")
     for alert in list(part.alerts):
-        alert.home_id, alert.incident_id = part.id, whole.id
+        alert.home_id, alert.incident_id, alert.merged_at = part.id, whole.id, now
     part.merged_into = whole.id
     whole.severity = _worst(whole.severity, part.severity)
     if whole.scenario == "none":
@@ -65,7 +65,7 @@ def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
         )
     whole = session.get_one(Incident, part.merged_into)
     for alert in session.scalars(select(Alert).where(Alert.home_id == part.id)):
-        alert.home_id, alert.incident_id = None, part.id
+        alert.home_id, alert.incident_id, alert.merged_at = None, part.id, None
     part.merged_into = None
     why = f": {act.text}" if act.text else ""
     add_entry(part, now, act.who, "merged", f"parted from {public_id(whole.id)}{why}")

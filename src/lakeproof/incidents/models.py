@@ -91,9 +91,10 @@ class Incident(Base):
     @property
     def promise(self) -> tuple[datetime, str]:
         """Until when somebody has promised to acknowledge it, and which team: its own or that of an alert in it,
-        counted from the alert's coming, whichever ends first.
+        counted from the alert's coming, whichever ends first. An alert that a merge brought has no clock here.
         """
-        given = [(self.opened_at, self.team), *((one.received_at, one.team) for one in self.alerts)]
+        came = [(one.received_at, one.team) for one in self.alerts if one.merged_at is None]
+        given = [(self.opened_at, self.team), *came]
         return min((since + timedelta(seconds=acknowledge_seconds(team)), team) for since, team in given)
 
     @property
@@ -122,6 +123,8 @@ class Alert(Base):
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # The incident that it came to, where that one was merged into another: there it goes back when they are parted.
     home_id: Mapped[int | None] = mapped_column(Integer)
+    # When a merge brought it there; None also where it came since the merge, to the part's group.
+    merged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def team(self) -> str:
