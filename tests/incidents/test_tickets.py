@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -252,8 +252,8 @@ def test_an_itsm_that_cannot_be_searched_is_not_asked_for_a_second_ticket(store:
     assert len(itsm.made) == 1
 
 
-def test_an_error_of_the_database_holds_up_one_ticket_and_only_for_a_round(
-    case: Case, monkeypatch: pytest.MonkeyPatch
+def test_an_error_of_the_database_holds_up_one_ticket_and_only_for_a_moment(
+    case: Case, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for title in ("x", "y"):
         case.store.open(IncidentIn(title=title))
@@ -268,10 +268,99 @@ def test_an_error_of_the_database_holds_up_one_ticket_and_only_for_a_round(
         patched.setattr(case.itsm, "create", fail)
         case.keeping.make_round()
     assert len(case.server.tickets) == 1
+    clock.forward(seconds=2)
     with monkeypatch.context() as patched:
         patched.setattr(case.itsm, "settle_seconds", 0)
         case.settle()
     assert len(case.server.tickets) == 2
+
+
+@contextmanager
+def no_writes(store: Store) -> Iterator[None]:
+    """The desk's database as on a full disk, or as a read-only PostgreSQL: it answers, and keeps nothing."""
+
+    def refuse(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            raise OperationalError(statement, {}, Exception("database or disk is full"))
+
+    event.listen(store.engine, "before_cursor_execute", refuse)
+    try:
+        yield
+    finally:
+        event.remove(store.engine, "before_cursor_execute", refuse)
+
+
+class Refusing:
+    """An ITSM that keeps what it is told; with `wants`, it refuses and asks for so many seconds instead."""
+
+    settle_seconds = 0.0
+
+    def __init__(self) -> None:
+        self.updates = 0
+        self.wants: float | None = None
+
+    def find(self, marker: str) -> Made | None:
+        return None
+
+    def create(self, ticket: TicketText) -> Made:
+        return Made("1", "")
+
+    def update(self, key: str, ticket: TicketText) -> None:
+        self.updates += 1
+        if self.wants is not None:
+            raise ItsmFailed("answered 429", sure=True, retry_seconds=self.wants)
+
+
+@pytest.fixture
+def refusing(store: Store) -> tuple[Refusing, Keeping]:
+    """With a ticket that is behind."""
+    itsm = Refusing()
+    keeping = Keeping(store, itsm, "default", "http://desk/")
+    store.open(IncidentIn(title="x"))
+    while keeping.make_round():
+        pass
+    store.note("1", Note(text="more"))
+    itsm.updates = 0
+    return itsm, keeping
+
+
+def test_a_database_that_takes_no_writes_does_not_make_the_desk_ask_the_itsm_each_second(
+    refusing: tuple[Refusing, Keeping], store: Store, clock: Any
+) -> None:
+    itsm, keeping = refusing
+    with no_writes(store):
+        for _ in range(10):
+            keeping.make_round()
+            clock.forward(seconds=1)
+    assert itsm.updates == 3  # after 0, 2 and 6 s
+    clock.forward(seconds=8)
+    assert [keeping.make_round(), keeping.make_round()] == [1, 0]
+    assert itsm.updates == 4
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_an_itsm_that_asks_for_ten_minutes_has_them(
+    writes: bool, refusing: tuple[Refusing, Keeping], store: Store, clock: Any
+) -> None:
+    itsm, keeping = refusing
+    itsm.wants = 600.0
+    with nullcontext() if writes else no_writes(store):
+        keeping.make_round()
+        clock.forward(seconds=599)
+        assert keeping.make_round() == 0
+        clock.forward(seconds=1)
+        assert keeping.make_round() == 1
+    assert itsm.updates == 2
+
+
+def test_a_pause_of_years_is_no_more_than_a_day(make_case: Callable[[str], Case], clock: Any) -> None:
+    case = make_case("webhook")
+    case.server.down, case.server.retry_after = True, "1e200"
+    case.store.open(IncidentIn(title="x"))
+    case.keeping.make_round()
+    kept = case.store.get("1").ticket
+    assert kept is not None and kept.next_at is not None
+    assert (kept.next_at - clock()).total_seconds() == 86400
 
 
 class Killed(BaseException):

@@ -8,7 +8,7 @@ was killed, or the ITSM was), it looks for the ticket by its marker before it as
 
 import hashlib
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 from sqlalchemy import func, select
@@ -81,6 +81,8 @@ class Keeping(Memory):
         super().__init__(store.engine, store.now)
         self._store, self._itsm, self._name, self._page = store, itsm, name, page
         self._seen = -1
+        # Tickets that are left alone, after how many failures and until when: the database may not take a note of it.
+        self._held: dict[int, tuple[int, datetime]] = {}
         self.rounds = Rounds("tickets", self.make_round)
 
     def make_round(self) -> int:
@@ -92,8 +94,9 @@ class Keeping(Memory):
             try:
                 self._bring_in_step(number)
             except SQLAlchemyError as error:
-                log.warning("the ticket of incident %d is tried again in the next round: %s", number, error)
-                newest = self._seen
+                log.warning("what became of the ticket of incident %d was not kept: %s", number, error)
+                if number not in self._held or self._held[number][1] <= self._now():
+                    self._hold(number)  # unless the ITSM failed as well, which held it for as long as the ITSM asked
             self.rounds.went_on()
         self._seen = newest  # only now: a round that was cut short is made again
         return len(due)
@@ -106,7 +109,7 @@ class Keeping(Memory):
         with self._read() as session:
             newest = session.scalar(select(func.max(Entry.id))) or 0
             waiting = session.scalar(select(func.count(Ticket.id)).where(Ticket.next_at.is_not(None)))
-            if newest == self._seen and not waiting:
+            if newest == self._seen and not waiting and not self._held:
                 return [], newest
             told = select(func.max(Entry.id)).where(Entry.incident_id == Ticket.incident_id).scalar_subquery()
             behind = select(Ticket.incident_id).where(
@@ -120,7 +123,9 @@ class Keeping(Memory):
                     Incident.status.in_([one.value for one in ONGOING]) | (Incident.opened_at > now - YOUNG),
                 )
             )
-            return sorted({*session.scalars(behind), *session.scalars(without)}), newest
+            due = {*session.scalars(behind), *session.scalars(without)}
+        self._held = {number: held for number, held in self._held.items() if number in due}
+        return sorted(due - {number for number, (_, until) in self._held.items() if until > now}), newest
 
     def _bring_in_step(self, number: int) -> None:
         ticket, text = self._prepare(number)
@@ -189,21 +194,31 @@ class Keeping(Memory):
         if text.state != "done":  # also of a part that is an incident of its own again
             found = (AnswerState.OPEN, f"ticket {key} is not resolved yet")
         self._store.keep_looks(str(number), {TICKET: found})
+        self._held.pop(number, None)
 
     def _keep_failure(self, number: int, error: ItsmFailed) -> None:
+        log.warning("the ticket of incident %d is not in step: %s", number, error.message)
+        self._hold(number, error.retry_seconds)
         with self._write() as session:
             ticket = session.scalars(select(Ticket).where(Ticket.incident_id == number)).one()
             ticket.tries += 1
-            pause = error.retry_seconds or 2.0 ** min(ticket.tries, 10)
-            ticket.next_at = self._now() + timedelta(seconds=min(pause, LONGEST_PAUSE_SECONDS))
+            ticket.next_at = self._now() + _pause(ticket.tries, error.retry_seconds)
             ticket.error = error.message[:1000]
-        log.warning("the ticket of incident %d is not in step: %s", number, error.message)
+
+    def _hold(self, number: int, asked_seconds: float | None = None) -> None:
+        tries = self._held[number][0] + 1 if number in self._held else 1
+        self._held[number] = tries, self._now() + _pause(tries, asked_seconds)
 
     def _change(self, number: int, **values: object) -> None:
         with self._write() as session:
             ticket = session.scalars(select(Ticket).where(Ticket.incident_id == number)).one()
             for name, value in values.items():
                 setattr(ticket, name, value)
+
+
+def _pause(tries: int, asked_seconds: float | None) -> timedelta:
+    """What the ITSM asked for, however long; else longer after each failure."""
+    return timedelta(seconds=asked_seconds or min(2.0 ** min(tries, 10), LONGEST_PAUSE_SECONDS))
 
 
 def text_of(incident: IncidentOut, name: str, page: str) -> TicketText:

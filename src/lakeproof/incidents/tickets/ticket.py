@@ -9,6 +9,8 @@ import httpx
 
 type TicketState = Literal["open", "in_progress", "done"]
 
+# A header that asks for more than a day is taken for a mistake: tickets would stay behind for good.
+LONGEST_RETRY_SECONDS = 86_400.0
 LONGEST_TITLE = 255  # Jira's bound for a summary; GitHub's is 256
 
 
@@ -89,9 +91,9 @@ def ask(client: httpx.Client, method: str, path: str, **more: Any) -> Any:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds above zero; None for what is no such number: a date, NaN, infinity."""
+    """Seconds above zero, a day at most; None for what is no such number: a date, NaN, infinity."""
     try:
         seconds = float(headers["retry-after"])
     except (KeyError, ValueError):
         return None
-    return seconds if math.isfinite(seconds) and seconds > 0 else None
+    return min(seconds, LONGEST_RETRY_SECONDS) if math.isfinite(seconds) and seconds > 0 else None
