@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.models import Ticket
+from lakeproof.incidents.models import Entry, Ticket
 from lakeproof.incidents.shapes import Act, IncidentIn, Lesson, MergeIn, Note, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
@@ -361,6 +361,28 @@ def test_a_pause_of_years_is_no_more_than_a_day(make_case: Callable[[str], Case]
     kept = case.store.get("1").ticket
     assert kept is not None and kept.next_at is not None
     assert (kept.next_at - clock()).total_seconds() == 86400
+
+
+def test_a_line_that_was_committed_after_a_newer_one_is_told_within_a_minute(
+    make_case: Callable[[str], Case], clock: Any
+) -> None:
+    case = make_case("webhook")
+    for title in ("x", "y"):
+        case.store.open(IncidentIn(title=title))
+    case.settle()
+    newest = case.store.get("2").timeline[-1].id
+
+    def write(incident: int, number: int) -> None:
+        with Session(case.store.engine) as session, session.begin():
+            what = f"line {number}"
+            session.add(Entry(id=number, incident_id=incident, at=clock(), who="an", kind="note", what=what))
+
+    write(2, newest + 2)  # its transaction took the later number, and was the first to commit
+    case.settle()
+    write(1, newest + 1)
+    clock.forward(minutes=1)
+    case.settle()
+    assert f"line {newest + 1}" in str(case.server.tickets)
 
 
 class Killed(BaseException):

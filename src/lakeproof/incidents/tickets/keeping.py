@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 # When tickets are switched on, what is ongoing gets one, and what ended within so long; older incidents do not.
 YOUNG = timedelta(hours=1)
 LONGEST_PAUSE_SECONDS = 300.0
+# So often every ticket is compared with its timeline, whatever the newest line is. PostgreSQL gives ids out before it
+# commits, so that a line may come to light after one with a higher id.
+FULL_LOOK = timedelta(minutes=1)
 LINES = 20
 
 
@@ -80,7 +83,7 @@ class Keeping(Memory):
     def __init__(self, store: Store, itsm: Itsm, name: str, page: str) -> None:
         super().__init__(store.engine, store.now)
         self._store, self._itsm, self._name, self._page = store, itsm, name, page
-        self._seen = -1
+        self._seen, self._looked_at = -1, self._now()
         # Tickets that are left alone, after how many failures and until when: the database may not take a note of it.
         self._held: dict[int, tuple[int, datetime]] = {}
         self.rounds = Rounds("tickets", self.make_round)
@@ -109,8 +112,10 @@ class Keeping(Memory):
         with self._read() as session:
             newest = session.scalar(select(func.max(Entry.id))) or 0
             waiting = session.scalar(select(func.count(Ticket.id)).where(Ticket.next_at.is_not(None)))
-            if newest == self._seen and not waiting and not self._held:
+            at_rest = newest == self._seen and not waiting and not self._held
+            if at_rest and now - self._looked_at < FULL_LOOK:
                 return [], newest
+            self._looked_at = now
             told = select(func.max(Entry.id)).where(Entry.incident_id == Ticket.incident_id).scalar_subquery()
             behind = select(Ticket.incident_id).where(
                 told > Ticket.told, Ticket.next_at.is_(None) | (Ticket.next_at <= now)
