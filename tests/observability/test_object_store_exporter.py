@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from lakeproof.observability.object_store_exporter import (
     list_store,
     make_server,
 )
+from lakeproof.stack.object_store import client_of
 
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 LISTED = [
     ("lake", "wh/oltp.db/orders/a", 10),
     ("lake", "wh/oltp.db/orders/b", 20),
@@ -91,6 +93,26 @@ def test_a_store_that_does_not_answer_keeps_the_old_counts_and_is_said() -> None
     assert 'prefix="wh/"} 2.0' in scrape(metrics)
     assert "minio_listing_up 0.0" in scrape(metrics)
     assert "Could not connect" in scrape(metrics, "/health")
+
+
+BUCKETS = b"<ListAllMyBucketsResult><Buckets><Bucket><Name>lake</Name></Bucket></Buckets></ListAllMyBucketsResult>"
+NO_SIZE = b"<ListBucketResult><Contents><Key>a</Key><Size>large</Size></Contents></ListBucketResult>"
+
+
+@pytest.mark.parametrize(
+    ("buckets", "objects"), [(b"<html><p>Sign in</p></html>", b""), (BUCKETS, NO_SIZE)], ids=["a page", "no size"]
+)
+def test_an_answer_that_is_no_list_is_an_error_and_listing_goes_on(
+    answering: Answering, buckets: bytes, objects: bytes
+) -> None:
+    metrics = StoreMetrics(None)
+    metrics.listing = count(LISTED)
+    once = Once()
+    proxy = answering(lambda method, path, body: (200, objects if path.startswith("/lake") else buckets))
+    keep_listing(client_of(f"http://{proxy}", "key", "secret", timeout_seconds=30, attempts=1), metrics, once)
+    assert metrics.listing.error
+    assert once.pauses == [0.0, 2.0]
+    assert 'prefix="wh/"} 2.0' in scrape(metrics)
 
 
 def test_a_listing_is_made_once_a_minute() -> None:

@@ -67,7 +67,7 @@ def count(listed: Iterable[tuple[str, str, int]]) -> Listing:
 def list_store(client: Any, rest: Callable[[float], object] = time.sleep) -> Iterator[tuple[str, str, int]]:
     """Every object of every bucket, as (bucket, key, size). `rest`: called after each page, with seconds."""
     paginator = client.get_paginator("list_objects_v2")
-    for bucket in client.list_buckets().get("Buckets", []):
+    for bucket in client.list_buckets()["Buckets"]:
         pages = iter(paginator.paginate(Bucket=bucket["Name"]))
         start = time.monotonic()
         for page in pages:
@@ -109,17 +109,15 @@ class StoreMetrics(Collector):
 
 def keep_listing(client: Any, metrics: StoreMetrics, stopping: threading.Event) -> None:
     """List again and again until `stopping`. A store that does not answer keeps the old counts and says so."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     pause = 0.0
     while not stopping.wait(pause):
         start = time.monotonic()
         try:
             listing = count(list_store(client))
-        except (BotoCoreError, ClientError) as error:
+        except Exception as error:  # noqa: BLE001 - the top of a thread; botocore lets what it cannot parse through
             old = metrics.listing
-            listing = Listing(old.objects, old.size_bytes, error=str(error))
-            log.warning("the store was not listed: %s", error)
+            listing = Listing(old.objects, old.size_bytes, error=f"{type(error).__name__}: {error}")
+            log.warning("the store was not listed: %s", listing.error)
         listing.seconds = time.monotonic() - start
         metrics.listing = listing
         pause = 2.0 if listing.error else max(LISTING_SECONDS, LISTING_REST * listing.seconds)
