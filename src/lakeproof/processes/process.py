@@ -49,6 +49,11 @@ class Process:
     id: procfs.ProcessId
     exited: asyncio.Future[Exit]
     started_at: float = field(default_factory=time.monotonic)
+    _empty: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        # The first look at what the leader left comes at once, while nobody else can have its number yet.
+        self.exited.add_done_callback(lambda _: self.members())
 
     @property
     def pid(self) -> int:
@@ -67,13 +72,21 @@ class Process:
         return stat is not None and stat.id == self.id and stat.state in ("T", "t")
 
     def members(self) -> list[procfs.ProcessStat]:
-        """The leader, its session and their descendants, zombies left out."""
+        """The leader, its session and their descendants, zombies left out.
+
+        Once the leader is collected, its session is all that is known of it. The kernel gives a session's number to
+        nobody else while one process of the session lives, and may give it to anybody afterwards: after the look that
+        finds none, or that finds the number at another process, whoever has this session's number is a stranger.
+        """
+        if self._empty:
+            return []
         table = procfs.read_table()
-        found = procfs.family(self.pid, table)
-        if not self.running:
-            # The pid may belong to somebody else by now, but a session id that lives is not given out again.
-            found = [stat for stat in found if stat.session == self.pid]
-        return [stat for stat in found if procfs.runs(stat) and stat.id.pid != os.getpid()]
+        found = [stat for stat in procfs.family(self.pid, table) if procfs.runs(stat) and stat.id.pid != os.getpid()]
+        if self.running:
+            return found
+        left = [stat for stat in found if stat.session == self.pid]
+        self._empty = not left or self.pid in table
+        return [] if self._empty else left
 
     async def while_running(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` until it or the process ends. Raises: ProcessEnded, or what `work` raised."""
@@ -89,8 +102,8 @@ class Process:
 
     def signal_leader(self, number: signal.Signals) -> None:
         """Send a signal to the leader; nothing happens when it is over."""
-        if self.running and procfs.identify(self.pid) == self.id:
-            os.kill(self.pid, number)
+        if self.running:
+            send(number, [self.id])
 
     def signal_all(self, number: signal.Signals) -> int:
         """Send a signal to the leader first and then to all the others. Gives how many were sent."""
