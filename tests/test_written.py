@@ -1,4 +1,5 @@
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lakeproof.written import replace_folder, write_file
@@ -7,6 +8,14 @@ from lakeproof.written import replace_folder, write_file
 def test_a_secret_file_is_for_its_owner_only(tmp_path: Path) -> None:
     write_file(tmp_path / "token", "secret", mode=0o600)
     assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+
+
+def test_threads_of_one_process_that_write_the_same_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    texts = [letter * 100_000 for letter in "abcd"]
+    with ThreadPoolExecutor(len(texts)) as threads:
+        for _ in threads.map(lambda number: write_file(tmp_path / "token", texts[number % 4]), range(200)):
+            assert (tmp_path / "token").read_text() in texts
+    assert [path.name for path in tmp_path.iterdir()] == ["token"]
 
 
 def test_a_rule_that_is_gone_is_removed(tmp_path: Path) -> None:

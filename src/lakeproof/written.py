@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def write_file(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write by an atomic rename; `mode` holds from the first byte on."""
+    """Write by an atomic rename; `mode` holds from the first byte on. Several may write at once; one text stands."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.unlink(missing_ok=True)
+    # Each write has a file of its own: threads of one process write the same file too.
+    partial = path.with_name(f"{path.name}.{os.urandom(4).hex()}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
