@@ -1,5 +1,6 @@
 """A reset deletes one stack, whole, and nothing that is not this stack's."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import lakeproof
 from lakeproof.errors import InvalidInput
 from lakeproof.processes import reset as resetting
 from lakeproof.processes.client import DELETING, SupervisorClient
@@ -48,6 +50,30 @@ def test_it_says_what_goes_and_how_big_that_is_and_then_all_of_it_is_gone(tmp_pa
     assert entries(stack) == ()
     reset(stack, SupervisorClient(stack), ignore)  # safe to repeat
     assert not stack.state_dir.exists()
+
+
+def names_in_the_code() -> set[str]:
+    """The names that the code puts into a state folder, by `state_dir / …`; an x for what is filled in."""
+    found = set()
+    for module in Path(lakeproof.__path__[0]).rglob("*.py"):
+        for each in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            match each:
+                case ast.BinOp(ast.Attribute(attr="state_dir"), ast.Div(), ast.Constant(str(name))):
+                    found.add(name)
+                case ast.BinOp(ast.Attribute(attr="state_dir"), ast.Div(), ast.JoinedStr(parts)):
+                    found.add("".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in parts))
+                case ast.BinOp(ast.Attribute(attr="state_dir"), ast.Div(), ast.Name(name)):
+                    found.add(str(getattr(resetting, name)))
+    return found
+
+
+def test_whatever_the_code_puts_into_a_state_folder_is_lakeproofs_own(tmp_path: Path) -> None:
+    stack, names = used(tmp_path / "state"), names_in_the_code()
+    assert {"data", "jobs", "dropped-columns", "dropped_column.json", "rename_column_back-x.json"} <= names
+    for name in names:
+        (stack.state_dir / name).touch()
+        (stack.state_dir / f"{name}.1234.partial").touch()  # its writer was killed
+    assert names <= {entry.path.name for entry in entries(stack)}
 
 
 def test_a_folder_that_a_file_system_is_mounted_on_stays_and_is_empty(

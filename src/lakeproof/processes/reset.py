@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lakeproof.errors import InvalidInput, TerminalError
@@ -20,13 +21,16 @@ from lakeproof.processes.supervisor import OnEvent
 from lakeproof.stack.engines import mysql, postgres_config
 from lakeproof.stack.stack import Stack
 
-# What Lakeproof puts into a state folder. One of the marks is there from the first `up` on.
+# One of the marks is there from the first `up` on.
 MARKS = frozenset({"start.lock", "drill.lock", "secrets.json", DELETING})
+# What Lakeproof puts into a state folder, as patterns of names. A test compares them with the places in the code.
 OURS = MARKS | {
-    *("data", "etc", "log", "ledger", "reports", "faults", "hunts"),
-    *("secrets.lock", "secrets.partial", "submission.lock"),
+    *("data", "etc", "log", "ledger", "reports", "faults", "hunts", "jobs", "dropped-columns"),
+    *("secrets.lock", "secrets.partial", "submission.lock", ".write-probe-*"),
+    *("dropped_column.json", "rename_column_back-*.json"),
 }
-PROBE = ".write-probe-"
+# What a writer that was killed left of one of them (written.py).
+HALF_WRITTEN = ".*.partial"
 # The last to go: as long as the folder has it, it is known as a stack's, and nobody else starts there.
 LAST = "start.lock"
 
@@ -125,7 +129,8 @@ def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    return not path.is_symlink() and (path.name in OURS or path.name.startswith(PROBE))
+    patterns = (*OURS, *(name + HALF_WRITTEN for name in OURS))
+    return not path.is_symlink() and any(fnmatchcase(path.name, pattern) for pattern in patterns)
 
 
 def _sockets(stack: Stack) -> Iterator[Path]:
