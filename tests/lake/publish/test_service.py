@@ -201,6 +201,21 @@ def old_files(monkeypatch: pytest.MonkeyPatch) -> OldFiles:
     return files
 
 
+def test_a_publisher_that_pauses_for_minutes_is_well_and_cleans_up_as_often_as_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock, cleaned: list[str], old_files: OldFiles
+) -> None:
+    monkeypatch.setattr(service, "present", lambda stack: SOURCES)
+    settings = Settings.model_validate({"state_dir": tmp_path, "lake": {"publish_seconds": 600}})
+    rounds = Rounds({"oltp": published("oltp"), "shop": published("shop")})
+    loop = Service(Stack(settings), rounds, clock)
+    pauses = run_for(loop, clock, 599)
+    assert max(pauses) <= service.RETENTION_SECONDS and cleaned.count("copies") == 19
+    assert rounds.looks == ["oltp", "shop"]
+    now = time.monotonic()
+    monkeypatch.setattr(service.time, "monotonic", lambda: now + 590)
+    assert health_page(loop.health)[0] == 200
+
+
 def test_old_metadata_of_each_database_is_removed_every_half_minute_though_removing_copies_fails(
     old_files: OldFiles, service_of: Callable[[Rounds], Service], clock: Clock
 ) -> None:

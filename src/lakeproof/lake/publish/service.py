@@ -46,6 +46,7 @@ HEALTHY, DEGRADED, FROZEN = "healthy", "degraded", "frozen"
 class Health:
     """What /health tells. `databases`: healthy, degraded or frozen, of each that was looked at.
 
+    round_at: when the round that is under way began, monotonic; None while the publisher pauses.
     `full_audit`: the newest full audit: outcome, why and at. Where it could not look, the publisher is not unwell.
     """
 
@@ -56,7 +57,7 @@ class Health:
     checkpoint: int | None = None
     hash: str | None = None
     published_at: float | None = None
-    round_at: float = 0.0
+    round_at: float | None = None
     full_audit: dict[str, Any] | None = None
 
 
@@ -121,7 +122,7 @@ class Service:
         self._publisher.close()
 
     def round(self) -> float:
-        """One round over the databases whose look is due; gives the time to the nearest next one, in seconds.
+        """One round over the databases whose look is due; gives the seconds until a look or the clean-up is due.
 
         What fails in one of them keeps neither the others nor the clean-up waiting, nor does it hurry them.
         """
@@ -140,7 +141,8 @@ class Service:
             self.health.status = DEGRADED
         self._show_each(databases, finding)
         self._remove_expired()
-        nearest = min(self._due.get(database.name, 0.0) for database in databases)
+        nearest = min(self._retention_due, *(self._due.get(database.name, 0.0) for database in databases))
+        self.health.round_at = None
         return max(0.0, nearest - self._clock())
 
     def _look(self, database: Source, *, frozen: bool) -> float:
@@ -269,7 +271,8 @@ def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:
 
 def health_page(health: Health) -> tuple[int, dict[str, object]]:
     """(HTTP status, body): 503 where a round hangs."""
-    seconds = time.monotonic() - health.round_at
+    began = health.round_at
+    seconds = 0.0 if began is None else time.monotonic() - began
     told = asdict(health) | {"round_at": None, "seconds_in_round": round(seconds, 1)}
     stuck = seconds > STUCK_SECONDS
     return (503, told | {"status": "stuck"}) if stuck else (200, told)
