@@ -1,6 +1,7 @@
 """Whom a publisher asks while it waits for a checkpoint's rest, and that no table is forgotten over it."""
 
 import json
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from lakeproof.lake.publish import publisher as module
 from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.lake.publish.followed import LOOKS_AT_ALL
 from lakeproof.lake.publish.metrics import PublisherMetrics
-from lakeproof.lake.publish.publisher import Publisher
+from lakeproof.lake.publish.publisher import Publisher, RoundFailed
 
 TABLES = ("orders", "order_items", "order_events")
 ONE = TABLES[0]  # the one that is looked at while nothing is begun, as there is no heartbeat here
@@ -145,3 +146,33 @@ def test_what_another_publisher_committed_and_is_about_to_merge_is_not_committed
     assert not publisher._another_is_about_to_merge(merged, "oltp")
     now[0] += 10
     assert publisher._another_is_about_to_merge(between, "oltp")
+
+
+class HalfAway(Store):
+    """Refuses the first table at once; the second's answer comes later. `under_way`: requests without an answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = threading.Event()
+        self.under_way = 0
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        table = Key.split("/")[2]
+        if table == ONE:
+            self.refused.set()
+            raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
+        if table == TABLES[1]:
+            self.under_way += 1
+            self.refused.wait(60)
+            threading.Event().wait(0.2)
+            self.under_way -= 1
+        return super().get_object(Bucket, Key)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_failed_round_is_over_once_all_that_it_asked_is_answered() -> None:
+    """Else the next round reads on in the same table as the one before: an IndexError, which ended the publisher."""
+    store = HalfAway()
+    with pytest.raises(RoundFailed, match="SlowDown"):
+        Head(store, None, PublisherMetrics()).round()  # type: ignore[arg-type]
+    assert store.under_way == 0 and store.refused.is_set()

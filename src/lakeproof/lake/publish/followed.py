@@ -7,6 +7,7 @@ from typing import Any
 
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE
+from lakeproof.lake.publish.in_parallel import in_parallel
 from lakeproof.lake.publish.manifests import ManifestReader
 from lakeproof.lake.publish.mending import Mender
 from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot
@@ -46,7 +47,8 @@ class Followed:
             self._refresh(executor, self.tables.keys() - some)
 
     def _refresh(self, executor: Executor, some: Set[str]) -> None:
-        list(executor.map(FollowedTable.refresh, [table for name, table in self.tables.items() if name in some]))
+        tables = [table for name, table in self.tables.items() if name in some]
+        in_parallel(executor, FollowedTable.refresh, tables)
 
     def seen(self, published: Mapping[str, int]) -> tuple[dict[str, list[Snapshot]], dict[str, bool]]:
         """The snapshots of the tables that count, and which of these tables have a primary key."""

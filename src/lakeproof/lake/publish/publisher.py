@@ -32,6 +32,7 @@ from lakeproof.lake.publish.commit import (
 )
 from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on, unchanged
 from lakeproof.lake.publish.followed import Followed
+from lakeproof.lake.publish.in_parallel import in_parallel
 from lakeproof.lake.publish.manifests import MissingFile
 from lakeproof.lake.publish.metadata import (
     current_snapshot,
@@ -163,7 +164,7 @@ class Publisher:
         moved = [table for table in cut.snapshots if table not in carried]
         cut = Cut(cut.checkpoint, {**cut.snapshots, **carried})
         with self._stage("metadata"):
-            read = self._executor.map(lambda table: self._state(database, table, cut), moved)
+            read = in_parallel(self._executor, lambda table: self._state(database, table, cut), moved)
             states = dict(zip(moved, read, strict=True))
             if any(state is None for state in states.values()):
                 # Paimon writes it a moment after the snapshot.
@@ -262,7 +263,7 @@ class Publisher:
             return f"s3://{LAKE_BUCKET}/{key}"
 
         with self._stage("metadata"):
-            return dict(zip(states, self._executor.map(write, states), strict=True))
+            return dict(zip(states, in_parallel(self._executor, write, states), strict=True))
 
     def _held(self, head: _Head, database: str, cut: Cut) -> dict[str, IcebergTable]:
         """What Nessie holds of the cut's tables on `ingest`; it is asked again only for a table that is new there."""
