@@ -1,5 +1,6 @@
 """The record of what provision made."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,13 @@ def test_what_was_noted_last_is_recalled(stack: Stack) -> None:
     assert provisioned.recall(stack, "connect", "unread") == ""
     provisioned.remember(stack, "connect", "unread", "a b")
     assert provisioned.recall(stack, "connect", "unread") == "a b"
+
+
+def test_two_who_note_something_at_once_lose_nothing(stack: Stack) -> None:
+    things = [f"topic {number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda thing: provisioned.remember(stack, "kafka", thing, "1"), things))
+    assert [thing for thing in things if not provisioned.is_made(stack, "kafka", thing, "1")] == []
 
 
 def test_new_data_forget_what_was_made(stack: Stack) -> None:

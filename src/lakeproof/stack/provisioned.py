@@ -7,11 +7,15 @@ it again only where its definition changed.
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
+from lakeproof.held_file import hold
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
+
+LOCK_SECONDS = 10.0
 
 
 def digest(*parts: str) -> str:
@@ -25,10 +29,15 @@ def is_made(stack: Stack, component: str, thing: str, definition: str) -> bool:
 
 
 def remember(stack: Stack, component: str, thing: str, definition: str) -> None:
-    """Note that `thing` is made. Call it last: a crash before it only makes provision run again."""
+    """Note that `thing` is made. Call it last: a crash before it only makes provision run again.
+
+    Provision and a command (`lake capture register`) may both note something; under the lock neither's note is lost.
+    Raises: HeldByAnother.
+    """
     path = _path(stack, component)
-    made = _read(path) | {thing: definition}
-    write_file(path, json.dumps(made, indent=1, sort_keys=True) + "\n")
+    with hold(path.with_suffix(".lock"), f"process {os.getpid()}", LOCK_SECONDS, every=0.02):
+        made = _read(path) | {thing: definition}
+        write_file(path, json.dumps(made, indent=1, sort_keys=True) + "\n")
 
 
 def recall(stack: Stack, component: str, thing: str) -> str:
