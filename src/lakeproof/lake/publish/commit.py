@@ -73,7 +73,7 @@ class PublishedCommit:
     moved: str = FIRST.name
 
     def is_readable(self, now: datetime | None = None) -> bool:
-        """True while every file of it is promised to be there."""
+        """True while every file of MariaDB's tables at it is promised to be there."""
         return (now or datetime.now(UTC)) < self.readable_until
 
     def beat_of(self, database: str) -> int | None:
