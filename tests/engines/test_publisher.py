@@ -15,7 +15,7 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Publisher, RoundFailed
-from lakeproof.lake.publish.tags import create_tag
+from lakeproof.lake.publish.tags import create_reference
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.object_store import LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
@@ -120,7 +120,7 @@ def test_two_publishers_never_go_back_and_never_publish_a_checkpoint_twice(
 
 def test_every_file_of_a_published_state_is_there_and_a_tag_names_it(client: SupervisorClient, stack: Stack) -> None:
     commit = wait_for_checkpoint(stack, 0)
-    assert create_tag(stack, f"t-{commit.hash[:8]}", commit.hash).hash == commit.hash
+    assert create_reference(stack, f"t-{commit.hash[:8]}", commit.hash).hash == commit.hash
     assert history.find(stack, commit.hash[:12], readable=True) == commit
 
 
@@ -171,7 +171,7 @@ def test_a_table_without_a_new_row_stays_as_it_is_published(client: SupervisorCl
     nessie = client_of(stack)
     try:
         for commit in commits:
-            held = nessie.content_ids(Reference("BRANCH", "main", commit.hash), "oltp", list(commit.snapshots))
+            held = nessie.contents(Reference("BRANCH", "main", commit.hash), "oltp", list(commit.snapshots))
             assert {table: entry.snapshot_id for table, entry in held.items()} == commit.snapshots
     finally:
         nessie.close()

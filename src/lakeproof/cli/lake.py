@@ -135,10 +135,10 @@ def tag(
     A tag does not prolong how long the data files stay: see `readable until` in `lake show`.
     """
     from lakeproof.cli.output import print_json, say
-    from lakeproof.lake.publish.tags import create_tag
+    from lakeproof.lake.publish.tags import create_reference
     from lakeproof.stack.stack import load_stack
 
-    commit = create_tag(load_stack(), name, hash)
+    commit = create_reference(load_stack(), name, hash)
     if as_json:
         told: dict[str, Any] = {"tag": name} | commit.as_json()
         print_json(told)
@@ -158,13 +158,13 @@ def branch(
     """
     from lakeproof.cli.output import print_json, print_table
     from lakeproof.lake.publish.main_branch import branches
-    from lakeproof.lake.publish.tags import create_tag
+    from lakeproof.lake.publish.tags import create_reference
     from lakeproof.lake.sources.source import FIRST
     from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     if name is not None:
-        create_tag(stack, name, hash, kind="BRANCH")
+        create_reference(stack, name, hash, kind="BRANCH")
     found = [
         {
             "branch": reference.name,

@@ -49,7 +49,7 @@ def inject(stack: Stack, arguments: WrittenMain) -> None:
 
 def _older(nessie: NessieClient, main: Reference, arguments: WrittenMain) -> IcebergTable:
     def at(commit: str) -> IcebergTable | None:
-        found = nessie.content_ids(Reference("BRANCH", MAIN, commit), OLTP.name, [arguments.table])
+        found = nessie.contents(Reference("BRANCH", MAIN, commit), OLTP.name, [arguments.table])
         return found.get(arguments.table)
 
     now = at(main.hash)

@@ -144,7 +144,7 @@ class NessieClient:
             if not page.get("hasMore") or not token:
                 return found
 
-    def content_ids(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
+    def contents(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
         """What Nessie holds of these tables at that commit; absent ones are left out."""
         keys = [{"elements": [namespace, table]} for table in tables]
         path = f"/trees/{reference.name}@{reference.hash}/contents"

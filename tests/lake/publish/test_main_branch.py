@@ -120,7 +120,7 @@ class Nessie:
     def has_namespace(self, reference: Reference, name: str) -> bool:
         return True
 
-    def content_ids(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
+    def contents(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
         return {name: table for name, table in self.tables[reference.hash].items() if name in tables}
 
     def commit_tables(

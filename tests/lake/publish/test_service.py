@@ -212,7 +212,7 @@ def test_a_publisher_that_pauses_for_minutes_is_well_and_cleans_up_as_often_as_a
     assert max(pauses) <= service.RETENTION_SECONDS and cleaned.count("copies") == 19
     assert rounds.looks == ["oltp", "shop"]
     now = time.monotonic()
-    monkeypatch.setattr(service.time, "monotonic", lambda: now + 590)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 590)
     assert health_page(loop.health)[0] == 200
 
 

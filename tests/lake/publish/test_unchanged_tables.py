@@ -56,7 +56,7 @@ class Nessie:
         self.commits: list[dict[str, IcebergTable]] = []
         self.properties: list[Mapping[str, str]] = []
 
-    def content_ids(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
+    def contents(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
         self.asked += 1
         return {table: IcebergTable(f"s3://{table}", self.held[table], 0, 0, 0, f"id of {table}") for table in tables}
 

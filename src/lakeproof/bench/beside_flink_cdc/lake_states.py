@@ -142,7 +142,7 @@ class Reader:
             main = nessie.reference(MAIN)
             if not nessie.has_namespace(main, database):
                 main = nessie.create_namespace(main, database)
-            held = nessie.content_ids(main, database, tables)
+            held = nessie.contents(main, database, tables)
             found = {}
             for table in tables:
                 latest = int(get_object(s3, f"wh/{database}.db/{table}/snapshot/LATEST") or 0)

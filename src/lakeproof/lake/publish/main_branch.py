@@ -185,7 +185,7 @@ def bring_in(stack: Stack, branch: str) -> str:
     try:
         main, source = nessie.reference(MAIN), nessie.reference(branch)
         states = _states(nessie, source)
-        tables = {name: nessie.content_ids(source, name, list(state.snapshots)) for name, state in states.items()}
+        tables = {name: nessie.contents(source, name, list(state.snapshots)) for name, state in states.items()}
         require_whole(s3_client(stack), states, tables)
         properties = {DATABASE: FIRST.name, BY_HAND: branch}
         for name, state in states.items():
@@ -220,7 +220,7 @@ def _put_all(
     """
     entries = {}
     for name, wanted in tables.items():
-        held = nessie.content_ids(main, name, list(wanted))
+        held = nessie.contents(main, name, list(wanted))
         if not held and not nessie.has_namespace(main, name):
             main = nessie.create_namespace(main, name)
         entries[name] = {

@@ -269,7 +269,7 @@ class Publisher:
         """What Nessie holds of the cut's tables on `ingest`; it is asked again only for a table that is new there."""
         known = head.tables.get(database, {})
         if database not in head.staged or not cut.snapshots.keys() <= known.keys():
-            known = self._nessie.content_ids(head.ingest, database, list(cut.ids))
+            known = self._nessie.contents(head.ingest, database, list(cut.ids))
             head.tables[database] = known
         return known
 

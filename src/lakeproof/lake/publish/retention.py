@@ -86,7 +86,7 @@ def _abort(s3: Any, key: str, upload_id: str) -> bool:
 
 def _referenced_keys(nessie: NessieClient, database: str, tables: list[str]) -> Iterator[str]:
     for reference in nessie.references():
-        for table in nessie.content_ids(reference, database, tables).values():
+        for table in nessie.contents(reference, database, tables).values():
             yield bucket_and_key(table.metadata_location)[1]
 
 

@@ -20,7 +20,7 @@ def check_name(name: str) -> None:
         )
 
 
-def create_tag(
+def create_reference(
     stack: Stack, name: str, hash_or_prefix: str | None = None, kind: Literal["TAG", "BRANCH"] = "TAG"
 ) -> PublishedCommit:
     """Name a published state (default: the newest one); the same name for the same state again is fine.
