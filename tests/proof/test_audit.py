@@ -23,7 +23,7 @@ from lakeproof.stack.stack import Stack
 READABLE = timedelta(minutes=15, seconds=1)
 STACK = Stack(Settings(name="none"))
 # A row of the claims' statement: order 7 is gone, its one event is not that of a deletion.
-IN_SOURCE = (7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0)
+IN_SOURCE = (7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0, 1)
 
 
 class Lake:

@@ -1,16 +1,20 @@
 """Which claims an order breaks, from one row of sums."""
 
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+
 import pytest
 
-from lakeproof.proof.tables.order_claims import NEWEST_EVENT, NO_ORPHANS, WHOLE_ORDERS, broken_of
+from lakeproof.proof.tables.order_claims import NEWEST_EVENT, NO_ORPHANS, WHOLE_ORDERS, across_sql, broken_of
 
-# order id, orders, wanted items, items, total, amount, version, events, newest, gone
-WHOLE = (1, 1, 2, 2, "12.50", "12.50", 3, 3, 3, 0)
+# order id, orders, wanted items, items, total, amount, version, events, newest, gone, sum of the events' versions
+WHOLE = (1, 1, 2, 2, "12.50", "12.50", 3, 3, 3, 0, 6)
 
 
 def changed(**values: object) -> tuple[object, ...]:
     """WHOLE with some values replaced."""
-    names = ("order_id", "orders", "wanted", "items", "total", "amount", "version", "events", "newest", "gone")
+    names = ("order_id", "orders", "wanted", "items", "total", "amount", "version", "events", "newest", "gone", "sum")
     return tuple(values.get(name, value) for name, value in zip(names, WHOLE, strict=True))
 
 
@@ -27,6 +31,7 @@ def changed(**values: object) -> tuple[object, ...]:
         (changed(events=4), {NEWEST_EVENT}),
         (changed(events=2), {NEWEST_EVENT}),
         (changed(gone=1), {NEWEST_EVENT}),
+        (changed(sum=7), {NEWEST_EVENT}),
     ],
 )
 def test_a_row_of_sums_tells_which_claims_are_broken(row: tuple[object, ...], claims: set[str]) -> None:
@@ -36,6 +41,33 @@ def test_a_row_of_sums_tells_which_claims_are_broken(row: tuple[object, ...], cl
 def test_a_row_of_sums_with_null_breaks_a_claim_and_no_check() -> None:
     """An item whose order's id is NULL, and an order of which the lake has no total."""
     broken = broken_of(
-        [changed(order_id=None, orders=0, wanted=0, version=0, events=0, newest=0), changed(total=None)]
+        [changed(order_id=None, orders=0, wanted=0, version=0, events=0, newest=0, sum=0), changed(total=None)]
     )
     assert {(one.claim, one.order_id) for one in broken} == {(NO_ORPHANS, None), (WHOLE_ORDERS, 1)}
+
+
+@pytest.mark.parametrize(
+    ("versions", "detail"),
+    [
+        ([1, 2, 3], None),
+        ([1, 2], "version 3, 2 events, the newest is 2"),
+        ([1, 2, 3, 3], "version 3, 4 events, the newest is 3"),
+        ([1, 3, 3], "version 3, 3 events, the newest is 3, and one version has two"),
+        ([1, 1, 3], "version 3, 3 events, the newest is 3, and one version has two"),
+    ],
+    ids=["whole", "one lost", "one doubled", "one lost, another doubled", "one lost, the first doubled"],
+)
+def test_one_event_per_version_is_what_the_statement_compares(versions: Sequence[int], detail: str | None) -> None:
+    """One lost and one doubled event had the same number and the same newest version as three whole ones."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(
+            "ATTACH ':memory:' AS oltp;"
+            "CREATE TABLE oltp.orders AS SELECT 1 AS id, 1 AS item_count, 2 AS total, 3 AS version;"
+            "CREATE TABLE oltp.order_items AS SELECT 1 AS order_id, 1 AS unit_price, 2 AS quantity;"
+            "CREATE TABLE oltp.order_events (order_id, version, type)"
+        )
+        database.executemany(
+            "INSERT INTO oltp.order_events VALUES (1, ?, 'changed')", [(version,) for version in versions]
+        )
+        broken = broken_of(database.execute(across_sql("oltp")))
+    assert [(one.claim, one.detail) for one in broken] == ([] if detail is None else [(NEWEST_EVENT, detail)])
