@@ -8,7 +8,6 @@ import pytest
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.rules import (
     OWN_RULES,
-    SCENARIOS,
     TEMPLATE_START,
     RulesFile,
     find_rules,
@@ -16,6 +15,7 @@ from lakeproof.observability.rules import (
     render_rules,
 )
 from lakeproof.observability.runbook import PREFIX, Language, find_runbook
+from lakeproof.observability.scenario_homes import SCENARIOS
 from lakeproof.observability.timing import DRILL_FACTOR
 
 RULES = find_rules()

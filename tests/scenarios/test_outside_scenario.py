@@ -12,11 +12,14 @@ from tests.drills_real.outside_scenario import ALERT, CAUSE, NAME, REPAIR, SCENA
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
+from lakeproof.console.scenario_facts import read_facts
 from lakeproof.diagnosis.diagnosis import Diagnosis
 from lakeproof.diagnosis.examination import examined
 from lakeproof.drills.repair import run_step
 from lakeproof.incidents.use_cases import find_use_cases
 from lakeproof.observability.rules import find_rules, render_rules
+from lakeproof.observability.runbook import all_runbooks, find_runbook
+from lakeproof.observability.scenario_homes import find_scenario
 from lakeproof.observability.timing import factor_of
 from lakeproof.probes.looking import observe
 from lakeproof.processes.parts import Parts
@@ -34,6 +37,19 @@ def test_it_loads_with_a_cause_that_has_its_repair(tmp_path: Path) -> None:
     assert cause is not None and [step.id for step in cause.repairs] == [REPAIR]
     assert catalog.truth(scenario).wrong_fix(WRONG_FIX) is not None
     assert find_use_cases(NAME, (tmp_path,)) == ["finance-reconciliation"]
+
+
+@pytest.mark.parametrize("itself", [True, False], ids=["the folder itself", "the folder that holds it"])
+def test_drill_rules_desk_and_console_find_it_alike(tmp_path: Path, itself: bool) -> None:
+    folder = write_scenario(tmp_path)
+    further = (folder if itself else tmp_path,)
+    assert NAME in load_catalog(further).scenarios
+    assert NAME in [file.name for file in find_rules(further)]
+    assert find_scenario(NAME, further) == folder
+    assert find_use_cases(NAME, further) == ["finance-reconciliation"]
+    assert find_runbook(NAME, "vi", further) and NAME in dict(all_runbooks(further))
+    facts = read_facts(further)
+    assert NAME in facts.touching["connect"] and NAME in facts.hitting["finance-reconciliation"]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")

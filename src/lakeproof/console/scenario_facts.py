@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from lakeproof.errors import InvalidInput
-from lakeproof.observability.rules import SCENARIOS, find_rules
+from lakeproof.observability.rules import find_rules
+from lakeproof.observability.scenario_homes import SCENARIO_FILE, scenario_homes
 
 # Files of scenarios seldom change, and a page must not read thirty of them each time.
 KEPT_SECONDS = 60.0
@@ -67,14 +68,13 @@ def read_facts(further_scenarios: tuple[Path, ...] = ()) -> Facts:
         files = find_rules()
     for rule in (rule for file in files for rule in file.alerts):
         alerts.setdefault(rule.labels.component, {})[rule.alert] = rule.annotations.runbook_url
-    for folder in (SCENARIOS, *further_scenarios):
-        for path in folder.glob("*/scenario.yaml"):
-            scenario = _read(path)
-            for cause in (scenario, *scenario.get("other_causes", ())):
-                for component in cause.get("touches", ()):
-                    touching.setdefault(component, set()).add(path.parent.name)
-            for use_case in scenario.get("use_cases", ()):
-                hitting.setdefault(use_case, set()).add(path.parent.name)
+    for home in scenario_homes(further_scenarios):
+        scenario = _read(home / SCENARIO_FILE)
+        for cause in (scenario, *scenario.get("other_causes", ())):
+            for component in cause.get("touches", ()):
+                touching.setdefault(component, set()).add(home.name)
+        for use_case in scenario.get("use_cases", ()):
+            hitting.setdefault(use_case, set()).add(home.name)
     return Facts(alerts, _sorted(touching), _sorted(hitting))
 
 

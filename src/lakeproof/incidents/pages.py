@@ -20,9 +20,9 @@ from lakeproof.incidents.session import Session, Sessions, Tries
 from lakeproof.incidents.shapes import RunbookReviewIn
 from lakeproof.incidents.status import FOLLOWS, STEPS, Status
 from lakeproof.incidents.store import Store
-from lakeproof.incidents.use_cases import is_scenario
 from lakeproof.observability.routes import all_routes
 from lakeproof.observability.runbook import PREFIX, all_runbooks, find_runbook
+from lakeproof.observability.scenario_homes import find_scenario
 from lakeproof.observability.teams import all_teams
 from lakeproof.pages.page import Pages, language_of
 from lakeproof.stack.stack import Stack
@@ -157,7 +157,7 @@ def _add_runbook(app: FastAPI, pages: DeskPages) -> None:
 
     def runbook(request: Request, name: str, status: int = 200, problem: str = "") -> HTMLResponse:
         text = find_runbook(name, language_of(request), pages.folders)
-        known = is_scenario(name, pages.folders)
+        known = find_scenario(name, pages.folders) is not None
         return pages.render(
             request,
             "runbook.html",
@@ -189,7 +189,7 @@ def _add_runbook(app: FastAPI, pages: DeskPages) -> None:
         form, session = request.state.form, request.state.session
 
         def do() -> Response:
-            if deed == DRILL and is_scenario(name, pages.folders):
+            if deed == DRILL and find_scenario(name, pages.folders) is not None:
                 require_confirmed(form, name)
                 pages.jobs.start(DRILL, name, [("drill", name)], who=session.who)
             elif deed == "reviewed" and find_runbook(name, "en", pages.folders) is not None:

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.durations import parse_duration
+from lakeproof.observability.scenario_homes import scenario_homes
 from lakeproof.observability.teams import all_teams
 from lakeproof.observability.timing import compress
 
 PACKAGE = Path(__file__).parent.parent
 OWN_RULES = PACKAGE / "observability" / "rules"
-SCENARIOS = PACKAGE / "scenarios"
 TEMPLATE_START = "{{"
 
 
@@ -80,11 +80,8 @@ def find_rules(further_scenarios: Iterable[Path] = ()) -> tuple[RulesFile, ...]:
     Raises: InvalidInput for a file that is not valid, two files of one name, or two alerts of one name.
     """
     paths = [(path.stem, path) for path in sorted(OWN_RULES.glob("*.yml")) if not path.name.endswith(".test.yml")]
-    for folder in (SCENARIOS, *further_scenarios):
-        # A further folder may also be a scenario itself.
-        paths += [
-            (path.parent.name, path) for path in sorted((*folder.glob("alerts.yml"), *folder.glob("*/alerts.yml")))
-        ]
+    homes = scenario_homes(further_scenarios)
+    paths += [(home.name, path) for home in homes if (path := home / "alerts.yml").is_file()]
     found: dict[str, RulesFile] = {}
     owners: dict[str, Path] = {}
     for name, path in paths:

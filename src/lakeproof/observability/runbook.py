@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from lakeproof.observability.rules import SCENARIOS
+from lakeproof.observability.scenario_homes import scenario_homes
 
 OWN_RUNBOOKS = Path(__file__).parent / "runbooks"
 PREFIX = "/runbook/"
@@ -31,7 +31,7 @@ def _title(text: str, name: str) -> str:
 
 def _pages(language: Language, further_scenarios: Iterable[Path]) -> dict[str, Path]:
     places: dict[str, Path] = {}
-    for folder in (SCENARIOS, *further_scenarios):
-        for path in folder.glob(f"*/runbook.{language}.md"):
-            places.setdefault(path.parent.name, path)
+    for home in scenario_homes(further_scenarios):
+        if (path := home / f"runbook.{language}.md").is_file():
+            places.setdefault(home.name, path)
     return places | {path.name.partition(".")[0]: path for path in OWN_RUNBOOKS.glob(f"*.{language}.md")}

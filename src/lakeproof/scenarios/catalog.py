@@ -14,8 +14,9 @@ from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, all_faults
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
+from lakeproof.observability.scenario_homes import SCENARIO_FILE
 from lakeproof.probes.probe import Probe, all_probes
-from lakeproof.scenarios.folder import SCENARIO_FILE, scenario_folders
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.scenarios.scenario import CAUSE_SIGN, Scenario, read_scenario
 from lakeproof.scenarios.truth import TRUTH_FILE, Truth, load_truth, other_causes
 from lakeproof.stack.components import all_components

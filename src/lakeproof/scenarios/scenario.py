@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.cause_file import IDENTIFIER, StepModel, Texts
 from lakeproof.errors import InvalidInput
-from lakeproof.scenarios.folder import SCENARIO_FILE
+from lakeproof.observability.scenario_homes import SCENARIO_FILE
 from lakeproof.unknown_name import unknown_name
 from lakeproof.use_cases.use_case import IDS
 from lakeproof.yaml_file import read_yaml
