@@ -52,6 +52,18 @@ def test_drill_rules_desk_and_console_find_it_alike(tmp_path: Path, itself: bool
     assert NAME in facts.touching["connect"] and NAME in facts.hitting["finance-reconciliation"]
 
 
+@pytest.mark.parametrize("text", ["other_causes:", "touches: 5", "other_causes: [once]", "- a list", "touches: [{}]"])
+def test_a_file_that_is_not_valid_is_left_out_of_the_pages_alone(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_scenario(tmp_path)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "scenario.yaml").write_text(text)
+    facts = read_facts((tmp_path,))
+    assert folder.name in facts.touching["connect"] and "replication-lag" in facts.touching["connect"]
+    assert text == "other_causes:" or "broken" in caplog.text
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_its_rule_is_one_that_prometheus_takes_in_drill_timing(tmp_path: Path) -> None:
     write_scenario(tmp_path)

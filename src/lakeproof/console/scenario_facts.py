@@ -1,17 +1,19 @@
 """Which alerts and scenarios name a component, and which scenarios hit a use case: read from their folders."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.rules import find_rules
 from lakeproof.observability.scenario_homes import SCENARIO_FILE, scenario_homes
+
+log = logging.getLogger(__name__)
 
 # Files of scenarios seldom change, and a page must not read thirty of them each time.
 KEPT_SECONDS = 60.0
@@ -69,12 +71,14 @@ def read_facts(further_scenarios: tuple[Path, ...] = ()) -> Facts:
     for rule in (rule for file in files for rule in file.alerts):
         alerts.setdefault(rule.labels.component, {})[rule.alert] = rule.annotations.runbook_url
     for home in scenario_homes(further_scenarios):
-        scenario = _read(home / SCENARIO_FILE)
-        for cause in (scenario, *scenario.get("other_causes", ())):
-            for component in cause.get("touches", ()):
-                touching.setdefault(component, set()).add(home.name)
-        for use_case in scenario.get("use_cases", ()):
-            hitting.setdefault(use_case, set()).add(home.name)
+        try:
+            components, use_cases = _named_in(home / SCENARIO_FILE)
+        except (OSError, yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as error:
+            log.warning("the scenario of %s is left out of the pages: %r", home, error)
+            continue
+        for found, names in ((touching, components), (hitting, use_cases)):
+            for name in names:
+                found.setdefault(name, set()).add(home.name)
     return Facts(alerts, _sorted(touching), _sorted(hitting))
 
 
@@ -82,9 +86,9 @@ def _sorted(found: Mapping[str, set[str]]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(names)) for name, names in found.items()}
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        return {}
-    return data if isinstance(data, dict) else {}
+def _named_in(path: Path) -> tuple[set[str], set[str]]:
+    """The components that a scenario or one of its other causes touches, and its use cases."""
+    scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
+    causes = (scenario, *(scenario.get("other_causes") or ()))
+    touched = {component for cause in causes for component in cause.get("touches") or ()}
+    return touched, set(scenario.get("use_cases") or ())
