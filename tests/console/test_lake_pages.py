@@ -73,6 +73,21 @@ def test_branches_audits_and_a_freeze_are_told(show: Show) -> None:
     assert re.search(r"<dd>\d+(\.\d)? (s|min) ago", page)
 
 
+@pytest.mark.parametrize(
+    ("drill", "links"),
+    [
+        ("replication-lag", ["replication-lag"]),
+        ("replication-lag:paused_connector", ["replication-lag"]),
+        ("schema-drift+trino-backlog", ["schema-drift", "trino-backlog"]),
+        ("healthy", []),
+    ],
+)
+def test_the_newest_drill_links_to_the_pages_of_its_scenarios(show: Show, drill: str, links: list[str]) -> None:
+    page = show(LakeLook(NOW, check=DataCheck(drill, "passed", NOW, {})))
+    assert re.findall(r'href="/runbook/([^"]+)"', page) == links
+    assert all(part in page for part in drill.split("+"))
+
+
 def test_nessie_that_does_not_answer_is_said(stack: Stack) -> None:
     look = look_at_lake(stack.at("nessie", "http://127.0.0.1:9").at("prometheus", "http://127.0.0.1:9"))
     assert len(look.unseen) == 2 and look.commits == () and look.check is None

@@ -1,6 +1,8 @@
 """What a person does on the pages: the same as the API, with the name that they signed in with."""
 
+import html
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,27 @@ class Person:
 def person(client: TestClient, stack: Stack) -> Person:
     client.post("/api/incidents", json={"title": "prices are old", "team": "kafka"})
     return Person(client, stack)
+
+
+def choices(page: str) -> list[str]:
+    """Where its choices of language and colours lead."""
+    return re.findall(r'href="([^"]*\b(?:lang|theme)=[^"]*)"', page)
+
+
+def test_the_choices_of_a_refused_forms_page_lead_to_a_page(person: Person) -> None:
+    person.client.headers["Accept"] = "text/html"
+    refused = [
+        person.press("/incidents/INC-000001/review"),
+        person.press("/runbook/trino-backlog/drill"),
+        person.client.post("/signin", data={"token": "wrong", "next": "/runbook/trino-backlog"}),
+    ]
+    for answer in refused:
+        found = [html.unescape(one) for one in choices(answer.text)]
+        assert answer.status_code >= 400 and len(found) >= 5
+        assert {person.client.get(str(answer.url.join(one))).status_code for one in found} == {200}, found
+    assert "/signin?next=%2Frunbook%2Ftrino-backlog&lang=vi" in found
+    without_its_token = person.client.post("/incidents/INC-000001/ack", data={"csrf": "wrong"})
+    assert without_its_token.status_code == 403 and choices(without_its_token.text)[0] == "/?lang=vi"
 
 
 def test_a_person_leads_an_incident_through_the_five_steps_on_its_page(person: Person) -> None:

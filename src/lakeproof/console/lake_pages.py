@@ -9,8 +9,10 @@ from fastapi.responses import HTMLResponse
 from lakeproof.console.lake_look import LakeLook, look_at_lake
 from lakeproof.console.quantity import show_quantity
 from lakeproof.console.watcher import FIRST_SECONDS, Watcher
+from lakeproof.incidents.drill_cards import parts_of
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.sources.source import SOURCES
+from lakeproof.observability.scenario_homes import find_scenario
 from lakeproof.pages.page import Pages
 from lakeproof.stack.stack import Stack
 
@@ -37,10 +39,12 @@ def add_lake_pages(
             age = newest.age_seconds(source.name, now) if newest is not None else None
             tables = [(table, snapshots.get(table)) for table in sorted({*table_names(source.name), *snapshots})]
             databases.append((source, show_quantity(age, "s"), tables, bool(snapshots)))
+        drilled = parts_of(seen.check.scenario) if seen is not None and seen.check is not None else []
         return pages.render(
             request,
             template,
             seen=seen,
+            drilled=[(part, find_scenario(name, stack.settings.scenario_dirs)) for part, name in drilled],
             newest=newest,
             databases=databases,
             moment=now,

@@ -1,7 +1,7 @@
 """What the newest drill of a scenario showed: a card of its report.json, whoever ran it and from wherever."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -102,7 +102,7 @@ def _read(path: Path) -> DrillCard | None:
         data = report["data"]
         return DrillCard(
             name=report["scenario"],
-            scenarios=tuple(_scenarios(report["scenario"])),
+            scenarios=tuple(scenario for _, scenario in parts_of(report["scenario"])),
             verdict=report["verdict"],
             at=datetime.fromisoformat(report["phases"][0]["started_at"]),
             root_cause=report["root_cause"] or "",
@@ -119,8 +119,9 @@ def _read(path: Path) -> DrillCard | None:
         return None
 
 
-def _scenarios(name: str) -> Iterable[str]:
-    return (part.partition(CAUSE_SIGN)[0].strip() for part in name.split(JOIN_SIGN))
+def parts_of(name: str) -> list[tuple[str, str]]:
+    """Of a drill's name (A, A:CAUSE, A+B): each part as it is written, and the scenario that it names."""
+    return [(part.strip(), part.partition(CAUSE_SIGN)[0].strip()) for part in name.split(JOIN_SIGN)]
 
 
 def _seconds(phases: Mapping[str, Any], name: str) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -73,6 +74,7 @@ class DeskPages:
             request,
             "incident.html",
             status,
+            found_at=f"/incidents/{incident.id}",
             incident=incident,
             problem=problem,
             others=others[::-1],
@@ -162,6 +164,7 @@ def _add_runbook(app: FastAPI, pages: DeskPages) -> None:
             request,
             "runbook.html",
             404 if text is None else status,
+            found_at=f"{PREFIX}{quote(name, safe='')}",
             name=name,
             text=text,
             problem=problem,
@@ -220,7 +223,8 @@ def _add_sign_in(app: FastAPI, pages: DeskPages) -> None:
             if not wait:
                 pages.tries.count_wrong()
             status, why = (429, "Too many wrong tries. Wait a minute.") if wait else (401, "That is not the token.")
-            again = pages.render(request, "signin.html", status, next=path, problem=why)
+            here = f"/signin?{urlencode({'next': path})}"
+            again = pages.render(request, "signin.html", status, found_at=here, next=path, problem=why)
             if wait:
                 again.headers["Retry-After"] = str(wait)
             return again

@@ -20,6 +20,7 @@ from lakeproof.pages.words import LANGUAGES, Language, Words
 HERE = "lakeproof.pages"
 THEMES = ("system", "light", "dark")
 COOKIE_SECONDS = 365 * 86_400
+READS = ("GET", "HEAD")
 # Nothing of another host is loaded, and no script stands in a page: an alert's text that slips through stays dead.
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -108,12 +109,19 @@ class Pages:
         """A text in the reader's language."""
         return self._words.say(text, language_of(request))
 
-    def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """The page, or the part of one that htmx asked for; the choice of language and colours goes into cookies."""
+    def render(
+        self, request: Request, template: str, status: int = 200, found_at: str = "/", **values: Any
+    ) -> HTMLResponse:
+        """The page, or the part of one that htmx asked for; the choice of language and colours goes into cookies.
+
+        found_at: the address that gives this page where it answers a form, whose own address gives none.
+        """
         language, theme = language_of(request), theme_of(request)
 
         def choose(**chosen: str) -> str:
-            return "?" + urlencode({**request.query_params, **chosen})
+            if request.method in READS:
+                return "?" + urlencode({**request.query_params, **chosen})
+            return f"{found_at}{'&' if '?' in found_at else '?'}{urlencode(chosen)}"
 
         text = self.templates.get_template(template).render(
             lang=language,
