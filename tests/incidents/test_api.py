@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -100,6 +101,50 @@ def test_evidence_above_a_mebibyte_is_refused(client: TestClient) -> None:
     answer = client.post("/api/incidents/1/evidence", json={"title": "big", "body": "x" * 1_048_576})
     assert answer.status_code == 422
     assert "at most 1048576" in answer.json()["error"]
+
+
+NESTED = {depth: "[" * depth + "1" + "]" * depth for depth in (64, 65, 260)}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "where"),
+    [
+        ("evidence", '{"title": "t", "body": {"name": "\\udc80"}}', "body.body"),
+        ("evidence", '{"title": "t", "body": {"\\udc80": 1}}', "body.body"),
+        ("evidence", '{"title": "t", "body": ' + NESTED[65] + "}", "body.body"),
+        ("evidence", '{"title": "t", "body": ' + NESTED[260] + "}", "body.body"),
+        ("ack", '{"text": "\\udc80"}', "body.text"),
+    ],
+)
+def test_what_could_not_be_shown_again_is_refused_and_nothing_of_it_is_kept(
+    client: TestClient, path: str, body: str, where: str
+) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    deepest = '{"title": "t", "body": ' + NESTED[64] + "}"
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/api/incidents/1/evidence", content=deepest, headers=headers).status_code == 200
+    answer = client.post(f"/api/incidents/1/{path}", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["details"][0]["where"].startswith(where)
+    incident = client.get("/api/incidents/1").json()
+    assert (incident["status"], len(incident["evidence"])) == ("open", 1)
+    assert client.get("/incidents/1").status_code == 200
+
+
+def test_what_a_probe_read_that_is_no_text_is_kept_as_words(client: TestClient) -> None:
+    client.post("/api/incidents", json={"title": "x"})
+    reading = '{"value": "a \\udc80", "at": "2026-11-24T12:00:00Z", "source": "s", "query": "q"}'
+    body, headers = f'{{"readings": [{reading}]}}', {"Content-Type": "application/json"}
+    incident = client.post("/api/incidents/1/ack", content=body, headers=headers).json()
+    assert incident["timeline"][-1]["readings"][0]["value"] == "a \\udc80"
+
+
+def test_a_label_that_could_not_be_shown_again_is_refused(client: TestClient, alert: Make, webhook: Make) -> None:
+    for field in ("labels", "annotations"):
+        data = json.dumps(webhook(alert() | {field: {"\udc80": "x"}}))
+        answer = client.post(WEBHOOK, content=data, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422
+    assert client.get("/api/incidents").json() == []
 
 
 def test_an_unknown_incident_is_404_and_a_wrong_move_409(client: TestClient) -> None:

@@ -256,7 +256,7 @@ def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
 
     @app.post("/api/incidents/{name}/evidence")
     def attach(name: str, given: EvidenceIn) -> IncidentOut:
-        """Attach JSON, at most 1 MiB."""
+        """Attach JSON, at most 1 MiB and 64 levels deep."""
         return store.attach(name, given)
 
     @app.post("/api/incidents/{name}/rca")

@@ -13,6 +13,8 @@ from lakeproof.incidents.person import refuse_machine
 from lakeproof.incidents.status import Status
 
 EVIDENCE_BYTES = 1_048_576
+# A document is read and shown by programs that give up at some depth; pydantic, which writes the answers, at 255.
+EVIDENCE_DEPTH = 64
 Short = Annotated[str, Field(max_length=128)]
 
 
@@ -44,7 +46,9 @@ class ReadingShape(BaseModel):
     @field_validator("value")
     @classmethod
     def is_json(cls, value: str | int | float | bool | None) -> str | int | float | bool | None:
-        """JSON has no infinity and no NaN: these are kept as words."""
+        """JSON has no infinity and no NaN, and UTF-8 no half of a surrogate pair: these are kept as words."""
+        if isinstance(value, str):
+            return value.encode(errors="backslashreplace").decode()
         return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -106,11 +110,22 @@ class EvidenceIn(Act):
     @field_validator("body")
     @classmethod
     def fits(cls, body: Any) -> Any:
-        """At most 1 MiB as JSON."""
-        size = len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="surrogatepass"))
+        """At most 1 MiB as JSON, not nested too deep, no half of a surrogate pair: else it is never shown again."""
+        if _is_deeper(body, EVIDENCE_DEPTH):
+            raise ValueError(f"is nested deeper than {EVIDENCE_DEPTH} levels")
+        size = len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
         if size > EVIDENCE_BYTES:
             raise ValueError(f"is {size} bytes of JSON, at most {EVIDENCE_BYTES}")
         return body
+
+
+def _is_deeper(body: Any, levels: int) -> bool:
+    """True where a value lies below more lists and objects than that."""
+    level = [body]
+    for _ in range(levels + 1):
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [one for values in inner for one in values]
+    return bool(level)
 
 
 class IncidentIn(BaseModel):

@@ -21,14 +21,18 @@ class AlertStatus(StrEnum):
     RESOLVED = "resolved"
 
 
+# A bound of the length, and with it a check that the name can be written in UTF-8, which a bare `str` does not have.
+type Name = Annotated[str, Field(max_length=4096)]
+
+
 class AlertIn(BaseModel):
     """One alert of a notification. `fingerprint` + `startsAt` name one firing of it."""
 
     model_config = ConfigDict(extra="ignore")
 
     status: AlertStatus
-    labels: dict[str, Annotated[str, Field(max_length=4096)]] = Field(max_length=100)
-    annotations: dict[str, Annotated[str, Field(max_length=20_000)]] = Field({}, max_length=100)
+    labels: dict[Name, Annotated[str, Field(max_length=4096)]] = Field(max_length=100)
+    annotations: dict[Name, Annotated[str, Field(max_length=20_000)]] = Field({}, max_length=100)
     startsAt: AwareDatetime
     endsAt: AwareDatetime | None = None
     generatorURL: Annotated[str, Field(max_length=20_000)] = ""
