@@ -201,6 +201,7 @@ def test_what_is_not_seen_to_be_well_stays_open(store: Store, stack: Any, item: 
         ({"verdict": "failed", "nessie_hash": "ab", "tables": [{"engine": "trino"}]}, "open"),
         ({"verdict": "passed", "nessie_hash": "ab", "tables": [{"engine": "mysql"}]}, "open"),
         ({"verdict": "passed", "tables": []}, "open"),
+        ({"verdict": "passed", "tables": None}, "open"),
     ],
 )
 def test_a_cross_check_counts_where_spark_or_trino_took_part_and_it_passed(
@@ -209,6 +210,25 @@ def test_a_cross_check_counts_where_spark_or_trino_took_part_and_it_passed(
     store.open(IncidentIn(title="x"))
     store.attach("1", EvidenceIn(title="check", kind="cross_check", body=body))
     assert look_at(store.get("1"), Well(START))["cross_check"][0].value == state
+
+
+def test_an_incident_whose_checklist_cannot_be_answered_holds_up_no_other_one(store: Store, clock: Any) -> None:
+    class Strange(Well):
+        """Its first answer is of a shape that nobody foresaw."""
+
+        def unwell(self) -> list[str]:
+            if self.ill:
+                raise KeyError(self.ill.pop())
+            return []
+
+    for number in ("1", "2"):
+        store.open(IncidentIn(title="x"))
+        store.move(number, Status.MITIGATING, Act(who="an"))
+        store.move(number, Status.VERIFYING, Act(who="an"))
+    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=Strange(clock.now, ("metric",)))
+    watch.look_at_checklists(clock.now)
+    healthy = [line.state for name in ("1", "2") for line in store.get(name).checklist if line.item == "health"]
+    assert healthy == [AnswerState.DONE, AnswerState.OPEN]  # the newest one is looked at first
 
 
 def test_what_a_person_answered_no_machine_changes(store: Store) -> None:

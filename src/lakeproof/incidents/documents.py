@@ -65,7 +65,7 @@ def causes_of(document: EvidenceOut) -> tuple[NamedCause, ...]:
         NamedCause(
             str(one.get("cause", "")), _all_seen(one.get("for"), document), _all_seen(one.get("against"), document)
         )
-        for one in _dicts(causes)
+        for one in objects_in(causes)
     )
 
 
@@ -90,8 +90,13 @@ def verdicts_of(document: EvidenceOut) -> tuple[Verdict, ...]:
     return found if all(verdict.outcome in OUTCOMES for verdict in found) else ()
 
 
+def objects_in(value: Any) -> list[Mapping[str, Any]]:
+    """The JSON objects of a list; none where it is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def _all_seen(value: Any, document: EvidenceOut) -> tuple[Seen, ...]:
-    return tuple(_seen(one, document.at) for one in _dicts(value))
+    return tuple(_seen(one, document.at) for one in objects_in(value))
 
 
 def _seen(one: Mapping[str, Any], kept_at: datetime) -> Seen:
@@ -105,10 +110,6 @@ def _seen(one: Mapping[str, Any], kept_at: datetime) -> Seen:
         value=value,
         at=_time(one.get("at")) or kept_at,
     )
-
-
-def _dicts(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _time(value: Any) -> datetime | None:

@@ -103,7 +103,10 @@ class Watch:
             return
         self._checklists_looked_at = now
         for incident in self._store.to_look_at(now - CHECKLISTS_FOR):
-            self._store.keep_looks(incident.id, look_at(incident, self._stack_look))
+            try:
+                self._store.keep_looks(incident.id, look_at(incident, self._stack_look))
+            except Exception:  # one incident that cannot be looked at must not hold up the others
+                log.exception("the checklist of %s could not be answered", incident.id)
             self.rounds.went_on()
 
     def give_back_windows(self, now: datetime) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.incidents.checklist import ALERTS_CLEARED, CHECKPOINT, CROSS_CHECK, HEALTH, AnswerState
-from lakeproof.incidents.documents import PASSED, VERIFICATION, verdicts_of
+from lakeproof.incidents.documents import PASSED, VERIFICATION, objects_in, verdicts_of
 from lakeproof.incidents.shapes import EvidenceOut, IncidentOut
 from lakeproof.incidents.webhook import AlertStatus
 from lakeproof.observability.moment import Looker
@@ -106,7 +106,7 @@ def _verdict_on_data(document: EvidenceOut) -> Found | None:
         return None if claim is None else _found(claim.outcome, claim.found)
     if document.kind == CHECK_REPORT and isinstance(document.body, dict):
         body: Mapping[str, Any] = document.body
-        engines = sorted({str(one.get("engine")) for one in body.get("tables", []) if isinstance(one, dict)})
+        engines = sorted({str(one.get("engine")) for one in objects_in(body.get("tables"))})
         text = f"{', '.join(engines) or 'no engine'} at hash {body.get('nessie_hash') or 'unknown'}"
         outcome = str(body.get("verdict"))
         if outcome == PASSED and not {"trino", "spark"} & set(engines):
