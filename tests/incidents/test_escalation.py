@@ -195,6 +195,18 @@ def test_an_incident_that_came_to_be_of_a_scenario_concerns_its_use_cases(
     assert store.without_use_cases() == []
 
 
+def test_an_incident_that_a_person_opened_concerns_the_use_cases_of_what_was_merged_into_it(
+    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    watch = Watch(store, look, lambda scenario: [f"what {scenario} concerns"] if scenario != "none" else [])
+    store.open(IncidentIn(title="the shop is slow"))
+    watch.make_round()
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    store.merge("2", MergeIn(into="1"))
+    watch.make_round()
+    assert store.get("1").use_cases == ["what replication-lag concerns"]
+
+
 def test_an_incident_that_cannot_be_looked_up_holds_up_nothing_and_says_why(store: Store, clock: Any) -> None:
     def broken(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
         raise KeyError("status")

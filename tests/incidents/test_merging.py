@@ -80,6 +80,24 @@ def test_a_part_ends_with_the_whole(two: Store, alert: Make, webhook: Make) -> N
     assert two.receive(Notification.model_validate(webhook(new))).opened == 1
 
 
+def test_a_further_alert_of_the_same_trouble_joins_the_incident_that_a_person_opened(
+    store: Store, clock: Any, alert: Make, webhook: Make
+) -> None:
+    store.open(IncidentIn(title="the shop is slow"))
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    store.merge("2", MergeIn(into="1"))
+    down = alert("b1", alertname="ServiceUnavailable", scenario="none", component="connect")
+    received = store.receive(Notification.model_validate(webhook(down)))
+    assert (received.joined, received.incidents) == (1, ["INC-000001"])
+    store.receive(Notification.model_validate(webhook(alert("a1", "resolved"))))
+    over = alert("b1", "resolved", alertname="ServiceUnavailable", scenario="none", component="connect")
+    store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
+    store.receive(Notification.model_validate(webhook(over)))
+    clock.forward(hours=1)
+    later = alert("c1", alertname="KafkaConnectTaskFailed", scenario="none", component="connect")
+    assert store.receive(Notification.model_validate(webhook(later))).opened == 1
+
+
 def test_a_whole_that_closes_by_itself_takes_its_parts_with_it(two: Store, alert: Make, webhook: Make) -> None:
     two.merge("2", MergeIn(into="1"))
     queue = {"alertname": "TrinoQueue", "scenario": "trino-backlog", "component": "trino"}

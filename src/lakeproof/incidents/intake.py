@@ -13,7 +13,7 @@ from lakeproof.incidents.models import Alert, Incident
 from lakeproof.incidents.person import ALERTMANAGER, DESK
 from lakeproof.incidents.reviews import reopen_checklist
 from lakeproof.incidents.shapes import ReadingShape, public_id
-from lakeproof.incidents.status import Status
+from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.incidents.timeline import add_entry
 from lakeproof.incidents.webhook import NO_SCENARIO, SEVERITIES, AlertIn, AlertStatus, Notification
 from lakeproof.observability.teams import DEFAULT_TEAM
@@ -124,7 +124,12 @@ class _Intake:
         """
         fingerprints = list(_chunks({given.fingerprint for given in self._given}))
         groups = {given.group for given in self._given}
-        newest = select(Incident.id).where(Incident.open_key.is_not(None))
+        # One that a person opened may have no group of its own, but alerts, since a merge brought them. A part has no
+        # alerts, but it ends with its whole.
+        newest = select(Incident.id).where(
+            Incident.status.in_([one.value for one in ONGOING]),
+            Incident.open_key.is_not(None) | Incident.alerts.any(),
+        )
         akin_ids = set(self._session.scalars(newest.order_by(Incident.id.desc()).limit(MOST_AKIN)))
         wanted = set(akin_ids)
         for part in _chunks(groups):
@@ -136,7 +141,7 @@ class _Intake:
         for incident in self._lock(wanted):
             if incident.open_key in groups:
                 self._ongoing[incident.open_key or ""] = incident
-            if incident.open_key is not None and incident.id in akin_ids:
+            if incident.id in akin_ids and incident.status in ONGOING and incident.merged_into is None:
                 self._newest.append(incident)
         for part in fingerprints:
             for alert in self._session.scalars(select(Alert).where(Alert.fingerprint.in_(part))):

@@ -254,9 +254,7 @@ class Store(Reviews):
 
     def without_use_cases(self) -> list[IncidentRow]:
         """Ongoing incidents that an alert of a scenario joined only after their moment was looked up."""
-        asked = select(Incident).where(
-            Incident.open_key.is_not(None), Incident.moment.is_not(None), Incident.scenario != NONE
-        )
+        asked = _ONGOING.where(Incident.moment.is_not(None), Incident.scenario != NONE)
         with self._read() as session:
             found = session.scalars(asked.options(_WITH_ALERTS))
             return [IncidentRow.model_validate(incident) for incident in found if not incident.use_cases]
