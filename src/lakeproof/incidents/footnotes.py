@@ -1,13 +1,18 @@
 """Facts with their sources: in an RCA every fact that holds a number ends with a footnote that names its source."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from lakeproof.incidents.shapes import ReadingShape
 
 
 def format_time(at: datetime) -> str:
-    """UTC, to the millisecond."""
+    """UTC, to the millisecond. A time without a zone counts as UTC."""
+    if at.tzinfo is not None:
+        try:
+            at = at.astimezone(UTC)
+        except OverflowError:  # on the first or last day that there is
+            return at.isoformat()
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
