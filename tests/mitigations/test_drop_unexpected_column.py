@@ -20,6 +20,7 @@ from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations import drop_unexpected_column
 from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
 from lakeproof.probes.columns import missing_columns, unexpected_columns, unreadable_columns
+from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -133,7 +134,7 @@ def test_a_column_is_read_and_dropped_under_one_lock_and_not_dropped_where_it_ca
 ) -> None:
     made = Recorder()
     monkeypatch.setattr(mariadb, "as_root", lambda *_: nullcontext(made))
-    monkeypatch.setattr(postgres.postgres_session, "connection", lambda *_, **__: nullcontext(made))
+    monkeypatch.setattr(postgres_session, "connection", lambda *_, **__: nullcontext(made))
     drop = {"mariadb": mariadb, "postgres": postgres}[engine].drop_column
     connector = find_connector(OLTP.connector)
 

@@ -18,7 +18,7 @@ from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import beside_ledger, other_tables
 from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
 from lakeproof.proof.tables.buckets import Digest
-from lakeproof.proof.tables.canonical import Column, Kind, Table
+from lakeproof.proof.tables.canonical import Column, Kind, Table, digest_of
 from lakeproof.proof.tables.covering import Covering
 from lakeproof.proof.tables.dialects import TRINO
 from lakeproof.proof.tables.other_tables import Compared, FirstLook
@@ -120,7 +120,10 @@ def test_a_row_is_not_called_lost_by_a_hash_that_does_not_cover_the_look(
 
     def with_rows(engine: str, *ids: int) -> Reader:
         def ask(sql: str) -> list[tuple[object, ...]]:
-            return [("0.payments", "0", 1, id_, 1) for id_ in ids] if "GROUP BY" in sql else [(id_,) for id_ in ids]
+            one: list[tuple[object, ...]] = [
+                ("0.payments", "0", 1, digest_of((id_,)), digest_of((id_,))) for id_ in ids
+            ]
+            return one if "GROUP BY" in sql else [(id_,) for id_ in ids]
 
         return Reader(engine, TRINO, ask)
 
@@ -130,11 +133,11 @@ def test_a_row_is_not_called_lost_by_a_hash_that_does_not_cover_the_look(
 
     now = now_us()
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: published("old", now + beat_us))
+    monkeypatch.setattr("lakeproof.proof.tables.covering.now_us", lambda: now)
     monkeypatch.setattr(beside_ledger, "snapshot_of", opened)
     monkeypatch.setattr(beside_ledger, "lake_reader", opened)
-    monkeypatch.setattr(other_tables, "unlike_digests", lambda *_: [])
     others = Others(SHOP, with_rows("postgres", 1), [PAYMENTS], 16, now - 1)
-    digests = {"postgres": {"payments": {0: Digest(1, 1, 1)}}, "trino": {"payments": {}}}
+    digests = {each.engine: each.digests(16, [PAYMENTS]) for each in (with_rows("postgres", 1), with_rows("trino"))}
     stack, notes = Stack(Settings(name="none")), Notes(lambda text: None)
     with ExitStack() as until_judged:
         beside = BesideLedger(stack, notes, Covering(stack, notes, 0.0), until_judged, None)
