@@ -124,16 +124,13 @@ def test_a_service_that_takes_none_is_told(stack: Stack, service: Support) -> No
         (1e9, 7.2e9, "grows by 7.2 GB an hour"),
         (16e9, -9e9, "holds 16.0 GB"),
         (15e9, 0.0, "fine"),
-        (None, None, "fine"),
     ],
 )
 def test_the_folder_is_told_by_what_it_holds_and_how_it_grows(
-    held: float | None, growth: float | None, told: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    held: float, growth: float, told: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = {support.HELD: held, support.GROWTH: growth}
-    monkeypatch.setattr(
-        support, "instant", lambda stack, one, timeout: [] if values[one] is None else [({}, values[one])]
-    )
+    monkeypatch.setattr(support, "instant", lambda stack, one, timeout: [({}, values[one])])
     assert support.attachment_folder(stack, 1.0) == told
     monkeypatch.setattr(hoarded_attachments, "attachment_folder", lambda *_: told)
     assert hoarded_attachments.sign(stack, AT_ONCE).holds is (told != "fine")

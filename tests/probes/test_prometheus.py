@@ -22,14 +22,18 @@ def stack_with(
     calls: dict[str, float],
     status: int = 200,
     now: dict[str, float] | None = None,
+    scraped: tuple[str, ...] = (SERVICE, "payment-service"),
 ) -> Stack:
     """A Prometheus that counted so many calls of the order service by status, and none of any other.
 
-    now: those of the last seconds, where they are other than those of the minute.
+    now: those of the last seconds, where they are other than those of the minute. scraped: whose `up` it has.
     """
 
     def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
         asked = parse_qs(urlsplit(path).query)["query"][0]
+        if "up[" in asked:
+            ups = [{"metric": {"job": job}, "value": [0, "5"]} for job in scraped]
+            return status, {"status": "success", "data": {"resultType": "vector", "result": ups}}
         assert 'route!~"/health|/metrics"' in asked
         counted = now if now is not None and "[20s]" in asked else calls
         ours = f'job="{SERVICE}"' in asked
@@ -83,6 +87,14 @@ def test_a_service_that_recovered_a_moment_ago_is_well(
 ) -> None:
     stack = stack_with(tmp_path, answering, {"201": 60.0, "503": 40.0}, now=now)
     assert refused_share(stack, 3.0, SERVICE) == percent
+
+
+def test_a_service_that_prometheus_did_not_scrape_was_not_looked_at(tmp_path: Path, answering: Answering) -> None:
+    """A Prometheus that has just been restarted counts no refused calls, and no others either."""
+    stack = stack_with(tmp_path, answering, {}, scraped=("payment-service",))
+    assert all_probes()["payment-service-refusals"].look(stack).value == 0.0
+    reading = all_probes()[f"{SERVICE}-refusals"].look(stack)
+    assert not reading.answered and SERVICE in str(reading.error)
 
 
 def test_a_prometheus_that_fails_was_not_looked_at(tmp_path: Path, answering: Answering) -> None:

@@ -14,6 +14,7 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes import starvation
+from lakeproof.probes.looking import Observation
 from lakeproof.processes import cpu_limit, procfs, sweep
 from lakeproof.processes.states import Health
 from lakeproof.stack.settings import Settings
@@ -43,9 +44,16 @@ def test_a_busy_process_is_not_kept_from_running_and_a_stopped_one_is(stack: Sta
     assert starvation.cpu_share(stack, 3.0) == 0.0
 
 
-def test_without_a_process_here_nothing_is_said(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_process_here_nobody_can_tell_and_nothing_is_out_of_range(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A TaskManager of somebody else's stack runs on another machine, and may be well."""
     monkeypatch.setattr(sweep, "find", lambda *_: [])
-    assert (starvation.kept_from_running(stack, 3.0), starvation.cpu_share(stack, 3.0)) == (0.0, None)
+    probe = next(one for one in starvation.PROBES if one.id == "taskmanager-stopped")
+    reading = probe.look(stack)
+    assert not reading.answered
+    assert not Observation(probe, reading, reading).out_of_range
+    assert starvation.cpu_share(stack, 3.0) is None
 
 
 def test_a_limit_keeps_a_busy_process_to_its_share_and_lets_it_go_on_at_its_end(

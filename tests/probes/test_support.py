@@ -1,7 +1,9 @@
 """Which source is late for support alone, and how long timelines take."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -13,6 +15,8 @@ from lakeproof.probes import support
 from lakeproof.shop.support import sources
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 LATE = {"status": "unhealthy", "problem": "no answer (TimeoutError)"}
 WELL = {"status": "healthy", "problem": ""}
@@ -66,11 +70,35 @@ def test_another_answer_than_health_is_none(stack: Stack, monkeypatch: pytest.Mo
     assert not probe.look(stack).answered
 
 
-def test_while_nobody_reads_a_timeline_none_is_slow(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    for values, p95 in (((), 0.0), ((float("nan"),), 0.0), ((2.9751,), 2.975)):
-        found: list[tuple[dict[str, str], float]] = [({}, value) for value in values]
-        monkeypatch.setattr(support, "instant", lambda stack, expression, timeout, found=found: found)
-        assert support.timeline_p95(stack, 3.0) == p95
+def prometheus_of(tmp_path: Path, answering: Answering, values: dict[str, float], scraped: bool) -> Stack:
+    """A Prometheus that gives so much for each of these expressions, and scrapes support or nobody."""
+    up = [{"metric": {"job": support.SERVICE}, "value": [0, "4"]}] if scraped else []
+
+    def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
+        asked = parse_qs(urlsplit(path).query)["query"][0]
+        found = [{"metric": {}, "value": [0, str(values[asked])]}] if asked in values else []
+        result = up if "up[" in asked else found
+        return 200, {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+    return Stack(Settings(state_dir=tmp_path, endpoints={"prometheus": {"http": answering(answer)}}))
+
+
+@pytest.mark.parametrize(
+    ("values", "p95"), [({}, 0.0), ({support.P95: float("nan")}, 0.0), ({support.P95: 2.9751}, 2.975)]
+)
+def test_while_nobody_reads_a_timeline_none_is_slow(
+    values: dict[str, float], p95: float, tmp_path: Path, answering: Answering
+) -> None:
+    assert support.timeline_p95(prometheus_of(tmp_path, answering, values, scraped=True), 3.0) == p95
+
+
+def test_without_anything_read_from_support_nobody_can_tell(tmp_path: Path, answering: Answering) -> None:
+    """A Prometheus that has just been restarted knows neither how quick timelines are nor what the folder holds."""
+    unseen = prometheus_of(tmp_path, answering, {}, scraped=False)
+    for ask in (support.timeline_p95, support.attachment_folder):
+        with pytest.raises(CouldNotLook, match="support-service"):
+            ask(unseen, 3.0)
+    assert support.attachment_folder(prometheus_of(tmp_path, answering, {}, scraped=True), 3.0) == support.FINE
 
 
 def test_each_source_has_its_p95_in_words(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

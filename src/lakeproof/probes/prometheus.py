@@ -15,6 +15,7 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading, Value
+from lakeproof.probes.round import once
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
@@ -46,6 +47,23 @@ def reading(stack: Stack, name: str, expression: str, unit: str = "", timeout: f
     except CouldNotLook as error:
         return Reading(name, None, unit, at, "prometheus", expression, error.message)
     return Reading(name, max(values) if values else None, unit, at, "prometheus", expression)
+
+
+def require_scraped(stack: Stack, timeout: float, job: str, window: str) -> None:
+    """Raises: CouldNotLook where Prometheus did not scrape that job in that time: no series says nothing then.
+
+    It was restarted a moment ago, or does not know the job. Where it did scrape it, what has a series only from the
+    first call on was not called. A scrape that failed counts too: the component's own probes tell why.
+    """
+    expression = f"count by (job) (count_over_time(up[{window}]))"
+    # One question for all jobs, whoever asks in the same look.
+    known = once(("scraped", stack.url("prometheus"), window), lambda: instant(stack, expression, timeout))
+    if not any(labels.get("job") == job for labels, _ in known):
+        raise CouldNotLook(
+            f"it did not scrape {job} in the last {window}",
+            where="prometheus",
+            next_action="look again in some seconds; if this stays, add the job to its scrape_configs",
+        )
 
 
 def _rules(stack: Stack, timeout: float) -> list[Any]:
@@ -90,8 +108,11 @@ def refused_share(stack: Stack, timeout: float, service: str) -> Value:
 
     Where it was called in the last seconds and refused a smaller share of those calls, that share: a service that
     recovered is well. A 4xx is the caller's own mistake. Without a series nobody has called it.
+    Raises: CouldNotLook, also where Prometheus did not scrape it.
     """
     refused, calls = _refused(stack, timeout, service, MINUTE)
+    if not calls:
+        require_scraped(stack, timeout, service, MINUTE)
     if round(refused) < FEW_REFUSED:
         return 0.0
     refused_now, calls_now = _refused(stack, timeout, service, NOW)

@@ -9,7 +9,7 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.exporters import sample
 from lakeproof.probes.http import get
 from lakeproof.probes.probe import Probe
-from lakeproof.probes.prometheus import instant
+from lakeproof.probes.prometheus import instant, require_scraped
 from lakeproof.probes.reading import Value
 from lakeproof.stack import loopback
 from lakeproof.stack.stack import Stack
@@ -60,8 +60,10 @@ def _answers_at_once(stack: Stack, name: str) -> bool:
 
 def timeline_p95(stack: Stack, timeout: float) -> Value:
     """Seconds that 95 % of the timelines took at most; 0 where nobody read one. Raises: CouldNotLook."""
-    values = [value for _, value in instant(stack, P95, timeout) if not math.isnan(value)]
-    return round(max(values, default=0.0), 3)
+    found = instant(stack, P95, timeout)
+    if not found:
+        require_scraped(stack, timeout, SERVICE, NOW)
+    return round(max((value for _, value in found if not math.isnan(value)), default=0.0), 3)
 
 
 def source_p95(stack: Stack, timeout: float) -> Value:
@@ -87,7 +89,10 @@ def backlog(stack: Stack, timeout: float) -> Value:
 
 def attachment_folder(stack: Stack, timeout: float) -> Value:
     """FINE, or how much the attachments' folder holds or grows beyond its limits. Raises: CouldNotLook."""
-    held, growth = (max((value for _, value in instant(stack, one, timeout)), default=0.0) for one in (HELD, GROWTH))
+    found = [instant(stack, one, timeout) for one in (HELD, GROWTH)]
+    if not found[0]:
+        require_scraped(stack, timeout, SERVICE, NOW)
+    held, growth = (max((value for _, value in values), default=0.0) for values in found)
     if growth > GROWTH_MOST:
         return f"grows by {growth / 1e9:.1f} GB an hour"
     return f"holds {held / 1e9:.1f} GB" if held > HELD_MOST else FINE
