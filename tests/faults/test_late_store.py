@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import TerminalError
+from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.faults import late_store, roads
 from lakeproof.faults.late_store import LateStore
 from lakeproof.lake.job import store_road
@@ -97,6 +97,28 @@ def test_the_taskmanager_alone_is_answered_late_until_it_has_its_own_road(
         late_store.remove(stack, ARGUMENTS)
     assert supervisor.starts == 3
     Deadline(5).wait_for("no road", lambda: None if roads.find_roads(stack, late_store.ROAD) else True, every=0.05)
+
+
+def test_a_road_that_is_slower_than_we_wait_is_late_while_the_store_answers_us(
+    stack: Stack, supervisor: Supervisor
+) -> None:
+    late_store.inject(stack, LateStore(seconds=4))
+    assert float(str(taskmanager_delay(stack, 2.0))) > LATE_SECONDS
+
+
+def test_a_store_that_answers_nobody_in_time_is_not_late(tmp_path: Path) -> None:
+    """It hangs, which its own probe tells; whether the road to it is slow nobody can say."""
+    with socket.create_server(("127.0.0.1", 0)) as road, socket.create_server(("127.0.0.1", 0)) as store:
+        silent = Stack(
+            Settings(state_dir=tmp_path, endpoints={"minio": {"http": f"127.0.0.1:{store.getsockname()[1]}"}})
+        )
+        with pytest.raises(CouldNotLook):
+            taskmanager_delay(silent, 1.0)
+        etc = silent.etc_dir(TASKMANAGER)
+        etc.mkdir(parents=True, exist_ok=True)
+        (etc / "config.yaml").write_text(f's3.endpoint: "http://127.0.0.1:{road.getsockname()[1]}"\n')
+        with pytest.raises(CouldNotLook):
+            taskmanager_delay(silent, 1.0)
 
 
 def test_a_repair_that_has_nothing_to_restore_points_to_the_store(stack: Stack, supervisor: Supervisor) -> None:

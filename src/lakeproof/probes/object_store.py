@@ -101,14 +101,31 @@ def _refusal(status: int, code: str) -> str:
 def taskmanager_delay(stack: Stack, timeout: float) -> Value:
     """After how many seconds the store answers at the address that the TaskManager has of it.
 
-    A network or a proxy may be slow for one client alone, so its own address is taken.
+    A network or a proxy may be slow for one client alone, so its own address is taken. Where no answer comes by that
+    road in time although the store answers us at once, the seconds waited in vain: so late it is at the least.
+    Raises: CouldNotLook.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    road, own = road_of(stack, TASKMANAGER), stack.url("minio")
+    # What is left of the time is for the second question.
+    patience = timeout if road == own else timeout - LATE_SECONDS
+    delay = _delay(stack, patience, road)
+    if delay is not None:
+        return delay
+    if road != own and _delay(stack, LATE_SECONDS, own) is not None:
+        return round(patience, 3)
+    raise CouldNotLook(f"no answer within {timeout:g} s", where="minio", next_action="is it up?")
 
-    client = minio.client(stack, timeout, road_of(stack, TASKMANAGER))
+
+def _delay(stack: Stack, timeout: float, url: str) -> float | None:
+    """After how many seconds the store answers at that address; None where not in time. Raises: CouldNotLook."""
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
+
+    client = minio.client(stack, timeout, url)
     began = time.monotonic()
     try:
         client.head_bucket(Bucket=FLINK_BUCKET)
+    except (ConnectTimeoutError, ReadTimeoutError):
+        return None
     except (BotoCoreError, ClientError) as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where="minio", next_action="is it up?") from error
     return round(time.monotonic() - began, 3)
