@@ -1,6 +1,7 @@
 """Take away the limit of processor time that a component is held to."""
 
 from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.processes import cpu_limit
 from lakeproof.processes.ours import our_processes
@@ -14,18 +15,26 @@ class LiftCpuLimit(Arguments):
 
 
 def typed(stack: Stack, arguments: LiftCpuLimit) -> str:
-    """For a limit of the kernel's, and for one that works by signals."""
+    """The limit works by signals; a container's own (cpu.max) is lifted where the container is run."""
     return (
-        f"echo max > /sys/fs/cgroup/…/cpu.max; or end the process cpu_limit {arguments.component}, then "
+        f"end the process cpu_limit {arguments.component}, then "
         f"kill -CONT $(lakeproof ps --json | jq '.[] | select(.name==\"{arguments.component}\").pid')"
     )
 
 
 def run(stack: Stack, arguments: LiftCpuLimit) -> str:
-    """End what limits it, and have it go on; fine where nothing does."""
+    """End what limits it, and have it go on.
+
+    Raises: TerminalError where nothing limits it by signals: a container's limit is not lifted here.
+    """
     our_processes(stack, f"lift the limit of {arguments.component}")
-    lifted = cpu_limit.lift(stack, arguments.component)
-    return f"{arguments.component} {'is limited no more' if lifted else 'had no limit; SIGCONT sent'}"
+    if not cpu_limit.lift(stack, arguments.component):
+        raise TerminalError(
+            "nothing on this machine stops it by signals, so there was no limit to lift",
+            where=arguments.component,
+            next_action="look at cpu.max and cpu.stat of its container, and raise the limit where that is run",
+        )
+    return f"{arguments.component} is limited no more"
 
 
 MITIGATION = Mitigation("lift_cpu_limit", "take a component's limit of processor time away", typed, run, LiftCpuLimit)

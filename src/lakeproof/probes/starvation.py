@@ -2,6 +2,10 @@
 
 Little time got says nothing by itself: a job without work needs none. A process that is stopped again and again by a
 signal, and goes on again, is kept from running. One that hangs is stopped all the while.
+
+A process that the kernel keeps from running (`cpu.max` of a container's cgroup) is never in that state, so that such
+a limit is not told here. Its counter, `nr_throttled` of cpu.stat, counts the whole cgroup: where the whole stack runs
+in one small container it grows although everything is well.
 """
 
 import time
@@ -19,7 +23,6 @@ TASKMANAGER = "flink-taskmanager"
 # A whole period of a limit by the second (processes/cpu_limit.py).
 LOOK_SECONDS = 1.0
 SAMPLE_SECONDS = 0.01
-STOPPED = "T"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def _share(stack: Stack) -> Share | None:
         stat = procfs.read_stat(first.id.pid)
         if stat is None or stat.id != first.id:
             return None
-        looks, stopped, last = looks + 1, stopped + (stat.state == STOPPED), stat
+        looks, stopped, last = looks + 1, stopped + (stat.state == procfs.STOPPED), stat
         time.sleep(SAMPLE_SECONDS)
     took = time.monotonic() - began
     return Share(round(100 * stopped / looks, 1), round(100 * (last.cpu_seconds - first.cpu_seconds) / took, 1))
@@ -69,7 +72,7 @@ PROBES = (
     Probe(
         "taskmanager-stopped",
         TASKMANAGER,
-        f"/proc/PID/stat, {LOOK_SECONDS:g} s long: share of looks in state {STOPPED}",
+        f"/proc/PID/stat, {LOOK_SECONDS:g} s long: share of looks in state {procfs.STOPPED}",
         "%",
         kept_from_running,
         # Without a healthy range: somebody else's TaskManager, on another machine, is none the worse for it.

@@ -1,7 +1,8 @@
 """A limit of the processor time that a component gets, as a container's is: so much of one core, each second anew.
 
-Where the kernel's own limits (cgroups) are not ours to write, a detached process does the same by signals: it lets
-the component run until the second's share is used up, and stops it until the next second. What runs it:
+It works by signals, for the kernel's own limits (cgroups) are not ours to write on every machine, and are neither
+read nor written here: a detached process lets the component run until the second's share is used up, and stops it
+until the next second. What runs it:
 `python -m lakeproof.processes.cpu_limit COMPONENT PERCENT`. It follows the component through restarts. A process that
 has not been healthy yet runs without the limit, for a JVM that starts at a twentieth of its pace never does.
 """
@@ -13,9 +14,10 @@ from collections.abc import Sequence
 from types import FrameType
 
 from lakeproof.errors import LakeproofError
-from lakeproof.processes import detached, procfs
+from lakeproof.processes import detached, procfs, sweep
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.procfs import ProcessId
+from lakeproof.processes.runtime import Runtime
 from lakeproof.processes.signalling import send
 from lakeproof.processes.states import Health
 from lakeproof.stack.stack import Stack, load_stack
@@ -43,15 +45,16 @@ def limit(stack: Stack, component: str, percent: float) -> None:
 
 
 def lift(stack: Stack, component: str) -> bool:
-    """Take the limit away, and have the component go on; False where it had none. Safe where the limit was killed.
+    """Take the limit away, and have the component go on; False where it had none, and nothing of it was stopped.
 
-    Raises: DeadlineExpired.
+    Where the limit was killed, what that left stopped goes on. Raises: DeadlineExpired.
     """
     ended = detached.end(stack, _name(component))
+    stopped = any(stat.state == procfs.STOPPED for stat in sweep.find(Runtime(stack).owns, component))
     client = SupervisorClient(stack)
     if client.running():
         client.kill(component, "CONT")
-    return bool(ended)
+    return bool(ended) or stopped
 
 
 class _Limit:

@@ -12,6 +12,7 @@ from pathlib import Path
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 STAT_BYTES = 4096  # one line; the kernel's is some 300 bytes long
+STOPPED = "T"  # by a signal
 ZOMBIE_STATES = frozenset({"Z", "X"})
 
 

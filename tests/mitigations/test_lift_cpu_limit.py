@@ -1,0 +1,61 @@
+"""Lifting a limit of processor time: what was limited or stopped goes on, and where nothing was, the step fails."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import TerminalError
+from lakeproof.mitigations import lift_cpu_limit
+from lakeproof.mitigations.lift_cpu_limit import LiftCpuLimit
+from lakeproof.processes import cpu_limit, procfs, sweep
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+class Supervisor:
+    """It passes signals on to one process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def running(self) -> bool:
+        return True
+
+    def kill(self, component: str, name: str) -> None:
+        os.kill(self.pid, getattr(signal, f"SIG{name}"))
+
+
+@pytest.fixture
+def taskmanager(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A process that is taken for the TaskManager."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    monkeypatch.setattr(sweep, "find", lambda *_: [procfs.read_stat(child.pid)])
+    monkeypatch.setattr(cpu_limit, "SupervisorClient", lambda _: Supervisor(child.pid))
+    yield child.pid
+    child.kill()
+    child.wait()
+
+
+def stopped(pid: int) -> bool:
+    stat = procfs.read_stat(pid)
+    return stat is not None and stat.state == "T"
+
+
+def test_where_nothing_is_limited_here_the_step_fails_and_points_to_the_container(
+    tmp_path: Path, taskmanager: int
+) -> None:
+    with pytest.raises(TerminalError, match=r"cpu\.max"):
+        lift_cpu_limit.run(Stack(Settings(state_dir=tmp_path)), LiftCpuLimit())
+
+
+def test_one_that_a_killed_limit_left_behind_goes_on(tmp_path: Path, taskmanager: int) -> None:
+    os.kill(taskmanager, signal.SIGSTOP)
+    Deadline(5).wait_for("its stop", lambda: stopped(taskmanager) or None)
+    assert "is limited no more" in lift_cpu_limit.run(Stack(Settings(state_dir=tmp_path)), LiftCpuLimit())
+    Deadline(5).wait_for("it to go on", lambda: not stopped(taskmanager) or None)
