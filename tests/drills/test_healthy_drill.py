@@ -1,6 +1,7 @@
 """Nothing is broken: nothing may be found. And several drills in a row, with their table."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,15 @@ def test_an_alert_or_an_incident_meanwhile_fails_it(toy: Any, tmp_path: Path) ->
     report = drill.run()
     assert report.verdict == "failed"
     assert "the desk opened INC-000009" in report.reasons[0]
+
+
+def test_the_alerts_of_every_other_cause_are_watched_too(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    world = toy.world(lamp, tmp_path)
+    (scenario,) = world.catalog.scenarios.values()
+    other = replace(scenario, cause="lamp_flickers", alerts=("LampFlickers",))
+    plan = DrillPlan((replace(scenario, others={"lamp_flickers": other}),))
+    drill = HealthyDrill(world, plan, DrillOptions(1, tmp_path / "report", "run-1"), 0.1, lambda text: None)
+    assert [times.name for times in drill.run().alerts] == ["LampDark", "LampFlickers"]
 
 
 def test_a_desk_that_does_not_answer_leaves_it_unknown(toy: Any, lamp: Any, tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ class HealthyDrill:
         # A check that acts restarts something; then the drill itself would disturb the stack.
         checks = tuple(each for each in bind(plan, world.catalog) if not each.check.acts)
         self._run = Run(world, plan, options, self.report, self.journal, checks, ())
-        self._alerts = AlertWatch(plan.alerts, world.firing)
+        # Those too by which only another cause of a scenario is told.
+        owned = dict.fromkeys(alert for part in plan.parts for alert in part.owned_alerts)
+        self._alerts = AlertWatch(owned, world.firing)
         # Any alert, also one that no scenario owns.
         self._incident = NewIncident(world.desk)
 
