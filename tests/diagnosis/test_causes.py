@@ -60,6 +60,7 @@ def test_a_cause_of_another_folder_joins_the_rest(tmp_path: Path) -> None:
             {
                 "necessary": [
                     {"probe": "trino-queued", "op": ">", "value": 9},
+                    {"probe": "trino-longest-wait", "op": ">", "value": 60},
                     {"probe": "trino-answers", "op": "==", "value": "answers"},
                 ],
                 # What hides a cause that holds with it each time would hide it for ever.
@@ -78,6 +79,7 @@ def test_a_cause_of_another_folder_joins_the_rest(tmp_path: Path) -> None:
             {
                 "necessary": [
                     {"any": [{"probe": "trino-queued", "op": ">", "value": many} for many in (5, 9)]},
+                    {"probe": "trino-longest-wait", "op": ">", "value": 60},
                     {"probe": "trino-answers", "op": "==", "value": "answers"},
                 ]
             },

@@ -78,6 +78,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "support-late-sources": "none",
     "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
+    "trino-longest-wait": None,
     **{f"{server}-connections": 3.5 for server in ("mysql", "postgres")},
     **{f"{server}-idle-account": 2.5 for server in ("mysql", "postgres")},
     **{f"{server}-accounts": "order_service: 5, 5 of them idle" for server in ("mysql", "postgres")},
@@ -219,6 +220,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         {
             "trino-queued": 9,
             "trino-oldest-query": 40.0,
+            "trino-longest-wait": 38.0,
             "trino-queries-by-user": "analyst in people.analyst: 3 run, 9 wait",
         },
     ),
@@ -652,6 +654,15 @@ def test_a_look_without_an_answer_is_unknown_neither_healthy_nor_a_cause() -> No
     assert found.findings == ()
     assert [seen.reading.probe for seen in found.unknown] == ["trino-ready"]
     assert not found.healthy
+
+
+@pytest.mark.parametrize("wait", [None, 2.4])
+def test_queries_that_wait_for_others_or_for_a_moment_are_no_users_flood(wait: float | None) -> None:
+    """None: no user's own group is full."""
+    crowd = "; ".join(f"user{at} in people.user{at}: 3 run, 0 wait" for at in range(6))
+    found = look({"trino-queued": 1, "trino-longest-wait": wait, "trino-queries-by-user": crowd})
+    assert found.findings == ()
+    assert [seen.reading.probe for seen in found.unknown] == ["trino-queued"]
 
 
 def test_what_would_rule_a_cause_out_and_could_not_be_looked_at_speaks_against_it() -> None:

@@ -13,7 +13,7 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.queries_served import QueriesServed, judge
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.faults import flooded_resource_group
 from lakeproof.faults.flooded_resource_group import SOURCE, FloodedResourceGroup
 from lakeproof.lake.query import trino_queries
@@ -28,13 +28,31 @@ from lakeproof.stack.stack import Stack
 NOW = datetime.now(UTC)
 
 
-def query(name: str, user: str = "analyst", state: str = "RUNNING", *, error: str = "", source: str = "") -> Query:
-    made_at = NOW - timedelta(seconds=30)
-    return Query(name, user, source, f"people.{user}", state, made_at, error, waits=state == "QUEUED")
+def query(
+    name: str,
+    user: str = "analyst",
+    state: str = "RUNNING",
+    *,
+    error: str = "",
+    source: str = "",
+    group: str = "",
+    group_full: bool = False,
+    seconds: float = 30,
+) -> Query:
+    made_at = NOW - timedelta(seconds=seconds)
+    waits = state == "QUEUED"
+    return Query(name, user, source, group or f"people.{user}", state, made_at, error, waits, group_full)
 
 
-FLOOD = [query("r1"), query("r2"), query("q1", state="QUEUED"), query("q2", state="QUEUED")]
+def flooding(name: str, seconds: float = 30) -> Query:
+    return query(name, state="QUEUED", group_full=True, seconds=seconds)
+
+
+FLOOD = [query("r1"), query("r2"), flooding("q1"), flooding("q2")]
 OTHERS = [query("o1", "reporter"), query("o2", "lakeproof", "FINISHED"), query("o3", "reporter", "QUEUED")]
+# Seven users run what the group around theirs may run; the eighth waits for all of them.
+CROWD = [query(f"c{at}", f"user{at % 7}") for at in range(20)]
+VICTIM = [query("v1", "eighth", "QUEUED"), query("v2", "eighth", "QUEUED")]
 
 
 @pytest.fixture
@@ -56,7 +74,7 @@ def test_a_query_is_read_as_trino_tells_it() -> None:
         "queryStats": {"createTime": "2026-11-26T12:00:00.000Z"},
         "errorCode": {"name": "EXCEEDED_TIME_LIMIT"},
     }
-    found = trino_queries._query(told)
+    found = trino_queries._query(told, {})
     assert found == Query(
         "20261126_1",
         "analyst",
@@ -67,6 +85,15 @@ def test_a_query_is_read_as_trino_tells_it() -> None:
         "EXCEEDED_TIME_LIMIT",
     )
     assert not found.waits and not found.lives
+
+
+def group(queued: int, running: int, limit: int, *name: str) -> dict[str, Any]:
+    return {
+        "id": list(name),
+        "numQueuedQueries": queued,
+        "numRunningQueries": running,
+        "hardConcurrencyLimit": limit,
+    }
 
 
 def told(name: str, state: str, *group: str) -> dict[str, Any]:
@@ -109,6 +136,7 @@ def test_only_what_found_no_place_in_its_group_waits(stack: Stack, answering: An
         told("in no group yet", "QUEUED"),
     ]
     waiting = {"people": {"analyst": 1, "reporter": 0}, "busy": {}}
+    running = {"analyst": 3, "reporter": 3}
 
     def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
         if path == "/v1/query":
@@ -116,11 +144,13 @@ def test_only_what_found_no_place_in_its_group_waits(stack: Stack, answering: An
         name = path.removeprefix("/v1/resourceGroupState/")
         if name not in waiting:
             return 404, {}
-        inner = [{"id": [name, each], "numQueuedQueries": count} for each, count in waiting[name].items()]
-        return 200, {"id": [name], "numQueuedQueries": 1, "subGroups": inner}
+        inner = [group(count, running[each], 3, name, each) for each, count in waiting[name].items()]
+        return 200, group(1, 6, 20, name) | {"subGroups": inner}
 
     there = Stack(Settings(state_dir=stack.settings.state_dir, endpoints={"trino": {"http": answering(answer)}}))
-    assert [one.id for one in queries(there) if one.waits] == ["no place", "no place in a group of the outermost"]
+    found = queries(there)
+    assert [one.id for one in found if one.waits] == ["no place", "no place in a group of the outermost"]
+    assert [one.id for one in found if one.group_full] == ["no place"]
     assert trino.by_user(there, 3.0) == (
         "analyst in no group: 0 run, 0 wait, 1 begin; analyst in busy: 0 run, 1 wait; "
         "analyst in gone.too: 0 run, 0 wait, 1 begin; analyst in people.analyst: 2 run, 1 wait; "
@@ -133,6 +163,31 @@ def test_where_a_trino_does_not_tell_of_its_groups_what_is_queued_waits(stack: S
     address = answering(lambda _method, path, _body: (200, listed) if path == "/v1/query" else (403, {}))
     there = Stack(Settings(state_dir=stack.settings.state_dir, endpoints={"trino": {"http": address}}))
     assert [one.id for one in queries(there) if one.waits] == ["a"]
+    assert busiest(queries(there)) is None, "whose group is full is not known"
+
+
+def test_whose_queries_wait_for_those_of_others_is_not_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group around the users' own was full, and the victim was named, whose queries would have been killed."""
+    known([*CROWD, *VICTIM], monkeypatch)
+    assert trino.queued(stack, 1.0) == 2
+    assert (trino.oldest(stack, 1.0), trino.longest_wait(stack, 1.0)) == (None, None)
+    monkeypatch.setattr(kill_query, "kill", lambda *_: pytest.fail("killed"))
+    with pytest.raises(TerminalError, match="2 queries wait, and no user alone fills"):
+        kill_query.run(stack, KillQuery())
+
+
+def test_of_a_full_group_that_several_users_share_nobody_is_named() -> None:
+    shared = [query("s1", "a", group="all"), query("s2", "b", "QUEUED", group="all", group_full=True)]
+    assert busiest(shared) is None
+    assert busiest(shared[1:]) == "b"
+
+
+def test_a_query_that_has_just_begun_to_wait_is_told_as_such(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest query of that user has run for long; how long the others wait is another number."""
+    known([query("r1", seconds=600), flooding("q1", seconds=1), *OTHERS], monkeypatch)
+    oldest, wait = trino.oldest(stack, 1.0), trino.longest_wait(stack, 1.0)
+    assert isinstance(oldest, float) and oldest >= 600
+    assert isinstance(wait, float) and 1 <= wait < 600
 
 
 def test_who_waits_the_most_is_told_with_group_and_age(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +220,16 @@ def test_where_nobody_waits_nobody_is_killed(stack: Stack, monkeypatch: pytest.M
     known([query("r1")], monkeypatch)
     monkeypatch.setattr(kill_query, "kill", lambda *_: pytest.fail("killed"))
     assert "nobody's are killed" in kill_query.run(stack, KillQuery())
+
+
+def test_what_is_left_of_a_repair_that_was_cut_off_is_killed_by_the_next_one(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known([query("r1"), query("r2"), flooding("q9"), *OTHERS], monkeypatch)
+    ended: list[str] = []
+    monkeypatch.setattr(kill_query, "kill", lambda stack, found: ended.extend(one.id for one in found))
+    kill_query.run(stack, KillQuery())
+    assert ended == ["r1", "r2", "q9"]
 
 
 def test_the_fault_ends_its_own_queries_and_no_other_of_that_user(

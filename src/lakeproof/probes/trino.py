@@ -1,6 +1,7 @@
 """Questions to Trino about its queries: who runs how many, who waits, and for how long. It answers while busy."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from lakeproof.lake.query.trino_queries import QUEUED, Query, busiest, queries
@@ -38,10 +39,18 @@ def by_user(stack: Stack, timeout: float) -> Value:
 
 
 def oldest(stack: Stack, timeout: float) -> Value:
-    """Age in seconds of the oldest query of the user whose queries wait the most; None where none waits."""
-    found = _all(stack, timeout)
+    """Age in seconds of the oldest query of the user who alone fills a group; None where nobody does."""
+    return _age(_all(stack, timeout), lambda one: one.lives)
+
+
+def longest_wait(stack: Stack, timeout: float) -> Value:
+    """Seconds for which that user's queries have waited at most; None where nobody alone fills a group."""
+    return _age(_all(stack, timeout), lambda one: one.group_full)
+
+
+def _age(found: list[Query], counts: Callable[[Query], bool]) -> float | None:
     user = busiest(found)
-    ages = [(datetime.now(UTC) - one.made_at).total_seconds() for one in found if one.user == user and one.lives]
+    ages = [(datetime.now(UTC) - one.made_at).total_seconds() for one in found if one.user == user and counts(one)]
     return round(max(ages), 1) if ages else None
 
 
@@ -55,5 +64,12 @@ PROBES = (
         Condition(Operator.IS, 0),
     ),
     Probe("trino-queries-by-user", NAME, "GET /v1/query: running and queued by user and group", "", by_user),
-    Probe("trino-oldest-query", NAME, "GET /v1/query: the oldest of the user who waits the most", "s", oldest),
+    Probe("trino-oldest-query", NAME, "GET /v1/query: the oldest of the user who alone fills a group", "s", oldest),
+    Probe(
+        "trino-longest-wait",
+        NAME,
+        "GET /v1/query, /v1/resourceGroupState: the longest wait of the user who alone fills a group",
+        "s",
+        longest_wait,
+    ),
 )

@@ -1,7 +1,7 @@
 """The queries that Trino knows of, by its REST API: who asked, in which resource group, and how they end."""
 
-from collections import Counter
-from collections.abc import Callable, Container, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -30,6 +30,8 @@ class Query:
     error: how it failed, "" where it did not.
     waits: it is queued, in a group that keeps queries waiting for a place. QUEUED alone does not say so: a query that
     has its place is in that state too until it begins, which takes seconds where the processors are busy.
+    group_full: it waits, and its group runs as many queries as that group may. Where the group has places left, the
+    query waits for others: the group around its own is full.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Query:
     made_at: datetime
     error: str = ""
     waits: bool = False
+    group_full: bool = False
 
     @property
     def lives(self) -> bool:
@@ -72,40 +75,54 @@ def _group(told: dict[str, Any]) -> tuple[str, ...]:
     return tuple(told.get("resourceGroupId") or ())
 
 
-def _keeping(ask: Callable[[str], httpx.Response], groups: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
-    """Those of the groups that keep queries waiting, by their own count of these. A group that is gone keeps none.
+def _keeping(ask: Callable[[str], httpx.Response], groups: set[tuple[str, ...]]) -> dict[tuple[str, ...], bool]:
+    """Those of the groups that keep queries waiting, by their own count of these: whether each is full itself. A
+    group that is gone keeps none.
 
     A group is asked for by the one that it lies in: its own name may be a user's, and Trino takes no slash in an
-    address. A Trino that does not let everybody ask this is taken to keep waiting whatever is queued.
+    address. A Trino that does not let everybody ask this is taken to keep waiting whatever is queued, and none of
+    its groups to be full: that is not known.
     """
-    found: set[tuple[str, ...]] = set()
+    found: dict[tuple[str, ...], bool] = {}
     for outer in {group[:-1] or group for group in groups if group}:
         answer = ask("/v1/resourceGroupState/" + "/".join(quote(name, safe="") for name in outer))
         if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return groups
+            return dict.fromkeys(groups, False)
         if answer.status_code != HTTPStatus.NOT_FOUND:
             told = answer.raise_for_status().json()
-            found |= {tuple(one["id"]) for one in (told, *told["subGroups"]) if one["numQueuedQueries"]}
-    return groups & found
+            for one in (told, *told["subGroups"]):
+                if one["numQueuedQueries"] and tuple(one["id"]) in groups:
+                    found[tuple(one["id"])] = one["numRunningQueries"] >= one["hardConcurrencyLimit"]
+    return found
 
 
-def _query(told: dict[str, Any], keeping: Container[tuple[str, ...]] = ()) -> Query:
-    session = told["session"]
+def _query(told: dict[str, Any], keeping: Mapping[tuple[str, ...], bool]) -> Query:
+    """keeping: as `_keeping` gives it."""
+    session, group, queued = told["session"], _group(told), told["state"] == QUEUED
     return Query(
         id=told["queryId"],
         user=session["user"],
         source=session.get("source") or "",
-        group=".".join(_group(told)),
+        group=".".join(group),
         state=told["state"],
         made_at=datetime.fromisoformat(told["queryStats"]["createTime"]).astimezone(UTC),
         error=(told.get("errorCode") or {}).get("name", "") if told["state"] == "FAILED" else "",
-        waits=told["state"] == QUEUED and _group(told) in keeping,
+        waits=queued and group in keeping,
+        group_full=queued and keeping.get(group, False),
     )
 
 
 def busiest(found: Iterable[Query]) -> str | None:
-    """The user whose queries wait the most; None where none waits."""
-    waiting = Counter(one.user for one in found if one.waits)
+    """The user whose queries wait the most for others of that same user; None where none waits so.
+
+    That is told by a group that is full and in which no other user has a query. What waits elsewhere waits for
+    queries of others, and to kill those of its user would help nobody.
+    """
+    known = [one for one in found if one.lives]
+    users: defaultdict[str, set[str]] = defaultdict(set)
+    for one in known:
+        users[one.group].add(one.user)
+    waiting = Counter(one.user for one in known if one.group_full and len(users[one.group]) == 1)
     return max(sorted(waiting), key=lambda user: waiting[user]) if waiting else None
 
 
