@@ -13,13 +13,13 @@ from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations import restore_column_type
-from lakeproof.mitigations.named_columns import NamedColumns
+from lakeproof.mitigations.named import Named
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
-NOTHING = NamedColumns()
+NOTHING = Named()
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.evolving import evolve
 from lakeproof.lake.sources.source import OLTP, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.named_columns import NamedColumns, left_out, named
-from lakeproof.mitigations.named_columns import hold as hold_to
+from lakeproof.mitigations.named import Named, left_out, named
+from lakeproof.mitigations.named import hold as hold_to
 from lakeproof.stack.stack import Stack
 
 
-class DeclareColumn(NamedColumns):
-    """`database`: oltp (MariaDB) or shop (PostgreSQL). `only`: of these columns (named_columns.py)."""
+class DeclareColumn(Named):
+    """`database`: oltp (MariaDB) or shop (PostgreSQL). `only`: of these columns (named.py)."""
 
     database: SourceName = OLTP.name
 

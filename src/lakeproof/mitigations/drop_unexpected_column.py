@@ -19,16 +19,16 @@ from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.engine import KEPT_VALUES
 from lakeproof.lake.sources.source import OLTP, Source, SourceName, find_source
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.named_columns import NamedColumns, left_out, named
-from lakeproof.mitigations.named_columns import hold as hold_to
+from lakeproof.mitigations.named import Named, left_out, named
+from lakeproof.mitigations.named import hold as hold_to
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 MOST = KEPT_VALUES
 
 
-class DropUnexpectedColumn(NamedColumns):
-    """`database`: oltp (MariaDB) or shop (PostgreSQL). `only`: of these columns (named_columns.py)."""
+class DropUnexpectedColumn(Named):
+    """`database`: oltp (MariaDB) or shop (PostgreSQL). `only`: of these columns (named.py)."""
 
     database: SourceName = OLTP.name
 

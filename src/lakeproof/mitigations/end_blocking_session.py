@@ -1,19 +1,24 @@
 """End the one session of a database whose locks many others wait for; its transaction is rolled back."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
-from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.mitigations.named import Named, hold_to_found, named
+from lakeproof.probes.sessions import MANY_WAIT
 from lakeproof.stack.database_locks import blocker, end_session, ending_statement
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
 
 
-class EndBlockingSession(Arguments):
-    """`database`: the server. `session`: its number there; 0: the one that most others wait for."""
+class EndBlockingSession(Named):
+    """`database`: the server. `session`: its number there; 0: the one that most others wait for, and MANY_WAIT at
+    least. `only`: this session (named.py).
+    """
 
     database: Literal["mysql", "postgres"] = "mysql"
     session: int = Field(0, ge=0)
@@ -21,22 +26,47 @@ class EndBlockingSession(Arguments):
 
 def typed(stack: Stack, arguments: EndBlockingSession) -> str:
     """The statement."""
-    return ending_statement(arguments.database, str(arguments.session or "SESSION"))
+    return ending_statement(arguments.database, str(arguments.session or arguments.only or "SESSION"))
 
 
 def run(stack: Stack, arguments: EndBlockingSession) -> str:
-    """End it and tell who waited; fine where nobody waits. What it had not committed is rolled back."""
+    """End it and tell who waited; fine where nobody waits. What it had not committed is rolled back.
+
+    Raises: CouldNotLook; TerminalError where fewer than MANY_WAIT wait, or for another one than the proposal named.
+    """
     if arguments.session:
         end_session(stack, arguments.database, arguments.session, SECONDS)
         return f"ended session {arguments.session}"
     found = blocker(stack, arguments.database, SECONDS)
     if found is None:
         return "no session waits for another, so none is ended"
+    if found.waiting < MANY_WAIT:
+        raise TerminalError(
+            f"session {found.session} of {found.account} keeps {found.waiting} waiting, fewer than {MANY_WAIT}",
+            where=arguments.database,
+            next_action=f"it may be done soon; --arg session={found.session} ends it all the same",
+        )
+    named(arguments, [found.session])  # raises where the proposal named another one
     end_session(stack, arguments.database, found.session, SECONDS)
     waited = f"{found.waiting} sessions waited for it, {found.longest:.0f} s the longest"
     return f"ended session {found.session} of {found.account}; {waited}"
 
 
+def hold(stack: Stack, arguments: EndBlockingSession) -> Mapping[str, str]:
+    """The session that so many wait for now."""
+
+    def find() -> list[int]:
+        found = blocker(stack, arguments.database, SECONDS)
+        return [found.session] if found and found.waiting >= MANY_WAIT else []
+
+    return {} if arguments.session else hold_to_found(arguments, find)
+
+
 MITIGATION = Mitigation(
-    "end_blocking_session", "end the session whose locks many others wait for", typed, run, EndBlockingSession
+    "end_blocking_session",
+    "end the session whose locks many others wait for",
+    typed,
+    run,
+    EndBlockingSession,
+    hold=hold,
 )

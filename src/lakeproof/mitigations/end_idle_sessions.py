@@ -4,13 +4,14 @@ An account by which a component of the stack logs in is never limited: its pool 
 that nobody remembers would turn the shop's own calls away on its next busy day.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.stack.database_sessions import (
     MYSQL_IDLE,
     end_idle,
@@ -26,10 +27,10 @@ SECONDS = 10.0
 LIMIT = 10
 
 
-class EndIdleSessions(Arguments):
+class EndIdleSessions(Named):
     """`database`: the server. `account`: whose; "": of the account that holds more than half of all sessions, idle.
 
-    `limit`: so many sessions the account may have from then on.
+    `limit`: so many sessions the account may have from then on. `only`: this account (named.py).
     """
 
     database: Literal["mysql", "postgres"] = "mysql"
@@ -39,7 +40,7 @@ class EndIdleSessions(Arguments):
 
 def typed(stack: Stack, arguments: EndIdleSessions) -> str:
     """The statements. Raises: InvalidInput where the account is a component's."""
-    account = arguments.account or "ACCOUNT"
+    account = arguments.account or arguments.only or "ACCOUNT"
     _refuse_components_own(stack, arguments, account)
     ending = (
         f"KILL CONNECTION id; -- for each of {MYSQL_IDLE % repr(account)}"
@@ -53,9 +54,10 @@ def run(stack: Stack, arguments: EndIdleSessions) -> str:
     """Limit first, so that nothing comes back between the two; fine where no session is idle.
 
     The limit lasts: the answer tells the statement that takes it back. Raises: InvalidInput, before anything is
-    changed, where the account is a component's; CouldNotLook.
+    changed, where the account is a component's; CouldNotLook; TerminalError where another one leaks than the proposal
+    named.
     """
-    account = arguments.account or sessions(stack, arguments.database, SECONDS).leaking
+    account = arguments.account or next(iter(named(arguments, _leaking(stack, arguments))), None)
     if account is None:
         return "no account holds more than half of the sessions, so nobody's are ended"
     _refuse_components_own(stack, arguments, account)
@@ -64,6 +66,16 @@ def run(stack: Stack, arguments: EndIdleSessions) -> str:
     ended = end_idle(stack, arguments.database, account, SECONDS)
     back = limit_statement(arguments.database, account, before)
     return f"ended {ended} idle sessions of {account}, which may have {arguments.limit} from now on (undo: {back})"
+
+
+def hold(stack: Stack, arguments: EndIdleSessions) -> Mapping[str, str]:
+    """The account that leaks now."""
+    return {} if arguments.account else hold_to_found(arguments, lambda: _leaking(stack, arguments))
+
+
+def _leaking(stack: Stack, arguments: EndIdleSessions) -> list[str]:
+    account = sessions(stack, arguments.database, SECONDS).leaking
+    return [account] if account else []
 
 
 def _refuse_components_own(stack: Stack, arguments: EndIdleSessions, account: str) -> None:
@@ -81,4 +93,5 @@ MITIGATION = Mitigation(
     typed,
     run,
     EndIdleSessions,
+    hold=hold,
 )

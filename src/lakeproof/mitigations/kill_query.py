@@ -1,22 +1,26 @@
 """Kill the queries of one user of Trino, and of nobody else: of whoever alone fills a resource group."""
 
-from lakeproof.arguments import Arguments
+from collections.abc import Iterable, Mapping
+
 from lakeproof.errors import TerminalError
-from lakeproof.lake.query.trino_queries import REASON, SECONDS, busiest, kill, queries
+from lakeproof.lake.query.trino_queries import REASON, SECONDS, Query, busiest, kill, queries
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.stack.engines.trino import NAME
 from lakeproof.stack.stack import Stack
 
 
-class KillQuery(Arguments):
-    """`user`: whose queries; "": of the user who alone fills a group, so that further ones wait."""
+class KillQuery(Named):
+    """`user`: whose queries; "": of the user who alone fills a group, so that further ones wait. `only`: of this user
+    (named.py).
+    """
 
     user: str = ""
 
 
 def typed(stack: Stack, arguments: KillQuery) -> str:
     """One call for each query."""
-    whose = arguments.user or "the user who alone fills a resource group"
+    whose = arguments.user or arguments.only or "the user who alone fills a resource group"
     call = f"curl -X PUT -H 'X-Trino-User: admin' -d '{REASON}' {stack.url(NAME)}/v1/query/ID/killed"
     return f"{call} # for each ID of {whose}"
 
@@ -24,10 +28,11 @@ def typed(stack: Stack, arguments: KillQuery) -> str:
 def run(stack: Stack, arguments: KillQuery) -> str:
     """Kill those that run and those that wait; fine where there is none (left).
 
-    Raises: CouldNotLook; TerminalError where queries wait, and for no single user's: whose to kill is not known.
+    Raises: CouldNotLook; TerminalError where queries wait, and for no single user's: whose to kill is not known. Or
+    where that is another user than the proposal named.
     """
     found = queries(stack, SECONDS)
-    user = arguments.user or busiest(found)
+    user = arguments.user or next(iter(named(arguments, _whose(found))), None)
     if user is None:
         if waiting := sum(one.waits for one in found):
             raise TerminalError(
@@ -42,4 +47,16 @@ def run(stack: Stack, arguments: KillQuery) -> str:
     return f"killed {len(mine)} queries of {user}, {waited} of which waited"
 
 
-MITIGATION = Mitigation("kill_query", "kill the queries of the one user who fills a group", typed, run, KillQuery)
+def hold(stack: Stack, arguments: KillQuery) -> Mapping[str, str]:
+    """The user who alone fills a group now."""
+    return {} if arguments.user else hold_to_found(arguments, lambda: _whose(queries(stack, SECONDS)))
+
+
+def _whose(found: Iterable[Query]) -> list[str]:
+    user = busiest(found)
+    return [user] if user else []
+
+
+MITIGATION = Mitigation(
+    "kill_query", "kill the queries of the one user who fills a group", typed, run, KillQuery, hold=hold
+)

@@ -14,8 +14,8 @@ from lakeproof.lake.query.asking import ask
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.named_columns import NamedColumns, left_out, named
-from lakeproof.mitigations.named_columns import hold as hold_to
+from lakeproof.mitigations.named import Named, left_out, named
+from lakeproof.mitigations.named import hold as hold_to
 from lakeproof.stack.stack import Stack
 
 SECONDS = 30.0
@@ -25,7 +25,7 @@ MOST_ROWS = 100
 BYTES = {"INT": 4, "BIGINT": 8}
 
 
-def typed(stack: Stack, arguments: NamedColumns) -> str:
+def typed(stack: Stack, arguments: Named) -> str:
     """The statements, for each column. Without an answer of the database, how they look."""
     try:
         found = named(arguments, _changed(stack))
@@ -41,7 +41,7 @@ def typed(stack: Stack, arguments: NamedColumns) -> str:
     return "; ".join(told) or "nothing to restore"
 
 
-def run(stack: Stack, arguments: NamedColumns) -> str:
+def run(stack: Stack, arguments: Named) -> str:
     """Correct the rows, then the type; fine where both are right. Raises: TerminalError: a person has to look."""
     done = []
     changed = _changed(stack)
@@ -59,7 +59,7 @@ def run(stack: Stack, arguments: NamedColumns) -> str:
     return f"{'; '.join(done) or 'nothing to restore, every column has its type'}{left_out(changed, found)}"
 
 
-def hold(stack: Stack, arguments: NamedColumns) -> dict[str, str]:
+def hold(stack: Stack, arguments: Named) -> dict[str, str]:
     """The columns that have another type now; none without an answer of the database."""
     try:
         return hold_to(arguments, _changed(stack))
@@ -129,6 +129,6 @@ MITIGATION = Mitigation(
     "correct the rows that do not fit, then give the column its type back",
     typed,
     run,
-    NamedColumns,
+    Named,
     hold=hold,
 )

@@ -1,14 +1,15 @@
 """Spread what waits of a campaign, so that no customer of it gets more than the limit allows."""
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated
 
 from pydantic import Field
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.probes.notifications import SERVICE, batch_of, read, turned_down
 from lakeproof.shop.notification.client import NotificationClient
 from lakeproof.stack.stack import Stack
@@ -23,8 +24,10 @@ GROUP BY customer_id ORDER BY 1 DESC LIMIT 1
 Batch = Annotated[str, Field(pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")]
 
 
-class SpreadCampaign(Arguments):
-    """`batch`: its id; without one, the batch of which the limiter turns the most down."""
+class SpreadCampaign(Named):
+    """`batch`: its id; without one, the batch of which the limiter turns the most down. `only`: this batch
+    (named.py).
+    """
 
     batch: Batch = ""
 
@@ -41,7 +44,8 @@ def typed(stack: Stack, arguments: SpreadCampaign) -> str:
 def run(stack: Stack, arguments: SpreadCampaign) -> str:
     """Its next message goes out once the window of the limit is over. What was turned down stays dropped.
 
-    Raises: CouldNotLook, TransientError; TerminalError where no campaign is turned down and none was named.
+    Raises: CouldNotLook, TransientError; TerminalError where no campaign is turned down and none was named, or it is
+    another one than the proposal named.
     """
     batch, seconds, after = _plan(stack, arguments)
     with NotificationClient(stack.url(SERVICE)) as calling:
@@ -49,9 +53,19 @@ def run(stack: Stack, arguments: SpreadCampaign) -> str:
     return f"batch {batch}: {left} messages that wait go out over {seconds} s, from {after} s from now on"
 
 
+def hold(stack: Stack, arguments: SpreadCampaign) -> Mapping[str, str]:
+    """The batch of which the limiter turns the most down now."""
+    return {} if arguments.batch else hold_to_found(arguments, lambda: _found(stack))
+
+
+def _found(stack: Stack) -> list[str]:
+    batch = batch_of(turned_down(stack, SECONDS))
+    return [batch] if batch else []
+
+
 def _plan(stack: Stack, arguments: SpreadCampaign) -> tuple[str, int, int]:
     """The batch's id, and as spread_of. Raises: CouldNotLook, TerminalError as `run`."""
-    batch = arguments.batch or batch_of(turned_down(stack, SECONDS))
+    batch = arguments.batch or next(iter(named(arguments, _found(stack))), "")
     if not batch:
         raise TerminalError(
             "the limiter turns down no campaign that goes on", where=SERVICE, next_action="name one: --arg batch=ID"
@@ -68,5 +82,5 @@ def spread_of(most: int, limit: int, window: int) -> tuple[int, int]:
 
 
 MITIGATION = Mitigation(
-    "spread_campaign", "spread what waits of a campaign over a longer time", typed, run, SpreadCampaign
+    "spread_campaign", "spread what waits of a campaign over a longer time", typed, run, SpreadCampaign, hold=hold
 )

@@ -1,31 +1,35 @@
 """Call a campaign off: what of it was not sent is dropped, with its reason."""
 
-from lakeproof.arguments import Arguments
+from collections.abc import Mapping
+
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.mitigations.spread_campaign import SECONDS, Batch
 from lakeproof.probes.notifications import SERVICE, batch_of, opted_out
 from lakeproof.shop.notification.client import NotificationClient
 from lakeproof.stack.stack import Stack
 
 
-class StopCampaign(Arguments):
-    """`batch`: its id; without one, the batch whose customers opt out."""
+class StopCampaign(Named):
+    """`batch`: its id; without one, the batch whose customers opt out. `only`: this batch (named.py)."""
 
     batch: Batch = ""
 
 
 def typed(stack: Stack, arguments: StopCampaign) -> str:
     """The service's own call."""
-    return f"curl -X POST {stack.url(SERVICE)}/notifications/batches/{arguments.batch or 'ID'}/withdraw"
+    batch = arguments.batch or arguments.only or "ID"
+    return f"curl -X POST {stack.url(SERVICE)}/notifications/batches/{batch}/withdraw"
 
 
 def run(stack: Stack, arguments: StopCampaign) -> str:
     """What was sent stays sent, and who opted out stays so.
 
-    Raises: CouldNotLook, TransientError; TerminalError where nobody opts out of a campaign and none was named.
+    Raises: CouldNotLook, TransientError; TerminalError where nobody opts out of a campaign and none was named, or it
+    is another one than the proposal named.
     """
-    batch = arguments.batch or batch_of(opted_out(stack, SECONDS))
+    batch = arguments.batch or next(iter(named(arguments, _found(stack))), "")
     if not batch:
         raise TerminalError(
             "no campaign that goes on has many opt-outs", where=SERVICE, next_action="name one: --arg batch=ID"
@@ -36,4 +40,16 @@ def run(stack: Stack, arguments: StopCampaign) -> str:
     return f"batch {batch} is called off: {told}"
 
 
-MITIGATION = Mitigation("stop_campaign", "call a campaign off that customers opt out of", typed, run, StopCampaign)
+def hold(stack: Stack, arguments: StopCampaign) -> Mapping[str, str]:
+    """The batch whose customers opt out now."""
+    return {} if arguments.batch else hold_to_found(arguments, lambda: _found(stack))
+
+
+def _found(stack: Stack) -> list[str]:
+    batch = batch_of(opted_out(stack, SECONDS))
+    return [batch] if batch else []
+
+
+MITIGATION = Mitigation(
+    "stop_campaign", "call a campaign off that customers opt out of", typed, run, StopCampaign, hold=hold
+)

@@ -5,12 +5,13 @@ was switched off, or the stack's own where it had none. An address through which
 the stack's own. Each restarts support, which reads its sources' addresses once, at its start.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.probes.support import SERVICE, late_sources, variable_of
 from lakeproof.processes.handed_variable import hand_variable, handed_variables
 from lakeproof.processes.ours import our_processes
@@ -20,8 +21,10 @@ from lakeproof.written import write_file
 LOOK_SECONDS = 5.0
 
 
-class SwitchSource(Arguments):
-    """`source`: which; without one, the one that is late for support alone. `to`: on is off and on again."""
+class SwitchSource(Named):
+    """`source`: which; without one, those that are late for support alone. `to`: on is off and on again. `only`: of
+    these sources (named.py).
+    """
 
     source: Literal["", "order", "payment", "fulfillment"] = ""
     to: Literal["on", "off"] = "on"
@@ -29,21 +32,31 @@ class SwitchSource(Arguments):
 
 def typed(stack: Stack, arguments: SwitchSource) -> str:
     """The same by hand; `start` hands on what this shell has set."""
-    off = f"{variable_of(arguments.source or 'SOURCE')}= " if arguments.to == "off" else ""
+    sources = (arguments.source or arguments.only or "SOURCE").split(",")
+    off = "".join(f"{variable_of(source)}= " for source in sources) if arguments.to == "off" else ""
     return f"lakeproof stop {SERVICE}; {off}lakeproof start {SERVICE}"
 
 
 def run(stack: Stack, arguments: SwitchSource) -> str:
-    """Switch it, and return once support is healthy. Safe to repeat; each undoes the other."""
+    """Switch it, and return once support is healthy. Safe to repeat; each undoes the other.
+
+    Raises: InvalidInput, CouldNotLook, TransientError; TerminalError where none was named and none is late, or only
+    others than the proposal named.
+    """
     client = our_processes(stack, f"restart {SERVICE}")
     if client.row(SERVICE).pid is None:
         # Perhaps a run of this was cut off. Only a process can tell which addresses it has, and whether one is late.
         client.start(SERVICE)
-    late = [] if arguments.source else _late(stack)
+    late = [] if arguments.source else named(arguments, _late(stack))
     return "; ".join(
         _off(stack, source) if arguments.to == "off" else _on(stack, source, is_late=bool(late))
         for source in late or [arguments.source]
     )
+
+
+def hold(stack: Stack, arguments: SwitchSource) -> Mapping[str, str]:
+    """The sources that are late for support alone now."""
+    return {} if arguments.source else hold_to_found(arguments, lambda: _late(stack))
 
 
 def _off(stack: Stack, source: str) -> str:
@@ -88,5 +101,5 @@ def _late(stack: Stack) -> list[str]:
 
 
 MITIGATION = Mitigation(
-    "switch_source", "switch a source of timelines off, or off and on again", typed, run, SwitchSource
+    "switch_source", "switch a source of timelines off, or off and on again", typed, run, SwitchSource, hold=hold
 )

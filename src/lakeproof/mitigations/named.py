@@ -1,0 +1,50 @@
+"""What a step may touch: the columns, user, session … that its proposal named, and none that came after it."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import CouldNotLook, TerminalError
+
+
+class Named(Arguments):
+    """`only`: what may be touched, several of it joined by commas; left out: whatever is found. It is no part of the
+    step's name in the timeline, so that a repair that was run is known again.
+    """
+
+    only: str | None = Field(None, exclude=True)
+
+
+def named[T](arguments: Named, found: Sequence[T]) -> list[T]:
+    """Those of the found that may be touched. Raises: TerminalError where none of several may."""
+    if arguments.only is None:
+        return list(found)
+    names = arguments.only.split(",")
+    kept = [each for each in found if str(each) in names]
+    if found and not kept:
+        raise TerminalError(
+            f"{', '.join(map(str, found))} was not named when this was proposed",
+            where="only",
+            next_action="propose again",
+        )
+    return kept
+
+
+def left_out(found: Iterable[object], touched: Iterable[object]) -> str:
+    """What is told of the found that were not named; empty where all were."""
+    left = sorted({str(each) for each in found} - {str(each) for each in touched})
+    return f"; not touched, for it was not proposed: {', '.join(left)}" if left else ""
+
+
+def hold(arguments: Named, found: Iterable[object]) -> dict[str, str]:
+    """`only` as it was given, else the found."""
+    return {"only": ",".join(map(str, found)) if arguments.only is None else arguments.only}
+
+
+def hold_to_found(arguments: Named, find: Callable[[], Iterable[object]]) -> dict[str, str]:
+    """As `hold`, with what `find` gives; nothing where it finds nothing, or has no answer."""
+    try:
+        return hold(arguments, find() if arguments.only is None else ())
+    except (CouldNotLook, TerminalError):
+        return hold(arguments, ())

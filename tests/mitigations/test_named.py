@@ -1,0 +1,182 @@
+"""A step that finds out by itself whom it concerns is held to the one that its proposal named."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.diagnosis.cause import Step
+from lakeproof.drills.repair import run_step
+from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.lake.query.trino_queries import Query
+from lakeproof.mitigations import (
+    end_blocking_session,
+    end_idle_sessions,
+    kill_query,
+    spread_campaign,
+    stop_campaign,
+    switch_source,
+)
+from lakeproof.mitigations.mitigation import all_mitigations
+from lakeproof.stack.database_locks import Blocker
+from lakeproof.stack.database_sessions import Held, Sessions
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+ONE, OTHER = (f"5a0c3f4e-0000-4000-8000-00000000000{at}" for at in (1, 2))
+
+
+def waiting(user: str) -> list[Query]:
+    return [Query("q", user, "", f"people.{user}", "QUEUED", datetime.now(UTC), waits=True, group_full=True)]
+
+
+# Step → where it asks, what the first one found looks like and what another one does, the argument that names one.
+STEPS: dict[str, tuple[Any, str, Callable[[str], object], str, str, dict[str, object]]] = {
+    "kill_query": (kill_query, "queries", waiting, "analyst", "reporter", {"user": "analyst"}),
+    "end_blocking_session": (
+        end_blocking_session,
+        "blocker",
+        lambda name: Blocker(int(name), "root", 9, 20.0),
+        "41",
+        "42",
+        {"session": 41},
+    ),
+    "end_idle_sessions": (
+        end_idle_sessions,
+        "sessions",
+        lambda name: Sessions(200, {name: Held(150, 150)}),
+        "report",
+        "bi",
+        {"account": "report"},
+    ),
+    "spread_campaign": (spread_campaign, "turned_down", lambda name: f"{name}: 12 x", ONE, OTHER, {"batch": ONE}),
+    "stop_campaign": (stop_campaign, "opted_out", lambda name: f"{name}: 30 x", ONE, OTHER, {"batch": ONE}),
+    "switch_source": (
+        switch_source,
+        "late_sources",
+        lambda name: f"{name}-service",
+        "order",
+        "payment",
+        {"source": "order", "to": "off"},
+    ),
+}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done, and to whom."""
+    did: list[str] = []
+
+    class Service:
+        def __enter__(self) -> "Service":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def spread(self, batch: str, *_: object) -> dict[str, Any]:
+            did.append(batch)
+            return {"by_status": {}}
+
+        def withdraw(self, batch: str) -> dict[str, Any]:
+            return self.spread(batch)
+
+    def end_idle(_: Stack, server: str, account: str, seconds: float) -> int:
+        did.append(account)
+        return 150
+
+    monkeypatch.setattr(kill_query, "kill", lambda _, found: did.extend(one.user for one in found))
+    monkeypatch.setattr(
+        end_blocking_session, "end_session", lambda _, server, session, *rest: did.append(str(session))
+    )
+    monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: 0)
+    monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: None)
+    monkeypatch.setattr(end_idle_sessions, "end_idle", end_idle)
+    monkeypatch.setattr(spread_campaign, "read", lambda *_: [(75,)])
+    for module in (spread_campaign, stop_campaign):
+        monkeypatch.setattr(module, "NotificationClient", lambda url: Service())
+    monkeypatch.setattr(switch_source, "our_processes", lambda *_: None)
+    monkeypatch.setattr(switch_source, "handed_variables", lambda *_: {})
+    monkeypatch.setattr(
+        switch_source, "hand_variable", lambda _, name, variable, url: did.append(variable.split("_")[1].lower())
+    )
+    return did
+
+
+def proposed(stack: Stack, name: str, **given: object) -> dict[str, object]:
+    step = all_mitigations()[name]
+    return given | dict(step.hold(stack, step.arguments.model_validate(given)))
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_one_that_was_proposed_is_acted_on_and_no_other(
+    name: str, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, asks, look, first, other, _ = STEPS[name]
+    step = all_mitigations()[name]
+    monkeypatch.setattr(module, asks, lambda *_: look(first))
+    held = step.arguments.model_validate(proposed(stack, name))
+    if name != "switch_source":  # by hand it is the service that is started anew, whichever source is meant
+        assert first in step.typed(stack, held)
+    monkeypatch.setattr(module, asks, lambda *_: look(other))
+    with pytest.raises(TerminalError, match="was not named when this was proposed"):
+        step.run(stack, held)
+    assert done == []
+    monkeypatch.setattr(module, asks, lambda *_: look(first))
+    step.run(stack, held)
+    assert set(done) == {first}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_whoever_comes_after_a_proposal_without_anybody_is_left_alone(
+    name: str, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, asks, look, first, _, _ = STEPS[name]
+
+    def silent(*_: object) -> object:
+        raise CouldNotLook("no answer", where="it")
+
+    monkeypatch.setattr(module, asks, silent)
+    held = proposed(stack, name)
+    assert held == {"only": ""}
+    monkeypatch.setattr(module, asks, lambda *_: look(first))
+    with pytest.raises(TerminalError, match="propose again"):
+        all_mitigations()[name].run(stack, all_mitigations()[name].arguments.model_validate(held))
+    assert done == []
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_whom_a_person_named_needs_no_hold(name: str, stack: Stack) -> None:
+    given = STEPS[name][-1]
+    assert proposed(stack, name, **given) == given
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_held_repair_is_known_again_in_the_timeline(
+    name: str, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told there by its arguments; an incident's repair that did not help is not proposed again by them."""
+    module, asks, look, first, _, _ = STEPS[name]
+    monkeypatch.setattr(module, asks, lambda *_: look(first))
+    steps = (Step(name), Step(name, tuple(proposed(stack, name).items())))
+    ran = [run_step(stack, all_mitigations(), step, lambda text: None).in_words for step in steps]
+    assert ran[0] == ran[1]
+
+
+@pytest.mark.parametrize("others", [1, 4])
+def test_a_session_for_which_fewer_wait_than_the_cause_asks_for_is_not_ended(
+    others: int, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = all_mitigations()["end_blocking_session"]
+    monkeypatch.setattr(end_blocking_session, "blocker", lambda *_: Blocker(41, "root", others, 2.0))
+    assert step.hold(stack, step.arguments()) == {"only": ""}
+    with pytest.raises(TerminalError, match=f"session 41 of root keeps {others} waiting, fewer than 5"):
+        step.run(stack, step.arguments())
+    assert done == []
