@@ -39,6 +39,31 @@ def test_it_has_landed_once_the_server_is_full_of_its_sessions(
     assert leaked_sessions.sign(stack, LeakedSessions(database=database)).holds is holds
 
 
+def test_the_account_has_its_limit_of_before_the_fault_again_whatever_a_repair_has_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault took an existing limit away for good, and the repair's limit outlived the drill."""
+    stack, given = Stack(Settings(state_dir=tmp_path)), LeakedSessions()
+    limits = {"report": 25}
+
+    def set_limit(stack: Stack, server: str, account: str, sessions: int, seconds: float) -> None:
+        limits[account] = sessions
+
+    monkeypatch.setattr(leaked_sessions, "limit", set_limit)
+    monkeypatch.setattr(leaked_sessions, "limit_of", lambda stack, server, account, seconds: limits[account])
+    monkeypatch.setattr(leaked_sessions.detached, "start", lambda *_: None)
+    monkeypatch.setattr(leaked_sessions.detached, "end", lambda *_: None)
+    for _ in range(2):
+        leaked_sessions.inject(stack, given)
+        assert limits == {"report": 0}
+    limits["report"] = 10
+    leaked_sessions.remove(stack, given)
+    assert limits == {"report": 25}
+    limits["report"] = 40
+    leaked_sessions.remove(stack, given)
+    assert limits == {"report": 40}, "it is put back once"
+
+
 def test_the_leak_goes_on_while_a_server_says_no_and_ends_with_a_server_that_is_gone() -> None:
     answers = [psycopg.errors.TooManyConnections(), pymysql.err.OperationalError(1040, "Too many connections")]
     silence = [psycopg.OperationalError("no answer"), pymysql.err.OperationalError(2003, "Can't connect")]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.mitigations import end_blocking_session, end_idle_sessions
 from lakeproof.mitigations.end_blocking_session import EndBlockingSession
 from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
@@ -57,9 +57,48 @@ def test_the_leaking_account_is_limited_first_and_nobody_elses_sessions_end(
         return 195
 
     monkeypatch.setattr(end_idle_sessions, "end_idle", end_idle)
+    monkeypatch.setattr(end_idle_sessions, "idle_in_transaction", lambda *_: 0)
     said = end_idle_sessions.run(stack, EndIdleSessions())
     assert done == [("limit", "mysql", "report", 10, 10.0), ("end", "mysql", "report", 10.0)]
     assert "ended 195 idle sessions of report" in said and "WITH MAX_USER_CONNECTIONS 0" in said
+
+
+class Server:
+    """One account's limit, and its idle sessions: `idle` that can be ended, `open` within a transaction."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, limit: int = 0, idle: int = 195, open_: int = 0) -> None:
+        self.limit, self.idle, self.open = limit, idle, open_
+        monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: Sessions(200, {"report": Held(195, 195)}))
+        monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: self.limit)
+        monkeypatch.setattr(end_idle_sessions, "limit", self.set_limit)
+        monkeypatch.setattr(end_idle_sessions, "end_idle", lambda *_: self.idle)
+        monkeypatch.setattr(end_idle_sessions, "idle_in_transaction", lambda *_: self.open)
+
+    def set_limit(self, stack: Stack, server: str, account: str, sessions: int, seconds: float) -> None:
+        self.limit = sessions
+
+
+def test_a_repeat_tells_the_way_back_to_the_limit_of_before_the_first(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run read the limit that the first had set, and told that one as the way back."""
+    server = Server(monkeypatch, limit=25)
+    for given in (10, 10, 5, 5):
+        assert "CONNECTIONS 25)" in end_idle_sessions.run(stack, EndIdleSessions(limit=given))
+        assert server.limit == given
+    server.limit = 40  # somebody else's
+    assert "CONNECTIONS 40)" in end_idle_sessions.run(stack, EndIdleSessions())
+
+
+def test_sessions_that_are_idle_within_a_transaction_are_not_ended_and_that_fails_where_they_leak(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Server(monkeypatch, idle=0, open_=195)
+    with pytest.raises(TerminalError, match=r"195 are idle within a transaction.*rolls back") as failed:
+        end_idle_sessions.run(stack, EndIdleSessions())
+    assert "undo: ALTER USER" in failed.value.message
+    Server(monkeypatch, idle=150, open_=3)
+    assert "3 are idle within a transaction" in end_idle_sessions.run(stack, EndIdleSessions())
 
 
 def test_where_nobody_leaks_nobody_is_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,16 @@ The account is one of its own (mysql_accounts.py, postgres_accounts.py), which n
 the sessions is a process of its own (session_leak.py), since they must outlive the command that makes the fault.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes import detached
-from lakeproof.stack.database_sessions import KEPT, UNLIMITED, limit, sessions
+from lakeproof.stack.database_sessions import KEPT, UNLIMITED, limit, limit_of, sessions
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 SECONDS = 5.0
 
@@ -28,15 +30,30 @@ def _name(arguments: LeakedSessions) -> str:
 
 
 def inject(stack: Stack, arguments: LeakedSessions) -> None:
-    """Take the account's limit away, which an earlier repair may have set, and let it leak."""
+    """Take the account's limit away, note it for `remove`, and let the account leak."""
+    note = _limit_before(stack, arguments)
+    if not note.exists():
+        write_file(note, str(limit_of(stack, arguments.database, arguments.account, SECONDS)))
     limit(stack, arguments.database, arguments.account, UNLIMITED, SECONDS)
     given = (arguments.database, arguments.account)
     detached.start(stack, _name(arguments), "lakeproof.faults.session_leak", *given)
 
 
 def remove(stack: Stack, arguments: LeakedSessions) -> None:
-    """End the process, and its sessions with it; a limit that a repair has set stays."""
+    """End the process, and its sessions with it; the account has its limit of before again, whatever a repair set.
+
+    Raises: CouldNotLook where the database does not answer.
+    """
     detached.end(stack, _name(arguments))
+    note = _limit_before(stack, arguments)
+    if note.exists():
+        limit(stack, arguments.database, arguments.account, int(note.read_text(encoding="utf-8")), SECONDS)
+        note.unlink()
+
+
+def _limit_before(stack: Stack, arguments: LeakedSessions) -> Path:
+    """The file that keeps the account's limit while it leaks."""
+    return stack.data_dir("session-limits") / f"before-the-leak-{arguments.database}-{arguments.account}"
 
 
 def sign(stack: Stack, arguments: LeakedSessions) -> Sign:

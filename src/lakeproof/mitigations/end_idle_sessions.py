@@ -4,17 +4,21 @@ An account by which a component of the stack logs in is never limited: its pool 
 that nobody remembers would turn the shop's own calls away on its next busy day.
 """
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.stack.database_sessions import (
+    LEAK_PERCENT,
     MYSQL_IDLE,
     end_idle,
+    idle_in_transaction,
     limit,
     limit_of,
     limit_statement,
@@ -22,6 +26,7 @@ from lakeproof.stack.database_sessions import (
     sessions,
 )
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 SECONDS = 10.0
 LIMIT = 10
@@ -51,21 +56,46 @@ def typed(stack: Stack, arguments: EndIdleSessions) -> str:
 
 
 def run(stack: Stack, arguments: EndIdleSessions) -> str:
-    """Limit first, so that nothing comes back between the two; fine where no session is idle.
+    """Limit first, so that nothing comes back between the two; fine where no session is idle. One that is idle within
+    a transaction stays: to end it would roll back somebody's work.
 
     The limit lasts: the answer tells the statement that takes it back. Raises: InvalidInput, before anything is
     changed, where the account is a component's; CouldNotLook; TerminalError where another one leaks than the proposal
-    named.
+    named, or where it leaks after that all the same, by sessions within transactions.
     """
     account = arguments.account or next(iter(named(arguments, _leaking(stack, arguments))), None)
     if account is None:
         return "no account holds more than half of the sessions, so nobody's are ended"
     _refuse_components_own(stack, arguments, account)
-    before = limit_of(stack, arguments.database, account, SECONDS)
+    before = _noted(stack, arguments, account)
     limit(stack, arguments.database, account, arguments.limit, SECONDS)
     ended = end_idle(stack, arguments.database, account, SECONDS)
+    left = idle_in_transaction(stack, arguments.database, account, SECONDS)
     back = limit_statement(arguments.database, account, before)
-    return f"ended {ended} idle sessions of {account}, which may have {arguments.limit} from now on (undo: {back})"
+    said = f"ended {ended} idle sessions of {account}, which may have {arguments.limit} from now on (undo: {back})"
+    if not left:
+        return said
+    said += f"; {left} are idle within a transaction and were not ended, for that rolls back what they did"
+    if 100 * left > LEAK_PERCENT * sessions(stack, arguments.database, SECONDS).most:
+        raise TerminalError(
+            f"{said}; more than half of all sessions are still theirs",
+            where=arguments.database,
+            next_action="ask whose they are, then end their client, or each session by hand",
+        )
+    return said
+
+
+def _noted(stack: Stack, arguments: EndIdleSessions, account: str) -> int:
+    """The account's limit before this step first changed it: a repeat reads the one that the step itself has set."""
+    note = stack.data_dir("session-limits") / f"{arguments.database}-{account}.json"
+    before = limit_of(stack, arguments.database, account, SECONDS)
+    if note.is_file():
+        noted = json.loads(note.read_text(encoding="utf-8"))
+        if noted["set"] == before:
+            before = int(noted["before"])
+    with suppress(OSError):  # a full disk costs a repeat its way back, and is no reason not to end the leak
+        write_file(note, json.dumps({"before": before, "set": arguments.limit}))
+    return before
 
 
 def hold(stack: Stack, arguments: EndIdleSessions) -> Mapping[str, str]:

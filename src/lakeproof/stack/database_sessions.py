@@ -41,6 +41,11 @@ MYSQL_IDLE = (
     "SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND user = %s"
     " AND id NOT IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
 )
+_MYSQL_OPEN = (
+    "SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'Sleep' AND user = %s"
+    " AND id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
+)
+_POSTGRES_OPEN = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND state LIKE 'idle in transaction%'"
 _MYSQL_SESSIONS = """
 SELECT user, COUNT(*), SUM(command = 'Sleep') FROM information_schema.processlist
 WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler') GROUP BY user"""
@@ -166,6 +171,12 @@ def end_idle(stack: Stack, server: Server, account: str, seconds: float) -> int:
         for (thread,) in idle:
             ask(f"KILL CONNECTION {int(thread)}")
         return len(idle)
+
+
+def idle_in_transaction(stack: Stack, server: Server, account: str, seconds: float) -> int:
+    """How many idle sessions of the account `end_idle` spares: those within a transaction. Raises: CouldNotLook."""
+    with administrator(stack, server, seconds) as ask:
+        return int(ask(_MYSQL_OPEN if server == "mysql" else _POSTGRES_OPEN, account)[0][0])
 
 
 def set_most(stack: Stack, most: int, seconds: float) -> int:
