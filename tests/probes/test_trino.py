@@ -260,12 +260,12 @@ def test_the_platforms_own_users_are_not_flooded() -> None:
 def test_a_query_that_waits_and_a_failed_one_of_another_user_do_not_pass(
     found: list[Query], outcome: Outcome
 ) -> None:
-    assert judge(found, "analyst", NOW.timestamp() - 60, 0.4).outcome is outcome
+    assert judge(found, QueriesServed(), NOW.timestamp() - 60, 0.4).outcome is outcome
 
 
 def test_what_failed_before_the_fault_is_not_held_against_the_repair() -> None:
     failed = [query("a", "reporter", "FAILED", error="SYNTAX_ERROR")]
-    assert judge(failed, "analyst", NOW.timestamp(), 0.4).outcome is Outcome.PASSED
+    assert judge(failed, QueriesServed(), NOW.timestamp(), 0.4).outcome is Outcome.PASSED
 
 
 def test_without_trino_it_is_unknown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

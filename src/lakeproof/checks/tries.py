@@ -1,0 +1,17 @@
+"""A question asked again where its answer was slow: a busy machine is slow once, and only a slow server each time."""
+
+from collections.abc import Callable
+
+from lakeproof.deadline import Deadline
+
+TRIES = 5
+PAUSE_SECONDS = 1.0
+
+
+def ask_again[T](ask: Callable[[], T], is_slow: Callable[[T], bool], deadline: Deadline) -> list[T]:
+    """What `ask` gives, of a few tries: the last one is the first that is not slow, where there is one."""
+    given = [ask()]
+    while is_slow(given[-1]) and len(given) < TRIES and not deadline.expired:
+        deadline.pause(PAUSE_SECONDS)
+        given.append(ask())
+    return given
