@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,15 @@ from lakeproof.drills import live_world
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.run import one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.faults import records
 from lakeproof.faults.fault import all_faults
 from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import load_stack
+from lakeproof.wrong_fixes import silence_alert
+from lakeproof.wrong_fixes.wrong_step import left_by
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +92,18 @@ def test_every_fault_is_listed_with_its_arguments() -> None:
 def test_nothing_on_record_is_nothing_to_remove() -> None:
     done = CliRunner().invoke(build(), ["fault", "remove", "--all"], catch_exceptions=False)
     assert (done.exit_code, done.stderr) == (0, "no fault is on record\n")
+
+
+def test_what_a_wrong_fix_left_is_listed_and_taken_out_like_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    undone: list[str] = []
+    step = replace(silence_alert.WRONG_STEP, undo=lambda stack, arguments: undone.append(arguments.alert))
+    monkeypatch.setattr(silence_alert, "WRONG_STEP", step)
+    assert "silence_alert" not in typed("fault", "list")
+    records.announce(load_stack(), left_by({step.id: step})[step.id], {"alert": "LampDark"}, by="drill")
+    row = next(row for row in json.loads(typed("fault", "list", "--json")) if row["fault"] == "silence_alert")
+    assert (row["by"], row["made"], row["records"][0]["arguments"]["alert"]) == ("drill", False, "LampDark")
+    typed("fault", "remove", "--all")
+    assert undone == ["LampDark"] and records.recorded(load_stack()) == ()
 
 
 def test_the_runbook_speaks_both_languages() -> None:

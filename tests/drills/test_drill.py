@@ -11,10 +11,11 @@ from lakeproof import drills as drill_package
 from lakeproof.checks.check import Baseline
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.diagnosis.cause import Step
+from lakeproof.drills.clean_up import remove_old_faults
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.run import one_drill
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults import records
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.settings import Settings
@@ -186,6 +187,41 @@ def test_a_fault_that_a_killed_drill_left_is_removed_first(toy: Any, lamp: Any, 
     report = toy.drill(lamp, tmp_path).run()
     assert report.verdict == "passed"
     assert "was left behind" in (tmp_path / "report" / "journal.json").read_text()
+
+
+def test_what_the_wrong_fix_of_a_killed_drill_left_is_undone_first(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    killed, last = toy.drill(lamp, tmp_path, fix="look_away"), toy.drill(lamp, tmp_path)
+    look_away = killed.world.catalog.wrong_steps["look_away"]
+
+    def killed_after(stack: Stack, arguments: object) -> str:
+        look_away.run(stack, arguments)
+        raise SystemExit
+
+    killed.world.catalog.wrong_steps["look_away"] = dataclasses.replace(look_away, run=killed_after)
+    with pytest.raises(SystemExit):
+        killed._phases()
+    assert [record.fault for record in records.newest_first(killed.world.stack)] == ["look_away", "covered_lamp"]
+    assert lamp.rubbish == ["blindfold"]
+    lamp.opened.clear()
+    lamp.shopping = False
+    report = last.run()
+    assert (report.verdict, lamp.rubbish, recorded(last)) == ("passed", [], 0)
+
+
+def test_a_wrong_fix_that_cannot_be_undone_is_left_behind_and_keeps_no_old_fault_in(
+    toy: Any, lamp: Any, tmp_path: Path
+) -> None:
+    drill = toy.drill(lamp, tmp_path, fix="look_away")
+
+    def stuck(stack: Stack, arguments: object) -> None:
+        raise TerminalError("the knot is too tight")
+
+    object.__setattr__(drill.world.catalog.wrong_steps["look_away"], "undo", stuck)
+    assert "fault look_away" in drill.run().residue
+    records.inject(drill.world.stack, drill.world.catalog.faults["covered_lamp"], {"cloth": "blue"}, by="hand")
+    with pytest.raises(TerminalError, match="too tight"):
+        remove_old_faults(drill.world, drill.journal)
+    assert not lamp.covered and recorded(drill) == 1
 
 
 def test_what_is_left_behind_fails_the_review(toy: Any, lamp: Any, tmp_path: Path) -> None:

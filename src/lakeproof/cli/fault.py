@@ -11,6 +11,7 @@ from lakeproof.unknown_name import unknown_name
 if TYPE_CHECKING:
     from lakeproof.faults.fault import Fault
     from lakeproof.faults.records import FaultRecord
+    from lakeproof.stack.stack import Stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,13 +25,11 @@ def add_to(app: typer.Typer) -> None:
 
 def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
     """Every fault with its arguments, and whether it is in the stack now."""
-    from lakeproof.faults.fault import all_faults
     from lakeproof.faults.records import recorded
-    from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
-    faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values()))
+    faults = _removable(stack)
     present = {name: [each for each in recorded(stack) if each.fault == name] for name in faults}
     if as_json:
         print_json([_row(fault, present[fault.id]) for fault in faults.values()])
@@ -49,8 +48,21 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
     )
 
 
+def _removable(stack: "Stack") -> "dict[str, Fault]":
+    """Every fault, and what a drill's wrong fix left behind and has on record."""
+    from lakeproof.faults.fault import all_faults
+    from lakeproof.faults.records import recorded
+    from lakeproof.scenarios.folder import scenario_folders
+    from lakeproof.wrong_fixes.wrong_step import all_wrong_steps, left_by
+
+    folders = tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values())
+    on_record = {record.fault for record in recorded(stack)}
+    left = {name: each for name, each in left_by(all_wrong_steps(folders)).items() if name in on_record}
+    return left | all_faults(folders)
+
+
 def _since(record: "FaultRecord") -> str:
-    told = record.seen if record.made else "may be: it could not be made, nor taken back"
+    told = record.seen if record.made else "may be: nobody saw it made, nor taken back"
     return f"{record.at} ({told})"
 
 
@@ -102,21 +114,19 @@ def remove_fault(
     every: Annotated[bool, typer.Option("--all", help="every fault on record")] = False,
     arg: Annotated[list[str] | None, typer.Option(help="an argument, NAME=VALUE: only the fault with it")] = None,
 ) -> None:
-    """Take a fault out again; safe to repeat, also after a drill that was killed.
+    """Take a fault out again; safe to repeat, also after a drill that was killed. What its wrong fix left, too.
 
     Without --arg, every one of that name which is on record.
     """
     from lakeproof.arguments import parse_pairs
     from lakeproof.faults import records
-    from lakeproof.faults.fault import all_faults
-    from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.stack.stack import load_stack
 
     if (name is None) != every:
         raise InvalidInput("give a fault's name, or --all", next_action="lakeproof fault list")
     stack = load_stack()
-    faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values()))
-    wanted = [name] if name is not None else list(dict.fromkeys(each.fault for each in records.recorded(stack)))
+    faults = _removable(stack)
+    wanted = [name] if name is not None else list(dict.fromkeys(each.fault for each in records.newest_first(stack)))
     if not wanted:
         say("no fault is on record")
     for each in wanted:

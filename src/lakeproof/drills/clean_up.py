@@ -16,6 +16,7 @@ from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault
 from lakeproof.probes.reading import Reading
+from lakeproof.wrong_fixes.wrong_step import left_by
 
 log = logging.getLogger(__name__)
 
@@ -27,17 +28,25 @@ WRONG = ("lost", "duplicated", "stale", "phantom")
 
 
 def remove_old_faults(world: World, journal: Journal) -> None:
-    """Take out the faults that an earlier drill or a person left in the stack. Raises: LakeproofError."""
-    for record in records.recorded(world.stack):
-        fault = world.catalog.faults.get(record.fault)
-        if fault is None:
-            raise LakeproofError(
-                f"an old fault {record.fault!r} is on record, and no module knows it",
-                where="faults",
-                next_action="add its scenario folder to scenario_dirs",
-            )
-        journal.write("baseline", f"a fault of {record.at} was left behind ({record.by}): removing it")
-        records.remove(world.stack, fault, record.args)
+    """Take out the faults that an earlier drill or a person left in the stack, and what wrong fixes left.
+
+    Raises: LakeproofError, the first one, once each was tried.
+    """
+    known, errors = {**left_by(world.catalog.wrong_steps), **world.catalog.faults}, []
+    for record in records.newest_first(world.stack):
+        try:
+            if record.fault not in known:
+                raise LakeproofError(
+                    f"an old fault {record.fault!r} is on record, and no module knows it",
+                    where="faults",
+                    next_action="add its scenario folder to scenario_dirs",
+                )
+            journal.write("baseline", f"a fault of {record.at} was left behind ({record.by}): removing it")
+            records.remove(world.stack, known[record.fault], record.args)
+        except LakeproofError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def attempt(what: str, do: Callable[[], object], journal: Journal) -> None:
@@ -51,6 +60,17 @@ def attempt(what: str, do: Callable[[], object], journal: Journal) -> None:
         journal.write(END, f"{what}: {type(error).__name__}: {error}")
 
 
+def announce_steps(world: World, steps: Sequence[Step], by: str) -> None:
+    """Put on record what wrong steps will leave behind: after a kill -9, nobody else knows of it.
+
+    Raises: TerminalError where it cannot be put on record: the steps must not be run then.
+    """
+    left = left_by(world.catalog.wrong_steps)
+    for step in steps:
+        if step.id in left:
+            records.announce(world.stack, left[step.id], step.arguments, by=by)
+
+
 def undo_steps(world: World, steps: Sequence[Step], journal: Journal) -> None:
     """Take back what the steps left that is no repair (a silence), the last step first. Never raises on purpose."""
     for step in reversed(steps):
@@ -58,9 +78,9 @@ def undo_steps(world: World, steps: Sequence[Step], journal: Journal) -> None:
 
 
 def _undo(world: World, step: Step, journal: Journal) -> None:
-    wrong = world.catalog.wrong_steps.get(step.id)
-    if wrong is not None and wrong.undo is not None:
-        wrong.undo(world.stack, parse_arguments(wrong.arguments, step.arguments, step.id))
+    left = left_by(world.catalog.wrong_steps).get(step.id)
+    if left is not None:
+        records.remove(world.stack, left, step.arguments)
         journal.write(END, f"undone: {step.id}")
 
 

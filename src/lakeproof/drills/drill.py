@@ -15,7 +15,7 @@ from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding
 from lakeproof.diagnosis.examination import examined
 from lakeproof.drills.bound_checks import bind, counted, verify
-from lakeproof.drills.clean_up import attempt, await_clear, residue, take_out, undo_steps
+from lakeproof.drills.clean_up import announce_steps, attempt, await_clear, residue, take_out, undo_steps
 from lakeproof.drills.detection import AlertWatch, NewIncident
 from lakeproof.drills.journal import Journal, Stopwatch
 from lakeproof.drills.phases import Phase, PhaseRunner
@@ -89,11 +89,15 @@ class Drill:
         self._injected = Stopwatch()
         for number, step in enumerate(self.plan.faults, start=1):
             fault = self.world.catalog.faults[step.id]
-            by = f"drill {self._run.told(self.plan.id, 'blind')}"
-            record = records.inject(self.world.stack, fault, step.arguments, by=by)
+            record = records.inject(self.world.stack, fault, step.arguments, by=self._by)
             self._made.append(f"{fault.id}: {record.seen}")
             self.journal.write(Phase.INJECT, self._run.told(self._made[-1], f"fault {number} is in the stack"))
         return Outcome.PASSED, ""
+
+    @property
+    def _by(self) -> str:
+        """Who breaks the stack, for its records."""
+        return f"drill {self._run.told(self.plan.id, 'blind')}"
 
     # detect
 
@@ -176,6 +180,7 @@ class Drill:
             return Outcome.FAILED, f"no repair is known for {self.report.root_cause}: a person has to look"
         if self.report.incident is not None:
             self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in self._steps))
+        announce_steps(self.world, self._steps, self._by)
         self._repair = Stopwatch()
         return mend(
             self.world.stack,

@@ -1,4 +1,5 @@
-"""Faults that were injected and not yet removed, on disk, so that they can be removed after a crash.
+"""Faults that were injected and not yet removed, on disk, so that they can be removed after a crash. What a drill's
+wrong fix leaves behind (wrong_fixes/wrong_step.py) is on record beside them.
 
 The record is written before the fault is made: a crash between the two leaves a record without a fault, which
 `remove` (safe to repeat) clears, and never a fault without a record. A fault that could not be made is taken back at
@@ -54,6 +55,11 @@ def _path(stack: Stack, fault: Fault, arguments: Mapping[str, Any]) -> Path:
     return _folder(stack) / f"{fault.id}-{key}.json"
 
 
+def newest_first(stack: Stack) -> list[FaultRecord]:
+    """As `recorded`, in the order to take them out: what was made later may stand on what was made before."""
+    return sorted(recorded(stack), key=lambda record: record.at, reverse=True)
+
+
 def recorded(stack: Stack) -> tuple[FaultRecord, ...]:
     """Every fault on record. Raises: TerminalError for a record that cannot be read."""
     return tuple(record for _, record in _on_disk(stack))
@@ -71,6 +77,15 @@ def _read(path: Path) -> FaultRecord:
         raise TerminalError(
             "not a record of a fault", where=str(path), next_action="look what it was, mend that, remove the file"
         ) from error
+
+
+def announce(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> None:
+    """Record what the caller makes by itself in a moment; `remove` takes it out, whether or not it was made.
+
+    Raises: InvalidInput for wrong arguments; TerminalError where the record cannot be written.
+    """
+    args = parse_arguments(fault.arguments, given, fault.id).model_dump(mode="json")
+    _write(_path(stack, fault, args), FaultRecord(fault.id, args, datetime.now(UTC).isoformat(), by, made=False))
 
 
 def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> FaultRecord:

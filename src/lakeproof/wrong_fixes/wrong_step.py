@@ -8,12 +8,14 @@ the desk) may not import this folder, which import-linter holds.
 A step that is the right repair of one cause and a wrong one of another (restart_connector) is a mitigation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lakeproof import wrong_fixes
+from lakeproof.faults.fault import Fault, Sign
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.modules import collect, folder_modules, package_modules
 from lakeproof.stack.stack import Stack
@@ -27,6 +29,23 @@ class WrongStep(Mitigation):
     """
 
     undo: Callable[[Stack, Any], None] | None = None
+
+
+def left_by(steps: Mapping[str, WrongStep]) -> dict[str, Fault]:
+    """What wrong steps leave behind, by step, as a fault each: it is put on record and taken out like one."""
+    return {
+        name: Fault(step.id, step.summary, partial(_make, step), step.undo, _not_looked_at, step.arguments)
+        for name, step in steps.items()
+        if step.undo is not None
+    }
+
+
+def _make(step: WrongStep, stack: Stack, arguments: Any) -> None:
+    step.run(stack, arguments)
+
+
+def _not_looked_at(stack: Stack, arguments: Any) -> Sign:
+    return Sign(holds=False, seen="nobody looks whether a wrong step landed")
 
 
 def all_wrong_steps(folders: tuple[Path, ...] = ()) -> dict[str, WrongStep]:
