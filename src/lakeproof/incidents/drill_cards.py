@@ -1,7 +1,7 @@
 """What the newest drill of a scenario showed: a card of its report.json, whoever ran it and from wherever."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -85,11 +85,16 @@ class DrillCards:
 
     def newest(self) -> Mapping[str, DrillCard]:
         """Scenario → the card of its newest drill."""
-        newest: dict[str, DrillCard] = {}
-        for card in self.all():
-            for scenario in card.scenarios:
-                newest.setdefault(scenario, card)
-        return newest
+        return newest_of(self.all())
+
+
+def newest_of(cards: Iterable[DrillCard]) -> Mapping[str, DrillCard]:
+    """Scenario → its first card among these, which come the newest first."""
+    newest: dict[str, DrillCard] = {}
+    for card in cards:
+        for scenario in card.scenarios:
+            newest.setdefault(scenario, card)
+    return newest
 
 
 def _read(path: Path) -> DrillCard | None:

@@ -17,7 +17,7 @@ from lakeproof.incidents.footnotes import format_time, shown
 from lakeproof.incidents.jobs import Jobs
 from lakeproof.incidents.markdown import render_markdown
 from lakeproof.incidents.memory import NoSuchIncident
-from lakeproof.incidents.session import Session, Sessions, Tries
+from lakeproof.incidents.session import SESSION_SECONDS, Session, Sessions, Tries
 from lakeproof.incidents.shapes import RunbookReviewIn
 from lakeproof.incidents.status import FOLLOWS, STEPS, Status
 from lakeproof.incidents.store import Store
@@ -100,7 +100,7 @@ def add_pages(app: FastAPI, stack: Stack, store: Store, sessions: Sessions) -> N
         return pages.render(
             request,
             "oncall.html",
-            teams=[(team, _channel(team.name)) for team in all_teams().values()],
+            teams=list(all_teams().values()),
             routes=all_routes(),
             waiting=sorted((one for one in rows if one.status is Status.OPEN), key=lambda one: one.acknowledge_by),
             worked=[one for one in rows[::-1] if one.status is not Status.OPEN],
@@ -230,7 +230,7 @@ def _add_sign_in(app: FastAPI, pages: DeskPages) -> None:
             return again
         answer = RedirectResponse(path, 303)
         cookie = pages.sessions.start(form.get("who", ""))
-        answer.set_cookie(pages.sessions.cookie, cookie, max_age=12 * 3600, httponly=True, samesite="strict")
+        answer.set_cookie(pages.sessions.cookie, cookie, max_age=SESSION_SECONDS, httponly=True, samesite="strict")
         return answer
 
     @app.post("/signout", include_in_schema=False)
@@ -239,12 +239,6 @@ def _add_sign_in(app: FastAPI, pages: DeskPages) -> None:
         answer = RedirectResponse("/incidents", 303)
         answer.delete_cookie(pages.sessions.cookie, httponly=True, samesite="strict")
         return answer
-
-
-def _channel(team: str) -> str:
-    """Where that team's own alerts go, by the table of routes; all its high and critical ones go to #data-ops too."""
-    own = (route.channel for route in all_routes() if f'team="{team}"' in route.matchers)
-    return next(own, "Slack #data-ops")
 
 
 def _own_path(given: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lakeproof.incidents.drill_cards import DrillCard
+from lakeproof.incidents.drill_cards import DrillCard, newest_of
 
 NEVER = "never"
 
@@ -52,10 +52,7 @@ def review_of(
     quarter_begins = datetime(now.year, 3 * ((now.month - 1) // 3) + 1, 1, tzinfo=UTC)
     reviewed = {one["page"]: datetime.fromisoformat(one["at"]) for one in history["reviews"]}
     incidents = {name: datetime.fromisoformat(at) for name, at in history["incidents"].items()}
-    newest: dict[str, DrillCard] = {}
-    for card in drills:
-        for name in card.scenarios:
-            newest.setdefault(name, card)
+    newest = newest_of(drills)
 
     def look(name: str) -> PageReview:
         at, incident, drill = reviewed.get(name), incidents.get(name), newest.get(name)
