@@ -96,6 +96,9 @@ def test_what_is_refused_is_said_on_the_page(person: Person) -> None:
     answer = person.press("/incidents/INC-000001/lesson", text="short")
     assert (answer.status_code, "at least 10 characters" in answer.text) == (422, True)
     assert person.press("/incidents/INC-000001/nonsense").status_code == 404
+    person.client.cookies.set("lang", "vi")
+    answer = person.press("/incidents/INC-000001/review")
+    assert "Lý do, bằng tiếng Anh:" in answer.text and '<span lang="en">' in answer.text
 
 
 def test_without_a_session_a_page_has_no_form_that_changes_anything(client: TestClient) -> None:
