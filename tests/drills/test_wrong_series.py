@@ -18,6 +18,7 @@ from lakeproof.scenarios.scenario import Scenario
 from lakeproof.scenarios.truth import WrongFix
 
 CATALOG = load_catalog()
+DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 class Runner:
@@ -98,6 +99,18 @@ def test_those_that_lose_data_for_good_are_left_out() -> None:
     left_out = {fix.id for one in CATALOG.played for fix in CATALOG.truth(one).wrong_fixes if fix.loses_data}
     assert left_out == {"recreate_connector_without_data", "delete_what_failed"}
     assert not left_out & {fix.id for _, fix in wrong_fixes(CATALOG)}
+
+
+def test_the_documents_say_how_many_there_are_and_how_many_are_on_record() -> None:
+    tried = len(list(wrong_fixes(CATALOG)))
+    everything = sum(len(CATALOG.truth(scenario).wrong_fixes) for scenario in CATALOG.played)
+    record = (DOCS / "proof" / "wrong-fixes.md").read_text()
+    rows = [line for line in record.splitlines() if line.startswith("| ")]
+    recorded = len(rows) - len([line for line in rows if line.startswith(("| Scenario", "| ---"))])
+    assert f"Of the {everything} wrong fixes" in (DOCS / "drills.md").read_text()
+    assert f"tries {tried}:" in (DOCS / "drills.md").read_text()
+    readme = " ".join((DOCS.parent / "README.md").read_text().split())
+    assert f"of the {tried} wrong fixes that `drill wrong` tries, {recorded} are on record" in readme
 
 
 def test_pairs_are_drawn_by_the_seed_and_none_twice() -> None:
