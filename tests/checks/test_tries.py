@@ -15,8 +15,11 @@ from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-CONTEXT = CheckContext(Stack(Settings()), Deadline(60))
 BEFORE = Baseline(Verdict("", Outcome.PASSED, ""), {"at": 1.0})
+
+
+def context() -> CheckContext:
+    return CheckContext(Stack(Settings()), Deadline(60))
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +58,7 @@ def test_a_login_that_takes_more_than_a_second_each_time_does_not_pass(
     monkeypatch.setattr(connections_spare, "_log_in", lambda *_: next(logins))
     monkeypatch.setattr(connections_spare, "sessions", lambda *_: Sessions(200, {"report": Held(3, 3)}))
     monkeypatch.setattr(connections_spare, "limit_of", lambda *_: 10)
-    verdict = connections_spare.verify(CONTEXT, ConnectionsSpare(account="report"), BEFORE)
+    verdict = connections_spare.verify(context(), ConnectionsSpare(account="report"), BEFORE)
     assert verdict.outcome is outcome
     assert verdict.numbers["login_seconds"] == min(answers)
     if outcome is Outcome.FAILED:
@@ -76,7 +79,7 @@ def test_an_answer_of_trino_that_takes_more_than_three_seconds_each_time_does_no
     asked = iter(answers)
     monkeypatch.setattr(queries_served, "_ask", lambda *_: next(asked))
     monkeypatch.setattr(queries_served, "queries", lambda _: [])
-    verdict = queries_served.verify(CONTEXT, QueriesServed(), BEFORE)
+    verdict = queries_served.verify(context(), QueriesServed(), BEFORE)
     assert verdict.outcome is outcome
     if None not in answers and outcome is Outcome.FAILED:
         assert "the answer to another user took 3.50 s, not less than 3 s" in verdict.summary
@@ -87,5 +90,5 @@ def test_a_login_that_is_turned_away_is_not_tried_again(monkeypatch: pytest.Monk
     monkeypatch.setattr(connections_spare, "_log_in", lambda *_: next(logins))
     monkeypatch.setattr(connections_spare, "sessions", lambda *_: Sessions(200, {"report": Held(3, 3)}))
     monkeypatch.setattr(connections_spare, "limit_of", lambda *_: 10)
-    verdict = connections_spare.verify(CONTEXT, ConnectionsSpare(account="report"), BEFORE)
+    verdict = connections_spare.verify(context(), ConnectionsSpare(account="report"), BEFORE)
     assert verdict.outcome is Outcome.FAILED

@@ -9,6 +9,7 @@ import pytest
 
 from lakeproof.faults import leaked_sessions, session_leak
 from lakeproof.faults.leaked_sessions import LeakedSessions
+from lakeproof.processes import detached
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -51,8 +52,8 @@ def test_the_account_has_its_limit_of_before_the_fault_again_whatever_a_repair_h
 
     monkeypatch.setattr(leaked_sessions, "limit", set_limit)
     monkeypatch.setattr(leaked_sessions, "limit_of", lambda stack, server, account, seconds: limits[account])
-    monkeypatch.setattr(leaked_sessions.detached, "start", lambda *_: None)
-    monkeypatch.setattr(leaked_sessions.detached, "end", lambda *_: None)
+    monkeypatch.setattr(detached, "start", lambda *_: None)
+    monkeypatch.setattr(detached, "end", lambda *_: None)
     for _ in range(2):
         leaked_sessions.inject(stack, given)
         assert limits == {"report": 0}
