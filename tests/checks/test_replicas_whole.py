@@ -12,7 +12,7 @@ from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.ring import RingNode
-from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -34,18 +34,27 @@ def node(name: str, state: str = "UN") -> RingNode:
 
 
 class Ring:
-    """Three nodes; `down`: one that the others see down. `hints`: by node. `said`: by nodetool repair, in turn."""
+    """`nodes`: three; `down`: one that the others see down. `answers`: it answers all the same. `hints`: by node.
+    `said`: by nodetool repair, in turn.
+    """
 
     def __init__(
-        self, down: str = "", hints: dict[str, int] | None = None, said: tuple[str, ...] = (IN_SYNC,)
+        self,
+        down: str = "",
+        hints: dict[str, int] | None = None,
+        said: tuple[str, ...] = (IN_SYNC,),
+        *,
+        answers: bool = False,
+        nodes: tuple[str, ...] = NODES,
     ) -> None:
         self.down, self.hints, self.said = down, hints or {}, list(said)
+        self.answers, self.nodes = answers, nodes
         self.asked: list[tuple[str, ...]] = []
 
     def ring(self, stack: Stack, *, ask: str | None = None) -> list[RingNode]:
-        if self.down and ask == self.down:
+        if self.down and ask == self.down and not self.answers:
             raise CouldNotLook("Connection refused", where=ask)
-        return [node(name, "DN" if name == self.down else "UN") for name in NODES]
+        return [node(name, "DN" if name == self.down else "UN") for name in self.nodes]
 
     def hints_of(self, stack: Stack, name: str) -> int:
         return self.hints.get(name, 0)
@@ -78,6 +87,9 @@ def test_three_nodes_with_the_same_digests_pass(tmp_path: Path, monkeypatch: pyt
     ("made", "outcome", "words"),
     [
         (Ring(down="cassandra-node2"), Outcome.FAILED, "a node gives no answer"),
+        # A fourth node that is up takes the place of none.
+        (Ring(down="cassandra-node2", nodes=ALL_NODES), Outcome.FAILED, "a node gives no answer"),
+        (Ring(down="cassandra-node2", nodes=ALL_NODES, answers=True), Outcome.FAILED, "cassandra-node2 DN"),
         (Ring(hints={"cassandra-seed": 2}), Outcome.FAILED, "2 hint files wait at cassandra-seed"),
         (Ring(said=(DIFFER,)), Outcome.FAILED, "differ: inventory.requests - 2 ranges, 1 sstables, 4.1KiB bytes"),
         (Ring(said=("",)), Outcome.UNKNOWN, "could not be compared: cassandra-seed: Endpoint not alive"),

@@ -21,9 +21,10 @@ class Cluster:
     def __init__(self, stack: Stack) -> None:
         self.stack, self.did, self.up = stack, list[str](), False
         self.repairs, self.joins = True, True
+        self.others = {"cassandra-seed": "UN", "cassandra-node3": "UN"}
 
     def ring(self, stack: Stack, *, ask: str | None = None) -> list[RingNode]:
-        states = {"cassandra-seed": "UN", NODE: "UN" if self.up else "DN"}
+        states = self.others | {NODE: "UN" if self.up else "DN"}
         return [RingNode(name, state, "", "", 16, None, "id", "") for name, state in states.items()]
 
     def nodetool(self, stack: Stack, name: str, *arguments: str, seconds: float) -> str:
@@ -65,6 +66,28 @@ def test_a_replaced_node_is_repaired_once_it_has_joined(cluster: Cluster) -> Non
     assert not cassandra.replace_mark(cluster.stack, NODE).exists()
     with pytest.raises(InvalidInput, match="it still has its data"):
         replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+
+
+@pytest.mark.parametrize(
+    ("others", "away"),
+    [
+        ({"cassandra-node3": "DN"}, "cassandra-node3"),
+        ({"cassandra-node3": "UJ"}, "cassandra-node3"),
+        ({"cassandra-seed": "DN", "cassandra-node3": "DN"}, "cassandra-seed, cassandra-node3"),
+        ({"cassandra-node4": "DN"}, "cassandra-node4"),
+    ],
+)
+def test_where_another_node_is_away_nothing_is_stopped(cluster: Cluster, others: dict[str, str], away: str) -> None:
+    """It would copy from one replica alone, which may lack rows that were acknowledged by the two that are away."""
+    cluster.others |= others
+    with pytest.raises(InvalidInput, match=f"{away} .* to copy from"):
+        replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+    assert cluster.did == []
+
+
+def test_a_fourth_node_that_is_up_is_no_hindrance(cluster: Cluster) -> None:
+    cluster.others |= {"cassandra-node4": "UN"}
+    assert replace_node.run(cluster.stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
 
 
 def test_a_repair_that_failed_after_the_join_is_made_by_the_next_run_which_stops_nothing(cluster: Cluster) -> None:

@@ -67,7 +67,7 @@ def look(stack: Stack, keyspace: str) -> Verdict:
         "nodes_up_in_every_view": float(min(len(up(nodes)) for nodes in views.values())),
         "hints_waiting": float(sum(hints.values())),
     }
-    problems = [f"{name} sees {_in_words(nodes)}" for name, nodes in views.items() if set(up(nodes)) < set(NODES)]
+    problems = [f"{name} sees {_in_words(nodes)}" for name, nodes in views.items() if set(NODES) - set(up(nodes))]
     problems += [f"{count} hint files wait at {name}" for name, count in hints.items() if count]
     if problems:
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers)
@@ -110,7 +110,7 @@ def _in_words(nodes: Sequence[RingNode]) -> str:
 def _why_silent(stack: Stack) -> Outcome:
     """Failed where another node sees one down; unknown where nobody tells."""
     try:
-        return Outcome.FAILED if set(up(ring(stack))) < set(NODES) else Outcome.UNKNOWN
+        return Outcome.FAILED if set(NODES) - set(up(ring(stack))) else Outcome.UNKNOWN
     except CouldNotLook:
         return Outcome.UNKNOWN
 

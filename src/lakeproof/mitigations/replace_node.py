@@ -39,8 +39,9 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
     """Stop it, let it join as the dead one's heir, return once it is healthy and has every row (about a minute: it
     listens first). A run that was cut off once the node had data is gone on with: what is left is the repair.
 
-    Raises: InvalidInput, before anything is stopped, where it is no node, is leaving, still has data, nobody else is
-    up to copy from, or another clone started the stack. TerminalError where that run left a node that cannot join.
+    Raises: InvalidInput, before anything is stopped, where it is no node, is leaving, still has data, one of the
+    others is not up to copy from, or another clone started the stack. TerminalError where that run left a node that
+    cannot join.
     """
     name = arguments.node
     if name not in ALL_NODES:
@@ -86,11 +87,18 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
 
 
 def _others_up(stack: Stack, name: str) -> None:
-    """Raises: InvalidInput where no other node is up."""
-    up = [node.name for node in _seen_by_others(stack, name) if node.up and node.name != name]
-    if not up:
+    """Raises: InvalidInput where one of the others is away.
+
+    A row that two of three nodes acknowledged may be missing on the third. A node that copied from that one alone
+    would lack the row too, and the two would then be the majority that answers reads.
+    """
+    states = {node.name: node.state for node in _seen_by_others(stack, name)}
+    others = (each for each in ALL_NODES if each != name and (each in NODES or each in states))
+    if away := [each for each in others if states.get(each) != "UN"]:
         raise InvalidInput(
-            "no other node is up to copy from", where=name, next_action="start the others first: lakeproof ps"
+            f"{', '.join(away)} must be up to copy from",
+            where=name,
+            next_action="lakeproof ring shows it; start what is down first: lakeproof ps",
         )
 
 
