@@ -136,6 +136,18 @@ def test_an_alert_that_fires_on_after_it_was_said_to_have_ended_is_one_further_f
     assert ended.get("2").status is Status.RESOLVED
 
 
+def test_an_alert_that_fires_on_leads_the_incident_that_somebody_took_on_back_to_its_repair(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    """It never ceased to fire, so it belongs there however long Prometheus hung."""
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    store.move("1", Status.MITIGATING, Act(who="an"))
+    store.receive(Notification.model_validate(webhook(alert("a1", "resolved"))))
+    clock.forward(hours=1)
+    watching(store, {"a1": FIRST_START}).compare_alerts(clock.now)
+    assert [(one.id, one.status) for one in store.newest_first()] == [("INC-000001", Status.MITIGATING)]
+
+
 @pytest.mark.parametrize(
     ("firing", "source"),
     [

@@ -95,7 +95,7 @@ def test_an_incident_that_another_desk_opened_meanwhile_is_seen_at_the_second_tr
     """
     columns = "title, status, severity, team, scenario, service, owner, metric, use_cases, root_cause, rca, opened_at"
     values = "'y', 'open', 'high', 'kafka', 'none', '', '', '', '[]', '', '', '2026-01-01 00:00:00'"
-    tried = []
+    tried: list[str] = []
 
     @event.listens_for(engine, "before_cursor_execute")
     def race(connection: Connection, cursor: object, statement: str, *_: object) -> None:

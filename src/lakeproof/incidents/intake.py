@@ -1,6 +1,6 @@
 """A notification of Alertmanager becomes alerts in incidents: opened, joined, updated, each at most once."""
 
-from collections.abc import Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -62,11 +62,13 @@ def find_ended(session: Session, source: str, starts: Mapping[str, datetime], en
     return found
 
 
-def take_up(session: Session, source: str, ended: Iterable[Alert], now: datetime, rejoin: timedelta) -> None:
+def take_up(session: Session, source: str, ended: Sequence[Alert], now: datetime, rejoin: timedelta) -> None:
     """These fire on: each is one further firing, which began when the former one was taken for ended.
 
-    So two desks that find the same one write the same fingerprint and start, of which the database keeps one.
+    So two desks that find the same one write the same fingerprint and start, of which the database keeps one. They
+    never ceased to fire: where their incident is still ongoing they belong there, however long ago that end was.
     """
+    rejoin = max((rejoin, *(now - one.ends_at for one in ended if one.ends_at is not None)))
     alerts = [
         AlertIn(
             status=AlertStatus.FIRING,
