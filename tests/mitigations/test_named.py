@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,7 +104,8 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(spread_campaign, "read", lambda *_: [(75,)])
     for module in (spread_campaign, stop_campaign):
         monkeypatch.setattr(module, "NotificationClient", lambda url: Service())
-    monkeypatch.setattr(switch_source, "our_processes", lambda *_: None)
+    runs = SimpleNamespace(row=lambda name: SimpleNamespace(pid=1))
+    monkeypatch.setattr(switch_source, "our_processes", lambda *_: runs)
     monkeypatch.setattr(switch_source, "handed_variables", lambda *_: {})
     monkeypatch.setattr(
         switch_source, "hand_variable", lambda _, name, variable, url: did.append(variable.split("_")[1].lower())
