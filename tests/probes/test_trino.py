@@ -87,13 +87,8 @@ def test_a_query_is_read_as_trino_tells_it() -> None:
     assert not found.waits and not found.lives
 
 
-def group(queued: int, running: int, limit: int, *name: str) -> dict[str, Any]:
-    return {
-        "id": list(name),
-        "numQueuedQueries": queued,
-        "numRunningQueries": running,
-        "hardConcurrencyLimit": limit,
-    }
+def group(queued: int, can_run: bool, *name: str) -> dict[str, Any]:
+    return {"id": list(name), "numQueuedQueries": queued, "state": "CAN_RUN" if can_run else "CAN_QUEUE"}
 
 
 def told(name: str, state: str, *group: str) -> dict[str, Any]:
@@ -136,7 +131,6 @@ def test_only_what_found_no_place_in_its_group_waits(stack: Stack, answering: An
         told("in no group yet", "QUEUED"),
     ]
     waiting = {"people": {"analyst": 1, "reporter": 0}, "busy": {}}
-    running = {"analyst": 3, "reporter": 3}
 
     def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
         if path == "/v1/query":
@@ -144,8 +138,8 @@ def test_only_what_found_no_place_in_its_group_waits(stack: Stack, answering: An
         name = path.removeprefix("/v1/resourceGroupState/")
         if name not in waiting:
             return 404, {}
-        inner = [group(count, running[each], 3, name, each) for each, count in waiting[name].items()]
-        return 200, group(1, 6, 20, name) | {"subGroups": inner}
+        inner = [group(count, False, name, each) for each, count in waiting[name].items()]
+        return 200, group(1, True, name) | {"subGroups": inner}
 
     there = Stack(Settings(state_dir=stack.settings.state_dir, endpoints={"trino": {"http": answering(answer)}}))
     found = queries(there)
@@ -164,6 +158,9 @@ def test_where_a_trino_does_not_tell_of_its_groups_what_is_queued_waits(stack: S
     there = Stack(Settings(state_dir=stack.settings.state_dir, endpoints={"trino": {"http": address}}))
     assert [one.id for one in queries(there) if one.waits] == ["a"]
     assert busiest(queries(there)) is None, "whose group is full is not known"
+    for look in (trino.oldest, trino.longest_wait):
+        with pytest.raises(CouldNotLook, match="does not tell whose resource group is full"):
+            look(there, 3.0)
 
 
 def test_whose_queries_wait_for_those_of_others_is_not_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.query.trino_queries import QUEUED, Query, busiest, queries
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
@@ -39,17 +40,29 @@ def by_user(stack: Stack, timeout: float) -> Value:
 
 
 def oldest(stack: Stack, timeout: float) -> Value:
-    """Age in seconds of the oldest query of the user who alone fills a group; None where nobody does."""
+    """Age in seconds of the oldest query of the user who alone fills a group; None where nobody does.
+
+    Raises: CouldNotLook, also where Trino does not tell whose group is full.
+    """
     return _age(_all(stack, timeout), lambda one: one.lives)
 
 
 def longest_wait(stack: Stack, timeout: float) -> Value:
-    """Seconds for which that user's queries have waited at most; None where nobody alone fills a group."""
-    return _age(_all(stack, timeout), lambda one: one.group_full)
+    """Seconds for which that user's queries have waited at most; None where nobody alone fills a group.
+
+    Raises: as `oldest`.
+    """
+    return _age(_all(stack, timeout), lambda one: one.group_full is True)
 
 
 def _age(found: list[Query], counts: Callable[[Query], bool]) -> float | None:
     user = busiest(found)
+    if user is None and any(one.group_full is None for one in found):
+        raise CouldNotLook(
+            "queries wait, and Trino does not tell whose resource group is full",
+            where=NAME,
+            next_action="let lakeproof-diagnosis read /v1/resourceGroupState",
+        )
     ages = [(datetime.now(UTC) - one.made_at).total_seconds() for one in found if one.user == user and counts(one)]
     return round(max(ages), 1) if ages else None
 

@@ -18,9 +18,14 @@ from lakeproof.stack.stack import Stack
 SECONDS = 10.0
 REASON = "killed by lakeproof: it kept its resource group full"
 QUEUED = "QUEUED"
+# The state of a group that may start a query now: it has a place, memory and processor time left.
+CAN_RUN = "CAN_RUN"
 ENDED = frozenset({"FINISHED", "FAILED"})
 # In the group of the platform's own users, who never wait for others (stack/engines/trino.py).
 ASKING = {"X-Trino-User": "lakeproof-diagnosis"}
+
+type Group = tuple[str, ...]
+"""The names of a resource group, the outermost first."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,9 @@ class Query:
     error: how it failed, "" where it did not.
     waits: it is queued, in a group that keeps queries waiting for a place. QUEUED alone does not say so: a query that
     has its place is in that state too until it begins, which takes seconds where the processors are busy.
-    group_full: it waits, and its group runs as many queries as that group may. Where the group has places left, the
-    query waits for others: the group around its own is full.
+    group_full: it waits, and its group may start no further one, for what runs there already has all its places or
+    all its memory. Where the group could start one, the query waits for others: the group around its own is full.
+    None: Trino does not tell it.
     """
 
     id: str
@@ -42,7 +48,7 @@ class Query:
     made_at: datetime
     error: str = ""
     waits: bool = False
-    group_full: bool = False
+    group_full: bool | None = False
 
     @property
     def lives(self) -> bool:
@@ -70,33 +76,33 @@ def queries(stack: Stack, timeout: float = 3.0) -> list[Query]:
     return [_query(one, keeping) for one in told]
 
 
-def _group(told: dict[str, Any]) -> tuple[str, ...]:
-    """The names of its resource group, the outermost first; () where it is not in one yet."""
+def _group(told: dict[str, Any]) -> Group:
+    """The names of its resource group; () where it is not in one yet."""
     return tuple(told.get("resourceGroupId") or ())
 
 
-def _keeping(ask: Callable[[str], httpx.Response], groups: set[tuple[str, ...]]) -> dict[tuple[str, ...], bool]:
-    """Those of the groups that keep queries waiting, by their own count of these: whether each is full itself. A
-    group that is gone keeps none.
+def _keeping(ask: Callable[[str], httpx.Response], groups: set[Group]) -> dict[Group, bool | None]:
+    """Those of the groups that keep queries waiting, by their own count of these: whether each is full itself, by its
+    own state. A group that is gone keeps none.
 
     A group is asked for by the one that it lies in: its own name may be a user's, and Trino takes no slash in an
-    address. A Trino that does not let everybody ask this is taken to keep waiting whatever is queued, and none of
-    its groups to be full: that is not known.
+    address. A Trino that does not let everybody ask this is taken to keep waiting whatever is queued; which of its
+    groups is full is not known.
     """
-    found: dict[tuple[str, ...], bool] = {}
+    found: dict[Group, bool | None] = {}
     for outer in {group[:-1] or group for group in groups if group}:
         answer = ask("/v1/resourceGroupState/" + "/".join(quote(name, safe="") for name in outer))
         if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return dict.fromkeys(groups, False)
+            return dict.fromkeys(groups)
         if answer.status_code != HTTPStatus.NOT_FOUND:
             told = answer.raise_for_status().json()
             for one in (told, *told["subGroups"]):
                 if one["numQueuedQueries"] and tuple(one["id"]) in groups:
-                    found[tuple(one["id"])] = one["numRunningQueries"] >= one["hardConcurrencyLimit"]
+                    found[tuple(one["id"])] = one["state"] != CAN_RUN
     return found
 
 
-def _query(told: dict[str, Any], keeping: Mapping[tuple[str, ...], bool]) -> Query:
+def _query(told: dict[str, Any], keeping: Mapping[Group, bool | None]) -> Query:
     """keeping: as `_keeping` gives it."""
     session, group, queued = told["session"], _group(told), told["state"] == QUEUED
     return Query(
@@ -108,7 +114,7 @@ def _query(told: dict[str, Any], keeping: Mapping[tuple[str, ...], bool]) -> Que
         made_at=datetime.fromisoformat(told["queryStats"]["createTime"]).astimezone(UTC),
         error=(told.get("errorCode") or {}).get("name", "") if told["state"] == "FAILED" else "",
         waits=queued and group in keeping,
-        group_full=queued and keeping.get(group, False),
+        group_full=keeping.get(group, False) if queued else False,
     )
 
 
