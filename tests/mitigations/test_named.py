@@ -21,6 +21,7 @@ from lakeproof.mitigations import (
     switch_source,
 )
 from lakeproof.mitigations.mitigation import all_mitigations
+from lakeproof.mitigations.named import Named, hold_to_found
 from lakeproof.stack.database_locks import Blocker
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.settings import Settings
@@ -142,17 +143,27 @@ def test_whoever_comes_after_a_proposal_without_anybody_is_left_alone(
     name: str, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, asks, look, first, _, _ = STEPS[name]
-
-    def silent(*_: object) -> object:
-        raise CouldNotLook("no answer", where="it")
-
-    monkeypatch.setattr(module, asks, silent)
-    held = proposed(stack, name)
+    held = hold_to_found(Named(), list)
     assert held == {"only": ""}
     monkeypatch.setattr(module, asks, lambda *_: look(first))
     with pytest.raises(TerminalError, match="propose again"):
         all_mitigations()[name].run(stack, all_mitigations()[name].arguments.model_validate(held))
     assert done == []
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_without_an_answer_there_is_no_proposal(
+    name: str, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held to nobody, the step would be refused a moment later, as one that was not proposed."""
+    module, asks, *_ = STEPS[name]
+
+    def silent(*_: object) -> object:
+        raise CouldNotLook("no answer", where="it")
+
+    monkeypatch.setattr(module, asks, silent)
+    with pytest.raises(CouldNotLook):
+        proposed(stack, name)
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.errors import TerminalError
 
 
 class Named(Arguments):
@@ -43,8 +43,11 @@ def hold(arguments: Named, found: Iterable[object]) -> dict[str, str]:
 
 
 def hold_to_found(arguments: Named, find: Callable[[], Iterable[object]]) -> dict[str, str]:
-    """As `hold`, with what `find` gives; nothing where it finds nothing, or has no answer."""
+    """As `hold`, with what `find` gives; nothing where it finds nothing.
+
+    Raises: CouldNotLook where it has no answer: a step that was held to nobody would only be refused later.
+    """
     try:
         return hold(arguments, find() if arguments.only is None else ())
-    except (CouldNotLook, TerminalError):
+    except TerminalError:
         return hold(arguments, ())
