@@ -136,6 +136,24 @@ def test_an_alert_that_fires_on_after_it_was_said_to_have_ended_is_one_further_f
     assert ended.get("2").status is Status.RESOLVED
 
 
+def test_an_alert_that_fires_on_does_not_join_another_trouble_that_somebody_forgot_to_close(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    """It is of the same component, and cleared long ago: only its own incident waits for it as long as it hung."""
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    store.receive(Notification.model_validate(webhook(alert("a1", "resolved"))))
+    store.receive(Notification.model_validate(webhook(alert("b1", scenario="connector-failure"))))
+    store.move("2", Status.MITIGATING, Act(who="an"))
+    store.receive(Notification.model_validate(webhook(alert("b1", "resolved", scenario="connector-failure"))))
+    clock.forward(hours=1)
+    watching(store, {"a1": FIRST_START}).compare_alerts(clock.now)
+    assert [(one.id, one.status) for one in store.newest_first()] == [
+        ("INC-000003", Status.OPEN),
+        ("INC-000002", Status.VERIFYING),
+        ("INC-000001", Status.RESOLVED),
+    ]
+
+
 def test_an_alert_that_fires_on_leads_the_incident_that_somebody_took_on_back_to_its_repair(
     store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
 ) -> None:

@@ -68,7 +68,7 @@ def take_up(session: Session, source: str, ended: Sequence[Alert], now: datetime
     So two desks that find the same one write the same fingerprint and start, of which the database keeps one. They
     never ceased to fire: where their incident is still ongoing they belong there, however long ago that end was.
     """
-    rejoin = max((rejoin, *(now - one.ends_at for one in ended if one.ends_at is not None)))
+    since_then = max((rejoin, *(now - one.ends_at for one in ended if one.ends_at is not None)))
     alerts = [
         AlertIn(
             status=AlertStatus.FIRING,
@@ -81,7 +81,7 @@ def take_up(session: Session, source: str, ended: Sequence[Alert], now: datetime
         for one in ended
     ]
     notification = Notification(version="4", status=AlertStatus.FIRING, externalURL=source, alerts=alerts)
-    intake = _Intake(session, notification, now, rejoin)
+    intake = _Intake(session, notification, now, rejoin, rejoin_own=since_then)
     intake.run()
     for incident in intake.changed():
         what = "it still fires: it was taken for ended, and Alertmanager has it with the start of before"
@@ -89,12 +89,22 @@ def take_up(session: Session, source: str, ended: Sequence[Alert], now: datetime
 
 
 class _Intake:
-    def __init__(self, session: Session, notification: Notification, now: datetime, rejoin: timedelta) -> None:
+    def __init__(
+        self,
+        session: Session,
+        notification: Notification,
+        now: datetime,
+        rejoin: timedelta,
+        *,
+        rejoin_own: timedelta | None = None,
+    ) -> None:
+        """`rejoin_own`: instead of `rejoin`, for the incident of the alert's own group."""
         self._session = session
         self._given = notification.alerts
         self._source = notification.externalURL.rstrip("/")
         self._now = now
         self._rejoin = rejoin
+        self._rejoin_own = rejoin_own or rejoin
         self._received = Received()
         self._touched: list[Incident] = []
         self._known: dict[tuple[str, datetime], Alert] = {}
@@ -204,7 +214,7 @@ class _Intake:
             return self._find_akin(given)
         whole = whole_of(self._session, incident)
         ends = [alert.ends_at for alert in whole.alerts]
-        if not ends or None in ends or self._now - max(end for end in ends if end) <= self._rejoin:
+        if not ends or None in ends or self._now - max(end for end in ends if end) <= self._rejoin_own:
             return whole
         add_entry(incident, self._now, DESK, "alert", f"{given.name} fires anew: it belongs to another incident")
         incident.open_key = None
