@@ -93,7 +93,8 @@ def _require_plain(found: list[Reshaped]) -> None:
         raise TerminalError(
             f"it is not plain which key stands for which: {'; '.join(unclear)}",
             where="outbox",
-            next_action="roll the sender's release back, and mend the events by hand",
+            next_action="roll the sender's release back, and mend the events by hand; or leave out what lies longer "
+            "back: --arg minutes=60",
         )
 
 
