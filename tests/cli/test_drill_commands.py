@@ -22,7 +22,7 @@ from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.folder import scenario_folders
-from lakeproof.stack.stack import load_stack
+from lakeproof.stack.stack import Stack, load_stack
 from lakeproof.wrong_fixes import silence_alert
 from lakeproof.wrong_fixes.wrong_step import left_by
 
@@ -104,6 +104,26 @@ def test_what_a_wrong_fix_left_is_listed_and_taken_out_like_a_fault(monkeypatch:
     assert (row["by"], row["made"], row["records"][0]["arguments"]["alert"]) == ("drill", False, "LampDark")
     typed("fault", "remove", "--all")
     assert undone == ["LampDark"] and records.recorded(load_stack()) == ()
+
+
+def test_one_that_cannot_be_taken_out_keeps_no_other_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    undone: list[str] = []
+
+    def undo(stack: Stack, arguments: silence_alert.SilenceAlert) -> None:
+        if arguments.alert == "LampDark":
+            raise CouldNotLook("no answer", where="alertmanager")
+        undone.append(arguments.alert)
+
+    left = left_by({"silence_alert": replace(silence_alert.WRONG_STEP, undo=undo)})["silence_alert"]
+    other = replace(left, id="another")
+    known = {"silence_alert": left, "another": other}
+    monkeypatch.setattr("lakeproof.cli.fault._removable", lambda stack: known)
+    records.announce(load_stack(), other, {"alert": "LampBlue"}, by="drill")
+    records.announce(load_stack(), left, {"alert": "LampDark"}, by="drill")
+    with pytest.raises(CouldNotLook):
+        typed("fault", "remove", "--all")
+    assert undone == ["LampBlue"]
+    assert [each.fault for each in records.recorded(load_stack())] == ["silence_alert"]
 
 
 def test_the_runbook_speaks_both_languages() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeproof.cli.output import print_json, print_table, say
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def remove_fault(
 ) -> None:
     """Take a fault out again; safe to repeat, also after a drill that was killed. What its wrong fix left, too.
 
-    Without --arg, every one of that name which is on record.
+    Without --arg, every one of that name which is on record. With --all, one that cannot be taken out keeps no other
+    in; the error tells the first such one.
     """
     from lakeproof.arguments import parse_pairs
     from lakeproof.faults import records
@@ -129,10 +130,15 @@ def remove_fault(
     wanted = [name] if name is not None else list(dict.fromkeys(each.fault for each in records.newest_first(stack)))
     if not wanted:
         say("no fault is on record")
+    errors: list[LakeproofError] = []
     for each in wanted:
-        fault = _find(faults, each)
-        records.remove(stack, fault, parse_pairs(arg or []))
-        say(f"{fault.id} is out")
+        try:
+            records.remove(stack, _find(faults, each), parse_pairs(arg or []))
+            say(f"{each} is out")
+        except LakeproofError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _find[T](faults: dict[str, T], name: str) -> T:
