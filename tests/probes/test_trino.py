@@ -251,6 +251,10 @@ def test_the_platforms_own_users_are_not_flooded() -> None:
         ([query("a", "lakeproof", "FINISHED")], Outcome.PASSED),
         ([query("a", state="FAILED", error="ADMINISTRATIVELY_KILLED")], Outcome.PASSED),
         ([query("a", "reporter", "FAILED", error="ADMINISTRATIVELY_KILLED")], Outcome.FAILED),
+        ([query("a", "reporter", "FAILED", error="USER_CANCELED")], Outcome.FAILED),
+        ([query("a", "lakeproof-health", "FAILED", error="ADMINISTRATIVELY_KILLED")], Outcome.FAILED),
+        # It was asked on busy processors, and called off by who asked it.
+        ([query("a", "lakeproof-health", "FAILED", error="USER_CANCELED")], Outcome.PASSED),
         (FLOOD, Outcome.FAILED),
     ],
 )

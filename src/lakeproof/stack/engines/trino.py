@@ -37,7 +37,9 @@ CATALOG = "lake"
 SCHEMA = "oltp"
 # Metrics that Prometheus keeps.
 METRICS = ("trino_execution_queuedqueries", "trino_execution_runningqueries")
-_ASKING = {"X-Trino-User": "lakeproof-health"}
+# Who asks whether Trino is well. A question without an answer in time is called off by whoever asked it.
+HEALTH_USER = "lakeproof-health"
+_ASKING = {"X-Trino-User": HEALTH_USER}
 HEAP = "1g"
 _SERVER_FILE = "config.properties"
 # Less than start_seconds, at whose end a start counts as failed.
