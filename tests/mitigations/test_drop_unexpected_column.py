@@ -197,15 +197,19 @@ def test_a_column_that_came_after_the_proposal_is_not_dropped(database: Database
         drop_unexpected_column.run(stack, arguments)
 
 
-def test_what_the_proposal_could_not_see_is_not_dropped(
-    database: Database, stack: Stack, monkeypatch: pytest.MonkeyPatch
+def test_without_an_answer_of_the_database_there_is_no_proposal(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def silent(*_: object) -> dict[str, dict[str, str]]:
         raise NotReady("no answer", where="mysql")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(mariadb, "columns", silent)
-        held = drop_unexpected_column.hold(stack, DropUnexpectedColumn())
+    monkeypatch.setattr(mariadb, "columns", silent)
+    with pytest.raises(NotReady):
+        drop_unexpected_column.hold(stack, DropUnexpectedColumn())
+
+
+def test_what_the_proposal_did_not_show_is_not_dropped(database: Database, stack: Stack) -> None:
+    held = drop_unexpected_column.hold(stack, DropUnexpectedColumn())
     database.tables["oltp.orders"]["gift_note"] = "varchar"
     with pytest.raises(TerminalError, match=r"gift_note was not named"):
         drop_unexpected_column.run(stack, DropUnexpectedColumn.model_validate(held))

@@ -42,11 +42,8 @@ def run(stack: Stack, arguments: DeclareColumn) -> str:
 
 
 def hold(stack: Stack, arguments: DeclareColumn) -> dict[str, str]:
-    """The columns that are unexpected now; none without an answer of the database."""
-    try:
-        return hold_to(arguments, _unexpected(stack, arguments))
-    except NotReady:
-        return hold_to(arguments, ())
+    """The columns that are unexpected now. Raises: NotReady where the database gives no answer."""
+    return hold_to(arguments, _unexpected(stack, arguments))
 
 
 def _unexpected(stack: Stack, arguments: DeclareColumn) -> list[Difference]:

@@ -89,11 +89,8 @@ def _require_few(each: Difference, held: list[str]) -> None:
 
 
 def hold(stack: Stack, arguments: DropUnexpectedColumn) -> dict[str, str]:
-    """The columns that are unexpected now; none without an answer of the database."""
-    try:
-        return hold_to(arguments, _to_drop(stack, arguments))
-    except NotReady:
-        return hold_to(arguments, ())
+    """The columns that are unexpected now. Raises: NotReady where the database gives no answer."""
+    return hold_to(arguments, _to_drop(stack, arguments))
 
 
 def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Difference]:

@@ -60,11 +60,8 @@ def run(stack: Stack, arguments: Named) -> str:
 
 
 def hold(stack: Stack, arguments: Named) -> dict[str, str]:
-    """The columns that have another type now; none without an answer of the database."""
-    try:
-        return hold_to(arguments, _changed(stack))
-    except NotReady:
-        return hold_to(arguments, ())
+    """The columns that have another type now. Raises: NotReady where the database gives no answer."""
+    return hold_to(arguments, _changed(stack))
 
 
 def definition(table: str, column: str) -> str:
