@@ -103,7 +103,7 @@ def told(name: str, state: str, *group: str) -> dict[str, Any]:
 
 
 def test_a_look_asks_trino_for_its_queries_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three probes need the list. A Trino that a flood keeps busy answered none of three questions in time."""
+    """Several probes need the list. A Trino that a flood kept busy answered two of their questions too late."""
     asked = []
 
     def counted(stack: Stack, timeout: float) -> list[Query]:

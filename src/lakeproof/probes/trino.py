@@ -15,7 +15,7 @@ from lakeproof.stack.stack import Stack
 
 
 def _all(stack: Stack, timeout: float) -> list[Query]:
-    """The queries, asked for once in a round: a busy Trino answers this question late, and three probes have it."""
+    """The queries, asked for once in a round: a busy Trino answers this question late, and several probes have it."""
     return once(("trino queries", stack.url(NAME)), lambda: queries(stack, timeout))
 
 
