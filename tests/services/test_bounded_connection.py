@@ -22,7 +22,10 @@ type Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[tuple[tuple[str, int], uvicorn.Server]]:
     server = uvicorn.Server(uvicorn.Config(app, http=BoundedConnection, log_config=None, lifespan="off"))
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # so that a large head may come in one piece
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
     serving = asyncio.create_task(server.serve([listening]))
     yield listening.getsockname(), server
     server.should_exit = True
@@ -30,15 +33,30 @@ async def served(app: Any) -> AsyncIterator[tuple[tuple[str, int], uvicorn.Serve
 
 
 @pytest.fixture
-async def address() -> AsyncIterator[tuple[str, int]]:
+async def serving() -> AsyncIterator[tuple[tuple[str, int], uvicorn.Server]]:
     app = FastAPI()
 
     @app.post("/")
     async def take() -> str:
         return "taken"
 
-    async with served(app) as (address, _):
-        yield address
+    async with served(app) as serving:
+        yield serving
+
+
+@pytest.fixture
+def address(serving: tuple[tuple[str, int], uvicorn.Server]) -> tuple[str, int]:
+    return serving[0]
+
+
+@asynccontextmanager
+async def taken_in_one_piece(server: uvicorn.Server) -> AsyncIterator[None]:
+    """What is sent meanwhile waits in the kernel, and the server's next look takes it all (up to 256 KiB)."""
+    [connection] = server.server_state.connections
+    connection.transport.pause_reading()
+    yield
+    await asyncio.sleep(0.2)
+    connection.transport.resume_reading()
 
 
 async def status(reader: asyncio.StreamReader) -> bytes:
@@ -65,9 +83,47 @@ async def test_headers_that_grow_without_end_are_refused(address: tuple[str, int
         writer.write(before)
         await reader.readuntil(b'"taken"')
     writer.write(REQUEST)
-    for number in range(100):
+    answer = asyncio.create_task(status(reader))
+    for number in range(1000):
+        if answer.done():
+            break
         writer.write(b"x-%d: " % number + b"y" * 1000 + b"\r\n")
+        await asyncio.sleep(0.001)  # the server, which runs in the same loop, reads meanwhile
+    assert await answer == b"HTTP/1.1 431 Request Header Fields Too Large"
+    writer.close()
+
+
+LARGE_HEAD = REQUEST + b"".join(b"x-%d: " % number + b"y" * 1000 + b"\r\n" for number in range(100))
+
+
+async def test_a_large_head_in_one_piece_is_refused_on_a_connection_that_was_used(
+    serving: tuple[tuple[str, int], uvicorn.Server],
+) -> None:
+    address, server = serving
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(REQUEST + b"\r\n")
+    await reader.readuntil(b'"taken"')
+    async with taken_in_one_piece(server):
+        writer.write(LARGE_HEAD)
     assert await status(reader) == b"HTTP/1.1 431 Request Header Fields Too Large"
+    writer.close()
+
+
+async def test_small_requests_in_one_large_piece_are_all_answered(
+    serving: tuple[tuple[str, int], uvicorn.Server],
+) -> None:
+    """Together far more than one head may hold, with the beginning of a further request at the end."""
+    address, server = serving
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(REQUEST + b"\r\n")
+    await reader.readuntil(b'"taken"')
+    async with taken_in_one_piece(server):
+        writer.write((REQUEST + b"x: " + b"y" * 1000 + b"\r\n\r\n") * 100 + REQUEST)
+    for _ in range(100):
+        assert await status(reader) == b"HTTP/1.1 200 OK"
+        await reader.readuntil(b'"taken"')
+    writer.write(b"\r\n")
+    assert await status(reader) == b"HTTP/1.1 200 OK"
     writer.close()
 
 

@@ -25,6 +25,8 @@ class BoundedConnection(HttpToolsProtocol):
     """
 
     _head_bytes = 0
+    _in_body = False
+    _piece_is_mixed = False  # the piece that is being read holds more than the bytes of one head
     _late: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
@@ -41,14 +43,15 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Counted while the head is not whole."""
-        was_waiting = self._late is not None
+        self._piece_is_mixed = self._in_body
         super().data_received(data)
         if self._late is None:
             if self._is_idle_without_end:  # line ends between two requests stop uvicorn's own clock
                 self._expect_head()
             return
-        # Of what came with the end of a body before it nobody knows how much is head: the next piece counts.
-        self._head_bytes += len(data) if was_waiting else 0
+        # Where the piece also holds the end of an earlier request, nobody knows how much of it is head: from the next
+        # piece on it is counted.
+        self._head_bytes += 0 if self._piece_is_mixed else len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             logger.warning("headers too large", extra={"bytes": self._head_bytes})
             self.transport.write(_TOO_LARGE)
@@ -64,7 +67,13 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """From here on the gate's limits hold."""
         self._end_head()
+        self._in_body = self._piece_is_mixed = True
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """What comes next on this connection is a head again."""
+        self._in_body = False
+        super().on_message_complete()
 
     def pause_writing(self) -> None:
         """More is written than the caller has read."""
