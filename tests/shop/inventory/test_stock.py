@@ -101,7 +101,12 @@ async def test_a_change_that_runs_out_of_time_after_a_lost_answer_is_unclear_not
     assert isinstance(answer, CommitUnclear)
 
 
-async def test_a_ring_that_takes_nothing_is_said_to_be_down_and_nothing_was_done() -> None:
+@pytest.mark.parametrize("share", [0.5, 0.97], ids=["short pauses", "a pause that begins just before the end"])
+async def test_a_ring_that_takes_nothing_is_said_to_be_down_and_nothing_was_done(
+    monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    """At 0.97 the fifth pause would begin at 0.291 s and last beyond the 0.6 s after which nobody waits."""
+    monkeypatch.setattr("lakeproof.shop.inventory.stock.random.uniform", lambda low, high: share)
     ring = OneSku(*["down"] * 100)
     ring.now(1, 10, 0, 0, 0, 0)
     (answer,) = await submit(writer_on(ring), change(Op.HOLD, 1), seconds=0.3)

@@ -156,7 +156,9 @@ class SkuWriter:
                 self._fail(round_.waiting, CommitUnclear(str(error)) if round_.unanswered else error)
                 return
             if lost:
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                # No longer than the first of them has time: who is told later has heard "unclear" by then.
+                first_ends = min((each.deadline.left for each in round_.waiting.values()), default=0.0)
+                await asyncio.sleep(min(pause * random.uniform(0.5, 1.0), first_ends + 0.001))
                 pause = min(2 * pause, PAUSE_LONGEST_SECONDS)
 
     def _let_go(self, round_: Round, reason: str) -> None:
