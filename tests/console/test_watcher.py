@@ -12,7 +12,7 @@ def test_nobody_is_asked_before_somebody_looks_nor_after_the_last_one_went() -> 
         asked.set()
         return 7
 
-    watcher = Watcher("test", ask, pause=0.1, idle=0.2, first_wait=10)
+    watcher = Watcher("test", ask, pause=0.1, idle=1.0, first_wait=10)
     assert not watcher.watching and not asked.is_set()
     assert watcher.newest() == 7
     Deadline(20).wait_for("the thread to end", lambda: None if watcher.watching else True, every=0.02)
@@ -56,7 +56,7 @@ def test_who_comes_back_later_is_not_shown_how_things_were_then() -> None:
     def ask() -> bool:
         return held.wait(30)
 
-    watcher = Watcher("test", ask, pause=0.1, idle=0.1, first_wait=0.5)
+    watcher = Watcher("test", ask, pause=0.1, idle=1.0, first_wait=2.0)
     assert watcher.newest() is True
     Deadline(20).wait_for("the thread to end", lambda: None if watcher.watching else True, every=0.02)
     held.clear()

@@ -84,9 +84,10 @@ def test_answers_come_late_and_whole_and_each_only_once_as_late(stack: Stack) ->
             started = time.monotonic()
             assert client.get("/fulfillments").content == BODY
             assert LATE_SECONDS <= time.monotonic() - started < 2 * LATE_SECONDS
-    direct = time.monotonic()
-    httpx.get(stack.url("fulfillment-service"), trust_env=False)
-    assert time.monotonic() - direct < LATE_SECONDS / 2
+    with httpx.Client(trust_env=False, verify=False) as near:
+        direct = time.monotonic()
+        near.get(stack.url("fulfillment-service"))
+        assert time.monotonic() - direct < LATE_SECONDS
 
 
 def test_it_is_safe_to_repeat_and_leaves_nothing(stack: Stack) -> None:

@@ -96,6 +96,7 @@ def _all() -> list[Component]:
         start_seconds: float = 20.0,
         on_demand: bool = True,
         always_goodbye: bool = False,
+        stop_seconds: float = 0.4,
     ) -> Component:
         own = next(port)
         STEPS[name] = hooks or {}
@@ -112,7 +113,7 @@ def _all() -> list[Component]:
             hooks=tuple(STEPS[name]),
             always_goodbye=always_goodbye,
             start_seconds=start_seconds,
-            stop_seconds=0.4,
+            stop_seconds=stop_seconds,
             on_demand=on_demand,
         )
 
@@ -125,7 +126,7 @@ def _all() -> list[Component]:
         make("both", needs=("left", "right")),
         make("late", provision_needs=("left",), hooks={Hook.PROVISION: leave_mark("late-provisioned")}),
         make("parent", "child=STATE/child.pid"),
-        make("deaf", "deaf"),
+        make("deaf", "deaf", stop_seconds=1.5),  # time enough to be seen while it is stopped
         make("polite", hooks={Hook.BEFORE_STOP: leave_mark("said-goodbye")}),
         make("worker", needs=("master",)),
         make("master", takes_down=("worker",)),
@@ -153,7 +154,7 @@ def worker(number: int) -> Component:
         command=runs(port, *(("deaf",) if number == 3 else ())),
         ready=asks(port),
         scrapes=(Scrape("http"),),
-        stop_seconds=0.4,
+        stop_seconds=1.5 if number == 3 else 0.4,
         on_demand=True,
         replicas=Replicas(worker, "its work goes on elsewhere"),
     )

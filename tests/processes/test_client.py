@@ -282,8 +282,7 @@ def test_a_daemon_that_does_not_answer_is_killed_by_down(
     fresh.up(["base"])
     holder = lock.living_holder(fresh.runtime)
     assert holder is not None
-    monkeypatch.setattr("lakeproof.processes.supervisor.SILENCE_SECONDS", 0.3)
-    monkeypatch.setattr("lakeproof.processes.client.END_SECONDS", 0.3)
+    monkeypatch.setattr("lakeproof.processes.client.END_SECONDS", 3.0)  # also of the wait after its SIGKILL
     os.kill(holder.pid, signal.SIGSTOP)
     fresh.down()
     assert not procfs.is_alive(holder.process) and not fresh.runtime.folder.exists()
@@ -404,7 +403,12 @@ def scrape(client: SupervisorClient) -> str:
 
 def watched(client: SupervisorClient, name: str) -> float:
     """Since when alerts speak of it, UNIX time; infinite: they do not."""
-    found = re.search(rf'lakeproof_component_watched_since_seconds{{component="{name}"}} (\S+)', scrape(client))
+    return watched_in(scrape(client), name)
+
+
+def watched_in(page: str, name: str) -> float:
+    """The same of one scrape, for several names at one moment."""
+    found = re.search(rf'lakeproof_component_watched_since_seconds{{component="{name}"}} (\S+)', page)
     assert found is not None
     return float(found[1])
 
@@ -487,7 +491,8 @@ def test_while_everything_is_stopped_nothing_is_watched(fresh: SupervisorClient)
     def look(event: Event) -> None:
         # "deaf" needs its time to be stopped, so the daemon is still there to be asked; of the others it may be gone.
         if (event.component, event.what) == ("deaf", "stopping"):
-            seen.update({name: watched(fresh, name) for name in ("left", "both", "deaf")})
+            page = scrape(fresh)
+            seen.update({name: watched_in(page, name) for name in ("left", "both", "deaf")})
 
     fresh.down(look)
     assert seen == dict.fromkeys(("left", "both", "deaf"), math.inf)

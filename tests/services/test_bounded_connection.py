@@ -27,9 +27,11 @@ async def served(app: Any) -> AsyncIterator[tuple[tuple[str, int], uvicorn.Serve
     listening.bind(("127.0.0.1", 0))
     listening.listen()
     serving = asyncio.create_task(server.serve([listening]))
-    yield listening.getsockname(), server
-    server.should_exit = True
-    await serving
+    try:
+        yield listening.getsockname(), server
+    finally:
+        server.should_exit = True
+        await serving
 
 
 @pytest.fixture

@@ -220,6 +220,8 @@ async def test_nothing_is_assigned_before_kafka_answers(monkeypatch: pytest.Monk
 
 
 async def test_one_place_without_an_answer_holds_up_no_other_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_consumer, "AGAIN_SECONDS", 60.0)
+
     class Leaderless(FakeGroup):
         """One of its topics has nobody who answers for it."""
 

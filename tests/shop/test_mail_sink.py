@@ -33,13 +33,15 @@ def mail(message_id: str, to: str = "a@example.org") -> Message:
 async def opened(folder: Path, **bounds: int) -> AsyncIterator[MessageLog]:
     made = MessageLog(folder, **bounds)
     made.open()
-    yield made
-    await made.close()
+    try:
+        yield made
+    finally:
+        await made.close()
 
 
 async def test_a_mail_whose_text_holds_no_whole_character_is_kept(tmp_path: Path) -> None:
     half = b"Subject: =?utf-7?q?+2AA-?=\nContent-Type: text/plain; charset=utf-7\n\nhalf a pair: +2AA-"
-    async with opened(tmp_path) as log, asyncio.timeout(10):
+    async with opened(tmp_path) as log, asyncio.timeout(60):
         assert await log.accept(read_mail(half, "s@x", ["r@x"])) is True
         assert [(one.subject, one.body) for one in await log.find(1)] == [("?", "half a pair: ?")]
 
@@ -189,7 +191,7 @@ def send_by_smtp(port: int, message_id: str, to: str) -> None:
     one = EmailMessage()
     one["From"], one["To"], one["Subject"], one["Message-ID"] = "shop@example.org", to, "Grüße", message_id
     one.set_content("Your order is on its way.\nGrüße")
-    with smtplib.SMTP("127.0.0.1", port, timeout=5) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
         client.send_message(one)
 
 
@@ -230,7 +232,7 @@ async def test_a_mail_larger_than_the_bound_is_refused(sink: tuple[httpx.AsyncCl
     client, port = sink
 
     def send() -> None:
-        with smtplib.SMTP("127.0.0.1", port, timeout=5) as smtp:
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as smtp:
             smtp.sendmail("s@x", ["r@x"], b"Subject: large\n\n" + b"x" * 300_000)
 
     with pytest.raises(smtplib.SMTPException):

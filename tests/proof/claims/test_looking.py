@@ -194,9 +194,9 @@ def test_what_could_not_be_read_for_a_moment_is_read_again_whole_and_judged() ->
     found = settled(looks(away, IN_ORDER, asked=asked), lambda text: None, pause_seconds=0)
     assert (found.unknown, broken(found), set(found.claims)) == ((), [], set(CLAIMS))
     assert asked == [Scope(), Scope(frozenset({Part.TIMELINES}))]
-    found = settled(looks(away, old), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    found = settled(looks(away, old), lambda text: None, settle_seconds=0.5, pause_seconds=0.01)
     assert found.claims[TIMELINES_CLAIM].keys
-    found = settled(looks(old, away, old), lambda text: None, settle_seconds=0.05, pause_seconds=0.01)
+    found = settled(looks(old, away, old), lambda text: None, settle_seconds=0.5, pause_seconds=0.01)
     assert found.claims[TIMELINES_CLAIM].keys
 
 

@@ -24,6 +24,8 @@ from lakeproof.shop.notification.providers import (
 )
 from lakeproof.stack.settings import ShopSettings
 
+LONG_SECONDS = 30.0  # for what the sink answers after an fsync, which a busy disk may hold up
+
 type Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -55,6 +57,7 @@ async def served(folder: Path, smtp: int, http: int) -> AsyncIterator[Sink]:
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:
+        assert not task.done(), "the sink did not start"
         await asyncio.sleep(0.01)
     try:
         yield Sink(smtp, http)
@@ -120,7 +123,7 @@ async def failure_of(provider: Provider, delivery: Delivery) -> ProviderFailed:
 
 
 async def test_a_mail_arrives_as_it_was_meant_and_a_repeat_is_one(sink: Sink) -> None:
-    provider, delivery = MailProvider("127.0.0.1", sink.smtp, 2.0), a_delivery("Grüße\n.\n..dots\nend")
+    provider, delivery = MailProvider("127.0.0.1", sink.smtp, LONG_SECONDS), a_delivery("Grüße\n.\n..dots\nend")
     await provider.deliver(delivery)
     await provider.deliver(delivery)
     await provider.close()
@@ -130,7 +133,7 @@ async def test_a_mail_arrives_as_it_was_meant_and_a_repeat_is_one(sink: Sink) ->
 
 
 async def test_a_webhook_arrives_and_a_repeat_is_one(sink: Sink) -> None:
-    provider, delivery = WebhookProvider(f"http://127.0.0.1:{sink.http}/webhook", 2.0), a_delivery()
+    provider, delivery = WebhookProvider(f"http://127.0.0.1:{sink.http}/webhook", LONG_SECONDS), a_delivery()
     await provider.deliver(delivery)
     await provider.deliver(delivery)
     await provider.close()
@@ -139,7 +142,7 @@ async def test_a_webhook_arrives_and_a_repeat_is_one(sink: Sink) -> None:
 
 
 async def test_forty_at_once_share_a_few_connections(sink: Sink) -> None:
-    provider = MailProvider("127.0.0.1", sink.smtp, 5.0, connections=4)
+    provider = MailProvider("127.0.0.1", sink.smtp, LONG_SECONDS, connections=4)
     await asyncio.gather(*(provider.deliver(a_delivery()) for _ in range(40)))
     await provider.close()
     assert len(await sink.messages()) == 40
@@ -147,7 +150,7 @@ async def test_forty_at_once_share_a_few_connections(sink: Sink) -> None:
 
 async def test_a_kept_connection_that_died_is_replaced_and_nobody_notices(tmp_path: Path) -> None:
     smtp, http = free_port(), free_port()
-    provider = MailProvider("127.0.0.1", smtp, 2.0)
+    provider = MailProvider("127.0.0.1", smtp, LONG_SECONDS)
     async with served(tmp_path, smtp, http):
         await provider.deliver(a_delivery())
     async with served(tmp_path, smtp, http) as again:

@@ -147,7 +147,7 @@ async def test_a_whole_timeline_is_kept_and_reads_the_same() -> None:
     ("answer", "stage", "why"),
     [
         (gives({"error": "x"}, 503), "http", "answered 503"),
-        (hangs, "http", "no answer within 0.3 s"),
+        (hangs, "http", "no answer within 2 s"),
         (gives({"payments": [{"id": 5}]}), "aggregate", "not understood"),
         (gives([1, 2]), "aggregate", "not understood"),
         (gives({"payments": [PAYMENT | {"created_at": 7}]}), "aggregate", "not understood"),
@@ -158,7 +158,7 @@ async def test_a_source_that_fails_is_named_and_the_rest_is_served_and_not_kept(
 ) -> None:
     shop = Shop()
     shop.answers["payments"] = answer
-    async with timelines(shop, FakeRedis(), seconds=0.3 if answer is hangs else 5.0) as asked:
+    async with timelines(shop, FakeRedis(), seconds=2.0 if answer is hangs else 5.0) as asked:
         partial = await asked.of(CASE)
         assert counted(asked, "support_timeline_collection_failures_total", stage=stage) == 1
         shop.answers["payments"] = gives({"payments": [PAYMENT]})
@@ -238,15 +238,15 @@ async def test_a_timeline_s_time_begins_when_its_sources_begin_to_be_asked() -> 
     shop, redis, clock = Shop(), FakeRedis(), Clock()
 
     async def slow() -> web.Response:
-        clock.ahead += 1.5
+        clock.ahead += 15
         return web.Response(body=orjson.dumps({"payments": [PAYMENT]}))
 
     shop.answers["payments"] = slow
-    async with timelines(shop, redis, kept=2.0, clock=clock) as asked:
+    async with timelines(shop, redis, kept=20.0, clock=clock) as asked:
         await asked.of(CASE)
-        assert 0 < redis.lives["support:timeline:17"] <= 500
-        await asked.refresh(CASE)  # the clock that is ahead is as good as a source that took 3 s
-        assert redis.lives["support:timeline:17"] <= 500 and shop.asked == 6
+        assert 0 < redis.lives["support:timeline:17"] <= 5_000
+        await asked.refresh(CASE)  # the clock that is ahead is as good as a source that took 30 s
+        assert redis.lives["support:timeline:17"] <= 5_000 and shop.asked == 6
         clock.ahead = 0.0
         assert (await asked.of(CASE))["came_from"] == "remote"
 
