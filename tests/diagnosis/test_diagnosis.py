@@ -143,6 +143,7 @@ REFUSED_VALUE: dict[str, Value] = {
 }
 JOB_WAITS: dict[str, Value] = {"oltp-job-state": "restarting", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}
 STARVED: dict[str, Value] = {"taskmanager-stopped": 93.0, "taskmanager-cpu": 4.8}
+STOPPED: dict[str, Value] = {"taskmanager-stopped": 100.0, "taskmanager-cpu": 0.0}
 READ_ONLY: dict[str, Value] = {"store-writes": "refuses writes"}
 REFUSALS_UNSEEN: dict[str, Value] = {name: NO_ANSWER for name in PROBES if name.endswith("-refusals")}
 GROWING = {
@@ -288,6 +289,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("store_late", {"taskmanager-store-delay": 1.03, **JOB_FAILS, **NOT_PUBLISHED}),
     ("taskmanager_starved", STARVED),
+    ("taskmanager_starved", {**STARVED, "taskmanager-stopped": 100.0}),  # it ran between two looks only
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
     ("deleted_connector", {"oltp-connector-state": None, "oltp-task-state": None, **BEHIND}),
@@ -420,7 +422,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         },
     ),
     ("flink_jobmanager_hung", {**gone("flink-jobmanager", "silent"), **JOB_GONE, **NOT_PUBLISHED}),
-    ("flink_taskmanager_hung", {**gone("flink-taskmanager", "silent"), "taskmanager-stopped": 100.0, **JOB_FAILS}),
+    ("flink_taskmanager_hung", {**gone("flink-taskmanager", "silent"), **STOPPED, **JOB_FAILS}),
     ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS}),
     (
         "nessie_down",

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,30 @@ def test_without_a_process_here_nobody_can_tell_and_nothing_is_out_of_range(
     assert not reading.answered
     assert not Observation(probe, reading, reading).out_of_range
     assert starvation.cpu_share(stack, 3.0) is None
+
+
+def test_a_process_that_runs_between_two_looks_is_not_taken_for_one_that_hangs(stack: Stack, busy: int) -> None:
+    """It goes on for 2 ms in each 1.3 s: most such moments fall between two looks, and many seconds have none."""
+    done = threading.Event()
+
+    def limit() -> None:
+        while not done.is_set():
+            os.kill(busy, signal.SIGCONT)
+            time.sleep(0.002)
+            os.kill(busy, signal.SIGSTOP)
+            done.wait(1.3)
+
+    os.kill(busy, signal.SIGSTOP)
+    working = threading.Thread(target=limit)
+    working.start()
+    try:
+        for _ in range(4):
+            stopped, cpu = starvation.kept_from_running(stack, 3.0), starvation.cpu_share(stack, 3.0)
+            assert isinstance(stopped, float) and isinstance(cpu, float)
+            assert stopped > 90 and cpu > 0
+    finally:
+        done.set()
+        working.join(timeout=20)
 
 
 def test_a_limit_keeps_a_busy_process_to_its_share_and_lets_it_go_on_at_its_end(

@@ -16,7 +16,7 @@ from types import FrameType
 from lakeproof.errors import LakeproofError
 from lakeproof.processes import detached, procfs, sweep
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.procfs import ProcessId
+from lakeproof.processes.procfs import ProcessId, cpu_seconds
 from lakeproof.processes.runtime import Runtime
 from lakeproof.processes.signalling import send
 from lakeproof.processes.states import Health
@@ -98,18 +98,6 @@ class _Limit:
         if row.pid is not None and row.pid == self._leader:
             family = procfs.family(row.pid, procfs.read_table())
             self._members = [stat.id for stat in family if procfs.runs(stat)]
-
-
-def cpu_seconds(processes: Sequence[ProcessId]) -> float:
-    """The processor time that they have used, exact to microseconds; those that are gone count for nothing."""
-    used = 0.0
-    for process in processes:
-        try:
-            # The clock of another process, as clock_getcpuclockid(3) makes its number.
-            used += time.clock_gettime(~process.pid << 3 | 2)
-        except OSError:
-            continue
-    return used
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -5,7 +5,8 @@ since boot, which a changed wall clock does not move (psutil's create_time is co
 """
 
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,18 @@ def identify(pid: int) -> ProcessId | None:
     """The identity of whoever has this pid now."""
     stat = read_stat(pid)
     return stat.id if stat else None
+
+
+def cpu_seconds(processes: Sequence[ProcessId]) -> float:
+    """The processor time that they have used, exact to microseconds; those that are gone count for nothing."""
+    used = 0.0
+    for process in processes:
+        try:
+            # The clock of another process, as clock_getcpuclockid(3) makes its number.
+            used += time.clock_gettime(~process.pid << 3 | 2)
+        except OSError:
+            continue
+    return used
 
 
 def runs(stat: ProcessStat) -> bool:
