@@ -21,8 +21,9 @@ from lakeproof.wrong_fixes.wrong_step import left_by
 log = logging.getLogger(__name__)
 
 END = "end"
-# Alerts of other scenarios may still clear when a drill's own have: the next drill begins with none.
-QUIET_SECONDS = 60.0
+# Alerts of other scenarios may still clear when a drill's own have: the next drill begins with none. A consumer's lag
+# goes on for a minute after it was read away, since its figure is the largest of that minute.
+QUIET_SECONDS = 120.0
 # Counts in a verdict of rows that are wrong; a repair of the service does not mend the data.
 WRONG = ("lost", "duplicated", "stale", "phantom")
 
