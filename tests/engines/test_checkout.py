@@ -24,7 +24,8 @@ from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import EVENT_TOPICS
 
-pytestmark = pytest.mark.engines
+# The time of the first test includes the start of a ring of three, of Kafka and of six services.
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 SERVICES = ("order-service", "payment-service", "inventory-service", "fulfillment-service", "notification-service")
 ADDRESS = {"name": "A", "street": "1 Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"}
@@ -180,10 +181,11 @@ def a_key() -> str:
 
 def test_a_purchase_is_paid_once_and_sent_once_however_often_it_is_asked_for(shop: Shop) -> None:
     sku, key = shop.stocked(), a_key()
-    first = buy(shop.at["order-service"], key, basket(sku))
-    assert (first.status_code, first.json()["status"]) == (201, "bought")
+    assert buy(shop.at["order-service"], key, basket(sku)).status_code in (201, 202)
+    first = shop.ended(key)
+    assert first["status"] == "bought"
     again = buy(shop.at["order-service"], key, basket(sku))
-    assert (again.status_code, again.json()["order_id"]) == (200, first.json()["order_id"])
+    assert (again.status_code, again.json()["order_id"]) == (200, first["order_id"])
     assert buy(shop.at["order-service"], key, basket(sku, quantity=1)).status_code == 422
     shop.require_consistent(shop.ended(key))
     assert shop.stock(sku) == (2, 0, 8)
@@ -193,7 +195,7 @@ def test_one_trace_runs_from_the_buyers_request_to_logs_events_label_and_mails(s
     trace, key = f"trace-{a_key()}", a_key()
     given = {"idempotency-key": key, "x-trace-id": trace}
     answer = shop.at["order-service"].post("/checkouts", json=basket(shop.stocked()), headers=given)
-    assert (answer.status_code, answer.headers["x-trace-id"]) == (201, trace)
+    assert answer.status_code in (201, 202) and answer.headers["x-trace-id"] == trace
     found = shop.ended(key)
     shop.shipped(found["order_id"])
     missing = set[str]()
@@ -261,7 +263,8 @@ def test_twenty_at_once_under_one_key_buy_once(shop: Shop) -> None:
 def test_a_checkouts_order_is_not_changed_by_another_way(shop: Shop) -> None:
     sku, key = shop.stocked(), a_key()
     orders = shop.at["order-service"]
-    order_id = buy(orders, key, basket(sku)).json()["order_id"]
+    buy(orders, key, basket(sku))
+    order_id = shop.ended(key)["order_id"]
     again = {"idempotency-key": a_key()}
     answers = [
         orders.post(f"/orders/{order_id}/cancel", headers=again),
@@ -278,6 +281,7 @@ def test_the_card_is_not_kept_longer_than_it_is_needed(stack: Stack, shop: Shop)
     keys = [a_key(), a_key()]
     buy(shop.at["order-service"], keys[0], basket(shop.stocked()))
     buy(shop.at["order-service"], keys[1], basket(shop.stocked(), card="tok_declined"))
+    assert [shop.ended(key)["status"] for key in keys] == ["bought", "failed"]
     with mysql.connect(stack, "reader", "mysql-reader", 10) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT request FROM oltp.checkouts WHERE checkout_key IN (%s, %s)", keys)
         kept = [row[0] for row in cursor.fetchall()]
@@ -287,17 +291,20 @@ def test_the_card_is_not_kept_longer_than_it_is_needed(stack: Stack, shop: Shop)
 def test_a_declined_card_leaves_nothing_held(shop: Shop) -> None:
     sku, key = shop.stocked(), a_key()
     answer = buy(shop.at["order-service"], key, basket(sku, card="tok_insufficient_funds"))
-    assert (answer.status_code, answer.json()["status"]) == (402, "failed"), answer.text
-    assert answer.json()["reason"] == "insufficient_funds"
-    shop.require_consistent(shop.ended(key))
+    assert answer.status_code in (402, 202), answer.text
+    ended = shop.ended(key)
+    assert (ended["status"], ended["reason"]) == ("failed", "insufficient_funds")
+    shop.require_consistent(ended)
     assert shop.stock(sku) == (0, 0, 10)
 
 
 def test_an_empty_shelf_makes_no_order(shop: Shop) -> None:
     sku, key = shop.stocked(1), a_key()
     answer = buy(shop.at["order-service"], key, basket(sku))
-    assert (answer.status_code, answer.json()["reason"]) == (409, "out_of_stock")
-    shop.require_consistent(shop.ended(key))
+    assert answer.status_code in (409, 202), answer.text
+    ended = shop.ended(key)
+    assert (ended["status"], ended["reason"]) == ("failed", "out_of_stock")
+    shop.require_consistent(ended)
     assert shop.stock(sku) == (0, 0, 1)
 
 
@@ -355,8 +362,9 @@ def test_what_is_shipped_cannot_be_cancelled_and_what_is_not_cannot_be_returned(
     assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(409, "not_allowed")] * 2
     shop.require_consistent(shop.ended(kept["key"]))
     shop.require_consistent(shop.ended(gone["key"]))
-    assert shop.undo(kept["key"], "cancel").json()["status"] == "cancelled"
-    assert shop.undo(gone["key"], "return").json()["status"] == "returned"
+    for one, what, end in ((kept, "cancel", "cancelled"), (gone, "return", "returned")):
+        assert shop.undo(one["key"], what).status_code in (200, 202)
+        assert shop.ended(one["key"])["status"] == end
     assert shop.stock(sku) == (4, 0, 10)
 
 
@@ -373,8 +381,8 @@ def test_what_was_refunded_by_hand_is_not_refunded_again(shop: Shop) -> None:
     given = {"idempotency-key": a_key()}
     path = f"/payments/{bought['payment_id']}/refund"
     assert shop.at["payment-service"].post(path, headers=given).status_code == 200
-    ended = shop.undo(bought["key"], "return").json()
-    shop.require_undone(ended, sku)
+    assert shop.undo(bought["key"], "return").status_code in (200, 202)
+    shop.require_undone(shop.ended(bought["key"]), sku)
 
 
 def stopped_before_the_capture(shop: Shop, key: str, sku: str) -> str:

@@ -23,7 +23,7 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
-ORDERS = 100
+ORDERS = 50
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def keys(report: CheckReport, engine: str, wrong: Wrong) -> set[str]:
 
 
 def test_ledger_database_and_both_engines_agree(stack: Stack, traded: SupervisorClient) -> None:
-    report = check(stack)
+    report = check(stack, cover_seconds=180)
     assert (report.outcome, report.unknown) == (Outcome.PASSED, ())
     assert report.orders > ORDERS
     assert {table.engine for table in report.tables} == {"mysql", "trino", "flink"}
@@ -114,7 +114,7 @@ def test_orders_deleted_and_changed_by_sql_are_found_with_their_keys(stack: Stac
     gone, changed = rows[:10], rows[10]
     sql(stack, f"DELETE FROM oltp.orders WHERE id IN ({', '.join(str(id_) for id_, _ in gone)})")
     sql(stack, f"UPDATE oltp.orders SET total = total + 1 WHERE id = {changed[0]}")
-    report = check(stack, engines=("trino",))
+    report = check(stack, engines=("trino",), cover_seconds=180)
     assert report.outcome is Outcome.FAILED
     for engine in ("mysql", "trino"):
         assert keys(report, engine, Wrong.LOST) == {str(key) for _, key in gone}

@@ -186,7 +186,7 @@ def test_a_source_that_is_away_or_slow_is_named_and_nothing_hangs(
             partial, seconds = timeline(shop, case)
             again, _ = timeline(shop, case)
             health = shop.get("/health")
-    assert seconds < SOURCE_SECONDS + 0.7
+    assert seconds < SOURCE_SECONDS + 2.5
     assert (partial["complete"], partial["sources"][name]["state"]) == (False, "missing")
     assert partial["sources"][name]["why"].startswith("no answer")
     assert {entry["source"] for entry in partial["entries"]} >= {"order", "payment", "fulfillment", "support"} - {

@@ -42,7 +42,7 @@ def answers(stack: Stack) -> bool:
 
 def test_it_answers_a_real_question(stack: Stack, running: SupervisorClient) -> None:
     ready(stack, 5.0)
-    answer = trino.run(stack, "SELECT DECIMAL '1.20', TIMESTAMP '2026-11-24 10:00:00.000001'", Deadline(20))
+    answer = trino.run(stack, "SELECT DECIMAL '1.20', TIMESTAMP '2026-11-24 10:00:00.000001'", Deadline(120))
     assert [list(row) for row in answer.rows] == [["1.20", "2026-11-24 10:00:00.000001"]]
 
 
@@ -62,7 +62,7 @@ def test_one_users_flood_keeps_nobody_else_waiting_and_only_that_users_queries_a
     assert {one.group for one in queries(stack) if one.user == "analyst"} == {"people.analyst"}
     # The platform's own group: the health question, and readers of the lake.
     ready(stack, 5.0)
-    assert trino.run(stack, "SELECT 1", Deadline(20)).rows
+    assert trino.run(stack, "SELECT 1", Deadline(120)).rows
     assert served() is Outcome.FAILED
     assert kill_query.run(stack, KillQuery()) == "killed 12 queries of analyst, 9 of which waited"
     assert served() is Outcome.PASSED
@@ -74,13 +74,13 @@ def test_one_users_flood_keeps_nobody_else_waiting_and_only_that_users_queries_a
 
 def test_a_failing_statement_is_one_line_in_trino_s_own_words(stack: Stack, running: SupervisorClient) -> None:
     with pytest.raises(StatementFailed, match="COLUMN_NOT_FOUND") as failed:
-        trino.run(stack, "SELECT nope FROM (VALUES 1) AS t (x)", Deadline(20), catalog="system")
+        trino.run(stack, "SELECT nope FROM (VALUES 1) AS t (x)", Deadline(120), catalog="system")
     assert "\n" not in failed.value.message
 
 
 def test_its_catalog_refuses_to_write(stack: Stack, running: SupervisorClient) -> None:
     with pytest.raises(StatementFailed, match="Access Denied"):
-        trino.run(stack, "CREATE TABLE lake.oltp.mine (id bigint)", Deadline(20))
+        trino.run(stack, "CREATE TABLE lake.oltp.mine (id bigint)", Deadline(120))
 
 
 def test_it_exports_the_length_of_its_queue(stack: Stack, running: SupervisorClient) -> None:
@@ -90,9 +90,9 @@ def test_it_exports_the_length_of_its_queue(stack: Stack, running: SupervisorCli
 
 def test_no_key_is_in_its_files_its_log_or_its_list_of_queries(stack: Stack, running: SupervisorClient) -> None:
     name = "lake_at_000000000000_00000000_0000"
-    trino.run(stack, create_catalog_sql(name, catalog_properties(stack, "main")), Deadline(20), catalog="system")
-    shown = trino.run(stack, "SELECT query FROM system.runtime.queries", Deadline(20), catalog="system")
-    trino.run(stack, f"DROP CATALOG {name}", Deadline(20), catalog="system")
+    trino.run(stack, create_catalog_sql(name, catalog_properties(stack, "main")), Deadline(120), catalog="system")
+    shown = trino.run(stack, "SELECT query FROM system.runtime.queries", Deadline(120), catalog="system")
+    trino.run(stack, f"DROP CATALOG {name}", Deadline(120), catalog="system")
     files = [path for path in Path(stack.etc_dir("trino")).rglob("*") if path.is_file()]
     texts = [path.read_bytes().decode(errors="replace") for path in [*files, stack.log_path("trino")]]
     for key in (stack.secret("s3-access-key"), stack.secret("s3-secret-key")):
