@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lakeproof.checks.timelines_served import Look, judge
+from lakeproof.checks.timelines_served import Look, is_slow_and_nothing_else, judge
 from lakeproof.checks.verdict import Outcome, Verdict
 
 OK = {"complete": True, "entries": [{"type": "order.created", "ref": 1}], "sources": {}}
@@ -38,6 +38,14 @@ def test_a_slow_cut_or_old_one_fails_and_is_named(look: Look, words: str) -> Non
     verdict = judged(GOOD, look)
     assert verdict.outcome is Outcome.FAILED
     assert words in verdict.summary
+
+
+def test_only_whole_timelines_that_came_late_are_asked_again() -> None:
+    late = replace(GOOD, took=(2.5, 2.5, 2.5))
+    assert is_slow_and_nothing_else([GOOD, late])
+    assert not is_slow_and_nothing_else([GOOD])
+    assert not is_slow_and_nothing_else([late, replace(late, served=CUT, anew=CUT)])
+    assert not is_slow_and_nothing_else([])
 
 
 def test_while_shoppers_buy_entries_may_differ() -> None:

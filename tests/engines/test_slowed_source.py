@@ -8,7 +8,9 @@ import pytest
 from tests.engines.support_shop import key
 
 from lakeproof.checks import timelines_served
+from lakeproof.checks.check import CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
 from lakeproof.faults import slowed_source
 from lakeproof.faults.slowed_source import SlowedSource
 from lakeproof.mitigations import restart_component, switch_source
@@ -22,7 +24,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
 
 def verdict(stack: Stack) -> Verdict:
-    return timelines_served._verdict(stack, wanted=1, at_rest=True)
+    return timelines_served._verdict(CheckContext(stack, Deadline(60)), wanted=1, at_rest=True)
 
 
 def test_a_slow_road_to_one_source_is_seen_and_mended_and_a_mere_restart_mends_nothing(
