@@ -130,6 +130,31 @@ def test_lost_data_fails_the_drill_although_the_lamp_is_lit(toy: Any, lamp: Any,
     assert "lamp_kept: lost 2" in " ".join(report.reasons)
 
 
+@pytest.mark.parametrize("for_good", [True, False])
+def test_only_data_that_are_wrong_once_the_fault_is_out_are_left_behind(
+    toy: Any, lamp: Any, tmp_path: Path, for_good: bool
+) -> None:
+    """A fault may change a row itself: that is counted when the drill verifies, and set back with the fault."""
+    drill = toy.drill(lamp, tmp_path)
+    remove = lamp.remove
+
+    def look_on_and_lose(stack: Stack, arguments: object) -> str:
+        lamp.lost = 2
+        return "dark still"
+
+    def remove_and_set_back(stack: Stack, arguments: Any) -> None:
+        remove(stack, arguments)
+        lamp.lost = 2 if for_good else 0
+
+    object.__setattr__(drill.world.catalog.mitigations["uncover_lamp"], "run", look_on_and_lose)
+    object.__setattr__(drill.world.catalog.faults["covered_lamp"], "remove", remove_and_set_back)
+    report = drill.run()
+    assert report.verdict == "failed"
+    assert "lamp_kept: lost 2" in " ".join(report.reasons)
+    left = ["data: 2 lost; the stack must be made anew (lakeproof reset)"]
+    assert report.residue == (left if for_good else [])
+
+
 def test_no_fault_is_made_while_an_alert_of_another_scenario_fires(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

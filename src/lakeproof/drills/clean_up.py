@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from lakeproof.arguments import parse_arguments
+from lakeproof.checks.verdict import Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.bound_checks import Judged
@@ -124,12 +125,16 @@ def look_inventory(world: World) -> Mapping[str, Reading]:
     return world.look(probe for probe in world.catalog.probes.values() if probe.inventory and not probe.is_of(away))
 
 
+def wrong_rows(verdict: Verdict) -> Mapping[str, int]:
+    """How many rows are wrong, by the way in which they are; empty where none is."""
+    return {name: int(verdict.numbers[name]) for name in WRONG if verdict.numbers.get(name)}
+
+
 def residue(world: World, before: Mapping[str, Reading], judged: Iterable[Judged] = ()) -> list[str]:
     """In words, what a drill left behind: faults, things that are new or gone, alerts that still fire, wrong data."""
     left = [f"fault {record.fault}" for record in records.recorded(world.stack)]
     for each in judged:
-        wrong = {name: int(each.verdict.numbers.get(name, 0)) for name in WRONG if each.verdict.numbers.get(name)}
-        if wrong:
+        if wrong := wrong_rows(each.verdict):
             counts = ", ".join(f"{count} {name}" for name, count in wrong.items())
             left.append(f"data: {counts}; the stack must be made anew (lakeproof reset)")
     for name, now in look_inventory(world).items():

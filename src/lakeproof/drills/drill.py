@@ -245,7 +245,7 @@ class Drill:
             claims = {each.check: each.verdict.outcome.value for each in self.report.checks}
             self.journal.write(Phase.REVIEW, f"this was {self.plan.id}. {'; '.join(self._made)}", outcomes=claims)
         self._clean()
-        self.report.residue = residue(self.world, self._run.inventory, self.report.checks)
+        self.report.residue = residue(self.world, self._run.inventory, self._run.counted_again(self.report.checks))
         outcome, why = Outcome.PASSED, ""
         if self.report.residue:
             outcome, why = Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"

@@ -3,7 +3,7 @@
 Only one run at a time goes on in a stack.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,8 +13,8 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
-from lakeproof.drills.bound_checks import BoundCheck, await_calm, take_known_baselines, verify
-from lakeproof.drills.clean_up import await_quiet, look_inventory, remove_old_faults
+from lakeproof.drills.bound_checks import BoundCheck, Judged, await_calm, take_known_baselines, verify
+from lakeproof.drills.clean_up import await_quiet, look_inventory, remove_old_faults, wrong_rows
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
@@ -121,6 +121,25 @@ class Run:
             scenario_dirs=self.plan.folders,
             progress=(lambda text: None) if self.options.blind else self.journal.seldom(phase),
         )
+
+    def counted_again(self, judged: Sequence[Judged]) -> list[Judged]:
+        """The verdicts; those that count wrong rows are looked at anew, for the fault is out by now.
+
+        A row that the fault had changed itself is back, and is not left behind. What cannot be looked at stays as it
+        was counted.
+        """
+        wrong = {each.check for each in judged if wrong_rows(each.verdict)}
+        checks = [each for each in self.checks if each.name in wrong]
+        if not checks:
+            return list(judged)
+        now = take_known_baselines(
+            checks,
+            lambda: self.context(self.plan.budgets.verify, Phase.REVIEW),
+            self.tell_claims(Phase.REVIEW),
+            SETTLE_SECONDS,
+        )
+        known = {name: each.verdict for name, each in now.items() if each.verdict.outcome is not Outcome.UNKNOWN}
+        return [Judged(each.check, known.get(each.check, each.verdict)) for each in judged]
 
     def prepare(self) -> tuple[Outcome, str]:
         """The baseline: remove old faults, start what is missing, see every claim hold, let shoppers in."""
