@@ -130,11 +130,13 @@ def test_lost_data_fails_the_drill_although_the_lamp_is_lit(toy: Any, lamp: Any,
     assert "lamp_kept: lost 2" in " ".join(report.reasons)
 
 
+@pytest.mark.parametrize("counted", ["lost", "violations"])
 @pytest.mark.parametrize("for_good", [True, False])
 def test_only_data_that_are_wrong_once_the_fault_is_out_are_left_behind(
-    toy: Any, lamp: Any, tmp_path: Path, for_good: bool
+    toy: Any, lamp: Any, tmp_path: Path, for_good: bool, counted: str
 ) -> None:
     """A fault may change a row itself: that is counted when the drill verifies, and set back with the fault."""
+    lamp.counted = counted
     drill = toy.drill(lamp, tmp_path)
     remove = lamp.remove
 
@@ -151,7 +153,7 @@ def test_only_data_that_are_wrong_once_the_fault_is_out_are_left_behind(
     report = drill.run()
     assert report.verdict == "failed"
     assert "lamp_kept: lost 2" in " ".join(report.reasons)
-    left = ["data: 2 lost; the stack must be made anew (lakeproof reset)"]
+    left = [f"data: 2 {counted}; the stack must be made anew (lakeproof reset)"]
     assert report.residue == (left if for_good else [])
 
 

@@ -76,6 +76,7 @@ class Lamp:
     interrupt: bool = False
     shopping: bool = False
     lost: int = 0
+    counted: str = "lost"
     firings: int = 0
     rubbish: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -115,7 +116,9 @@ class Lamp:
 
     def claim(self, context: CheckContext) -> Verdict:
         outcome = Outcome.FAILED if self.covered else Outcome.PASSED
-        return Verdict("the lamp is lit", outcome, "dark" if self.covered else "lit", {"lost": float(self.lost)})
+        return Verdict(
+            "the lamp is lit", outcome, "dark" if self.covered else "lit", {self.counted: float(self.lost)}
+        )
 
     def kept(self) -> Verdict:
         return Verdict("no lamp was lost", Outcome.FAILED if self.lost else Outcome.PASSED, f"lost {self.lost}")

@@ -22,11 +22,12 @@ from lakeproof.wrong_fixes.wrong_step import left_by
 log = logging.getLogger(__name__)
 
 END = "end"
-# Alerts of other scenarios may still clear when a drill's own have: the next drill begins with none. A consumer's lag
-# goes on for a minute after it was read away, since its figure is the largest of that minute.
+# Alerts of other scenarios may still clear when a drill's own have: the next drill begins with none. The alert of
+# a consumer's lag fires on for a minute after the lag was read away, since its figure is the largest of that minute.
 QUIET_SECONDS = 120.0
-# Counts in a verdict of rows that are wrong; a repair of the service does not mend the data.
-WRONG = ("lost", "duplicated", "stale", "phantom")
+# Counts in a verdict of data that are wrong: rows, and claims that do not hold over them or the ledger. A repair of
+# the service does not mend them.
+WRONG = ("lost", "duplicated", "stale", "phantom", "violations")
 
 
 def remove_old_faults(world: World, journal: Journal) -> None:
@@ -125,8 +126,8 @@ def look_inventory(world: World) -> Mapping[str, Reading]:
     return world.look(probe for probe in world.catalog.probes.values() if probe.inventory and not probe.is_of(away))
 
 
-def wrong_rows(verdict: Verdict) -> Mapping[str, int]:
-    """How many rows are wrong, by the way in which they are; empty where none is."""
+def wrong_data(verdict: Verdict) -> Mapping[str, int]:
+    """How many are wrong, by the way in which they are; empty where none is."""
     return {name: int(verdict.numbers[name]) for name in WRONG if verdict.numbers.get(name)}
 
 
@@ -134,7 +135,7 @@ def residue(world: World, before: Mapping[str, Reading], judged: Iterable[Judged
     """In words, what a drill left behind: faults, things that are new or gone, alerts that still fire, wrong data."""
     left = [f"fault {record.fault}" for record in records.recorded(world.stack)]
     for each in judged:
-        if wrong := wrong_rows(each.verdict):
+        if wrong := wrong_data(each.verdict):
             counts = ", ".join(f"{count} {name}" for name, count in wrong.items())
             left.append(f"data: {counts}; the stack must be made anew (lakeproof reset)")
     for name, now in look_inventory(world).items():

@@ -14,7 +14,7 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.bound_checks import BoundCheck, Judged, await_calm, take_known_baselines, verify
-from lakeproof.drills.clean_up import await_quiet, look_inventory, remove_old_faults, wrong_rows
+from lakeproof.drills.clean_up import await_quiet, look_inventory, remove_old_faults, wrong_data
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
@@ -123,12 +123,12 @@ class Run:
         )
 
     def counted_again(self, judged: Sequence[Judged]) -> list[Judged]:
-        """The verdicts; those that count wrong rows are looked at anew, for the fault is out by now.
+        """The verdicts; those that count wrong data are looked at anew, for the fault is out by now.
 
         A row that the fault had changed itself is back, and is not left behind. What cannot be looked at stays as it
         was counted.
         """
-        wrong = {each.check for each in judged if wrong_rows(each.verdict)}
+        wrong = {each.check for each in judged if wrong_data(each.verdict)}
         checks = [each for each in self.checks if each.name in wrong]
         if not checks:
             return list(judged)
