@@ -70,6 +70,28 @@ def test_the_fault_changes_one_row_however_often_and_takes_it_back(
     assert passed == [("oltp.order_items", "line")]
 
 
+def test_the_row_of_a_cancelled_order_is_taken_before_an_older_one_of_an_order_that_lives(
+    stack: Stack, items: Callable[[], list[tuple[int, ...]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(widened_column, "pass_unreadable", lambda *_: None)
+    with mariadb.as_root(stack, 10.0) as cursor:
+        cursor.execute("DELETE FROM oltp.orders")
+        cursor.execute(
+            "INSERT INTO oltp.orders (id, client_key, customer_id, status, total, item_count, version,"
+            " created_at, updated_at) VALUES"
+            " (1, 'a', 1, 'created', 2.00, 2, 1, NOW(6), NOW(6)),"
+            " (2, 'b', 1, 'cancelled', 1.00, 1, 1, NOW(6), NOW(6)), (3, 'c', 1, 'paid', 1.00, 1, 1, NOW(6), NOW(6))"
+        )
+        cursor.execute(
+            "INSERT INTO oltp.order_items (order_id, line, sku, quantity, unit_price)"
+            " VALUES (3, 1, 'c', 1, 1.00), (2, 1, 'd', 1, 1.00)"
+        )
+    widened_column.inject(stack, NOTHING)
+    assert [line for _, line in items()] == [1, 2, 1, 3_000_000_001]
+    with mariadb.as_root(stack, 10.0) as cursor:
+        cursor.execute("DELETE FROM oltp.orders")
+
+
 def test_the_repair_corrects_the_row_and_the_type(
     stack: Stack, items: Callable[[], list[tuple[int, ...]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
