@@ -4,6 +4,7 @@ import math
 
 import httpx
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.exporters import sample
@@ -48,20 +49,20 @@ def late_sources(stack: Stack, timeout: float) -> Value:
         told = get(url, timeout).json()["dependencies"]
     except ValueError as error:
         raise CouldNotLook("answered something that is not JSON", where=url) from error
+    deadline = Deadline(timeout)
     waited_for = [name for name in SOURCES if "Timeout" in (told.get(name, {}).get("problem") or "")]
-    return " ".join(name for name in waited_for if _answers_at_once(stack, name)) or "none"
+    return " ".join(name for name in waited_for if _answers_at_once(stack, name, deadline)) or "none"
 
 
-def _answers_at_once(stack: Stack, name: str) -> bool:
+def _answers_at_once(stack: Stack, name: str, deadline: Deadline) -> bool:
     """Of a few tries one is enough: a busy machine is late once, and what is slow itself each time."""
-
-    def is_answered() -> bool:
+    for _ in range(AT_ONCE_TRIES):
         try:
             return loopback.get(f"{stack.url(name)}/health", timeout=AT_ONCE_SECONDS).status_code == 200
         except httpx.HTTPError:
-            return False
-
-    return any(is_answered() for _ in range(AT_ONCE_TRIES))
+            if deadline.left < AT_ONCE_SECONDS:
+                break
+    return False
 
 
 def timeline_p95(stack: Stack, timeout: float) -> Value:
