@@ -58,7 +58,7 @@ def test_without_a_process_here_nobody_can_tell_and_nothing_is_out_of_range(
 
 
 def test_a_process_that_runs_between_two_looks_is_not_taken_for_one_that_hangs(stack: Stack, busy: int) -> None:
-    """It goes on for 2 ms in each 1.3 s: most such moments fall between two looks, and many seconds have none."""
+    """It goes on for 2 ms in each second: most such moments fall between two looks."""
     done = threading.Event()
 
     def limit() -> None:
@@ -66,7 +66,7 @@ def test_a_process_that_runs_between_two_looks_is_not_taken_for_one_that_hangs(s
             os.kill(busy, signal.SIGCONT)
             time.sleep(0.002)
             os.kill(busy, signal.SIGSTOP)
-            done.wait(1.3)
+            done.wait(1.0)
 
     os.kill(busy, signal.SIGSTOP)
     working = threading.Thread(target=limit)
@@ -75,7 +75,7 @@ def test_a_process_that_runs_between_two_looks_is_not_taken_for_one_that_hangs(s
         for _ in range(4):
             stopped, cpu = starvation.kept_from_running(stack, 3.0), starvation.cpu_share(stack, 3.0)
             assert isinstance(stopped, float) and isinstance(cpu, float)
-            assert stopped > 90 and cpu > 0
+            assert stopped > 9.9 and cpu > 0
     finally:
         done.set()
         working.join(timeout=20)

@@ -95,17 +95,21 @@ async def test_headers_that_grow_without_end_are_refused(address: tuple[str, int
     writer.close()
 
 
+async def a_used_connection(address: tuple[str, int]) -> Connection:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(REQUEST + b"\r\n")
+    await reader.readuntil(b'"taken"')
+    return reader, writer
+
+
 LARGE_HEAD = REQUEST + b"".join(b"x-%d: " % number + b"y" * 1000 + b"\r\n" for number in range(100))
 
 
 async def test_a_large_head_in_one_piece_is_refused_on_a_connection_that_was_used(
     serving: tuple[tuple[str, int], uvicorn.Server],
 ) -> None:
-    address, server = serving
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(REQUEST + b"\r\n")
-    await reader.readuntil(b'"taken"')
-    async with taken_in_one_piece(server):
+    reader, writer = await a_used_connection(serving[0])
+    async with taken_in_one_piece(serving[1]):
         writer.write(LARGE_HEAD)
     assert await status(reader) == b"HTTP/1.1 431 Request Header Fields Too Large"
     writer.close()
@@ -115,11 +119,8 @@ async def test_small_requests_in_one_large_piece_are_all_answered(
     serving: tuple[tuple[str, int], uvicorn.Server],
 ) -> None:
     """Together far more than one head may hold, with the beginning of a further request at the end."""
-    address, server = serving
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(REQUEST + b"\r\n")
-    await reader.readuntil(b'"taken"')
-    async with taken_in_one_piece(server):
+    reader, writer = await a_used_connection(serving[0])
+    async with taken_in_one_piece(serving[1]):
         writer.write((REQUEST + b"x: " + b"y" * 1000 + b"\r\n\r\n") * 100 + REQUEST)
     for _ in range(100):
         assert await status(reader) == b"HTTP/1.1 200 OK"
