@@ -13,6 +13,8 @@
 A message says what happened, where, and what to do next.
 """
 
+from typing import Any
+
 
 class LakeproofError(Exception):
     """Base of the tree. `where` names the thing concerned, `next_action` what the reader can do."""
@@ -34,6 +36,16 @@ class LakeproofError(Exception):
         if self.next_action:
             text = f"{text}. Next: {self.next_action}"
         return text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """From process to process. Subclasses need not know it, whatever their __init__ takes."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[LakeproofError], args: tuple[Any, ...], values: dict[str, Any]) -> LakeproofError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(values)
+    return error
 
 
 class InvalidInput(LakeproofError):

@@ -164,7 +164,7 @@ class Lamp:
 
     def stop(self) -> TrafficResult | None:
         was, self.shopping = self.shopping, False
-        return TrafficResult(10, 10, 0, 0) if was else None
+        return TrafficResult(10, 10, 0, 0, {}, 1.0) if was else None
 
 
 def catalog(lamp: Lamp, home: Path) -> Catalog:

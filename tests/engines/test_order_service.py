@@ -131,7 +131,7 @@ def killed(supervisor: SupervisorClient, name: str) -> None:
     Deadline(30.0).wait_for(f"the death of {name}", lambda: supervisor.row(name).restarts > before or None)
 
 
-def served(handle: shoppers.TrafficHandle, acknowledged: int) -> None:
+def served(handle: shoppers.ShoppersProcess, acknowledged: int) -> None:
     Deadline(90.0).wait_for(
         f"{acknowledged} acknowledged calls",
         lambda: True if handle.counts().acknowledged >= acknowledged else None,

@@ -132,6 +132,8 @@ def _at_rate(
         "passed_over": watch.passed_over,
         "refused": report.counts.refused,
         "unclear": report.counts.unclear,
+        # The shoppers share this process with the watch: where they are late, a refusal may be their own.
+        "sent_late_p99_s": round(report.lateness_ms.get("p99", 0.0) / 1000, 3),
     }
     failed = watch.problems
     return row, used, [f"{rate:g} orders/s: {len(failed)} looks failed, last: {failed[-1]}"] if failed else []

@@ -12,7 +12,7 @@ from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.killing import kill_and_await
-from lakeproof.customers.shoppers import handle
+from lakeproof.customers.shoppers import start as start_shoppers
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.publish import history
@@ -98,7 +98,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     following = judging.following
     # Apart, so that who is killed next follows from the seed alone and not from how long the hashes took.
     dice, pauses, kills = random.Random(options.seed), random.Random(options.seed), list[dict[str, Any]]()
-    shoppers = handle.start(stack, rate, options.seed)
+    shoppers = start_shoppers(stack, rate, options.seed)
     ended = ""
     try:
         while following.judged < wanted and not over.expired:

@@ -167,11 +167,11 @@ def shapes(readings: Sequence[Reading]) -> list[dict[str, Any]]:
 
 
 class LiveTraffic:
-    """The shop's shoppers, in a thread of this process."""
+    """The shop's shoppers, in a process of their own."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._handle: shoppers.TrafficHandle | None = None
+        self._handle: shoppers.ShoppersProcess | None = None
 
     def settle_leftovers(self) -> int:
         """Read each order to find out what became of the open calls. Raises: InvalidInput, LedgerBroken."""
@@ -194,5 +194,8 @@ class LiveTraffic:
         handle, self._handle = self._handle, None
         if handle is None:
             return None
-        counts = handle.stop().counts
-        return TrafficResult(counts.asked, counts.acknowledged, counts.refused, counts.open_calls)
+        report = handle.stop()
+        counts, late_ms = report.counts, report.lateness_ms.get("p99", 0.0)
+        return TrafficResult(
+            *(counts.asked, counts.acknowledged, counts.refused, counts.open_calls), report.refusals, late_ms
+        )

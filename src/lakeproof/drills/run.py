@@ -233,9 +233,11 @@ class Run:
         """End the shoppers and say what they saw; where none buy, do nothing."""
         result = self.world.traffic.stop()
         if result is not None:
+            why = ", ".join(f"{count} {reason}" for reason, count in result.refusals.items())
             self.journal.write(
                 Phase.VERIFY,
                 f"shoppers: {result.asked} calls asked, {result.acknowledged} acknowledged, "
-                f"{result.refused} refused, {result.unclear} unclear",
+                f"{result.refused} refused{f' ({why})' if why else ''}, {result.unclear} unclear; "
+                f"99 % sent within {result.late_p99_ms:.0f} ms of their time",
                 **result.__dict__,
             )

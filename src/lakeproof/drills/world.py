@@ -67,12 +67,18 @@ class Desk(Protocol):
 
 @dataclass(frozen=True)
 class TrafficResult:
-    """What the shoppers saw, in calls."""
+    """What the shoppers saw, in calls. refusals: reason → how many.
+
+    late_p99_ms: 99 % of the calls were sent within so many milliseconds of their time. Where the shoppers themselves
+    were held up for long, the refusals tell little of the shop.
+    """
 
     asked: int
     acknowledged: int
     refused: int
     unclear: int
+    refusals: dict[str, int]
+    late_p99_ms: float
 
 
 class Traffic(Protocol):

@@ -1,4 +1,4 @@
-"""Traffic for those who do something else meanwhile: a drill, a test."""
+"""Traffic in a thread, for those who only wait meanwhile. Who computes meanwhile takes `own_process`."""
 
 import threading
 
@@ -14,6 +14,8 @@ from lakeproof.customers.shoppers.traffic import (
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired
 from lakeproof.stack.stack import Stack
+
+STOP_AGAIN_SECONDS = 30.0  # for shoppers who were told not to settle either
 
 
 class TrafficHandle:
@@ -49,24 +51,12 @@ class TrafficHandle:
         self._thread.join(deadline.left)
         if self._thread.is_alive():
             self._traffic.stop()
-            self._thread.join(30.0)
+            self._thread.join(STOP_AGAIN_SECONDS)
         if self._error is not None:
             raise self._error
         if self._report is None:
             raise DeadlineExpired("the shoppers did not stop", last_seen=str(self._traffic.tally.counts()))
         return self._report
-
-
-def start(
-    stack: Stack,
-    rate: float,
-    seed: int,
-    run: str | None = None,
-    base_url: str | None = None,
-    purchases: float = 0.0,
-) -> TrafficHandle:
-    """Let shoppers buy until the handle's `stop`, `purchases` a second at the checkout. Raises: InvalidInput."""
-    return TrafficHandle(of_stack(stack, rate, seed, run, base_url, purchases))
 
 
 def run(

@@ -1,0 +1,50 @@
+"""The process that own_process.py starts: `python -m lakeproof.customers.shoppers.child FD`, with a pipe's end."""
+
+import contextlib
+import functools
+import os
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from lakeproof.customers.shoppers.handle import TrafficHandle
+from lakeproof.customers.shoppers.own_process import Answer, Question, Wanted
+from lakeproof.customers.shoppers.traffic import of_stack
+from lakeproof.errors import LakeproofError, TerminalError
+
+
+def serve(connection: Connection) -> None:
+    """Let the shoppers buy, and answer until nobody asks any more. Raises: EOFError when the parent is gone."""
+    wanted: Wanted = connection.recv()
+    handle = TrafficHandle(
+        of_stack(wanted.stack, wanted.rate, wanted.seed, wanted.run, wanted.base_url, wanted.purchases)
+    )
+    sending = threading.Lock()
+
+    def answer(number: int, work: Callable[[], Any]) -> None:
+        try:
+            told = Answer(number, work())
+        except LakeproofError as error:
+            told = Answer(number, error=error)
+        except BaseException as error:  # noqa: BLE001 - the parent must hear of it, and not every error can be sent
+            told = Answer(number, error=TerminalError(f"{type(error).__name__}: {error}", where="shoppers"))
+        with sending, contextlib.suppress(OSError):
+            connection.send(told)
+
+    while True:
+        question: Question = connection.recv()
+        if question.settle_seconds is None:
+            answer(question.number, handle.counts)
+        else:  # on a thread, so that the parent's end is seen meanwhile
+            stop = functools.partial(handle.stop, question.settle_seconds)
+            threading.Thread(target=answer, args=(question.number, stop), daemon=True).start()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(EOFError, OSError):
+        serve(Connection(int(sys.argv[1])))
+    # Nobody listens any more. Threads that still buy must not keep this process; whoever reads the ledger next cuts
+    # off a line half written.
+    os._exit(0)

@@ -1,0 +1,159 @@
+"""Shoppers in a process of their own, for those who have other work to do meanwhile: a drill, a benchmark, a test.
+
+A thread is not enough. Python runs one thread of a process at a time, so a thread that computes (a diagnosis, a
+comparison of rows) holds up the shoppers' event loop for seconds. They then give up connections that the shop had
+accepted long ago, and a healthy shop is counted as one that refused them.
+"""
+
+import contextlib
+import itertools
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from typing import Any
+
+from lakeproof.customers.shoppers.handle import STOP_AGAIN_SECONDS
+from lakeproof.customers.shoppers.report import Counts, TrafficReport
+from lakeproof.customers.shoppers.traffic import SETTLE_LIMIT_SECONDS, of_stack
+from lakeproof.deadline import Deadline
+from lakeproof.errors import DeadlineExpired, TerminalError
+from lakeproof.stack.stack import Stack
+
+ANSWER_SECONDS = 30.0  # the first answer waits for the interpreter's start
+END_SECONDS = 5.0
+CHILD = "lakeproof.customers.shoppers.child"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the process is told to do, before the first question."""
+
+    stack: Stack
+    rate: float
+    seed: int
+    run: str
+    base_url: str | None
+    purchases: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """`settle_seconds`: stop, and settle for so long; None: the counts now. An answer carries the same number."""
+
+    number: int
+    settle_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`value`: Counts, or a TrafficReport to the question that stops them; `error`: why there is none."""
+
+    number: int
+    value: Any = None
+    error: BaseException | None = None
+
+
+class ShoppersProcess:
+    """Shoppers who buy until `stop`. They go on through outages; only a ledger that cannot be written stops them.
+
+    Their process ends with the one that started it, however that ends: the pipe between them closes. Ctrl-C does not
+    reach it, because it is no part of the terminal's foreground group.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.run = wanted.run
+        self._connection, theirs = Pipe()
+        self._lock, self._numbers = threading.Lock(), itertools.count(1)
+        self._report: TrafficReport | None = None
+        self._error: BaseException | None = None
+        # A session of its own also gives it a share of the processors of its own.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", CHILD, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        with contextlib.suppress(OSError):  # it has ended: the first question says so
+            self._connection.send(wanted)
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def counts(self) -> Counts:
+        """The counts now. Raises: what stopped the shoppers (LedgerBroken, InvalidInput where the run has a ledger
+        already), TerminalError where their process ended, DeadlineExpired where it does not answer.
+        """
+        counts: Counts = self._ask(None, ANSWER_SECONDS)
+        return counts
+
+    def stop(self, settle_seconds: float = SETTLE_LIMIT_SECONDS) -> TrafficReport:
+        """Send nothing new, settle what is unclear within `settle_seconds`, and report. Safe to repeat.
+
+        Raises: as `counts`.
+        """
+        if self._report is None:
+            try:
+                self._report = self._ask(settle_seconds, settle_seconds + STOP_AGAIN_SECONDS + ANSWER_SECONDS)
+            finally:
+                self._end()
+        assert self._report is not None
+        return self._report
+
+    def _ask(self, settle_seconds: float | None, limit: float) -> Any:
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            try:
+                answer = self._exchange(Question(next(self._numbers), settle_seconds), Deadline(limit))
+            except (EOFError, OSError):
+                self._error = TerminalError(
+                    f"their process ended by itself ({self._end()})",
+                    where=f"shoppers of run {self.run}",
+                    next_action="what they had not settled is settled by the next `lakeproof check`",
+                )
+                raise self._error from None
+            if answer.error is not None:
+                self._error = answer.error
+                raise self._error
+            return answer.value
+
+    def _exchange(self, question: Question, deadline: Deadline) -> Answer:
+        self._connection.send(question)
+        while self._connection.poll(deadline.left):
+            answer: Answer = self._connection.recv()
+            if answer.number == question.number:  # not the late answer to a question that was given up
+                return answer
+        raise DeadlineExpired(
+            "the shoppers' process does not answer",
+            last_seen="running" if self._process.poll() is None else f"ended, code {self._process.returncode}",
+            where=f"pid {self.pid}",
+        )
+
+    def _end(self) -> str:
+        """End the process; tells how it ended."""
+        self._connection.close()
+        try:
+            code = self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        return f"code {code}" if code >= 0 else f"signal {-code}"
+
+
+def start(
+    stack: Stack,
+    rate: float,
+    seed: int,
+    run: str | None = None,
+    base_url: str | None = None,
+    purchases: float = 0.0,
+) -> ShoppersProcess:
+    """Let shoppers buy until `stop`, `purchases` a second at the checkout. Raises: InvalidInput."""
+    traffic = of_stack(stack, rate, seed, run, base_url, purchases)
+    return ShoppersProcess(Wanted(stack, rate, seed, traffic.run, base_url, purchases))
