@@ -5,6 +5,7 @@ import ctypes
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,6 +38,7 @@ class Shop(BaseHTTPRequestHandler):
         self.wfile.write(body)
     def log_message(self, *args):
         pass
+ThreadingHTTPServer.request_queue_size = 128
 server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
 print(server.server_port, flush=True)
 server.serve_forever()
@@ -45,10 +47,16 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from lakeproof.customers.shoppers.own_process import start
+from lakeproof.errors import DeadlineExpired
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 shoppers = start(Stack(Settings(state_dir=Path(sys.argv[1]))), 50.0, 1, base_url=sys.argv[2])
-shoppers.counts()
+for _ in range(10):
+    try:
+        shoppers.counts()
+        break
+    except DeadlineExpired:
+        pass  # a starved machine: it is not up yet
 print(shoppers.pid, flush=True)
 time.sleep(600)
 """
@@ -106,6 +114,25 @@ def test_they_stop_once_with_one_report(shoppers: ShoppersProcess) -> None:
     assert (report.run, report.counts.sent) == ("r", report.counts.refused)
     assert report.refusals == {"409 full": report.counts.refused}
     assert is_gone(shoppers.pid)
+
+
+def test_ctrl_c_while_they_settle_leaves_them_their_report(stack: Stack) -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with socket.create_server(("127.0.0.1", 0), backlog=1000) as silent_shop:  # the kernel takes calls, nobody reads
+        waiting = start(stack, 50.0, 1, "r", f"http://127.0.0.1:{silent_shop.getsockname()[1]}")
+        Deadline(60.0).wait_for("calls", lambda: True if waiting.counts().sent >= 5 else None, every=0.05)
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            with pytest.raises(KeyboardInterrupt):
+                waiting.stop()
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert not is_gone(waiting.pid)
+        assert waiting.stop().counts.sent >= 5
+    assert is_gone(waiting.pid)
 
 
 def test_a_killed_one_is_told_with_its_signal(shoppers: ShoppersProcess) -> None:

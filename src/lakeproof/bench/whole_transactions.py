@@ -114,9 +114,12 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     except LakeproofError as error:
         ended = f"ended after a kill: {error.message}"
     finally:
-        report = shoppers.stop()
+        try:
+            acknowledged = shoppers.stop().counts.acknowledged
+        except LakeproofError as error:  # what was judged is worth something without them
+            acknowledged, ended = 0, f"the shoppers did not report: {error.message}"
         judging.stop()
-    return result_of(options, judging, kills, report.counts.acknowledged, ended)
+    return result_of(options, judging, kills, acknowledged, ended)
 
 
 def is_due(judged: int, wanted: int, kills: int, rounds: int) -> bool:

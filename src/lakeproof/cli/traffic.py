@@ -96,6 +96,8 @@ def _print(report: "TrafficReport") -> None:
     print(f"call ms {_spread(report.call_ms)}; the loop's own lateness ms {_spread(report.lateness_ms)}")
     for reason, count in list(report.refusals.items())[:5]:
         print(f"refused {count}: {reason}")
+    for reason, count in list(report.declined.items())[:5]:
+        print(f"not paid {count}: {reason}")
     for words in report.mismatches:
         print(f"not what was asked for: {words}")
 

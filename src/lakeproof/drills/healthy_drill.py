@@ -110,6 +110,7 @@ class HealthyDrill:
         return "diagnosed " + ", ".join([*(finding.cause.id for finding in found.findings), *unknown])
 
     def _review(self) -> tuple[Outcome, str]:
+        self._stop()  # shoppers who still buy are no residue
         self.report.residue = residue(self._world, self._run.inventory, self.report.checks)
         if self.report.residue:
             return Outcome.FAILED, f"left behind: {'; '.join(self.report.residue)}"

@@ -1,13 +1,15 @@
 """The world of a drill on a real stack: its supervisor, its desk, its shoppers, its probes."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from lakeproof.customers import shoppers
+from lakeproof.deadline import Deadline
 from lakeproof.drills.drill_series import needed_by_it_alone
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
 from lakeproof.incidents.client import DeskClient
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.observability.drill_windows import borrow
@@ -25,6 +27,7 @@ from lakeproof.stack.closure import closure
 from lakeproof.stack.stack import Stack
 
 WHO = "drill"
+FIRST_CALL_SECONDS = 90.0  # their interpreter starts meanwhile
 # The desk takes this many readings with one entry.
 MOST_READINGS = 500
 
@@ -178,24 +181,41 @@ class LiveTraffic:
         return shoppers.settle_leftovers(self._stack)
 
     def start(self, rate: float, seed: int, run: str, purchases: float) -> None:
-        """Begin to send calls. Raises: InvalidInput where shoppers buy already."""
+        """Begin to send calls; the first one was sent. Raises: InvalidInput where shoppers buy already; what stops
+        them before their first call.
+        """
         if self._handle is not None:
             raise InvalidInput("shoppers buy already", where=run, next_action="stop them first")
         self._handle = shoppers.start(self._stack, rate, seed, run, purchases=purchases)
+        try:
+            Deadline(FIRST_CALL_SECONDS).wait_for(
+                "the shoppers' first call", lambda: True if self._counts().sent else None, every=0.1
+            )
+        except BaseException:
+            with suppress(LakeproofError):
+                self.stop()
+            raise
 
     def orders(self) -> int:
         """How many orders were acknowledged. Raises: TerminalError where no shoppers buy."""
-        if self._handle is None:
-            raise TerminalError("no shoppers buy", where="drill")
-        return self._handle.counts().orders
+        return self._counts().orders
 
     def stop(self) -> TrafficResult | None:
         """Send no new calls, and settle the unclear ones."""
-        handle, self._handle = self._handle, None
-        if handle is None:
+        if self._handle is None:
             return None
-        report = handle.stop()
+        try:
+            report = self._handle.stop()
+        except LakeproofError:
+            self._handle = None
+            raise
+        self._handle = None
         counts, late_ms = report.counts, report.lateness_ms.get("p99", 0.0)
         return TrafficResult(
             *(counts.asked, counts.acknowledged, counts.refused, counts.open_calls), report.refusals, late_ms
         )
+
+    def _counts(self) -> shoppers.Counts:
+        if self._handle is None:
+            raise TerminalError("no shoppers buy", where="drill")
+        return self._handle.counts()

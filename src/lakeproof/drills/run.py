@@ -5,7 +5,7 @@ Only one run at a time goes on in a stack.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -232,12 +232,15 @@ class Run:
     def stop_shoppers(self) -> None:
         """End the shoppers and say what they saw; where none buy, do nothing."""
         result = self.world.traffic.stop()
-        if result is not None:
-            why = ", ".join(f"{count} {reason}" for reason, count in result.refusals.items())
-            self.journal.write(
-                Phase.VERIFY,
-                f"shoppers: {result.asked} calls asked, {result.acknowledged} acknowledged, "
-                f"{result.refused} refused{f' ({why})' if why else ''}, {result.unclear} unclear; "
-                f"99 % sent within {result.late_p99_ms:.0f} ms of their time",
-                **result.__dict__,
-            )
+        if result is None:
+            return
+        facts, why = asdict(result), ", ".join(f"{count} {reason}" for reason, count in result.refusals.items())
+        if self.options.blind:  # a service's word for its trouble names the fault
+            facts["refusals"], why = {}, ""
+        self.journal.write(
+            Phase.VERIFY,
+            f"shoppers: {result.asked} calls asked, {result.acknowledged} acknowledged, "
+            f"{result.refused} refused{f' ({why})' if why else ''}, {result.unclear} unclear; "
+            f"they came to 99 % of the calls within {result.late_p99_ms:.0f} ms of their time",
+            **facts,
+        )

@@ -69,8 +69,8 @@ class Desk(Protocol):
 class TrafficResult:
     """What the shoppers saw, in calls. refusals: reason → how many.
 
-    late_p99_ms: 99 % of the calls were sent within so many milliseconds of their time. Where the shoppers themselves
-    were held up for long, the refusals tell little of the shop.
+    late_p99_ms: the shoppers came to 99 % of the calls within so many milliseconds of their time. Where they were
+    held up for long themselves, the refusals tell little of the shop.
     """
 
     asked: int

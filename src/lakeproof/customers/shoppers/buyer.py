@@ -142,7 +142,7 @@ class Buyer:
             self._tally.bought += 1
             self.bought = order
         else:
-            self._tally.refusals[told.reason] = self._tally.refusals.get(told.reason, 0) + 1
+            self._tally.decline(told.reason)
         return True
 
     def _check(self, op: Op, wanted: Order, order: Order) -> None:

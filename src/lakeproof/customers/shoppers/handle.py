@@ -1,4 +1,4 @@
-"""Traffic in a thread, for those who only wait meanwhile. Who computes meanwhile takes `own_process`."""
+"""Traffic in a thread, for those who only wait meanwhile. Who computes meanwhile takes own_process.py."""
 
 import threading
 

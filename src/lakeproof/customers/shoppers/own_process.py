@@ -7,6 +7,7 @@ accepted long ago, and a healthy shop is counted as one that refused them.
 
 import contextlib
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from lakeproof.customers.shoppers.report import Counts, TrafficReport
 from lakeproof.customers.shoppers.traffic import SETTLE_LIMIT_SECONDS, of_stack
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TerminalError
+from lakeproof.processes.environment import RUN_ID
 from lakeproof.stack.stack import Stack
 
 ANSWER_SECONDS = 30.0  # the first answer waits for the interpreter's start
@@ -68,9 +70,11 @@ class ShoppersProcess:
         self._lock, self._numbers = threading.Lock(), itertools.count(1)
         self._report: TrafficReport | None = None
         self._error: BaseException | None = None
-        # A session of its own also gives it a share of the processors of its own.
+        # -P: what lies in the working folder is not imported. A session of its own: so it also has a share of the
+        # processors of its own. No run's mark: `lakeproof down` would end it before it has told its report.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", CHILD, str(theirs.fileno())],
+            [sys.executable, "-P", "-m", CHILD, str(theirs.fileno())],
+            env={name: value for name, value in os.environ.items() if name != RUN_ID},
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -89,19 +93,25 @@ class ShoppersProcess:
         """The counts now. Raises: what stopped the shoppers (LedgerBroken, InvalidInput where the run has a ledger
         already), TerminalError where their process ended, DeadlineExpired where it does not answer.
         """
+        if self._report is not None:
+            return self._report.counts
         counts: Counts = self._ask(None, ANSWER_SECONDS)
         return counts
 
     def stop(self, settle_seconds: float = SETTLE_LIMIT_SECONDS) -> TrafficReport:
-        """Send nothing new, settle what is unclear within `settle_seconds`, and report. Safe to repeat.
+        """Send nothing new, settle what is unclear within `settle_seconds`, and report. Safe to repeat, and after a
+        Ctrl-C meanwhile, which lets the shoppers go on: the second time they settle no more.
 
         Raises: as `counts`.
         """
-        if self._report is None:
-            try:
-                self._report = self._ask(settle_seconds, settle_seconds + STOP_AGAIN_SECONDS + ANSWER_SECONDS)
-            finally:
-                self._end()
+        if self._report is not None:
+            return self._report
+        try:
+            self._report = self._ask(settle_seconds, settle_seconds + STOP_AGAIN_SECONDS + ANSWER_SECONDS)
+        except Exception:
+            self._end()
+            raise
+        self._end()
         assert self._report is not None
         return self._report
 

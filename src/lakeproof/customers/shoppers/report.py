@@ -44,7 +44,9 @@ class Counts:
 @dataclass(frozen=True)
 class TrafficReport:
     """A whole run. Times of a call: from sending to the answer, first tries only; of a purchase: the call that buys,
-    all steps of the checkout (it is one of the calls too); lateness: of the sender itself.
+    all steps of the checkout (it is one of the calls too); lateness: of the sender itself, until it came to a call.
+
+    refusals: reason → refused calls. declined: reason → purchases that ended without being paid, as was acknowledged.
     """
 
     run: str
@@ -57,6 +59,7 @@ class TrafficReport:
     purchase_ms: dict[str, float]
     lateness_ms: dict[str, float]
     refusals: dict[str, int]
+    declined: dict[str, int]
     mismatches: list[str]
     ledger: str
 
@@ -71,6 +74,7 @@ class Tally(Counts):
     """Counts while they grow, and what the report is made of beside them."""
 
     refusals: dict[str, int] = field(default_factory=dict)
+    declined: dict[str, int] = field(default_factory=dict)
     mismatches: list[str] = field(default_factory=list)
     call_seconds: array[float] = field(default_factory=lambda: array("d"))
     purchase_seconds: array[float] = field(default_factory=lambda: array("d"))
@@ -92,6 +96,10 @@ class Tally(Counts):
         """Count one refusal under its reason."""
         self.refused += 1
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+    def decline(self, reason: str) -> None:
+        """Count one purchase that ended without being paid."""
+        self.declined[reason] = self.declined.get(reason, 0) + 1
 
     def mismatch(self, words: str) -> None:
         """Count one answer that is not what was asked for; the first of them are kept, in words."""
@@ -122,6 +130,7 @@ class Tally(Counts):
             purchase_ms=percentiles_ms(self.purchase_seconds),
             lateness_ms=percentiles_ms(self.lateness_seconds),
             refusals=dict(sorted(self.refusals.items(), key=lambda item: -item[1])),
+            declined=dict(sorted(self.declined.items(), key=lambda item: -item[1])),
             mismatches=self.mismatches,
             ledger=ledger,
         )
