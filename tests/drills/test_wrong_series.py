@@ -16,6 +16,8 @@ from lakeproof.drills.wrong_series import place, run_wrong_fixes, wrong_fixes
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.scenario import Scenario
 from lakeproof.scenarios.truth import WrongFix
+from lakeproof.stack.closure import closure
+from lakeproof.stack.components import all_components
 
 CATALOG = load_catalog()
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -52,6 +54,9 @@ def test_each_is_tried_once_and_the_series_passes_where_all_are_turned_down(tmp_
     wanted = [(scenario.name, fix.id) for scenario, fix in wrong_fixes(CATALOG)]
     assert runner.asked == wanted
     assert len(wanted) == len(set(wanted)) > 40
+    known = all_components()
+    sizes = [len(closure(CATALOG.scenario(name).components, known)) for name, _ in wanted]
+    assert sizes == sorted(sizes)
     assert series.verdict == "passed"
     told = json.loads((tmp_path / "report.json").read_text())
     assert {row["turned_down"] for row in told["wrong_fixes"]} == {"passed"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.drill_series import Between, cell, ended_before, whole_seconds
+from lakeproof.drills.drill_series import Between, cell, ended_before, smallest_first, whole_seconds
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
 from lakeproof.proof.outcome import worst
 from lakeproof.scenarios.catalog import Catalog
@@ -114,9 +114,11 @@ def place(scenario: str, fix: str) -> Path:
 
 def wrong_fixes(catalog: Catalog) -> Iterator[tuple[Scenario, WrongFix]]:
     """Every wrong fix of every scenario and cause that leaves a stack of use: one that loses data for good spoils it
-    for the drills after it.
+    for the drills after it. Those first that need the fewest components, as in `drill all`.
     """
-    for scenario in catalog.played:
+    by_name = {each.name: each for each in catalog.played}
+    for name in smallest_first(by_name.values()):
+        scenario = by_name[name]
         for fix in catalog.truth(scenario).wrong_fixes:
             if not fix.loses_data:
                 yield scenario, fix
