@@ -25,6 +25,7 @@ from lakeproof.stack.engines import flink
 from lakeproof.stack.secrets import NAMES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof.yaml_file import load_yaml
 
 OUR_IMAGE = "lakeproof:local"
 # A further node that nothing counts on; and the parts for which Loki and Alloy stand here.
@@ -57,7 +58,7 @@ def render_compose(receivers: Receivers, scenario_dirs: tuple[Path, ...] = ()) -
     stack = compose_stack(scenario_dirs)
     components = included()
     made = [*engine_files(stack, receivers), *_agents(components), *_beside_files()]
-    data = yaml.safe_load(files("lakeproof.compose").joinpath("containers.yaml").read_text(encoding="utf-8"))
+    data = load_yaml(files("lakeproof.compose").joinpath("containers.yaml").read_text(encoding="utf-8"))
     services = {
         name: _service(stack, one, data["components"].get(name, {}), made) for name, one in components.items()
     }

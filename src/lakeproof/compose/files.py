@@ -29,6 +29,7 @@ from lakeproof.provisioning.mysql import SIGNAL_TABLE, schema_statements
 from lakeproof.stack.engines import blackbox_exporter, flink_config, mysql_accounts, trino
 from lakeproof.stack.engines.connect import PASSWORDS, SECRETS_FILE
 from lakeproof.stack.stack import Stack
+from lakeproof.yaml_file import load_yaml
 
 ETC = Path("/etc/lakeproof")
 ALERTMANAGER_ETC = Path("/etc/alertmanager")
@@ -107,7 +108,7 @@ def mysql_sql(stack: Stack) -> str:
 
 def flink_yaml(stack: Stack, component: str) -> str:
     """Flink's configuration, with the containers' names in the place of the one loopback address."""
-    values: dict[str, str] = yaml.safe_load(flink_config.config_yaml(stack, component))
+    values: dict[str, str] = load_yaml(flink_config.config_yaml(stack, component))
     values |= {
         "jobmanager.rpc.address": "flink-jobmanager",
         "rest.address": "flink-jobmanager",
@@ -122,7 +123,7 @@ def flink_yaml(stack: Stack, component: str) -> str:
 
 def _prometheus(stack: Stack) -> list[File]:
     etc = Path("/etc/prometheus")
-    config: dict[str, Any] = yaml.safe_load(render_prometheus(stack, etc / "rules", "production"))
+    config: dict[str, Any] = load_yaml(render_prometheus(stack, etc / "rules", "production"))
     config["scrape_configs"] += [
         {"job_name": name, "scrape_interval": "5s", "static_configs": [{"targets": [f"{name}:{port}"]}]}
         for name, port in (("cadvisor", 8080), ("loki", 3100), ("grafana", 3000))

@@ -12,6 +12,7 @@ import yaml
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.rules import find_rules
 from lakeproof.observability.scenario_homes import SCENARIO_FILE, scenario_homes
+from lakeproof.yaml_file import load_yaml
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def _sorted(found: Mapping[str, set[str]]) -> dict[str, tuple[str, ...]]:
 
 def _named_in(path: Path) -> tuple[set[str], set[str]]:
     """The components that a scenario or one of its other causes touches, and its use cases."""
-    scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
+    scenario = load_yaml(path.read_text(encoding="utf-8"))
     causes = (scenario, *(scenario.get("other_causes") or ()))
     touched = {component for cause in causes for component in cause.get("touches") or ()}
     return touched, set(scenario.get("use_cases") or ())

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from lakeproof.observability.scenario_homes import SCENARIO_FILE, find_scenario
+from lakeproof.yaml_file import load_yaml
 
 
 def find_use_cases(scenario: str, further_scenarios: Iterable[Path] = ()) -> list[str]:
@@ -14,7 +15,7 @@ def find_use_cases(scenario: str, further_scenarios: Iterable[Path] = ()) -> lis
     if home is None:
         return []
     try:
-        named = yaml.safe_load((home / SCENARIO_FILE).read_text(encoding="utf-8")).get("use_cases", [])
+        named = load_yaml((home / SCENARIO_FILE).read_text(encoding="utf-8")).get("use_cases", [])
         return [str(name) for name in named]
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError):
         return []

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-import yaml
+from lakeproof.yaml_file import load_yaml
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ UNKNOWN = Risk("unknown", "nobody has judged it: read what it would type", "chư
 def all_risks() -> dict[str, Risk]:
     """By the step's id."""
     text = (files("lakeproof.mitigations") / "risks.yml").read_text(encoding="utf-8")
-    return {name: Risk(**fields) for name, fields in yaml.safe_load(text).items()}
+    return {name: Risk(**fields) for name, fields in load_yaml(text).items()}
 
 
 def risk_of(step: str) -> Risk:

@@ -3,8 +3,6 @@
 import logging
 import os
 
-import yaml
-
 from lakeproof.observability.receivers import read_receivers, silences
 from lakeproof.observability.routes import all_routes
 from lakeproof.observability.routing import (
@@ -19,6 +17,7 @@ from lakeproof.observability.timing import Timing
 from lakeproof.stack.engines.alertmanager import CONFIG_FILE
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
+from lakeproof.yaml_file import load_yaml
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ def repace(stack: Stack, timing: Timing) -> str:
 
 def unheard(stack: Stack) -> tuple[str, ...]:
     """What nobody hears of by the configuration that it runs on, whatever this shell's environment holds."""
-    there = {receiver["name"] for receiver in yaml.safe_load(_config(stack))["receivers"]}
+    there = {receiver["name"] for receiver in load_yaml(_config(stack))["receivers"]}
     return silences(route for route in all_routes() if route.to not in there)
 
 

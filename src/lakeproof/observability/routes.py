@@ -3,8 +3,9 @@
 from functools import cache
 from importlib.resources import files
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from lakeproof.yaml_file import load_yaml
 
 
 class Route(BaseModel):
@@ -22,7 +23,7 @@ class Route(BaseModel):
 @cache
 def all_routes() -> tuple[Route, ...]:
     """Every row, in the file's order."""
-    data = yaml.safe_load((files("lakeproof.observability") / "routes.yml").read_text(encoding="utf-8"))
+    data = load_yaml((files("lakeproof.observability") / "routes.yml").read_text(encoding="utf-8"))
     return tuple(Route.model_validate(row) for row in data)
 
 

@@ -10,6 +10,7 @@ import yaml
 from lakeproof.observability.receivers import Receivers
 from lakeproof.observability.routes import all_routes
 from lakeproof.observability.timing import Timing
+from lakeproof.yaml_file import load_yaml
 
 # Secrets lie in files beside the configuration, never in it; Slack's by channel.
 TOKEN_FILE = "desk-token"
@@ -68,7 +69,7 @@ def render_messages(desk_url: str, receivers: Receivers) -> str:
 
 def repaced(text: str, timing: Timing) -> str:
     """That alertmanager.yml at the pace of `timing`, and else as it is: receivers and their keys stay."""
-    config = yaml.safe_load(text)
+    config = load_yaml(text)
     config["route"] |= _pace(timing)
     return _dumped(config)
 

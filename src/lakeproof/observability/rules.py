@@ -17,6 +17,7 @@ from lakeproof.observability.durations import parse_duration
 from lakeproof.observability.scenario_homes import scenario_homes
 from lakeproof.observability.teams import all_teams
 from lakeproof.observability.timing import compress
+from lakeproof.yaml_file import load_yaml
 
 PACKAGE = Path(__file__).parent.parent
 OWN_RULES = PACKAGE / "observability" / "rules"
@@ -105,7 +106,7 @@ def load_rules(name: str, path: Path) -> RulesFile:
     """Read and check one file. Raises: InvalidInput naming the alert and what is wrong."""
     try:
         text = path.read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
+        data = load_yaml(text)
         groups = data["groups"]
         alerts = tuple(_check_rule(rule, path) for group in groups for rule in group["rules"] if "record" not in rule)
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:

@@ -8,10 +8,9 @@ each second was the larger part of what watching cost at rest.
 from functools import cache
 from importlib.resources import files
 
-import yaml
-
 from lakeproof.observability.promql import Selector, find_selectors
 from lakeproof.stack.components import all_components
+from lakeproof.yaml_file import load_yaml
 
 # Jobs that are not components: their pause is set here, and used by scrape.py.
 PROBE_JOB = "health"
@@ -37,7 +36,7 @@ def job_seconds() -> dict[str, float]:
 @cache
 def _jobs_of_metrics() -> dict[str, str]:
     text = (files("lakeproof.observability") / "metrics.yml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
+    return dict(load_yaml(text))
 
 
 def _selector_seconds(selector: Selector) -> float:

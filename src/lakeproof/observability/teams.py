@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-import yaml
-
 from lakeproof.observability.routes import all_routes
+from lakeproof.yaml_file import load_yaml
 
 COMMON = "slack-data-ops"
 DEFAULT_TEAM = "data-platform"
@@ -29,7 +28,7 @@ class Team:
 @cache
 def all_teams() -> dict[str, Team]:
     """Name → team."""
-    data = yaml.safe_load((files("lakeproof.observability") / "teams.yml").read_text(encoding="utf-8"))
+    data = load_yaml((files("lakeproof.observability") / "teams.yml").read_text(encoding="utf-8"))
     return {name: Team(name, **fields) for name, fields in data.items()}
 
 

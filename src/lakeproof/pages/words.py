@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
-import yaml
+from lakeproof.yaml_file import load_yaml
 
 type Language = Literal["vi", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language.__value__)
@@ -19,7 +19,7 @@ def read_words(rooms: Iterable[str]) -> Mapping[str, str]:
     for room in rooms:
         path = files(room) / "words.vi.yml"
         if path.is_file():
-            words |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            words |= load_yaml(path.read_text(encoding="utf-8")) or {}
     return words
 
 

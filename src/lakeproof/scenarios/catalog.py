@@ -22,6 +22,7 @@ from lakeproof.scenarios.truth import TRUTH_FILE, Truth, load_truth, other_cause
 from lakeproof.stack.components import all_components
 from lakeproof.unknown_name import unknown_name
 from lakeproof.wrong_fixes.wrong_step import WrongStep, all_wrong_steps
+from lakeproof.yaml_file import load_yaml
 
 ALERTS_FILE = "alerts.yml"
 
@@ -184,7 +185,7 @@ def alert_names(path: Path) -> tuple[str, ...]:
     Raises: InvalidInput where the file is missing or not of that format.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = load_yaml(path.read_text(encoding="utf-8"))
         names = [str(rule["alert"]) for group in data["groups"] for rule in group["rules"] if "alert" in rule]
     except FileNotFoundError as error:
         raise InvalidInput("no such file", where=str(path), next_action="add the scenario's rules") from error
