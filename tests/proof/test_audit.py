@@ -129,7 +129,7 @@ def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
     monkeypatch.setattr(every_hash, "judge", judge)
     audited = audit_published(STACK, "0001")
     assert audited.newest_is_wrong and audited.finding is not None and "0005" in audited.finding
-    assert audited.not_looked > 0
+    assert audited.waiting > 0 and not audited.got_on
 
 
 def test_an_audit_that_knows_of_none_before_judges_all_that_is_still_promised_to_be_readable(
@@ -145,7 +145,7 @@ def test_hashes_that_are_no_longer_promised_to_be_readable_are_told_as_not_looke
 ) -> None:
     main = lake(500)
     audited = audit_published(STACK, "0001")
-    assert (audited.judged, audited.not_looked) == (451, 48)
+    assert (audited.judged, audited.passed_over, audited.waiting, audited.got_on) == (451, 48, 0, True)
     assert min(main.read) == "0050"
 
 

@@ -51,7 +51,9 @@ def audit_published(stack: Stack, after: str | None) -> Audited:
     return Audited(
         finding=_sentence(own) if own else None,
         judged=max(1, following.judged),  # the newest hash was judged in any case
-        not_looked=following.not_looked + following.waiting,
+        passed_over=following.not_looked,
+        waiting=following.waiting,
+        got_on=following.judged + following.moved_others > 0,
         through=following.after,
         newest_is_wrong=newest.hash in own,
         moved_others=following.moved_others,

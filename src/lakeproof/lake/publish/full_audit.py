@@ -2,8 +2,8 @@
 
 What is compared is handed in (by lakeproof.proof); here is only its clock and what becomes of its result. "Could not
 look" (Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. /health tells it, and the
-alert LakeAuditStale speaks once no audit could look for five minutes. Hashes that were not looked at never count as
-passed.
+alert LakeAuditStale speaks once no audit has kept up with what is published for five minutes. Hashes that were not
+looked at never count as passed.
 """
 
 import logging
@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 class Audited:
     """What one audit saw.
 
-    finding: a sentence where a hash is wrong in itself, else None. not_looked: hashes that it did not come to.
-    through: the last hash it is done with; the next audit begins after it.
+    finding: a sentence where a hash is wrong in itself, else None. Hashes that it did not come to: `waiting` for the
+    next audit, or `passed_over`, of which nobody will ever know. got_on: it judged some after the last one's, the
+    newest alone does not count. through: the last hash it is done with; the next audit begins after it.
     newest_is_wrong: the finding is of the hash that `main` showed when the audit began. Then `main` is frozen, until
     an audit finds whole what it shows. A wrong hash of the past with whole ones after it is told and freezes nothing.
     moved_others: hashes that moved tables about which the audit claims nothing; `judged` leaves them out.
@@ -33,10 +34,17 @@ class Audited:
 
     finding: str | None
     judged: int
-    not_looked: int
     through: str
+    passed_over: int = 0
+    waiting: int = 0
+    got_on: bool = False
     newest_is_wrong: bool = False
     moved_others: int = 0
+
+    @property
+    def not_looked(self) -> int:
+        """All hashes that it did not come to."""
+        return self.passed_over + self.waiting
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class AuditLook:
 
     `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
     not come to all of them. `moved_others`: as Audited has it. `through`: of one that passed, the last hash that it
-    is done with.
+    is done with. `keeps_up`: it came to all, or got on and passed none over for good.
     """
 
     outcome: str
@@ -54,6 +62,7 @@ class AuditLook:
     judged: int = 0
     moved_others: int = 0
     through: str = ""
+    keeps_up: bool = False
 
 
 # Judges the hashes that were published after the given one; None: all that readers may still ask for.
@@ -119,18 +128,19 @@ class FullAudit:
     def _judged(self, audited: Audited, at: float) -> AuditLook:
         self._through = audited.through
         self._remember()
-        passed_over = ""
+        told = ""
         if audited.not_looked:
-            passed_over = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
-            log.warning("the full audit %s", passed_over)
+            told = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
+            log.warning("the full audit %s, and passed over %d for good", told, audited.passed_over)
         self.finding = audited.finding if audited.newest_is_wrong else None
         why: str | None
         if audited.finding is None and audited.not_looked:
-            outcome, why = "unknown", passed_over
+            outcome, why = "unknown", told
         else:
             outcome, why = "passed" if audited.finding is None else "failed", audited.finding
         through = audited.through if outcome == "passed" else ""
-        return AuditLook(outcome, why, at, audited.judged, audited.moved_others, through)
+        keeps_up = not audited.not_looked or (audited.got_on and not audited.passed_over)
+        return AuditLook(outcome, why, at, audited.judged, audited.moved_others, through, keeps_up)
 
     def _remember(self) -> None:
         if self._remembered_in is None or self._through is None:

@@ -75,7 +75,7 @@ class PublisherMetrics:
         )
         self.full_audit_at = Gauge(
             "lakeproof_publish_full_audit_timestamp_seconds",
-            "when the last full audit that could look began, or this publisher where none could yet, UNIX time",
+            "when the last full audit that kept up with what is published began, or this publisher, UNIX time",
             registry=self.registry,
         )
         self.full_audit_at.set_to_current_time()
@@ -86,9 +86,9 @@ class PublisherMetrics:
                 self.failures.labels(database=database.name, stage=stage)
 
     def note_audit(self, look: AuditLook) -> None:
-        """Count a full audit; where it could look, its time."""
+        """Count a full audit; where it kept up with what is published, its time."""
         self.full_audits.labels(outcome=look.outcome).inc()
-        if look.judged:
+        if look.keeps_up:
             self.full_audit_at.set(look.at)
 
     def note_main(self, database: str, state: DatabaseState | None) -> None:
