@@ -110,7 +110,14 @@ def test_a_ledger_without_orders_beside_somebody_elses_compared_nothing() -> Non
 
 
 @pytest.mark.parametrize(
-    ("unsettled", "rows", "outcome"), [(10, 5, "passed"), (11, 5, "unknown"), (50, 5_000, "passed")]
+    ("unsettled", "rows", "outcome"),
+    [
+        (10, 11, "passed"),
+        (11, 12, "unknown"),
+        (50, 5_000, "passed"),
+        (51, 5_000, "unknown"),
+        (5, 5, "unknown"),  # few, but nothing of the table was judged
+    ],
 )
 def test_rows_that_never_keep_still_are_unknown_above_the_stated_share(
     unsettled: int, rows: int, outcome: str
@@ -119,13 +126,15 @@ def test_rows_that_never_keep_still_are_unknown_above_the_stated_share(
     assert moving.outcome == outcome
     assert moving.as_json()["tables"] == [{**moving.tables[0].as_json(), "unsettled": unsettled}]
     if outcome == "unknown":
-        assert "trino.payments: 11 of 5 changed at each look, more than 1%" in moving.reasons[0]
+        assert f"trino.payments: {unsettled} of {rows} changed at each look: not judged" in moving.reasons[0]
 
 
 def test_skus_that_never_keep_still_are_unknown_above_the_stated_share() -> None:
     claim = ClaimReport("stock adds up", (), 989, "SKUs", unsettled=11)
     assert replace(report(), across=(claim,)).outcome is Outcome.UNKNOWN
     assert replace(report(), across=(replace(claim, judged=9_989),)).outcome is Outcome.PASSED
+    assert replace(report(), across=(replace(claim, judged=0, unsettled=2),)).outcome is Outcome.UNKNOWN
+    assert replace(report(), across=(replace(claim, judged=None, unsettled=2),)).outcome is Outcome.PASSED
 
 
 def test_a_ledger_without_an_order_against_tables_without_a_row_has_judged_nothing() -> None:

@@ -68,6 +68,11 @@ class ClaimReport:
         return len(self.keys)
 
     @property
+    def looked_at(self) -> int | None:
+        """How many were, those included of which nothing can be said; None as in `judged`."""
+        return None if self.judged is None else self.judged + self.unsettled
+
+    @property
     def judges_nothing(self) -> bool:
         """True where it holds of nothing: nothing was there, or nothing old enough."""
         return self.judged == 0 and not self.violations
@@ -176,17 +181,18 @@ class CheckReport:
 
     @property
     def not_judged(self) -> tuple[str, ...]:
-        """What could not be looked at, what did not keep still, and rows beside a ledger that knows no order. For
-        whoever
-        asks of a stack without any order: that there is nothing yet is no reason.
+        """What could not be looked at, what did not keep still, and rows beside a ledger that knows no order.
+
+        It is for whoever asks of a stack without any order, where it is no reason that there is nothing yet.
         """
+        counted: list[tuple[str, int, int | None]] = [
+            *((f"{one.engine}.{one.table}", one.unsettled, one.rows) for one in self.tables),
+            *((one.claim, one.unsettled, one.looked_at) for one in self.across),
+        ]
         moving = [
-            f"{name}: {unsettled} of {rows} changed at each look, more than {UNSETTLED_SHARE:.0%}: not judged"
-            for name, unsettled, rows in (
-                *((f"{table.engine}.{table.table}", table.unsettled, table.rows) for table in self.tables),
-                *((one.claim, one.unsettled, one.unsettled + (one.judged or 0)) for one in self.across),
-            )
-            if unsettled > max(UNSETTLED_ROWS, UNSETTLED_SHARE * rows)
+            f"{name}: {unsettled} of {'all' if rows is None else rows} changed at each look: not judged"
+            for name, unsettled, rows in counted
+            if _moves_too_much(unsettled, rows)
         ]
         if self.orders == 0 and self.not_ours:
             moving.append("ledger: it knows no order, so that no row was compared with it")
@@ -254,3 +260,10 @@ class CheckReport:
             "seconds": round(self.seconds, 2),
             "steps": self.steps,
         }
+
+
+def _moves_too_much(unsettled: int, rows: int | None) -> bool:
+    """Whether the whole is unknown for rows that never kept still: too many of them, or all that there are."""
+    if rows is None:
+        return unsettled > UNSETTLED_ROWS
+    return unsettled > max(UNSETTLED_ROWS, UNSETTLED_SHARE * rows) or 0 < unsettled >= rows
