@@ -3,6 +3,7 @@
 A package's modules are imported by name; a folder outside the package is loaded by path.
 """
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -14,6 +15,18 @@ from types import ModuleType
 
 from lakeproof.errors import InvalidInput
 
+# What import-linter (pyproject.toml) forbids in the package's own modules holds for those of a scenario's folder.
+NOT_KNOWN_TO_A_REPAIR = ("lakeproof.faults", "lakeproof.scenarios.truth", "lakeproof.drills")
+NOT_KNOWN_TO_A_DIAGNOSIS = (
+    *NOT_KNOWN_TO_A_REPAIR,
+    "lakeproof.mitigations",
+    "lakeproof.wrong_fixes",
+    "lakeproof.checks",
+    "lakeproof.scenarios.catalog",
+    "lakeproof.incidents",
+    "lakeproof.processes.client",
+)
+
 
 def package_modules(package: ModuleType) -> Iterator[ModuleType]:
     """Every module directly in the package, in the order of their names."""
@@ -21,14 +34,51 @@ def package_modules(package: ModuleType) -> Iterator[ModuleType]:
         yield importlib.import_module(f"{package.__name__}.{entry.name}")
 
 
-def folder_modules(folder: Path) -> Iterator[ModuleType]:
-    """Every *.py file directly in a folder, loaded by path, in the order of their names.
+def folder_modules(folder: Path, attribute: str, without: tuple[str, ...] = ()) -> Iterator[ModuleType]:
+    """Every *.py file directly in a folder that gives `attribute`, loaded by path, in the order of their names.
 
-    Raises: InvalidInput naming the file that does not load, and why.
+    The other files are only read: who wants a folder's probes does not run its faults. without: packages that such a
+    file must not import itself.
+    Raises: InvalidInput naming the file that does not load or imports one of these, and why.
     """
     for path in sorted(folder.glob("*.py")):
-        if path.name != "__init__.py":
-            yield _load(path)
+        if path.name == "__init__.py":
+            continue
+        names, imported = _read(path)
+        if attribute not in names:
+            continue
+        for package in without:
+            if any(f"{name}.".startswith(f"{package}.") for name in imported):
+                raise InvalidInput(
+                    f"gives {attribute} and imports {package}", where=str(path), next_action="part it into two files"
+                )
+        yield _load(path)
+
+
+def _read(path: Path) -> tuple[set[str], set[str]]:
+    """The names that a file gives anywhere, and the modules that it imports (`from a import b`: a and a.b)."""
+    names, imported = set[str](), set[str]()
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError) as error:
+        raise _does_not_load(path, error) from error
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.Import(names=aliases):
+                names |= {alias.asname or alias.name for alias in aliases}
+                imported |= {alias.name for alias in aliases}
+            case ast.ImportFrom(module=module, names=aliases):
+                names |= {alias.asname or alias.name for alias in aliases}
+                imported |= {module or "", *(f"{module}.{alias.name}" for alias in aliases)}
+    return names, imported
+
+
+def _does_not_load(path: Path, error: Exception) -> InvalidInput:
+    return InvalidInput(
+        f"does not load: {type(error).__name__}: {error}", where=str(path), next_action="mend the file"
+    )
 
 
 def _load(path: Path) -> ModuleType:
@@ -46,9 +96,7 @@ def _load(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (ImportError, SyntaxError, NameError, TypeError, ValueError, AttributeError) as error:
         del sys.modules[name]
-        raise InvalidInput(
-            f"does not load: {type(error).__name__}: {error}", where=str(path), next_action="mend the file"
-        ) from error
+        raise _does_not_load(path, error) from error
     return module
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import all_mitigations
+from lakeproof.probes.probe import all_probes
 from lakeproof.scenarios.catalog import load_catalog
 
 FAULT_MODULE = """
@@ -103,6 +104,31 @@ def test_a_folder_outside_the_package_joins_with_its_own_modules(write: Write) -
     assert "flooded_cellar" in catalog.faults
     assert "water" in catalog.probes
     assert catalog.scenarios["wet-cellar"].runbook("vi").startswith("# Hầm ngập")
+
+
+def test_who_wants_its_probes_does_not_run_its_faults(write: Write) -> None:
+    home = write()[0] / "wet-cellar"
+    (home / "fault.py").write_text("raise SystemExit('the fault was run')\n" + FAULT_MODULE)
+    assert "water" in all_probes((home,))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("from lakeproof.faults.fault import Fault", "gives PROBES and imports lakeproof.faults"),
+        ("from lakeproof import drills", "gives PROBES and imports lakeproof.drills"),
+        (
+            "def late():\n    import lakeproof.mitigations.mitigation",
+            "gives PROBES and imports lakeproof.mitigations",
+        ),
+        ("def late(:", "does not load: SyntaxError"),
+    ],
+)
+def test_a_probe_that_could_know_what_was_broken_is_refused(write: Write, line: str, words: str) -> None:
+    home = write()[0] / "wet-cellar"
+    (home / "probe.py").write_text(PROBE_MODULE + line + "\n")
+    with pytest.raises(InvalidInput, match=words):
+        all_probes((home,))
 
 
 @pytest.mark.parametrize(
@@ -215,7 +241,7 @@ def test_two_folders_of_one_name_are_refused(write: Write) -> None:
 
 def test_a_module_that_does_not_load_is_named(write: Write) -> None:
     more = write()
-    (more[0] / "wet-cellar" / "broken.py").write_text("import nothing_of_that_name\n")
+    (more[0] / "wet-cellar" / "broken.py").write_text("import nothing_of_that_name\nPROBES = ()\n")
     with pytest.raises(InvalidInput, match=r"broken\.py.*does not load"):
         load_catalog(more)
 

@@ -75,38 +75,46 @@ def test_its_rule_is_one_that_prometheus_takes_in_drill_timing(tmp_path: Path) -
 
 
 # Somebody's nightly export leaves its lock behind. Nothing of the package knows of it.
-OWN = """
-from lakeproof.arguments import Arguments
-from lakeproof.faults.fault import Fault, Sign
-from lakeproof.mitigations.mitigation import Mitigation
+OWN = {
+    "probe": """
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
-from lakeproof.stack.stack import Stack
 
 
-def lock(stack: Stack):
-    return stack.state_dir / "export.lock"
-
-
-def release(stack: Stack, arguments: Arguments) -> str:
-    lock(stack).unlink(missing_ok=True)
-    return "the lock is gone"
-
-
-def held(stack: Stack, timeout: float) -> str:
-    return "held" if lock(stack).exists() else "free"
+def held(stack, timeout):
+    return "held" if (stack.state_dir / "export.lock").exists() else "free"
 
 
 PROBES = (Probe("export-lock", "publisher", "ls export.lock", "", held, Condition(Operator.IS, "free"), steady=True),)
+""",
+    "fault": """
+from lakeproof.faults.fault import Fault, Sign
+
+
+def lock(stack):
+    return stack.state_dir / "export.lock"
+
+
 FAULT = Fault(
     "left_export_lock",
     "leave the lock of the export behind",
     lambda stack, arguments: lock(stack).touch(),
-    release,
-    lambda stack, arguments: Sign(lock(stack).exists(), held(stack, 1)),
+    lambda stack, arguments: lock(stack).unlink(missing_ok=True),
+    lambda stack, arguments: Sign(lock(stack).exists(), str(lock(stack))),
 )
-MITIGATION = Mitigation("release_export_lock", "remove it", lambda stack, arguments: f"rm {lock(stack)}", release)
-"""
+""",
+    "repair": """
+from lakeproof.mitigations.mitigation import Mitigation
+
+
+def release(stack, arguments):
+    (stack.state_dir / "export.lock").unlink(missing_ok=True)
+    return "the lock is gone"
+
+
+MITIGATION = Mitigation("release_export_lock", "remove it", lambda stack, arguments: "rm export.lock", release)
+""",
+}
 OWN_CAUSE = {
     "id": "export_lock_left",
     "says": {"vi": "Khoá của export còn sót lại.", "en": "The export has left its lock behind."},
@@ -121,7 +129,8 @@ def test_one_with_a_probe_a_cause_a_fault_and_a_repair_of_its_own_needs_no_edit_
     scenario = {**SCENARIO, "fault": {"id": "left_export_lock"}, "evidence": ["export-lock"]}
     for name, data in (("scenario", scenario), ("truth", truth), ("causes", {"causes": [OWN_CAUSE]})):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(data, allow_unicode=True))
-    (folder / "export_lock.py").write_text(OWN)
+    for name, text in OWN.items():
+        (folder / f"export_{name}.py").write_text(text)
     catalog, stack = load_catalog((tmp_path,)), Stack(Settings(state_dir=tmp_path))
     assert not diagnosed(catalog, stack).findings
     fault = catalog.faults[catalog.scenario(NAME).fault.id]

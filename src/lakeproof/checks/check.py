@@ -13,7 +13,7 @@ from lakeproof import checks
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.modules import collect, folder_modules, package_modules
+from lakeproof.modules import NOT_KNOWN_TO_A_REPAIR, collect, folder_modules, package_modules
 from lakeproof.probes.reading import Value
 from lakeproof.proof.report import CheckReport
 from lakeproof.stack.stack import Stack
@@ -82,5 +82,5 @@ def all_checks(folders: tuple[Path, ...] = ()) -> dict[str, Check]:
     """Every check of this package and of the given scenario folders, by id."""
     modules = [*package_modules(checks)]
     for folder in folders:
-        modules.extend(folder_modules(folder))
+        modules.extend(folder_modules(folder, "CHECK", NOT_KNOWN_TO_A_REPAIR))
     return collect(modules, "CHECK", Check)

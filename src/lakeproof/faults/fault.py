@@ -45,5 +45,5 @@ def all_faults(folders: tuple[Path, ...] = ()) -> dict[str, Fault]:
     """Every fault of this package and of the given scenario folders, by id."""
     modules = [*package_modules(faults)]
     for folder in folders:
-        modules.extend(folder_modules(folder))
+        modules.extend(folder_modules(folder, "FAULT"))
     return collect(modules, "FAULT", Fault)

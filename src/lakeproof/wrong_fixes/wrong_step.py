@@ -52,5 +52,5 @@ def all_wrong_steps(folders: tuple[Path, ...] = ()) -> dict[str, WrongStep]:
     """Every wrong step of this package and of the given scenario folders, by id."""
     modules = [*package_modules(wrong_fixes)]
     for folder in folders:
-        modules.extend(folder_modules(folder))
+        modules.extend(folder_modules(folder, "WRONG_STEP"))
     return collect(modules, "WRONG_STEP", WrongStep)
