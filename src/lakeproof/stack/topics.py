@@ -17,7 +17,8 @@ class Topic:
     config: Mapping[str, str]
 
 
-# All tables of one database and its transaction markers, in commit order: a second partition would break that order.
+# All tables of one database and its transaction markers, in commit order: in one partition, to which the connectors
+# are pinned, so that one added by hand stays empty.
 TOPICS = tuple(
     Topic(
         name,

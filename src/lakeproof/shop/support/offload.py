@@ -2,6 +2,8 @@
 
 For each one: the local bytes are what the row says → written to the archive → read back, compared → the row says so →
 the local file goes. Cut off anywhere, the next run goes on: an archived row's leftover file is verified once more.
+
+It is asynchronous because it takes the service's own statements (AttachmentStore) and does not write them twice.
 """
 
 import asyncio
