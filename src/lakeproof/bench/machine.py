@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -42,8 +43,12 @@ def _cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
+@cache
 def commit_of_code() -> str:
-    """The commit of this code, with "+" where files differ from it; "unknown" outside of a clone."""
+    """The commit of this code, with "+" where files differ from it; "unknown" outside of a clone.
+
+    Looked at once in a process: what is committed while it runs is not the code that it runs.
+    """
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
