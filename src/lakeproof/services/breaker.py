@@ -26,9 +26,9 @@ class Breaker:
         return True
 
     def failed(self) -> None:
-        """It did not work."""
+        """The call failed: nobody asks until the pause is over."""
         self._open_until = self._clock() + self._pause_seconds
 
     def succeeded(self) -> None:
-        """It worked."""
+        """The call had its answer: everybody may ask."""
         self._open_until = None

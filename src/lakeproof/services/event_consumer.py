@@ -194,7 +194,7 @@ class EventConsumer:
 
 
 def _answered(places: list[TopicPartition]) -> list[TopicPartition]:
-    """Those places. Raises: KafkaException where Kafka did not tell of one: that is no "never read"."""
+    """The places as given. Raises: KafkaException where Kafka told an error of one: that is not "never read"."""
     for place in places:
         if place.error is not None:
             raise KafkaException(place.error)
