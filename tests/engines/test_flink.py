@@ -242,7 +242,14 @@ def test_a_transaction_without_its_end_stays_out_until_the_end_comes(stack: Stac
     assert_lake_is_exact(stack, feed)
 
 
-@pytest.mark.parametrize("part", ["flink-taskmanager", "flink-jobmanager", "minio", "publisher", "nessie"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("flink-taskmanager", "flink-jobmanager"),
+        # Each killed under shoppers in drills_real/test_kills.py, too.
+        *(pytest.param(name, marks=pytest.mark.proof) for name in ("minio", "publisher", "nessie")),
+    ],
+)
 def test_nothing_is_lost_or_doubled_when_a_part_is_killed(
     client: SupervisorClient, stack: Stack, feed: Feed, part: str
 ) -> None:
@@ -282,7 +289,6 @@ def kill_between_the_two_commits(client: SupervisorClient, stack: Stack, feed: F
     raise AssertionError("the TaskManager was always too fast")
 
 
-@pytest.mark.proof  # until it was green three times in a row
 def test_a_checkpoint_whose_compaction_never_came_is_not_published(
     client: SupervisorClient, stack: Stack, feed: Feed
 ) -> None:
