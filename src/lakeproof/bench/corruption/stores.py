@@ -183,18 +183,15 @@ class Stores:
         return rows
 
     def _in_cassandra(self, statements: Sequence[str]) -> list[dict[str, Any]]:
-        from cassandra.query import dict_factory
-
         with cassandra_session.session(
             self._stack,
             cassandra_roles.SUPERUSER,
             self._stack.secret(cassandra_roles.SUPERUSER_SECRET),
             seconds=SECONDS,
         ) as ring:
-            ring.row_factory = dict_factory
             rows: list[dict[str, Any]] = []
             for statement in statements:
-                rows = list(ring.execute(statement))
+                rows = [row._asdict() for row in ring.execute(statement)]
             return rows
 
     def _in_lake(self, steps: Sequence[Step]) -> None:
