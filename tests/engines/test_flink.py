@@ -292,6 +292,8 @@ def kill_between_the_two_commits(client: SupervisorClient, stack: Stack, feed: F
 def test_a_checkpoint_whose_compaction_never_came_is_not_published(
     client: SupervisorClient, stack: Stack, feed: Feed
 ) -> None:
+    feed.change_something()
+    assert_lake_is_exact(stack, feed)
     following = EveryHash(stack, history.newest(stack).hash)
     torn_one = kill_between_the_two_commits(client, stack, feed)
     # Nothing is written any more: these rows become readable only if the restored writer compacts idle buckets.

@@ -21,6 +21,7 @@ from confluent_kafka import Consumer
 from tests.engines.instances import instance
 from tests.engines.sale import Outcome, sale
 
+from lakeproof.bench.corruption.stores import Stores
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals, disagreements, violations
@@ -183,6 +184,11 @@ def test_a_thousand_buyers_of_a_hundred_units(stack: Stack, shop: httpx.Client) 
     outcome = sale([stack.url("inventory-service")], sku)
     judge(stack, shop, sku, outcome)
     assert outcome.told["never answered"] == 0
+
+
+def test_a_corruption_hunt_reads_the_rings_rows(stack: Stack, shop: httpx.Client) -> None:
+    (row,) = Stores(stack).cassandra("SELECT cluster_name, WRITETIME(cluster_name) AS written FROM system.local")
+    assert set(row) == {"cluster_name", "written"}
 
 
 def test_a_thousand_buyers_while_a_node_is_killed(
