@@ -117,7 +117,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         try:
             acknowledged = shoppers.stop().counts.acknowledged
         except LakeproofError as error:  # what was judged is worth something without them
-            acknowledged, ended = 0, f"the shoppers did not report: {error.message}"
+            acknowledged, ended = 0, ended or f"the shoppers did not report: {error.message}"
         judging.stop()
     return result_of(options, judging, kills, acknowledged, ended)
 
