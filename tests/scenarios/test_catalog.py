@@ -1,5 +1,6 @@
 """Scenario folders as a whole: ours load, a folder outside joins them, and each mistake is named."""
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import all_mitigations
+from lakeproof.modules import NOT_KNOWN_TO_A_DIAGNOSIS, NOT_KNOWN_TO_A_REPAIR
 from lakeproof.probes.probe import all_probes
 from lakeproof.scenarios.catalog import load_catalog
 
@@ -104,6 +106,18 @@ def test_a_folder_outside_the_package_joins_with_its_own_modules(write: Write) -
     assert "flooded_cellar" in catalog.faults
     assert "water" in catalog.probes
     assert catalog.scenarios["wet-cellar"].runbook("vi").startswith("# Hầm ngập")
+
+
+def test_what_import_linter_forbids_in_the_package_is_forbidden_in_a_folder() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    contracts = {each["name"]: each for each in tomllib.loads(text)["tool"]["importlinter"]["contracts"]}
+
+    def forbidden(begin: str) -> set[str]:
+        (one,) = (each for name, each in contracts.items() if name.startswith(begin))
+        return set(one["forbidden_modules"])
+
+    assert set(NOT_KNOWN_TO_A_REPAIR) == forbidden("Repairs and checks know")
+    assert set(NOT_KNOWN_TO_A_DIAGNOSIS) == forbidden("A diagnosis knows") | forbidden("Probes ask endpoints")
 
 
 def test_who_wants_its_probes_does_not_run_its_faults(write: Write) -> None:

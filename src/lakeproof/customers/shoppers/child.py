@@ -10,17 +10,15 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from lakeproof.customers.shoppers.handle import TrafficHandle
-from lakeproof.customers.shoppers.own_process import Answer, Question, Wanted
-from lakeproof.customers.shoppers.traffic import of_stack
+from lakeproof.customers.shoppers.own_process import Answer, Question
+from lakeproof.customers.shoppers.traffic import Traffic
 from lakeproof.errors import LakeproofError, TerminalError
 
 
 def serve(connection: Connection) -> None:
     """Let the shoppers buy, and answer until nobody asks any more. Raises: EOFError when the parent is gone."""
-    wanted: Wanted = connection.recv()
-    handle = TrafficHandle(
-        of_stack(wanted.stack, wanted.rate, wanted.seed, wanted.run, wanted.base_url, wanted.purchases)
-    )
+    make: Callable[[], Traffic] = connection.recv()
+    handle = TrafficHandle(make())
     sending = threading.Lock()
 
     def answer(number: int, work: Callable[[], Any]) -> None:

@@ -6,18 +6,20 @@ accepted long ago, and a healthy shop is counted as one that refused them.
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from typing import Any
 
 from lakeproof.customers.shoppers.handle import STOP_AGAIN_SECONDS
 from lakeproof.customers.shoppers.report import Counts, TrafficReport
-from lakeproof.customers.shoppers.traffic import SETTLE_LIMIT_SECONDS, of_stack
+from lakeproof.customers.shoppers.traffic import SETTLE_LIMIT_SECONDS, Traffic, new_run, of_stack
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TerminalError
 from lakeproof.processes.environment import RUN_ID
@@ -26,18 +28,6 @@ from lakeproof.stack.stack import Stack
 ANSWER_SECONDS = 30.0  # the first answer waits for the interpreter's start
 END_SECONDS = 5.0
 CHILD = "lakeproof.customers.shoppers.child"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the process is told to do, before the first question."""
-
-    stack: Stack
-    rate: float
-    seed: int
-    run: str
-    base_url: str | None
-    purchases: float
 
 
 @dataclass(frozen=True)
@@ -64,8 +54,9 @@ class ShoppersProcess:
     reach it, because it is no part of the terminal's foreground group.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
-        self.run = wanted.run
+    def __init__(self, run: str, make: Callable[[], Traffic]) -> None:
+        """`make`: makes the traffic of that run, there; it must be one that can be sent to another process."""
+        self.run = run
         self._connection, theirs = Pipe()
         self._lock, self._numbers = threading.Lock(), itertools.count(1)
         self._report: TrafficReport | None = None
@@ -82,7 +73,7 @@ class ShoppersProcess:
         )
         theirs.close()
         with contextlib.suppress(OSError):  # it has ended: the first question says so
-            self._connection.send(wanted)
+            self._connection.send(make)
 
     @property
     def pid(self) -> int:
@@ -165,5 +156,5 @@ def start(
     purchases: float = 0.0,
 ) -> ShoppersProcess:
     """Let shoppers buy until `stop`, `purchases` a second at the checkout. Raises: InvalidInput."""
-    traffic = of_stack(stack, rate, seed, run, base_url, purchases)
-    return ShoppersProcess(Wanted(stack, rate, seed, traffic.run, base_url, purchases))
+    make = functools.partial(of_stack, stack, rate, seed, run or new_run(seed), base_url, purchases)
+    return ShoppersProcess(make().run, make)  # made here too, so that what cannot be is refused here
