@@ -17,6 +17,7 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query import spark
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.flink import start_gateway
+from lakeproof.lake.sources.source import present
 from lakeproof.proof import claims
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import CheckReport, ClaimReport, Cut, TableReport
@@ -165,7 +166,9 @@ class _Check:
         """The hash to look at; None, with a reason, where there is none."""
         if not cover_now:
             return self._notes.looked("lake", lambda: history.newest(self._stack))
-        return self._covering.first(now_us())
+        # Of every captured database: a hash that holds an older state of PostgreSQL's tables does not show what
+        # happened to them since.
+        return self._covering.first(now_us(), present(self._stack))
 
     def _open_readers(
         self, pool: ThreadPoolExecutor, until_judged: ExitStack, commit: PublishedCommit | None, lake_cut_us: int

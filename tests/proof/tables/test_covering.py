@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.publish.commit import PublishedCommit, covers
+from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit, covers
 from lakeproof.lake.publish.history import NothingPublished
+from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import covering
 from lakeproof.proof.tables.covering import Covering, cut
@@ -46,8 +47,35 @@ def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: 
     states = iter([commit("old", NOW + 60 * SECOND), commit("late", NOW - SECOND), commit("new", NOW)])
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(states))
-    found = Covering(Stack(Settings(state_dir=tmp_path)), Notes(lambda text: None), 30.0).first(NOW)
+    found = Covering(Stack(Settings(state_dir=tmp_path)), Notes(lambda text: None), 30.0).first(NOW, [OLTP])
     assert found is not None and found.hash == "new"
+
+
+def test_check_waits_until_every_captured_database_is_covered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once looked at a hash that covered MariaDB's tables alone, and passed over damage in a table of PostgreSQL
+    that this hash did not hold yet.
+    """
+
+    def commit(name: str, shop_beat_us: int | None) -> PublishedCommit:
+        now = datetime.now(UTC)
+        others = {} if shop_beat_us is None else {SHOP.name: DatabaseState(3, None, shop_beat_us, {}, now)}
+        return PublishedCommit(name, now, 7, None, NOW, {}, now, others)
+
+    states = [commit("before it is published", None), commit("before the look", NOW - SECOND), commit("after", NOW)]
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
+    monkeypatch.setattr(
+        "lakeproof.lake.publish.history.newest", lambda stack: states.pop(0) if states[1:] else states[0]
+    )
+    notes = Notes(lambda text: None)
+    stack = Stack(Settings(state_dir=tmp_path))
+    found = Covering(stack, notes, 30.0).first(NOW, [OLTP, SHOP])
+    assert found is not None and (found.hash, notes.unknown) == ("after", [])
+    states[:] = [commit("before the look", NOW - SECOND)]
+    found = Covering(stack, notes, 0.0).first(NOW, [OLTP, SHOP])
+    assert found is not None and found.hash == "before the look"
+    assert notes.unknown == ["lake: nothing published of shop within 0 s covers now (1.0 s ago)"]
 
 
 def test_check_waits_for_the_first_state_of_a_new_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +95,7 @@ def test_check_waits_for_the_first_state_of_a_new_stack(tmp_path: Path, monkeypa
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
     notes = Notes(lambda text: None)
-    found = Covering(Stack(Settings(state_dir=tmp_path)), notes, 30.0).first(NOW)
+    found = Covering(Stack(Settings(state_dir=tmp_path)), notes, 30.0).first(NOW, [OLTP])
     assert found is not None and (found.hash, notes.unknown) == ("new", [])
 
 
@@ -77,7 +105,7 @@ def test_a_stack_that_publishes_nothing_in_time_is_unknown(tmp_path: Path, monke
 
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
     notes = Notes(lambda text: None)
-    assert Covering(Stack(Settings(state_dir=tmp_path)), notes, 0.0).first(NOW) is None
+    assert Covering(Stack(Settings(state_dir=tmp_path)), notes, 0.0).first(NOW, [OLTP]) is None
     assert notes.unknown == ["lake: nothing published within 0 s covers now (nothing is published yet)"]
 
 
@@ -104,9 +132,9 @@ def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
     said: list[str] = []
     notes = Notes(said.append)
     stack = Stack(Settings(state_dir=tmp_path))
-    found = Covering(stack, notes, 30.0).first(NOW)
+    found = Covering(stack, notes, 30.0).first(NOW, [OLTP])
     assert found is not None and (found.hash, notes.unknown) == ("new", [])
     assert ["what the newest hash covers" in text for text in said] == [True, False]
     assert "nothing is published" not in said[1] and "ReadTimeout" in said[1]
-    assert Covering(stack, notes, 0.0).first(NOW) is None
+    assert Covering(stack, notes, 0.0).first(NOW, [OLTP]) is None
     assert [reason for reason in notes.unknown if "ConnectError" in reason] == notes.unknown != []

@@ -1,5 +1,6 @@
 """Which published state covers a moment: everything that was acknowledged before the moment must be in that state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakeproof.customers.calls import now_us
@@ -7,7 +8,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit, covers
-from lakeproof.lake.sources.source import OLTP, Source
+from lakeproof.lake.sources.source import Source
 from lakeproof.proof.notes import Notes
 from lakeproof.stack.stack import Stack
 
@@ -20,11 +21,11 @@ class Covering:
     notes: Notes
     seconds: float
 
-    def first(self, instant_us: int, database: Source = OLTP) -> PublishedCommit | None:
-        """The first published hash that covers the instant of that database. Where none does in time: the newest
-        hash (None before the first one), and the reason is noted. Nessie may be silent for a while meanwhile.
+    def first(self, instant_us: int, databases: Sequence[Source]) -> PublishedCommit | None:
+        """The first published hash that covers the instant of all these databases. Where none does in time: the
+        newest hash (None before the first one), and the reason is noted. Nessie may be silent for a while meanwhile.
         """
-        newest, reason = self._newest_or_why_not(instant_us, database)
+        newest, reason = self._newest_or_why_not(instant_us, databases)
         if reason is not None:
             self.notes.failed("lake", reason)
         return newest
@@ -33,13 +34,13 @@ class Covering:
         """The first published hash that covers the instant of that database. Raises: LakeproofError, OSError where
         none does in time.
         """
-        found, reason = self._newest_or_why_not(instant_us, database)
+        found, reason = self._newest_or_why_not(instant_us, [database])
         if found is None or reason is not None:
             raise reason or CouldNotLook("nothing is published", where="lake")
         return found
 
     def _newest_or_why_not(
-        self, instant_us: int, database: Source
+        self, instant_us: int, databases: Sequence[Source]
     ) -> tuple[PublishedCommit | None, LakeproofError | OSError | None]:
         """The newest hash once it covers the instant, or when the time is over: then with the reason why it does
         not.
@@ -54,19 +55,23 @@ class Covering:
                 pass  # a new stack, whose first checkpoint is still to come
             except (LakeproofError, OSError) as error:
                 silent = error
-            beat_us = latest.beat_of(database.name) if latest is not None else None
-            if covers(beat_us, instant_us, now_us()):
+            late = next((each for each in databases if not _covers(latest, each, instant_us)), None)
+            if late is None:
                 return latest, None
-            behind = "nothing is published yet" if latest is None else _behind(beat_us, now_us())
+            behind = "nothing is published yet" if latest is None else _behind(latest.beat_of(late.name), now_us())
             if wait.expired:
-                late = f"nothing published{database.of} within {self.seconds:.0f} s covers now ({behind})"
-                return latest, silent or CouldNotLook(late, where="lake")
+                reason = f"nothing published{late.of} within {self.seconds:.0f} s covers now ({behind})"
+                return latest, silent or CouldNotLook(reason, where="lake")
             self.notes.progress(
-                f"waiting for the lake to cover now; what the newest hash covers: {behind}"
+                f"waiting for the lake to cover now; what the newest hash covers{late.of}: {behind}"
                 if silent is None
                 else f"waiting for the lake to cover now; nobody tells what is published: {silent}"
             )
             wait.pause(0.3)
+
+
+def _covers(latest: PublishedCommit | None, database: Source, instant_us: int) -> bool:
+    return latest is not None and covers(latest.beat_of(database.name), instant_us, now_us())
 
 
 def cut(beat_us: int | None, notes: Notes) -> int:
