@@ -3,6 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 VENV := .venv/bin
 PYTEST := $(VENV)/python -m pytest
+TURNS := --by-turns
 BOOTSTRAP := sh scripts/bootstrap.sh
 export UV_PYTHON_DOWNLOADS := never
 # compiled modules are kept, whatever the shell says: the daemons and hooks that are started would all compile again
@@ -40,8 +41,8 @@ test-java: ## the Flink operator's own tests, by Maven and JUnit (half a minute;
 	@$(VENV)/python -m lakeproof.install.java_tests
 
 .PHONY: test-engines
-test-engines: ## each component starts, answers, dies, comes back
-	$(PYTEST) -q -m "engines and not proof" --no-skips --durations=15 tests/engines
+test-engines: ## each component starts, answers, dies, comes back; of the shop's a third by turns (all: TURNS=)
+	$(PYTEST) -q -m "engines and not proof" --no-skips $(TURNS) --durations=15 tests/engines
 
 .PHONY: proof
 proof: setup ## the long tier, not in CI, goes on where it was cut off: kills, wrong fixes, residue (docs/proofs.md)

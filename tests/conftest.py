@@ -109,8 +109,11 @@ def answering() -> Iterator[Answering]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--no-skips`: in the engines and drills tiers a skipped test is a failure, not an excuse."""
+    """`--no-skips`: in the engines and drills tiers a skipped test is a failure, not an excuse.
+    `--by-turns`: of the shop's tests on engines only those whose turn it is (tests/engines/turns.py).
+    """
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
+    parser.addoption("--by-turns", action="store_true", help="of the shop's engine tests, this commit's turn")
 
 
 def pytest_terminal_summary(

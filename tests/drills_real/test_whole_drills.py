@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.drills_real.commit import commit, commits_so_far
+from tests.commit import commit, commits_so_far
 from tests.drills_real.health import await_health
 from tests.drills_real.scenarios import chosen_scenarios
 from tests.drills_real.wrong_fixes import WRONG_FIXES, WrongFix, chosen_by

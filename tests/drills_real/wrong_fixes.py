@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.drills_real.commit import number_of
+from tests.commit import number_of
 
 from lakeproof.drills.wrong_series import wrong_fixes
 from lakeproof.scenarios.catalog import load_catalog

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.drills_real.commit import commit, commits_so_far, number_of
+from tests.commit import commit, commits_so_far, number_of
 from tests.drills_real.scenarios import chosen_scenarios
 from tests.drills_real.wrong_fixes import WRONG_FIXES, chosen_by
 

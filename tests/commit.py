@@ -1,11 +1,11 @@
-"""The commit of this clone, by which `make test` chooses what it drills."""
+"""The commit of this clone, by which `make test` chooses what it drills, and which services it tests on engines."""
 
 import hashlib
 import subprocess
 from datetime import date
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def commit(root: Path = ROOT) -> str:
