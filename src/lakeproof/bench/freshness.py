@@ -9,12 +9,9 @@ from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.sightings import Watch
-from lakeproof.bench.sql_shop import SqlShop, sql_traffic
+from lakeproof.bench.sql_shop import created_at, sql_shoppers
 from lakeproof.bench.usage import Usage
-from lakeproof.customers.shoppers.handle import TrafficHandle
-from lakeproof.customers.shoppers.plan import Basket
 from lakeproof.customers.shoppers.report import percentiles_ms
-from lakeproof.customers.shoppers.storefront import Answer, Word
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
@@ -34,21 +31,6 @@ def _newest(stack: Stack) -> PublishedCommit | None:
         return history.newest(stack)
     except history.NothingPublished:
         return None
-
-
-class TimedShop(SqlShop):
-    """Notes when each order's creation was committed: UNIX seconds, as its caller sees it."""
-
-    def __init__(self, stack: Stack) -> None:
-        super().__init__(stack)
-        self.committed: dict[int, float] = {}
-
-    async def create(self, key: str, customer_id: int, basket: Basket) -> Answer:
-        """As the shop."""
-        answer = await super().create(key, customer_id, basket)
-        if answer.word is Word.OK and answer.order is not None and answer.order.id is not None:
-            self.committed[answer.order.id] = time.time()
-        return answer
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
@@ -89,28 +71,21 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 def _at_rate(
     stack: Stack, rate: float, seconds: float, progress: Progress
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
-    shops: list[TimedShop] = []
-
-    def enter() -> TimedShop:
-        shops.append(TimedShop(stack))
-        return shops[-1]
-
-    traffic = sql_traffic(stack, rate, "fresh", enter)
     watch = Watch(stack)
-    handle = TrafficHandle(traffic)
+    shoppers = sql_shoppers(stack, rate, "fresh")
     try:
         _wait(WARM_SECONDS)
         usage, started = Usage(stack), time.time()
         _wait(seconds)
         ended, used = time.time(), usage.table()
-        report = handle.stop()
+        report = shoppers.stop()
         progress(f"{rate:g} orders/s: waiting for the last ones")
-        mine = {order: at for order, at in shops[0].committed.items() if started <= at < ended}
+        mine = {order: at for order, at in created_at(report).items() if started <= at < ended}
         drained = Deadline(DRAIN_SECONDS)
         while not drained.expired and not all(order in watch.sightings for order in mine):
             drained.pause(0.5)
     finally:
-        handle.stop()
+        shoppers.stop()
         watch.stop()
     if not watch.commits:
         why = watch.problems[-1] if watch.problems else "nothing was published meanwhile"
@@ -132,7 +107,7 @@ def _at_rate(
         "passed_over": watch.passed_over,
         "refused": report.counts.refused,
         "unclear": report.counts.unclear,
-        # The shoppers share this process with the watch: where they are late, a refusal may be their own.
+        # Where the shoppers themselves are late, a refusal may be their machine's and not the shop's.
         "sent_late_p99_s": round(report.lateness_ms.get("p99", 0.0) / 1000, 3),
     }
     failed = watch.problems

@@ -14,8 +14,7 @@ from typing import Any
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.killing import kill_and_await
 from lakeproof.bench.rate import catch_up
-from lakeproof.bench.sql_shop import sql_traffic
-from lakeproof.customers.shoppers.handle import TrafficHandle
+from lakeproof.bench.sql_shop import sql_shoppers
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
@@ -42,7 +41,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         client.row(name)
     rate = options.rates[0] if options.rates else ORDERS_PER_SECOND
     rows: list[dict[str, Any]] = []
-    shoppers = TrafficHandle(sql_traffic(stack, rate, "recovery"))
+    shoppers = sql_shoppers(stack, rate, "recovery")
     try:
         for number in range(1, (options.rounds or ROUNDS) + 1):
             for name in names:

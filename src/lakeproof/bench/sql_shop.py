@@ -1,4 +1,4 @@
-"""A shop without HTTP: shoppers call the order service's own store, in their own process.
+"""A shop without HTTP: shoppers call the order service's own store, from their process.
 
 The same statements, transactions and ledger as by HTTP, so `check` knows these orders.
 """
@@ -6,10 +6,15 @@ The same statements, transactions and ledger as by HTTP, so `check` knows these 
 import functools
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lakeproof.customers.calls import Event
+from lakeproof.customers.ledger import read_lines
+from lakeproof.customers.shoppers.own_process import ShoppersProcess
 from lakeproof.customers.shoppers.plan import MIX, Basket
+from lakeproof.customers.shoppers.report import TrafficReport
 from lakeproof.customers.shoppers.storefront import Answer, Word
 from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline
@@ -79,22 +84,35 @@ class SqlShop:
         return Answer(Word.OK, order=changed.order, version=changed.version)
 
 
-def sql_traffic(
-    stack: Stack, orders_per_second: float, word: str, enter_shop: Callable[[], SqlShop] | None = None
-) -> Traffic:
-    """Shoppers by SQL who make so many orders, and pay, change, cancel and delete beside (0.6 more calls each).
+def sql_shoppers(stack: Stack, orders_per_second: float, word: str) -> ShoppersProcess:
+    """Shoppers by SQL who make so many orders, and pay, change, cancel and delete beside (0.6 more calls each), until
+    `stop`. Their process is their own, so that whoever measures beside them does not hold them up.
 
-    word: ends the name of the run. enter_shop: makes the shop, called once; a `SqlShop` without it.
+    word: ends the name of the run.
     """
     seed = int(orders_per_second)
+    run = f"{new_run(seed)}-{word}"
+    return ShoppersProcess(run, functools.partial(_traffic, stack, orders_per_second, seed, run))
+
+
+def _traffic(stack: Stack, orders_per_second: float, seed: int, run: str) -> Traffic:
     return Traffic(
-        enter_shop or (lambda: SqlShop(stack)),
+        lambda: SqlShop(stack),
         stack.ledger_dir,
         rate=orders_per_second / MIX[Op.CREATE],
         seed=seed,
-        run=f"{new_run(seed)}-{word}",
+        run=run,
         call_seconds=stack.settings.shop.request_seconds + 2.0,
     )
+
+
+def created_at(report: TrafficReport) -> dict[int, float]:
+    """Order id → when its creation was acknowledged (UNIX seconds), from the ledger of a run that has ended."""
+    return {
+        line.order.id: line.at_us / 1e6
+        for line in read_lines(Path(report.ledger))
+        if line.op is Op.CREATE and line.event is Event.OK and line.order is not None and line.order.id is not None
+    }
 
 
 def _items(basket: Basket) -> list[ItemRequest]:

@@ -85,6 +85,7 @@ class Seen:
             found |= _spread("main", [])
         return found | {
             "refused": window.refused,
+            "sent_late_p99_s": window.sent_late_s,
             "rows_per_s": round(rows / seconds),
             "cpu_percent": both["cpu_percent"],
             "rows_per_s_and_core": round(rows / seconds / both["cpu_percent"] * 100),

@@ -9,11 +9,9 @@ from typing import Any
 from lakeproof.bench.benchmark import Progress
 from lakeproof.bench.beside_flink_cdc.peer_job import TABLES
 from lakeproof.bench.beside_flink_cdc.sides import Side
-from lakeproof.bench.freshness import TimedShop
 from lakeproof.bench.killing import kill_and_await
-from lakeproof.bench.sql_shop import sql_traffic
+from lakeproof.bench.sql_shop import created_at, sql_shoppers
 from lakeproof.bench.usage import Usage
-from lakeproof.customers.shoppers.handle import TrafficHandle
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish.snapshots import get_object, parse_snapshot
 from lakeproof.processes.client import SupervisorClient
@@ -34,7 +32,8 @@ QUIET_SECONDS, DRAIN_SECONDS = 10.0, 120.0
 class Window:
     """Load at a rate, between two instants (UNIX seconds). committed: order → when its creation was acknowledged.
 
-    killed_at: when the TaskManager was killed in it; None where nothing was.
+    sent_late_s: how late the shoppers sent, at p99. killed_at: when the TaskManager was killed in it; None where
+    nothing was.
     """
 
     what: str
@@ -44,6 +43,7 @@ class Window:
     committed: dict[int, float] = field(default_factory=dict)
     usage: list[dict[str, Any]] = field(default_factory=list)
     refused: int = 0
+    sent_late_s: float = 0.0
     killed_at: float | None = None
     healthy_after: float | None = None
 
@@ -60,15 +60,14 @@ def take(
     windows = []
     for rate in rates:
         progress(f"{side.name}: {rate:g} orders/s, {WARM_SECONDS:g} s of warming, then {seconds:g} s")
-        with _load(stack, rate) as (window, shop):
+        with _load(stack, rate) as window:
             _wait(WARM_SECONDS)
             usage, window.begin = Usage(stack), time.time()
             _wait(seconds)
             window.end, window.usage = time.time(), usage.table()
-        _keep(window, shop)
         windows.append(window)
     progress(f"{side.name}: kill -9 of {KILLED} at {rates[0]:g} orders/s")
-    with _load(stack, rates[0]) as (window, shop):
+    with _load(stack, rates[0]) as window:
         window.what = f"kill -9 at {rates[0]:g} orders/s"
         _wait(BEFORE_KILL_SECONDS)
         window.killed_at = time.time()
@@ -76,7 +75,6 @@ def take(
         window.healthy_after = time.time() - window.killed_at
         _await_rows(side, stack)
         window.end = time.time()
-    _keep(window, shop)
     windows.append(window)
     progress(f"{side.name}: until the last rows are in the lake")
     _drain(side, stack)
@@ -87,25 +85,18 @@ def take(
 
 
 @contextmanager
-def _load(stack: Stack, rate: float) -> Iterator[tuple[Window, TimedShop]]:
-    """Shoppers by SQL while the block lasts."""
-    shops: list[TimedShop] = []
-
-    def enter() -> TimedShop:
-        shops.append(TimedShop(stack))
-        return shops[-1]
-
+def _load(stack: Stack, rate: float) -> Iterator[Window]:
+    """Shoppers by SQL while the block lasts; after it the window knows what was committed in it."""
     window = Window(f"{rate:g} orders/s", rate, time.time())
-    handle = TrafficHandle(sql_traffic(stack, rate, "beside", enter))
+    shoppers = sql_shoppers(stack, rate, "beside")
     try:
-        shop = Deadline(ENTER_SECONDS).wait_for("a shopper's login", lambda: shops[0] if shops else None, every=0.05)
-        yield window, shop
+        Deadline(ENTER_SECONDS).wait_for("a shopper's first call", lambda: shoppers.counts().sent or None, every=0.05)
+        yield window
     finally:
-        window.refused = handle.stop().counts.refused
-
-
-def _keep(window: Window, shop: TimedShop) -> None:
-    window.committed = {order: at for order, at in shop.committed.items() if window.begin <= at < window.end}
+        report = shoppers.stop()
+        window.refused = report.counts.refused
+        window.sent_late_s = round(report.lateness_ms.get("p99", 0.0) / 1000, 3)
+    window.committed = {order: at for order, at in created_at(report).items() if window.begin <= at < window.end}
 
 
 def _await_rows(side: Side, stack: Stack) -> None:
