@@ -125,11 +125,35 @@ def test_a_node_that_only_accepts_is_not_ready_in_time(tmp_path: Path) -> None:
 
 def test_each_node_has_ports_of_its_own_on_loopback(tmp_path: Path) -> None:
     stack = Stack(Settings(name="t", state_dir=tmp_path, port_shift=7))
-    written = [yaml.safe_load(cassandra_config.cassandra_yaml(stack, name)) for name in NODES]
+    written = [yaml.safe_load(cassandra_config.cassandra_yaml(stack, name, 4)) for name in NODES]
     assert {each["listen_address"] for each in written} == {each["rpc_address"] for each in written} == {"127.0.0.1"}
     assert [each["storage_port"] for each in written] == [7007, 7009, 7011]
     assert [each["native_transport_port"] for each in written] == [9049, 9050, 9051]
     assert {each["paxos_variant"] for each in written} == {"v2"}
+
+
+def test_a_ring_keeps_the_number_of_tokens_that_it_was_made_with(tmp_path: Path) -> None:
+    def prepared(stack: Stack, name: str) -> int:
+        cassandra.prepare(stack, name)
+        tokens: int = yaml.safe_load((stack.etc_dir(name) / "cassandra.yaml").read_text())["num_tokens"]
+        return tokens
+
+    def join(stack: Stack, name: str) -> Path:
+        kept = cassandra.storage_dir(stack, name) / "data" / "system" / "local-1" / "nb-1-big-Data.db"
+        kept.parent.mkdir(parents=True)
+        kept.touch()
+        return kept
+
+    new = Stack(Settings(name="t", state_dir=tmp_path / "new"))
+    assert prepared(new, "cassandra-seed") == cassandra_config.TOKENS
+    kept = join(new, "cassandra-seed")
+    assert prepared(new, "cassandra-node2") == prepared(new, "cassandra-seed") == cassandra_config.TOKENS
+    kept.unlink()  # the first node lost its data, and takes its own place again
+    assert prepared(new, "cassandra-seed") == cassandra_config.TOKENS
+
+    earlier = Stack(Settings(name="t", state_dir=tmp_path / "earlier"))
+    join(earlier, "cassandra-node2")
+    assert prepared(earlier, "cassandra-seed") == prepared(earlier, "cassandra-node3") == 16
 
 
 def test_only_the_first_nodes_first_start_has_itself_as_its_seed(tmp_path: Path) -> None:

@@ -103,11 +103,23 @@ def prepare(stack: Stack, name: str) -> None:
     storage = storage_dir(stack, name)
     (storage / "tmp").mkdir(parents=True, exist_ok=True)
     replaces = replace_mark(stack, name).exists()
-    write_file(etc / "cassandra.yaml", cassandra_config.cassandra_yaml(stack, name, replaces=replaces))
+    settings = cassandra_config.cassandra_yaml(stack, name, _tokens(stack), replaces=replaces)
+    write_file(etc / "cassandra.yaml", settings)
     write_file(etc / "cassandra-rackdc.properties", cassandra_config.rackdc_properties(name))
     write_file(etc / "logback.xml", cassandra_config.logback())
     jvm.write_agent_rules(stack, name, "cassandra")
     write_file(etc / "jmx.password", f"{SUPERUSER} {stack.secret('cassandra-jmx')}\n", mode=0o600)
+
+
+def _tokens(stack: Stack) -> int:
+    """How many tokens each node has. A node refuses to start with another number than the one that it joined with."""
+    noted = provisioned.recall(stack, SEED, "tokens")
+    if noted:
+        return int(noted)
+    if any(has_data(stack, name) for name in ALL_NODES):
+        return cassandra_config.EARLIER_TOKENS
+    provisioned.remember(stack, SEED, "tokens", str(cassandra_config.TOKENS))
+    return cassandra_config.TOKENS
 
 
 def ready(stack: Stack, timeout: float, name: str) -> None:
