@@ -38,6 +38,12 @@ def entry_of(text: str) -> list[Entry]:
         ),
         ("2026-11-26 20:12:53 0 [Warning] Could not increase number of max_open_files", "20:12:53.000", "warning"),
         ("2026-11-26 20:12:53 0 [Note] Starting MariaDB", "20:12:53.000", "info"),
+        (
+            "2026-11-26  3:16:00 0 [Warning] Could not increase number of max_open_files to more than 20000",
+            "03:16:00.000",
+            "warning",
+        ),
+        ("2026-11-26  0:00:01 0 [Note] InnoDB: Buffer pool(s) load completed", "00:00:01.000", "info"),
         ("2026-11-26 20:15:57.963 UTC [23037] LOG:  starting PostgreSQL 15.18", "20:15:57.963", "info"),
         ("2026-11-26 20:15:57.963 UTC [23037] FATAL:  role does not exist", "20:15:57.963", "critical"),
         ("22052:M 26 Nov 2026 20:15:46.806 * monotonic clock: POSIX clock_gettime", "20:15:46.806", "info"),
@@ -91,6 +97,11 @@ Traceback (most recent call last):
   File "a.py", line 1, in <module>
 lakeproof.errors.CouldNotLook: no answer
 OpenJDK 64-Bit Server VM warning: another start"""
+MIDNIGHT = """2026-11-25 23:59:13 867 [Note] Start binlog_dump to slave_server(5502), pos(, 0), using_gtid(1)
+2026-11-26  0:00:02 867 [Warning] Aborted connection 867 to db: 'oltp' user: 'order_service' host: '127.0.0.1'
+2026-11-26  0:00:04 0 [Note] /usr/sbin/mariadbd: ready for connections.
+Version: '10.11.19-MariaDB-0+deb12u1-log'  socket: 'mysql.sock'  port: 3306  Debian 12
+2026-11-26  3:16:01 5 [Warning] Access denied for user 'reader'@'127.0.0.1' (using password: YES)"""
 LOGGING = """Nov 26, 2026 8:12:59 PM com.github.shyiko.mysql.binlog.BinaryLogClient setGtidSet
 SEVERE: Enabling GTID failed
 Nov 26, 2026 8:13:59 PM x y
@@ -106,6 +117,7 @@ next words"""
         (JAVA, [7, 1], ["error", "info"]),
         (PYTHON, [11, 1], ["error", "info"]),
         (UNCAUGHT, [1, 3, 1], ["info", "error", "unknown"]),
+        (MIDNIGHT, [1, 1, 2, 1], ["info", "warning", "info", "warning"]),
         (LOGGING, [2, 2], ["error", "info"]),
         (BARE_JAVA, [2, 1], ["error", "unknown"]),
         ("a\nb\nWARNING: c", [1, 1, 1], ["unknown", "unknown", "warning"]),

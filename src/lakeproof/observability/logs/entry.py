@@ -28,8 +28,9 @@ _CLOCK = r"(?P<h>\d\d?):(?P<m>\d\d):(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?"
 _HEADS = tuple(
     re.compile(pattern)
     for pattern in (
-        # 2026-11-26T20:12:49,258 WARN … and the like; JSON {"at":"…"; Go's ts=, time=
-        r'(?:\{"at":"|(?:ts|time)="?)?(?P<Y>\d{4})[-/](?P<M>\d\d)[-/](?P<D>\d\d)[T ]'
+        # 2026-11-26T20:12:49,258 WARN … and the like; JSON {"at":"…"; Go's ts=, time=. MariaDB pads the hour with a
+        # blank: 2026-11-27  3:16:00 0 [Warning] …
+        r'(?:\{"at":"|(?:ts|time)="?)?(?P<Y>\d{4})[-/](?P<M>\d\d)[-/](?P<D>\d\d)(?:T|  ?)'
         rf"{_CLOCK} ?(?P<z>Z\b|[+-]\d\d:?\d\d)?",
         # 22052:M 26 Nov 2026 20:15:46.806 * … (Redis)
         rf"\d+:[A-Z] (?P<D>\d\d?) (?P<mon>[A-Z][a-z]{{2}}) (?P<Y>\d{{4}}) {_CLOCK}",
