@@ -15,7 +15,6 @@ from lakeproof.compose.files import escaped, mysql_sql
 from lakeproof.compose.secrets import make_env_file, reference
 from lakeproof.errors import InvalidInput, MissingArtifact
 from lakeproof.install import artifacts
-from lakeproof.observability.logs.entry import LEVELS
 from lakeproof.observability.receivers import SLACK_URL, read_receivers
 from lakeproof.stack.component import Hook
 from lakeproof.stack.components import all_components
@@ -165,16 +164,3 @@ def test_a_server_for_the_whole_network_is_refused_outside_of_a_container() -> N
     with pytest.raises(ValueError, match="only in mode external"):
         Settings(host="0.0.0.0")
     assert Settings(host="0.0.0.0", mode="external").host == "0.0.0.0"
-
-
-def test_alloy_reads_this_projects_containers_and_gives_loki_the_level_words_of_our_queries(text: str) -> None:
-    rendered = yaml.safe_load(text)
-    config = next(one["content"] for one in rendered["configs"].values() if "loki.write" in one.get("content", ""))
-    assert f'values = ["com.docker.compose.project={rendered["name"]}"]' in config
-    found = re.search(r"stage.template {\s+source\s+= \"level\"\s+template = `(.+)`", config)
-    assert found is not None
-    said = dict(re.findall(r'eq \.Value "(\w+)" }}(\w+)', found[1])) | {"": "unknown"}
-    words = re.search(r"\?P<level>([A-Z|]+)\)", config)
-    assert words is not None
-    levels = {said.get(word, word.lower()) for word in (*words[1].split("|"), "")}
-    assert levels == set(LEVELS)

@@ -1,6 +1,8 @@
 """Who hears of which alert, asked of Alertmanager's own amtool, and in which words."""
 
+import html
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -261,3 +263,27 @@ def test_links_lead_where_people_reach_the_desk(tmp_path: Path) -> None:
     escalated["labels"]["incident"] = "INC-000007"
     link = message(tmp_path, "first_incident", escalated, link_url="https://desk.example.com")
     assert link == "https://desk.example.com/incidents/INC-000007"
+
+
+@needs_amtool
+@pytest.mark.parametrize("part", ["title", "fallback", "text"])
+def test_nothing_in_a_message_is_markup_to_slack_and_mail_has_it_as_it_is(part: str, tmp_path: Path) -> None:
+    given = yaml.safe_load(render_alertmanager(Path("/etc/x"), DESK, ALL, "production"))["receivers"]
+    receivers = {one["name"]: one for one in given}
+    evil = "<!channel> R&D <https://evil.example|Runbook>"
+    alert = an_alert("orders")
+    alert["annotations"] = dict.fromkeys(alert["annotations"], evil)
+    alert["labels"]["incident"] = alert["fingerprint"] = evil
+    common = dict.fromkeys(("alertname", "component", "severity", "team", "incident"), evil)
+
+    def said(template: str) -> str:
+        (name,) = re.findall(r'^{{ template "lakeproof\.(.+)" \. }}$', template)
+        return message(tmp_path, name, alert, alert | {"status": "resolved"}, common=common)
+
+    mail = receivers["email"]["email_configs"][0]
+    plain = said(mail["text"] if part == "text" else mail["headers"]["Subject"])
+    assert evil in plain
+    for channel in ("slack-data-ops", "slack-kafka"):
+        in_slack = said(receivers[channel]["slack_configs"][0][part])
+        assert not re.search("[<>]|&(?!amp;|lt;|gt;)", in_slack)
+        assert html.unescape(in_slack) == plain

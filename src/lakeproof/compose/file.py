@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from lakeproof.compose.alloy import alloy_config
 from lakeproof.compose.files import ETC, File, engine_files, jmx_rules
 from lakeproof.compose.secrets import ARTIFACTS, CLONE, SECRETS, reference
 from lakeproof.install.artifacts import directory_of
@@ -279,8 +280,9 @@ def _agents(components: Mapping[str, Component]) -> Iterator[File]:
 def _beside_files() -> Iterator[File]:
     """What Grafana and Alloy read; containers.yaml mounts them by name."""
     folder = files("lakeproof.compose")
-    for name in ("grafana-datasources.yaml", "grafana-dashboards.yaml", "alloy.config"):
+    for name in ("grafana-datasources.yaml", "grafana-dashboards.yaml"):
         yield File("beside", ETC / name, folder.joinpath(name).read_text(encoding="utf-8"))
+    yield File("beside", ETC / "alloy.config", alloy_config())
     dashboard = files("lakeproof.observability").joinpath("dashboards", "dataflow-overview.json")
     yield File("beside", ETC / "dataflow-overview.json", dashboard.read_text(encoding="utf-8"))
 

@@ -1,5 +1,6 @@
 """Alertmanager's configuration: who hears of which alert by routes.yml, with the words of messages.tmpl."""
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +26,12 @@ INHIBITED = {
 # An alert that fits no row, such as an escalation where nobody is configured: the desk's page still shows it.
 NOBODY = "nobody"
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+# An action of a template that prints a value, such as {{ .Annotations.summary_en }}.
+_PRINTED = re.compile(r"\{\{(-?) (\$?\.[\w.]*) (-?)\}\}")
+# What Slack wants escaped, and no more: <!channel> pings everybody, <https://x|Runbook> is a link with any words.
+_FOR_SLACK = "".join(
+    f' | reReplaceAll "{sign}" "{said}"' for sign, said in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"))
+)
 
 
 @dataclass(frozen=True)
@@ -62,9 +69,14 @@ def render_alertmanager(etc_dir: Path, desk_url: str, receivers: Receivers, timi
 
 
 def render_messages(desk_url: str, receivers: Receivers) -> str:
-    """The text of messages.tmpl: every message's words, with the address that links lead to."""
+    """The text of messages.tmpl: every message's words, with the address that links lead to.
+
+    All templates stand in it twice: in lakeproof.slack.NAME every value is escaped, lest it be markup to Slack.
+    """
     words = (files("lakeproof.observability") / MESSAGES_FILE).read_text(encoding="utf-8")
-    return f'{{{{ define "lakeproof.desk" }}}}{receivers.link_url or desk_url}{{{{ end }}}}\n\n{words}'
+    plain = f'{{{{ define "lakeproof.desk" }}}}{receivers.link_url or desk_url}{{{{ end }}}}\n\n{words}'
+    for_slack = _PRINTED.sub(rf"{{{{\1 \2{_FOR_SLACK} \3}}}}", plain).replace('"lakeproof.', '"lakeproof.slack.')
+    return f"{plain}\n{for_slack}"
 
 
 def repaced(text: str, timing: Timing) -> str:
@@ -117,10 +129,10 @@ def _slack(url_file: Path, channel: str) -> dict[str, Any]:
         "channel": channel,
         "send_resolved": True,
         "color": '{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}',
-        "title": _template("title"),
+        "title": _template("slack.title"),
         "title_link": _template("first_incident"),
-        "text": _template("text"),
-        "fallback": _template("title"),
+        "text": _template("slack.text"),
+        "fallback": _template("slack.title"),
     }
 
 

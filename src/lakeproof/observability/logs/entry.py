@@ -1,7 +1,8 @@
 """What a log line says about itself: its time, its level, and whether it goes on with the entry before it.
 
 Standard library only: the shipper must stay small. Times without a zone are UTC, which every child of the supervisor
-is given as its zone.
+is given as its zone. compose/alloy.py makes Alloy's expressions of the patterns, so they keep to what both Python and
+Go's RE2 take: no lookahead, no lookbehind, no reference back.
 """
 
 import calendar
@@ -16,7 +17,7 @@ UNKNOWN = "unknown"
 # A line's own time that lies further ahead is not believed.
 FUTURE_SECONDS = 3600.0
 
-_NAMES = {
+LEVEL_NAMES = {
     **dict.fromkeys(("trace", "debug", "fine", "finer", "finest", "verbose", "."), "debug"),
     **dict.fromkeys(("info", "notice", "note", "log", "config", "*", "-"), "info"),
     **dict.fromkeys(("warn", "warning", "#"), "warning"),
@@ -25,11 +26,12 @@ _NAMES = {
 }
 _MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
 _CLOCK = r"(?P<h>\d\d?):(?P<m>\d\d):(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?"
-_HEADS = tuple(
+HEADS = tuple(
     re.compile(pattern)
     for pattern in (
-        # 2026-11-26T20:12:49,258 WARN … and the like; JSON {"at":"…"; Go's ts=, time=
-        r'(?:\{"at":"|(?:ts|time)="?)?(?P<Y>\d{4})[-/](?P<M>\d\d)[-/](?P<D>\d\d)[T ]'
+        # 2026-11-26T20:12:49,258 WARN … and the like; JSON {"at":"…"; Go's ts=, time=. MariaDB pads the hour with a
+        # blank: 2026-11-27  3:16:00 0 [Warning] …
+        r'(?:\{"at":"|(?:ts|time)="?)?(?P<Y>\d{4})[-/](?P<M>\d\d)[-/](?P<D>\d\d)(?:T|  ?)'
         rf"{_CLOCK} ?(?P<z>Z\b|[+-]\d\d:?\d\d)?",
         # 22052:M 26 Nov 2026 20:15:46.806 * … (Redis)
         rf"\d+:[A-Z] (?P<D>\d\d?) (?P<mon>[A-Z][a-z]{{2}}) (?P<Y>\d{{4}}) {_CLOCK}",
@@ -39,21 +41,21 @@ _HEADS = tuple(
         rf"{_CLOCK} \|",
     )
 )
-_LEVEL = re.compile(
+LEVEL = re.compile(
     r'"level":"(\w+)"|\blevel=(\w+)'
     r"|\b(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|PANIC|CRITICAL|LOG)\b"
     r"|\[(Note|Warning|ERROR)\]|\t(debug|info|warn|error|fatal|panic)\t"
 )
-_REDIS_LEVEL = re.compile(r"^ ([.*#-]) ")
-_JUL_LEVEL = re.compile(r"(SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): ")
-_BARE_LEVEL = re.compile(r"(SEVERE|WARNING|WARN|ERROR|INFO|FATAL|CRITICAL|DEBUG):? ")
-_TRACE_BEGINS = re.compile(r'Traceback \(most recent call last\):|Exception in thread "')
+REDIS_LEVEL = re.compile(r" ([.*#-]) ")
+JUL_LEVEL = re.compile(r"(SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): ")
+BARE_LEVEL = re.compile(r"(SEVERE|WARNING|WARN|ERROR|INFO|FATAL|CRITICAL|DEBUG):? ")
+TRACE_BEGINS = re.compile(r'Traceback \(most recent call last\):|Exception in thread "')
 # A trace goes on with these even where the line before it has no time.
 _GOES_ON = re.compile(
     r"[ \t]|Caused by:|Suppressed:|\.\.\. \d+ more|During handling of the above|The above exception was"
 )
 _LAST_OF_PYTHONS = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
-_SOON_AS_HEAD = 120  # characters after the time in which a level is looked for
+SOON_AS_HEAD = 120  # characters after the time in which a level is looked for
 
 
 @dataclass
@@ -75,20 +77,20 @@ class Entry:
         """True where `line`, the next one of the log, belongs to this entry."""
         if _head(line) is not None:
             return False
-        if _TRACE_BEGINS.match(line):
+        if TRACE_BEGINS.match(line):
             # A logger writes it below its own error or warning, and a second one, after an empty line, below the
             # first. By itself it is an entry of its own.
             told = self.has_time and self.level in ("warning", "error", "critical") and self.lines == 1
             return told or ("Traceback (" in self.text and self.text.endswith("\n"))
         if self.has_time or _GOES_ON.match(line):
             return True
-        in_trace = _TRACE_BEGINS.match(self.text) is not None
+        in_trace = TRACE_BEGINS.match(self.text) is not None
         return in_trace and (not line or _LAST_OF_PYTHONS.match(line) is not None)
 
     def add(self, line: str, ends: int) -> None:
         """Take in the next line."""
-        if self.level == UNKNOWN and (found := _JUL_LEVEL.match(line)):
-            self.level = _NAMES[found[1].lower()]
+        if self.level == UNKNOWN and (found := JUL_LEVEL.match(line)):
+            self.level = LEVEL_NAMES[found[1].lower()]
         self.text += "\n" + line
         self.ends = ends
         self.lines += 1
@@ -98,20 +100,20 @@ def make_entry(line: str, begins: int, ends: int, now: float) -> Entry:
     """The entry that begins with this line, read at UNIX time `now`."""
     head = _head(line)
     if head is None:
-        bare = _BARE_LEVEL.match(line)
-        level = "error" if _TRACE_BEGINS.match(line) else _NAMES[bare[1].lower()] if bare else UNKNOWN
+        bare = BARE_LEVEL.match(line)
+        level = "error" if TRACE_BEGINS.match(line) else LEVEL_NAMES[bare[1].lower()] if bare else UNKNOWN
         return Entry(begins, ends, int(now * 1e9), level, line)
-    rest = line[head.end() : head.end() + _SOON_AS_HEAD]
-    found = _LEVEL.search(rest)
+    rest = line[head.end() : head.end() + SOON_AS_HEAD]
+    found = LEVEL.search(rest)
     named = next((group for group in found.groups() if group), "") if found else ""
-    if not named and (redis := _REDIS_LEVEL.match(rest)):
+    if not named and (redis := REDIS_LEVEL.match(rest)):
         named = redis[1]
-    level = _NAMES.get(named.lower(), UNKNOWN)
+    level = LEVEL_NAMES.get(named.lower(), UNKNOWN)
     return Entry(begins, ends, _time_ns(head, begins, now), level, line, has_time=True)
 
 
 def _head(line: str) -> re.Match[str] | None:
-    for pattern in _HEADS:
+    for pattern in HEADS:
         if found := pattern.match(line):
             return found
     return None

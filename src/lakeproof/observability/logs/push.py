@@ -2,6 +2,7 @@
 
 A connection is one life of the store: where it breaks, what was pushed lately may be lost with the store's memory, or
 may have come although no answer did. So whoever pushes must connect anew on purpose, and look first (`stored`).
+After a push that timed out, `connect` waits: the push may still come.
 Standard library only: the shipper must stay small.
 """
 
@@ -9,7 +10,8 @@ import base64
 import http.client
 import json
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from urllib.parse import urlencode, urlsplit
 
 from lakeproof.errors import LakeproofError, TransientError
@@ -19,6 +21,8 @@ from lakeproof.observability.logs.tailer import Range, merged
 # VictoriaLogs would else make fields of an entry that is JSON, and no text would be left to search.
 PUSH_PATHS = {"victorialogs": "/insert/loki/api/v1/push?disable_message_parsing=1", "loki": "/loki/api/v1/push"}
 SECONDS = 10.0
+# When a store that stood still goes on, it takes in what lies complete in its sockets: it is given that long for it.
+LATE_SECONDS = 2.0
 # Beside each entry, not among its labels: where it lies in its log, so that none is stored twice.
 BEGINS, ENDS = "log_begins", "log_ends"
 
@@ -34,11 +38,16 @@ class Refused(LakeproofError):
 
 
 class LogStore:
-    """VictoriaLogs, or Loki, at `url`. `password`: of the user lakeproof, by Basic authentication; may be empty."""
+    """VictoriaLogs, or Loki, at `url`.
 
-    def __init__(self, kind: str, url: str, password: str = "") -> None:
+    password: of the user lakeproof, by Basic authentication; may be empty. pause: waits that many seconds.
+    """
+
+    def __init__(self, kind: str, url: str, password: str = "", pause: Callable[[float], None] = time.sleep) -> None:
         parts = urlsplit(url)
         self.kind = kind
+        self._pause = pause
+        self._push_may_come_late = False
         self._host, self._port, self._secure = parts.hostname or "", parts.port, parts.scheme == "https"
         self._connection: http.client.HTTPConnection | None = None
         self._headers = {"Content-Type": "application/json"}
@@ -61,6 +70,10 @@ class LogStore:
             self.close()
             raise StoreAway(f"does not answer: {error}") from error
         made.auto_open = 0
+        if self._push_may_come_late:
+            self.require_same_life()  # an answer: the store does not stand still any more
+            self._pause(LATE_SECONDS)
+            self._push_may_come_late = False
         if self.kind == "victorialogs":
             self._ask("POST", "/internal/force_flush")
         else:
@@ -115,6 +128,8 @@ class LogStore:
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
+            # A store whose connection broke has nothing of it any more.
+            self._push_may_come_late |= isinstance(error, TimeoutError)
             raise StoreAway(f"gave no answer: {type(error).__name__} {error}".rstrip()) from error
         if answer.status == 400 and refusable:
             raise Refused(f"answered 400: {text[:200].decode(errors='replace')}")

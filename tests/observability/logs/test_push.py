@@ -1,0 +1,132 @@
+"""A store that stands still and goes on: the push that got no answer is neither lost nor stored twice."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.observability.logs.push import LATE_SECONDS, LogStore, StoreAway
+from lakeproof.observability.logs.shipper import Shipper
+
+
+@dataclass
+class Server:
+    """VictoriaLogs as far as it is asked here. A push that timed out lies in its socket until it is taken in."""
+
+    fails: type[OSError] | None = None
+    in_socket: list[bytes] = field(default_factory=list)
+    stored: list[list[Any]] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
+
+    def answer(self, path: str, body: bytes) -> bytes:
+        is_push = path.startswith("/insert/")
+        if self.fails is not None:
+            if is_push and self.fails is TimeoutError:
+                self.in_socket.append(body)
+            raise self.fails
+        if is_push:
+            self.store(body)
+        found = b"\n".join(json.dumps(value[2]).encode() for value in self.stored)
+        if path.startswith("/select/"):
+            self.take_in()  # at the latest: right after the look
+            return found
+        return b""
+
+    def store(self, body: bytes) -> None:
+        self.stored += [value for stream in json.loads(body)["streams"] for value in stream["values"]]
+
+    @property
+    def texts(self) -> list[str]:
+        return [value[1] for value in self.stored]
+
+    def take_in(self) -> None:
+        while self.in_socket:
+            self.store(self.in_socket.pop())
+
+    def pause(self, seconds: float) -> None:
+        assert self.fails is None, "paused before the store answers again"
+        self.pauses.append(seconds)
+        self.take_in()
+
+
+@dataclass
+class Connection:
+    """One of http.client, to the server above. It is its own answer."""
+
+    server: Server
+    status: int = 200
+    asked: tuple[str, bytes] = ("", b"")
+
+    def connect(self) -> None:
+        """A kernel accepts for a process that stands still."""
+
+    def request(self, _method: str, path: str, body: bytes | None, _headers: dict[str, str]) -> None:
+        self.asked = (path, body or b"")
+
+    def getresponse(self) -> "Connection":
+        self.text = self.server.answer(*self.asked)
+        return self
+
+    def read(self) -> bytes:
+        return self.text
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    made = Server()
+    monkeypatch.setattr("http.client.HTTPConnection", lambda *_, **__: Connection(made))
+    return made
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    (tmp_path / "log").mkdir()
+    made = tmp_path / "log" / "kafka.log"
+    made.write_text("one\n")
+    return made
+
+
+@pytest.fixture
+def shipper(server: Server, log: Path) -> Shipper:
+    """It has pushed the first line, so that its next push needs no look before."""
+    store = LogStore("victorialogs", "http://127.0.0.1:1", pause=server.pause)
+    made = Shipper(log.parent, log.with_name("places.json"), store)
+    made.connect()
+    made.go_round(ending=True)
+    log.write_text("one\ntwo\n")
+    return made
+
+
+def test_a_push_that_a_store_takes_in_after_it_stood_still_is_not_pushed_again(
+    server: Server, shipper: Shipper
+) -> None:
+    server.fails = TimeoutError
+    with pytest.raises(StoreAway):
+        shipper.go_round(ending=True)
+    assert len(server.in_socket) == 1
+    for _ in range(2):
+        with pytest.raises(StoreAway):
+            shipper.connect()
+    server.fails = None
+    shipper.connect()
+    shipper.go_round(ending=True)
+    assert server.texts == ["one", "two"]
+    assert server.pauses == [LATE_SECONDS]
+    shipper.connect()
+    assert server.pauses == [LATE_SECONDS]
+
+
+def test_after_a_broken_connection_nothing_is_waited_for(server: Server, shipper: Shipper) -> None:
+    server.fails = ConnectionResetError
+    with pytest.raises(StoreAway):
+        shipper.go_round(ending=True)
+    server.fails = None
+    shipper.connect()
+    shipper.go_round(ending=True)
+    assert server.texts == ["one", "two"]
+    assert server.pauses == []
