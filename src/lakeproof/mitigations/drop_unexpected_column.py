@@ -95,12 +95,21 @@ def hold(stack: Stack, arguments: DropUnexpectedColumn) -> dict[str, str]:
 
 def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Difference]:
     # A renamed column holds what the old one held, and is none of these.
-    for each in look(stack, find_source(arguments.database)).without_renamed.unexpected:
+    found = look(stack, find_source(arguments.database)).without_renamed
+    missing = {each.table: each for each in found.unreadable if each.kind is None}
+    for each in found.unexpected:
         if in_shops_schema(each.column):
             raise TerminalError(
                 f"the shop's own schema has a column {each.column}",
                 where=each.table,
                 next_action=f"declare it: lakeproof lake evolve {each.table} {each.column}",
+            )
+        if each.table in missing:
+            # Of two that were renamed in one table, nobody can tell which is which.
+            raise TerminalError(
+                f"{missing[each.table].column} is missing in the same table, and {each.column} may hold its values",
+                where=each.table,
+                next_action=f"rename it back, or restore {missing[each.table].column} first; then repeat",
             )
         yield each
 
