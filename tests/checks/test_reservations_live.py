@@ -19,9 +19,10 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 FLOOR = 300.0
 
 
-def row(age_seconds: float, left: int | None) -> tuple[object, ...]:
-    """As the driver gives it: a naive time in UTC."""
-    return ((NOW - timedelta(seconds=age_seconds)).replace(tzinfo=None), left)
+def row(age_seconds: float, left: int | None, setting: float = 900) -> tuple[object, ...]:
+    """As the driver gives it: naive times in UTC. setting: for how long the service held it."""
+    made = (NOW - timedelta(seconds=age_seconds)).replace(tzinfo=None)
+    return (made, made + timedelta(seconds=setting), left)
 
 
 def judged(*rows: tuple[object, ...], since_seconds_ago: float = 60, wanted: int = 1) -> Verdict:
@@ -39,6 +40,18 @@ def test_one_row_that_ends_early_fails_and_is_named() -> None:
     assert verdict.outcome is Outcome.FAILED
     assert len(verdict.keys) == 1
     assert "1 of 2 new" in verdict.summary
+    assert verdict.keys[0].endswith("lives 5 s by the table's TTL")
+
+
+@pytest.mark.parametrize("left", [890, None])
+def test_a_row_that_the_service_itself_ends_early_fails_whatever_the_table_says(left: int | None) -> None:
+    verdict = judged(row(10, 890), row(10, left, setting=30))
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.keys[0].endswith("lives 30 s by its own expires_at")
+
+
+def test_a_row_that_lives_just_as_long_as_the_floor_passes() -> None:
+    assert judged(row(10, 290, setting=FLOOR)).outcome is Outcome.PASSED
 
 
 def test_an_old_row_that_is_about_to_end_by_its_own_time_is_not_short() -> None:
@@ -50,6 +63,22 @@ def test_rows_of_before_say_nothing_of_the_repair() -> None:
     assert judged(row(70, 3), row(10, 890)).outcome is Outcome.PASSED
     assert judged().outcome is Outcome.UNKNOWN
     assert judged(wanted=0).outcome is Outcome.PASSED
+
+
+def test_both_ends_are_read_of_the_ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = datetime.now(UTC).replace(tzinfo=None)
+    of_row = {"created_at": made, "expires_at": made + timedelta(seconds=30), "TTL(order_key)": 890}
+
+    def ring(stack: Stack, statement: str, timeout: float) -> list[tuple[object, ...]]:
+        asked = statement.removeprefix("SELECT ").partition(" FROM ")[0]
+        return [tuple(of_row[name] for name in asked.split(", "))]
+
+    monkeypatch.setattr(reservations_live, "instant", lambda *_: [])
+    monkeypatch.setattr(reservations_live, "select", ring)
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+    before = reservations_live.baseline(context, Arguments())
+    verdict = reservations_live.verify(context, Arguments(), before)
+    assert (verdict.outcome, verdict.numbers["too_short"]) == (Outcome.FAILED, 1)
 
 
 def test_without_prometheus_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -457,6 +457,14 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("shop_large_transaction", {"shop-transaction-rows": 41_000}),
     ("missing_column", {"oltp-missing-columns": "oltp.orders.total"}),
     ("shop_missing_column", {"shop-missing-columns": "payment.payments.amount"}),
+    # Two renamed columns of one table: what is unexpected there holds what is missing, and may not be dropped.
+    (
+        "missing_column",
+        {
+            "oltp-missing-columns": "oltp.order_items.quantity oltp.order_items.sku",
+            "oltp-unexpected-columns": "oltp.order_items.pieces oltp.order_items.sku_code",
+        },
+    ),
     ("renamed_column", {"oltp-renamed-columns": "oltp.orders.total→sum"}),
     ("shop_renamed_column", {"shop-renamed-columns": "payment.payments.amount→sum"}),
     ("shop_changed_column", {"shop-unreadable-columns": "payment.payments.amount"}),

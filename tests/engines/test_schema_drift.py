@@ -10,13 +10,20 @@ from typing import Any
 
 import pytest
 
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.faults import renamed_column
 from lakeproof.faults.drifted_schema import drift
-from lakeproof.lake.capture.columns import look
+from lakeproof.faults.renamed_column import RenamedColumn
+from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.sources import mariadb
-from lakeproof.lake.sources.source import OLTP, SOURCES
-from lakeproof.mitigations import drop_unexpected_column
+from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES
+from lakeproof.mitigations import another_name, drop_unexpected_column, rename_column_back, restore_column
+from lakeproof.mitigations.another_name import Likeness, likeness
 from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
+from lakeproof.mitigations.rename_column_back import RenameColumnBack
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines.mysql import connect
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
@@ -106,6 +113,65 @@ def test_both_servers_tell_their_columns_and_give_an_unannounced_one_up(
     assert f"ALTER TABLE {table} DROP COLUMN gift_note" in drop_unexpected_column.typed(stack, arguments)
     assert drop_unexpected_column.run(stack, arguments) == f"dropped: {table}.gift_note"
     assert look(stack, source).unexpected == ()
+
+
+def lake(monkeypatch: pytest.MonkeyPatch, rows: list[list[Any]]) -> None:
+    """What the lake has, as (key, value), now and at every later hash."""
+    monkeypatch.setattr(another_name, "ask", lambda *_, **__: (None, Answer("trino", (), tuple(rows), 0.1)))
+    monkeypatch.setattr(another_name, "publish_now", lambda *_: None)
+
+
+def test_a_renamed_column_is_renamed_back_only_with_the_lakes_values(
+    stack: Stack, up: Callable[..., SupervisorClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up("mysql")
+    with mariadb.as_root(stack, 10.0) as cursor:
+        cursor.execute("DELETE FROM oltp.order_items")
+        cursor.execute(
+            "INSERT INTO oltp.order_items (order_id, line, sku, quantity, unit_price)"
+            " VALUES (1, 1, 'Áo', 1, 1.00), (1, 2, 'b', 1, 1.00)"
+        )
+        cursor.execute("SELECT id FROM oltp.order_items ORDER BY id")
+        ((first,), (second,)) = cursor.fetchall()
+    renamed_column.inject(stack, RenamedColumn())
+    try:
+        lake(monkeypatch, [[first, "Áo"], [second, "b"], [second + 1, "deleted"]])
+        assert rename_column_back.typed(stack, RenameColumnBack()).startswith("ALTER TABLE oltp.order_items RENAME")
+        assert restore_column.typed(stack, Arguments()) == "nothing to restore"
+        lake(monkeypatch, [[first, "Áo"], [second, "c"]])
+        with pytest.raises(TerminalError, match=f"it is not so that sku_code is sku renamed: of 2 .*keys {second}"):
+            rename_column_back.run(stack, RenameColumnBack())
+        assert "ADD COLUMN IF NOT EXISTS sku" in restore_column.typed(stack, Arguments())
+    finally:
+        renamed_column.remove(stack, RenamedColumn())
+        with mariadb.as_root(stack, 10.0) as cursor:
+            cursor.execute("DELETE FROM oltp.order_items")
+    assert look(stack, OLTP).renamed == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "table", "there", "kind"),
+    [
+        (OLTP, "oltp.orders", "total", "DECIMAL(12, 2)"),
+        (OLTP, "oltp.orders", "created_at", "TIMESTAMP(6)"),
+        (SHOP, "payment.payments", "amount", "DECIMAL(12, 2)"),
+        (SHOP, "payment.payments", "created_at", "TIMESTAMP(6)"),
+    ],
+    ids=lambda value: str(getattr(value, "name", value)),
+)
+def test_both_servers_take_the_question_for_the_rows_that_the_lake_has(
+    stack: Stack,
+    up: Callable[..., SupervisorClient],
+    monkeypatch: pytest.MonkeyPatch,
+    source: Any,
+    table: str,
+    there: str,
+    kind: str,
+) -> None:
+    up(source.engine)
+    lake(monkeypatch, [[-1, "1.00" if kind.startswith("DECIMAL") else "0"]])
+    gone, new = Difference(table, f"was_{there}", None, kind), Difference(table, there, "", None)
+    assert likeness(stack, source, gone, new) == Likeness(1, 0, ())
 
 
 def test_values_that_differ_in_case_or_in_a_trailing_blank_are_different_values(

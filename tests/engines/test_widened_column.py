@@ -1,7 +1,9 @@
 """A widened column in the real MariaDB: the row gets back what the lake last read, then the column its type."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,10 +100,14 @@ def test_the_repair_corrects_the_row_and_the_type(
     before = items()
     lake(monkeypatch, before)
     widened_column.inject(stack, NOTHING)
-    assert "for each of 1 rows; ALTER TABLE oltp.order_items MODIFY line INT NOT NULL" in restore_column_type.typed(
-        stack, NOTHING
+    assert restore_column_type.typed(stack, NOTHING).endswith(
+        "for each of 1 rows; ALTER TABLE oltp.order_items MODIFY line INT NOT NULL; values that are overwritten: "
+        f"oltp.order_items.line of id {before[0][0]}: 3000000001"
     )
-    assert restore_column_type.run(stack, NOTHING) == "oltp.order_items.line is INT again, 1 rows corrected"
+    done, _, path = restore_column_type.run(stack, NOTHING).partition("; what they had is kept in ")
+    assert done == "oltp.order_items.line is INT again, 1 rows corrected"
+    kept = {"oltp.order_items.line": {str(before[0][0]): "3000000001"}}
+    assert json.loads(Path(path).read_text())["values"] == kept
     assert items() == before
     assert restore_column_type.run(stack, NOTHING).startswith("nothing to restore")
 

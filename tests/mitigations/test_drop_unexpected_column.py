@@ -234,6 +234,21 @@ def test_a_renamed_column_is_not_dropped(database: Database, stack: Stack) -> No
     assert "sku_code" in database.tables["oltp.order_items"]
 
 
+def test_of_two_renamed_columns_of_one_table_none_is_dropped(database: Database, stack: Stack) -> None:
+    items = database.tables["oltp.order_items"]
+    items["sku_code"], items["pieces"] = items.pop("sku"), items.pop("quantity")
+    assert unexpected_columns(stack, 1.0, OLTP) == "oltp.order_items.pieces oltp.order_items.sku_code"
+    with pytest.raises(TerminalError, match="is missing in the same table, and sku_code may hold its values"):
+        run(stack)
+    assert {"sku_code", "pieces"} <= items.keys()
+
+
+def test_a_column_is_dropped_although_another_table_lacks_one(database: Database, stack: Stack) -> None:
+    database.tables["oltp.orders"]["gift_note"] = "varchar"
+    del database.tables["oltp.order_items"]["sku"]
+    assert run(stack) == "dropped: oltp.orders.gift_note"
+
+
 def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(
     database: Database, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

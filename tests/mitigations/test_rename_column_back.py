@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.errors import DeadlineExpired, NotReady
+from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady, TerminalError
 from lakeproof.faults import renamed_column
 from lakeproof.faults.renamed_column import RenamedColumn
 from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.mitigations import rename_column_back
+from lakeproof.mitigations import another_name, rename_column_back
+from lakeproof.mitigations.another_name import Likeness
 from lakeproof.mitigations.rename_column_back import RenameColumnBack
 from lakeproof.probes.columns import missing_columns, renamed_columns
 from lakeproof.stack.settings import Settings
@@ -26,13 +27,14 @@ KINDS = {
 
 
 class Database:
-    """MariaDB's columns, and the tables whose rows were asked for."""
+    """MariaDB's columns, how their rows compare with the lake's, and the tables whose rows were asked for."""
 
     def __init__(self) -> None:
         self.tables = {
             table: {column: KINDS[kind] for column, kind in columns.items()}
             for table, columns in declared_columns(OLTP).items()
         }
+        self.likeness = Likeness(3, 3, ())
         self.read: list[str] = []
         self.paused = False
 
@@ -53,6 +55,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
     made = Database()
     monkeypatch.setattr(mariadb, "columns", made.columns)
     monkeypatch.setattr(mariadb, "rename_column", made.rename_column)
+    monkeypatch.setattr(another_name, "likeness", lambda *_: made.likeness)
     monkeypatch.setattr(rename_column_back, "read_existing_rows", made.read_existing_rows)
     return made
 
@@ -109,6 +112,38 @@ def test_a_new_column_of_another_type_is_no_other_name(database: Database, stack
     database.tables["oltp.order_items"]["note"] = "varchar"
     assert renamed_columns(stack, 1.0, OLTP) == "none"
     assert missing_columns(stack, 1.0, OLTP) == "oltp.order_items.quantity"
+
+
+def test_a_dropped_column_beside_an_added_one_is_not_renamed_and_none_other_is(
+    database: Database, stack: Stack
+) -> None:
+    """The lake's values, from which alone the dropped one can be restored, would be overwritten."""
+    del database.tables["oltp.order_items"]["sku"]
+    database.tables["oltp.order_items"]["loaded_at"] = "datetime"
+    assert renamed_columns(stack, 1.0, OLTP) == "oltp.order_items.sku→loaded_at"
+    database.likeness = Likeness(3, 0, (1, 2, 3))
+    refused = "it is not so that loaded_at is sku renamed"
+    assert rename_column_back.typed(stack, RenameColumnBack()).startswith(
+        f"nothing, it will be refused: oltp.order_items: {refused}"
+    )
+    with pytest.raises(TerminalError, match=refused):
+        run(stack)
+    assert "loaded_at" in database.tables["oltp.order_items"]
+    assert database.read == [] and list(stack.state_dir.iterdir()) == []
+
+
+def test_without_an_answer_of_the_lake_nothing_is_renamed(
+    database: Database, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> Likeness:
+        raise CouldNotLook("no answer", where="trino")
+
+    monkeypatch.setattr(another_name, "likeness", silent)
+    renamed_column.inject(stack, RenamedColumn())
+    assert "refused: trino: no answer" in rename_column_back.typed(stack, RenameColumnBack())
+    with pytest.raises(CouldNotLook):
+        run(stack)
+    assert "sku_code" in database.tables["oltp.order_items"]
 
 
 def test_without_an_answer_the_statement_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """A node that is replaced is repaired after it has joined, for nobody sent it the writes of meanwhile."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,52 @@ def test_a_repair_that_failed_after_the_join_is_made_by_the_next_run_which_stops
     with pytest.raises(CouldNotLook, match="repair failed"):
         replace_node.run(cluster.stack, ReplaceNode(node=NODE))
     cluster.repairs, cluster.did = True, []
+    assert replace_node.run(cluster.stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
+    assert cluster.did == [f"start {NODE}", f"repair --full on {NODE}"]
+    assert not cassandra.replace_mark(cluster.stack, NODE).exists()
+
+
+def test_killed_while_it_deletes_the_data_it_leaves_no_member_without_its_rows(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+    rows = cassandra.storage_dir(cluster.stack, NODE) / "data" / "inventory" / "stock-1" / "nb-1-big-Data.db"
+    rows.parent.mkdir(parents=True)
+    rows.touch()
+    rmtree = shutil.rmtree
+
+    def killed(folder: Path, **options: bool) -> None:
+        """The rows go first, what the node knows of the ring last."""
+        if (tables := folder / "data" / "inventory").exists():
+            rmtree(tables)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        replace_node.run(cluster.stack, ReplaceNode(node=NODE, discard_data=True))
+    assert not cassandra.has_data(cluster.stack, NODE)
+    assert cassandra.replace_mark(cluster.stack, NODE).exists()
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    cluster.did = []
+    assert replace_node.run(cluster.stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
+    assert cluster.did == [f"stop {NODE}", f"start {NODE}", f"repair --full on {NODE}"]
+    assert [each.name for each in cluster.stack.data_dir(NODE).iterdir()] == ["storage"]
+
+
+def test_killed_between_the_mark_and_the_deletion_the_next_run_repairs_it_and_takes_the_mark_away(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It starts with all its data, as any other."""
+    replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+
+    def killed(stack: Stack, name: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(replace_node, "_discard", killed)
+        replace_node.run(cluster.stack, ReplaceNode(node=NODE, discard_data=True))
+    assert cassandra.has_data(cluster.stack, NODE)
+    cluster.did = []
     assert replace_node.run(cluster.stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
     assert cluster.did == [f"start {NODE}", f"repair --full on {NODE}"]
     assert not cassandra.replace_mark(cluster.stack, NODE).exists()

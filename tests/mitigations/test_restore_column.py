@@ -14,6 +14,7 @@ from lakeproof.faults import dropped_column
 from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.sources import mariadb
 from lakeproof.mitigations import restore_column
+from lakeproof.mitigations.another_name import Likeness
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -80,6 +81,22 @@ def test_the_column_is_filled_before_it_refuses_null(
     assert cursor.told[0] == "ALTER TABLE oltp.order_items ADD COLUMN IF NOT EXISTS `sku` VARCHAR(32) NULL"
     assert cursor.told[-1] == "ALTER TABLE oltp.order_items MODIFY `sku` VARCHAR(32) NOT NULL"
     assert cursor.values == [(1, "a"), (2, "b")]
+
+
+def test_a_column_in_whose_place_another_one_was_added_is_restored_and_a_renamed_one_is_not(
+    cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = SimpleNamespace(rows=[(1, "a"), (2, "b")])
+    added = Difference("oltp.order_items", "loaded_at", "datetime", None)
+    monkeypatch.setattr(restore_column, "look", lambda *_: Differences((added,), (GONE,)))
+    monkeypatch.setattr(restore_column, "_await_published", lambda *_: None)
+    monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
+    monkeypatch.setattr(restore_column, "likeness", lambda *_: Likeness(2, 2, ()))
+    assert restore_column.run(stack, Arguments()) == "nothing to restore, no column is missing"
+    monkeypatch.setattr(restore_column, "likeness", lambda *_: Likeness(2, 0, (1, 2)))
+    assert "ADD COLUMN IF NOT EXISTS sku VARCHAR(32) NOT NULL" in restore_column.typed(stack, Arguments())
+    wanted = "oltp.order_items.sku is there again, with 2 values of ffffffffffff"
+    assert restore_column.run(stack, Arguments()) == wanted
 
 
 def test_a_row_that_the_lake_has_no_value_of_is_told(cursor: Cursor, stack: Stack) -> None:

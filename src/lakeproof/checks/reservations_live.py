@@ -1,6 +1,8 @@
 """Reservations that were made since the TTL was right again live their time: each stays for the floor at least.
 
-Rows of before keep the end that they were written with, and are not judged.
+A row has two ends: Cassandra deletes it by the table's TTL, and at its own `expires_at` the service gives the goods
+back, whatever the table says. The earlier one counts. Rows of before keep the ends that they were written with, and
+are not judged.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from lakeproof.probes.prometheus import instant
 from lakeproof.stack.stack import Stack
 
 CLAIM = "reservations that were made since the repair live their time"
-ROWS = "SELECT created_at, TTL(order_key) FROM inventory.reservations"
+ROWS = "SELECT created_at, expires_at, TTL(order_key) FROM inventory.reservations"
 # When a TTL below the floor was seen last.
 SHORT_UNTIL = "max(max_over_time(timestamp(inventory_reservation_ttl_below_floor > 0)[30m:1s]))"
 LOOK_SECONDS = 10.0
@@ -51,20 +53,26 @@ def _judge(stack: Stack, wanted: int) -> Verdict:
 
 
 def judge(rows: Sequence[tuple[object, ...]], since: float, now: datetime, floor: float, wanted: int) -> Verdict:
-    """rows: when each was made (UTC, naive) and in how many seconds it will vanish (None: never).
+    """rows: when each was made, its `expires_at` (both UTC, naive), in how many seconds it will vanish (None: never).
 
     since: seconds since 1970; only rows that were made after that are judged. wanted: so many there must be.
     """
     fresh, short = 0, []
-    for made, left in rows:
+    for made, expires, left in rows:
         if not isinstance(made, datetime):
             continue
         made_at = made.replace(tzinfo=UTC)
         if made_at.timestamp() <= since:
             continue
         fresh += 1
-        if isinstance(left, int) and (now - made_at).total_seconds() + left < floor:
-            short.append(f"made {made_at:%H:%M:%S}, ends in {left} s")
+        lives = []
+        if isinstance(left, int):
+            lives.append(((now - made_at).total_seconds() + left, "by the table's TTL"))
+        if isinstance(expires, datetime):
+            lives.append(((expires - made).total_seconds(), "by its own expires_at"))
+        seconds, by = min(lives, default=(floor, ""))
+        if seconds < floor:
+            short.append(f"made {made_at:%H:%M:%S}, lives {seconds:.0f} s {by}")
     numbers = {"reservations": float(len(rows)), "made_since": float(fresh), "too_short": float(len(short))}
     if short:
         words = f"{len(short)} of {fresh} new reservations live shorter than {floor:g} s"

@@ -1,15 +1,12 @@
 """Take back a column that nobody announced: drop those that neither the lake's SQL nor the shop's own schema has.
 
 What was written into such a column goes with it. The dry run lists its different values. The repair keeps them in a
-file that its owner alone may read (the different values, not which row had which), and says where: what it answers
-stands in the incident's timeline, which anybody on the machine may read. A column with twenty different values or
-more is not dropped; whoever did not announce it may want to look at it first.
+file (kept_values.py; the different values, not which row had which), and says where. A column with twenty different
+values or more is not dropped; whoever did not announce it may want to look at it first.
 """
 
-import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 
@@ -18,11 +15,11 @@ from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.engine import KEPT_VALUES
 from lakeproof.lake.sources.source import OLTP, Source, SourceName, find_source
+from lakeproof.mitigations.kept_values import keep_values
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, left_out, named
 from lakeproof.mitigations.named import hold as hold_to
 from lakeproof.stack.stack import Stack
-from lakeproof.written import write_file
 
 MOST = KEPT_VALUES
 
@@ -95,12 +92,21 @@ def hold(stack: Stack, arguments: DropUnexpectedColumn) -> dict[str, str]:
 
 def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Difference]:
     # A renamed column holds what the old one held, and is none of these.
-    for each in look(stack, find_source(arguments.database)).without_renamed.unexpected:
+    found = look(stack, find_source(arguments.database)).without_renamed
+    missing = {each.table: each for each in found.unreadable if each.kind is None}
+    for each in found.unexpected:
         if in_shops_schema(each.column):
             raise TerminalError(
                 f"the shop's own schema has a column {each.column}",
                 where=each.table,
                 next_action=f"declare it: lakeproof lake evolve {each.table} {each.column}",
+            )
+        if each.table in missing:
+            # Of two that were renamed in one table, nobody can tell which is which.
+            raise TerminalError(
+                f"{missing[each.table].column} is missing in the same table, and {each.column} may hold its values",
+                where=each.table,
+                next_action=f"rename it back, or restore {missing[each.table].column} first; then repeat",
             )
         yield each
 
@@ -121,24 +127,10 @@ def _values(stack: Stack, arguments: DropUnexpectedColumn, found: list[Differenc
 
 
 def _keep(stack: Stack, source: Source, values: dict[Difference, list[str]]) -> str:
-    """Write them into a file of their own. Gives the words that name it; "" where there is nothing to keep.
-
-    Raises: TerminalError where that cannot be done; nothing is dropped then.
-    """
+    """Keep them. Gives the words that name their file; "" where there is nothing to keep. Raises: as keep_values."""
     if not values:
         return ""
-    now = datetime.now(UTC)
-    path = stack.state_dir / "dropped-columns" / f"{source.name}-{now:%Y%m%d-%H%M%S-%f}.json"
-    columns = {str(each): held for each, held in values.items()}
-    text = json.dumps({"at": now.isoformat(), "values": columns}, ensure_ascii=False, indent=2)
-    try:
-        write_file(path, text + "\n", mode=0o600)
-    except OSError as error:
-        raise TerminalError(
-            f"the values cannot be kept: {error.strerror}",
-            where=str(path),
-            next_action="nothing was dropped; see to the folder and the disk, then repeat",
-        ) from error
+    path = keep_values(stack, source, {str(each): held for each, held in values.items()})
     return f"; {sum(map(len, values.values()))} different values kept in {path}"
 
 

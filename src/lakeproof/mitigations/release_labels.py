@@ -35,12 +35,15 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 def run(stack: Stack, arguments: Arguments) -> str:
     """Only labels whose bytes are as they were written. What a buyer wished for stays. Fine where none is held.
 
+    What is held under pending/ and is no parcel's label is named and left: nobody knows whose it is.
+
     Raises: TransientError, TerminalError; also where a label is not under ready/ in time, or is another one.
     """
     client, now = s3_client(stack), datetime.now(UTC)
     with store_told():
         held = [label for label in waiting_labels(client) if label.is_held_by_hand(now)]
-        rehearsed = [label for label in held if label.fulfillment_id is None]
+        rehearsed = [label for label in held if label.is_rehearsed]
+        others = [label.key for label in held if label.fulfillment_id is None and not label.is_rehearsed]
         parcels = [label for label in held if label.fulfillment_id is not None]
         spoilt = [label.key for label in parcels if not is_whole(client, label.key, label.sha256)]
         moved = {
@@ -64,9 +67,10 @@ def run(stack: Stack, arguments: Arguments) -> str:
             next_action=f"lakeproof logs {SERVICE}",
         )
     wished = len(parcels) - len(moved)
+    left = f"; left alone, for no parcel has them: {len(others)} ({', '.join(others[:SHOWN])})" if others else ""
     return (
         f"{len(moved)} labels are under ready/, byte for byte; {wished} wait for what their buyers wished, or are"
-        f" gone; {len(rehearsed)} of a rehearsal are deleted"
+        f" gone; {len(rehearsed)} of a rehearsal are deleted{left}"
     )
 
 

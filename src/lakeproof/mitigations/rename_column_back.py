@@ -4,6 +4,10 @@ Rows that were changed while it had another name are NULL there in the lake unti
 is asked to read the table's rows once more. An append-only table of the lake would hold them twice: its rows of that
 time have to be looked at by a person. The tables are kept in a file of the stack until their rows were asked for: a
 second run goes on where the first was cut off between the two.
+
+A column that was dropped while somebody added another one looks the same in the list of columns. Before anything is
+renamed, the values of both are therefore compared (another_name.py): a reading of the wrong column's rows would
+overwrite what the lake has of the right one, from which alone it can be restored.
 """
 
 import json
@@ -11,12 +15,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import NotReady
+from lakeproof.errors import LakeproofError, NotReady
 from lakeproof.lake.capture.backfill import read_existing_rows
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.job.sql_files import load_sql_files
-from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.lake.sources.source import OLTP, Source, SourceName, find_source
+from lakeproof.mitigations.another_name import require_another_name
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -29,11 +34,16 @@ class RenameColumnBack(Arguments):
 
 
 def typed(stack: Stack, arguments: RenameColumnBack) -> str:
-    """The statements. Without an answer of the database, how they look."""
+    """The statements, or why there are none. Without an answer of the database, how they look."""
+    source = find_source(arguments.database)
     try:
-        found = look(stack, find_source(arguments.database)).renamed
+        found = look(stack, source).renamed
     except NotReady:
         return "ALTER TABLE … RENAME COLUMN … TO … for each column that has another name than the lake's SQL knows"
+    try:
+        _require_renamed(stack, source, found)
+    except LakeproofError as error:
+        return f"nothing, it will be refused: {error.message}"
     told = [statement(gone, new) for gone, new in found]
     tables = {gone.table for gone, _ in found} | _kept_tables(stack, arguments)
     told += [f"the rows of {table} are read anew" for table in _read_anew(arguments, tables)]
@@ -46,10 +56,14 @@ def statement(gone: Difference, new: Difference) -> str:
 
 
 def run(stack: Stack, arguments: RenameColumnBack) -> str:
-    """Rename, then ask for the rows; fine where no column is renamed. Raises: NotReady, DeadlineExpired."""
+    """Rename, then ask for the rows; fine where no column is renamed.
+
+    Raises: as require_another_name, with nothing renamed; NotReady, DeadlineExpired.
+    """
     source = find_source(arguments.database)
     connector = find_connector(source.connector)
     found = look(stack, source).renamed
+    _require_renamed(stack, source, found)
     kept, tables = _kept(stack, arguments), {gone.table for gone, _ in found} | _kept_tables(stack, arguments)
     if found:
         write_file(kept, json.dumps(sorted(tables)))
@@ -63,6 +77,11 @@ def run(stack: Stack, arguments: RenameColumnBack) -> str:
     left = sorted(tables - set(again))
     done += [f"rows of {table} that were written meanwhile lack it in the lake: look at them" for table in left]
     return "; ".join(done) or "nothing to rename, every column has its name"
+
+
+def _require_renamed(stack: Stack, source: Source, found: Iterable[tuple[Difference, Difference]]) -> None:
+    for gone, new in found:
+        require_another_name(stack, source, gone, new)
 
 
 def _kept(stack: Stack, arguments: RenameColumnBack) -> Path:

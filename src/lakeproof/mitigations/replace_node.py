@@ -67,8 +67,9 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
         Deadline(DOWN_SECONDS).wait_for(
             f"the ring to see {name} down", lambda: True if all(not node.up for node in _it(stack, name)) else None
         )
-        shutil.rmtree(cassandra.storage_dir(stack, name), ignore_errors=True)
+        # First: a node without its data and without the mark would count as one that needs no repair.
         write_file(mark, "taken away once the node has joined and was repaired\n")
+        _discard(stack, name)
     try:
         client.start(name)
     except LakeproofError as error:
@@ -84,6 +85,18 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
     mark.unlink(missing_ok=True)
     after = next((node for node in ring(stack) if node.name == name), None)
     return f"replaced: {name} is {after.state if after else 'unknown to the ring'}"
+
+
+def _discard(stack: Stack, name: str) -> None:
+    """Delete its data. Killed in the midst of it, they are all there or all gone to whoever starts the node: one that
+    found what it knows of the ring, and not its rows, would be a member that lacks them.
+    """
+    storage = cassandra.storage_dir(stack, name)
+    discarded = storage.with_name("storage.discarded")
+    shutil.rmtree(discarded, ignore_errors=True)
+    if storage.exists():
+        storage.rename(discarded)
+    shutil.rmtree(discarded, ignore_errors=True)
 
 
 def _others_up(stack: Stack, name: str) -> None:

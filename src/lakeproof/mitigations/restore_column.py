@@ -3,20 +3,22 @@
 A dropped column makes no change of a row, so the lake keeps what each row had before. It is read at a published state
 of after this call: no row that was written before the drop is then missing. A row that was changed since has NULL in
 the lake, and a person has to say what is right. A column that a repair left behind half-way is filled as well: it
-allows NULL although the shop's schema does not.
+allows NULL although the shop's schema does not. So is a column that seems to be renamed and is not: the new column in
+its table has other values than the lake has of it (another_name.py).
 """
 
 import time
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, NotReady, TerminalError
+from lakeproof.errors import CouldNotLook, TerminalError, TransientError
 from lakeproof.lake.capture.columns import Difference, declared_columns, look
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
+from lakeproof.mitigations.another_name import likeness
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.restore_column_type import definition
 from lakeproof.stack.stack import Stack
@@ -25,10 +27,10 @@ READ_SECONDS, LOOK_SECONDS = 60.0, 5.0
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """The statements, for each column. Without an answer of the database, how they look."""
+    """The statements, for each column. Without an answer of the database or the lake, how they look."""
     try:
         found = _missing(stack)
-    except NotReady:
+    except (TransientError, CouldNotLook):
         return "ALTER TABLE … ADD COLUMN IF NOT EXISTS …; UPDATE … SET … = (what the lake has) for each row"
     told = (
         f"ALTER TABLE {each.table} ADD COLUMN IF NOT EXISTS {each.column} {definition(each.table, each.column)}; "
@@ -59,7 +61,7 @@ def run(stack: Stack, arguments: Arguments) -> str:
 
 
 def _missing(stack: Stack) -> list[Difference]:
-    """Columns that are not there, then those that are not filled to the end."""
+    """Columns that are not there, under whatever name, then those that are not filled to the end."""
     found = look(stack, OLTP)
     told = {str(each) for each in found.unreadable}
     nullable = mariadb.nullable_columns(stack, find_connector(OLTP.connector), LOOK_SECONDS)
@@ -69,7 +71,8 @@ def _missing(stack: Stack) -> list[Difference]:
         for column, kind in columns.items()
         if (name := f"{table}.{column}") in nullable and name not in told and _refuses_null(table, column)
     ]
-    return [each for each in found.without_renamed.unreadable if each.kind is None] + unfilled
+    replaced = [gone for gone, new in found.renamed if likeness(stack, OLTP, gone, new).unlike]
+    return [each for each in found.without_renamed.unreadable if each.kind is None] + replaced + unfilled
 
 
 def _refuses_null(table: str, column: str) -> bool:

@@ -1,7 +1,8 @@
 """Give a column of the order database back the type that the shop's schema says, after its rows fit it again.
 
 A row whose value does not fit gets the value that the lake last could read, at the newest published hash. Where the
-lake never had the row, nothing is changed: a person has to say what is right.
+lake never had the row, nothing is changed: a person has to say what is right. The value that did not fit may be what
+somebody meant, so it is kept, with its row's key, before it is overwritten (kept_values.py).
 """
 
 import re
@@ -13,6 +14,7 @@ from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
+from lakeproof.mitigations.kept_values import keep_values
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, left_out, named
 from lakeproof.mitigations.named import hold as hold_to
@@ -21,42 +23,63 @@ from lakeproof.stack.stack import Stack
 SECONDS = 30.0
 READ_SECONDS = 60.0
 MOST_ROWS = 100
+# Of the values that would be overwritten, so many are listed.
+SHOWN = 20
 # Flink's whole numbers, in bytes.
 BYTES = {"INT": 4, "BIGINT": 8}
 
 
 def typed(stack: Stack, arguments: Named) -> str:
-    """The statements, for each column. Without an answer of the database, how they look."""
+    """The statements, with the values that would be overwritten. Without an answer of the database, how they look."""
     try:
         found = named(arguments, _changed(stack))
     except NotReady:
         return (
             "UPDATE … SET COLUMN = (what the lake last read) for each row that does not fit; ALTER TABLE … MODIFY …"
         )
-    told = (
-        f"UPDATE {each.table} SET {each.column} = … WHERE id = … for each of {len(_unfit(stack, each))} rows; "
-        f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}"
-        for each in found
-    )
-    return "; ".join(told) or "nothing to restore"
+    told, lost = [], []
+    for each in found:
+        rows = _unfit(stack, each)
+        told.append(
+            f"UPDATE {each.table} SET {each.column} = … WHERE id = … for each of {len(rows)} rows; "
+            f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}"
+        )
+        lost += [f"{each} of id {key}: {value}" for key, value in rows.items()]
+    if len(lost) > SHOWN:
+        lost = [*lost[:SHOWN], f"and {len(lost) - SHOWN} more"]
+    overwritten = f"; values that are overwritten: {', '.join(lost)}" if lost else ""
+    return f"{'; '.join(told) or 'nothing to restore'}{overwritten}"
 
 
 def run(stack: Stack, arguments: Named) -> str:
-    """Correct the rows, then the type; fine where both are right. Raises: TerminalError: a person has to look."""
+    """Correct the rows, then the type; fine where both are right.
+
+    Raises: TerminalError where a person has to look, or the old values cannot be kept, with that column not touched;
+    NotReady where the database does not do it: then some rows may be corrected already.
+    """
     done = []
     changed = _changed(stack)
     found = named(arguments, changed)
     for each in found:
         rows = _unfit(stack, each)
         right = _last_read(stack, each, rows)
-        with mariadb.as_root(stack, SECONDS) as cursor:
-            for key, value in right.items():
-                # Only where nobody has changed it since.
-                update = f"UPDATE {each.table} SET {each.column} = %s WHERE id = %s AND CONCAT({each.column}) = %s"
-                cursor.execute(update, (value, key, rows[key]))
-            cursor.execute(f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}")
-        done.append(f"{each} is {each.declared} again, {len(right)} rows corrected")
+        kept = f"; what they had is kept in {keep_values(stack, OLTP, {str(each): rows})}" if rows else ""
+        try:
+            _correct(stack, each, rows, right)
+        except NotReady as error:
+            words = f"{each} is not {each.declared} yet: {error.what}{kept}"
+            raise NotReady(words, where=error.where, next_action=error.next_action) from error
+        done.append(f"{each} is {each.declared} again, {len(right)} rows corrected{kept}")
     return f"{'; '.join(done) or 'nothing to restore, every column has its type'}{left_out(changed, found)}"
+
+
+def _correct(stack: Stack, each: Difference, rows: Mapping[int, str], right: Mapping[int, int]) -> None:
+    with mariadb.as_root(stack, SECONDS) as cursor:
+        for key, value in right.items():
+            # Only where nobody has changed it since.
+            update = f"UPDATE {each.table} SET {each.column} = %s WHERE id = %s AND CONCAT({each.column}) = %s"
+            cursor.execute(update, (value, key, rows[key]))
+        cursor.execute(f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}")
 
 
 def hold(stack: Stack, arguments: Named) -> dict[str, str]:

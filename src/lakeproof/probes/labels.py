@@ -11,7 +11,7 @@ from lakeproof.probes.http import get
 from lakeproof.probes.object_store import WRITABLE, write_probe
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
-from lakeproof.shop.fulfillment.holds_by_hand import MOST_LOOKED_AT, SERVICE, listed, waiting_labels
+from lakeproof.shop.fulfillment.holds_by_hand import MOST_LOOKED_AT, SERVICE, listed, read_labels, waiting_keys
 from lakeproof.shop.fulfillment.label import CHAOS, PENDING, READY
 from lakeproof.stack.engines import minio
 from lakeproof.stack.object_store import LABEL_BUCKET
@@ -31,12 +31,25 @@ def lag(stack: Stack, timeout: float) -> Value:
 
 
 def held(stack: Stack, timeout: float) -> Value:
-    """Labels that a hold keeps which the service did not write, a rehearsal's too; of the first MOST_LOOKED_AT.
+    """Labels that a hold keeps which the service did not write, a rehearsal's too.
 
-    Raises: CouldNotLook.
+    MOST_LOOKED_AT are looked at, a rehearsal's first. Where more wait, the number is what is held at the least.
+    Raises: CouldNotLook, also where more wait and none of those that were looked at is held.
     """
-    now, looked = datetime.now(UTC), _ask(stack, timeout, lambda client: waiting_labels(client, MOST_LOOKED_AT))
-    return sum(label.is_held_by_hand(now) for label in looked)
+
+    def count(client: Any) -> tuple[int, int]:
+        now, keys = datetime.now(UTC), waiting_keys(client)
+        looked = read_labels(client, keys[:MOST_LOOKED_AT])
+        return sum(label.is_held_by_hand(now) for label in looked), len(keys)
+
+    found, waiting = _ask(stack, timeout, count)
+    if not found and waiting > MOST_LOOKED_AT:
+        raise CouldNotLook(
+            f"{waiting} labels wait, and none of the {MOST_LOOKED_AT} that were looked at is held by hand",
+            where=LABEL_BUCKET,
+            next_action="lakeproof mitigate INCIDENT --action release_labels looks at all of them",
+        )
+    return found
 
 
 def by_prefix(stack: Stack, timeout: float) -> Value:

@@ -112,7 +112,7 @@ def test_only_labels_that_wait_long_enough_for_their_buyers_are_held(stack: Stac
     assert not held_parcels.sign(stack, HeldParcels()).holds
     held_parcels.inject(stack, HeldParcels(count=1))
     held = [label.key for label in holds_by_hand.waiting_labels(store) if label.is_held_by_hand(datetime.now(UTC))]
-    assert held == ["pending/1", CHAOS]
+    assert held == [CHAOS, "pending/1"]
     body, metadata = store.objects["pending/1"]
     assert hashlib.sha256(body).hexdigest() == metadata["sha256"] and "hold-version" not in metadata
     assert held_parcels.sign(stack, HeldParcels()).holds
@@ -185,6 +185,34 @@ def test_a_label_of_other_bytes_is_not_let_go(stack: Stack, store: FakeStore, se
     with pytest.raises(TerminalError, match="1 are not as they were written: pending/1"):
         release_labels.run(stack, Arguments())
     assert "hold-until" in store.objects["pending/1"][1]
+
+
+def test_what_is_neither_a_parcels_label_nor_a_rehearsals_is_named_and_left(
+    stack: Stack, store: FakeStore, service: FakeService
+) -> None:
+    until = ahead(1800)
+    for key in ("pending/123.bak", "pending/old/7", CHAOS):
+        store.put(key, hold_until=until)
+    told = release_labels.run(stack, Arguments())
+    assert told.endswith(
+        "1 of a rehearsal are deleted; left alone, for no parcel has them: 2 (pending/123.bak, pending/old/7)"
+    )
+    assert {*store.objects} == {"pending/123.bak", "pending/old/7"}
+    assert "hold-until" in store.objects["pending/123.bak"][1]
+
+
+def test_held_labels_behind_many_that_wait_are_not_told_as_none(
+    stack: Stack, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels, "MOST_LOOKED_AT", 3)
+    for number in range(3):
+        store.put(f"pending/{number}", hold_version="0")
+    assert labels.held(stack, 1.0) == 0
+    store.put("pending/9", hold_until=ahead(900))
+    with pytest.raises(CouldNotLook, match="4 labels wait, and none of the 3 that were looked at is held"):
+        labels.held(stack, 1.0)
+    store.put(CHAOS, hold_until=ahead(900))
+    assert labels.held(stack, 1.0) == 1
 
 
 def test_a_fault_is_taken_out_as_well(stack: Stack, store: FakeStore, service: FakeService) -> None:

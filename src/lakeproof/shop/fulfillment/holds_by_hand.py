@@ -6,7 +6,7 @@ takes such a hold over into its database, as one that nobody asked for through i
 
 import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,24 +50,39 @@ class WaitingLabel:
 
     @property
     def fulfillment_id(self) -> int | None:
-        """Whose label it is; None for a rehearsal's."""
+        """Whose label it is; None for a rehearsal's, and for what somebody else put under pending/."""
         name = self.key.removeprefix(PENDING)
         return int(name) if self.key.startswith(PENDING) and name.isdecimal() and len(name) < 19 else None
+
+    @property
+    def is_rehearsed(self) -> bool:
+        """True for one that a rehearsal made, which may be deleted."""
+        return self.key.startswith(CHAOS)
 
     def is_held_by_hand(self, now: datetime) -> bool:
         """True while a hold that the service did not write keeps it."""
         return self.by_hand and self.hold_until is not None and self.hold_until > now
 
 
-def waiting_labels(client: Any, most: int | None = None) -> list[WaitingLabel]:
-    """Every label under pending/ and of a rehearsal with what is written on it; `most`: the first so many only.
+def waiting_labels(client: Any) -> list[WaitingLabel]:
+    """Every label under pending/ and of a rehearsal with what is written on it. Raises: botocore's errors."""
+    return read_labels(client, waiting_keys(client))
+
+
+def waiting_keys(client: Any) -> list[tuple[str, int]]:
+    """(key, bytes) of these labels, a rehearsal's first: its holds are seen behind however many that wait.
 
     Raises: botocore's errors.
     """
+    return [*listed(client, CHAOS), *listed(client, PENDING)]
+
+
+def read_labels(client: Any, keys: Iterable[tuple[str, int]]) -> list[WaitingLabel]:
+    """What is written on these, but for those that were moved meanwhile. Raises: botocore's errors."""
     found = []
-    for key, size in [*listed(client, PENDING), *listed(client, CHAOS)][:most]:
+    for key, size in keys:
         metadata = _metadata(client, key)
-        if metadata is None:  # moved meanwhile
+        if metadata is None:
             continue
         try:
             until = parse_hold(metadata.get(HOLD_UNTIL, metadata.get(WAS_HELD_UNTIL, "")))

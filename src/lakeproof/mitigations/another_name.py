@@ -1,0 +1,151 @@
+"""Is the new column of a table the one that is gone, under another name? Told by its values, held against the lake's.
+
+Two lists of columns cannot tell a rename from a column that was dropped while somebody added another one. A rename
+changes no row. So each row that was not changed since then has the value that the lake has of it; of a row that was
+changed since, the lake has NULL in the column that is gone.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.lake.capture.columns import Difference
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.job.sql_files import load_sql_files
+from lakeproof.lake.publish.now import publish_now
+from lakeproof.lake.query.asking import ask
+from lakeproof.lake.sources.source import OLTP, Source
+from lakeproof.proof.tables.canonical import Column, Kind, as_text
+from lakeproof.proof.tables.dialects import TRINO
+from lakeproof.proof.tables.readers import snapshot_of
+from lakeproof.stack.stack import Stack
+
+ROWS = 500
+SECONDS = 30.0
+SHOWN = 5
+# Flink's type, without its size → what its values are compared as; all others as text.
+_COMPARED = {
+    "INT": Kind.INTEGER,
+    "BIGINT": Kind.INTEGER,
+    "DECIMAL": Kind.DECIMAL,
+    "TIMESTAMP": Kind.TIME,
+    "BOOLEAN": Kind.BOOLEAN,
+}
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """in_lake: how many rows were taken: of those that have a value of the gone column in the lake, the newest ROWS.
+
+    alike: in so many of them the new column has that value. unlike: keys of those in which it has another, or NULL.
+    Rows that were deleted, or changed since the column is gone, count in neither.
+    """
+
+    in_lake: int
+    alike: int
+    unlike: tuple[int, ...]
+
+
+def require_another_name(stack: Stack, source: Source, gone: Difference, new: Difference) -> None:
+    """Returns where the rows say that `new` is `gone` renamed, and where the table has no row.
+
+    Raises: TerminalError where they say that it is another column; CouldNotLook where no row tells; as `likeness`.
+    """
+    found = likeness(stack, source, gone, new)
+    pair = f"{new.column} is {gone.column} renamed"
+    if found.unlike:
+        keys = ", ".join([*map(str, found.unlike[:SHOWN]), *(["…"] if len(found.unlike) > SHOWN else [])])
+        restore = (
+            "lakeproof mitigate INCIDENT --action restore_column"
+            if source is OLTP
+            else f"a person has to add {gone.column} again, with the lake's values"
+        )
+        raise TerminalError(
+            f"it is not so that {pair}: of {found.alike + len(found.unlike)} rows that were not changed since,"
+            f" {len(found.unlike)} have another value in {new.column} than the lake has (keys {keys}), which would be"
+            " overwritten",
+            where=gone.table,
+            next_action=f"{restore}; then drop or declare {new.column}",
+        )
+    if found.alike:
+        return
+    if found.in_lake:
+        why = f"each of the {found.in_lake} newest rows that the lake has a value of is deleted, or was changed since"
+    elif source.module.has_rows(stack, find_connector(source.connector), gone.table):
+        why = "the lake has no value of it"
+    else:
+        return
+    raise CouldNotLook(
+        f"nothing tells whether {pair}: {why}",
+        where=gone.table,
+        next_action=f"look at both; if so: ALTER TABLE {gone.table} RENAME COLUMN {new.column} TO {gone.column}",
+    )
+
+
+def likeness(stack: Stack, source: Source, gone: Difference, new: Difference) -> Likeness:
+    """What the rows say. Where some differ, the lake is asked once more for a state that covers the first look: rows
+    that were changed meanwhile, or whose change was on its way, are NULL there then.
+
+    Raises: CouldNotLook without an answer of the database or the lake, or where the table's key is not one column, or
+    is itself one of the two; NotPublished where no such state is published; StatementFailed.
+    """
+    kind = _COMPARED.get(str(gone.declared).partition("(")[0].strip().upper(), Kind.TEXT)
+    key = _key(stack, source, gone, new)
+    in_lake = _in_lake(stack, source, gone, kind, key)
+    there = _in_database(stack, source, new, kind, key, in_lake)
+    unlike = {row for row, value in there.items() if value != in_lake[row]}
+    alike = len(there) - len(unlike)
+    if unlike:
+        publish_now(stack, source, SECONDS)
+        again = _in_lake(stack, source, gone, kind, key, only=unlike)
+        alike += sum(1 for row, value in again.items() if value == there[row])
+        unlike = {row for row, value in again.items() if value != there[row]}
+    return Likeness(len(in_lake), alike, tuple(sorted(unlike)))
+
+
+def _key(stack: Stack, source: Source, gone: Difference, new: Difference) -> str:
+    schema, _, name = gone.table.rpartition(".")
+    with snapshot_of(stack, source, SECONDS) as database:
+        keys = [str(column) for column, _, is_key in source.module.described(database.ask, schema, name) if is_key]
+    if len(keys) != 1 or keys[0] == new.column:
+        raise CouldNotLook(
+            f"nothing tells whether {new.column} is {gone.column} renamed: its rows have no other key of one column",
+            where=gone.table,
+            next_action="look at both; a person has to rename it",
+        )
+    return keys[0]
+
+
+def _in_lake(
+    stack: Stack, source: Source, gone: Difference, kind: Kind, key: str, only: Collection[int] = ()
+) -> Mapping[int, object]:
+    """Key → value at the newest published hash, of the newest rows that have one, or of these alone."""
+    table = next(file.table for file in load_sql_files(source.name) if file.source == gone.table)
+    rows = f' AND "{key}" IN ({", ".join(map(str, only))})' if only else f' ORDER BY "{key}" DESC LIMIT {ROWS}'
+    value = TRINO.value(Column(gone.column, kind))
+    sql = f'SELECT "{key}", {value} FROM {source.name}."{table}" WHERE "{gone.column}" IS NOT NULL{rows}'
+    _, answer = ask(stack, sql, seconds=SECONDS)
+    return {int(row): _comparable(kind, value) for row, value in answer.rows}
+
+
+def _in_database(
+    stack: Stack, source: Source, new: Difference, kind: Kind, key: str, rows: Collection[int]
+) -> Mapping[int, object]:
+    """Key → value now, of those rows that are still there."""
+    if not rows:
+        return {}
+    with snapshot_of(stack, source, SECONDS) as database:
+        dialect = database.dialect
+        named, value = dialect.quoted(key), dialect.value(Column(new.column, kind))
+        keys = ", ".join(map(str, rows))
+        found = database.ask(f"SELECT {named}, {value} FROM {new.table} WHERE {named} IN ({keys})")
+    return {int(row): _comparable(kind, value) for row, value in found}
+
+
+def _comparable(kind: Kind, value: Any) -> object:
+    """The same object for the same value, whatever its scale; None for NULL."""
+    if value is None:
+        return None
+    return Decimal(str(value)) if kind is Kind.DECIMAL else as_text(value)

@@ -1,0 +1,130 @@
+"""A new column is held against the lake's values of the one that is gone, in SQLite in the place of both."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.lake.capture.columns import Difference
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.engine import Ask
+from lakeproof.lake.sources.source import OLTP, SHOP, Source
+from lakeproof.mitigations import another_name
+from lakeproof.mitigations.another_name import Likeness, likeness, require_another_name
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+STACK = Stack(Settings())
+SKU = Difference("oltp.order_items", "sku", None, "STRING")
+CODE = Difference("oltp.order_items", "sku_code", "varchar", None)
+
+
+class Both:
+    """A table of the database, and what the lake has of it; `published` is what the lake has at the next hash."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.key = "id"
+        self.published: list[tuple[Any, ...]] | None = None
+        connection.execute("ATTACH ':memory:' AS oltp")
+        connection.execute("ATTACH ':memory:' AS lake")
+
+    def hold(self, database: list[tuple[Any, ...]], lake: list[tuple[Any, ...]]) -> None:
+        """Rows of (key, sku_code) there, and of (key, sku) in the lake."""
+        self._connection.execute(f"CREATE TABLE oltp.order_items ({self.key} INTEGER, sku_code)")
+        self._connection.execute(f"CREATE TABLE lake.order_items ({self.key} INTEGER, sku)")
+        self._connection.executemany("INSERT INTO oltp.order_items VALUES (?, ?)", database)
+        self._connection.executemany("INSERT INTO lake.order_items VALUES (?, ?)", lake)
+
+    @contextmanager
+    def at_one_instant(self, stack: Stack, database: str, seconds: float) -> Iterator[Ask]:
+        yield lambda sql: self._connection.execute(sql).fetchall()
+
+    def described(self, *_: object) -> list[tuple[Any, ...]]:
+        return [(self.key, "bigint", True), ("sku_code", "varchar", False)]
+
+    def ask(self, stack: Stack, sql: str, *, seconds: float) -> tuple[None, SimpleNamespace]:
+        return None, SimpleNamespace(
+            rows=self._connection.execute(sql.replace("FROM oltp.", "FROM lake.")).fetchall()
+        )
+
+    def publish_now(self, *_: object) -> None:
+        if self.published is not None:
+            self._connection.execute("DELETE FROM lake.order_items")
+            self._connection.executemany("INSERT INTO lake.order_items VALUES (?, ?)", self.published)
+
+    def has_rows(self, *_: object) -> bool:
+        return bool(self._connection.execute("SELECT 1 FROM oltp.order_items").fetchone())
+
+
+@pytest.fixture
+def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        made = Both(connection)
+        for name in ("at_one_instant", "described", "has_rows"):
+            monkeypatch.setattr(mariadb, name, getattr(made, name))
+        monkeypatch.setattr(another_name, "ask", made.ask)
+        monkeypatch.setattr(another_name, "publish_now", made.publish_now)
+        yield made
+
+
+def test_a_column_with_the_lakes_values_is_the_same_under_another_name(both: Both) -> None:
+    both.hold([(1, "a"), (2, "b"), (3, "new")], [(1, "a"), (2, "b"), (9, "deleted since")])
+    assert likeness(STACK, OLTP, SKU, CODE) == Likeness(3, 2, ())
+    require_another_name(STACK, OLTP, SKU, CODE)
+
+
+@pytest.mark.parametrize("value", ["2026-10-06 12:00:00", None], ids=["other values", "NULL"])
+def test_a_column_with_other_values_is_refused_without_telling_them(both: Both, value: str | None) -> None:
+    both.hold([(key, value) for key in range(1, 8)], [(key, f"SKU-{key}") for key in range(1, 8)])
+    with pytest.raises(TerminalError, match=r"keys 1, 2, 3, 4, 5, …\).*--action restore_column") as refused:
+        require_another_name(STACK, OLTP, SKU, CODE)
+    assert "7 have another value in sku_code" in refused.value.message
+    assert "SKU-1" not in refused.value.message and "2026" not in refused.value.message
+
+
+def test_rows_that_were_changed_since_are_null_in_the_lake_once_it_has_them_and_do_not_count(both: Both) -> None:
+    both.hold([(1, "a"), (2, "changed")], [(1, "a"), (2, "b")])
+    both.published = [(1, "a"), (2, None)]
+    assert likeness(STACK, OLTP, SKU, CODE) == Likeness(2, 1, ())
+
+
+def test_where_every_row_was_changed_since_nobody_can_tell(both: Both) -> None:
+    both.hold([(1, "changed")], [(1, "a")])
+    both.published = [(1, None)]
+    with pytest.raises(CouldNotLook, match=r"each of the 1 newest rows.*RENAME COLUMN sku_code TO sku"):
+        require_another_name(STACK, OLTP, SKU, CODE)
+
+
+def test_where_the_lake_has_no_value_only_a_table_without_rows_may_be_renamed(both: Both) -> None:
+    both.hold([(1, "a")], [(1, None)])
+    with pytest.raises(CouldNotLook, match="the lake has no value of it"):
+        require_another_name(STACK, OLTP, SKU, CODE)
+
+
+def test_a_table_without_rows_may_be_renamed(both: Both) -> None:
+    both.hold([], [])
+    require_another_name(STACK, OLTP, SKU, CODE)
+
+
+def test_one_number_of_two_scales_is_one_value(both: Both) -> None:
+    both.hold([(1, "12.5000")], [(1, "12.50")])
+    price = Difference("oltp.order_items", "sku", None, "DECIMAL(12, 2)")
+    assert likeness(STACK, OLTP, price, CODE) == Likeness(1, 1, ())
+
+
+def test_a_renamed_key_is_left_to_a_person(both: Both) -> None:
+    both.key = "sku_code"
+    with pytest.raises(CouldNotLook, match="no other key"):
+        likeness(STACK, OLTP, SKU, CODE)
+
+
+@pytest.mark.parametrize(("source", "words"), [(OLTP, "--action restore_column"), (SHOP, "a person has to add sku")])
+def test_what_to_do_is_told_for_each_server(source: Source, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(another_name, "likeness", lambda *_: Likeness(3, 1, (7, 8)))
+    with pytest.raises(TerminalError, match=words):
+        require_another_name(STACK, source, SKU, CODE)

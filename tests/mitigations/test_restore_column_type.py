@@ -1,0 +1,101 @@
+"""Values that do not fit are kept before they are overwritten, and only their owner's file tells them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.lake.capture.columns import Difference, Differences
+from lakeproof.lake.sources import mariadb
+from lakeproof.mitigations import restore_column_type
+from lakeproof.mitigations.named import Named
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+WIDENED = Difference("oltp.order_items", "line", "bigint", "INT")
+
+
+class Cursor:
+    """Gives the rows that do not fit; notes each statement, and how many files were kept before it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.unfit = [(7, "3000000001"), (9, "3000000002")]
+        self.told: list[tuple[str, int]] = []
+        self.refuses = ""
+        self._folder = folder
+
+    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> None:
+        word = statement.split()[0]
+        if word == self.refuses:
+            raise NotReady("Lock wait timeout exceeded", where="mysql")
+        self.told.append((word, len(list(self._folder.glob("*.json")))))
+
+    def fetchall(self) -> list[tuple[int, str]]:
+        return self.unfit
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def cursor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Cursor:
+    made = Cursor(stack.state_dir / "dropped-columns")
+
+    @contextmanager
+    def as_root(stack: Stack, seconds: float) -> Iterator[Cursor]:
+        yield made
+
+    monkeypatch.setattr(mariadb, "as_root", as_root)
+    monkeypatch.setattr(restore_column_type, "look", lambda *_: Differences((), (WIDENED,)))
+    answer = SimpleNamespace(rows=[(7, 1), (9, 2)])
+    monkeypatch.setattr(restore_column_type, "ask", lambda *_, **__: (None, answer))
+    return made
+
+
+def test_what_the_rows_had_is_kept_for_its_owner_before_the_first_update(cursor: Cursor, stack: Stack) -> None:
+    said = restore_column_type.run(stack, Named())
+    done, _, path = said.partition("; what they had is kept in ")
+    assert done == "oltp.order_items.line is INT again, 2 rows corrected"
+    assert json.loads(Path(path).read_text())["values"] == {
+        "oltp.order_items.line": {"7": "3000000001", "9": "3000000002"}
+    }
+    assert Path(path).stat().st_mode & 0o777 == 0o600
+    assert "3000000001" not in said  # it stands in the incident's timeline
+    assert cursor.told == [("SELECT", 0), ("UPDATE", 1), ("UPDATE", 1), ("ALTER", 1)]
+
+
+def test_the_dry_run_lists_what_would_be_overwritten_and_keeps_nothing(
+    cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore_column_type, "SHOWN", 1)
+    assert restore_column_type.typed(stack, Named()).endswith(
+        "; values that are overwritten: oltp.order_items.line of id 7: 3000000001, and 1 more"
+    )
+    assert not (stack.state_dir / "dropped-columns").exists()
+
+
+def test_without_a_place_for_the_values_nothing_is_overwritten(cursor: Cursor, stack: Stack) -> None:
+    (stack.state_dir / "dropped-columns").write_text("a file where the folder should be")
+    with pytest.raises(TerminalError, match="the values cannot be kept"):
+        restore_column_type.run(stack, Named())
+    assert [word for word, _ in cursor.told] == ["SELECT"]
+
+
+def test_a_database_that_refuses_midway_does_not_hide_where_the_values_are(cursor: Cursor, stack: Stack) -> None:
+    cursor.refuses = "ALTER"
+    with pytest.raises(NotReady, match=r"line is not INT yet: Lock wait .*; what they had is kept in .*oltp-"):
+        restore_column_type.run(stack, Named())
+
+
+def test_a_type_whose_values_all_fit_leaves_no_file(cursor: Cursor, stack: Stack) -> None:
+    cursor.unfit = []
+    assert restore_column_type.run(stack, Named()) == "oltp.order_items.line is INT again, 0 rows corrected"
+    assert "values that are overwritten" not in restore_column_type.typed(stack, Named())
+    assert not (stack.state_dir / "dropped-columns").exists()
