@@ -26,6 +26,8 @@ from lakeproof.incidents.shapes import EntryOut, IncidentOut, ReadingShape
 
 # Of one cause. The rest of what was read stands in the appendix.
 DECIDING_READINGS = 6
+# The violating value among what was looked up when it opened (observability/moment.py).
+VIOLATION = "violation"
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,11 @@ class _Draft:
     def impact(self) -> Iterable[Row]:
         incident = self.incident
         if incident.metric:
-            first = incident.alerts[0].starts_at if incident.alerts else incident.opened_at
-            value = "unknown" if incident.value is None else f"{incident.value:.6g}"
-            yield self._row("Violated metric", f"{incident.metric} = {value}", "violated metric", value, first)
-        for reading in (incident.moment or {}).values():
+            yield Row(("Violated metric", self._violated()))
+        for key, reading in (incident.moment or {}).items():
             name = (reading.probe or reading.query).replace("_", " ").replace("-", " ")
+            if key == VIOLATION and reading.error is None:
+                reading = reading.model_copy(update={"unit": reading.unit or incident.unit})
             text = f"{escape(shown(reading))} {self.notes.of(reading)}"
             yield Row((escape(name.capitalize()) + " when it opened", text))
         for name, start, end in self._durations():
@@ -162,6 +164,17 @@ class _Draft:
         if incident.use_cases:
             text = ", ".join(incident.use_cases)
             yield self._row("Use cases concerned", text, "use cases", len(incident.use_cases), incident.opened_at)
+
+    def _violated(self) -> str:
+        """Its source is Prometheus, where that still had the value; else what the desk kept of the alert."""
+        incident = self.incident
+        text = incident.violated() if incident.value is not None else f"{incident.metric} = unknown"
+        reading = (incident.moment or {}).get(VIOLATION)
+        if reading is not None and reading.error is None:
+            return f"{escape(text)} {self.notes.of(reading)}"
+        first = incident.alerts[0].starts_at if incident.alerts else incident.opened_at
+        value = "unknown" if incident.value is None else f"{incident.value:.6g}"
+        return self._own(text, "violated metric", value, first)
 
     def _durations(self) -> Iterable[tuple[str, datetime, datetime]]:
         incident = self.incident
