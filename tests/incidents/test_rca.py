@@ -184,6 +184,64 @@ def test_a_number_without_a_footnote_is_found(text: str) -> None:
     assert find_unsourced(text) == [text]
 
 
+def flapping(
+    store: Store, clock: Clock, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> str:
+    """One alert that fires and clears each minute, twenty times, and one note of a person in the middle."""
+    for minute in range(20):
+        at = f"2026-11-24T12:{minute:02d}"
+        given = alert() | {"startsAt": f"{at}:00Z"}
+        store.receive(Notification.model_validate(webhook(given)))
+        if minute == 0:
+            store.move("1", Status.MITIGATING, Act(who="an"))
+        if minute == 10:
+            store.note("1", Note(kind="action", text="resumed", who="an"))
+            store.note("1", Note(text="it comes back", who="binh"))
+        clock.forward(seconds=30)
+        store.receive(Notification.model_validate(webhook(given | {"status": "resolved", "endsAt": f"{at}:30Z"})))
+        clock.forward(seconds=30)
+    return draft_rca(store.get("1"))
+
+
+def test_an_alert_that_flaps_is_one_line_and_what_people_did_stays(
+    store: Store, clock: Clock, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    markdown = flapping(store, clock, alert, webhook)
+    timeline = section(markdown, "Timeline")
+    assert len(timeline) <= 12
+    often = "fired and cleared 20 times between 12:00:00 and 12:19:30"
+    assert f"| 12:00:00 | alertmanager | opened by CdcReplicationLagHigh, which {often} [^" in "\n".join(timeline)
+    for said in ("| an | resumed [^", "| binh | it comes back [^", "| an | mitigating", "| desk | mitigating again"):
+        assert sum(said in line for line in timeline) == 1, said
+    assert find_unsourced(markdown) == []
+    whole = section(markdown, "Appendix: the whole timeline")
+    assert sum("CdcReplicationLagHigh cleared" in line for line in whole) == 20
+    assert sum(line.startswith("| 12:") for line in whole) == len(store.get("1").timeline)
+
+
+def test_a_timeline_of_people_alone_is_bounded_too(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    for number in range(100):
+        store.note("1", Note(text=f"note {number}", who="an"))
+    markdown = draft_rca(store.get("1"))
+    assert len([line for line in section(markdown, "Timeline") if " | an | " in line]) < 31
+    assert "30 lines sum up 101, which all stand in the appendix" in markdown
+    assert sum("| an | note " in line for line in section(markdown, "Appendix: the whole timeline")) == 100
+
+
+def test_a_short_timeline_is_whole_and_not_repeated(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    store.note("1", Note(text="seen", who="an"))
+    markdown = draft_rca(store.get("1"))
+    assert sum("| an | seen" in line for line in markdown.splitlines()) == 1
+    assert "the whole timeline" not in markdown
+
+
+def test_a_root_cause_begins_no_heading(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    assert "\n\\# x [^" in draft_rca(store.get("1"), root_cause="# x")
+
+
 UNIT = {"unit_en": "% of max_connections", "unit_vi": "% của max_connections"}
 
 
