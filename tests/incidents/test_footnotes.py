@@ -1,8 +1,10 @@
+import html
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from lakeproof.incidents.footnotes import format_time
+from lakeproof.incidents.footnotes import escape, format_time
+from lakeproof.incidents.markdown import render_markdown
 
 HANOI = timezone(timedelta(hours=7))
 
@@ -19,3 +21,35 @@ HANOI = timezone(timedelta(hours=7))
 )
 def test_a_time_is_written_in_utc(at: datetime, text: str) -> None:
     assert format_time(at) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# x",
+        "###### x",
+        "#x",
+        "#",
+        "- x",
+        "+ x",
+        "* x",
+        "-",
+        "> x",
+        "1. x",
+        "12) x",
+        "1.",
+        "---",
+        "- - -",
+        "___",
+        "_ _ _",
+        "~~~ x",
+        "```",
+    ],
+)
+def test_what_somebody_wrote_is_a_paragraph_however_it_begins(text: str) -> None:
+    assert html.unescape(str(render_markdown(escape(text)))) == f"<p>{text}</p>\n"
+
+
+@pytest.mark.parametrize("text", ["-5.2 s", "+3", "1.5 s", "2026-11-24", "_x_"])
+def test_a_number_is_left_as_it_is(text: str) -> None:
+    assert escape(text) == text

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -325,3 +326,14 @@ def test_what_a_job_says_is_shown_to_nobody_who_is_not_signed_in(client: TestCli
         assert "values that go" not in page and "Sign in to see its log." in page, path
     person = Person(client, stack)
     assert all("values that go" in person.page(path) for path in paths)
+
+
+def test_a_page_says_in_its_readers_language_what_the_violated_value_is(
+    client: TestClient, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    given = alert()
+    given["annotations"] |= {"unit_en": "ms behind its source", "unit_vi": "ms so với nguồn"}
+    client.post("/api/alertmanager", json=webhook(given))
+    for language, said in (("en", "45000 ms behind its source"), ("vi", "45000 ms so với nguồn")):
+        page = client.get(f"/incidents/INC-000001?lang={language}").text
+        assert f"<dd>{said} (lag_millis)</dd>" in page

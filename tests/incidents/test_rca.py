@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import typer
 from tests.incidents.conftest import Clock
+from typer.testing import CliRunner
 
+from lakeproof.cli import incident as incident_commands
 from lakeproof.incidents.footnotes import Footnotes
 from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, Lesson, Note, ReadingShape
@@ -179,6 +182,137 @@ def test_an_incident_without_anything_claims_nothing(store: Store) -> None:
 @pytest.mark.parametrize("text", ["lost 7 rows", "2. at 12:03", "v2", "5%", "| x | 0.75 s |", "x=3 [^1] y=4"])
 def test_a_number_without_a_footnote_is_found(text: str) -> None:
     assert find_unsourced(text) == [text]
+
+
+def flapping(
+    store: Store, clock: Clock, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> str:
+    """One alert that fires and clears each minute, twenty times, and one note of a person in the middle."""
+    for minute in range(20):
+        at = f"2026-11-24T12:{minute:02d}"
+        given = alert() | {"startsAt": f"{at}:00Z"}
+        store.receive(Notification.model_validate(webhook(given)))
+        if minute == 0:
+            store.move("1", Status.MITIGATING, Act(who="an"))
+        if minute == 10:
+            store.note("1", Note(kind="action", text="resumed", who="an"))
+            store.note("1", Note(text="it comes back", who="binh"))
+        clock.forward(seconds=30)
+        store.receive(Notification.model_validate(webhook(given | {"status": "resolved", "endsAt": f"{at}:30Z"})))
+        clock.forward(seconds=30)
+    return draft_rca(store.get("1"))
+
+
+def test_an_alert_that_flaps_is_one_line_and_what_people_did_stays(
+    store: Store, clock: Clock, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    markdown = flapping(store, clock, alert, webhook)
+    timeline = section(markdown, "Timeline")
+    assert len(timeline) <= 12
+    often = "fired and cleared 20 times between 12:00:00 and 12:19:30"
+    assert f"| 12:00:00 | alertmanager | opened by CdcReplicationLagHigh, which {often} [^" in "\n".join(timeline)
+    for said in ("| an | resumed [^", "| binh | it comes back [^", "| an | mitigating", "| desk | mitigating again"):
+        assert sum(said in line for line in timeline) == 1, said
+    assert find_unsourced(markdown) == []
+    whole = section(markdown, "Appendix: the whole timeline")
+    assert sum("CdcReplicationLagHigh cleared" in line for line in whole) == 20
+    assert sum(line.startswith("| 12:") for line in whole) == len(store.get("1").timeline)
+
+
+def test_a_timeline_of_people_alone_is_bounded_too(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    for number in range(100):
+        store.note("1", Note(text=f"note {number}", who="an"))
+    markdown = draft_rca(store.get("1"))
+    assert len([line for line in section(markdown, "Timeline") if " | an | " in line]) < 31
+    assert "30 lines sum up 101, which all stand in the appendix" in markdown
+    assert sum("| an | note " in line for line in section(markdown, "Appendix: the whole timeline")) == 100
+
+
+def test_a_short_timeline_is_whole_and_not_repeated(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    store.note("1", Note(text="seen", who="an"))
+    markdown = draft_rca(store.get("1"))
+    assert sum("| an | seen" in line for line in markdown.splitlines()) == 1
+    assert "the whole timeline" not in markdown
+
+
+def test_a_root_cause_begins_no_heading(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    assert "\n\\# x [^" in draft_rca(store.get("1"), root_cause="# x")
+
+
+UNIT = {"unit_en": "% of max_connections", "unit_vi": "% của max_connections"}
+
+
+def test_a_value_that_is_not_the_metric_itself_is_told_with_what_it_is(
+    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    given = alert()
+    given["annotations"] |= {"metric": "threads_connected", "value": "92.7", **UNIT}
+    store.receive(Notification.model_validate(webhook(given)))
+    incident = store.get("1")
+    assert incident.violated() == "92.7 % of max_connections (threads_connected)"
+    assert incident.violated("vi") == "92.7 % của max_connections (threads_connected)"
+    assert incident.model_dump(mode="json")["unit"] == "% of max_connections"
+    markdown = draft_rca(incident)
+    assert "| Violated metric | 92.7 % of max_connections (threads_connected) [^" in markdown
+    appendix = section(markdown, "Appendix: everything that was read")
+    assert any("| threads_connected | 92.7 % of max_connections [^" in line for line in appendix)
+
+
+def test_of_two_alerts_on_one_metric_the_one_that_opened_it_says_what_the_value_is(
+    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    size, growth = alert("a1", alertname="BacklogHigh"), alert("b2", alertname="GrowthRapid")
+    size["annotations"] |= {"metric": "backlog_bytes", "value": "16e9"}
+    growth["annotations"] |= {"metric": "backlog_bytes", "summary_en": "grows", "unit_en": "bytes an hour"}
+    store.receive(Notification.model_validate(webhook(growth, size)))
+    incident = store.get("1")
+    assert incident.unit == "bytes an hour"
+    merged = incident.model_copy(update={"alerts": incident.alerts[::-1]})
+    assert merged.unit == "bytes an hour"
+    of_the_other = incident.model_copy(update={"title": "45000 ms behind"})
+    assert of_the_other.violated() == "backlog_bytes = 45000"
+
+
+def test_the_terminal_says_what_the_value_is(
+    store: Store,
+    alert: Callable[..., dict[str, Any]],
+    webhook: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Client:
+        def incident(self, name: str) -> dict[str, Any]:
+            return store.get(name).model_dump(mode="json")
+
+    given = alert()
+    given["annotations"] |= {"value": "92.7", **UNIT}
+    store.receive(Notification.model_validate(webhook(given)))
+    monkeypatch.setattr(incident_commands, "_client", Client)
+    app = typer.Typer()
+    incident_commands.add_to(app)
+    assert "value: 92.7 % of max_connections\n" in CliRunner().invoke(app, ["incident", "show", "1"]).stdout
+
+
+def test_the_violated_value_has_prometheus_query_as_its_source_where_that_answered(
+    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    given = alert()
+    given["annotations"] |= {"value": "92.7", **UNIT}
+    store.receive(Notification.model_validate(webhook(given)))
+    asked = {"probe": "violation", "at": AT, "source": "prometheus", "query": "100 * max(a) > 90"}
+
+    def source_of(found: ReadingShape) -> str:
+        store.keep_moment("1", {"violation": found}, [])
+        markdown = draft_rca(store.get("1"))
+        row = next(line for line in markdown.splitlines() if line.startswith("| Violated metric |"))
+        mark = re.findall(r"\[\^\d+\]", row)[-1]
+        return next(line for line in markdown.splitlines() if line.startswith(f"{mark}: "))
+
+    assert " desk · `INC-000001 violated metric` · 92.7 · " in source_of(ReadingShape(**asked, error="refused"))
+    assert " prometheus · `100 * max(a) > 90` · 92.68 · " in source_of(ReadingShape(**asked, value=92.68))
+    assert "| Violation when it opened | 92.68 % of max" in draft_rca(store.get("1"))
 
 
 def test_the_same_source_has_one_footnote() -> None:

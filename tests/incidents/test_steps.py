@@ -1,6 +1,6 @@
 """The runbook's five steps: what an incident needs to leave each of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.incidents.checklist import ITEMS, AnswerState
 from lakeproof.incidents.escalation import Watch
 from lakeproof.incidents.rca import draft_rca
-from lakeproof.incidents.self_check import look_at
+from lakeproof.incidents.self_check import LiveLook, look_at
 from lakeproof.incidents.shapes import Act, AnswerIn, EvidenceIn, IncidentIn, IncidentOut, Lesson, Owner
 from lakeproof.incidents.status import STEPS, Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
+from lakeproof.observability.moment import Looker
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 type Make = Callable[..., dict[str, Any]]
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -27,8 +30,8 @@ class Well:
     def __init__(self, at: datetime, unwell: tuple[str, ...] = ()) -> None:
         self.at, self.ill = at, list(unwell)
 
-    def checkpoint(self) -> tuple[int, datetime]:
-        return 57, self.at
+    def checkpoints(self, alerts: Iterable[Mapping[str, str]]) -> dict[str, tuple[int, datetime] | None]:
+        return {"lake-oltp": (57, self.at)}
 
     def unwell(self) -> list[str]:
         return self.ill
@@ -37,7 +40,7 @@ class Well:
 class Silent:
     """A stack that answers nothing."""
 
-    def checkpoint(self) -> tuple[int, datetime]:
+    def checkpoints(self, alerts: Iterable[Mapping[str, str]]) -> dict[str, tuple[int, datetime] | None]:
         raise CouldNotLook("no answer")
 
     def unwell(self) -> list[str]:
@@ -192,6 +195,53 @@ def test_what_is_not_seen_to_be_well_stays_open(store: Store, stack: Any, item: 
     state, text = look_at(store.get("1"), stack)[item]
     assert state is AnswerState.OPEN
     assert says in text
+
+
+type Checkpoints = dict[str, tuple[int, datetime] | None]
+LATER = START.replace(hour=13)
+
+
+@pytest.mark.parametrize(
+    ("newest", "state", "says"),
+    [
+        ({"lake-oltp": (57, LATER)}, "done", "checkpoint 57 of lake-oltp"),
+        ({"lake-oltp": (57, LATER), "lake-shop": (12, START)}, "open", "checkpoint 12 of lake-shop"),
+        ({"lake-oltp": None, "lake-shop": (12, LATER)}, "open", "lake-oltp has completed no checkpoint"),
+        ({}, "open", "no job is known"),
+    ],
+)
+def test_every_job_that_the_alerts_are_about_needs_a_checkpoint_since_the_repair(
+    store: Store, newest: Checkpoints, state: str, says: str
+) -> None:
+    class Jobs(Well):
+        def checkpoints(self, alerts: Iterable[Mapping[str, str]]) -> Checkpoints:
+            return newest
+
+    store.open(IncidentIn(title="x"))
+    found, text = look_at(store.get("1"), Jobs(LATER))["checkpoint"]
+    assert (found.value, says in text) == (state, True)
+
+
+def test_another_jobs_checkpoint_does_not_answer_for_the_job_that_restarts(
+    store: Store, alert: Make, webhook: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def completed(looker: Looker, jobs: Iterable[str]) -> Checkpoints:
+        newest: Checkpoints = {"lake-oltp": (31, START.replace(hour=11)), "lake-shop": (12, LATER)}
+        return {job: newest[job] for job in jobs}
+
+    monkeypatch.setattr(Looker, "completed_checkpoints", completed)
+    monkeypatch.setattr(LiveLook, "unwell", lambda look: [])
+    shop = {"mode": "external", "endpoints": {"shop-capture": {"http": "127.0.0.1:9"}}}
+    both = LiveLook(Stack(Settings.model_validate(shop)))
+    incident = received(store, webhook, alert(alertname="FlinkJobRestarting", job_name="lake-oltp"))
+    state, text = look_at(incident, both)["checkpoint"]
+    assert (state, text) == (AnswerState.OPEN, "checkpoint 31 of lake-oltp, 11:00:00 UTC, is older than the repair")
+    of_shop = incident.model_copy(
+        update={"alerts": [one.model_copy(update={"labels": {"database": "shop"}}) for one in incident.alerts]}
+    )
+    assert look_at(of_shop, both)["checkpoint"][0] is AnswerState.DONE
+    by_hand = incident.model_copy(update={"alerts": []})
+    assert look_at(by_hand, both)["checkpoint"][0] is AnswerState.OPEN
 
 
 @pytest.mark.parametrize(

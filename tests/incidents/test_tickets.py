@@ -99,14 +99,16 @@ def case(request: pytest.FixtureRequest, make_case: Callable[[str], Case]) -> Ca
 def test_a_ticket_has_time_service_metric_and_nessie_hash_and_follows_the_incident(
     case: Case, alert: Make, webhook: Make
 ) -> None:
-    case.store.receive(Notification.model_validate(webhook(alert())))
+    given = alert()
+    given["annotations"]["unit_en"] = "ms behind its source"
+    case.store.receive(Notification.model_validate(webhook(given)))
     now = case.store.get("1").opened_at
     published = ReadingShape(probe="published_hash", value="ab12cd", at=now, source="nessie", query="main")
     case.store.keep_moment("1", {"published": published}, [])
     case.settle()
     (ticket,) = case.server.tickets.values()
     text = str(ticket).replace("\\", "").replace("u200b", "")
-    for said in ("2026-11-24T11:59:58", "connect", "lag_millis = 45000", "ab12cd", "INC-000001"):
+    for said in ("2026-11-24T11:59:58", "connect", "45000 ms behind its source (lag_millis)", "ab12cd", "INC-000001"):
         assert said in text
     assert case.state() == "open"
     case.store.move("1", Status.ACKNOWLEDGED, Act(who="an"))

@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lakeproof.observability.moment import Looker
+from lakeproof.errors import CouldNotLook
+from lakeproof.observability.moment import Looker, jobs_of
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -25,11 +26,13 @@ ANSWERS: dict[str, Any] = {
     },
     "/jobs/overview": {
         "jobs": [
-            {"jid": "old", "name": "a", "state": "FAILED", "start-time": 2},
-            {"jid": "new", "name": "b", "state": "RUNNING", "start-time": 1},
+            {"jid": "new", "name": "lake-oltp", "state": "RESTARTING", "start-time": 2},
+            {"jid": "old", "name": "lake-oltp", "state": "CANCELED", "start-time": 1},
+            {"jid": "other", "name": "lake-shop", "state": "RUNNING", "start-time": 3},
         ]
     },
-    "/jobs/new/checkpoints": {"latest": {"completed": {"id": 77}}},
+    "/jobs/new/checkpoints": {"latest": {"completed": {"id": 77, "latest_ack_timestamp": 1_795_521_600_000}}},
+    "/jobs/other/checkpoints": {"latest": {"completed": None}},
 }
 
 
@@ -62,12 +65,17 @@ def server() -> Iterator[Server]:
     made.server_close()
 
 
+def stack_at(server: Server, *more: str) -> Stack:
+    """Somebody else's stack, in which `more` is there too."""
+    address = f"127.0.0.1:{server.server_address[1]}"
+    endpoints = {name: {"http": address} for name in ("prometheus", "flink-jobmanager", *more)}
+    nowhere = {"nessie": {"http": "127.0.0.1:9"}}
+    return Stack(Settings.model_validate({"mode": "external", "endpoints": endpoints | nowhere}))
+
+
 @pytest.fixture
 def looker(server: Server) -> Looker:
-    address = f"127.0.0.1:{server.server_address[1]}"
-    endpoints = {name: {"http": address} for name in ("prometheus", "flink-jobmanager")}
-    nowhere = {"nessie": {"http": "127.0.0.1:9"}}
-    return Looker(Stack(Settings.model_validate({"mode": "external", "endpoints": endpoints | nowhere})))
+    return Looker(stack_at(server))
 
 
 def test_the_violating_series_is_the_one_whose_labels_the_alert_carries(looker: Looker, server: Server) -> None:
@@ -76,8 +84,35 @@ def test_the_violating_series_is_the_one_whose_labels_the_alert_carries(looker: 
     assert parse_qs(urlsplit(server.asked[0]).query)["time"] == [f"{AT.timestamp():.3f}"]
 
 
-def test_the_checkpoint_is_that_of_the_running_job(looker: Looker) -> None:
-    assert looker.look("", {}, AT)["checkpoint"].value == 77
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ({"job_name": "lake-oltp"}, "lake-oltp 77"),
+        ({"database": "oltp"}, "lake-oltp 77"),
+        ({"connector": "orders"}, "lake-oltp 77"),
+        ({"job_name": "lake-shop"}, "lake-shop none"),
+        ({"connector": "shop", "table": "orders"}, "lake-shop none"),
+        ({"database": "strange"}, "lake-oltp 77, lake-shop none"),
+        ({}, "lake-oltp 77, lake-shop none"),
+    ],
+)
+def test_the_checkpoint_is_that_of_the_jobs_that_the_alert_is_about(
+    server: Server, labels: dict[str, str], says: str
+) -> None:
+    looker = Looker(stack_at(server, "shop-capture"))
+    assert looker.look("", labels, AT)["checkpoint"].value == says
+
+
+def test_a_database_that_is_not_captured_has_no_checkpoint_to_wait_for(server: Server) -> None:
+    assert jobs_of(stack_at(server), {}) == ("lake-oltp",)
+
+
+def test_of_a_job_that_is_not_known_there_is_no_checkpoint(looker: Looker, server: Server) -> None:
+    found = looker.completed_checkpoints(("lake-oltp", "lake-shop", "gone"))
+    assert found == {"lake-oltp": (77, AT), "lake-shop": None, "gone": None}
+    server.answers["/jobs/overview"] = {}
+    with pytest.raises(CouldNotLook, match="jobs"):
+        looker.completed_checkpoints(("lake-oltp",))
 
 
 def test_what_does_not_answer_is_a_reading_with_its_reason(looker: Looker) -> None:
@@ -91,6 +126,6 @@ def test_a_refused_question_is_told_by_its_status_and_path(looker: Looker, serve
 
 
 def test_in_a_storm_the_lake_is_asked_once(looker: Looker, server: Server) -> None:
-    for _ in range(10):
-        looker.look("", {}, AT)
+    for connector in ("orders", "orders", "other", "other"):
+        looker.look("", {"connector": connector}, AT)
     assert server.asked.count("/jobs/overview") == 1

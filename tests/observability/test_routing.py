@@ -230,6 +230,13 @@ def test_a_message_says_what_in_both_languages_how_much_since_when_and_where_to_
 
 
 @needs_amtool
+def test_a_value_that_is_not_the_metric_itself_is_told_with_what_it_is(tmp_path: Path) -> None:
+    full = an_alert("orders")
+    full["annotations"] |= {"metric": "connections", "value": "92.7", "unit_en": "% of max_connections"}
+    assert "\n92.7 % of max_connections (connections), since 2026-11-26" in message(tmp_path, "text", full)
+
+
+@needs_amtool
 def test_a_message_about_a_forgotten_incident_names_it_and_its_team_in_the_title(tmp_path: Path) -> None:
     escalated = an_alert("orders")
     own = {"alertname": "IncidentNotAcknowledged", "component": "desk", "team": "kafka", "incident": "INC-000007"}

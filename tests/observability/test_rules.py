@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import InvalidInput
+from lakeproof.observability.promql import find_selectors
 from lakeproof.observability.rules import (
     OWN_RULES,
     TEMPLATE_START,
+    AlertRule,
     RulesFile,
     find_rules,
     load_rules,
@@ -42,8 +44,49 @@ def test_a_scenarios_alerts_carry_its_id(rules: RulesFile) -> None:
 @pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
 def test_every_alert_says_which_metric_and_value_were_violated(rules: RulesFile) -> None:
     for rule in rules.alerts:
-        assert rule.annotations.metric in rule.expr
+        named = [one.metric for one in find_selectors(rule.expr) if one.metric in rule.annotations.metric]
+        assert named or rule.annotations.metric in rule.expr, rule.alert
         assert rule.annotations.value
+
+
+def value_is_the_bare_metric(rule: AlertRule) -> bool:
+    """True where the value is the metric in its own unit: the metric itself, or its largest, smallest, mean or sum,
+    compared with a number.
+    """
+    watched = re.split(r"\s+unless\b", rule.expr.strip())[0]
+    series = rf"{re.escape(rule.annotations.metric)}(?:{{[^{{}}]*}})?"
+    aggregated = rf"(?:max|min|avg|sum)\s*(?:(?:by|without)\s*\([^()]*\))?\s*\(\s*{series}\s*\)"
+    return re.fullmatch(rf"(?:{aggregated}|{series})\s*(?:[<>]=?|==)\s*[\d.e]+", watched) is not None
+
+
+@pytest.mark.parametrize(
+    ("expression", "bare"),
+    [
+        ("up == 0", True),
+        ('max by (job) (up{job="a"}) > 1e3\nunless on () max(b) > time()', True),
+        ("time() - up > 60", False),
+        ("max(max_over_time(up[1m])) > 60", False),
+        ("sum(increase(up[5m])) > 0", False),
+        ("count(up) > 2", False),
+        ("max(up) / max(b) > 0.9", False),
+        ("100 * max(up) > 90", False),
+        ("max(up) > 3 or max(b) > 4", False),
+        ("up < (count(b) or vector(1))", False),
+    ],
+)
+def test_an_expression_whose_value_is_another_quantity_than_its_metric_is_told_apart(
+    expression: str, bare: bool
+) -> None:
+    told = {"runbook_url": "/runbook/a", "summary_vi": "a", "summary_en": "b", "metric": "up", "value": "1"}
+    labels = {"severity": "high", "team": "kafka", "scenario": "none", "component": "kafka"}
+    rule = AlertRule.model_validate({"alert": "A", "expr": expression, "labels": labels, "annotations": told})
+    assert value_is_the_bare_metric(rule) is bare
+
+
+@pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
+def test_a_value_that_is_not_the_bare_metric_says_in_both_languages_what_it_is(rules: RulesFile) -> None:
+    told = {rule.alert: rule.annotations for rule in rules.alerts if not value_is_the_bare_metric(rule)}
+    assert [name for name, one in told.items() if not (one.unit_vi and one.unit_en)] == []
 
 
 WATCHED = re.compile(r'lakeproof_component_watched_since_seconds(?:{component=~?"([^"]*)"})?')

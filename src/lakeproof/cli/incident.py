@@ -98,7 +98,8 @@ def _add_looks(incident: typer.Typer) -> None:
         print(f"{found['id']}: {found['title']}")
         for key in ("status", "severity", "team", "owner", "service", "scenario", "metric", "value", "root_cause"):
             if found[key] not in ("", None):
-                print(f"  {key.replace('_', ' ')}: {found[key]}")
+                unit = f" {found['unit']}" if key == "value" and found["unit"] else ""
+                print(f"  {key.replace('_', ' ')}: {found[key]}{unit}")
         print(f"  use cases: {', '.join(found['use_cases']) or 'none recorded'}")
         for key, reading in (found["moment"] or {}).items():
             print(f"  {key}: {reading['value'] if not reading['error'] else 'could not look: ' + reading['error']}")

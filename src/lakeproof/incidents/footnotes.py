@@ -5,6 +5,11 @@ from datetime import UTC, datetime
 
 from lakeproof.incidents.shapes import ReadingShape
 
+# What begins a heading, a list, a rule or a block of code where it begins a line. A negative number begins none.
+_BLOCK = re.compile(r"^(#|[-+](?=[-\s]|$)|_(?=\s?_)|~(?=~~))")
+# What begins a numbered list; a decimal number does not.
+_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
+
 
 def format_time(at: datetime) -> str:
     """UTC, to the millisecond. A time without a zone counts as UTC."""
@@ -17,8 +22,11 @@ def format_time(at: datetime) -> str:
 
 
 def escape(text: str) -> str:
-    """Somebody's text inside a line of Markdown: it cannot start a table cell, a link, a footnote or HTML."""
-    return re.sub(r"([|<>\[\]^*`\\])", r"\\\1", " ".join(text.split()))
+    """Somebody's text inside a line of Markdown: it cannot start a table cell, a link, a footnote or HTML, nor, where
+    it stands at the line's beginning, a heading, a list, a rule or a block of code.
+    """
+    inside = re.sub(r"([|<>\[\]^*`\\])", r"\\\1", " ".join(text.split()))
+    return _NUMBERED.sub(r"\1\\\2", _BLOCK.sub(r"\\\1", inside))
 
 
 def shown(reading: ReadingShape) -> str:

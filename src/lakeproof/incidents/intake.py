@@ -318,6 +318,7 @@ def _reading(given: AlertIn) -> list[ReadingShape]:
         ReadingShape(
             probe=given.annotations.get("metric", given.name)[:128],
             value=given.value,
+            unit=given.annotations.get("unit_en", "")[:128],
             at=given.startsAt,
             source=ALERTMANAGER,
             query=given.expression or f"ALERTS{{alertname={given.name!r}}}",

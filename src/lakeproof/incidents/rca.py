@@ -23,9 +23,12 @@ from lakeproof.incidents.documents import (
 )
 from lakeproof.incidents.footnotes import Footnotes, escape, format_time, shown
 from lakeproof.incidents.shapes import EntryOut, IncidentOut, ReadingShape
+from lakeproof.incidents.timeline import summarize
 
 # Of one cause. The rest of what was read stands in the appendix.
 DECIDING_READINGS = 6
+# The violating value among what was looked up when it opened (observability/moment.py).
+VIOLATION = "violation"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def draft_rca(incident: IncidentOut, *, root_cause: str = "") -> str:
         headline=draft.headline(),
         story=list(draft.story()),
         impact=list(draft.impact()),
-        timeline=[draft.line(entry) for entry in incident.timeline],
+        timeline=list(draft.timeline()),
+        left_out=draft.left_out(),
         day=f"{incident.opened_at:%Y-%m-%d}",
         root_cause=draft.cause(),
         deciding=list(draft.deciding()),
@@ -58,6 +62,7 @@ def draft_rca(incident: IncidentOut, *, root_cause: str = "") -> str:
         claims=list(draft.claims()),
         lesson=draft.lesson(),
         readings=list(draft.readings()),
+        whole_timeline=list(draft.whole_timeline()),
     )
     return f"{body.rstrip()}\n\n{draft.notes.render()}\n"
 
@@ -69,6 +74,7 @@ class _Draft:
         self.incident, self.root_cause = incident, root_cause
         self.notes = Footnotes()
         self.actions = [entry for entry in incident.timeline if entry.kind == ACTION]
+        self.summary = summarize(incident.timeline)
 
     def headline(self) -> str:
         incident = self.incident
@@ -149,11 +155,11 @@ class _Draft:
     def impact(self) -> Iterable[Row]:
         incident = self.incident
         if incident.metric:
-            first = incident.alerts[0].starts_at if incident.alerts else incident.opened_at
-            value = "unknown" if incident.value is None else f"{incident.value:.6g}"
-            yield self._row("Violated metric", f"{incident.metric} = {value}", "violated metric", value, first)
-        for reading in (incident.moment or {}).values():
+            yield Row(("Violated metric", self._violated()))
+        for key, reading in (incident.moment or {}).items():
             name = (reading.probe or reading.query).replace("_", " ").replace("-", " ")
+            if key == VIOLATION and reading.error is None:
+                reading = reading.model_copy(update={"unit": reading.unit or incident.unit})
             text = f"{escape(shown(reading))} {self.notes.of(reading)}"
             yield Row((escape(name.capitalize()) + " when it opened", text))
         for name, start, end in self._durations():
@@ -162,6 +168,17 @@ class _Draft:
         if incident.use_cases:
             text = ", ".join(incident.use_cases)
             yield self._row("Use cases concerned", text, "use cases", len(incident.use_cases), incident.opened_at)
+
+    def _violated(self) -> str:
+        """Its source is Prometheus, where that still had the value; else what the desk kept of the alert."""
+        incident = self.incident
+        text = incident.violated() if incident.value is not None else f"{incident.metric} = unknown"
+        reading = (incident.moment or {}).get(VIOLATION)
+        if reading is not None and reading.error is None:
+            return f"{escape(text)} {self.notes.of(reading)}"
+        first = incident.alerts[0].starts_at if incident.alerts else incident.opened_at
+        value = "unknown" if incident.value is None else f"{incident.value:.6g}"
+        return self._own(text, "violated metric", value, first)
 
     def _durations(self) -> Iterable[tuple[str, datetime, datetime]]:
         incident = self.incident
@@ -206,11 +223,35 @@ class _Draft:
 
     # what was done, proof, appendix
 
-    def line(self, entry: EntryOut) -> Row:
-        """A line of the timeline; its day is named where that is not the day on which the incident was opened."""
+    def timeline(self) -> Iterable[Row]:
+        """What a reader needs of it: repeats are one line, and the whole of it stands in the appendix."""
+        for told in self.summary:
+            first, last = told.entries[0], told.entries[-1]
+            field = f"timeline, entries {first.id} to {last.id}"
+            text = self._own(told.what, field, len(told.entries), last.at) if len(told.entries) > 1 else None
+            yield self.line(first, text)
+
+    def left_out(self) -> str:
+        """How long the timeline is of which only the summary is shown; "" where that is all of it."""
+        whole = len(self.incident.timeline)
+        if len(self.summary) == whole:
+            return ""
+        text = f"{len(self.summary)} lines sum up {whole}, which all stand in the appendix"
+        return self._own(text, "timeline", whole, self.incident.timeline[-1].at)
+
+    def whole_timeline(self) -> Iterable[Row]:
+        """Every line, where the summary is shorter."""
+        if len(self.summary) < len(self.incident.timeline):
+            yield from map(self.line, self.incident.timeline)
+
+    def line(self, entry: EntryOut, text: str | None = None) -> Row:
+        """A line of the timeline; its day is named where that is not the day on which the incident was opened.
+
+        `text`: with its source, instead of the line's own.
+        """
         same_day = entry.at.date() == self.incident.opened_at.date()
         when = _clock(entry.at) if same_day else f"{entry.at:%Y-%m-%d} {_clock(entry.at)}"
-        return Row((when, escape(entry.who), self._entry(entry.what, entry)))
+        return Row((when, escape(entry.who), text or self._entry(entry.what, entry)))
 
     def claims(self) -> Iterable[Row]:
         document = newest(self.incident, VERIFICATION)

@@ -3,7 +3,7 @@
 What cannot be looked at stays open, with the reason, and a person answers it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from lakeproof.incidents.checklist import ALERTS_CLEARED, CHECKPOINT, CROSS_CHEC
 from lakeproof.incidents.documents import PASSED, VERIFICATION, objects_in, verdicts_of
 from lakeproof.incidents.shapes import EvidenceOut, IncidentOut
 from lakeproof.incidents.webhook import AlertStatus
-from lakeproof.observability.moment import Looker
+from lakeproof.observability.moment import Looker, jobs_of
 from lakeproof.probes import prometheus
 from lakeproof.stack.stack import Stack
 
@@ -27,8 +27,11 @@ type Found = tuple[AnswerState, str]
 class StackLook(Protocol):
     """What the checklist asks of the stack. Both raise CouldNotLook."""
 
-    def checkpoint(self) -> tuple[int, datetime]:
-        """The job's newest completed checkpoint: its id, and when it was complete."""
+    def checkpoints(self, alerts: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[int, datetime] | None]:
+        """By job the newest completed checkpoint, its id and when it was complete; None where there is none yet.
+
+        `alerts`: the labels of each. They say which jobs; without any alert it is every captured database's.
+        """
 
     def unwell(self) -> list[str]:
         """The components that do not answer their health question."""
@@ -41,9 +44,10 @@ class LiveLook:
         self._stack = stack
         self._looker = Looker(stack)
 
-    def checkpoint(self) -> tuple[int, datetime]:
-        """As Flink's REST API tells it."""
-        return self._looker.completed_checkpoint()
+    def checkpoints(self, alerts: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[int, datetime] | None]:
+        """As Flink's REST API tells them."""
+        jobs = {job for labels in list(alerts) or [{}] for job in jobs_of(self._stack, labels)}
+        return self._looker.completed_checkpoints(sorted(jobs))
 
     def unwell(self) -> list[str]:
         """As the supervisor's metrics tell it, through Prometheus."""
@@ -57,7 +61,7 @@ def look_at(incident: IncidentOut, stack: StackLook) -> Mapping[str, Found]:
     """What a look at this incident and its stack says of each item that a machine can answer."""
     since = incident.mitigating_at or incident.opened_at
     found = {
-        CHECKPOINT: _checkpoint(stack, since),
+        CHECKPOINT: _checkpoints(incident, stack, since),
         CROSS_CHECK: _cross_check(incident, since),
         HEALTH: _health(stack),
     }
@@ -72,14 +76,23 @@ def _alerts(incident: IncidentOut) -> Found:
     return AnswerState.DONE, f"{len(incident.alerts)} cleared, the last one at {last:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _checkpoint(stack: StackLook, since: datetime) -> Found:
+def _checkpoints(incident: IncidentOut, stack: StackLook, since: datetime) -> Found:
+    """Every job that the alerts are about needs one: another job's checkpoint says nothing of the repair."""
     try:
-        number, at = stack.checkpoint()
+        newest = stack.checkpoints([alert.labels for alert in incident.alerts])
     except CouldNotLook as error:
         return AnswerState.OPEN, f"could not look: {error.message}"
-    if at <= since:
-        return AnswerState.OPEN, f"checkpoint {number} of {at:%H:%M:%S} UTC is older than the repair"
-    return AnswerState.DONE, f"checkpoint {number} was complete at {at:%Y-%m-%d %H:%M:%S} UTC"
+    lacking, done = [], []
+    for job, found in newest.items():
+        if found is None:
+            lacking.append(f"{job} has completed no checkpoint")
+        elif found[1] <= since:
+            lacking.append(f"checkpoint {found[0]} of {job}, {found[1]:%H:%M:%S} UTC, is older than the repair")
+        else:
+            done.append(f"checkpoint {found[0]} of {job} was complete at {found[1]:%Y-%m-%d %H:%M:%S} UTC")
+    if lacking or not done:
+        return AnswerState.OPEN, "; ".join(lacking) or "no job is known that takes checkpoints"
+    return AnswerState.DONE, "; ".join(done)
 
 
 def _health(stack: StackLook) -> Found:

@@ -5,7 +5,7 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, computed_field, field_validator
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import AnswerState
@@ -315,6 +315,29 @@ class IncidentOut(IncidentRow):
     checklist: list[LineOut]
     parts: list[str]
     ticket: TicketOut | None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def unit(self) -> str:
+        """What `value` is, in words that follow the number; "" where it is the metric itself in its own unit."""
+        return self.unit_in("en")
+
+    def unit_in(self, language: str) -> str:
+        """As `unit`, in "vi" or "en": as the alert says that opened it, which brought metric and title."""
+        told = [one.annotations for one in self.alerts if one.annotations.get("metric", "") == self.metric]
+        opened = next((one for one in told if one.get("summary_en") == self.title), told[0] if told else {})
+        return opened.get(f"unit_{language}", "")
+
+    def violated(self, language: str = "en") -> str:
+        """The violated metric with its value: "lag_millis = 45000", or "92.7 % of max_connections (connections)".
+
+        An incident without a metric is told by the name of its first alert; "" where there is none either.
+        """
+        name = self.metric or next((one.name for one in self.alerts), "")
+        if self.value is None or not name:
+            return name
+        unit = self.unit_in(language)
+        return f"{self.value:.6g} {unit} ({name})" if unit else f"{name} = {self.value:.6g}"
 
 
 def public_id(number: int) -> str:

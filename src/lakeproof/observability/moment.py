@@ -1,22 +1,26 @@
-"""The state of the stack at the time of an incident: the violating value, the published hash, the checkpoint.
+"""The state of the stack at the time of an incident: the violating value, the published hash, the jobs' checkpoints.
 
 Each is a reading; where a question has no answer the reading says why, and nothing is guessed.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.lake.sources.source import SOURCES, present
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.stack import Stack
 
 TIMEOUT_SECONDS = 3.0
 # In a storm of alerts the lake is asked once for all that opened within so long.
 SHARED_SECONDS = 2.0
+JOBMANAGER = "flink-jobmanager"
+
+type Completed = tuple[int, datetime]
 
 
 class Looker:
@@ -29,7 +33,10 @@ class Looker:
         self._shared_at = float("-inf")
 
     def look(self, expression: str, labels: Mapping[str, str], at: datetime) -> dict[str, Reading]:
-        """Readings `violation` (only with an expression; the value at `at`), `published` and `checkpoint` (now)."""
+        """Readings `violation` (only with an expression; the value at `at`), `published` and `checkpoint` (now).
+
+        `labels`: those of the alert. They choose the series, and the jobs whose checkpoints are read (`jobs_of`).
+        """
         found = {}
         if expression:
             query = f"{expression} @ {at.isoformat(timespec='milliseconds')}"
@@ -37,14 +44,15 @@ class Looker:
                 "violation", "prometheus", query, lambda: self._violation(expression, labels, at), when=at
             )
         if time.monotonic() - self._shared_at > SHARED_SECONDS:
-            self._shared = {
-                "published": _read("published_hash", "nessie", "newest commit of main", self._published),
-                "checkpoint": _read(
-                    "completed_checkpoint", "flink-jobmanager", "GET /jobs/ID/checkpoints", self._checkpoint
-                ),
-            }
+            self._shared = {"published": _read("published_hash", "nessie", "newest commit of main", self._published)}
             self._shared_at = time.monotonic()
-        return found | self._shared
+        jobs = jobs_of(self._stack, labels)
+        asked = f"checkpoint of {', '.join(jobs)}"
+        if asked not in self._shared:
+            self._shared[asked] = _read(
+                "completed_checkpoint", JOBMANAGER, "GET /jobs/ID/checkpoints", lambda: self._checkpoint(jobs)
+            )
+        return found | {"published": self._shared["published"], "checkpoint": self._shared[asked]}
 
     def _get(self, url: str, **params: str) -> Any:
         return self._client.get(url, params=params).raise_for_status().json()
@@ -66,28 +74,48 @@ class Looker:
 
         return history.newest(self._stack).hash
 
-    def completed_checkpoint(self) -> tuple[int, datetime]:
-        """The job's newest completed checkpoint: its id, and when it was complete. Raises: CouldNotLook."""
+    def completed_checkpoints(self, jobs: Iterable[str]) -> dict[str, Completed | None]:
+        """Of each of these jobs the newest completed checkpoint: its id, and when it was complete.
+
+        None: the job has completed none since it was submitted, or the JobManager knows no such job.
+        Raises: CouldNotLook.
+        """
         try:
-            completed = self._completed()
-            at = datetime.fromtimestamp(int(completed["latest_ack_timestamp"]) / 1000, UTC)
-            return int(completed["id"]), at
+            return {job: one and _when(one) for job, one in self._completed(jobs).items()}
         except (LakeproofError, httpx.HTTPError, LookupError, ValueError, TypeError) as error:
-            raise CouldNotLook(_reason(error), where="flink-jobmanager") from error
+            raise CouldNotLook(_reason(error), where=JOBMANAGER) from error
 
-    def _checkpoint(self) -> Value:
-        return int(self._completed()["id"])
+    def _checkpoint(self, jobs: Iterable[str]) -> Value:
+        found = self._completed(jobs)
+        return ", ".join(f"{job} {'none' if one is None else int(one['id'])}" for job, one in found.items())
 
-    def _completed(self) -> Any:
-        url = self._stack.url("flink-jobmanager")
-        jobs = self._get(f"{url}/jobs/overview")["jobs"]
-        if not jobs:
-            raise LookupError("no job is known there")
-        newest = max(jobs, key=lambda job: (job["state"] == "RUNNING", job["start-time"]))
-        completed = self._get(f"{url}/jobs/{newest['jid']}/checkpoints")["latest"]["completed"]
-        if completed is None:
-            raise LookupError(f"job {newest['name']} has completed none")
-        return completed
+    def _completed(self, jobs: Iterable[str]) -> dict[str, Any]:
+        """What Flink tells of the last completed checkpoint of each job. Of jobs of one name the newest counts."""
+        url = self._stack.url(JOBMANAGER)
+        known = sorted(self._get(f"{url}/jobs/overview")["jobs"], key=lambda job: int(job["start-time"]))
+        ids = {job["name"]: job["jid"] for job in known}
+        return {
+            job: self._get(f"{url}/jobs/{ids[job]}/checkpoints")["latest"]["completed"] if job in ids else None
+            for job in jobs
+        }
+
+
+def _when(completed: Mapping[str, Any]) -> Completed:
+    return int(completed["id"]), datetime.fromtimestamp(int(completed["latest_ack_timestamp"]) / 1000, UTC)
+
+
+def jobs_of(stack: Stack, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """The Flink jobs that an alert with these labels is about.
+
+    `job_name` names the job; `database` and `connector` name the captured database that it writes. An alert without
+    such a label is about the job of every database that is captured now.
+    """
+    if job := labels.get("job_name"):
+        return (job,)
+    for source in SOURCES:
+        if labels.get("database") == source.name or labels.get("connector") == source.connector:
+            return (source.job,)
+    return tuple(source.job for source in present(stack))
 
 
 def _reason(error: Exception) -> str:

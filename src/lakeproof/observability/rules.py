@@ -36,7 +36,11 @@ class AlertLabels(BaseModel):
 
 
 class AlertAnnotations(BaseModel):
-    """Annotations that every alert carries. `metric` and `value` tell the desk what was violated."""
+    """Annotations that every alert carries. `metric` and `value` tell the desk what was violated.
+
+    `unit_vi` and `unit_en` stand where the value is not the bare metric in the metric's own unit. They say what the
+    number is, as words that follow it: "92.7" "% of max_connections".
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -45,6 +49,8 @@ class AlertAnnotations(BaseModel):
     summary_en: str
     metric: str = ""
     value: str = ""
+    unit_vi: str = ""
+    unit_en: str = ""
 
 
 class AlertRule(BaseModel):

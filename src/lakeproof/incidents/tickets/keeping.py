@@ -230,12 +230,11 @@ def text_of(incident: IncidentOut, name: str, page: str) -> TicketText:
     """What its ticket says now. `name`: the stack's. The Nessie hash is the one that was published when it opened."""
     published = (incident.moment or {}).get("published")
     alert = incident.alerts[0] if incident.alerts else None
-    metric = incident.metric or (alert.name if alert else "not said")
     facts = (
         ("Incident", f"{incident.id}, {incident.status.value}"),
         ("Time", f"{(alert.starts_at if alert else incident.opened_at).isoformat(timespec='seconds')}"),
         ("Service", incident.service or "not said"),
-        ("Violated metric", metric if incident.value is None else f"{metric} = {incident.value:g}"),
+        ("Violated metric", incident.violated() or "not said"),
         ("Nessie hash", "being looked up" if published is None else shown(published)),
         ("Severity", incident.severity),
         ("Team", incident.team),
