@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.intake import NONE, Received, close_if_clear, find_ended, take_in, take_up
+from lakeproof.incidents.lists import ALL_ONGOING, WITH_ALERTS, Lists
 from lakeproof.incidents.memory import find, find_to_change, lock, out
 from lakeproof.incidents.merging import end_parts, merge, parts_of, refuse_part, unmerge, whole_of
 from lakeproof.incidents.models import Alert, Evidence, Incident
@@ -40,9 +41,6 @@ _WHEN = {
     Status.RESOLVED: "resolved_at",
     Status.REVIEWED: "reviewed_at",
 }
-# `acknowledge_by` asks for them: one question for all incidents of a list.
-_WITH_ALERTS = selectinload(Incident.alerts)
-_ONGOING = select(Incident).where(Incident.status.in_([one.value for one in ONGOING]), Incident.merged_into.is_(None))
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ type Moment = tuple[str, Mapping[str, ReadingShape], Iterable[str]]
 MOST_LOOKS = 20
 
 
-class Store(Reviews):
+class Store(Lists, Reviews):
     """Incidents. `now` gives the time, aware; `rejoin`: how long after its last alert cleared an incident that is
     still ongoing takes in new alerts of its group."""
 
@@ -122,25 +120,6 @@ class Store(Reviews):
             return out(incident)
 
         return self._write_twice(write)
-
-    def newest_first(self, status: Status | None = None, *, most: int = 200) -> list[IncidentRow]:
-        """Incidents, newest first."""
-        asked = select(Incident).order_by(Incident.id.desc()).limit(most)
-        return self._rows(asked if status is None else asked.where(Incident.status == status.value))
-
-    def ongoing(self, *, most: int = 500) -> list[IncidentRow]:
-        """Incidents that somebody has to see to, oldest first; a part of another one is seen to there."""
-        return self._rows(_ONGOING.order_by(Incident.id).limit(most))
-
-    def overdue(self, *, most: int = 500) -> list[IncidentRow]:
-        """Those that were escalated and that nobody has acknowledged since, the oldest first."""
-        asked = _ONGOING.where(Incident.status == Status.OPEN.value, Incident.escalated_at.is_not(None))
-        return self._rows(asked.order_by(Incident.id).limit(most))
-
-    def _rows(self, asked: Select[Incident]) -> list[IncidentRow]:
-        with self._read() as session:
-            found = session.scalars(asked.options(_WITH_ALERTS))
-            return [IncidentRow.model_validate(incident) for incident in found]
 
     def get(self, name: str) -> IncidentOut:
         """One incident. Raises: NoSuchIncident."""
@@ -254,9 +233,9 @@ class Store(Reviews):
 
     def without_use_cases(self) -> list[IncidentRow]:
         """Ongoing incidents that an alert of a scenario joined only after their moment was looked up."""
-        asked = _ONGOING.where(Incident.moment.is_not(None), Incident.scenario != NONE)
+        asked = ALL_ONGOING.where(Incident.moment.is_not(None), Incident.scenario != NONE)
         with self._read() as session:
-            found = session.scalars(asked.options(_WITH_ALERTS))
+            found = session.scalars(asked.options(WITH_ALERTS))
             return [IncidentRow.model_validate(incident) for incident in found if not incident.use_cases]
 
     def keep_use_cases(self, name: str, use_cases: Iterable[str]) -> None:
@@ -335,7 +314,7 @@ class Store(Reviews):
                 Incident.escalated_at.is_(None),
                 Incident.merged_into.is_(None),
             )
-            asked = unacknowledged.options(_WITH_ALERTS)
+            asked = unacknowledged.options(WITH_ALERTS)
             due = [one.id for one in session.scalars(asked) if now >= one.acknowledge_by]
         found = []
         for number in due:
@@ -357,13 +336,6 @@ class Store(Reviews):
         with self._read() as session:
             number = session.scalar(newest)
         return None if number is None else public_id(number)
-
-    def count_by_status(self) -> dict[str, int]:
-        """How many incidents are in each status; a part counts as its whole."""
-        asked = select(Incident.status, func.count()).where(Incident.merged_into.is_(None))
-        with self._read() as session:
-            rows = session.execute(asked.group_by(Incident.status))
-            return {status.value: 0 for status in Status} | {row[0]: row[1] for row in rows}
 
     def check(self) -> None:
         """Ask the database something. Raises: SQLAlchemy's errors."""
