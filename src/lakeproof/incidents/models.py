@@ -133,7 +133,10 @@ class Alert(Base):
 
 
 class Entry(Base):
-    """One line of a timeline: when, who, what, and the readings that its numbers come from."""
+    """One line of a timeline: when, who, what, and the readings that its numbers come from.
+
+    key: the one that whoever asked for it gave the call (shapes.Key). The database has each key once.
+    """
 
     __tablename__ = "entries"
 
@@ -144,6 +147,7 @@ class Entry(Base):
     kind: Mapped[str] = mapped_column(String(32))
     what: Mapped[str] = mapped_column(Text)
     readings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    key: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
 
 
 class Evidence(Base):

@@ -28,6 +28,8 @@ def _a_persons(name: str) -> str:
 # Whoever brings the token; what the desk does by itself does not come by these shapes.
 Who = Annotated[Short, AfterValidator(_a_persons)]
 Long = Annotated[str, Field(max_length=20_000)]
+# Names one call of whoever makes it, who sends it again with the same key where the answer was lost; "" names none.
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")]
 
 
 class ReadingShape(BaseModel):
@@ -53,13 +55,14 @@ class ReadingShape(BaseModel):
 
 
 class Act(BaseModel):
-    """Who does it, and what they say about it."""
+    """Who does it, and what they say about it. With a `key`, a move, a note or a document is kept once."""
 
     model_config = ConfigDict(extra="forbid")
 
     who: Who = "operator"
     text: Long = ""
     readings: list[ReadingShape] = Field([], max_length=500)
+    key: Key = ""
 
 
 class Note(Act):
@@ -129,7 +132,7 @@ def _is_deeper(body: Any, levels: int) -> bool:
 
 
 class IncidentIn(BaseModel):
-    """An incident opened by a person: what, where, how bad."""
+    """An incident opened by a person: what, where, how bad. With a `key`, it is opened once."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -141,6 +144,7 @@ class IncidentIn(BaseModel):
     scenario: Short = "none"
     metric: Annotated[str, Field(max_length=256)] = ""
     value: float | None = Field(None, allow_inf_nan=False)
+    key: Key = ""
 
 
 class RcaIn(BaseModel):

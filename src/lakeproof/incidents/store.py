@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.intake import NONE, Received, close_if_clear, find_ended, take_in, take_up
 from lakeproof.incidents.lists import ALL_ONGOING, WITH_ALERTS, Lists
-from lakeproof.incidents.memory import find, find_to_change, lock, out
+from lakeproof.incidents.memory import find, find_to_change, is_repeated, kept_with, lock, out
 from lakeproof.incidents.merging import end_parts, merge, parts_of, refuse_part, unmerge, whole_of
 from lakeproof.incidents.models import Alert, Evidence, Incident
 from lakeproof.incidents.person import DESK
@@ -87,16 +87,18 @@ class Store(Lists, Reviews):
                 return write(session)
 
     def open(self, given: IncidentIn) -> IncidentOut:
-        """An incident that a person reports; alerts of its scenario join it.
+        """An incident that a person reports; alerts of its scenario join it. One key opens one incident.
 
         Raises: InvalidInput where one of its scenario is ongoing.
         """
         now = self._now()
 
         def write(session: Session) -> IncidentOut:
-            key = f"scenario:{given.scenario}" if given.scenario not in ("", "none") else None
-            if key is not None:
-                ongoing = session.scalar(select(Incident.id).where(Incident.open_key == key))
+            if (known := kept_with(session, given.key)) is not None:
+                return out(known)
+            group = f"scenario:{given.scenario}" if given.scenario not in ("", "none") else None
+            if group is not None:
+                ongoing = session.scalar(select(Incident.id).where(Incident.open_key == group))
                 if ongoing is not None:
                     raise InvalidInput(
                         f"{public_id(ongoing)} is already ongoing for {given.scenario}",
@@ -104,18 +106,18 @@ class Store(Lists, Reviews):
                         next_action=f"add a note to {public_id(ongoing)}",
                     )
             incident = Incident(
-                open_key=key,
+                open_key=group,
                 status=Status.OPEN.value,
                 owner="",
                 use_cases=[],
                 root_cause="",
                 rca="",
                 opened_at=now,
-                **given.model_dump(exclude={"who"}),
+                **given.model_dump(exclude={"who", "key"}),
             )
             session.add(incident)
             session.flush()
-            add_entry(incident, now, given.who, "opened", f"opened by hand: {given.title}")
+            add_entry(incident, now, given.who, "opened", f"opened by hand: {given.title}", key=given.key)
             session.flush()
             return out(incident)
 
@@ -127,8 +129,10 @@ class Store(Lists, Reviews):
             return out(find(session, name))
 
     def move(self, name: str, status: Status, act: Act) -> IncidentOut:
-        """Change its status; the first who takes it on owns it. Repeating a move changes nothing.
+        """Change its status; the first who takes it on owns it.
 
+        A move that is repeated with its key, or with the same text by the same person, changes nothing; another text
+        is a note.
         Raises: NoSuchIncident; InvalidInput for a move that the transition table does not have, for one that the
         step's guard refuses, and for a part of another incident.
         """
@@ -136,6 +140,9 @@ class Store(Lists, Reviews):
         with self._write() as session:
             incident = find(session, name)
             lock(session, incident, *parts_of(session, incident))
+            if is_repeated(session, incident, act.key):
+                return out(incident)
+            text = f"{status.value}: {act.text}" if act.text else status.value
             check_move(Status(incident.status), status, where=public_id(incident.id))
             if incident.status != status.value:
                 refuse_part(incident)
@@ -148,13 +155,12 @@ class Store(Lists, Reviews):
                 else:
                     incident.open_key = None
                     end_parts(incident, status, now, act.who)
-                text = f"{status.value}: {act.text}" if act.text else status.value
-                add_entry(incident, now, act.who, "status", text, act.readings)
+                add_entry(incident, now, act.who, "status", text, act.readings, act.key)
                 if status is Status.MITIGATING:
                     incident.verifying_at = None
                     reopen_checklist(incident, now)
-            elif act.text:
-                add_entry(incident, now, act.who, "note", act.text, act.readings)
+            elif act.text and (act.who, text) != _last_move(incident):
+                add_entry(incident, now, act.who, "note", act.text, act.readings, act.key)
             session.flush()
             return out(incident)
 
@@ -193,25 +199,28 @@ class Store(Lists, Reviews):
             return out(part)
 
     def note(self, name: str, note: Note) -> IncidentOut:
-        """Add a line to the timeline. Raises: NoSuchIncident."""
+        """Add a line to the timeline, once for each key. Raises: NoSuchIncident, InvalidInput."""
         with self._write() as session:
             incident = find_to_change(session, name)
-            add_entry(incident, self._now(), note.who, note.kind, note.text, note.readings)
+            if not is_repeated(session, incident, note.key):
+                add_entry(incident, self._now(), note.who, note.kind, note.text, note.readings, note.key)
             session.flush()
             return out(incident)
 
     def attach(self, name: str, given: EvidenceIn) -> IncidentOut:
-        """Attach a document, with a line in the timeline. Raises: NoSuchIncident."""
+        """Attach a document, with a line in the timeline, once for each key. Raises: NoSuchIncident, InvalidInput."""
         now = self._now()
         with self._write() as session:
             incident = find_to_change(session, name)
+            if is_repeated(session, incident, given.key):
+                return out(incident)
             readings = [one.model_dump(mode="json") for one in given.readings]
             incident.evidence.append(
                 Evidence(
                     at=now, who=given.who, kind=given.kind, title=given.title, body=given.body, readings=readings
                 )
             )
-            add_entry(incident, now, given.who, given.kind, given.text or given.title, given.readings)
+            add_entry(incident, now, given.who, given.kind, given.text or given.title, given.readings, given.key)
             session.flush()
             return out(incident)
 
@@ -341,6 +350,12 @@ class Store(Lists, Reviews):
         """Ask the database something. Raises: SQLAlchemy's errors."""
         with self._read() as session:
             session.execute(select(func.count(Incident.id))).scalar_one()
+
+
+def _last_move(incident: Incident) -> tuple[str, str] | None:
+    """By whom its last change of status was, and the line that tells of it."""
+    moves = ((one.who, one.what) for one in reversed(incident.entries) if one.kind == "status")
+    return next(moves, None)
 
 
 def _check_guards(incident: Incident, after: Status, act: Act) -> None:
