@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -373,6 +374,27 @@ def test_an_escalated_incident_is_a_metric_until_somebody_takes_it_on(client: An
     assert 'team="kafka",title="x"' in client.get("/metrics").text
     store.move("1", Status.ACKNOWLEDGED, Act())
     assert overdue_in(client) == {}
+
+
+def test_the_team_whose_time_is_over_is_told_where_it_is_not_the_incidents_own(
+    client: Any,
+    store: Store,
+    clock: Any,
+    alert: Callable[..., dict[str, Any]],
+    webhook: Callable[..., dict[str, Any]],
+) -> None:
+    down = alert("a1", alertname="ServiceUnavailable", scenario="none", team="infrastructure")
+    store.receive(Notification.model_validate(webhook(down, alert("a2"))))
+    clock.forward(minutes=17)
+    (told,) = store.escalate_due()
+    assert (told.team, told.acknowledge_team) == ("infrastructure", "data-platform")
+    assert "escalated: data-platform" in told.timeline[-1].what
+    assert 'incident="INC-000001",team="data-platform"' in client.get("/metrics").text
+    for path in ("/oncall", "/incidents/1"):
+        assert "(data-platform)" in client.get(path).text
+    waiting = client.get("/oncall").text.partition("Who is asked for what")[2]
+    counts = re.findall(r"<td>\d+ minutes</td><td>(\d+)</td>", waiting)
+    assert dict(zip(all_teams(), counts, strict=True))["data-platform"] == "1"
 
 
 def test_an_escalated_incident_that_became_a_part_goes_with_its_whole(client: Any, store: Store, clock: Any) -> None:

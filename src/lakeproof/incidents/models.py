@@ -102,6 +102,11 @@ class Incident(Base):
         """Until when it is to be acknowledged."""
         return self.promise[0]
 
+    @property
+    def acknowledge_team(self) -> str:
+        """The team that has promised to acknowledge it by then: not always the team whose incident it is."""
+        return self.promise[1]
+
 
 class Alert(Base):
     """One firing of one alert: Alertmanager's fingerprint and start name it."""

@@ -295,6 +295,7 @@ class IncidentRow(BaseModel):
     reviewed_at: datetime | None
     escalated_at: datetime | None
     acknowledge_by: datetime
+    acknowledge_team: str
     root_cause: str
     lesson: str
     lesson_by: str

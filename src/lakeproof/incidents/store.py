@@ -331,7 +331,7 @@ class Store(Lists, Reviews):
                 incident = session.get_one(Incident, number, with_for_update=True)
                 if incident.escalated_at is None and incident.status == Status.OPEN:
                     incident.escalated_at = now
-                    team = incident.promise[1]
+                    team = incident.acknowledge_team
                     minutes = acknowledge_seconds(team) / 60
                     text = f"escalated: {team} had not acknowledged it within {minutes:g} minutes"
                     add_entry(incident, now, DESK, "escalated", text)
