@@ -64,6 +64,8 @@ class Incident(Base):
     lesson_by: Mapped[str] = mapped_column(String(128), default="", server_default="")
     # The incident that this one is a part of, since a person merged it there.
     merged_into: Mapped[int | None] = mapped_column(Integer, index=True)
+    # Its own severity, scenario and use cases, from before the first of its parts was merged into it.
+    before_merge: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     alerts: Mapped[list["Alert"]] = relationship(order_by="Alert.id")
     entries: Mapped[list["Entry"]] = relationship(order_by="Entry.id")
@@ -87,6 +89,16 @@ class Incident(Base):
         session = object_session(self)
         asked = select(Incident.id).where(Incident.merged_into == self.id).order_by(Incident.id)
         return [f"INC-{number:06d}" for number in session.scalars(asked)] if session is not None else []
+
+    @property
+    def all_evidence(self) -> list["Evidence"]:
+        """What was attached to it or to a part of it, in the order of attaching."""
+        session = object_session(self)
+        if session is None:
+            return self.evidence
+        concerned = select(Incident.id).where((Incident.id == self.id) | (Incident.merged_into == self.id))
+        asked = select(Evidence).where(Evidence.incident_id.in_(concerned)).order_by(Evidence.id)
+        return list(session.scalars(asked))
 
     @property
     def promise(self) -> tuple[datetime, str]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.acts import CHECK, PROPOSE, REPAIR, deeds_of, require_confirmed, why_not
-from lakeproof.incidents.documents import causes_of, healthy_of, unknown_of, verdicts_of
+from lakeproof.incidents.documents import causes_of, healthy_of, title_in, unknown_of, verdicts_of
 from lakeproof.incidents.drill_cards import DrillCards
 from lakeproof.incidents.footnotes import format_time, shown
 from lakeproof.incidents.jobs import Jobs
@@ -50,6 +50,7 @@ class DeskPages:
             "unknown": unknown_of,
             "healthy": healthy_of,
             "verdicts": verdicts_of,
+            "title_in": title_in,
             "why_not": why_not,
             "minutes": lambda span: int(span.total_seconds() // 60),
             "seconds": lambda value: "" if value is None else f"{value:.1f} s",

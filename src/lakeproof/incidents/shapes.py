@@ -5,7 +5,7 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import AnswerState
@@ -27,6 +27,8 @@ def _a_persons(name: str) -> str:
 
 # Whoever brings the token; what the desk does by itself does not come by these shapes.
 Who = Annotated[Short, AfterValidator(_a_persons)]
+# An incident's id as people write it: 1 → INC-000001.
+PublicId = Annotated[str, BeforeValidator(lambda number: public_id(number) if isinstance(number, int) else number)]
 Long = Annotated[str, Field(max_length=20_000)]
 # Names one call of whoever makes it, who sends it again with the same key where the answer was lost; "" names none.
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")]
@@ -187,11 +189,12 @@ class EntryOut(BaseModel):
 
 
 class EvidenceOut(BaseModel):
-    """One attached document."""
+    """One attached document. `incident`: the one that it was attached to, which may be a part of the one shown."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: int
+    incident: PublicId = Field(validation_alias="incident_id")
     at: datetime
     who: str
     kind: str
@@ -276,7 +279,7 @@ class IncidentRow(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: str
+    id: PublicId
     title: str
     status: Status
     severity: str
@@ -299,14 +302,8 @@ class IncidentRow(BaseModel):
     root_cause: str
     lesson: str
     lesson_by: str
-    merged_into: str | None
+    merged_into: PublicId | None
     step: StepOut | None
-
-    @field_validator("id", "merged_into", mode="before")
-    @classmethod
-    def as_public(cls, number: Any) -> Any:
-        """1 → INC-000001."""
-        return public_id(number) if isinstance(number, int) else number
 
 
 class IncidentOut(IncidentRow):
@@ -316,7 +313,7 @@ class IncidentOut(IncidentRow):
     rca: str
     alerts: list[AlertOut]
     timeline: list[EntryOut] = Field(validation_alias="entries")
-    evidence: list[EvidenceOut]
+    evidence: list[EvidenceOut] = Field(validation_alias="all_evidence")
     checklist: list[LineOut]
     parts: list[str]
     ticket: TicketOut | None

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.intake import NONE, Received, close_if_clear, find_ended, take_in, take_up
+from lakeproof.incidents.intake import Received, close_if_clear, find_ended, take_in, take_up
 from lakeproof.incidents.lists import ALL_ONGOING, WITH_ALERTS, Lists
 from lakeproof.incidents.memory import find, find_to_change, is_repeated, kept_with, lock, out
 from lakeproof.incidents.merging import end_parts, merge, parts_of, refuse_part, unmerge, whole_of
@@ -31,7 +31,7 @@ from lakeproof.incidents.shapes import (
 )
 from lakeproof.incidents.status import ONGOING, Status, check_move
 from lakeproof.incidents.timeline import add_entry
-from lakeproof.incidents.webhook import AlertStatus, Notification
+from lakeproof.incidents.webhook import NONE, AlertStatus, Notification
 from lakeproof.observability.teams import acknowledge_seconds
 
 _WHEN = {
