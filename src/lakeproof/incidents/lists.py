@@ -3,7 +3,7 @@
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import selectinload
 
-from lakeproof.incidents.memory import Memory
+from lakeproof.incidents.memory import Memory, number_of
 from lakeproof.incidents.models import Incident
 from lakeproof.incidents.shapes import IncidentRow
 from lakeproof.incidents.status import ONGOING, Status
@@ -18,10 +18,23 @@ ALL_ONGOING = select(Incident).where(
 class Lists(Memory):
     """Lists of incidents; none holds more than `most` of them."""
 
-    def newest_first(self, status: Status | None = None, *, most: int = 200) -> list[IncidentRow]:
-        """Incidents, newest first."""
-        asked = select(Incident).order_by(Incident.id.desc()).limit(most)
-        return self._rows(asked if status is None else asked.where(Incident.status == status.value))
+    def newest_first(self, status: Status | None = None, *, most: int = 200, before: str = "") -> list[IncidentRow]:
+        """Incidents, newest first, with their parts; with `before`, those that are older than that one.
+
+        Raises: NoSuchIncident where `before` is no id.
+        """
+        asked = _of(select(Incident), status).order_by(Incident.id.desc()).limit(most)
+        return self._rows(asked.where(Incident.id < number_of(before)) if before else asked)
+
+    def count(self, status: Status | None = None) -> int:
+        """How many `newest_first` could give."""
+        with self._read() as session:
+            return session.execute(_of(select(func.count(Incident.id)), status)).scalar_one()
+
+    def unreviewed(self, *, most: int) -> list[IncidentRow]:
+        """Those that are resolved and not reviewed yet, newest first; a part of another one is reviewed there."""
+        asked = _of(select(Incident), Status.RESOLVED).where(Incident.merged_into.is_(None))
+        return self._rows(asked.order_by(Incident.id.desc()).limit(most))
 
     def ongoing(self, *, most: int = 500) -> list[IncidentRow]:
         """Incidents that somebody has to see to, oldest first; a part of another one is seen to there."""
@@ -43,3 +56,7 @@ class Lists(Memory):
         with self._read() as session:
             found = session.scalars(asked.options(WITH_ALERTS))
             return [IncidentRow.model_validate(incident) for incident in found]
+
+
+def _of[T](asked: Select[T], status: Status | None) -> Select[T]:
+    return asked if status is None else asked.where(Incident.status == status.value)

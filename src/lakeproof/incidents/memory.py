@@ -40,9 +40,16 @@ class Memory:
             yield session
 
 
-def find(session: Session, name: str) -> Incident:
+def number_of(name: str) -> int:
+    """The number in an id as people write it: INC-000012 or 12. Raises: NoSuchIncident for what is no id."""
     match = _ID.fullmatch(name)
-    incident = session.get(Incident, int(match[1])) if match else None
+    if match is None:
+        raise NoSuchIncident(name)
+    return int(match[1])
+
+
+def find(session: Session, name: str) -> Incident:
+    incident = session.get(Incident, number_of(name))
     if incident is None:
         raise NoSuchIncident(name)
     return incident

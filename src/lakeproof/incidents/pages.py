@@ -19,7 +19,7 @@ from lakeproof.incidents.markdown import render_markdown
 from lakeproof.incidents.memory import NoSuchIncident
 from lakeproof.incidents.session import SESSION_SECONDS, Session, Sessions, Tries
 from lakeproof.incidents.shapes import RunbookReviewIn
-from lakeproof.incidents.status import FOLLOWS, STEPS, Status
+from lakeproof.incidents.status import FOLLOWS, ONGOING, STEPS, Status
 from lakeproof.incidents.store import Store
 from lakeproof.observability.routes import all_routes
 from lakeproof.observability.runbook import PREFIX, all_runbooks, find_runbook
@@ -29,6 +29,7 @@ from lakeproof.pages.page import Pages, language_of
 from lakeproof.stack.stack import Stack
 
 DRILL = "drill"
+LISTED, UNREVIEWED_SHOWN = 200, 20
 SIGN_INS, SIGN_IN_SECONDS = 10, 60.0
 
 
@@ -96,8 +97,7 @@ def add_pages(app: FastAPI, stack: Stack, store: Store, sessions: Sessions) -> N
     @app.get("/oncall", response_class=HTMLResponse, include_in_schema=False)
     def show_on_call(request: Request) -> HTMLResponse:
         """Who is asked for what, and what waits for whom."""
-        rows = store.ongoing()
-        resolved = [one for one in store.newest_first(Status.RESOLVED) if one.merged_into is None]
+        rows, counts = store.ongoing(), store.count_by_status()
         return pages.render(
             request,
             "oncall.html",
@@ -105,7 +105,12 @@ def add_pages(app: FastAPI, stack: Stack, store: Store, sessions: Sessions) -> N
             routes=all_routes(),
             waiting=sorted((one for one in rows if one.status is Status.OPEN), key=lambda one: one.acknowledge_by),
             worked=[one for one in rows[::-1] if one.status is not Status.OPEN],
-            unreviewed=resolved[:20],
+            unreviewed=store.unreviewed(most=UNREVIEWED_SHOWN),
+            how_many={
+                "waiting": counts[Status.OPEN],
+                "worked": sum(counts[one] for one in ONGOING - {Status.OPEN}),
+                "unreviewed": counts[Status.RESOLVED],
+            },
             at=datetime.now(UTC),
         )
 
@@ -114,10 +119,20 @@ def _add_incidents(app: FastAPI, pages: DeskPages) -> None:
     deeds = deeds_of(pages.store, pages.jobs)
 
     @app.get("/incidents", response_class=HTMLResponse, include_in_schema=False)
-    def show_list(request: Request, status: Status | None = None) -> HTMLResponse:
-        """All incidents, newest first."""
-        incidents = pages.store.newest_first(status)
-        return pages.render(request, "list.html", incidents=incidents, statuses=list(Status), chosen=status)
+    def show_list(request: Request, status: Status | None = None, before: str = "") -> HTMLResponse:
+        """All incidents, newest first, a page at a time: with `before`, those that are older than that one."""
+        found = pages.store.newest_first(status, most=LISTED + 1, before=before)
+        shown = found[:LISTED]
+        older = {"status": status.value if status else None, "before": shown[-1].id} if len(found) > LISTED else {}
+        return pages.render(
+            request,
+            "list.html",
+            incidents=shown,
+            total=pages.store.count(status),
+            older=urlencode({name: value for name, value in older.items() if value}),
+            statuses=list(Status),
+            chosen=status,
+        )
 
     @app.get("/incidents/{name}", response_class=HTMLResponse, include_in_schema=False)
     def show_incident(request: Request, name: str) -> HTMLResponse:
