@@ -63,7 +63,9 @@ def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
     Raises: InvalidInput.
     """
     if part.merged_into is None:
-        raise InvalidInput("it is no part of another incident", where=public_id(part.id))
+        raise InvalidInput(
+            "it is no part of another incident", where=public_id(part.id), next_action="there is nothing to part"
+        )
     if part.status not in ONGOING:
         raise InvalidInput(
             f"it ended together with {public_id(part.merged_into)}",

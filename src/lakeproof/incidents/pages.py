@@ -79,6 +79,7 @@ class DeskPages:
             found_at=f"/incidents/{incident.id}",
             incident=incident,
             problem=problem,
+            has_runbook=find_runbook(incident.scenario, language_of(request), self.folders) is not None,
             others=others[::-1],
             possible=FOLLOWS[incident.status],
             steps=list(STEPS.values()),
@@ -214,7 +215,7 @@ def _add_runbook(app: FastAPI, pages: DeskPages) -> None:
             elif deed == "reviewed" and find_runbook(name, "en", pages.folders) is not None:
                 pages.store.review_page(RunbookReviewIn(page=name, who=session.who, text=form.get("text", "")))
             else:
-                raise InvalidInput("no such page or form", where=f"{name}/{deed}")
+                raise InvalidInput("no such page or form", where=f"{name}/{deed}", next_action=f"see {PREFIX}")
             return RedirectResponse(f"{PREFIX}{name}", 303)
 
         return _or_say_why(do, lambda status, why: runbook(request, name, status, why))
